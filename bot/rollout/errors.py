@@ -1,0 +1,43 @@
+"""Two families of errors, and no third.
+
+A *refusal* is a person's: what they asked for is not possible now. Its text is written for them, says what is so and
+what to do, and is shown to them alone. A *fault* is the world's: something outside did not do what it should.
+
+    CanaryError (never raised itself)
+    +-- Refusal        the person gets the sentence; nothing has changed
+    +-- Fault          an outside system failed; ``system`` says which
+        +-- Contended  somebody else changed the object first; look again
+        +-- Stale      our copy of the rollout is older than the stored one; load it again
+"""
+
+from collections.abc import Sequence
+
+
+class CanaryError(Exception):
+    """What the product raises on purpose."""
+
+
+class Refusal(CanaryError):
+    """Asked for, and not possible now: a sentence for the person, with every reason at once."""
+
+    def __init__(self, sentence: str, reasons: Sequence[str] = ()) -> None:
+        self.sentence = sentence
+        self.reasons = tuple(reasons)
+        super().__init__("\n".join((sentence, *(f"• {reason}" for reason in reasons))))
+
+
+class Fault(CanaryError):
+    """An outside system failed. The text holds no secret and no raw answer of that system."""
+
+    def __init__(self, system: str, sentence: str) -> None:
+        self.system = system
+        self.sentence = sentence
+        super().__init__(f"{system}: {sentence}")
+
+
+class Contended(Fault):
+    """Somebody else wrote the object between our read and our write."""
+
+
+class Stale(Fault):
+    """The stored rollout has moved on since ours was loaded."""

@@ -1,0 +1,362 @@
+"""What a rollout is: frozen values, and the words the rest of the program uses for them.
+
+Time is always seconds since the epoch, shares of traffic are whole percent, latencies are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from bot.rollout.service import ApprovalRule, GateLimits, MetricsSource
+
+RolloutId = NewType("RolloutId", str)
+UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``
+
+BOT = UserId("canary-bot")
+
+
+class Phase(StrEnum):
+    """Where a rollout is; the comment says what is true of the cluster then."""
+
+    PREFLIGHT = "preflight"  # nothing has changed
+    MIRRORING = "mirroring"  # users on the primary, copies to the canary
+    SHIFTING = "shifting"  # users split between both, no copies
+    UPGRADING = "upgrading"  # users on the canary, the primary gets its image
+    SWITCHING_BACK = "switching_back"  # users return to the upgraded primary
+    BAKING = "baking"  # final routes, still watched, the canary still runs
+    PROMOTED = "promoted"  # end: the new version serves everyone
+    ABORTING = "aborting"  # users are on their way to the healthy side
+    ABORTED = "aborted"  # end: the old version serves everyone
+    HALTED = "halted"  # neither forward nor back is safe: a person decides
+    REFUSED = "refused"  # end: preflight said no, nothing has changed
+
+
+ENDED = frozenset({Phase.PROMOTED, Phase.ABORTED, Phase.REFUSED})
+JUDGED = frozenset({Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK, Phase.BAKING})
+
+
+class Topology(StrEnum):
+    """How the two Deployments tell their pods apart, which decides what the primary upgrade means."""
+
+    PER_VERSION = "per-version"  # the version is in the immutable selector: traffic returns to the primary's subset
+    RELABEL = "relabel"  # the selector leaves it free: image and label move together, the canary's subset is final
+
+
+class Template(StrEnum):
+    """Which of the two recorded pod templates the primary must have."""
+
+    RECORDED = "recorded"  # as it was when the rollout began
+    UPGRADED = "upgraded"  # with the canary's image
+
+
+class Verdict(StrEnum):
+    """A gate's answer, best first. Unknown (inconclusive, error) is neither good nor bad."""
+
+    PASS = "pass"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """How user requests are shared out, in percent, and whether the canary gets copies of them."""
+
+    canary: int
+    mirror: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.canary <= 100:  # noqa: PLR2004  # percent
+            raise ValueError(f"a share is 0 to 100 percent, not {self.canary}")
+        if self.mirror and self.canary:
+            # A mirror is per route, before the weighted choice: the canary would get copies of what it answered.
+            raise ValueError("requests are mirrored only while all users are on the primary")
+
+    @property
+    def primary(self) -> int:
+        """The primary's share, percent."""
+        return 100 - self.canary
+
+    def __str__(self) -> str:
+        return f"{self.primary}/{self.canary}" + (" with mirror" if self.mirror else "")
+
+
+HOME = Routes(canary=0)
+ALL_CANARY = Routes(canary=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of a plan: what the world must look like, and when the step may be left.
+
+    Attributes:
+        name: shown to people and used in ``plan``, such as ``mirror`` or ``shift 40``.
+        seconds: the least time the stage lasts once its routes are in force.
+        approval: whether people must approve leaving it.
+    """
+
+    name: str
+    phase: Phase
+    routes: Routes
+    template: Template = Template.RECORDED
+    seconds: float = 0
+    approval: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodTemplate:
+    """The part of a pod template a rollout may change: images by container name, and labels by key."""
+
+    images: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where in the cluster a rollout acts; found at preflight and never recomputed in mid-run."""
+
+    namespace: str
+    host: str  # fully qualified, such as reviews.default.svc.cluster.local
+    virtual_service: str
+    virtual_service_namespace: str
+    destination_rule: str
+    primary_subset: str
+    canary_subset: str
+    primary_deployment: str
+    canary_deployment: str
+    topology: Topology
+    route_names: tuple[str, ...] = ()  # which http routes are ours when several could be
+    mirror_percent: float = 100.0
+    mirror_methods: tuple[str, ...] | None = None  # None: every method, the service says it is idempotent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One gate's answer with the figures it rests on. ``sentence`` is complete and for people."""
+
+    gate: str
+    verdict: Verdict
+    sentence: str
+    value: float | None = None
+    limit: float | None = None
+    sample: float | None = None
+    acts: bool = True  # False: shown, never acting (a gate in observation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFigures:
+    """What one side answered in a window: exact counts, not rates.
+
+    ``buckets`` maps an upper bound in milliseconds to the number of requests at or under it (cumulative, with
+    ``inf``), or is empty where the latency histogram is not available.
+    """
+
+    requests: float
+    errors: float
+    buckets: Mapping[float, float] = field(default_factory=dict)
+
+    @property
+    def error_share(self) -> float | None:
+        """Errors per request, 0 to 1; None without requests, which is not the same as zero."""
+        return self.errors / self.requests if self.requests > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was read for one look. A missing side (None) means no data, never zero.
+
+    Attributes:
+        start, end: the window, seconds since the epoch; both sides are read over the same one.
+        coverage: copies the canary received per request of the primary, by rate, 1.0 when none is lost.
+        custom: value of each custom query by name; None where it returned nothing usable.
+    """
+
+    start: float
+    end: float
+    primary: SideFigures | None
+    canary: SideFigures | None
+    coverage: float | None = None
+    custom: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All gates at one look: the worst verdict that acts, and every finding behind it."""
+
+    at: float
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    figures: Figures | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The sentence of the finding that decided, for a card's first line."""
+        return next((f.sentence for f in self.findings if f.acts and f.verdict is self.verdict), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who let the current stage be left, and when."""
+
+    by: UserId
+    at: float
+
+
+class HoldCause(StrEnum):
+    """Why a rollout waits by itself."""
+
+    METRICS = "metrics"  # the verdict is inconclusive, or could not be had
+    CLUSTER = "cluster"  # the cluster could not be seen or written
+    DRIFT = "drift"  # somebody else changed what is ours
+    CAPACITY = "capacity"  # the side that must receive users is not ready
+    APPROVAL = "approval"  # nobody approved in time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A rollout neither advances nor aborts; it goes on by itself when the cause is gone (drift and approval ask)."""
+
+    cause: HoldCause
+    sentence: str
+    since: float
+    told: bool = False  # its patience ran out and the channel was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Everything that is remembered about one rollout. Changed only by ``bot.rollout.machine``.
+
+    Attributes:
+        stage: index into ``plan``, or into ``retreat`` while aborting.
+        since: when the current stage was entered.
+        settled_at: when the cluster was first seen as the stage wants it; judging and its minimum time start there.
+        asked_at: when people were asked to approve leaving the stage; None while it is not theirs to decide.
+        evidence: grows whenever what an approval would rest on changes, so that an old button is recognised.
+        revision: grows with every stored change; the store compares and sets on it.
+    """
+
+    id: RolloutId
+    service: str
+    version: str
+    channel: str
+    started_by: UserId
+    started_at: float
+    target: Target
+    plan: tuple[Stage, ...]
+    recorded: PodTemplate
+    upgraded: PodTemplate
+    canary_images: Mapping[str, str]
+    gates: GateLimits
+    approvals_rule: ApprovalRule
+    metrics: MetricsSource
+    upgrade_timeout: float
+    hold_patience: float
+    scale_canary_down: bool = False
+    phase: Phase = Phase.PREFLIGHT
+    stage: int = 0
+    retreat: tuple[Stage, ...] = ()
+    since: float = 0.0
+    settled_at: float | None = None
+    asked_at: float | None = None
+    evidence: int = 0
+    approvals: tuple[Approval, ...] = ()
+    paused_by: UserId | None = None
+    hold: Hold | None = None
+    judgement: Judgement | None = None
+    reason: str = ""
+    ended_at: float | None = None
+    revision: int = 0
+
+    @property
+    def key(self) -> str:
+        """The service's identity in stores and locks: ``namespace/service``."""
+        return f"{self.target.namespace}/{self.service}"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.phase in ENDED
+
+    @property
+    def current(self) -> Stage:
+        """The stage it is in; the last one reached when it has ended or is halted."""
+        return (self.retreat or self.plan)[self.stage]
+
+    @property
+    def primary_touched(self) -> bool:
+        """Whether the primary may have been patched: then going home leads over the canary (``machine.abort``)."""
+        return any(stage.template is Template.UPGRADED for stage in self.plan[: self.stage + 1])
+
+
+class EntryKind(StrEnum):
+    """What a line of the story is about; Slack decides from it how loudly to say it."""
+
+    STARTED = "started"
+    STAGE = "stage"  # a stage was entered
+    SUMMARY = "summary"  # a stage was left: its figures
+    ASK = "ask"  # people must approve
+    APPROVED = "approved"
+    HELD = "held"
+    RESUMED = "resumed"
+    PAUSED = "paused"
+    ALERT = "alert"  # a person is wanted now
+    ABORTING = "aborting"
+    HALTED = "halted"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a rollout's story: kept for ever, logged, and posted."""
+
+    at: float
+    kind: EntryKind
+    text: str
+    by: UserId = BOT
+
+
+class Progress(StrEnum):
+    """How far a Deployment's own rollout is, by kubectl's rule."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideSight:
+    """What one look saw of a Deployment and its pods.
+
+    Attributes:
+        template: which recorded template the Deployment has; None when it is neither.
+        ready: pods that are Ready *and* run that template's images.
+        wanted: pods its spec asks for.
+        generation: of the Deployment, so that a rollout of our patch is told from an older one.
+    """
+
+    template: Template | None
+    progress: Progress
+    reason: str = ""
+    ready: int = 0
+    wanted: int = 0
+    images: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What one look saw of the cluster.
+
+    Attributes:
+        routes: as they are live; None when they are nothing a plan could have written.
+        writer: who wrote the routes last, by managedFields, for the sentence about drift.
+        owner: the rollout id in the VirtualService's annotation.
+    """
+
+    routes: Routes | None
+    primary: SideSight
+    canary: SideSight
+    owner: RolloutId | None = None
+    writer: str = ""
