@@ -1,7 +1,7 @@
 """What the controller needs from the world, in our words. Each port has one fake and one contract suite in ``tests``.
 
-Every method that leaves the process raises ``Fault`` (or its kinds ``Contended`` and ``Stale``) and nothing else, within
-a bounded time. Every write may be repeated without harm.
+Every method that leaves the process raises ``Fault`` (or its kinds ``Contended`` and ``Stale``) and nothing else,
+within a bounded time. Every write may be repeated without harm.
 """
 
 from __future__ import annotations
@@ -194,3 +194,15 @@ class Metrics(Protocol):
 
     def ping(self) -> None:
         """Raise ``Fault`` when Prometheus cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside, as the controller knows it."""
+
+    store: Store
+    mesh: Mesh
+    workloads: Workloads
+    surveyor: Surveyor
+    metrics: Metrics
+    clock: Clock

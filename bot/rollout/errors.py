@@ -17,7 +17,7 @@ class CanaryError(Exception):
     """What the product raises on purpose."""
 
 
-class Refusal(CanaryError):
+class Refusal(CanaryError):  # noqa: N818  # a refusal is not an error of ours
     """Asked for, and not possible now: a sentence for the person, with every reason at once."""
 
     def __init__(self, sentence: str, reasons: Sequence[str] = ()) -> None:
@@ -26,7 +26,7 @@ class Refusal(CanaryError):
         super().__init__("\n".join((sentence, *(f"• {reason}" for reason in reasons))))
 
 
-class Fault(CanaryError):
+class Fault(CanaryError):  # noqa: N818  # the field says fault
     """An outside system failed. The text holds no secret and no raw answer of that system."""
 
     def __init__(self, system: str, sentence: str) -> None:

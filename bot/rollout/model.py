@@ -55,7 +55,7 @@ class Template(StrEnum):
 class Verdict(StrEnum):
     """A gate's answer, best first. Unknown (inconclusive, error) is neither good nor bad."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
     INCONCLUSIVE = "inconclusive"
     ERROR = "error"
     FAIL = "fail"
@@ -96,6 +96,7 @@ class Stage:
         name: shown to people and used in ``plan``, such as ``mirror`` or ``shift 40``.
         seconds: the least time the stage lasts once its routes are in force.
         approval: whether people must approve leaving it.
+        release: the last stage: what the rollout left on the VirtualService is taken away.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Stage:
     template: Template = Template.RECORDED
     seconds: float = 0
     approval: bool = False
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +237,7 @@ class Rollout:
         settled_at: when the cluster was first seen as the stage wants it; judging and its minimum time start there.
         asked_at: when people were asked to approve leaving the stage; None while it is not theirs to decide.
         evidence: grows whenever what an approval would rest on changes, so that an old button is recognised.
+        retries: how often a halt was retried; then a stuck Deployment gets its full time-out again.
         revision: grows with every stored change; the store compares and sets on it.
     """
 
@@ -267,6 +270,7 @@ class Rollout:
     hold: Hold | None = None
     judgement: Judgement | None = None
     reason: str = ""
+    retries: int = 0
     ended_at: float | None = None
     revision: int = 0
 
@@ -288,6 +292,8 @@ class Rollout:
     @property
     def primary_touched(self) -> bool:
         """Whether the primary may have been patched: then going home leads over the canary (``machine.abort``)."""
+        if self.retreat:
+            return any(stage.routes == ALL_CANARY for stage in self.retreat)
         return any(stage.template is Template.UPGRADED for stage in self.plan[: self.stage + 1])
 
 

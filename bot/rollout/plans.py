@@ -1,0 +1,118 @@
+"""The stages of a rollout, written down before anything begins: what each says the world must look like.
+
+A plan is data. ``retreat`` is the plan of going back; which one applies depends only on whether the primary may already
+have been patched (ISTIO facts, the abort table).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.rollout.errors import Refusal
+from bot.rollout.model import ALL_CANARY, HOME, Phase, Routes, Stage, Template, Topology
+from bot.rollout.service import ApproveAt, Promote, Service
+
+LAST_WEIGHT = 100  # percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What the person who starts a rollout may choose differently from ``services.yaml``.
+
+    Attributes:
+        weights: canary shares in percent, rising.
+        stage_seconds: least time of each weight.
+        auto: no approvals; every stage is left on its verdict alone.
+    """
+
+    weights: tuple[int, ...] | None = None
+    stage_seconds: float | None = None
+    auto: bool = False
+
+
+def check_weights(weights: tuple[int, ...]) -> None:
+    """Refuse weights that do not rise from above 0 to exactly 100 percent.
+
+    Raises:
+        Refusal: with the rule in words. Ending below 100 would leave users on the primary while it is upgraded.
+    """
+    shown = ", ".join(str(weight) for weight in weights)
+    if any(not 1 <= weight <= LAST_WEIGHT for weight in weights):
+        raise Refusal(f"Weights are whole percent from 1 to 100, not {shown}.")
+    if list(weights) != sorted(set(weights)):
+        raise Refusal(f"Weights must rise, and {shown} do not.")
+    if not weights or weights[-1] != LAST_WEIGHT:
+        raise Refusal(f"Weights must end at 100, so that no user is on the primary while it is replaced; not {shown}.")
+
+
+def make_plan(service: Service, topology: Topology, overrides: Overrides = Overrides()) -> tuple[Stage, ...]:
+    """Every stage from the mirror to the end, in order.
+
+    Raises:
+        Refusal: the weights chosen at start are not possible.
+    """
+    weights = overrides.weights or service.weights
+    check_weights(weights)
+    approve = frozenset[ApproveAt]() if overrides.auto else frozenset(service.approve)
+    mirror = Stage(
+        name="mirror",
+        phase=Phase.MIRRORING,
+        routes=Routes(canary=0, mirror=True),
+        seconds=service.mirror_seconds,
+        approval=ApproveAt.MIRROR in approve,
+    )
+    seconds = service.stage_seconds if overrides.stage_seconds is None else overrides.stage_seconds
+    shifts = tuple(
+        Stage(
+            name=f"shift {weight}",
+            phase=Phase.SHIFTING,
+            routes=Routes(canary=weight),
+            seconds=seconds,
+            approval=(ApproveAt.UPGRADE if weight == LAST_WEIGHT else ApproveAt.STEP) in approve,
+        )
+        for weight in weights
+    )
+    return (mirror, *shifts, *_ending(service, topology, approve, seconds))
+
+
+def _ending(service: Service, topology: Topology, approve: frozenset[ApproveAt], seconds: float) -> tuple[Stage, ...]:
+    """From everyone on the canary to the final state."""
+    if service.promote is Promote.ADOPT:
+        return _bake(ALL_CANARY, Template.RECORDED, service.bake_seconds)
+    upgrade = Stage(
+        name="upgrade",
+        phase=Phase.UPGRADING,
+        routes=ALL_CANARY,
+        template=Template.UPGRADED,
+        approval=ApproveAt.SWITCHBACK in approve,
+    )
+    # Relabelled pods of the primary join the canary's subset by themselves: the routes need not move at all.
+    shares = service.switchback if topology is Topology.PER_VERSION else (LAST_WEIGHT,)
+    back = tuple(
+        Stage(
+            name=f"switchback {share}",
+            phase=Phase.SWITCHING_BACK,
+            routes=Routes(canary=LAST_WEIGHT - share) if topology is Topology.PER_VERSION else ALL_CANARY,
+            template=Template.UPGRADED,
+            seconds=seconds,
+        )
+        for share in shares
+    )
+    return (upgrade, *back, *_bake(back[-1].routes, Template.UPGRADED, service.bake_seconds))
+
+
+def _bake(routes: Routes, template: Template, seconds: float) -> tuple[Stage, ...]:
+    bake = Stage(name="bake", phase=Phase.BAKING, routes=routes, template=template, seconds=seconds)
+    return (bake, Stage(name="finish", phase=Phase.BAKING, routes=routes, template=template, release=True))
+
+
+def make_retreat(*, primary_touched: bool) -> tuple[Stage, ...]:
+    """The way home. A primary that may have been patched is restored first, while the canary keeps the users.
+
+    Never the other way round: routing to a primary in mid-upgrade is the outage others shipped (flagger#1898).
+    """
+    home = Stage(name="return", phase=Phase.ABORTING, routes=HOME)
+    finish = Stage(name="finish", phase=Phase.ABORTING, routes=HOME, release=True)
+    if not primary_touched:
+        return (home, finish)
+    return (Stage(name="restore", phase=Phase.ABORTING, routes=ALL_CANARY), home, finish)
