@@ -146,7 +146,8 @@ def _sentence(rollout: Rollout, stage: Stage) -> str:
     elif stage.release:
         text = f"Final routes: {routes}; the bot's marks go."
     elif stage.routes.mirror:
-        text = f"Users {routes}; {target.mirror_percent:g} % of the requests are mirrored for at least {stage.seconds:g} s."
+        copies = f"{target.mirror_percent:g} % of the requests are mirrored"
+        text = f"Users {routes}; {copies} for at least {stage.seconds:g} s."
     else:
         text = f"Users {routes} for at least {stage.seconds:g} s."
     return f"{text} Then people approve." if stage.approval else text

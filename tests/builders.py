@@ -1,0 +1,125 @@
+"""Values to start from in tests: a service, a rollout, sights and figures in domain words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.rollout.model import (
+    Figures,
+    Judgement,
+    PodTemplate,
+    Progress,
+    Rollout,
+    RolloutId,
+    Routes,
+    SideFigures,
+    SideSight,
+    Sight,
+    Target,
+    Template,
+    Topology,
+    UserId,
+    Verdict,
+)
+from bot.rollout.plans import make_plan
+from bot.rollout.service import Service
+
+MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
+OLD, NEW = "reviews:1", "reviews:2@sha256:" + "2" * 64
+
+
+def a_service(**changes: Any) -> Service:
+    """Bookinfo's reviews, with the defaults of ``services.yaml``."""
+    reviews = Service(
+        name="reviews",
+        namespace="default",
+        channel="#releases",
+        virtual_service="reviews",
+        destination_rule="reviews",
+        primary_deployment="reviews-v1",
+        canary_deployment="reviews-{version}",
+        mirror_methods=None,
+    )
+    return replace(reviews, **changes)
+
+
+def a_target(topology: Topology = Topology.PER_VERSION, **changes: Any) -> Target:
+    """Where that service is."""
+    target = Target(
+        namespace="default",
+        host="reviews.default.svc.cluster.local",
+        virtual_service="reviews",
+        virtual_service_namespace="default",
+        destination_rule="reviews",
+        primary_subset="v1",
+        canary_subset="v2",
+        primary_deployment="reviews-v1",
+        canary_deployment="reviews-v2",
+        topology=topology,
+    )
+    return replace(target, **changes)
+
+
+def a_rollout(service: Service | None = None, topology: Topology = Topology.PER_VERSION, **changes: Any) -> Rollout:
+    """A rollout of reviews v2 that Maya has just asked for, in preflight."""
+    service = service or a_service()
+    relabel = topology is Topology.RELABEL
+    rollout = Rollout(
+        id=RolloutId("r-1"),
+        service=service.name,
+        version="v2",
+        channel=service.channel,
+        started_by=MAYA,
+        started_at=0.0,
+        target=a_target(topology),
+        plan=make_plan(service, topology),
+        recorded=PodTemplate(images={"reviews": OLD}, labels={"version": "v1"} if relabel else {}),
+        upgraded=PodTemplate(images={"reviews": NEW}, labels={"version": "v2"} if relabel else {}),
+        canary_images={"reviews": "reviews:2"},
+        gates=service.gates,
+        approvals_rule=service.approvals,
+        metrics=service.metrics,
+        upgrade_timeout=service.upgrade_timeout,
+        hold_patience=service.hold_patience,
+    )
+    return replace(rollout, **changes)
+
+
+def a_side(template: Template | None = Template.RECORDED, **changes: Any) -> SideSight:
+    """A Deployment with both of its two pods ready."""
+    return replace(SideSight(template=template, progress=Progress.DONE, ready=2, wanted=2), **changes)
+
+
+def a_sight(rollout: Rollout, **changes: Any) -> Sight:
+    """The cluster exactly as the rollout's current stage wants it."""
+    stage = rollout.current
+    sight = Sight(
+        routes=stage.routes,
+        primary=a_side(stage.template),
+        canary=a_side(),
+        owner=None if stage.release else rollout.id,
+    )
+    return replace(sight, **changes)
+
+
+def routes(canary: int, *, mirror: bool = False) -> Routes:
+    """Routes by the canary's share in percent."""
+    return Routes(canary=canary, mirror=mirror)
+
+
+def verdict(word: Verdict, at: float = 0.0) -> Judgement:
+    """A judgement that is only its verdict."""
+    return Judgement(at=at, verdict=word)
+
+
+def a_side_of(requests: float, errors: float = 0, slow: float = 0) -> SideFigures:
+    """Counts of one side; ``slow`` requests took between 500 and 1000 ms, the others under 100."""
+    fast = requests - slow
+    buckets = {50.0: fast * 0.5, 100.0: fast, 250.0: fast, 500.0: fast, 1000.0: requests, float("inf"): requests}
+    return SideFigures(requests=requests, errors=errors, buckets=buckets)
+
+
+def figures(primary: SideFigures | None, canary: SideFigures | None, **changes: Any) -> Figures:
+    """One look's figures over a minute."""
+    return replace(Figures(start=0.0, end=60.0, primary=primary, canary=canary, coverage=1.0), **changes)

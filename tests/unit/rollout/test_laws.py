@@ -1,0 +1,222 @@
+"""Laws that hold over whole stories, whatever the world does: Hypothesis draws the world's moves and people's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import pytest
+from bot.rollout import machine
+from bot.rollout.desired import ApplyTemplate, Release, ScaleCanaryDown, SetRoutes, Wait, next_action
+from bot.rollout.errors import Refusal
+from bot.rollout.model import (
+    ALL_CANARY,
+    HOME,
+    Phase,
+    Progress,
+    Rollout,
+    Routes,
+    SideSight,
+    Sight,
+    Template,
+    Topology,
+    Verdict,
+)
+from bot.rollout.service import ApproveAt, Promote
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.builders import OMAR, a_rollout, a_service, verdict
+
+
+class Move(StrEnum):
+    """What may happen between two looks."""
+
+    NOTHING = "nothing"
+    TIME = "time passes"
+    APPROVE = "somebody approves"
+    PAUSE = "somebody pauses"
+    RESUME = "somebody resumes"
+    ABORT = "somebody aborts"
+    RETRY = "somebody retries"
+    ACCEPT = "somebody accepts"
+    BLIND = "the cluster cannot be seen"
+    WRITE_FAILS = "the next write fails"
+    CANARY_DOWN = "the canary has no ready pod"
+    CANARY_UP = "the canary is ready"
+    PRIMARY_DOWN = "the primary has no ready pod"
+    PRIMARY_UP = "the primary's rollout completes"
+    PRIMARY_STUCK = "the primary's rollout fails"
+
+
+PEOPLE = {
+    Move.APPROVE: machine.approve,
+    Move.PAUSE: machine.pause,
+    Move.RESUME: machine.resume,
+    Move.RETRY: machine.retry,
+    Move.ACCEPT: machine.accept,
+}
+
+
+@dataclass
+class World:
+    """A mesh and two Deployments that do as they are told, with every write checked as it happens."""
+
+    topology: Topology
+    routes: Routes = HOME
+    owner: str | None = None
+    template: Template = Template.RECORDED
+    progress: Progress = Progress.DONE
+    primary_ready: int = 2
+    canary_ready: int = 2
+    now: float = 0.0
+    shares: list[int] = field(default_factory=list)
+
+    def sight(self, rollout: Rollout) -> Sight:
+        primary = SideSight(template=self.template, progress=self.progress, ready=self.primary_ready, wanted=2)
+        canary = SideSight(template=Template.RECORDED, progress=Progress.DONE, ready=self.canary_ready, wanted=2)
+        return Sight(routes=self.routes, primary=primary, canary=canary, owner=rollout.id if self.owner else None)
+
+    def happen(self, move: Move) -> None:
+        match move:
+            case Move.TIME:
+                self.now += 400.0
+            case Move.CANARY_DOWN:
+                self.canary_ready = 0
+            case Move.CANARY_UP:
+                self.canary_ready = 2
+            case Move.PRIMARY_DOWN:
+                self.primary_ready = 0
+            case Move.PRIMARY_UP:
+                self.primary_ready, self.progress = 2, Progress.DONE
+            case Move.PRIMARY_STUCK if self.progress is Progress.WAITING:
+                self.progress = Progress.FAILED
+            case _:
+                pass
+
+    def do(self, rollout: Rollout) -> None:
+        match next_action(rollout, self.sight(rollout)):
+            case SetRoutes(routes=routes):
+                self._check_receivers(rollout, routes)
+                self.routes, self.owner = routes, rollout.id
+                self.shares.append(routes.canary)
+            case ApplyTemplate(template=template):
+                assert self.routes.primary == 0, "a template is patched only while the primary has no user"
+                assert self.canary_ready > 0, "and only while somebody else has them"
+                self.template, self.progress, self.primary_ready = template, Progress.WAITING, 1
+            case Release(routes=routes):
+                assert routes == self.routes, "the end changes nothing for users"
+                self.owner = None
+            case ScaleCanaryDown():
+                self.canary_ready = 0
+            case Wait() | None:
+                pass
+
+    def _check_receivers(self, rollout: Rollout, routes: Routes) -> None:
+        if routes.canary > self.routes.canary:
+            assert self.canary_ready > 0, "users arrive only where a pod is ready"
+        if routes.primary > self.routes.primary:
+            assert self.primary_ready > 0, "users arrive only where a pod is ready"
+            if rollout.phase is Phase.SWITCHING_BACK:
+                assert (self.template, self.progress) == (Template.UPGRADED, Progress.DONE)
+
+
+def walk(rollout: Rollout, world: World, moves: list[tuple[Move, Verdict]]) -> Rollout:
+    """Look once per move, as the controller does: decide, then act."""
+    for move, word in moves:
+        world.now += 10.0
+        world.happen(move)
+        before = rollout
+        if move in PEOPLE or move is Move.ABORT:
+            try:
+                if move is Move.ABORT:
+                    rollout, _ = machine.abort(rollout, OMAR, "because.", world.now)
+                else:
+                    rollout, _ = PEOPLE[move](rollout, OMAR, world.now)
+            except Refusal:
+                assert rollout is before, "a refusal changes nothing"
+        sight = None if move is Move.BLIND else world.sight(rollout)
+        rollout, _ = machine.look(rollout, sight, verdict(word, world.now), world.now)
+        if sight is not None and move is not Move.WRITE_FAILS:
+            world.do(rollout)
+        if before.ended:
+            assert rollout == before, "an ended rollout never changes"
+    return rollout
+
+
+def story(promote: Promote, topology: Topology, approve: tuple[ApproveAt, ...]) -> tuple[Rollout, World]:
+    service = a_service(promote=promote, approve=approve, hold_patience=100.0)
+    rollout, _ = machine.begin(a_rollout(service, topology), 0.0)
+    return rollout, World(topology)
+
+
+STORIES = st.tuples(
+    st.sampled_from(Promote), st.sampled_from(Topology), st.sampled_from([(), tuple(ApproveAt), (ApproveAt.MIRROR,)])
+)
+MOVES = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from([*[Verdict.PASS] * 12, *Verdict])), max_size=80)
+CALM = [(Move.PRIMARY_UP, Verdict.PASS), (Move.CANARY_UP, Verdict.PASS), (Move.TIME, Verdict.PASS)]
+WILLING = [*CALM, (Move.APPROVE, Verdict.PASS), (Move.RESUME, Verdict.PASS)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(story=STORIES, moves=MOVES)
+def test_the_canarys_share_only_grows_until_it_is_all_taken_back(story, moves):
+    rollout, world = _begin(story)
+    walk(rollout, world, moves)
+
+    up = [share for share in world.shares if share > 0]
+    peak = up.index(100) if 100 in up else len(up)
+    assert up[:peak] == sorted(up[:peak])
+
+
+@settings(max_examples=300, deadline=None)
+@given(story=STORIES, moves=MOVES)
+def test_whatever_happens_a_calm_world_brings_an_abort_to_its_end_with_everyone_on_the_old_version(story, moves):
+    rollout, world = _begin(story)
+    rollout = walk(rollout, world, moves)
+    rollout = walk(rollout, world, [(Move.ABORT, Verdict.PASS), *CALM * 8])
+
+    if rollout.phase is Phase.ABORTED:
+        assert (world.routes, world.owner) == (HOME, None)
+    else:
+        assert rollout.phase is Phase.PROMOTED
+
+
+@settings(max_examples=300, deadline=None)
+@given(story=STORIES, moves=MOVES)
+def test_an_ended_rollout_leaves_everyone_on_one_version_and_no_mark(story, moves):
+    rollout, world = _begin(story)
+    rollout = walk(rollout, world, [*moves, *WILLING * 15])
+
+    if rollout.ended:
+        assert world.owner is None
+        assert world.routes in {HOME, ALL_CANARY}
+        if rollout.phase is Phase.ABORTED and world.canary_ready:
+            assert world.routes == HOME
+
+
+@pytest.mark.parametrize("topology", list(Topology))
+@pytest.mark.parametrize("promote", list(Promote))
+def test_a_willing_world_promotes(promote, topology):
+    rollout, world = story(promote, topology, tuple(ApproveAt))
+
+    rollout = walk(rollout, world, WILLING * 15)
+
+    assert rollout.phase is Phase.PROMOTED
+    upgraded_home = promote is Promote.UPGRADE and topology is Topology.PER_VERSION
+    assert world.routes == (HOME if upgraded_home else ALL_CANARY)
+    assert world.template is (Template.UPGRADED if promote is Promote.UPGRADE else Template.RECORDED)
+
+
+def test_a_rollout_that_cannot_be_written_neither_moves_nor_forgets():
+    rollout, world = story(Promote.UPGRADE, Topology.PER_VERSION, ())
+
+    stuck = walk(rollout, world, [(Move.WRITE_FAILS, Verdict.PASS)] * 20)
+
+    assert (stuck.stage, stuck.settled_at, world.routes) == (0, None, HOME)
+    assert walk(stuck, world, WILLING * 15).phase is Phase.PROMOTED
+
+
+def _begin(drawn: tuple[Promote, Topology, tuple[ApproveAt, ...]]) -> tuple[Rollout, World]:
+    rollout, world = story(*drawn)
+    return replace(rollout), world

@@ -1,0 +1,359 @@
+"""What may happen to a rollout: each event once, then every input of one look, then whole stories as laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from bot.rollout import machine
+from bot.rollout.errors import Refusal
+from bot.rollout.model import (
+    ALL_CANARY,
+    BOT,
+    ENDED,
+    HOME,
+    Entry,
+    EntryKind,
+    HoldCause,
+    Phase,
+    Progress,
+    Rollout,
+    Template,
+    Topology,
+    Verdict,
+)
+from bot.rollout.service import ApprovalRule, ApproveAt, OnTimeout, Promote
+
+from tests.builders import LENA, MAYA, OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
+
+PASS, INCONCLUSIVE, ERROR, FAIL = (verdict(word) for word in Verdict)
+
+
+def begun(**changes: object) -> Rollout:
+    rollout, _ = machine.begin(a_rollout(a_service(**changes)), now=0.0)
+    return rollout
+
+
+def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: object) -> Rollout:
+    """A rollout that is settled at a stage of its plan, as if it had walked there."""
+    rollout = a_rollout(a_service(**changes), topology)
+    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+
+
+def kinds(entries: tuple[Entry, ...]) -> list[EntryKind]:
+    return [entry.kind for entry in entries]
+
+
+def test_a_rollout_begins_with_the_mirror():
+    rollout, entries = machine.begin(a_rollout(), now=5.0)
+
+    assert (rollout.phase, rollout.current.routes) == (Phase.MIRRORING, routes(0, mirror=True))
+    assert kinds(entries) == [EntryKind.STARTED]
+
+
+def test_a_stage_counts_its_time_from_when_the_routes_were_seen_not_from_when_they_were_wanted():
+    rollout = begun(approve=())
+    pending, _ = machine.look(rollout, a_sight(rollout, routes=HOME), PASS, now=1000.0)
+
+    assert pending.settled_at is None
+    settled, _ = machine.look(pending, a_sight(rollout), PASS, now=1001.0)
+    assert (settled.settled_at, settled.stage) == (1001.0, 0)
+
+
+def test_a_passed_and_served_stage_without_approval_is_left():
+    rollout = at_stage("shift 20")
+
+    left, entries = machine.look(rollout, a_sight(rollout), PASS, now=120.0)
+
+    assert left.current.name == "shift 40"
+    assert kinds(entries) == [EntryKind.SUMMARY, EntryKind.STAGE]
+
+
+def test_a_passed_stage_is_not_left_before_its_least_time():
+    rollout = at_stage("shift 20")
+
+    assert machine.look(rollout, a_sight(rollout), PASS, now=119.0)[0].stage == rollout.stage
+
+
+def test_people_are_asked_once_and_the_stage_waits_for_them():
+    rollout = at_stage("mirror")
+    asked, first = machine.look(rollout, a_sight(rollout), PASS, now=300.0)
+    waiting, second = machine.look(asked, a_sight(asked), PASS, now=310.0)
+
+    assert (kinds(first), second) == ([EntryKind.ASK], ())
+    assert waiting.current.name == "mirror"
+
+
+def test_an_approval_lets_the_next_look_leave_the_stage():
+    rollout = at_stage("mirror")
+    asked, _ = machine.look(rollout, a_sight(rollout), PASS, now=300.0)
+    approved, _ = machine.approve(asked, OMAR, now=301.0)
+
+    left, _ = machine.look(approved, a_sight(approved), PASS, now=302.0)
+
+    assert left.current.name == "shift 20"
+
+
+def test_an_approval_is_refused_before_it_is_asked_for():
+    with pytest.raises(Refusal, match="Nothing to approve"):
+        machine.approve(at_stage("mirror"), OMAR, now=1.0)
+
+
+def test_nobody_approves_their_own_rollout_unless_the_service_allows_it():
+    rollout = replace(at_stage("mirror"), asked_at=1.0)
+
+    with pytest.raises(Refusal, match="somebody else"):
+        machine.approve(rollout, MAYA, now=2.0)
+    allowed = replace(rollout, approvals_rule=ApprovalRule(own=True))
+    assert machine.approve(allowed, MAYA, now=2.0)[0].approvals[0].by == MAYA
+
+
+def test_two_approvals_are_two_people():
+    rollout = replace(at_stage("mirror"), asked_at=1.0, approvals_rule=ApprovalRule(count=2))
+    once, _ = machine.approve(rollout, OMAR, now=2.0)
+
+    with pytest.raises(Refusal, match="approved this already"):
+        machine.approve(once, OMAR, now=3.0)
+    assert machine.look(once, a_sight(once), PASS, now=300.0)[0].stage == once.stage
+    twice, _ = machine.approve(once, LENA, now=4.0)
+    assert machine.look(twice, a_sight(twice), PASS, now=300.0)[0].stage == once.stage + 1
+
+
+def test_an_old_button_is_refused():
+    rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
+
+    with pytest.raises(Refusal, match="out of date"):
+        machine.approve(rollout, OMAR, now=2.0, evidence=(rollout.stage, 6))
+
+
+def test_worse_figures_withdraw_the_question_and_its_approvals():
+    rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
+    once, _ = machine.approve(rollout, OMAR, now=2.0)
+
+    withdrawn, _ = machine.look(once, a_sight(once), INCONCLUSIVE, now=400.0)
+
+    assert (withdrawn.asked_at, withdrawn.approvals, withdrawn.evidence) == (None, (), 8)
+
+
+@pytest.mark.parametrize(("policy", "phase"), [(OnTimeout.HOLD, Phase.MIRRORING), (OnTimeout.ABORT, Phase.ABORTING)])
+def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase):
+    rule = ApprovalRule(timeout=60, on_timeout=policy)
+    rollout = replace(at_stage("mirror"), asked_at=0.0, approvals_rule=rule)
+
+    timed_out, entries = machine.look(rollout, a_sight(rollout), PASS, now=301.0)
+
+    assert timed_out.phase is phase
+    assert len(entries) == 1
+
+
+def test_bad_figures_abort_even_while_paused_and_waiting_for_approval():
+    rollout = replace(at_stage("shift 40"), paused_by=OMAR, asked_at=1.0)
+
+    aborting, entries = machine.look(rollout, a_sight(rollout), FAIL, now=10.0)
+
+    assert (aborting.phase, aborting.current.routes) == (Phase.ABORTING, HOME)
+    assert entries[-1].by == BOT
+
+
+def test_a_paused_rollout_stays_where_it_is():
+    rollout, _ = machine.pause(at_stage("shift 20"), OMAR, now=1.0)
+
+    assert machine.look(rollout, a_sight(rollout), PASS, now=9999.0)[0].stage == rollout.stage
+    resumed, _ = machine.resume(rollout, OMAR, now=2.0)
+    assert machine.look(resumed, a_sight(resumed), PASS, now=9999.0)[0].stage == rollout.stage + 1
+
+
+def test_an_unreachable_prometheus_holds_once_and_goes_on_by_itself():
+    rollout = at_stage("shift 20")
+    held, first = machine.look(rollout, a_sight(rollout), ERROR, now=1.0)
+    still, second = machine.look(held, a_sight(held), ERROR, now=500.0)
+    going, third = machine.look(still, a_sight(still), PASS, now=600.0)
+
+    assert (held.hold and held.hold.cause, kinds(first), second) == (HoldCause.METRICS, [EntryKind.HELD], ())
+    assert third[0].kind is EntryKind.RESUMED
+    assert (going.hold, going.current.name) == (None, "shift 40")
+
+
+def test_a_hold_that_lasts_asks_a_person_once():
+    rollout = at_stage("shift 20", hold_patience=60)
+    said = []
+    for now in (1.0, 30.0, 62.0, 90.0, 120.0):
+        rollout, entries = machine.look(rollout, a_sight(rollout), ERROR, now=now)
+        said += kinds(entries)
+
+    assert said == [EntryKind.HELD, EntryKind.ALERT]
+
+
+def test_a_cluster_that_cannot_be_seen_is_neither_good_nor_bad():
+    rollout = at_stage("shift 20")
+
+    held, _ = machine.look(rollout, None, PASS, now=9999.0)
+
+    assert (held.stage, held.hold and held.hold.cause) == (rollout.stage, HoldCause.CLUSTER)
+
+
+def test_somebody_elses_change_is_said_with_its_author_and_left_alone():
+    rollout = at_stage("shift 20")
+
+    held, entries = machine.look(rollout, a_sight(rollout, routes=routes(30), writer="kubectl-edit"), PASS, now=500.0)
+
+    assert held.stage == rollout.stage
+    assert "changed by kubectl-edit: 70/30 instead of 80/20" in entries[0].text
+    restored, _ = machine.restore(held, OMAR, now=501.0)
+    assert (restored.hold, restored.settled_at) == (None, None)
+
+
+def test_an_abort_overrides_drift():
+    rollout = at_stage("shift 20")
+    held, _ = machine.look(rollout, a_sight(rollout, routes=routes(30)), PASS, now=5.0)
+
+    aborting, _ = machine.abort(held, OMAR, "wrong version.", now=6.0)
+
+    assert machine.look(aborting, a_sight(aborting, routes=routes(30)), PASS, now=7.0)[0].hold is None
+
+
+def test_users_on_a_canary_without_ready_pods_go_home():
+    rollout = at_stage("shift 60")
+
+    aborting, entries = machine.look(rollout, a_sight(rollout, canary=a_side(ready=0)), PASS, now=1.0)
+
+    assert aborting.phase is Phase.ABORTING
+    assert "60 % of the users are on reviews-v2, which has no ready pod" in entries[0].text
+
+
+def test_a_changed_canary_image_holds():
+    rollout = at_stage("shift 20")
+
+    held, _ = machine.look(rollout, a_sight(rollout, canary=a_side(None)), PASS, now=500.0)
+
+    assert held.hold
+    assert held.hold.cause is HoldCause.DRIFT
+
+
+def test_the_upgrade_is_left_only_when_every_wanted_pod_is_ready_on_the_new_image():
+    rollout = replace(at_stage("upgrade"), settled_at=None, asked_at=None)
+    rolling = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1)
+
+    waiting, _ = machine.look(rollout, a_sight(rollout, primary=rolling), PASS, now=1.0)
+    done, entries = machine.look(waiting, a_sight(rollout), PASS, now=2.0)
+
+    assert waiting.settled_at is None
+    assert (done.settled_at, kinds(entries)) == (2.0, [EntryKind.ASK])
+
+
+def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary():
+    rollout = replace(at_stage("upgrade"), settled_at=None)
+    stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1, reason="Image cannot be pulled.")
+
+    halted, entries = machine.look(rollout, a_sight(rollout, primary=stuck), PASS, now=1.0)
+
+    assert (halted.phase, halted.current.routes) == (Phase.HALTED, ALL_CANARY)
+    assert "Image cannot be pulled. All users stay on v2" in entries[-1].text
+
+
+def test_a_retry_gives_a_stuck_primary_its_full_time_again():
+    rollout = replace(at_stage("upgrade"), settled_at=None)
+    stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1)
+    halted, _ = machine.look(rollout, a_sight(rollout, primary=stuck), PASS, now=1.0)
+    again, _ = machine.retry(halted, OMAR, now=10.0)
+
+    assert machine.look(again, a_sight(again, primary=stuck), PASS, now=11.0)[0].phase is Phase.UPGRADING
+    assert machine.look(again, a_sight(again, primary=stuck), PASS, now=1000.0)[0].phase is Phase.HALTED
+
+
+def test_accepting_a_halt_ends_on_the_canary():
+    halted = replace(at_stage("upgrade"), phase=Phase.HALTED)
+    accepted, _ = machine.accept(halted, OMAR, now=1.0)
+
+    ended, _ = machine.look(accepted, a_sight(accepted), PASS, now=2.0)
+    ended, _ = machine.look(ended, a_sight(ended), PASS, now=3.0)
+
+    assert (ended.phase, ended.current.routes) == (Phase.PROMOTED, ALL_CANARY)
+
+
+@pytest.mark.parametrize(
+    ("stage", "way"),
+    [
+        ("mirror", ["return", "finish"]),
+        ("shift 60", ["return", "finish"]),
+        ("shift 100", ["return", "finish"]),
+        ("upgrade", ["restore", "return", "finish"]),
+        ("switchback 50", ["restore", "return", "finish"]),
+        ("bake", ["restore", "return", "finish"]),
+    ],
+)
+def test_the_way_home_leads_over_the_canary_once_the_primary_may_be_patched(stage: str, way: list[str]):
+    aborting, _ = machine.abort(at_stage(stage), OMAR, "because.", now=1.0)
+
+    assert [step.name for step in aborting.retreat] == way
+    assert aborting.retreat[0].routes == (ALL_CANARY if "restore" in way else HOME)
+
+
+def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct():
+    rollout = at_stage("bake", promote=Promote.ADOPT)
+
+    aborting, _ = machine.abort(rollout, OMAR, "because.", now=1.0)
+
+    assert [stage.name for stage in rollout.plan][-3:] == ["shift 100", "bake", "finish"]
+    assert [step.name for step in aborting.retreat] == ["return", "finish"]
+
+
+def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_ready_pod():
+    aborting, _ = machine.abort(at_stage("switchback 50"), OMAR, "because.", now=1.0)
+
+    moved, entries = machine.look(aborting, a_sight(aborting, canary=a_side(ready=0)), PASS, now=2.0)
+
+    assert (moved.current.name, moved.current.routes) == ("return", HOME)
+    assert entries[0].kind is EntryKind.ALERT
+
+
+def test_each_weight_asks_when_the_service_says_so():
+    plan = begun(approve=tuple(ApproveAt)).plan
+
+    assert [stage.name for stage in plan if stage.approval] == [
+        "mirror",
+        "shift 20",
+        "shift 40",
+        "shift 60",
+        "shift 80",
+        "shift 100",
+        "upgrade",
+    ]
+
+
+SIDES = [a_side(), a_side(ready=0), a_side(None), a_side(Template.UPGRADED), a_side(progress=Progress.FAILED, ready=1)]
+
+
+@pytest.mark.parametrize("topology", list(Topology))
+@pytest.mark.parametrize("promote", list(Promote))
+def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(topology: Topology, promote: Promote):
+    plan = a_rollout(a_service(promote=promote), topology).plan
+    starts = [at_stage(stage.name, topology, promote=promote) for stage in plan]
+    starts += [machine.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
+    starts += [replace(start, settled_at=None) for start in starts]
+    for start, word, primary, canary, seen, now in product(
+        starts, Verdict, SIDES, SIDES, [None, HOME, ALL_CANARY, "wanted"], [1.0, 9999.0]
+    ):
+        live = start.current.routes if seen == "wanted" else seen
+        sight = a_sight(start, primary=primary, canary=canary, routes=live)
+        after, _ = machine.look(start, sight, verdict(word), now)
+
+        assert after.phase is start.phase or after.phase in machine.TRANSITIONS[start.phase]
+        if word is not Verdict.PASS and start.phase in {Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK}:
+            assert after.stage == start.stage or after.phase is Phase.ABORTING
+        if live is None and start.phase is not Phase.ABORTING and after.phase is not Phase.ABORTING:
+            assert after.stage == start.stage or start.phase is Phase.HALTED
+
+
+@pytest.mark.parametrize("phase", sorted(ENDED))
+def test_an_ended_rollout_never_changes(phase: Phase):
+    ended = replace(a_rollout(), phase=phase)
+
+    assert machine.look(ended, a_sight(ended), FAIL, now=1.0) == (ended, ())
+    for event in (machine.pause, machine.resume, machine.retry, machine.accept, machine.restore, machine.approve):
+        with pytest.raises(Refusal, match="has ended"):
+            event(ended, OMAR, 1.0)
+    with pytest.raises(Refusal, match="has ended"):
+        machine.abort(ended, OMAR, "late.", 1.0)
