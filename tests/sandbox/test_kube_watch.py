@@ -107,7 +107,8 @@ def test_the_official_client_sees_a_change_of_routes(kube: KubeApi, tmp_path: Pa
     assert found is not None
     found["spec"]["http"][0]["route"][0]["weight"] = 80
     kube.store.put(found)
-    stream = watch.Watch().stream(
+    watcher: Any = watch.Watch()  # type: ignore[no-untyped-call]  # the library leaves it untyped
+    stream = watcher.stream(
         client.CustomObjectsApi(api).list_namespaced_custom_object,
         "networking.istio.io",
         "v1beta1",

@@ -1,0 +1,185 @@
+"""Istio's validating webhook: the rules between fields that a CRD schema cannot express, in Istio's own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.kube.errors import admission_denied
+from sandbox.kube.objects import Object
+
+WEBHOOK = "validation.istio.io"
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_FQDN = re.compile(r"(\*\.)?[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?)*\.?")
+_MAX_PERCENT = 100
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is wrong, and what is only frowned upon."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def error_if(self, wrong: object, message: str) -> None:
+        """Note an error, if it is one."""
+        if wrong:
+            self.errors.append(message)
+
+
+def admit(obj: Object) -> list[str]:
+    """The webhook's warnings for ``obj``; raises its denial when there are errors."""
+    verdict = Verdict()
+    spec = obj.get("spec") or {}
+    match obj.get("kind"):
+        case "VirtualService":
+            _virtual_service(verdict, spec)
+        case "DestinationRule":
+            _destination_rule(verdict, spec)
+        case "Gateway":
+            _gateway(verdict, spec)
+    if verdict.errors:
+        raise admission_denied(WEBHOOK, f"configuration is invalid: {_listed(verdict.errors)}")
+    return verdict.warnings
+
+
+def _listed(errors: list[str]) -> str:
+    if len(errors) == 1:
+        return errors[0]
+    return f"{len(errors)} errors occurred:\n" + "".join(f"\t* {error}\n" for error in errors) + "\n"
+
+
+# VirtualService
+
+
+def _virtual_service(verdict: Verdict, spec: Mapping[str, Any]) -> None:
+    hosts, gateways, http = spec.get("hosts") or [], spec.get("gateways") or [], spec.get("http") or []
+    is_delegate = not hosts and not gateways
+    verdict.error_if(not hosts and gateways, "virtual service must have at least one host")
+    _gateway_names(verdict, gateways)
+    on_mesh = not gateways or "mesh" in gateways
+    for host in hosts:
+        if host == "*":
+            message = "wildcard host * is not allowed for virtual services bound to the mesh gateway"
+            verdict.error_if(on_mesh, message)
+        else:
+            verdict.error_if(not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
+    verdict.error_if(len(hosts) != len(set(hosts)), "duplicate hosts in virtual service")
+    no_routes = not http and not spec.get("tcp") and not spec.get("tls")
+    verdict.error_if(no_routes, "http, tcp or tls must be provided in virtual service")
+    for route in http:
+        _http_route(verdict, route, is_delegate=is_delegate)
+    for route in (spec.get("tcp") or []) + (spec.get("tls") or []):
+        _destinations(verdict, route.get("route") or [])
+    _unreachable_rules(verdict, http)
+
+
+def _gateway_names(verdict: Verdict, names: Iterable[str]) -> None:
+    for name in names:
+        namespace, slash, gateway = name.partition("/")
+        if slash:
+            bad = not _DNS_LABEL.fullmatch(namespace)
+            verdict.error_if(bad, f'invalid value for namespace: "{namespace}"')
+            verdict.error_if(not _DNS_LABEL.fullmatch(gateway), f'invalid value for gateway name: "{gateway}"')
+            continue
+        verdict.error_if(not _FQDN.fullmatch(name), f'domain name "{name}" invalid')
+        if "." in name:  # the form of Istio's first releases, still resolved
+            first, second = name.split(".")[:2]
+            verdict.warnings.append(
+                f'using legacy gatewayName format "{name}"; prefer the <namespace>/<name> format: "{second}/{first}"'
+            )
+
+
+def _http_route(verdict: Verdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
+    _one_action(verdict, route, is_delegate=is_delegate)
+    _mirroring(verdict, route)
+    _destinations(verdict, route.get("route") or [])
+    attempts = (route.get("retries") or {}).get("attempts", 0)
+    verdict.error_if(attempts < 0, "attempts cannot be negative")
+
+
+def _one_action(verdict: Verdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
+    if "delegate" in route:
+        verdict.error_if(is_delegate, "delegate HTTP route cannot contain delegate")
+        for other in ("redirect", "route", "directResponse"):
+            message = f"root HTTP route {route.get('name', '')} must not specify {other}"
+            verdict.error_if(other in route, message)
+        return
+    for action in ("redirect", "directResponse"):
+        for other in ("route", "fault", "rewrite"):
+            shown = "direct_response" if action == "directResponse" else action
+            message = f"HTTP route cannot contain both {other} and {shown}"
+            verdict.error_if(action in route and route.get(other), message)
+    nothing = not any(route.get(action) for action in ("redirect", "directResponse", "route"))
+    verdict.error_if(nothing, "HTTP route, redirect or direct_response is required")
+
+
+def _mirroring(verdict: Verdict, route: Mapping[str, Any]) -> None:
+    both = "mirror" in route and route.get("mirrors")
+    verdict.error_if(both, "HTTP route cannot contain both mirror and mirrors")
+    if "mirror" in route:
+        _destination(verdict, route["mirror"])
+    for mirror in route.get("mirrors") or []:
+        _destination(verdict, mirror["destination"])
+        _percentage(verdict, "percentage", mirror.get("percentage"))
+    _percentage(verdict, "mirror_percentage", route.get("mirrorPercentage"))
+    deprecated = route.get("mirrorPercent", route.get("mirror_percent"))
+    if deprecated is not None:
+        message = f"mirror_percent must have a max value of 100 (it has {deprecated})"
+        verdict.error_if(deprecated > _MAX_PERCENT, message)
+        verdict.warnings.append('using deprecated setting "mirrorPercent", use "mirrorPercentage" instead')
+
+
+def _percentage(verdict: Verdict, name: str, percent: Mapping[str, Any] | None) -> None:
+    value = (percent or {}).get("value", 0)
+    verdict.error_if(value > _MAX_PERCENT, f"{name} must have a max value of 100 (it has {value:f})")
+    verdict.error_if(value < 0, f"{name} must have a min value of 0 (it has {value:f})")
+
+
+def _destinations(verdict: Verdict, routes: list[dict[str, Any]]) -> None:
+    weights = [route.get("weight", 0) for route in routes]
+    for route, weight in zip(routes, weights, strict=True):
+        _destination(verdict, route["destination"])
+        verdict.error_if(weight < 0, f"weight {weight} < 0")
+    verdict.error_if(len(routes) > 1 and sum(weights) == 0, "total destination weight = 0")
+
+
+def _destination(verdict: Verdict, destination: Mapping[str, Any]) -> None:
+    host, subset = destination["host"], destination.get("subset")
+    if host == "*":
+        verdict.errors.append('invalid destination host "*"')
+    else:
+        verdict.error_if(not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
+    bad_subset = subset and not _DNS_LABEL.fullmatch(subset)
+    verdict.error_if(bad_subset, f"subset name is invalid: {subset}")
+    port = (destination.get("port") or {}).get("number")
+    verdict.error_if(port is not None and not 1 <= port <= 65535, f"port number {port} must be in the range 1..65535")  # noqa: PLR2004 -- the range of ports
+
+
+def _unreachable_rules(verdict: Verdict, http: list[dict[str, Any]]) -> None:
+    for index, route in enumerate(http[:-1]):
+        if not route.get("match"):
+            name = f'"{route["name"]}"' if route.get("name") else f"#{index}"
+            verdict.warnings.append(f"virtualService rule {name} not used (only the last rule can have no matches)")
+
+
+# DestinationRule and Gateway
+
+
+def _destination_rule(verdict: Verdict, spec: Mapping[str, Any]) -> None:
+    host = spec["host"]
+    verdict.error_if(host != "*" and not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
+    names = [subset["name"] for subset in spec.get("subsets") or []]
+    for name in names:
+        verdict.error_if(not _DNS_LABEL.fullmatch(name), f"subset name is invalid: {name}")
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        verdict.errors.append(f"duplicate subset name {name}")
+
+
+def _gateway(verdict: Verdict, spec: Mapping[str, Any]) -> None:
+    servers = spec.get("servers") or []
+    verdict.error_if(not servers, "gateway must have at least one server")
+    for server in servers:
+        verdict.error_if(not server["hosts"], "server config must contain at least one host")

@@ -1,0 +1,272 @@
+"""The HTTP side: paths to targets, methods to verbs, errors to Status objects. What a write means is in ``writes``."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.kube import discovery
+from sandbox.kube.access import Access
+from sandbox.kube.errors import ApiError, bad_request, method_not_allowed, unauthorized
+from sandbox.kube.faults import Faults
+from sandbox.kube.kinds import Served
+from sandbox.kube.objects import Object
+from sandbox.kube.selectors import by_query
+from sandbox.kube.store import Store
+from sandbox.kube.watching import Watch, Watching
+from sandbox.kube.writes import Options, Registry, Target
+
+_WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_DEFAULT_WATCH_SECONDS = 1800.0
+_OPEN_PATHS = ("healthz", "livez", "readyz", "version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """One write request: who wanted to write what, when, and what came of it."""
+
+    time: datetime
+    verb: str
+    kind: str
+    namespace: str
+    name: str
+    subresource: str
+    manager: str
+    dry_run: bool
+    code: int
+    body: Any
+
+
+class Api:
+    """One cluster's API server as an aiohttp application."""
+
+    def __init__(self, store: Store, served: Served, *, token: str, bookmark_seconds: float) -> None:
+        self.access = Access()
+        self.faults = Faults()
+        self.watching = Watching(store, bookmark_seconds=bookmark_seconds)
+        self._store = store
+        self._served = served
+        self._token = token
+        self._registry = Registry(store)
+        self._audit: list[AuditRecord] = []
+        self._audit_lock = threading.Lock()
+
+    @property
+    def audit(self) -> list[AuditRecord]:
+        """Every write request so far, oldest first."""
+        with self._audit_lock:
+            return list(self._audit)
+
+    def application(self) -> web.Application:
+        """The application; every path goes through one door."""
+        app = web.Application(client_max_size=8 * 2**20)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return web.json_response(error.status(), status=error.code, headers=error.headers)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        path = [part for part in request.path.split("/") if part]
+        self._authenticate(request, path)
+        if path and path[0] in ("healthz", "livez", "readyz"):
+            return web.Response(text="ok")
+        document = discovery.describe(self._served, path, request.host)
+        if document is not None:
+            return web.json_response(document)
+        target = self._target(path)
+        if target is None:
+            return web.Response(text="404 page not found\n", status=404)
+        if request.method == "GET":
+            return await self._read(request, target)
+        return await self._write(request, target)
+
+    def _authenticate(self, request: web.Request, path: list[str]) -> None:
+        is_open = bool(path) and path[0] in _OPEN_PATHS
+        if not is_open and request.headers.get("Authorization") != f"Bearer {self._token}":
+            raise unauthorized()
+
+    def _target(self, path: list[str]) -> Target | None:
+        """`apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME/SUBRESOURCE`, or None when nothing is served there."""
+        match path:
+            case ["api", version, *rest]:
+                group = ""
+            case ["apis", group, version, *rest]:
+                pass
+            case _:
+                return None
+        namespace = ""
+        if len(rest) > 2 and rest[0] == "namespaces":  # noqa: PLR2004 -- `namespaces/NAME` alone is the Namespace itself
+            namespace, rest = rest[1], rest[2:]
+        plural, name, subresource = (*rest, "", "", "")[:3]
+        kind = self._served.find(group, version, plural)
+        if kind is None or (subresource and subresource not in kind.subresources):
+            return None
+        return Target(kind=kind, version=version, namespace=namespace, name=name, subresource=subresource)
+
+    # Reading
+
+    async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
+        is_watch = request.query.get("watch", "").lower() in {"1", "true"}
+        verb = "watch" if is_watch else "get" if target.name else "list"
+        self.access.check(verb, target)
+        if self.faults.take(verb, target):
+            return _Cut()
+        if is_watch:
+            return await self.watching.serve(request, _watch(request, target))
+        answer = self._registry.read(target) if target.name else self._list(request, target)
+        return web.json_response(answer)
+
+    def _list(self, request: web.Request, target: Target) -> Object:
+        matches = by_query(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
+        with self._store.transaction():
+            found = self._store.list(target.kind.kind, target.namespace or None, where=matches)
+            revision = self._store.revision
+        return {
+            "kind": f"{target.kind.kind}List",
+            "apiVersion": target.api_version,
+            "metadata": {"resourceVersion": str(revision)},
+            "items": [target.shown(obj) if target.kind.custom else _untyped(obj) for obj in found],
+        }
+
+    # Writing
+
+    async def _write(self, request: web.Request, target: Target) -> web.StreamResponse:
+        verb = _WRITES.get(request.method)
+        if verb is None:
+            raise method_not_allowed()
+        body = await _body(request)
+        code = 500
+        try:
+            response = self._do_write(request, verb, target, body)
+            code = 0 if isinstance(response, _Cut) else response.status
+        except ApiError as error:
+            code = error.code
+            raise
+        finally:
+            self._record(request, verb, target, body, code)
+        return response
+
+    def _do_write(self, request: web.Request, verb: str, target: Target, body: Any) -> web.Response:
+        is_collection = not target.name
+        if is_collection is not (verb == "create") or (target.kind.namespaced and not target.namespace):
+            raise method_not_allowed()
+        self.access.check(verb, target)
+        fault = self.faults.take(verb, target)
+        if fault and not fault.after:
+            return _Cut()
+        response = self._written(request, verb, target, body)
+        return _Cut() if fault else response
+
+    def _written(self, request: web.Request, verb: str, target: Target, body: Any) -> web.Response:
+        options = _options(request)
+        if verb != "patch" and not isinstance(body, dict):
+            raise bad_request(
+                f"the object provided is unrecognized: couldn't get version/kind from {type(body).__name__}"
+            )
+        if verb == "delete":
+            return web.json_response(self._registry.delete(target, body, options))
+        if verb == "create" and not target.kind.stored:
+            return web.json_response(self.access.review(body), status=201)
+        if verb == "create":
+            written = self._registry.create(target, body, options)
+        elif verb == "update":
+            written = self._registry.replace(target, body, options)
+        else:
+            written = self._registry.patch(target, request.content_type, body, options)
+        response = web.json_response(written.obj, status=201 if verb == "create" else 200)
+        for warning in written.warnings:
+            response.headers.add("Warning", f"299 - {json.dumps(warning)}")
+        return response
+
+    def _record(self, request: web.Request, verb: str, target: Target, body: Any, code: int) -> None:
+        named = target.name or (body.get("metadata", {}).get("name", "") if isinstance(body, dict) else "")
+        record = AuditRecord(
+            time=datetime.now(UTC),
+            verb=verb,
+            kind=target.kind.kind,
+            namespace=target.namespace,
+            name=named,
+            subresource=target.subresource,
+            manager=_manager(request),
+            dry_run=_is_dry_run(request),
+            code=code,
+            body=body,
+        )
+        with self._audit_lock:
+            self._audit.append(record)
+
+
+class _Cut(web.Response):
+    """An answer that never arrives: the connection is reset instead."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Reset the connection in place of sending headers."""
+        if request.transport is not None:
+            request.transport.abort()
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send nothing."""
+
+
+def _watch(request: web.Request, target: Target) -> Watch:
+    query = request.query
+    matches = by_query(query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    if target.name:
+        named = target.name
+        matches = by_query("", f"metadata.name={named}")
+    since = query.get("resourceVersion", "")
+    if since and not since.isdigit():
+        raise bad_request(f'invalid resource version "{since}"')
+    return Watch(
+        target=target,
+        matches=matches,
+        since=int(since) if since not in {"", "0"} else None,
+        bookmarks=query.get("allowWatchBookmarks", "").lower() in {"1", "true"},
+        initial_events_end=query.get("sendInitialEvents", "").lower() in {"1", "true"},
+        seconds=float(query.get("timeoutSeconds", _DEFAULT_WATCH_SECONDS)),
+    )
+
+
+def _options(request: web.Request) -> Options:
+    validation = request.query.get("fieldValidation", "Warn")
+    if validation not in {"Strict", "Warn", "Ignore"}:
+        raise bad_request(
+            f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
+        )
+    return Options(manager=_manager(request), dry_run=_is_dry_run(request), field_validation=validation)
+
+
+def _manager(request: web.Request) -> str:
+    """Without a fieldManager the server takes the User-Agent up to its first slash."""
+    return request.query.get("fieldManager") or request.headers.get("User-Agent", "unknown").split("/")[0]
+
+
+def _is_dry_run(request: web.Request) -> bool:
+    asked = request.query.getall("dryRun", [])
+    if asked and asked != ["All"]:
+        raise bad_request(f'dryRun: Unsupported value: "{asked[0]}": supported values: "All"')
+    return bool(asked)
+
+
+async def _body(request: web.Request) -> Any:
+    raw = await request.read()
+    if not raw:
+        return {}
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def _untyped(obj: Object) -> Object:
+    """Items of built-in lists carry no kind and apiVersion, as anyone who loops over them finds out."""
+    return {key: value for key, value in obj.items() if key not in {"kind", "apiVersion"}}

@@ -1,0 +1,135 @@
+"""Objects to begin with: Istio's Bookinfo reviews, in the shapes the bot knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.kube.objects import Object
+
+_PORT = 9080
+_ISTIO = "networking.istio.io/v1beta1"
+_GATEWAY = "reviews-gateway.istio-system.svc.cluster.local"  # the legacy form, as people still write it
+
+
+def objects(namespace: str = "default") -> list[Object]:
+    """`reviews` with one Deployment per version: `version` is part of their immutable selectors."""
+    return [gateway(), *_mesh("reviews", namespace, host="*"), *_per_version("reviews", namespace)]
+
+
+def service_objects(name: str, namespace: str = "default", *, host: str | None = None) -> list[Object]:
+    """The same for a service of any name, reached as ``host`` (default `NAME.example`)."""
+    return [gateway(), *_mesh(name, namespace, host=host or f"{name}.example"), *_per_version(name, namespace)]
+
+
+def relabel_objects(namespace: str = "default") -> list[Object]:
+    """`reviews` with a primary and a canary Deployment whose selectors leave `version` free."""
+    return [
+        gateway(),
+        *_mesh("reviews", namespace, host="*"),
+        _tracked("reviews", namespace, track="primary", version="v1"),
+        _tracked("reviews-canary", namespace, track="canary", version="v2"),
+    ]
+
+
+def gateway() -> Object:
+    """The Gateway all of them share."""
+    server = {"port": {"number": 8080, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+    return {
+        "apiVersion": _ISTIO,
+        "kind": "Gateway",
+        "metadata": {"name": "reviews-gateway", "namespace": "istio-system"},
+        "spec": {"selector": {"istio": "ingressgateway"}, "servers": [server]},
+    }
+
+
+def image(version: str) -> str:
+    """The image of one version of reviews."""
+    return f"registry.istio.io/release/examples-bookinfo-reviews-{version}:1.20.3"
+
+
+def _mesh(name: str, namespace: str, *, host: str) -> list[Object]:
+    subsets = [{"name": version, "labels": {"version": version}} for version in ("v1", "v2", "v3")]
+    route = [
+        {"destination": {"host": name, "subset": "v1"}, "weight": 100},
+        {"destination": {"host": name, "subset": "v2"}, "weight": 0},
+    ]
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace, "labels": {"app": name, "service": name}},
+            "spec": {"ports": [{"name": "http", "port": _PORT}], "selector": {"app": name}},
+        },
+        {
+            "apiVersion": _ISTIO,
+            "kind": "DestinationRule",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"host": name, "subsets": subsets},
+        },
+        {
+            "apiVersion": _ISTIO,
+            "kind": "VirtualService",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"hosts": [host], "gateways": [_GATEWAY], "http": [{"route": route}]},
+        },
+    ]
+
+
+def _per_version(name: str, namespace: str) -> list[Object]:
+    return [
+        _deployment(
+            f"{name}-{version}",
+            namespace,
+            container=name,
+            version=version,
+            replicas=replicas,
+            selector={"app": name, "version": version},
+            labels={"app": name, "version": version},
+        )
+        for version, replicas in (("v1", 2), ("v2", 2), ("v3", 1))
+    ]
+
+
+def _tracked(deployment: str, namespace: str, *, track: str, version: str) -> Object:
+    return _deployment(
+        deployment,
+        namespace,
+        container="reviews",
+        version=version,
+        replicas=2,
+        selector={"app": "reviews", "track": track},
+        labels={"app": "reviews", "track": track, "version": version},
+    )
+
+
+def _deployment(
+    name: str,
+    namespace: str,
+    *,
+    container: str,
+    version: str,
+    replicas: int,
+    selector: dict[str, str],
+    labels: dict[str, str],
+) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": selector},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [_container(container, version)]}},
+        },
+    }
+
+
+def _container(name: str, version: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": image(version),
+        "env": [{"name": "LOG_DIR", "value": "/tmp/logs"}],  # noqa: S108 -- as in Bookinfo; nothing here writes to it
+        "ports": [{"containerPort": _PORT}],
+        "readinessProbe": {"httpGet": {"path": "/health", "port": _PORT}, "periodSeconds": 5},
+    }

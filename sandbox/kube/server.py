@@ -1,0 +1,113 @@
+"""``KubeApi``: a whole cluster's control plane in one ``with`` block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import yaml
+
+from sandbox.kube.access import Denial
+from sandbox.kube.api import Api, AuditRecord
+from sandbox.kube.deployments import DeploymentController
+from sandbox.kube.faults import Fault
+from sandbox.kube.kinds import ISTIO_VERSIONS, Served, kind_named
+from sandbox.kube.objects import Object
+from sandbox.kube.store import Store
+from sandbox.serving import Serving
+
+_NAMESPACES = ("default", "kube-system", "istio-system")
+
+
+class KubeApi:
+    """An API server with its store and the controllers behind it, on loopback while the block lasts.
+
+    ``start_seconds`` is how long new pods take until they are Ready. ``istio_versions`` are the served versions of
+    networking.istio.io, preferred first. ``bookmark_seconds`` is how often an idle watch that asked for bookmarks
+    gets one.
+    """
+
+    def __init__(
+        self,
+        *,
+        start_seconds: float | None = 1.0,
+        istio_versions: Sequence[str] = ISTIO_VERSIONS,
+        bookmark_seconds: float = 2.0,
+        token: str = "sandbox-token",  # noqa: S107 -- made up, and only good here
+        port: int = 0,
+    ) -> None:
+        self.token = token
+        self.store = Store()
+        self.deployments = DeploymentController(self.store, start_seconds=start_seconds)
+        self._api = Api(self.store, Served(istio_versions), token=token, bookmark_seconds=bookmark_seconds)
+        self._serving = Serving(self._api.application(), port=port, name="kube-api")
+        for name in _NAMESPACES:
+            labels = {"kubernetes.io/metadata.name": name}
+            self.store.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+
+    def __enter__(self) -> Self:
+        self._serving.open()
+        self.deployments.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.deployments.close()
+        self._serving.close()
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._serving.url
+
+    @property
+    def audit(self) -> list[AuditRecord]:
+        """Every write request so far, oldest first."""
+        return self._api.audit
+
+    def load(self, objects: Iterable[Object]) -> Self:
+        """Put objects there, as an administrator did long ago."""
+        for obj in objects:
+            self.store.put(obj)
+        return self
+
+    def write_kubeconfig(self, path: Path) -> Path:
+        """A kubeconfig for this server: context "sandbox", namespace "default"."""
+        name = "sandbox"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": {"server": self.url}}],
+            "users": [{"name": name, "user": {"token": self.token}}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+            "current-context": name,
+        }
+        path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        return path
+
+    # Trouble on request
+
+    def fail_next(self, *, verb: str, kind: str, status: int, times: int = 1) -> None:
+        """The next ``times`` matching requests answer this status, worded as the real server words it.
+
+        Verbs: get, list, watch, create, update, patch, delete.
+        """
+        self._api.faults.plan(Fault(verb=verb, kind=kind_named(kind).kind, times=times, status=status))
+
+    def drop_next(self, *, verb: str, kind: str, times: int = 1, after_write: bool = False) -> None:
+        """The next matching requests lose their connection: before anything happened, or after the write did."""
+        self._api.faults.plan(Fault(verb=verb, kind=kind_named(kind).kind, times=times, after=after_write))
+
+    def forbid(self, *, verb: str, kind: str, namespace: str | None = None, subresource: str = "") -> None:
+        """Deny from now on, to requests (403) and to SelfSubjectAccessReviews."""
+        plural = kind_named(kind).plural + (f"/{subresource}" if subresource else "")
+        self._api.access.denials += (Denial(verb=verb, plural=plural, namespace=namespace),)
+
+    def allow_everything(self) -> None:
+        """Take every ``forbid`` back."""
+        self._api.access.denials = ()
+
+    def forget_history(self) -> None:
+        """Compact the change log: running watches end with an ERROR event 410, older ones are refused with 410."""
+        self.store.forget_history()
+        self._api.watching.bell.ring()
