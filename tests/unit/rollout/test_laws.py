@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bot.rollout import machine
 from bot.rollout.desired import ApplyTemplate, Release, ScaleCanaryDown, SetRoutes, Wait, next_action
 from bot.rollout.errors import Refusal
@@ -23,9 +26,6 @@ from bot.rollout.model import (
     Verdict,
 )
 from bot.rollout.service import ApproveAt, Promote
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.builders import OMAR, a_rollout, a_service, verdict
 
 
@@ -48,6 +48,9 @@ class Move(StrEnum):
     PRIMARY_UP = "the primary's rollout completes"
     PRIMARY_STUCK = "the primary's rollout fails"
 
+
+Drawn = tuple[Promote, Topology, tuple[ApproveAt, ...]]
+Moves = list[tuple[Move, Verdict]]
 
 PEOPLE = {
     Move.APPROVE: machine.approve,
@@ -121,7 +124,7 @@ class World:
                 assert (self.template, self.progress) == (Template.UPGRADED, Progress.DONE)
 
 
-def walk(rollout: Rollout, world: World, moves: list[tuple[Move, Verdict]]) -> Rollout:
+def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
     """Look once per move, as the controller does: decide, then act."""
     for move, word in moves:
         world.now += 10.0
@@ -160,7 +163,7 @@ WILLING = [*CALM, (Move.APPROVE, Verdict.PASS), (Move.RESUME, Verdict.PASS)]
 
 @settings(max_examples=300, deadline=None)
 @given(story=STORIES, moves=MOVES)
-def test_the_canarys_share_only_grows_until_it_is_all_taken_back(story, moves):
+def test_the_canarys_share_only_grows_until_it_is_all_taken_back(story: Drawn, moves: Moves) -> None:
     rollout, world = _begin(story)
     walk(rollout, world, moves)
 
@@ -171,7 +174,9 @@ def test_the_canarys_share_only_grows_until_it_is_all_taken_back(story, moves):
 
 @settings(max_examples=300, deadline=None)
 @given(story=STORIES, moves=MOVES)
-def test_whatever_happens_a_calm_world_brings_an_abort_to_its_end_with_everyone_on_the_old_version(story, moves):
+def test_whatever_happens_a_calm_world_brings_an_abort_to_its_end_with_everyone_on_the_old_version(
+    story: Drawn, moves: Moves
+) -> None:
     rollout, world = _begin(story)
     rollout = walk(rollout, world, moves)
     rollout = walk(rollout, world, [(Move.ABORT, Verdict.PASS), *CALM * 8])
@@ -184,7 +189,7 @@ def test_whatever_happens_a_calm_world_brings_an_abort_to_its_end_with_everyone_
 
 @settings(max_examples=300, deadline=None)
 @given(story=STORIES, moves=MOVES)
-def test_an_ended_rollout_leaves_everyone_on_one_version_and_no_mark(story, moves):
+def test_an_ended_rollout_leaves_everyone_on_one_version_and_no_mark(story: Drawn, moves: Moves) -> None:
     rollout, world = _begin(story)
     rollout = walk(rollout, world, [*moves, *WILLING * 15])
 
@@ -197,7 +202,7 @@ def test_an_ended_rollout_leaves_everyone_on_one_version_and_no_mark(story, move
 
 @pytest.mark.parametrize("topology", list(Topology))
 @pytest.mark.parametrize("promote", list(Promote))
-def test_a_willing_world_promotes(promote, topology):
+def test_a_willing_world_promotes(promote: Promote, topology: Topology) -> None:
     rollout, world = story(promote, topology, tuple(ApproveAt))
 
     rollout = walk(rollout, world, WILLING * 15)
@@ -208,7 +213,7 @@ def test_a_willing_world_promotes(promote, topology):
     assert world.template is (Template.UPGRADED if promote is Promote.UPGRADE else Template.RECORDED)
 
 
-def test_a_rollout_that_cannot_be_written_neither_moves_nor_forgets():
+def test_a_rollout_that_cannot_be_written_neither_moves_nor_forgets() -> None:
     rollout, world = story(Promote.UPGRADE, Topology.PER_VERSION, ())
 
     stuck = walk(rollout, world, [(Move.WRITE_FAILS, Verdict.PASS)] * 20)
@@ -217,6 +222,6 @@ def test_a_rollout_that_cannot_be_written_neither_moves_nor_forgets():
     assert walk(stuck, world, WILLING * 15).phase is Phase.PROMOTED
 
 
-def _begin(drawn: tuple[Promote, Topology, tuple[ApproveAt, ...]]) -> tuple[Rollout, World]:
+def _begin(drawn: Drawn) -> tuple[Rollout, World]:
     rollout, world = story(*drawn)
-    return replace(rollout), world
+    return rollout, world

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+
 from bot.rollout import machine
 from bot.rollout.errors import Refusal
 from bot.rollout.model import (
@@ -24,7 +25,6 @@ from bot.rollout.model import (
     Verdict,
 )
 from bot.rollout.service import ApprovalRule, ApproveAt, OnTimeout, Promote
-
 from tests.builders import LENA, MAYA, OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
 
 PASS, INCONCLUSIVE, ERROR, FAIL = (verdict(word) for word in Verdict)
@@ -46,14 +46,14 @@ def kinds(entries: tuple[Entry, ...]) -> list[EntryKind]:
     return [entry.kind for entry in entries]
 
 
-def test_a_rollout_begins_with_the_mirror():
+def test_a_rollout_begins_with_the_mirror() -> None:
     rollout, entries = machine.begin(a_rollout(), now=5.0)
 
     assert (rollout.phase, rollout.current.routes) == (Phase.MIRRORING, routes(0, mirror=True))
     assert kinds(entries) == [EntryKind.STARTED]
 
 
-def test_a_stage_counts_its_time_from_when_the_routes_were_seen_not_from_when_they_were_wanted():
+def test_a_stage_counts_its_time_from_when_the_routes_were_seen_not_from_when_they_were_wanted() -> None:
     rollout = begun(approve=())
     pending, _ = machine.look(rollout, a_sight(rollout, routes=HOME), PASS, now=1000.0)
 
@@ -62,7 +62,7 @@ def test_a_stage_counts_its_time_from_when_the_routes_were_seen_not_from_when_th
     assert (settled.settled_at, settled.stage) == (1001.0, 0)
 
 
-def test_a_passed_and_served_stage_without_approval_is_left():
+def test_a_passed_and_served_stage_without_approval_is_left() -> None:
     rollout = at_stage("shift 20")
 
     left, entries = machine.look(rollout, a_sight(rollout), PASS, now=120.0)
@@ -71,13 +71,13 @@ def test_a_passed_and_served_stage_without_approval_is_left():
     assert kinds(entries) == [EntryKind.SUMMARY, EntryKind.STAGE]
 
 
-def test_a_passed_stage_is_not_left_before_its_least_time():
+def test_a_passed_stage_is_not_left_before_its_least_time() -> None:
     rollout = at_stage("shift 20")
 
     assert machine.look(rollout, a_sight(rollout), PASS, now=119.0)[0].stage == rollout.stage
 
 
-def test_people_are_asked_once_and_the_stage_waits_for_them():
+def test_people_are_asked_once_and_the_stage_waits_for_them() -> None:
     rollout = at_stage("mirror")
     asked, first = machine.look(rollout, a_sight(rollout), PASS, now=300.0)
     waiting, second = machine.look(asked, a_sight(asked), PASS, now=310.0)
@@ -86,7 +86,7 @@ def test_people_are_asked_once_and_the_stage_waits_for_them():
     assert waiting.current.name == "mirror"
 
 
-def test_an_approval_lets_the_next_look_leave_the_stage():
+def test_an_approval_lets_the_next_look_leave_the_stage() -> None:
     rollout = at_stage("mirror")
     asked, _ = machine.look(rollout, a_sight(rollout), PASS, now=300.0)
     approved, _ = machine.approve(asked, OMAR, now=301.0)
@@ -96,12 +96,12 @@ def test_an_approval_lets_the_next_look_leave_the_stage():
     assert left.current.name == "shift 20"
 
 
-def test_an_approval_is_refused_before_it_is_asked_for():
+def test_an_approval_is_refused_before_it_is_asked_for() -> None:
     with pytest.raises(Refusal, match="Nothing to approve"):
         machine.approve(at_stage("mirror"), OMAR, now=1.0)
 
 
-def test_nobody_approves_their_own_rollout_unless_the_service_allows_it():
+def test_nobody_approves_their_own_rollout_unless_the_service_allows_it() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0)
 
     with pytest.raises(Refusal, match="somebody else"):
@@ -110,7 +110,7 @@ def test_nobody_approves_their_own_rollout_unless_the_service_allows_it():
     assert machine.approve(allowed, MAYA, now=2.0)[0].approvals[0].by == MAYA
 
 
-def test_two_approvals_are_two_people():
+def test_two_approvals_are_two_people() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0, approvals_rule=ApprovalRule(count=2))
     once, _ = machine.approve(rollout, OMAR, now=2.0)
 
@@ -121,14 +121,14 @@ def test_two_approvals_are_two_people():
     assert machine.look(twice, a_sight(twice), PASS, now=300.0)[0].stage == once.stage + 1
 
 
-def test_an_old_button_is_refused():
+def test_an_old_button_is_refused() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
 
     with pytest.raises(Refusal, match="out of date"):
         machine.approve(rollout, OMAR, now=2.0, evidence=(rollout.stage, 6))
 
 
-def test_worse_figures_withdraw_the_question_and_its_approvals():
+def test_worse_figures_withdraw_the_question_and_its_approvals() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
     once, _ = machine.approve(rollout, OMAR, now=2.0)
 
@@ -138,7 +138,7 @@ def test_worse_figures_withdraw_the_question_and_its_approvals():
 
 
 @pytest.mark.parametrize(("policy", "phase"), [(OnTimeout.HOLD, Phase.MIRRORING), (OnTimeout.ABORT, Phase.ABORTING)])
-def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase):
+def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase) -> None:
     rule = ApprovalRule(timeout=60, on_timeout=policy)
     rollout = replace(at_stage("mirror"), asked_at=0.0, approvals_rule=rule)
 
@@ -148,7 +148,7 @@ def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase):
     assert len(entries) == 1
 
 
-def test_bad_figures_abort_even_while_paused_and_waiting_for_approval():
+def test_bad_figures_abort_even_while_paused_and_waiting_for_approval() -> None:
     rollout = replace(at_stage("shift 40"), paused_by=OMAR, asked_at=1.0)
 
     aborting, entries = machine.look(rollout, a_sight(rollout), FAIL, now=10.0)
@@ -157,7 +157,7 @@ def test_bad_figures_abort_even_while_paused_and_waiting_for_approval():
     assert entries[-1].by == BOT
 
 
-def test_a_paused_rollout_stays_where_it_is():
+def test_a_paused_rollout_stays_where_it_is() -> None:
     rollout, _ = machine.pause(at_stage("shift 20"), OMAR, now=1.0)
 
     assert machine.look(rollout, a_sight(rollout), PASS, now=9999.0)[0].stage == rollout.stage
@@ -165,7 +165,7 @@ def test_a_paused_rollout_stays_where_it_is():
     assert machine.look(resumed, a_sight(resumed), PASS, now=9999.0)[0].stage == rollout.stage + 1
 
 
-def test_an_unreachable_prometheus_holds_once_and_goes_on_by_itself():
+def test_an_unreachable_prometheus_holds_once_and_goes_on_by_itself() -> None:
     rollout = at_stage("shift 20")
     held, first = machine.look(rollout, a_sight(rollout), ERROR, now=1.0)
     still, second = machine.look(held, a_sight(held), ERROR, now=500.0)
@@ -176,7 +176,7 @@ def test_an_unreachable_prometheus_holds_once_and_goes_on_by_itself():
     assert (going.hold, going.current.name) == (None, "shift 40")
 
 
-def test_a_hold_that_lasts_asks_a_person_once():
+def test_a_hold_that_lasts_asks_a_person_once() -> None:
     rollout = at_stage("shift 20", hold_patience=60)
     said = []
     for now in (1.0, 30.0, 62.0, 90.0, 120.0):
@@ -186,7 +186,7 @@ def test_a_hold_that_lasts_asks_a_person_once():
     assert said == [EntryKind.HELD, EntryKind.ALERT]
 
 
-def test_a_cluster_that_cannot_be_seen_is_neither_good_nor_bad():
+def test_a_cluster_that_cannot_be_seen_is_neither_good_nor_bad() -> None:
     rollout = at_stage("shift 20")
 
     held, _ = machine.look(rollout, None, PASS, now=9999.0)
@@ -194,7 +194,7 @@ def test_a_cluster_that_cannot_be_seen_is_neither_good_nor_bad():
     assert (held.stage, held.hold and held.hold.cause) == (rollout.stage, HoldCause.CLUSTER)
 
 
-def test_somebody_elses_change_is_said_with_its_author_and_left_alone():
+def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
     rollout = at_stage("shift 20")
 
     held, entries = machine.look(rollout, a_sight(rollout, routes=routes(30), writer="kubectl-edit"), PASS, now=500.0)
@@ -205,7 +205,7 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone():
     assert (restored.hold, restored.settled_at) == (None, None)
 
 
-def test_an_abort_overrides_drift():
+def test_an_abort_overrides_drift() -> None:
     rollout = at_stage("shift 20")
     held, _ = machine.look(rollout, a_sight(rollout, routes=routes(30)), PASS, now=5.0)
 
@@ -214,7 +214,7 @@ def test_an_abort_overrides_drift():
     assert machine.look(aborting, a_sight(aborting, routes=routes(30)), PASS, now=7.0)[0].hold is None
 
 
-def test_users_on_a_canary_without_ready_pods_go_home():
+def test_users_on_a_canary_without_ready_pods_go_home() -> None:
     rollout = at_stage("shift 60")
 
     aborting, entries = machine.look(rollout, a_sight(rollout, canary=a_side(ready=0)), PASS, now=1.0)
@@ -223,7 +223,7 @@ def test_users_on_a_canary_without_ready_pods_go_home():
     assert "60 % of the users are on reviews-v2, which has no ready pod" in entries[0].text
 
 
-def test_a_changed_canary_image_holds():
+def test_a_changed_canary_image_holds() -> None:
     rollout = at_stage("shift 20")
 
     held, _ = machine.look(rollout, a_sight(rollout, canary=a_side(None)), PASS, now=500.0)
@@ -232,7 +232,7 @@ def test_a_changed_canary_image_holds():
     assert held.hold.cause is HoldCause.DRIFT
 
 
-def test_the_upgrade_is_left_only_when_every_wanted_pod_is_ready_on_the_new_image():
+def test_the_upgrade_is_left_only_when_every_wanted_pod_is_ready_on_the_new_image() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None, asked_at=None)
     rolling = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1)
 
@@ -243,7 +243,7 @@ def test_the_upgrade_is_left_only_when_every_wanted_pod_is_ready_on_the_new_imag
     assert (done.settled_at, kinds(entries)) == (2.0, [EntryKind.ASK])
 
 
-def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary():
+def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
     stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1, reason="Image cannot be pulled.")
 
@@ -253,7 +253,7 @@ def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary():
     assert "Image cannot be pulled. All users stay on v2" in entries[-1].text
 
 
-def test_a_retry_gives_a_stuck_primary_its_full_time_again():
+def test_a_retry_gives_a_stuck_primary_its_full_time_again() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
     stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1)
     halted, _ = machine.look(rollout, a_sight(rollout, primary=stuck), PASS, now=1.0)
@@ -263,7 +263,7 @@ def test_a_retry_gives_a_stuck_primary_its_full_time_again():
     assert machine.look(again, a_sight(again, primary=stuck), PASS, now=1000.0)[0].phase is Phase.HALTED
 
 
-def test_accepting_a_halt_ends_on_the_canary():
+def test_accepting_a_halt_ends_on_the_canary() -> None:
     halted = replace(at_stage("upgrade"), phase=Phase.HALTED)
     accepted, _ = machine.accept(halted, OMAR, now=1.0)
 
@@ -284,14 +284,14 @@ def test_accepting_a_halt_ends_on_the_canary():
         ("bake", ["restore", "return", "finish"]),
     ],
 )
-def test_the_way_home_leads_over_the_canary_once_the_primary_may_be_patched(stage: str, way: list[str]):
+def test_the_way_home_leads_over_the_canary_once_the_primary_may_be_patched(stage: str, way: list[str]) -> None:
     aborting, _ = machine.abort(at_stage(stage), OMAR, "because.", now=1.0)
 
     assert [step.name for step in aborting.retreat] == way
     assert aborting.retreat[0].routes == (ALL_CANARY if "restore" in way else HOME)
 
 
-def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct():
+def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct() -> None:
     rollout = at_stage("bake", promote=Promote.ADOPT)
 
     aborting, _ = machine.abort(rollout, OMAR, "because.", now=1.0)
@@ -300,7 +300,7 @@ def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct():
     assert [step.name for step in aborting.retreat] == ["return", "finish"]
 
 
-def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_ready_pod():
+def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_ready_pod() -> None:
     aborting, _ = machine.abort(at_stage("switchback 50"), OMAR, "because.", now=1.0)
 
     moved, entries = machine.look(aborting, a_sight(aborting, canary=a_side(ready=0)), PASS, now=2.0)
@@ -309,7 +309,7 @@ def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_rea
     assert entries[0].kind is EntryKind.ALERT
 
 
-def test_each_weight_asks_when_the_service_says_so():
+def test_each_weight_asks_when_the_service_says_so() -> None:
     plan = begun(approve=tuple(ApproveAt)).plan
 
     assert [stage.name for stage in plan if stage.approval] == [
@@ -328,7 +328,7 @@ SIDES = [a_side(), a_side(ready=0), a_side(None), a_side(Template.UPGRADED), a_s
 
 @pytest.mark.parametrize("topology", list(Topology))
 @pytest.mark.parametrize("promote", list(Promote))
-def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(topology: Topology, promote: Promote):
+def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(topology: Topology, promote: Promote) -> None:
     plan = a_rollout(a_service(promote=promote), topology).plan
     starts = [at_stage(stage.name, topology, promote=promote) for stage in plan]
     starts += [machine.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
@@ -348,7 +348,7 @@ def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(topology: Top
 
 
 @pytest.mark.parametrize("phase", sorted(ENDED))
-def test_an_ended_rollout_never_changes(phase: Phase):
+def test_an_ended_rollout_never_changes(phase: Phase) -> None:
     ended = replace(a_rollout(), phase=phase)
 
     assert machine.look(ended, a_sight(ended), FAIL, now=1.0) == (ended, ())
