@@ -1,0 +1,1 @@
+"""canary-bot: mirrored canary releases on Istio, run from Slack."""

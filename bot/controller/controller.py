@@ -162,10 +162,9 @@ class Controller:
 
     # --- the tick ----------------------------------------------------------------------------------------------------
 
-    def sweep(self) -> None:
-        """Look at every live rollout once, several at a time. One that fails does not keep the others waiting."""
+    def sweep(self, live: Sequence[Rollout]) -> None:
+        """Look at each of these rollouts once, several at a time. One that fails does not keep the others waiting."""
         started = self._ports.clock.now()
-        live = self._ports.store.live()
         for _ in self._pool.map(self.tick, live):
             pass
         self._watch.ticked(self._ports.clock.now() - started, 0.0)

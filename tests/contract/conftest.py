@@ -2,62 +2,90 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from redis import Redis as Client
+from redis.exceptions import RedisError
 
 from bot.adapters.outbox import RedisOutbox
-from bot.adapters.redis_link import Link, connect
+from bot.adapters.redis_link import connect
 from bot.adapters.redis_store import RedisStore
 from bot.controller.ports import Outbox, Store
-from sandbox.processes import MissingProgramError, find_program
-from sandbox.redis import Redis
+from sandbox.processes import Program, find_program, free_port
 from tests.fakes.store import InMemoryStore
 
 SLOTS = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running redis-server: the address for the bot, and a client of our own."""
+
+    url: str
+    client: Client
+    program: Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """A store, and the outbox its letters arrive in; ``link`` is None where there is no Redis behind them."""
+    """A store, and the outbox its letters arrive in; ``server`` is None where there is no Redis behind them."""
 
     store: Store
     outbox: Outbox
-    link: Link | None
+    server: Server | None
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    _need("redis-server")
-    with Redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server.url
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _serving("redis", tmp_path_factory.mktemp("redis"))
 
 
 @pytest.fixture(scope="session")
-def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A cluster of one node that owns every slot: enough to refuse commands that cross slots."""
-    _need("redis-server")
-    directory = tmp_path_factory.mktemp("cluster")
-    server = Redis(directory)
-    server.program = server_in_cluster_mode(server)
-    with server, Client(port=server.port) as node:
-        node.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))
-        yield f"redis+cluster://127.0.0.1:{server.port}"
+    for server in _serving("redis+cluster", tmp_path_factory.mktemp("cluster"), "--cluster-enabled", "yes"):
+        server.client.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))  # type: ignore[no-untyped-call]  # redis's
+        _await_slots(server.client)
+        yield server
 
 
 @pytest.fixture(params=["memory", "redis", "cluster"])
 def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
     if request.param == "memory":
-        store = InMemoryStore()
-        yield Shelf(store=store, outbox=store, link=None)
+        memory = InMemoryStore()
+        yield Shelf(store=memory, outbox=memory, server=None)
         return
-    link = connect(request.getfixturevalue(f"{request.param}_url"))
-    link.flushall()
-    yield Shelf(store=RedisStore(link), outbox=RedisOutbox(link), link=link)
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    server.client.flushall()
+    link = connect(server.url)
+    yield Shelf(store=RedisStore(link), outbox=RedisOutbox(link), server=server)
     link.close()
+
+
+def answers_ping(client: Client) -> bool:
+    try:
+        return bool(client.ping())
+    except (RedisError, OSError):
+        return False
+
+
+def _await_slots(node: Client, seconds: float = 10.0) -> None:
+    """A node that was given its slots takes a moment to believe that the cluster is complete."""
+    pause, deadline = threading.Event(), time.monotonic() + seconds
+    while node.execute_command("CLUSTER INFO")["cluster_state"] != "ok":  # type: ignore[no-untyped-call]  # redis's
+        assert time.monotonic() < deadline, "the cluster never came up"
+        pause.wait(0.02)
+
+
+def _serving(scheme: str, directory: Path, *options: str) -> Iterator[Server]:
+    port = free_port()
+    with Client(port=port, decode_responses=True) as client:
+        argv = [find_program("redis-server"), "--port", str(port), "--dir", str(directory), "--save", "", *options]
+        program = Program(argv, log=directory / "redis.log", ready=lambda: answers_ping(client)).start()
+        yield Server(url=f"{scheme}://127.0.0.1:{port}", client=client, program=program)
+        program.stop()

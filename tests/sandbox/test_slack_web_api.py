@@ -215,8 +215,9 @@ def test_in_http_mode_signed_requests_reach_the_app_and_forged_ones_do_not(slack
     with pytest.raises(urllib.error.HTTPError) as forged:
         urllib.request.urlopen(request, timeout=5)  # noqa: S310 loopback
     forged.value.close()
-    web_server.close()
+    web_server.trigger.pull_trigger(web_server.close)  # its own thread must close it: that one is in select()
     thread.join(5)
+    web_server.task_dispatcher.shutdown()
 
     assert genuine.acknowledged
     assert genuine.status == 200

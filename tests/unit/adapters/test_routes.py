@@ -89,7 +89,7 @@ def managed_route(draw: st.DrawFn, name: str | None = None) -> dict[str, Any]:
     return {**named, **draw(st.fixed_dictionaries({}, optional=AROUND)), "route": entries, **leftover}
 
 
-OTHER_ROUTES = st.sampled_from(
+OTHER_ROUTES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"match": [{"headers": {"qa": {"exact": "1"}}}], "route": [to("v2")]},
         {"match": [{"uri": {"prefix": "/v3"}}], "route": [to("v3", 50), to(None, 50, "ratings")]},
@@ -125,8 +125,9 @@ METADATA: Any = st.fixed_dictionaries(
 def worlds(draw: st.DrawFn) -> tuple[dict[str, Any], Target]:
     """A VirtualService at home, and a target that manages one or two of its routes, mirroring all or safe methods."""
     names: tuple[str, ...] = draw(st.sampled_from([(), ("one",), ("one", "two")]))
-    ours = [draw(managed_route(name)) for name in names] or [draw(managed_route())]
-    http: list[dict[str, Any]] = draw(st.permutations([*ours, *draw(st.lists(OTHER_ROUTES.map(deepcopy), max_size=4))]))
+    ours: list[dict[str, Any]] = [draw(managed_route(name)) for name in names] or [draw(managed_route())]
+    others: list[dict[str, Any]] = draw(st.lists(OTHER_ROUTES.map(deepcopy), max_size=4))
+    http = draw(st.permutations(ours + others))
     vs = virtual_service(*http, **draw(AROUND_HTTP))
     vs["metadata"] |= draw(METADATA)
     methods = draw(st.sampled_from([None, ("GET",), ("GET", "HEAD")]))

@@ -1,0 +1,139 @@
+"""The command line: arguments, exit codes (0 ok, 1 the answer is no, 2 usage), and nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from bot import bootstrap, logs
+from bot.cli import objects, status
+from bot.cli.check import check
+from bot.controller.controller import Controller
+from bot.rollout.errors import CanaryError
+from bot.rollout.model import UserId
+from bot.settings.env import Settings, environment, read_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; errors are sentences on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = read_settings(environment(), Path(".env"))
+        logs.configure(settings.log_format, settings.log_level)
+        command: Callable[[Settings, argparse.Namespace], int] = arguments.run
+        return command(settings, arguments)
+    except CanaryError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # what the person at the shell reads
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="canary-bot", description="Mirrored canary releases on Istio, run from Slack."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Settings, argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        return made
+
+    command("run", _run, "run the bot until it is told to stop")
+    command("check", _check, "check the configuration and every connection")
+    plan = command("plan", _plan, "show every object a rollout would write")
+    plan.add_argument("service")
+    plan.add_argument("version")
+    plan.add_argument("--output", choices=("yaml", "json"), default="yaml")
+    init = command("init", _init, "show the Gateway, DestinationRule and VirtualService a service needs")
+    init.add_argument("service")
+    init.add_argument("--apply", action="store_true", help="create those that are missing")
+    shown = command("status", _status, "show live rollouts")
+    shown.add_argument("service", nargs="?")
+    abort = command("abort", _abort, "send everyone back to the healthy side")
+    abort.add_argument("service")
+    abort.add_argument("--reason", required=True)
+    past = command("history", _history, "show past rollouts")
+    past.add_argument("service", nargs="?")
+    commands.add_parser("version", help="show the version").set_defaults(run=_version)
+    return parser
+
+
+def _run(settings: Settings, _: argparse.Namespace) -> int:
+    settings.require_slack()
+    bootstrap.Bot(settings, bootstrap.connect(settings)).run()
+    return 0
+
+
+def _check(settings: Settings, _: argparse.Namespace) -> int:
+    lines = []
+    for line in check(settings):
+        _say([str(line)])
+        lines.append(line)
+    return 0 if all(line.ok for line in lines) else 1
+
+
+def _plan(settings: Settings, arguments: argparse.Namespace) -> int:
+    plan = _controller(settings).plan(arguments.service, arguments.version)
+    _say([objects.plan_as_json(plan) if arguments.output == "json" else objects.plan_as_yaml(plan)])
+    return 0
+
+
+def _init(settings: Settings, arguments: argparse.Namespace) -> int:
+    outside = bootstrap.connect(settings)
+    made = objects.mesh_objects(outside.catalogue.get(arguments.service), outside.kube)
+    _say(objects.apply_missing(made, outside.kube) if arguments.apply else [objects.as_yaml(made)])
+    return 0
+
+
+def _status(settings: Settings, arguments: argparse.Namespace) -> int:
+    outside = bootstrap.connect(settings)
+    controller = bootstrap.make_controller(outside)
+    if arguments.service:
+        active = controller.active(arguments.service)
+        live = [active] if active else []
+    else:
+        live = list(controller.live())
+    _say(status.status(live, outside.ports.clock.now()))
+    if arguments.service and live:
+        _say(status.story(controller.story(live[0])))
+    return 0
+
+
+def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
+    by = UserId(f"{getpass.getuser()} (shell)")
+    rollout = _controller(settings).abort(arguments.service, by=by, reason=arguments.reason)
+    _say([f"{rollout.service} {rollout.version}: {rollout.phase}."])
+    return 0
+
+
+def _history(settings: Settings, arguments: argparse.Namespace) -> int:
+    outside = bootstrap.connect(settings)
+    controller = bootstrap.make_controller(outside)
+    names = [arguments.service] if arguments.service else outside.catalogue.names
+    past = [rollout for name in names for rollout in controller.history(name)]
+    _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True)))
+    return 0
+
+
+def _version(_: Settings, __: argparse.Namespace) -> int:
+    _say([version("canary-bot")])
+    return 0
+
+
+def _controller(settings: Settings) -> Controller:
+    return bootstrap.make_controller(bootstrap.connect(settings))
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)  # noqa: T201  # standard output is the product here
+
+
+if __name__ == "__main__":
+    sys.exit(main())

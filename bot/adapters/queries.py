@@ -1,0 +1,121 @@
+"""PromQL about Istio's standard metrics: text in, text out. Asking Prometheus is ``prometheus``'s business.
+
+Counts are exact. ``rate`` and ``increase`` extrapolate, and ignore the value a series is born with: Envoy creates the
+series for ``response_code="500"`` at the first 500, so on a quiet canary the very error one looks for would be
+invisible. A count here is, per series and before any sum, *now minus then*, and *now* alone where there was no then.
+
+Every query is grouped by workload, so that one answer holds both sides, read at the same instant. Its window ends at
+the time the query is evaluated at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+REQUESTS = "istio_requests_total"
+BUCKETS = "istio_request_duration_milliseconds_bucket"
+WORKLOAD = "destination_workload"
+
+# gRPC answers 200 and says in a trailer how it went: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE
+# and DATA_LOSS are the server's doing; the other codes are the caller's.
+GRPC_ERRORS = "2|4|12|13|14|15"
+
+ALIVE = "vector(1)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Whose requests are counted: the same population for every workload named.
+
+    Attributes:
+        reporter, source_workload: regular expressions, as in ``source|waypoint`` and ``istio-ingressgateway``.
+    """
+
+    namespace: str
+    workloads: tuple[str, ...]
+    reporter: str = "destination"
+    source_workload: str = ".*"
+
+    def of(self, metric: str, more: str = "") -> str:
+        """The instant vector of ``metric``, narrowed by further matchers."""
+        matchers = (
+            f'reporter=~"{_literal(self.reporter)}"',
+            f'destination_workload_namespace="{_literal(self.namespace)}"',
+            f'{WORKLOAD}=~"{_literal("|".join(map(_exactly, self.workloads)))}"',
+            f'source_workload=~"{_literal(self.source_workload)}"',
+            *((more,) if more else ()),
+        )
+        return f"{metric}{{{','.join(matchers)}}}"
+
+
+def requests(selector: Selector, seconds: float) -> str:
+    """Requests answered in the window, by workload; no sample for a workload without any series."""
+    return f"sum by ({WORKLOAD}) ({_count(selector.of(REQUESTS), seconds)})"
+
+
+def errors(selector: Selector, seconds: float) -> str:
+    """Answers with 5xx or a gRPC server error, by workload; no sample where there never was one."""
+    http = selector.of(REQUESTS, 'response_code=~"5.."')
+    grpc = selector.of(REQUESTS, f'response_code!~"5..",grpc_response_status=~"{GRPC_ERRORS}"')
+    # The two never share a series: `or` is their union, and nothing is counted twice.
+    return f"sum by ({WORKLOAD}) ({_count(http, seconds)} or {_count(grpc, seconds)})"
+
+
+def buckets(selector: Selector, seconds: float) -> str:
+    """Requests at or under each bucket's bound (cumulative), by workload and ``le``."""
+    return f"sum by ({WORKLOAD}, le) ({_count(selector.of(BUCKETS), seconds)})"
+
+
+def rates(selector: Selector, seconds: float, scrape_interval: float) -> str:
+    """Requests per second, by workload.
+
+    For comparing one side's volume with the other's: the two are not scraped at the same moments, which a rate makes
+    up for and a count does not. A rate needs two samples, so the window is never shorter than two scrapes.
+    """
+    window = duration(max(seconds, 2 * scrape_interval))
+    return f"sum by ({WORKLOAD}) (rate({selector.of(REQUESTS)}[{window}]))"
+
+
+def custom(query: str, *, namespace: str, deployment: str, seconds: float) -> str:
+    """A team's own query with ``$namespace``, ``$deployment`` and ``$window`` (``${...}`` alike) filled in.
+
+    Every other ``$`` stays: PromQL has its own uses for it, in regular expressions and in ``label_replace``.
+    """
+    values: Mapping[str, str] = {
+        "namespace": _literal(namespace),
+        "deployment": _literal(deployment),
+        "window": duration(seconds),
+    }
+    return _PLACEHOLDER.sub(lambda found: values[found["braced"] or found["bare"]], query)
+
+
+def duration(seconds: float) -> str:
+    """A PromQL duration: whole milliseconds, at least one."""
+    milliseconds = max(1, round(seconds * 1000))
+    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+
+
+_PLACEHOLDER = re.compile(r"\$(?:\{(?P<braced>namespace|deployment|window)\}|(?P<bare>namespace|deployment|window)\b)")
+
+
+def _count(series: str, seconds: float) -> str:
+    """What each series grew by, and all of a series that was born in the window or restarted from zero in it.
+
+    A counter that restarted and has already passed its old value would look like slow growth, in some buckets of a
+    histogram and not in others. ``resets`` finds it; the increments between the last scrape and the restart are lost.
+    """
+    window = duration(seconds)
+    grown = f"({series} - {series} offset {window}) >= 0 unless resets({series}[{window}]) > 0"
+    return f"({grown} or {series})"
+
+
+def _exactly(workload: str) -> str:
+    """A regular expression (RE2) that matches this name only."""
+    return re.sub(r"[\\.+*?()|\[\]{}^$]", lambda found: "\\" + found[0], workload)
+
+
+def _literal(value: str) -> str:
+    """``value`` inside PromQL's double quotes."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

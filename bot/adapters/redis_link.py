@@ -1,0 +1,176 @@
+"""Connections to Redis by URL, and Redis' errors in our words. What is stored there is the store's business.
+
+``redis://``, ``rediss://`` and ``unix://`` are one server; ``redis+sentinel://host:port,host2:port/service/db`` asks
+the sentinels who the master is; ``redis+cluster://host:port,host2:port`` is a cluster; ``embedded://PATH`` starts a
+server of our own, see ``redis_embedded``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from redis import Redis, RedisCluster, Sentinel
+from redis import exceptions as redis_errors
+from redis.backoff import ConstantBackoff, NoBackoff
+from redis.cluster import ClusterNode
+from redis.retry import Retry
+
+from bot.adapters import redis_embedded
+from bot.rollout.errors import Fault, Refusal
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+# A firewall may have forgotten an idle connection without telling anyone.
+IDLE_SECONDS = 30
+SENTINEL_PORT = 26379
+REDIS_PORT = 6379
+# While a cluster fails over its nodes answer MOVED, or not at all.
+CLUSTER_TRIES = 3
+CLUSTER_PAUSE_SECONDS = 0.2
+
+EXPECTED = (
+    "REDIS_URL must look like redis://host:6379/0, rediss://…, unix://…, "
+    "redis+sentinel://host:26379,host2:26379/service/0, redis+cluster://host:6379 or embedded://PATH."
+)
+
+_IN_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (redis_errors.TimeoutError, "did not answer in time."),
+    (redis_errors.AuthenticationError, "refuses our user or password."),
+    (redis_errors.NoPermissionError, "does not allow our user this command or key."),
+    (redis_errors.BusyLoadingError, "is still loading its data."),
+    (redis_errors.ConnectionError, "cannot be reached."),
+    (OSError, "cannot be reached."),
+    (redis_errors.ClusterDownError, "is a cluster that is down."),
+    (redis_errors.RedisClusterException, "is a cluster none of whose nodes can be reached."),
+    (redis_errors.ReadOnlyError, "is a replica and takes no writes."),
+    (redis_errors.OutOfMemoryError, "has no memory left for writes."),
+)
+
+
+# ruff: noqa: D102 - methods named as Redis' commands, documented there
+
+
+class Batch(Protocol):
+    """Commands on their way in one round trip; not a transaction."""
+
+    def get(self, name: str) -> object: ...
+    def xrange(self, name: str, *, count: int) -> object: ...
+    def execute(self) -> list[Any]:
+        """The answers, in order."""
+
+
+class Link(Protocol):
+    """The commands we use, on a server or a cluster, answering in ``str``: redis' own types cover bytes as well."""
+
+    def ping(self) -> bool: ...
+    def get(self, name: str) -> str | None: ...
+    def eval(self, script: str, numkeys: int, *keys_and_args: str | float) -> object: ...
+    def sadd(self, name: str, *values: str) -> int: ...
+    def smembers(self, name: str) -> set[str]: ...
+    def zrevrange(self, name: str, start: int, end: int) -> list[str]: ...
+    def hset(self, name: str, *, mapping: Mapping[str, str]) -> int: ...
+    def hgetall(self, name: str) -> dict[str, str]: ...
+    def xrange(self, name: str) -> list[tuple[str, dict[str, str]]]: ...
+    def xdel(self, name: str, *ids: str) -> int: ...
+    def scan_iter(self, match: str, count: int) -> Iterator[str]: ...
+    def pipeline(self, *, transaction: bool) -> Batch: ...
+    def close(self) -> None: ...
+
+
+def connect(url: str) -> Link:
+    """A client for the Redis at ``url``. Only a cluster and an embedded server are spoken to at once.
+
+    Raises:
+        Refusal: the URL is not one of ours, or names a server that cannot be started.
+        Fault: the cluster cannot be reached.
+    """
+    try:
+        return cast("Link", _client(url))  # ``decode_responses`` is what makes it one, and no type says so
+    except ValueError:
+        # Not chained: the library's words may hold the URL, and with it the password.
+        raise Refusal(EXPECTED) from None
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Redis' errors as ``Fault``: in our words, because theirs may hold addresses."""
+    try:
+        yield
+    except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
+        sentence = next((words for kind, words in _IN_WORDS if isinstance(error, kind)), None)
+        raise Fault("Redis", sentence or f"answered with an error ({type(error).__name__}).") from error
+
+
+def _client(url: str) -> Redis | RedisCluster:
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "redis" | "rediss" | "unix":
+            return Redis.from_url(url, **_options())
+        case "redis+sentinel":
+            return _by_sentinel(parts)
+        case "redis+cluster":
+            return _cluster(parts)
+        case "embedded":
+            return redis_embedded.connect(Path(unquote(parts.netloc + parts.path)), _options())
+        case _:
+            raise Refusal(EXPECTED)
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        "health_check_interval": IDLE_SECONDS,
+        # A pooled connection may be long dead: once more on a fresh one. A silent server is not asked twice.
+        "retry": Retry(NoBackoff(), 1, supported_errors=(redis_errors.ConnectionError,)),
+    }
+
+
+def _by_sentinel(parts: SplitResult) -> Redis:
+    service, _, db = parts.path.strip("/").partition("/")
+    if not service:
+        raise Refusal(EXPECTED)
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis has types, but not here
+        _hosts(parts, SENTINEL_PORT),
+        # Each once: the next sentinel is the retry.
+        sentinel_kwargs={
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": CONNECT_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+        },
+        **_options() | _credentials(parts),
+    )
+    master: Redis = sentinels.master_for(  # type: ignore[no-untyped-call]  # redis has types, but not here
+        service, db=int(db or 0)
+    )
+    return master
+
+
+def _cluster(parts: SplitResult) -> RedisCluster:
+    nodes = [
+        ClusterNode(host, port)  # type: ignore[no-untyped-call]  # redis has types, but not here
+        for host, port in _hosts(parts, REDIS_PORT)
+    ]
+    retry = Retry(ConstantBackoff(CLUSTER_PAUSE_SECONDS), CLUSTER_TRIES)
+    with faults():
+        return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | {"retry": retry})
+
+
+def _credentials(parts: SplitResult) -> dict[str, str]:
+    given = {"username": parts.username, "password": parts.password}
+    return {name: unquote(value) for name, value in given.items() if value}
+
+
+def _hosts(parts: SplitResult, default: int) -> list[tuple[str, int]]:
+    hosts = []
+    for address in parts.netloc.rpartition("@")[2].split(","):
+        one = urlsplit(f"//{address}")
+        if not one.hostname:
+            raise Refusal(EXPECTED)
+        hosts.append((one.hostname, one.port or default))
+    return hosts

@@ -1,0 +1,53 @@
+"""The edits we make to a VirtualService, as pure functions from raw object to raw object; nothing here knows a cluster.
+
+The raw JSON is edited, never a typed model, so that every field we have never heard of survives. What we touch, and
+nothing besides:
+
+- ``weight``, ``mirror`` and ``mirrorPercentage`` of the *managed* routes, which send users to the primary's subset;
+- routes of our own, named ``canarybot-mirror-N``, while only some methods are mirrored;
+- three annotations, from which an abort works when all other state is lost. They go when the rollout ends.
+
+An object in which the managed routes cannot be told for sure is refused (``Refusal``) before anything is edited.
+
+Read in this order: ``managed`` (which routes are ours), ``meaning`` (what they say), ``writing`` (making them say
+something else), ``marks`` (whose the object is, and what was there before).
+"""
+
+from bot.adapters.routes.managed import INSERTED, VirtualService, managed_routes, title
+from bot.adapters.routes.marks import (
+    HEARTBEAT,
+    OWNER,
+    RESTORE,
+    Restore,
+    beat,
+    heartbeat_of,
+    leave,
+    managed_part,
+    owner_of,
+    read_restore,
+    refuse_other_owner,
+    take,
+)
+from bot.adapters.routes.meaning import read_routes
+from bot.adapters.routes.writing import write_routes
+
+__all__ = [
+    "HEARTBEAT",
+    "INSERTED",
+    "OWNER",
+    "RESTORE",
+    "Restore",
+    "VirtualService",
+    "beat",
+    "heartbeat_of",
+    "leave",
+    "managed_part",
+    "managed_routes",
+    "owner_of",
+    "read_restore",
+    "read_routes",
+    "refuse_other_owner",
+    "take",
+    "title",
+    "write_routes",
+]

@@ -1,0 +1,197 @@
+"""Whose the VirtualService is and what was there before: three annotations, from the first edit to the last.
+
+Together with ``writing`` they make the two edits the rest of the program asks for: ``take`` and ``leave``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.adapters.routes.managed import (
+    HttpRoute,
+    Sides,
+    VirtualService,
+    foreign_http,
+    is_inserted,
+    managed_routes,
+    title,
+)
+from bot.adapters.routes.meaning import read_routes
+from bot.adapters.routes.writing import canary_destination, mirrors_canary, write_routes
+from bot.rollout.errors import Refusal
+from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes, Target, Topology
+
+OWNER = "canary-bot/rollout"
+RESTORE = "canary-bot/restore"
+HEARTBEAT = "canary-bot/heartbeat"
+
+_RECORDED_FIELDS = ("route", "mirror", "mirrorPercentage")  # of a managed route: all that we may change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """What ``canary-bot/restore`` remembers: enough to abort with no other state.
+
+    Attributes:
+        routes: the managed routes' own fields as they were before the rollout, by route name ("" for an unnamed one).
+        recorded: the primary's template as it was.
+    """
+
+    target: Target
+    routes: Mapping[str, dict[str, Any]]
+    recorded: PodTemplate
+
+
+def take(
+    vs: VirtualService, target: Target, routes: Routes, *, owner: RolloutId, recorded: PodTemplate, now: float
+) -> VirtualService:
+    """A copy of ``vs`` that says ``routes`` and belongs to ``owner``; the first time, what was there is recorded.
+
+    Raises:
+        Refusal: ambiguous, another rollout's, or the canary already gets copies that we did not begin to send.
+    """
+    refuse_other_owner(vs, owner)
+    new = write_routes(vs, target, routes)
+    annotations = new["metadata"].setdefault("annotations", {})
+    annotations |= {OWNER: owner, HEARTBEAT: str(int(now))}
+    if RESTORE not in annotations:
+        if routes != HOME:  # where somebody stripped the annotations in mid-run, going home must still work
+            _refuse_copies(vs, target)
+        annotations[RESTORE] = _restore_text(vs, target, recorded)
+    return new
+
+
+def leave(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
+    """A copy of ``vs`` without any trace of us that says ``routes`` for good.
+
+    Where the recorded original says the same, it comes back field for field (a weight that was not written, a canary
+    entry that was not there); where it does not, as after a promotion by relabelling, only the weights are set.
+    """
+    original = _unmarked(_restored(vs, target))
+    return original if read_routes(original, target) == routes else _unmarked(write_routes(vs, target, routes))
+
+
+def beat(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
+    """A copy of ``vs`` with a fresh heartbeat and nothing else changed."""
+    refuse_other_owner(vs, owner)
+    new = deepcopy(vs)
+    new["metadata"].setdefault("annotations", {})[HEARTBEAT] = str(int(now))
+    return new
+
+
+def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
+    """Refuse an object that another rollout holds."""
+    if owner_of(vs) not in {None, owner}:
+        raise Refusal(f"{title(vs)} belongs to rollout {owner_of(vs)}. Finish or abort that one first.")
+
+
+def owner_of(vs: VirtualService) -> RolloutId | None:
+    """The rollout that holds the object."""
+    owner = _annotations(vs).get(OWNER)
+    return RolloutId(owner) if owner else None
+
+
+def heartbeat_of(vs: VirtualService) -> float | None:
+    """When the owner last wrote its heartbeat, seconds since the epoch."""
+    text = _annotations(vs).get(HEARTBEAT)
+    return float(text) if text else None
+
+
+def read_restore(vs: VirtualService) -> Restore | None:
+    """What was recorded before the first edit; None when nothing was.
+
+    Raises:
+        Refusal: the annotation is not one that we wrote.
+    """
+    text = _annotations(vs).get(RESTORE)
+    if text is None:
+        return None
+    try:
+        saved = json.loads(text)
+        recorded = PodTemplate(images=saved["primary"]["images"], labels=saved["primary"]["labels"])
+        return Restore(target=_target(saved["target"]), routes=saved["routes"], recorded=recorded)
+    except (ValueError, TypeError, KeyError) as error:
+        raise Refusal(f"The annotation {RESTORE} of {title(vs)} is damaged: put the routes right by hand.") from error
+
+
+def managed_part(vs: VirtualService, target: Target) -> object:
+    """All that we would overwrite, to tell a rival's edit from an unrelated one. Compare with ``==``."""
+    own = [{field: route.get(field) for field in _RECORDED_FIELDS} for route in managed_routes(vs, target)]
+    inserted = [route for route in vs["spec"]["http"] if is_inserted(route)]
+    return own, inserted, owner_of(vs)
+
+
+def _refuse_copies(vs: VirtualService, target: Target) -> None:
+    sides = Sides.of(vs, target)
+    if any(mirrors_canary(route, sides) for route in managed_routes(vs, target)):
+        raise Refusal(f"{title(vs)} already mirrors to {sides.canary}. Remove that mirror first.")
+
+
+def _restore_text(vs: VirtualService, target: Target, recorded: PodTemplate) -> str:
+    own = {
+        route.get("name", ""): {field: route[field] for field in _RECORDED_FIELDS if field in route}
+        for route in managed_routes(vs, target)
+    }
+    primary = {"images": dict(recorded.images), "labels": dict(recorded.labels)}
+    return json.dumps({"target": asdict(target), "routes": own, "primary": primary}, separators=(",", ":"))
+
+
+def _target(saved: Mapping[str, Any]) -> Target:
+    methods = saved["mirror_methods"]
+    exact = {
+        "topology": Topology(saved["topology"]),
+        "route_names": tuple(saved["route_names"]),
+        "mirror_methods": None if methods is None else tuple(methods),
+    }
+    return Target(**{**saved, **exact})
+
+
+def _restored(vs: VirtualService, target: Target) -> VirtualService:
+    """``vs`` without our inserted routes, and with the recorded fields where nobody edited them meanwhile."""
+    new = deepcopy(vs)
+    sides = Sides.of(new, target)
+    new["spec"]["http"] = foreign_http(new)
+    restore = read_restore(vs)
+    for route in managed_routes(new, target):
+        original = restore.routes.get(route.get("name", "")) if restore else None
+        if original is not None and _same_but_weights(route["route"], original["route"], sides):
+            _put_back(route, original)
+    return new
+
+
+def _put_back(route: HttpRoute, original: Mapping[str, Any]) -> None:
+    for field in _RECORDED_FIELDS:
+        if field in original:
+            route[field] = deepcopy(original[field])
+        else:
+            route.pop(field, None)
+
+
+def _same_but_weights(live: list[dict[str, Any]], recorded: list[dict[str, Any]], sides: Sides) -> bool:
+    """Whether the destinations are the recorded ones, but for weights and a canary entry that we added ourselves."""
+    before = _without_weights(recorded)
+    primary = sides.entry({"route": recorded}, sides.primary)
+    after = [*before, {"destination": canary_destination(primary, sides)}] if primary else before
+    return _without_weights(live) in (before, after)
+
+
+def _without_weights(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in entry.items() if key != "weight"} for entry in entries]
+
+
+def _unmarked(vs: VirtualService) -> VirtualService:
+    new = deepcopy(vs)
+    annotations = _annotations(new)
+    for name in (OWNER, RESTORE, HEARTBEAT):
+        annotations.pop(name, None)
+    if not annotations:
+        new["metadata"].pop("annotations", None)
+    return new
+
+
+def _annotations(vs: VirtualService) -> dict[str, str]:
+    return vs["metadata"].get("annotations") or {}

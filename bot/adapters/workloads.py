@@ -1,0 +1,125 @@
+"""The port ``Workloads``: the two Deployments, asked of and changed through the API server.
+
+What their raw objects mean is decided in ``deployments``. Changes go out as strategic merge patches, which merge
+containers by name, so that only images and labels are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.adapters.deployments import (
+    has_template,
+    images,
+    own_replica_sets,
+    progress,
+    ready_count,
+    wanted_pods,
+)
+from bot.adapters.kube import MERGE_PATCH, Kube, Object, selector_text
+from bot.rollout.errors import Contended, Fault
+from bot.rollout.model import PodTemplate, Progress, SideSight, Target, Template
+
+ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second
+
+
+class KubeWorkloads:
+    """Primary and canary of one cluster."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def look(
+        self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
+    ) -> tuple[SideSight, SideSight]:
+        """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""
+        primary = {Template.RECORDED: recorded, Template.UPGRADED: upgraded}
+        return (
+            self._side(target.namespace, target.primary_deployment, primary),
+            self._side(target.namespace, target.canary_deployment, {Template.RECORDED: canary}),
+        )
+
+    def apply(self, target: Target, template: PodTemplate) -> None:
+        """Give the primary this template (images, init containers too, and labels); a no-op when it has it already."""
+        for _ in range(ATTEMPTS):
+            deployment = self._primary(target)
+            if has_template(deployment, template):
+                return
+            patch = template_patch(deployment, template)
+            patch["metadata"]["resourceVersion"] = deployment["metadata"]["resourceVersion"]
+            try:
+                self._kube.patch("Deployment", target.namespace, target.primary_deployment, patch)
+            except Contended:
+                continue
+            return
+        raise Contended("Kubernetes", f"Deployment {target.primary_deployment} is written by others all the time.")
+
+    def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:
+        """The patch ``apply`` would send, as an object with apiVersion, kind and metadata; nothing is written."""
+        return template_patch(self._primary(target), template)
+
+    def scale_canary_down(self, target: Target) -> None:
+        """Scale the canary to zero; one that is gone or has no pods is left alone."""
+        deployment = self._kube.get("Deployment", target.namespace, target.canary_deployment)
+        if deployment is not None and wanted_pods(deployment) > 0:
+            self._kube.patch(
+                "Deployment",
+                target.namespace,
+                target.canary_deployment,
+                {"spec": {"replicas": 0}},
+                content_type=MERGE_PATCH,
+                subresource="scale",
+            )
+
+    def _side(self, namespace: str, name: str, templates: dict[Template, PodTemplate]) -> SideSight:
+        deployment = self._kube.get("Deployment", namespace, name)
+        if deployment is None:
+            gone = f"Deployment {namespace}/{name} does not exist."
+            return SideSight(template=None, progress=Progress.FAILED, reason=gone)
+        selector = selector_text(deployment["spec"]["selector"])
+        replica_sets = own_replica_sets(deployment, self._kube.list("ReplicaSet", namespace, selector))
+        pods = self._kube.list("Pod", namespace, selector)
+        how_far, reason = progress(deployment, replica_sets)
+        known = (which for which, template in templates.items() if has_template(deployment, template))
+        return SideSight(
+            template=next(known, None),
+            progress=how_far,
+            reason=reason,
+            ready=ready_count(deployment, replica_sets, pods),
+            wanted=wanted_pods(deployment),
+            images=images(deployment),
+        )
+
+    def _primary(self, target: Target) -> Object:
+        deployment = self._kube.get("Deployment", target.namespace, target.primary_deployment)
+        if deployment is None:
+            raise Fault("Kubernetes", f"Deployment {target.namespace}/{target.primary_deployment} does not exist.")
+        return deployment
+
+
+def template_patch(deployment: Object, template: PodTemplate) -> Object:
+    """A strategic merge patch that gives a Deployment these images and labels, all in one write.
+
+    In one, because pods of a half-changed template would join the wrong subset.
+    """
+    metadata, pod = deployment["metadata"], deployment["spec"]["template"]
+    unknown = sorted(template.images.keys() - images(deployment).keys())
+    if unknown:
+        raise Fault("Kubernetes", f"Deployment {metadata['name']} has no container named {', '.join(unknown)}.")
+    lists = {
+        field: [
+            {"name": one["name"], "image": template.images[one["name"]]}
+            for one in pod["spec"].get(field) or []
+            if one["name"] in template.images
+        ]
+        for field in ("initContainers", "containers")
+    }
+    spec: Object = {"spec": {field: entries for field, entries in lists.items() if entries}}
+    live = (pod.get("metadata") or {}).get("labels") or {}
+    labels = {key: value for key, value in template.labels.items() if live.get(key) != value}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+        "spec": {"template": ({"metadata": {"labels": labels}} if labels else {}) | spec},
+    }

@@ -1,0 +1,108 @@
+"""``canary-bot check``: the configuration and every connection, one line each, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot import bootstrap
+from bot.rollout.errors import CanaryError, Fault, Refusal
+from bot.settings.env import Settings, SlackSettings, SocketMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One answer of ``check``."""
+
+    ok: bool
+    part: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.ok else 'FAIL'}  {self.part:<12} {self.sentence}"
+
+
+def check(settings: Settings) -> Iterator[Line]:
+    """Every part in turn; one that fails does not keep the others from being asked."""
+    yield Line(ok=True, part="settings", sentence="complete")
+    try:
+        outside = bootstrap.connect(settings)
+    except CanaryError as error:
+        yield Line(ok=False, part="services", sentence=str(error))
+        return
+    count = len(outside.catalogue.names)
+    yield Line(
+        ok=True, part="services", sentence=f"{count} in {settings.services_file}: {', '.join(outside.catalogue.names)}"
+    )
+    yield _ask("redis", outside.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
+    yield _ask("prometheus", outside.metrics.ping, "answers", "Check PROMETHEUS_URL and its credentials.")
+    reached = _ask(
+        "kubernetes", outside.kube.ping, "answers", "Check KUBECONFIG and KUBE_CONTEXT, or the service account."
+    )
+    yield reached
+    if reached.ok:
+        yield from _services(outside)
+    yield _slack(settings)
+
+
+def _ask(part: str, ask: Callable[[], object], fine: str, remedy: str) -> Line:
+    try:
+        ask()
+    except Fault as fault:
+        return Line(ok=False, part=part, sentence=f"{fault.sentence} {remedy}")
+    return Line(ok=True, part=part, sentence=fine)
+
+
+def _services(outside: bootstrap.Outside) -> Iterator[Line]:
+    """The objects each service names that exist before any canary does."""
+    for name in outside.catalogue.names:
+        service = outside.catalogue.get(name)
+        wanted = {
+            "VirtualService": service.virtual_service,
+            "DestinationRule": service.destination_rule,
+            "Service": service.host or service.name,
+            "Deployment": service.primary_deployment,
+        }
+        try:
+            missing = [
+                f"{kind} {at}" for kind, at in wanted.items() if outside.kube.get(kind, service.namespace, at) is None
+            ]
+        except Fault as fault:
+            yield Line(ok=False, part=name, sentence=fault.sentence)
+            continue
+        if missing:
+            listed = ", ".join(missing)
+            sentence = (
+                f"missing in namespace {service.namespace}: {listed}. `canary-bot init {name}` shows the mesh objects."
+            )
+            yield Line(ok=False, part=name, sentence=sentence)
+        else:
+            yield Line(ok=True, part=name, sentence=f"every object is there (namespace {service.namespace})")
+
+
+def _slack(settings: Settings) -> Line:
+    try:
+        slack = settings.require_slack()
+    except Refusal as refusal:
+        return Line(ok=False, part="slack", sentence=str(refusal))
+    client = WebClient(token=slack.bot_token.reveal(), base_url=slack.api_url, timeout=10)
+    try:
+        identity = client.auth_test()
+        if isinstance(slack.mode, SocketMode):
+            client.apps_connections_open(app_token=slack.mode.app_token.reveal())
+    except SlackApiError as error:
+        return Line(ok=False, part="slack", sentence=_slack_remedy(str(error.response.get("error")), slack))
+    except OSError:
+        return Line(ok=False, part="slack", sentence="cannot be reached. Check the network and SLACK_API_URL.")
+    mode = "Socket Mode" if isinstance(slack.mode, SocketMode) else f"HTTP mode on port {slack.mode.port}"
+    return Line(ok=True, part="slack", sentence=f"{identity.get('user')} in {identity.get('team')}, {mode}")
+
+
+def _slack_remedy(error: str, slack: SlackSettings) -> str:
+    token = "SLACK_BOT_TOKEN or SLACK_APP_TOKEN" if isinstance(slack.mode, SocketMode) else "SLACK_BOT_TOKEN"
+    if error in {"invalid_auth", "not_authed", "token_revoked", "account_inactive", "not_allowed_token_type"}:
+        return f"does not accept the token ({error}). Copy {token} anew from the app's page."
+    return f"answers {error}."

@@ -1,0 +1,243 @@
+"""The settings of one process, read once from the environment and ``.env``; nothing else in ``bot`` reads those.
+
+A variable that is set to nothing counts as not set. No sentence here repeats the value of a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import SplitResult
+
+from dotenv import dotenv_values
+
+from bot.rollout.errors import Refusal
+from bot.settings.mistakes import SettingsError
+from bot.settings.secret import Secret
+from bot.settings.values import Values, split_address
+from bot.settings.variables import VARIABLES
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least important lines that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "embedded")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketMode:
+    """Slack is called, and calls back over the same WebSocket: no public address is needed."""
+
+    app_token: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpMode:
+    """Slack calls us at ``/slack/events``."""
+
+    signing_secret: Secret
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackSettings:
+    """How to speak with Slack."""
+
+    bot_token: Secret
+    mode: SocketMode | HttpMode
+    api_url: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrometheusSettings:
+    """Where Prometheus is and how to be let in; at most one of bearer token and basic authentication."""
+
+    url: str
+    bearer_token: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesSettings:
+    """Which cluster. No kubeconfig: in-cluster when there is a service account, else the client's own default."""
+
+    kubeconfig: str | None = None  # may be several paths, as kubectl takes them
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can set outside ``services.yaml``.
+
+    Attributes:
+        slack: None when nothing of Slack is set, which is fine for commands that do not speak with it.
+    """
+
+    slack: SlackSettings | None
+    redis_url: Secret  # may hold a password
+    prometheus: PrometheusSettings
+    kubernetes: KubernetesSettings
+    services_file: Path
+    probe_port: int
+    tick_seconds: float
+    log_format: LogFormat
+    log_level: LogLevel
+
+    def require_slack(self) -> SlackSettings:
+        """The Slack settings, for what cannot do without.
+
+        Raises:
+            Refusal: nothing of Slack is set.
+        """
+        if self.slack is None:
+            raise Refusal(
+                "Slack is not set up: set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET "
+                "(HTTP mode); .env.example says where to find them."
+            )
+        return self.slack
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment."""
+    return os.environ  # noqa: TID251  # the one place that reads it
+
+
+def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
+    """The settings in ``environ`` and, for what that leaves out, in ``env_file`` if it exists.
+
+    Raises:
+        SettingsError: with every mistake.
+    """
+    values = Values(_merged(environ, env_file))
+    settings = Settings(
+        slack=_slack(values),
+        redis_url=_redis_url(values),
+        prometheus=_prometheus(values),
+        kubernetes=KubernetesSettings(
+            kubeconfig=values.text("KUBECONFIG") or None, context=values.text("KUBE_CONTEXT") or None
+        ),
+        services_file=Path(values.text("SERVICES_FILE")),
+        probe_port=values.port("PROBE_PORT", least=0),
+        tick_seconds=values.seconds("TICK_SECONDS"),
+        log_format=values.choice("LOG_FORMAT", LogFormat),
+        log_level=values.choice("LOG_LEVEL", LogLevel),
+    )
+    if values.mistakes:
+        raise SettingsError("the environment" + (f" and {env_file.name}" if env_file else ""), values.mistakes)
+    return settings
+
+
+def _merged(environ: Mapping[str, str], env_file: Path | None) -> dict[str, str]:
+    """Both together. The environment wins, also with ``NAME_FILE`` over a ``NAME`` in the file and the reverse."""
+    given = {name: value for name, value in environ.items() if value.strip()}
+    if env_file is None or not env_file.is_file():
+        return given
+    # No interpolation: a `$` in a password is a `$`.
+    below = {name: value for name, value in dotenv_values(env_file, interpolate=False).items() if value}
+    for variable in VARIABLES:
+        if variable.secret and (variable.name in given or f"{variable.name}_FILE" in given):
+            below.pop(variable.name, None)
+            below.pop(f"{variable.name}_FILE", None)
+    return {**below, **given}
+
+
+def _slack(values: Values) -> SlackSettings | None:
+    """An app token means Socket Mode, whatever else is set: every Slack app has a signing secret as well."""
+    bot_token = values.secret("SLACK_BOT_TOKEN", prefix="xoxb-")
+    app_token = values.secret("SLACK_APP_TOKEN", prefix="xapp-")
+    signing_secret = values.secret("SLACK_SIGNING_SECRET")
+    api_url, command, port = values.web_address("SLACK_API_URL"), _command(values), values.port("PORT", least=1)
+    mode: SocketMode | HttpMode | None = None
+    if app_token:
+        mode = SocketMode(app_token=app_token)
+    elif signing_secret:
+        mode = HttpMode(signing_secret=signing_secret, port=port)
+    if bot_token and mode:
+        return SlackSettings(bot_token=bot_token, mode=mode, api_url=f"{api_url.rstrip('/')}/", command=command)
+    if bot_token:
+        values.mistakes.append(
+            "SLACK_BOT_TOKEN is set, and neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP mode) is"
+        )
+    elif mode:
+        values.mistakes.append("SLACK_BOT_TOKEN is not set, and without it the bot cannot speak")
+    return None
+
+
+def _command(values: Values) -> str:
+    command = values.text("SLACK_COMMAND")
+    if not re.fullmatch(r"/[a-z0-9_-]{1,31}", command):
+        values.wrong("SLACK_COMMAND", "a slash command in small letters such as /canary", command)
+    return command
+
+
+def _redis_url(values: Values) -> Secret:
+    secret = values.secret("REDIS_URL") or Secret("")
+    parts = split_address(secret.reveal())
+    if parts is None or parts.scheme not in _REDIS_SCHEMES:
+        values.wrong("REDIS_URL", f"an address that begins with {', '.join(f'{name}://' for name in _REDIS_SCHEMES)}")
+    elif parts.scheme == "embedded" and not (parts.netloc or parts.path):
+        values.wrong("REDIS_URL", "embedded://PATH, and PATH is missing: where Redis keeps its data")
+    elif parts.scheme == "redis+sentinel" and not (parts.netloc and parts.path.strip("/")):
+        values.wrong("REDIS_URL", "redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB, and the hosts or NAME are missing")
+    elif parts.scheme in ("redis", "rediss") and not _has_good_port(parts):
+        values.wrong("REDIS_URL", f"{parts.scheme}://HOST:PORT/DB, and PORT is no port")
+    elif parts.scheme != "embedded" and not parts.netloc.rpartition("@")[2]:
+        values.wrong("REDIS_URL", f"{parts.scheme}://HOST:PORT, and HOST is missing")
+    return secret
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+
+
+def _prometheus(values: Values) -> PrometheusSettings:
+    bearer_token = values.secret("PROMETHEUS_BEARER_TOKEN")
+    username, password = values.text("PROMETHEUS_USERNAME") or None, values.secret("PROMETHEUS_PASSWORD")
+    if bool(username) != bool(password):
+        values.mistakes.append("PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD need each other; only one is set")
+    if bearer_token and (username or password):
+        values.mistakes.append("PROMETHEUS_BEARER_TOKEN and PROMETHEUS_USERNAME exclude each other; keep one")
+    return PrometheusSettings(
+        url=values.web_address("PROMETHEUS_URL").rstrip("/"),
+        bearer_token=bearer_token,
+        username=username,
+        password=password,
+        ca_file=values.file("PROMETHEUS_CA_FILE"),
+        headers=_headers(values),
+    )
+
+
+def _headers(values: Values) -> dict[str, Secret]:
+    secret = values.secret("PROMETHEUS_HEADERS")
+    headers = {}
+    for position, pair in enumerate(secret.reveal().split(",") if secret else (), start=1):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        if re.fullmatch(r"[A-Za-z0-9-]+", name) and value and value.isprintable():
+            headers[name] = Secret(value)
+        else:
+            values.wrong("PROMETHEUS_HEADERS", f"NAME=VALUE,NAME=VALUE, and pair {position} is not")
+    return headers

@@ -1,0 +1,249 @@
+"""The kinds of values in ``services.yaml``: how each is written, what it means, and its part of the JSON Schema.
+
+Every kind refuses with a sentence that shows how to write it. What sections there are is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StrictInt,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from bot.rollout.errors import Refusal
+from bot.rollout.plans import check_weights
+from bot.rollout.service import ApproveAt
+
+WHOLE = 100  # percent
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"
+_PERCENT = r"^\d+(\.\d+)?%$"
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+_PLACEHOLDERS = ("namespace", "deployment", "window")
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from ``30s``, ``5m`` or ``1h30m``.
+
+    Raises:
+        ValueError: a number has no unit, and a guess at it could keep bad metrics in front of users for an hour.
+    """
+    if not isinstance(value, str) or not value or not re.fullmatch(_DURATION, value):
+        raise ValueError(f"must be a duration such as 30s, 5m or 1h30m, not {shown(value)}")
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[dhms])", value))
+
+
+def spoken_duration(seconds: float) -> str:
+    """The way a person would write it: 5400 is ``1h30m``."""
+    rest = round(seconds * 1000)
+    words = []
+    for unit, size in _UNITS.items():
+        count, rest = divmod(rest, round(size * 1000))
+        words.append(f"{count}{unit}" if count else "")
+    return "".join(words) or "0s"
+
+
+def shown(value: object) -> str:
+    """A value as it is (or could be) written in YAML, for the end of a sentence."""
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value) or "an empty list"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else "a mapping" if isinstance(value, dict) else str(value)
+
+
+def _positive_duration(value: object) -> float:
+    seconds = parse_duration(value)
+    if seconds == 0:
+        raise ValueError("must be longer than 0s")
+    return seconds
+
+
+def _number(value: object) -> float | None:
+    """A plain number; ``true`` is one to Python, but not to a reader."""
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:  # a whole number of more than 300 digits
+        return None
+
+
+def _parse_share(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch(_PERCENT, value):
+        share: float | None = float(value[:-1]) / WHOLE
+    else:
+        share = _number(value)
+    if share is None or not 0 <= share <= 1:
+        raise ValueError(f"must be a share such as 5% or 0.05, from 0 to 1, not {shown(value)}")
+    return share
+
+
+def _parse_percent(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch(_PERCENT, value):
+        percent: float | None = float(value[:-1])
+    else:
+        percent = _number(value)
+    if percent is None or not 0 < percent <= WHOLE:
+        raise ValueError(f"must be percent, above 0 and at most 100, not {shown(value)}")
+    return percent
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A kind of text; ``rule`` completes "must be ..."."""
+
+    pattern: str
+    rule: str
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": self.pattern}
+
+    def _check(self, value: object) -> str:
+        if not isinstance(value, str) or not re.search(self.pattern, value):
+            raise ValueError(f"must be {self.rule}, not {shown(value)}")
+        return value
+
+
+def _checked(check: Callable[[tuple[int, ...]], None]) -> AfterValidator:
+    """Apply one of the rules' own checks; the sentence of its refusal becomes the mistake."""
+
+    def apply(value: tuple[int, ...]) -> tuple[int, ...]:
+        try:
+            check(value)
+        except Refusal as refusal:
+            raise ValueError(refusal.sentence[0].lower() + refusal.sentence[1:].rstrip(".")) from refusal
+        return value
+
+    return AfterValidator(apply)
+
+
+def _check_switchback(shares: tuple[int, ...]) -> tuple[int, ...]:
+    rising = all(low < high for low, high in pairwise((0, *shares)))
+    if not rising or not shares or shares[-1] != WHOLE:
+        raise ValueError(f"must rise and end at 100, so that every user is back on the primary, not {shown(shares)}")
+    return shares
+
+
+def _parse_methods(value: object) -> tuple[str, ...] | None:
+    if value == "all":
+        return None
+    if not isinstance(value, list) or not value or any(item not in _METHODS for item in value):
+        raise ValueError(f"must be `all` or a list of {', '.join(_METHODS)}, not {shown(value)}")
+    return tuple(value)
+
+
+def _parse_approve(value: object) -> tuple[ApproveAt, ...]:
+    words = [word.value for word in ApproveAt]
+    if value == "each":
+        return tuple(ApproveAt)
+    if not isinstance(value, list) or any(item not in words for item in value):
+        raise ValueError(f"must be `each` or a list of {', '.join(words)}, not {shown(value)}")
+    return tuple(ApproveAt(item) for item in value)
+
+
+def _parse_bounds(value: object) -> tuple[float, ...]:
+    if value == "auto":
+        return ()
+    numbers = [_number(item) for item in value] if isinstance(value, list) else []
+    bounds = tuple(number for number in numbers if number is not None)
+    rising = all(low < high for low, high in pairwise((0.0, *bounds)))
+    if not bounds or len(bounds) != len(numbers) or not rising:
+        raise ValueError(f"must be `auto` or rising milliseconds such as [100, 500], not {shown(value)}")
+    return bounds
+
+
+def _parse_query(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a PromQL query")
+    for name in re.findall(r"\$([a-z_]+)", value):
+        if name not in _PLACEHOLDERS:
+            raise ValueError(f"${name} is not filled in; known: {', '.join(f'${known}' for known in _PLACEHOLDERS)}")
+    return value
+
+
+def _parse_regex(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be a regular expression, not {shown(value)}")  # noqa: TRY004  # pydantic wants ValueError
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"must be a regular expression, and {shown(value)} is not: {error}") from error
+    return value
+
+
+def _any_of(word: str, item: dict[str, Any], **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"const": word}, {"type": "array", "items": item, **more}]})
+
+
+_DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": _DURATION, "minLength": 2})
+_PERCENT_TEXT = {"type": "string", "pattern": _PERCENT}
+
+Duration: TypeAlias = Annotated[float, BeforeValidator(parse_duration), _DURATION_SCHEMA]
+PositiveDuration: TypeAlias = Annotated[float, BeforeValidator(_positive_duration), _DURATION_SCHEMA]
+Share: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_parse_share),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _PERCENT_TEXT]}),
+]
+Percent: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_parse_percent),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": WHOLE}, _PERCENT_TEXT]}),
+]
+_SHARES_SCHEMA = WithJsonSchema(
+    {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1, "maximum": WHOLE}}
+)
+Weights: TypeAlias = Annotated[tuple[StrictInt, ...], Field(min_length=1), _checked(check_weights), _SHARES_SCHEMA]
+Switchback: TypeAlias = Annotated[
+    tuple[StrictInt, ...], Field(min_length=1), AfterValidator(_check_switchback), _SHARES_SCHEMA
+]
+Methods: TypeAlias = Annotated[
+    tuple[str, ...] | None, BeforeValidator(_parse_methods), _any_of("all", {"enum": list(_METHODS)}, minItems=1)
+]
+Approve: TypeAlias = Annotated[
+    tuple[ApproveAt, ...],
+    BeforeValidator(_parse_approve),
+    _any_of("each", {"enum": [word.value for word in ApproveAt]}),
+]
+Bounds: TypeAlias = Annotated[
+    tuple[float, ...],
+    BeforeValidator(_parse_bounds),
+    _any_of("auto", {"type": "number", "exclusiveMinimum": 0}, minItems=1),
+]
+Query: TypeAlias = Annotated[str, BeforeValidator(_parse_query)]
+Regex: TypeAlias = Annotated[str, BeforeValidator(_parse_regex)]
+
+ServiceName: TypeAlias = Annotated[
+    str, Written(r"^[a-z0-9-]{1,63}$", "a name of small letters, digits and dashes, at most 63 of them")
+]
+ObjectName: TypeAlias = Annotated[
+    str, Written(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", "a Kubernetes name in small letters")
+]
+CanaryName: TypeAlias = Annotated[
+    str,
+    Written(
+        r"^(?=.*\{version\})([-a-z0-9.]|\{version\})+$",
+        "a Kubernetes name with {version} in it, such as reviews-{version}",
+    ),
+]
+Channel: TypeAlias = Annotated[
+    str, Written(r"^(#[^\s#@,]{1,80}|[CG][A-Z0-9]{6,})$", "a channel such as #releases (in quotes) or its id")
+]
+Approver: TypeAlias = Annotated[
+    str,
+    Written(r"^(@[^\s@,]{1,80}|[UWS][A-Z0-9]{6,})$", "a user group such as @release-managers (in quotes), or an id"),
+]

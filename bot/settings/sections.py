@@ -1,0 +1,217 @@
+"""The sections of ``services.yaml``, one model each: the one definition behind reading, refusing and the JSON Schema.
+
+Defaults are those of ``bot.rollout.service``; no figure is repeated here. The gates have a
+module of their own, and so have line numbers (``services``).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    StrictBool,
+    StrictInt,
+)
+
+from bot.rollout.service import (
+    ApprovalRule,
+    MetricsSource,
+    OnTimeout,
+    Promote,
+    Service,
+)
+from bot.settings.gates import GatesSection
+from bot.settings.kinds import (
+    Approve,
+    Approver,
+    CanaryName,
+    Channel,
+    Duration,
+    Methods,
+    ObjectName,
+    Percent,
+    PositiveDuration,
+    Regex,
+    ServiceName,
+    Switchback,
+    Weights,
+)
+from bot.settings.section import Section, lasting
+
+_RULE = ApprovalRule()
+_SOURCE = MetricsSource()
+# Only for its defaults.
+_SERVICE = Service(
+    name="",
+    namespace="",
+    channel="",
+    virtual_service="",
+    destination_rule="",
+    primary_deployment="",
+    canary_deployment="",
+)
+
+
+class ApprovalsSection(Section):
+    """How many people must approve, and what silence means."""
+
+    count: Annotated[StrictInt, Field(ge=1)] = _RULE.count
+    """How many different people must approve."""
+    own: StrictBool = Field(default=_RULE.own, alias="self")
+    """Whether the person who started a rollout may approve it."""
+    timeout: PositiveDuration = lasting(_RULE.timeout)
+    """How long to wait for approvals."""
+    on_timeout: OnTimeout = _RULE.on_timeout
+    """What an unanswered question means. Never a promotion."""
+
+
+class PrometheusSection(Section):
+    """How the service shows up in Prometheus."""
+
+    scrape_interval: PositiveDuration = lasting(_SOURCE.scrape_interval)
+    """How often Prometheus scrapes the proxies."""
+    reporter: Literal["destination", "source", "waypoint"] = Field(default=_SOURCE.reporter, validate_default=True)
+    """Which proxy's view is judged. Mirrored copies are seen by `destination` (and `waypoint`) only."""
+    source_workload: Regex = _SOURCE.source_workload
+    """Only requests from workloads that match this regular expression are compared, on both sides."""
+
+    def source(self) -> MetricsSource:
+        """The same in the rules' words."""
+        return MetricsSource(
+            scrape_interval=self.scrape_interval, reporter=self.reporter, source_workload=self.source_workload
+        )
+
+
+class PrimarySection(Section):
+    """The Deployment that serves users today."""
+
+    deployment: ObjectName
+    """Its name."""
+    container: ObjectName | None = None
+    """The container whose image is the version; needed only when the pod has several."""
+
+
+class WhenDone(StrEnum):
+    """What becomes of the canary after a promotion."""
+
+    KEEP = "keep"
+    SCALE_DOWN = "scale_down"
+
+
+class CanarySection(Section):
+    """The Deployment of the new version; it must run before a rollout starts."""
+
+    deployment: CanaryName
+    """Its name; `{version}` is what is typed after the service."""
+    when_done: WhenDone = WhenDone.SCALE_DOWN if _SERVICE.scale_canary_down else WhenDone.KEEP
+    """Whether the canary keeps running after a promotion or is scaled to zero."""
+
+
+class MirrorSection(Section):
+    """The stage in which the canary gets copies of users' requests and its answers are thrown away."""
+
+    percent: Percent = _SERVICE.mirror_percent
+    """Percent of the requests that are copied."""
+    methods: Methods = Field(
+        default=_SERVICE.mirror_methods, json_schema_extra={"default": list(_SERVICE.mirror_methods or ())}
+    )
+    """Methods that are copied. `all` says the service is idempotent: a copied POST does its work twice."""
+    seconds: Duration = lasting(_SERVICE.mirror_seconds, alias="for")
+    """The least time the stage lasts."""
+
+
+class StageSection(Section):
+    """What holds for each weight."""
+
+    seconds: Duration = lasting(_SERVICE.stage_seconds, alias="for")
+    """The least time each weight lasts."""
+    approve: Approve = _SERVICE.approve
+    """Stages that people let through; `each` is all of them, `step` is every weight below the last."""
+
+
+class ServiceSection(Section):
+    """One service, or the `defaults` for all of them."""
+
+    namespace: ObjectName
+    """Where its objects are."""
+    channel: Channel
+    """Where its rollouts are told."""
+    approvers: tuple[Approver, ...] = _RULE.approvers
+    """User groups or user ids that may approve; anyone in the channel when empty."""
+    approvals: ApprovalsSection = ApprovalsSection()
+    prometheus: PrometheusSection = PrometheusSection()
+    virtual_service: ObjectName
+    """The VirtualService that routes its users."""
+    destination_rule: ObjectName
+    """The DestinationRule with a subset for each version."""
+    host: ObjectName | None = None
+    """The Kubernetes Service; the name of the service unless written."""
+    routes: tuple[Annotated[str, Field(min_length=1)], ...] = _SERVICE.routes
+    """Names of the http routes to move, needed only when several could be."""
+    primary: PrimarySection
+    canary: CanarySection
+    mirror: MirrorSection = MirrorSection()
+    weights: Weights = _SERVICE.weights
+    """The canary's shares of user traffic, percent, one stage each; the last is 100."""
+    stage: StageSection = StageSection()
+    switchback: Switchback = _SERVICE.switchback
+    """The upgraded primary's shares as users return to it; the last is 100."""
+    bake: Duration = lasting(_SERVICE.bake_seconds)
+    """How long the final state is watched before the rollout ends."""
+    promote: Promote = _SERVICE.promote
+    """`upgrade` gives the primary the canary's image; `adopt` leaves users on the canary, which is the primary then."""
+    gates: GatesSection = GatesSection()
+    upgrade_timeout: PositiveDuration = lasting(_SERVICE.upgrade_timeout)
+    """How long the primary's Deployment may take to roll out its new image."""
+    hold_patience: PositiveDuration = lasting(_SERVICE.hold_patience)
+    """How long a rollout waits by itself (no data, too little traffic) before it asks a person."""
+
+    def service(self, name: str) -> Service:
+        """The same in the rules' words."""
+        return Service(
+            name=name,
+            namespace=self.namespace,
+            channel=self.channel,
+            virtual_service=self.virtual_service,
+            destination_rule=self.destination_rule,
+            primary_deployment=self.primary.deployment,
+            canary_deployment=self.canary.deployment,
+            container=self.primary.container,
+            host=self.host or name,
+            routes=self.routes,
+            mirror_percent=self.mirror.percent,
+            mirror_methods=self.mirror.methods,
+            mirror_seconds=self.mirror.seconds,
+            weights=self.weights,
+            stage_seconds=self.stage.seconds,
+            approve=self.stage.approve,
+            switchback=self.switchback,
+            bake_seconds=self.bake,
+            promote=self.promote,
+            scale_canary_down=self.canary.when_done is WhenDone.SCALE_DOWN,
+            approvals=self._rule(),
+            gates=self.gates.limits(),
+            metrics=self.prometheus.source(),
+            upgrade_timeout=self.upgrade_timeout,
+            hold_patience=self.hold_patience,
+        )
+
+    def _rule(self) -> ApprovalRule:
+        return ApprovalRule(
+            approvers=self.approvers,
+            count=self.approvals.count,
+            own=self.approvals.own,
+            timeout=self.approvals.timeout,
+            on_timeout=self.approvals.on_timeout,
+        )
+
+
+class ServicesFile(Section):
+    """The services canary-bot may roll out: their `defaults`, and each by name."""
+
+    defaults: ServiceSection | None = None
+    """What every service says unless it says otherwise; merged key by key."""
+    services: Annotated[dict[ServiceName, ServiceSection], Field(min_length=1)]
+    """By the name that is typed after `/canary start`."""

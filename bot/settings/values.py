@@ -1,0 +1,111 @@
+"""Reads single values out of environment variables and keeps count of the mistakes. What they are for is ``env``'s."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from bot.settings.mistakes import did_you_mean
+from bot.settings.secret import Secret
+from bot.settings.variables import VARIABLES
+
+E = TypeVar("E", bound=StrEnum)
+
+_DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+_LAST_PORT = 65535
+
+
+class Values:
+    """Each method reads one variable. A mistake is noted, and something harmless returned, so that reading goes on."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+        self.mistakes: list[str] = []
+
+    def wrong(self, name: str, rule: str, shown: str | None = None) -> None:
+        """Note that ``name`` must be something else; ``shown`` is its value unless that is a secret."""
+        self.mistakes.append(f"{name} must be {rule}" + (f', not "{shown}"' if shown is not None else ""))
+
+    def text(self, name: str) -> str:
+        """The value or its default."""
+        return self._given.get(name, "").strip() or _DEFAULTS[name]
+
+    def secret(self, name: str, prefix: str = "") -> Secret | None:
+        """The value, or the content of the file that ``NAME_FILE`` names; None when there is neither."""
+        file = self._given.get(f"{name}_FILE", "")
+        if file and self._given.get(name):
+            self.mistakes.append(f"{name} and {name}_FILE are both set; keep one")
+        value = self._content(f"{name}_FILE", Path(file)) if file else self.text(name)
+        if value and not value.startswith(prefix):
+            self.wrong(name, f"a token that begins with {prefix}")
+        return Secret(value) if value else None
+
+    def port(self, name: str, *, least: int) -> int:
+        """A port number."""
+        text = self.text(name)
+        # isdecimal() alone also lets other scripts' digits through.
+        if not (text.isascii() and text.isdecimal() and least <= int(text) <= _LAST_PORT):
+            self.wrong(name, f"a port from {least} to {_LAST_PORT}", text)
+            return 0
+        return int(text)
+
+    def seconds(self, name: str) -> float:
+        """A number above zero."""
+        text = self.text(name)
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value > 0):
+            self.wrong(name, "a number of seconds above 0", text)
+        return value
+
+    def choice(self, name: str, choices: type[E]) -> E:
+        """One of a few words, in any case."""
+        text = self.text(name).lower()
+        try:
+            return choices(text)
+        except ValueError:
+            self.mistakes.append(f'{name} cannot be "{text}"; {did_you_mean(text, [word.value for word in choices])}')
+            return next(iter(choices))
+
+    def web_address(self, name: str) -> str:
+        """An http(s) address without a user in it."""
+        text = self.text(name)
+        parts = split_address(text)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            # Not shown: a mistyped address may still have a password in it.
+            self.wrong(name, "an address such as https://prometheus.example.com")
+        elif parts.username or parts.password:
+            self.mistakes.append(f"{name} must not have a user or password in it; they would show in logs")
+        return text
+
+    def file(self, name: str) -> Path | None:
+        """A file that can be read, or None."""
+        text = self.text(name)
+        if text and not Path(text).is_file():
+            self.wrong(name, "a file", text)
+        return Path(text) if text else None
+
+    def _content(self, name: str, file: Path) -> str:
+        try:
+            content = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            self.mistakes.append(f'{name}: "{file}" cannot be read ({reason})')
+            return ""
+        if not content:
+            self.mistakes.append(f'{name}: "{file}" is empty')
+        return content
+
+
+def split_address(text: str) -> SplitResult | None:
+    """The parts of an address; None when it is none."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None

@@ -1,0 +1,159 @@
+"""YAML with its line numbers: a document as a tree in which every value remembers where in the file it was written.
+
+Knows nothing of services. Values are those of JSON; a key with nothing after it counts as not written at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+from yaml.reader import ReaderError
+
+Scalar: TypeAlias = str | int | float | bool | None
+Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"
+Place: TypeAlias = Sequence[str | int]
+
+_TAG = "tag:yaml.org,2002:"
+_JSON_TAGS = frozenset({f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing wrong with the file. Ordered by line, as a person would read it."""
+
+    line: int
+    path: str  # such as services.reviews.weights; empty for the file as a whole
+    sentence: str
+
+    def told(self, file: Path) -> str:
+        """The mistake with its place in front."""
+        return f"{file.name} line {self.line}: " + (f"{self.path}: " if self.path else "") + self.sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A value, its line (a mapping's value has its key's) and its path."""
+
+    line: int
+    path: str
+    value: Scalar | tuple[Tree, ...] | dict[str, Tree]
+
+    def plain(self) -> Json:
+        """The value without its places."""
+        if isinstance(self.value, dict):
+            return {key: inner.plain() for key, inner in self.value.items()}
+        if isinstance(self.value, tuple):
+            return [inner.plain() for inner in self.value]
+        return self.value
+
+    def at(self, place: Place) -> Tree:
+        """The value at ``place``, or the innermost one on the way there that was written."""
+        here = self
+        for step in place:
+            if isinstance(here.value, dict) and step in here.value:
+                here = here.value[str(step)]
+            elif isinstance(here.value, tuple) and isinstance(step, int):
+                here = here.value[step]
+        return here
+
+    def over(self, defaults: Tree) -> Tree:
+        """This tree with what it leaves out taken from ``defaults``, key by key; lists are taken whole."""
+        if not isinstance(self.value, dict) or not isinstance(defaults.value, dict):
+            return self
+        merged = dict(defaults.value)
+        for key, inner in self.value.items():
+            merged[key] = inner.over(merged[key]) if key in merged else inner
+        return Tree(self.line, self.path, merged)
+
+
+def parse(text: str) -> tuple[Tree, list[Mistake]]:
+    """The tree of the only document in ``text``, and what is wrong with it as YAML; never raises."""
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return _nothing(), [Mistake(1, "", "the file is empty; see the example services.yaml")]
+        return _Reader(loader).document(node)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return _nothing(), [Mistake(line, "", "this is not YAML: it has a character that cannot be printed")]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        return _nothing(), [Mistake(mark.line + 1 if mark else 1, "", f"this is not YAML: {what}")]
+
+
+def _nothing() -> Tree:
+    return Tree(1, "", {})
+
+
+class _Reader:
+    """Turns PyYAML's nodes into a tree and keeps count of what is wrong."""
+
+    def __init__(self, loader: yaml.SafeLoader) -> None:
+        self._loader = loader
+        self._mistakes: list[Mistake] = []
+        self._open: set[int] = set()  # nodes we are inside of: an alias may point at its own parent
+
+    def document(self, node: yaml.Node) -> tuple[Tree, list[Mistake]]:
+        return self._tree(node, "", node.start_mark.line + 1), self._mistakes
+
+    def _tree(self, node: yaml.Node, path: str, line: int) -> Tree:
+        if id(node) in self._open:
+            self._mistakes.append(Mistake(line, path, "an alias may not point at what it is part of"))
+            return Tree(line, path, None)
+        self._open.add(id(node))
+        try:
+            return Tree(line, path, self._value(node, path))
+        finally:
+            self._open.discard(id(node))
+
+    def _value(self, node: yaml.Node, path: str) -> Scalar | tuple[Tree, ...] | dict[str, Tree]:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(
+                self._tree(item, f"{path}[{index}]", item.start_mark.line + 1) for index, item in enumerate(node.value)
+            )
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Scalar:
+        """What JSON has a word for; anything else, such as a date, is the text it was written as."""
+        if node.tag not in _JSON_TAGS:
+            return str(node.value)
+        try:
+            value: Scalar = self._loader.construct_object(node)
+        except (ValueError, LookupError):  # `!!int x`
+            return str(node.value)
+        return value
+
+    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Tree]:
+        node.value = self._without_duplicates(node, path)
+        self._loader.flatten_mapping(node)  # `<<: *anchor`: what it brings comes first, so that later keys win
+        node.value = list({str(key.value): (key, value) for key, value in node.value}.values())
+        inner = {}
+        for key, value in node.value:
+            name = str(key.value)
+            tree = self._tree(value, _join(path, name), key.start_mark.line + 1)
+            if tree.value is not None:
+                inner[name] = tree
+        return inner
+
+    def _without_duplicates(self, node: yaml.MappingNode, path: str) -> list[tuple[yaml.Node, yaml.Node]]:
+        """The pairs with the first of each key; the others are mistakes."""
+        kept: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if name in kept:
+                sentence = f"is already written in line {kept[name][0].start_mark.line + 1}"
+                self._mistakes.append(Mistake(key.start_mark.line + 1, _join(path, name), sentence))
+            kept.setdefault(name, (key, value))
+        return list(kept.values())
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,47 @@
+"""``services.yaml`` for the rehearsal: Bookinfo's reviews at the demo's speeds."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import yaml
+
+SCRAPE_SECONDS = 5
+
+REVIEWS: dict[str, Any] = {
+    "namespace": "default",
+    "virtual_service": "reviews",
+    "destination_rule": "reviews",
+    "primary": {"deployment": "reviews-v1", "container": "reviews"},
+    "canary": {"deployment": "reviews-{version}"},
+    "mirror": {"percent": 100, "methods": "all", "for": "12s"},
+    "weights": [20, 40, 60, 80, 100],
+    "stage": {"for": "6s", "approve": ["mirror", "upgrade", "switchback"]},
+    "switchback": [50, 100],
+    "bake": "6s",
+    "promote": "upgrade",
+    "gates": {
+        "errors": {"tolerance": 1.25, "ceiling": "5%"},
+        "latency": {"bounds": [100, 250], "tolerance": 1.5},
+        "minimum_requests": 30,
+        "warm_up": "1s",
+    },
+}
+
+DEFAULTS: dict[str, Any] = {
+    "channel": "#releases",
+    "approvers": ["@release-managers"],
+    "approvals": {"count": 1, "self": False, "timeout": "30m", "on_timeout": "hold"},
+    "prometheus": {"scrape_interval": f"{SCRAPE_SECONDS}s", "reporter": "destination"},
+}
+
+
+def reviews(**changes: Any) -> dict[str, Any]:
+    """One service's entry with some of its keys replaced."""
+    return copy.deepcopy(REVIEWS) | changes
+
+
+def services_yaml(services: dict[str, dict[str, Any]]) -> str:
+    """The file's text."""
+    return yaml.safe_dump({"defaults": DEFAULTS, "services": services}, sort_keys=False)

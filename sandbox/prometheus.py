@@ -1,0 +1,76 @@
+"""A real Prometheus for the rehearsal; whom it scrapes is written by the mesh into a file it watches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Self
+
+from sandbox.processes import LOOPBACK, Program, answers, find_program, free_port
+
+
+class Prometheus:
+    """prometheus on a free loopback port, keeping its port and data from start to start (to play an outage).
+
+    ``targets`` is a file_sd file. It may appear and change at any time; Prometheus hands changes to its scraper
+    every five seconds at most, as it does with the pods of a real cluster.
+    """
+
+    def __init__(self, directory: Path, *, scrape_seconds: float = 5, targets: Path | None = None) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self._configuration = directory / "prometheus.json"
+        self._configuration.write_text(
+            json.dumps(_configuration(scrape_seconds, targets or directory / "targets.json"), indent=2)
+        )
+        self.program = Program(
+            self._argv(directory), log=directory / "prometheus.log", ready=answers(self.port, "/-/ready")
+        )
+
+    @property
+    def url(self) -> str:
+        """The address for ``PROMETHEUS_URL``."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self) -> Self:
+        """Start, or start again on the same port with the same data; returns once queries are answered."""
+        self.program.start()
+        return self
+
+    def stop(self) -> None:
+        """End it: connections are refused until the next start."""
+        self.program.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.program.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _argv(self, directory: Path) -> list[str]:
+        return [
+            find_program("prometheus"),
+            f"--config.file={self._configuration}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            "--storage.tsdb.retention.time=1h",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+            "--log.level=warn",
+        ]
+
+
+def _configuration(scrape_seconds: float, targets: Path) -> dict[str, object]:
+    interval = f"{round(scrape_seconds * 1000)}ms"
+    return {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval},
+        "scrape_configs": [
+            {
+                "job_name": "kubernetes-pods",
+                "metrics_path": "/stats/prometheus",
+                "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "1s"}],
+            }
+        ],
+    }

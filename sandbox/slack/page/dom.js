@@ -1,0 +1,63 @@
+// The few DOM helpers everything else uses. Text always goes in as text, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with properties, attributes, listeners (on…) and children; null and false children are skipped. */
+export function h(tag, props = {}, ...children) {
+  return build(document.createElement(tag), props, children);
+}
+
+/** The same for SVG. */
+export function svg(tag, props = {}, ...children) {
+  return build(document.createElementNS(SVG, tag), props, children);
+}
+
+function build(node, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "value" && "value" in node) node.value = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** Send something the user did; answers with the JSON, and with `error` when it did not work. */
+export async function post(path, body) {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return await response.json();
+  } catch {
+    return { error: "The workspace cannot be reached." };
+  }
+}
+
+let fading;
+
+/** A short note at the bottom of the window. */
+export function toast(words) {
+  const box = document.getElementById("toast");
+  box.textContent = words;
+  box.classList.add("shown");
+  clearTimeout(fading);
+  fading = setTimeout(() => box.classList.remove("shown"), 4000);
+}
+
+/** 10:42 */
+export function clock(ts) {
+  return new Date(Number(ts) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+}
+
+/** "Today", "Yesterday", or the date. */
+export function day(ts) {
+  const date = new Date(Number(ts) * 1000);
+  const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 86_400_000);
+  if (days === 0) return "Today";
+  if (days === 1) return "Yesterday";
+  return date.toLocaleDateString("en", { weekday: "long", month: "long", day: "numeric" });
+}

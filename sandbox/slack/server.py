@@ -1,0 +1,147 @@
+"""``Slack``: the stand-in as one object. It starts everything, and lets synchronous code act as the people would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Self, TypeVar
+
+from aiohttp import web
+
+from sandbox.serving import Serving
+from sandbox.slack.app_link import AppLink
+from sandbox.slack.delivery import People
+from sandbox.slack.faults import Faults
+from sandbox.slack.model import Delivery, Message, View
+from sandbox.slack.payloads import Payloads
+from sandbox.slack.socket_mode import Sockets
+from sandbox.slack.tickets import Tickets
+from sandbox.slack.web_page import SidePanel, WebPage
+from sandbox.slack.webapi import MOST_UPLOADED, ApiCall, WebApi
+from sandbox.slack.workspace import Workspace
+
+T = TypeVar("T")
+
+
+class Slack:
+    """A workspace that listens on loopback while the ``with`` block lasts.
+
+    What people do returns once the app has acknowledged, or after three seconds without an acknowledgement.
+    """
+
+    bot_token = "xoxb-0-sandbox-bot"
+    app_token = "xapp-1-A0CANARY01-0-sandbox"
+    signing_secret = "5a1d0c0de5a1d0c0de5a1d0c0de5a1d0"
+
+    def __init__(self, *, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.workspace = Workspace()
+        self.faults = Faults()
+        self._tickets = Tickets(self.workspace.clock)
+        self._sockets = Sockets(self.faults)
+        self._link = AppLink(self._sockets, self.signing_secret)
+        self._api = WebApi(
+            self.workspace,
+            self._tickets,
+            self.faults,
+            self._sockets,
+            bot_token=self.bot_token,
+            app_token=self.app_token,
+        )
+        self._panel = SidePanel()
+        self._application = web.Application(client_max_size=MOST_UPLOADED)
+        self._serving = Serving(self._application, port=port, host=host, name="slack")
+        payloads = Payloads(workspace=self.workspace, tickets=self._tickets, base_url=lambda: self.url)
+        self._people = People(self.workspace, self._tickets, self._link, payloads)
+        self._page = WebPage(self.workspace, self._people, self._panel)
+
+    @property
+    def url(self) -> str:
+        """The page is at ``url + "/"``, the Web API at ``url + "/api/"``."""
+        return self._serving.url
+
+    @property
+    def calls(self) -> tuple[ApiCall, ...]:
+        """Every Web API call so far, as it was answered."""
+        return tuple(self._api.calls)
+
+    @property
+    def envelopes_by_connection(self) -> list[int]:
+        """How many envelopes each open socket was given."""
+        return [connection.envelopes for connection in self._sockets.connections]
+
+    # How the app is reached
+
+    def request_url(self, url: str | None) -> None:
+        """Deliver signed requests to this address; None goes back to Socket Mode."""
+        self._link.request_url = url
+
+    def verify_request_url(self) -> bool:
+        """Send Slack's url_verification challenge; whether the app answered with it."""
+        return self._call(self._link.verify_url())
+
+    def wait_for_connections(self, count: int = 1, timeout: float = 10) -> None:
+        """Wait until the app has this many sockets open."""
+        self._serving.loop.call(self._sockets.wait_for_connections(count), timeout)
+
+    def kill_sockets(self) -> None:
+        """Drop every TCP connection without a word."""
+        self._call(self._sockets.kill())
+
+    def refresh_sockets(self) -> None:
+        """Ask the app to open new connections, as Slack does every few hours."""
+        self._call(self._sockets.refresh())
+
+    # What people do
+
+    def command(self, user: str, channel: str, text: str, command: str = "/canary") -> Delivery:
+        """Type a slash command in a channel."""
+        return self._call(self._people.command(user, channel, text, command))
+
+    def click(self, user: str, message: Message | View, action_id: str, *, value: str | None = None) -> Delivery:
+        """Press a button of a message or a view; an explicit ``value`` simulates a replayed click."""
+        return self._call(self._people.click(user, message, action_id, value))
+
+    def submit_view(self, user: str, view: View, values: dict[str, dict[str, Any]]) -> Delivery:
+        """Submit a modal; values by block_id and action_id, plain or as Slack's state objects."""
+        return self._call(self._people.submit_view(user, view, values))
+
+    def close_view(self, user: str, view: View) -> None:
+        """Close a modal without submitting it."""
+        self._call(self._people.close_view(user, view))
+
+    def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Delivery:
+        """Write a message that mentions the app."""
+        return self._call(self._people.mention(user, channel, text, thread_ts))
+
+    def open_home(self, user: str) -> Delivery:
+        """Open the app's Home tab."""
+        return self._call(self._people.open_home(user))
+
+    def wait_for(self, predicate: Callable[[Workspace], T | None], timeout: float = 10) -> T:
+        """Wait until ``predicate`` finds something in the workspace."""
+        return self.workspace.wait_for(predicate, timeout)
+
+    def side_panel(
+        self, provider: Callable[[], dict[str, Any]], provider_action: Callable[[str], object] | None = None
+    ) -> None:
+        """Show ``provider()`` beside the messages, refreshed every second; its buttons call ``provider_action(id)``."""
+        self._panel.provider = provider
+        self._panel.action = provider_action
+
+    # Starting and stopping
+
+    def __enter__(self) -> Self:
+        handlers = [*self._api.routes(), web.get("/link/", self._sockets.handle), *self._page.routes()]
+        self._application.add_routes(handlers)
+        self._application.on_shutdown.append(self._hang_up)
+        self._serving.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._serving.close()
+
+    async def _hang_up(self, _: web.Application) -> None:
+        await self._sockets.close()
+        self._page.close()
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._serving.loop.call(work)

@@ -1,0 +1,138 @@
+"""The whole rehearsal: cluster, mesh, Prometheus, Redis, workspace, users and the bot, while the ``with`` block lasts.
+
+The bot is the unmodified production process, started as a child. It knows nothing of this package: it gets addresses
+and tokens in its environment, as it does in production.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from sandbox.catalogue import SCRAPE_SECONDS, reviews, services_yaml
+from sandbox.kube import bookinfo
+from sandbox.kube.server import KubeApi
+from sandbox.mesh.mesh import Mesh
+from sandbox.mesh.users import Ledger, Users
+from sandbox.processes import Program, answers, free_port
+from sandbox.prometheus import Prometheus
+from sandbox.redis import Redis
+from sandbox.slack.server import Slack
+
+USERS_PER_SECOND = 40.0
+TICK_SECONDS = 1
+POD_SECONDS = 1.5  # how long a new pod takes until it is ready, once the rehearsal runs
+
+
+class World:
+    """Everything, tied together; the parts are public because scenarios and tests act on them."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        objects: Iterable[dict[str, Any]] | None = None,
+        services: dict[str, dict[str, Any]] | None = None,
+        scrape_seconds: float = SCRAPE_SECONDS,
+        post_share: float = 0.0,
+        slack_port: int = 0,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.kube = KubeApi(start_seconds=POD_SECONDS)
+        self.slack = Slack(port=slack_port)
+        self.redis = Redis(directory / "redis")
+        targets = directory / "targets.json"
+        self.mesh = Mesh(self.kube.store, directory / "mesh", targets=targets)
+        self.prometheus = Prometheus(directory / "prometheus", scrape_seconds=scrape_seconds, targets=targets)
+        self._objects = list(bookinfo.objects() if objects is None else objects)
+        self._services = {"reviews": reviews()} if services is None else services
+        self._post_share = post_share
+        self._stack = ExitStack()
+        self._bot_log = directory / "bot.log"
+
+    def __enter__(self) -> Self:
+        try:
+            return self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _open(self) -> Self:
+        enter = self._stack.enter_context
+        enter(self.kube)
+        self._deploy()
+        enter(self.slack)
+        with ThreadPoolExecutor(3) as starting:  # each takes a second or so to become ready
+            for ready in [starting.submit(enter, part) for part in (self.redis, self.mesh, self.prometheus)]:
+                ready.result()
+        self.users = enter(Users(self.mesh.gateway_url, rate=USERS_PER_SECOND, post_share=self._post_share))
+        self.started = time.monotonic()
+        self.bot = self._make_bot()
+        self._stack.callback(self.bot.stop)
+        self.bot.start()
+        self.slack.wait_for_connections(1, timeout=20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """What users saw."""
+        return self.users.ledger
+
+    def _deploy(self) -> None:
+        """The objects as if they had been there for long: pods are ready at once."""
+        deployments = [thing for thing in self._objects if thing["kind"] == "Deployment"]
+        for thing in deployments:
+            meta = thing["metadata"]
+            self.kube.deployments.start_seconds(meta["namespace"], meta["name"], 0.05)
+        self.kube.load(self._objects)
+        self.kube.store.wait_until(lambda: all(self._is_ready(thing) for thing in deployments), timeout=15)
+        for thing in deployments:
+            meta = thing["metadata"]
+            self.kube.deployments.start_seconds(meta["namespace"], meta["name"], POD_SECONDS)
+
+    def _is_ready(self, thing: dict[str, Any]) -> bool:
+        live = self.kube.store.get("Deployment", thing["metadata"]["namespace"], thing["metadata"]["name"])
+        return live is not None and live.get("status", {}).get("readyReplicas", 0) >= thing["spec"]["replicas"]
+
+    def bot_log_tail(self, lines: int = 30) -> str:
+        """The end of the bot's log, for a story that got stuck."""
+        return "\n".join(self._bot_log.read_text(errors="replace").splitlines()[-lines:])
+
+    def environment(self) -> dict[str, str]:
+        """The bot's environment: addresses, tokens and nothing else of ours."""
+        services = self.directory / "services.yaml"
+        services.write_text(services_yaml(self._services))
+        ours = {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "SLACK_API_URL": f"{self.slack.url}/api/",
+            "REDIS_URL": self.redis.url,
+            "PROMETHEUS_URL": self.prometheus.url,
+            "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
+            "SERVICES_FILE": str(services),
+            "PROBE_PORT": str(self._probe_port),
+            "TICK_SECONDS": str(TICK_SECONDS),
+            "LOG_FORMAT": "json",
+        }
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TZ"}}
+        return kept | ours
+
+    def _make_bot(self) -> Program:
+        self._probe_port = free_port()
+        return Program(
+            [sys.executable, "-m", "bot", "run"],
+            log=self._bot_log,
+            ready=answers(self._probe_port, "/healthz"),
+            env=self.environment(),
+            directory=self.directory,
+        )

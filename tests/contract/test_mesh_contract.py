@@ -1,0 +1,274 @@
+"""What every ``Mesh`` promises, asked of the fake and of the real adapter before a Kubernetes API over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.adapters.istio import IstioMesh
+from bot.adapters.kube import Kube, Unanswered
+from bot.adapters.routes import OWNER, RESTORE
+from bot.controller.ports import Mesh, MeshSight
+from bot.rollout.errors import Contended, Fault, Refusal
+from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
+from sandbox.kube import KubeApi, bookinfo
+from tests.builders import a_target
+from tests.fakes.mesh import InMemoryMesh
+
+ME, OTHER = RolloutId("r-1"), RolloutId("r-2")
+RECORDED = PodTemplate(images={"reviews": "reviews:1"})
+MIRROR, QUARTER = Routes(canary=0, mirror=True), Routes(canary=25)
+TARGET = a_target()
+STAGES = (MIRROR, QUARTER, ALL_CANARY, HOME)
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A mesh, its VirtualService as it is now, and somebody else's hands."""
+
+    mesh: Mesh
+    read: Callable[[], dict[str, Any]]
+    edit: Callable[[str, Change], None]
+
+
+@pytest.fixture
+def api() -> Iterator[KubeApi]:
+    with KubeApi(start_seconds=0.05) as api:
+        yield api.load(bookinfo.objects())
+
+
+@pytest.fixture(params=["memory", "kubernetes"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    if request.param == "memory":
+        memory = InMemoryMesh()
+        return World(mesh=memory, read=memory.virtual_service, edit=memory.edit)
+    api: KubeApi = request.getfixturevalue("api")
+    return World(
+        mesh=IstioMesh(kube_of(api, tmp_path), lambda: 0.0),
+        read=lambda: live(api),
+        edit=lambda by, change: edit(api, by, change),
+    )
+
+
+def kube_of(api: KubeApi, directory: Path, warnings: list[str] | None = None) -> Kube:
+    heard = [] if warnings is None else warnings
+    return Kube.connect(str(api.write_kubeconfig(directory / "kubeconfig")), on_warning=heard.append)
+
+
+def live(api: KubeApi) -> dict[str, Any]:
+    found = api.store.get("VirtualService", "default", "reviews")
+    assert found is not None
+    return found
+
+
+def edit(api: KubeApi, by: str, change: Change) -> None:
+    vs = live(api)
+    change(vs)
+    entry = {"manager": by, "operation": "Update", "apiVersion": vs["apiVersion"], "time": "2999-01-01T00:00:00Z"}
+    wrote_spec = entry | {"fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:http": {}}}}
+    vs["metadata"]["managedFields"] = [*vs["metadata"].get("managedFields", []), wrote_spec]
+    api.store.put(vs)
+
+
+def weights(canary: int) -> Change:
+    def change(vs: dict[str, Any]) -> None:
+        primary_entry, canary_entry = vs["spec"]["http"][0]["route"]
+        primary_entry["weight"], canary_entry["weight"] = 100 - canary, canary
+
+    return change
+
+
+def without_bookkeeping(vs: dict[str, Any]) -> dict[str, Any]:
+    kept = ("name", "namespace", "labels", "annotations", "ownerReferences")
+    return {"spec": vs["spec"], "metadata": {key: value for key, value in vs["metadata"].items() if key in kept}}
+
+
+def test_an_untouched_mesh_is_at_home_and_nobodys(world: World) -> None:
+    assert world.mesh.look(TARGET) == MeshSight(routes=HOME)
+
+
+@pytest.mark.parametrize("methods", [None, ("GET", "HEAD")])
+def test_what_is_routed_is_what_is_seen(world: World, methods: tuple[str, ...] | None) -> None:
+    target = replace(TARGET, mirror_methods=methods)
+    for routes in STAGES:
+        world.mesh.route(target, routes, ME, RECORDED)
+        assert world.mesh.look(target) == MeshSight(routes=routes, owner=ME, writer="canary-bot")
+
+
+def test_routing_what_is_routed_already_writes_nothing(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    before = world.read()
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert world.read() == before
+
+
+@pytest.mark.parametrize("methods", [None, ("GET", "HEAD")])
+def test_a_release_at_home_leaves_the_object_as_it_was(world: World, methods: tuple[str, ...] | None) -> None:
+    target, before = replace(TARGET, mirror_methods=methods), without_bookkeeping(world.read())
+    for routes in (MIRROR, QUARTER, HOME):
+        world.mesh.route(target, routes, ME, RECORDED)
+    world.mesh.release(target, HOME, ME)
+    world.mesh.release(target, HOME, ME)
+    assert without_bookkeeping(world.read()) == before
+
+
+def test_a_release_on_the_canary_keeps_its_weights_and_drops_the_marks(world: World) -> None:
+    world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
+    world.mesh.release(TARGET, ALL_CANARY, ME)
+    assert world.mesh.look(TARGET) == MeshSight(routes=ALL_CANARY, writer="canary-bot")
+    assert "annotations" not in world.read()["metadata"]
+
+
+def test_another_rollouts_mesh_is_neither_routed_nor_released(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    with pytest.raises(Contended, match="belongs to rollout r-1"):
+        world.mesh.route(TARGET, HOME, OTHER, RECORDED)
+    with pytest.raises(Contended, match="belongs to rollout r-1"):
+        world.mesh.release(TARGET, HOME, OTHER)
+    assert world.mesh.look(TARGET).routes == QUARTER
+
+
+def test_an_edit_by_hand_is_seen_with_its_writer_and_mended_on_request(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.edit("maya", weights(70))
+    assert world.mesh.look(TARGET) == MeshSight(routes=Routes(canary=70), owner=ME, writer="maya")
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert world.mesh.look(TARGET).routes == QUARTER
+
+
+def test_stripped_annotations_come_back_with_the_next_route(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.edit("argocd-controller", lambda vs: vs["metadata"].pop("annotations"))
+    assert world.mesh.look(TARGET).owner is None
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert {OWNER, RESTORE} <= world.read()["metadata"]["annotations"].keys()
+
+
+def test_previews_write_nothing_and_pass_the_rehearsal(world: World) -> None:
+    before = world.read()
+    objects = [world.mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES]
+    objects.append(world.mesh.preview_release(TARGET, HOME))
+    assert list(world.mesh.rehearse(TARGET, objects)) == []
+    assert world.read() == before
+    world.mesh.route(TARGET, MIRROR, ME, RECORDED)
+    assert without_bookkeeping(world.read()) == without_bookkeeping(objects[0])
+
+
+def test_an_object_that_became_ambiguous_is_a_reason_a_refusal_or_a_contention_by_who_asks(world: World) -> None:
+    world.edit("maya", lambda vs: vs["spec"]["http"].append(deepcopy(vs["spec"]["http"][0])))
+    sight = world.mesh.look(TARGET)
+    assert (sight.routes, "Say by name which ones to move" in sight.reason) == (None, True)
+    with pytest.raises(Refusal, match="by name"):
+        world.mesh.preview(TARGET, MIRROR, ME, RECORDED)
+    with pytest.raises(Contended, match="by name"):
+        world.mesh.route(TARGET, MIRROR, ME, RECORDED)
+
+
+def test_a_missing_virtual_service_is_a_fault(world: World) -> None:
+    with pytest.raises(Fault, match="default/nowhere does not exist"):
+        world.mesh.look(replace(TARGET, virtual_service="nowhere"))
+
+
+# The real adapter alone: conflicts, lost answers, refusals of the server
+
+
+class Meddling:
+    """A clock that tells the time once somebody has edited the object: between our read and our write."""
+
+    def __init__(self, meddle: Callable[[], None], times: int = 1) -> None:
+        self._meddle = meddle
+        self._times = times
+
+    def __call__(self) -> float:
+        if self._times:
+            self._times -= 1
+            self._meddle()
+        return 0.0
+
+
+def meddled(api: KubeApi, directory: Path, change: Change, times: int = 1) -> IstioMesh:
+    clock = Meddling(lambda: edit(api, "maya", change), times)
+    return IstioMesh(kube_of(api, directory), clock, wait=lambda _: None)
+
+
+def test_an_unrelated_edit_between_read_and_write_is_kept(api: KubeApi, tmp_path: Path) -> None:
+    mesh = meddled(api, tmp_path, lambda vs: vs["metadata"].setdefault("labels", {}).update(team="books"))
+    mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert live(api)["metadata"]["labels"] == {"team": "books"}
+    assert mesh.look(TARGET).routes == QUARTER
+
+
+def test_an_edit_of_the_managed_routes_between_read_and_write_is_not_overwritten(api: KubeApi, tmp_path: Path) -> None:
+    mesh = meddled(api, tmp_path, weights(70))
+    with pytest.raises(Contended, match="maya changed the managed routes"):
+        mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert mesh.look(TARGET).routes == Routes(canary=70)
+
+
+def test_somebody_who_never_stops_writing_is_told_of(api: KubeApi, tmp_path: Path) -> None:
+    counter = iter(range(100))
+    mesh = meddled(api, tmp_path, lambda vs: vs["metadata"].update(labels={"n": str(next(counter))}), times=100)
+    with pytest.raises(Contended, match="all the time"):
+        mesh.route(TARGET, QUARTER, ME, RECORDED)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_write_without_an_answer_is_looked_up_before_it_is_called_failed(
+    api: KubeApi, tmp_path: Path, *, arrived: bool
+) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path), lambda: 0.0)
+    api.drop_next(verb="update", kind="VirtualService", after_write=arrived)
+    if arrived:
+        mesh.route(TARGET, QUARTER, ME, RECORDED)
+    else:
+        with pytest.raises(Unanswered, match="cannot be reached"):
+            mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert mesh.look(TARGET).routes == (QUARTER if arrived else HOME)
+
+
+def test_a_rehearsal_tells_what_the_server_would_refuse(api: KubeApi, tmp_path: Path) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path), lambda: 0.0)
+    typo = mesh.preview(TARGET, MIRROR, ME, RECORDED)
+    typo["spec"]["http"][0]["mirror_percentage"] = {"value": 1}
+    (unknown,) = mesh.rehearse(TARGET, [typo])
+    assert 'unknown field "spec.http[0].mirror_percentage"' in unknown
+    api.forbid(verb="update", kind="VirtualService")
+    (forbidden,) = mesh.rehearse(TARGET, [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES])
+    assert "forbidden" in forbidden
+    assert api.token not in forbidden
+
+
+def test_admission_warnings_are_heard(api: KubeApi, tmp_path: Path) -> None:
+    heard: list[str] = []
+    mesh = IstioMesh(kube_of(api, tmp_path, heard), lambda: 0.0)
+    mesh.route(TARGET, QUARTER, ME, RECORDED)
+    (warning,) = heard
+    assert warning.startswith(
+        'using legacy gatewayName format "reviews-gateway.istio-system.svc.cluster.local"; prefer'
+    )
+
+
+def test_the_heartbeat_changes_nothing_else(api: KubeApi, tmp_path: Path) -> None:
+    kube = kube_of(api, tmp_path)
+    IstioMesh(kube, lambda: 1000.0).route(TARGET, QUARTER, ME, RECORDED)
+    before = live(api)
+    IstioMesh(kube, lambda: 1060.5).beat(TARGET, ME)
+    after = live(api)
+    assert after["spec"] == before["spec"]
+    changed = {k for k, v in after["metadata"]["annotations"].items() if v != before["metadata"]["annotations"][k]}
+    assert (changed, after["metadata"]["annotations"]["canary-bot/heartbeat"]) == ({"canary-bot/heartbeat"}, "1060")
+
+
+def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:
+    with KubeApi(istio_versions=("v1alpha3", "v1beta1")) as api:
+        kube = kube_of(api.load(bookinfo.objects()), tmp_path)
+        IstioMesh(kube, lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
+        assert kube.istio_version() == "v1beta1"
+        assert IstioMesh(kube, lambda: 0.0).look(TARGET).routes == QUARTER

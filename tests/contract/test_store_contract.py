@@ -1,0 +1,154 @@
+"""What every ``Store`` promises, asked of the fake, of a real Redis and of a real Redis Cluster."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from bot.adapters.redis_link import connect
+from bot.adapters.redis_store import RedisStore
+from bot.adapters.stored import SERVICES, Keys
+from bot.rollout.errors import Fault, Refusal, Stale
+from bot.rollout.model import Phase, RolloutId
+from tests.contract.conftest import Server, Shelf
+from tests.contract.examples import entry, rollout
+
+
+def test_a_created_rollout_is_the_live_one_at_revision_one(shelf: Shelf) -> None:
+    created = shelf.store.create(rollout(), [entry("begun")])
+
+    assert created == replace(rollout(), revision=1)
+    assert shelf.store.active("default/reviews") == created
+    assert shelf.store.load("default/reviews", created.id) == created
+    assert list(shelf.store.live()) == [created]
+    assert list(shelf.store.story("default/reviews", created.id)) == [entry("begun")]
+
+
+def test_a_second_live_rollout_of_a_service_is_refused_in_words(shelf: Shelf) -> None:
+    first = shelf.store.create(rollout(1), [])
+
+    with pytest.raises(Refusal) as refused:
+        shelf.store.create(rollout(2), [entry("begun")])
+
+    assert refused.value.sentence == ("reviews already has a rollout (v2, mirroring). See `/canary status reviews`.")
+    assert list(shelf.store.live()) == [first]
+    assert list(shelf.store.story("default/reviews", RolloutId("r2"))) == []
+
+
+def test_a_refused_rollout_is_filed_beside_the_live_one(shelf: Shelf) -> None:
+    live = shelf.store.create(rollout(1), [])
+
+    filed = shelf.store.create(rollout(2, phase=Phase.REFUSED), [entry("not now")])
+
+    assert shelf.store.active("default/reviews") == live
+    assert list(shelf.store.history("default/reviews")) == [filed, live]
+
+
+def test_a_change_from_an_old_copy_is_stale_and_writes_nothing(shelf: Shelf) -> None:
+    old = shelf.store.create(rollout(), [])
+    new = shelf.store.save(replace(old, stage=1), [entry("on")])
+
+    with pytest.raises(Stale):
+        shelf.store.save(replace(old, stage=2), [entry("lost")])
+
+    assert shelf.store.active("default/reviews") == new == replace(old, stage=1, revision=2)
+    assert list(shelf.store.story("default/reviews", old.id)) == [entry("on")]
+    assert [letter.entry for letter in shelf.outbox.pending()] == [None, entry("on"), None]
+
+
+def test_a_rollout_that_was_never_created_cannot_be_saved(shelf: Shelf) -> None:
+    with pytest.raises(Stale):
+        shelf.store.save(replace(rollout(), revision=3))
+
+    assert shelf.store.active("default/reviews") is None
+
+
+def test_of_many_writers_with_the_same_copy_one_wins(shelf: Shelf) -> None:
+    copy = shelf.store.create(rollout(), [])
+
+    def write(number: int) -> bool:
+        try:
+            shelf.store.save(replace(copy, evidence=number), [entry(f"writer {number}")])
+        except Stale:
+            return False
+        return True
+
+    with ThreadPoolExecutor(1 if shelf.server is None else 8) as pool:
+        won = list(pool.map(write, range(1, 17)))
+
+    assert won.count(True) == 1
+    assert len(shelf.store.story("default/reviews", copy.id)) == 1
+
+
+def test_an_ended_rollout_frees_its_service_and_stays_in_its_history(shelf: Shelf) -> None:
+    first = shelf.store.create(rollout(1), [])
+    ended = shelf.store.save(replace(first, phase=Phase.PROMOTED, ended_at=1.0))
+
+    assert shelf.store.active("default/reviews") is None
+    assert list(shelf.store.live()) == []
+    second = shelf.store.create(rollout(2), [])
+    assert list(shelf.store.history("default/reviews")) == [second, ended]
+    assert list(shelf.store.history("default/reviews", limit=1)) == [second]
+
+
+def test_live_rollouts_of_all_services_come_oldest_first(shelf: Shelf) -> None:
+    third = shelf.store.create(rollout(3, service="details"), [])
+    first = shelf.store.create(rollout(1, service="reviews"), [])
+    second = shelf.store.create(rollout(2, service="ratings"), [])
+
+    assert list(shelf.store.live()) == [first, second, third]
+
+
+def test_what_is_not_there_is_none_or_empty(shelf: Shelf) -> None:
+    assert shelf.store.active("default/reviews") is None
+    assert shelf.store.load("default/reviews", RolloutId("r9")) is None
+    assert list(shelf.store.story("default/reviews", RolloutId("r9"))) == []
+    assert list(shelf.store.history("default/reviews")) == []
+    assert list(shelf.store.live()) == []
+
+
+def test_a_write_repeated_after_a_lost_answer_is_written_once(redis_server: Server) -> None:
+    """The connection is tried twice: the first try may have been heard although its answer was not."""
+    redis_server.client.flushall()
+    store = RedisStore(connect(redis_server.url))
+    copy = store.create(rollout(), [])
+
+    assert store.save(copy, [entry("once")]) == store.save(copy, [entry("once")])
+
+    assert list(store.story("default/reviews", copy.id)) == [entry("once")]
+
+
+def test_one_unreadable_rollout_does_not_hide_the_others(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    store = RedisStore(connect(redis_server.url))
+    newer = store.create(rollout(1, service="details"), [])
+    kept = store.create(rollout(2), [])
+    name = Keys(service=newer.key).rollout(newer.id)
+    document = str(redis_server.client.get(name))
+    redis_server.client.set(name, document.replace('{"schema":1,', '{"schema":2,'))
+
+    assert list(store.live()) == [kept]
+    with pytest.raises(Fault, match=r"holds rollout r1 in schema 2, written by a newer canary-bot"):
+        store.active(newer.key)
+
+
+def test_a_lost_index_is_rebuilt(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    store = RedisStore(connect(redis_server.url))
+    live = store.create(rollout(), [])
+    redis_server.client.delete(SERVICES)
+
+    store.reindex()
+
+    assert list(store.live()) == [live]
+
+
+def test_a_redis_that_cannot_be_reached_is_a_fault_without_the_password() -> None:
+    store = RedisStore(connect("redis://:hunter2@127.0.0.1:1/0"))
+
+    with pytest.raises(Fault) as fault:
+        store.ping()
+
+    assert str(fault.value) == "Redis: cannot be reached."

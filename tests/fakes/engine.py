@@ -1,0 +1,139 @@
+"""The controller as the listeners see it: the real rules on a store in memory, without a cluster.
+
+engine = FakeEngine(a_service())
+engine.begin("reviews", "v2")                # a live rollout
+engine.change("reviews", asked_at=10.0)      # put it where the test needs it
+engine.outage = Refusal("...")               # every command raises it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from bot.controller.commands import Seen
+from bot.rollout import machine
+from bot.rollout.errors import Refusal
+from bot.rollout.model import Entry, Rollout, RolloutId, UserId
+from bot.rollout.plans import Overrides
+from bot.rollout.service import Service
+from tests.builders import MAYA, a_rollout, a_service
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import InMemoryStore
+
+NO_OVERRIDES = Overrides()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakePlan:
+    """What a start would do."""
+
+    stages: Sequence[tuple[str, str]]
+    findings: Sequence[str] = ()
+
+
+class FakeEngine:
+    """``bot.slack.engine.Engine``; ``asked`` remembers each command as (what, service, who)."""
+
+    def __init__(self, *services: Service) -> None:
+        self.clock = FakeClock()
+        self.store = InMemoryStore()
+        self.outage: Exception | None = None
+        self.asked: list[tuple[str, str, str]] = []
+        self.reasons: list[str] = []
+        self.overrides: Overrides | None = None
+        self._services = {service.name: service for service in services or (a_service(),)}
+        self._ids = count(1)
+
+    # For tests
+
+    def begin(self, service: str = "reviews", version: str = "v2", by: UserId = MAYA, **changes: Any) -> Rollout:
+        """A live rollout that mirrors."""
+        now = self.clock.now()
+        draft = a_rollout(
+            self._services[service],
+            id=RolloutId(f"r-{next(self._ids)}"),
+            version=version,
+            started_by=by,
+            started_at=now,
+        )
+        begun, entries = machine.begin(draft, now)
+        return self.store.create(replace(begun, **changes), entries)
+
+    def change(self, service: str, *entries: Entry, **changes: Any) -> Rollout:
+        """Put the live rollout somewhere else."""
+        return self.store.save(replace(self._live(service), **changes), entries)
+
+    # The port
+
+    def start(
+        self, service: str, version: str, *, by: UserId, channel: str = "", overrides: Overrides = NO_OVERRIDES
+    ) -> Rollout:
+        self._ask("start", service, by)
+        self.overrides = overrides
+        return self.begin(service, version, by, **({"channel": channel} if channel else {}))
+
+    def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
+        seen = Seen.read(evidence) if evidence else None
+        shown = (seen.stage, seen.evidence) if seen else None
+        return self._do("approve", service, by, lambda rollout, now: machine.approve(rollout, by, now, shown))
+
+    def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
+        self.reasons.append(reason)
+        return self._do("abort", service, by, lambda rollout, now: machine.abort(rollout, by, reason, now))
+
+    def pause(self, service: str, *, by: UserId) -> Rollout:
+        return self._do("pause", service, by, lambda rollout, now: machine.pause(rollout, by, now))
+
+    def resume(self, service: str, *, by: UserId) -> Rollout:
+        return self._do("resume", service, by, lambda rollout, now: machine.resume(rollout, by, now))
+
+    def retry(self, service: str, *, by: UserId) -> Rollout:
+        return self._do("retry", service, by, lambda rollout, now: machine.retry(rollout, by, now))
+
+    def accept(self, service: str, *, by: UserId) -> Rollout:
+        return self._do("accept", service, by, lambda rollout, now: machine.accept(rollout, by, now))
+
+    def restore(self, service: str, *, by: UserId) -> Rollout:
+        return self._do("restore", service, by, lambda rollout, now: machine.restore(rollout, by, now))
+
+    def active(self, service: str) -> Rollout | None:
+        return self.store.active(self._services[service].key)
+
+    def live(self) -> Sequence[Rollout]:
+        return self.store.live()
+
+    def story(self, rollout: Rollout) -> Sequence[Entry]:
+        return self.store.story(rollout.key, rollout.id)
+
+    def history(self, service: str) -> Sequence[Rollout]:
+        return self.store.history(self._services[service].key)
+
+    def services(self) -> Sequence[Service]:
+        return tuple(self._services.values())
+
+    def plan(self, service: str, version: str) -> FakePlan:
+        self._ask("plan", service, UserId(""))
+        stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._services[service]).plan]
+        return FakePlan(stages=stages, findings=(f"{version} has one ready pod only.",))
+
+    def evidence(self, rollout: Rollout) -> str:
+        return str(Seen.of(rollout))
+
+    def _do(self, what: str, service: str, by: UserId, change: Callable[[Rollout, float], machine.Change]) -> Rollout:
+        self._ask(what, service, by)
+        changed, entries = change(self._live(service), self.clock.now())
+        return self.store.save(changed, entries)
+
+    def _ask(self, what: str, service: str, by: UserId) -> None:
+        if self.outage is not None:
+            raise self.outage
+        self.asked.append((what, service, by))
+
+    def _live(self, service: str) -> Rollout:
+        rollout = self.active(service)
+        if rollout is None:
+            raise Refusal(f"{service} has no rollout.")
+        return rollout

@@ -1,0 +1,121 @@
+"""VirtualServices in memory, edited by the very functions that edit real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, TypeAlias
+
+from bot.adapters import routes as edits
+from bot.controller.ports import MeshSight
+from bot.rollout.errors import Contended, Fault, Refusal
+from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
+
+VirtualService: TypeAlias = dict[str, Any]
+
+
+def reviews(v1: int = 100, v2: int = 0) -> VirtualService:
+    """Bookinfo's reviews with these weights."""
+    route = [{"destination": {"host": "reviews", "subset": s}, "weight": w} for s, w in (("v1", v1), ("v2", v2))]
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "reviews", "namespace": "default", "resourceVersion": "1"},
+        "spec": {"hosts": ["*"], "gateways": ["istio-system/reviews-gateway"], "http": [{"route": route}]},
+    }
+
+
+class InMemoryMesh:
+    """The port ``Mesh`` without an API server.
+
+    ``mesh.edit("maya", change)`` edits by hand, behind the bot's back: ``change`` gets the raw object and alters it.
+    ``mesh.outage`` is raised by every call while it is set. ``mesh.written`` lists the routes that were truly written,
+    in order; ``mesh.refusals`` is what a rehearsal answers.
+    """
+
+    def __init__(self, objects: Iterable[VirtualService] | None = None, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._objects = {_key(vs): deepcopy(vs) for vs in ([reviews()] if objects is None else objects)}
+        self._writers: dict[tuple[str, str], str] = {}
+        self._now = now
+        self.outage: Fault | None = None
+        self.refusals: Sequence[str] = ()
+        self.written: list[Routes] = []
+
+    def virtual_service(self, namespace: str = "default", name: str = "reviews") -> VirtualService:
+        """A copy of the raw object as it is."""
+        return deepcopy(self._objects[namespace, name])
+
+    def edit(self, by: str, change: Callable[[VirtualService], object], name: str = "reviews") -> None:
+        """Edit by hand, as ``by``."""
+        vs = self.virtual_service(name=name)
+        change(vs)
+        self._put(vs, by)
+
+    def look(self, target: Target) -> MeshSight:
+        vs = self._get(target)
+        read = edits.read_routes(vs, target)
+        return MeshSight(
+            routes=read if isinstance(read, Routes) else None,
+            owner=edits.owner_of(vs),
+            writer=self._writers.get(_key(vs), ""),
+            reason=read if isinstance(read, str) else "",
+        )
+
+    def route(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> None:
+        vs = self._get(target)
+        if edits.owner_of(vs) == owner and edits.read_routes(vs, target) == routes:
+            return
+        with _refusals_as_contention():
+            self._put(edits.take(vs, target, routes, owner=owner, recorded=recorded, now=self._now()))
+        self.written.append(routes)
+
+    def release(self, target: Target, routes: Routes, owner: RolloutId) -> None:
+        vs = self._get(target)
+        with _refusals_as_contention():
+            edits.refuse_other_owner(vs, owner)
+            left = edits.leave(vs, target, routes)
+        if left != vs:
+            self._put(left)
+            self.written.append(routes)
+
+    def beat(self, target: Target, owner: RolloutId) -> None:
+        with _refusals_as_contention():
+            self._put(edits.beat(self._get(target), owner, self._now()))
+
+    def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
+        return edits.take(self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now())
+
+    def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
+        return edits.leave(self._get(target), target, routes)
+
+    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Sequence[str]:
+        self._get(target)
+        return self.refusals if objects else ()
+
+    def _get(self, target: Target) -> VirtualService:
+        if self.outage:
+            raise self.outage
+        key = target.virtual_service_namespace, target.virtual_service
+        if key not in self._objects:
+            raise Fault("Kubernetes", f"VirtualService {key[0]}/{key[1]} does not exist.")
+        return deepcopy(self._objects[key])
+
+    def _put(self, vs: VirtualService, by: str = "canary-bot") -> None:
+        vs["metadata"]["resourceVersion"] = str(int(vs["metadata"].get("resourceVersion", 0)) + 1)
+        if vs["spec"] != self._objects[_key(vs)]["spec"]:
+            self._writers[_key(vs)] = by
+        self._objects[_key(vs)] = vs
+
+
+@contextmanager
+def _refusals_as_contention() -> Iterator[None]:
+    """In mid-run a refusal is somebody else's doing, as in the real adapter."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise Contended("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
+
+
+def _key(vs: VirtualService) -> tuple[str, str]:
+    return vs["metadata"]["namespace"], vs["metadata"]["name"]

@@ -1,0 +1,123 @@
+"""Deployments in memory, whose pods become ready when the test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.rollout.errors import Fault
+from bot.rollout.model import PodTemplate, Progress, SideSight, Target, Template
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeDeployment:
+    """One Deployment: what its template says, and how far its pods are."""
+
+    images: dict[str, str]
+    labels: dict[str, str] = field(default_factory=dict)
+    wanted: int = 2
+    ready: int = 2
+    progress: Progress = Progress.DONE
+    reason: str = ""
+
+    def has(self, template: PodTemplate) -> bool:
+        return template.images.items() <= self.images.items() and template.labels.items() <= self.labels.items()
+
+
+class InMemoryWorkloads:
+    """The port ``Workloads`` without an API server.
+
+    A patched Deployment stays WAITING without ready pods until ``workloads.finish("reviews-v1")``, or until
+    ``workloads.fail("reviews-v1", "why")``. ``workloads.deployments["reviews-v2"].ready = 0`` breaks a side.
+    ``workloads.outage`` is raised by every call while it is set; ``workloads.applied`` lists the templates that were
+    truly applied, in order.
+    """
+
+    def __init__(self, deployments: Mapping[str, PodTemplate] | None = None, replicas: int = 2) -> None:
+        given = deployments or {
+            "reviews-v1": PodTemplate(images={"reviews": "reviews:1"}, labels={"version": "v1"}),
+            "reviews-v2": PodTemplate(images={"reviews": "reviews:2"}, labels={"version": "v2"}),
+        }
+        self.deployments = {
+            name: FakeDeployment(
+                images=dict(template.images), labels=dict(template.labels), wanted=replicas, ready=replicas
+            )
+            for name, template in given.items()
+        }
+        self.outage: Fault | None = None
+        self.applied: list[PodTemplate] = []
+
+    def finish(self, name: str) -> None:
+        """The Deployment's rollout completes: all its pods run the newest template and are ready."""
+        deployment = self.deployments[name]
+        deployment.ready, deployment.progress, deployment.reason = deployment.wanted, Progress.DONE, ""
+
+    def fail(self, name: str, reason: str) -> None:
+        """The Deployment's rollout fails."""
+        self.deployments[name].progress, self.deployments[name].reason = Progress.FAILED, reason
+
+    def look(
+        self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
+    ) -> tuple[SideSight, SideSight]:
+        self._answer()
+        primary = {Template.RECORDED: recorded, Template.UPGRADED: upgraded}
+        return (
+            self._side(target.primary_deployment, primary),
+            self._side(target.canary_deployment, {Template.RECORDED: canary}),
+        )
+
+    def apply(self, target: Target, template: PodTemplate) -> None:
+        primary = self._primary(target, template)
+        if primary.has(template):
+            return
+        primary.images |= template.images
+        primary.labels |= template.labels
+        primary.ready, primary.progress = 0, Progress.WAITING
+        self.applied.append(template)
+
+    def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:
+        primary = self._primary(target, template)
+        containers = [{"name": name, "image": image} for name, image in template.images.items()]
+        labels = {key: value for key, value in template.labels.items() if primary.labels.get(key) != value}
+        spec: dict[str, Any] = {"spec": {"containers": containers}}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": target.primary_deployment, "namespace": target.namespace},
+            "spec": {"template": ({"metadata": {"labels": labels}} if labels else {}) | spec},
+        }
+
+    def scale_canary_down(self, target: Target) -> None:
+        self._answer()
+        canary = self.deployments.get(target.canary_deployment)
+        if canary is not None and canary.wanted:
+            canary.wanted = canary.ready = 0
+            canary.progress, canary.reason = Progress.WAITING, f"{target.canary_deployment}: it is scaled to zero."
+
+    def _side(self, name: str, templates: Mapping[Template, PodTemplate]) -> SideSight:
+        found = self.deployments.get(name)
+        if found is None:
+            return SideSight(template=None, progress=Progress.FAILED, reason=f"Deployment {name} does not exist.")
+        return SideSight(
+            template=next((which for which, template in templates.items() if found.has(template)), None),
+            progress=found.progress,
+            reason=found.reason,
+            ready=found.ready,
+            wanted=found.wanted,
+            images=dict(found.images),
+        )
+
+    def _primary(self, target: Target, template: PodTemplate) -> FakeDeployment:
+        self._answer()
+        found = self.deployments.get(target.primary_deployment)
+        if found is None:
+            raise Fault("Kubernetes", f"Deployment {target.primary_deployment} does not exist.")
+        unknown = sorted(template.images.keys() - found.images.keys())
+        if unknown:
+            raise Fault("Kubernetes", f"{target.primary_deployment} has no container named {', '.join(unknown)}.")
+        return found
+
+    def _answer(self) -> None:
+        if self.outage:
+            raise self.outage

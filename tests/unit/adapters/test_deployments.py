@@ -1,0 +1,133 @@
+"""kubectl's rule for a finished rollout, with its gaps closed, and which pods count."""
+
+from typing import Any
+
+import pytest
+
+from bot.adapters.deployments import progress, ready_count
+from bot.adapters.kube import selector_text, warnings_in
+from bot.rollout.model import Progress
+
+PINNED = "registry.example/reviews:2@sha256:" + "2" * 64
+
+
+def deployment(image: str = "reviews:2", *, status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    counts = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    return {
+        "metadata": {
+            "name": "reviews",
+            "uid": "d",
+            "generation": 3,
+            "annotations": {"deployment.kubernetes.io/revision": "7"},
+            "managedFields": [{"manager": "canary-bot", "time": "2026-01-01T10:00:00Z"}],
+        },
+        "spec": {"replicas": 2, "template": template(image), **spec},
+        "status": counts | (status or {}),
+    }
+
+
+def template(image: str) -> dict[str, Any]:
+    return {"metadata": {"labels": {"app": "reviews"}}, "spec": {"containers": [{"name": "reviews", "image": image}]}}
+
+
+def replica_set(image: str = "reviews:2", revision: str = "7") -> dict[str, Any]:
+    metadata = {
+        "uid": "rs",
+        "creationTimestamp": "2026-01-01T10:00:01Z",
+        "annotations": {"deployment.kubernetes.io/revision": revision},
+        "ownerReferences": [{"uid": "d", "controller": True}],
+    }
+    return {"metadata": metadata, "spec": {"template": template(image)}}
+
+
+def pod(image: str = "reviews:2", image_id: str = "", *, owner: str | None = "rs", **metadata: Any) -> dict[str, Any]:
+    owners = {"ownerReferences": [{"uid": owner, "controller": True}]} if owner else {}
+    return {
+        "metadata": {"labels": {"app": "reviews", "pod-template-hash": "x"}, **owners, **metadata},
+        "spec": {"containers": [{"name": "istio-proxy", "image": "proxy"}, {"name": "reviews", "image": image}]},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "reviews", "imageID": image_id}],
+        },
+    }
+
+
+def deadline(set_at: str) -> dict[str, Any]:
+    condition = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": set_at}
+    return {"updatedReplicas": 1, "conditions": [condition]}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "words"),
+    [
+        (deployment(), Progress.DONE, ""),
+        (deployment(status={"observedGeneration": 2}), Progress.WAITING, "not seen the newest template"),
+        (deployment(status={"updatedReplicas": 1}), Progress.WAITING, "1 of 2 pods have the newest template"),
+        (deployment(status={"replicas": 3}), Progress.WAITING, "1 old pods are still to go"),
+        (deployment(status={"availableReplicas": 1}), Progress.WAITING, "1 of 2 pods are available"),
+        (deployment(replicas=0), Progress.WAITING, "scaled to zero"),
+        (deployment(paused=True), Progress.FAILED, "is paused"),
+        (deployment("reviews:3"), Progress.WAITING, "no ReplicaSet has the newest template"),
+        (deployment(status=deadline("2026-01-01T10:10:00Z")), Progress.FAILED, "progressDeadlineSeconds"),
+        (deployment(status=deadline("2026-01-01T09:59:00Z")), Progress.WAITING, "1 of 2 pods have"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_rollout_is_complete_by_kubectls_rule_and_by_ours(
+    given: dict[str, Any], expected: Progress, words: str
+) -> None:
+    found, reason = progress(given, [replica_set(), replica_set("reviews:1", "6")])
+    assert (found, words in reason) == (expected, True)
+
+
+def test_without_visible_replica_sets_the_status_is_believed() -> None:
+    assert progress(deployment("reviews:3"), []) == (Progress.DONE, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        (pod(), True),
+        (pod("reviews:1"), False),
+        (pod(deletionTimestamp="2026-01-01T10:00:00Z"), False),
+        (pod(labels={"app": "ratings"}), False),
+        (pod(owner="another-deployments"), False),
+        (pod(owner=None), True),
+    ],
+)
+def test_a_pod_counts_when_it_is_ready_ours_and_of_the_newest_template(given: dict[str, Any], *, counts: bool) -> None:
+    assert ready_count(deployment(), [replica_set()], [given, pod("reviews:1")]) == int(counts)
+
+
+@pytest.mark.parametrize(
+    ("image", "image_id", "counts"),
+    [
+        (PINNED, "", True),
+        (PINNED, "docker-pullable://registry.example/reviews@sha256:" + "2" * 64, True),
+        (PINNED, "registry.example/reviews@sha256:" + "1" * 64, False),
+        ("mirror.local/reviews@sha256:" + "2" * 64, "mirror.local/reviews@sha256:" + "2" * 64, True),
+        ("registry.example/reviews:2", "", False),
+    ],
+)
+def test_a_pinned_image_is_recognised_by_the_digest_the_node_shows(image: str, image_id: str, *, counts: bool) -> None:
+    assert ready_count(deployment(PINNED), [replica_set(PINNED)], [pod(image, image_id)]) == int(counts)
+
+
+def test_where_no_pods_exist_to_be_looked_at_the_status_counts_once_it_is_current() -> None:
+    assert ready_count(deployment(), [replica_set()], []) == 2
+    assert ready_count(deployment(status={"observedGeneration": 2}), [replica_set()], []) == 0
+
+
+def test_a_selector_is_asked_for_as_the_server_wants_it() -> None:
+    expressions = [
+        {"key": "track", "operator": "In", "values": ["a", "b"]},
+        {"key": "old", "operator": "DoesNotExist"},
+        {"key": "app", "operator": "Exists"},
+        {"key": "tier", "operator": "NotIn", "values": ["x"]},
+    ]
+    selector = {"matchLabels": {"app": "reviews"}, "matchExpressions": expressions}
+    assert selector_text(selector) == "app=reviews,track in (a,b),!old,app,tier notin (x)"
+
+
+def test_warning_headers_are_read_with_their_quotes() -> None:
+    assert warnings_in(['299 - "say \\"mirror\\"", 299 - "and more"', "199 - nonsense"]) == ['say "mirror"', "and more"]

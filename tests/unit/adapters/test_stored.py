@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.adapters.stored import Keys, dump_entry, dump_rollout, load_entry, load_rollout
+from bot.rollout.errors import Fault
+from bot.rollout.model import Entry, Rollout, RolloutId, Routes
+from tests.contract.examples import rollout
+
+NEWER = (
+    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 1. "
+    "Run the newer version again."
+)
+
+# NaN is not equal to itself, and a test of equality could not say anything about it.
+st.register_type_strategy(float, st.floats(allow_nan=False))
+st.register_type_strategy(
+    Routes,
+    st.builds(Routes, canary=st.integers(0, 100), mirror=st.just(value=False)) | st.just(Routes(canary=0, mirror=True)),
+)
+
+st.register_type_strategy(
+    Mapping, lambda hint: st.dictionaries(*(st.from_type(part) for part in get_args(hint)), max_size=3)
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a rollout has many fields
+@given(st.from_type(Rollout))
+def test_any_rollout_survives_being_stored(any_rollout: Rollout) -> None:
+    assert load_rollout(dump_rollout(any_rollout)) == any_rollout
+
+
+@given(st.from_type(Entry))
+def test_any_line_of_a_story_survives_being_stored(entry: Entry) -> None:
+    assert load_entry(dump_entry(entry)) == entry
+
+
+def test_fields_a_newer_version_added_are_ignored() -> None:
+    document = json.loads(dump_rollout(rollout()))
+    document["later"] = document["rollout"]["later"] = document["rollout"]["target"]["later"] = {"any": "thing"}
+
+    assert load_rollout(json.dumps(document)) == rollout()
+
+
+def test_an_older_schema_is_upgraded_step_by_step() -> None:
+    document = json.loads(dump_rollout(rollout())) | {"schema": 0}
+    document["rollout"]["identity"] = document["rollout"].pop("id")
+
+    def renamed_once(old: dict[str, Any]) -> dict[str, Any]:
+        old["rollout"]["name"] = old["rollout"].pop("identity")
+        return old
+
+    def renamed_again(old: dict[str, Any]) -> dict[str, Any]:
+        old["rollout"]["id"] = old["rollout"].pop("name")
+        return old
+
+    assert load_rollout(json.dumps(document), {0: renamed_once, 1: renamed_again}, newest=2) == rollout()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"schema": 9, "rollout": {"id": "r1"}}', NEWER),
+        ("not JSON", "holds a rollout that cannot be read: JSONDecodeError."),
+        ("[]", "holds a rollout that cannot be read: TypeError."),
+        ("{}", "holds a rollout that cannot be read: KeyError."),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(Fault) as fault:
+        load_rollout(text)
+
+    assert fault.value.sentence == sentence
+
+
+def test_a_damaged_rollout_names_its_wrong_fields_and_no_value() -> None:
+    document = json.loads(dump_rollout(rollout()))
+    document["rollout"]["phase"] = "hunter2"
+    del document["rollout"]["target"]["host"]
+
+    with pytest.raises(Fault) as fault:
+        load_rollout(json.dumps(document))
+
+    assert fault.value.sentence == (
+        "holds a rollout that cannot be read: wrong or missing rollout.phase, rollout.target.host."
+    )
+
+
+def test_all_keys_of_a_service_share_a_hash_tag() -> None:
+    keys, one = Keys(service="default/reviews"), RolloutId("r1")
+
+    names = [keys.rollout(one), keys.story(one), keys.card(one), keys.active, keys.history, keys.outbox]
+
+    assert names == [
+        f"canary:{{default/reviews}}:{rest}"
+        for rest in ("rollout:r1", "story:r1", "card:r1", "active", "history", "outbox")
+    ]
+    assert Keys.of_history(keys.history) == "default/reviews"

@@ -1,0 +1,191 @@
+"""The environment and ``.env``: what is read, what is refused, and that no secret is ever shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.rollout.errors import Refusal
+from bot.settings.env import HttpMode, LogFormat, Settings, SocketMode, read_settings
+from bot.settings.mistakes import SettingsError
+from bot.settings.secret import Secret
+from bot.settings.variables import VARIABLES, env_example
+
+ROOT = Path(__file__).parents[3]
+
+SOCKET = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+HTTP = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s1gning"}
+
+# Every variable, none at its default; the two that exclude others are in ALSO.
+FULL = {
+    **HTTP,
+    "PORT": "3001",
+    "SLACK_API_URL": "http://127.0.0.1:9/api",
+    "SLACK_COMMAND": "/canary2",
+    "REDIS_URL": "rediss://:pw@redis:6380/1",
+    "PROMETHEUS_URL": "http://prometheus:9090/",
+    "PROMETHEUS_USERNAME": "u",
+    "PROMETHEUS_PASSWORD": "p",
+    "PROMETHEUS_CA_FILE": __file__,
+    "PROMETHEUS_HEADERS": "X-Scope-OrgID=shop",
+    "KUBECONFIG": "/kube/config",
+    "KUBE_CONTEXT": "prod",
+    "SERVICES_FILE": "other.yaml",
+    "PROBE_PORT": "0",
+    "TICK_SECONDS": "0.5",
+    "LOG_FORMAT": "json",
+    "LOG_LEVEL": "DEBUG",
+}
+ALSO = {"SLACK_APP_TOKEN": "xapp-1", "PROMETHEUS_BEARER_TOKEN": "b"}
+
+
+def outcome(environ: dict[str, str]) -> Settings | str:
+    try:
+        return read_settings(environ)
+    except SettingsError as error:
+        return str(error)
+
+
+def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as raised:
+        read_settings(environ, env_file)
+    return raised.value.reasons
+
+
+def test_the_example_file_says_what_the_code_reads() -> None:
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == env_example()
+
+
+def test_writing_out_every_default_changes_nothing(tmp_path: Path) -> None:
+    written = "\n".join(f"{variable.name}={variable.default}" for variable in VARIABLES)
+    env_file = tmp_path / ".env"
+    env_file.write_text(written, encoding="utf-8")
+
+    assert read_settings({}, env_file) == read_settings({})
+
+
+@pytest.mark.parametrize("name", [variable.name for variable in VARIABLES])
+def test_every_variable_of_the_example_has_an_effect(name: str) -> None:
+    changed = {key: value for key, value in FULL.items() if key != name} if name in FULL else FULL | {name: ALSO[name]}
+
+    assert isinstance(outcome(FULL), Settings)
+    assert outcome(changed) != outcome(FULL)
+
+
+def test_the_environment_wins_over_the_file_even_when_one_of_them_names_a_secret_file(tmp_path: Path) -> None:
+    secret_file = tmp_path / "token"
+    secret_file.write_text("xoxb-mounted\n", encoding="utf-8")
+    env_file = tmp_path / ".env"
+    env_file.write_text("SLACK_BOT_TOKEN=xoxb-file\nSLACK_APP_TOKEN=xapp-file\nLOG_FORMAT=json\n", encoding="utf-8")
+
+    settings = read_settings({"SLACK_BOT_TOKEN_FILE": str(secret_file), "LOG_FORMAT": "console"}, env_file)
+
+    assert settings.require_slack().bot_token.reveal() == "xoxb-mounted"
+    assert settings.require_slack().mode == SocketMode(app_token=Secret("xapp-file"))
+    assert settings.log_format is LogFormat.CONSOLE
+
+
+def test_a_dollar_in_the_file_is_a_dollar(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("REDIS_URL=redis://:a${HOME}b@redis:6379/0\n", encoding="utf-8")
+
+    assert read_settings({}, env_file).redis_url.reveal() == "redis://:a${HOME}b@redis:6379/0"
+
+
+def test_an_app_token_means_socket_mode_whatever_else_is_set() -> None:
+    both = read_settings(SOCKET | HTTP | {"PORT": "3001"}).require_slack()
+
+    assert both.mode == SocketMode(app_token=Secret("xapp-1"))
+    assert read_settings(HTTP).require_slack().mode == HttpMode(signing_secret=Secret("s1gning"), port=3000)
+
+
+def test_without_slack_the_other_settings_can_be_read_and_slack_is_refused_when_needed() -> None:
+    settings = read_settings({"SLACK_BOT_TOKEN": " "})
+
+    assert settings.slack is None
+    with pytest.raises(Refusal, match="set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN"):
+        settings.require_slack()
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert mistakes(
+        {
+            "SLACK_APP_TOKEN": "xoxb-1",
+            "PORT": "99999",
+            "SLACK_COMMAND": "canary",
+            "REDIS_URL": "http://redis",
+            "PROMETHEUS_USERNAME": "u",
+            "PROMETHEUS_CA_FILE": "/no/such/file",
+            "TICK_SECONDS": "0",
+            "LOG_FORMAT": "jsn",
+        }
+    ) == (
+        "SLACK_APP_TOKEN must be a token that begins with xapp-",
+        'SLACK_COMMAND must be a slash command in small letters such as /canary, not "canary"',
+        'PORT must be a port from 1 to 65535, not "99999"',
+        "SLACK_BOT_TOKEN is not set, and without it the bot cannot speak",
+        (
+            "REDIS_URL must be an address that begins with redis://, rediss://, redis+sentinel://, redis+cluster://, "
+            "embedded://"
+        ),
+        "PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD need each other; only one is set",
+        'PROMETHEUS_CA_FILE must be a file, not "/no/such/file"',
+        'TICK_SECONDS must be a number of seconds above 0, not "0"',
+        'LOG_FORMAT cannot be "jsn"; did you mean "json"?',
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        (
+            {"SLACK_BOT_TOKEN": "xoxb-1"},
+            "neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET",
+        ),
+        ({"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_BOT_TOKEN_FILE": __file__}, "are both set; keep one"),
+        ({"REDIS_URL_FILE": "/no/such/file"}, 'REDIS_URL_FILE: "/no/such/file" cannot be read'),
+        ({"REDIS_URL": "embedded://"}, "PATH is missing"),
+        ({"REDIS_URL": "redis:///0"}, "HOST is missing"),
+        ({"REDIS_URL": "redis://redis:x/0"}, "PORT is no port"),
+        ({"REDIS_URL": "redis+sentinel://a:1,b:2"}, "the hosts or NAME are missing"),
+        ({"PROMETHEUS_URL": "prometheus:9090"}, "PROMETHEUS_URL must be an address such as"),
+        ({"PROMETHEUS_HEADERS": "X-A=1,nonsense"}, "NAME=VALUE,NAME=VALUE, and pair 2 is not"),
+        ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds above 0"),
+        ({"PORT": "٣"}, "PORT must be a port"),
+    ],
+)
+def test_a_mistake_says_what_to_write_instead(environ: dict[str, str], sentence: str) -> None:
+    assert any(sentence in mistake for mistake in mistakes(environ))
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "rediss://h:1/2", "redis+sentinel://a:1,b:2/main/0", "redis+cluster://a:1", "embedded://var/x"]
+)
+def test_every_kind_of_redis_is_understood(url: str) -> None:
+    assert read_settings({"REDIS_URL": url}).redis_url.reveal() == url
+
+
+def test_no_mistake_shows_a_secret() -> None:
+    hidden = "hunter2"
+    environ = {variable.name: f"?{hidden}" for variable in VARIABLES if variable.secret}
+    environ["PROMETHEUS_URL"] = f"http://user:{hidden}@prometheus"
+
+    told = [
+        *mistakes(environ),
+        *mistakes({"REDIS_URL": f"redis://:{hidden}@:x"}),
+        *mistakes({"REDIS_URL": f"r://{hidden}"}),
+    ]
+
+    assert len(told) > 5
+    assert not [mistake for mistake in told if hidden in mistake]
+
+
+def test_settings_can_be_logged_without_giving_a_secret_away() -> None:
+    settings = replace(read_settings(FULL), slack=read_settings(FULL | ALSO | {"PROMETHEUS_BEARER_TOKEN": ""}).slack)
+
+    shown = f"{settings!r} {settings.redis_url} {[settings.redis_url]}"
+
+    assert "Secret(…)" in shown
+    assert not [secret for secret in ("xoxb-1", "xapp-1", "s1gning", ":pw@", "'p'", "shop") if secret in shown]

@@ -1,0 +1,263 @@
+"""Words reach Slack in order, within its limits, and are not lost while it is away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from bot.controller.ports import CardRef
+from bot.rollout.errors import Fault
+from bot.rollout.model import Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.slack.channel import Channel
+from bot.slack.courier import Courier
+from tests.builders import MAYA, a_rollout, a_service
+from tests.fakes.clock import FakeClock
+from tests.fakes.slack_client import Arguments, FakeSlack
+from tests.fakes.store import InMemoryStore
+
+POST, UPDATE = "chat.postMessage", "chat.update"
+
+
+@dataclass
+class Post:
+    """A courier with everything around it."""
+
+    slack: FakeSlack
+    store: InMemoryStore = field(default_factory=InMemoryStore)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.courier = self.a_courier()
+
+    def a_courier(self) -> Courier:
+        """A new process, or the next leader."""
+        channel = Channel(self.slack.client, self.clock)
+        return Courier(outbox=self.store, store=self.store, channel=channel, clock=self.clock)
+
+    def begin(self, service: str = "reviews", channel: str = "#releases") -> Rollout:
+        rollout = a_rollout(a_service(name=service, channel=channel), id=RolloutId(f"r-{service}"))
+        started = Entry(at=self.clock.now(), kind=EntryKind.STARTED, text="started", by=MAYA)
+        return self.store.create(replace(rollout, phase=Phase.MIRRORING), (started,))
+
+    def happen(self, rollout: Rollout, *texts: str, kind: EntryKind = EntryKind.STAGE) -> Rollout:
+        entries = [Entry(at=self.clock.now(), kind=kind, text=text) for text in texts]
+        return self.store.save(rollout, entries)
+
+    def run(self, seconds: int) -> None:
+        """The scheduler's job, every second."""
+        for _ in range(seconds):
+            self.courier.deliver()
+            self.clock.advance(1)
+
+    def lines(self) -> list[str]:
+        """Every thread line Slack was asked to post."""
+        return [said["text"].partition(": ")[2] for said in self.slack.said(POST) if "thread_ts" in said]
+
+    def cards(self) -> list[Arguments]:
+        return [said for said in self.slack.said(POST) if "thread_ts" not in said]
+
+
+@pytest.fixture
+def post(slack: FakeSlack) -> Post:
+    return Post(slack)
+
+
+def test_the_card_is_posted_once_and_everything_else_goes_into_its_thread(post: Post) -> None:
+    rollout = post.happen(post.begin(), "mirror: on")
+    post.run(1)
+    post.happen(rollout, "shift 20: on")
+    post.run(10)
+
+    assert [card["channel"] for card in post.cards()] == ["#releases"]
+    assert post.cards()[0]["metadata"] == {"event_type": "canary_card", "event_payload": {"rollout": "r-reviews"}}
+    assert post.lines() == ["mirror: on", "shift 20: on"]
+    assert post.store.pending() == []
+
+
+def test_the_next_leader_goes_on_with_the_same_card(post: Post) -> None:
+    rollout = post.begin()
+    post.run(1)
+    post.courier = post.a_courier()
+    post.happen(rollout, "mirror: on")
+    post.run(5)
+
+    assert len(post.cards()) == 1
+    assert post.slack.said(POST)[1]["thread_ts"] == "1.000000"
+
+
+def test_many_changes_of_a_card_become_few_edits(post: Post) -> None:
+    rollout = post.begin()
+    for second in range(30):
+        rollout = post.store.save(replace(rollout, evidence=second))
+        post.run(1)
+    post.run(5)
+
+    assert 9 <= len(post.slack.said(UPDATE)) <= 12
+    assert post.store.pending() == []
+
+
+def test_a_burst_of_lines_keeps_its_order_and_slacks_pace(post: Post) -> None:
+    texts = [f"line {number}" for number in range(12)]
+    post.happen(post.begin(), *texts)
+    post.run(1)
+    at_once = len(post.lines())
+    post.run(12)
+
+    assert at_once <= 5
+    assert post.lines() == texts
+
+
+def test_bad_news_goes_first_and_into_the_channel(post: Post) -> None:
+    for number in range(6):
+        post.happen(post.begin(f"a{number}"), "mirror: on")
+    bad = post.begin("reviews")
+    post.run(20)
+    post.slack.forget()
+    for number in range(6):
+        rollout = post.store.active(f"default/a{number}")
+        assert rollout is not None
+        post.happen(rollout, "shift 20: on")
+    post.happen(bad, "Aborted at mirror: errors.", kind=EntryKind.ABORTING)
+    post.run(1)
+
+    assert post.lines()[0] == "Aborted at mirror: errors."
+    assert post.slack.said(POST)[0]["reply_broadcast"] in {True, "1"}
+
+
+def test_nothing_is_lost_and_nothing_doubled_when_slack_is_away_for_an_hour(post: Post) -> None:
+    rollout = post.begin()
+    post.run(1)
+    post.slack.down = True
+    rollout = post.happen(rollout, "mirror: on", "shift 20: on")
+    post.happen(rollout, "Aborted at shift 20: errors.", kind=EntryKind.ABORTING)
+    post.run(3600)
+    assert "Slack" in post.courier.trouble
+    post.slack.forget()
+    post.slack.down = False
+    post.run(15)
+
+    assert post.lines() == ["mirror: on", "shift 20: on", "Aborted at shift 20: errors."]
+    assert len(post.slack.said(UPDATE)) == 1
+    assert post.store.pending() == []
+    assert post.courier.trouble == ""
+
+
+def test_a_limited_method_is_left_alone_for_as_long_as_slack_says_while_others_go_on(post: Post) -> None:
+    rollout = post.begin()
+    post.run(5)
+    post.slack.fail(UPDATE, "ratelimited", status=429, retry_after=20)
+    post.happen(rollout, "mirror: on")
+    post.run(10)
+
+    assert post.lines() == ["mirror: on"]
+    assert len(post.slack.said(UPDATE)) == 1
+
+    post.run(15)
+    assert len(post.slack.said(UPDATE)) == 2
+    assert post.store.pending() == []
+
+
+def test_a_line_without_an_answer_is_said_at_most_twice(post: Post) -> None:
+    rollout = post.begin()
+    post.run(5)
+    post.slack.swallow(POST, times=2)
+    post.happen(rollout, "mirror: on")
+    post.run(20)
+
+    assert post.lines() == ["mirror: on", "mirror: on"]
+    assert post.store.pending() == []
+
+
+def test_after_a_line_without_an_answer_slack_is_asked_something_harmless_first(post: Post) -> None:
+    rollout = post.begin()
+    post.run(5)
+    post.slack.swallow(POST)
+    post.happen(rollout, "mirror: on")
+    post.run(1)
+    post.slack.down = True
+    post.run(60)
+    assert post.lines() == ["mirror: on"]
+
+    post.slack.down = False
+    post.run(15)
+    assert post.lines() == ["mirror: on", "mirror: on"]
+
+
+def test_what_was_said_is_not_said_again_when_the_outbox_fails_to_note_it(post: Post) -> None:
+    class Forgetful(InMemoryStore):
+        forgets = False
+
+        def done(self, letters: object) -> None:
+            if self.forgets:
+                raise Fault("Redis", "cannot be reached.")
+            super().done(letters)  # type: ignore[arg-type]  # the fake's own argument, handed on
+
+    post.store = store = Forgetful()
+    post.courier = post.a_courier()
+    rollout = post.begin()
+    post.run(5)
+    post.happen(rollout, "mirror: on")
+    store.forgets = True
+    with pytest.raises(Fault):
+        post.courier.deliver()
+    with pytest.raises(Fault):
+        post.courier.deliver()
+    store.forgets = False
+    post.run(5)
+
+    assert post.lines() == ["mirror: on"]
+    assert store.pending() == []
+
+
+@pytest.mark.parametrize("error", ["message_not_found", "cant_update_message", "edit_window_closed"])
+def test_a_card_that_is_gone_is_posted_again(post: Post, error: str) -> None:
+    rollout = post.begin()
+    post.run(5)
+    post.slack.fail(UPDATE, error)
+    post.happen(rollout, "mirror: on")
+    post.run(10)
+
+    assert len(post.cards()) == 2
+    assert post.store.card(rollout.key, rollout.id) == CardRef(channel="C0RELEASES", ts="2.000000")
+    assert post.lines() == ["mirror: on"]
+
+
+def test_a_workspace_that_refuses_native_blocks_gets_plain_ones_for_a_day(post: Post) -> None:
+    post.slack.fail(POST, "invalid_blocks")
+    rollout = post.begin()
+    post.run(5)
+    rollout = post.store.save(replace(rollout, evidence=9))
+    post.run(5)
+
+    kinds = [{block["type"] for block in card["blocks"]} for card in (*post.cards(), *post.slack.said(UPDATE))]
+    assert ["plan" in kind for kind in kinds] == [True, False, False]
+
+    post.clock.advance(24 * 3600)
+    post.store.save(replace(rollout, evidence=10))
+    post.run(5)
+    assert "plan" in {block["type"] for block in post.slack.said(UPDATE)[-1]["blocks"]}
+
+
+def test_a_workspace_that_refuses_every_block_gets_the_sentence(post: Post) -> None:
+    post.slack.fail(POST, "invalid_blocks", times=2)
+    post.begin()
+    post.run(5)
+
+    assert [block["type"] for block in post.cards()[-1]["blocks"]] == ["section"]
+    assert post.store.pending() == []
+
+
+def test_a_channel_without_the_bot_waits_for_an_invitation_and_stops_nobody_else(post: Post) -> None:
+    post.slack.fail(POST, "not_in_channel")
+    closed = post.happen(post.begin("aaa", channel="#closed"), "mirror: on")
+    post.run(2)
+    assert "invited" in post.courier.trouble
+    post.happen(post.begin("reviews"), "shift 20: on")
+    post.run(30)
+    assert post.lines() == ["shift 20: on"]
+
+    post.run(60)
+    assert post.lines() == ["shift 20: on", "mirror: on"]
+    assert post.store.card(closed.key, closed.id) is not None
+    assert post.courier.trouble == ""

@@ -1,0 +1,495 @@
+"""From Slack's payloads to the engine and back, through Bolt as in production, without a server of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from slack_bolt import BoltRequest, BoltResponse
+
+from bot.controller.commands import Seen
+from bot.rollout.errors import Fault, Refusal
+from bot.rollout.model import Phase, Rollout, UserId
+from bot.rollout.plans import Overrides
+from bot.rollout.service import ApprovalRule
+from bot.slack.app import build_app
+from bot.slack.approvers import Approvers
+from bot.slack.blocks import Block
+from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RETRY, buttons
+from sandbox.slack.blocks import check_blocks
+from tests.builders import LENA, MAYA, OMAR, a_service
+from tests.fakes.engine import FakeEngine
+from tests.fakes.slack_client import TEAM, FakeSlack
+
+SECRET = "the signing secret"
+RULE = ApprovalRule(approvers=("@release-managers",))
+
+
+class Inline(Executor):
+    """Runs what it is given at once, so that ``dispatch`` returns when everything is done."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class Workspace:
+    """People who type and click; the answers are in ``slack``."""
+
+    def __init__(self, slack: FakeSlack) -> None:
+        self.slack = slack
+        slack.members = (MAYA, OMAR)
+        self.engine = FakeEngine(a_service(approvals=RULE), a_service(name="ratings"))
+        self.late = 0.0
+        self._elapsed = itertools.count()
+        self._serial = itertools.count(1)
+        self.app = build_app(
+            engine=self.engine,
+            client=slack.client,
+            approvers=Approvers(slack.client, time.monotonic),
+            clock=self.engine.clock,
+            signing_secret=SECRET,
+            executor=Inline(),
+            monotonic=lambda: next(self._elapsed) * self.late,
+        )
+
+    def dispatch(self, body: dict[str, Any]) -> BoltResponse:
+        return self.app.dispatch(BoltRequest(mode="socket_mode", body=body))
+
+    def types(self, text: str, user: UserId = MAYA, trigger: str = "") -> BoltResponse:
+        return self.dispatch(self.command_body(text, user, trigger or f"t{next(self._serial)}"))
+
+    def command_body(self, text: str, user: UserId = MAYA, trigger: str = "t0") -> dict[str, Any]:
+        return {
+            "command": "/canary",
+            "text": text,
+            "team_id": TEAM,
+            "user_id": user,
+            "channel_id": "C0RELEASES",
+            "channel_name": "releases",
+            "trigger_id": trigger,
+            "response_url": self.slack.response_url,
+        }
+
+    def clicks(self, action_id: str, value: str, user: UserId = MAYA, team: str = TEAM, **changes: Any) -> BoltResponse:
+        body = {
+            "type": "block_actions",
+            "team": {"id": TEAM},
+            "user": {"id": user, "team_id": team},
+            "channel": {"id": "C0RELEASES", "name": "releases"},
+            "trigger_id": f"t{next(self._serial)}",
+            "response_url": self.slack.response_url,
+            "actions": [{"type": "button", "action_id": action_id, "block_id": "b", "value": value}],
+        }
+        return self.dispatch({k: v for k, v in {**body, **changes}.items() if v is not None})
+
+    def submits(self, view: dict[str, Any], values: dict[str, Any], user: UserId = MAYA) -> BoltResponse:
+        state = {block: {"value": value} for block, value in values.items()}
+        submitted = {**view, "type": "modal", "state": {"values": state}}
+        return self.dispatch(
+            {
+                "type": "view_submission",
+                "team": {"id": TEAM},
+                "user": {"id": user, "team_id": TEAM},
+                "view": submitted,
+            }
+        )
+
+    def event(self, event: dict[str, Any], event_id: str = "") -> BoltResponse:
+        event_id = event_id or f"Ev-{next(self._serial)}"
+        return self.dispatch({"type": "event_callback", "team_id": TEAM, "event_id": event_id, "event": event})
+
+    def mentions(self, text: str, user: UserId = MAYA, event_id: str = "") -> BoltResponse:
+        event = {"type": "app_mention", "user": user, "team": TEAM, "text": f"<@U0BOT00001> {text}"}
+        return self.event({**event, "channel": "C0RELEASES", "ts": "9.1", "thread_ts": "9.0"}, event_id)
+
+    def asking(self) -> Rollout:
+        """A rollout that asks for approval of leaving the mirror, started by Lena."""
+        rollout = self.engine.begin(by=LENA)
+        return self.engine.change(rollout.service, asked_at=self.engine.clock.now(), evidence=5)
+
+
+@pytest.fixture
+def workspace(slack: FakeSlack) -> Workspace:
+    return Workspace(slack)
+
+
+def value_of(rollout: Rollout, action_id: str) -> str:
+    return str(next(button["value"] for button in buttons(rollout) if button["action_id"] == action_id))
+
+
+# Commands
+
+
+def test_a_start_reaches_the_engine_and_the_person_hears_where_the_card_is(workspace: Workspace) -> None:
+    response = workspace.types("start reviews v2 --weights 50,100 --auto")
+
+    assert response.status == 200
+    assert workspace.engine.asked == [("start", "reviews", MAYA)]
+    assert workspace.engine.overrides == Overrides(weights=(50, 100), auto=True)
+    assert workspace.slack.told() == "Started reviews v2: the card is below."
+    assert workspace.slack.said("respond")[0]["response_type"] == "ephemeral"
+
+
+def test_a_start_typed_elsewhere_says_where_the_card_is(workspace: Workspace) -> None:
+    body = {**workspace.command_body("start reviews v2"), "channel_name": "random"}
+    workspace.dispatch(body)
+
+    assert workspace.slack.told() == "Started reviews v2: the card is in #releases."
+
+
+def test_a_start_without_arguments_opens_the_form(workspace: Workspace) -> None:
+    workspace.types("start", trigger="t77")
+
+    opened = workspace.slack.said("views.open")[0]
+    assert (opened["trigger_id"], opened["view"]["callback_id"]) == ("t77", "canary_start")
+    assert check_blocks(opened["view"]["blocks"], "modal") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("help", "/canary starts, watches and stops canary releases."),
+        ("status", "reviews 1 → v2: mirroring."),
+        ("status ratings", "ratings has no rollout in flight. Begin one with `/canary start ratings VERSION`."),
+        ("list", "1 in flight: reviews v2."),
+        ("why", "reviews 1 → v2: mirroring."),
+        ("plan ratings v3", "A start of ratings v3 would take 11 steps; nothing has been changed."),
+        ("history reviews", "The last rollouts of reviews, newest first."),
+        ("services", "Services: reviews, ratings."),
+        ("pause", "Done. reviews 1 → v2: paused at mirror."),
+        ("abort reviews it smells", "Aborting. reviews 1 → v2: going back."),
+        ("resume", "reviews is not paused: it is at mirror and being judged."),
+        ("strat", "I do not know that command. Did you mean `/canary start`?"),
+        ("start", ""),
+    ],
+)
+def test_every_command_is_answered_to_the_person_alone(workspace: Workspace, text: str, answer: str) -> None:
+    workspace.engine.begin()
+
+    assert workspace.types(text).status == 200
+    assert [said["text"] for said in workspace.slack.said("respond")] == ([answer] if answer else [])
+    for said in workspace.slack.said("respond"):
+        assert check_blocks(said["blocks"], "message") == []
+    assert workspace.slack.said("chat.postMessage") == []
+
+
+def test_an_abort_needs_no_service_no_reason_and_no_group_when_one_rollout_is_live(workspace: Workspace) -> None:
+    workspace.engine.begin()
+    workspace.slack.down = False
+    workspace.slack.fail("usergroups.list", "internal_error", times=9)
+
+    workspace.types("abort", user=LENA)
+
+    assert workspace.engine.asked == [("abort", "reviews", LENA)]
+
+
+def test_a_service_left_out_is_asked_for_when_several_are_live(workspace: Workspace) -> None:
+    workspace.engine.begin("reviews")
+    workspace.engine.begin("ratings")
+
+    workspace.types("abort errors")
+
+    assert workspace.slack.told() == "Which one: ratings, reviews? Usage: `/canary abort [SERVICE] [REASON]`"
+    assert workspace.engine.asked == []
+
+
+def test_only_approvers_approve_by_typing(workspace: Workspace) -> None:
+    workspace.asking()
+
+    workspace.types("approve reviews", user=LENA)
+    workspace.types("approve reviews", user=OMAR)
+
+    assert [said["text"] for said in workspace.slack.said("respond")] == [
+        "You are not one of the approvers (@release-managers).",
+        "Noted. reviews 1 → v2: mirroring.",
+    ]
+
+
+def test_a_refusal_shows_every_reason_and_no_markup(workspace: Workspace) -> None:
+    workspace.engine.outage = Refusal(
+        "reviews v2 was not started.", ["There is <!channel> & no pod.", "Ask U0LENA0001."]
+    )
+
+    workspace.types("start reviews v2")
+
+    assert workspace.slack.told() == (
+        "reviews v2 was not started.\n• There is &lt;!channel&gt; &amp; no pod.\n• Ask <@U0LENA0001>."
+    )
+
+
+def test_a_fault_is_told_with_the_system_and_what_to_do(workspace: Workspace) -> None:
+    workspace.engine.outage = Fault("Kubernetes", "The API server cannot be reached.")
+
+    workspace.types("start reviews v2")
+
+    assert workspace.slack.told().startswith("I could not do that now. Kubernetes: The API server cannot be reached.")
+
+
+def test_what_nobody_foresaw_gets_an_id_and_no_detail(workspace: Workspace) -> None:
+    workspace.engine.outage = ZeroDivisionError("secret figures")
+
+    workspace.types("start reviews v2")
+
+    assert "The log has it under " in workspace.slack.told()
+    assert "secret" not in workspace.slack.told()
+
+
+def test_a_command_that_was_reached_too_late_does_nothing_and_says_so(workspace: Workspace) -> None:
+    workspace.late = 3.0
+
+    workspace.types("start reviews v2")
+
+    assert workspace.engine.asked == []
+    assert workspace.slack.told() == "I was too busy to answer in time, so I have done nothing. Please try again."
+
+
+def test_a_command_that_arrives_twice_is_done_once(workspace: Workspace) -> None:
+    workspace.types("start reviews v2", trigger="t1")
+    workspace.types("start reviews v2", trigger="t1")
+
+    assert workspace.engine.asked == [("start", "reviews", MAYA)]
+
+
+# Clicks
+
+
+def test_an_approval_carries_what_the_card_showed(workspace: Workspace) -> None:
+    rollout = workspace.asking()
+
+    workspace.clicks(APPROVE, value_of(rollout, APPROVE), user=MAYA)
+
+    assert [a.by for r in workspace.engine.live() for a in r.approvals] == [MAYA]
+    assert workspace.slack.said("respond") == []
+
+
+def test_a_second_click_and_a_click_on_an_old_card_are_refused(workspace: Workspace) -> None:
+    rollout = workspace.asking()
+    value = value_of(rollout, APPROVE)
+    old = str(Seen(key=rollout.key, rollout_id=rollout.id, stage=0, evidence=4))
+
+    workspace.clicks(APPROVE, old)
+    workspace.clicks(APPROVE, value)
+    workspace.clicks(APPROVE, value)
+
+    assert [said["text"].partition(":")[0].partition(";")[0] for said in workspace.slack.said("respond")] == [
+        "That button is out of date",
+        "You have approved this already",
+    ]
+    assert [len(r.approvals) for r in workspace.engine.live()] == [1]
+
+
+@pytest.mark.parametrize(("user", "team"), [(LENA, TEAM), (MAYA, "T0OTHER")])
+def test_others_and_outsiders_cannot_approve(workspace: Workspace, user: UserId, team: str) -> None:
+    rollout = workspace.asking()
+
+    workspace.clicks(APPROVE, value_of(rollout, APPROVE), user=user, team=team)
+
+    assert [r.approvals for r in workspace.engine.live()] == [()]
+    assert workspace.slack.told().startswith(("You are not one", "Only members of this workspace"))
+
+
+def test_two_people_who_pause_at_once_do_not_resume(workspace: Workspace) -> None:
+    value = value_of(workspace.engine.begin(), HOLD)
+
+    workspace.clicks(HOLD, value, user=MAYA)
+    workspace.clicks(HOLD, value, user=OMAR)
+
+    paused = workspace.engine.live()[0]
+    assert paused.paused_by == MAYA
+    assert workspace.slack.told() == "reviews is paused already."
+
+    workspace.clicks(HOLD, value_of(paused, HOLD), user=LENA)
+    assert workspace.engine.live()[0].paused_by is None
+
+
+def test_an_abort_asks_why_and_tells_the_engine(workspace: Workspace) -> None:
+    rollout = workspace.engine.begin()
+
+    workspace.clicks(ABORT, value_of(rollout, ABORT), user=LENA)
+    form = workspace.slack.said("views.open")[0]["view"]
+    response = workspace.submits(form, {"reason": {"type": "plain_text_input", "value": "it smells"}}, user=LENA)
+
+    assert form["callback_id"] == "canary_abort_reason"
+    assert response.status == 200
+    assert workspace.engine.asked == [("abort", "reviews", LENA)]
+    assert workspace.engine.reasons == ["it smells"]
+
+
+def test_an_old_abort_button_never_aborts_a_newer_rollout(workspace: Workspace) -> None:
+    old = workspace.engine.begin()
+    value = value_of(old, ABORT)
+    workspace.clicks(ABORT, value)
+    form = workspace.slack.said("views.open")[0]["view"]
+    workspace.engine.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
+    workspace.engine.begin(version="v3")
+
+    workspace.submits(form, {"reason": {"value": None}})
+
+    assert workspace.engine.asked == []
+    assert workspace.slack.said("chat.postEphemeral")[0]["text"] == "reviews 1 → v2 is over already (aborted)."
+
+
+def test_only_approvers_decide_about_a_halted_rollout(workspace: Workspace) -> None:
+    workspace.engine.begin()
+    halted = workspace.engine.change("reviews", phase=Phase.HALTED, stage=6, reason="it did not come up.")
+
+    workspace.clicks(ACCEPT, value_of(halted, ACCEPT), user=LENA)
+    workspace.clicks(RETRY, value_of(halted, RETRY), user=OMAR)
+
+    assert workspace.engine.asked == [("retry", "reviews", OMAR)]
+
+
+def test_details_open_for_everybody_also_after_the_end(workspace: Workspace) -> None:
+    workspace.engine.begin()
+    ended = workspace.engine.change("reviews", phase=Phase.PROMOTED, stage=10, ended_at=1.0)
+
+    workspace.clicks(DETAILS, value_of(ended, DETAILS), user=LENA)
+
+    assert workspace.slack.said("views.open")[0]["view"]["title"]["text"] == "reviews"
+
+
+def test_a_form_that_slack_will_not_open_is_answered_with_a_sentence(workspace: Workspace) -> None:
+    workspace.slack.fail("views.open", "expired_trigger_id")
+
+    workspace.types("start")
+
+    assert workspace.slack.told() == "Slack did not open the form in time. Please try again."
+
+
+# Forms, mentions, home
+
+
+def test_every_mistake_in_the_start_form_is_shown_beside_its_field(workspace: Workspace) -> None:
+    workspace.types("start")
+    form = workspace.slack.said("views.open")[0]["view"]
+
+    response = workspace.submits(form, a_filled_form(version="v 2", weights="50, 20", seconds="soon"))
+
+    answer = json.loads(str(response.body))
+    assert answer["response_action"] == "errors"
+    assert set(answer["errors"]) == {"version", "weights", "seconds"}
+    assert workspace.engine.asked == []
+
+
+def test_the_start_form_starts_and_a_refusal_reaches_the_person(workspace: Workspace) -> None:
+    workspace.types("start")
+    form = workspace.slack.said("views.open")[0]["view"]
+
+    workspace.submits(form, a_filled_form())
+    workspace.engine.outage = Refusal("reviews already has a rollout.")
+    workspace.submits(form, a_filled_form())
+
+    assert workspace.engine.asked == [("start", "reviews", MAYA)]
+    assert workspace.engine.overrides == Overrides(weights=(50, 100), stage_seconds=300.0)
+    assert [said["text"] for said in workspace.slack.said("chat.postEphemeral")] == [
+        "Started reviews v2: the card is in #releases.",
+        "reviews already has a rollout.",
+    ]
+
+
+def test_the_shortcut_has_no_channel_so_its_outcome_is_a_direct_message(workspace: Workspace) -> None:
+    shortcut = {"type": "shortcut", "callback_id": "canary_start", "trigger_id": "t9"}
+    workspace.dispatch({**shortcut, "team": {"id": TEAM}, "user": {"id": MAYA, "team_id": TEAM}})
+    form = workspace.slack.said("views.open")[0]["view"]
+
+    workspace.submits(form, a_filled_form())
+
+    assert workspace.slack.said("chat.postMessage")[0]["channel"] == MAYA
+
+
+def a_filled_form(version: str = "v2", weights: str = "50, 100", seconds: str = "5m") -> dict[str, Any]:
+    return {
+        "service": {"selected_option": {"value": "reviews"}},
+        "version": {"value": version},
+        "weights": {"value": weights},
+        "seconds": {"value": seconds},
+        "auto": {"selected_options": []},
+    }
+
+
+def test_a_mention_is_answered_in_its_thread_and_a_refusal_to_the_person_alone(workspace: Workspace) -> None:
+    workspace.engine.begin()
+
+    workspace.mentions("status", event_id="Ev1")
+    workspace.mentions("status", event_id="Ev1")
+    workspace.mentions("resume")
+
+    said = workspace.slack.said("chat.postMessage")
+    assert [(one["channel"], one["thread_ts"], one["text"]) for one in said] == [
+        ("C0RELEASES", "9.0", "reviews 1 → v2: mirroring.")
+    ]
+    assert workspace.slack.said("chat.postEphemeral")[0]["text"].startswith("reviews is not paused")
+
+
+def test_the_home_shows_what_waits_for_its_reader_first(workspace: Workspace) -> None:
+    workspace.asking()
+    workspace.engine.begin("ratings")
+
+    workspace.event({"type": "app_home_opened", "tab": "home", "user": OMAR})
+    workspace.event({"type": "app_home_opened", "tab": "home", "user": LENA})
+
+    omar, lena = (said["view"]["blocks"] for said in workspace.slack.said("views.publish"))
+    assert headings(omar) == ["Waiting for you", "In flight"]
+    assert headings(lena) == ["In flight"]
+    assert check_blocks(omar, "home") == []
+
+
+def test_an_empty_home_teaches(workspace: Workspace) -> None:
+    workspace.event({"type": "app_home_opened", "tab": "home", "user": OMAR})
+
+    blocks = workspace.slack.said("views.publish")[0]["view"]["blocks"]
+    assert "`/canary start SERVICE VERSION`" in json.dumps(blocks)
+
+
+def test_a_click_in_the_home_is_done_and_the_home_is_shown_anew(workspace: Workspace) -> None:
+    rollout = workspace.asking()
+
+    workspace.clicks(
+        APPROVE,
+        value_of(rollout, APPROVE),
+        user=OMAR,
+        channel=None,
+        response_url=None,
+        view={"type": "home", "id": "V1"},
+    )
+
+    assert [len(r.approvals) for r in workspace.engine.live()] == [1]
+    assert headings(workspace.slack.said("views.publish")[0]["view"]["blocks"]) == ["In flight"]
+
+
+def headings(blocks: list[Block]) -> list[str]:
+    return [block["text"]["text"] for block in blocks if block["type"] == "header"]
+
+
+# HTTP
+
+
+@pytest.mark.parametrize(
+    ("age", "secret", "status"), [(0, SECRET, 200), (0, "another secret", 401), (6 * 60, SECRET, 401)]
+)
+def test_only_fresh_requests_that_slack_signed_are_heard(
+    workspace: Workspace, age: int, secret: str, status: int
+) -> None:
+    body = urlencode(workspace.command_body("start reviews v2"))
+    stamp = str(int(time.time()) - age)
+    signature = "v0=" + hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+    headers: dict[str, str | Sequence[str]] = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-slack-request-timestamp": stamp,
+        "x-slack-signature": signature,
+    }
+
+    response = workspace.app.dispatch(BoltRequest(body=body, headers=headers))
+
+    assert response.status == status
+    assert len(workspace.engine.asked) == (1 if status == 200 else 0)

@@ -1,0 +1,125 @@
+"""What people type, and what it means."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.rollout.errors import Refusal
+from bot.rollout.plans import Overrides
+from bot.slack.parsing import GRAMMAR, Command, Verb, parse
+
+KNOWN = ("reviews", "ratings")
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("start reviews v2", Command(verb=Verb.START, service="reviews", version="v2")),
+        ("Start Reviews v2", Command(verb=Verb.START, service="reviews", version="v2")),
+        ("  start \u00a0 reviews\tv2 ", Command(verb=Verb.START, service="reviews", version="v2")),
+        ("start \u201creviews\u201d \u2018v2\u2019", Command(verb=Verb.START, service="reviews", version="v2")),
+        ("start v2", Command(verb=Verb.START, version="v2")),
+        ("start", Command(verb=Verb.START)),
+        ("", Command(verb=Verb.HELP)),
+        ("status", Command(verb=Verb.STATUS)),
+        ("status reviews", Command(verb=Verb.STATUS, service="reviews")),
+        ("why ratings", Command(verb=Verb.WHY, service="ratings")),
+        ("plan reviews 1.20.3", Command(verb=Verb.PLAN, service="reviews", version="1.20.3")),
+        (
+            "plan reviews <http://app-1.20.io|app-1.20.io>",
+            Command(verb=Verb.PLAN, service="reviews", version="app-1.20.io"),
+        ),
+        ("help me please", Command(verb=Verb.HELP)),
+        ("abort", Command(verb=Verb.ABORT)),
+        ("abort reviews", Command(verb=Verb.ABORT, service="reviews")),
+        ("abort errors everywhere", Command(verb=Verb.ABORT, reason="errors everywhere")),
+        (
+            "abort reviews checkout fails for <@U0LENA|lena> &amp; others, see <https://grafana.example/d/1|the board>",
+            Command(
+                verb=Verb.ABORT,
+                service="reviews",
+                reason="checkout fails for @lena & others, see https://grafana.example/d/1",
+            ),
+        ),
+    ],
+)
+def test_a_command_means_what_it_looks_like(text: str, command: Command) -> None:
+    assert parse(text, KNOWN) == command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "start reviews v2 --weights 10,50,100 --for 5m --auto",
+        "start reviews v2 —weights 10,50,100 \u2013for 5m —auto",
+        "start --auto --for=300s --weights=10%,50%,100% reviews v2",
+        "start reviews --weights 10, 50, 100 v2 --FOR 5m -auto",
+        "start reviews v2 \u2212\u2212weights 10 ,50 ,100 --for “5m” --auto",
+    ],
+)
+def test_options_survive_phones_and_spaces(text: str) -> None:
+    overrides = Overrides(weights=(10, 50, 100), stage_seconds=300.0, auto=True)
+
+    assert parse(text, KNOWN) == Command(verb=Verb.START, service="reviews", version="v2", overrides=overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("strat reviews v2", "Did you mean `/canary start`?"),
+        ("stop reviews", "Did you mean `/canary abort`?"),
+        ("xyzzy", "`/canary help` lists what I can do."),
+        ("start reviews", "I need a service and a version. Usage: `/canary start SERVICE VERSION"),
+        ("start reviews v2 v3", "I need a service and a version."),
+        ("start review v2", "There is no service review. Did you mean reviews?"),
+        ("start payments v2", "There is no service payments. There are: ratings, reviews."),
+        ("start re/views v2", "small letters, digits and hyphens only"),
+        ("start reviews <!channel>", "A version has letters"),
+        (f"start reviews {'v' * 129}", "at most 128"),
+        ("start reviews v2 --speed 5", "I do not know that option."),
+        ("start reviews v2 --weights", "Write the weights as rising percent"),
+        ("start reviews v2 --weights 50,20,100", "Weights must rise"),
+        ("start reviews v2 --weights 10,50", "Weights must end at 100"),
+        ("start reviews v2 --for soon", "90s, 5m or 1h30m"),
+        ("start reviews v2 --for 0s", "90s, 5m or 1h30m"),
+        ("start reviews v2 --for 25h", "at most 24h"),
+        ("plan reviews v2 --auto", "I do not know that option."),
+        ("status reviews now", "one word too many"),
+        ("abort reviewz broken", "Did you mean reviews?"),
+        ("set reviews 30", "There is no `/canary set` yet."),
+        ("rollback reviews", "There is no `/canary rollback` yet."),
+        ("freeze", "There is no `/canary freeze` yet."),
+    ],
+)
+def test_a_refusal_says_what_would_have_worked(text: str, says: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse(text, KNOWN)
+
+    assert says in refused.value.sentence
+
+
+def test_only_what_exists_is_advertised_and_all_of_it() -> None:
+    assert set(GRAMMAR) == set(Verb)
+
+
+def test_the_command_may_have_another_name() -> None:
+    with pytest.raises(Refusal, match="`/canary-staging start SERVICE"):
+        parse("start reviews", KNOWN, "/canary-staging")
+
+
+WORDS = st.one_of(
+    st.text(max_size=40), st.sampled_from([*Verb, *KNOWN, "--weights", "—for", "--auto", "10,", "<@U1|x>", "5m"])
+)
+
+
+@given(st.lists(WORDS, max_size=8).map(" ".join))
+def test_nothing_anybody_types_is_worse_than_a_refusal(text: str) -> None:
+    with suppress(Refusal):
+        command = parse(text, KNOWN)
+        assert command.service in {None, *KNOWN}
+        assert len(command.version) <= 128
+        assert len(command.reason) <= 500
