@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from sandbox.slack.model import Message
 from sandbox.slack.server import Slack
@@ -49,7 +49,7 @@ class Approver:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="approver", daemon=True)
 
-    def __enter__(self) -> Approver:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sandbox.mesh.mesh import Mesh
 from sandbox.mesh.users import Ledger, Request
@@ -69,7 +69,7 @@ class Recorder:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="recorder", daemon=True)
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Self:
         self._note_routes(self._store.get("VirtualService", "default", "reviews"))
         self._store.subscribe(self._changed)
         self._thread.start()

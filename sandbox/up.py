@@ -48,12 +48,11 @@ class Panel:
             for version, rate in sorted(snapshot.live.items())
         ]
         for deployment in self._world.kube.store.list("Deployment", "default"):
-            status, image = (
-                deployment.get("status", {}),
-                deployment["spec"]["template"]["spec"]["containers"][0]["image"],
-            )
+            status = deployment.get("status", {})
+            image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
             ready, wanted = status.get("readyReplicas", 0), deployment["spec"]["replicas"]
-            name = f"{deployment['metadata']['name']}: {image.split('/')[-1].split('@')[0].removeprefix('examples-bookinfo-')}"
+            runs = image.split("/")[-1].split("@")[0].removeprefix("examples-bookinfo-")
+            name = f"{deployment['metadata']['name']}: {runs}"
             rows.append({"label": name, "value": f"{ready}/{wanted}", "bar": round(100 * ready / max(wanted, 1))})
         errors = sum(request.failed for request in self._world.ledger.between())
         log = [f"{len(self._world.ledger):,} requests, {errors:,} errors users saw", *reversed(self._log)]

@@ -78,15 +78,15 @@ class PrometheusMetrics:
             for gate in rollout.gates.custom
         }
         if rollout.current.routes.mirror:
-            asked["request rates"] = queries.rates(selector, seconds, rollout.metrics.scrape_interval)
+            asked["scraped now"] = queries.scraped(selector)
+            asked["scraped before"] = queries.scraped(selector, seconds)
         answers = self._ask(asked | _counts(selector, seconds), end)
-        rates = _by_workload(answers.get("request rates", ()))
         return Figures(
             start=start,
             end=end,
             primary=_side(answers, primary),
             canary=_side(answers, canary),
-            coverage=rates[canary] / rates[primary] if canary in rates and rates.get(primary, 0) > 0 else None,
+            coverage=_coverage(answers, rollout) if rollout.current.routes.mirror else None,
             custom={name: _single(answers[_custom_name(name)]) for name in _names(rollout)},
         )
 
@@ -183,6 +183,30 @@ def _side(answers: Mapping[str, tuple[Sample, ...]], workload: str) -> SideFigur
 
 def _by_workload(samples: tuple[Sample, ...]) -> dict[str, float]:
     return {labels.get(queries.WORKLOAD, ""): value for labels, value in samples if math.isfinite(value)}
+
+
+def _coverage(answers: Mapping[str, tuple[Sample, ...]], rollout: Rollout) -> float | None:
+    """The canary's requests per second over the primary's; None while either has no two moments to count between."""
+    target = rollout.target
+    rates = [
+        _rate(answers, workload, rollout.settled_at)
+        for workload in (target.canary_deployment, target.primary_deployment)
+    ]
+    copies, requests = rates
+    return copies / requests if copies is not None and requests else None
+
+
+def _rate(answers: Mapping[str, tuple[Sample, ...]], workload: str, born: float | None) -> float | None:
+    """Exact count over the time it spans, not ``rate()``: that one ignores what a new series is born with.
+
+    A workload without a sample at the window's start got its first request after the mirror went on (``born``).
+    """
+    count = _by_workload(answers["requests"]).get(workload)
+    last = _by_workload(answers["scraped now"]).get(workload)
+    first = _by_workload(answers["scraped before"]).get(workload, born)
+    if count is None or last is None or first is None or last <= first:
+        return None
+    return count / (last - first)
 
 
 def _buckets(samples: tuple[Sample, ...], workload: str) -> dict[float, float]:

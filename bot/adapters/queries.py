@@ -68,14 +68,13 @@ def buckets(selector: Selector, seconds: float) -> str:
     return f"sum by ({WORKLOAD}, le) ({_count(selector.of(BUCKETS), seconds)})"
 
 
-def rates(selector: Selector, seconds: float, scrape_interval: float) -> str:
-    """Requests per second, by workload.
+def scraped(selector: Selector, seconds_ago: float = 0) -> str:
+    """When the newest sample was taken, seconds since the epoch, by workload (the mean over its series).
 
-    For comparing one side's volume with the other's: the two are not scraped at the same moments, which a rate makes
-    up for and a count does not. A rate needs two samples, so the window is never shorter than two scrapes.
+    Two sides are not scraped at the same moments: their counts are comparable only over the times they span.
     """
-    window = duration(max(seconds, 2 * scrape_interval))
-    return f"sum by ({WORKLOAD}) (rate({selector.of(REQUESTS)}[{window}]))"
+    offset = f" offset {duration(seconds_ago)}" if seconds_ago else ""
+    return f"avg by ({WORKLOAD}) (timestamp({selector.of(REQUESTS)}{offset}))"
 
 
 def custom(query: str, *, namespace: str, deployment: str, seconds: float) -> str:

@@ -71,6 +71,7 @@ def examine(service: Service, version: str, survey: Survey) -> Scene:
     if primary is None or canary is None or survey.service is None or survey.virtual_service is None:
         raise _refusal(service, version, reasons)
     reasons += _owners(primary, canary, survey.virtual_service)
+    reasons += _wrong_version(service, version, canary)
     rule, subsets, found = _subsets(service, survey, primary, canary)
     reasons += found
     containers, found = _containers(service, primary, canary)
@@ -144,6 +145,14 @@ def _missing(
         hint = f"`canary-bot init {service.name}` writes one."
         reasons.append(f"There is no VirtualService {service.virtual_service} {where}. {hint}")
     return reasons
+
+
+def _wrong_version(service: Service, version: str, canary: dict[str, Any]) -> list[str]:
+    """A canary whose name does not contain the version says by its label which one it is."""
+    label = _labels(canary).get("version", version)
+    if "{version}" in service.canary_deployment or label == version:
+        return []
+    return [f"{_name(canary)} carries version {label}, not {version}."]
 
 
 def _owners(*objects: dict[str, Any]) -> list[str]:

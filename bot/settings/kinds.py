@@ -236,8 +236,8 @@ ObjectName: TypeAlias = Annotated[
 CanaryName: TypeAlias = Annotated[
     str,
     Written(
-        r"^(?=.*\{version\})([-a-z0-9.]|\{version\})+$",
-        "a Kubernetes name with {version} in it, such as reviews-{version}",
+        r"^([-a-z0-9.]|\{version\})+$",
+        "a Kubernetes name such as reviews-{version}",
     ),
 ]
 Channel: TypeAlias = Annotated[

@@ -104,7 +104,7 @@ class CanarySection(Section):
     """The Deployment of the new version; it must run before a rollout starts."""
 
     deployment: CanaryName
-    """Its name; `{version}` is what is typed after the service."""
+    """Its name; `{version}`, if it is there, is what is typed after the service."""
     when_done: WhenDone = WhenDone.SCALE_DOWN if _SERVICE.scale_canary_down else WhenDone.KEEP
     """Whether the canary keeps running after a promotion or is scaled to zero."""
 

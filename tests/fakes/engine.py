@@ -8,6 +8,7 @@ engine.outage = Refusal("...")               # every command raises it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -44,8 +45,10 @@ class FakeEngine:
         self.asked: list[tuple[str, str, str]] = []
         self.reasons: list[str] = []
         self.overrides: Overrides | None = None
+        self.before_answer: Callable[[], object] = lambda: None
         self._services = {service.name: service for service in services or (a_service(),)}
         self._ids = count(1)
+        self._done = threading.Condition()
 
     # For tests
 
@@ -66,6 +69,12 @@ class FakeEngine:
         """Put the live rollout somewhere else."""
         return self.store.save(replace(self._live(service), **changes), entries)
 
+    def wait_until(self, predicate: Callable[[], object], timeout: float = 10) -> None:
+        """Wait for commands of other threads."""
+        with self._done:
+            if not self._done.wait_for(predicate, timeout):
+                raise TimeoutError(f"Nothing of the kind was asked within {timeout:g} s.")
+
     # The port
 
     def start(
@@ -73,7 +82,7 @@ class FakeEngine:
     ) -> Rollout:
         self._ask("start", service, by)
         self.overrides = overrides
-        return self.begin(service, version, by, **({"channel": channel} if channel else {}))
+        return self._tell(self.begin(service, version, by, **({"channel": channel} if channel else {})))
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
         seen = Seen.read(evidence) if evidence else None
@@ -103,6 +112,7 @@ class FakeEngine:
         return self.store.active(self._services[service].key)
 
     def live(self) -> Sequence[Rollout]:
+        self.before_answer()
         return self.store.live()
 
     def story(self, rollout: Rollout) -> Sequence[Entry]:
@@ -125,7 +135,12 @@ class FakeEngine:
     def _do(self, what: str, service: str, by: UserId, change: Callable[[Rollout, float], machine.Change]) -> Rollout:
         self._ask(what, service, by)
         changed, entries = change(self._live(service), self.clock.now())
-        return self.store.save(changed, entries)
+        return self._tell(self.store.save(changed, entries))
+
+    def _tell(self, rollout: Rollout) -> Rollout:
+        with self._done:
+            self._done.notify_all()
+        return rollout
 
     def _ask(self, what: str, service: str, by: UserId) -> None:
         if self.outage is not None:

@@ -33,9 +33,9 @@ def test_an_error_is_an_http_500_or_a_grpc_status_that_is_the_servers_doing() ->
     assert 'response_code!~"5..",grpc_response_status=~"2|4|12|13|14|15"' in query
 
 
-def test_a_rates_window_holds_two_scrapes_at_least() -> None:
-    assert "[30s]" in queries.rates(REVIEWS, 10, scrape_interval=15)
-    assert "[90s]" in queries.rates(REVIEWS, 90, scrape_interval=15)
+def test_the_moment_of_the_newest_sample_is_asked_for_now_and_for_the_windows_start() -> None:
+    assert " offset " not in queries.scraped(REVIEWS)
+    assert " offset 90s))" in queries.scraped(REVIEWS, 90)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(120, "120s"), (90.5, "90500ms"), (0.0001, "1ms"), (1e-9 + 60, "60s")])

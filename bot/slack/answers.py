@@ -1,0 +1,140 @@
+"""What a question gets for an answer: status, list, why, plan, history, services, help. Pure.
+
+Answers have no buttons: those are on the card, which everybody sees and which is kept up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.rollout.model import BOT, Entry, Rollout
+from bot.rollout.service import Service
+from bot.slack import blocks as b
+from bot.slack import cards, wording
+from bot.slack.blocks import Block, Element, Message
+from bot.slack.engine import Plan
+from bot.slack.parsing import GRAMMAR
+
+MOST_LINES = 25
+MOST_SAID = 10
+
+
+def status(rollout: Rollout, story: Sequence[Entry], now: float) -> Message:
+    """The card as it is now, without its buttons."""
+    card = cards.card(rollout, story, now)
+    return Message(text=card.text, blocks=_without_buttons(card.blocks), plain=_without_buttons(card.plain))
+
+
+def idle(service: str, past: Sequence[Rollout], command: str) -> Message:
+    """The status of a service with nothing in flight."""
+    sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
+    if not past:
+        return _message(sentence, [b.section(b.readable(sentence))])
+    return _message(sentence, [b.section(b.readable(sentence)), b.rich_list([past_line(past[0])])])
+
+
+def live(rollouts: Sequence[Rollout], command: str) -> Message:
+    """Everything in flight."""
+    if not rollouts:
+        sentence = f"Nothing is in flight. Begin with `{command} start SERVICE VERSION`."
+        return _message(sentence, [b.section(b.readable(sentence))])
+    sentence = f"{len(rollouts)} in flight: {', '.join(f'{r.service} {r.version}' for r in rollouts[:MOST_LINES])}."
+    return _listed(sentence, (_present(rollout) for rollout in rollouts))
+
+
+def why(rollout: Rollout, story: Sequence[Entry]) -> Message:
+    """Every check with its sentence, and what was said last."""
+    sentence = f"{wording.title(rollout)}: {wording.state(rollout)}. {wording.situation(rollout)}".strip()
+    return _message(sentence, [b.rich_text(b.words(sentence, bold=True, limit=600)), *why_blocks(rollout, story)])
+
+
+def why_blocks(rollout: Rollout, story: Sequence[Entry]) -> list[Block]:
+    """The same for a form: checks, then the end of the story."""
+    findings = rollout.judgement.findings if rollout.judgement else ()
+    blocks = [b.header("Checks")] if findings else []
+    if findings:
+        blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), f.sentence) for f in findings[:MOST_SAID]))
+    if story:
+        blocks += [b.header("What happened"), b.rich_list(_said(entry) for entry in story[-MOST_SAID:])]
+    return blocks or [b.section("Nothing has happened yet.")]
+
+
+def plan(service: str, version: str, planned: Plan) -> Message:
+    """What a start would do."""
+    sentence = f"A start of {service} {version} would take {len(planned.stages)} steps; nothing has been changed."
+    steps = [[b.words(f"{name}: ", bold=True, limit=60), b.words(text, limit=250)] for name, text in planned.stages]
+    blocks = [b.rich_text(b.words(sentence)), b.rich_list(steps[:MOST_LINES])] if steps else []
+    if planned.findings:
+        blocks += [
+            b.header("Worth knowing"),
+            b.rich_list([b.words(f, limit=300)] for f in planned.findings[:MOST_SAID]),
+        ]
+    return _message(sentence, blocks)
+
+
+def history(service: str, rollouts: Sequence[Rollout]) -> Message:
+    """Earlier rollouts, newest first."""
+    if not rollouts:
+        sentence = f"{service} has had no rollout yet."
+        return _message(sentence, [b.rich_text(b.words(sentence))])
+    return _listed(f"The last rollouts of {service}, newest first.", (past_line(rollout) for rollout in rollouts))
+
+
+def services(known: Sequence[Service], in_flight: Mapping[str, Rollout]) -> Message:
+    """What can be released."""
+    if not known:
+        return _message("services.yaml names no service.", [b.section("services.yaml names no service.")])
+    names = ", ".join(service.name for service in known[:MOST_LINES])
+    return _listed(f"Services: {names}.", (_service(service, in_flight.get(service.name)) for service in known))
+
+
+def help_text(command: str) -> Message:
+    """The grammar."""
+    lines = "\n".join(f"• `{command} {usage}`: {meaning}" for usage, meaning in GRAMMAR.values())
+    note = "SERVICE may be left out when only one can be meant. Everything else happens on the rollout's card."
+    return _message(f"{command} starts, watches and stops canary releases.", [b.section(lines), b.context(note)])
+
+
+def _listed(sentence: str, items: Iterable[Sequence[Element]]) -> Message:
+    points = list(items)
+    blocks = [b.rich_text(b.words(sentence, limit=600)), b.rich_list(points[:MOST_LINES])]
+    if len(points) > MOST_LINES:
+        blocks.append(b.context(f"and {len(points) - MOST_LINES} more"))
+    return _message(sentence, blocks)
+
+
+def _present(rollout: Rollout) -> list[Element]:
+    where = [b.words(f"{wording.title(rollout)}: ", bold=True, limit=200), b.words(wording.state(rollout), limit=200)]
+    return [*where, b.words(" · started by "), b.person(rollout.started_by), b.words(" "), b.date(rollout.started_at)]
+
+
+def past_line(rollout: Rollout) -> list[Element]:
+    """An ended rollout on one line."""
+    name = b.words(f"{wording.title(rollout)}: ", bold=True, limit=200)
+    reason = f" ({b.shorten(rollout.reason, 200)})" if rollout.reason else ""
+    ended = rollout.ended_at if rollout.ended_at is not None else rollout.started_at
+    return [name, b.words(f"{wording.state(rollout)}{reason} · "), b.date(ended)]
+
+
+def _service(service: Service, rollout: Rollout | None) -> list[Element]:
+    doing = f"{wording.title(rollout)}, {wording.state(rollout)}" if rollout else "nothing in flight"
+    where = f" ({service.namespace}), weights {', '.join(map(str, service.weights))}: "
+    return [b.words(service.name, bold=True), b.words(where, limit=200), b.words(doing, limit=300)]
+
+
+def _finding(gate: str, verdict: str, sentence: str) -> list[Element]:
+    return [b.words(f"{gate}, {verdict}: ", bold=True, limit=100), b.words(sentence, limit=400)]
+
+
+def _said(entry: Entry) -> list[Element]:
+    by = [b.words(" "), b.person(entry.by)] if entry.by != BOT else []
+    return [b.date(entry.at), *by, b.words(f": {b.shorten(entry.text, 400)}")]
+
+
+def _without_buttons(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    return tuple(block for block in blocks if block["type"] != "actions")
+
+
+def _message(sentence: str, blocks: Sequence[Block]) -> Message:
+    text = b.readable(b.shorten(sentence, 1000))
+    return Message(text=text, blocks=tuple(blocks), plain=tuple(blocks))

@@ -1,0 +1,170 @@
+"""Block Kit in our words: the few shapes we use, cut to Slack's limits. Pure, and without any opinion on content.
+
+What people or clusters wrote goes into ``rich_text`` (shown as it is, nothing in it is markup) or through ``escape``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Block = dict[str, Any]
+Element = dict[str, Any]
+
+MOST_BLOCKS = 50
+MOST_CHARACTERS = 10_000  # Slack refuses somewhere above 13,000, and does not say how it counts
+LONGEST_TEXT = 3000
+
+_PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
+_ID_IN_TEXT = re.compile(r"\b[UW](?=[A-Z0-9]*[0-9])[A-Z0-9]{5,}\b")
+_GROUP = re.compile(r"S[A-Z0-9]{2,}")
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{6,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is posted.
+
+    Attributes:
+        text: a whole sentence for notifications and screen readers; they see nothing else.
+        plain: the same with blocks that every workspace takes, for those that refuse the newer ones.
+    """
+
+    text: str
+    blocks: tuple[Block, ...]
+    plain: tuple[Block, ...]
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text in at most ``limit`` characters, never empty (Slack refuses empty texts)."""
+    return (text if len(text) <= limit else text[: limit - 1] + "…") or "-"
+
+
+def escape(text: str) -> str:
+    """Text for mrkdwn: no mention, link or command in it comes alive. Cut before escaping, never after."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def readable(sentence: str) -> str:
+    """A sentence of ours as mrkdwn: escaped, and user ids in it shown as names."""
+    return _ID_IN_TEXT.sub(r"<@\g<0>>", escape(sentence))
+
+
+def fits(blocks: Sequence[Block]) -> bool:
+    """Whether a message may hold these blocks, counted in the strictest way there is: as they are sent."""
+    return len(blocks) <= MOST_BLOCKS and len(json.dumps(list(blocks), ensure_ascii=False)) <= MOST_CHARACTERS
+
+
+# Blocks
+
+
+def header(text: str) -> Block:
+    """A heading; plain text, so nothing needs escaping."""
+    return {"type": "header", "text": plain(text, 150)}
+
+
+def section(mrkdwn: str) -> Block:
+    """A paragraph of mrkdwn that is already escaped."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": shorten(mrkdwn, LONGEST_TEXT)}}
+
+
+def context(mrkdwn: str) -> Block:
+    """Small print, mrkdwn, already escaped."""
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": shorten(mrkdwn, LONGEST_TEXT)}]}
+
+
+def actions(buttons: Iterable[Element]) -> Block:
+    """A row of buttons."""
+    return {"type": "actions", "elements": list(buttons)}
+
+
+def rich_text(*elements: Element) -> Block:
+    """One paragraph in which nothing is parsed."""
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": list(elements)}]}
+
+
+def rich_list(items: Iterable[Sequence[Element]]) -> Block:
+    """Bullet points."""
+    points = [{"type": "rich_text_section", "elements": list(item)} for item in items]
+    return {"type": "rich_text", "elements": [{"type": "rich_text_list", "style": "bullet", "elements": points}]}
+
+
+def data_table(caption: str, rows: Sequence[Sequence[str]]) -> Block:
+    """A native table; the first row is its header."""
+    cells = [[{"type": "raw_text", "text": shorten(cell, 200)} for cell in row] for row in rows]
+    return {
+        "type": "data_table",
+        "caption": shorten(caption, 150),
+        "page_size": min(max(len(rows), 5), 20),
+        "rows": cells,
+    }
+
+
+# Elements
+
+
+def plain(text: str, limit: int = 75) -> Element:
+    """A plain text object."""
+    return {"type": "plain_text", "text": shorten(text, limit), "emoji": False}
+
+
+def words(text: str, *, bold: bool = False, limit: int = LONGEST_TEXT) -> Element:
+    """Literal text inside ``rich_text``."""
+    element: Element = {"type": "text", "text": shorten(text, limit)}
+    return {**element, "style": {"bold": True}} if bold else element
+
+
+def person(user: str) -> Element:
+    """A mention of a user or a group if it is an id, else its name (``canary-bot``, ``@release-managers``)."""
+    if _PERSON.fullmatch(user):
+        return {"type": "user", "user_id": user}
+    if _GROUP.fullmatch(user):
+        return {"type": "usergroup", "usergroup_id": user}
+    return words(user, limit=100)
+
+
+def place(channel: str) -> Element:
+    """A channel, as a link where its id is known."""
+    if _CHANNEL.fullmatch(channel):
+        return {"type": "channel", "channel_id": channel}
+    return words(channel, limit=100)
+
+
+def date(at: float) -> Element:
+    """A moment, shown in the reader's own time zone."""
+    return {"type": "date", "timestamp": int(at), "format": "{date_short_pretty} at {time}", "fallback": _utc(at)}
+
+
+def date_mrkdwn(at: float, form: str = "{time}") -> str:
+    """The same for mrkdwn."""
+    return f"<!date^{int(at)}^{form}|{_utc(at)}>"
+
+
+def button(
+    label: str, action_id: str, value: str, *, style: str | None = None, confirm: Element | None = None
+) -> Element:
+    """A button; at most one of a message is ``primary``."""
+    element: Element = {"type": "button", "action_id": action_id, "text": plain(label), "value": shorten(value, 2000)}
+    if style is not None:
+        element["style"] = style
+    if confirm is not None:
+        element["confirm"] = confirm
+    return element
+
+
+def confirm(title: str, text: str, verb: str) -> Element:
+    """The dialog in front of a button. Client-side comfort: nothing proves that one was shown."""
+    return {
+        "title": plain(title, 100),
+        "text": plain(text, 300),
+        "confirm": plain(verb, 30),
+        "deny": plain("Cancel", 30),
+    }
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")

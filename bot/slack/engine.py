@@ -1,0 +1,71 @@
+"""What the listeners ask of the controller. Every method raises ``Refusal`` or ``Fault`` or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.controller.commands import Overrides
+from bot.rollout.model import Entry, Rollout, UserId
+from bot.rollout.service import Service
+
+
+class Plan(Protocol):
+    """What a start would do, without doing it."""
+
+    @property
+    def stages(self) -> Sequence[tuple[str, str]]:
+        """Name of each stage and a sentence about what it does, in order."""
+
+    @property
+    def findings(self) -> Sequence[str]:
+        """What speaks against a start now, or is worth knowing, as sentences."""
+
+
+class Engine(Protocol):
+    """The controller as people use it. Services go by their name in ``services.yaml``."""
+
+    def start(self, service: str, version: str, *, by: UserId, channel: str, overrides: Overrides) -> Rollout:
+        """Begin a rollout; ``channel`` is where it was asked for, or empty for the service's own."""
+
+    def approve(self, service: str, *, by: UserId, evidence: str | None) -> Rollout:
+        """Let the current stage be left. ``evidence`` is the button's value; None for the typed command."""
+
+    def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
+        """Everyone back to the healthy side."""
+
+    def pause(self, service: str, *, by: UserId) -> Rollout:
+        """Stay where it is, safety loop on."""
+
+    def resume(self, service: str, *, by: UserId) -> Rollout:
+        """End the pause."""
+
+    def retry(self, service: str, *, by: UserId) -> Rollout:
+        """Try a halted stage again."""
+
+    def accept(self, service: str, *, by: UserId) -> Rollout:
+        """Take a halted rollout as it is."""
+
+    def restore(self, service: str, *, by: UserId) -> Rollout:
+        """Put back what somebody else changed in the cluster."""
+
+    def active(self, service: str) -> Rollout | None:
+        """The service's live rollout."""
+
+    def live(self) -> Sequence[Rollout]:
+        """Every live rollout, oldest first."""
+
+    def story(self, rollout: Rollout) -> Sequence[Entry]:
+        """Everything that happened to it, oldest first."""
+
+    def history(self, service: str) -> Sequence[Rollout]:
+        """The service's rollouts, newest first."""
+
+    def services(self) -> Sequence[Service]:
+        """Every service of ``services.yaml``."""
+
+    def plan(self, service: str, version: str) -> Plan:
+        """What a start would do."""
+
+    def evidence(self, rollout: Rollout) -> str:
+        """The value of every button on the rollout's card (``bot.controller.commands.Seen``)."""

@@ -1,0 +1,81 @@
+"""The lines in a rollout's thread: which entry of its story is said, how loudly, and to whom. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.rollout.model import BOT, Entry, EntryKind, Rollout, Stage
+from bot.slack import blocks as b
+from bot.slack import figures, wording
+from bot.slack.blocks import Element, Message
+
+# Also shown in the channel: a person is wanted, or everybody should know.
+LOUD = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
+# The card itself says it.
+SILENT = frozenset({EntryKind.STARTED})
+
+_ASKS_APPROVERS = frozenset({EntryKind.ASK, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ABORTING})
+_TELLS_STARTER = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
+_SAME_LOOK = 60.0  # seconds: a judgement this much older than its summary still belongs to it
+_MOST_MENTIONS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A thread reply; ``broadcast`` shows it in the channel too."""
+
+    message: Message
+    broadcast: bool
+
+
+def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Line | None:
+    """What is said about an entry, or None where the card is enough.
+
+    Args:
+        rollout: whose story it is, as it is now; it may be further on than the entry.
+        entry: what happened.
+        approvers: ids of users and groups, or names where the ids are not known.
+    """
+    if entry.kind in SILENT:
+        return None
+    loud = entry.kind in LOUD
+    elements = [
+        *_lead(rollout, entry, loud=loud),
+        b.words(entry.text, limit=2500),
+        *_mentions(rollout, entry, approvers),
+    ]
+    blocks = [b.rich_text(*elements)]
+    plain = list(blocks)
+    stage = _summarised(rollout, entry)
+    if stage is not None and rollout.judgement is not None:
+        judged = figures.judged_primary(rollout, stage.phase)
+        blocks.append(figures.table(rollout.judgement, f"Checks of {stage.name}", primary_is_judged=judged))
+        plain.append(figures.plain_table(rollout.judgement, primary_is_judged=judged))
+    text = b.escape(b.shorten(f"{wording.title(rollout)}: {entry.text}", 1000))
+    return Line(message=Message(text=text, blocks=tuple(blocks), plain=tuple(plain)), broadcast=loud)
+
+
+def _lead(rollout: Rollout, entry: Entry, *, loud: bool) -> list[Element]:
+    """In the channel the line stands alone and must name its rollout; in the thread it must name who did it."""
+    lead = [b.words(f"{wording.title(rollout)}: ", bold=True, limit=300)] if loud else []
+    return [*lead, b.person(entry.by), b.words(": ")] if entry.by != BOT else lead
+
+
+def _mentions(rollout: Rollout, entry: Entry, approvers: Sequence[str]) -> list[Element]:
+    wanted: list[str] = [rollout.started_by] if entry.kind in _TELLS_STARTER else []
+    if entry.kind in _ASKS_APPROVERS:
+        wanted += approvers
+    wanted = [who for who in dict.fromkeys(wanted) if who != entry.by][:_MOST_MENTIONS]
+    return [part for who in wanted for part in (b.words(" "), b.person(who))]
+
+
+def _summarised(rollout: Rollout, entry: Entry) -> Stage | None:
+    """The stage a summary is about, while its figures are still the rollout's newest."""
+    judgement = rollout.judgement
+    if entry.kind is not EntryKind.SUMMARY or judgement is None or not judgement.findings:
+        return None
+    if not 0 <= entry.at - judgement.at <= _SAME_LOOK:
+        return None
+    name = entry.text.partition(" passed. ")[0]
+    return next((stage for stage in rollout.plan if stage.name == name), None)

@@ -1,0 +1,197 @@
+"""From Slack's payloads to the desk: acknowledge within three seconds, then do, then answer.
+
+A listener that was reached too late does nothing: Slack has told the person that it failed, and a command that runs
+anyway would run twice when they try again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from slack_bolt import Ack, App, BoltContext, BoltResponse, Respond
+from slack_sdk import WebClient
+
+from bot.rollout.errors import Fault, Refusal
+from bot.rollout.model import UserId
+from bot.slack import views
+from bot.slack.approvers import Person
+from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
+from bot.slack.desk import Desk
+from bot.slack.views import FormErrors, View
+from bot.slack.visitor import SLACK_FAILURES, Repeats, Visitor
+
+TOO_LATE = 2.5  # seconds; Slack gives up at 3
+
+Body = dict[str, Any]
+Work = Callable[[], None]
+
+log = structlog.get_logger(__name__)
+
+
+class Listeners:
+    """Everything the app listens to."""
+
+    def __init__(self, desk: Desk, client: WebClient, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._desk = desk
+        self._client = client
+        self._monotonic = monotonic
+        self._repeats = Repeats()
+
+    def register(self, app: App) -> None:
+        """Connect everything."""
+        app.use(self.stamp)
+        app.command(self._desk.command)(self.on_command)
+        for action_id in (APPROVE, HOLD, ABORT, RETRY, ACCEPT, RESTORE, DETAILS):
+            app.action(action_id)(self.on_click)
+        app.shortcut(views.START)(self.on_shortcut)
+        app.view(views.START)(self.on_start_form)
+        app.view(views.ABORT_REASON)(self.on_abort_form)
+        app.event("app_mention")(self.on_mention)
+        app.event("app_home_opened")(self.on_home)
+        for changed in ("subteam_members_changed", "subteam_updated"):
+            app.event(changed)(self.on_groups_changed)
+        app.error(self.on_error)
+
+    def stamp(self, context: BoltContext, next: Callable[[], BoltResponse]) -> BoltResponse:  # noqa: A002  # Bolt's name
+        """Note the arrival, before the listener waits for a free thread."""
+        context["received_at"] = self._monotonic()
+        return next()
+
+    def on_command(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
+        """``/canary ...``."""
+        visitor = self._visitor(body, context, respond)
+        if not self._in_time(ack, context, visitor) or not self._repeats.is_new(visitor.trigger):
+            return
+        text = str(body.get("text") or "")
+        self._answering(visitor, lambda: self._desk.serve(visitor, self._desk.parse(text)))
+
+    def on_click(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
+        """A button of a card or of the App Home."""
+        visitor = self._visitor(body, context, respond)
+        if not self._in_time(ack, context, visitor):
+            return
+        action = body["actions"][0]
+        action_id, value = str(action.get("action_id", "")), str(action.get("value", ""))
+        self._answering(visitor, lambda: self._desk.click(visitor, action_id, value))
+        if (body.get("view") or {}).get("type") == "home":
+            self._publish_home(visitor.person)
+
+    def on_shortcut(self, ack: Ack, body: Body, context: BoltContext) -> None:
+        """The start form from the shortcuts menu."""
+        visitor = self._visitor(body, context, None)
+        if self._in_time(ack, context, visitor):
+            self._answering(visitor, lambda: self._desk.start_form(visitor))
+
+    def on_start_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
+        """The start form was submitted: what is wrong is said beside the fields."""
+        try:
+            asked, channel = views.read_start(view)
+        except FormErrors as wrong:
+            ack(response_action="errors", errors=wrong.errors)
+            return
+        visitor = self._visitor(body, context, None, channel)
+        if self._in_time(ack, context, visitor):
+            self._answering(visitor, lambda: self._desk.serve(visitor, asked))
+
+    def on_abort_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
+        """The reason for an abort was given."""
+        channel = str(views.metadata(view).get("channel", ""))
+        visitor = self._visitor(body, context, None, channel)
+        if self._in_time(ack, context, visitor):
+            self._answering(visitor, lambda: self._desk.abort(visitor, views.read_abort(view)))
+
+    def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
+        """``@canary status``, which works inside threads, where slash commands do not."""
+        if event.get("bot_id") or not self._repeats.is_new(str(body.get("event_id", ""))):
+            return
+        team = event.get("user_team") or event.get("team") or body.get("team_id")
+        visitor = Visitor(
+            person=_person(event.get("user"), team, context),
+            client=self._client,
+            channel=str(event.get("channel", "")),
+            thread=str(event.get("thread_ts") or event.get("ts") or ""),
+        )
+        text = str(event.get("text") or "").partition(">")[2]
+        self._answering(visitor, lambda: self._desk.serve(visitor, self._desk.parse(text)))
+
+    def on_home(self, event: Body, body: Body, context: BoltContext) -> None:
+        """Somebody opened the App Home."""
+        if event.get("tab", "home") == "home":
+            self._publish_home(_person(event.get("user"), body.get("team_id"), context))
+
+    def on_groups_changed(self) -> None:
+        """A user group changed: believe nothing remembered."""
+        self._desk.approvers.forget()
+
+    def on_error(self, error: Exception, body: Body, context: BoltContext) -> None:
+        """What failed outside of ``_answering``."""
+        self._unforeseen(self._visitor(body, context, context.respond), error)
+
+    def _answering(self, visitor: Visitor, work: Work) -> None:
+        """Do the work; whatever comes of it is told to the person.
+
+        Nothing may be raised from here: Bolt takes the acknowledgement back from a listener that raises at once, and
+        Slack would say that the command failed.
+        """
+        try:
+            work()
+        except Refusal as refusal:
+            log.info("slack.refused", user=visitor.person.id, reason=refusal.sentence)
+            visitor.tell(str(refusal))
+        except Fault as fault:
+            log.warning("slack.fault", user=visitor.person.id, system=fault.system, reason=fault.sentence)
+            visitor.tell(f"I could not do that now. {fault.system}: {fault.sentence} Look at the card, then try again.")
+        except Exception as error:  # noqa: BLE001  # see above
+            self._unforeseen(visitor, error)
+
+    def _unforeseen(self, visitor: Visitor, error: Exception) -> None:
+        """A mistake of ours: the person gets an id, the log gets the rest."""
+        error_id = uuid4().hex[:8]
+        log.error("slack.listener_failed", error_id=error_id, exc_info=error)
+        if visitor.person.id:
+            visitor.tell(f"Something went wrong on my side. The log has it under {error_id}. Look at the card first.")
+
+    def _in_time(self, ack: Ack, context: BoltContext, visitor: Visitor) -> bool:
+        """Acknowledge, unless Slack has given up already."""
+        if self._monotonic() - float(context["received_at"]) <= TOO_LATE:
+            ack()
+            return True
+        log.warning("slack.too_late", user=visitor.person.id)
+        visitor.tell("I was too busy to answer in time, so I have done nothing. Please try again.")
+        return False
+
+    def _publish_home(self, person: Person) -> None:
+        try:
+            self._client.views_publish(user_id=person.id, view=self._desk.home(person))
+        except Fault as fault:
+            log.warning("slack.home_not_published", reason=fault.sentence)
+        except SLACK_FAILURES as error:
+            log.warning("slack.home_not_published", error=type(error).__name__)
+
+    def _visitor(self, body: Body, context: BoltContext, respond: Respond | None, channel: str = "") -> Visitor:
+        """Who sent the payload, in whichever of Slack's shapes."""
+        user = body.get("user") if isinstance(body.get("user"), dict) else {}
+        place = body.get("channel") if isinstance(body.get("channel"), dict) else {}
+        team = (user or {}).get("team_id") or (body.get("team") or {}).get("id") or body.get("team_id")
+        return Visitor(
+            person=_person((user or {}).get("id") or body.get("user_id"), team, context),
+            client=self._client,
+            channel=channel or str((place or {}).get("id") or body.get("channel_id") or ""),
+            channel_name=str((place or {}).get("name") or body.get("channel_name") or ""),
+            respond=respond if _response_url(body) else None,
+            trigger=str(body.get("trigger_id") or ""),
+        )
+
+
+def _person(user: object, team: object, context: BoltContext) -> Person:
+    authorized = context.authorize_result
+    home = (authorized.team_id if authorized is not None else None) or ""
+    return Person(id=UserId(str(user or "")), team=str(team or ""), home=home)
+
+
+def _response_url(body: Body) -> bool:
+    return bool(body.get("response_url") or body.get("response_urls"))

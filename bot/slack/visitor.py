@@ -1,0 +1,121 @@
+"""A person who came through Slack, the ways to answer them, and how to tell that they came twice."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from urllib.error import URLError
+
+import structlog
+from slack_bolt import Respond
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.rollout.errors import Refusal
+from bot.slack import blocks
+from bot.slack.approvers import Person
+from bot.slack.blocks import Message
+from bot.slack.channel import answer_code
+from bot.slack.views import View
+
+REMEMBERED = 2000  # payloads recognised when Slack delivers them again
+SLACK_FAILURES = (SlackClientError, URLError, OSError, http.client.HTTPException)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """A ``desk.Caller`` who came through Slack.
+
+    Attributes:
+        respond: the payload's own way back, used where there is one; it works in channels the bot is not in.
+        thread: where a mention is answered for everybody; None answers the person alone.
+    """
+
+    person: Person
+    client: WebClient
+    channel: str = ""
+    channel_name: str = ""
+    respond: Respond | None = None
+    trigger: str = ""
+    thread: str | None = None
+
+    def tell(self, answer: Message | str) -> None:
+        """Answer where the question came from. A lost answer is logged: what was asked for is done all the same."""
+        try:
+            self._say(_message(answer), aloud=isinstance(answer, Message))
+        except SLACK_FAILURES as error:
+            log.warning("slack.answer_lost", user=self.person.id, error=type(error).__name__)
+
+    def show(self, view: View) -> None:
+        """Open a form while the trigger lives.
+
+        Raises:
+            Refusal: there is no trigger, or it is used up.
+        """
+        if not self.trigger:
+            raise Refusal("Forms open from the slash command and from buttons only.")
+        try:
+            self.client.views_open(trigger_id=self.trigger, view=view)
+        except SLACK_FAILURES as error:
+            code = answer_code(error) if isinstance(error, SlackApiError) else type(error).__name__
+            log.warning("slack.form_not_opened", error=code)
+            raise Refusal("Slack did not open the form in time. Please try again.") from error
+
+    def _say(self, message: Message, *, aloud: bool) -> None:
+        if self.respond is not None:
+            self.respond(text=message.text, blocks=message.plain, response_type="ephemeral", replace_original=False)
+        elif self.thread and aloud:
+            self.client.chat_postMessage(
+                channel=self.channel, thread_ts=self.thread, text=message.text, blocks=message.plain
+            )
+        else:
+            self._whisper(message)
+
+    def _whisper(self, message: Message) -> None:
+        """To the person alone: in the channel where that works, else in the conversation with the app."""
+        if self.channel:
+            try:
+                self.client.chat_postEphemeral(
+                    channel=self.channel,
+                    user=self.person.id,
+                    thread_ts=self.thread,
+                    text=message.text,
+                    blocks=message.plain,
+                )
+            except SlackApiError as error:
+                log.info("slack.whisper_refused", error=answer_code(error))
+            else:
+                return
+        self.client.chat_postMessage(channel=self.person.id, text=message.text, blocks=message.plain)
+
+
+class Repeats:
+    """Payloads seen before: Slack, or a proxy in front of us, may deliver one twice."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def is_new(self, key: str) -> bool:
+        """Whether this is the first time; no key is always new."""
+        with self._lock:
+            if key and key in self._seen:
+                return False
+            if key:
+                self._seen[key] = None
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+            return True
+
+
+def _message(answer: Message | str) -> Message:
+    """A sentence of ours as a message."""
+    if isinstance(answer, Message):
+        return answer
+    text = blocks.readable(blocks.shorten(answer, 2500))
+    paragraph = (blocks.section(text),)
+    return Message(text=text, blocks=paragraph, plain=paragraph)
