@@ -21,9 +21,15 @@ from bot.settings.env import Settings, environment, read_settings
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors are sentences on standard error."""
     arguments = _parser().parse_args(argv)
+    if arguments.command == "version":  # asked for when nothing is set up yet
+        _say([version("canary-bot")])
+        return 0
     try:
         settings = read_settings(environment(), Path(".env"))
-        logs.configure(settings.log_format, settings.log_level)
+        if arguments.run is _run:
+            logs.configure(settings.log_format, settings.log_level)
+        else:  # standard output is the answer there
+            logs.configure(settings.log_format, settings.log_level, sys.stderr)
         command: Callable[[Settings, argparse.Namespace], int] = arguments.run
         return command(settings, arguments)
     except CanaryError as error:
@@ -60,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     abort.add_argument("--reason", required=True)
     past = command("history", _history, "show past rollouts")
     past.add_argument("service", nargs="?")
-    commands.add_parser("version", help="show the version").set_defaults(run=_version)
+    commands.add_parser("version", help="show the version")
     return parser
 
 
@@ -118,11 +124,6 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     names = [arguments.service] if arguments.service else outside.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
     _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True)))
-    return 0
-
-
-def _version(_: Settings, __: argparse.Namespace) -> int:
-    _say([version("canary-bot")])
     return 0
 
 

@@ -6,9 +6,12 @@ and is aborted without Slack. ``freshness`` is for readiness and for people, not
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
-from concurrent.futures import Executor
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -16,11 +19,14 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_bolt.adapter.wsgi import SlackRequestHandler
 from waitress import create_server
+from websocket import WebSocketApp
 
 PATH = "/slack/events"
 PING_EVERY = 5.0  # seconds
 PONGS_MISSED = 2.5
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between attempts to connect
+HANDSHAKE = 3.0  # seconds a new socket gets to open
+HANG_UP = 1.0  # seconds the reading thread gets to leave a socket
 DRAIN = 10.0  # seconds listeners get to finish
 
 log = structlog.get_logger(__name__)
@@ -40,19 +46,25 @@ class Connection(Protocol):
 
 
 class SocketMode:
-    """The WebSocket, watched.
+    """The WebSocket, watched, and replaced by this class alone.
 
-    slack_sdk reconnects when a socket closes. It never notices a peer that vanished without a word, nor tries again
-    when the first attempt fails: the watchdog does both.
+    slack_sdk's own ways to reconnect do not notice a peer that vanished without a word, do not try again when the first
+    attempt fails, and get into each other's way: two of its threads replace the same socket while a third still waits
+    on the old one, which leaves the new one unread for up to ten seconds. So they are off, except for the orderly
+    replacement that Slack itself asks for every few hours.
     """
 
     def __init__(self, app: App, app_token: str, *, ping_every: float = PING_EVERY) -> None:
         self._app = app
         self._ping_every = ping_every
-        self._handler = SocketModeHandler(app, app_token, ping_interval=ping_every, concurrency=32)
-        self._handler.client.on_open_listeners.append(lambda _socket: self._heard())
-        self._handler.client.on_message_listeners.append(lambda _socket, _message: self._heard())
+        self._client = SocketModeHandler(app, app_token, ping_interval=ping_every, concurrency=32).client
+        self._client.default_auto_reconnect_enabled = self._client.auto_reconnect_enabled = False
+        self._client.on_open_listeners.append(lambda _session: self._heard())
+        self._client.on_message_listeners.append(self._on_message)
         self._heard_at: float | None = None
+        self._tried_at = 0.0
+        self._client.on_close_listeners.append(lambda _session: self._ended.set())
+        self._ended = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="slack-watchdog", daemon=True)
 
@@ -63,49 +75,69 @@ class SocketMode:
     def close(self) -> None:
         """Disconnect first, so that nothing new arrives; then let the listeners finish."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(DRAIN)
-        self._handler.client.close()
-        _drain(self._app.listener_runner.listener_executor)
+        self._hang_up()
+        _finish(self._client.close, "slack-close")
+        _finish(self._app.listener_runner.listener_executor.shutdown, "slack-drain")
 
     def freshness(self) -> float | None:
         """Seconds since a pong or a payload; None while not connected."""
         heard = self._last_heard()
-        if heard is None or not self._handler.client.is_connected():
+        if heard is None or not self._client.is_connected():
             return None
         return max(0.0, time.time() - heard)
 
     def _watch(self) -> None:
-        wait = 0.0
         attempts = 0
-        while not self._stop.wait(wait):
-            if not self._is_deaf():
-                wait, attempts = self._ping_every / 5, 0
-                continue
-            attempts += 1
-            wait = self._ping_every if self._connect() else min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts, 5))
+        while not self._stop.is_set():
+            if self._is_lost():
+                self._connect()
+                attempts += 1
+                wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 5))
+            else:
+                attempts = 0
+                wait = self._ping_every / 5
+            self._stop.wait(wait)
 
-    def _is_deaf(self) -> bool:
-        """Never connected, or silent for longer than a living peer would be."""
-        heard = self._last_heard()
-        return heard is None or time.time() - heard > PONGS_MISSED * self._ping_every
+    def _is_lost(self) -> bool:
+        """No socket, and none on its way; or one that has been silent for longer than a living peer would be."""
+        now = time.time()
+        last = max(self._last_heard() or 0.0, self._tried_at)
+        if self._client.is_connected():
+            return now - last > PONGS_MISSED * self._ping_every
+        return now - last > HANDSHAKE
 
-    def _connect(self) -> bool:
+    def _connect(self) -> None:
+        self._hang_up()
+        self._tried_at = time.time()
         try:
-            self._handler.client.connect_to_new_endpoint(force=True)
+            self._client.connect_to_new_endpoint(force=True)
         except Exception as error:  # noqa: BLE001  # whatever keeps us from Slack, the next attempt is the answer
             log.warning("slack.not_connected", error=type(error).__name__)
-            return False
-        self._heard()  # the new socket gets as long to answer as a living one
-        log.info("slack.connecting")
-        return True
+        else:
+            log.info("slack.connecting")
+
+    def _hang_up(self) -> None:
+        """End the current socket in a way that wakes the thread that waits on it, and see that thread leave it."""
+        session = self._client.current_session
+        if session is None or session.sock is None or session.sock.sock is None:
+            return
+        self._ended.clear()
+        session.keep_running = False
+        with suppress(OSError):  # it may end by itself while we look
+            session.sock.sock.shutdown(socket.SHUT_RDWR)
+        self._ended.wait(HANG_UP)
+
+    def _on_message(self, session: WebSocketApp, message: str) -> None:
+        """Called by the thread that reads: when Slack asks for a new connection it must not wait on the old one."""
+        self._heard()
+        if '"disconnect"' in message[:500] and json.loads(message).get("type") == "disconnect":
+            session.keep_running = False
 
     def _heard(self) -> None:
         self._heard_at = time.time()  # the same clock as websocket-client's pongs
 
     def _last_heard(self) -> float | None:
-        session = self._handler.client.current_session
-        pong = float(getattr(session, "last_pong_tm", 0.0) or 0.0)
+        pong = float(getattr(self._client.current_session, "last_pong_tm", 0.0) or 0.0)
         return max(pong, self._heard_at) if self._heard_at is not None else None
 
 
@@ -131,15 +163,15 @@ class HttpMode:
         self._server.close()
         self._thread.join(DRAIN)
         self._server.task_dispatcher.shutdown()
-        _drain(self._app.listener_runner.listener_executor)
+        _finish(self._app.listener_runner.listener_executor.shutdown, "slack-drain")
 
     def freshness(self) -> float | None:
         """0 while listening: Slack calls us, so silence is no sign of trouble."""
         return 0.0 if self._thread.is_alive() else None
 
 
-def _drain(executor: Executor) -> None:
-    """Wait for running listeners, but not for ever: the process is going down."""
-    waiting = threading.Thread(target=executor.shutdown, name="slack-drain", daemon=True)
+def _finish(work: Callable[[], object], name: str) -> None:
+    """Let something end, but not for ever: the process is going down."""
+    waiting = threading.Thread(target=work, name=name, daemon=True)
     waiting.start()
     waiting.join(DRAIN)

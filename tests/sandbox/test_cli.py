@@ -1,0 +1,185 @@
+"""The command line as a person types it, against the Kubernetes stand-in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.catalogue import reviews, services_yaml
+from sandbox.kube import bookinfo
+from sandbox.kube.server import KubeApi
+from sandbox.redis import Redis
+
+Environment = dict[str, str]
+
+
+@pytest.fixture
+def kube() -> Iterator[KubeApi]:
+    with KubeApi(start_seconds=0.02) as api:
+        yield api
+
+
+def environment(kube: KubeApi, folder: Path, services: str | None = None) -> Environment:
+    file = folder / "services.yaml"
+    file.write_text(services if services is not None else services_yaml({"reviews": reviews()}))
+    return {
+        "PATH": "/usr/bin:/bin",
+        "KUBECONFIG": str(kube.write_kubeconfig(folder / "kubeconfig")),
+        "SERVICES_FILE": str(file),
+        "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody listens there
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+    }
+
+
+def canary_bot(env: Environment, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in an empty folder, with this environment and no other."""
+    argv = [sys.executable, "-m", "bot", *words]
+    return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own words
+
+
+def deploy(kube: KubeApi, objects: list[dict[str, Any]]) -> None:
+    kube.load(objects)
+    wanted = [thing for thing in objects if thing["kind"] == "Deployment"]
+
+    def ready() -> bool:
+        live = (kube.store.get("Deployment", "default", thing["metadata"]["name"]) or {} for thing in wanted)
+        return all(thing.get("status", {}).get("readyReplicas") == thing["spec"]["replicas"] for thing in live)
+
+    assert kube.store.wait_until(ready)
+
+
+def meaning(route: dict[str, Any]) -> tuple[dict[str, int], str | None]:
+    """Weights by subset that are not zero, and the subset that gets copies; a mirror of 0 % is no mirror."""
+    weights = {d["destination"]["subset"]: d["weight"] for d in route["route"] if d["weight"]}
+    percent = route.get("mirrorPercentage", {}).get("value", 100)
+    return weights, route["mirror"]["subset"] if "mirror" in route and percent else None
+
+
+def test_the_plan_of_a_relabel_service_is_the_source_documents_manifests(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.relabel_objects())
+    primary, canary = {"deployment": "reviews", "container": "reviews"}, {"deployment": "reviews-canary"}
+    env = environment(kube, tmp_path, services_yaml({"reviews": reviews(primary=primary, canary=canary)}))
+    before = kube.store.list("VirtualService")
+
+    done = canary_bot(env, tmp_path, "plan", "reviews", "v2")
+
+    documents = list(yaml.safe_load_all(done.stdout))
+    stages = [line.removeprefix("# stage: ") for line in done.stdout.splitlines() if line.startswith("# stage: ")]
+    shifts = [f"shift {weight}" for weight in (20, 40, 60, 80, 100)]
+    assert (done.returncode, stages) == (0, ["mirror", *shifts, "upgrade", "switchback 100", "bake", "finish"])
+    told = [meaning(thing["spec"]["http"][0]) for thing in documents if thing and thing["kind"] == "VirtualService"]
+    final = ({"v2": 100}, None)
+    assert told == [
+        ({"v1": 100}, "v2"),
+        ({"v1": 80, "v2": 20}, None),
+        ({"v1": 60, "v2": 40}, None),
+        ({"v1": 40, "v2": 60}, None),
+        ({"v1": 20, "v2": 80}, None),
+        final,
+        final,
+        final,
+        final,
+    ]
+    upgrade = documents[stages.index("upgrade")]
+    assert upgrade["spec"]["template"]["metadata"]["labels"] == {"version": "v2"}
+    assert "reviews-v2" in upgrade["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert not (documents[-1]["metadata"].get("annotations"))
+    assert not ({})
+    assert kube.store.list("VirtualService") == before
+
+
+def test_a_plan_is_json_for_programs(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.objects())
+
+    done = canary_bot(environment(kube, tmp_path), tmp_path, "plan", "reviews", "v2", "--output", "json")
+
+    stages = json.loads(done.stdout)["stages"]
+    assert stages[0]["objects"][0]["spec"]["http"][0]["mirror"] == {"host": "reviews", "subset": "v2"}
+    assert stages[-1]["objects"][0]["spec"]["http"][0]["route"][0]["weight"] == 100
+
+
+def test_a_plan_that_cannot_be_made_says_every_reason(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, [thing for thing in bookinfo.objects() if thing["kind"] != "VirtualService"])
+
+    done = canary_bot(environment(kube, tmp_path), tmp_path, "plan", "reviews", "v9")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "There is no VirtualService reviews" in done.stderr
+    assert "There is no Deployment reviews-v9" in done.stderr
+
+
+def test_init_makes_the_mesh_objects_that_a_plan_then_accepts(kube: KubeApi, tmp_path: Path) -> None:
+    mesh = {"VirtualService", "DestinationRule", "Gateway"}
+    deploy(kube, [thing for thing in bookinfo.objects() if thing["kind"] not in mesh])
+    env = environment(kube, tmp_path)
+
+    shown = canary_bot(env, tmp_path, "init", "reviews")
+    applied = canary_bot(env, tmp_path, "init", "reviews", "--apply")
+    again = canary_bot(env, tmp_path, "init", "reviews", "--apply")
+
+    assert [thing["kind"] for thing in yaml.safe_load_all(shown.stdout)] == [
+        "Gateway",
+        "DestinationRule",
+        "VirtualService",
+    ]
+    assert applied.stdout.count("created.") == 3
+    assert again.stdout.count("was left as it is.") == 3
+    assert canary_bot(env, tmp_path, "plan", "reviews", "v2").returncode == 0
+
+
+def test_check_says_a_line_for_each_connection_and_what_to_do(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.objects())
+    env = environment(kube, tmp_path) | {
+        "SLACK_BOT_TOKEN": "xoxb-wrong",
+        "SLACK_APP_TOKEN": "xapp-wrong",
+        "SLACK_API_URL": "http://127.0.0.1:9/api/",
+    }
+
+    done = canary_bot(env, tmp_path, "check")
+
+    lines = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert done.returncode == 1
+    assert set(lines) == {"settings", "services", "redis", "prometheus", "kubernetes", "reviews", "slack"}
+    assert lines["kubernetes"].startswith("ok")
+    assert lines["reviews"].startswith("ok")
+    assert "Check REDIS_URL" in lines["redis"]
+    assert "Check PROMETHEUS_URL" in lines["prometheus"]
+    assert "xoxb-wrong" not in done.stdout + done.stderr
+
+
+def test_mistakes_in_services_yaml_are_all_told_at_once_with_their_lines(kube: KubeApi, tmp_path: Path) -> None:
+    wrong = reviews(weights=[20, 10, 100], bake="10min", wieghts=[1])
+    text = services_yaml({"reviews": wrong})
+
+    done = canary_bot(environment(kube, tmp_path, text), tmp_path, "check")
+
+    lines = text.splitlines()
+    assert done.returncode == 1
+    for key in ("weights", "bake", "wieghts"):
+        at = next(number for number, line in enumerate(lines, 1) if line.startswith(f"    {key}:"))
+        assert f"line {at}: services.reviews.{key}" in done.stdout + done.stderr
+
+
+def test_status_and_abort_say_that_there_is_nothing(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.objects())
+    with Redis(tmp_path / "redis") as redis:
+        env = environment(kube, tmp_path) | {"REDIS_URL": redis.url}
+
+        assert canary_bot(env, tmp_path, "status").stdout == "No rollout is live.\n"
+        assert canary_bot(env, tmp_path, "history", "reviews").stdout == "No rollout has been started yet.\n"
+        refused = canary_bot(env, tmp_path, "abort", "reviews", "--reason", "because")
+        assert (refused.returncode, refused.stderr.split(".")[0]) == (1, "reviews has no rollout")
+
+
+def test_usage_is_two_and_a_version_needs_no_settings(tmp_path: Path) -> None:
+    env = {"PATH": "/usr/bin:/bin"}
+
+    assert canary_bot(env, tmp_path, "nonsense").returncode == 2
+    assert canary_bot(env, tmp_path, "version").stdout.count(".") == 2
