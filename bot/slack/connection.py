@@ -24,8 +24,8 @@ from websocket import WebSocketApp
 PATH = "/slack/events"
 PING_EVERY = 5.0  # seconds
 PONGS_MISSED = 2.5
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between attempts to connect
-HANDSHAKE = 3.0  # seconds a new socket gets to open
+HANDSHAKE = 3.0  # seconds a new socket gets to open, doubled with every attempt that fails ...
+LONGEST_WAIT = 30.0  # ... up to this
 HANG_UP = 1.0  # seconds the reading thread gets to leave a socket
 DRAIN = 10.0  # seconds listeners get to finish
 
@@ -89,22 +89,19 @@ class SocketMode:
     def _watch(self) -> None:
         attempts = 0
         while not self._stop.is_set():
+            wait = self._ping_every / 5
             if self._is_lost():
-                self._connect()
+                wait = min(LONGEST_WAIT, HANDSHAKE * 2 ** min(attempts, 5))
                 attempts += 1
-                wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts - 1, 5))
-            else:
+                self._connect()
+            elif self._client.is_connected():
                 attempts = 0
-                wait = self._ping_every / 5
             self._stop.wait(wait)
 
     def _is_lost(self) -> bool:
         """No socket, and none on its way; or one that has been silent for longer than a living peer would be."""
-        now = time.time()
-        last = max(self._last_heard() or 0.0, self._tried_at)
-        if self._client.is_connected():
-            return now - last > PONGS_MISSED * self._ping_every
-        return now - last > HANDSHAKE
+        silent = time.time() - max(self._last_heard() or 0.0, self._tried_at)
+        return silent > (PONGS_MISSED * self._ping_every if self._client.is_connected() else HANDSHAKE)
 
     def _connect(self) -> None:
         self._hang_up()
