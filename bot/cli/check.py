@@ -61,23 +61,23 @@ def _services(outside: bootstrap.Outside) -> Iterator[Line]:
     for name in outside.catalogue.names:
         service = outside.catalogue.get(name)
         wanted = {
-            "VirtualService": service.virtual_service,
-            "DestinationRule": service.destination_rule,
-            "Service": service.host or service.name,
-            "Deployment": service.primary_deployment,
+            ("virtual_service",): ("VirtualService", service.virtual_service),
+            ("destination_rule",): ("DestinationRule", service.destination_rule),
+            ("host",): ("Service", service.host or service.name),
+            ("primary", "deployment"): ("Deployment", service.primary_deployment),
         }
         try:
             missing = [
-                f"{kind} {at}" for kind, at in wanted.items() if outside.kube.get(kind, service.namespace, at) is None
+                f"{outside.catalogue.written_at(name, *keys)}: there is no {kind} {at}"
+                for keys, (kind, at) in wanted.items()
+                if outside.kube.get(kind, service.namespace, at) is None
             ]
         except Fault as fault:
             yield Line(ok=False, part=name, sentence=fault.sentence)
             continue
         if missing:
-            listed = ", ".join(missing)
-            sentence = (
-                f"missing in namespace {service.namespace}: {listed}. `canary-bot init {name}` shows the mesh objects."
-            )
+            hint = f"`canary-bot init {name}` shows the mesh objects it needs."
+            sentence = f"{'; '.join(missing)} in namespace {service.namespace}. {hint}"
             yield Line(ok=False, part=name, sentence=sentence)
         else:
             yield Line(ok=True, part=name, sentence=f"every object is there (namespace {service.namespace})")

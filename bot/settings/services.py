@@ -47,9 +47,12 @@ _SENTENCES = {
 class Catalogue:
     """The services by the name people type."""
 
-    def __init__(self, services: Mapping[str, Service], source: str = "services.yaml") -> None:
+    def __init__(
+        self, services: Mapping[str, Service], source: str = "services.yaml", document: Tree | None = None
+    ) -> None:
         self._services = dict(services)
         self._source = source
+        self._document = document
 
     def __iter__(self) -> Iterator[Service]:
         return iter(self._services.values())
@@ -64,6 +67,12 @@ class Catalogue:
     def names(self) -> tuple[str, ...]:
         """In the order of the file."""
         return tuple(self._services)
+
+    def written_at(self, name: str, *keys: str) -> str:
+        """Where a key of a service is written, such as ``services.yaml line 14``; its nearest parent if it is not."""
+        if self._document is None:
+            return self._source
+        return f"{self._source} line {self._document.at(['services', name, *keys]).line}"
 
     def get(self, name: str) -> Service:
         """The service of that name.
@@ -89,10 +98,10 @@ def read_services(path: Path) -> Catalogue:
         raise SettingsError(path.name, [f"{path} cannot be read ({error.strerror}); SERVICES_FILE names it"]) from error
     except UnicodeDecodeError as error:
         raise SettingsError(path.name, [f"{path} is not UTF-8 text"]) from error
-    file, mistakes = _read(text)
+    document, file, mistakes = _read(text)
     if file is None or mistakes:
         raise SettingsError(path.name, [mistake.told(path) for mistake in sorted(set(mistakes))])
-    return Catalogue({name: entry.service(name) for name, entry in file.services.items()}, path.name)
+    return Catalogue({name: entry.service(name) for name, entry in file.services.items()}, path.name, document)
 
 
 def schema() -> dict[str, Any]:
@@ -115,15 +124,15 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def _read(text: str) -> tuple[ServicesFile | None, list[Mistake]]:
+def _read(text: str) -> tuple[Tree, ServicesFile | None, list[Mistake]]:
     tree, mistakes = parse(text)
     if tree.value == {} and mistakes:
-        return None, mistakes  # nothing to look at
+        return tree, None, mistakes  # nothing to look at
     root, defaults = _split(tree)
     file, wrong = _validate(ServicesFile, _with_defaults(root, defaults))
     # Also by themselves: a default that every service replaces would never be looked at. What they leave out is fine.
     _, wrong_defaults = _validate(ServiceSection, defaults, ignore="missing")
-    return file, [*mistakes, *wrong, *wrong_defaults]
+    return tree, file, [*mistakes, *wrong, *wrong_defaults]
 
 
 def _split(tree: Tree) -> tuple[Tree, Tree]:

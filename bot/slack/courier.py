@@ -14,7 +14,7 @@ import structlog
 
 from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
 from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.rollout.model import Entry, EntryKind, Rollout, RolloutId
 from bot.rollout.service import ApprovalRule
 from bot.slack.blocks import Message
 from bot.slack.cards import card
@@ -27,6 +27,9 @@ BURST = 4  # posts to one channel at once, then one a second
 REST = 60.0  # seconds a channel that cannot be written to is left alone
 KEPT_FOR = 3600.0  # seconds words wait for a channel that nobody opens to the bot
 BATCH = 1000
+
+# Entries after which a card has other buttons than before.
+BUTTONS_CHANGE = LOUD | {EntryKind.ASK, EntryKind.APPROVED}
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 Where = tuple[str, RolloutId]
@@ -149,7 +152,7 @@ class Courier:
                 ref = self._post_card(rollout, memory)
             if ref is None:
                 return
-            fresh = self._refresh(ref, rollout, memory)
+            fresh = self._refresh(ref, rollout, memory, urgent=any(_changes_buttons(letter) for letter in left))
             self._say(ref, rollout, left, memory, card_is_fresh=fresh)
         except CardGone as gone:
             log.info("slack.card_gone", rollout=rollout.id, reason=gone.sentence)
@@ -173,12 +176,16 @@ class Courier:
         memory.updated_at = self._clock.now()
         return ref
 
-    def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory) -> bool:
-        """Edit the card unless it was edited a moment ago; whether it now shows what is stored."""
+    def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory, *, urgent: bool) -> bool:
+        """Edit the card unless it was edited a moment ago; whether it now shows what is stored.
+
+        A question or an end is shown at once: nobody should look for a button that the thread speaks of.
+        """
         now = self._clock.now()
         if memory.updated_at == now:
             return True
-        if now - memory.updated_at < CARD_EVERY or not self._may(UPDATE) or not self._updates.take(now):
+        too_soon = now - memory.updated_at < CARD_EVERY and not urgent
+        if too_soon or not self._may(UPDATE) or not self._updates.take(now):
             return False
         self._channel.update_card(ref, self._card(rollout))
         memory.updated_at = now
@@ -253,6 +260,10 @@ class Courier:
 
 def _where(letter: Letter) -> Where:
     return (letter.key, letter.rollout_id)
+
+
+def _changes_buttons(letter: Letter) -> bool:
+    return letter.entry is not None and letter.entry.kind in BUTTONS_CHANGE
 
 
 def _is_loud(letter: Letter) -> bool:

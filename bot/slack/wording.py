@@ -126,7 +126,15 @@ def stage_title(stage: Stage, rollout: Rollout) -> str:
             back = "All users back on the primary"
             return f"Restore {target.primary_deployment}" if routes == ALL_CANARY else back
         case _:
-            return f"Bake for {stage.seconds / 60:.3g} min"
+            return f"Bake for {span(stage.seconds)}"
+
+
+def span(seconds: float) -> str:
+    """A length of time, for people: ``45 s``, ``10 min``, ``2 h``."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:g} s"
 
 
 def effect(rollout: Rollout) -> str:

@@ -154,6 +154,16 @@ def test_check_says_a_line_for_each_connection_and_what_to_do(kube: KubeApi, tmp
     assert "xoxb-wrong" not in done.stdout + done.stderr
 
 
+def test_check_names_the_line_of_a_deployment_that_is_not_there(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.objects())
+    text = services_yaml({"reviews": reviews(primary={"deployment": "reviews-v0", "container": "reviews"})})
+
+    done = canary_bot(environment(kube, tmp_path, text), tmp_path, "check")
+
+    at = next(number for number, line in enumerate(text.splitlines(), 1) if "reviews-v0" in line)
+    assert f"services.yaml line {at}: there is no Deployment reviews-v0" in done.stdout
+
+
 def test_mistakes_in_services_yaml_are_all_told_at_once_with_their_lines(kube: KubeApi, tmp_path: Path) -> None:
     wrong = reviews(weights=[20, 10, 100], bake="10min", wieghts=[1])
     text = services_yaml({"reviews": wrong})
