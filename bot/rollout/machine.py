@@ -422,9 +422,8 @@ def _leave(rollout: Rollout, judgement: Judgement | None, now: float) -> Change:
     if rollout.phase is Phase.ABORTING:
         text = f"{rollout.service} {rollout.version} is aborted: all users are on the old version. {rollout.reason}"
         return _enter(rollout, Phase.ABORTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
-    where = (
-        rollout.target.primary_deployment if stage.template is Template.UPGRADED else rollout.target.canary_deployment
-    )
+    upgraded = f"the upgraded {rollout.target.primary_deployment}"
+    where = upgraded if stage.template is Template.UPGRADED else rollout.target.canary_deployment
     text = f"{rollout.service} {rollout.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
     return _enter(rollout, Phase.PROMOTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
 
