@@ -1,0 +1,1 @@
+"""Set-up and drawing; not part of the product."""
