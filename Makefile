@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SCENARIO ?= happy
 
-.PHONY: demo sandbox test test-fast check format lint types contracts lock docs clean
+.PHONY: demo sandbox test test-fast check format lint types contracts lock bench docs clean
 
 demo: ## the main job, live, with no cluster and no Slack workspace
 	@scripts/setup.sh
@@ -41,6 +41,10 @@ lock: ## pin every package again, with hashes and no index address
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements/bot.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group dev -o requirements/dev.txt
 	echo 'hatchling>=1.27' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate - -o requirements/build.txt
+
+bench: ## timings, as a table
+	@scripts/setup.sh
+	$(PYTHON) -m bench
 
 docs: ## draw what is drawn from the code: states, services.yaml's keys and schema, .env.example
 	@scripts/setup.sh

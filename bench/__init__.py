@@ -1,0 +1,1 @@
+"""Timings. Machines are noisy: compare ratios of one run, not single figures."""
