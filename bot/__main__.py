@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -13,9 +14,11 @@ from bot import bootstrap, logs
 from bot.cli import objects, status
 from bot.cli.check import check
 from bot.controller.controller import Controller
-from bot.rollout.errors import CanaryError
+from bot.rollout.errors import CanaryError, Refusal
+from bot.rollout.judge.replay import DEFAULTS, replay, settings_of
 from bot.rollout.model import UserId
 from bot.settings.env import Settings, environment, read_settings
+from bot.settings.services import read_services
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say([version("canary-bot")])
         return 0
     try:
+        if arguments.command == "replay":  # needs no connection, so hardly any settings
+            return _replay(arguments)
         settings = read_settings(environment(), Path(".env"))
         if arguments.run is _run:
             logs.configure(settings.log_format, settings.log_level)
@@ -66,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     abort.add_argument("--reason", required=True)
     past = command("history", _history, "show past rollouts")
     past.add_argument("service", nargs="?")
+    recorded = commands.add_parser("replay", help="judge recorded intervals offline")
+    recorded.add_argument("file", type=Path, metavar="FILE", help="JSON Lines, one interval each")
+    recorded.add_argument("--service", help="with this service's tolerances, ceiling and bounds (SERVICES_FILE)")
+    recorded.add_argument("--output", choices=("text", "json"), default="text")
     commands.add_parser("version", help="show the version")
     return parser
 
@@ -124,6 +133,20 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     names = [arguments.service] if arguments.service else outside.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
     _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True)))
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    try:
+        lines = arguments.file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(f"{arguments.file} cannot be read: {error}.") from error
+    judged_by = DEFAULTS
+    if arguments.service:
+        catalogue = read_services(read_settings(environment(), Path(".env")).services_file)
+        judged_by = settings_of(catalogue.get(arguments.service).gates)
+    answers = replay(lines, judged_by)
+    _say(map(json.dumps, answers) if arguments.output == "json" else map(status.replayed, answers))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from bot.rollout.machine import describe
 from bot.rollout.model import Entry, Rollout
@@ -39,6 +40,18 @@ def story(entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         at = datetime.fromtimestamp(entry.at, UTC).strftime("%H:%M:%S")
         yield f"  {at}  {entry.by:<12} {entry.text}"
+
+
+def replayed(answer: dict[str, Any]) -> str:
+    """One line per judged interval, and the summary."""
+    if "summary" not in answer:
+        return f"{answer['t']:>8g} s  {answer['verdict']:<8} {answer['text']}"
+    summary = answer["summary"]
+    end = (
+        f"aborted at {summary['aborted_at']:g} s by {summary['aborted_by']}" if summary["aborted_by"] else "not aborted"
+    )
+    passed = [f"{s['stage']} at {s['passed_at']:g} s" for s in summary["stages"] if s["passed_at"] is not None]
+    return f"{end}; passed: {', '.join(passed) or 'none'}"
 
 
 def _minutes(seconds: float) -> str:
