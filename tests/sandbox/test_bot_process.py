@@ -1,0 +1,83 @@
+"""The production process as a child: HTTP mode, a wrong token, and probes that say what is wrong."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.catalogue import reviews, services_yaml
+from sandbox.kube import bookinfo
+from sandbox.kube.server import KubeApi
+from sandbox.people import CHANNEL, MAYA
+from sandbox.processes import Program, answers, free_port
+from sandbox.redis import Redis
+from sandbox.slack.server import Slack
+
+
+@contextmanager
+def a_bot(folder: Path, slack: Slack, **changes: str) -> Iterator[tuple[Program, int]]:
+    """The bot with a cluster and Redis, no Prometheus, and these settings; its probe port."""
+    (folder / "services.yaml").write_text(services_yaml({"reviews": reviews()}))
+    probes = free_port()
+    with KubeApi(start_seconds=0.02).load(bookinfo.objects()) as kube, Redis(folder / "redis") as redis:
+        env: Mapping[str, str] = {
+            "PATH": "/usr/bin:/bin",
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_API_URL": f"{slack.url}/api/",
+            "REDIS_URL": redis.url,
+            "PROMETHEUS_URL": "http://127.0.0.1:9",
+            "KUBECONFIG": str(kube.write_kubeconfig(folder / "kubeconfig")),
+            "PROBE_PORT": str(probes),
+            "TICK_SECONDS": "1",
+            **changes,
+        }
+        argv = [sys.executable, "-m", "bot", "run"]
+        healthy = answers(probes, "/healthz")
+        bot = Program(argv, log=folder / "bot.log", ready=healthy, env=env, directory=folder)
+        try:
+            yield bot.start(), probes
+        finally:
+            bot.stop(grace_seconds=20)
+
+
+def readiness(port: int) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@pytest.mark.sandbox
+def test_in_http_mode_signed_commands_are_answered(tmp_path: Path) -> None:
+    port = free_port()
+    with Slack() as slack:
+        mode = {"SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port)}
+        with a_bot(tmp_path, slack, **mode):
+            slack.request_url(f"http://127.0.0.1:{port}/slack/events")
+
+            delivery = slack.command(MAYA, CHANNEL, "services")
+
+            assert delivery.acknowledged
+            slack.wait_for(lambda workspace: [m for m in workspace.ephemerals(MAYA) if "reviews" in m.text])
+
+
+@pytest.mark.sandbox
+def test_a_wrong_token_keeps_the_process_alive_unready_and_secret(tmp_path: Path) -> None:
+    with Slack() as slack:
+        wrong = {"SLACK_BOT_TOKEN": "xoxb-wrong-1234567890", "SLACK_APP_TOKEN": "xapp-wrong-1234567890"}
+        with a_bot(tmp_path, slack, **wrong) as (bot, probes):
+            status, text = readiness(probes)
+
+            assert (bot.running, status) == (True, 503)
+            assert "slack: Slack is not connected." in text
+            assert "prometheus: cannot be reached" in text
+            assert "kubernetes" not in [line.split(":")[0] for line in text.splitlines() if "ok" not in line]
+    assert "wrong-1234567890" not in (tmp_path / "bot.log").read_text()
