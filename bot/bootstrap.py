@@ -26,9 +26,9 @@ from bot.adapters.scheduler import Job, Scheduler
 from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.controller import Controller, Watch
-from bot.controller.ports import Ports
+from bot.controller.ports import Clock, Ports
 from bot.probes import OwnMetrics, Probes
-from bot.rollout.desired import Action
+from bot.rollout.desired import Action, SetRoutes
 from bot.rollout.errors import Fault
 from bot.rollout.model import Entry, EntryKind, Judgement, Phase, Rollout, RolloutId
 from bot.settings.env import HttpMode as HttpSettings
@@ -42,6 +42,7 @@ from bot.slack.courier import Courier
 
 COURIER_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
+LETTERS_COUNTED = 1000  # beyond it the outbox is "very long", and counting on costs more than it tells
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -104,7 +105,7 @@ def make_controller(outside: Outside, watch: Watch | None = None) -> Controller:
     return Controller(services=services, ports=outside.ports, new_id=new_id, watch=watch or Watch())
 
 
-def measured(own: OwnMetrics) -> Watch:
+def measured(own: OwnMetrics, clock: Clock) -> Watch:
     """What the controller tells, counted and logged once."""
 
     def changed(before: Rollout, after: Rollout, entries: Sequence[Entry]) -> None:
@@ -126,6 +127,8 @@ def measured(own: OwnMetrics) -> Watch:
         log.warning("outside_fault", service=rollout.service, system=fault.system, sentence=fault.sentence)
 
     def acted(rollout: Rollout, action: Action) -> None:
+        if isinstance(action, SetRoutes) and rollout.phase is Phase.ABORTING:
+            own.abort_accepted(clock.now() - rollout.since)
         log.info("acted", service=rollout.service, rollout=rollout.id, action=type(action).__name__, detail=str(action))
 
     return Watch(
@@ -152,7 +155,7 @@ class Bot:
         registry = CollectorRegistry()
         self._own = OwnMetrics(registry)
         self._outside = outside
-        self._controller = make_controller(outside, measured(self._own))
+        self._controller = make_controller(outside, measured(self._own, outside.ports.clock))
         client = web_client(slack.bot_token.reveal(), slack.api_url)
         approvers = Approvers(client, outside.ports.clock.now)
         self._courier = Courier(
@@ -174,7 +177,7 @@ class Bot:
         self._scheduler = Scheduler(
             [
                 Job(name="sweep", seconds=settings.tick_seconds, run=self._sweep),
-                Job(name="courier", seconds=COURIER_SECONDS, run=self._courier.deliver),
+                Job(name="courier", seconds=COURIER_SECONDS, run=self._deliver),
             ]
         )
         self._probes = Probes(port=settings.probe_port, ready=self._ready, registry=registry)
@@ -184,6 +187,7 @@ class Bot:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        self._own.leader(leads=True)  # there is one replica (deploy/deployment.yaml says why)
         self._probes.start()
         self._scheduler.start()
         self._connection.start()
@@ -198,6 +202,10 @@ class Bot:
         except Fault as fault:
             log.warning("letters_kept", sentence=fault.sentence)
         self._probes.close()
+
+    def _deliver(self) -> None:
+        self._own.outbox(len(self._outside.outbox.pending(LETTERS_COUNTED)))
+        self._courier.deliver()
 
     def _sweep(self) -> None:
         live = self._outside.ports.store.live()

@@ -16,7 +16,7 @@ from typing import Any
 from bot.adapters import routes as edits
 from bot.adapters.kube import Kube, Unanswered
 from bot.adapters.routes import VirtualService
-from bot.controller.ports import MeshSight
+from bot.controller.ports import Marks, MeshSight
 from bot.rollout.errors import Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 
@@ -75,9 +75,10 @@ class IstioMesh:
 
         self._write(target, edit)
 
-    def beat(self, target: Target, owner: RolloutId) -> None:
-        """Renew the heartbeat annotation, by which the watchdog knows that somebody is in charge."""
-        self._write(target, lambda vs: edits.beat(vs, owner, self._now()))
+    def marks(self, namespace: str, virtual_service: str) -> Marks | None:
+        """The marks of whatever rollout holds the object; None when there are none, or no object."""
+        vs = self._kube.get("VirtualService", namespace, virtual_service)
+        return None if vs is None else edits.marks_of(vs)
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
         """The object ``route`` would write now; nothing is written.

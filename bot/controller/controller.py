@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.controller import observe
+from bot.controller.adoption import adopt
 from bot.controller.commands import Seen
 from bot.controller.ports import Ports
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of
@@ -110,9 +111,24 @@ class Controller:
         return self._command(service, change)
 
     def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
-        """Everyone back to the healthy side, now; see ``machine.abort``."""
+        """Everyone back to the healthy side, now; see ``machine.abort``.
+
+        A rollout that the store has forgotten is aborted from its marks in the cluster.
+        """
         said = reason.strip().rstrip(".") or "no reason given"
-        return self._command(service, lambda rollout, now: machine.abort(rollout, by, f"{said}.", now))
+        known = self._service(service)
+        with self._alone(known.key):
+            marks = (
+                self._ports.mesh.marks(known.namespace, known.virtual_service) if self._is_forgotten(known) else None
+            )
+            if marks is None:
+                return self._command(service, lambda rollout, now: machine.abort(rollout, by, f"{said}.", now))
+            now = self._ports.clock.now()
+            found = adopt(known, marks, by, self._ports, now)
+            aborting, entries = machine.abort(found, by, f"{said}. Its state was lost; its marks were not.", now)
+            stored = self._ports.store.create(aborting, entries)
+            self._watch.changed(found, stored, entries)
+            return self._look_after_command(stored)
 
     def pause(self, service: str, *, by: UserId) -> Rollout:
         """See ``machine.pause``."""
@@ -262,6 +278,9 @@ class Controller:
         except Fault as fault:
             self._watch.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved
+
+    def _is_forgotten(self, known: Service) -> bool:
+        return self._ports.store.active(known.key) is None
 
     def _refuse_second(self, known: Service) -> None:
         live = self._ports.store.active(known.key)

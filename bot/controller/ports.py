@@ -122,6 +122,19 @@ class MeshSight:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What a rollout left on its VirtualService at its first write: enough to bring users home without a store.
+
+    Attributes:
+        recorded: the primary's template as it was.
+    """
+
+    owner: RolloutId
+    target: Target
+    recorded: PodTemplate
+
+
 class Mesh(Protocol):
     """Istio's VirtualServices: only the managed routes' weights and mirror are ours."""
 
@@ -142,6 +155,13 @@ class Mesh(Protocol):
         """Leave ``routes`` behind for good: annotations and inserted routes go.
 
         Where ``routes`` is what the recorded original says in meaning, the original is restored field for field.
+        """
+
+    def marks(self, namespace: str, virtual_service: str) -> Marks | None:
+        """The marks of whatever rollout holds the object; None when there are none, or no object.
+
+        Raises:
+            Fault: they are there and cannot be read.
         """
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:

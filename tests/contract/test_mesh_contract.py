@@ -255,17 +255,6 @@ def test_admission_warnings_are_heard(api: KubeApi, tmp_path: Path) -> None:
     )
 
 
-def test_the_heartbeat_changes_nothing_else(api: KubeApi, tmp_path: Path) -> None:
-    kube = kube_of(api, tmp_path)
-    IstioMesh(kube, lambda: 1000.0).route(TARGET, QUARTER, ME, RECORDED)
-    before = live(api)
-    IstioMesh(kube, lambda: 1060.5).beat(TARGET, ME)
-    after = live(api)
-    assert after["spec"] == before["spec"]
-    changed = {k for k, v in after["metadata"]["annotations"].items() if v != before["metadata"]["annotations"][k]}
-    assert (changed, after["metadata"]["annotations"]["canary-bot/heartbeat"]) == ({"canary-bot/heartbeat"}, "1060")
-
-
 def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:
     with KubeApi(istio_versions=("v1alpha3", "v1beta1")) as api:
         kube = kube_of(api.load(bookinfo.objects()), tmp_path)

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from bot.adapters import routes as edits
-from bot.controller.ports import MeshSight
+from bot.controller.ports import Marks, MeshSight
 from bot.rollout.errors import Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 
@@ -79,9 +79,10 @@ class InMemoryMesh:
             self._put(left)
             self.written.append(routes)
 
-    def beat(self, target: Target, owner: RolloutId) -> None:
-        with _refusals_as_contention():
-            self._put(edits.beat(self._get(target), owner, self._now()))
+    def marks(self, namespace: str, virtual_service: str) -> Marks | None:
+        if self.outage:
+            raise self.outage
+        return edits.marks_of(self._objects[namespace, virtual_service])
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
         return edits.take(self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now())

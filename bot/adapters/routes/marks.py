@@ -22,7 +22,8 @@ from bot.adapters.routes.managed import (
 )
 from bot.adapters.routes.meaning import read_routes
 from bot.adapters.routes.writing import canary_destination, mirrors_canary, write_routes
-from bot.rollout.errors import Refusal
+from bot.controller.ports import Marks
+from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 
 OWNER = "canary-bot/rollout"
@@ -75,14 +76,6 @@ def leave(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
     return original if read_routes(original, target) == routes else _unmarked(write_routes(vs, target, routes))
 
 
-def beat(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
-    """A copy of ``vs`` with a fresh heartbeat and nothing else changed."""
-    refuse_other_owner(vs, owner)
-    new = deepcopy(vs)
-    new["metadata"].setdefault("annotations", {})[HEARTBEAT] = str(int(now))
-    return new
-
-
 def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
     """Refuse an object that another rollout holds."""
     if owner_of(vs) not in {None, owner}:
@@ -93,12 +86,6 @@ def owner_of(vs: VirtualService) -> RolloutId | None:
     """The rollout that holds the object."""
     owner = _annotations(vs).get(OWNER)
     return RolloutId(owner) if owner else None
-
-
-def heartbeat_of(vs: VirtualService) -> float | None:
-    """When the owner last wrote its heartbeat, seconds since the epoch."""
-    text = _annotations(vs).get(HEARTBEAT)
-    return float(text) if text else None
 
 
 def read_restore(vs: VirtualService) -> Restore | None:
@@ -116,6 +103,22 @@ def read_restore(vs: VirtualService) -> Restore | None:
         return Restore(target=_target(saved["target"]), routes=saved["routes"], recorded=recorded)
     except (ValueError, TypeError, KeyError) as error:
         raise Refusal(f"The annotation {RESTORE} of {title(vs)} is damaged: put the routes right by hand.") from error
+
+
+def marks_of(vs: VirtualService) -> Marks | None:
+    """Who holds the object and what is needed to bring users home; None when nobody does.
+
+    Raises:
+        Fault: the marks are damaged.
+    """
+    owner = owner_of(vs)
+    try:
+        restore = read_restore(vs)
+    except Refusal as damaged:
+        raise Fault("Kubernetes", damaged.sentence) from damaged
+    if owner is None or restore is None:
+        return None
+    return Marks(owner=owner, target=restore.target, recorded=restore.recorded)
 
 
 def managed_part(vs: VirtualService, target: Target) -> object:

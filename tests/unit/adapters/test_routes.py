@@ -296,7 +296,7 @@ def test_the_restore_annotation_says_all_that_an_abort_needs() -> None:
     live = take(virtual_service({"name": "main", "route": [to("v1")]}), Routes(canary=20), GET_ONLY)
     expected = r.Restore(target=GET_ONLY, routes={"main": {"route": [to("v1")]}}, recorded=RECORDED)
     assert r.read_restore(live) == expected
-    assert (r.owner_of(live), r.heartbeat_of(live)) == (OWNER, 1000.0)
+    assert (r.owner_of(live), live["metadata"]["annotations"][r.HEARTBEAT]) == (OWNER, "1000")
 
 
 def test_the_way_home_needs_no_annotations_even_with_our_mirror_still_on() -> None:

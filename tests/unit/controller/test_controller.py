@@ -406,3 +406,37 @@ def test_the_services_approval_rule_and_gates_of_the_start_hold_until_the_end() 
 
     assert rig.live().gates == started.gates
     rig.until(lambda rollout: rollout.phase is Phase.PROMOTED)
+
+
+@pytest.mark.parametrize("stage", ["mirror", "shift 60", "upgrade", "switchback 50", "bake"])
+def test_a_rollout_that_the_store_has_forgotten_is_aborted_from_its_marks(stage: str) -> None:
+    rig = Rig()
+    before = rig.mesh.virtual_service()
+    rig.start()
+    rig.at(stage)
+    rig.store = InMemoryStore()
+    rig.controller = rig.restarted()
+
+    rig.controller.abort("reviews", by=OMAR, reason="redis was wiped")
+    rig.until(lambda rollout: rollout.ended)
+
+    assert rig.newest().phase is Phase.ABORTED
+    assert rig.mesh.virtual_service()["spec"] == before["spec"]
+    assert "annotations" not in rig.mesh.virtual_service()["metadata"]
+    assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
+
+
+def test_a_start_is_refused_while_forgotten_marks_are_there_and_says_what_cleans_up() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("mirror")
+    rig.store = InMemoryStore()
+    rig.controller = rig.restarted()
+
+    with pytest.raises(Refusal, match="still carries the marks of rollout r-1; `canary-bot abort reviews` cleans up"):
+        rig.start()
+
+
+def test_an_abort_without_rollout_and_without_marks_is_refused() -> None:
+    with pytest.raises(Refusal, match="has no rollout"):
+        Rig().controller.abort("reviews", by=OMAR, reason="because")
