@@ -343,8 +343,9 @@ def _upgrade_fails(rollout: Rollout, sight: Sight | None, _judgement: Judgement,
     name = rollout.target.primary_deployment
     what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"
     reason = f"{name} could not be {what}: {why}"
+    ready = f"{sight.canary.ready} of {sight.canary.wanted} pods"
     text = (
-        f"{reason} All users stay on {rollout.version} ({rollout.target.canary_deployment}), which is healthy. "
+        f"{reason} All users stay on {rollout.version} ({rollout.target.canary_deployment}, {ready} ready). "
         "Retry, abort (the old image is restored before any user returns), or accept it as it is."
     )
     return _enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (_entry(now, EntryKind.HALTED, text),)
