@@ -121,10 +121,17 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
-    by = UserId(f"{getpass.getuser()} (shell)")
+    by = UserId(f"{_user()} (shell)")
     rollout = _controller(settings).abort(arguments.service, by=by, reason=arguments.reason)
     _say([f"{rollout.service} {rollout.version}: {rollout.phase}."])
     return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id has no name
+        return "somebody"
 
 
 def _history(settings: Settings, arguments: argparse.Namespace) -> int:

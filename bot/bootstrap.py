@@ -41,6 +41,7 @@ from bot.slack.connection import Connection, HttpMode, SocketMode
 from bot.slack.courier import Courier
 
 COURIER_SECONDS = 1.0
+REINDEX_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
 LETTERS_COUNTED = 1000  # beyond it the outbox is "very long", and counting on costs more than it tells
 
@@ -54,6 +55,7 @@ class Outside:
     catalogue: Catalogue
     kube: Kube
     ports: Ports
+    store: RedisStore
     outbox: RedisOutbox
     metrics: PrometheusMetrics
 
@@ -69,15 +71,16 @@ def connect(settings: Settings) -> Outside:
     kube = Kube.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
     metrics = prometheus(settings.prometheus)
     link = redis_link.connect(settings.redis_url.reveal())
+    store = RedisStore(link)
     ports = Ports(
-        store=RedisStore(link),
+        store=store,
         mesh=IstioMesh(kube, clock.now),
         workloads=KubeWorkloads(kube),
         surveyor=KubeSurveyor(kube),
         metrics=metrics,
         clock=clock,
     )
-    return Outside(catalogue=catalogue, kube=kube, ports=ports, outbox=RedisOutbox(link), metrics=metrics)
+    return Outside(catalogue=catalogue, kube=kube, ports=ports, store=store, outbox=RedisOutbox(link), metrics=metrics)
 
 
 def prometheus(settings: PrometheusSettings) -> PrometheusMetrics:
@@ -178,6 +181,8 @@ class Bot:
             [
                 Job(name="sweep", seconds=settings.tick_seconds, run=self._sweep),
                 Job(name="courier", seconds=COURIER_SECONDS, run=self._deliver),
+                # A lost index would hide live rollouts from the sweep; the services' own keys bring it back.
+                Job(name="reindex", seconds=REINDEX_SECONDS, run=outside.store.reindex),
             ]
         )
         self._probes = Probes(port=settings.probe_port, ready=self._ready, registry=registry)

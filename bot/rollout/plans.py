@@ -53,6 +53,7 @@ def make_plan(service: Service, topology: Topology, overrides: Overrides = Overr
     """
     weights = overrides.weights or service.weights
     check_weights(weights)
+    _check_auto(service, overrides)
     approve = frozenset[ApproveAt]() if overrides.auto else frozenset(service.approve)
     mirror = Stage(
         name="mirror",
@@ -73,6 +74,16 @@ def make_plan(service: Service, topology: Topology, overrides: Overrides = Overr
         for weight in weights
     )
     return (mirror, *shifts, *_ending(service, topology, approve, seconds))
+
+
+def _check_auto(service: Service, overrides: Overrides) -> None:
+    """Starting with every approval given is approving one's own rollout, alone."""
+    rule = service.approvals
+    if overrides.auto and service.approve and (not rule.own or rule.count > 1):
+        raise Refusal(
+            f"{service.name} cannot be started with --auto: somebody else must approve it. "
+            "It can where services.yaml says `approvals: {self: true, count: 1}`."
+        )
 
 
 def _ending(service: Service, topology: Topology, approve: frozenset[ApproveAt], seconds: float) -> tuple[Stage, ...]:

@@ -195,6 +195,10 @@ class Desk:
             self.start_form(caller, asked.service)
             return
         service = self._only_service(asked)
+        if asked.overrides.auto:  # it gives every approval in advance, so it is an approver's to give
+            rules = {known.name: known.approvals for known in self.engine.services()}
+            if service in rules:
+                self.approvers.check_approver(caller.person, rules[service])
         # Always the service's own channel: whoever follows its releases follows that one, wherever this was typed.
         rollout = self.engine.start(service, asked.version, by=caller.person.id, channel="", overrides=asked.overrides)
         here = caller.channel_name and rollout.channel.lstrip("#") == caller.channel_name

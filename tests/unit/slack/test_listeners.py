@@ -203,6 +203,14 @@ def test_a_service_left_out_is_asked_for_when_several_are_live(workspace: Worksp
     assert workspace.engine.asked == []
 
 
+def test_only_approvers_start_with_every_approval_given(workspace: Workspace) -> None:
+    workspace.types("start reviews v2 --auto", user=LENA)
+    assert workspace.engine.asked == []
+
+    workspace.types("start reviews v2 --auto", user=OMAR, trigger="t1")
+    assert workspace.engine.asked == [("start", "reviews", OMAR)]
+
+
 def test_only_approvers_approve_by_typing(workspace: Workspace) -> None:
     workspace.asking()
 
