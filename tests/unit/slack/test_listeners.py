@@ -207,7 +207,7 @@ def test_only_approvers_start_with_every_approval_given(workspace: Workspace) ->
     workspace.types("start reviews v2 --auto", user=LENA)
     assert workspace.engine.asked == []
 
-    workspace.types("start reviews v2 --auto", user=OMAR, trigger="t1")
+    workspace.types("start reviews v2 --auto", user=OMAR)
     assert workspace.engine.asked == [("start", "reviews", OMAR)]
 
 
