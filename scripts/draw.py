@@ -10,6 +10,7 @@ from bot.rollout.machine import TRANSITIONS
 from bot.rollout.model import ENDED, Phase
 from bot.settings.services import schema, schema_text
 from bot.settings.variables import env_example
+from scripts.advice import INTRODUCTION, SECTIONS
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,33 +59,27 @@ def states() -> str:
 
 def services() -> str:
     """Every key of services.yaml."""
-    whole = schema()
-    lines = [
-        "# services.yaml",
-        "",
-        "Drawn by `make docs` from the definitions that read the file. `defaults:` holds what",
-    ]
-    lines += [
-        "every service says unless it says otherwise, merged key by key; `services:` holds the services by the name"
-    ]
-    lines += [
-        "people type. `canary-bot check` tells every mistake with its line. An editor that knows JSON Schema can use"
-    ]
-    lines += ["[services.schema.json](services.schema.json)."]
-    for name, section in whole["$defs"].items():
-        if not section.get("properties"):
-            continue
-        lines += ["", f"## {name.removesuffix('Section').lower()}", ""]
-        lines += [section["description"], ""] if section.get("description") else []
-        lines += ["| key | default | |", "|---|---|---|"]
-        lines += [_row(key, part) for key, part in section["properties"].items()]
+    parts = {name.removesuffix("Section").lower(): part for name, part in schema()["$defs"].items()}
+    lines = ["# services.yaml", "", INTRODUCTION]
+    for name, (heading, advice) in SECTIONS.items():
+        section = parts.pop(name)
+        lines += ["", f"## {heading}", "", section["description"], ""]
+        lines += ["| key | default | what it says | when to change it |", "|---|---|---|---|"]
+        lines += [_row(key, part, advice.get(key, "")) for key, part in section["properties"].items()]
+        _refuse_rest(f"advice on {name}", advice.keys() - section["properties"].keys())
+    _refuse_rest("sections without a heading", {name for name, part in parts.items() if part.get("properties")})
     return "\n".join(lines) + "\n"
 
 
-def _row(key: str, part: dict[str, Any]) -> str:
+def _refuse_rest(what: str, rest: set[str]) -> None:
+    if rest:
+        raise LookupError(f"scripts/advice.py and the schema disagree, {what}: {', '.join(sorted(rest))}")
+
+
+def _row(key: str, part: dict[str, Any], advice: str) -> str:
     simple = isinstance(part.get("default"), str | int | float | list)
     default = f"`{json.dumps(part['default'])}`" if simple else ""
-    return f"| `{key}` | {default} | {part.get('description', 'See below.')} |"
+    return f"| `{key}` | {default} | {part.get('description', 'See below.')} | {advice} |"
 
 
 def main() -> None:

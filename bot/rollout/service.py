@@ -44,7 +44,7 @@ class GateAction(StrEnum):
 class ApprovalRule:
     """Who may approve, how many of them, and what silence means."""
 
-    approvers: tuple[str, ...] = ()  # Slack user ids, user group ids or @handles; empty: anyone in the channel
+    approvers: tuple[str, ...] = ()  # Slack user ids, user group ids or @handles; empty: any member of the workspace
     count: int = 1
     own: bool = False  # may the person who started it approve it?
     timeout: float = 1800.0

@@ -139,7 +139,7 @@ class ServiceSection(Section):
     channel: Channel
     """Where its rollouts are told."""
     approvers: tuple[Approver, ...] = _RULE.approvers
-    """User groups or user ids that may approve; anyone in the channel when empty."""
+    """User groups or user ids that may approve; any member of the workspace when empty."""
     approvals: ApprovalsSection = ApprovalsSection()
     prometheus: PrometheusSection = PrometheusSection()
     virtual_service: ObjectName

@@ -83,7 +83,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeState:
-    """All that is remembered between two intervals; a small JSON value (``replay`` and the store keep it).
+    """All that is remembered between two intervals; small, and the same after ``saved``.
 
     ``recent``: (t, requests, errors) of the primary over the last minute. ``past_share``: its errors' share before.
     """
@@ -286,7 +286,7 @@ def _verdict(state: JudgeState, t: float, total: float, blame: str, settings: Ju
     needed = math.log(1 / settings.alpha_pass)
     shown = all(m.proof.log_e >= needed and m.proof.stage_log_e >= 0 for m in state.metrics)
     served = t - state.stage_began >= settings.least_seconds and state.stage_requests >= settings.least_requests
-    fresh = t in (state.canary_at, state.primary_at)
+    fresh = t == state.canary_at == state.primary_at  # half a row must not be what lets a stage pass
     return Verdict.PASS if shown and served and fresh and total <= 0 and blame == "canary" else Verdict.WATCH
 
 

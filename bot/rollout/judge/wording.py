@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from bot.rollout.judge.judge import Assessment, JudgeState, Metric, Verdict, limits_of
 from bot.rollout.judge.ratio import GRID, Ratio
 from bot.rollout.judge.settings import JudgeSettings
 
 FEW = 5  # bad requests of the primary; below it "most likely" would be a guess
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing
+MOST_SAID = math.log(1000)  # "sure" is capped at 99.9 %: beyond it no model deserves to be believed
 
 
 def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> str:
@@ -25,7 +28,7 @@ def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> 
         case Verdict.HOLD:
             return f"Both versions are failing: {_sides(metric)}. Going back would not help; promotion waits."
         case Verdict.NO_DATA:
-            return "No fresh metrics for 2 min. Promotion waits; nothing was judged."
+            return f"No fresh metrics for {settings.no_data_after / 60:.2g} min. Promotion waits; nothing was judged."
         case _:
             return _watching(metric, ratio, assessment)
 
@@ -33,11 +36,12 @@ def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> 
 def _aborted(state: JudgeState, metric: Metric, ratio: Ratio, settings: JudgeSettings) -> str:
     after = f"{(state.watermark or 0) - (state.began or 0):.0f} s"
     if state.aborted_by == "ceiling":
-        return f"Aborted after {after}: {_sides(state.metrics[0])}. Nowhere allowed: {settings.ceiling * 100:g} %."
+        return f"Aborted after {after}: {_sides(state.metrics[0])}. Never allowed: over {settings.ceiling * 100:g} %."
     limits = limits_of(metric, settings)
     few = metric.totals[3] < FEW or ratio.high >= GRID[-1]
     times = f"over {ratio.low:.2g}x as many" if few else f"at least {ratio.low:.2g}x, most likely {ratio.best:.2g}x"
-    sure = f" {ratio.sure * 100:.3g} % sure it is worse than allowed." if ratio.sure >= WORTH_SAYING else ""
+    more = "More than " if ratio.log_sure > MOST_SAID else ""
+    sure = f" {more}{ratio.sure * 100:.3g} % sure it is worse than allowed." if ratio.sure >= WORTH_SAYING else ""
     return f"Aborted after {after}: {_sides(metric)}: {times}. Allowed: {limits.tolerance:g}x.{sure}"
 
 

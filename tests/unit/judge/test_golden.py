@@ -66,10 +66,12 @@ def test_worse(saved: bool) -> None:  # noqa: FBT001  # a parameter of the table
     assert seen == pytest.approx(WORSE, abs=1e-6)
 
 
-def test_not_worse() -> None:
+@pytest.mark.parametrize("saved", [False, True], ids=["streaming", "through JSON at every row"])
+def test_not_worse(saved: bool) -> None:  # noqa: FBT001  # a parameter of the table
     proof, seen = Proof.fresh(), []
     for row in ROWS:
         proof = proof.step(relative(row, 1.5, 0.005, LOWER, 1.0), math.log(20) / 4)
+        proof = Proof(**{k: tuple(v) for k, v in json.loads(json.dumps(asdict(proof))).items()}) if saved else proof
         seen.append(proof.log_e)
 
     assert seen == pytest.approx(NOT_WORSE, abs=1e-6)

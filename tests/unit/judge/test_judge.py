@@ -124,16 +124,16 @@ def test_evidence_never_grows_by_more_than_its_cap_and_is_never_no_number(run: l
         state, assessment = step(state, interval, DEFAULTS)
         assert math.isfinite(assessment.log_e)
         grown = state.metrics[0].bets.log_e - before
-        assert grown <= math.log(1 / (0.05 * 0.6)) / 3 + 0.2
+        assert grown <= math.log(1 / (0.05 * 0.6)) / 3 + 1e-6
         before = state.metrics[0].bets.log_e
 
 
 @settings(max_examples=60, deadline=None)
-@given(run=RUNS, at=st.integers(min_value=0, max_value=19))
-def test_one_more_canary_error_never_lowers_the_evidence(run: list[tuple[Counts, Counts]], at: int) -> None:
-    (requests, errors), primary = run[at % len(run)]  # type: ignore[misc]  # drawn with both sides
-    worse = [*run]
-    worse[at % len(run)] = ((requests, min(errors + 1, requests)), primary)
+@given(run=RUNS)
+def test_one_more_canary_error_never_lowers_the_evidence(run: list[tuple[Counts, Counts]]) -> None:
+    """At the row it is in. Later rows may weigh a capped row's bets differently, which the cap makes no law of."""
+    (requests, errors), primary = run[-1]  # type: ignore[misc]  # drawn with both sides
+    worse = [*run[:-1], ((requests, min(errors + 1, requests)), primary)]
     one, two = (judged(rows(some))[0] for some in (run, worse))
 
     if not one.aborted_by:

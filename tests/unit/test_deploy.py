@@ -1,0 +1,322 @@
+"""The image and the manifests: what they start, what they may do in the cluster, and that the code needs just that."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.adapters import routes as edits
+from bot.adapters.kube import KINDS
+from bot.adapters.workloads import template_patch
+from bot.rollout.model import ALL_CANARY, HOME, Routes, Topology
+from bot.settings.variables import VARIABLES
+from sandbox.kube import bookinfo
+from tests.builders import a_rollout, a_target
+from tests.unit.cel import evaluate
+
+ROOT = Path(__file__).parent.parent.parent
+KNOWN = {variable.name for variable in VARIABLES} | {f"{v.name}_FILE" for v in VARIABLES if v.secret}
+
+Object = dict[str, Any]
+Grant = tuple[str, str, str]
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def documents(name: str) -> list[Object]:
+    return list(yaml.safe_load_all(text(f"deploy/{name}")))
+
+
+def of_kind(name: str, kind: str) -> list[Object]:
+    return [document for document in documents(name) if document["kind"] == kind]
+
+
+# The image
+
+DOCKERFILE = text("Dockerfile")
+FINAL = DOCKERFILE.rpartition("\nFROM ")[2]
+
+
+def test_the_image_runs_as_a_number_that_is_not_root_and_starts_the_bot() -> None:
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", FINAL, re.MULTILINE)
+    assert 'ENTRYPOINT ["canary-bot"]\nCMD ["run"]' in FINAL
+
+
+def test_the_image_holds_the_bot_alone_from_pinned_packages() -> None:
+    copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
+    sources = {source for line in copied for source in line}
+    let_in = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}
+
+    assert sources == {"requirements/", "pyproject.toml", "README.md", "LICENSE", "bot/"} == let_in
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    assert [line for line in FINAL.splitlines() if line.startswith("COPY")] == [
+        "COPY --from=build /opt/canary-bot /opt/canary-bot"
+    ]
+    fetched = [line for line in DOCKERFILE.splitlines() if "pip install" in line and "dist/*.whl" not in line]
+    assert fetched
+    assert all("--require-hashes" in line for line in fetched)
+
+
+def test_the_image_can_name_who_aborts_from_a_shell_in_it() -> None:
+    assert "USER=canary-bot" in FINAL, "without it getpass.getuser() fails for a uid that no passwd file knows"
+
+
+# The Deployment
+
+DEPLOYMENT = documents("deployment.yaml")[0]
+POD = DEPLOYMENT["spec"]["template"]["spec"]
+CONTAINER = POD["containers"][0]
+
+
+def test_everything_in_the_kustomization_is_there_and_of_one_namespace() -> None:
+    kustomization = documents("kustomization.yaml")[0]
+    names = {thing["metadata"]["name"] for path in kustomization["resources"] for thing in documents(path)}
+
+    assert all((ROOT / "deploy" / path).exists() for path in kustomization["configMapGenerator"][0]["files"])
+    assert POD["serviceAccountName"] in names
+    assert POD["volumes"][0]["configMap"]["name"] == kustomization["configMapGenerator"][0]["name"]
+    assert DEPLOYMENT["metadata"]["namespace"] == kustomization["namespace"]
+
+
+def test_the_deployment_sets_only_settings_that_exist_and_the_image_of_this_version() -> None:
+    version = tomllib.loads(text("pyproject.toml"))["project"]["version"]
+
+    assert {entry["name"] for entry in CONTAINER["env"]} <= KNOWN
+    assert set(documents("secret.example.yaml")[0]["stringData"]) <= KNOWN
+    assert CONTAINER["image"] == f"canary-bot:{version}"
+
+
+def test_the_settings_mounts_and_probes_agree_with_each_other() -> None:
+    values = {entry["name"]: entry["value"] for entry in CONTAINER["env"]}
+    port = CONTAINER["ports"][0]
+    mounted = CONTAINER["volumeMounts"][0]["mountPath"]
+    probes = {CONTAINER[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+    annotations = DEPLOYMENT["spec"]["template"]["metadata"]["annotations"]
+
+    assert values["SERVICES_FILE"] == f"{mounted}/services.yaml"
+    assert values["PROBE_PORT"] == str(port["containerPort"]) == annotations["prometheus.io/port"]
+    assert {CONTAINER[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")} == {port["name"]}
+    assert probes == {"/healthz", "/readyz"}
+    assert CONTAINER["envFrom"][0]["secretRef"]["name"] == documents("secret.example.yaml")[0]["metadata"]["name"]
+
+
+def test_there_is_one_bot_at_a_time_and_it_is_restricted() -> None:
+    assert DEPLOYMENT["spec"]["replicas"] == 1
+    assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
+    assert POD["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert CONTAINER["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert CONTAINER["resources"]["limits"]["memory"]
+
+
+# What it may do in the cluster
+
+NEEDED: Mapping[tuple[str, str], str] = {
+    ("VirtualService", "get"): "the managed routes, at every look",
+    ("VirtualService", "list"): "preflight: others of the namespace",
+    ("VirtualService", "update"): "routes and marks, also as dry runs",
+    ("DestinationRule", "get"): "canary-bot check",
+    ("DestinationRule", "list"): "preflight: the subsets",
+    ("Gateway", "get"): "preflight: those the VirtualService names",
+    ("Service", "get"): "preflight: its selector",
+    ("Deployment", "get"): "both sides, at every look",
+    ("Deployment", "list"): "preflight: strangers in a subset",
+    ("Deployment", "patch"): "the primary's upgrade, and its way back",
+    ("Deployment/scale", "patch"): "when_done: scale_down",
+    ("ReplicaSet", "list"): "whether a Deployment's rollout is its newest",
+    ("Pod", "list"): "how many are ready on which image",
+}
+
+
+def grant(kind: str, verb: str) -> Grant:
+    name, _, subresource = kind.partition("/")
+    return KINDS[name].group, KINDS[name].plural + (f"/{subresource}" if subresource else ""), verb
+
+
+def granted(role: Object) -> Iterator[Grant]:
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])
+
+
+def test_the_roles_grant_what_the_bot_asks_for_and_nothing_else() -> None:
+    allowed = {one for role in of_kind("rbac.yaml", "Role") for one in granted(role)}
+
+    assert allowed == {grant(kind, verb) for kind, verb in NEEDED}
+
+
+def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "bot/adapters").glob("*.py"))
+    asked = {(kind, verb) for verb, kind in re.findall(r'\.(get|list|patch)\(\s*"([A-Z]\w+)"', source)}
+    puts = re.findall(r"_kube\.put\((\w+)", source)
+    scales = re.findall(r'subresource="(\w+)"', source)
+
+    # `put` takes a whole object, and istio.py alone calls it; `create` is for a person's `init --apply`.
+    assert set(puts) == {"wanted", "obj"}
+    assert ".create(" not in source
+    assert scales == ["scale"]
+    others = {("VirtualService", "update"), ("Deployment/scale", "patch"), ("DestinationRule", "get")}
+    assert asked | others == set(NEEDED)
+
+
+def test_only_named_objects_may_be_written() -> None:
+    rules = [rule for role in of_kind("rbac.yaml", "Role") for rule in role["rules"]]
+    writing = [rule for rule in rules if set(rule["verbs"]) - {"get", "list"}]
+
+    assert [rule for rule in writing if not rule.get("resourceNames")] == []
+
+
+def test_each_role_is_bound_to_the_bots_account_where_it_lives() -> None:
+    account = documents("serviceaccount.yaml")[0]["metadata"]
+    bindings = of_kind("rbac.yaml", "RoleBinding")
+    roles = {(role["metadata"]["namespace"], role["metadata"]["name"]) for role in of_kind("rbac.yaml", "Role")}
+
+    assert {(binding["metadata"]["namespace"], binding["roleRef"]["name"]) for binding in bindings} == roles
+    assert [binding["subjects"] for binding in bindings] == [[{"kind": "ServiceAccount", **account}]] * len(bindings)
+
+
+# The admission policies
+
+POLICIES = {
+    policy["metadata"]["name"]: policy for policy in of_kind("admissionpolicy.yaml", "ValidatingAdmissionPolicy")
+}
+
+
+def objections(policy: str, before: Object, after: Object) -> list[str]:
+    spec = POLICIES[policy]["spec"]
+    scope: dict[str, Any] = {"object": after, "oldObject": before, "variables": {}}
+    for variable in spec["variables"]:
+        scope["variables"][variable["name"]] = evaluate(variable["expression"], scope)
+    return [rule["message"] for rule in spec["validations"] if not evaluate(rule["expression"], scope)]
+
+
+def found(kind: str, objects: list[Object]) -> Object:
+    # As it comes over the wire: nothing in it is shared with anything else.
+    chosen: Object = json.loads(json.dumps(next(one for one in objects if one["kind"] == kind)))
+    return chosen
+
+
+def patched(deployment: Object, patch: Object) -> Object:
+    """What a strategic merge patch of a template makes of a Deployment: containers merge by name."""
+    new = deepcopy(deployment)
+    pod = new["spec"]["template"]
+    pod["metadata"]["labels"] |= patch["spec"]["template"].get("metadata", {}).get("labels", {})
+    for container in patch["spec"]["template"]["spec"]["containers"]:
+        next(c for c in pod["spec"]["containers"] if c["name"] == container["name"])["image"] = container["image"]
+    return new
+
+
+def test_the_policies_are_about_the_bots_account_and_begin_by_warning() -> None:
+    account = documents("serviceaccount.yaml")[0]["metadata"]
+    user = f"system:serviceaccount:{account['namespace']}:{account['name']}"
+    bindings = of_kind("admissionpolicy.yaml", "ValidatingAdmissionPolicyBinding")
+
+    for policy in POLICIES.values():
+        [condition] = policy["spec"]["matchConditions"]
+        assert evaluate(condition["expression"], {"request": {"userInfo": {"username": user}}})
+        assert not evaluate(condition["expression"], {"request": {"userInfo": {"username": "maya"}}})
+    assert {binding["spec"]["policyName"] for binding in bindings} == set(POLICIES)
+    assert [binding["spec"]["validationActions"] for binding in bindings] == [["Warn", "Audit"]] * len(bindings)
+    assert "admissionpolicy.yaml" not in documents("kustomization.yaml")[0]["resources"]
+
+
+@pytest.mark.parametrize("topology", Topology)
+def test_the_policy_lets_the_primarys_upgrade_through(topology: Topology) -> None:
+    relabel = topology is Topology.RELABEL
+    before = found("Deployment", bookinfo.relabel_objects() if relabel else bookinfo.objects())
+    after = patched(before, template_patch(before, a_rollout(topology=topology).upgraded))
+
+    assert before != after
+    assert objections("canary-bot-deployments", before, after) == []
+
+
+def container_of(deployment: Object) -> Object:
+    container: Object = deployment["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
+OTHER_CHANGES_OF_A_DEPLOYMENT: Mapping[str, Callable[[Object], object]] = {
+    "its size": lambda d: d["spec"].update(replicas=0),
+    "its own labels": lambda d: d["metadata"].update(labels={"app": "other"}),
+    "a new annotation": lambda d: d["metadata"].update(annotations={"a": "b"}),
+    "a template label": lambda d: d["spec"]["template"]["metadata"]["labels"].update(app="other"),
+    "a template annotation": lambda d: d["spec"]["template"]["metadata"].update(annotations={"inject": "false"}),
+    "a command": lambda d: container_of(d).update(command=["sh"]),
+    "an environment variable": lambda d: container_of(d)["env"].append({"name": "A", "value": "b"}),
+    "no environment": lambda d: container_of(d).pop("env"),
+    "another account": lambda d: d["spec"]["template"]["spec"].update(serviceAccountName="admin"),
+    "a second container": lambda d: d["spec"]["template"]["spec"]["containers"].append({"name": "b", "image": "b"}),
+    "an init container": lambda d: d["spec"]["template"]["spec"].update(initContainers=[{"name": "b", "image": "b"}]),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_CHANGES_OF_A_DEPLOYMENT.values(), ids=OTHER_CHANGES_OF_A_DEPLOYMENT)
+def test_the_policy_stops_any_other_change_of_a_deployment(change: Callable[[Object], object]) -> None:
+    before = found("Deployment", bookinfo.objects())
+    after = deepcopy(before)
+    change(after)
+
+    assert len(objections("canary-bot-deployments", before, after)) == 1
+
+
+def shared() -> Object:
+    """A VirtualService with a route of somebody else's, who mirrors it elsewhere."""
+    vs = found("VirtualService", bookinfo.objects())
+    theirs = {"name": "ads", "match": [{"uri": {"prefix": "/ads"}}], "route": [{"destination": {"host": "ads"}}]}
+    vs["spec"]["http"].insert(0, theirs | {"mirror": {"host": "audit"}, "timeout": "3s"})
+    vs["metadata"]["annotations"] = {"team": "shop"}
+    return vs
+
+
+@pytest.mark.parametrize("methods", [None, ("GET", "HEAD")])
+def test_the_policy_lets_every_edit_of_a_rollout_through(methods: tuple[str, ...] | None) -> None:
+    target, rollout = a_target(mirror_methods=methods), a_rollout()
+    live = shared()
+    for routes in (Routes(canary=0, mirror=True), Routes(canary=20), ALL_CANARY, HOME):
+        edited = edits.take(live, target, routes, owner=rollout.id, recorded=rollout.recorded, now=1.0)
+        assert objections("canary-bot-virtualservices", live, edited) == []
+        live = edited
+    assert objections("canary-bot-virtualservices", live, edits.leave(live, target, HOME)) == []
+
+
+OTHER_CHANGES_OF_A_VIRTUAL_SERVICE: Mapping[str, Callable[[Object], object]] = {
+    "its hosts": lambda vs: vs["spec"].update(hosts=["evil.example"]),
+    "its gateways": lambda vs: vs["spec"].pop("gateways"),
+    "its labels": lambda vs: vs["metadata"].update(labels={"a": "b"}),
+    "somebody's annotation": lambda vs: vs["metadata"]["annotations"].update(team="other"),
+    "no annotations": lambda vs: vs["metadata"].pop("annotations"),
+    "a route's match": lambda vs: vs["spec"]["http"][0].pop("match"),
+    "a route's timeout": lambda vs: vs["spec"]["http"][0].update(timeout="1s"),
+    "a fault": lambda vs: vs["spec"]["http"][1].update(fault={"abort": {"httpStatus": 500}}),
+    "a route less": lambda vs: vs["spec"]["http"].pop(0),
+    "a route more": lambda vs: vs["spec"]["http"].append({"route": [{"destination": {"host": "reviews"}}]}),
+    "another host": lambda vs: vs["spec"]["http"][1]["route"][1]["destination"].update(host="evil.example"),
+    "copies to elsewhere": lambda vs: vs["spec"]["http"][1].update(mirror={"host": "evil.example"}),
+    "an inserted route to elsewhere": lambda vs: vs["spec"]["http"].insert(
+        0, {"name": "canarybot-mirror-0", "route": [{"destination": {"host": "evil.example"}}]}
+    ),
+    "a redirect instead": lambda vs: vs["spec"]["http"][1].update(redirect={"uri": "/"}),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_CHANGES_OF_A_VIRTUAL_SERVICE.values(), ids=OTHER_CHANGES_OF_A_VIRTUAL_SERVICE)
+def test_the_policy_stops_any_other_change_of_a_virtual_service(change: Callable[[Object], object]) -> None:
+    before = shared()
+    after = deepcopy(before)
+    change(after)
+
+    assert len(objections("canary-bot-virtualservices", before, after)) == 1

@@ -1,0 +1,157 @@
+"""Documents that must agree with the code: drawn from it, naming what it has, quoting what it says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.__main__ import main
+from bot.probes import OwnMetrics
+from bot.slack.parsing import GRAMMAR
+from sandbox.scenarios import SCENARIOS
+from scripts.draw import drawn
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
+GAP = "…"  # a name or a figure, in a sentence of the code and in a quotation of it
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+# Drawn from the code
+
+
+@pytest.mark.parametrize("path", drawn())
+def test_a_drawn_document_is_current_or_make_docs_was_forgotten(path: str) -> None:
+    assert text(path) == drawn()[path]
+
+
+# Naming what there is
+
+
+def test_the_readme_names_every_scenario_and_every_command() -> None:
+    readme = text("README.md")
+
+    assert [name for name in SCENARIOS if f"| `{name}` |" not in readme] == []
+    assert [verb for verb in GRAMMAR if not re.search(rf"[` ]{verb}[` ]", readme)] == []
+
+
+def test_the_readme_has_a_row_for_every_command_of_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
+
+    assert "abort" in commands
+    assert [name for name in commands if not re.search(rf"`{name}[` ]", text("README.md"))] == []
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^(\w[\w-]*):", text("Makefile"), re.MULTILINE))
+    named = {(page, target) for page in PAGES for target in re.findall(r"[`$] ?make ([a-z][\w-]*)[` ]", text(page))}
+
+    assert named
+    assert [(page, target) for page, target in named if target not in targets] == []
+
+
+def test_every_scenario_that_a_page_plays_exists() -> None:
+    played = {name for page in PAGES for name in re.findall(r"SCENARIO=([\w-]+)", text(page))}
+
+    assert "bad-canary" in played
+    assert played <= set(SCENARIOS)
+
+
+def test_operations_names_only_metrics_that_are_served() -> None:
+    families = {family.name for family in OwnMetrics().registry.collect()}
+    named = set(re.findall(r"canary_bot_\w+", text("docs/operations.md")))
+
+    assert {name.removesuffix("_total") for name in named} <= families | {"canary_bot_"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text(page)) if not link.startswith("http")]
+
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_yaml_example_of_a_page_can_be_read(page: str) -> None:
+    for example in re.findall(r"```yaml\n(.*?)```", text(page), re.DOTALL):
+        assert yaml.safe_load(example)
+
+
+def test_the_shipped_services_are_the_documented_ones() -> None:
+    assert text("deploy/services.yaml") == text("services.yaml")
+
+
+# Quoting what it says
+
+
+def as_template(node: ast.expr) -> str:
+    """A string or f-string of the code with a gap for each value; "" for anything else."""
+    match node:
+        case ast.JoinedStr():
+            return "".join(map(as_template, node.values))
+        case ast.Constant(value=str(words)):
+            return words
+        case ast.FormattedValue():
+            return GAP
+        case _:
+            return ""
+
+
+def said_in(path: Path, only_to: str = "") -> Iterator[str]:
+    """Every string in a module, or only those that are arguments of calls of ``only_to``."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    if only_to:
+        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == only_to]
+        nodes = [argument for call in calls for argument in call.args]
+    else:
+        nodes = [n for n in ast.walk(tree) if isinstance(n, ast.expr) and id(n) not in documentation]
+    yield from filter(None, map(as_template, nodes))
+
+
+def is_sentence(words: str) -> bool:
+    return words.endswith(".") and " " in words and (words[0].isupper() or words[0] == GAP)
+
+
+def quotes(quotation: str, sentence: str) -> bool:
+    """Whether the words of a quotation stand in the sentence, in order, with anything in its gaps."""
+    return re.search(".*".join(map(re.escape, quotation.split(GAP))), sentence) is not None
+
+
+RUNBOOK = text("docs/operations.md")
+QUOTATIONS = [q for q in re.findall(r"`([^`\n]+)`", RUNBOOK) if (GAP in q or is_sentence(q)) and q != GAP]
+MUST_BE_QUOTED = [
+    *said_in(ROOT / "bot/rollout/preflight.py"),
+    *said_in(ROOT / "bot/rollout/desired.py"),
+    *said_in(ROOT / "bot/rollout/machine.py", only_to="Refusal"),
+    *said_in(ROOT / "bot/rollout/gates.py", only_to="_unknown"),
+]
+
+
+def test_every_sentence_that_the_runbook_quotes_is_one_that_the_bot_says() -> None:
+    said = [words for path in (ROOT / "bot").rglob("*.py") for words in said_in(path)]
+
+    assert len(QUOTATIONS) > 50
+    assert [q for q in QUOTATIONS if not any(quotes(q, words) for words in said)] == []
+
+
+def test_every_refusal_and_every_reason_to_hold_is_in_the_runbook() -> None:
+    sentences = [words for words in MUST_BE_QUOTED if is_sentence(words)]
+
+    assert len(sentences) > 40
+    assert [words for words in sentences if not any(quotes(q, words) for q in QUOTATIONS)] == []
