@@ -326,7 +326,9 @@ def _bad(metric: Metric, side: SideFigures | None) -> tuple[float, float] | None
 
 
 def _ceiling_shares(settings: JudgeSettings) -> Floats:
-    return np.array([times * settings.ceiling for times in CEILING_TIMES if times * settings.ceiling < 1])
+    """What the ceiling's process bets on; above a high ceiling, the middle of what is left."""
+    shares = [times * settings.ceiling for times in CEILING_TIMES if times * settings.ceiling < 1]
+    return np.array(shares or [(1 + settings.ceiling) / 2])
 
 
 def _summed(rows: Sequence[SideFigures]) -> dict[float, float]:

@@ -33,6 +33,7 @@ def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator
         Refusal: a line is not what it should be, with its number.
     """
     history: list[SideFigures] = []
+    _check_ceiling(settings)
     state: JudgeState | None = None
     stages: list[Answer] = []
     aborted: Answer = {"aborted_at": None, "aborted_by": None}
@@ -44,6 +45,7 @@ def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator
             if state is not None:
                 raise Refusal(f"line {number}: history and settings come before the first interval.")
             settings = read_settings(number, data.get("settings", {}), settings)
+            _check_ceiling(settings)
             history = [_side(number, row) for row in data.get("history", [])]
             continue
         state = state or start(settings, history)
@@ -87,6 +89,11 @@ def settings_of(gates: GateLimits) -> JudgeSettings:
         limits = replace(settings.slow, tolerance=latency.tolerance)
         settings = replace(settings, slow=limits, bounds=latency.bounds)
     return settings
+
+
+def _check_ceiling(settings: JudgeSettings) -> None:
+    if not 0 < settings.ceiling < 1:
+        raise Refusal(f"The ceiling is a share between 0 and 1, not {settings.ceiling:g}.")
 
 
 def _note(interval: Interval, assessment: Assessment, state: JudgeState, stages: list[Answer], aborted: Answer) -> None:

@@ -192,3 +192,12 @@ def test_a_replays_first_line_sets_the_judge() -> None:
 def test_a_bad_line_is_refused_with_its_number(text: str, sentence: str) -> None:
     with pytest.raises(Refusal, match=sentence):
         list(replay([text]))
+
+
+def test_a_high_ceiling_is_judged_and_an_impossible_one_refused() -> None:
+    interval = line(15.0, 20, (300, 290), (1200, 2))
+
+    *answers, _ = replay([json.dumps({"settings": {"ceiling": 0.7}}), interval])
+    assert math.isfinite(answers[0]["ceiling"])
+    with pytest.raises(Refusal, match="between 0 and 1, not 1"):
+        list(replay([json.dumps({"settings": {"ceiling": 1}}), interval]))
