@@ -11,13 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot import bootstrap, logs
-from bot.cli import objects, status
+from bot.cli import objects, status, watchdog
 from bot.cli.check import check
+from bot.cli.record import Wanted, record
 from bot.controller.controller import Controller
 from bot.rollout.errors import CanaryError, Refusal
-from bot.rollout.judge.replay import DEFAULTS, replay, settings_of
+from bot.rollout.freeze import covering
+from bot.rollout.judge.replay import DEFAULTS, replay
 from bot.rollout.model import UserId
 from bot.settings.env import Settings, environment, read_settings
+from bot.settings.kinds import parse_duration
 from bot.settings.services import read_services
 
 
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "replay":  # needs no connection, so hardly any settings
             return _replay(arguments)
         settings = read_settings(environment(), Path(".env"))
-        if arguments.run is _run:
+        if arguments.run in {_run, _watchdog}:
             logs.configure(settings.log_format, settings.log_level)
         else:  # standard output is the answer there
             logs.configure(settings.log_format, settings.log_level, sys.stderr)
@@ -56,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command("run", _run, "run the bot until it is told to stop")
+    command("watchdog", _watchdog, "bring users to safety when nobody looks after a rollout any more")
     command("check", _check, "check the configuration and every connection")
     plan = command("plan", _plan, "show every object a rollout would write")
     plan.add_argument("service")
@@ -75,14 +79,22 @@ def _parser() -> argparse.ArgumentParser:
     recorded.add_argument("file", type=Path, metavar="FILE", help="JSON Lines, one interval each")
     recorded.add_argument("--service", help="with this service's tolerances, ceiling and bounds (SERVICES_FILE)")
     recorded.add_argument("--output", choices=("text", "json"), default="text")
+    recording = command("record", _record, "write a rollout's figures from Prometheus as a file that replay reads")
+    recording.add_argument("service")
+    recording.add_argument("--for", dest="seconds", type=_duration, default=3600.0, metavar="1h", help="how far back")
+    recording.add_argument("--version", dest="canary", help="the canary, where there was no rollout of it")
     commands.add_parser("version", help="show the version")
     return parser
 
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
     settings.require_slack()
-    bootstrap.Bot(settings, bootstrap.connect(settings)).run()
+    bootstrap.Bot(settings, bootstrap.connect(settings, watching=True)).run()
     return 0
+
+
+def _watchdog(settings: Settings, _: argparse.Namespace) -> int:
+    return watchdog.run(settings)
 
 
 def _check(settings: Settings, _: argparse.Namespace) -> int:
@@ -117,6 +129,8 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
     _say(status.status(live, outside.ports.clock.now()))
     if arguments.service and live:
         _say(status.story(controller.story(live[0])))
+    frozen = controller.freezes()
+    _say(status.frozen(covering(frozen, arguments.service) if arguments.service else frozen, outside.ports.clock.now()))
     return 0
 
 
@@ -140,6 +154,8 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     names = [arguments.service] if arguments.service else outside.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
     _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True)))
+    told = outside.ports.freezes.story()
+    _say(status.freezes([line for line in told if not arguments.service or line.freeze.covers(arguments.service)]))
     return 0
 
 
@@ -151,10 +167,29 @@ def _replay(arguments: argparse.Namespace) -> int:
     judged_by = DEFAULTS
     if arguments.service:
         catalogue = read_services(read_settings(environment(), Path(".env")).services_file)
-        judged_by = settings_of(catalogue.get(arguments.service).gates)
+        judged_by = catalogue.get(arguments.service).gates.judge
     answers = replay(lines, judged_by)
     _say(map(json.dumps, answers) if arguments.output == "json" else map(status.replayed, answers))
     return 0
+
+
+def _record(settings: Settings, arguments: argparse.Namespace) -> int:
+    outside = bootstrap.connect(settings)
+    service, now = outside.catalogue.get(arguments.service), outside.ports.clock.now()
+    controller = bootstrap.make_controller(outside)
+    rollout = None if arguments.canary else next(iter(controller.history(service.name, 1)), None)
+    story = controller.story(rollout) if rollout else ()
+    wanted = Wanted(service=service, seconds=arguments.seconds, version=arguments.canary, rollout=rollout, story=story)
+    _say(record(wanted, outside.metrics, now))
+    return 0
+
+
+def _duration(text: str) -> float:
+    """What is written after ``--for``; argparse tells the sentence."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _controller(settings: Settings) -> Controller:

@@ -5,10 +5,15 @@ The only module that knows every part. Nothing is decided here.
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
+import socket
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -19,18 +24,30 @@ from bot.adapters import redis_link
 from bot.adapters.clock import SystemClock
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
+from bot.adapters.kube_cache import CachedReads
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.prometheus import PrometheusMetrics
+from bot.adapters.prometheus_link import PrometheusLink
+from bot.adapters.redis_freezes import RedisFreezes
+from bot.adapters.redis_lease import RedisLease
+from bot.adapters.redis_repeats import RedisRepeats
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.scheduler import Job, Scheduler
 from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
+from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller, Watch
+from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
+from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Clock, Ports
+from bot.controller.rounds import Rounds
 from bot.probes import OwnMetrics, Probes
 from bot.rollout.desired import Action, SetRoutes
 from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, EntryKind, Judgement, Phase, Rollout, RolloutId
+from bot.rollout.figures import Judgement
+from bot.rollout.freeze import FreezeLine
+from bot.rollout.model import Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.rollout.service import Service
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
 from bot.settings.services import Catalogue, read_services
@@ -39,11 +56,14 @@ from bot.slack.approvers import Approvers
 from bot.slack.channel import Channel
 from bot.slack.connection import Connection, HttpMode, SocketMode
 from bot.slack.courier import Courier
+from bot.slack.visitor import Repeats
 
+LOOKS_AT_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
 COURIER_SECONDS = 1.0
 REINDEX_SECONDS = 60.0
+ADOPT_SECONDS = 5.0
+BEATING_THREADS = 4
 DRAIN_SECONDS = 10.0
-LETTERS_COUNTED = 1000  # beyond it the outbox is "very long", and counting on costs more than it tells
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -54,14 +74,17 @@ class Outside:
 
     catalogue: Catalogue
     kube: Kube
+    reads: CachedReads | None
     ports: Ports
     store: RedisStore
     outbox: RedisOutbox
+    lease: RedisLease
+    repeats: RedisRepeats
     metrics: PrometheusMetrics
 
 
-def connect(settings: Settings) -> Outside:
-    """Adapters for these settings.
+def connect(settings: Settings, *, watching: bool = False) -> Outside:
+    """Adapters for these settings. ``watching`` is for who looks again and again: looks are answered from caches then.
 
     Raises:
         Refusal: ``services.yaml`` has mistakes, or there is no way to know which cluster is meant.
@@ -69,18 +92,30 @@ def connect(settings: Settings) -> Outside:
     catalogue = read_services(settings.services_file)
     clock = SystemClock()
     kube = Kube.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
+    reads = CachedReads(kube) if watching else None
     metrics = prometheus(settings.prometheus)
     link = redis_link.connect(settings.redis_url.reveal())
     store = RedisStore(link)
     ports = Ports(
         store=store,
-        mesh=IstioMesh(kube, clock.now),
-        workloads=KubeWorkloads(kube),
+        freezes=RedisFreezes(link),
+        mesh=IstioMesh(kube, clock.now, reads=reads),
+        workloads=KubeWorkloads(kube, reads=reads),
         surveyor=KubeSurveyor(kube),
         metrics=metrics,
         clock=clock,
     )
-    return Outside(catalogue=catalogue, kube=kube, ports=ports, store=store, outbox=RedisOutbox(link), metrics=metrics)
+    return Outside(
+        catalogue=catalogue,
+        kube=kube,
+        reads=reads,
+        ports=ports,
+        store=store,
+        outbox=RedisOutbox(link),
+        lease=RedisLease(link, new_replica(), seconds=settings.lease_seconds),
+        repeats=RedisRepeats(link),
+        metrics=metrics,
+    )
 
 
 def prometheus(settings: PrometheusSettings) -> PrometheusMetrics:
@@ -88,13 +123,14 @@ def prometheus(settings: PrometheusSettings) -> PrometheusMetrics:
     basic = None
     if settings.username is not None:
         basic = (settings.username, settings.password.reveal() if settings.password else "")
-    return PrometheusMetrics(
+    link = PrometheusLink(
         settings.url,
         bearer=settings.bearer_token.reveal() if settings.bearer_token else None,
         basic=basic,
         ca_file=str(settings.ca_file) if settings.ca_file else None,
         headers={name: value.reveal() for name, value in settings.headers.items()},
     )
+    return PrometheusMetrics(link)
 
 
 def new_id() -> RolloutId:
@@ -102,10 +138,41 @@ def new_id() -> RolloutId:
     return RolloutId(f"r-{secrets.token_hex(3)}")
 
 
-def make_controller(outside: Outside, watch: Watch | None = None) -> Controller:
+def new_replica() -> str:
+    """A name for this process that no other has, nor the same one after a restart; people may read it in Redis."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def make_controller(
+    outside: Outside, watch: Watch | None = None, dead_man_seconds: float = DEAD_MAN_SECONDS
+) -> Controller:
     """The controller over these adapters."""
     services = {name: outside.catalogue.get(name) for name in outside.catalogue.names}
-    return Controller(services=services, ports=outside.ports, new_id=new_id, watch=watch or Watch())
+    watch = watch or Watch()
+    beats = ThreadPoolExecutor(BEATING_THREADS, thread_name_prefix="beat")
+    heart = Heartbeat(outside.ports.mesh, outside.ports.clock, dead_man_seconds, run=beats.submit, failed=watch.failed)
+    return Controller(services=services, ports=outside.ports, new_id=new_id, watch=watch, heart=heart)
+
+
+def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: float) -> Adoption:
+    """Who looks for rollouts that the store has lost."""
+    told: dict[str, str] = {}
+
+    def failed(service: Service, fault: Fault) -> None:
+        if told.get(service.key) != fault.sentence:
+            log.warning("marks_not_seen", service=service.name, sentence=fault.sentence)
+        told[service.key] = fault.sentence
+
+    return Adoption(
+        services=controller.services(),
+        store=outside.store,
+        mesh=outside.ports.mesh,
+        engine=controller,
+        patience=dead_man_seconds / 2,  # a living bot renews its heartbeats more often than that
+        pause=3 * ADOPT_SECONDS,
+        stopwatch=time.monotonic,
+        failed=failed,
+    )
 
 
 def measured(own: OwnMetrics, clock: Clock) -> Watch:
@@ -134,12 +201,18 @@ def measured(own: OwnMetrics, clock: Clock) -> Watch:
             own.abort_accepted(clock.now() - rollout.since)
         log.info("acted", service=rollout.service, rollout=rollout.id, action=type(action).__name__, detail=str(action))
 
+    def froze(line: FreezeLine) -> None:
+        freeze = line.freeze
+        bound = log.bind(scope=freeze.scope, by=line.by, frozen_by=freeze.by, until=freeze.until)
+        bound.info(str(line.deed), reason=freeze.reason)
+
     return Watch(
         ticked=lambda seconds, lag: own.tick(seconds=seconds, lag=lag),
         judged=judged,
         changed=changed,
         acted=acted,
         failed=failed,
+        froze=froze,
     )
 
 
@@ -151,14 +224,19 @@ def connection(app: App, slack: SlackSettings) -> Connection:
 
 
 class Bot:
-    """The long-running process: Slack, the tick, the courier and the probes."""
+    """The long-running process: Slack, the lease, what the leader does, and the probes."""
 
     def __init__(self, settings: Settings, outside: Outside) -> None:
         slack = settings.require_slack()
         registry = CollectorRegistry()
         self._own = OwnMetrics(registry)
         self._outside = outside
-        self._controller = make_controller(outside, measured(self._own, outside.ports.clock))
+        self._lease = outside.lease
+        self._leads_as: int | None = None  # the number of the lease it last led with
+        self._indexed_as: int | None = None  # and that for which the indexes are surely whole
+        self._controller = make_controller(outside, measured(self._own, outside.ports.clock), settings.dead_man_seconds)
+        self._leader = self._controller.under(LeadersStore(outside.store, outside.lease))
+        adoption = make_adoption(outside, self._leader, settings.dead_man_seconds)
         client = web_client(slack.bot_token.reveal(), slack.api_url)
         approvers = Approvers(client, outside.ports.clock.now)
         self._courier = Courier(
@@ -167,6 +245,7 @@ class Bot:
             channel=Channel(client, outside.ports.clock),
             clock=outside.ports.clock,
             mentions=approvers.mentions,
+            leads=self._leads,
         )
         app = build_app(
             engine=self._controller,
@@ -175,14 +254,19 @@ class Bot:
             clock=outside.ports.clock,
             command=slack.command,
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
+            repeats=Repeats(outside.repeats.is_new),
         )
         self._connection = connection(app, slack)
+        self._rounds = Rounds(settings.tick_seconds)
+        self._phases: dict[str, str] = {}  # of the live rollout of each service, as it was last seen
         self._scheduler = Scheduler(
             [
-                Job(name="sweep", seconds=settings.tick_seconds, run=self._sweep),
-                Job(name="courier", seconds=COURIER_SECONDS, run=self._deliver),
-                # A lost index would hide live rollouts from the sweep; the services' own keys bring it back.
-                Job(name="reindex", seconds=REINDEX_SECONDS, run=outside.store.reindex),
+                Job(name="lease", seconds=settings.lease_seconds / LOOKS_AT_LEASE, run=self._keep_lease),
+                Job(name="sweep", seconds=self._rounds.seconds, run=self._if_leading(self._sweep)),
+                Job(name="courier", seconds=COURIER_SECONDS, run=self._if_leading(self._deliver)),
+                # A lost index would hide live rollouts and letters; the services' own keys bring it back.
+                Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(outside.store.reindex)),
+                Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.look)),
             ]
         )
         self._probes = Probes(port=settings.probe_port, ready=self._ready, registry=registry)
@@ -192,38 +276,86 @@ class Bot:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        self._own.leader(leads=True)  # there is one replica (deploy/deployment.yaml says why)
         self._probes.start()
+        self._keep_lease()  # before the first sweep, so that a bot on its own is at work at once
         self._scheduler.start()
         self._connection.start()
         log.info("running", services=list(self._outside.catalogue.names), probes=self._probes.port)
         stop.wait()
         log.info("stopping")
+        self._step_down()
         self._connection.close()
-        self._scheduler.stop(DRAIN_SECONDS)
         self._controller.close()
-        try:
-            self._courier.deliver()
-        except Fault as fault:
-            log.warning("letters_kept", sentence=fault.sentence)
+        if self._outside.reads is not None:
+            self._outside.reads.close()
         self._probes.close()
 
+    # Leading: one replica does what nobody has asked for; all of them serve people
+
+    def _leads(self) -> bool:
+        return self._lease.fence is not None
+
+    def _if_leading(self, work: Callable[[], None]) -> Callable[[], None]:
+        """The same work, done by the leader alone. What is gone takes a line of the log, not a traceback."""
+
+        def done() -> None:
+            if not self._leads():
+                return
+            try:
+                work()
+            except Fault as fault:
+                log.warning("outside_fault", system=fault.system, sentence=fault.sentence)
+
+        return done
+
+    def _keep_lease(self) -> None:
+        try:
+            self._lease.keep()
+        except Fault as fault:
+            log.warning("lease_not_renewed", sentence=fault.sentence)
+        fence = self._lease.fence
+        self._own.leader(leads=fence is not None)
+        if fence is None and self._leads_as is not None:
+            log.warning("leads_no_longer")
+            self._own.rollouts({})  # the new leader's to tell
+            self._own.outbox(0)
+        elif fence != self._leads_as:
+            log.info("leading", fence=fence)
+        self._leads_as = fence
+
+    def _step_down(self) -> None:
+        """Finish what runs, say what is to be said, and let another replica lead at once."""
+        self._scheduler.stop(DRAIN_SECONDS)
+        self._if_leading(self._courier.deliver)()
+        try:
+            self._lease.release()
+        except Fault as fault:
+            log.warning("lease_not_released", sentence=fault.sentence)  # it ends by itself
+        self._own.leader(leads=False)
+
     def _deliver(self) -> None:
-        self._own.outbox(len(self._outside.outbox.pending(LETTERS_COUNTED)))
+        if self._indexed_as != self._leads_as:  # whoever led before us may have died between a letter and its index
+            self._indexed_as = self._leads_as
+            self._outside.store.reindex()
         self._courier.deliver()
+        self._own.outbox(self._courier.waiting)
 
     def _sweep(self) -> None:
-        live = self._outside.ports.store.live()
-        by_phase: dict[str, int] = {}
-        for rollout in live:
-            by_phase[rollout.phase] = by_phase.get(rollout.phase, 0) + 1
-        self._own.rollouts(by_phase)
-        self._controller.sweep(live)
+        late = self._rounds.begin(time.monotonic())
+        if self._rounds.is_idle:
+            return
+        store = self._outside.ports.store
+        busy = store.busy()
+        live = store.live({key: busy[key] for key in self._rounds.turn(busy)})
+        self._phases = {key: phase for key, phase in self._phases.items() if key in busy}
+        self._phases |= {rollout.key: rollout.phase for rollout in live}
+        self._own.rollouts(Counter(self._phases.values()))
+        self._leader.sweep(live, late)
 
     def _slack_trouble(self) -> str | None:
         if self._connection.freshness() is None:
             return "Slack is not connected."
-        return self._courier.trouble or None
+        return (self._courier.trouble or None) if self._leads() else None
 
     def _ready(self) -> Mapping[str, str | None]:
         """Each part this process needs, and what is wrong with it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import waitress
@@ -192,3 +192,35 @@ class OwnMetrics:
     def leader(self, *, leads: bool) -> None:
         """Whether this replica leads."""
         self._leader.set(1 if leads else 0)
+
+
+class WatchdogMetrics:
+    """The watchdog's figures about itself."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._watched = Gauge(
+            "canary_bot_watchdog_rollouts", "Rollouts whose heartbeat is listened for", registry=self.registry
+        )
+        self._silence = Gauge(
+            "canary_bot_watchdog_silence_seconds", "The longest silence of any heartbeat now", registry=self.registry
+        )
+        self._rescues = Counter(
+            "canary_bot_watchdog_rescues_total", "Rollouts it took in hand, by deed", ["deed"], registry=self.registry
+        )
+        self._failures = Counter(
+            "canary_bot_watchdog_failures_total", "Looks and writes that failed", registry=self.registry
+        )
+
+    def looked(self, silences: Sequence[float]) -> None:
+        """One look: the silence of each rollout that is listened for, seconds."""
+        self._watched.set(len(silences))
+        self._silence.set(max(silences, default=0.0))
+
+    def acted(self, deed: str) -> None:
+        """Users of one rollout were brought to safety, or kept there."""
+        self._rescues.labels(deed).inc()
+
+    def failed(self) -> None:
+        """Something could not be read or written."""
+        self._failures.inc()

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-SCRAPE_SECONDS = 5
+SCRAPE_SECONDS = 3
 
 REVIEWS: dict[str, Any] = {
     "namespace": "default",
@@ -25,7 +25,8 @@ REVIEWS: dict[str, Any] = {
         "errors": {"tolerance": 1.25, "ceiling": "5%"},
         "latency": {"bounds": [100, 250], "tolerance": 1.5},
         "minimum_requests": 30,
-        "warm_up": "1s",
+        "warm_up": "4s",
+        "judge": {"least": "5s"},
     },
 }
 

@@ -31,7 +31,13 @@ def demo(name: str) -> int:
 
 def play(scenario: Scenario, directory: Path, *, quiet: bool = False) -> Timeline:
     """Play one scenario in a world of its own. A story that gets stuck is a check that fails."""
-    world = World(directory, objects=scenario.objects(), services=scenario.services, post_share=scenario.post_share)
+    world = World(
+        directory,
+        objects=scenario.objects(),
+        services=scenario.services,
+        post_share=scenario.post_share,
+        dead_man_seconds=scenario.dead_man_seconds,
+    )
     with world, Recorder(world, primary=scenario.primary) as recorder:
         timeline = Timeline(world, quiet=quiet)
         timeline.say(
@@ -42,5 +48,6 @@ def play(scenario: Scenario, directory: Path, *, quiet: bool = False) -> Timelin
         except (TimeoutError, LookupError) as stuck:
             timeline.check(f"the story got stuck: {stuck}", ok=False)
             print(world.bot_log_tail())
+            print(world.last_words())
         world.users.stop()
         return timeline

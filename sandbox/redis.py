@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 from typing import Self
@@ -17,6 +18,7 @@ class Redis:
 
     def __init__(self, directory: Path, *, appendonly: bool = True) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
         self.port = free_port()
         self.program = Program(
             self._argv(directory, "yes" if appendonly else "no"), log=directory / "redis.log", ready=self._answers_ping
@@ -39,6 +41,16 @@ class Redis:
     def kill(self) -> None:
         """End it as a crash would."""
         self.program.kill()
+
+    def lose_everything(self) -> None:
+        """A crash that takes the data with it: an empty Redis comes back at the same address."""
+        self.kill()
+        for thing in self._directory.iterdir():
+            if thing.is_dir():
+                shutil.rmtree(thing)
+            elif thing.name != "redis.log":
+                thing.unlink()
+        self.start()
 
     def __enter__(self) -> Self:
         return self.start()

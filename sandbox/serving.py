@@ -10,7 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from aiohttp import web
 
@@ -45,11 +45,49 @@ class Loop:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what they closed is told so in the next round
 
         self.call(cancel_all())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)
         self.loop.close()
+
+
+async def stop_listening(server: asyncio.Server) -> None:
+    """Let nobody else in, wait until those who were let in have arrived, and close the listening sockets.
+
+    asyncio takes three rounds of its loop from accepting a connection to telling the protocol. ``Server.close`` does
+    not wait for that: whoever is between the two is neither served nor closed.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        loop.remove_reader(listener.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    server.close()
+
+
+class Listener:
+    """An aiohttp runner that listens on the running loop, from ``open`` to ``close``."""
+
+    def __init__(self, runner: web.AppRunner | web.ServerRunner) -> None:
+        self._runner = runner
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def open(self, host: str, port: int = 0) -> int:
+        """Start listening, on a free port unless ``port`` is given; returns the port."""
+        await self._runner.setup()
+        accept = cast("web.Server", self._runner.server)  # a runner that is set up has one
+        self._server = await asyncio.get_running_loop().create_server(accept, host, port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self.port
+
+    async def close(self) -> None:
+        """Stop listening, let requests under way finish as the runner allows, and close every connection."""
+        if self._server is not None:
+            await stop_listening(self._server)
+        await self._runner.cleanup()
 
 
 class Serving:
@@ -59,7 +97,7 @@ class Serving:
         self.host = host
         self.port = port
         self.loop = Loop(name)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        self._listener = Listener(web.AppRunner(app, access_log=None, shutdown_timeout=0.2))
 
     @property
     def url(self) -> str:
@@ -68,19 +106,12 @@ class Serving:
 
     def open(self) -> Self:
         """Start listening; the real port is known afterwards."""
-
-        async def listen() -> int:
-            await self._runner.setup()
-            site = web.TCPSite(self._runner, self.host, self.port)
-            await site.start()
-            return int(self._runner.addresses[0][1])
-
-        self.port = self.loop.call(listen())
+        self.port = self.loop.call(self._listener.open(self.host, self.port))
         return self
 
     def close(self) -> None:
         """Stop listening and end the loop's thread."""
-        self.loop.call(self._runner.cleanup())
+        self.loop.call(self._listener.close())
         self.loop.close()
 
     def __enter__(self) -> Self:
@@ -88,3 +119,15 @@ class Serving:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Cut(web.Response):
+    """An answer that never arrives: the connection is reset instead."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Reset the connection in place of sending headers."""
+        if request.transport is not None:
+            request.transport.abort()
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send nothing."""

@@ -13,6 +13,7 @@ from sandbox.recorder import routes_of
 from sandbox.world import World
 
 LOG_LINES = 12
+DEAD_MAN_SECONDS = 20.0
 
 
 class Panel:
@@ -29,6 +30,7 @@ class Panel:
             "edit": ("Hand edit 50/50", self._edit),
             "prometheus": ("Stop Prometheus", world.prometheus.stop),
             "kill": ("Kill the bot", world.bot.kill),
+            "dead": ("Kill bot and Redis", self._kill_both),
             "heal": ("Heal everything", self._heal),
         }
 
@@ -72,9 +74,14 @@ class Panel:
             return
         for destination in thing["spec"]["http"][-1]["route"]:
             destination["weight"] = 50
-        self._world.kube.store.put(thing)
+        self._world.kube.replace_as("kubectl-edit", thing)
+
+    def _kill_both(self) -> None:
+        self._world.bot.kill()
+        self._world.redis.kill()
 
     def _heal(self) -> None:
+        self._world.redis.start()
         self._world.mesh.faults.clear()
         self._world.kube.deployments.recover("default", "reviews-v2")
         self._world.prometheus.start()
@@ -85,7 +92,7 @@ def up(port: int) -> int:
     """Run until interrupted."""
     with (
         tempfile.TemporaryDirectory(prefix="canary-bot-") as directory,
-        World(Path(directory), slack_port=port) as world,
+        World(Path(directory), slack_port=port, dead_man_seconds=DEAD_MAN_SECONDS) as world,
     ):
         panel = Panel(world)
         world.slack.side_panel(panel.state, panel.act)

@@ -7,6 +7,7 @@ and tokens in its environment, as it does in production.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.mesh.mesh import Mesh
 from sandbox.mesh.users import Ledger, Users
+from sandbox.people import CHANNEL
 from sandbox.processes import Program, answers, free_port
 from sandbox.prometheus import Prometheus
 from sandbox.redis import Redis
@@ -42,7 +44,9 @@ class World:
         scrape_seconds: float = SCRAPE_SECONDS,
         post_share: float = 0.0,
         slack_port: int = 0,
+        dead_man_seconds: float | None = None,
     ) -> None:
+        """Nothing runs yet. ``dead_man_seconds`` is the watchdog's limit; None: there is no watchdog."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.kube = KubeApi(start_seconds=POD_SECONDS)
@@ -56,6 +60,8 @@ class World:
         self._post_share = post_share
         self._stack = ExitStack()
         self._bot_log = directory / "bot.log"
+        self.dead_man_seconds = dead_man_seconds
+        self.watchdog: Program | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -74,6 +80,10 @@ class World:
                 ready.result()
         self.users = enter(Users(self.mesh.gateway_url, rate=USERS_PER_SECOND, post_share=self._post_share))
         self.started = time.monotonic()
+        if self.dead_man_seconds is not None:
+            self.watchdog = self._make_watchdog()
+            self._stack.callback(self.watchdog.stop)
+            self.watchdog.start()
         self.bot = self._make_bot()
         self._stack.callback(self.bot.stop)
         self.bot.start()
@@ -108,6 +118,20 @@ class World:
         """The end of the bot's log, for a story that got stuck."""
         return "\n".join(self._bot_log.read_text(errors="replace").splitlines()[-lines:])
 
+    def last_words(self) -> str:
+        """What the bot shows and has stored at this moment, for a story that got stuck."""
+        shown = [message.text for message in self.slack.workspace.messages(CHANNEL)]
+        status = subprocess.run(
+            [sys.executable, "-m", "bot", "status"],
+            env=self.environment(),
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        return "\n".join([*shown, status.stdout, status.stderr])
+
     def environment(self) -> dict[str, str]:
         """The bot's environment: addresses, tokens and nothing else of ours."""
         services = self.directory / "services.yaml"
@@ -123,9 +147,30 @@ class World:
             "PROBE_PORT": str(self._probe_port),
             "TICK_SECONDS": str(TICK_SECONDS),
             "LOG_FORMAT": "json",
+        } | self._dead_man()
+        return _kept() | ours
+
+    def _dead_man(self) -> dict[str, str]:
+        return {} if self.dead_man_seconds is None else {"DEAD_MAN_SECONDS": f"{self.dead_man_seconds:g}"}
+
+    def _make_watchdog(self) -> Program:
+        """It gets the cluster and nothing else: no Slack, no Redis, no Prometheus."""
+        services, port = self.directory / "services.yaml", free_port()
+        services.write_text(services_yaml(self._services))
+        ours = {
+            "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
+            "SERVICES_FILE": str(services),
+            "PROBE_PORT": str(port),
+            "TICK_SECONDS": str(TICK_SECONDS),
+            "LOG_FORMAT": "json",
         }
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TZ"}}
-        return kept | ours
+        return Program(
+            [sys.executable, "-m", "bot", "watchdog"],
+            log=self.directory / "watchdog.log",
+            ready=answers(port, "/healthz"),
+            env=_kept() | ours | self._dead_man(),
+            directory=self.directory,
+        )
 
     def _make_bot(self) -> Program:
         self._probe_port = free_port()
@@ -136,3 +181,8 @@ class World:
             env=self.environment(),
             directory=self.directory,
         )
+
+
+def _kept() -> dict[str, str]:
+    """What a child needs of our own environment."""
+    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TZ"}}

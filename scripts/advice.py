@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "bake": "Longer where trouble shows late: caches, memory, nightly work.",
             "promote": "`adopt` when the winner keeps its Deployment; then name it as `primary` before the next.",
             "upgrade_timeout": "Longer for many pods, slow starts or large images.",
+            "scale_timeout": "Longer for slow starts; after it users return to the pods there are, if there are any.",
             "hold_patience": "Shorter where somebody always watches; longer where traffic comes in waves.",
         },
     ),
@@ -59,6 +60,13 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "on_timeout": "`abort` when a canary must not stay overnight.",
         },
     ),
+    "drift": (
+        "drift",
+        {
+            "timeout": "Longer where nobody watches; until then nothing advances.",
+            "on_timeout": "`restore` against slips of the hand; `abort` where a mesh out of hand must not last.",
+        },
+    ),
     "prometheus": (
         "prometheus",
         {
@@ -72,18 +80,24 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             "errors": "`off` only with a custom gate in its place.",
             "latency": "`off` for work without a usual duration: uploads, streams, long polls.",
+            "limits": "When there is an objective, or a threshold that has proven itself.",
             "custom": "For what proxies cannot see: queues, caches, wrong answers, money.",
-            "minimum_requests": "Higher for finer limits; lower where traffic is thin and a longer wait is worse.",
+            "minimum_requests": "Lower where traffic is thin and a longer wait is worse.",
             "warm_up": "Longer for a service that starts cold: caches, JIT, connection pools.",
             "coverage": "Lower only if copies are known to be lost for a harmless reason.",
+            "propagation": "`false` where callers that do not follow the VirtualService are part of the design.",
+            "early": "`true` where traffic is plenty and time is short.",
+            "unproven": "`hold` where nothing may go on without proof; thin traffic then waits for a person.",
         },
     ),
     "errors": (
         "gates.errors",
         {
             "ceiling": "Above the usual share where the primary itself fails more often.",
-            "tolerance": "Nearer to 1 to be stricter, with more `minimum_requests`.",
-            "slack": "0 where no error at all is acceptable.",
+            "tolerance": "Nearer to 1 to be stricter; it takes more requests to be sure.",
+            "slack": "Higher where a few errors in 10,000 do not matter.",
+            "margin": "Nearer to `tolerance` to demand more for a pass; it takes longer.",
+            "margin_slack": "Lower for services with hardly any errors.",
         },
     ),
     "latency": (
@@ -94,6 +108,36 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "slack": "Lower for a stricter comparison of rare slow requests.",
             "quantile": "The one your objective is about.",
             "max": "When there is an objective in milliseconds.",
+        },
+    ),
+    "judge": (
+        "gates.judge",
+        {
+            "alpha": "Lower if healthy canaries were aborted; every abort then takes longer.",
+            "patience": "4 or 6 to forgive blips of 45 s and more: a total failure is then caught after 60 or 90 s.",
+            "alpha_pass": "Lower to be surer of a pass.",
+            "pass_patience": "Higher where good and bad minutes alternate.",
+            "active": "Lower where trouble usually comes late.",
+            "hazard": "Higher for long stages in which a canary may turn bad.",
+            "stage_injection": "Higher where trouble comes with more traffic.",
+            "carry": "0 to prove every stage by itself; 1 trusts what the mirror showed.",
+            "vote_above": "Lower where errors come in rare, large bursts.",
+            "vote_patience": "Higher to forgive more bursts.",
+            "least": "Longer where the first minute of a stage says little.",
+            "no_data_after": "Longer than the longest gap you know of in your metrics.",
+        },
+    ),
+    "weights": (
+        "gates.judge.weights",
+        {"errors": "More for what matters most; only their proportions count."},
+    ),
+    "limit": (
+        "gates.limits",
+        {
+            "action": "`observe` first, `hold` or `abort` when its figures have proven themselves.",
+            "times": "Above 1 for figures that jump.",
+            "within": "Larger than `times` where a single good look in between proves nothing.",
+            "relative": "Where the primary's own figure changes with the time of day.",
         },
     ),
     "custom": (

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.rollout.machine import TRANSITIONS
 from bot.rollout.model import ENDED, Phase
+from bot.rollout.turns import TRANSITIONS
 from bot.settings.services import schema, schema_text
 from bot.settings.variables import env_example
 from scripts.advice import INTRODUCTION, SECTIONS
+from scripts.judge_pictures import pictures
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,12 +37,13 @@ def drawn() -> dict[str, str]:
         "docs/services.schema.json": schema_text(),
         "docs/services.md": services(),
         "docs/states.md": states(),
+        **pictures(),
     }
 
 
 def states() -> str:
     """The phases of a rollout as a diagram and a table."""
-    lines = ["# States", "", "Drawn by `make docs` from the table in `bot/rollout/machine.py`.", "", "```mermaid"]
+    lines = ["# States", "", "Drawn by `make docs` from the table in `bot/rollout/turns.py`.", "", "```mermaid"]
     lines += ["stateDiagram-v2", "    [*] --> preflight"]
     for phase, following in TRANSITIONS.items():
         lines += [f"    {phase} --> {after}" for after in Phase if after in following]

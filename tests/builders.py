@@ -5,27 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bot.rollout.model import (
-    Figures,
-    Judgement,
-    PodTemplate,
-    Progress,
-    Rollout,
-    RolloutId,
-    Routes,
-    SideFigures,
-    SideSight,
-    Sight,
-    Target,
-    Template,
-    Topology,
-    UserId,
-    Verdict,
-)
+from bot.rollout.figures import Figures, Judgement, SideFigures, Verdict
+from bot.rollout.freeze import Freeze
+from bot.rollout.incidents import Difference, Drift, Edit
+from bot.rollout.model import PodTemplate, Rollout, RolloutId, Routes, Target, Template, Topology, UserId
 from bot.rollout.plans import make_plan
 from bot.rollout.service import Service
+from bot.rollout.sights import Progress, SideSight, Sight
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
+EVER = 1e9  # seconds; later than any look of a test that begins at 0
 OLD, NEW = "reviews:1", "reviews:2@sha256:" + "2" * 64
 
 
@@ -42,6 +31,11 @@ def a_service(**changes: Any) -> Service:
         mirror_methods=None,
     )
     return replace(reviews, **changes)
+
+
+def a_freeze(scope: str = "reviews", **changes: Any) -> Freeze:
+    """Maya froze it at 1000.5, until somebody ends it."""
+    return replace(Freeze(scope=scope, by=MAYA, since=1000.5, until=None, reason="database migration"), **changes)
 
 
 def a_target(topology: Topology = Topology.PER_VERSION, **changes: Any) -> Target:
@@ -82,6 +76,8 @@ def a_rollout(service: Service | None = None, topology: Topology = Topology.PER_
         metrics=service.metrics,
         upgrade_timeout=service.upgrade_timeout,
         hold_patience=service.hold_patience,
+        scale_timeout=service.scale_timeout,
+        drift_rule=service.drift,
     )
     return replace(rollout, **changes)
 
@@ -103,23 +99,30 @@ def a_sight(rollout: Rollout, **changes: Any) -> Sight:
     return replace(sight, **changes)
 
 
+def a_drift(**changes: Any) -> Drift:
+    """Somebody has moved all users back with kubectl."""
+    moved = Difference(what="users", ours="80/20", theirs="100/0")
+    edit = Edit(obj="VirtualService reviews", differences=(moved,), who="kubectl-edit", at=1_750_000_000.0)
+    return replace(Drift(edits=(edit,), since=0.0), **changes)
+
+
 def routes(canary: int, *, mirror: bool = False) -> Routes:
     """Routes by the canary's share in percent."""
     return Routes(canary=canary, mirror=mirror)
 
 
-def verdict(word: Verdict, at: float = 0.0) -> Judgement:
-    """A judgement that is only its verdict."""
+def verdict(word: Verdict, at: float = EVER) -> Judgement:
+    """A judgement that is only its verdict, of figures up to ``at``: whenever it is looked at, by default."""
     return Judgement(at=at, verdict=word)
 
 
-def a_side_of(requests: float, errors: float = 0, slow: float = 0) -> SideFigures:
+def a_side_of(requests: float, errors: float = 0, slow: float = 0, **spans: float) -> SideFigures:
     """Counts of one side; ``slow`` requests took between 500 and 1000 ms, the others under 100."""
     fast = requests - slow
     buckets = {50.0: fast * 0.5, 100.0: fast, 250.0: fast, 500.0: fast, 1000.0: requests, float("inf"): requests}
-    return SideFigures(requests=requests, errors=errors, buckets=buckets)
+    return SideFigures(requests=requests, errors=errors, buckets=buckets, **spans)
 
 
 def figures(primary: SideFigures | None, canary: SideFigures | None, **changes: Any) -> Figures:
     """One look's figures over a minute."""
-    return replace(Figures(start=0.0, end=60.0, primary=primary, canary=canary, coverage=1.0), **changes)
+    return replace(Figures(start=0.0, end=60.0, primary=primary, canary=canary), **changes)

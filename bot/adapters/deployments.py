@@ -7,16 +7,24 @@ a ReplicaSet that is not the one of the newest template.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.kube import FIELD_MANAGER
+from bot.adapters.kube_objects import labels_of
 from bot.rollout.images import digest, is_ready
-from bot.rollout.model import PodTemplate, Progress
+from bot.rollout.incidents import Trouble
+from bot.rollout.model import PodTemplate
+from bot.rollout.sights import Progress
 
 Object = dict[str, Any]
 
+NO_LABELS: Mapping[str, str] = {}
+
 _REVISION = "deployment.kubernetes.io/revision"
+_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})  # a container that waits for nothing bad
 
 
 # Templates
@@ -123,18 +131,84 @@ def _status_is_current(deployment: Object) -> bool:
 # Pods
 
 
-def ready_count(deployment: Object, replica_sets: Sequence[Object], pods: Sequence[Object]) -> int:
-    """Pods that can take users and run the Deployment's newest template.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pods:
+    """A Deployment's pods.
+
+    Attributes:
+        ready: can take users and run the newest template.
+        stale: can take users and run something else: while there are some, the Deployment serves a mix.
+        elsewhere: of both, those without the labels that were asked for.
+        troubles: what is wrong with containers of pods of the newest template.
+        digests: which digests the ready pods show, by container.
+    """
+
+    ready: int
+    stale: int = 0
+    elsewhere: int = 0
+    troubles: tuple[Trouble, ...] = ()
+    digests: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def pods_of(
+    deployment: Object, replica_sets: Sequence[Object], pods: Sequence[Object], home: Mapping[str, str] = NO_LABELS
+) -> Pods:
+    """What its pods are like; ``home`` are the labels by which users find it.
 
     Where no pod exists to be looked at (a control plane without nodes behind it), the Deployment's status has the word.
     """
     own = _own_pods(replica_sets, pods)
-    if own:
-        return sum(is_ready(pod) and _runs_template(pod, deployment) for pod in own)
-    status = deployment.get("status") or {}
-    if not _status_is_current(deployment):
-        return 0
-    return min(int(status.get("updatedReplicas", 0)), int(status.get("availableReplicas", 0)))
+    if not own:
+        status = deployment.get("status") or {}
+        current = _status_is_current(deployment)
+        updated, available = int(status.get("updatedReplicas", 0)), int(status.get("availableReplicas", 0))
+        older = max(0, int(status.get("replicas", 0)) - updated)
+        fresh, old = min(updated, available) if current else 0, min(older, available)
+        # Of a template with other labels the new pods are elsewhere; otherwise the old ones are, if any label moves.
+        moved = old if home.items() <= _template_labels(deployment).items() else fresh
+        return Pods(ready=fresh, stale=old, elsewhere=moved if home else 0)
+    newest = [pod for pod in own if _runs_template(pod, deployment)]
+    ready = [pod for pod in own if is_ready(pod)]
+    fresh = sum(is_ready(pod) for pod in newest)
+    living = [pod for pod in newest if not pod["metadata"].get("deletionTimestamp")]
+    return Pods(
+        ready=fresh,
+        stale=len(ready) - fresh,
+        elsewhere=sum(not home.items() <= labels_of(pod).items() for pod in ready),
+        troubles=tuple(trouble for pod in living for trouble in _troubles(pod)),
+        digests=_digests(ready),
+    )
+
+
+def _troubles(pod: Object) -> Iterator[Trouble]:
+    """Containers, init containers and native sidecars among them, that were restarted or cannot be started."""
+    for status in _statuses(pod):
+        waiting = str(((status.get("state") or {}).get("waiting") or {}).get("reason", ""))
+        restarts = int(status.get("restartCount", 0))
+        stuck = waiting if waiting not in _STARTING else ""
+        if restarts or stuck:
+            ended = ((status.get("state") or {}).get("terminated") or {}).get("reason")
+            ended = ended or ((status.get("lastState") or {}).get("terminated") or {}).get("reason")
+            yield Trouble(
+                pod=pod["metadata"]["name"],
+                container=str(status.get("name", "")),
+                restarts=restarts,
+                ended=str(ended or "") if restarts else "",
+                waiting=stuck,
+            )
+
+
+def _digests(pods: Iterable[Object]) -> dict[str, frozenset[str]]:
+    shown: defaultdict[str, set[str]] = defaultdict(set)
+    for pod in pods:
+        for status in _statuses(pod):
+            shown[str(status.get("name", ""))].add(digest(str(status.get("imageID", ""))))
+    return {name: frozenset(found - {""}) for name, found in shown.items()}
+
+
+def _statuses(pod: Object) -> list[Object]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def _own_pods(replica_sets: Sequence[Object], pods: Sequence[Object]) -> list[Object]:
@@ -144,8 +218,7 @@ def _own_pods(replica_sets: Sequence[Object], pods: Sequence[Object]) -> list[Ob
 
 
 def _runs_template(pod: Object, deployment: Object) -> bool:
-    labels = pod["metadata"].get("labels") or {}
-    same_labels = _template_labels(deployment).items() <= labels.items()
+    same_labels = _template_labels(deployment).items() <= labels_of(pod).items()
     return same_labels and all(_runs(pod, name, image) for name, image in images(deployment).items())
 
 
@@ -159,9 +232,7 @@ def _runs(pod: Object, container: str, image: str) -> bool:
 
 def _digest_shown(pod: Object, container: str) -> str:
     """The digest the node reports for a container; "" where it does not, as for images loaded by hand."""
-    status = pod.get("status") or {}
-    statuses = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    return next((digest(str(one.get("imageID", ""))) for one in statuses if one.get("name") == container), "")
+    return next((digest(str(one.get("imageID", ""))) for one in _statuses(pod) if one.get("name") == container), "")
 
 
 # Small words

@@ -14,9 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.adapters import routes as edits
-from bot.adapters.kube import Kube, Unanswered
+from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
+from bot.adapters.kube_answers import Unanswered
 from bot.adapters.routes import VirtualService
-from bot.controller.ports import Marks, MeshSight
+from bot.adapters.writers import ROUTES, annotation, writer_of
+from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
 from bot.rollout.errors import Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 
@@ -34,25 +36,50 @@ class IstioMesh:
     """The managed routes of one cluster.
 
     ``now`` tells the time for heartbeats; ``wait`` is called with the number of the attempt that met a conflict.
+    Looking asks ``reads``, which may be a cache; whatever is to be written is read from the API server itself.
     """
 
-    def __init__(self, kube: Kube, now: Callable[[], float], wait: Callable[[int], None] = pause) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        now: Callable[[], float],
+        wait: Callable[[int], None] = pause,
+        *,
+        reads: Reads | None = None,
+    ) -> None:
         self._kube = kube
+        self._reads: Reads = reads or kube
         self._now = now
         self._wait = wait
 
     def look(self, target: Target) -> MeshSight:
         """The managed routes as they are now."""
-        vs = self._get(target)
-        read = edits.read_routes(vs, target)
+        vs = self._get(target, self._reads)
+        read, owner = edits.read_routes(vs, target), edits.owner_of(vs)
+        writer = writer_of(vs, ROUTES, not_by=FIELD_MANAGER)
+        marker = writer_of(vs, *([annotation(edits.OWNER)] if owner else []), not_by=FIELD_MANAGER)
         return MeshSight(
             routes=read if isinstance(read, Routes) else None,
-            owner=edits.owner_of(vs),
-            writer=last_writer(vs),
+            owner=owner,
+            marked=owner is None or edits.is_whole(vs),
+            writer=writer.manager,
+            written_at=writer.at,
+            marker=marker.manager,
+            marked_at=marker.at,
             reason=read if isinstance(read, str) else "",
+            rescue=edits.rescue_of(vs),
         )
 
-    def route(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> None:
+    def route(  # the port's
+        self,
+        target: Target,
+        routes: Routes,
+        owner: RolloutId,
+        recorded: PodTemplate,
+        *,
+        over: RolloutId | None = None,
+        again: bool = False,
+    ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
         Raises:
@@ -60,9 +87,10 @@ class IstioMesh:
         """
 
         def edit(vs: VirtualService) -> VirtualService:
-            if edits.owner_of(vs) == owner and edits.read_routes(vs, target) == routes:
+            if edits.owner_of(vs) == owner and edits.is_whole(vs) and edits.read_routes(vs, target) == routes:
                 return vs
-            return self._taken(vs, target, routes, owner, recorded)
+            now = self._now()
+            return edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
 
         self._write(target, edit)
 
@@ -75,6 +103,18 @@ class IstioMesh:
 
         self._write(target, edit)
 
+    def beat(self, target: Target, owner: RolloutId) -> None:
+        """Renew the heartbeat, and nothing else. One write on what was last seen: a conflict is the next beat's."""
+        vs = self._get(target, self._reads)
+        beaten = edits.beaten(vs, owner, self._now())
+        if beaten is not vs:
+            self._kube.put(beaten)
+
+    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
+        """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
+        vs = self._reads.get("VirtualService", namespace, virtual_service)
+        return None if vs is None else edits.pulse_of(vs)
+
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:
         """The marks of whatever rollout holds the object; None when there are none, or no object."""
         vs = self._kube.get("VirtualService", namespace, virtual_service)
@@ -86,32 +126,22 @@ class IstioMesh:
         Raises:
             Refusal: the object is one that we must not edit, in words for whoever asked.
         """
-        return self._taken(self._get(target), target, routes, owner, recorded)
+        vs = self._get(target)
+        return edits.take(vs, target, routes, owner=owner, recorded=recorded, now=self._now())
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         """The object ``release`` would leave behind; nothing is written."""
         return edits.leave(self._get(target), target, routes)
 
-    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Sequence[str]:
-        """Offer each object to the API server as a dry run; one sentence per refusal, empty when all are accepted."""
+    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
+        """Offer each object to the API server as a dry run, which runs admission and needs the same permission."""
         version = self._get(target)["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
-        refusals = (self._rehearsed(obj) for obj in fresh)
-        return list(dict.fromkeys(refusal for refusal in refusals if refusal))  # stages share their mistakes
-
-    def _rehearsed(self, obj: dict[str, Any]) -> str:
-        try:
-            self._kube.put(obj, dry_run=True)
-        except (Unanswered, Contended):
-            raise
-        except Fault as refused:
-            return refused.sentence
-        return ""
-
-    def _taken(
-        self, vs: VirtualService, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate
-    ) -> VirtualService:
-        return edits.take(vs, target, routes, owner=owner, recorded=recorded, now=self._now())
+        warnings: list[str] = []
+        kube = self._kube.telling(warnings.append)
+        refusals = filter(None, [_rehearsed(kube, obj) for obj in fresh])
+        # Stages share their mistakes: each is told once.
+        return Rehearsal(refusals=tuple(dict.fromkeys(refusals)), warnings=tuple(dict.fromkeys(warnings)))
 
     def _write(self, target: Target, edit: Edit) -> None:
         """Read, edit, replace, until it is as ``edit`` wants it. Edits leave alone what is already right."""
@@ -126,7 +156,7 @@ class IstioMesh:
                 self._wait(attempt)
                 before, vs = vs, self._get(target)
                 if _edited(edit, vs) != vs and _rival_wrote(before, vs, target):
-                    who = last_writer(vs) or "somebody"
+                    who = writer_of(vs, ROUTES, not_by=FIELD_MANAGER).manager or "somebody"
                     raise Contended(
                         "Kubernetes", f"{who} changed the managed routes of {edits.title(vs)}."
                     ) from conflict
@@ -139,20 +169,23 @@ class IstioMesh:
                 return
         raise Contended("Kubernetes", f"{edits.title(vs)} is written by others all the time; gave up for now.")
 
-    def _get(self, target: Target) -> VirtualService:
+    def _get(self, target: Target, reads: Reads | None = None) -> VirtualService:
         namespace, name = target.virtual_service_namespace, target.virtual_service
-        vs = self._kube.get("VirtualService", namespace, name)
+        vs = (reads or self._kube).get("VirtualService", namespace, name)
         if vs is None:
             raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.")
         return vs
 
 
-def last_writer(vs: VirtualService) -> str:
-    """The field manager that wrote the spec last; "" where the server does not say."""
-    entries = vs["metadata"].get("managedFields") or []
-    wrote_spec = [entry for entry in entries if "f:spec" in (entry.get("fieldsV1") or {})]
-    in_order = sorted(wrote_spec, key=lambda entry: str(entry.get("time", "")))
-    return str(in_order[-1].get("manager", "")) if in_order else ""
+def _rehearsed(kube: Kube, obj: VirtualService) -> str:
+    """Why the API server would refuse this; "" when it would not."""
+    try:
+        kube.put(obj, dry_run=True)
+    except (Unanswered, Contended):
+        raise
+    except Fault as refused:
+        return refused.sentence
+    return ""
 
 
 def _edited(edit: Edit, vs: VirtualService) -> VirtualService:

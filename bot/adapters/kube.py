@@ -2,23 +2,19 @@
 
 That client brings credentials (kubeconfig, in-cluster, refreshed tokens) and TLS. Its typed models stay unused: they
 drop the fields they do not know, and an object that goes back without them has been changed by us. No rule of ours
-lives here, only how to ask and what the answers mean:
-
-- a missing object reads as None; a conflict is ``Contended``;
-- ``Unanswered`` is a request whose outcome nobody knows (no connection, timeout, 5xx): before writing again, look;
-- everything else the server refuses is a ``Fault`` with its own sentence, which never holds a header or a token.
+lives here, only how to ask; what the answers mean is in ``kube_answers``.
 
 Each request is sent once and has a timeout; the client's own retries are off, because they would repeat writes.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -26,31 +22,45 @@ import urllib3
 import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
 
-from bot.rollout.errors import Contended, Fault, Refusal
+from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
+from bot.rollout.errors import Fault, Refusal
 
 Object = dict[str, Any]
 
 FIELD_MANAGER = "canary-bot"
+WATCHDOG_MANAGER = "canary-bot-watchdog"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 ISTIO = "networking.istio.io"
 ISTIO_VERSIONS = ("v1", "v1beta1", "v1alpha3")  # best first; their schemas are the same
 
+SECURITY = "security.istio.io"  # every Istio that mirrors serves its v1beta1
+
+REVIEWS = "authorization.k8s.io/v1"
+
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
+WATCH_GRACE_SECONDS = 3.0  # a stream that outlives what was asked for by this much has no server at its other end
 CONNECTIONS = 32  # as many as there are threads that may ask at once
-LONGEST_MESSAGE = 500
 
-_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
-_ESCAPED = re.compile(r"\\(.)")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class Unanswered(Fault):
-    """The API server gave no usable answer, so a write may have happened or not."""
+class Reads(Protocol):
+    """Whoever can say what is in the cluster: the API server, or a cache of it.
+
+    What it answers may be shared with others and is not to be altered.
+    """
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """One object, or None when there is none of that name."""
+
+    def list(self, kind: str, namespace: str, label_selector: str = "") -> list[Object]:
+        """The objects of a namespace that match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +79,36 @@ KINDS: Mapping[str, Kind] = {
     "Deployment": Kind(plural="deployments", group="apps"),
     "ReplicaSet": Kind(plural="replicasets", group="apps"),
     "HorizontalPodAutoscaler": Kind(plural="horizontalpodautoscalers", group="autoscaling", version="v2"),
-    "EndpointSlice": Kind(plural="endpointslices", group="discovery.k8s.io"),
+    "HTTPRoute": Kind(plural="httproutes", group="gateway.networking.k8s.io"),
+    "PodDisruptionBudget": Kind(plural="poddisruptionbudgets", group="policy"),
+    "ResourceQuota": Kind(plural="resourcequotas"),
+    "Sidecar": Kind(plural="sidecars", group=ISTIO, version=None),
+    "PeerAuthentication": Kind(plural="peerauthentications", group=SECURITY, version="v1beta1"),
+    "AuthorizationPolicy": Kind(plural="authorizationpolicies", group=SECURITY, version="v1beta1"),
+    "Canary": Kind(plural="canaries", group="flagger.app", version="v1beta1"),
+    "Rollout": Kind(plural="rollouts", group="argoproj.io", version="v1alpha1"),
     "Service": Kind(plural="services"),
     "Pod": Kind(plural="pods"),
     "Event": Kind(plural="events"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One object, or a part of it."""
+
+    kind: str
+    namespace: str
+    name: str
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        part = f" ({self.subresource})" if self.subresource else ""
+        return f"{self.kind} {self.namespace}/{self.name}{part}"
+
+
+# Told after each write: the object as the write left it, or None when only a new look can say.
+Hear = Callable[[Place, Object | None], None]
 
 
 def log_warning(text: str) -> None:
@@ -84,9 +119,13 @@ def log_warning(text: str) -> None:
 class Kube:
     """One cluster. Safe to share between threads."""
 
-    def __init__(self, api: client.ApiClient, on_warning: Callable[[str], None] = log_warning) -> None:
+    def __init__(
+        self, api: client.ApiClient, on_warning: Callable[[str], None] = log_warning, manager: str = FIELD_MANAGER
+    ) -> None:
         self._api = api
+        self._manager = manager
         self._on_warning = on_warning
+        self._hears: list[Hear] = []
         self._istio_version: str | None = None
 
     @classmethod
@@ -95,10 +134,11 @@ class Kube:
         kubeconfig: str | None = None,
         context: str | None = None,
         on_warning: Callable[[str], None] = log_warning,
+        manager: str = FIELD_MANAGER,
     ) -> Kube:
         """By kubeconfig (several paths are joined as kubectl does); without one, as the pod we are or as kubectl would.
 
-        Nothing is asked of the server yet.
+        Nothing is asked of the server yet. ``manager`` is under whose name we write.
 
         Raises:
             Refusal: the configuration does not say which cluster is meant, or as whom.
@@ -112,7 +152,7 @@ class Kube:
             raise Refusal(f"Cannot tell which Kubernetes cluster to use: {error}. Set KUBECONFIG.") from error
         except (yaml.YAMLError, OSError) as error:  # their own words may quote the file, and it holds tokens
             raise Refusal(f"The kubeconfig {kubeconfig or ''} cannot be read ({type(error).__name__}).") from error
-        return cls(client.ApiClient(settings), on_warning)
+        return cls(client.ApiClient(settings), on_warning, manager)
 
     def ping(self) -> None:
         """Raise ``Fault`` when the API server cannot be asked."""
@@ -138,25 +178,69 @@ class Kube:
         """One object, or None when there is none of that name."""
         return self._ask("GET", self._path(kind, namespace, name), f"read {kind} {namespace}/{name}")
 
+    def snapshot(self, kind: str, namespace: str | None, label_selector: str = "") -> tuple[list[Object], str]:
+        """What ``list`` answers, and the version of the cluster it shows: where a watch goes on from.
+
+        ``namespace`` None: all of them, for which a Role is not enough.
+        """
+        path = self._path(kind, namespace, labelSelector=label_selector)
+        answer = self._ask("GET", path, f"list {kind}s of {namespace or 'all namespaces'}") or {}
+        head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
+        items = [{**head, **item} for item in answer.get("items") or []]
+        return items, str((answer.get("metadata") or {}).get("resourceVersion", ""))
+
+    def list_everywhere(self, kind: str) -> list[Object]:
+        """The objects of all namespaces, as ``list`` has them."""
+        return self.snapshot(kind, None)[0]
+
     def list(self, kind: str, namespace: str, label_selector: str = "") -> list[Object]:
         """The objects of a namespace, each with its apiVersion and kind, which the server leaves out of lists."""
-        path = self._path(kind, namespace, labelSelector=label_selector)
-        answer = self._ask("GET", path, f"list {kind}s of {namespace}") or {}
-        head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
-        return [{**head, **item} for item in answer.get("items") or []]
+        return self.snapshot(kind, namespace, label_selector)[0]
+
+    def watch(self, kind: str, namespace: str, resource_version: str, seconds: int) -> Stream:
+        """What changes in a namespace after that version, bookmarks included; the server ends it after ``seconds``.
+
+        Raises:
+            Expired: the server no longer knows that version; also later, from the stream.
+        """
+        asked = {"resourceVersion": resource_version, "timeoutSeconds": str(seconds), "allowWatchBookmarks": "true"}
+        path = self._path(kind, namespace, watch="true", **asked)
+        doing = f"watch {kind}s of {namespace}"
+        with _faults(doing):
+            response = self._send("GET", path, read_seconds=seconds + WATCH_GRACE_SECONDS)
+            if response.status == HTTPStatus.OK:
+                return Stream(response.response, doing)
+            text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
+        answer_in(response.status, text, doing)
+        raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.")
+
+    def telling(self, on_warning: Callable[[str], None]) -> Kube:
+        """The same cluster for a while: what admission has against an object is told to ``on_warning`` instead."""
+        other = copy(self)
+        other._on_warning = on_warning  # noqa: SLF001  # our own copy
+        return other
+
+    def review(self, attributes: Object) -> Object:
+        """Whether we may do what ``attributes`` say: the status of a SelfSubjectAccessReview. Nothing is stored."""
+        body = {"apiVersion": REVIEWS, "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
+        doing = "ask what we may do"
+        answer = self._ask("POST", f"/apis/{REVIEWS}/selfsubjectaccessreviews", doing, body, "application/json")
+        if answer is None:
+            raise Fault("Kubernetes", f"Could not {doing}: the cluster serves no {REVIEWS}.")
+        status: Object = answer.get("status") or {}
+        return status
+
+    def tell_of_writes(self, hear: Hear) -> None:
+        """Call ``hear`` after each write that was no rehearsal, before whoever wrote goes on."""
+        self._hears.append(hear)
 
     def put(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Replace an object if its resourceVersion is still the one in ``obj``. Unknown fields are refused."""
-        metadata = obj["metadata"]
-        path = self._path(obj["kind"], metadata["namespace"], metadata["name"], **_writing(dry_run=dry_run))
-        return self._write("PUT", path, f"update {obj['kind']} {metadata['namespace']}/{metadata['name']}", obj)
+        return self._write("PUT", "update", _place(obj), obj, dry_run=dry_run)
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object."""
-        metadata = obj["metadata"]
-        path = self._path(obj["kind"], metadata["namespace"], **_writing(dry_run=dry_run))
-        name = metadata.get("name", metadata.get("generateName", ""))
-        return self._write("POST", path, f"create {obj['kind']} {metadata['namespace']}/{name}", obj)
+        return self._write("POST", "create", _place(obj), obj, dry_run=dry_run)
 
     def patch(
         self,
@@ -170,16 +254,16 @@ class Kube:
         dry_run: bool = False,
     ) -> Object:
         """Patch an object; a resourceVersion in ``body`` makes it conditional. Custom resources take merge patches."""
-        path = self._path(kind, namespace, name, subresource, **_writing(dry_run=dry_run))
-        doing = f"patch {kind} {namespace}/{name}" + (f" ({subresource})" if subresource else "")
-        return self._write("PATCH", path, doing, body, content_type)
+        place = Place(kind=kind, namespace=namespace, name=name, subresource=subresource)
+        return self._write("PATCH", "patch", place, body, dry_run=dry_run, content_type=content_type)
 
     # The wire
 
-    def _path(self, kind: str, namespace: str, name: str = "", subresource: str = "", **query: str) -> str:
+    def _path(self, kind: str, namespace: str | None, name: str = "", subresource: str = "", **query: str) -> str:
         where = KINDS[kind]
         version = self._api_version(where)
-        root = ["apis" if where.group else "api", version, "namespaces", namespace, where.plural, name, subresource]
+        space = () if namespace is None else ("namespaces", namespace)
+        root = ["apis" if where.group else "api", version, *space, where.plural, name, subresource]
         asked = urlencode({key: value for key, value in query.items() if value})
         return "/" + "/".join(quote(part) for part in root if part) + (f"?{asked}" if asked else "")
 
@@ -188,35 +272,98 @@ class Kube:
         return f"{kind.group}/{version}" if kind.group else version
 
     def _write(
-        self, method: str, path: str, doing: str, body: Object, content_type: str = "application/json"
+        self,
+        method: str,
+        verb: str,
+        place: Place,
+        body: Object,
+        *,
+        dry_run: bool,
+        content_type: str = "application/json",
     ) -> Object:
-        answer = self._ask(method, path, doing, body, content_type)
+        name = "" if method == "POST" else place.name
+        path = self._path(
+            place.kind, place.namespace, name, place.subresource, **_writing(self._manager, dry_run=dry_run)
+        )
+        doing = f"{verb} {place}"
+        try:
+            answer = self._ask(method, path, doing, body, content_type)
+        except Unanswered:
+            self._tell(place, None)
+            raise
         if answer is None:
             raise Fault("Kubernetes", f"Could not {doing}: it does not exist.")
+        if not dry_run:
+            self._tell(place, None if place.subresource else answer)
         return answer
+
+    def _tell(self, place: Place, left: Object | None) -> None:
+        for hear in self._hears:
+            hear(place, left)
 
     def _ask(
         self, method: str, path: str, doing: str, body: Object | None = None, content_type: str | None = None
     ) -> Object | None:
-        """Send one request; None is a 404."""
-        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
-        try:
-            _, url, headers, _, _ = self._api.param_serialize(
-                method, path, header_params=headers, auth_settings=["BearerToken"]
-            )
-            timeout = (CONNECT_SECONDS, READ_SECONDS)
-            response = self._api.call_api(method, url, headers, body, _request_timeout=timeout)
+        """Send one request and read its answer; None is a 404."""
+        with _faults(doing):
+            response = self._send(method, path, body, content_type)
             text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
-        except config.ConfigException as error:
-            raise Fault("Kubernetes", f"Could not {doing}: the credentials cannot be renewed.") from error
-        except urllib3.exceptions.TimeoutError as error:
-            raise Unanswered("Kubernetes", f"Could not {doing}: the API server did not answer in time.") from error
-        except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            what = type(error).__name__
-            raise Unanswered("Kubernetes", f"Could not {doing}: the API server cannot be reached ({what}).") from error
         for text_of_warning in warnings_in(response.headers.getlist("Warning")):
             self._on_warning(text_of_warning)
-        return _answer(response.status, text, doing)
+        return answer_in(response.status, text, doing)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content_type: str | None = None,
+        read_seconds: float = READ_SECONDS,
+    ) -> RESTResponse:
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
+        _, url, headers, _, _ = self._api.param_serialize(
+            method, path, header_params=headers, auth_settings=["BearerToken"]
+        )
+        return self._api.call_api(method, url, headers, body, _request_timeout=(CONNECT_SECONDS, read_seconds))
+
+
+class Stream:
+    """The events of one watch as they arrive, each an object with ``type`` and ``object``. It ends when the server's
+    time for it is up; whatever else ends it is raised, as a request's would be.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, doing: str) -> None:
+        self._response = response
+        self._doing = doing
+
+    def __iter__(self) -> Iterator[Object]:
+        rest = b""
+        with _faults(self._doing), self._response:
+            for chunk in self._response.stream(None):
+                # A line cut off by the stream's end is dropped: whoever resumes is told again.
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (event_in(line, self._doing) for line in lines if line)
+
+    def close(self) -> None:
+        """End it; from any thread, while another waits for an event."""
+        try:
+            self._response.shutdown()
+        except (ValueError, RuntimeError, OSError):
+            log.debug("stream_had_ended")  # and its connection may be somebody else's by now
+
+
+@contextmanager
+def _faults(doing: str) -> Iterator[None]:
+    """What the client raises, in our words."""
+    try:
+        yield
+    except config.ConfigException as error:
+        raise Fault("Kubernetes", f"Could not {doing}: the credentials cannot be renewed.") from error
+    except urllib3.exceptions.TimeoutError as error:
+        raise Unanswered("Kubernetes", f"Could not {doing}: the API server did not answer in time.") from error
+    except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
+        what = type(error).__name__
+        raise Unanswered("Kubernetes", f"Could not {doing}: the API server cannot be reached ({what}).") from error
 
 
 def _configure(settings: client.Configuration, kubeconfig: str | None, context: str | None) -> None:
@@ -230,47 +377,12 @@ def _configure(settings: client.Configuration, kubeconfig: str | None, context: 
     config.load_kube_config(kubeconfig, context, settings, persist_config=False)  # type: ignore[no-untyped-call]  # here
 
 
-def selector_text(selector: Mapping[str, Any]) -> str:
-    """A Deployment's ``spec.selector`` in the form the API server takes in a query."""
-    equal = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    return ",".join([*equal, *map(_requirement, selector.get("matchExpressions") or [])])
-
-
-def warnings_in(headers: Iterable[str]) -> list[str]:
-    """The texts of ``Warning: 299 - "..."`` response headers."""
-    return [_ESCAPED.sub(r"\1", text) for header in headers for text in _WARNING.findall(header)]
-
-
-def _requirement(expression: Mapping[str, Any]) -> str:
-    key, values = expression["key"], ",".join(expression.get("values") or [])
-    forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "DoesNotExist": f"!{key}"}
-    return str(forms.get(expression["operator"], key))
-
-
-def _writing(*, dry_run: bool) -> dict[str, str]:
+def _writing(manager: str, *, dry_run: bool) -> dict[str, str]:
     # Strict: an unknown field would otherwise be dropped in silence (`mirror_percentage` is 100 % mirroring).
-    return {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
+    return {"fieldManager": manager, "fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
 
 
-def _answer(status: int, body: bytes, doing: str) -> Object | None:
-    answer = _json(body)
-    if status < HTTPStatus.MULTIPLE_CHOICES and answer is not None:
-        return answer
-    if status == HTTPStatus.NOT_FOUND:
-        return None
-    said = str((answer or {}).get("message") or f"HTTP {status}")[:LONGEST_MESSAGE].rstrip(".")
-    sentence = f"Could not {doing}: {said}."
-    if status == HTTPStatus.CONFLICT:
-        raise Contended("Kubernetes", sentence)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS or answer is None:
-        raise Unanswered("Kubernetes", sentence)
-    raise Fault("Kubernetes", sentence)
-
-
-def _json(body: bytes) -> Object | None:
-    """The JSON object in an answer; None for anything else, such as a proxy's page."""
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) else None
+def _place(obj: Object) -> Place:
+    metadata = obj["metadata"]
+    name = metadata.get("name", metadata.get("generateName", ""))
+    return Place(kind=obj["kind"], namespace=metadata["namespace"], name=name)

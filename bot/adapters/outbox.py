@@ -1,51 +1,77 @@
-"""The port ``Outbox`` on Redis: letters wait here until the courier has delivered them. ``redis_store`` writes them."""
+"""The port ``Outbox`` on Redis: letters wait here until the courier has delivered them. ``redis_store`` writes them.
+
+Words are a stream for each service. That a card is out of date is one field of a hash, however often its rollout
+changes meanwhile. Two indexes say which services have any, so that asking costs the same for ten services as for a
+thousand; they are written after the letters and tidied up here.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice, zip_longest
+from typing import Any
 
 import structlog
 
-from bot.adapters.redis_link import Link, faults
-from bot.adapters.stored import SERVICES, Keys, load_entry
+from bot.adapters.redis_link import Batch, Link, faults
+from bot.adapters.redis_store import OUT_OF_DATE
+from bot.adapters.stored import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Letter
 from bot.rollout.errors import Fault
 from bot.rollout.model import RolloutId
+
+# Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
+CARDS_AT_ONCE = 100
+CARD = "card:"  # begins the id of a card's letter
+
+# A card was shown at some revision; it stays out of date if it has changed since.
+# KEYS: cards  ARGV: the rollout's id, the revision
+SHOWN = """
+local wanted = tonumber(redis.call('HGET', KEYS[1], ARGV[1]))
+if wanted and wanted <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return redis.call('HLEN', KEYS[1])
+"""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class RedisOutbox:
-    """One stream of letters for each service; a letter's id is its place in the stream."""
+    """One stream of words for each service, and one hash of cards; a word's id is its place in the stream."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     def pending(self, limit: int = 100) -> Sequence[Letter]:
-        """Undelivered letters, oldest first within a service.
+        """Undelivered letters: words, then cards.
 
         Services take turns: letters that cannot be delivered (a channel was archived) keep nobody else's waiting.
         """
         with faults():
-            services = sorted(self._link.smembers(SERVICES))
-            pipeline = self._link.pipeline(transaction=False)
-            for key in services:
-                pipeline.xrange(Keys(service=key).outbox, count=limit)
-            streams = pipeline.execute() if services else []
-        boxes = [_letters(key, stream) for key, stream in zip(services, streams, strict=True)]
-        in_turns = chain.from_iterable(zip_longest(*boxes))
-        return list(islice(filter(None, in_turns), limit))
+            return [*self._words(limit), *self._cards()]
 
     def done(self, letters: Sequence[Letter]) -> None:
         """Forget delivered letters."""
-        by_service: defaultdict[str, list[str]] = defaultdict(list)
+        words: defaultdict[str, list[str]] = defaultdict(list)
         for letter in letters:
-            by_service[letter.key].append(letter.id)
+            if letter.id.startswith(CARD):
+                self._shown(letter)
+            else:
+                words[letter.key].append(letter.id)
         with faults():
-            for key, ids in by_service.items():
+            for key, ids in words.items():
                 self._link.xdel(Keys(service=key).outbox, *ids)
+                self._link.hdel(Keys(service=key).tries, *ids)
+
+    def tries(self, letter: Letter) -> int:
+        """How often posting the letter was begun without a known outcome."""
+        with faults():
+            return int(self._link.hget(Keys(service=letter.key).tries, letter.id) or 0)
+
+    def note_tries(self, letter: Letter, count: int) -> None:
+        """Write that down. A count and no increment: the connection is tried twice, and may have been heard twice."""
+        with faults():
+            self._link.hset(Keys(service=letter.key).tries, mapping={letter.id: str(count)})
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""
@@ -55,15 +81,67 @@ class RedisOutbox:
 
     def remember_card(self, key: str, rollout_id: RolloutId, card: CardRef) -> None:
         """Keep where the card is, for as long as the rollout's story is kept."""
+        keys = Keys(service=key)
         with faults():
-            self._link.hset(Keys(service=key).card(rollout_id), mapping={"channel": card.channel, "ts": card.ts})
+            self._link.hset(keys.card(rollout_id), mapping={"channel": card.channel, "ts": card.ts})
+            self._link.hdel(keys.tries, f"{CARD}{rollout_id}")
+
+    def _words(self, limit: int) -> Sequence[Letter]:
+        services = sorted(self._link.smembers(WORDS))
+        streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
+        for key, stream in zip(services, streams, strict=True):
+            if not stream:
+                self._link.srem(WORDS, key)
+                # Whoever wrote words since we looked may have been here before us.
+                if self._link.xlen(Keys(service=key).outbox):
+                    self._link.sadd(WORDS, key)
+            self._forget_old_cards(key, stream)
+        boxes = [_read_words(key, stream) for key, stream in zip(services, streams, strict=True)]
+        return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
+
+    def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        """Cards had letters of their own in the stream once; now any change marks the card again."""
+        old = [place for place, fields in stream if "entry" not in fields]
+        if old:
+            self._link.xdel(Keys(service=key).outbox, *old)
+
+    def _cards(self) -> Sequence[Letter]:
+        services = self._link.zrange(CARDS, 0, CARDS_AT_ONCE - 1)
+        found = self._ask(services, lambda batch, keys: batch.hgetall(keys.cards))
+        for key, cards in zip(services, found, strict=True):
+            if not cards:
+                self._end_turn(key)
+        return [letter for key, cards in zip(services, found, strict=True) for letter in _read_cards(key, cards)]
+
+    def _shown(self, letter: Letter) -> None:
+        keys = Keys(service=letter.key)
+        with faults():
+            self._link.eval(SHOWN, 1, keys.cards, letter.rollout_id, letter.revision)
+            self._end_turn(letter.key)
+
+    def _end_turn(self, key: str) -> None:
+        """To the end of the line if a card has changed meanwhile, else out of it."""
+        self._link.zrem(CARDS, key)
+        if self._link.hlen(Keys(service=key).cards):
+            self._link.eval(OUT_OF_DATE, 1, CARDS, key)
+
+    def _ask(self, services: Sequence[str], ask: Callable[[Batch, Keys], object]) -> list[Any]:
+        """One question about each service, in one round trip."""
+        if not services:
+            return []
+        batch = self._link.pipeline(transaction=False)
+        for key in services:
+            ask(batch, Keys(service=key))
+        return batch.execute()
 
 
-def _letters(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Letter]:
+def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Letter]:
     letters = []
     for place, fields in stream:
+        if "entry" not in fields:
+            continue
         try:
-            entry = load_entry(fields["entry"]) if "entry" in fields else None
+            entry = load_entry(fields["entry"])
         except Fault as fault:
             # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
             log.warning("letter_unreadable", service=key, letter=place, reason=fault.sentence)
@@ -75,6 +153,14 @@ def _letters(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Seque
                 rollout_id=RolloutId(fields["rollout"]),
                 revision=int(fields["revision"]),
                 entry=entry,
+                number=int(fields.get("number", 0)),
             )
         )
     return letters
+
+
+def _read_cards(key: str, cards: Mapping[str, str]) -> Sequence[Letter]:
+    return [
+        Letter(id=f"{CARD}{rollout_id}", key=key, rollout_id=RolloutId(rollout_id), revision=int(revision), entry=None)
+        for rollout_id, revision in cards.items()
+    ]

@@ -7,26 +7,40 @@ the expected one, the pointer to the live rollout, the story's lines and the out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
 
 from bot.adapters.redis_link import Link, faults
-from bot.adapters.stored import HISTORIES, SERVICES, Keys, dump_entry, dump_rollout, load_entry, load_rollout
+from bot.adapters.stored import (
+    CARDS,
+    HISTORIES,
+    SERVICES,
+    WORDS,
+    Keys,
+    dump_entry,
+    dump_rollout,
+    load_entry,
+    load_rollout,
+)
 from bot.rollout.errors import Fault, Refusal, Stale
 from bot.rollout.model import Entry, Rollout, RolloutId
 
 # Sent whole each time: changes are rare, and a script cache is one more thing a failover loses.
 #
-# KEYS: rollout, active, history, story, outbox
+# KEYS: rollout, active, history, story, outbox, cards, fence
 # ARGV: expected revision (0: none is stored), the rollout, its id, when it was started, 1 if it is live,
-#       its new revision, the entries
+#       its new revision, the number of the writer's lease (0: a person's command needs none), the entries
 #
 # The connection is tried twice. Finding exactly what it came to write, the script was here before and its answer lost.
+# The answer is "marked" when the service had no card out of date before, so that its indexes need a word.
 WRITE = """
 local stored = redis.call('GET', KEYS[1])
-if stored == ARGV[2] then return 'written' end
+if stored == ARGV[2] then return 'marked' end
+
+local fence, newest = tonumber(ARGV[7]), tonumber(redis.call('GET', KEYS[7])) or 0
+if fence > 0 and fence < newest then return 'fenced' end
 local revision = stored and cjson.decode(stored).rollout.revision or 0
 if revision ~= tonumber(ARGV[1]) then return 'stale' end
 
@@ -40,12 +54,21 @@ end
 
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   redis.call('XADD', KEYS[4], '*', 'entry', ARGV[i])
-  redis.call('XADD', KEYS[5], '*', 'rollout', ARGV[3], 'revision', ARGV[6], 'entry', ARGV[i])
+  redis.call('XADD', KEYS[5], '*', 'rollout', ARGV[3], 'revision', ARGV[6], 'number', i - 8, 'entry', ARGV[i])
 end
-redis.call('XADD', KEYS[5], '*', 'rollout', ARGV[3], 'revision', ARGV[6])
-return 'written'
+local marked = redis.call('HLEN', KEYS[6]) == 0
+redis.call('HSET', KEYS[6], ARGV[3], ARGV[6])
+if fence > newest then redis.call('SET', KEYS[7], ARGV[7]) end
+return marked and 'marked' or 'written'
+"""
+
+# Since when a service's cards are out of date, by Redis' own clock: replicas' clocks may differ.
+# KEYS: the index  ARGV: the service
+OUT_OF_DATE = """
+local time = redis.call('TIME')
+return redis.call('ZADD', KEYS[1], 'NX', time[1] + time[2] / 1000000, ARGV[1])
 """
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -56,21 +79,23 @@ class RedisStore:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        # Live rollouts as they were last read or written: their text and what it says.
+        self._parsed: dict[RolloutId, tuple[str, Rollout | None]] = {}
 
-    def create(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+    def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
         """Store a new rollout at revision 1 with its first entries, in one transaction."""
         created = replace(rollout, revision=1)
-        match self._write(created, 0, entries):
+        match self._write(created, 0, entries, fence):
             case "taken":
                 raise self._taken(rollout)
             case "stale":
                 raise Stale("Redis", f"already holds a rollout {rollout.id} of {rollout.service}.")
         return created
 
-    def save(self, rollout: Rollout, entries: Sequence[Entry] = ()) -> Rollout:
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
         """Replace the stored rollout if its revision is still ``rollout.revision``; entries and letters with it."""
         saved = replace(rollout, revision=rollout.revision + 1)
-        if self._write(saved, rollout.revision, entries) != "written":
+        if self._write(saved, rollout.revision, entries, fence) != "written":
             raise Stale(
                 "Redis",
                 f"holds another revision of {rollout.service}'s rollout {rollout.id} than {rollout.revision}: "
@@ -92,19 +117,36 @@ class RedisStore:
         # It may have ended between the two answers.
         return rollout if rollout is not None and not rollout.ended else None
 
-    def live(self) -> Sequence[Rollout]:
-        """Every live rollout, oldest first.
+    def busy(self) -> Mapping[str, RolloutId]:
+        """The services that have a live rollout, by their keys, and which; it may have ended a moment ago."""
+        with faults():
+            services = sorted(self._link.smembers(SERVICES))
+            ids = self._get([Keys(service=key).active for key in services])
+        busy = {key: RolloutId(found) for key, found in zip(services, ids, strict=True) if found}
+        known = set(busy.values())
+        self._parsed = {one: parsed for one, parsed in self._parsed.copy().items() if one in known}
+        return busy
+
+    def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
+        """Every live rollout, oldest first; or those of them that ``busy`` told.
 
         One that cannot be read is logged and left out: the others must be looked after all the same.
         """
+        wanted = self.busy() if of is None else of
         with faults():
-            services = [Keys(service=key) for key in sorted(self._link.smembers(SERVICES))]
-            ids = self._get([keys.active for keys in services])
-            documents = self._get(
-                [keys.rollout(RolloutId(found)) for keys, found in zip(services, ids, strict=True) if found]
-            )
-        rollouts = filter(None, (_readable(document) for document in documents if document))
-        return sorted((r for r in rollouts if not r.ended), key=lambda rollout: (rollout.started_at, rollout.id))
+            documents = self._get([Keys(service=key).rollout(found) for key, found in wanted.items()])
+        read = [
+            self._read(found, text) for found, text in zip(wanted.values(), documents, strict=True) if text is not None
+        ]
+        rollouts = [rollout for rollout in read if rollout is not None and not rollout.ended]
+        return sorted(rollouts, key=lambda rollout: (rollout.started_at, rollout.id))
+
+    def _read(self, rollout_id: RolloutId, text: str) -> Rollout | None:
+        """The rollout. Most are as they were read or written last, and a thousand take a second to parse."""
+        known = self._parsed.get(rollout_id)
+        if known is None or known[0] != text:
+            known = self._parsed[rollout_id] = text, _readable(text)
+        return known[1]
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
         """Every entry of a rollout, oldest first."""
@@ -126,25 +168,41 @@ class RedisStore:
             self._link.ping()
 
     def reindex(self) -> None:
-        """Rebuild the index from the services' own keys; for after a loss, and harmless at any time."""
+        """Rebuild the indexes from the services' own keys; for after a loss, and harmless at any time."""
         with faults():
             for key in self._link.scan_iter(match=HISTORIES, count=1000):
-                self._link.sadd(SERVICES, Keys.of_history(key))
+                service = Keys.of_history(key)
+                self._link.sadd(SERVICES, service)
+                if self._link.xlen(Keys(service=service).outbox):
+                    self._link.sadd(WORDS, service)
+                if self._link.hlen(Keys(service=service).cards):
+                    self._link.eval(OUT_OF_DATE, 1, CARDS, service)
 
-    def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry]) -> str:
-        keys = Keys(service=rollout.key)
+    def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> str:
+        """One change as a whole: "written", or why not.
+
+        Raises:
+            Stale: another replica, with a newer lease, has written to this service.
+        """
+        text = dump_rollout(rollout)
         with faults():
             if expected == 0:
                 self._link.sadd(SERVICES, rollout.key)
-            outcome = self._link.eval(
-                WRITE,
-                5,
-                *(keys.rollout(rollout.id), keys.active, keys.history, keys.story(rollout.id), keys.outbox),
-                *(expected, dump_rollout(rollout), rollout.id, rollout.started_at),
-                *(0 if rollout.ended else 1, rollout.revision),
-                *map(dump_entry, entries),
-            )
-        return str(outcome)
+            outcome = str(self._link.eval(WRITE, 7, *_arguments(rollout, text, expected, entries, fence or 0)))
+            # So that the courier need not ask every service. Whoever dies here is made up for by ``reindex``.
+            if outcome in {"written", "marked"} and entries:
+                self._link.sadd(WORDS, rollout.key)
+            if outcome == "marked":
+                self._link.eval(OUT_OF_DATE, 1, CARDS, rollout.key)
+        if outcome == "fenced":
+            raise Stale("Redis", f"lets nobody change {rollout.service} with an old lease: another replica leads now.")
+        if outcome not in {"written", "marked"}:
+            return outcome
+        if rollout.ended:
+            self._parsed.pop(rollout.id, None)
+        else:
+            self._parsed[rollout.id] = text, rollout
+        return "written"
 
     def _taken(self, rollout: Rollout) -> Refusal:
         other = self.active(rollout.key)
@@ -163,6 +221,17 @@ class RedisStore:
         for name in names:
             pipeline.get(name)
         return list(pipeline.execute())
+
+
+def _arguments(
+    rollout: Rollout, text: str, expected: int, entries: Sequence[Entry], fence: int
+) -> Iterator[str | float]:
+    keys = Keys(service=rollout.key)
+    yield from (keys.rollout(rollout.id), keys.active, keys.history, keys.story(rollout.id))
+    yield from (keys.outbox, keys.cards, keys.fence)
+    yield from (expected, text, rollout.id, rollout.started_at)
+    yield from (0 if rollout.ended else 1, rollout.revision, fence)
+    yield from map(dump_entry, entries)
 
 
 def _readable(document: str) -> Rollout | None:

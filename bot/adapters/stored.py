@@ -8,27 +8,57 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from bot.rollout.errors import Fault
+from bot.rollout.freeze import Freeze, FreezeLine
 from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.rollout.strictness import ERRORS, SLOW
 
-SCHEMA = 1
+SCHEMA = 2
 
 Document = dict[str, Any]
 Upgrade = Callable[[Document], Document]
 
-# From the schema that is the key to the next one. Empty for as long as there has been one schema only.
-UPGRADES: Mapping[int, Upgrade] = {}
+
+def _gates_become_a_judge(document: Document) -> Document:
+    """Schema 1 had two fixed gates; what they were told is what the judge is told now, and a quantile a hard limit."""
+    rollout = document["rollout"]
+    gates = rollout["gates"]
+    errors, latency = gates.pop("errors"), gates.pop("latency")
+    judge = {"least_requests": gates.pop("minimum_requests"), "latency_after": gates.pop("warm_up")}
+    if errors is not None:
+        judge |= {"ceiling": min(max(errors["ceiling"], 1e-4), 0.999)}
+        judge |= {"errors": asdict(replace(ERRORS, tolerance=errors["tolerance"]))}
+    limits = []
+    if latency is not None:
+        judge |= {"bounds": latency["bounds"], "slow": asdict(replace(SLOW, tolerance=latency["tolerance"]))}
+        if latency["maximum"] is not None:
+            named = {"name": f"p{latency['quantile'] * 100:g}", "of": "latency"}
+            limits = [named | {"quantile": latency["quantile"], "maximum": latency["maximum"]}]
+    gates |= {"errors": errors is not None, "latency": latency is not None, "judge": judge, "limits": limits}
+    return document
+
+
+# From the schema that is the key to the next one.
+UPGRADES: Mapping[int, Upgrade] = {1: _gates_become_a_judge}
 
 # Every service that ever had a rollout; never shrinks, so no writer can lose a race with a reader that tidies up.
 # Written before anything else, so it may name a service that holds nothing. ``RedisStore.reindex`` rebuilds it.
 SERVICES = "canary:index:services"
+# Services with words to say (a set), and with cards out of date (a sorted set, by since when). Written after the
+# letters themselves, so they may miss some until ``RedisStore.reindex``; they may name a service that has none.
+WORDS = "canary:index:words"
+CARDS = "canary:index:cards"
 # A pattern: exactly the services that ever had a rollout have this key. ``Keys.of_history`` is its inverse.
 HISTORIES = "canary:{*}:history"
+# Freezes belong to no service, and share a hash tag of their own. A hash: scope to the freeze's JSON.
+FREEZES = "canary:{freezes}:now"
+# A stream: who froze and unfroze what, each line's JSON in the field ``line``. Append-only.
+FREEZES_STORY = "canary:{freezes}:story"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +91,23 @@ class Keys:
 
     @property
     def outbox(self) -> str:
-        """A stream: letters that are not delivered yet."""
+        """A stream: words that are not delivered yet."""
         return self._key("outbox")
+
+    @property
+    def cards(self) -> str:
+        """A hash: rollouts whose card is out of date, and the revision it should show."""
+        return self._key("cards")
+
+    @property
+    def tries(self) -> str:
+        """A hash: letters that may have been posted without anybody knowing, and how often."""
+        return self._key("tries")
+
+    @property
+    def fence(self) -> str:
+        """The largest number of a lease that was written with."""
+        return self._key("fence")
 
     @staticmethod
     def of_history(key: str) -> str:
@@ -83,6 +128,14 @@ class _Stored(BaseModel):
 
 class _StoredEntry(RootModel[Entry]):
     model_config = ConfigDict(ser_json_inf_nan="strings")
+
+
+class _StoredFreeze(RootModel[Freeze]):
+    pass
+
+
+class _StoredFreezeLine(RootModel[FreezeLine]):
+    pass
 
 
 def dump_rollout(rollout: Rollout) -> str:
@@ -127,6 +180,43 @@ def load_entry(text: str) -> Entry:
         return _StoredEntry.model_validate_json(text).root
     except ValidationError as broken:
         raise Fault("Redis", f"holds a line of a story that cannot be read: {_fields(broken)}.") from broken
+
+
+def dump_freeze(freeze: Freeze) -> str:
+    """A freeze as it is stored."""
+    return _StoredFreeze(freeze).model_dump_json()
+
+
+def load_freeze(text: str) -> Freeze:
+    """A freeze from what is stored. Fields nobody knows are ignored, as a rollout's are.
+
+    Raises:
+        Fault: it is no freeze. Nobody knows then what must not be started.
+    """
+    try:
+        return _StoredFreeze.model_validate_json(text).root
+    except ValidationError as broken:
+        raise Fault(
+            "Redis",
+            f"holds a freeze in {FREEZES} that cannot be read: {_fields(broken)}. Delete that field of the hash.",
+        ) from broken
+
+
+def dump_freeze_line(line: FreezeLine) -> str:
+    """One line of the story of all freezes as it is stored."""
+    return _StoredFreezeLine(line).model_dump_json()
+
+
+def load_freeze_line(text: str) -> FreezeLine:
+    """One line of the story of all freezes from what is stored.
+
+    Raises:
+        Fault: it is no line.
+    """
+    try:
+        return _StoredFreezeLine.model_validate_json(text).root
+    except ValidationError as broken:
+        raise Fault("Redis", f"holds a line about freezes that cannot be read: {_fields(broken)}.") from broken
 
 
 def _fields(error: Exception) -> str:

@@ -1,15 +1,32 @@
-"""The port ``Surveyor``: everything preflight reads, as the API server has it. What it means is decided there."""
+"""The port ``Surveyor``: everything preflight reads, as the API server has it. What it means is decided there.
+
+One list per kind and namespace, all at the same time; then what depends on them (gateways and pods). VirtualServices
+are listed twice: those of the service's namespace, without which nothing can be said, and those of all namespaces, for
+which a Role is not enough. Nothing is taken from a cache: this is the last look before users are moved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from bot.adapters.kube import Kube, Object, Unanswered, selector_text
+from bot.adapters.kube import Kube, Object
+from bot.adapters.kube_answers import Unanswered
+from bot.adapters.kube_selector import selector_text
 from bot.rollout.errors import Fault
-from bot.rollout.preflight import Survey
+from bot.rollout.preflight import Access, Permission, Survey, Unread
+from bot.rollout.preflight.gateways import GATEWAY_PODS, gateway_places
+from bot.rollout.preflight.mesh import ELSEWHERE
+from bot.rollout.preflight.objects import name_of, named, namespace_of, service_name, service_namespace
+from bot.rollout.preflight.permissions import needed
+from bot.rollout.preflight.scene import REQUIRED
 from bot.rollout.service import Service
 
-MESH = "mesh"  # in a VirtualService's list of gateways: the sidecars, and no Gateway object
+AT_ONCE = 8  # requests
+
+T = TypeVar("T")
 
 
 class KubeSurveyor:
@@ -24,79 +41,135 @@ class KubeSurveyor:
         Raises:
             Unanswered: the API server gave no answer, so nothing could be said about the service.
         """
-        look = _Look(self._kube)
-        meshes = look.list("VirtualService", service.namespace)
-        ours = next((one for one in meshes if one["metadata"]["name"] == service.virtual_service), None)
-        kubernetes_service = look.get("Service", *service_place(service))
-        destination_rules = look.list("DestinationRule", service.namespace)
-        gateways = [look.get("Gateway", *place) for place in gateway_places(ours)] if ours else []
-        deployments = look.list("Deployment", service.namespace)
-        sides = {service.primary_deployment, service.canary_name(version)}
-        pods = look.pods([one for one in deployments if one["metadata"]["name"] in sides])
-        return Survey(
-            virtual_service=ours,
-            service=kubernetes_service,
-            virtual_services=tuple(one for one in meshes if one is not ours),
-            destination_rules=tuple(destination_rules),
-            gateways=tuple(gateway for gateway in gateways if gateway),
-            deployments=tuple(deployments),
-            pods=tuple(pods),
-            failures=tuple(look.failures),
-        )
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="survey") as pool:
+            return _survey(service, version, _Look(self._kube, pool))
+
+
+def _survey(service: Service, version: str, look: _Look) -> Survey:
+    home = service.namespace
+    meshes = look.ask("VirtualService", lambda kube: kube.list("VirtualService", home))
+    everywhere = look.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
+    deployments = look.ask("Deployment", lambda kube: kube.list("Deployment", home))
+    place = service_namespace(service), service_name(service)
+    backend = look.ask("Service", lambda kube: kube.get("Service", *place))
+    rules = look.ask("DestinationRule", lambda kube: kube.list("DestinationRule", home))
+    scalers = look.ask("HorizontalPodAutoscaler", lambda kube: kube.list("HorizontalPodAutoscaler", home))
+    http_routes = look.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
+    budgets = look.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
+    quotas = look.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
+    policies = (
+        look.ask("Sidecar", lambda kube: kube.list("Sidecar", home)),
+        look.ask("PeerAuthentication", lambda kube: kube.list("PeerAuthentication", home)),
+        look.ask("AuthorizationPolicy", lambda kube: kube.list("AuthorizationPolicy", home)),
+    )
+    drivers = (
+        look.ask("Canary", lambda kube: kube.list("Canary", home)),
+        look.ask("Rollout", lambda kube: kube.list("Rollout", home)),
+    )
+    permissions = [look.may(access) for access in needed(service, version)]
+
+    virtual_services, all_deployments = look.listed(meshes), look.listed(deployments)
+    ours = named(virtual_services, service.virtual_service)
+    elsewhere = [one for one in look.listed(everywhere) if namespace_of(one, home) != home]
+    sides = {service.primary_deployment, service.canary_name(version)}
+    pods = [look.pods_of(one) for one in all_deployments if name_of(one) in sides]
+    asked = [look.gateway(*place) for place in gateway_places(ours)] if ours else []
+    gateways = [found for gateway in asked if (found := look.told(gateway, None))]
+    doors = [look.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
+    return Survey(
+        virtual_service=ours,
+        service=look.told(backend, None),
+        virtual_services=(*(one for one in virtual_services if one is not ours), *elsewhere),
+        destination_rules=look.listed(rules),
+        gateways=tuple(gateways),
+        gateway_pods=_each_once(look.listed(some) for some in doors),
+        deployments=all_deployments,
+        pods=_each_once(look.listed(some) for some in pods),
+        autoscalers=look.listed(scalers),
+        http_routes=look.listed(http_routes),
+        budgets=look.listed(budgets),
+        quotas=look.listed(quotas),
+        policies=tuple(one for kind in policies for one in look.listed(kind)),
+        drivers=tuple(one for kind in drivers for one in look.listed(kind)),
+        permissions=tuple(permission.result() for permission in permissions),
+        unread=tuple(look.unread),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked(Generic[T]):
+    """A read that is under way."""
+
+    kind: str
+    answer: Future[T]
 
 
 class _Look:
-    """One survey's reads. What may not be read is remembered as a sentence, and the survey goes on."""
+    """One survey's reads. What may not be read is remembered, once for each kind, and the survey goes on."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, pool: ThreadPoolExecutor) -> None:
         self._kube = kube
-        self.failures: list[str] = []
+        self._pool = pool
+        self.unread: list[Unread] = []
 
-    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+    def ask(self, kind: str, read: Callable[[Kube], T]) -> _Asked[T]:
+        """Begin a read."""
+        return _Asked(kind=kind, answer=self._pool.submit(read, self._kube))
+
+    def told(self, asked: _Asked[T], instead: T) -> T:
+        """Its answer; ``instead`` when the server refuses it."""
         try:
-            return self._kube.get(kind, namespace, name)
+            return asked.answer.result()
         except Fault as fault:
-            self._remember(fault)
-            return None
+            if isinstance(fault, Unanswered) and asked.kind in REQUIRED:
+                raise
+            if all(one.kind != asked.kind for one in self.unread):
+                self.unread.append(Unread(kind=asked.kind, sentence=fault.sentence))
+            return instead
 
-    def list(self, kind: str, namespace: str, label_selector: str = "") -> Sequence[Object]:
-        try:
-            return self._kube.list(kind, namespace, label_selector)
-        except Fault as fault:
-            self._remember(fault)
-            return []
+    def listed(self, asked: _Asked[list[Object]]) -> tuple[Object, ...]:
+        """The objects of a list; none when the server refuses it."""
+        found = self.told(asked, [])
+        return tuple(found)
 
-    def pods(self, deployments: Sequence[Object]) -> Sequence[Object]:
-        """Pods of these Deployments by their selectors, which may overlap: each pod once."""
-        found: dict[str, Object] = {}
-        for deployment in deployments:
-            selector = selector_text(deployment["spec"]["selector"])
-            pods = self.list("Pod", deployment["metadata"]["namespace"], selector)
-            found |= {pod["metadata"]["name"]: pod for pod in pods}
-        return list(found.values())
+    def pods_of(self, deployment: Object) -> _Asked[list[Object]]:
+        """A Deployment's pods by its selector."""
+        namespace, selector = deployment["metadata"]["namespace"], selector_text(deployment["spec"]["selector"])
+        return self.ask("Pod", lambda kube: kube.list("Pod", namespace, selector))
 
-    def _remember(self, fault: Fault) -> None:
-        if isinstance(fault, Unanswered):
-            raise fault
-        self.failures.append(fault.sentence)
+    def gateway(self, namespace: str, name: str) -> _Asked[Object | None]:
+        """One Gateway."""
+        return self.ask("Gateway", lambda kube: kube.get("Gateway", namespace, name))
 
+    def pods_behind(self, gateway: Object) -> _Asked[list[Object]]:
+        """The pods that a Gateway asks for, where it is; they may be elsewhere, and forbidden there."""
+        selector = selector_text({"matchLabels": gateway["spec"]["selector"]})
+        return self.ask(GATEWAY_PODS, lambda kube: kube.list("Pod", gateway["metadata"]["namespace"], selector))
 
-def service_place(service: Service) -> tuple[str, str]:
-    """Namespace and name of the Kubernetes Service, which may be given by any form of its DNS name."""
-    name, _, rest = (service.host or service.name).partition(".")
-    return rest.partition(".")[0] or service.namespace, name
-
-
-def gateway_places(vs: Object) -> list[tuple[str, str]]:
-    """Namespace and name of each Gateway a VirtualService names, in any of the three forms Istio takes."""
-    home = vs["metadata"]["namespace"]
-    named = [gateway for gateway in vs["spec"].get("gateways") or [] if gateway != MESH]
-    return [_gateway_place(gateway, home) for gateway in named]
+    def may(self, access: Access) -> Future[Permission]:
+        """Ask for one permission."""
+        return self._pool.submit(_permission, self._kube, access)
 
 
-def _gateway_place(gateway: str, home: str) -> tuple[str, str]:
-    if "/" in gateway:
-        namespace, _, name = gateway.partition("/")
-        return (home if namespace == "." else namespace), name
-    name, _, rest = gateway.partition(".")  # the legacy form, NAME.NAMESPACE.svc.cluster.local
-    return rest.partition(".")[0] or home, name
+def _permission(kube: Kube, access: Access) -> Permission:
+    """Whatever keeps the server from saying leaves it open: a rollout may still be permitted."""
+    attributes = {
+        "verb": access.verb,
+        "group": access.group,
+        "resource": access.resource,
+        "subresource": access.subresource,
+        "namespace": access.namespace,
+        "name": access.name,
+    }
+    try:
+        status = kube.review({key: value for key, value in attributes.items() if value})
+    except Fault as fault:
+        return Permission(access=access, allowed=None, why=fault.sentence)
+    if not status.get("allowed") and status.get("evaluationError") and not status.get("denied"):
+        return Permission(access=access, allowed=None, why=f"{str(status['evaluationError']).rstrip('.')}.")
+    return Permission(access=access, allowed=bool(status.get("allowed")))
+
+
+def _each_once(lists: Iterable[Sequence[Object]]) -> tuple[Object, ...]:
+    """Two Deployments' selectors may overlap."""
+    return tuple({name_of(pod): pod for pods in lists for pod in pods}.values())

@@ -6,28 +6,35 @@ containers by name, so that only images and labels are ours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bot.adapters.deployments import (
     has_template,
     images,
     own_replica_sets,
+    pods_of,
     progress,
-    ready_count,
     wanted_pods,
 )
-from bot.adapters.kube import MERGE_PATCH, Kube, Object, selector_text
+from bot.adapters.kube import FIELD_MANAGER, MERGE_PATCH, Kube, Object, Reads
+from bot.adapters.kube_answers import Unanswered
+from bot.adapters.kube_selector import selector_text
+from bot.adapters.writers import TEMPLATE, writer_of
+from bot.controller.ports import Rehearsal
 from bot.rollout.errors import Contended, Fault
-from bot.rollout.model import PodTemplate, Progress, SideSight, Target, Template
+from bot.rollout.model import PodTemplate, Target, Template
+from bot.rollout.sights import Progress, SideSight
 
 ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second
 
 
 class KubeWorkloads:
-    """Primary and canary of one cluster."""
+    """Primary and canary of one cluster. Looking asks ``reads``, which may be a cache; a write's own reads do not."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, *, reads: Reads | None = None) -> None:
         self._kube = kube
+        self._reads: Reads = reads or kube
 
     def look(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
@@ -35,8 +42,8 @@ class KubeWorkloads:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""
         primary = {Template.RECORDED: recorded, Template.UPGRADED: upgraded}
         return (
-            self._side(target.namespace, target.primary_deployment, primary),
-            self._side(target.namespace, target.canary_deployment, {Template.RECORDED: canary}),
+            self._side(target.namespace, target.primary_deployment, primary, recorded.labels),
+            self._side(target.namespace, target.canary_deployment, {Template.RECORDED: canary}, {}),
         )
 
     def apply(self, target: Target, template: PodTemplate) -> None:
@@ -58,6 +65,20 @@ class KubeWorkloads:
         """The patch ``apply`` would send, as an object with apiVersion, kind and metadata; nothing is written."""
         return template_patch(self._primary(target), template)
 
+    def rehearse(self, target: Target, template: PodTemplate) -> Rehearsal:
+        """Offer that patch to the API server as a dry run, which runs admission and needs the same permission."""
+        patch = self.preview(target, template)
+        warnings: list[str] = []
+        try:
+            self._kube.telling(warnings.append).patch(
+                "Deployment", target.namespace, target.primary_deployment, patch, dry_run=True
+            )
+        except (Unanswered, Contended):
+            raise
+        except Fault as refused:
+            return Rehearsal(refusals=(refused.sentence,), warnings=tuple(warnings))
+        return Rehearsal(warnings=tuple(dict.fromkeys(warnings)))
+
     def scale_canary_down(self, target: Target) -> None:
         """Scale the canary to zero; one that is gone or has no pods is left alone."""
         deployment = self._kube.get("Deployment", target.namespace, target.canary_deployment)
@@ -71,23 +92,55 @@ class KubeWorkloads:
                 subresource="scale",
             )
 
-    def _side(self, namespace: str, name: str, templates: dict[Template, PodTemplate]) -> SideSight:
-        deployment = self._kube.get("Deployment", namespace, name)
+    def scale_primary_up(self, target: Target, pods: int) -> None:
+        """Let the primary ask for at least ``pods`` pods; one that asks for more already is left alone."""
+        for _ in range(ATTEMPTS):
+            deployment = self._primary(target)
+            if wanted_pods(deployment) >= pods:
+                return
+            # Only if nobody (an HPA) has chosen a number in the meantime: it may be the larger one.
+            version = {"resourceVersion": deployment["metadata"]["resourceVersion"]}
+            try:
+                self._kube.patch(
+                    "Deployment",
+                    target.namespace,
+                    target.primary_deployment,
+                    {"metadata": version, "spec": {"replicas": pods}},
+                    content_type=MERGE_PATCH,
+                    subresource="scale",
+                )
+            except Contended:
+                continue
+            return
+        raise Contended("Kubernetes", f"Deployment {target.primary_deployment} is written by others all the time.")
+
+    def _side(
+        self, namespace: str, name: str, templates: dict[Template, PodTemplate], home: Mapping[str, str]
+    ) -> SideSight:
+        deployment = self._reads.get("Deployment", namespace, name)
         if deployment is None:
             gone = f"Deployment {namespace}/{name} does not exist."
-            return SideSight(template=None, progress=Progress.FAILED, reason=gone)
+            return SideSight(template=None, progress=Progress.FAILED, reason=gone, exists=False)
         selector = selector_text(deployment["spec"]["selector"])
-        replica_sets = own_replica_sets(deployment, self._kube.list("ReplicaSet", namespace, selector))
-        pods = self._kube.list("Pod", namespace, selector)
+        replica_sets = own_replica_sets(deployment, self._reads.list("ReplicaSet", namespace, selector))
+        pods = pods_of(deployment, replica_sets, self._reads.list("Pod", namespace, selector), home)
+        writer = writer_of(deployment, TEMPLATE, not_by=FIELD_MANAGER)
         how_far, reason = progress(deployment, replica_sets)
         known = (which for which, template in templates.items() if has_template(deployment, template))
         return SideSight(
             template=next(known, None),
             progress=how_far,
             reason=reason,
-            ready=ready_count(deployment, replica_sets, pods),
+            ready=pods.ready,
+            stale=pods.stale,
+            elsewhere=pods.elsewhere,
             wanted=wanted_pods(deployment),
             images=images(deployment),
+            troubles=pods.troubles,
+            digests=pods.digests,
+            uid=str(deployment["metadata"].get("uid", "")),
+            writer=writer.manager,
+            written_at=writer.at,
         )
 
     def _primary(self, target: Target) -> Object:

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import bootstrap
 from bot.rollout.errors import CanaryError, Fault, Refusal
+from bot.rollout.preflight.objects import service_name, service_namespace
 from bot.settings.env import Settings, SlackSettings, SocketMode
 
 
@@ -60,24 +61,25 @@ def _services(outside: bootstrap.Outside) -> Iterator[Line]:
     """The objects each service names that exist before any canary does."""
     for name in outside.catalogue.names:
         service = outside.catalogue.get(name)
+        home = service.namespace
         wanted = {
-            ("virtual_service",): ("VirtualService", service.virtual_service),
-            ("destination_rule",): ("DestinationRule", service.destination_rule),
-            ("host",): ("Service", service.host or service.name),
-            ("primary", "deployment"): ("Deployment", service.primary_deployment),
+            ("virtual_service",): ("VirtualService", home, service.virtual_service),
+            ("destination_rule",): ("DestinationRule", home, service.destination_rule),
+            ("host",): ("Service", service_namespace(service), service_name(service)),  # by any form of its name
+            ("primary", "deployment"): ("Deployment", home, service.primary_deployment),
         }
         try:
             missing = [
-                f"{outside.catalogue.written_at(name, *keys)}: there is no {kind} {at}"
-                for keys, (kind, at) in wanted.items()
-                if outside.kube.get(kind, service.namespace, at) is None
+                f"{outside.catalogue.written_at(name, *keys)}: there is no {kind} {at} in namespace {space}"
+                for keys, (kind, space, at) in wanted.items()
+                if outside.kube.get(kind, space, at) is None
             ]
         except Fault as fault:
             yield Line(ok=False, part=name, sentence=fault.sentence)
             continue
         if missing:
             hint = f"`canary-bot init {name}` shows the mesh objects it needs."
-            sentence = f"{'; '.join(missing)} in namespace {service.namespace}. {hint}"
+            sentence = f"{'; '.join(missing)}. {hint}"
             yield Line(ok=False, part=name, sentence=sentence)
         else:
             yield Line(ok=True, part=name, sentence=f"every object is there (namespace {service.namespace})")

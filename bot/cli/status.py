@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.rollout.machine import describe
+from bot.rollout.freeze import Deed, Freeze, FreezeLine, told
 from bot.rollout.model import Entry, Rollout
+from bot.rollout.phrases import describe
+
+EPOCH = 1e8  # seconds; a recording counts from 1970, a file made by hand from its own beginning
 
 
 def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
@@ -24,12 +27,27 @@ def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
             yield f"  {finding.verdict:<12} {finding.sentence}"
 
 
+def frozen(freezes: Sequence[Freeze], now: float) -> Iterator[str]:
+    """One line per freeze."""
+    for freeze in freezes:
+        yield told(freeze, now)
+
+
+def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:
+    """One line for each time that something was frozen or unfrozen, newest first."""
+    for line in reversed(lines):
+        freeze = line.freeze
+        until = f" until {_date(freeze.until)}" if line.deed is Deed.FROZE and freeze.until is not None else ""
+        whose = f" (frozen by {freeze.by})" if line.by != freeze.by else ""
+        yield f"{_date(line.at)}  {line.by} {line.deed} {freeze.what}{until}{whose}: {freeze.reason}"
+
+
 def history(rollouts: Sequence[Rollout]) -> Iterator[str]:
     """One line per rollout, newest first."""
     if not rollouts:
         yield "No rollout has been started yet."
     for rollout in rollouts:
-        began = datetime.fromtimestamp(rollout.started_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        began = _date(rollout.started_at)
         took = _minutes((rollout.ended_at or rollout.started_at) - rollout.started_at)
         why = f": {rollout.reason}" if rollout.reason else ""
         yield f"{began}  {rollout.service} {rollout.version} ({rollout.id})  {rollout.phase} after {took}{why}"
@@ -45,13 +63,21 @@ def story(entries: Sequence[Entry]) -> Iterator[str]:
 def replayed(answer: dict[str, Any]) -> str:
     """One line per judged interval, and the summary."""
     if "summary" not in answer:
-        return f"{answer['t']:>8g} s  {answer['verdict']:<8} {answer['text']}"
+        return f"{_moment(answer['t']):>8}  {answer['verdict']:<8} {answer['text']}"
     summary = answer["summary"]
-    end = (
-        f"aborted at {summary['aborted_at']:g} s by {summary['aborted_by']}" if summary["aborted_by"] else "not aborted"
-    )
-    passed = [f"{s['stage']} at {s['passed_at']:g} s" for s in summary["stages"] if s["passed_at"] is not None]
+    by = summary["aborted_by"]
+    end = f"aborted at {_moment(summary['aborted_at'])} by {by}" if by else "not aborted"
+    passed = [f"{s['stage']} at {_moment(s['passed_at'])}" for s in summary["stages"] if s["passed_at"] is not None]
     return f"{end}; passed: {', '.join(passed) or 'none'}"
+
+
+def _moment(t: float) -> str:
+    """Seconds since something began, as a file by hand has them; or, where they are since the epoch, a time of day."""
+    return f"{t:g} s" if t < EPOCH else f"{datetime.fromtimestamp(t, UTC):%H:%M:%S}"
+
+
+def _date(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _minutes(seconds: float) -> str:

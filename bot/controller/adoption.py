@@ -2,12 +2,22 @@
 
 The annotations on the VirtualService say where it acts, how the routes were and which images the primary had. What they
 do not say (its story, its approvals, its figures) is lost with the store; nothing of it is needed to bring users home.
+
+Marks that the store does not know may also be another bot's, which has a store of its own. That one lives as long as
+its heartbeat changes, so it is listened for first; our own rollouts, and those the watchdog found left alone, need no
+wait.
 """
 
 from __future__ import annotations
 
-from bot.controller.ports import Marks, Ports
-from bot.rollout.model import Phase, PodTemplate, Rollout, Template, UserId
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from bot.controller.ports import Marks, Mesh, Ports, Pulse, Store
+from bot.rollout.deadman import Heard, hear, is_as_it_was
+from bot.rollout.errors import Fault
+from bot.rollout.model import Entry, Phase, PodTemplate, Rollout, RolloutId, Template, UserId
 from bot.rollout.plans import make_plan
 from bot.rollout.service import Service
 
@@ -24,7 +34,7 @@ def adopt(service: Service, marks: Marks, by: UserId, ports: Ports, now: float) 
     target = marks.target
     plan = make_plan(service, target.topology)
     primary, _ = ports.workloads.look(target, marks.recorded, ANYTHING, ANYTHING)
-    touched = primary.template is not Template.RECORDED
+    touched = not is_as_it_was(ports.mesh.look(target).routes, primary)
     stage = next((i for i, one in enumerate(plan) if one.template is Template.UPGRADED), 0) if touched else 0
     return Rollout(
         id=marks.owner,
@@ -43,7 +53,91 @@ def adopt(service: Service, marks: Marks, by: UserId, ports: Ports, now: float) 
         metrics=service.metrics,
         upgrade_timeout=service.upgrade_timeout,
         hold_patience=service.hold_patience,
+        scale_timeout=service.scale_timeout,
+        drift_rule=service.drift,
         phase=Phase.HALTED,
         stage=stage,
         since=now,
     )
+
+
+def without_stage(found: Rollout, entry: Entry) -> Entry:
+    """A line about an abort that does not claim to know where in its plan the rollout was."""
+    return replace(entry, text=entry.text.replace(f"Aborted at {found.current.name}:", "Aborted:", 1))
+
+
+class Engine(Protocol):
+    """Who can abort a forgotten rollout, and knows which ones it looked after itself."""
+
+    def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
+        """Abort the rollout from its marks; None when the store knows it after all."""
+
+    def looked_after(self, owner: RolloutId) -> bool:
+        """Whether this process was the last to look after the rollout, as far as it knows."""
+
+
+class Adoption:
+    """Looks for forgotten rollouts again and again; ``look`` is called every few seconds, by one thread."""
+
+    def __init__(
+        self,
+        *,
+        services: Sequence[Service],
+        store: Store,
+        mesh: Mesh,
+        engine: Engine,
+        patience: float,
+        pause: float,
+        stopwatch: Callable[[], float],
+        failed: Callable[[Service, Fault], None] = lambda _service, _fault: None,
+    ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            services: all of ``services.yaml``.
+            store: what knows of rollouts.
+            mesh: where their marks are.
+            engine: the controller.
+            patience: seconds a heartbeat must be silent before a stranger's rollout counts as nobody's.
+            pause: seconds between two looks that may count as silence.
+            stopwatch: seconds that no clock setting changes.
+            failed: told of a service whose rollout could not be seen or adopted; the next look tries again.
+        """
+        self._services = services
+        self._store = store
+        self._mesh = mesh
+        self._engine = engine
+        self._patience = patience
+        self._pause = pause
+        self._stopwatch = stopwatch
+        self._failed = failed
+        self._heard: dict[str, Heard] = {}
+
+    def look(self) -> None:
+        """Look at the VirtualService of every service once.
+
+        Raises:
+            Fault: the store cannot be reached. What it does not say is not forgotten.
+        """
+        known = {rollout.id for rollout in self._store.live()}
+        for service in self._services:
+            try:
+                pulse = self._mesh.pulse(service.namespace, service.virtual_service)
+                if pulse is None or pulse.owner in known:
+                    self._heard.pop(service.key, None)
+                elif self._is_nobodys(service, pulse):
+                    self._engine.reclaim(service.name, pulse.owner, lost(service))
+            except Fault as fault:
+                self._failed(service, fault)
+
+    def _is_nobodys(self, service: Service, pulse: Pulse) -> bool:
+        heard = hear(self._heard.get(service.key), pulse.owner, pulse.beat, self._stopwatch(), self._pause)
+        self._heard[service.key] = heard
+        ours = self._engine.looked_after(pulse.owner)
+        return ours or pulse.rescue is not None or heard.silence >= self._patience
+
+
+def lost(service: Service) -> str:
+    """Why a forgotten rollout is aborted."""
+    marks = f"its marks on VirtualService {service.virtual_service}"
+    return f"Redis had lost this rollout; it was taken up again from {marks}, to bring everyone to safety."

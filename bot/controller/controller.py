@@ -11,24 +11,40 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 from bot.controller import observe
-from bot.controller.adoption import adopt
+from bot.controller.adoption import adopt, without_stage
 from bot.controller.commands import Seen
-from bot.controller.ports import Ports
-from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of
-from bot.rollout import machine
-from bot.rollout.desired import Action, ApplyTemplate, Release, ScaleCanaryDown, SetRoutes, Wait, next_action
-from bot.rollout.errors import Fault, Refusal, Stale
-from bot.rollout.model import Entry, HoldCause, Judgement, Phase, Rollout, RolloutId, Sight, Template, UserId
+from bot.controller.heartbeat import Heartbeat
+from bot.controller.ports import Marks, Ports, Store
+from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
+from bot.rollout import deadman, machine
+from bot.rollout.desired import (
+    Action,
+    ApplyTemplate,
+    Release,
+    ScaleCanaryDown,
+    ScalePrimaryUp,
+    SetRoutes,
+    Wait,
+    next_action,
+)
+from bot.rollout.errors import Contended, Fault, Refusal, Stale
+from bot.rollout.figures import Figures, Judgement
+from bot.rollout.freeze import ALL, Deed, Freeze, FreezeLine
+from bot.rollout.model import BOT, Entry, Phase, Rollout, RolloutId, Template, UserId
+from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
 from bot.rollout.service import Service
+from bot.rollout.sights import Sight
 
 # A look that changed something is followed by another at once, so that a stage does not wait for the next tick. The
 # longest chain is an advance: leave, set routes, settle, and an action of the next stage.
 LOOKS_PER_TICK = 5
 SAVES = 5
+REMEMBERED = 10_000  # rollouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,7 @@ class Watch:
     changed: Callable[[Rollout, Rollout, Sequence[Entry]], None] = lambda _before, _after, _entries: None
     acted: Callable[[Rollout, Action], None] = lambda _rollout, _action: None
     failed: Callable[[Rollout, Fault], None] = lambda _rollout, _fault: None
+    froze: Callable[[FreezeLine], None] = lambda _line: None
 
 
 class Controller:
@@ -52,13 +69,17 @@ class Controller:
         ports: Ports,
         new_id: Callable[[], RolloutId],
         watch: Watch = Watch(),  # frozen
-        threads: int = 8,
+        threads: int = 4,
+        heart: Heartbeat | None = None,
     ) -> None:
         self._services = services
         self._ports = ports
         self._new_id = new_id
         self._watch = watch
+        self._heart = heart or Heartbeat(ports.mesh, ports.clock, failed=watch.failed)
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        # The newest revisions that this process stored, the latest last: what was read before them is out of date.
+        self._saved: dict[RolloutId, int] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="look")
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -78,13 +99,14 @@ class Controller:
             self._refuse_second(known)
             order = Order(service=known, version=version, by=by, channel=channel, overrides=overrides)
             draft = make_draft(order, self._new_id(), self._ports, now)
-            reasons = last_checks(draft, self._ports)
-            if reasons:
-                refused, entries = machine.refuse(draft.rollout, reasons, now)
+            checked = last_checks(draft, self._ports)
+            if checked.reasons:
+                refused, entries = machine.refuse(draft.rollout, checked.reasons, now)
                 self._ports.store.create(refused, entries)
-                raise Refusal(f"{service} {version} was not started; nothing has changed.", reasons)
-            begun, entries = machine.begin(draft.rollout, now, draft.scene.warnings)
-            stored = self._ports.store.create(begun, entries)
+                raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.told)
+            known_by, unknown = with_past(draft, known)
+            begun, entries = machine.begin(known_by, now, (*checked.warnings, *unknown))
+            stored = self._create(begun, entries)
             self._watch.changed(draft.rollout, stored, entries)
             return self._look_after_command(stored)
 
@@ -123,12 +145,29 @@ class Controller:
             )
             if marks is None:
                 return self._command(service, lambda rollout, now: machine.abort(rollout, by, f"{said}.", now))
-            now = self._ports.clock.now()
-            found = adopt(known, marks, by, self._ports, now)
-            aborting, entries = machine.abort(found, by, f"{said}. Its state was lost; its marks were not.", now)
-            stored = self._ports.store.create(aborting, entries)
-            self._watch.changed(found, stored, entries)
-            return self._look_after_command(stored)
+            return self._adopt_and_abort(known, marks, by, f"{said}. Its state was lost; its marks were not.")
+
+    def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
+        """Abort the rollout ``owner`` from its marks, if the store has never heard of it and nobody else has begun.
+
+        Raises:
+            Fault: the store or the cluster could not be read, so nothing is known; nothing has changed.
+        """
+        known = self._service(service)
+        with self._alone(known.key):
+            if not self._is_forgotten(known) or self._ports.store.load(known.key, owner) is not None:
+                return None
+            marks = self._ports.mesh.marks(known.namespace, known.virtual_service)
+            # Several services may share a VirtualService: it is taken up by the one whose primary it is about.
+            if marks is None or (marks.owner, marks.target.primary_deployment) != (owner, known.primary_deployment):
+                return None
+            rescue = self._ports.mesh.look(marks.target).rescue
+            told = f"{deadman.told(rescue, marks.target)} {reason}" if rescue else reason
+            return self._adopt_and_abort(known, marks, BOT, told)
+
+    def looked_after(self, owner: RolloutId) -> bool:
+        """Whether this process was the last to look after the rollout, as far as it knows."""
+        return self._heart.knows(owner)
 
     def pause(self, service: str, *, by: UserId) -> Rollout:
         """See ``machine.pause``."""
@@ -149,6 +188,46 @@ class Controller:
     def restore(self, service: str, *, by: UserId) -> Rollout:
         """See ``machine.restore``."""
         return self._command(service, lambda rollout, now: machine.restore(rollout, by, now))
+
+    def leave(self, service: str, *, by: UserId) -> Rollout:
+        """See ``machine.leave``."""
+        return self._command(service, lambda rollout, now: machine.leave(rollout, by, now))
+
+    # --- freezes -----------------------------------------------------------------------------------------------------
+
+    def freezes(self) -> Sequence[Freeze]:
+        """Every freeze that is not over, the one of all services first."""
+        return self._ports.freezes.current(self._ports.clock.now())
+
+    def freeze(self, scope: str, *, by: UserId, reason: str, seconds: float | None) -> tuple[Freeze, Freeze | None]:
+        """Nothing of ``scope`` (a service, or ``ALL``) is started from now on; what is live is not touched.
+
+        Tells what is frozen now, and which freeze it replaces. ``seconds`` None is until somebody ends it.
+
+        Raises:
+            Refusal: there is no such service.
+            Fault: the store could not be reached.
+        """
+        if scope != ALL:
+            self._service(scope)
+        now = self._ports.clock.now()
+        until = None if seconds is None else now + seconds
+        freeze = Freeze(scope=scope, by=by, since=now, until=until, reason=reason)
+        replaced = self._ports.freezes.freeze(freeze)
+        self._watch.froze(FreezeLine(at=now, by=by, deed=Deed.FROZE, freeze=freeze))
+        return freeze, replaced
+
+    def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
+        """End this freeze, as the person has seen it.
+
+        Raises:
+            Refusal: it is not there any more: somebody has ended or replaced it since.
+            Fault: the store could not be reached.
+        """
+        now = self._ports.clock.now()
+        if not self._ports.freezes.unfreeze(freeze, by=by, now=now):
+            raise Refusal(f"The freeze of {freeze.what} has just changed. See `services`, then try again.")
+        self._watch.froze(FreezeLine(at=now, by=by, deed=Deed.UNFROZE, freeze=freeze))
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
@@ -178,41 +257,83 @@ class Controller:
 
     # --- the tick ----------------------------------------------------------------------------------------------------
 
-    def sweep(self, live: Sequence[Rollout]) -> None:
-        """Look at each of these rollouts once, several at a time. One that fails does not keep the others waiting."""
-        started = self._ports.clock.now()
-        for _ in self._pool.map(self.tick, live):
-            pass
-        self._watch.ticked(self._ports.clock.now() - started, 0.0)
+    def sweep(self, live: Sequence[Rollout], late: float = 0.0) -> None:
+        """Look at each of these rollouts once, several at a time. One that fails does not keep the others waiting.
 
-    def tick(self, rollout: Rollout) -> None:
-        """Look at one rollout, decide, save, act. Faults are told to the watch; the next tick tries again."""
+        Args:
+            live: as they were stored a moment ago.
+            late: how many seconds after it was due the sweep begins.
+        """
+        started = self._ports.clock.now()
+        readings = observe.read(live, self._ports.metrics, started)
+        self._tell_unread(live, readings)
+        began = list(self._pool.map(lambda rollout: self.tick(rollout, readings.get(rollout.id)), live))
+        last = max(began, default=started)
+        self._watch.ticked(self._ports.clock.now() - started, late + last - started)
+
+    def tick(self, rollout: Rollout, reading: Figures | Fault | None = None) -> float:
+        """Look at one rollout, decide, save, act. Faults are told to the watch; the next tick tries again.
+
+        ``reading`` was taken for this rollout as it is given; where it has moved on meanwhile, another is taken. Tells
+        when the look began.
+        """
+        began = self._ports.clock.now()
         try:
             with self._alone(rollout.key):
-                stored = self._ports.store.load(rollout.key, rollout.id)
-                if stored is not None and not stored.ended:
-                    self._look_on(stored)
+                if self._saved.get(rollout.id, rollout.revision) <= rollout.revision:
+                    try:
+                        self._look_on(rollout, reading if reading is not None else self._read(rollout))
+                    except Stale:  # another replica served a command; what it stored is looked at instead
+                        self._look_at_stored(rollout)
+                else:
+                    self._look_at_stored(rollout)
         except Fault as fault:
             self._watch.failed(rollout, fault)
+        return began
+
+    def _tell_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
+        """One Prometheus that is away is one fault, however many rollouts it keeps waiting."""
+        told = set[str]()
+        for rollout in live:
+            fault = readings.get(rollout.id)
+            if isinstance(fault, Fault) and fault.sentence not in told:
+                told.add(fault.sentence)
+                self._watch.failed(rollout, fault)
+
+    def _look_at_stored(self, rollout: Rollout) -> None:
+        stored = self._ports.store.load(rollout.key, rollout.id)
+        if stored is not None and not stored.ended:
+            self._look_on(stored, self._read(stored))
+
+    def _read(self, rollout: Rollout) -> Figures | Fault | None:
+        return observe.read([rollout], self._ports.metrics, self._ports.clock.now()).get(rollout.id)
+
+    def under(self, store: Store) -> Controller:
+        """This controller, its locks and its threads, working with another store: the leader's carries its lease."""
+        twin = copy(self)
+        twin._ports = replace(self._ports, store=store)  # noqa: SLF001  # it is one of us
+        return twin
 
     def close(self) -> None:
         """Wait for looks under way."""
         self._pool.shutdown(wait=True)
 
-    def _look_on(self, rollout: Rollout) -> Rollout:
-        """Look, and look again while looking changes something."""
+    def _look_on(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
+        """Look, and look again while looking changes something; figures are new at the first look alone."""
         for _ in range(LOOKS_PER_TICK):
             sight = self._see(rollout)
             now = self._ports.clock.now()
-            judgement = observe.judge(rollout, self._ports.metrics, now)
+            judgement, trial = observe.judge(rollout, reading, now)
+            reading = None
             self._watch.judged(rollout, judgement)
-            decided, entries = machine.look(rollout, sight, judgement, now)
+            decided, entries = machine.look(rollout, sight, judgement, now, trial)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
             acted = sight is not None and self._act(rollout, sight)
             if rollout.ended or not (acted or moved):
                 break
+        self._heart.after_look(rollout, sight)
         return rollout
 
     def _see(self, rollout: Rollout) -> Sight | None:
@@ -224,8 +345,20 @@ class Controller:
 
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
+        self._note_saved(saved)
         self._watch.changed(before, saved, entries)
         return saved
+
+    def _create(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+        created = self._ports.store.create(rollout, entries)
+        self._note_saved(created)
+        return created
+
+    def _note_saved(self, saved: Rollout) -> None:
+        self._saved.pop(saved.id, None)
+        self._saved[saved.id] = saved.revision
+        if len(self._saved) > REMEMBERED:
+            del self._saved[next(iter(self._saved))]
 
     def _act(self, rollout: Rollout, sight: Sight) -> bool:
         """Do the next thing; True when something was done. A fault is left to the next tick."""
@@ -233,6 +366,8 @@ class Controller:
         if action is None or isinstance(action, Wait) or _drifted(rollout):
             return False
         try:
+            if self._is_superseded(rollout):
+                return False
             self._do(rollout, action)
         except Fault as fault:
             self._watch.failed(rollout, fault)
@@ -243,16 +378,41 @@ class Controller:
     def _do(self, rollout: Rollout, action: Action) -> None:
         mesh, workloads, target = self._ports.mesh, self._ports.workloads, rollout.target
         match action:
-            case SetRoutes(routes=routes):
-                mesh.route(target, routes, rollout.id, rollout.recorded)
+            case SetRoutes():
+                self._route(rollout, action)
             case ApplyTemplate(template=template):
                 workloads.apply(target, rollout.upgraded if template is Template.UPGRADED else rollout.recorded)
             case ScaleCanaryDown():
                 workloads.scale_canary_down(target)
+            case ScalePrimaryUp(pods=pods):
+                workloads.scale_primary_up(target, pods)
             case Release(routes=routes):
                 mesh.release(target, routes, rollout.id)
             case Wait():
                 pass
+
+    def _is_superseded(self, rollout: Rollout) -> bool:
+        """Whether another replica has decided since: an abort there must not be undone by what we were about to do."""
+        stored = self._ports.store.load(rollout.key, rollout.id)
+        return stored is None or stored.revision != rollout.revision
+
+    def _route(self, rollout: Rollout, action: SetRoutes) -> None:
+        """Write the routes. An abort that meets a rival's write in the same moment writes over it, once."""
+        for last in (rollout.phase is not Phase.ABORTING, True):
+            try:
+                self._ports.mesh.route(
+                    rollout.target,
+                    action.routes,
+                    rollout.id,
+                    rollout.recorded,
+                    over=action.over,
+                    again=action.again,
+                )
+            except Contended:
+                if last:
+                    raise
+            else:
+                return
 
     # --- the small print ---------------------------------------------------------------------------------------------
 
@@ -274,10 +434,19 @@ class Controller:
     def _look_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
         try:
-            return self._look_on(saved)
+            return self._look_on(saved, self._read(saved))
         except Fault as fault:
             self._watch.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved
+
+    def _adopt_and_abort(self, known: Service, marks: Marks, by: UserId, reason: str) -> Rollout:
+        now = self._ports.clock.now()
+        found = adopt(known, marks, by, self._ports, now)
+        aborting, entries = machine.abort(found, by, reason, now)
+        entries = tuple(without_stage(found, entry) for entry in entries)
+        stored = self._create(aborting, entries)
+        self._watch.changed(found, stored, entries)
+        return self._look_after_command(stored)
 
     def _is_forgotten(self, known: Service) -> bool:
         return self._ports.store.active(known.key) is None
@@ -285,7 +454,7 @@ class Controller:
     def _refuse_second(self, known: Service) -> None:
         live = self._ports.store.active(known.key)
         if live is not None:
-            where = f"({live.version}, {machine.describe(live)})"
+            where = f"({live.version}, {describe(live)})"
             raise Refusal(f"{known.name} already has a rollout {where}. See `status {known.name}`.")
 
     def _service(self, name: str) -> Service:
@@ -303,4 +472,4 @@ class Controller:
 
 def _drifted(rollout: Rollout) -> bool:
     """Somebody else's change is theirs until a person says restore; only an abort writes over it."""
-    return rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT and rollout.phase is not Phase.ABORTING
+    return rollout.drift is not None and rollout.phase is not Phase.ABORTING

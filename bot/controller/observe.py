@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from bot.controller.ports import Mesh, Metrics, Workloads
-from bot.rollout import gates
+from collections.abc import Mapping, Sequence
+
+from bot.controller.ports import Mesh, Metrics, Window, Workloads
+from bot.rollout import gates, trial
 from bot.rollout.errors import Fault
-from bot.rollout.machine import WATCHED
-from bot.rollout.model import Judgement, PodTemplate, Rollout, Sight
+from bot.rollout.figures import Figures, Judgement, Trial
+from bot.rollout.model import PodTemplate, Rollout, RolloutId
+from bot.rollout.sights import Sight
+
+Readings = Mapping[RolloutId, Figures | Fault]
 
 
 def see(rollout: Rollout, mesh: Mesh, workloads: Workloads) -> Sight:
@@ -19,18 +24,32 @@ def see(rollout: Rollout, mesh: Mesh, workloads: Workloads) -> Sight:
     routes = mesh.look(target)
     canary = PodTemplate(images=rollout.canary_images)
     primary, challenger = workloads.look(target, rollout.recorded, rollout.upgraded, canary)
-    return Sight(routes=routes.routes, primary=primary, canary=challenger, owner=routes.owner, writer=routes.writer)
+    return Sight(
+        routes=routes.routes,
+        primary=primary,
+        canary=challenger,
+        owner=routes.owner,
+        rescue=routes.rescue,
+        marked=routes.marked,
+        writer=routes.writer,
+        written_at=routes.written_at,
+        marker=routes.marker,
+        marked_at=routes.marked_at,
+        reason=routes.reason,
+    )
 
 
-def judge(rollout: Rollout, metrics: Metrics, now: float) -> Judgement:
-    """The figures of the current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
-    span = gates.window(rollout, now)
-    if rollout.phase not in WATCHED or span is None:
-        return gates.warming_up(now)
-    try:
-        figures = metrics.read(rollout, *span)
-        recent = gates.recent(rollout, span)
-        late = metrics.read(rollout, *recent) if recent != span else None
-    except Fault as fault:
-        return gates.unavailable(now, f"Prometheus could not be asked: {fault.sentence}")
-    return gates.judge(rollout, figures, late)
+def read(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Readings:
+    """The figures that each of them has to be judged by next, asked for together; none where nothing is judged."""
+    spans = [(rollout, trial.span(rollout, now)) for rollout in rollouts]
+    windows = [Window(rollout=rollout, since=span[0], until=span[1]) for rollout, span in spans if span is not None]
+    return metrics.read(windows) if windows else {}
+
+
+def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, Trial]:
+    """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
+    if reading is None:
+        return trial.unread(rollout, now), rollout.trial
+    if isinstance(reading, Fault):
+        return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.trial
+    return trial.weigh(rollout, reading)

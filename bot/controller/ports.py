@@ -6,23 +6,17 @@ within a bounded time. Every write may be repeated without harm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bot.rollout.model import (
-    Entry,
-    Figures,
-    PodTemplate,
-    Rollout,
-    RolloutId,
-    Routes,
-    SideFigures,
-    SideSight,
-    Target,
-)
-from bot.rollout.preflight import Survey
+from bot.rollout.errors import Fault
+from bot.rollout.figures import Figures, SideFigures
+from bot.rollout.freeze import Freeze, FreezeLine
+from bot.rollout.model import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
+from bot.rollout.preflight import Callers, Survey, Telemetry
 from bot.rollout.service import Service
+from bot.rollout.sights import Rescue, SideSight
 
 
 class Clock(Protocol):
@@ -35,20 +29,21 @@ class Clock(Protocol):
 class Store(Protocol):
     """The truth about rollouts."""
 
-    def create(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
-        """Store a new rollout at revision 1 with its first entries, in one transaction.
+    def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
+        """Store a new rollout at revision 1 with its first entries, in one transaction; ``fence`` as in ``save``.
 
         Raises:
             Refusal: the service already has a live rollout (an ended one may always be filed).
         """
 
-    def save(self, rollout: Rollout, entries: Sequence[Entry] = ()) -> Rollout:
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
         """Replace the stored rollout if its revision is still ``rollout.revision``; entries and letters with it.
 
-        Returns the rollout with its new revision. An ended rollout frees the service.
+        Returns the rollout with its new revision. An ended rollout frees the service. ``fence`` is the number of the
+        lease on whose strength this is written; None for what a person asked for, which needs no lease.
 
         Raises:
-            Stale: the stored revision differs; nothing was written.
+            Stale: the stored revision differs, or the service was written with a newer fence; nothing was written.
         """
 
     def load(self, key: str, rollout_id: RolloutId) -> Rollout | None:
@@ -57,8 +52,11 @@ class Store(Protocol):
     def active(self, key: str) -> Rollout | None:
         """The live rollout of the service ``key``, at most one."""
 
-    def live(self) -> Sequence[Rollout]:
-        """Every live rollout, oldest first."""
+    def busy(self) -> Mapping[str, RolloutId]:
+        """The services that have a live rollout, by their keys, and which; it may have ended a moment ago."""
+
+    def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
+        """Every live rollout, oldest first; or those of them that ``busy`` told."""
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
         """Every entry of a rollout, oldest first."""
@@ -70,15 +68,57 @@ class Store(Protocol):
         """Raise ``Fault`` when the store cannot be reached."""
 
 
+class Freezes(Protocol):
+    """What nobody may start now, and the story of who said so. Nothing of it is about live rollouts."""
+
+    def current(self, now: float) -> Sequence[Freeze]:
+        """Every freeze that is not over at ``now``, the one of all services first; what is over is forgotten."""
+
+    def freeze(self, freeze: Freeze) -> Freeze | None:
+        """Store it, and a line of the story with it; the last writer wins. Tells what it replaces, unless that is over.
+
+        Written once more after a lost answer, it is one freeze and one line, and nothing is told as replaced.
+        """
+
+    def unfreeze(self, freeze: Freeze, *, by: UserId, now: float) -> bool:
+        """End exactly this one, with a line of the story; False, and nothing written, where it is there no more."""
+
+    def story(self) -> Sequence[FreezeLine]:
+        """Who froze and unfroze what, oldest first."""
+
+
+class Lease(Protocol):
+    """The right to look after rollouts unasked. At most one replica has it at a time."""
+
+    @property
+    def fence(self) -> int | None:
+        """The lease's number while it is surely ours, else None; asks nobody. Later leases have larger numbers."""
+
+    def keep(self) -> None:
+        """Take the lease if nobody has it, renew it if it is ours and due; to be called about every second.
+
+        Raises:
+            Fault: the store cannot be reached. What is held stays ours for the rest of its time, and not longer.
+        """
+
+    def release(self) -> None:
+        """Let others have it at once; harmless when it is not ours."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """Something the channel must be told: an entry of a story, or (``entry`` None) that the card is out of date."""
+    """Something the channel must be told: an entry of a story, or (``entry`` None) that the card is out of date.
+
+    Attributes:
+        number: its place among the entries of one revision, from 0.
+    """
 
     id: str
     key: str
     rollout_id: RolloutId
     revision: int
     entry: Entry | None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,19 +130,30 @@ class CardRef:
 
 
 class Outbox(Protocol):
-    """Letters written in the store's own transactions, until they are delivered."""
+    """Letters written in the store's own transactions, until they are delivered.
+
+    An entry is a letter of its own; however often a rollout changes, its card has one letter, of the newest revision.
+    """
 
     def pending(self, limit: int = 100) -> Sequence[Letter]:
-        """Undelivered letters, oldest first within a service."""
+        """Undelivered letters: at most ``limit`` entries, oldest first within a service, services taking turns; then
+        cards, those that have been out of date for longest first, and not necessarily all.
+        """
 
     def done(self, letters: Sequence[Letter]) -> None:
-        """Forget delivered letters."""
+        """Forget delivered letters. A card that has changed since then keeps its letter."""
+
+    def tries(self, letter: Letter) -> int:
+        """How often posting the letter was begun without a known outcome."""
+
+    def note_tries(self, letter: Letter, count: int) -> None:
+        """Write that down: one more before the letter is posted, one less when it is known that nothing was."""
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""
 
     def remember_card(self, key: str, rollout_id: RolloutId, card: CardRef) -> None:
-        """Keep where the card is, for as long as the rollout's story is kept."""
+        """Keep where the card is, for as long as the rollout's story is kept. Tries to post one are forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +163,37 @@ class MeshSight:
     Attributes:
         routes: None when the managed routes are nothing a plan could have written.
         owner: the rollout in the annotation ``canary-bot/rollout``.
-        writer: the last field manager that wrote the object's spec, or "".
+        marked: False where there is an owner and what it had recorded is gone or damaged.
+        writer, written_at: the field manager that wrote the routes last, or "", and when.
+        marker, marked_at: the same for the mark of the owner; without an owner, who wrote anything last.
         reason: why ``routes`` is None, as a sentence.
+        rescue: what the watchdog did to the owner's rollout, if it had to.
     """
 
     routes: Routes | None
     owner: RolloutId | None = None
+    marked: bool = True
     writer: str = ""
     reason: str = ""
+    rescue: Rescue | None = None
+    # Of the server's own making: what is so is the same without them.
+    written_at: float | None = field(default=None, compare=False)
+    marker: str = field(default="", compare=False)
+    marked_at: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """A sign of life on a VirtualService.
+
+    Attributes:
+        beat: the heartbeat annotation as it is spelled: only whether it changes means anything.
+        rescue: what the watchdog did to the owner's rollout, if it had to.
+    """
+
+    owner: RolloutId
+    beat: str
+    rescue: Rescue | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +209,39 @@ class Marks:
     recorded: PodTemplate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What the API server says to objects that are only shown to it.
+
+    Attributes:
+        refusals: a sentence for each object it would refuse; empty when all are accepted.
+        warnings: what its admission has against objects that it would accept, in its own words.
+    """
+
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Mesh(Protocol):
     """Istio's VirtualServices: only the managed routes' weights and mirror are ours."""
 
     def look(self, target: Target) -> MeshSight:
         """The managed routes as they are now."""
 
-    def route(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> None:
+    def route(  # who, where, what, and what may be overwritten
+        self,
+        target: Target,
+        routes: Routes,
+        owner: RolloutId,
+        recorded: PodTemplate,
+        *,
+        over: RolloutId | None = None,
+        again: bool = False,
+    ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
+
+        ``over`` is another rollout whose mark may be overwritten. ``again`` says that ``owner`` held the object before,
+        whatever its annotations say: where they were stripped, copies that reach the canary are its own.
 
         The first write leaves the annotations ``canary-bot/rollout`` and ``canary-bot/restore`` (the managed routes as
         they were, and ``recorded``), from which an abort works without any other state.
@@ -157,6 +256,16 @@ class Mesh(Protocol):
         Where ``routes`` is what the recorded original says in meaning, the original is restored field for field.
         """
 
+    def beat(self, target: Target, owner: RolloutId) -> None:
+        """Renew the heartbeat of ``owner``'s rollout, and nothing else; one write, none when it is not ``owner``'s.
+
+        Raises:
+            Contended: somebody else wrote the object meanwhile; the next beat will do.
+        """
+
+    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
+        """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
+
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:
         """The marks of whatever rollout holds the object; None when there are none, or no object.
 
@@ -170,8 +279,23 @@ class Mesh(Protocol):
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         """The object ``release`` would leave behind; nothing is written."""
 
-    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Sequence[str]:
-        """Offer each object to the API server as a dry run; one sentence per refusal, empty when all are accepted."""
+    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
+        """Offer each object to the API server as a dry run."""
+
+
+class Rescuer(Protocol):
+    """What the watchdog may write: everyone to where they are safe, and an Event about it."""
+
+    def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
+        """Make the managed routes equal ``routes`` and leave ``rescue`` beside the marks, which stay; one write.
+
+        Raises:
+            Contended: the heartbeat is not ``beat`` any more, the rollout has ended, or somebody wrote the object
+                meanwhile: somebody lives, and nothing was written.
+        """
+
+    def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+        """Post an Event about the VirtualService. ``reason`` is a word such as ``BroughtHome``."""
 
 
 class Workloads(Protocol):
@@ -188,29 +312,62 @@ class Workloads(Protocol):
     def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:
         """The patch ``apply`` would send, as an object with apiVersion, kind and metadata; nothing is written."""
 
+    def rehearse(self, target: Target, template: PodTemplate) -> Rehearsal:
+        """Offer that patch to the API server as a dry run."""
+
     def scale_canary_down(self, target: Target) -> None:
         """Scale the canary to zero."""
+
+    def scale_primary_up(self, target: Target, pods: int) -> None:
+        """Let the primary ask for at least ``pods`` pods; one that asks for more already is left alone."""
 
 
 class Surveyor(Protocol):
     """Everything preflight reads, in one go."""
 
     def survey(self, service: Service, version: str) -> Survey:
-        """The raw objects as the API server has them; missing ones are None or empty."""
+        """The raw objects as the API server has them; missing ones are None or empty.
+
+        What may not be read is told in ``unread``, and whether we may do what a rollout does in ``permissions``.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What is asked about one rollout: everything answered after ``since`` and not after ``until`` (epoch seconds)."""
+
+    rollout: Rollout
+    since: float
+    until: float
 
 
 class Metrics(Protocol):
     """Prometheus."""
 
-    def read(self, rollout: Rollout, start: float, end: float) -> Figures:
-        """Both sides' exact counts over the window, with the custom queries' values.
+    def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
+        """For each window both sides' exact counts, with the custom queries' values, or why they could not be had.
 
-        Raises:
-            Fault: Prometheus cannot be reached or refuses; never for an empty answer.
+        Windows of the same times are asked for together, however many rollouts there are.
         """
 
-    def history(self, service: Service, workload: str, seconds: float, end: float) -> SideFigures | None:
-        """One workload's figures over the last ``seconds``; None without data."""
+    def rows(
+        self, service: Service, workloads: Sequence[str], start: float, end: float
+    ) -> Mapping[str, Sequence[SideFigures | None]]:
+        """Each workload's counts in rows of a scrape interval each, oldest first; None is a row without data.
+
+        Raises:
+            Fault: Prometheus cannot be reached or refuses.
+        """
+
+    def callers(self, service: Service, canary: str, end: float) -> Callers:
+        """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers."""
+
+    def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:
+        """What is known of both sides before anything begins; ``rate`` and ``skew`` are for others to say.
+
+        Raises:
+            Fault: Prometheus cannot be reached or refuses.
+        """
 
     def ping(self) -> None:
         """Raise ``Fault`` when Prometheus cannot be asked."""
@@ -221,6 +378,7 @@ class Ports:
     """Everything outside, as the controller knows it."""
 
     store: Store
+    freezes: Freezes
     mesh: Mesh
     workloads: Workloads
     surveyor: Surveyor

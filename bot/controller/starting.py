@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.controller.ports import Ports
-from bot.rollout.errors import Refusal
-from bot.rollout.model import Phase, Rollout, RolloutId, Stage, UserId
+from bot.controller.ports import Ports, Rehearsal
+from bot.rollout import trial
+from bot.rollout.errors import Fault, Refusal
+from bot.rollout.figures import SideFigures
+from bot.rollout.model import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.rollout.plans import Overrides, make_plan
-from bot.rollout.preflight import Scene, examine, ready_to_begin
+from bot.rollout.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
+from bot.rollout.preflight.mesh import MARKS
+from bot.rollout.preflight.permissions import PERMISSION
 from bot.rollout.service import Service
 
 NO_OVERRIDES = Overrides()
+PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +34,24 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A rollout that could begin: what was found, and the value that would be stored."""
+    """A rollout that could begin: what was found, the value that would be stored, and the primary's last hour."""
 
     scene: Scene
     rollout: Rollout
+    past: Sequence[SideFigures | None] | Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Everything preflight has to say: reasons not to begin, and what a person should know. Both with what to do."""
+
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All of it, for whoever is refused: what only warns is worth mending on the same occasion."""
+        return (*self.reasons, *(f"Warning: {text}" for text in self.warnings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +86,15 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
     Raises:
         Refusal: the objects are missing or ambiguous, with every reason.
     """
-    service = order.service
-    scene = examine(service, order.version, ports.surveyor.survey(service, order.version))
+    service = replace(order.service, weights=order.overrides.weights or order.service.weights)
+    survey = ports.surveyor.survey(service, order.version)
+    past = _past(service, ports, now)
+    figures = _figures(order, ports, now, past)
+    try:
+        scene = examine(service, order.version, survey, *figures)
+    except Refusal as refusal:
+        frozen, _ = _frozen_or_why_not(service.name, ports)
+        raise Refusal(refusal.sentence, (*frozen, *refusal.reasons)) from refusal
     rollout = Rollout(
         id=rollout_id,
         service=service.name,
@@ -86,47 +112,139 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         metrics=service.metrics,
         upgrade_timeout=service.upgrade_timeout,
         hold_patience=service.hold_patience,
+        scale_timeout=service.scale_timeout,
+        drift_rule=service.drift,
         scale_canary_down=service.scale_canary_down,
     )
-    return Draft(scene=scene, rollout=rollout)
+    return Draft(scene=scene, rollout=rollout, past=past)
 
 
-def last_checks(draft: Draft, ports: Ports) -> tuple[str, ...]:
-    """The live state, and every stage's object offered to the API server as a dry run: reasons not to begin."""
+def _frozen(service: str, ports: Ports) -> list[str]:
+    now = ports.clock.now()
+    return [str(problem) for problem in freezes.check(ports.freezes.current(now), service, now)]
+
+
+def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[str], list[str]]:
+    """The same for whoever starts nothing: that it is not known is worth a sentence, and no more."""
+    try:
+        return _frozen(service, ports), []
+    except Fault as fault:
+        return [], [f"Whether {service} is frozen is not known: {fault.system} {fault.sentence}"]
+
+
+def _figures(
+    order: Order, ports: Ports, now: float, past: Sequence[SideFigures | None] | Fault
+) -> tuple[Callers, Telemetry]:
+    """Preflight can do without: that nobody knows is worth a warning, and no more."""
+    service, canary = order.service, order.service.canary_name(order.version)
+    try:
+        before = ports.clock.now()
+        found = ports.metrics.telemetry(service, canary, now)
+        skew = telemetry.apart(found.clock, before, ports.clock.now())
+    except Fault as fault:  # and then nobody knows who calls either, which need not be said as well
+        return Callers(), Telemetry(failure=f"Prometheus {fault.sentence}")
+    rate = None if isinstance(past, Fault) else telemetry.pace(past, service.metrics.scrape_interval)
+    found = replace(found, skew=skew, rate=rate)
+    try:
+        return ports.metrics.callers(service, canary, now), found
+    except Fault as fault:
+        return Callers(failure=f"Prometheus {fault.sentence}"), found
+
+
+def _past(service: Service, ports: Ports, now: float) -> Sequence[SideFigures | None] | Fault:
+    """The primary's last hour, in rows of a scrape interval each; or why it is not known."""
+    name = service.primary_deployment
+    try:
+        return ports.metrics.rows(service, [name], now - PAST_SECONDS, now)[name]
+    except Fault as fault:
+        return fault
+
+
+def with_past(draft: Draft, service: Service) -> tuple[Rollout, tuple[str, ...]]:
+    """The rollout with the primary's last hour to judge by, and a warning where that could not be had."""
     rollout = draft.rollout
+    if isinstance(draft.past, Fault):
+        name = rollout.target.primary_deployment
+        unknown = f"The past of {name} is not known (Prometheus {draft.past.sentence.rstrip('.')}), so"
+        warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
+        return replace(rollout, trial=trial.opened(service.gates, ())), (warning,)
+    known = [row for row in draft.past if row is not None]
+    return replace(rollout, trial=trial.opened(service.gates, known)), ()
+
+
+def last_checks(draft: Draft, ports: Ports) -> Checked:
+    """Everything that speaks against a start.
+
+    Raises:
+        Fault: the cluster or the store could not be read: nothing may be started that may be frozen.
+    """
+    checked = _checks(draft, ports)
+    # Asked last: looking takes seconds, and whoever freezes meanwhile is told that nothing starts any more.
+    return replace(checked, reasons=(*_frozen(draft.rollout.service, ports), *checked.reasons))
+
+
+def _checks(draft: Draft, ports: Ports) -> Checked:
+    """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
+    rollout, scene = draft.rollout, draft.scene
     sight = ports.mesh.look(rollout.target)
     primary, canary = ports.workloads.look(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
-    reasons = ready_to_begin(rollout.target, sight.routes, sight.reason, primary, canary)
+    told = {problem.about for problem in scene.problems if problem.blocking}
+    reasons = ready_to_begin(rollout.target, sight.routes, sight.reason, primary, canary, told)
     if sight.owner is not None:
         marks = f"{rollout.target.virtual_service} still carries the marks of rollout {sight.owner}"
         reasons.append(f"{marks}; `canary-bot abort {rollout.service}` cleans up.")
-    if not reasons:
-        reasons += _rehearsed(rollout, ports)
-    return tuple(reasons)
+    reasons = [*scene.reasons, *reasons]
+    # Anything else is refused above, and no dry run would tell anything new.
+    plain = sight.owner is None and sight.routes is not None and not sight.routes.mirror and MARKS not in told
+    rehearsal = _rehearsed(draft, ports, told) if plain else Rehearsal()
+    admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
+    return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=(*scene.warnings, *admission))
 
 
-def _rehearsed(rollout: Rollout, ports: Ports) -> Sequence[str]:
-    shapes = dict.fromkeys(stage.routes for stage in rollout.plan)
+def _rehearsed(draft: Draft, ports: Ports, told: Container[str]) -> Rehearsal:
+    """Every object that a rollout may write, also to go back, and the upgrade; each mistake is told once."""
+    rollout, mesh = draft.rollout, ports.mesh
+    target = rollout.target
+    shapes = dict.fromkeys((*(stage.routes for stage in rollout.plan), HOME))
+    endings = dict.fromkeys((*(stage.routes for stage in rollout.plan if stage.release), HOME))
+    upgraded = any(stage.phase is Phase.UPGRADING for stage in rollout.plan)
     try:
-        objects = [ports.mesh.preview(rollout.target, routes, rollout.id, rollout.recorded) for routes in shapes]
+        objects = [mesh.preview(target, routes, rollout.id, rollout.recorded) for routes in shapes]
+        objects += [mesh.preview_release(target, routes) for routes in endings]
     except Refusal as refusal:
-        return [str(refusal)]
-    return ports.mesh.rehearse(rollout.target, objects)
+        return Rehearsal(refusals=(str(refusal),))
+    offered = [mesh.rehearse(target, objects)]
+    if upgraded:
+        offered.append(ports.workloads.rehearse(target, rollout.upgraded))
+    return Rehearsal(
+        refusals=tuple(
+            text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in told
+        ),
+        warnings=tuple(text for one in offered for text in one.warnings),
+    )
 
 
 def make_plan_of(draft: Draft, ports: Ports) -> Plan:
     """Every stage with the objects it would write.
 
     Raises:
-        Refusal: the VirtualService is ambiguous.
+        Refusal: the VirtualService is none that could be written; with everything else that was found.
     """
     rollout = draft.rollout
-    planned = [
-        PlannedStage(name=stage.name, sentence=_sentence(rollout, stage), objects=_objects(rollout, stage, ports))
-        for stage in rollout.plan
-    ]
     topology = f"Topology: {rollout.target.topology}."
-    return Plan(planned=planned, findings=(topology, *draft.scene.warnings, *last_checks(draft, ports)))
+    checked = _checks(draft, ports)
+    frozen, unknown = _frozen_or_why_not(rollout.service, ports)
+    checked = Checked(reasons=(*frozen, *checked.reasons), warnings=(*checked.warnings, *unknown))
+    try:
+        planned = [
+            PlannedStage(name=stage.name, sentence=_sentence(rollout, stage), objects=_objects(rollout, stage, ports))
+            for stage in rollout.plan
+        ]
+    except Refusal as refusal:
+        sentence = f"There is no plan for {rollout.service} {rollout.version}: {refusal.sentence}"
+        raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.told)))) from refusal
+    blocking = (f"Stops a start: {reason}" for reason in checked.reasons)
+    return Plan(planned=planned, findings=(topology, *blocking, *(f"Warning: {text}" for text in checked.warnings)))
 
 
 def _objects(rollout: Rollout, stage: Stage, ports: Ports) -> Sequence[dict[str, Any]]:
@@ -151,3 +269,7 @@ def _sentence(rollout: Rollout, stage: Stage) -> str:
     else:
         text = f"Users {routes} for at least {stage.seconds:g} s."
     return f"{text} Then people approve." if stage.approval else text
+
+
+def _ended(text: str) -> str:
+    return f"{text.rstrip('.')}."

@@ -1,46 +1,60 @@
-"""When figures are good enough: each gate looks at counts of both sides and answers with a verdict and a sentence.
+"""What is judged beside the sequential test: do copies arrive, is the sample large enough, does mirroring harm the
+primary, hard limits for those who know a threshold, and a team's own queries.
 
-The *subject* is the side that is receiving users (the canary, and during the switchback the upgraded primary), the
-*reference* the other one. Where the reference has no traffic left (everyone is on the subject) only absolute limits
-are left to judge by.
-
-Two windows are judged at every look. The stage's whole window decides about going on; the recent window can only
-condemn, so that a fault that starts late is not thinned out by good minutes before it.
-
-Missing data never counts as good: no answer is ``inconclusive`` (or ``error`` where Prometheus could not be asked).
+The *subject* is the side that is on trial (the canary, and while users return the upgraded primary), the *reference*
+the other one. Missing data never counts as good: no answer is ``inconclusive``, or ``error`` where Prometheus could not
+be asked. Hard limits look at the last minute, so that a fault that starts late is not thinned out by good minutes
+before it; everything else looks at the stage.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from bot.rollout.model import Figures, Finding, Judgement, Phase, Rollout, SideFigures, Verdict
-from bot.rollout.service import CustomGate, ErrorLimits, GateAction, GateLimits, LatencyLimits
+from bot.rollout import harm
+from bot.rollout.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
+from bot.rollout.histograms import quantile
+from bot.rollout.model import Phase, Rollout, Topology
+from bot.rollout.phrases import count, percent
+from bot.rollout.service import CustomGate, GateAction, HardLimit, Measure, Rule
+from bot.rollout.strictness import FEWEST
 
-# How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
-SURPRISE = 3.09
-# Bad events below this many condemn nobody, however small the sample: the first error of a quiet service is no trend.
-FEWEST = 3
-# Shares of the reference's requests above the two bounds that are chosen when none are configured.
-TAILS = (0.10, 0.01)
+LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
+
+# What users see is compared with the routes from so many seconds after they are in force: istiod pushes within ten.
+PROPAGATION = 10.0
+SEEN = 100  # requests of users, at least
+FAR_OFF = 0.1  # of the share, beyond what chance explains
+DEVIATIONS = 4.0
 
 _WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 
-
-def window(rollout: Rollout, now: float) -> tuple[float, float] | None:
-    """The stage's window: from its warm-up's end to now; None while it has not begun."""
-    if rollout.settled_at is None:
-        return None
-    start = rollout.settled_at + rollout.gates.warm_up
-    return (start, now) if now > start else None
+Strikes = Mapping[str, tuple[bool, ...]]
 
 
-def recent(rollout: Rollout, span: tuple[float, float]) -> tuple[float, float]:
-    """The last minute of a window, or four scrapes where that is longer (Prometheus' rule for rates)."""
-    start, end = span
-    return (max(start, end - max(60.0, 4 * rollout.metrics.scrape_interval)), end)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Both sides of some figures, by who is on trial."""
+
+    subject: SideFigures | None
+    reference: SideFigures | None
+    name: str
+    other: str
+
+    @classmethod
+    def of(cls, rollout: Rollout, figures: Figures) -> Sides:
+        """The sides as the rollout's phase has them."""
+        canary, primary = rollout.target.canary_deployment, rollout.target.primary_deployment
+        if rollout.primary_judged:
+            return cls(subject=figures.primary, reference=figures.canary, name=primary, other=canary)
+        return cls(subject=figures.canary, reference=figures.primary, name=canary, other=primary)
+
+
+def lately(rollout: Rollout) -> float:
+    """How many seconds back hard limits and custom queries look."""
+    return max(LATELY, 4 * rollout.metrics.scrape_interval)
 
 
 def warming_up(at: float) -> Judgement:
@@ -55,233 +69,260 @@ def unavailable(at: float, sentence: str) -> Judgement:
     return Judgement(at=at, verdict=Verdict.ERROR, findings=(finding,))
 
 
-def judge(rollout: Rollout, figures: Figures, late: Figures | None = None) -> Judgement:
-    """All gates over the stage's window, and over the recent one (``late``) for failures alone."""
-    findings = tuple(_findings(rollout, figures))
-    if late is not None:
-        findings = (*(f for f in _findings(rollout, late) if f.verdict is Verdict.FAIL), *findings)
-    # The same gate may speak twice (recent and whole window): its worse word counts.
-    by_gate: dict[str, Finding] = {}
-    for finding in findings:
-        kept = by_gate.get(finding.gate)
-        if kept is None or _badness(finding.verdict) > _badness(kept.verdict):
-            by_gate[finding.gate] = finding
-    ranked = tuple(sorted(by_gate.values(), key=lambda f: _badness(f.verdict), reverse=True))
-    worst = max((f.verdict for f in ranked if f.acts), key=_badness, default=Verdict.INCONCLUSIVE)
-    return Judgement(at=figures.end, verdict=worst, findings=ranked, figures=figures)
-
-
-def _badness(verdict: Verdict) -> int:
+def badness(verdict: Verdict) -> int:
+    """To rank by: more is worse."""
     return -_WORST_FIRST.index(verdict)
 
 
-def _findings(rollout: Rollout, figures: Figures) -> Iterator[Finding]:
-    gates = rollout.gates
-    subject, reference, name, other = _sides(rollout, figures)
-    if subject is None or subject.requests <= 0:
-        yield _unknown("traffic", f"No requests were measured on {name} yet.")
-        return
+def check(
+    rollout: Rollout, stage: Figures, recent: Sequence[Figures], strikes: Strikes
+) -> tuple[tuple[Finding, ...], Strikes]:
+    """Every gate's finding, and the strikes with this look's among them.
+
+    Args:
+        rollout: whose gates.
+        stage: figures of the stage so far, with the values of custom queries.
+        recent: the rows of the last minute, oldest first; at least one.
+        strikes: of each limit whether its last looks were bad.
+    """
+    sides = Sides.of(rollout, stage)
+    if sides.subject is None or sides.subject.requests <= 0:
+        return (_unknown("traffic", f"No requests were measured on {sides.name} yet."),), strikes
+    late = sum(recent[1:], start=recent[0])
+    findings = [
+        *_sample(rollout, stage, recent, sides.subject, sides.name),
+        *_users(rollout, late),
+        *_in_force(rollout, recent),
+    ]
+    looked: dict[str, tuple[bool, ...]] = {}
+    for look in _looks(rollout, Sides.of(rollout, late), sides, stage.custom):
+        history = (*strikes.get(look.name, ()), look.bad is True)[-look.rule.within :]
+        looked[look.name] = history
+        findings.append(_found(look, sum(history)))
+    return tuple(findings), looked
+
+
+# The sample
+
+
+def _sample(
+    rollout: Rollout, stage: Figures, recent: Sequence[Figures], subject: SideFigures, name: str
+) -> Iterator[Finding]:
+    least = rollout.gates.minimum_requests
     if rollout.phase is Phase.MIRRORING:
-        yield _coverage(rollout, figures)
-    if subject.requests < gates.minimum_requests:
+        yield _coverage(rollout, recent)
+        yield from harm.find(rollout, stage, recent)
+    if subject.requests < least:
         yield _unknown(
             "sample",
-            f"{name} has answered {_count(subject.requests)} of the {gates.minimum_requests} requests needed.",
+            f"{name} has answered {count(subject.requests)} of the {least} requests needed.",
             value=subject.requests,
-            limit=float(gates.minimum_requests),
+            limit=float(least),
         )
-    if gates.errors is not None:
-        yield _errors(gates.errors, gates, subject, reference, name, other)
-    if gates.latency is not None:
-        yield from _latency(gates.latency, gates, subject, reference, name, other)
-    for gate in gates.custom:
-        yield _custom(gate, figures.custom)
 
 
-def _sides(rollout: Rollout, figures: Figures) -> tuple[SideFigures | None, SideFigures | None, str, str]:
-    canary, primary = rollout.target.canary_deployment, rollout.target.primary_deployment
-    if rollout.phase is Phase.SWITCHING_BACK or (rollout.phase is Phase.BAKING and rollout.primary_touched):
-        return figures.primary, figures.canary, primary, canary
-    return figures.canary, figures.primary, canary, primary
+def coverage(recent: Sequence[Figures]) -> float | None:
+    """Copies the canary received per request of the primary lately, by rate; None while that is not known.
+
+    Counts of a side that had no sample before them span a time nobody knows, so they do not count here.
+    """
+    known = [
+        row for row in recent if row.canary is not None and row.canary.first is not None and row.primary is not None
+    ]
+    late = sum(known[1:], start=known[0]) if known else None
+    if late is None or late.canary is None or late.primary is None:
+        return None
+    copies, requests = late.canary.per_second, late.primary.per_second
+    return copies / requests if copies is not None and requests else None
 
 
-def _coverage(rollout: Rollout, figures: Figures) -> Finding:
+def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
     """Copies can be lost silently (no host, open circuit breaker): few errors of few copies prove nothing."""
     if rollout.target.mirror_methods is not None:
         # The primary counts every method, the canary copies of some: their ratio says nothing about lost copies.
         return Finding(gate="coverage", verdict=Verdict.PASS, sentence="Copies arrive at the canary.", acts=False)
-    if figures.coverage is None:
+    copied = coverage(recent)
+    if copied is None:
         return _unknown("coverage", "How many copies reach the canary is not known yet.")
-    expected = rollout.target.mirror_percent / 100
-    least = rollout.gates.coverage * expected
-    share = figures.coverage / expected
-    verdict = Verdict.PASS if figures.coverage >= least else Verdict.INCONCLUSIVE
+    share = copied / (rollout.target.mirror_percent / 100)
+    least = rollout.gates.coverage
     return Finding(
         gate="coverage",
-        verdict=verdict,
-        sentence=f"{_percent(min(share, 1.0))} of the copies reach the canary; "
-        f"at least {_percent(rollout.gates.coverage)} are needed.",
+        verdict=Verdict.PASS if share >= least else Verdict.INCONCLUSIVE,
+        sentence=f"{percent(min(share, 1.0))} of the copies reach the canary; at least {percent(least)} are needed.",
         value=share,
-        limit=rollout.gates.coverage,
+        limit=least,
     )
 
 
-def _errors(
-    limits: ErrorLimits, gates: GateLimits, subject: SideFigures, reference: SideFigures | None, name: str, other: str
-) -> Finding:
-    share = subject.errors / subject.requests
-    counts = f"{_percent(share)} ({_count(subject.errors)} of {_count(subject.requests)})"
-    against, allowed = _allowed(
-        limits.tolerance, limits.slack, reference.errors if reference else 0.0, reference, limits.ceiling
-    )
-    compared = f", {other} {_percent(against)}" if against is not None else ""
-    finding = Finding(
-        gate="errors",
-        verdict=Verdict.PASS,
-        sentence=f"Errors on {name}: {counts}{compared}; allowed {_percent(allowed)}.",
-        value=share,
-        limit=allowed,
-        sample=subject.requests,
-    )
-    return replace(finding, verdict=_verdict(subject.errors, subject.requests, allowed, gates))
+# What users see
 
 
-def _latency(
-    limits: LatencyLimits, gates: GateLimits, subject: SideFigures, reference: SideFigures | None, name: str, other: str
-) -> Iterator[Finding]:
-    if not subject.buckets:
-        if limits.bounds or limits.maximum is not None:
-            yield _unknown("latency", f"{name} has no latency histogram.")
+def _users(rollout: Rollout, late: Figures) -> Iterator[Finding]:
+    """Requests for which no pod was found: only the proxies that sent them can tell, and no version is to blame."""
+    users = late.users
+    if users is None or users.nowhere < FEWEST:
         return
-    if limits.maximum is not None:
-        yield _quantile(limits, limits.maximum, subject, name, gates.minimum_requests)
-    comparable = reference if reference is not None and reference.requests >= gates.minimum_requests else None
-    if comparable is None or not comparable.buckets:
+    share, ceiling = users.nowhere / users.requests, rollout.gates.judge.ceiling
+    sentence = (
+        f"{count(users.nowhere)} of {count(users.requests)} requests of users found no pod lately ({percent(share)}; "
+        f"at most {percent(ceiling)} are allowed)."
+    )
+    moved = rollout.current.routes.canary > 0 or rollout.primary_judged
+    verdict = Verdict.FAIL if moved and share > ceiling else Verdict.INCONCLUSIVE
+    yield Finding(gate="users", verdict=verdict, sentence=sentence, value=share, limit=ceiling, sample=users.requests)
+
+
+def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
+    """Whether the proxies do what the routes say: a configuration that they rejected leaves the old one for ever."""
+    share, settled = rollout.current.routes.canary / 100, rollout.settled_at
+    both_in_one = rollout.target.topology is Topology.RELABEL and rollout.primary_touched
+    if settled is None or both_in_one or not rollout.gates.propagation:
         return
-    for bound in limits.bounds or tail_bounds(comparable.buckets):
-        slow, slow_other = slower(subject.buckets, bound), slower(comparable.buckets, bound)
-        if slow is None or slow_other is None:
-            yield _unknown(f"slower than {bound:g} ms", f"No bucket ends at {bound:g} ms on both sides.")
-            continue
-        against, allowed = _allowed(limits.tolerance, limits.slack, slow_other, comparable, None)
-        yield Finding(
-            gate=f"slower than {bound:g} ms",
-            verdict=_verdict(slow, subject.requests, allowed, gates),
-            sentence=f"Slower than {bound:g} ms on {name}: {_percent(slow / subject.requests)} ({_count(slow)} of "
-            f"{_count(subject.requests)}), {other} {_percent(against or 0.0)}; allowed {_percent(allowed)}.",
-            value=slow / subject.requests,
-            limit=allowed,
-            sample=subject.requests,
-        )
+    rows = [row.users for row in recent if row.users is not None and row.start >= settled + PROPAGATION]
+    seen = sum(rows[1:], start=rows[0]) if rows else UserView()
+    answered = seen.canary + seen.primary
+    if answered < SEEN:
+        return
+    found = seen.canary / answered
+    told = f"{percent(found)} of {count(answered)} requests of users went to {rollout.target.canary_deployment}"
+    if rollout.current.routes.mirror:
+        if seen.canary > 0:
+            why = "callers that do not follow the VirtualService reach it"
+            yield Finding(
+                gate="leak", verdict=Verdict.INCONCLUSIVE, sentence=f"{told} itself: {why}.", value=found, acts=False
+            )
+    elif abs(found - share) > max(FAR_OFF, DEVIATIONS * math.sqrt(share * (1 - share) / answered)):
+        why = "the proxies have not taken the routes, or callers do not follow the VirtualService"
+        yield _unknown("in force", f"{told} instead of {percent(share)}: {why}.", value=found, limit=share)
 
 
-def _quantile(limits: LatencyLimits, maximum: float, subject: SideFigures, name: str, minimum: int) -> Finding:
-    value = quantile(subject.buckets, limits.quantile)
-    gate = f"p{limits.quantile * 100:g}"
-    if value is None or subject.requests < minimum:
-        return _unknown(gate, f"{gate} of {name} is not known yet.")
-    return Finding(
-        gate=gate,
-        verdict=Verdict.PASS if value <= maximum else Verdict.FAIL,
-        sentence=f"{gate} of {name}: {value:.0f} ms; allowed {maximum:g} ms.",
+# Hard limits and a team's own queries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One limit at one look; ``bad`` None: not known."""
+
+    name: str
+    bad: bool | None
+    sentence: str
+    action: GateAction
+    rule: Rule
+    value: float | None = None
+    limit: float | None = None
+    sample: float | None = None
+
+
+def _looks(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Look]:
+    least = rollout.gates.minimum_requests
+    # Where a minute's traffic is too thin for a quantile, the stage's has to do.
+    thin = late.subject is None or late.subject.requests < least
+    for limit in rollout.gates.limits:
+        yield _limited(limit, stage if thin and limit.of is Measure.LATENCY else late, least)
+    for gate in rollout.gates.custom:
+        yield _queried(gate, custom.get(gate.name))
+
+
+def _limited(limit: HardLimit, late: Sides, least: int) -> _Look:
+    subject, reference = late.subject, late.reference
+    value, against = (None if side is None else _measured(limit, side, least) for side in (subject, reference))
+    if value is None:
+        return _look(limit, None, f"{limit.name} of {late.name} is not known yet.")
+    allowed = _allowed(limit, against)
+    if allowed is None:
+        return _look(limit, False, f"{limit.name}: nobody is on {late.other} to compare with.")
+    shown, most = (_amount(limit, amount) for amount in (value, allowed))
+    requests = subject.requests if subject is not None else 0.0
+    return _look(
+        limit,
+        value > allowed and (limit.of is Measure.LATENCY or _many(subject)),
+        f"{limit.name} on {late.name} lately: {shown} of {count(requests)} requests; allowed {most}.",
         value=value,
-        limit=maximum,
-        sample=subject.requests,
+        allowed=allowed,
+        sample=requests,
     )
 
 
-def _custom(gate: CustomGate, values: Mapping[str, float | None]) -> Finding:
-    acts = gate.action is not GateAction.OBSERVE
-    value = values.get(gate.name)
-    if value is None or not math.isfinite(value):
-        return replace(_unknown(gate.name, f"{gate.name}: the query returned nothing."), acts=acts)
+def _look(
+    limit: HardLimit,
+    bad: bool | None,  # noqa: FBT001  # three answers, not a switch
+    sentence: str,
+    value: float | None = None,
+    allowed: float | None = None,
+    sample: float | None = None,
+) -> _Look:
+    return _Look(
+        name=limit.name,
+        bad=bad,
+        sentence=sentence,
+        action=limit.action,
+        rule=limit.rule,
+        value=value,
+        limit=allowed,
+        sample=sample,
+    )
+
+
+def _measured(limit: HardLimit, side: SideFigures, least: int) -> float | None:
+    if limit.of is Measure.ERRORS:
+        return side.error_share
+    return quantile(side.buckets, limit.quantile) if side.requests >= least else None
+
+
+def _allowed(limit: HardLimit, against: float | None) -> float | None:
+    limits = [] if limit.maximum is None else [limit.maximum]
+    if limit.relative is not None and against is not None:
+        limits.append(limit.relative * against)
+    return min(limits, default=None)
+
+
+def _many(subject: SideFigures | None) -> bool:
+    return subject is not None and subject.errors >= FEWEST
+
+
+def _amount(limit: HardLimit, value: float) -> str:
+    return percent(value) if limit.of is Measure.ERRORS else f"{value:,.0f} ms"
+
+
+def _queried(gate: CustomGate, value: float | None) -> _Look:
     low, high = gate.minimum, gate.maximum
-    bad = (high is not None and value > high) or (low is not None and value < low)
-    bounds = " and ".join(
-        part
-        for part in (f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else "")
-        if part
-    )
-    failing = Verdict.FAIL if gate.action is not GateAction.HOLD else Verdict.INCONCLUSIVE
-    return Finding(
-        gate=gate.name,
-        verdict=failing if bad else Verdict.PASS,
-        sentence=f"{gate.name}: {value:g}; allowed {bounds}.",
+    if value is None or not math.isfinite(value):
+        sentence = f"{gate.name}: the query returned nothing."
+        return _Look(name=gate.name, bad=None, sentence=sentence, action=gate.action, rule=gate.rule)
+    bounds = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
+    return _Look(
+        name=gate.name,
+        bad=(high is not None and value > high) or (low is not None and value < low),
+        sentence=f"{gate.name}: {value:g}; allowed {' and '.join(filter(None, bounds))}.",
+        action=gate.action,
+        rule=gate.rule,
         value=value,
         limit=high if high is not None else low,
-        acts=acts,
     )
 
 
-def _allowed(
-    tolerance: float, slack: float, bad: float, reference: SideFigures | None, ceiling: float | None
-) -> tuple[float | None, float]:
-    """The reference's share, and the share allowed: the stricter of relative limit and ceiling."""
-    against = bad / reference.requests if reference is not None and reference.requests > 0 else None
-    limits = [] if ceiling is None else [ceiling]
-    if against is not None:
-        limits.append(tolerance * against + slack)
-    return against, min(limits, default=1.0)
-
-
-def _verdict(bad: float, requests: float, allowed: float, gates: GateLimits) -> Verdict:
-    """Fail when more bad events were seen than chance would give a side exactly at its limit.
-
-    A small sample can fail (three of three errors are no accident) but never pass.
-    """
-    expected = allowed * requests
-    if bad >= FEWEST and bad > expected + SURPRISE * math.sqrt(expected):
-        return Verdict.FAIL
-    if requests < gates.minimum_requests or bad > expected:
-        return Verdict.INCONCLUSIVE
-    return Verdict.PASS
-
-
-def slower(buckets: Mapping[float, float], bound: float) -> float | None:
-    """Requests slower than ``bound`` milliseconds, exact where it is a bucket's bound; None where it is not."""
-    if bound not in buckets:
-        return None
-    return max(buckets.values()) - buckets[bound]
-
-
-def tail_bounds(buckets: Mapping[float, float]) -> tuple[float, ...]:
-    """The smallest bounds with at most 10 % and at most 1 % of the requests above them (equal ones once)."""
-    total = max(buckets.values(), default=0.0)
-    if total <= 0:
-        return ()
-    chosen = []
-    for tail in TAILS:
-        within = [bound for bound in sorted(buckets) if math.isfinite(bound) and total - buckets[bound] <= tail * total]
-        chosen.extend(within[:1])
-    return tuple(dict.fromkeys(chosen))
-
-
-def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """A latency quantile in milliseconds by linear interpolation inside its bucket, as Prometheus does it.
-
-    None without requests. A quantile in the last bucket is that bucket's lower bound.
-    """
-    total = max(buckets.values(), default=0.0)
-    if total <= 0:
-        return None
-    rank, below_bound, below = share * total, 0.0, 0.0
-    for bound in sorted(buckets):
-        if buckets[bound] >= rank:
-            if math.isinf(bound):
-                return below_bound
-            inside = buckets[bound] - below
-            return below_bound + (bound - below_bound) * ((rank - below) / inside if inside else 1.0)
-        below_bound, below = bound, buckets[bound]
-    return below_bound
+def _found(look: _Look, strikes: int) -> Finding:
+    """The look as a finding: a limit acts once enough of its last looks were bad."""
+    sentence = look.sentence
+    if look.bad is None:
+        verdict = Verdict.INCONCLUSIVE
+    elif strikes >= look.rule.times:
+        verdict = Verdict.INCONCLUSIVE if look.action is GateAction.HOLD else Verdict.FAIL
+    else:
+        verdict = Verdict.INCONCLUSIVE if look.bad else Verdict.PASS
+    if look.rule.within > 1 and strikes:
+        sentence = f"{sentence.rstrip('.')} ({strikes} of the last {look.rule.within} looks; {look.rule.times} act)."
+    return Finding(
+        gate=look.name,
+        verdict=verdict,
+        sentence=sentence,
+        value=look.value,
+        limit=look.limit,
+        sample=look.sample,
+        acts=look.action is not GateAction.OBSERVE,
+    )
 
 
 def _unknown(gate: str, sentence: str, value: float | None = None, limit: float | None = None) -> Finding:
     return Finding(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=sentence, value=value, limit=limit)
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.3g} %"
-
-
-def _count(number: float) -> str:
-    return f"{number:,.0f}"

@@ -1,6 +1,7 @@
 """What may happen to a rollout. Pure: a rollout and an event go in, a new rollout and lines of its story come out.
 
-**Rule 1.** Everything that decides about a phase lives in this file, and ``_enter`` is the only way to change one.
+**Rule 1.** A phase is changed by what is listed in this file (``_RULES`` and the people's events), and only through
+the table in ``turns``.
 **Rule 2.** An event that is not possible now raises ``Refusal`` and changes nothing.
 **Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.desired``'s business.
 
@@ -20,52 +21,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from bot.rollout.desired import is_complete, receiver_not_ready
+from bot.rollout import capacity, drift, health, returning
+from bot.rollout.deadman import told
+from bot.rollout.desired import is_complete, is_restored, receiver_not_ready
 from bot.rollout.errors import Refusal
+from bot.rollout.figures import Judgement, Trial, Verdict
 from bot.rollout.model import (
     ALL_CANARY,
     BOT,
     JUDGED,
+    SCALE_UP,
     Approval,
     Entry,
     EntryKind,
     Hold,
     HoldCause,
-    Judgement,
     Phase,
-    Progress,
     Rollout,
-    Sight,
     Stage,
     Template,
-    Topology,
     UserId,
-    Verdict,
 )
+from bot.rollout.phrases import describe, doing, home, question, summary
 from bot.rollout.plans import make_retreat
-from bot.rollout.service import OnTimeout
+from bot.rollout.service import OnDrift, OnTimeout
+from bot.rollout.sights import Sight
+from bot.rollout.turns import enter as _enter
+from bot.rollout.turns import entry as _entry
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
-# What a phase may become. A phase that may follow itself has more than one stage.
-TRANSITIONS: dict[Phase, frozenset[Phase]] = {
-    Phase.PREFLIGHT: frozenset({Phase.MIRRORING, Phase.REFUSED}),
-    Phase.MIRRORING: frozenset({Phase.SHIFTING, Phase.ABORTING}),
-    Phase.SHIFTING: frozenset({Phase.SHIFTING, Phase.UPGRADING, Phase.BAKING, Phase.ABORTING}),
-    Phase.UPGRADING: frozenset({Phase.SWITCHING_BACK, Phase.HALTED, Phase.ABORTING}),
-    Phase.SWITCHING_BACK: frozenset({Phase.SWITCHING_BACK, Phase.BAKING, Phase.ABORTING}),
-    Phase.BAKING: frozenset({Phase.BAKING, Phase.PROMOTED, Phase.ABORTING}),
-    Phase.ABORTING: frozenset({Phase.ABORTING, Phase.ABORTED, Phase.HALTED}),
-    Phase.HALTED: frozenset({Phase.UPGRADING, Phase.ABORTING, Phase.BAKING}),
-    Phase.PROMOTED: frozenset(),
-    Phase.ABORTED: frozenset(),
-    Phase.REFUSED: frozenset(),
-}
+# Figures are read in these phases: wherever users may be on something new, and while copies are made. They are acted
+# upon in all of them but a halt, where people are told and nothing moves by itself.
+WATCHED = JUDGED | {Phase.UPGRADING, Phase.HALTED}
 
-# Bad figures are acted upon in these phases: wherever users may be on something new, and while copies are made.
-WATCHED = JUDGED | {Phase.UPGRADING}
+# Seconds after a stage was entered in which its routes should have been written; a few looks fail without any fuss.
+WRITE_SECONDS = 30.0
 
 
 # --- what people ask for ---------------------------------------------------------------------------------------------
@@ -76,7 +68,7 @@ def begin(rollout: Rollout, now: float, warnings: Sequence[str] = ()) -> Change:
     text = f"{rollout.service} {rollout.version}: started."
     if warnings:
         text += " Preflight warns: " + " ".join(warnings)
-    started = _enter(rollout, Phase.MIRRORING, 0, now)
+    started = _enter(rollout, Phase.MIRRORING, 0, now, warnings=tuple(warnings))
     return started, (_entry(now, EntryKind.STARTED, text, rollout.started_by),)
 
 
@@ -119,6 +111,8 @@ def approve(rollout: Rollout, by: UserId, now: float, evidence: tuple[int, int] 
 def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     """Everyone back to the healthy side, from any phase, by the shortest safe way.
 
+    Unless the last figures were good the canary is taken for the trouble, and nobody waits for comfort at home.
+
     Raises:
         Refusal: it has ended, or is aborting already.
     """
@@ -127,7 +121,10 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
         raise Refusal(f"{rollout.service} is being aborted already.")
     retreat = make_retreat(primary_touched=rollout.primary_touched)
     at = rollout.current.name
-    aborting = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0)
+    urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
+    aborting = _enter(
+        rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0, urgent=urgent
+    )
     doing = (
         f"Users stay on {rollout.version} until {rollout.target.primary_deployment} is restored, then return to it."
         if rollout.primary_touched
@@ -164,16 +161,27 @@ def resume(rollout: Rollout, by: UserId, now: float) -> Change:
 
 
 def restore(rollout: Rollout, by: UserId, now: float) -> Change:
-    """Write our routes again over somebody else's change.
+    """Write ours again over somebody else's change.
 
     Raises:
-        Refusal: nobody has changed anything.
+        Refusal: nobody has changed anything, or ours must not be written now.
     """
     _refuse_ended(rollout)
-    if rollout.hold is None or rollout.hold.cause is not HoldCause.DRIFT:
+    if rollout.drift is None:
         raise Refusal(f"Nothing to restore: {describe(rollout)}.")
-    text = f"Restoring the routes of {rollout.current.name}."
-    return replace(rollout, hold=None, settled_at=None), (_entry(now, EntryKind.RESUMED, text, by),)
+    return drift.restore(rollout, by, now)
+
+
+def leave(rollout: Rollout, by: UserId, now: float) -> Change:
+    """Leave somebody else's change as it is, and wait.
+
+    Raises:
+        Refusal: nobody has changed anything, or that was chosen already.
+    """
+    _refuse_ended(rollout)
+    if rollout.drift is None:
+        raise Refusal(f"Nobody else has changed anything: {describe(rollout)}.")
+    return drift.leave(rollout, by, now)
 
 
 def retry(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -209,14 +217,18 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
 # --- what a look finds -----------------------------------------------------------------------------------------------
 
 
-def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float) -> Change:
-    """One look at the cluster (None when it could not be seen) and at the figures.
+def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float, trial: Trial | None = None) -> Change:
+    """One look at the cluster (None when it could not be seen) and at the figures; ``trial`` is what judging remembers.
 
     The rules are asked in order and the first that changes the phase ends the look, so that a step is never taken on
     what was seen before another.
     """
     if rollout.ended or rollout.phase is Phase.PREFLIGHT:
         return rollout, ()
+    rollout = rollout if trial is None else replace(rollout, trial=trial)
+    if sight is not None and rollout.phase in WATCHED and not rollout.current.release:
+        rollout = health.note(capacity.note_load(rollout, sight, judgement), sight, now)
+        judgement = health.join(rollout, sight, judgement)
     entries: tuple[Entry, ...] = ()
     for rule in _RULES:
         changed, said = rule(rollout, sight, judgement, now)
@@ -232,8 +244,14 @@ def _note(rollout: Rollout, _sight: Sight | None, judgement: Judgement, now: flo
     """Remember the figures; an approval that rested on better ones is withdrawn."""
     if rollout.phase not in WATCHED:
         return rollout, ()
-    noted = replace(rollout, judgement=judgement)
-    worse = rollout.asked_at is not None and rollout.phase in JUDGED and judgement.verdict is not Verdict.PASS
+    # Only what is news: between two rows of the judge nothing changes but the time of day.
+    last, kept = rollout.judgement, rollout.trial.until
+    news = last is None or kept is None or judgement.at <= kept or _decided_by(judgement) != _decided_by(last)
+    noted = replace(rollout, judgement=judgement) if news else rollout
+    # What people are asked about in spite of a doubt is still what they were asked about while the doubt lasts.
+    doubted = judgement.ask and last is not None and last.ask
+    good = judgement.verdict is Verdict.PASS or doubted
+    worse = rollout.asked_at is not None and rollout.phase in JUDGED and not good
     if not worse:
         return noted, ()
     text = f"The question to approve leaving {rollout.current.name} is withdrawn: {judgement.sentence}"
@@ -241,114 +259,148 @@ def _note(rollout: Rollout, _sight: Sight | None, judgement: Judgement, now: flo
     return withdrawn, (_entry(now, EntryKind.HELD, text),)
 
 
+def _decided_by(judgement: Judgement) -> tuple[Verdict, str]:
+    return judgement.verdict, judgement.findings[0].gate if judgement.findings else ""
+
+
+def _rescued(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+    """What the watchdog did while nobody looked is no drift by a stranger: the rollout is over.
+
+    A rollout on its way out goes on as it was: what the watchdog did fits it, or is mended like anything else.
+    """
+    if sight is None or sight.rescue is None or rollout.retreat:
+        return rollout, ()
+    if rollout.current.release and sight.routes == rollout.current.routes:
+        return rollout, ()  # nobody was moved, and only the marks are left to go
+    at, reason = rollout.current.name, told(sight.rescue, rollout.target)
+    aborting, _ = abort(rollout, BOT, reason, now)
+    if sight.routes is not None and sight.routes.canary == 0 and is_complete(sight.primary, Template.RECORDED):
+        # Everyone is home, and home is as it was: nobody has to go by the canary once more.
+        aborting = replace(aborting, retreat=make_retreat(primary_touched=False))
+    name = rollout.target.primary_deployment
+    then = f" {name} is restored before anybody returns to it." if aborting.primary_touched else ""
+    return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason}{then}"),)
+
+
 def _danger(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float) -> Change:
     """Bad figures, or users on a side without a ready pod, abort: paused, held or waiting makes no difference."""
     if rollout.phase not in WATCHED or rollout.current.release:
         return rollout, ()
-    if judgement.verdict is Verdict.FAIL:
-        return abort(rollout, BOT, judgement.sentence, now)
-    if sight is None or sight.routes is None:
-        return rollout, ()
-    target = rollout.target
-    shared = target.topology is Topology.RELABEL and rollout.primary_touched  # both serve the canary's subset
-    if sight.routes.canary > 0 and sight.canary.ready == 0 and sight.primary.ready > 0 and not shared:
-        share = f"{sight.routes.canary} % of the users are on {target.canary_deployment}"
-        return abort(rollout, BOT, f"{share}, which has no ready pod.", now)
-    if rollout.primary_touched and sight.routes.primary > 0 and sight.primary.ready == 0 and sight.canary.ready > 0:
-        share = f"{sight.routes.primary} % of the users are on {target.primary_deployment}"
-        return abort(rollout, BOT, f"{share}, which has no ready pod.", now)
+    stranded = health.stranded(rollout, sight) if sight is not None else ""
+    if stranded:
+        return abort(rollout, BOT, stranded, now)
+    if rollout.phase is Phase.HALTED:
+        return _halted_watch(rollout, judgement, now)
+    return abort(rollout, BOT, judgement.sentence, now) if judgement.verdict is Verdict.FAIL else (rollout, ())
+
+
+def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
+    """In a halt nothing moves by itself: people are told once that who has the users goes bad, or is good again."""
+    told = rollout.hold is not None and rollout.hold.cause is HoldCause.METRICS
+    if judgement.verdict is Verdict.FAIL and rollout.hold is None:
+        hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, told=True)
+        text = (
+            f"Halted, and {rollout.version}, which has all users, goes bad: {judgement.sentence} "
+            "Nothing moves by itself here: abort, or mend it."
+        )
+        return replace(rollout, hold=hold), (_entry(now, EntryKind.ALERT, text),)
+    if told and judgement.verdict is Verdict.PASS:
+        text = f"Still halted; the figures of {rollout.version} are good again."
+        return replace(rollout, hold=None), (_entry(now, EntryKind.RESUMED, text),)
     return rollout, ()
 
 
+def _drift(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+    """Somebody else's change is told and waits for a choice; without one the service's rule decides."""
+    if sight is None:
+        return rollout, ()
+    edits = drift.find(rollout, sight, now)
+    if not edits:
+        return drift.end(rollout, now)
+    noticed, said = drift.notice(rollout, edits, now)
+    match drift.overdue(noticed, now):
+        case OnDrift.ABORT:
+            minutes = f"{rollout.drift_rule.timeout / 60:.3g} minutes"
+            reason = f"{drift.sentence(rollout, edits)} Nobody chose what to do within {minutes}."
+            decided, more = abort(noticed, BOT, reason, now)
+        case OnDrift.RESTORE:
+            decided, more = drift.restore(noticed, BOT, now)
+        case OnDrift.HOLD:
+            decided, more = drift.leave(noticed, BOT, now)
+        case None:
+            decided, more = noticed, ()
+    return decided, (*said, *more)
+
+
+def _upgraded_unawares(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+    """A store that lost its last writes may not know of the upgrade it ordered: then the primary is restored first.
+
+    Sending everyone home at once would leave them on the image that is being taken back, or in the middle of it.
+    """
+    ignorant = rollout.phase is Phase.ABORTING and not rollout.primary_touched
+    if sight is None or not ignorant or sight.primary.template is not Template.UPGRADED:
+        return rollout, ()
+    name = rollout.target.primary_deployment
+    text = f"{name} has the image of {rollout.version} already, so it is restored before any user returns to it."
+    retreat = make_retreat(primary_touched=True)
+    return _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat), (_entry(now, EntryKind.STAGE, text),)
+
+
 def _see(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
-    """Hold while the cluster cannot be seen, differs from what was settled, or is not ready; settle when it is."""
+    """Hold while the cluster cannot be seen or is not ready; settle when it is as the stage wants it."""
     if sight is None:
         return _hold(rollout, HoldCause.CLUSTER, "The Kubernetes API cannot be read; routes stay as they are.", now)
-    if rollout.phase is Phase.HALTED:
+    if rollout.drift is not None:
         return rollout, ()
-    drift = _drift(rollout, sight)
-    if drift:
-        return _hold(rollout, HoldCause.DRIFT, drift, now)
+    if rollout.phase is Phase.HALTED:
+        seen, said = _go_on(rollout, HoldCause.CLUSTER, now)
+        return (_settle(seen, now) if sight.routes == rollout.current.routes else seen), said
     if not _as_wanted(rollout, sight):
-        blocked = receiver_not_ready(rollout, sight) if sight.routes != rollout.current.routes else ""
-        return _hold(rollout, HoldCause.CAPACITY, blocked, now) if blocked else _go_on(rollout, HoldCause.CAPACITY, now)
+        return _not_yet(rollout, sight, now)
     seen, said = _go_on(rollout, None, now)
-    return (seen if seen.settled_at is not None else replace(seen, settled_at=now)), said
+    return _settle(seen, now), said
 
 
-def _drift(rollout: Rollout, sight: Sight) -> str:
-    """What somebody else changed of what is ours, as a sentence; "" when nothing."""
-    target = rollout.target
-    if rollout.phase is Phase.ABORTING:
-        return ""  # an abort overrides drift: it writes what is safe, whatever it finds
-    if sight.canary.template is None:
-        return f"{target.canary_deployment} no longer runs the image this rollout began with; nothing was changed."
-    if rollout.settled_at is None:
-        return ""
-    who = f" by {sight.writer}" if sight.writer else ""
-    if sight.routes != rollout.current.routes:
-        live = str(sight.routes) if sight.routes else "something else"
-        wanted = rollout.current.routes
-        return f"The routes of {target.virtual_service} were changed{who}: {live} instead of {wanted}."
-    if sight.primary.template is not rollout.current.template:
-        return f"The image or labels of {target.primary_deployment} were changed by somebody else."
-    return ""
+def _settle(rollout: Rollout, now: float) -> Rollout:
+    """The cluster is as the stage wants it, and was before or is now for the first time."""
+    settled_at = now if rollout.settled_at is None else rollout.settled_at
+    return replace(rollout, settled_at=settled_at, restoring_at=None)
+
+
+def _not_yet(rollout: Rollout, sight: Sight, now: float) -> Change:
+    """What the stage wants is not there yet. Said when a side is not ready for it, and when writing it takes too long.
+
+    Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
+    """
+    stage, target = rollout.current, rollout.target
+    blocked = receiver_not_ready(rollout, sight) if sight.routes != stage.routes else ""
+    if blocked:
+        return _hold(rollout, HoldCause.CAPACITY, blocked, now)
+    owner = None if stage.release else rollout.id
+    unwritten = sight.routes != stage.routes or (sight.owner != owner and rollout.settled_at is None)
+    due = max(rollout.since, rollout.restoring_at or 0.0) + WRITE_SECONDS
+    # While the primary grows users stay wherever they are, and that has a time-out of its own.
+    if unwritten and now > due and stage.name != SCALE_UP:
+        sentence = f"{target.virtual_service} cannot be brought to what {stage.name} wants; every look tries again."
+        return _hold(rollout, HoldCause.CLUSTER, sentence, now)
+    going, said = _go_on(rollout, HoldCause.CLUSTER, now)
+    going, more = _go_on(going, HoldCause.CAPACITY, now)
+    return going, said + more
 
 
 def _as_wanted(rollout: Rollout, sight: Sight) -> bool:
     stage = rollout.current
+    if stage.name == SCALE_UP:  # wherever the users are
+        return returning.is_roomy(rollout, sight)
     if sight.routes != stage.routes:
         return False
     if stage.release:
-        return sight.owner is None
-    if rollout.phase is Phase.UPGRADING or (rollout.phase is Phase.ABORTING and stage.routes == ALL_CANARY):
+        return sight.owner != rollout.id
+    if rollout.phase is Phase.UPGRADING:
         return is_complete(sight.primary, stage.template)
-    return sight.owner == rollout.id
-
-
-def _canary_gone(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
-    """While the primary is being restored the canary keeps the users; without a ready pod it keeps nobody.
-
-    Any ready pod of the primary is then better than none, whichever image it runs.
-    """
-    restoring = rollout.phase is Phase.ABORTING and rollout.current.routes == ALL_CANARY
-    if sight is None or not restoring or rollout.target.topology is Topology.RELABEL:
-        return rollout, ()
-    if sight.canary.ready > 0 or sight.primary.ready == 0:
-        return rollout, ()
-    target = rollout.target
-    text = (
-        f"{target.canary_deployment} has no ready pod, so users go to {target.primary_deployment} as it is now; "
-        "its image may have to be restored by hand."
-    )
-    return _enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (_entry(now, EntryKind.ALERT, text),)
-
-
-def _upgrade_fails(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
-    """A primary that does not come up is nobody's to route to: users stay on the canary and a person decides."""
-    if sight is None or rollout.settled_at is not None or rollout.current.routes != ALL_CANARY:
-        return rollout, ()
-    if rollout.phase not in {Phase.UPGRADING, Phase.ABORTING}:
-        return rollout, ()
-    primary = sight.primary
-    late = now - rollout.since > rollout.upgrade_timeout
-    # A stuck Deployment stays FAILED until it moves: a retry waits for its time-out instead.
-    failed = (
-        primary.progress is Progress.FAILED and primary.template is rollout.current.template and not rollout.retries
-    )
-    if not (late or failed):
-        return rollout, ()
-    minutes = f"{rollout.upgrade_timeout / 60:.3g} minutes"
-    why = primary.reason if failed else f"It did not become ready within {minutes}."
-    name = rollout.target.primary_deployment
-    what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"
-    reason = f"{name} could not be {what}: {why}"
-    ready = f"{sight.canary.ready} of {sight.canary.wanted} pods"
-    text = (
-        f"{reason} All users stay on {rollout.version} ({rollout.target.canary_deployment}, {ready} ready). "
-        "Retry, abort (the old image is restored before any user returns), or accept it as it is."
-    )
-    return _enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (_entry(now, EntryKind.HALTED, text),)
+    if rollout.phase is Phase.ABORTING and stage.routes == ALL_CANARY:
+        return is_restored(rollout, sight)
+    return sight.owner == rollout.id and sight.primary.wanted >= stage.pods
 
 
 def _advance(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float) -> Change:
@@ -359,18 +411,39 @@ def _advance(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: f
         return rollout, ()
     stage = rollout.current
     judged = rollout.phase in JUDGED and not stage.release
-    served = now - rollout.settled_at >= stage.seconds
+    # A bake is there to watch, however good everything looks.
+    shown = judgement.proven and judgement.verdict is Verdict.PASS
+    early = rollout.gates.early and shown and judged and rollout.phase is not Phase.BAKING
+    # By the time of what was judged: figures that end before the stage does say nothing about its end.
+    served = early or (min(now, judgement.at) if judged else now) - rollout.settled_at >= stage.seconds
     if judged and judgement.verdict is not Verdict.PASS:
-        unsure = judgement.verdict is Verdict.ERROR or served
-        return _hold(rollout, HoldCause.METRICS, judgement.sentence, now) if unsure else (rollout, ())
+        return _doubt(rollout, sight, judgement, now, served=served)
     rollout, said = _go_on(rollout, HoldCause.METRICS, now)
     if not served or rollout.paused_by:
         return rollout, said
     if stage.approval and len(rollout.approvals) < rollout.approvals_rule.count:
         asked, question = _ask(rollout, now)
         return asked, said + question
-    left, summary = _leave(rollout, judgement if judged else None, now)
+    left, summary = _leave(rollout, sight, judgement if judged else None, now)
     return left, said + summary
+
+
+def _doubt(rollout: Rollout, sight: Sight, judgement: Judgement, now: float, *, served: bool) -> Change:
+    """No pass: it holds once its time is up. A doubt that time will not settle goes on if people say so."""
+    # In the look that settled it no figures can be known yet, however short the stage is.
+    time_is_up = served and rollout.settled_at != now
+    if not (time_is_up or judgement.hold or judgement.verdict is Verdict.ERROR):
+        return _go_on(rollout, HoldCause.METRICS, now)
+    decides = judgement.ask and served and not rollout.paused_by
+    if decides and len(rollout.approvals) >= rollout.approvals_rule.count:
+        return _leave(rollout, sight, judgement, now)
+    unanswered = decides and rollout.hold is not None and rollout.hold.cause is HoldCause.APPROVAL
+    held, said = (rollout, ()) if unanswered else _hold(rollout, HoldCause.METRICS, judgement.sentence, now)
+    if not decides:
+        return held, said
+    asking = replace(held, hold=replace(held.hold, told=True)) if held.hold else held  # the question tells of it
+    asked, question = _ask(asking, now)
+    return asked, said + question
 
 
 def _ask(rollout: Rollout, now: float) -> Change:
@@ -378,8 +451,10 @@ def _ask(rollout: Rollout, now: float) -> Change:
     rule = rollout.approvals_rule
     if rollout.asked_at is None:
         asked = replace(rollout, asked_at=now, evidence=rollout.evidence + 1)
-        return asked, (_entry(now, EntryKind.ASK, f"{question(rollout)} {_needed(rollout)}"),)
-    if now - rollout.asked_at <= rule.timeout or rollout.hold:
+        doubts = f" That accepts what preflight warned of: {' '.join(rollout.warnings)}" if _accepts(rollout) else ""
+        return asked, (_entry(now, EntryKind.ASK, f"{question(rollout)} {_needed(rollout)}{doubts}"),)
+    waits = rollout.hold is not None and rollout.hold.cause is not HoldCause.METRICS
+    if now - rollout.asked_at <= rule.timeout or waits:
         return rollout, ()
     waited = f"Nobody approved leaving {rollout.current.name} within {rule.timeout / 60:.3g} minutes."
     if rule.on_timeout is OnTimeout.ABORT:
@@ -389,27 +464,17 @@ def _ask(rollout: Rollout, now: float) -> Change:
     return replace(rollout, hold=hold), (_entry(now, EntryKind.ALERT, text),)
 
 
+def _accepts(rollout: Rollout) -> bool:
+    """Whether leaving this stage sends the first users to what preflight had doubts about."""
+    return bool(rollout.warnings) and rollout.phase is Phase.MIRRORING
+
+
 def _needed(rollout: Rollout) -> str:
     count = rollout.approvals_rule.count
     return f"{count} approvals are needed." if count > 1 else "One approval is needed."
 
 
-def question(rollout: Rollout) -> str:
-    """What an approval of the current stage would do, as a question."""
-    following = rollout.plan[rollout.stage + 1]
-    target = rollout.target
-    match following.phase:
-        case Phase.SHIFTING:
-            return f"Shift {following.routes.canary} % of the users to {rollout.version}?"
-        case Phase.UPGRADING:
-            return f"Upgrade {target.primary_deployment} to {rollout.version}?"
-        case Phase.SWITCHING_BACK:
-            return f"Return {following.routes.primary} % of the users to the upgraded {target.primary_deployment}?"
-        case _:
-            return f"Leave {rollout.current.name}?"
-
-
-def _leave(rollout: Rollout, judgement: Judgement | None, now: float) -> Change:
+def _leave(rollout: Rollout, sight: Sight, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     stage, walk = rollout.current, rollout.retreat or rollout.plan
     said = () if judgement is None else (_entry(now, EntryKind.SUMMARY, summary(rollout, judgement)),)
@@ -418,10 +483,10 @@ def _leave(rollout: Rollout, judgement: Judgement | None, now: float) -> Change:
         entered = _enter(rollout, following.phase, rollout.stage + 1, now)
         if following.release:
             return entered, said
-        return entered, (*said, _entry(now, EntryKind.STAGE, f"{following.name}: {_doing(entered)}."))
+        return entered, (*said, _entry(now, EntryKind.STAGE, f"{following.name}: {doing(entered)}."))
     minutes = (now - rollout.started_at) / 60
     if rollout.phase is Phase.ABORTING:
-        text = f"{rollout.service} {rollout.version} is aborted: all users are on the old version. {rollout.reason}"
+        text = f"{rollout.service} {rollout.version} is aborted: {home(rollout, sight)}. {rollout.reason}"
         return _enter(rollout, Phase.ABORTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
     upgraded = f"the upgraded {rollout.target.primary_deployment}"
     where = upgraded if stage.template is Template.UPGRADED else rollout.target.canary_deployment
@@ -429,63 +494,14 @@ def _leave(rollout: Rollout, judgement: Judgement | None, now: float) -> Change:
     return _enter(rollout, Phase.PROMOTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
 
 
-def summary(rollout: Rollout, judgement: Judgement) -> str:
-    """The metric summary of a stage that was left: one sentence per gate."""
-    lines = " ".join(finding.sentence for finding in judgement.findings)
-    return f"{rollout.current.name} passed. {lines}"
-
-
-def _doing(rollout: Rollout) -> str:
-    stage, target = rollout.current, rollout.target
-    if rollout.phase is Phase.UPGRADING:
-        return f"{target.primary_deployment} gets the image of {rollout.version}"
-    if rollout.phase is Phase.ABORTING and stage.routes == ALL_CANARY:
-        return f"restoring {target.primary_deployment}"
-    return f"users {stage.routes.primary} % primary, {stage.routes.canary} % canary"
-
-
-def describe(rollout: Rollout) -> str:
-    """Where a rollout is, as half a sentence for people."""
-    if rollout.phase is Phase.HALTED:
-        return f"it is halted ({rollout.reason.rstrip('.')})"
-    if rollout.ended:
-        return f"it has ended ({rollout.phase})"
-    if rollout.paused_by:
-        return f"it is paused at {rollout.current.name}"
-    if rollout.hold:
-        return f"it holds at {rollout.current.name} ({rollout.hold.sentence.rstrip('.')})"
-    return f"it is at {rollout.current.name} and being judged" if rollout.phase in JUDGED else f"it is {rollout.phase}"
-
-
 # --- the few lines everything above goes through ---------------------------------------------------------------------
 
 
-def _enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any) -> Rollout:
-    """The only way to change a phase or a stage: through the table, with everything about the old stage forgotten."""
-    if phase not in TRANSITIONS[rollout.phase]:
-        raise Refusal(f"{rollout.service} cannot go from {rollout.phase} to {phase}.")
-    entered = replace(
-        rollout,
-        phase=phase,
-        stage=stage,
-        since=now,
-        settled_at=None,
-        asked_at=None,
-        approvals=(),
-        evidence=rollout.evidence + 1,
-        hold=None,
-        **changes,
-    )
-    return replace(entered, ended_at=now) if entered.ended else entered
-
-
 def _hold(rollout: Rollout, cause: HoldCause, sentence: str, now: float) -> Change:
-    """Hold, or go on holding; the channel is asked once when the patience runs out (drift at once)."""
+    """Hold, or go on holding; the channel is asked once when the patience runs out."""
     hold = rollout.hold
     if hold is None or hold.cause is not cause:
-        held = replace(rollout, hold=Hold(cause=cause, sentence=sentence, since=now, told=cause is HoldCause.DRIFT))
-        if cause is HoldCause.DRIFT:
-            return held, (_entry(now, EntryKind.ALERT, f"{sentence} Restore, or abort; until then nothing advances."),)
+        held = replace(rollout, hold=Hold(cause=cause, sentence=sentence, since=now))
         return held, (_entry(now, EntryKind.HELD, f"Holding at {rollout.current.name}: {sentence}"),)
     rollout = replace(rollout, hold=replace(hold, sentence=sentence))
     if hold.told or now - hold.since <= rollout.hold_patience:
@@ -506,10 +522,6 @@ def _go_on(rollout: Rollout, cause: HoldCause | None, now: float) -> Change:
     return replace(rollout, hold=None), (_entry(now, EntryKind.RESUMED, text),)
 
 
-def _entry(now: float, kind: EntryKind, text: str, by: UserId = BOT) -> Entry:
-    return Entry(at=now, kind=kind, text=text, by=by)
-
-
 def _refuse_ended(rollout: Rollout) -> None:
     if rollout.ended:
         raise Refusal(f"{rollout.service} {rollout.version} has ended ({rollout.phase}).")
@@ -523,9 +535,15 @@ def _refuse_not_halted(rollout: Rollout) -> None:
 
 _RULES: tuple[Callable[[Rollout, Sight | None, Judgement, float], Change], ...] = (
     _note,
+    _rescued,
     _danger,
-    _canary_gone,
+    _upgraded_unawares,
+    returning.canary_gone,
+    returning.canary_back,
+    returning.make_room,
+    _drift,
     _see,
-    _upgrade_fails,
+    returning.upgrade_fails,
+    returning.scale_up_fails,
     _advance,
 )

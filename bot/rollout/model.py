@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from bot.rollout.service import ApprovalRule, GateLimits, MetricsSource
+from bot.rollout.figures import UNTRIED, Judgement, Trial
+from bot.rollout.incidents import Drift, Shortage
+from bot.rollout.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
 
 RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``
@@ -52,15 +54,6 @@ class Template(StrEnum):
     UPGRADED = "upgraded"  # with the canary's image
 
 
-class Verdict(StrEnum):
-    """A gate's answer, best first. Unknown (inconclusive, error) is neither good nor bad."""
-
-    PASS = "pass"  # noqa: S105  # a verdict, not a password
-    INCONCLUSIVE = "inconclusive"
-    ERROR = "error"
-    FAIL = "fail"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
     """How user requests are shared out, in percent, and whether the canary gets copies of them."""
@@ -80,12 +73,20 @@ class Routes:
         """The primary's share, percent."""
         return 100 - self.canary
 
+    @property
+    def compared(self) -> bool:
+        """Whether both sides get requests, so that one can be judged by the other."""
+        return self.mirror or 0 < self.canary < 100  # noqa: PLR2004  # percent
+
     def __str__(self) -> str:
         return f"{self.primary}/{self.canary}" + (" with mirror" if self.mirror else "")
 
 
 HOME = Routes(canary=0)
 ALL_CANARY = Routes(canary=100)
+
+# Names of stages of a retreat that the rules tell apart.
+RESTORE, SCALE_UP, RETURN = "restore", "scale up", "return"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,7 @@ class Stage:
         seconds: the least time the stage lasts once its routes are in force.
         approval: whether people must approve leaving it.
         release: the last stage: what the rollout left on the VirtualService is taken away.
+        pods: how many pods the primary must ask for at least, so that it can carry who returns; 0: as it is.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Stage:
     seconds: float = 0
     approval: bool = False
     release: bool = False
+    pods: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,13 @@ class PodTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where in the cluster a rollout acts; found at preflight and never recomputed in mid-run."""
+    """Where in the cluster a rollout acts; found at preflight and never recomputed in mid-run.
+
+    Attributes:
+        primary_replicas, canary_replicas: pods each side asked for when the rollout began; 0: not known.
+        primary_minimum: the least its HPA keeps of the primary; 0: it has none.
+        primary_uid, canary_uid: of the two Deployments, so that one that was replaced is recognised; "": not known.
+    """
 
     namespace: str
     host: str  # fully qualified, such as reviews.default.svc.cluster.local
@@ -133,70 +142,11 @@ class Target:
     route_names: tuple[str, ...] = ()  # which http routes are ours when several could be
     mirror_percent: float = 100.0
     mirror_methods: tuple[str, ...] | None = None  # None: every method, the service says it is idempotent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One gate's answer with the figures it rests on. ``sentence`` is complete and for people."""
-
-    gate: str
-    verdict: Verdict
-    sentence: str
-    value: float | None = None
-    limit: float | None = None
-    sample: float | None = None
-    acts: bool = True  # False: shown, never acting (a gate in observation)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideFigures:
-    """What one side answered in a window: exact counts, not rates.
-
-    ``buckets`` maps an upper bound in milliseconds to the number of requests at or under it (cumulative, with
-    ``inf``), or is empty where the latency histogram is not available.
-    """
-
-    requests: float
-    errors: float
-    buckets: Mapping[float, float] = field(default_factory=dict)
-
-    @property
-    def error_share(self) -> float | None:
-        """Errors per request, 0 to 1; None without requests, which is not the same as zero."""
-        return self.errors / self.requests if self.requests > 0 else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What was read for one look. A missing side (None) means no data, never zero.
-
-    Attributes:
-        start, end: the window, seconds since the epoch; both sides are read over the same one.
-        coverage: copies the canary received per request of the primary, by rate, 1.0 when none is lost.
-        custom: value of each custom query by name; None where it returned nothing usable.
-    """
-
-    start: float
-    end: float
-    primary: SideFigures | None
-    canary: SideFigures | None
-    coverage: float | None = None
-    custom: Mapping[str, float | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """All gates at one look: the worst verdict that acts, and every finding behind it."""
-
-    at: float
-    verdict: Verdict
-    findings: tuple[Finding, ...] = ()
-    figures: Figures | None = None
-
-    @property
-    def sentence(self) -> str:
-        """The sentence of the finding that decided, for a card's first line."""
-        return next((f.sentence for f in self.findings if f.acts and f.verdict is self.verdict), "")
+    primary_replicas: int = 0
+    canary_replicas: int = 0
+    primary_minimum: int = 0
+    primary_uid: str = ""
+    canary_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +188,16 @@ class Rollout:
         asked_at: when people were asked to approve leaving the stage; None while it is not theirs to decide.
         evidence: grows whenever what an approval would rest on changes, so that an old button is recognised.
         retries: how often a halt was retried; then a stuck Deployment gets its full time-out again.
+        trial: what judging remembers.
+        warnings: what preflight doubted; whoever approves the first users accepts it.
+        drift: what somebody else changed, while it is there.
+        restoring_at: when somebody chose to write ours again, until that has been seen to be so.
+        overwritten: whose changes were overwritten so far, one name each time.
+        restarts: restarts by pod and container when the stage was first seen; None before.
+        shortage: too few ready pods with users, while it lasts.
+        urgent: the abort is because of the canary: home at once is better than home in comfort.
+        pod_rate: the most requests per second that one pod of the primary was seen to carry; None: not known.
+        user_rate: requests per second of all users while they were last split between both; None: not known.
         revision: grows with every stored change; the store compares and sets on it.
     """
 
@@ -257,6 +217,8 @@ class Rollout:
     metrics: MetricsSource
     upgrade_timeout: float
     hold_patience: float
+    scale_timeout: float = 180.0
+    drift_rule: DriftRule = DriftRule()  # noqa: RUF009  # frozen
     scale_canary_down: bool = False
     phase: Phase = Phase.PREFLIGHT
     stage: int = 0
@@ -269,8 +231,18 @@ class Rollout:
     paused_by: UserId | None = None
     hold: Hold | None = None
     judgement: Judgement | None = None
+    trial: Trial = UNTRIED
+    warnings: tuple[str, ...] = ()
     reason: str = ""
     retries: int = 0
+    drift: Drift | None = None
+    restoring_at: float | None = None
+    overwritten: tuple[str, ...] = ()
+    restarts: Mapping[str, int] | None = None
+    shortage: Shortage | None = None
+    urgent: bool = False
+    pod_rate: float | None = None
+    user_rate: float | None = None
     ended_at: float | None = None
     revision: int = 0
 
@@ -290,10 +262,15 @@ class Rollout:
         return (self.retreat or self.plan)[self.stage]
 
     @property
+    def primary_judged(self) -> bool:
+        """Whether the (upgraded) primary is on trial rather than the canary: while users return to it."""
+        return self.phase is Phase.SWITCHING_BACK or (self.phase is Phase.BAKING and self.primary_touched)
+
+    @property
     def primary_touched(self) -> bool:
         """Whether the primary may have been patched: then going home leads over the canary (``machine.abort``)."""
         if self.retreat:
-            return any(stage.routes == ALL_CANARY for stage in self.retreat)
+            return any(stage.routes == ALL_CANARY and stage.name != SCALE_UP for stage in self.retreat)
         return any(stage.template is Template.UPGRADED for stage in self.plan[: self.stage + 1])
 
 
@@ -322,47 +299,3 @@ class Entry:
     kind: EntryKind
     text: str
     by: UserId = BOT
-
-
-class Progress(StrEnum):
-    """How far a Deployment's own rollout is, by kubectl's rule."""
-
-    WAITING = "waiting"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideSight:
-    """What one look saw of a Deployment and its pods.
-
-    Attributes:
-        template: which recorded template the Deployment has; None when it is neither.
-        ready: pods that are Ready *and* run that template's images.
-        wanted: pods its spec asks for.
-        generation: of the Deployment, so that a rollout of our patch is told from an older one.
-    """
-
-    template: Template | None
-    progress: Progress
-    reason: str = ""
-    ready: int = 0
-    wanted: int = 0
-    images: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What one look saw of the cluster.
-
-    Attributes:
-        routes: as they are live; None when they are nothing a plan could have written.
-        writer: who wrote the routes last, by managedFields, for the sentence about drift.
-        owner: the rollout id in the VirtualService's annotation.
-    """
-
-    routes: Routes | None
-    primary: SideSight
-    canary: SideSight
-    owner: RolloutId | None = None
-    writer: str = ""

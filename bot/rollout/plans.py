@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.rollout.errors import Refusal
-from bot.rollout.model import ALL_CANARY, HOME, Phase, Routes, Stage, Template, Topology
+from bot.rollout.model import ALL_CANARY, HOME, RESTORE, RETURN, Phase, Routes, Stage, Template, Topology
 from bot.rollout.service import ApproveAt, Promote, Service
 
 LAST_WEIGHT = 100  # percent
@@ -88,6 +88,7 @@ def _check_auto(service: Service, overrides: Overrides) -> None:
 
 def _ending(service: Service, topology: Topology, approve: frozenset[ApproveAt], seconds: float) -> tuple[Stage, ...]:
     """From everyone on the canary to the final state."""
+    bake = max(service.bake_seconds, service.drain_seconds) if service.scale_canary_down else service.bake_seconds
     if service.promote is Promote.ADOPT:
         return _bake(ALL_CANARY, Template.RECORDED, service.bake_seconds)
     upgrade = Stage(
@@ -109,7 +110,7 @@ def _ending(service: Service, topology: Topology, approve: frozenset[ApproveAt],
         )
         for share in shares
     )
-    return (upgrade, *back, *_bake(back[-1].routes, Template.UPGRADED, service.bake_seconds))
+    return (upgrade, *back, *_bake(back[-1].routes, Template.UPGRADED, bake))
 
 
 def _bake(routes: Routes, template: Template, seconds: float) -> tuple[Stage, ...]:
@@ -120,10 +121,11 @@ def _bake(routes: Routes, template: Template, seconds: float) -> tuple[Stage, ..
 def make_retreat(*, primary_touched: bool) -> tuple[Stage, ...]:
     """The way home. A primary that may have been patched is restored first, while the canary keeps the users.
 
-    Never the other way round: routing to a primary in mid-upgrade is the outage others shipped (flagger#1898).
+    Never the other way round: routing to a primary in mid-upgrade is the outage others shipped (flagger#1898). Where
+    the primary has shrunk meanwhile, ``returning`` puts the wait for its pods between.
     """
-    home = Stage(name="return", phase=Phase.ABORTING, routes=HOME)
+    home = Stage(name=RETURN, phase=Phase.ABORTING, routes=HOME)
     finish = Stage(name="finish", phase=Phase.ABORTING, routes=HOME, release=True)
     if not primary_touched:
         return (home, finish)
-    return (Stage(name="restore", phase=Phase.ABORTING, routes=ALL_CANARY), home, finish)
+    return (Stage(name=RESTORE, phase=Phase.ABORTING, routes=ALL_CANARY), home, finish)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.rollout.strictness import STRICTNESS, JudgeSettings
+
 
 class Promote(StrEnum):
     """What happens to the primary once the canary has proven itself."""
@@ -32,6 +34,14 @@ class OnTimeout(StrEnum):
     ABORT = "abort"
 
 
+class OnDrift(StrEnum):
+    """What happens to somebody else's change when nobody chooses in time."""
+
+    HOLD = "hold"  # theirs stays, and the rollout waits
+    RESTORE = "restore"  # ours is written again
+    ABORT = "abort"
+
+
 class GateAction(StrEnum):
     """What a failing custom gate does."""
 
@@ -52,29 +62,46 @@ class ApprovalRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorLimits:
-    """Limits on the share of 5xx and gRPC server errors."""
+class DriftRule:
+    """What happens when somebody else changes what a rollout owns, and nobody says what to do about it."""
 
-    ceiling: float = 0.05  # absolute, whatever the other side does
-    tolerance: float = 1.25  # times the other side's share ...
-    slack: float = 0.005  # ... plus this: a primary without errors must not make one error a failure
+    timeout: float = 600.0
+    on_timeout: OnDrift = OnDrift.HOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyLimits:
-    """Limits on slow requests.
+class Rule:
+    """How many of the last looks have to be bad before a limit acts; 1 of 1 is at once, 3 of 3 three in a row."""
+
+    times: int = 1
+    within: int = 1
+
+
+class Measure(StrEnum):
+    """What a hard limit is about."""
+
+    ERRORS = "errors"  # share of 5xx and gRPC server errors
+    LATENCY = "latency"  # a quantile, milliseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardLimit:
+    """A limit for those who know the threshold, beside the sequential judge; it looks at the last minute.
 
     Attributes:
-        bounds: bucket bounds; the share of requests slower than each is compared. Empty: chosen from the other side's
-            histogram (the smallest bound with at most 10 % and at most 1 % of its requests above).
-        quantile, maximum: an absolute limit on one quantile, or None.
+        name: what people see.
+        maximum: a share for errors, milliseconds for latency; or None.
+        relative: times the other side's, or None.
+        quantile: which one, for latency.
     """
 
-    bounds: tuple[float, ...] = ()
-    tolerance: float = 1.5
-    slack: float = 0.02
-    quantile: float = 0.99
+    name: str
+    of: Measure
     maximum: float | None = None
+    relative: float | None = None
+    quantile: float = 0.99
+    action: GateAction = GateAction.ABORT
+    rule: Rule = Rule()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +113,14 @@ class CustomGate:
     maximum: float | None = None
     minimum: float | None = None
     action: GateAction = GateAction.ABORT
+    rule: Rule = Rule()
+
+
+class Unproven(StrEnum):
+    """What a stage does whose time is up with nothing against the canary, and too little to prove it good."""
+
+    GO_ON = "go_on"  # marked as not proven
+    HOLD = "hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +128,29 @@ class GateLimits:
     """When figures are good enough.
 
     Attributes:
-        minimum_requests: of the judged side in the window; below it the verdict is inconclusive.
-        warm_up: seconds after a stage's routes are in force before its window begins.
+        judge: how strict the sequential judge is.
+        errors, latency: whether it judges them at all.
+        limits, custom: what acts beside it.
+        early: whether a stage may end before its time once the canary is shown to be good.
+        unproven: what to do where it is not.
+        propagation: whether to hold where users are not where the routes say.
         coverage: least share of the copies that must arrive while mirroring.
     """
 
-    errors: ErrorLimits | None = ErrorLimits()
-    latency: LatencyLimits | None = LatencyLimits()
+    judge: JudgeSettings = STRICTNESS
+    errors: bool = True
+    latency: bool = True
+    limits: tuple[HardLimit, ...] = ()
     custom: tuple[CustomGate, ...] = ()
-    minimum_requests: int = 100
-    warm_up: float = 30.0
+    early: bool = False
+    unproven: Unproven = Unproven.GO_ON
+    propagation: bool = True
     coverage: float = 0.9
+
+    @property
+    def minimum_requests(self) -> int:
+        """Of the judged side in a stage."""
+        return round(self.judge.least_requests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +186,13 @@ class Service:
     bake_seconds: float = 600.0
     promote: Promote = Promote.UPGRADE
     scale_canary_down: bool = False
+    drain_seconds: float = 30.0  # that a canary keeps running without users before it is scaled down
     approvals: ApprovalRule = ApprovalRule()
     gates: GateLimits = GateLimits()
     metrics: MetricsSource = MetricsSource()
+    drift: DriftRule = DriftRule()
     upgrade_timeout: float = 900.0
+    scale_timeout: float = 180.0
     hold_patience: float = 900.0
 
     @property

@@ -38,6 +38,8 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+TICKS_TO_LIVE = 6
+
 _REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "embedded")
 
 
@@ -101,6 +103,8 @@ class Settings:
     services_file: Path
     probe_port: int
     tick_seconds: float
+    dead_man_seconds: float  # the same for the bot and its watchdog
+    lease_seconds: float
     log_format: LogFormat
     log_level: LogLevel
 
@@ -139,7 +143,9 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         ),
         services_file=Path(values.text("SERVICES_FILE")),
         probe_port=values.port("PROBE_PORT", least=0),
-        tick_seconds=values.seconds("TICK_SECONDS"),
+        tick_seconds=(tick := values.seconds("TICK_SECONDS")),
+        dead_man_seconds=_dead_man_seconds(values, tick),
+        lease_seconds=values.seconds("LEASE_SECONDS"),
         log_format=values.choice("LOG_FORMAT", LogFormat),
         log_level=values.choice("LOG_LEVEL", LogLevel),
     )
@@ -182,6 +188,17 @@ def _slack(values: Values) -> SlackSettings | None:
     elif mode:
         values.mistakes.append("SLACK_BOT_TOKEN is not set, and without it the bot cannot speak")
     return None
+
+
+def _dead_man_seconds(values: Values, tick: float) -> float:
+    """Three heartbeats must fit into it, and each may be a look late."""
+    limit = values.seconds("DEAD_MAN_SECONDS")
+    if limit < TICKS_TO_LIVE * tick:
+        values.mistakes.append(
+            f"DEAD_MAN_SECONDS must be at least {TICKS_TO_LIVE} times TICK_SECONDS ({TICKS_TO_LIVE * tick:g}), not "
+            f"{limit:g}: a living bot would be taken for a dead one"
+        )
+    return limit
 
 
 def _command(values: Values) -> str:

@@ -17,7 +17,9 @@ from pydantic import (
 
 from bot.rollout.service import (
     ApprovalRule,
+    DriftRule,
     MetricsSource,
+    OnDrift,
     OnTimeout,
     Promote,
     Service,
@@ -41,6 +43,7 @@ from bot.settings.kinds import (
 from bot.settings.section import Section, lasting
 
 _RULE = ApprovalRule()
+_DRIFT = DriftRule()
 _SOURCE = MetricsSource()
 # Only for its defaults.
 _SERVICE = Service(
@@ -65,6 +68,15 @@ class ApprovalsSection(Section):
     """How long to wait for approvals."""
     on_timeout: OnTimeout = _RULE.on_timeout
     """What an unanswered question means. Never a promotion."""
+
+
+class DriftSection(Section):
+    """What happens when somebody else changes what a rollout owns: routes, marks, images."""
+
+    timeout: PositiveDuration = lasting(_DRIFT.timeout)
+    """How long to wait for somebody to choose: restore, hold or abort."""
+    on_timeout: OnDrift = _DRIFT.on_timeout
+    """What happens then. `hold` leaves theirs and waits; `restore` writes ours again, three times at the most."""
 
 
 class PrometheusSection(Section):
@@ -107,6 +119,8 @@ class CanarySection(Section):
     """Its name; `{version}`, if it is there, is what is typed after the service."""
     when_done: WhenDone = WhenDone.SCALE_DOWN if _SERVICE.scale_canary_down else WhenDone.KEEP
     """Whether the canary keeps running after a promotion or is scaled to zero."""
+    drain: Duration = lasting(_SERVICE.drain_seconds)
+    """How long at least a canary that will be scaled to zero keeps running without users: callers learn late."""
 
 
 class MirrorSection(Section):
@@ -141,6 +155,7 @@ class ServiceSection(Section):
     approvers: tuple[Approver, ...] = _RULE.approvers
     """User groups or user ids that may approve; any member of the workspace when empty."""
     approvals: ApprovalsSection = ApprovalsSection()
+    drift: DriftSection = DriftSection()
     prometheus: PrometheusSection = PrometheusSection()
     virtual_service: ObjectName
     """The VirtualService that routes its users."""
@@ -165,6 +180,8 @@ class ServiceSection(Section):
     gates: GatesSection = GatesSection()
     upgrade_timeout: PositiveDuration = lasting(_SERVICE.upgrade_timeout)
     """How long the primary's Deployment may take to roll out its new image."""
+    scale_timeout: PositiveDuration = lasting(_SERVICE.scale_timeout)
+    """How long returning users may wait for a primary that has shrunk and is scaled up again."""
     hold_patience: PositiveDuration = lasting(_SERVICE.hold_patience)
     """How long a rollout waits by itself (no data, too little traffic) before it asks a person."""
 
@@ -191,10 +208,13 @@ class ServiceSection(Section):
             bake_seconds=self.bake,
             promote=self.promote,
             scale_canary_down=self.canary.when_done is WhenDone.SCALE_DOWN,
+            drain_seconds=self.canary.drain,
             approvals=self._rule(),
-            gates=self.gates.limits(),
+            gates=self.gates.gates(),
             metrics=self.prometheus.source(),
+            drift=DriftRule(timeout=self.drift.timeout, on_timeout=self.drift.on_timeout),
             upgrade_timeout=self.upgrade_timeout,
+            scale_timeout=self.scale_timeout,
             hold_patience=self.hold_patience,
         )
 

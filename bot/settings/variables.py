@@ -88,6 +88,16 @@ VARIABLES = (
         default="5",
         sentence="How often every rollout is looked at; bad metrics are acted on then.",
     ),
+    Variable(
+        name="DEAD_MAN_SECONDS",
+        default="120",
+        sentence="Without a sign of life for so long, `canary-bot watchdog` brings a rollout's users home.",
+    ),
+    Variable(
+        name="LEASE_SECONDS",
+        default="10",
+        sentence="How long after the bot that looks after rollouts was lost another takes over.",
+    ),
     Variable(name="LOG_FORMAT", default="console", sentence="console (for people) or json (for machines)."),
     Variable(name="LOG_LEVEL", default="info", sentence="debug, info, warning or error."),
 )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bot.rollout.freeze import Freeze, covering, told
 from bot.rollout.model import BOT, Entry, Rollout
 from bot.rollout.service import Service
 from bot.slack import blocks as b
-from bot.slack import cards, wording
+from bot.slack import cards, freezes, wording
 from bot.slack.blocks import Block, Element, Message
 from bot.slack.engine import Plan
 from bot.slack.parsing import GRAMMAR
@@ -25,12 +26,15 @@ def status(rollout: Rollout, story: Sequence[Entry], now: float) -> Message:
     return Message(text=card.text, blocks=_without_buttons(card.blocks), plain=_without_buttons(card.plain))
 
 
-def idle(service: str, past: Sequence[Rollout], command: str) -> Message:
-    """The status of a service with nothing in flight."""
-    sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
-    if not past:
-        return _message(sentence, [b.section(b.readable(sentence))])
-    return _message(sentence, [b.section(b.readable(sentence)), b.rich_list([past_line(past[0])])])
+def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], now: float, command: str) -> Message:
+    """The status of a service with nothing in flight; ``frozen`` are the freezes of it and of all services."""
+    if frozen:
+        sentence = f"{service} has no rollout in flight, and none starts while it is frozen."
+        text = " ".join((sentence, *(told(freeze, now) for freeze in frozen)))
+    else:
+        text = sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
+    last = [b.rich_list([past_line(past[0])])] if past else []
+    return _message(text, [b.section(b.readable(sentence)), *freezes.listed(frozen), *last])
 
 
 def live(rollouts: Sequence[Rollout], command: str) -> Message:
@@ -54,6 +58,8 @@ def why_blocks(rollout: Rollout, story: Sequence[Entry]) -> list[Block]:
     blocks = [b.header("Checks")] if findings else []
     if findings:
         blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), f.sentence) for f in findings[:MOST_SAID]))
+    if rollout.judgement and rollout.judgement.forecast:
+        blocks.append(b.context(b.readable(rollout.judgement.forecast)))
     if story:
         blocks += [b.header("What happened"), b.rich_list(_said(entry) for entry in story[-MOST_SAID:])]
     return blocks or [b.section("Nothing has happened yet.")]
@@ -65,10 +71,11 @@ def plan(service: str, version: str, planned: Plan) -> Message:
     steps = [[b.words(f"{name}: ", bold=True, limit=60), b.words(text, limit=250)] for name, text in planned.stages]
     blocks = [b.rich_text(b.words(sentence)), b.rich_list(steps[:MOST_LINES])] if steps else []
     if planned.findings:
-        blocks += [
-            b.header("Worth knowing"),
-            b.rich_list([b.words(f, limit=300)] for f in planned.findings[:MOST_SAID]),
-        ]
+        blocks.append(b.header("Worth knowing"))
+        found = [
+            b.rich_list([b.named(finding, b.LONGEST_TEXT)]) for finding in planned.findings
+        ]  # a rule to paste is no use cut short
+        blocks = [*b.filled(blocks, found, lambda left: f"and {left} more; `canary-bot plan` shows them all")]
     return _message(sentence, blocks)
 
 
@@ -80,12 +87,23 @@ def history(service: str, rollouts: Sequence[Rollout]) -> Message:
     return _listed(f"The last rollouts of {service}, newest first.", (past_line(rollout) for rollout in rollouts))
 
 
-def services(known: Sequence[Service], in_flight: Mapping[str, Rollout]) -> Message:
-    """What can be released."""
+def services(known: Sequence[Service], in_flight: Mapping[str, Rollout], frozen: Sequence[Freeze]) -> Message:
+    """What can be released, and every freeze."""
     if not known:
         return _message("services.yaml names no service.", [b.section("services.yaml names no service.")])
     names = ", ".join(service.name for service in known[:MOST_LINES])
-    return _listed(f"Services: {names}.", (_service(service, in_flight.get(service.name)) for service in known))
+    lines = (_service(one, in_flight.get(one.name), frozen=bool(covering(frozen, one.name))) for one in known)
+    message = _listed(f"Services: {names}.", lines)
+    if not frozen:
+        return message
+    # Freezes first: they are few, and whoever asks wants to know what they can start.
+    head = b.filled(
+        (freezes.warning(),),
+        freezes.listed(frozen),
+        lambda left: f"and {left} more; `canary-bot status` shows them all",
+    )
+    blocks = b.filled(head, message.blocks, lambda _left: "and every service of services.yaml")
+    return Message(text=f"{message.text} Frozen: {', '.join(one.what for one in frozen)}.", blocks=blocks, plain=blocks)
 
 
 def help_text(command: str) -> Message:
@@ -116,8 +134,9 @@ def past_line(rollout: Rollout) -> list[Element]:
     return [name, b.words(f"{wording.state(rollout)}{reason} · "), b.date(ended)]
 
 
-def _service(service: Service, rollout: Rollout | None) -> list[Element]:
+def _service(service: Service, rollout: Rollout | None, *, frozen: bool) -> list[Element]:
     doing = f"{wording.title(rollout)}, {wording.state(rollout)}" if rollout else "nothing in flight"
+    doing += ", frozen" if frozen else ""
     where = f" ({service.namespace}), weights {', '.join(map(str, service.weights))}: "
     return [b.words(service.name, bold=True), b.words(where, limit=200), b.words(doing, limit=300)]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 Block = dict[str, Any]
@@ -57,6 +58,17 @@ def readable(sentence: str) -> str:
 def fits(blocks: Sequence[Block]) -> bool:
     """Whether a message may hold these blocks, counted in the strictest way there is: as they are sent."""
     return len(blocks) <= MOST_BLOCKS and len(json.dumps(list(blocks), ensure_ascii=False)) <= MOST_CHARACTERS
+
+
+def filled(start: Sequence[Block], more: Iterable[Block], rest: Callable[[int], str]) -> tuple[Block, ...]:
+    """``start`` with as many of ``more`` as a message may hold, and ``rest`` about how many are left out."""
+    kept, added = list(start), list(more)
+    for number, block in enumerate(added):
+        left_out = context(rest(len(added) - number))
+        if not fits([*kept, block, left_out]):
+            return (*kept, left_out)
+        kept.append(block)
+    return tuple(kept)
 
 
 # Blocks
@@ -116,6 +128,23 @@ def words(text: str, *, bold: bool = False, limit: int = LONGEST_TEXT) -> Elemen
     """Literal text inside ``rich_text``."""
     element: Element = {"type": "text", "text": shorten(text, limit)}
     return {**element, "style": {"bold": True}} if bold else element
+
+
+def prose(text: str, limit: int) -> list[Element]:
+    """Literal text that may be longer than one element."""
+    whole = shorten(text, limit)
+    return [words(whole[start : start + LONGEST_TEXT]) for start in range(0, len(whole), LONGEST_TEXT)]
+
+
+def named(text: str, limit: int) -> list[Element]:
+    """A sentence of ours inside ``rich_text``, with the user ids in it shown as names."""
+    whole = shorten(text, limit)
+    edges = [0, *(edge for found in _ID_IN_TEXT.finditer(whole) for edge in found.span()), len(whole)]
+    elements: list[Element] = []
+    for number, (start, end) in enumerate(pairwise(edges)):  # text and ids take turns, text first and last
+        part = whole[start:end]
+        elements += [person(part)] if number % 2 else prose(part, limit) if part else []
+    return elements
 
 
 def person(user: str) -> Element:

@@ -10,15 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.controller.commands import Seen
-from bot.rollout.model import Entry, EntryKind, HoldCause, Phase, Rollout, Stage
+from bot.rollout.incidents import Drift
+from bot.rollout.model import Entry, EntryKind, Phase, Rollout, Stage
 from bot.slack import blocks as b
 from bot.slack import figures, wording
 from bot.slack.blocks import Block, Element, Message
 
 APPROVE, HOLD, ABORT = "canary_approve", "canary_hold", "canary_abort"
 RETRY, ACCEPT, RESTORE, DETAILS = "canary_retry", "canary_accept", "canary_restore", "canary_details"
-# One action id for pause and resume: the value says which one the person saw, so that two clicks do not cancel out.
-PAUSE_PREFIX, RESUME_PREFIX = "pause:", "resume:"
+# One action id for whatever keeps a rollout where it is: the value says which button the person saw, so that two clicks
+# do not cancel out. ``leave:`` leaves somebody else's change as it is.
+PAUSE_PREFIX, RESUME_PREFIX, LEAVE_PREFIX = "pause:", "resume:", "leave:"
+MOST_DIFFERENCES = 5
 
 _MARKS = {"complete": "✓", "in_progress": "▸", "pending": "·", "error": "✗"}
 
@@ -54,7 +57,8 @@ def card(rollout: Rollout, story: Sequence[Entry], now: float) -> Message:
     text = b.escape(b.shorten(f"{wording.title(rollout)}: {wording.state(rollout)}.", 350))
     situation = wording.situation(rollout)
     if situation:
-        text += f" {b.escape(b.shorten(situation, 500))}"
+        shown = b.readable if rollout.phase is Phase.REFUSED else b.escape
+        text += f" {shown(b.shorten(situation, 500))}"
     return Message(
         text=text, blocks=_fit(rollout, story, now, native=True), plain=_fit(rollout, story, now, native=False)
     )
@@ -72,7 +76,11 @@ def _blocks(rollout: Rollout, story: Sequence[Entry], now: float, detail: Detail
     blocks = [b.header(f"{wording.title(rollout)} · {wording.state(rollout)}"), _who(rollout)]
     situation = wording.situation(rollout)
     if situation:
-        blocks.append(b.rich_text(b.words(situation, bold=wording.needs_somebody(rollout), limit=detail.sentence)))
+        refused = rollout.phase is Phase.REFUSED  # in our own words; who froze is among them by their id
+        plain = b.words(situation, bold=wording.needs_somebody(rollout), limit=detail.sentence)
+        blocks.append(b.rich_text(*(b.named(situation, detail.sentence) if refused else [plain])))
+    if rollout.drift is not None:
+        blocks.append(_diff(rollout.drift))
     tasks = _tasks(rollout, story, detail)
     if tasks:
         blocks.append(_plan(rollout, tasks) if native else _plain_plan(tasks))
@@ -87,6 +95,15 @@ def _blocks(rollout: Rollout, story: Sequence[Entry], now: float, detail: Detail
     blocks.append(b.actions(buttons(rollout)))
     blocks.append(_small_print(rollout, now))
     return tuple(blocks)
+
+
+def _diff(drift: Drift) -> Block:
+    """What somebody else changed: ours → theirs."""
+    changes = [one for edit in drift.edits for one in edit.differences][:MOST_DIFFERENCES]
+    return b.rich_list(
+        [b.words(f"{one.what}: ", limit=200), b.words(f"{one.ours} → {one.theirs}", bold=True, limit=200)]
+        for one in changes
+    )
 
 
 def _who(rollout: Rollout) -> Block:
@@ -169,15 +186,14 @@ def _output(rollout: Rollout, stage: Stage, number: int, summaries: dict[str, st
 
 
 def _summaries(story: Sequence[Entry]) -> dict[str, str]:
-    """What was said when each stage was left, by its name (``machine.summary`` begins with it), in one sentence."""
-    split = (entry.text.partition(" passed. ") for entry in story if entry.kind is EntryKind.SUMMARY)
-    return {name: _one_sentence(rest) for name, _, rest in split if rest}
+    """What was said when each stage was left, by its name (``phrases.summary`` begins with it), in one sentence."""
+    split = (wording.summarised(entry.text) for entry in story if entry.kind is EntryKind.SUMMARY)
+    return {name: _first_sentence(rest) for name, rest in split if rest}
 
 
-def _one_sentence(text: str) -> str:
-    """The one about errors, else the first: half a figure at the end of a cut line would be a wrong figure."""
-    sentences = [sentence.rstrip(".") + "." for sentence in text.split(". ")]
-    return next((sentence for sentence in sentences if sentence.startswith("Errors")), sentences[0])
+def _first_sentence(text: str) -> str:
+    """Whole: half a figure at the end of a cut line would be a wrong figure."""
+    return text.partition(". ")[0].rstrip(".") + "."
 
 
 # Buttons
@@ -189,11 +205,11 @@ def buttons(rollout: Rollout) -> list[Element]:
     details = b.button("Details", DETAILS, token)
     if rollout.ended or rollout.phase is Phase.ABORTING:
         return [details]
+    if rollout.drift is not None:
+        return [*_about_theirs(rollout.drift, token), _abort(token), details]
     if rollout.phase is Phase.HALTED:
         return [*_ways_out(rollout, token), _abort(token), details]
     chosen = [_approve(rollout, token)] if wording.needs_approval(rollout) else []
-    if rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT:
-        chosen.append(b.button("Restore Our Routes", RESTORE, token))
     if rollout.phase is not Phase.PREFLIGHT:
         chosen.append(
             b.button("Resume", HOLD, RESUME_PREFIX + token)
@@ -201,6 +217,13 @@ def buttons(rollout: Rollout) -> list[Element]:
             else b.button("Pause", HOLD, PAUSE_PREFIX + token)
         )
     return [*chosen, _abort(token), details]
+
+
+def _about_theirs(drift: Drift, token: str) -> list[Element]:
+    """Write ours again, where that may be done, or leave theirs, which is chosen once."""
+    restore = b.button("Restore", RESTORE, token, style="primary")
+    hold = b.button("Hold", HOLD, LEAVE_PREFIX + token)
+    return [*([restore] if drift.restorable else []), *([hold] if drift.left_by is None else [])]
 
 
 def _approve(rollout: Rollout, token: str) -> Element:

@@ -30,6 +30,9 @@ _CARD_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window
 _UNREACHABLE = frozenset(
     {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "no_permission", "user_not_in_channel"}
 )
+_NO_TOKEN = frozenset(
+    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope"}
+)
 _BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"})
 
 
@@ -41,12 +44,24 @@ class SlackFault(Fault):
 
 
 class RetryLater(SlackFault):
-    """Nothing was posted; try again in ``seconds``. ``method`` names the one that is rate limited, or "" for all."""
+    """Nothing gets through for now, whatever it says: Slack cannot be reached, or does not know our token."""
 
-    def __init__(self, sentence: str, *, seconds: float, method: str = "") -> None:
+    def __init__(self, sentence: str, *, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(sentence)
+
+
+class Limited(SlackFault):
+    """Nothing was posted: Slack asks for silence on one method. The others go on."""
+
+    def __init__(self, sentence: str, *, seconds: float, method: str) -> None:
         self.seconds = seconds
         self.method = method
         super().__init__(sentence)
+
+
+class Refused(SlackFault):
+    """Slack did not take this one. Whether others would pass is not known: it may be the message, or Slack."""
 
 
 class Ambiguous(SlackFault):
@@ -112,8 +127,10 @@ class Channel:
         """
         try:
             self._call("api.test", self._client.api_test)
-        except Ambiguous as error:
-            raise RetryLater("Slack does not answer.", seconds=10) from error
+        except (Ambiguous, Refused) as error:
+            raise RetryLater(error.sentence, seconds=10) from error
+        except Limited as error:
+            raise RetryLater(error.sentence, seconds=error.seconds) from error
 
     def _post(self, **arguments: Any) -> SlackResponse:
         return self._call(
@@ -131,7 +148,7 @@ class Channel:
                 refused = error
                 if native:
                     self._plain_until = self._clock.now() + PLAIN_FOR
-        raise Unreachable("Slack refuses the message in every form.") from refused
+        raise Refused("Slack refuses the message in every form.") from refused
 
     def _forms(self, message: Message) -> Iterator[tuple[bool, Sequence[Block]]]:
         if self._clock.now() >= self._plain_until and message.blocks != message.plain:
@@ -150,7 +167,7 @@ class Channel:
         except (URLError, OSError) as error:
             raise RetryLater("Slack cannot be reached.", seconds=5) from error
         except (SlackClientError, json.JSONDecodeError) as error:
-            raise RetryLater(f"Slack answered {method} with something unreadable.", seconds=10) from error
+            raise Refused(f"Slack answered {method} with something unreadable.") from error
 
 
 def _meaning(method: str, error: SlackApiError) -> SlackFault:
@@ -159,15 +176,17 @@ def _meaning(method: str, error: SlackApiError) -> SlackFault:
     status = error.response.status_code if isinstance(error.response, SlackResponse) else 0
     if status == TOO_MANY_REQUESTS or code in {"ratelimited", "rate_limited"}:
         wait = retry_after(error)
-        return RetryLater(f"Slack asks for {wait:g} s of silence on {method}.", seconds=wait, method=method)
+        return Limited(f"Slack asks for {wait:g} s of silence on {method}.", seconds=wait, method=method)
     if code in _BLOCKS_REFUSED:
         return BlocksRefused(f"Slack refuses the blocks ({code}).")
     if code in _CARD_GONE:
         return CardGone(f"The card is gone ({code}).")
     if code in _UNREACHABLE:
         return Unreachable(f"Slack lets nobody write there ({code}). Is the bot invited to the channel?")
-    # Server errors, a revoked token, and whatever is new: words wait, nothing is lost.
-    return RetryLater(f"Slack refused {method} ({code}).", seconds=10)
+    if code in _NO_TOKEN:
+        return RetryLater(f"Slack refused {method} ({code}). Is the bot's token still good?", seconds=30)
+    # Server errors, and whatever is new.
+    return Refused(f"Slack refused {method} ({code}).")
 
 
 def answer_code(error: SlackApiError) -> str:

@@ -1,70 +1,81 @@
-"""Carries letters from the outbox to Slack: in order, within Slack's limits, and not lost while Slack is away.
+"""Carries letters from the outbox to Slack: the worst news first, within Slack's limits, and not lost while it is away.
 
-One thread calls ``deliver`` about every second. What is delivered is marked done at once; everything else stays in the
-outbox for the next call, in this process or the next leader's.
+One thread calls ``deliver`` about every second, on the replica that leads. What is delivered is marked done at once;
+everything else stays in the outbox for the next call, in this process or the next leader's. A post is written down
+before it is made, so that whoever comes after a crash or an answer that got lost knows to say it once more at the most.
+
+What goes wrong with one letter, one rollout or one channel is kept there (``_survive``); after every failure that may
+be Slack's own, Slack is asked something harmless before anything else is tried.
 """
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from math import inf
 
 import structlog
 
 from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
 from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, EntryKind, Rollout, RolloutId
+from bot.rollout.model import Rollout
 from bot.rollout.service import ApprovalRule
 from bot.slack.blocks import Message
 from bot.slack.cards import card
-from bot.slack.channel import Ambiguous, CardGone, Channel, RetryLater, Unreachable
-from bot.slack.lines import LOUD, line
+from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
+from bot.slack.letters import (
+    Said,
+    Where,
+    by_rollout,
+    card_letter,
+    changes_buttons,
+    identity,
+    in_order,
+    is_bad_news,
+    is_question,
+    rank,
+)
+from bot.slack.limits import CARD_EVERY, Limits
+from bot.slack.lines import line
 
-CARD_EVERY = 3.0  # seconds between edits of one card
-CARDS_PER_MINUTE = 40  # over all cards, Slack's chat.update is counted per workspace
-BURST = 4  # posts to one channel at once, then one a second
-REST = 60.0  # seconds a channel that cannot be written to is left alone
-KEPT_FOR = 3600.0  # seconds words wait for a channel that nobody opens to the bot
+REST, LONGEST_REST = 10.0, 300.0  # seconds a rollout rests after a failure, doubled by each further one
+CLOSED_FOR = 60.0  # seconds a channel that cannot be written to is left alone
+KEPT_FOR = 3600.0  # seconds words wait for a channel that nobody opens to the bot, or to be taken at last
+ASK_WAITS = 10.0  # seconds a question may wait for its buttons
+ONE_CARD_IN = 300.0  # seconds: a card that is gone again and again is not posted again and again
+MOST_TRIES = 2  # posts of one line whose answer was lost: a third copy would be noise, and the card tells the same
 BATCH = 1000
-
-# Entries after which a card has other buttons than before.
-BUTTONS_CHANGE = LOUD | {EntryKind.ASK, EntryKind.APPROVED}
-
-POST, UPDATE = "chat.postMessage", "chat.update"
-Where = tuple[str, RolloutId]
+SAID_FOR, SAID_MOST = (
+    120.0,
+    5000,
+)  # what was said is recognised for so long: Redis may fail over, and forget it was done
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class Budget:
-    """A token bucket: ``burst`` at once, then ``rate`` a second."""
-
-    rate: float
-    burst: float
-    left: float
-    at: float
-
-    def take(self, now: float) -> bool:
-        """Whether one more is allowed now; it is counted if so."""
-        self.left = min(self.burst, self.left + (now - self.at) * self.rate)
-        self.at = now
-        if self.left < 1:
-            return False
-        self.left -= 1
-        return True
-
-
 @dataclass(slots=True)
 class Memory:
-    """What this process remembers about one rollout; losing it costs at most one line said twice."""
+    """What this process remembers about one rollout; losing it costs at most one line said twice.
 
-    updated_at: float = 0.0
-    rests_until: float = 0.0
-    closed: str = ""  # why it rests
-    posted: set[str] = field(default_factory=set)  # said, and not marked done yet
-    doubtful: set[str] = field(default_factory=set)  # timed out once: may have been said
+    Attributes:
+        posted: where we posted its card: the outbox may not have taken it down, or may have lost it since.
+        shown: the revision its card shows, as far as we have posted or edited it.
+        begun: posts that are written down, or may be, and were not made: which try each of them is.
+        aside: letters that Slack refused: until when they are left alone, and how often it was.
+    """
+
+    channel: str = ""
+    posted: CardRef | None = None
+    shown: int = 0
+    updated_at: float = -inf
+    card_is_gone: bool = False
+    card_posted_at: float = -inf
+    rests_until: float = -inf
+    failures: int = 0
+    begun: dict[str, int] = field(default_factory=dict)
+    aside: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
 class Courier:
@@ -78,18 +89,35 @@ class Courier:
         channel: Channel,
         clock: Clock,
         mentions: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
+        leads: Callable[[], bool] = lambda: True,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Nothing is delivered before ``deliver``.
+
+        Args:
+            outbox: where letters are.
+            store: where rollouts are.
+            channel: the wire to Slack.
+            clock: the time that entries have.
+            mentions: ids of those who may approve.
+            leads: asked before every post: another replica may have taken over in the middle of a delivery.
+            steady: seconds that never jump, for every pause.
+        """
         self._outbox = outbox
         self._store = store
         self._channel = channel
         self._clock = clock
         self._mentions = mentions
+        self._leads = leads
+        self._steady = steady
         self._memory: dict[Where, Memory] = {}
-        self._posts: dict[str, Budget] = {}
-        self._updates = Budget(rate=CARDS_PER_MINUTE / 60, burst=10, left=10, at=clock.now())
-        self._silent_until: dict[str, float] = {}  # by method; "" for all of Slack
-        self._ask_first = False  # after a time-out: no second try before Slack answers a harmless question
-        self.trouble = ""  # the newest failure as a sentence, "" when the last delivery went well
+        self._limits = Limits(steady())
+        self._closed: dict[str, float] = {}  # channels that cannot be written to, until when they are left alone
+        self._said: OrderedDict[Said, float] = OrderedDict()
+        self._quiet_until = -inf
+        self._doubts_slack = False
+        self.waiting = 0  # letters seen by the last delivery
+        self.trouble = ""  # why nothing gets through at all, as a sentence; "" when something does
 
     def deliver(self) -> None:
         """Say what can be said now.
@@ -97,174 +125,263 @@ class Courier:
         Raises:
             Fault: the store or the outbox cannot be reached. Slack's failures are remembered, not raised.
         """
-        if not self._may(""):
+        if self._steady() < self._quiet_until:
             return
         letters = self._outbox.pending(BATCH)
-        try:
-            if letters and self._ask_first:
-                self._channel.ping()
-                self._ask_first = False
-            self._deliver_all(letters)
-        except RetryLater as pause:
-            self._silent_until[pause.method] = self._clock.now() + pause.seconds
-            self._note(pause)
-        except Ambiguous as doubt:
-            self._ask_first = True
-            self._note(doubt)
-        else:
-            self.trouble = next((m.closed for m in self._memory.values() if m.rests_until > self._clock.now()), "")
-
-    def _deliver_all(self, letters: Sequence[Letter]) -> None:
-        """Rollouts with bad news first; one whose method is being limited does not stop the others."""
-        mail = {where: list(of_one) for where, of_one in groupby(sorted(letters, key=_where), key=_where)}
+        self.waiting = len(letters)
+        mail = by_rollout(letters)
         self._remember_only(mail)
-        limited: RetryLater | None = None
-        for where in sorted(mail, key=lambda where: not any(_is_loud(letter) for letter in mail[where])):
-            if self._memory[where].rests_until > self._clock.now():
-                continue
-            try:
-                self._deliver_one(where, mail[where])
-            except RetryLater as pause:
-                if not pause.method:
-                    raise
-                self._silent_until[pause.method] = self._clock.now() + pause.seconds
-                limited = pause
-        if limited is not None:
-            raise limited
+        try:
+            if letters and self._doubts_slack:
+                self._ask_slack()
+            for where in sorted(mail, key=lambda where: min(map(rank, mail[where]))):
+                if not self._leads():
+                    return
+                self._attend(where, mail[where])
+        except RetryLater as pause:
+            self._quiet_until = self._steady() + pause.seconds
+            if pause.sentence != self.trouble:
+                log.warning("slack.delivery_waits", reason=pause.sentence)
+            self.trouble = pause.sentence
+        else:
+            self.trouble = ""
 
     def _remember_only(self, mail: Mapping[Where, object]) -> None:
         """Forget rollouts without mail, but not when their card was edited a moment ago."""
-        now = self._clock.now()
+        now = self._steady()
         kept = {where: m for where, m in self._memory.items() if where in mail or now - m.updated_at < CARD_EVERY}
         self._memory = {**{where: Memory() for where in mail}, **kept}
+        self._closed = {channel: until for channel, until in self._closed.items() if until > now}
+        while self._said and (len(self._said) > SAID_MOST or next(iter(self._said.values())) < now - SAID_FOR):
+            self._said.popitem(last=False)
 
-    def _deliver_one(self, where: Where, letters: Sequence[Letter]) -> None:
+    # One rollout
+
+    def _attend(self, where: Where, letters: Sequence[Letter]) -> None:
+        """Deliver one rollout's letters. Raises what concerns all of them: Slack or Redis is gone."""
+        memory, now = self._memory[where], self._steady()
+        if now < memory.rests_until:
+            return
+        if memory.channel in self._closed:
+            self._let_go(letters)
+            return
+        if all(letter.entry is None for letter in letters) and not self._may_refresh(memory, now):
+            return  # before anything is loaded: most of a thousand cards wait for their turn at any time
+        try:
+            if memory.failures:
+                self._ask_slack()
+            self._deliver_one(where, letters, memory)
+        except RetryLater:
+            raise
+        except Exception as failure:  # noqa: BLE001  # one rollout's trouble keeps nobody else's words waiting
+            self._survive(where, letters, memory, failure)
+
+    def _deliver_one(self, where: Where, letters: Sequence[Letter], memory: Memory) -> None:
         rollout = self._store.load(*where)
         if rollout is None:
             self._outbox.done(letters)
             return
-        memory = self._memory[where]
-        self._finish(letters, memory)
-        left = [letter for letter in letters if letter.id not in memory.posted]
-        try:
-            ref = self._outbox.card(*where)
-            if ref is None:
-                ref = self._post_card(rollout, memory)
-            if ref is None:
-                return
-            fresh = self._refresh(ref, rollout, memory, urgent=any(_changes_buttons(letter) for letter in left))
-            self._say(ref, rollout, left, memory, card_is_fresh=fresh)
-        except CardGone as gone:
-            log.info("slack.card_gone", rollout=rollout.id, reason=gone.sentence)
-            self._post_card(rollout, memory)
-        except Unreachable as closed:
-            self._rest(left, memory, closed)
+        memory.channel = rollout.channel
+        if rollout.channel in self._closed:
+            self._let_go(letters)
+            return
+        words = self._left(letters, memory)
+        ref = (None if memory.card_is_gone else self._find_card(where, memory)) or self._post_card(rollout, memory)
+        if ref is None:
+            return
+        if any(map(is_bad_news, words)):
+            self._say_all(ref, rollout, words, memory)
+            self._refresh(ref, rollout, memory, urgent=True)
+        else:
+            self._refresh(ref, rollout, memory, urgent=any(map(changes_buttons, words)))
+            self._say_all(ref, rollout, words, memory)
 
-    def _finish(self, letters: Sequence[Letter], memory: Memory) -> None:
-        """Mark what was said before the outbox failed us, so that it is not said again."""
-        said = [letter for letter in letters if letter.id in memory.posted]
-        if said:
-            self._outbox.done(said)
+    def _survive(self, where: Where, letters: Sequence[Letter], memory: Memory, failure: Exception) -> None:
+        """Keep a failure where it belongs.
+
+        Raises:
+            RetryLater: Slack itself is in trouble.
+            Fault: the store is.
+        """
+        bound = log.bind(rollout=where[1], reason=getattr(failure, "sentence", type(failure).__name__))
+        match failure:
+            case Limited(method=method, seconds=seconds):
+                bound.info("slack.limited")
+                self._limits.silence(method, memory.channel, seconds, self._steady())
+            case CardGone():
+                bound.info("slack.card_gone")
+                again = self._steady() - memory.card_posted_at < ONE_CARD_IN
+                memory.card_is_gone = not again
+                self._rest(memory, CLOSED_FOR if again else 0.0)
+            case Unreachable():
+                bound.warning("slack.channel_closed", channel=memory.channel)
+                self._closed[memory.channel] = self._steady() + CLOSED_FOR
+                self._let_go(letters)
+            case SlackFault():
+                bound.warning("slack.delivery_failed")
+                self._rest(memory)
+                self._ask_slack()
+            case Fault():
+                bound.warning("slack.delivery_failed")
+                self._rest(memory)
+                self._store.ping()
+            case _:
+                bound.error("slack.letter_poisoned", exc_info=failure)
+                self._rest(memory)
+                self._drop_old(letters)
 
     # The card
 
+    def _find_card(self, where: Where, memory: Memory) -> CardRef | None:
+        """Where the card is; one that was posted is not posted again because it could not be written down."""
+        found = self._outbox.card(*where)
+        if found is None and memory.posted is not None:
+            self._outbox.remember_card(*where, memory.posted)
+        return found or memory.posted
+
     def _post_card(self, rollout: Rollout, memory: Memory) -> CardRef | None:
-        if not self._may(POST) or not self._budget(rollout.channel).take(self._clock.now()):
+        if not self._limits.take_post(rollout.channel, self._steady()):
             return None
-        ref = self._channel.post_card(rollout.channel, self._card(rollout), rollout.id)
+        letter = card_letter(rollout)
+        tries = self._begin(letter, memory)
+        memory.failures = max(memory.failures, tries - 1)
+        with _Undone(self._outbox, letter, tries):
+            ref = self._channel.post_card(rollout.channel, self._card(rollout), rollout.id)
+        memory.posted, memory.card_is_gone, memory.card_posted_at = ref, False, self._steady()
         self._outbox.remember_card(rollout.key, rollout.id, ref)
-        memory.updated_at = self._clock.now()
+        self._note_shown(rollout, memory)
         return ref
 
-    def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory, *, urgent: bool) -> bool:
-        """Edit the card unless it was edited a moment ago; whether it now shows what is stored.
+    def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory, *, urgent: bool) -> None:
+        """Edit the card, unless it was edited a moment ago or others' turns come first."""
+        now = self._steady()
+        if memory.shown != rollout.revision:
+            if now - memory.updated_at < CARD_EVERY or not self._limits.take_update(now, urgent=urgent):
+                return
+            self._channel.update_card(ref, self._card(rollout))
+        self._note_shown(rollout, memory)
 
-        A question or an end is shown at once: nobody should look for a button that the thread speaks of.
-        """
-        now = self._clock.now()
-        if memory.updated_at == now:
-            return True
-        too_soon = now - memory.updated_at < CARD_EVERY and not urgent
-        if too_soon or not self._may(UPDATE) or not self._updates.take(now):
-            return False
-        self._channel.update_card(ref, self._card(rollout))
-        memory.updated_at = now
-        return True
+    def _note_shown(self, rollout: Rollout, memory: Memory) -> None:
+        if memory.shown != rollout.revision:
+            memory.shown, memory.updated_at, memory.failures = rollout.revision, self._steady(), 0
+        self._outbox.done([card_letter(rollout)])
+
+    def _may_refresh(self, memory: Memory, now: float) -> bool:
+        return now - memory.updated_at >= CARD_EVERY and self._limits.may_update(now)
 
     def _card(self, rollout: Rollout) -> Message:
         return card(rollout, self._store.story(rollout.key, rollout.id), self._clock.now())
 
     # The thread
 
-    def _say(
-        self, ref: CardRef, rollout: Rollout, letters: Sequence[Letter], memory: Memory, *, card_is_fresh: bool
-    ) -> None:
-        """Lines in order, as far as the channel's budget goes; card letters are done once the card is fresh."""
-        if card_is_fresh:
-            self._done([letter for letter in letters if letter.entry is None], memory)
-        for letter in letters:
-            if letter.entry is None:
-                continue
-            said = self._say_one(ref, rollout, letter, letter.entry, memory)
-            if not said:
-                return
-            self._done([letter], memory)
+    def _left(self, letters: Sequence[Letter], memory: Memory) -> Sequence[Letter]:
+        """Words that are to be said now; those that were said and not forgotten since are forgotten now."""
+        said = [letter for letter in letters if identity(letter) in self._said]
+        if said:
+            self._outbox.done(said)
+        now = self._steady()
+        waiting = {name for name, (until, _) in memory.aside.items() if now < until}
+        words = [letter for letter in letters if letter.entry is not None and letter.id not in waiting]
+        return [letter for letter in words if letter not in said]
 
-    def _say_one(self, ref: CardRef, rollout: Rollout, letter: Letter, entry: Entry, memory: Memory) -> bool:
+    def _say_all(self, ref: CardRef, rollout: Rollout, letters: Sequence[Letter], memory: Memory) -> None:
+        """Lines in order, as far as the channel's budget goes."""
+        for letter in in_order(letters):
+            if not self._leads() or self._waits_for_buttons(letter, rollout, memory):
+                return
+            try:
+                if not self._say(ref, rollout, letter, memory):
+                    return
+            except Refused as refused:  # this one is left aside, later ones may pass
+                self._set_aside(letter, memory, refused)
+                self._ask_slack()
+                continue
+            memory.failures = 0
+            self._said[identity(letter)] = self._steady()
+            self._outbox.done([letter])
+
+    def _say(self, ref: CardRef, rollout: Rollout, letter: Letter, memory: Memory) -> bool:
         """Post one line; False when the budget is used up."""
-        told = line(rollout, entry, self._mentions(rollout.approvals_rule))
+        told = line(rollout, letter.entry, self._mentions(rollout.approvals_rule)) if letter.entry else None
         if told is None:
             return True
-        if not self._may(POST) or not self._budget(ref.channel).take(self._clock.now()):
+        if not self._limits.take_post(rollout.channel, self._steady()):
             return False
-        try:
+        tries = self._begin(letter, memory)
+        if tries > MOST_TRIES:
+            log.warning("slack.line_doubtful", rollout=rollout.id, revision=letter.revision)
+            return True
+        with _Undone(self._outbox, letter, tries):
             self._channel.post_line(ref, told.message, broadcast=told.broadcast)
-        except Ambiguous:
-            if letter.id in memory.doubtful:
-                # Said twice already, perhaps. A third copy would be noise, and the card tells the same.
-                log.warning("slack.line_doubtful", rollout=rollout.id, kind=entry.kind)
-                return True
-            memory.doubtful.add(letter.id)
-            raise
         return True
 
-    def _done(self, letters: Sequence[Letter], memory: Memory) -> None:
-        memory.posted.update(letter.id for letter in letters)
-        if letters:
-            self._outbox.done(letters)
+    def _begin(self, letter: Letter, memory: Memory) -> int:
+        """Write down that the letter is about to be posted; which try that is, of those whose outcome is not known.
 
-    # Limits and failures
+        A note that fails, written or not, is followed by no post, so that the next one is the same try.
+        """
+        tries = memory.begun.get(letter.id) or self._outbox.tries(letter) + 1
+        memory.begun[letter.id] = tries
+        self._outbox.note_tries(letter, tries)
+        del memory.begun[letter.id]
+        return tries
 
-    def _rest(self, letters: Sequence[Letter], memory: Memory, closed: Unreachable) -> None:
-        """Leave a closed channel alone for a while; words wait for it, but not for ever."""
+    def _waits_for_buttons(self, letter: Letter, rollout: Rollout, memory: Memory) -> bool:
+        """Nobody should look for a button that the thread speaks of; but a question does not wait for long."""
+        if letter.entry is None or not is_question(letter) or memory.shown >= rollout.revision:
+            return False
+        return self._clock.now() - letter.entry.at < ASK_WAITS
+
+    def _set_aside(self, letter: Letter, memory: Memory, refused: Refused) -> None:
+        _, times = memory.aside.get(letter.id, (0.0, 0))
+        memory.aside[letter.id] = (self._steady() + _pause(times), times + 1)
+        log.warning("slack.line_refused", rollout=letter.rollout_id, reason=refused.sentence)
+        self._drop_old([letter])
+
+    # Failures
+
+    def _ask_slack(self) -> None:
+        """Something harmless, before anything is posted again.
+
+        Raises:
+            RetryLater: it does not answer that either.
+        """
+        self._doubts_slack = True
+        self._channel.ping()
+        self._doubts_slack = False
+
+    def _rest(self, memory: Memory, seconds: float | None = None) -> None:
+        memory.rests_until = self._steady() + (_pause(memory.failures) if seconds is None else seconds)
+        memory.failures += 1
+
+    def _let_go(self, letters: Sequence[Letter]) -> None:
+        """Words wait for a closed channel, but not for ever; a card is out of date again at the next change."""
+        self._outbox.done([letter for letter in letters if letter.entry is None])
+        self._drop_old(letters)
+
+    def _drop_old(self, letters: Sequence[Letter]) -> None:
         now = self._clock.now()
-        memory.rests_until, memory.closed = now + REST, closed.sentence
-        self._note(closed)
         old = [letter for letter in letters if letter.entry is not None and now - letter.entry.at > KEPT_FOR]
         if old:
-            log.error("slack.words_dropped", lines=len(old), reason=closed.sentence)
+            log.error("slack.words_dropped", lines=len(old), rollout=old[0].rollout_id)
             self._outbox.done(old)
 
-    def _may(self, method: str) -> bool:
-        return self._clock.now() >= self._silent_until.get(method, 0.0)
 
-    def _budget(self, channel: str) -> Budget:
-        fresh = Budget(rate=1.0, burst=BURST, left=BURST, at=self._clock.now())
-        return self._posts.setdefault(channel, fresh)
+class _Undone:
+    """Takes the note of a try back when it is known that nothing was posted; a lost answer leaves it."""
 
-    def _note(self, fault: Fault) -> None:
-        if fault.sentence != self.trouble:
-            log.warning("slack.delivery_waits", reason=fault.sentence)
-        self.trouble = fault.sentence
+    def __init__(self, outbox: Outbox, letter: Letter, tries: int) -> None:
+        self._outbox = outbox
+        self._letter = letter
+        self._tries = tries
 
+    def __enter__(self) -> None:
+        pass
 
-def _where(letter: Letter) -> Where:
-    return (letter.key, letter.rollout_id)
-
-
-def _changes_buttons(letter: Letter) -> bool:
-    return letter.entry is not None and letter.entry.kind in BUTTONS_CHANGE
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, Ambiguous):
+            self._outbox.note_tries(self._letter, self._tries - 1)
 
 
-def _is_loud(letter: Letter) -> bool:
-    return letter.entry is not None and letter.entry.kind in LOUD
+def _pause(failures: int) -> float:
+    return min(LONGEST_REST, REST * 2.0 ** min(failures, 10))

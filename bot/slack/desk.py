@@ -1,7 +1,7 @@
 """What each command and each button does: check who asks, ask the engine, answer the person. No Slack payloads here.
 
 A refusal is raised, and told by whoever called. What succeeds is answered in a short line to the person alone;
-everybody else sees the card.
+everybody else sees the card. A freeze has no card, so it is announced.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Protocol
 
 from bot.controller.commands import Seen
 from bot.controller.ports import Clock
-from bot.rollout.errors import Refusal
+from bot.rollout.errors import Fault, Refusal
+from bot.rollout.freeze import ALL, Freeze, covering
 from bot.rollout.model import Rollout
 from bot.rollout.service import ApprovalRule
-from bot.slack import answers, cards, views, wording
+from bot.slack import answers, cards, freezes, views, wording
 from bot.slack.approvers import Approvers, Person
 from bot.slack.blocks import Message
 from bot.slack.engine import Engine
@@ -40,6 +41,9 @@ class Caller(Protocol):
 
     def tell(self, answer: Message | str) -> None:
         """Answer the person; a string is a sentence of ours, not yet escaped."""
+
+    def announce(self, message: Message) -> None:
+        """Tell everybody where this was asked; whoever came where nobody else is hears it alone."""
 
     def show(self, view: View) -> None:
         """Open a form, where one can be opened.
@@ -98,6 +102,8 @@ class Desk:
             Verb.RETRY: lambda caller, asked: self._decide(caller, asked, self.engine.retry),
             Verb.ACCEPT: lambda caller, asked: self._decide(caller, asked, self.engine.accept),
             Verb.RESTORE: lambda caller, asked: self._decide(caller, asked, self.engine.restore),
+            Verb.FREEZE: self._freeze,
+            Verb.UNFREEZE: self._unfreeze,
         }
 
     # Clicks and forms
@@ -109,7 +115,12 @@ class Desk:
             Refusal: the button is old, or not theirs to press.
         """
         self.approvers.check_member(caller.person)
-        prefix = next((p for p in (cards.PAUSE_PREFIX, cards.RESUME_PREFIX) if value.startswith(p)), "")
+        holding = {
+            cards.PAUSE_PREFIX: self.engine.pause,
+            cards.RESUME_PREFIX: self.engine.resume,
+            cards.LEAVE_PREFIX: self.engine.leave,
+        }
+        prefix = next((p for p in holding if value.startswith(p)), "")
         token = value.removeprefix(prefix)
         seen = Seen.read(token)
         rollout = self._seen(seen)
@@ -122,8 +133,7 @@ class Desk:
                 self._check_approver(caller, rollout)
                 self.engine.approve(seen.service, by=caller.person.id, evidence=token)
             case cards.HOLD:
-                change = self.engine.resume if prefix == cards.RESUME_PREFIX else self.engine.pause
-                change(seen.service, by=caller.person.id)
+                holding.get(prefix, self.engine.pause)(seen.service, by=caller.person.id)
             case cards.RETRY | cards.ACCEPT | cards.RESTORE:
                 self._check_approver(caller, rollout)
                 self._decisions()[action_id](seen.service, by=caller.person.id)
@@ -145,7 +155,12 @@ class Desk:
     def start_form(self, caller: Caller, service: str | None = None) -> None:
         """Open the start form."""
         self.approvers.check_member(caller.person)
-        caller.show(views.start_form(self.engine.services(), caller.channel, service))
+        try:
+            frozen = self.engine.freezes()
+        except Fault:
+            frozen = ()  # whoever submits the form is told what is wrong
+        services = self.engine.services()
+        caller.show(views.start_form(services, caller.channel, service, frozen=frozen, command=self.command))
 
     def home(self, person: Person) -> View:
         """The App Home of this person."""
@@ -154,7 +169,7 @@ class Desk:
         past = [r for service in self.engine.services() for r in self.engine.history(service.name)[:5] if r.ended]
         past.sort(key=lambda rollout: rollout.ended_at or 0.0, reverse=True)
         others = [rollout for rollout in live if rollout not in yours]
-        return views.home(yours, others, past, self.command, self.clock.now())
+        return views.home(yours, others, past, self.engine.freezes(), self.command, self.clock.now())
 
     # Questions
 
@@ -165,7 +180,9 @@ class Desk:
         service = asked.service or self.engine.live()[0].service
         rollout = self.engine.active(service)
         if rollout is None:
-            caller.tell(answers.idle(service, self.engine.history(service), self.command))
+            frozen = covering(self.engine.freezes(), service)
+            now = self.clock.now()
+            caller.tell(answers.idle(service, self.engine.history(service), frozen, now, self.command))
         else:
             caller.tell(answers.status(rollout, self.engine.story(rollout), self.clock.now()))
 
@@ -186,7 +203,7 @@ class Desk:
 
     def _services(self, caller: Caller, _asked: Command) -> None:
         in_flight = {rollout.service: rollout for rollout in self.engine.live()}
-        caller.tell(answers.services(self.engine.services(), in_flight))
+        caller.tell(answers.services(self.engine.services(), in_flight, self.engine.freezes()))
 
     # Deeds
 
@@ -224,6 +241,27 @@ class Desk:
         rollout = change(self._service(asked), by=caller.person.id)
         caller.tell(f"Done. {wording.title(rollout)}: {wording.state(rollout)}.")
 
+    def _freeze(self, caller: Caller, asked: Command) -> None:
+        scope = self._only_service(asked)
+        for before in self.engine.freezes():
+            if before.scope == scope:
+                self._check_may_end(caller, before)
+        live = [rollout for rollout in self.engine.live() if scope in {ALL, rollout.service}]
+        by = caller.person.id
+        freeze, replaced = self.engine.freeze(scope, by=by, reason=asked.reason, seconds=asked.seconds)
+        caller.announce(freezes.begun(freeze, replaced, live, self.command))
+
+    def _unfreeze(self, caller: Caller, asked: Command) -> None:
+        scope = self._only_service(asked)
+        frozen = self.engine.freezes()
+        freeze = next((one for one in frozen if one.scope == scope), None)
+        if freeze is None:
+            raise Refusal(freezes.not_frozen(scope, frozen, self.command))
+        self._check_may_end(caller, freeze)
+        left = [one for one in frozen if one != freeze and (scope == ALL or one.covers(scope))]
+        self.engine.unfreeze(freeze, by=caller.person.id)
+        caller.announce(freezes.ended(freeze, caller.person.id, left))
+
     def _decisions(self) -> dict[str, Callable[..., Rollout]]:
         engine = self.engine
         return {cards.RETRY: engine.retry, cards.ACCEPT: engine.accept, cards.RESTORE: engine.restore}
@@ -232,6 +270,21 @@ class Desk:
 
     def _check_approver(self, caller: Caller, rollout: Rollout) -> None:
         self.approvers.check_approver(caller.person, rollout.approvals_rule)
+
+    def _check_may_end(self, caller: Caller, freeze: Freeze) -> None:
+        """To end somebody else's freeze, or to put another in its place, is a second person's decision.
+
+        Raises:
+            Refusal: they neither froze it nor are an approver of what is frozen.
+        """
+        if caller.person.id == freeze.by:
+            return
+        rules = [service.approvals for service in self.engine.services() if freeze.covers(service.name)]
+        names = [] if any(not rule.approvers for rule in rules) else [name for rule in rules for name in rule.approvers]
+        try:
+            self.approvers.check_approver(caller.person, ApprovalRule(approvers=tuple(dict.fromkeys(names))))
+        except Refusal as refusal:
+            raise Refusal(freezes.not_theirs(freeze, self.clock.now(), refusal.sentence)) from refusal
 
     def _may_decide(self, person: Person, rollout: Rollout) -> bool:
         rule: ApprovalRule = rollout.approvals_rule

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.controller.commands import Overrides
+from bot.rollout.freeze import Freeze
 from bot.rollout.model import Entry, Rollout, UserId
 from bot.rollout.service import Service
 
@@ -48,6 +49,18 @@ class Engine(Protocol):
 
     def restore(self, service: str, *, by: UserId) -> Rollout:
         """Put back what somebody else changed in the cluster."""
+
+    def leave(self, service: str, *, by: UserId) -> Rollout:
+        """Leave what somebody else changed as it is, and wait."""
+
+    def freezes(self) -> Sequence[Freeze]:
+        """Every freeze that is not over, the one of all services first."""
+
+    def freeze(self, scope: str, *, by: UserId, reason: str, seconds: float | None) -> tuple[Freeze, Freeze | None]:
+        """Let nothing of ``scope`` start for so long, or until somebody ends it; tells which freeze it replaces."""
+
+    def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
+        """End this freeze; refused when it has changed since it was read."""
 
     def active(self, service: str) -> Rollout | None:
         """The service's live rollout."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from bot.rollout.gates import slower
-from bot.rollout.model import Figures, Finding, Judgement, Phase, Rollout, SideFigures, Verdict
+from bot.rollout.figures import Figures, Finding, Judgement, SideFigures, Verdict
+from bot.rollout.histograms import slower
+from bot.rollout.model import Phase, Rollout
 from bot.slack.blocks import Block, data_table, shorten
 
 COLUMNS = ("Gate", "Canary", "Primary", "Limit", "Verdict")
 MOST_ROWS = 12
 NOTHING = "-"
+SHARES = {"errors", "coverage", "harm", "error share"}  # gates whose figures are shares, not numbers
 
 _WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 _SLOWER = re.compile(r"slower than (\d+(?:\.\d+)?(?:e[+-]?\d+)?) ms")
@@ -18,14 +20,16 @@ _QUANTILE = re.compile(r"p\d+(?:\.\d+)?")
 
 
 def judged_primary(rollout: Rollout, phase: Phase | None = None) -> bool:
-    """Whether the gates judge the (upgraded) primary rather than the canary in this phase."""
+    """Whether the (upgraded) primary is on trial rather than the canary in this phase."""
     phase = phase or rollout.phase
     return phase is Phase.SWITCHING_BACK or (phase is Phase.BAKING and rollout.primary_touched)
 
 
 def rows(judgement: Judgement, *, primary_is_judged: bool) -> tuple[tuple[str, ...], ...]:
     """One row per gate, the worst first, with both sides' figures; no header."""
-    ranked = sorted(judgement.findings, key=lambda finding: _WORST_FIRST.index(finding.verdict))
+    # What the evidence amounts to is a sentence, and has no figure of its own.
+    shown = [finding for finding in judgement.findings if finding.gate != "evidence"]
+    ranked = sorted(shown, key=lambda finding: _WORST_FIRST.index(finding.verdict))
     checks = tuple(_row(finding, judgement.figures, primary_is_judged) for finding in ranked[:MOST_ROWS])
     figures = judgement.figures
     if figures is None:
@@ -90,7 +94,7 @@ def _amount(finding: Finding, value: float | None) -> str:
     """A figure in the unit of its gate."""
     if value is None:
         return NOTHING
-    if finding.gate in {"errors", "coverage"} or _SLOWER.fullmatch(finding.gate):
+    if finding.gate in SHARES or _SLOWER.fullmatch(finding.gate):
         return percent(value)
     return f"{value:,.0f} ms" if _QUANTILE.fullmatch(finding.gate) else f"{value:,.4g}"
 

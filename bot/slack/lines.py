@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rollout.model import BOT, Entry, EntryKind, Rollout, Stage
+from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, Stage
 from bot.slack import blocks as b
 from bot.slack import figures, wording
 from bot.slack.blocks import Element, Message
@@ -19,6 +19,7 @@ _ASKS_APPROVERS = frozenset({EntryKind.ASK, EntryKind.HALTED, EntryKind.ALERT, E
 _TELLS_STARTER = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
 _SAME_LOOK = 60.0  # seconds: a judgement this much older than its summary still belongs to it
 _MOST_MENTIONS = 10
+_LONGEST = 4000  # characters: what preflight doubted is in the question whole, rules to paste included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +40,10 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Line 
     """
     if entry.kind in SILENT:
         return None
-    loud = entry.kind in LOUD
+    loud, refused = entry.kind in LOUD, rollout.phase is Phase.REFUSED
     elements = [
         *_lead(rollout, entry, loud=loud),
-        b.words(entry.text, limit=2500),
+        *(b.named(entry.text, _LONGEST) if refused else b.prose(entry.text, limit=_LONGEST)),
         *_mentions(rollout, entry, approvers),
     ]
     blocks = [b.rich_text(*elements)]
@@ -52,7 +53,8 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Line 
         judged = figures.judged_primary(rollout, stage.phase)
         blocks.append(figures.table(rollout.judgement, f"Checks of {stage.name}", primary_is_judged=judged))
         plain.append(figures.plain_table(rollout.judgement, primary_is_judged=judged))
-    text = b.escape(b.shorten(f"{wording.title(rollout)}: {entry.text}", 1000))
+    shown = b.readable if refused else b.escape
+    text = shown(b.shorten(f"{wording.title(rollout)}: {entry.text}", 1000))
     return Line(message=Message(text=text, blocks=tuple(blocks), plain=tuple(plain)), broadcast=loud)
 
 
@@ -77,5 +79,5 @@ def _summarised(rollout: Rollout, entry: Entry) -> Stage | None:
         return None
     if not 0 <= entry.at - judgement.at <= _SAME_LOOK:
         return None
-    name = entry.text.partition(" passed. ")[0]
+    name, _ = wording.summarised(entry.text)
     return next((stage for stage in rollout.plan if stage.name == name), None)

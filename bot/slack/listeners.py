@@ -35,11 +35,17 @@ log = structlog.get_logger(__name__)
 class Listeners:
     """Everything the app listens to."""
 
-    def __init__(self, desk: Desk, client: WebClient, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        client: WebClient,
+        monotonic: Callable[[], float] = time.monotonic,
+        repeats: Repeats | None = None,
+    ) -> None:
         self._desk = desk
         self._client = client
         self._monotonic = monotonic
-        self._repeats = Repeats()
+        self._repeats = repeats or Repeats()
 
     def register(self, app: App) -> None:
         """Connect everything."""

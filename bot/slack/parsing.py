@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.rollout.errors import Refusal
+from bot.rollout.freeze import ALL
 from bot.rollout.plans import Overrides, check_weights
 
 COMMAND = "/canary"
@@ -22,12 +23,13 @@ SERVICE_NAME = re.compile(r"[a-z0-9-]{1,63}")
 VERSION_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 LONGEST_REASON = 500
 LONGEST_STAGE = 24 * 3600  # seconds; longer is a slip of the thumb
+LONGEST_FREEZE = 30 * 24 * 3600
 
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff\x00-\x08\x0e-\x1f\x7f]")
 _QUOTES = re.compile(r"[\"'`\u2018-\u201f\u00ab\u00bb]")
 _DASHES = re.compile(r"^(?:--?|[\u2010-\u2015\u2212]+-?)(?=[A-Za-z])")  # one hyphen, two, or what a phone made of them
 _MARKUP = re.compile(r"<(?P<sign>[@#!]?)(?P<target>[^<>|]*)(?:\|(?P<label>[^<>]*))?>")
-_DURATION = re.compile(r"(?=.)(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
+_DURATION = re.compile(r"(?=.)(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 
 
 class Verb(StrEnum):
@@ -46,6 +48,8 @@ class Verb(StrEnum):
     WHY = "why"
     PLAN = "plan"
     HISTORY = "history"
+    FREEZE = "freeze"
+    UNFREEZE = "unfreeze"
     SERVICES = "services"
     HELP = "help"
 
@@ -64,7 +68,12 @@ GRAMMAR: dict[Verb, tuple[str, str]] = {
     Verb.WHY: ("why [SERVICE]", "every check with its figures"),
     Verb.PLAN: ("plan SERVICE VERSION", "what a start would do, without doing it"),
     Verb.HISTORY: ("history [SERVICE]", "earlier rollouts"),
-    Verb.SERVICES: ("services", "what can be released"),
+    Verb.FREEZE: (
+        "freeze [SERVICE|all] [--for 2h] REASON",
+        "nothing starts until it is over; what is live goes on",
+    ),
+    Verb.UNFREEZE: ("unfreeze [SERVICE|all]", "end a freeze"),
+    Verb.SERVICES: ("services", "what can be released, and what is frozen"),
     Verb.HELP: ("help", "this list"),
 }
 
@@ -73,14 +82,13 @@ _SYNONYMS = {
     "stop": Verb.ABORT, "cancel": Verb.ABORT, "undo": Verb.ABORT, "revert": Verb.ABORT, "hold": Verb.PAUSE,
     "continue": Verb.RESUME, "unpause": Verb.RESUME, "promote": Verb.APPROVE, "yes": Verb.APPROVE, "ok": Verb.APPROVE,
     "deploy": Verb.START, "release": Verb.START, "run": Verb.START, "ls": Verb.LIST, "show": Verb.STATUS,
+    "lock": Verb.FREEZE, "block": Verb.FREEZE, "unlock": Verb.UNFREEZE, "unblock": Verb.UNFREEZE, "thaw": Verb.UNFREEZE,
 }  # fmt: skip
 
 _NOT_YET = {
     "set": "Shares are fixed at the start: `{command} start SERVICE VERSION --weights 10,50,100`.",
     "back": "To stay where it is use `{command} pause SERVICE`; to take everyone back use `{command} abort SERVICE`.",
     "rollback": "While a rollout is live, `{command} abort SERVICE` takes everyone back.",
-    "freeze": "Nothing starts by itself, so it is enough not to start one.",
-    "unfreeze": "Nothing is ever frozen.",
 }
 
 AS_CONFIGURED = Overrides()
@@ -90,7 +98,8 @@ AS_CONFIGURED = Overrides()
 class Command:
     """What a person asked for. ``service`` is None where they left it out: then it must be clear from what is live.
 
-    A ``start`` without a version was typed without anything: the person wants the form.
+    A ``start`` without a version was typed without anything: the person wants the form. For a freeze and its end
+    ``service`` may be ``ALL``; ``seconds`` is how long a freeze lasts, None until somebody ends it.
     """
 
     verb: Verb
@@ -98,6 +107,7 @@ class Command:
     version: str = ""
     reason: str = ""
     overrides: Overrides = AS_CONFIGURED
+    seconds: float | None = None
 
 
 def parse(text: str, known: Sequence[str] = (), command: str = COMMAND) -> Command:
@@ -116,6 +126,8 @@ def parse(text: str, known: Sequence[str] = (), command: str = COMMAND) -> Comma
             return _start(verb, rest, known, command)
         case Verb.ABORT:
             return _abort(rest, known)
+        case Verb.FREEZE:
+            return _freeze(rest, known, command)
         case Verb.LIST | Verb.SERVICES | Verb.HELP:
             return Command(verb=verb)
         case _:
@@ -160,12 +172,22 @@ def duration(word: str) -> float:
     Raises:
         Refusal: it is no length of time between a second and a day.
     """
-    found = _DURATION.fullmatch(word.lower())
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
-    total = hours * 3600 + minutes * 60 + seconds
+    total = _seconds(word)
     if not 0 < total <= LONGEST_STAGE:
         raise Refusal("Write how long each step lasts as 90s, 5m or 1h30m, at most 24h.")
-    return float(total)
+    return total
+
+
+def freeze_duration(word: str) -> float:
+    """Seconds of ``90s``, ``5m``, ``1h30m``, ``2d``.
+
+    Raises:
+        Refusal: it is no length of time between a second and thirty days.
+    """
+    total = _seconds(word)
+    if not 0 < total <= LONGEST_FREEZE:
+        raise Refusal("Write how long the freeze lasts as 90s, 5m, 1h30m or 2d, at most 30d.")
+    return total
 
 
 def weights(word: str) -> tuple[int, ...]:
@@ -180,6 +202,13 @@ def weights(word: str) -> tuple[int, ...]:
     chosen = tuple(int(share) for share in shares)
     check_weights(chosen)
     return chosen
+
+
+def _seconds(word: str) -> float:
+    """The length of time that is written there; 0 for none."""
+    found = _DURATION.fullmatch(word.lower())
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
+    return float(days * 86400 + hours * 3600 + minutes * 60 + seconds)
 
 
 def _words(text: str) -> list[str]:
@@ -257,14 +286,54 @@ def _abort(words: list[str], known: Sequence[str]) -> Command:
     service = None
     if words and (_bare(words[0]).lower() in known or (not known and SERVICE_NAME.fullmatch(_bare(words[0]).lower()))):
         service, words = _bare(words[0]).lower(), words[1:]
-    elif words and difflib.get_close_matches(_bare(words[0]).lower(), known, n=1, cutoff=0.8):
-        service_name(_bare(words[0]), known)  # a slip: refuse rather than abort something else
+    elif words:
+        _refuse_slip(words[0], known)
     return Command(verb=Verb.ABORT, service=service, reason=_shorten(" ".join(words)))
+
+
+def _refuse_slip(word: str, known: Sequence[str]) -> None:
+    """A name that is nearly a service's is refused rather than taken for the beginning of a reason."""
+    if difflib.get_close_matches(_bare(word).lower(), known, n=1, cutoff=0.8):
+        service_name(_bare(word), known)
+
+
+def _freeze(words: list[str], known: Sequence[str], command: str) -> Command:
+    """``--for`` counts wherever it stands: taken for a part of the reason, the freeze would never end by itself."""
+    words, seconds = _without_for(words)
+    service = None
+    if words and _bare(words[0]).lower() in {ALL, *known}:
+        service, words = _bare(words[0]).lower(), words[1:]
+    elif words:
+        _refuse_slip(words[0], known)
+    if words and _DASHES.match(words[0]):
+        raise Refusal(f"I do not know that option. {usage(Verb.FREEZE, command)}")
+    # A backtick would end the code that stands beside the reason in a refusal.
+    reason = _shorten(" ".join(words).replace("`", "'"))
+    if not any(character.isalnum() for character in reason):
+        raise Refusal(f"Say why: whoever cannot start reads it. {usage(Verb.FREEZE, command)}")
+    return Command(verb=Verb.FREEZE, service=service, reason=reason, seconds=seconds)
+
+
+def _without_for(words: list[str]) -> tuple[list[str], float | None]:
+    """The words without ``--for`` and its value, and the seconds that it says; the last one counts."""
+    rest: list[str] = []
+    seconds = None
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        option, _, value = _DASHES.sub("--", word).partition("=")
+        if option.lower() == "--for":
+            seconds = freeze_duration(_bare(value or (queue.pop(0) if queue else "")))
+        else:
+            rest.append(word)
+    return rest, seconds
 
 
 def _about_one(verb: Verb, words: list[str], known: Sequence[str], command: str) -> Command:
     if len(words) > 1:
         raise Refusal(f"That is one word too many. {usage(verb, command)}")
+    if verb is Verb.UNFREEZE and words and _bare(words[0]).lower() == ALL:
+        return Command(verb=verb, service=ALL)
     return Command(verb=verb, service=service_name(_bare(words[0]), known) if words else None)
 
 

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from bot.controller.commands import Seen
 from bot.rollout.errors import Refusal
+from bot.rollout.freeze import Freeze
 from bot.rollout.model import Entry, Rollout
 from bot.rollout.plans import Overrides
 from bot.rollout.service import Service
-from bot.slack import answers, parsing, wording
+from bot.slack import answers, freezes, parsing, wording
 from bot.slack import blocks as b
 from bot.slack.blocks import Block, Element
 from bot.slack.cards import buttons
@@ -42,8 +43,15 @@ class AbortForm:
     reason: str
 
 
-def start_form(services: Sequence[Service], channel: str = "", service: str | None = None) -> View:
-    """Ask for service and version; ``channel`` is where the outcome is told."""
+def start_form(
+    services: Sequence[Service],
+    channel: str = "",
+    service: str | None = None,
+    *,
+    frozen: Sequence[Freeze] = (),
+    command: str = "/canary",
+) -> View:
+    """Ask for service and version; ``channel`` is where the outcome is told, ``frozen`` what cannot be started now."""
     options = [_option(known.name) for known in services[:MOST_OPTIONS]]
     if not options:
         return _modal(START, "Start a canary", [b.section("services.yaml names no service yet.")])
@@ -59,7 +67,8 @@ def start_form(services: Sequence[Service], channel: str = "", service: str | No
         _input("seconds", "How long each step lasts", _line("5m"), optional=True, hint="Empty: as in services.yaml."),
         _input("auto", "Approvals", auto, optional=True),
     ]
-    return _modal(START, "Start a canary", fields, submit="Start Canary", remember={"channel": channel})
+    blocks = [*freezes.board(frozen, command), *fields]
+    return _modal(START, "Start a canary", blocks, submit="Start Canary", remember={"channel": channel})
 
 
 def read_start(view: View) -> tuple[parsing.Command, str]:
@@ -115,9 +124,14 @@ def details(rollout: Rollout, story: Sequence[Entry]) -> View:
 
 
 def home(
-    yours: Sequence[Rollout], others: Sequence[Rollout], past: Sequence[Rollout], command: str, now: float
+    yours: Sequence[Rollout],
+    others: Sequence[Rollout],
+    past: Sequence[Rollout],
+    frozen: Sequence[Freeze],
+    command: str,
+    now: float,
 ) -> View:
-    """What waits for the reader first, then what is in flight, then what was."""
+    """What waits for the reader first, then what is in flight, what is frozen, and what was."""
     blocks: list[Block] = []
     if yours:
         blocks += [b.header("Waiting for you"), *(part for r in yours[:MOST_ROLLOUTS] for part in _entry(r))]
@@ -126,6 +140,7 @@ def home(
     if not yours and not others:
         sentence = f"Nothing is in flight. Begin with `{command} start SERVICE VERSION` in any channel."
         blocks += [b.header("All quiet"), b.section(b.readable(sentence))]
+    blocks += freezes.board(frozen, command)
     if past:
         points = (answers.past_line(rollout) for rollout in past[:MOST_ROLLOUTS])
         blocks += [b.header("Recent"), b.rich_list(points)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.error import URLError
 
@@ -13,14 +14,15 @@ from slack_bolt import Respond
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.rollout.errors import Refusal
+from bot.rollout.errors import Fault, Refusal
 from bot.slack import blocks
 from bot.slack.approvers import Person
-from bot.slack.blocks import Message
+from bot.slack.blocks import Block, Message
 from bot.slack.channel import answer_code
 from bot.slack.views import View
 
 REMEMBERED = 2000  # payloads recognised when Slack delivers them again
+LONGEST_SENTENCE = 2500
 SLACK_FAILURES = (SlackClientError, URLError, OSError, http.client.HTTPException)
 
 log = structlog.get_logger(__name__)
@@ -50,6 +52,16 @@ class Visitor:
         except SLACK_FAILURES as error:
             log.warning("slack.answer_lost", user=self.person.id, error=type(error).__name__)
 
+    def announce(self, message: Message) -> None:
+        """Tell everybody where the command was typed. A lost announcement is logged: what it is about is done."""
+        try:
+            if self.respond is not None:
+                self._respond(message, "in_channel")
+            else:
+                self._say(message, aloud=True)
+        except SLACK_FAILURES as error:
+            log.warning("slack.announcement_lost", user=self.person.id, error=type(error).__name__)
+
     def show(self, view: View) -> None:
         """Open a form while the trigger lives.
 
@@ -67,13 +79,17 @@ class Visitor:
 
     def _say(self, message: Message, *, aloud: bool) -> None:
         if self.respond is not None:
-            self.respond(text=message.text, blocks=message.plain, response_type="ephemeral", replace_original=False)
+            self._respond(message, "ephemeral")
         elif self.thread and aloud:
             self.client.chat_postMessage(
                 channel=self.channel, thread_ts=self.thread, text=message.text, blocks=message.plain
             )
         else:
             self._whisper(message)
+
+    def _respond(self, message: Message, response_type: str) -> None:
+        if self.respond is not None:
+            self.respond(text=message.text, blocks=message.plain, response_type=response_type, replace_original=False)
 
     def _whisper(self, message: Message) -> None:
         """To the person alone: in the channel where that works, else in the conversation with the app."""
@@ -94,14 +110,28 @@ class Visitor:
 
 
 class Repeats:
-    """Payloads seen before: Slack, or a proxy in front of us, may deliver one twice."""
+    """Payloads seen before: Slack, or a proxy in front of us, may deliver one twice, and to two replicas.
 
-    def __init__(self) -> None:
+    ``shared`` is what all replicas know together. While it cannot be asked, what this one knows is enough: a command
+    served twice is at worst refused the second time.
+    """
+
+    def __init__(self, shared: Callable[[str], bool] = lambda _key: True) -> None:
+        self._shared = shared
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def is_new(self, key: str) -> bool:
         """Whether this is the first time; no key is always new."""
+        if not self._is_new_here(key):
+            return False
+        try:
+            return not key or self._shared(key)
+        except Fault as fault:
+            log.warning("slack.repeats_unknown", reason=fault.sentence)
+            return True
+
+    def _is_new_here(self, key: str) -> bool:
         with self._lock:
             if key and key in self._seen:
                 return False
@@ -116,6 +146,10 @@ def _message(answer: Message | str) -> Message:
     """A sentence of ours as a message."""
     if isinstance(answer, Message):
         return answer
-    text = blocks.readable(blocks.shorten(answer, 2500))
-    paragraph = (blocks.section(text),)
-    return Message(text=text, blocks=paragraph, plain=paragraph)
+    text = blocks.readable(blocks.shorten(answer, LONGEST_SENTENCE))
+    if len(answer) <= LONGEST_SENTENCE:
+        paragraphs: tuple[Block, ...] = (blocks.section(text),)
+    else:  # a refusal with many reasons, of which none may be lost
+        sections = [blocks.section(blocks.readable(line)) for line in answer.splitlines()]
+        paragraphs = blocks.filled((), sections, lambda left: f"and {left} more; `canary-bot plan` shows them all")
+    return Message(text=text, blocks=paragraphs, plain=paragraphs)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from bot.rollout.machine import question
-from bot.rollout.model import ALL_CANARY, HoldCause, Phase, Rollout, Stage
+from bot.rollout.model import ALL_CANARY, SCALE_UP, HoldCause, Phase, Rollout, Stage
+from bot.rollout.phrases import question
 
 _PARTS = re.compile(r"[-/:._]")
+_SUMMARY = re.compile(r" (?:passed|ended, not proven)\. ?")
 
 _STATES = {
     Phase.PREFLIGHT: "checking",
@@ -64,7 +65,7 @@ def needs_approval(rollout: Rollout) -> bool:
 
 def needs_somebody(rollout: Rollout) -> bool:
     """Whether it waits for any decision of a person."""
-    drift = rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT
+    drift = rollout.drift is not None and rollout.drift.left_by is None
     return not rollout.ended and (needs_approval(rollout) or drift or rollout.phase is Phase.HALTED)
 
 
@@ -99,6 +100,8 @@ def _moving(rollout: Rollout) -> str:
 
 def situation(rollout: Rollout) -> str:
     """The sentence a reader needs most: what is asked, what is wrong, or what the figures say; may be empty."""
+    if rollout.phase is Phase.HALTED and rollout.hold is not None:  # something has happened since
+        return f"{rollout.reason} {rollout.hold.sentence}"
     if rollout.phase in {Phase.HALTED, Phase.ABORTING, Phase.ABORTED, Phase.REFUSED}:
         return rollout.reason
     if rollout.phase is Phase.PROMOTED:
@@ -108,6 +111,12 @@ def situation(rollout: Rollout) -> str:
     if needs_approval(rollout):
         return question(rollout)
     return rollout.judgement.sentence if rollout.judgement else ""
+
+
+def summarised(text: str) -> tuple[str, str]:
+    """The stage a summary (``phrases.summary``) is about, and what it says."""
+    name, *rest = _SUMMARY.split(text, maxsplit=1)
+    return name, "".join(rest)
 
 
 def stage_title(stage: Stage, rollout: Rollout) -> str:
@@ -123,10 +132,15 @@ def stage_title(stage: Stage, rollout: Rollout) -> str:
         case Phase.SWITCHING_BACK:
             return f"Return {routes.primary} % of users" if routes.primary else "Return users to the primary"
         case Phase.ABORTING:
-            back = "All users back on the primary"
-            return f"Restore {target.primary_deployment}" if routes == ALL_CANARY else back
+            return _way_back(stage, target.primary_deployment)
         case _:
             return f"Bake for {span(stage.seconds)}"
+
+
+def _way_back(stage: Stage, primary: str) -> str:
+    if stage.name == SCALE_UP:
+        return f"Wait for pods of {primary}"
+    return f"Restore {primary}" if stage.routes == ALL_CANARY else "All users back on the primary"
 
 
 def span(seconds: float) -> str:

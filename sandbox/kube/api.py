@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +15,7 @@ from aiohttp import web
 
 from sandbox.kube import discovery
 from sandbox.kube.access import Access
-from sandbox.kube.errors import ApiError, bad_request, method_not_allowed, unauthorized
+from sandbox.kube.errors import ApiError, bad_request, injected, method_not_allowed, unauthorized
 from sandbox.kube.faults import Faults
 from sandbox.kube.kinds import Served
 from sandbox.kube.objects import Object
@@ -20,6 +23,8 @@ from sandbox.kube.selectors import by_query
 from sandbox.kube.store import Store
 from sandbox.kube.watching import Watch, Watching
 from sandbox.kube.writes import Options, Registry, Target
+from sandbox.serving import Cut
+from sandbox.wire import Moment, Request, System, Wire
 
 _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _DEFAULT_WATCH_SECONDS = 1800.0
@@ -42,12 +47,25 @@ class AuditRecord:
     body: Any
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One write that was carried out: who wrote, and the object before and after (None: not there)."""
+
+    manager: str
+    target: Target
+    before: Object | None
+    after: Object | None
+
+
 class Api:
     """One cluster's API server as an aiohttp application."""
 
     def __init__(self, store: Store, served: Served, *, token: str, bookmark_seconds: float) -> None:
         self.access = Access()
         self.faults = Faults()
+        self.wire = Wire()
+        self.witnesses: list[Callable[[Written], None]] = []
+        self.requests: Counter[str] = Counter()
         self.watching = Watching(store, bookmark_seconds=bookmark_seconds)
         self._store = store
         self._served = served
@@ -77,6 +95,7 @@ class Api:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = [part for part in request.path.split("/") if part]
         self._authenticate(request, path)
+        self.requests["watch" if _is_watch(request) else request.method] += 1
         if path and path[0] in ("healthz", "livez", "readyz"):
             return web.Response(text="ok")
         document = discovery.describe(self._served, path, request.host)
@@ -115,15 +134,26 @@ class Api:
     # Reading
 
     async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
-        is_watch = request.query.get("watch", "").lower() in {"1", "true"}
+        is_watch = _is_watch(request)
         verb = "watch" if is_watch else "get" if target.name else "list"
         self.access.check(verb, target)
-        if self.faults.take(verb, target):
-            return _Cut()
+        if self.faults.take(verb, target) or await self._is_cut(target, _heard(verb, target), Moment.BEFORE):
+            return Cut()
         if is_watch:
             return await self.watching.serve(request, _watch(request, target))
         answer = self._registry.read(target) if target.name else self._list(request, target)
-        return web.json_response(answer)
+        cut = await self._is_cut(target, _heard(verb, target), Moment.AFTER)
+        return Cut() if cut else web.json_response(answer)
+
+    async def _is_cut(self, target: Target, heard: Request, moment: Moment) -> bool:
+        """Announce a request; whether its connection is to be reset. A refusal is raised."""
+        trouble = self.wire.hear(heard, moment)
+        if trouble is None:
+            return False
+        await asyncio.sleep(trouble.seconds)
+        if trouble.status is not None:
+            raise injected(trouble.status, target.kind, target.name)
+        return trouble.cut
 
     def _list(self, request: web.Request, target: Target) -> Object:
         matches = by_query(request.query.get("labelSelector", ""), request.query.get("fieldSelector", ""))
@@ -145,9 +175,14 @@ class Api:
             raise method_not_allowed()
         body = await _body(request)
         code = 500
+        heard = _heard(verb, target, body, rehearsal=_is_dry_run(request))
         try:
+            if await self._is_cut(target, heard, Moment.BEFORE):
+                return Cut()
             response = self._do_write(request, verb, target, body)
-            code = 0 if isinstance(response, _Cut) else response.status
+            code = 0 if isinstance(response, Cut) else response.status
+            if await self._is_cut(target, heard, Moment.AFTER):
+                return Cut()
         except ApiError as error:
             code = error.code
             raise
@@ -162,12 +197,22 @@ class Api:
         self.access.check(verb, target)
         fault = self.faults.take(verb, target)
         if fault and not fault.after:
-            return _Cut()
+            return Cut()
         response = self._written(request, verb, target, body)
-        return _Cut() if fault else response
+        return Cut() if fault else response
 
     def _written(self, request: web.Request, verb: str, target: Target, body: Any) -> web.Response:
         options = _options(request)
+        before = self._store.get(target.kind.kind, target.namespace, target.name) if self.witnesses else None
+        response = self._answered(request, verb, target, body, options)
+        if self.witnesses and target.kind.stored and not options.dry_run:
+            after = self._store.get(target.kind.kind, target.namespace, target.name)
+            written = Written(manager=options.manager, target=target, before=before, after=after)
+            for witness in self.witnesses:
+                witness(written)
+        return response
+
+    def _answered(self, request: web.Request, verb: str, target: Target, body: Any, options: Options) -> web.Response:
         if verb != "patch" and not isinstance(body, dict):
             raise bad_request(
                 f"the object provided is unrecognized: couldn't get version/kind from {type(body).__name__}"
@@ -205,16 +250,14 @@ class Api:
             self._audit.append(record)
 
 
-class _Cut(web.Response):
-    """An answer that never arrives: the connection is reset instead."""
+def _heard(verb: str, target: Target, body: Any = None, *, rehearsal: bool = False) -> Request:
+    part = f"/{target.subresource}" if target.subresource else ""
+    kind = f"{verb} {target.kind.kind}{part}"
+    return Request(system=System.KUBERNETES, kind=kind, body=body, rehearsal=rehearsal)
 
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Reset the connection in place of sending headers."""
-        if request.transport is not None:
-            request.transport.abort()
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Send nothing."""
+def _is_watch(request: web.Request) -> bool:
+    return request.query.get("watch", "").lower() in {"1", "true"}
 
 
 def _watch(request: web.Request, target: Target) -> Watch:

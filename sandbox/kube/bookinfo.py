@@ -13,18 +13,24 @@ _GATEWAY = "reviews-gateway.istio-system.svc.cluster.local"  # the legacy form, 
 
 def objects(namespace: str = "default") -> list[Object]:
     """`reviews` with one Deployment per version: `version` is part of their immutable selectors."""
-    return [gateway(), *_mesh("reviews", namespace, host="*"), *_per_version("reviews", namespace)]
+    return [gateway(), gateway_pod(), *_mesh("reviews", namespace, host="*"), *_per_version("reviews", namespace)]
 
 
 def service_objects(name: str, namespace: str = "default", *, host: str | None = None) -> list[Object]:
     """The same for a service of any name, reached as ``host`` (default `NAME.example`)."""
-    return [gateway(), *_mesh(name, namespace, host=host or f"{name}.example"), *_per_version(name, namespace)]
+    return [
+        gateway(),
+        gateway_pod(),
+        *_mesh(name, namespace, host=host or f"{name}.example"),
+        *_per_version(name, namespace),
+    ]
 
 
 def relabel_objects(namespace: str = "default") -> list[Object]:
     """`reviews` with a primary and a canary Deployment whose selectors leave `version` free."""
     return [
         gateway(),
+        gateway_pod(),
         *_mesh("reviews", namespace, host="*"),
         _tracked("reviews", namespace, track="primary", version="v1"),
         _tracked("reviews-canary", namespace, track="canary", version="v2"),
@@ -39,6 +45,21 @@ def gateway() -> Object:
         "kind": "Gateway",
         "metadata": {"name": "reviews-gateway", "namespace": "istio-system"},
         "spec": {"selector": {"istio": "ingressgateway"}, "servers": [server]},
+    }
+
+
+def gateway_pod() -> Object:
+    """The pod behind it, for whoever asks the API server; the gateway that serves users is the mesh's own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "istio-ingressgateway-0",
+            "namespace": "istio-system",
+            "labels": {"istio": "ingressgateway"},
+        },
+        "spec": {"containers": [{"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.28.1"}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }
 
 

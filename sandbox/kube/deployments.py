@@ -75,6 +75,16 @@ class DeploymentController:
         self._kubelet.set_crashing((namespace, name), crashing=False)
         self._ring()
 
+    def fail_probes(self, namespace: str, name: str) -> None:
+        """From now on no Pod of that Deployment is ready, though all of them run."""
+        self._kubelet.set_unready((namespace, name), unready=True)
+        self._ring()
+
+    def pass_probes(self, namespace: str, name: str) -> None:
+        """The Deployment's Pods are ready again."""
+        self._kubelet.set_unready((namespace, name), unready=False)
+        self._ring()
+
     # The work
 
     def step(self) -> float | None:

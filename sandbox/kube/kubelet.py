@@ -1,4 +1,4 @@
-"""When Pods become ready, crash and vanish: the part of the nodes.
+"""When Pods become ready, cease to be, crash and vanish: the part of the nodes.
 
 Times are monotonic seconds of an injected clock; the objects carry wall-clock times, as everywhere in Kubernetes.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sandbox.kube.objects import Object, is_ready, is_terminating, labels_of, owner_uid
-from sandbox.kube.pods import set_crashed, set_running, set_waiting
+from sandbox.kube.pods import set_crashed, set_running, set_unready, set_waiting
 from sandbox.kube.store import Store
 
 Workload = tuple[str, str]  # namespace and name of a Deployment
@@ -25,6 +25,7 @@ class Kubelet:
         self._grace = grace_seconds
         self._start: dict[Workload, float | None] = {}
         self._crashing: set[Workload] = set()
+        self._unready: set[Workload] = set()
         self._lock = threading.Lock()
         # By pod uid, on the monotonic clock.
         self._born: dict[str, float] = {}
@@ -40,6 +41,11 @@ class Kubelet:
         """Whether this Deployment's application crashes."""
         with self._lock:
             (self._crashing.add if crashing else self._crashing.discard)(workload)
+
+    def set_unready(self, workload: Workload, *, unready: bool) -> None:
+        """Whether this Deployment's application runs and says that it is not ready."""
+        with self._lock:
+            (self._unready.add if unready else self._unready.discard)(workload)
 
     def ready_for(self, pod: Object, now: float) -> float:
         """For how long a Pod has been Ready; negative when it is not."""
@@ -67,7 +73,7 @@ class Kubelet:
         if is_terminating(pod) or not is_ready(pod):
             return True
         uid = pod["metadata"]["uid"]
-        return uid not in self._ready_since or _workload(pod) in self._crashing
+        return uid not in self._ready_since or _workload(pod) in self._crashing | self._unready
 
     def _live(self, pod: Object, now: float) -> float | None:
         """Bring a living Pod to where it must be by now; when it will be Ready, if that is known."""
@@ -77,9 +83,14 @@ class Kubelet:
             return None
         with self._lock:
             seconds = self._start.get(workload, self._default_start)
-            crashing = workload in self._crashing
+            crashing, unready = workload in self._crashing, workload in self._unready
         if crashing:
             self._crash(pod)
+            return None
+        if unready and is_ready(pod):
+            self._ready_since.pop(uid, None)
+            self._update(pod, set_unready)
+        if unready:
             return None
         born = self._born.setdefault(uid, now)
         if seconds is None:

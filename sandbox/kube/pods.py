@@ -85,6 +85,13 @@ def set_running(pod: Object, now: datetime) -> Object:
     return _set_conditions(pod, is_ready=True, phase="Running", now=now)
 
 
+def set_unready(pod: Object, now: datetime) -> Object:
+    """The application's containers run and their readiness probes fail."""
+    for status in pod["status"]["containerStatuses"]:
+        status["ready"] = status["name"] == "istio-proxy"
+    return _set_conditions(pod, is_ready=False, phase="Running", now=now)
+
+
 def set_crashed(pod: Object, now: datetime) -> Object:
     """The application's containers ended with an error and wait for their next try."""
     for status in pod["status"]["containerStatuses"]:

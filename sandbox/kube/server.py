@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
+from urllib.request import Request, urlopen
 
 import yaml
 
 from sandbox.kube.access import Denial
-from sandbox.kube.api import Api, AuditRecord
+from sandbox.kube.api import Api, AuditRecord, Written
 from sandbox.kube.deployments import DeploymentController
 from sandbox.kube.faults import Fault
 from sandbox.kube.kinds import ISTIO_VERSIONS, Served, kind_named
 from sandbox.kube.objects import Object
 from sandbox.kube.store import Store
 from sandbox.serving import Serving
+from sandbox.wire import Wire
 
 _NAMESPACES = ("default", "kube-system", "istio-system")
 
@@ -25,7 +30,7 @@ class KubeApi:
 
     ``start_seconds`` is how long new pods take until they are Ready. ``istio_versions`` are the served versions of
     networking.istio.io, preferred first. ``bookmark_seconds`` is how often an idle watch that asked for bookmarks
-    gets one.
+    gets one. With a ``clock`` of one's own (seconds) nothing happens by itself: ``settle`` does what is due by it.
     """
 
     def __init__(
@@ -34,12 +39,14 @@ class KubeApi:
         start_seconds: float | None = 1.0,
         istio_versions: Sequence[str] = ISTIO_VERSIONS,
         bookmark_seconds: float = 2.0,
+        clock: Callable[[], float] | None = None,
         token: str = "sandbox-token",  # noqa: S107 -- made up, and only good here
         port: int = 0,
     ) -> None:
         self.token = token
         self.store = Store()
-        self.deployments = DeploymentController(self.store, start_seconds=start_seconds)
+        self._by_hand = clock is not None
+        self.deployments = DeploymentController(self.store, start_seconds=start_seconds, clock=clock or time.monotonic)
         self._api = Api(self.store, Served(istio_versions), token=token, bookmark_seconds=bookmark_seconds)
         self._serving = Serving(self._api.application(), port=port, name="kube-api")
         for name in _NAMESPACES:
@@ -48,12 +55,21 @@ class KubeApi:
 
     def __enter__(self) -> Self:
         self._serving.open()
-        self.deployments.open()
+        if not self._by_hand:
+            self.deployments.open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.deployments.close()
+        if not self._by_hand:
+            self.deployments.close()
         self._serving.close()
+
+    def settle(self) -> None:
+        """Do everything the controllers and nodes have to do by now."""
+        revision = -1
+        while revision != self.store.revision:
+            revision = self.store.revision
+            self.deployments.step()
 
     @property
     def url(self) -> str:
@@ -61,9 +77,23 @@ class KubeApi:
         return self._serving.url
 
     @property
+    def wire(self) -> Wire:
+        """Where every request is announced."""
+        return self._api.wire
+
+    def witness(self, seen: Callable[[Written], None]) -> None:
+        """Call ``seen`` after every write that was carried out, before it is answered."""
+        self._api.witnesses.append(seen)
+
+    @property
     def audit(self) -> list[AuditRecord]:
         """Every write request so far, oldest first."""
         return self._api.audit
+
+    @property
+    def requests(self) -> Counter[str]:
+        """How many requests there were, by HTTP method; those that watch are counted as "watch"."""
+        return Counter(self._api.requests)
 
     def load(self, objects: Iterable[Object]) -> Self:
         """Put objects there, as an administrator did long ago."""
@@ -84,6 +114,16 @@ class KubeApi:
         }
         path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return path
+
+    def replace_as(self, manager: str, obj: Object) -> None:
+        """PUT an object through the API, as somebody's tool with this field manager does (``kubectl-edit``)."""
+        kind, metadata = kind_named(obj["kind"]), obj["metadata"]
+        head = f"/apis/{obj['apiVersion']}" if "/" in obj["apiVersion"] else f"/api/{obj['apiVersion']}"
+        path = f"{head}/namespaces/{metadata['namespace']}/{kind.plural}/{metadata['name']}?fieldManager={manager}"
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = Request(self.url + path, data=json.dumps(obj).encode(), headers=headers, method="PUT")  # noqa: S310  # our own address
+        with urlopen(request, timeout=10) as answer:  # noqa: S310  # our own address
+            answer.read()
 
     # Trouble on request
 

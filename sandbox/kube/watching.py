@@ -103,7 +103,9 @@ class Watching:
             if watch.initial_events_end:
                 first.append(watch.bookmark(cursor, ends_initial_events=True))
             await _send(response, first)
-            await asyncio.wait_for(self._follow(response, watch, cursor, bell), watch.seconds)
+            # Not `wait_for`: Python 3.11's forgets to end when the bell rings at that very moment.
+            async with asyncio.timeout(watch.seconds):
+                await self._follow(response, watch, cursor, bell)
         except (TimeoutError, ConnectionResetError):
             pass  # the watch's natural ends: its time is up, or nobody listens any more
         finally:
@@ -126,7 +128,8 @@ class Watching:
 
 async def _rang(bell: asyncio.Event, seconds: float) -> bool:
     try:
-        await asyncio.wait_for(bell.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await bell.wait()
     except TimeoutError:
         return False
     return True

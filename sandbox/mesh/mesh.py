@@ -25,7 +25,7 @@ from sandbox.mesh.pods import PodServers
 from sandbox.mesh.tally import Tally
 from sandbox.mesh.xds import Endpoint, View
 from sandbox.processes import LOOPBACK
-from sandbox.serving import Loop
+from sandbox.serving import Listener, Loop
 
 KINDS = frozenset({"Pod", "Service", "VirtualService", "DestinationRule", "Gateway"})
 POLL_SECONDS = 0.02
@@ -65,7 +65,7 @@ class Mesh:
         self._pods = PodServers(self.faults, self._received)
         self._loop = Loop("mesh")
         page = web.Server(self._gateway_metrics, loop=self._loop.loop, access_log=None)
-        self._metrics = web.ServerRunner(page, shutdown_timeout=0.2)
+        self._metrics = Listener(web.ServerRunner(page, shutdown_timeout=0.2))
         self._dirty = asyncio.Event()
         # Changes the store has told of, and the last of them that Envoy's files contain.
         self._lock = threading.Lock()
@@ -133,7 +133,7 @@ class Mesh:
             routes, rejected = (), 0
         return Snapshot(
             routes=routes,
-            pods=tuple(pod_of(obj) for obj in self._store.list("Pod")),
+            pods=tuple(pod_of(obj) for obj in self._store.list("Pod") if _is_served(obj)),
             live=_by_version(self._answered),
             received=_by_version(self._received),
             faults=self.faults.current(),
@@ -154,13 +154,12 @@ class Mesh:
             return self._told
 
     async def _begin(self) -> None:
-        await self._metrics.setup()
-        await web.TCPSite(self._metrics, LOOPBACK, 0).start()
+        await self._metrics.open(LOOPBACK)
         await self._apply()
 
     async def _end(self) -> None:
         await self._pods.close()
-        await self._metrics.cleanup()
+        await self._metrics.close()
 
     async def _follow(self) -> None:
         while True:
@@ -177,7 +176,7 @@ class Mesh:
     async def _apply(self) -> None:
         """Bring servers, Envoy's files and scrape targets in line with the store."""
         told = self._told
-        pods = [pod_of(obj) for obj in self._store.list("Pod")]
+        pods = [pod_of(obj) for obj in self._store.list("Pod") if _is_served(obj)]
         services = tuple(service_of(obj) for obj in self._store.list("Service"))
         await self._pods.follow(pods, services)
         servers = self._pods.current()
@@ -191,8 +190,7 @@ class Mesh:
             )
         )
         scraped = [(server.port, server.pod.namespace, server.pod.name) for server in servers]
-        metrics_port = int(self._metrics.addresses[0][1])
-        self._write_targets([(metrics_port, "istio-system", "istio-ingressgateway"), *scraped])
+        self._write_targets([(self._metrics.port, "istio-system", "istio-ingressgateway"), *scraped])
         self._applied = told
 
     def _write_targets(self, scraped: list[tuple[int, str, str]]) -> None:
@@ -208,6 +206,11 @@ class Mesh:
 
     async def _gateway_metrics(self, _request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=self.gateway.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _is_served(pod: JsonObject) -> bool:
+    """Whether it is an application's; the gateway's own pod is only there to be asked about."""
+    return bool(pod["metadata"]["namespace"] != "istio-system")
 
 
 def _by_version(tally: Tally[tuple[str, str]]) -> dict[str, float]:

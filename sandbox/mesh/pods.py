@@ -28,6 +28,7 @@ from sandbox.mesh.metrics import (
 from sandbox.mesh.objects import Pod, Service
 from sandbox.mesh.tally import Tally
 from sandbox.processes import LOOPBACK
+from sandbox.serving import Listener
 
 PodKey = tuple[str, str]  # namespace, name
 Received = tuple[str, str]  # version, workload
@@ -61,19 +62,16 @@ class PodServer:
             "connection_security_policy": "mutual_tls",
         }
         # With cancellation a caller that gives up is noticed, and reported as Istio reports it: code 0, flag DC.
-        self._runner = web.ServerRunner(
-            web.Server(self._answer, handler_cancellation=True, access_log=None), shutdown_timeout=0.5
-        )
+        server = web.Server(self._answer, handler_cancellation=True, access_log=None)
+        self._listener = Listener(web.ServerRunner(server, shutdown_timeout=0.5))
 
     async def open(self) -> None:
         """Listen on a free port."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
-        self.port = int(self._runner.addresses[0][1])
+        self.port = await self._listener.open(LOOPBACK)
 
     async def close(self) -> None:
         """Stop listening; requests under way may finish."""
-        await self._runner.cleanup()
+        await self._listener.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == METRICS_PATH:

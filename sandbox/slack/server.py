@@ -18,6 +18,7 @@ from sandbox.slack.tickets import Tickets
 from sandbox.slack.web_page import SidePanel, WebPage
 from sandbox.slack.webapi import MOST_UPLOADED, ApiCall, WebApi
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Wire
 
 T = TypeVar("T")
 
@@ -57,6 +58,11 @@ class Slack:
     def url(self) -> str:
         """The page is at ``url + "/"``, the Web API at ``url + "/api/"``."""
         return self._serving.url
+
+    @property
+    def wire(self) -> Wire:
+        """Where every Web API call is announced."""
+        return self._api.wire
 
     @property
     def calls(self) -> tuple[ApiCall, ...]:

@@ -9,10 +9,12 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from sandbox.serving import Cut
 from sandbox.slack.faults import Failure, Faults
 from sandbox.slack.methods import chat, files, people, views
 from sandbox.slack.methods.call import Answer, Call, Method, SlackError, accepted_blocks
@@ -20,6 +22,7 @@ from sandbox.slack.model import BOT_USER, Message
 from sandbox.slack.socket_mode import Sockets
 from sandbox.slack.tickets import ResponseTicket, Tickets
 from sandbox.slack.workspace import Workspace
+from sandbox.wire import Moment, Request, System, Trouble, Wire
 
 METHODS: dict[str, Method] = {**chat.METHODS, **people.METHODS, **views.METHODS, **files.METHODS}
 MOST_UPLOADED = 20 * 1024 * 1024
@@ -49,6 +52,7 @@ class WebApi:
         app_token: str,
     ) -> None:
         self.calls: list[ApiCall] = []
+        self.wire = Wire()
         self._workspace = workspace
         self._tickets = tickets
         self._faults = faults
@@ -69,11 +73,16 @@ class WebApi:
     async def _api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         args = await read_arguments(request)
-        failure = self._faults.next_failure(method)
+        heard = Request(system=System.SLACK, kind=method, body=args)
+        trouble = self.wire.hear(heard, Moment.BEFORE)
+        failure = _as_failure(trouble) or self._faults.next_failure(method)
+        if trouble and trouble.cut:
+            return Cut()
         answer = _refusal(failure) if failure else self._answer(method, args, base_url=_base_url(request))
         self.calls.append(ApiCall(method=method, args=args, ok=bool(answer.get("ok")), at=time.monotonic()))
-        await asyncio.sleep(self._faults.delay(method))
-        return _http_answer(answer, failure)
+        trouble = self.wire.hear(heard, Moment.AFTER)
+        await asyncio.sleep(self._faults.delay(method) + (trouble.seconds if trouble else 0.0))
+        return Cut() if trouble and trouble.cut else _http_answer(answer, failure)
 
     def _answer(self, method: str, args: dict[str, Any], base_url: str) -> Answer:
         try:
@@ -170,6 +179,14 @@ async def read_arguments(request: web.Request) -> dict[str, Any]:
         args |= dict(await request.post())
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return args | {"token": token} if scheme == "Bearer" else args
+
+
+def _as_failure(trouble: Trouble | None) -> Failure | None:
+    if trouble is None or trouble.status is None:
+        return None
+    limited = trouble.status == HTTPStatus.TOO_MANY_REQUESTS
+    error = "ratelimited" if limited else "internal_error"
+    return Failure(error=error, status=trouble.status, retry_after=1 if limited else None)
 
 
 def _refusal(failure: Failure) -> Answer:

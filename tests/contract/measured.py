@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-from bot.rollout.model import SideFigures
+from bot.rollout.figures import SideFigures
+from bot.rollout.preflight import Callers, Telemetry, Traffic
 from sandbox.processes import LOOPBACK, Program, answers, find_program, free_port
 
 NOW = 1_750_000_000
@@ -76,6 +77,8 @@ def gone(scrape: int) -> float | None:
 HTTP_500 = {"response_code": "500"}
 GRPC_UNAVAILABLE = {"grpc_response_status": "14"}
 GRPC_NOT_FOUND = {"grpc_response_status": "5"}
+FROM_GATEWAY = {"reporter": "source", "destination_service": "reviews.called.svc.cluster.local"}
+FROM_PAGE = {**FROM_GATEWAY, "source_workload": "productpage-v1"}
 BUCKET = "istio_request_duration_milliseconds_bucket"
 
 SERIES: Sequence[Series] = (
@@ -109,6 +112,25 @@ SERIES: Sequence[Series] = (
     Series(namespace="idle", workload=CANARY, value=growing(0), metric=BUCKET, labels={"le": "+Inf"}),
     Series(namespace="gone", workload=PRIMARY, value=growing(10)),
     Series(namespace="gone", workload=CANARY, value=gone),
+    Series(namespace="born", workload=PRIMARY, value=growing(10)),
+    Series(namespace="born", workload=CANARY, value=lambda scrape: 20 * (scrape + 3) if scrape >= -2 else None),
+    # What the callers' own proxies say: a page inside the mesh, the gateway, and requests to another Service.
+    Series(namespace="called", workload=CANARY, value=growing(1), labels=FROM_PAGE),
+    Series(namespace="called", workload=PRIMARY, value=born(-3, 7), labels=FROM_PAGE),
+    Series(namespace="called", workload=PRIMARY, value=growing(99), labels=FROM_GATEWAY),
+    Series(namespace="called", workload="unknown", value=growing(2), labels=FROM_GATEWAY),
+    Series(namespace="called", workload=PRIMARY, value=growing(99), labels={**FROM_PAGE, "destination_service": "x"}),
+    # Every proxy shows itself from its start; one of two pods of each side is scraped, and one of a longer name.
+    *(
+        Series(
+            namespace="busy",
+            workload=workload,
+            value=lambda _: 1,
+            metric="istio_build",
+            labels={"component": "proxy", "namespace": "busy", "pod": f"{workload}-5d8f-abcde"},
+        )
+        for workload in (PRIMARY, CANARY, f"{CANARY}-next")
+    ),
     Series(namespace="busy", workload=PRIMARY, value=lambda _: 1, metric="queue_lag"),
     Series(namespace="busy", workload=CANARY, value=lambda _: 42, metric="queue_lag"),
 )
@@ -124,6 +146,18 @@ EXPECTED: Mapping[str, SideFigures] = {
     "idle/reviews-v2": SideFigures(requests=0, errors=0, buckets={5.0: 0, inf: 0}),
     "gone/reviews-v1": SideFigures(requests=80, errors=0),
 }
+
+# The canary's are of the last two minutes; the service's of an hour, which is all that these series have seen.
+CALLERS = Callers(of_canary={"productpage-v1": 8}, of_service={"productpage-v1": 1040 + 7})
+
+# The last ten minutes are all that these series have seen.
+TELEMETRY = Telemetry(
+    traffic=(Traffic(source="istio-ingressgateway", requests=840, protocol=""),),
+    reporters=frozenset({"destination"}),
+    bounds={CANARY: frozenset({500.0, inf})},
+    scraped=frozenset({f"{PRIMARY}-5d8f-abcde", f"{CANARY}-5d8f-abcde"}),
+    age=0.0,
+)
 
 
 def serve(directory: Path) -> Iterator[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +14,11 @@ from typing import Any
 import pytest
 
 from bot.adapters.istio import IstioMesh
-from bot.adapters.kube import Kube, Unanswered
-from bot.adapters.routes import OWNER, RESTORE
-from bot.controller.ports import Mesh, MeshSight
+from bot.adapters.kube import Kube
+from bot.adapters.kube_answers import Unanswered
+from bot.adapters.kube_cache import CachedReads
+from bot.adapters.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
+from bot.controller.ports import Mesh, MeshSight, Pulse
 from bot.rollout.errors import Contended, Fault, Refusal
 from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
@@ -44,17 +49,34 @@ def api() -> Iterator[KubeApi]:
         yield api.load(bookinfo.objects())
 
 
-@pytest.fixture(params=["memory", "kubernetes"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+@pytest.fixture(params=["memory", "kubernetes", "cached"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "memory":
         memory = InMemoryMesh()
-        return World(mesh=memory, read=memory.virtual_service, edit=memory.edit)
+        yield World(mesh=memory, read=memory.virtual_service, edit=memory.edit)
+        return
     api: KubeApi = request.getfixturevalue("api")
-    return World(
-        mesh=IstioMesh(kube_of(api, tmp_path), lambda: 0.0),
-        read=lambda: live(api),
-        edit=lambda by, change: edit(api, by, change),
-    )
+    kube = kube_of(api, tmp_path)
+    with closing(CachedReads(kube)) as reads:
+
+        def edited(by: str, change: Change) -> None:
+            edit(api, by, change)
+            if request.param == "cached":  # what others do is seen as soon as the watch has told of it
+                await_version(reads, live(api))
+
+        cached = reads if request.param == "cached" else None
+        yield World(mesh=IstioMesh(kube, lambda: 0.0, reads=cached), read=lambda: live(api), edit=edited)
+
+
+def await_version(reads: CachedReads, vs: dict[str, Any], seconds: float = 5.0) -> None:
+    pause, deadline = threading.Event(), time.monotonic() + seconds
+    while (reads.get("VirtualService", "default", "reviews") or {})["metadata"]["resourceVersion"] != _version(vs):
+        assert time.monotonic() < deadline, "the watch never told of the edit"
+        pause.wait(0.005)
+
+
+def _version(vs: dict[str, Any]) -> str:
+    return str(vs["metadata"]["resourceVersion"])
 
 
 def kube_of(api: KubeApi, directory: Path, warnings: list[str] | None = None) -> Kube:
@@ -83,6 +105,10 @@ def weights(canary: int) -> Change:
         primary_entry["weight"], canary_entry["weight"] = 100 - canary, canary
 
     return change
+
+
+def annotation(name: str, text: str) -> Change:
+    return lambda vs: vs["metadata"]["annotations"].update({name: text})
 
 
 def without_bookkeeping(vs: dict[str, Any]) -> dict[str, Any]:
@@ -151,11 +177,33 @@ def test_stripped_annotations_come_back_with_the_next_route(world: World) -> Non
     assert {OWNER, RESTORE} <= world.read()["metadata"]["annotations"].keys()
 
 
+def test_a_mark_that_another_took_is_overwritten_only_by_who_names_it(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, OTHER, RECORDED)
+    with pytest.raises(Contended, match="belongs to rollout r-2"):
+        world.mesh.route(TARGET, HOME, ME, RECORDED, over=RolloutId("r-3"))
+    world.mesh.route(TARGET, HOME, ME, RECORDED, over=OTHER)
+    sight = world.mesh.look(TARGET)
+    assert (sight.routes, sight.owner, sight.marked) == (HOME, ME, True)
+
+
+@pytest.mark.parametrize("damage", [lambda marks: marks.pop(RESTORE), lambda marks: marks.update({RESTORE: "{"})])
+def test_a_record_that_is_gone_or_damaged_is_seen_and_written_again(
+    world: World, damage: Callable[[dict[str, str]], object]
+) -> None:
+    world.mesh.route(TARGET, MIRROR, ME, RECORDED)
+    world.edit("maya", lambda vs: damage(vs["metadata"]["annotations"]))
+    assert not world.mesh.look(TARGET).marked
+    with pytest.raises(Contended, match="already mirrors"):  # as far as its marks say, somebody else does
+        world.mesh.route(TARGET, MIRROR, ME, RECORDED)
+    world.mesh.route(TARGET, MIRROR, ME, RECORDED, again=True)
+    assert world.mesh.look(TARGET) == MeshSight(routes=MIRROR, owner=ME, writer=world.mesh.look(TARGET).writer)
+
+
 def test_previews_write_nothing_and_pass_the_rehearsal(world: World) -> None:
     before = world.read()
     objects = [world.mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES]
     objects.append(world.mesh.preview_release(TARGET, HOME))
-    assert list(world.mesh.rehearse(TARGET, objects)) == []
+    assert world.mesh.rehearse(TARGET, objects).refusals == ()
     assert world.read() == before
     world.mesh.route(TARGET, MIRROR, ME, RECORDED)
     assert without_bookkeeping(world.read()) == without_bookkeeping(objects[0])
@@ -237,10 +285,11 @@ def test_a_rehearsal_tells_what_the_server_would_refuse(api: KubeApi, tmp_path: 
     mesh = IstioMesh(kube_of(api, tmp_path), lambda: 0.0)
     typo = mesh.preview(TARGET, MIRROR, ME, RECORDED)
     typo["spec"]["http"][0]["mirror_percentage"] = {"value": 1}
-    (unknown,) = mesh.rehearse(TARGET, [typo])
+    (unknown,) = mesh.rehearse(TARGET, [typo]).refusals
     assert 'unknown field "spec.http[0].mirror_percentage"' in unknown
     api.forbid(verb="update", kind="VirtualService")
-    (forbidden,) = mesh.rehearse(TARGET, [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES])
+    stages = [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES]
+    (forbidden,) = mesh.rehearse(TARGET, stages).refusals
     assert "forbidden" in forbidden
     assert api.token not in forbidden
 
@@ -255,9 +304,66 @@ def test_admission_warnings_are_heard(api: KubeApi, tmp_path: Path) -> None:
     )
 
 
+def test_a_rehearsal_tells_what_admission_warns_of_once_and_to_nobody_else(api: KubeApi, tmp_path: Path) -> None:
+    heard: list[str] = []
+    mesh = IstioMesh(kube_of(api, tmp_path, heard), lambda: 0.0)
+    rehearsal = mesh.rehearse(TARGET, [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES])
+    (warning,) = rehearsal.warnings
+    assert "legacy gatewayName" in warning
+    assert (rehearsal.refusals, heard) == ((), [])
+
+
 def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:
     with KubeApi(istio_versions=("v1alpha3", "v1beta1")) as api:
         kube = kube_of(api.load(bookinfo.objects()), tmp_path)
         IstioMesh(kube, lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
         assert kube.istio_version() == "v1beta1"
         assert IstioMesh(kube, lambda: 0.0).look(TARGET).routes == QUARTER
+
+
+# Signs of life
+
+
+def test_a_beat_changes_the_heartbeat_and_nothing_else(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.edit("maya", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: "17", "team": "books"}))
+    before = world.read()
+    world.mesh.beat(TARGET, ME)
+    after = world.read()
+    assert after["metadata"]["annotations"] == before["metadata"]["annotations"] | {HEARTBEAT: "0"}
+    assert after["spec"] == before["spec"]
+
+
+def test_a_beat_is_seen_as_a_pulse(world: World) -> None:
+    assert world.mesh.pulse("default", "reviews") is None
+    assert world.mesh.pulse("default", "elsewhere") is None
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.edit("maya", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: "17"}))
+    assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="17")
+    world.mesh.beat(TARGET, ME)
+    assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="0")
+
+
+@pytest.mark.parametrize("owner", [OTHER, None])
+def test_nothing_is_written_for_a_rollout_that_does_not_hold_the_object(world: World, owner: RolloutId | None) -> None:
+    if owner:
+        world.mesh.route(TARGET, QUARTER, owner, RECORDED)
+    before = world.read()
+    world.mesh.beat(TARGET, ME)
+    assert world.read() == before
+
+
+def test_an_edit_between_read_and_beat_is_not_overwritten(api: KubeApi, tmp_path: Path) -> None:
+    IstioMesh(kube_of(api, tmp_path), lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
+    mesh = meddled(api, tmp_path, weights(70))
+    with pytest.raises(Contended):
+        mesh.beat(TARGET, ME)
+    assert mesh.look(TARGET).routes == Routes(canary=70)
+
+
+def test_a_mark_that_is_not_the_watchdogs_hand_is_no_rescue(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    of_another = '{"rollout": "r-2", "at": 1, "silence": 2, "deed": "home"}'
+    for text in ("{", "[]", "{}", "null", '{"rollout": "r-1", "at": 1, "silence": 2, "deed": "?"}', of_another):
+        world.edit("maya", annotation(WATCHDOG, text))
+        assert world.mesh.look(TARGET).rescue is None

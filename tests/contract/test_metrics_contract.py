@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from math import inf
+from typing import Any
 
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.controller.ports import Metrics
+from bot.adapters.prometheus_link import PrometheusLink, Query
+from bot.controller.ports import Metrics, Window
 from bot.rollout.errors import Fault
-from bot.rollout.model import Figures, Phase, Rollout
-from bot.rollout.service import CustomGate, GateLimits, Service
+from bot.rollout.figures import Figures, SideFigures, UserView
+from bot.rollout.model import Phase, Rollout, RolloutId
+from bot.rollout.service import CustomGate, GateLimits, MetricsSource, Service
 from tests.contract.examples import rollout, target
-from tests.contract.measured import CANARY, EXPECTED, NOW, PRIMARY, WINDOW, serve
+from tests.contract.measured import CALLERS, CANARY, EXPECTED, NOW, PRIMARY, SCRAPE, TELEMETRY, WINDOW, serve
 from tests.fakes.metrics import FakeMetrics
 
 pytestmark = pytest.mark.sandbox
 
+SITUATIONS = ["busy", "first-error", "restarted", "idle", "gone", "never-there"]
+PER_SCRAPE: dict[str, Any] = {"requests": 21, "errors": 1, "buckets": {500.0: 15, inf: 21}}
 LAG = CustomGate(name="lag", query='max(queue_lag{destination_workload="$deployment"})', maximum=100)
 
 
@@ -31,7 +38,7 @@ def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def prometheus(prometheus_url: str) -> Iterator[PrometheusMetrics]:
-    metrics = PrometheusMetrics(prometheus_url)
+    metrics = PrometheusMetrics(PrometheusLink(prometheus_url))
     yield metrics
     metrics.close()
 
@@ -39,41 +46,120 @@ def prometheus(prometheus_url: str) -> Iterator[PrometheusMetrics]:
 @pytest.fixture(params=["fake", "prometheus"])
 def metrics(request: pytest.FixtureRequest) -> Metrics:
     if request.param == "fake":
-        return FakeMetrics(sides=dict(EXPECTED), custom={"lag": 42.0})
+        past = {name: replace(side, **PER_SCRAPE) for name, side in EXPECTED.items() if name == f"busy/{CANARY}"}
+        return FakeMetrics(
+            sides=dict(EXPECTED), past=past, custom={"lag": 42.0}, callers_seen=CALLERS, telemetry_seen=TELEMETRY
+        )
     real: PrometheusMetrics = request.getfixturevalue("prometheus")
     return real
 
 
-@pytest.mark.parametrize("situation", ["busy", "first-error", "restarted", "idle", "gone", "never-there"])
+@pytest.mark.parametrize("situation", SITUATIONS)
 def test_both_sides_are_counted_exactly_and_no_data_is_not_zero(metrics: Metrics, situation: str) -> None:
-    figures = metrics.read(_rollout(situation), NOW - WINDOW, NOW)
+    figures = read(metrics, _rollout(situation))
 
     assert figures == Figures(
         start=NOW - WINDOW,
         end=NOW,
         primary=EXPECTED.get(f"{situation}/{PRIMARY}"),
         canary=EXPECTED.get(f"{situation}/{CANARY}"),
-        coverage=figures.coverage,
     )
 
 
-def test_coverage_is_read_while_requests_are_mirrored_and_only_then(metrics: Metrics) -> None:
-    mirroring = metrics.read(_rollout("busy"), NOW - WINDOW, NOW)
-    shifting = metrics.read(_rollout("busy", phase=Phase.SHIFTING, stage=1), NOW - WINDOW, NOW)
+def test_each_side_says_when_it_was_scraped(metrics: Metrics) -> None:
+    canary = read(metrics, _rollout("busy")).canary
 
-    assert mirroring.coverage == pytest.approx(1.0)
-    assert shifting.coverage is None
+    assert canary is not None
+    assert (canary.first, canary.last) == (NOW - WINDOW, NOW)
 
 
-def test_a_workloads_past_is_read_by_its_name(metrics: Metrics) -> None:
-    service = _service("busy")
+def test_a_side_that_was_not_there_when_the_window_began_says_so(prometheus: PrometheusMetrics) -> None:
+    canary = read(prometheus, _rollout("born")).canary
 
-    assert metrics.history(service, CANARY, WINDOW, NOW) == EXPECTED[f"busy/{CANARY}"]
-    assert metrics.history(service, "reviews-v9", WINDOW, NOW) is None
+    assert canary == SideFigures(requests=60, errors=0)
+    assert (canary.first, canary.last) == (None, NOW)
+
+
+def test_all_rollouts_of_the_same_times_are_read_together(metrics: Metrics) -> None:
+    rollouts = [replace(_rollout(situation), id=RolloutId(situation)) for situation in SITUATIONS]
+
+    answers = metrics.read([Window(rollout=one, since=NOW - WINDOW, until=NOW) for one in rollouts])
+
+    assert answers == {one.id: read(metrics, one) for one in rollouts}
+
+
+def test_a_thousand_rollouts_cost_two_queries_and_fit_in_them(prometheus_url: str) -> None:
+    asked: list[int] = []
+    link = PrometheusLink(prometheus_url)
+
+    class Counting:
+        def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
+            asked.append(len(queries))
+            return link.ask(queries)
+
+    many = [
+        replace(
+            _rollout("busy"), id=RolloutId(f"r{n}"), target=replace(target("busy"), canary_deployment=f"reviews-v{n}")
+        )
+        for n in range(1000)
+    ]
+    answers = PrometheusMetrics(Counting()).read([Window(rollout=one, since=NOW - WINDOW, until=NOW) for one in many])  # type: ignore[arg-type]  # the part that reads
+    link.close()
+
+    assert asked == [2]
+    second = answers[RolloutId("r2")]
+    assert isinstance(second, Figures)
+    assert second.canary == EXPECTED[f"busy/{CANARY}"]
+
+
+def test_a_workloads_past_is_read_in_rows(metrics: Metrics) -> None:
+    rows = metrics.rows(_service("busy"), [CANARY, "reviews-v9"], NOW - WINDOW, NOW)
+
+    assert rows == {CANARY: [SideFigures(**PER_SCRAPE)] * 8, "reviews-v9": [None] * 8}
+
+
+def test_where_users_went_is_counted_by_those_who_sent_them(prometheus: PrometheusMetrics) -> None:
+    assert read(prometheus, _rollout("called")).users == UserView(canary=8, primary=7 + 8 * 99, nowhere=16)
+    assert read(prometheus, _rollout("busy")).users is None
+
+
+def test_callers_are_counted_by_their_own_proxies_and_the_way_in_is_no_caller(metrics: Metrics) -> None:
+    assert metrics.callers(_service("called"), CANARY, NOW) == CALLERS
+
+
+def test_the_way_in_may_be_named(prometheus: PrometheusMetrics) -> None:
+    named = replace(_service("called"), metrics=MetricsSource(source_workload="productpage-.*"))
+
+    assert prometheus.callers(named, CANARY, NOW).of_service == {"istio-ingressgateway": 2 * 1000 + (99 + 2) * 40}
+
+
+def test_what_is_known_of_both_sides_before_a_start(metrics: Metrics) -> None:
+    assert replace(metrics.telemetry(_service("busy"), CANARY, NOW), clock=None) == TELEMETRY
+
+
+def test_the_primary_is_known_whoever_counts_and_calls_it(prometheus: PrometheusMetrics) -> None:
+    source = MetricsSource(reporter="source", source_workload="istio-ingressgateway")
+    before = time.time()
+    found = prometheus.telemetry(replace(_service("called"), metrics=source), CANARY, NOW)
+    after = time.time()
+
+    assert {one.source: one.requests for one in found.traffic} == {
+        "istio-ingressgateway": 99 * 40,
+        "productpage-v1": 7 + 99 * 40,
+    }
+    assert found.reporters == {"source"}
+    assert (dict(found.bounds), found.scraped) == ({}, frozenset())
+    assert found.clock is not None
+    assert before - 1 <= found.clock <= after + 1
+
+
+def test_a_prometheus_that_is_down_knows_nothing_of_either_side() -> None:
+    with pytest.raises(Fault, match="cannot be reached"):
+        PrometheusMetrics(PrometheusLink("http://127.0.0.1:1")).telemetry(_service("busy"), CANARY, NOW)
 
 
 def test_a_custom_query_is_asked_about_the_side_being_judged(metrics: Metrics) -> None:
-    figures = metrics.read(_rollout("busy", LAG), NOW - WINDOW, NOW)
+    figures = read(metrics, _rollout("busy", LAG))
 
     assert figures.custom == {"lag": 42.0}
     metrics.ping()
@@ -82,7 +168,7 @@ def test_a_custom_query_is_asked_about_the_side_being_judged(metrics: Metrics) -
 def test_during_the_switchback_a_custom_query_is_asked_about_the_primary(prometheus: PrometheusMetrics) -> None:
     returning = _rollout("busy", LAG, phase=Phase.SWITCHING_BACK, stage=2)
 
-    assert prometheus.read(returning, NOW - WINDOW, NOW).custom == {"lag": 1.0}
+    assert read(prometheus, returning).custom == {"lag": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -103,29 +189,23 @@ def test_during_the_switchback_a_custom_query_is_asked_about_the_primary(prometh
 def test_only_one_finite_number_is_a_custom_querys_value(
     prometheus: PrometheusMetrics, query: str, value: float | None
 ) -> None:
-    figures = prometheus.read(_rollout("busy", CustomGate(name="own", query=query)), NOW - WINDOW, NOW)
+    figures = read(prometheus, _rollout("busy", CustomGate(name="own", query=query)))
 
     assert figures.custom == {"own": value}
     assert figures.canary == EXPECTED[f"busy/{CANARY}"]  # a team's mistake does not blind the other gates
 
 
-def test_a_window_that_has_not_begun_holds_no_data(prometheus: PrometheusMetrics) -> None:
-    figures = prometheus.read(_rollout("busy", LAG), NOW, NOW)
-
-    assert figures == Figures(start=NOW, end=NOW, primary=None, canary=None, custom={"lag": None})
-
-
 def test_a_prometheus_that_is_down_is_a_fault() -> None:
     with pytest.raises(Fault, match=r"^Prometheus: cannot be reached \(ConnectionError\)\.$"):
-        PrometheusMetrics("http://admin:hunter2@127.0.0.1:1").ping()
+        PrometheusMetrics(PrometheusLink("http://admin:hunter2@127.0.0.1:1")).ping()
 
 
 def test_a_prometheus_that_hangs_is_a_fault_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        metrics = PrometheusMetrics(f"http://127.0.0.1:{silent.getsockname()[1]}", query_seconds=0.2)
+        metrics = PrometheusMetrics(PrometheusLink(f"http://127.0.0.1:{silent.getsockname()[1]}", query_seconds=0.2))
 
         with pytest.raises(Fault, match=r"^Prometheus: did not answer within 0\.2 seconds\.$"):
-            metrics.read(_rollout("busy"), NOW - WINDOW, NOW)
+            read(metrics, _rollout("busy"))
 
 
 def test_a_query_prometheus_refuses_is_a_fault(prometheus: PrometheusMetrics) -> None:
@@ -133,7 +213,7 @@ def test_a_query_prometheus_refuses_is_a_fault(prometheus: PrometheusMetrics) ->
     unreadable = replace(unreadable, metrics=replace(unreadable.metrics, source_workload="("))
 
     with pytest.raises(Fault, match=r"^Prometheus: refuses the query for [a-z ]+ \(HTTP 400\)\.$"):
-        prometheus.read(unreadable, NOW - WINDOW, NOW)
+        read(prometheus, unreadable)
 
 
 def test_another_server_at_its_address_is_a_fault_and_gets_the_configured_headers() -> None:
@@ -151,14 +231,23 @@ def test_another_server_at_its_address_is_a_fault_and_gets_the_configured_header
 
     with HTTPServer(("127.0.0.1", 0), Portal) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        metrics = PrometheusMetrics(
+        link = PrometheusLink(
             f"http://127.0.0.1:{server.server_port}/", bearer="token", headers={"X-Scope-OrgID": "shop"}
         )
+        metrics = PrometheusMetrics(link)
         with pytest.raises(Fault, match="gave an answer to the query for liveness that is not its API's"):
             metrics.ping()
         server.shutdown()
 
     assert seen == [("Bearer token", "shop")]
+
+
+def read(metrics: Metrics, one: Rollout) -> Figures:
+    """The figures of a window that ends now; a fault is raised."""
+    answer = metrics.read([Window(rollout=one, since=NOW - WINDOW, until=NOW)])[one.id]
+    if isinstance(answer, Fault):
+        raise answer
+    return answer
 
 
 def _rollout(namespace: str, *gates: CustomGate, phase: Phase = Phase.MIRRORING, stage: int = 0) -> Rollout:
@@ -168,6 +257,7 @@ def _rollout(namespace: str, *gates: CustomGate, phase: Phase = Phase.MIRRORING,
 def _service(namespace: str) -> Service:
     return Service(
         name="reviews",
+        metrics=MetricsSource(scrape_interval=SCRAPE),
         namespace=namespace,
         channel="C0RELEASES",
         virtual_service="reviews",

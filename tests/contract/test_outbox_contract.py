@@ -6,31 +6,106 @@ import pytest
 
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_link import connect
+from bot.adapters.redis_store import RedisStore
+from bot.adapters.stored import CARDS, WORDS
 from bot.controller.ports import CardRef
 from bot.rollout.errors import Fault
 from bot.rollout.model import RolloutId
-from tests.contract.conftest import Shelf
+from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
 
 
-def test_every_change_posts_its_entries_and_then_the_card(shelf: Shelf) -> None:
+def test_every_entry_is_a_letter_and_the_card_has_one_however_often_it_changes(shelf: Shelf) -> None:
     created = shelf.store.create(rollout(), [entry("one"), entry("two")])
     shelf.store.save(created)
 
     letters = shelf.outbox.pending()
 
-    assert [(letter.revision, letter.entry) for letter in letters] == [
-        (1, entry("one")),
-        (1, entry("two")),
-        (1, None),
-        (2, None),
+    assert [(letter.revision, letter.number, letter.entry) for letter in letters] == [
+        (1, 0, entry("one")),
+        (1, 1, entry("two")),
+        (2, 0, None),
     ]
     assert {(letter.key, letter.rollout_id) for letter in letters} == {("default/reviews", "r1")}
+
+
+def test_a_card_that_changed_while_it_was_shown_stays_out_of_date(shelf: Shelf) -> None:
+    created = shelf.store.create(rollout(), [])
+    shown = shelf.outbox.pending()
+    shelf.store.save(created)
+
+    shelf.outbox.done(shown)
+    assert [letter.revision for letter in shelf.outbox.pending()] == [2]
+
+    shelf.outbox.done(shelf.outbox.pending())
+    assert list(shelf.outbox.pending()) == []
+
+
+def test_cards_that_have_been_out_of_date_for_longest_come_first(shelf: Shelf) -> None:
+    first = shelf.store.create(rollout(1, service="reviews"), [])
+    second = shelf.store.create(rollout(2, service="details"), [])
+    shown = shelf.outbox.pending()
+    shelf.store.save(first)
+    shelf.store.save(second)
+
+    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r1", "r2"]
+    shelf.outbox.done(shown[:1])  # it has changed meanwhile: its turn is over, its letter is not
+
+    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r2", "r1"]
+
+
+def test_tries_to_post_a_letter_are_counted_until_their_outcome_is_known(shelf: Shelf) -> None:
+    shelf.store.create(rollout(), [entry("one")])
+    word, card = shelf.outbox.pending()
+
+    for letter, count in ((word, 1), (word, 2), (word, 2), (card, 1)):
+        shelf.outbox.note_tries(letter, count)
+    assert [shelf.outbox.tries(word), shelf.outbox.tries(card)] == [2, 1]
+
+    shelf.outbox.done([word])
+    shelf.outbox.remember_card("default/reviews", RolloutId("r1"), CardRef(channel="C0", ts="1.0"))
+    assert [shelf.outbox.tries(word), shelf.outbox.tries(card)] == [0, 0]
+
+
+def test_letters_whose_place_in_the_index_was_lost_are_found_again(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    link = connect(redis_server.url)
+    store, outbox = RedisStore(link), RedisOutbox(link)
+    store.create(rollout(), [entry("one")])
+    redis_server.client.delete(WORDS, CARDS)
+    assert list(outbox.pending()) == []
+
+    store.reindex()
+
+    assert [letter.id.partition(":")[0] for letter in outbox.pending()][1:] == ["card"]
+    assert len(outbox.pending()) == 2
+
+
+def test_asking_a_thousand_quiet_services_asks_none_of_them(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    link = connect(redis_server.url)
+    store, outbox = RedisStore(link), RedisOutbox(link)
+    for number in range(50):
+        store.create(rollout(number, service=f"s{number}"), [entry("one")])
+    outbox.done(outbox.pending(1000))
+    outbox.pending(1000)
+    before = redis_server.client.info("commandstats")
+
+    assert list(outbox.pending(1000)) == []
+
+    after = redis_server.client.info("commandstats")
+    calls = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
+    assert {name: count for name, count in calls.items() if count} == {
+        "cmdstat_smembers": 1,
+        "cmdstat_zrange": 1,
+        "cmdstat_info": 1,
+    }
 
 
 def test_a_delivered_letter_is_gone_and_the_others_keep_their_order(shelf: Shelf) -> None:
     shelf.store.create(rollout(), [entry("one"), entry("two"), entry("three")])
     first, second, *rest = shelf.outbox.pending()
+    assert len(rest) == 2
 
     shelf.outbox.done([second])
     shelf.outbox.done([second])  # delivering is repeated after a crash; forgetting may be too
@@ -44,7 +119,7 @@ def test_a_service_with_many_letters_keeps_no_other_waiting(shelf: Shelf) -> Non
 
     texts = [letter.entry.text for letter in shelf.outbox.pending(limit=4) if letter.entry]
 
-    assert texts == ["0", "mine", "1"]
+    assert texts == ["0", "mine", "1", "2"]
 
 
 def test_done_and_pending_are_content_with_nothing(shelf: Shelf) -> None:

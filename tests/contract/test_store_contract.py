@@ -12,6 +12,7 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.stored import SERVICES, Keys
 from bot.rollout.errors import Fault, Refusal, Stale
 from bot.rollout.model import Phase, RolloutId
+from tests.builders import MAYA
 from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
 
@@ -55,7 +56,29 @@ def test_a_change_from_an_old_copy_is_stale_and_writes_nothing(shelf: Shelf) -> 
 
     assert shelf.store.active("default/reviews") == new == replace(old, stage=1, revision=2)
     assert list(shelf.store.story("default/reviews", old.id)) == [entry("on")]
-    assert [letter.entry for letter in shelf.outbox.pending()] == [None, entry("on"), None]
+    assert [letter.entry for letter in shelf.outbox.pending()] == [entry("on"), None]
+
+
+def test_a_write_with_an_older_lease_than_the_services_newest_is_refused_and_writes_nothing(shelf: Shelf) -> None:
+    first = shelf.store.create(rollout(), [], fence=7)
+    second = shelf.store.save(first, fence=7)
+    third = shelf.store.save(second, fence=9)
+
+    with pytest.raises(Stale, match="old lease"):
+        shelf.store.save(third, [entry("from a replica that leads no more")], fence=8)
+
+    assert shelf.store.active("default/reviews") == third
+    assert list(shelf.store.story("default/reviews", first.id)) == []
+
+
+def test_what_people_ask_for_needs_no_lease_and_a_lease_of_one_service_says_nothing_about_another(shelf: Shelf) -> None:
+    led = shelf.store.create(rollout(1, service="reviews"), [], fence=9)
+    other = shelf.store.create(rollout(2, service="details"), [], fence=3)
+
+    by_hand = shelf.store.save(led, [entry("paused")])
+
+    assert shelf.store.save(by_hand, fence=9).revision == 3
+    assert shelf.store.save(other, fence=3).revision == 2
 
 
 def test_a_rollout_that_was_never_created_cannot_be_saved(shelf: Shelf) -> None:
@@ -101,6 +124,31 @@ def test_live_rollouts_of_all_services_come_oldest_first(shelf: Shelf) -> None:
     assert list(shelf.store.live()) == [first, second, third]
 
 
+def test_some_of_the_live_rollouts_are_read_by_their_services(shelf: Shelf) -> None:
+    reviews = shelf.store.create(rollout(1, service="reviews"), [])
+    ratings = shelf.store.create(rollout(2, service="ratings"), [])
+    details = shelf.store.create(rollout(3, service="details"), [])
+    shelf.store.save(replace(details, phase=Phase.ABORTED))
+
+    busy = shelf.store.busy()
+
+    assert busy == {reviews.key: reviews.id, ratings.key: ratings.id}
+    assert list(shelf.store.live({ratings.key: ratings.id})) == [ratings]
+    assert list(shelf.store.live({details.key: details.id})) == []
+    assert list(shelf.store.live({})) == []
+
+
+def test_what_another_process_has_written_since_is_what_is_read(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    store, other = RedisStore(connect(redis_server.url)), RedisStore(connect(redis_server.url))
+    ours = store.create(rollout(), [])
+    assert list(store.live()) == [ours]
+
+    theirs = other.save(replace(ours, paused_by=MAYA))
+
+    assert list(store.live()) == [theirs]
+
+
 def test_what_is_not_there_is_none_or_empty(shelf: Shelf) -> None:
     assert shelf.store.active("default/reviews") is None
     assert shelf.store.load("default/reviews", RolloutId("r9")) is None
@@ -127,10 +175,10 @@ def test_one_unreadable_rollout_does_not_hide_the_others(redis_server: Server) -
     kept = store.create(rollout(2), [])
     name = Keys(service=newer.key).rollout(newer.id)
     document = str(redis_server.client.get(name))
-    redis_server.client.set(name, document.replace('{"schema":1,', '{"schema":2,'))
+    redis_server.client.set(name, document.replace('{"schema":2,', '{"schema":3,'))
 
     assert list(store.live()) == [kept]
-    with pytest.raises(Fault, match=r"holds rollout r1 in schema 2, written by a newer canary-bot"):
+    with pytest.raises(Fault, match=r"holds rollout r1 in schema 3, written by a newer canary-bot"):
         store.active(newer.key)
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.adapters.kube import Kube
+from bot.adapters.kube import Kube, Reads
+from bot.adapters.kube_answers import Unanswered
+from bot.adapters.kube_cache import CachedReads
 from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
-from bot.controller.ports import Workloads
-from bot.rollout.errors import Fault
-from bot.rollout.model import PodTemplate, Progress, SideSight, Template
+from bot.controller.ports import Rehearsal, Workloads
+from bot.rollout.errors import Fault, Refusal
+from bot.rollout.model import PodTemplate, Template
+from bot.rollout.preflight import examine
+from bot.rollout.sights import Progress, SideSight
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_service, a_target
 from tests.fakes.workloads import InMemoryWorkloads
@@ -50,21 +58,41 @@ def kube(api: KubeApi, tmp_path: Path) -> Kube:
     return Kube.connect(str(api.write_kubeconfig(tmp_path / "kubeconfig")))
 
 
-@pytest.fixture(params=["memory", "kubernetes"])
-def world(request: pytest.FixtureRequest) -> World:
+@pytest.fixture(params=["memory", "kubernetes", "cached"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "memory":
         labelled = {"reviews-v1": replace(RECORDED, labels={"version": "v1"}), "reviews-v2": CANARY}
         memory = InMemoryWorkloads(labelled)
-        return World(workloads=memory, finish=memory.finish, settle=lambda: None)
+        yield World(workloads=memory, finish=memory.finish, settle=lambda: None)
+        return
     api: KubeApi = request.getfixturevalue("api")
     api.deployments.start_seconds("default", "reviews-v1", None)  # new pods wait, for ever until told
-
-    def finish(name: str) -> None:
-        api.deployments.start_seconds("default", name, 0.02)
-        assert rolled(api)
-
     kube: Kube = request.getfixturevalue("kube")
-    return World(workloads=KubeWorkloads(kube), finish=finish, settle=lambda: rolled(api, "reviews-v2"))
+    with closing(CachedReads(kube)) as reads:
+
+        def settle(*names: str) -> None:
+            assert rolled(api, *names)
+            if request.param == "cached":  # what others do is seen as soon as the watches have told of it
+                await_same(reads, kube)
+
+        def finish(name: str) -> None:
+            api.deployments.start_seconds("default", name, 0.02)
+            settle()
+
+        workloads = KubeWorkloads(kube, reads=reads if request.param == "cached" else None)
+        yield World(workloads=workloads, finish=finish, settle=lambda: settle("reviews-v2"))
+
+
+def await_same(reads: CachedReads, kube: Kube, seconds: float = 5.0) -> None:
+    pause, deadline = threading.Event(), time.monotonic() + seconds
+    while any(_versions(reads, kind) != _versions(kube, kind) for kind in ("Deployment", "ReplicaSet", "Pod")):
+        assert time.monotonic() < deadline, "the watches never told of it all"
+        pause.wait(0.005)
+
+
+def _versions(reads: Reads, kind: str) -> dict[str, str]:
+    found = reads.list(kind, "default")
+    return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
 
 
 def rolled(api: KubeApi, *names: str) -> bool:
@@ -135,6 +163,11 @@ def test_a_preview_is_the_patch_and_writes_nothing(world: World) -> None:
     assert world.look()[0] == a_side(Template.RECORDED, V1)
 
 
+def test_a_rehearsed_upgrade_writes_nothing(world: World) -> None:
+    assert world.workloads.rehearse(TARGET, UPGRADED) == Rehearsal()
+    assert world.look()[0] == a_side(Template.RECORDED, V1)
+
+
 def test_a_canary_is_scaled_to_zero_once_and_is_not_ready_then(world: World) -> None:
     world.workloads.scale_canary_down(TARGET)
     world.workloads.scale_canary_down(TARGET)
@@ -142,6 +175,17 @@ def test_a_canary_is_scaled_to_zero_once_and_is_not_ready_then(world: World) -> 
     _, canary = world.look()
     assert (canary.wanted, canary.ready, canary.progress) == (0, 0, Progress.WAITING)
     assert "scaled to zero" in canary.reason
+
+
+def test_a_primary_is_scaled_up_and_never_down(world: World) -> None:
+    world.workloads.scale_primary_up(TARGET, 1)
+    assert world.look()[0].wanted == 2
+    world.workloads.scale_primary_up(TARGET, 3)
+    primary, _ = world.look()
+    assert (primary.wanted, primary.ready, primary.progress) == (3, 2, Progress.WAITING)
+    world.finish("reviews-v1")
+    world.workloads.scale_primary_up(TARGET, 3)
+    assert world.look()[0] == a_side(Template.RECORDED, V1, ready=3, wanted=3)
 
 
 def test_what_does_not_exist_is_told_by_name(world: World) -> None:
@@ -193,6 +237,53 @@ def test_a_crashing_canary_has_no_ready_pods(api: KubeApi, kube: Kube) -> None:
     assert api.store.wait_until(crashed)
     primary, canary = KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)
     assert (primary.ready, canary.ready) == (2, 0)
+    assert {(one.container, one.ended, one.waiting) for one in canary.troubles} == {
+        ("reviews", "Error", "CrashLoopBackOff")
+    }
+    assert (primary.troubles, len(canary.troubles)) == ((), 2)
+
+
+def test_a_size_that_an_autoscaler_chose_meanwhile_is_not_undone(api: KubeApi, kube: Kube, tmp_path: Path) -> None:
+    class Racing(Kube):
+        """Somebody scales to five between our read and our write, once."""
+
+        def patch(self, *args: Any, **options: Any) -> Any:
+            live = api.store.get("Deployment", "default", "reviews-v1")
+            if live is not None and live["spec"]["replicas"] != 5:
+                live["spec"]["replicas"] = 5
+                api.store.put(live)
+            return super().patch(*args, **options)
+
+    racing = Racing.connect(str(api.write_kubeconfig(tmp_path / "racing")))
+    KubeWorkloads(racing).scale_primary_up(TARGET, 3)
+    assert KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)[0].wanted == 5
+
+
+def test_who_wrote_a_template_and_which_bits_its_pods_run_are_seen(api: KubeApi, kube: Kube) -> None:
+    edited = api.store.get("Deployment", "default", "reviews-v1")
+    assert edited is not None
+    edited["spec"]["template"]["spec"]["containers"][0]["image"] = V2
+    api.replace_as("kubectl-set", edited)
+    assert rolled(api)
+    primary, canary = KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)
+    assert (primary.template, primary.writer, primary.written_at is not None) == (
+        Template.UPGRADED,
+        "kubectl-set",
+        True,
+    )
+    assert primary.digests["reviews"] == canary.digests["reviews"]
+    assert len(primary.digests["reviews"]) == 1
+    assert (primary.uid, primary.stale) == (edited["metadata"]["uid"], 0)
+
+
+def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: KubeApi, kube: Kube) -> None:
+    api.fail_next(verb="patch", kind="Deployment", status=503)
+    with pytest.raises(Unanswered):
+        KubeWorkloads(kube).rehearse(TARGET, UPGRADED)
+    api.forbid(verb="patch", kind="Deployment")
+    (refusal,) = KubeWorkloads(kube).rehearse(TARGET, UPGRADED).refusals
+    assert "Could not patch Deployment default/reviews-v1" in refusal
+    assert "forbidden" in refusal
 
 
 def test_a_survey_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> None:
@@ -204,15 +295,114 @@ def test_a_survey_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> N
     assert [one["metadata"]["name"] for one in survey.gateways] == ["reviews-gateway"]
     assert {one["metadata"]["name"] for one in survey.deployments} == {"reviews-v1", "reviews-v2", "reviews-v3"}
     assert {pod["metadata"]["labels"]["version"] for pod in survey.pods} == {"v1", "v2"}
+    assert [one["metadata"]["name"] for one in survey.gateway_pods] == ["istio-ingressgateway-0"]
     assert {obj["kind"] for obj in (*survey.deployments, *survey.pods)} == {"Deployment", "Pod"}
-    assert survey.failures == ()
-    assert api.audit == []
+    assert survey.unread == ()
+    assert all(permission.allowed for permission in survey.permissions)
+    assert {record.kind for record in api.audit} == {"SelfSubjectAccessReview"}
 
 
 def test_a_survey_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="get", kind="Gateway", namespace="istio-system")
     survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    (failure,) = survey.failures
-    assert "forbidden" in failure
-    assert survey.gateways == ()
+    (unread,) = survey.unread
+    assert (unread.kind, "forbidden" in unread.sentence) == ("Gateway", True)
+    assert (survey.gateways, survey.gateway_pods) == ((), ())
     assert len(survey.pods) == 4
+
+
+def test_a_survey_does_without_what_only_leaves_a_question_open(api: KubeApi, kube: Kube) -> None:
+    api.forbid(verb="list", kind="Pod", namespace="istio-system")
+    api.fail_next(verb="list", kind="PodDisruptionBudget", status=503)
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    assert {one.kind for one in survey.unread} == {"Gateway pod", "PodDisruptionBudget"}
+    assert survey.gateway_pods == ()
+    api.fail_next(verb="list", kind="Deployment", status=503)
+    with pytest.raises(Unanswered):
+        KubeSurveyor(kube).survey(a_service(), "v2")
+
+
+def load_virtual_service(api: KubeApi, namespace: str, name: str) -> None:
+    """One that takes every host of a Gateway that is not there."""
+    spec = {"hosts": ["*"], "gateways": [name], "http": [{"route": [{"destination": {"host": name}}]}]}
+    metadata = {"name": name, "namespace": namespace}
+    api.load([{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}])
+
+
+def test_a_survey_brings_the_virtual_services_of_every_namespace_each_once(api: KubeApi, kube: Kube) -> None:
+    load_virtual_service(api, "default", "ratings")
+    load_virtual_service(api, "shop", "reviews")  # called like ours
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    found = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in survey.virtual_services]
+    assert found == [("default", "ratings"), ("shop", "reviews")]
+    assert survey.virtual_service is not None
+    assert survey.virtual_service["metadata"]["namespace"] == "default"
+    assert {one["kind"] for one in survey.virtual_services} == {"VirtualService"}
+    assert survey.unread == ()
+
+
+def test_a_survey_does_without_the_virtual_services_of_other_namespaces(api: KubeApi, kube: Kube) -> None:
+    load_virtual_service(api, "default", "ratings")
+    load_virtual_service(api, "shop", "reviews")
+    api.forbid(verb="list", kind="VirtualService", namespace="")
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    assert [one["metadata"]["name"] for one in survey.virtual_services] == ["ratings"]
+    scene = examine(a_service(), "v2", survey)
+    assert scene.reasons == ()
+    (warning,) = scene.warnings
+    assert warning.startswith(
+        "Other namespaces' VirtualService objects could not be read, so nothing is known about them: Could not list "
+        "VirtualServices of all namespaces: virtualservices.networking.istio.io is forbidden: User "
+    )
+    assert warning.endswith("at the cluster scope. deploy/rbac.yaml has the rule that lets canary-bot read them.")
+
+
+def test_a_survey_cannot_do_without_the_virtual_services_of_its_own_namespace(api: KubeApi, kube: Kube) -> None:
+    api.forbid(verb="list", kind="VirtualService", namespace="default")
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    assert [one.kind for one in survey.unread] == ["VirtualService"]
+    with pytest.raises(Refusal, match=r"resources: \[virtualservices\], verbs: \[get, list\]"):
+        examine(a_service(), "v2", survey)
+
+
+def test_a_survey_reads_budgets(api: KubeApi, kube: Kube) -> None:
+    metadata = {"name": "reviews", "namespace": "default"}
+    spec = {"selector": {"matchLabels": {"app": "reviews"}}, "minAvailable": 1}
+    api.load([{"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}])
+    (budget,) = KubeSurveyor(kube).survey(a_service(), "v2").budgets
+    assert (budget["kind"], budget["spec"]["selector"]) == ("PodDisruptionBudget", spec["selector"])
+
+
+def test_a_survey_reads_autoscalers_and_does_without_kinds_that_the_cluster_does_not_know(
+    api: KubeApi, kube: Kube
+) -> None:
+    scaled = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "reviews-v1"}, "maxReplicas": 4}
+    metadata = {"name": "reviews", "namespace": "default"}
+    api.load(
+        [{"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": scaled}]
+    )
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    assert [one["metadata"]["name"] for one in survey.autoscalers] == ["reviews"]
+    assert (survey.http_routes, survey.unread) == ((), ())
+
+
+def test_a_survey_asks_for_every_permission_of_the_rollout(api: KubeApi, kube: Kube) -> None:
+    api.forbid(verb="update", kind="VirtualService")
+    api.forbid(verb="patch", kind="Deployment", subresource="scale")
+    survey = KubeSurveyor(kube).survey(a_service(scale_canary_down=True), "v2")
+    denied = {one.access.verb + " " + one.access.name for one in survey.permissions if one.allowed is False}
+    assert denied == {"update reviews", "patch reviews-v1", "patch reviews-v2"}
+    assert sum(one.allowed is True for one in survey.permissions) == 12
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_server_that_cannot_say_what_we_may_do_leaves_it_open(api: KubeApi, kube: Kube, status: int) -> None:
+    api.fail_next(verb="create", kind="SelfSubjectAccessReview", status=status, times=100)
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    assert {one.allowed for one in survey.permissions} == {None}
+    assert all(one.why.startswith("Could not ask what we may do") for one in survey.permissions)
+
+
+def test_preflight_has_nothing_against_the_rehearsals_own_services(kube: Kube) -> None:
+    scene = examine(a_service(), "v2", KubeSurveyor(kube).survey(a_service(), "v2"))
+    assert scene.problems == ()

@@ -17,11 +17,13 @@ from typing import Any
 from bot.controller.commands import Seen
 from bot.rollout import machine
 from bot.rollout.errors import Refusal
+from bot.rollout.freeze import Freeze
 from bot.rollout.model import Entry, Rollout, RolloutId, UserId
 from bot.rollout.plans import Overrides
 from bot.rollout.service import Service
 from tests.builders import MAYA, a_rollout, a_service
 from tests.fakes.clock import FakeClock
+from tests.fakes.freezes import InMemoryFreezes
 from tests.fakes.store import InMemoryStore
 
 NO_OVERRIDES = Overrides()
@@ -41,6 +43,7 @@ class FakeEngine:
     def __init__(self, *services: Service) -> None:
         self.clock = FakeClock()
         self.store = InMemoryStore()
+        self.frozen = InMemoryFreezes()
         self.outage: Exception | None = None
         self.asked: list[tuple[str, str, str]] = []
         self.reasons: list[str] = []
@@ -107,6 +110,24 @@ class FakeEngine:
 
     def restore(self, service: str, *, by: UserId) -> Rollout:
         return self._do("restore", service, by, lambda rollout, now: machine.restore(rollout, by, now))
+
+    def leave(self, service: str, *, by: UserId) -> Rollout:
+        return self._do("leave", service, by, lambda rollout, now: machine.leave(rollout, by, now))
+
+    def freezes(self) -> Sequence[Freeze]:
+        return self.frozen.current(self.clock.now())
+
+    def freeze(self, scope: str, *, by: UserId, reason: str, seconds: float | None) -> tuple[Freeze, Freeze | None]:
+        self._ask("freeze", scope, by)
+        now = self.clock.now()
+        until = None if seconds is None else now + seconds
+        freeze = Freeze(scope=scope, by=by, since=now, until=until, reason=reason)
+        return freeze, self.frozen.freeze(freeze)
+
+    def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
+        self._ask("unfreeze", freeze.scope, by)
+        if not self.frozen.unfreeze(freeze, by=by, now=self.clock.now()):
+            raise Refusal(f"The freeze of {freeze.what} has just changed.")
 
     def active(self, service: str) -> Rollout | None:
         return self.store.active(self._services[service].key)

@@ -8,9 +8,10 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from bot.adapters import routes as edits
-from bot.controller.ports import Marks, MeshSight
+from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
 from bot.rollout.errors import Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
+from bot.rollout.sights import Rescue
 
 VirtualService: TypeAlias = dict[str, Any]
 
@@ -27,20 +28,27 @@ def reviews(v1: int = 100, v2: int = 0) -> VirtualService:
 
 
 class InMemoryMesh:
-    """The port ``Mesh`` without an API server.
+    """The ports ``Mesh`` and ``Rescuer`` without an API server.
 
     ``mesh.edit("maya", change)`` edits by hand, behind the bot's back: ``change`` gets the raw object and alters it.
     ``mesh.outage`` is raised by every call while it is set. ``mesh.written`` lists the routes that were truly written,
-    in order; ``mesh.refusals`` is what a rehearsal answers.
+    in order; ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers. ``mesh.beats`` counts heartbeats,
+    ``mesh.events`` lists reason and sentence of each Event, and ``mesh.conflicts`` is how many of the next heartbeats
+    or rescues meet somebody else's write.
     """
 
     def __init__(self, objects: Iterable[VirtualService] | None = None, now: Callable[[], float] = lambda: 0.0) -> None:
         self._objects = {_key(vs): deepcopy(vs) for vs in ([reviews()] if objects is None else objects)}
         self._writers: dict[tuple[str, str], str] = {}
+        self._hands: dict[tuple[str, str], str] = {}
         self._now = now
         self.outage: Fault | None = None
         self.refusals: Sequence[str] = ()
+        self.warnings: Sequence[str] = ()
         self.written: list[Routes] = []
+        self.beats = 0
+        self.conflicts = 0
+        self.events: list[tuple[str, str]] = []
 
     def virtual_service(self, namespace: str = "default", name: str = "reviews") -> VirtualService:
         """A copy of the raw object as it is."""
@@ -58,16 +66,30 @@ class InMemoryMesh:
         return MeshSight(
             routes=read if isinstance(read, Routes) else None,
             owner=edits.owner_of(vs),
+            marked=edits.owner_of(vs) is None or edits.is_whole(vs),
             writer=self._writers.get(_key(vs), ""),
+            marker=self._hands.get(_key(vs), ""),
             reason=read if isinstance(read, str) else "",
+            rescue=edits.rescue_of(vs),
         )
 
-    def route(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> None:
+    def route(
+        self,
+        target: Target,
+        routes: Routes,
+        owner: RolloutId,
+        recorded: PodTemplate,
+        *,
+        over: RolloutId | None = None,
+        again: bool = False,
+    ) -> None:
         vs = self._get(target)
-        if edits.owner_of(vs) == owner and edits.read_routes(vs, target) == routes:
+        if edits.owner_of(vs) == owner and edits.is_whole(vs) and edits.read_routes(vs, target) == routes:
             return
+        now = self._now()
         with _refusals_as_contention():
-            self._put(edits.take(vs, target, routes, owner=owner, recorded=recorded, now=self._now()))
+            taken = edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
+        self._put(taken)
         self.written.append(routes)
 
     def release(self, target: Target, routes: Routes, owner: RolloutId) -> None:
@@ -79,10 +101,23 @@ class InMemoryMesh:
             self._put(left)
             self.written.append(routes)
 
+    def beat(self, target: Target, owner: RolloutId) -> None:
+        vs = self._get(target)
+        if self.conflicts:
+            self.conflicts -= 1
+            raise Contended("Kubernetes", "the object has been modified.")
+        beaten = edits.beaten(vs, owner, self._now())
+        if beaten is not vs:
+            self._put(beaten)
+            self.beats += 1
+
+    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
+        vs = self._find(namespace, virtual_service)
+        return None if vs is None else edits.pulse_of(vs)
+
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:
-        if self.outage:
-            raise self.outage
-        return edits.marks_of(self._objects[namespace, virtual_service])
+        vs = self._find(namespace, virtual_service)
+        return None if vs is None else edits.marks_of(vs)
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
         return edits.take(self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now())
@@ -90,22 +125,42 @@ class InMemoryMesh:
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         return edits.leave(self._get(target), target, routes)
 
-    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Sequence[str]:
+    def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
         self._get(target)
-        return self.refusals if objects else ()
+        return Rehearsal(refusals=tuple(self.refusals), warnings=tuple(self.warnings)) if objects else Rehearsal()
+
+    # The port ``Rescuer``, on the same objects
+
+    def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
+        vs = self._get(marks.target)
+        pulse = edits.pulse_of(vs)
+        if self.conflicts or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
+            self.conflicts = max(0, self.conflicts - 1)
+            raise Contended("Kubernetes", "the object has been modified.")
+        self._put(edits.rescued(vs, marks.target, marks.owner, routes, rescue), "canary-bot-watchdog")
+        self.written.append(routes)
+
+    def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+        if self._find(namespace, virtual_service) is not None:
+            self.events.append((reason, sentence))
 
     def _get(self, target: Target) -> VirtualService:
+        namespace, name = target.virtual_service_namespace, target.virtual_service
+        vs = self._find(namespace, name)
+        if vs is None:
+            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.")
+        return vs
+
+    def _find(self, namespace: str, name: str) -> VirtualService | None:
         if self.outage:
             raise self.outage
-        key = target.virtual_service_namespace, target.virtual_service
-        if key not in self._objects:
-            raise Fault("Kubernetes", f"VirtualService {key[0]}/{key[1]} does not exist.")
-        return deepcopy(self._objects[key])
+        return deepcopy(self._objects.get((namespace, name)))
 
     def _put(self, vs: VirtualService, by: str = "canary-bot") -> None:
         vs["metadata"]["resourceVersion"] = str(int(vs["metadata"].get("resourceVersion", 0)) + 1)
         if vs["spec"] != self._objects[_key(vs)]["spec"]:
             self._writers[_key(vs)] = by
+        self._hands[_key(vs)] = by
         self._objects[_key(vs)] = vs
 
 

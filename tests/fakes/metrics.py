@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.controller.ports import Window
 from bot.rollout.errors import Fault
-from bot.rollout.model import Figures, Rollout, SideFigures
+from bot.rollout.figures import Figures, SideFigures
+from bot.rollout.model import RolloutId
+from bot.rollout.preflight import Callers, Telemetry
 from bot.rollout.service import Service
+from tests.surveys import HEALTHY
 
 
 @dataclass
@@ -14,39 +19,70 @@ class FakeMetrics:
     """The port ``Metrics``.
 
     Attributes:
-        sides: by ``namespace/workload``; a workload that is missing has no data.
-        coverage: as read while requests are mirrored.
+        sides: by ``namespace/workload``; a workload that is missing has no data. Scraped at both ends of a window
+            unless they say otherwise.
+        per: seconds that ``sides`` counts; None: so many in any window.
+        past: the same for ``rows``; each row is alike.
+        callers_seen: who calls the service and who reached the canary.
+        telemetry_seen: what is known before anything begins; nothing to complain about unless it is said.
         custom: values of custom queries by gate name; one that is missing returned nothing.
-        outage: while set, every call raises it.
-        windows: every window that was read, oldest first.
+        outage: while set, nothing can be had: ``read`` answers it, everything else raises it.
+        reads: every list of windows that was read, oldest first.
     """
 
     sides: dict[str, SideFigures] = field(default_factory=dict)
-    coverage: float | None = 1.0
+    per: float | None = None
+    past: dict[str, SideFigures] = field(default_factory=dict)
     custom: dict[str, float] = field(default_factory=dict)
+    callers_seen: Callers = field(default_factory=Callers)
+    telemetry_seen: Telemetry = HEALTHY
     outage: Fault | None = None
-    windows: list[tuple[float, float]] = field(default_factory=list)
+    reads: list[list[tuple[float, float]]] = field(default_factory=list)
 
-    def read(self, rollout: Rollout, start: float, end: float) -> Figures:
-        self._answer()
-        self.windows.append((start, end))
-        target = rollout.target
-        return Figures(
-            start=start,
-            end=end,
-            primary=self.sides.get(f"{target.namespace}/{target.primary_deployment}"),
-            canary=self.sides.get(f"{target.namespace}/{target.canary_deployment}"),
-            coverage=self.coverage if rollout.current.routes.mirror else None,
-            custom={gate.name: self.custom.get(gate.name) for gate in rollout.gates.custom},
-        )
+    def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
+        self.reads.append([(window.since, window.until) for window in windows])
+        return {window.rollout.id: self.outage or self._figures(window) for window in windows}
 
-    def history(self, service: Service, workload: str, seconds: float, end: float) -> SideFigures | None:
+    def rows(
+        self, service: Service, workloads: Sequence[str], start: float, end: float
+    ) -> Mapping[str, Sequence[SideFigures | None]]:
         self._answer()
-        self.windows.append((end - seconds, end))
-        return self.sides.get(f"{service.namespace}/{workload}")
+        count = int((end - start) / service.metrics.scrape_interval)
+        return {name: [self.past.get(f"{service.namespace}/{name}")] * count for name in workloads}
+
+    def callers(self, service: Service, canary: str, end: float) -> Callers:  # noqa: ARG002  # the port's
+        self._answer()
+        return self.callers_seen
+
+    def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:  # noqa: ARG002  # the port's
+        self._answer()
+        return self.telemetry_seen
 
     def ping(self) -> None:
         self._answer()
+
+    def _figures(self, window: Window) -> Figures:
+        target, gates = window.rollout.target, window.rollout.gates.custom
+        return Figures(
+            start=window.since,
+            end=window.until,
+            primary=self._side(target.namespace, target.primary_deployment, window),
+            canary=self._side(target.namespace, target.canary_deployment, window),
+            custom={gate.name: self.custom.get(gate.name) for gate in gates},
+        )
+
+    def _side(self, namespace: str, workload: str, window: Window) -> SideFigures | None:
+        side = self.sides.get(f"{namespace}/{workload}")
+        if side is None or side.last is not None:
+            return side
+        times = 1.0 if self.per is None else (window.until - window.since) / self.per
+        return SideFigures(
+            requests=side.requests * times,
+            errors=side.errors * times,
+            buckets={bound: count * times for bound, count in side.buckets.items()},
+            first=window.since,
+            last=window.until,
+        )
 
     def _answer(self) -> None:
         if self.outage is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.rollout.errors import Refusal, Stale
@@ -17,18 +17,25 @@ class InMemoryStore(InMemoryOutbox):
         super().__init__()
         self._rollouts: dict[tuple[str, RolloutId], Rollout] = {}
         self._stories: dict[tuple[str, RolloutId], list[Entry]] = {}
+        self._fences: dict[str, int] = {}
 
-    def create(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+    def lose_everything(self) -> None:
+        """As when Redis comes back empty."""
+        self._rollouts.clear()
+        self._stories.clear()
+        self.done(self.pending())
+
+    def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
         other = self.active(rollout.key)
         if other is not None and not rollout.ended:
             raise Refusal(
                 f"{rollout.service} already has a rollout ({other.version}, {other.phase.replace('_', ' ')}). "
                 f"See `/canary status {rollout.service}`."
             )
-        return self._write(rollout, 0, entries)
+        return self._write(rollout, 0, entries, fence)
 
-    def save(self, rollout: Rollout, entries: Sequence[Entry] = ()) -> Rollout:
-        return self._write(rollout, rollout.revision, entries)
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
+        return self._write(rollout, rollout.revision, entries, fence)
 
     def load(self, key: str, rollout_id: RolloutId) -> Rollout | None:
         self._answer()
@@ -38,9 +45,14 @@ class InMemoryStore(InMemoryOutbox):
         self._answer()
         return next((r for r in self._rollouts.values() if r.key == key and not r.ended), None)
 
-    def live(self) -> Sequence[Rollout]:
+    def busy(self) -> Mapping[str, RolloutId]:
         self._answer()
-        return sorted((r for r in self._rollouts.values() if not r.ended), key=lambda r: (r.started_at, r.id))
+        return {r.key: r.id for r in self._rollouts.values() if not r.ended}
+
+    def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
+        self._answer()
+        wanted = [r for r in self._rollouts.values() if not r.ended and (of is None or of.get(r.key) == r.id)]
+        return sorted(wanted, key=lambda r: (r.started_at, r.id))
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
         self._answer()
@@ -54,12 +66,16 @@ class InMemoryStore(InMemoryOutbox):
     def ping(self) -> None:
         self._answer()
 
-    def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry]) -> Rollout:
+    def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> Rollout:
         self._answer()
+        newest = self._fences.get(rollout.key, 0)
+        if fence is not None and fence < newest:
+            raise Stale("Redis", f"lets nobody change {rollout.service} with an old lease.")
         place = (rollout.key, rollout.id)
         stored = self._rollouts.get(place)
         if (stored.revision if stored else 0) != expected:
             raise Stale("Redis", f"holds another revision of rollout {rollout.id} than {expected}.")
+        self._fences[rollout.key] = max(newest, fence or 0)
         self._rollouts[place] = written = replace(rollout, revision=expected + 1)
         self._stories.setdefault(place, []).extend(entries)
         self._post(written, entries)

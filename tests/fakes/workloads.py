@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.controller.ports import Rehearsal
 from bot.rollout.errors import Fault
-from bot.rollout.model import PodTemplate, Progress, SideSight, Target, Template
+from bot.rollout.incidents import Trouble
+from bot.rollout.model import PodTemplate, Target, Template
+from bot.rollout.sights import Progress, SideSight
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +23,10 @@ class FakeDeployment:
     ready: int = 2
     progress: Progress = Progress.DONE
     reason: str = ""
+    stale: int = 0
+    troubles: tuple[Trouble, ...] = ()
+    uid: str = ""
+    writer: str = ""
 
     def has(self, template: PodTemplate) -> bool:
         return template.images.items() <= self.images.items() and template.labels.items() <= self.labels.items()
@@ -31,7 +38,9 @@ class InMemoryWorkloads:
     A patched Deployment stays WAITING without ready pods until ``workloads.finish("reviews-v1")``, or until
     ``workloads.fail("reviews-v1", "why")``. ``workloads.deployments["reviews-v2"].ready = 0`` breaks a side.
     ``workloads.outage`` is raised by every call while it is set; ``workloads.applied`` lists the templates that were
-    truly applied, in order.
+    truly applied, in order, and ``workloads.scaled`` the sizes the primary was given. ``finish`` makes its new pods
+    ready. ``workloads.scale_outage`` is raised by scaling alone: what a missing permission does.
+    ``workloads.refusals`` is what a rehearsed upgrade is answered.
     """
 
     def __init__(self, deployments: Mapping[str, PodTemplate] | None = None, replicas: int = 2) -> None:
@@ -47,6 +56,9 @@ class InMemoryWorkloads:
         }
         self.outage: Fault | None = None
         self.applied: list[PodTemplate] = []
+        self.scaled: list[int] = []
+        self.scale_outage: Fault | None = None
+        self.refusals: list[str] = []
 
     def finish(self, name: str) -> None:
         """The Deployment's rollout completes: all its pods run the newest template and are ready."""
@@ -63,7 +75,7 @@ class InMemoryWorkloads:
         self._answer()
         primary = {Template.RECORDED: recorded, Template.UPGRADED: upgraded}
         return (
-            self._side(target.primary_deployment, primary),
+            self._side(target.primary_deployment, primary, recorded.labels),
             self._side(target.canary_deployment, {Template.RECORDED: canary}),
         )
 
@@ -88,6 +100,10 @@ class InMemoryWorkloads:
             "spec": {"template": ({"metadata": {"labels": labels}} if labels else {}) | spec},
         }
 
+    def rehearse(self, target: Target, template: PodTemplate) -> Rehearsal:
+        self._primary(target, template)
+        return Rehearsal(refusals=tuple(self.refusals))
+
     def scale_canary_down(self, target: Target) -> None:
         self._answer()
         canary = self.deployments.get(target.canary_deployment)
@@ -95,10 +111,23 @@ class InMemoryWorkloads:
             canary.wanted = canary.ready = 0
             canary.progress, canary.reason = Progress.WAITING, f"{target.canary_deployment}: it is scaled to zero."
 
-    def _side(self, name: str, templates: Mapping[Template, PodTemplate]) -> SideSight:
+    def scale_primary_up(self, target: Target, pods: int) -> None:
+        primary = self._primary(target, PodTemplate(images={}))
+        if self.scale_outage:
+            raise self.scale_outage
+        if primary.wanted < pods:
+            primary.wanted = pods
+            primary.progress = Progress.WAITING
+            self.scaled.append(pods)
+
+    def _side(
+        self, name: str, templates: Mapping[Template, PodTemplate], home: Mapping[str, str] | None = None
+    ) -> SideSight:
         found = self.deployments.get(name)
         if found is None:
-            return SideSight(template=None, progress=Progress.FAILED, reason=f"Deployment {name} does not exist.")
+            gone = f"Deployment {name} does not exist."
+            return SideSight(template=None, progress=Progress.FAILED, reason=gone, exists=False)
+        moved = found.stale if home and home.items() <= found.labels.items() else found.ready
         return SideSight(
             template=next((which for which, template in templates.items() if found.has(template)), None),
             progress=found.progress,
@@ -106,6 +135,11 @@ class InMemoryWorkloads:
             ready=found.ready,
             wanted=found.wanted,
             images=dict(found.images),
+            stale=found.stale,
+            elsewhere=moved if home else 0,
+            troubles=found.troubles,
+            uid=found.uid,
+            writer=found.writer,
         )
 
     def _primary(self, target: Target, template: PodTemplate) -> FakeDeployment:

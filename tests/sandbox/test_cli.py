@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.adapters.redis_freezes import RedisFreezes
+from bot.adapters.redis_link import connect
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.redis import Redis
+from tests.builders import a_freeze
 
 Environment = dict[str, str]
 
@@ -186,6 +189,25 @@ def test_status_and_abort_say_that_there_is_nothing(kube: KubeApi, tmp_path: Pat
         assert canary_bot(env, tmp_path, "history", "reviews").stdout == "No rollout has been started yet.\n"
         refused = canary_bot(env, tmp_path, "abort", "reviews", "--reason", "because")
         assert (refused.returncode, refused.stderr.split(".")[0]) == (1, "reviews has no rollout")
+
+
+def test_status_and_history_tell_of_freezes(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.objects())
+    with Redis(tmp_path / "redis") as redis:
+        env = environment(kube, tmp_path) | {"REDIS_URL": redis.url}
+        link = connect(redis.url)
+        RedisFreezes(link).freeze(a_freeze())
+        RedisFreezes(link).freeze(a_freeze("ratings"))
+        link.close()
+
+        shown = canary_bot(env, tmp_path, "status", "reviews").stdout
+        past = canary_bot(env, tmp_path, "history", "reviews").stdout
+
+    assert shown.splitlines() == [
+        "No rollout is live.",
+        "reviews is frozen since 1970-01-01 00:16 UTC by U0MAYA, until somebody ends it: database migration.",
+    ]
+    assert past.splitlines()[1:] == ["1970-01-01 00:16 UTC  U0MAYA froze reviews: database migration"]
 
 
 def test_usage_is_two_and_a_version_needs_no_settings(tmp_path: Path) -> None:

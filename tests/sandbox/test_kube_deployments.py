@@ -57,7 +57,7 @@ class Cluster:
         self.store.put(found)
 
     def pods(self, version: str = "v1") -> list[dict[str, Any]]:
-        return [pod for pod in self.store.list("Pod") if pod["metadata"]["labels"]["version"] == version]
+        return [pod for pod in self.store.list("Pod", "default") if pod["metadata"]["labels"]["version"] == version]
 
     def endpoints(self) -> dict[str, bool]:
         (found,) = self.store.list("EndpointSlice")
@@ -147,6 +147,22 @@ def test_an_image_that_cannot_be_pulled_misses_its_deadline_and_the_old_pods_sta
     assert (cluster.counts(), cluster.progressing()) == ((2, 2, 2), "NewReplicaSetAvailable")
     assert cluster.deployment()["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
     assert len([item for item in cluster.store.list("ReplicaSet") if "reviews-v1" in item["metadata"]["name"]]) == 2
+
+
+def test_pods_whose_probes_fail_run_on_out_of_service_and_come_back(cluster: Cluster) -> None:
+    cluster.controller.fail_probes("default", "reviews-v2")
+    cluster.settle(1)
+    assert cluster.counts("reviews-v2") == (2, 2, 0)
+    assert sum(cluster.endpoints().values()) == 3
+    statuses = [pod["status"]["containerStatuses"][0] for pod in cluster.pods("v2")]
+    assert [(one["ready"], "running" in one["state"], one["restartCount"]) for one in statuses] == [
+        (False, True, 0),
+        (False, True, 0),
+    ]
+
+    cluster.controller.pass_probes("default", "reviews-v2")
+    cluster.settle(1)
+    assert cluster.counts("reviews-v2") == (2, 2, 2)
 
 
 def test_a_crash_takes_pods_out_of_service_until_they_recover(cluster: Cluster) -> None:

@@ -47,6 +47,7 @@ class Bot:
             channel=Channel(client, self.engine.clock),
             clock=self.engine.clock,
             mentions=self.approvers.mentions,
+            steady=self.engine.clock.now,
         )
 
     def deliver(self, seconds: int = 8) -> None:

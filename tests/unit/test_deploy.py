@@ -16,7 +16,9 @@ import yaml
 from bot.adapters import routes as edits
 from bot.adapters.kube import KINDS
 from bot.adapters.workloads import template_patch
+from bot.bootstrap import DRAIN_SECONDS
 from bot.rollout.model import ALL_CANARY, HOME, Routes, Topology
+from bot.rollout.sights import Deed, Rescue
 from bot.settings.variables import VARIABLES
 from sandbox.kube import bookinfo
 from tests.builders import a_rollout, a_target
@@ -78,14 +80,19 @@ POD = DEPLOYMENT["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
 
 
-def test_everything_in_the_kustomization_is_there_and_of_one_namespace() -> None:
+def test_everything_in_the_kustomization_is_there_and_keeps_its_own_namespace() -> None:
     kustomization = documents("kustomization.yaml")[0]
-    names = {thing["metadata"]["name"] for path in kustomization["resources"] for thing in documents(path)}
+    things = [thing for path in kustomization["resources"] for thing in documents(path)]
+    generated = kustomization["configMapGenerator"][0]
+    everywhere = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
 
-    assert all((ROOT / "deploy" / path).exists() for path in kustomization["configMapGenerator"][0]["files"])
-    assert POD["serviceAccountName"] in names
-    assert POD["volumes"][0]["configMap"]["name"] == kustomization["configMapGenerator"][0]["name"]
-    assert DEPLOYMENT["metadata"]["namespace"] == kustomization["namespace"]
+    # One for all would overwrite those of the Roles, which are where the services and the Gateways are.
+    assert "namespace" not in kustomization
+    assert all(bool(thing["metadata"].get("namespace")) is (thing["kind"] not in everywhere) for thing in things)
+    assert POD["serviceAccountName"] in {thing["metadata"]["name"] for thing in things}
+    assert all((ROOT / "deploy" / path).exists() for path in generated["files"])
+    assert generated["namespace"] == DEPLOYMENT["metadata"]["namespace"]
+    assert POD["volumes"][0]["configMap"]["name"] == generated["name"]
 
 
 def test_the_deployment_sets_only_settings_that_exist_and_the_image_of_this_version() -> None:
@@ -110,16 +117,77 @@ def test_the_settings_mounts_and_probes_agree_with_each_other() -> None:
     assert CONTAINER["envFrom"][0]["secretRef"]["name"] == documents("secret.example.yaml")[0]["metadata"]["name"]
 
 
-def test_there_is_one_bot_at_a_time_and_it_is_restricted() -> None:
-    assert DEPLOYMENT["spec"]["replicas"] == 1
-    assert DEPLOYMENT["spec"]["strategy"] == {"type": "Recreate"}
-    assert POD["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert CONTAINER["securityContext"] == {
+def test_two_bots_run_and_one_is_there_during_an_upgrade_and_a_drain() -> None:
+    budget = of_kind("deployment.yaml", "PodDisruptionBudget")[0]
+
+    assert DEPLOYMENT["spec"]["replicas"] == 2
+    assert DEPLOYMENT["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert budget["spec"]["minAvailable"] < DEPLOYMENT["spec"]["replicas"]
+    labels = DEPLOYMENT["spec"]["template"]["metadata"]["labels"]
+    spread = POD["topologySpreadConstraints"][0]["labelSelector"]
+    assert budget["spec"]["selector"] == DEPLOYMENT["spec"]["selector"] == spread
+    assert spread["matchLabels"].items() <= labels.items()
+
+
+def test_a_bot_that_is_told_to_go_has_the_time_to_finish() -> None:
+    # Its jobs, what must be said (one call to Slack may hang), the lease, and twice the listeners.
+    assert POD["terminationGracePeriodSeconds"] >= 4 * DRAIN_SECONDS
+
+
+@pytest.mark.parametrize("manifest", ["deployment.yaml", "watchdog.yaml"])
+def test_every_pod_is_restricted(manifest: str) -> None:
+    pod = documents(manifest)[0]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert CONTAINER["resources"]["limits"]["memory"]
+    assert container["resources"]["limits"]["memory"]
+
+
+# The watchdog
+
+WATCHDOG = documents("watchdog.yaml")[0]
+WATCHDOG_POD = WATCHDOG["spec"]["template"]["spec"]
+WATCHDOG_CONTAINER = WATCHDOG_POD["containers"][0]
+
+
+def test_the_watchdog_is_the_same_image_over_the_same_services_and_the_same_limit() -> None:
+    bots = {entry["name"]: entry["value"] for entry in CONTAINER["env"]}
+    its = {entry["name"]: entry["value"] for entry in WATCHDOG_CONTAINER["env"]}
+
+    assert (WATCHDOG_CONTAINER["image"], WATCHDOG_CONTAINER["args"]) == (CONTAINER["image"], ["watchdog"])
+    assert WATCHDOG_CONTAINER["volumeMounts"] == CONTAINER["volumeMounts"]
+    assert WATCHDOG_POD["volumes"] == POD["volumes"]
+    assert set(its) <= KNOWN
+    assert {name: bots.get(name) for name in its} == its
+    assert "DEAD_MAN_SECONDS" in its
+
+
+def test_the_watchdog_gets_no_secret_and_keeps_away_from_the_bots_node() -> None:
+    [rule] = WATCHDOG_POD["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    [avoided] = rule["podAffinityTerm"]["labelSelector"]["matchExpressions"]
+    labels = [thing["spec"]["template"]["metadata"]["labels"]["app"] for thing in (DEPLOYMENT, WATCHDOG)]
+
+    assert "envFrom" not in WATCHDOG_CONTAINER
+    assert avoided == {"key": "app", "operator": "In", "values": labels}
+    assert "watchdog.yaml" in documents("kustomization.yaml")[0]["resources"]
+
+
+def test_the_watchdogs_probes_are_where_its_settings_say() -> None:
+    its = {entry["name"]: entry["value"] for entry in WATCHDOG_CONTAINER["env"]}
+    annotations = WATCHDOG["spec"]["template"]["metadata"]["annotations"]
+
+    assert (
+        its["PROBE_PORT"] == str(WATCHDOG_CONTAINER["ports"][0]["containerPort"]) == annotations["prometheus.io/port"]
+    )
+    assert {WATCHDOG_CONTAINER[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {
+        "/healthz",
+        "/readyz",
+    }
 
 
 # What it may do in the cluster
@@ -134,11 +202,40 @@ NEEDED: Mapping[tuple[str, str], str] = {
     ("Service", "get"): "preflight: its selector",
     ("Deployment", "get"): "both sides, at every look",
     ("Deployment", "list"): "preflight: strangers in a subset",
+    ("HorizontalPodAutoscaler", "list"): "preflight: how far either side may grow or shrink",
+    ("HTTPRoute", "list"): "preflight: other routes to the same Service",
+    ("PodDisruptionBudget", "list"): "preflight: what a drain may take",
+    ("ResourceQuota", "list"): "preflight: room for the primary's new pods",
+    ("Sidecar", "list"): "preflight: what governs one side alone",
+    ("PeerAuthentication", "list"): "preflight: the same",
+    ("AuthorizationPolicy", "list"): "preflight: the same",
+    ("Canary", "list"): "preflight: Flagger's orders",
+    ("Rollout", "list"): "preflight: Argo Rollouts' orders",
     ("Deployment", "patch"): "the primary's upgrade, and its way back",
-    ("Deployment/scale", "patch"): "when_done: scale_down",
+    ("Deployment/scale", "patch"): "a primary that shrank while it had no users; when_done: scale_down",
     ("ReplicaSet", "list"): "whether a Deployment's rollout is its newest",
     ("Pod", "list"): "how many are ready on which image",
+    ("VirtualService", "watch"): "looks are answered from a cache",
+    ("Deployment", "watch"): "looks are answered from a cache",
+    ("ReplicaSet", "watch"): "looks are answered from a cache",
+    ("Pod", "watch"): "looks are answered from a cache",
 }
+# In all namespaces, by a ClusterRole: only what preflight can do without.
+NEEDED_EVERYWHERE: Mapping[tuple[str, str], str] = {
+    ("VirtualService", "list"): "preflight: those of other namespaces, which Istio obeys too",
+}
+WATCHDOG_NEEDS: Mapping[tuple[str, str], str] = {
+    ("VirtualService", "get"): "before a write, from the API server itself",
+    ("VirtualService", "list"): "where its watch begins",
+    ("VirtualService", "watch"): "heartbeats",
+    ("VirtualService", "update"): "everyone to where they are safe",
+    ("Deployment", "get"): "which side can take users, when a heartbeat is silent",
+    ("ReplicaSet", "list"): "the same",
+    ("Pod", "list"): "the same",
+    ("Event", "create"): "what it did",
+}
+RIGHTS = {"rbac.yaml": NEEDED, "watchdog.yaml": WATCHDOG_NEEDS}
+RIGHTS_EVERYWHERE = {"rbac.yaml": NEEDED_EVERYWHERE, "watchdog.yaml": {}}
 
 
 def grant(kind: str, verb: str) -> Grant:
@@ -153,39 +250,64 @@ def granted(role: Object) -> Iterator[Grant]:
                 yield from ((group, resource, verb) for verb in rule["verbs"])
 
 
-def test_the_roles_grant_what_the_bot_asks_for_and_nothing_else() -> None:
-    allowed = {one for role in of_kind("rbac.yaml", "Role") for one in granted(role)}
+@pytest.mark.parametrize("manifest", RIGHTS)
+def test_the_roles_grant_what_is_asked_for_and_nothing_else(manifest: str) -> None:
+    for scope, rights in {"Role": RIGHTS, "ClusterRole": RIGHTS_EVERYWHERE}.items():
+        allowed = {one for role in of_kind(manifest, scope) for one in granted(role)}
 
-    assert allowed == {grant(kind, verb) for kind, verb in NEEDED}
+        assert allowed == {grant(kind, verb) for kind, verb in rights[manifest]}
 
 
 def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "bot/adapters").glob("*.py"))
+    others_own = {"rescuer.py"}  # the watchdog's
+    modules = [path for path in (ROOT / "bot/adapters").glob("*.py") if path.name not in others_own]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in modules)
     asked = {(kind, verb) for verb, kind in re.findall(r'\.(get|list|patch)\(\s*"([A-Z]\w+)"', source)}
-    puts = re.findall(r"_kube\.put\((\w+)", source)
+    watched = {(kind, "watch") for kind in re.findall(r'reads\b[^\n]*\.(?:get|list)\(\s*"(\w+)"', source)}
+    everywhere = {(kind, "list") for kind in re.findall(r'\.list_everywhere\(\s*"(\w+)"', source)}
+    puts = re.findall(r"kube\.put\((\w+)", source)
     scales = re.findall(r'subresource="(\w+)"', source)
 
     # `put` takes a whole object, and istio.py alone calls it; `create` is for a person's `init --apply`.
-    assert set(puts) == {"wanted", "obj"}
+    assert set(puts) == {"wanted", "obj", "beaten"}
     assert ".create(" not in source
-    assert scales == ["scale"]
+    assert set(scales) == {"scale"}
     others = {("VirtualService", "update"), ("Deployment/scale", "patch"), ("DestinationRule", "get")}
-    assert asked | others == set(NEEDED)
+    assert asked | others | watched == set(NEEDED)
+    assert everywhere == set(NEEDED_EVERYWHERE)
 
 
-def test_only_named_objects_may_be_written() -> None:
-    rules = [rule for role in of_kind("rbac.yaml", "Role") for rule in role["rules"]]
-    writing = [rule for rule in rules if set(rule["verbs"]) - {"get", "list"}]
+def test_what_the_watchdog_writes_is_in_its_table() -> None:
+    """It reads by the ports that the bot uses too; only one of them, with a cache of VirtualServices alone."""
+    writes = text("bot/adapters/rescuer.py")
+    wiring = text("bot/cli/watchdog.py")
 
-    assert [rule for rule in writing if not rule.get("resourceNames")] == []
+    assert re.findall(r"_kube\.(\w+)\(", writes) == ["get", "put", "get", "create"]
+    assert '"kind": "Event"' in writes
+    assert set(re.findall(r"\.get\(\"(\w+)\"", writes)) == {"VirtualService"}
+    assert re.findall(r"(\w+)\(kube[^)]*reads=reads\)", wiring) == ["IstioMesh"]
+    assert "KubeWorkloads(kube)" in wiring
 
 
-def test_each_role_is_bound_to_the_bots_account_where_it_lives() -> None:
-    account = documents("serviceaccount.yaml")[0]["metadata"]
-    bindings = of_kind("rbac.yaml", "RoleBinding")
-    roles = {(role["metadata"]["namespace"], role["metadata"]["name"]) for role in of_kind("rbac.yaml", "Role")}
+@pytest.mark.parametrize("manifest", RIGHTS)
+def test_only_named_objects_may_be_written(manifest: str) -> None:
+    roles = [*of_kind(manifest, "Role"), *of_kind(manifest, "ClusterRole")]
+    rules = [rule for role in roles for rule in role["rules"]]
+    writing = [rule for rule in rules if set(rule["verbs"]) - {"get", "list", "watch"}]
 
-    assert {(binding["metadata"]["namespace"], binding["roleRef"]["name"]) for binding in bindings} == roles
+    # What is created has no name to be granted yet, and Events are all that is created.
+    assert [rule for rule in writing if not rule.get("resourceNames") and rule["resources"] != ["events"]] == []
+
+
+@pytest.mark.parametrize("manifest", RIGHTS)
+def test_each_role_is_bound_to_its_own_account_where_it_lives(manifest: str) -> None:
+    accounts = {"rbac.yaml": "serviceaccount.yaml", "watchdog.yaml": "watchdog.yaml"}
+    account = of_kind(accounts[manifest], "ServiceAccount")[0]["metadata"]
+    bindings = [*of_kind(manifest, "RoleBinding"), *of_kind(manifest, "ClusterRoleBinding")]
+    roles = [*of_kind(manifest, "Role"), *of_kind(manifest, "ClusterRole")]
+
+    bound = [(one["metadata"].get("namespace"), one["roleRef"]["kind"], one["roleRef"]["name"]) for one in bindings]
+    assert bound == [(one["metadata"].get("namespace"), one["kind"], one["metadata"]["name"]) for one in roles]
     assert [binding["subjects"] for binding in bindings] == [[{"kind": "ServiceAccount", **account}]] * len(bindings)
 
 
@@ -204,6 +326,11 @@ def objections(policy: str, before: Object, after: Object) -> list[str]:
     return [rule["message"] for rule in spec["validations"] if not evaluate(rule["expression"], scope)]
 
 
+def is_about(policy: str, user: str) -> bool:
+    [condition] = POLICIES[policy]["spec"]["matchConditions"]
+    return bool(evaluate(condition["expression"], {"request": {"userInfo": {"username": user}}}))
+
+
 def found(kind: str, objects: list[Object]) -> Object:
     # As it comes over the wire: nothing in it is shared with anything else.
     chosen: Object = json.loads(json.dumps(next(one for one in objects if one["kind"] == kind)))
@@ -220,15 +347,16 @@ def patched(deployment: Object, patch: Object) -> Object:
     return new
 
 
-def test_the_policies_are_about_the_bots_account_and_begin_by_warning() -> None:
-    account = documents("serviceaccount.yaml")[0]["metadata"]
-    user = f"system:serviceaccount:{account['namespace']}:{account['name']}"
+def test_the_policies_are_about_whoever_may_write_and_begin_by_warning() -> None:
+    accounts = [of_kind(manifest, "ServiceAccount")[0] for manifest in ("serviceaccount.yaml", "watchdog.yaml")]
+    bot, watchdog = (
+        f"system:serviceaccount:{account['metadata']['namespace']}:{account['metadata']['name']}"
+        for account in accounts
+    )
     bindings = of_kind("admissionpolicy.yaml", "ValidatingAdmissionPolicyBinding")
+    about = {name: [user for user in (bot, watchdog, "maya") if is_about(name, user)] for name in POLICIES}
 
-    for policy in POLICIES.values():
-        [condition] = policy["spec"]["matchConditions"]
-        assert evaluate(condition["expression"], {"request": {"userInfo": {"username": user}}})
-        assert not evaluate(condition["expression"], {"request": {"userInfo": {"username": "maya"}}})
+    assert about == {"canary-bot-deployments": [bot], "canary-bot-virtualservices": [bot, watchdog]}
     assert {binding["spec"]["policyName"] for binding in bindings} == set(POLICIES)
     assert [binding["spec"]["validationActions"] for binding in bindings] == [["Warn", "Audit"]] * len(bindings)
     assert "admissionpolicy.yaml" not in documents("kustomization.yaml")[0]["resources"]
@@ -288,6 +416,12 @@ def test_the_policy_lets_every_edit_of_a_rollout_through(methods: tuple[str, ...
     live = shared()
     for routes in (Routes(canary=0, mirror=True), Routes(canary=20), ALL_CANARY, HOME):
         edited = edits.take(live, target, routes, owner=rollout.id, recorded=rollout.recorded, now=1.0)
+        assert objections("canary-bot-virtualservices", live, edited) == []
+        live = edited
+    for edited in (
+        edits.beaten(live, rollout.id, 2.0),
+        edits.rescued(live, target, rollout.id, HOME, Rescue(at=3.0, silence=120.0, deed=Deed.HOME)),
+    ):
         assert objections("canary-bot-virtualservices", live, edited) == []
         live = edited
     assert objections("canary-bot-virtualservices", live, edits.leave(live, target, HOME)) == []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bot.__main__ import main
-from bot.probes import OwnMetrics
+from bot.probes import OwnMetrics, WatchdogMetrics
 from bot.slack.parsing import GRAMMAR
 from sandbox.scenarios import SCENARIOS
 from scripts.draw import drawn
@@ -73,7 +73,8 @@ def test_every_scenario_that_a_page_plays_exists() -> None:
 
 
 def test_operations_names_only_metrics_that_are_served() -> None:
-    families = {family.name for family in OwnMetrics().registry.collect()}
+    registries = [OwnMetrics().registry, WatchdogMetrics().registry]
+    families = {family.name for registry in registries for family in registry.collect()}
     named = set(re.findall(r"canary_bot_\w+", text("docs/operations.md")))
 
     assert {name.removesuffix("_total") for name in named} <= families | {"canary_bot_"}
@@ -113,15 +114,27 @@ def as_template(node: ast.expr) -> str:
 
 
 def said_in(path: Path, only_to: str = "") -> Iterator[str]:
-    """Every string in a module, or only those that are arguments of calls of ``only_to``."""
+    """Every string in a module, or only those that are arguments of calls of ``only_to``.
+
+    What to do about it (whatever is called a remedy) is no part of what is so: pages say that in their own words.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    documentation |= {id(part) for node in ast.walk(tree) if is_remedy(node) for part in ast.walk(node)}
     if only_to:
         calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == only_to]
         nodes = [argument for call in calls for argument in call.args]
     else:
         nodes = [n for n in ast.walk(tree) if isinstance(n, ast.expr) and id(n) not in documentation]
     yield from filter(None, map(as_template, nodes))
+
+
+def is_remedy(node: ast.AST) -> bool:
+    match node:
+        case ast.keyword(arg=str(name)) | ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+            return "remedy" in name
+        case _:
+            return False
 
 
 def is_sentence(words: str) -> bool:
@@ -133,12 +146,15 @@ def quotes(quotation: str, sentence: str) -> bool:
     return re.search(".*".join(map(re.escape, quotation.split(GAP))), sentence) is not None
 
 
-RUNBOOK = text("docs/operations.md")
+RUNBOOK = text("docs/operations.md") + text("docs/preflight.md")
 QUOTATIONS = [q for q in re.findall(r"`([^`\n]+)`", RUNBOOK) if (GAP in q or is_sentence(q)) and q != GAP]
 MUST_BE_QUOTED = [
-    *said_in(ROOT / "bot/rollout/preflight.py"),
+    *(words for path in (ROOT / "bot/rollout/preflight").glob("*.py") for words in said_in(path)),
+    *said_in(ROOT / "bot/rollout/freeze.py"),
     *said_in(ROOT / "bot/rollout/desired.py"),
     *said_in(ROOT / "bot/rollout/machine.py", only_to="Refusal"),
+    *said_in(ROOT / "bot/rollout/turns.py", only_to="Refusal"),
+    *said_in(ROOT / "bot/rollout/drift.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/gates.py", only_to="_unknown"),
 ]
 

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client import generate_latest
 
-from bot.probes import OwnMetrics, Probes
+from bot.probes import OwnMetrics, Probes, WatchdogMetrics
 
 
 class Site:
@@ -98,3 +99,21 @@ def test_closing_ends_the_thread_and_frees_the_port_even_with_a_connection_left_
     with pytest.raises(ConnectionRefusedError):
         http.client.HTTPConnection("127.0.0.1", port, timeout=5).connect()
     idle.close()
+
+
+def test_the_watchdog_has_figures_of_its_own() -> None:
+    metrics = WatchdogMetrics()
+
+    metrics.looked([3.0, 40.0])
+    metrics.acted("home")
+    metrics.failed()
+
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    assert {
+        "canary_bot_watchdog_rollouts 2.0",
+        "canary_bot_watchdog_silence_seconds 40.0",
+        'canary_bot_watchdog_rescues_total{deed="home"} 1.0',
+        "canary_bot_watchdog_failures_total 1.0",
+    } <= set(lines)
+    metrics.looked([])
+    assert "canary_bot_watchdog_silence_seconds 0.0" in generate_latest(metrics.registry).decode()

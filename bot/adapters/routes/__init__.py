@@ -5,12 +5,12 @@ nothing besides:
 
 - ``weight``, ``mirror`` and ``mirrorPercentage`` of the *managed* routes, which send users to the primary's subset;
 - routes of our own, named ``canarybot-mirror-N``, while only some methods are mirrored;
-- three annotations, from which an abort works when all other state is lost. They go when the rollout ends.
+- annotations ``canary-bot/*``, from which an abort works when all other state is lost. They go when the rollout ends.
 
 An object in which the managed routes cannot be told for sure is refused (``Refusal``) before anything is edited.
 
 Read in this order: ``managed`` (which routes are ours), ``meaning`` (what they say), ``writing`` (making them say
-something else), ``marks`` (whose the object is, and what was there before).
+something else), ``marks`` (whose the object is, and what was there before), ``pulse`` (whether anybody looks after it).
 """
 
 from bot.adapters.routes.managed import INSERTED, VirtualService, managed_routes, title
@@ -18,7 +18,9 @@ from bot.adapters.routes.marks import (
     HEARTBEAT,
     OWNER,
     RESTORE,
+    WATCHDOG,
     Restore,
+    is_whole,
     leave,
     managed_part,
     marks_of,
@@ -28,6 +30,7 @@ from bot.adapters.routes.marks import (
     take,
 )
 from bot.adapters.routes.meaning import read_routes
+from bot.adapters.routes.pulse import beaten, pulse_of, rescue_of, rescued
 from bot.adapters.routes.writing import write_routes
 
 __all__ = [
@@ -35,16 +38,22 @@ __all__ = [
     "INSERTED",
     "OWNER",
     "RESTORE",
+    "WATCHDOG",
     "Restore",
     "VirtualService",
+    "beaten",
+    "is_whole",
     "leave",
     "managed_part",
     "managed_routes",
     "marks_of",
     "owner_of",
+    "pulse_of",
     "read_restore",
     "read_routes",
     "refuse_other_owner",
+    "rescue_of",
+    "rescued",
     "take",
     "title",
     "write_routes",

@@ -29,6 +29,7 @@ from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes, Target, Topo
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
 HEARTBEAT = "canary-bot/heartbeat"
+WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``pulse``
 
 _RECORDED_FIELDS = ("route", "mirror", "mirrorPercentage")  # of a managed route: all that we may change
 
@@ -47,22 +48,42 @@ class Restore:
     recorded: PodTemplate
 
 
-def take(
-    vs: VirtualService, target: Target, routes: Routes, *, owner: RolloutId, recorded: PodTemplate, now: float
+def take(  # all of it is written
+    vs: VirtualService,
+    target: Target,
+    routes: Routes,
+    *,
+    owner: RolloutId,
+    recorded: PodTemplate,
+    now: float,
+    over: RolloutId | None = None,
+    again: bool = False,
 ) -> VirtualService:
     """A copy of ``vs`` that says ``routes`` and belongs to ``owner``; the first time, what was there is recorded.
+
+    Args:
+        vs: the live object.
+        target: where in it.
+        routes: what it will say.
+        owner: the rollout it belongs to then.
+        recorded: the primary's template as it was.
+        now: for the heartbeat.
+        over: another rollout whose mark may be overwritten.
+        again: this rollout held it before, so that copies it sends to the canary are its own, whatever became of marks.
 
     Raises:
         Refusal: ambiguous, another rollout's, or the canary already gets copies that we did not begin to send.
     """
-    refuse_other_owner(vs, owner)
+    if owner_of(vs) != over:
+        refuse_other_owner(vs, owner)
     new = write_routes(vs, target, routes)
     annotations = new["metadata"].setdefault("annotations", {})
     annotations |= {OWNER: owner, HEARTBEAT: str(int(now))}
-    if RESTORE not in annotations:
-        if routes != HOME:  # where somebody stripped the annotations in mid-run, going home must still work
+    if not is_whole(vs):
+        # A rollout's first write mirrors. Later, copies without marks are our own, and somebody took the marks.
+        if routes.mirror and not again:
             _refuse_copies(vs, target)
-        annotations[RESTORE] = _restore_text(vs, target, recorded)
+        annotations[RESTORE] = _restore_text(_at_home(vs, target), target, recorded)
     return new
 
 
@@ -86,6 +107,14 @@ def owner_of(vs: VirtualService) -> RolloutId | None:
     """The rollout that holds the object."""
     owner = _annotations(vs).get(OWNER)
     return RolloutId(owner) if owner else None
+
+
+def is_whole(vs: VirtualService) -> bool:
+    """Whether what was recorded before the first edit is there and can be read."""
+    try:
+        return read_restore(vs) is not None
+    except Refusal:
+        return False
 
 
 def read_restore(vs: VirtualService) -> Restore | None:
@@ -132,6 +161,11 @@ def _refuse_copies(vs: VirtualService, target: Target) -> None:
     sides = Sides.of(vs, target)
     if any(mirrors_canary(route, sides) for route in managed_routes(vs, target)):
         raise Refusal(f"{title(vs)} already mirrors to {sides.canary}. Remove that mirror first.")
+
+
+def _at_home(vs: VirtualService, target: Target) -> VirtualService:
+    """The object as it was before a rollout: a rollout begins at home, so anything else is its own doing."""
+    return vs if read_routes(vs, target) == HOME else write_routes(vs, target, HOME)
 
 
 def _restore_text(vs: VirtualService, target: Target, recorded: PodTemplate) -> str:
@@ -189,7 +223,7 @@ def _without_weights(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _unmarked(vs: VirtualService) -> VirtualService:
     new = deepcopy(vs)
     annotations = _annotations(new)
-    for name in (OWNER, RESTORE, HEARTBEAT):
+    for name in (OWNER, RESTORE, HEARTBEAT, WATCHDOG):
         annotations.pop(name, None)
     if not annotations:
         new["metadata"].pop("annotations", None)

@@ -9,47 +9,41 @@ With pi = n_c / (n_c + n_p):
 
 For independent requests of any probabilities with p_c <= theta p_p + slack and g > 1, E exp l <= 1 at phi = 1: E A^b_c
 is at most exp(n_c p_c (A - 1)), likewise for B, and the weights of A and B under the null sum to one, so the exponents
-sum to at most zero. No rarity of errors and no nuisance parameter is needed, and what hits both versions alike (load,
-incidents, weights that change) cancels. Dividing by phi > 1 keeps it valid (Jensen). With g < 1 the same shows "not
-worse than".
+sum to at most zero. Copies that fail together with their originals only make it smaller. No rarity of errors and no
+nuisance parameter is needed, and what hits both versions alike (load, incidents, weights that change) cancels. Dividing
+by phi > 1 keeps it valid (Jensen). With g < 1 the same shows "not worse than".
+
+Counts have any number of leading axes (metrics here), and results have one more at the end, the alternatives'; theta
+and slack are single values or have that axis too.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from bot.rollout.judge.settings import Floats
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """New requests (n) and bad ones among them (b), canary and primary, over ``seconds``."""
-
-    n_c: float
-    b_c: float
-    n_p: float
-    b_p: float
-    seconds: float = 15.0
+N_C, B_C, N_P, B_P = range(4)  # a row's columns
 
 
-def ratios(row: Row, theta: float, g: Floats) -> tuple[Floats, Floats]:
-    """``log A`` and ``log B`` for each alternative."""
-    pi = row.n_c / (row.n_c + row.n_p)
-    log_b = np.log(theta * pi + 1 - pi) - np.log(theta * g * pi + 1 - pi)
+def ratios(pi: Floats, theta: Floats, g: Floats) -> tuple[Floats, Floats]:
+    """``log A`` and ``log B`` of each alternative."""
+    null = theta * pi[..., None]
+    rest = (1 - pi)[..., None]
+    log_b = np.log(null + rest) - np.log(null * g + rest)
     return np.log(g) + log_b, log_b
 
 
-def relative(row: Row, theta: float, slack: float, g: Floats, phi: float) -> Floats:
-    """``l(g)`` for each alternative; zero where only one side, or neither, has requests."""
-    if row.n_c <= 0 or row.n_p <= 0:
-        return np.zeros_like(g)
-    log_a, log_b = ratios(row, theta, g)
-    return (row.b_c * log_a + row.b_p * log_b - row.n_c * slack * np.expm1(log_a)) / phi
+def relative(counts: Floats, theta: Floats, slack: Floats, g: Floats) -> Floats:
+    """``phi l(g)`` of each row; zero where only one side, or neither, has requests."""
+    n_c, n_p = counts[..., N_C], counts[..., N_P]
+    comparable = (n_c > 0) & (n_p > 0)
+    pi = np.where(comparable, n_c / np.maximum(n_c + n_p, 1.0), 0.5)
+    log_a, log_b = ratios(pi, theta, g)
+    counted = counts[..., B_C, None] * log_a + counts[..., B_P, None] * log_b
+    return (counted - n_c[..., None] * slack * np.expm1(log_a)) * comparable[..., None]
 
 
-def absolute(row: Row, ceiling: float, shares: Floats, phi: float) -> Floats:
-    """The binomial likelihood ratio of each share of errors against the ceiling, canary alone."""
-    good = row.n_c - row.b_c
-    return (row.b_c * np.log(shares / ceiling) + good * np.log((1 - shares) / (1 - ceiling))) / phi
+def absolute(requests: float | Floats, bad: float | Floats, ceiling: float, shares: Floats) -> Floats:
+    """The binomial likelihood ratio of each share of errors against the ceiling, canary alone; divide it by phi too."""
+    return bad * np.log(shares / ceiling) + (requests - bad) * np.log((1 - shares) / (1 - ceiling))

@@ -1,57 +1,47 @@
-"""The verdict after each interval: a state goes in, a new state and an assessment come out.
+"""One interval more: a state goes in, a new state and its assessment come out.
 
-The metrics' evidence is combined by a weighted mean of e-values (valid however they depend on each other), against one
-threshold for the whole rollout. An abort is final. A pass needs every metric shown to be not worse than its margin. An
-interval counts once: one that ends at or before the watermark changes nothing.
-
-While the primary fails as well, nobody is blamed: the absolute ceiling has a veto, and a pass waits.
+An interval counts once: one that ends at or before the watermark changes nothing. A row needs both sides: while one is
+missing, the other's counts wait, so that a row covers the same time on both. Only the absolute ceiling looks at the
+canary alone, and not while the primary fails too.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from string import ascii_lowercase
 
 import numpy as np
 
-from bot.rollout.gates import tail_bounds
+from bot.rollout.figures import SideFigures
+from bot.rollout.histograms import tail_bounds
 from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import Row, absolute, relative
-from bot.rollout.judge.processes import Bets, Proof, hazard, lse
-from bot.rollout.judge.ratio import Ratio, Seen
+from bot.rollout.judge.evidence import B_C, B_P, absolute, relative
+from bot.rollout.judge.processes import Worse, hazard
 from bot.rollout.judge.settings import (
     CEILING_TIMES,
     LADDER,
     LOWER,
+    NEEDED_AGAIN,
     ROW_SECONDS,
     Floats,
     JudgeSettings,
-    MetricLimits,
 )
-from bot.rollout.model import SideFigures
+from bot.rollout.judge.state import CEILING, Course, Evidence, JudgeState, Metric, Minute
+from bot.rollout.judge.verdict import Assessment, assess
 
-RECENT = 60.0  # seconds of the primary's past that "is failing now" looks at
-FEWEST_FAILING = 10
-TIMES_ITS_PAST = 3
+RECENT = 60.0  # seconds: "is failing now", and how long the primary's failing excuses the canary
 VETO_FEWEST = 3
+ALTERNATIVES = np.concatenate([LADDER, LOWER])
+WORSE, BETTER = slice(len(LADDER)), slice(len(LADDER), None)
 EXACT = 1e-9  # three capped rows land exactly on the threshold
-
-
-class Verdict(StrEnum):
-    """What an interval leads to."""
-
-    PASS = "pass"  # noqa: S105  # a verdict
-    WATCH = "watch"
-    HOLD = "hold"
-    NO_DATA = "no_data"
-    ABORT = "abort"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Increments between two readings that end at ``t``; a missing side is a missing scrape, not zero."""
+    """Increments between two readings, the later at ``t``; a missing side is a missing scrape, not zero."""
 
     t: float
     stage: str
@@ -59,288 +49,257 @@ class Interval:
     primary: SideFigures | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One kind of bad request and what is known about it. ``bound`` None: errors; else slower than so many ms."""
-
-    name: str
-    weight: float
-    bound: float | None = None
-    phi: float = 1.0
-    bets: Bets = field(default_factory=lambda: Bets.fresh(len(LADDER), JudgeSettings().active))
-    vote: Bets | None = None
-    proof: Proof = field(default_factory=Proof.fresh)
-    seen: Seen = field(default_factory=Seen)
-    totals: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-
-    @property
-    def log_e(self) -> float:
-        """Evidence *worse*: with bursty errors the mean of both processes."""
-        if self.vote is None:
-            return self.bets.log_e
-        return float(np.logaddexp(self.bets.log_e, self.vote.log_e) - math.log(2))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeState:
-    """All that is remembered between two intervals; small, and the same after ``saved``.
-
-    ``recent``: (t, requests, errors) of the primary over the last minute. ``past_share``: its errors' share before.
-    """
-
-    metrics: tuple[Metric, ...]
-    ceiling: Bets
-    ceiling_weight: float
-    past_share: float | None
-    has_history: bool
-    watermark: float | None = None
-    began: float | None = None
-    stage: str = ""
-    stage_began: float = 0.0
-    stage_requests: float = 0.0
-    injected: bool = True
-    canary_at: float | None = None
-    primary_at: float | None = None
-    veto_until: float = -math.inf
-    recent: tuple[tuple[float, float, float, float, float], ...] = ()
-    first_buckets: Mapping[float, float] = field(default_factory=dict)
-    aborted_by: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """One interval's answer; ``ratios`` by metric, for people."""
-
-    verdict: Verdict
-    log_e: float
-    ratios: Mapping[str, Ratio]
-    blame: str = "canary"  # canary, shared or primary
-
-
 def start(settings: JudgeSettings, history: Sequence[SideFigures] = ()) -> JudgeState:
-    """Before the first interval; ``history``: the primary's last hour in rows, which fixes burst factor and bounds."""
-    requests = [row.requests for row in history]
-    errors = [row.errors for row in history]
-    state = JudgeState(
-        metrics=(Metric(name="errors", weight=settings.weights["errors"], phi=_phi(requests, errors)),),
-        ceiling=Bets.fresh(len(_ceiling_shares(settings)), settings.active),
-        ceiling_weight=settings.weights["ceiling"],
-        past_share=sum(errors) / sum(requests) if sum(requests) > 0 else None,
-        has_history=bool(history),
-    )
+    """Before the first interval. ``history``: the primary's last hour in rows; it fixes burst factors and bounds."""
+    requests, errors = [row.requests for row in history], [row.errors for row in history]
     bounds = settings.bounds or tail_bounds(_summed(history))
-    return _with_latency(state, settings, bounds, history) if bounds else state
+    phi = dispersion(requests, errors)
+    metrics = (
+        Metric("errors", settings.weights.errors, None, phi, phi > settings.vote_above),
+        *_latency(settings, bounds, history),
+    )
+    bursty = any(metric.bursty for metric in metrics)
+    alone = _alone(settings)
+    return JudgeState(
+        metrics=metrics,
+        evidence=Evidence.fresh(len(metrics), settings, bursty=bursty),
+        ceiling=alone,
+        relapse=alone,
+        ceiling_weight=settings.weights.ceiling,
+        past_share=sum(errors) / sum(requests) if sum(requests) > 0 else None,
+    )
 
 
-def step(state: JudgeState, interval: Interval, settings: JudgeSettings) -> tuple[JudgeState, Assessment]:
-    """One more interval."""
-    if state.watermark is not None and interval.t <= state.watermark:
-        return state, _assess(state, state.watermark, settings)
-    if interval.stage != state.stage:
-        state = _next_stage(state, interval, settings)
-    seconds = ROW_SECONDS if state.watermark is None else interval.t - state.watermark
-    began = interval.t - seconds if state.began is None else state.began
-    state = replace(state, watermark=interval.t, began=began)
-    state = _with_stage_start(state, interval, seconds)
+def _alone(settings: JudgeSettings) -> Worse:
+    """Nothing seen yet of the canary looked at alone."""
+    return Worse.fresh((len(_ceiling_shares(settings.ceiling)),), settings.active)
+
+
+def again(state: JudgeState, settings: JudgeSettings) -> JudgeState:
+    """Before the first interval of another subject: the same metrics, nothing held against it."""
+    bursty = any(metric.bursty for metric in state.metrics)
+    alone = _alone(settings)
+    return JudgeState(
+        metrics=state.metrics,
+        evidence=Evidence.fresh(len(state.metrics), settings, bursty=bursty),
+        ceiling=alone,
+        relapse=alone,
+        ceiling_weight=state.ceiling_weight,
+        past_share=state.past_share,
+    )
+
+
+def step(
+    state: JudgeState, interval: Interval, settings: JudgeSettings, deadline: float = math.inf
+) -> tuple[JudgeState, Assessment]:
+    """One more interval; ``deadline``: when the stage should have passed."""
+    watermark = state.course.watermark
+    if watermark is not None and interval.t <= watermark:
+        return state, assess(state, settings, deadline)
+    seconds = ROW_SECONDS if watermark is None else interval.t - watermark
+    h = hazard(settings.hazard, seconds)
+    if watermark is None or interval.stage != state.course.stage:
+        h = h if watermark is None else settings.stage_injection
+        state = _next_stage(state, interval, seconds, settings)
+    state = replace(state, course=_moved(state.course, interval, settings))
     state = _choose_bounds(state, interval, settings)
-    if not state.aborted_by:
-        state = _judge_row(state, interval, seconds, settings)
-    return state, _assess(state, interval.t, settings)
+    if state.aborted_by:
+        return state, assess(state, settings, deadline)
+    state = _with_row(state, interval, h, settings)
+    assessment = assess(state, settings, deadline)
+    by = _condemned_by(state, assessment.log_e, settings)
+    if not by:
+        return state, assessment
+    state = replace(state, aborted_by=by)
+    return state, assess(state, settings, deadline)
 
 
-def log_e(state: JudgeState) -> float:
-    """The weighted mean e-value of all metrics, as a log; missing metrics' weights are spread over the others."""
-    weights = [*(metric.weight for metric in state.metrics), state.ceiling_weight]
-    values = [*(metric.log_e for metric in state.metrics), state.ceiling.log_e]
-    return lse(np.log(np.array(weights) / sum(weights)) + np.array(values))
-
-
-def _next_stage(state: JudgeState, interval: Interval, settings: JudgeSettings) -> JudgeState:
-    needed = math.log(1 / settings.alpha_pass)
-    first = state.stage == ""
-    metrics = state.metrics
-    if not first:
-        metrics = tuple(replace(m, proof=m.proof.next_stage(settings.carry, needed)) for m in metrics)
-    return replace(
-        state, stage=interval.stage, metrics=metrics, stage_began=-math.inf, stage_requests=0.0, injected=first
-    )
-
-
-def _with_stage_start(state: JudgeState, interval: Interval, seconds: float) -> JudgeState:
-    requests = interval.canary.requests if interval.canary else 0.0
-    began = interval.t - seconds if math.isinf(state.stage_began) else state.stage_began
-    return replace(state, stage_began=began, stage_requests=state.stage_requests + requests)
-
-
-def _choose_bounds(state: JudgeState, interval: Interval, settings: JudgeSettings) -> JudgeState:
-    """Without history: from the primary's first minute, in which latency is not judged anyway."""
-    if len(state.metrics) > 1 or interval.primary is None or not interval.primary.buckets:
-        return state
-    if _latency_counts(state, interval.t, settings):
-        bounds = tail_bounds(state.first_buckets)
-        return _with_latency(state, settings, bounds, ()) if bounds else state
-    return replace(
-        state, first_buckets=_summed([SideFigures(requests=0, errors=0, buckets=state.first_buckets), interval.primary])
-    )
-
-
-def _latency_counts(state: JudgeState, t: float, settings: JudgeSettings) -> bool:
-    return state.began is not None and t - state.began > settings.latency_after
-
-
-def _with_latency(
-    state: JudgeState, settings: JudgeSettings, bounds: Sequence[float], history: Sequence[SideFigures]
-) -> JudgeState:
-    """One metric per bound; equal bounds are one, with both weights."""
-    chosen = tuple(dict.fromkeys(bounds))[:2]
-    names = ("slow_a", "slow_b")
-    whole = settings.weights["slow_a"] + settings.weights["slow_b"]
-    weights = [whole] if len(chosen) == 1 else [settings.weights[name] for name in names]
-    slow = [
-        Metric(name=name, weight=weight, bound=bound, phi=_slow_phi(history, bound))
-        for name, weight, bound in zip(names, weights, chosen, strict=False)
-    ]
-    return replace(state, metrics=(state.metrics[0], *slow))
-
-
-def _judge_row(state: JudgeState, interval: Interval, seconds: float, settings: JudgeSettings) -> JudgeState:
-    h = hazard(settings.hazard, seconds) if state.injected else settings.stage_injection
-    state = _remember(state, interval, settings)
-    weights = sum(metric.weight for metric in state.metrics) + state.ceiling_weight
-    metrics = []
-    for metric in state.metrics:
-        row = _row(metric, interval, seconds)
-        skip = metric.bound is not None and not _latency_counts(state, interval.t, settings)
-        metrics.append(metric if row is None or skip else _stepped(metric, row, h, metric.weight / weights, settings))
-    errors = _row(state.metrics[0], interval, seconds) or Row(0, 0, 0, 0, seconds)
-    shares = _ceiling_shares(settings)
-    gains = absolute(errors, settings.ceiling, shares, state.metrics[0].phi)
-    if interval.t <= state.veto_until:
-        gains = np.minimum(gains, 0.0)
-    needed = math.log(weights / (settings.alpha * state.ceiling_weight))
-    ceiling = state.ceiling.step(gains, h, needed / settings.patience)
-    state = replace(state, metrics=tuple(metrics), ceiling=ceiling, injected=True)
-    if log_e(state) < math.log(1 / settings.alpha) - EXACT:
-        return state
-    evidence = {m.name: math.log(m.weight) + m.log_e for m in state.metrics}
-    evidence["ceiling"] = math.log(state.ceiling_weight) + state.ceiling.log_e
-    # Capped rows make ties: the comparison with the primary says more than the ceiling, so it is named first.
-    return replace(state, aborted_by=max(evidence, key=lambda name: round(evidence[name], 6)))
-
-
-def _stepped(metric: Metric, row: Row, h: float, weight: float, settings: JudgeSettings) -> Metric:
-    limits = limits_of(metric, settings)
-    needed = math.log(1 / (settings.alpha * weight))
-    gains = relative(row, limits.tolerance, limits.slack, LADDER, metric.phi)
-    vote = metric.vote
-    if metric.phi > settings.vote_above:
-        votes = relative(row, limits.tolerance, limits.slack, LADDER, max(1.0, row.b_c + row.b_p))
-        vote = (vote or Bets.fresh(len(LADDER), settings.active)).step(votes, h, needed / settings.vote_patience)
-    better = relative(row, limits.margin, limits.margin_slack, LOWER, metric.phi)
-    cap = math.log(1 / settings.alpha_pass) / settings.pass_patience
-    counts = (row.n_c, row.b_c, row.n_p, row.b_p)
-    return replace(
-        metric,
-        bets=metric.bets.step(gains, h, needed / settings.patience),
-        vote=vote,
-        proof=metric.proof.step(better, cap),
-        seen=metric.seen.add(row),
-        totals=tuple(total + count for total, count in zip(metric.totals, counts, strict=True)),  # type: ignore[arg-type]  # four stay four
-    )
-
-
-def _remember(state: JudgeState, interval: Interval, settings: JudgeSettings) -> JudgeState:
-    """When each side was last heard of, the last minute, and how long the ceiling's veto lasts."""
-    t, primary, canary = interval.t, interval.primary, interval.canary
-    n_p, b_p = (primary.requests, primary.errors) if primary else (0.0, 0.0)
-    n_c, b_c = (canary.requests, canary.errors) if canary else (0.0, 0.0)
-    recent = tuple(row for row in (*state.recent, (t, n_p, b_p, n_c, b_c)) if row[0] > t - RECENT)
-    failing = b_p >= VETO_FEWEST and b_p > settings.ceiling / 2 * n_p
+def _next_stage(state: JudgeState, interval: Interval, seconds: float, settings: JudgeSettings) -> JudgeState:
+    began = interval.t - seconds
+    if state.course.watermark is None:
+        # A side that has never been scraped is silent since the beginning.
+        course = Course(stage=interval.stage, began=began, stage_began=began, canary_at=began, primary_at=began)
+        return replace(state, course=course)
+    evidence = state.evidence
+    not_worse = evidence.not_worse.next_stage(settings.carry, settings.needed_to_pass)
     return replace(
         state,
-        recent=recent,
-        veto_until=t + RECENT if failing else state.veto_until,
-        canary_at=t if canary else state.canary_at,
-        primary_at=t if primary else state.primary_at,
+        evidence=replace(evidence, not_worse=not_worse, stage_totals=np.zeros_like(evidence.totals)),
+        course=replace(state.course, stage=interval.stage, stage_began=began),
     )
 
 
-def _assess(state: JudgeState, t: float, settings: JudgeSettings) -> Assessment:
-    ratios = {m.name: m.seen.ratio(limits_of(m, settings).tolerance, m.phi) for m in state.metrics}
-    total = log_e(state)
-    blame = _blame(state, settings)
-    verdict = _verdict(state, t, total, blame, settings)
-    return Assessment(verdict=verdict, log_e=total, ratios=ratios, blame=blame)
+def _moved(course: Course, interval: Interval, settings: JudgeSettings) -> Course:
+    """When each side was last heard of, the last minute, and how long the ceiling's veto lasts."""
+    t, canary, primary = interval.t, interval.canary, interval.primary
+    n_c, b_c = (canary.requests, canary.errors) if canary else (0.0, 0.0)
+    n_p, b_p = (primary.requests, primary.errors) if primary else (0.0, 0.0)
+    failing = b_p >= VETO_FEWEST and b_p > settings.ceiling / 2 * n_p
+    return replace(
+        course,
+        watermark=t,
+        canary_at=t if canary else course.canary_at,
+        primary_at=t if primary else course.primary_at,
+        compared_at=t if n_c > 0 and n_p > 0 else course.compared_at,
+        veto_until=t + RECENT if failing else course.veto_until,
+        recent=(*(row for row in course.recent if row.t > t - RECENT), Minute(t, n_c, b_c, n_p, b_p)),
+    )
 
 
-def _verdict(state: JudgeState, t: float, total: float, blame: str, settings: JudgeSettings) -> Verdict:
-    if state.aborted_by:
-        return Verdict.ABORT
-    if any(
-        t - (at if at is not None else state.began or t) >= settings.no_data_after
-        for at in (state.canary_at, state.primary_at)
-    ):
-        return Verdict.NO_DATA
-    if blame == "shared":
-        return Verdict.HOLD
-    needed = math.log(1 / settings.alpha_pass)
-    shown = all(m.proof.log_e >= needed and m.proof.stage_log_e >= 0 for m in state.metrics)
-    served = t - state.stage_began >= settings.least_seconds and state.stage_requests >= settings.least_requests
-    fresh = t == state.canary_at == state.primary_at  # half a row must not be what lets a stage pass
-    return Verdict.PASS if shown and served and fresh and total <= 0 and blame == "canary" else Verdict.WATCH
+def _with_row(state: JudgeState, interval: Interval, h: float, settings: JudgeSettings) -> JudgeState:
+    counts, pending, blind = _row(state, interval, settings)
+    gains = _above_ceiling(state, interval, settings)
+    needed = settings.needed - math.log(state.ceiling_weight / state.weight)
+    return replace(
+        state,
+        evidence=_stepped(state, counts, pending, h, settings),
+        ceiling=state.ceiling.step(gains, h, np.asarray(needed / settings.patience)),
+        relapse=state.relapse.step(gains, h, np.asarray(NEEDED_AGAIN / settings.patience), spare=True),
+        blind=state.blind | blind,
+    )
 
 
-def _blame(state: JudgeState, settings: JudgeSettings) -> str:
-    """Who fails over the last minute: both (going back would not help), the primary alone, or at most the canary."""
-    n_p, b_p, n_c, b_c = (sum(row[place] for row in state.recent) for place in (1, 2, 3, 4))
-    share = b_p / n_p if n_p > 0 else 0.0
-    above_past = state.past_share is not None and share >= TIMES_ITS_PAST * state.past_share
-    failing = n_p > 0 and ((share > settings.ceiling and b_p >= VETO_FEWEST) or (b_p >= FEWEST_FAILING and above_past))
-    if not failing:
-        return "canary"
-    return "shared" if n_c > 0 and b_c / n_c >= share / 2 else "primary"
+def _condemned_by(state: JudgeState, log_e: float, settings: JudgeSettings) -> str:
+    """The metric that decides, "" while none does."""
+    if log_e >= settings.needed - EXACT:
+        return _greatest(state.parts)
+    # Only where the ceiling has gone deaf by a forgiven blip: what it can still hear is its own to say.
+    deaf = float(state.ceiling.log_e) < 0
+    return CEILING if deaf and float(state.relapse.log_e) >= NEEDED_AGAIN - EXACT else ""
 
 
-def limits_of(metric: Metric, settings: JudgeSettings) -> MetricLimits:
-    """What is tolerated of this metric."""
-    return settings.errors if metric.bound is None else settings.slow
+def _greatest(parts: Mapping[str, float]) -> str:
+    # Capped rows make ties: the comparison with the primary says more than the ceiling, so it comes first.
+    rounded = {name: round(part, 6) for name, part in parts.items()}
+    return max(rounded, key=lambda name: rounded[name])
 
 
-def _row(metric: Metric, interval: Interval, seconds: float) -> Row | None:
-    """The metric's counts; None where the interval cannot say (no histogram, another set of bounds)."""
-    canary, primary = _bad(metric, interval.canary), _bad(metric, interval.primary)
-    if canary is None or primary is None:
-        return None
-    return Row(*canary, *primary, seconds)
+def _row(state: JudgeState, interval: Interval, settings: JudgeSettings) -> tuple[Floats, Floats, frozenset[str]]:
+    """The row that is complete now, what waits for the other side, and metrics that one side knows nothing about."""
+    pending = state.evidence.pending.copy()
+    blind = set()
+    for place, metric in enumerate(state.metrics):
+        canary, primary = _bad(metric, interval.canary), _bad(metric, interval.primary)
+        if canary is None or primary is None:
+            blind.add(metric.name)
+        elif metric.bound is None or _latency_counts(state.course, settings):
+            pending[place] += (*canary, *primary)
+    nothing = np.zeros_like(pending)
+    complete = interval.canary is not None and interval.primary is not None
+    return (pending, nothing, frozenset(blind)) if complete else (nothing, pending, frozenset(blind))
 
 
 def _bad(metric: Metric, side: SideFigures | None) -> tuple[float, float] | None:
-    if side is None:
-        return 0.0, 0.0  # a missing side carries no evidence; its next row has the longer increment
+    """Requests and bad ones; None where the histogram has no such bound."""
+    if side is None or side.requests <= 0:
+        return 0.0, 0.0
     if metric.bound is None:
         return side.requests, side.errors
     if metric.bound not in side.buckets:
-        return None if side.requests > 0 else (0.0, 0.0)
+        return None
     total = max(side.buckets.values())
     return total, total - side.buckets[metric.bound]
 
 
-def _ceiling_shares(settings: JudgeSettings) -> Floats:
-    """What the ceiling's process bets on; above a high ceiling, the middle of what is left."""
-    shares = [times * settings.ceiling for times in CEILING_TIMES if times * settings.ceiling < 1]
-    return np.array(shares or [(1 + settings.ceiling) / 2])
+def _stepped(state: JudgeState, counts: Floats, pending: Floats, h: float, settings: JudgeSettings) -> Evidence:
+    evidence, test = state.evidence, _test(state.metrics, state.weight, settings)
+    gains = relative(counts, test.theta, test.slack, ALTERNATIVES)
+    calm, votes = gains / test.phi, evidence.votes
+    if votes is not None:
+        events = np.maximum(counts[:, B_C] + counts[:, B_P], 1.0)  # a row counts as one event at most
+        votes = votes.step(gains[:, WORSE] / events[:, None], h, test.needed / settings.vote_patience)
+    return Evidence(
+        worse=evidence.worse.step(calm[:, WORSE], h, test.needed / settings.patience),
+        votes=votes,
+        not_worse=evidence.not_worse.step(calm[:, BETTER], settings.needed_to_pass / settings.pass_patience),
+        seen=tuple(seen.add(row) for seen, row in zip(evidence.seen, counts.tolist(), strict=True)),
+        totals=evidence.totals + counts,
+        stage_totals=evidence.stage_totals + counts,
+        pending=pending,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Test:
+    """The metrics' constants: (metric, alternative), where an alternative is of *worse* or of *not worse*."""
+
+    theta: Floats
+    slack: Floats
+    phi: Floats
+    needed: Floats  # the log evidence with which this metric alone would abort
+
+
+@lru_cache
+def _test(metrics: tuple[Metric, ...], weight: float, settings: JudgeSettings) -> _Test:
+    limits = [metric.limits(settings) for metric in metrics]
+    return _Test(
+        theta=np.array([[one.tolerance] * len(LADDER) + [one.margin] * len(LOWER) for one in limits]),
+        slack=np.array([[one.slack] * len(LADDER) + [one.margin_slack] * len(LOWER) for one in limits]),
+        phi=np.array([[metric.phi] for metric in metrics]),
+        needed=settings.needed - np.log(np.array([metric.weight for metric in metrics]) / weight),
+    )
+
+
+def _above_ceiling(state: JudgeState, interval: Interval, settings: JudgeSettings) -> Floats:
+    """What the row says of each share of errors above the ceiling; nothing bad while the primary fails as well."""
+    requests, errors = (interval.canary.requests, interval.canary.errors) if interval.canary else (0.0, 0.0)
+    gains = absolute(requests, errors, settings.ceiling, _ceiling_shares(settings.ceiling)) / state.metrics[0].phi
+    if state.course.veto_until is not None and interval.t <= state.course.veto_until:
+        return np.minimum(gains, 0.0)
+    return gains
+
+
+@lru_cache
+def _ceiling_shares(ceiling: float) -> Floats:
+    shares = np.array(CEILING_TIMES) * ceiling
+    below = shares[shares < 1]
+    return below if below.size else np.array([(1 + ceiling) / 2])
+
+
+def _latency_counts(course: Course, settings: JudgeSettings) -> bool:
+    return course.watermark is not None and course.watermark - course.began > settings.latency_after
+
+
+def _latency(settings: JudgeSettings, bounds: Sequence[float], history: Sequence[SideFigures]) -> tuple[Metric, ...]:
+    """One metric per bound; equal bounds are one, with the weight of both."""
+    chosen, weights = tuple(dict.fromkeys(bounds)), settings.weights
+    pair = (weights.slow_a, weights.slow_b)
+    shares = pair if len(chosen) == len(pair) else [weights.slow / max(len(chosen), 1)] * len(chosen)
+    metrics = []
+    for letter, weight, bound in zip(ascii_lowercase, shares, chosen, strict=False):
+        name = f"slow_{letter}"
+        counted = [counts for row in history if (counts := _bad(Metric(name, weight, bound), row))]
+        phi = dispersion([requests for requests, _ in counted], [slow for _, slow in counted])
+        metrics.append(Metric(name, weight, bound, phi, phi > settings.vote_above))
+    return tuple(metrics)
+
+
+def _choose_bounds(state: JudgeState, interval: Interval, settings: JudgeSettings) -> JudgeState:
+    """Without history: from the primary's first minute, in which latency is not judged anyway.
+
+    Until then latency's weight is reserved: giving it to the other metrics and taking it back would be a bet on what
+    was seen.
+    """
+    if len(state.metrics) > 1 or interval.primary is None or not interval.primary.buckets:
+        return state
+    if not _latency_counts(state.course, settings):
+        before = SideFigures(requests=0, errors=0, buckets=state.first_buckets)
+        nothing_seen = state.evidence.totals[0].sum() == 0
+        reserved = settings.weights.slow if nothing_seen else state.reserved
+        return replace(state, first_buckets=_summed([before, interval.primary]), reserved=reserved)
+    metrics = _latency(settings, tail_bounds(state.first_buckets), ()) if state.reserved else ()
+    if not metrics:
+        return state
+    fresh = Evidence.fresh(len(metrics), settings, bursty=state.evidence.votes is not None)
+    return replace(
+        state,
+        metrics=state.metrics + metrics,
+        evidence=state.evidence.joined(fresh),
+        reserved=0.0,
+        first_buckets={},
+    )
 
 
 def _summed(rows: Sequence[SideFigures]) -> dict[float, float]:
     bounds = {bound for row in rows for bound in row.buckets}
     return {bound: sum(row.buckets.get(bound, 0.0) for row in rows) for bound in sorted(bounds)}
-
-
-def _phi(requests: Sequence[float], bad: Sequence[float]) -> float:
-    return dispersion(requests, bad) if requests else 1.0
-
-
-def _slow_phi(history: Sequence[SideFigures], bound: float) -> float:
-    rows = [row for row in history if bound in row.buckets]
-    totals = [max(row.buckets.values()) for row in rows]
-    return _phi(totals, [total - row.buckets[bound] for total, row in zip(totals, rows, strict=True)])

@@ -7,16 +7,18 @@ classes of pi; beyond ``CLASSES`` the two closest are merged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from bot.rollout.judge.evidence import Row
-from bot.rollout.judge.processes import lse
+from bot.rollout.judge.processes import DECIMALS, lse
 from bot.rollout.judge.settings import Floats
 
-CLASSES = 10
+CLASSES = 8
+SURPRISE = np.log(20)  # a 95 % interval
+MOST_SURE = 0.999  # more than this is never shown
 GRID: Floats = np.geomspace(1 / 64, 1024, 400)
 _LOG_GRID = np.log(GRID)
 _PRIOR = -(_LOG_GRID**2) / (2 * 1.5**2)
@@ -37,8 +39,8 @@ class Ratio:
 
     @property
     def sure(self) -> float:
-        """How sure it is worse than tolerated, 0 to 1; shown at most as 0.999."""
-        return min(1 - float(np.exp(-self.log_sure)), 0.999)
+        """How sure it is worse than tolerated, 0 to 1; at most ``MOST_SURE``."""
+        return min(1 - float(np.exp(-self.log_sure)), MOST_SURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,12 @@ class Seen:
 
     classes: tuple[tuple[float, float, float], ...] = ()
 
-    def add(self, row: Row) -> Seen:
-        """With one more row."""
-        if row.n_c <= 0 or row.n_p <= 0 or row.b_c + row.b_p <= 0:
+    def add(self, row: Sequence[float]) -> Seen:
+        """With one more row: (n_c, b_c, n_p, b_p)."""
+        n_c, b_c, n_p, b_p = row
+        if n_c <= 0 or n_p <= 0 or b_c + b_p <= 0:
             return self
-        pi = round(row.n_c / (row.n_c + row.n_p), 12)
-        classes = sorted([*self.classes, (pi, row.b_c, row.b_p)])
+        classes = sorted([*self.classes, (round(n_c / (n_c + n_p), DECIMALS), b_c, b_p)])
         while len(classes) > CLASSES:
             gaps = [after[0] - before[0] for before, after in pairwise(classes)]
             at = gaps.index(min(gaps))
@@ -65,8 +67,8 @@ class Seen:
         for pi, b_c, b_p in self.classes:
             q = GRID * pi / (GRID * pi + 1 - pi)
             likelihood += (b_c * np.log(q) + b_p * np.log1p(-q)) / phi
-        mixed = lse(likelihood + _PRIOR)
-        inside = GRID[mixed - likelihood < np.log(20)]
+        mixed = float(lse(likelihood + _PRIOR))
+        inside = GRID[mixed - likelihood < SURPRISE]
         sure = mixed - float(likelihood[tolerance >= GRID].max())
         best = float(GRID[int(likelihood.argmax())])
         return Ratio(float(inside[0]), best, float(inside[-1]), max(0.0, sure))
@@ -75,4 +77,4 @@ class Seen:
 def _merged(one: tuple[float, float, float], two: tuple[float, float, float]) -> tuple[float, float, float]:
     weight_one, weight_two = one[1] + one[2], two[1] + two[2]
     pi = (one[0] * weight_one + two[0] * weight_two) / (weight_one + weight_two)
-    return round(pi, 12), one[1] + two[1], one[2] + two[2]
+    return round(pi, DECIMALS), one[1] + two[1], one[2] + two[2]

@@ -11,19 +11,23 @@ scrape.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import Any
 
 from bot.rollout.errors import Refusal
-from bot.rollout.judge.judge import Assessment, Interval, JudgeState, Verdict, start, step
-from bot.rollout.judge.settings import JudgeSettings, MetricLimits
+from bot.rollout.figures import SideFigures
+from bot.rollout.judge.judge import Interval, start, step
+from bot.rollout.judge.settings import JudgeSettings, MetricLimits, Weights
+from bot.rollout.judge.state import JudgeState
+from bot.rollout.judge.verdict import Assessment, MetricAssessment, Verdict
 from bot.rollout.judge.wording import text
-from bot.rollout.model import SideFigures
-from bot.rollout.service import GateLimits
 
 Answer = dict[str, Any]
 DEFAULTS = JudgeSettings()
+PARTS = ("errors", "slow", "weights")
 
 
 def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator[Answer]:
@@ -33,7 +37,6 @@ def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator
         Refusal: a line is not what it should be, with its number.
     """
     history: list[SideFigures] = []
-    _check_ceiling(settings)
     state: JudgeState | None = None
     stages: list[Answer] = []
     aborted: Answer = {"aborted_at": None, "aborted_by": None}
@@ -42,58 +45,63 @@ def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator
             continue
         data = _json(number, line)
         if "t" not in data:
-            if state is not None:
-                raise Refusal(f"line {number}: history and settings come before the first interval.")
+            if state is not None or set(data) - {"history", "settings"}:
+                raise Refusal(
+                    f'line {number}: "t" is missing; "history" and "settings" come before the first interval.'
+                )
             settings = read_settings(number, data.get("settings", {}), settings)
-            _check_ceiling(settings)
-            history = [_side(number, row) for row in data.get("history", [])]
+            history = _history(number, data.get("history", []))
             continue
-        state = state or start(settings, history)
+        before = state or start(settings, history)
         interval = _interval(number, data)
-        state, assessment = step(state, interval, settings)
-        _note(interval, assessment, state, stages, aborted)
+        state, assessment = step(before, interval, settings)
+        if state is not before:  # an interval that was seen before is answered again, and counts once
+            _note(interval, assessment, state, stages, aborted)
         yield _answer(interval, state, assessment, settings)
     yield {"summary": {**aborted, "stages": stages}}
 
 
 def read_settings(number: int, given: Mapping[str, Any], settings: JudgeSettings) -> JudgeSettings:
-    """These settings with some replaced; ``errors`` and ``slow`` key by key.
+    """These settings with some replaced; ``errors``, ``slow`` and ``weights`` key by key.
 
     Raises:
-        Refusal: an unknown key.
+        Refusal: an unknown key, or a value that cannot be.
     """
-    known = {one.name for one in fields(JudgeSettings)}
-    limits = {one.name for one in fields(MetricLimits)}
-    unknown = sorted(set(given) - known)
-    unknown += sorted(f"{name}.{key}" for name in ("errors", "slow") for key in set(given.get(name, {})) - limits)
-    if unknown:
-        raise Refusal(f"line {number}: no such setting: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
-    changed: dict[str, Any] = dict(given)
-    for name in {"errors", "slow"} & set(given):
-        changed[name] = replace(getattr(settings, name), **given[name])
-    if "weights" in given:
-        changed["weights"] = {**settings.weights, **given["weights"]}
+    try:
+        return _replaced(settings, given)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Refusal(f"line {number}: {error}.") from error
+
+
+def _replaced(value: JudgeSettings, given: Mapping[str, Any]) -> JudgeSettings:
+    if not isinstance(given, Mapping):
+        raise TypeError("settings are an object")
+    parts: dict[str, Any] = {name: _part(getattr(value, name), name, given[name]) for name in PARTS if name in given}
     if "bounds" in given:
-        changed["bounds"] = tuple(float(bound) for bound in given["bounds"])
-    return replace(settings, **changed)
+        parts["bounds"] = tuple(float(bound) for bound in given["bounds"])
+    plain = {name: found for name, found in given.items() if name not in parts}
+    return replace(value, **parts, **_numbers(plain, JudgeSettings, ""))
 
 
-def settings_of(gates: GateLimits) -> JudgeSettings:
-    """The judge's settings for a service: its tolerances, ceiling and bounds; what is off keeps the defaults."""
-    errors, latency = gates.errors, gates.latency
-    settings = DEFAULTS
-    if errors is not None:
-        limits = replace(settings.errors, tolerance=errors.tolerance)
-        settings = replace(settings, errors=limits, ceiling=errors.ceiling)
-    if latency is not None:
-        limits = replace(settings.slow, tolerance=latency.tolerance)
-        settings = replace(settings, slow=limits, bounds=latency.bounds)
-    return settings
+def _part(value: MetricLimits | Weights, name: str, given: Mapping[str, Any]) -> MetricLimits | Weights:
+    return replace(value, **_numbers(given, type(value), f"{name}."))
 
 
-def _check_ceiling(settings: JudgeSettings) -> None:
-    if not 0 < settings.ceiling < 1:
-        raise Refusal(f"The ceiling is a share between 0 and 1, not {settings.ceiling:g}.")
+def _numbers(
+    given: Mapping[str, Any], kind: type[JudgeSettings | MetricLimits | Weights], prefix: str
+) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{prefix}* are set one by one")
+    known = [one.name for one in fields(kind)]
+    if unknown := sorted(set(given) - set(known)):
+        raise ValueError(f"no such setting: {', '.join(prefix + key for key in unknown)}. Known: {', '.join(known)}")
+    if wrong := sorted(key for key, found in given.items() if not _is_number(found)):
+        raise ValueError(f"a number is needed for {', '.join(prefix + key for key in wrong)}")
+    return dict(given)
+
+
+def _is_number(found: object) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
 
 
 def _note(interval: Interval, assessment: Assessment, state: JudgeState, stages: list[Answer], aborted: Answer) -> None:
@@ -107,26 +115,20 @@ def _note(interval: Interval, assessment: Assessment, state: JudgeState, stages:
 
 
 def _answer(interval: Interval, state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> Answer:
-    metrics = {
-        metric.name: {
-            "worse": metric.log_e,
-            "not_worse": metric.proof.log_e,
-            "ratio": {
-                "low": assessment.ratios[metric.name].low,
-                "best": assessment.ratios[metric.name].best,
-                "high": assessment.ratios[metric.name].high,
-            },
-        }
-        for metric in state.metrics
-    }
     return {
         "t": interval.t,
         "verdict": str(assessment.verdict),
         "log_e": assessment.log_e,
-        "metrics": metrics,
-        "ceiling": state.ceiling.log_e,
+        "metrics": {name: _metric(metric) for name, metric in assessment.metrics.items()},
+        "ceiling": assessment.ceiling,
         "text": text(state, assessment, settings),
     }
+
+
+def _metric(metric: MetricAssessment) -> Answer:
+    ratio = metric.ratio
+    shown = {"low": ratio.low, "best": ratio.best, "high": ratio.high}
+    return {"worse": metric.worse, "not_worse": metric.not_worse, "ratio": shown}
 
 
 def _json(number: int, line: str) -> dict[str, Any]:
@@ -139,22 +141,31 @@ def _json(number: int, line: str) -> dict[str, Any]:
     return data
 
 
+def _history(number: int, rows: Any) -> list[SideFigures]:
+    if not isinstance(rows, list):
+        raise Refusal(f'line {number}: "history" is a list of what the primary counted.')
+    return [_side(number, row) for row in rows]
+
+
 def _interval(number: int, data: Mapping[str, Any]) -> Interval:
-    stage = data.get("stage")
-    if not isinstance(data["t"], int | float) or not isinstance(stage, str | int):
-        raise Refusal(f'line {number}: "t" is seconds and "stage" is "mirror" or a weight.')
-    sides = {name: _side(number, data[name]) if data.get(name) else None for name in ("canary", "primary")}
-    return Interval(t=float(data["t"]), stage=str(stage), canary=sides["canary"], primary=sides["primary"])
+    t, stage = data["t"], data.get("stage")
+    if not _is_number(t):
+        raise Refusal(f'line {number}: "t" is seconds.')
+    if isinstance(stage, bool) or not isinstance(stage, str | int):
+        raise Refusal(f'line {number}: "stage" is "mirror" or a weight.')
+    canary, primary = (None if data.get(name) is None else _side(number, data[name]) for name in ("canary", "primary"))
+    return Interval(t=float(t), stage=str(stage), canary=canary, primary=primary)
 
 
 def _side(number: int, data: Any) -> SideFigures:
     try:
-        buckets = {float(bound): float(count) for bound, count in (data.get("buckets") or {}).items()}
-        side = SideFigures(
-            requests=float(data["requests"]), errors=float(data.get("errors", 0)), buckets=dict(sorted(buckets.items()))
-        )
+        given = sorted((float(bound), float(count)) for bound, count in (data.get("buckets") or {}).items())
+        side = SideFigures(requests=float(data["requests"]), errors=float(data.get("errors", 0)), buckets=dict(given))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Refusal(f'line {number}: a side has numbers "requests", "errors" and "buckets" by bound.') from error
-    if side.requests < 0 or not 0 <= side.errors <= side.requests:
-        raise Refusal(f"line {number}: errors lie between 0 and the requests, which are not negative.")
+    if not 0 <= side.errors <= side.requests < math.inf:
+        raise Refusal(f"line {number}: errors lie between 0 and the requests.")
+    counts = [0.0, *(count for _, count in given)]
+    if not all(lower <= upper < math.inf for lower, upper in pairwise(counts)):
+        raise Refusal(f"line {number}: buckets are cumulative, so their counts grow with the bound.")
     return side

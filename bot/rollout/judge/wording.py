@@ -1,72 +1,208 @@
-"""An assessment as a sentence for people: both sides' figures with their counts, how sure, and what is allowed."""
+"""An assessment as a sentence for people.
+
+Counts stand next to every percentage. "Sure" is one minus the anytime p-value (under 1 in 1,000 for a canary within the
+limit, however often we look) and is not said below 90 %. A timeout is never called a pass.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from bot.rollout.judge.judge import Assessment, JudgeState, Metric, Verdict, limits_of
-from bot.rollout.judge.ratio import GRID, Ratio
+from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P
+from bot.rollout.judge.forecast import TIMES, Forecast
+from bot.rollout.judge.ratio import GRID, MOST_SURE, Ratio
 from bot.rollout.judge.settings import JudgeSettings
+from bot.rollout.judge.state import CEILING, JudgeState, Metric
+from bot.rollout.judge.verdict import Assessment, Failing, Overdue, Verdict
 
 FEW = 5  # bad requests of the primary; below it "most likely" would be a guess
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing
-MOST_SAID = math.log(1000)  # "sure" is capped at 99.9 %: beyond it no model deserves to be believed
+DILUTED = 2.0  # the last minute is told when it is so many times worse than the whole
+WHOLE_FROM = 99.5  # from here on two figures would be written with an exponent
+LONG = 90.0  # seconds; longer times are told in minutes
 
 
-def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> str:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the two sides are called: the one on trial, and the one it is compared with."""
+
+    subject: str = "canary"
+    reference: str = "primary"
+    article: str = "the "  # "" where they are called by their own names
+
+    @property
+    def the_subject(self) -> str:
+        """In the middle of a sentence."""
+        return f"{self.article}{self.subject}"
+
+    @property
+    def the_reference(self) -> str:
+        """At its beginning."""
+        return f"{self.article.capitalize()}{self.reference}"
+
+
+ROLES = Names()
+
+
+def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> str:
     """The sentence."""
-    metric = next((m for m in state.metrics if m.name == state.aborted_by), state.metrics[0])
-    ratio = assessment.ratios[metric.name]
     match assessment.verdict:
         case Verdict.ABORT:
-            return _aborted(state, metric, ratio, settings)
+            said = _aborted(state, assessment, settings, names)
         case Verdict.PASS:
-            limits = limits_of(metric, settings)
-            limit = f"{limits.margin:g}x + {limits.margin_slack * 100:g} points"
-            sure = f"{(1 - settings.alpha_pass) * 100:g} % sure, {state.stage_requests:,.0f} canary requests"
-            return f"Passed: {_sides(metric)}. Shown to be below the limit of {limit} ({sure})."
-        case Verdict.HOLD:
-            return f"Both versions are failing: {_sides(metric)}. Going back would not help; promotion waits."
+            said = _passed(state, settings, names)
         case Verdict.NO_DATA:
-            return f"No fresh metrics for {settings.no_data_after / 60:.2g} min. Promotion waits; nothing was judged."
+            quiet = _duration(settings.no_data_after)
+            said = f"No fresh metrics for {quiet}. Promotion waits; nothing was judged."
+        case _ if assessment.overdue is not None:
+            said = _overdue(state, assessment.overdue, names)
+        case Verdict.HOLD:
+            why = f"Not blaming {names.the_subject}: going back would not help. Promotion waits."
+            said = f"Both versions are failing: {_minute(state, names)}. {why}"
         case _:
-            return _watching(metric, ratio, assessment)
+            said = _watching(state, assessment, settings, names)
+    return " ".join([said, *_caveats(state, assessment, names)])
 
 
-def _aborted(state: JudgeState, metric: Metric, ratio: Ratio, settings: JudgeSettings) -> str:
-    after = f"{(state.watermark or 0) - (state.began or 0):.0f} s"
-    if state.aborted_by == "ceiling":
-        return f"Aborted after {after}: {_sides(state.metrics[0])}. Never allowed: over {settings.ceiling * 100:g} %."
-    limits = limits_of(metric, settings)
-    few = metric.totals[3] < FEW or ratio.high >= GRID[-1]
-    times = f"over {ratio.low:.2g}x as many" if few else f"at least {ratio.low:.2g}x, most likely {ratio.best:.2g}x"
-    more = "More than " if ratio.log_sure > MOST_SAID else ""
-    sure = f" {more}{ratio.sure * 100:.3g} % sure it is worse than allowed." if ratio.sure >= WORTH_SAYING else ""
-    return f"Aborted after {after}: {_sides(metric)}: {times}. Allowed: {limits.tolerance:g}x.{sure}"
-
-
-def _watching(metric: Metric, ratio: Ratio, assessment: Assessment) -> str:
-    n_c, b_c, n_p, b_p = metric.totals
-    counts = f"{b_c:,.0f} canary {_what(metric)} in {n_c:,.0f} requests (primary {b_p:,.0f} in {n_p:,.0f})"
-    warning = (
-        " The primary alone is failing: going back moves users to the worse side."
-        if assessment.blame == "primary"
-        else ""
+def forecast_text(forecast: Forecast) -> str:
+    """What to expect at this traffic."""
+    if forecast.notice is None:
+        return f"At this traffic a canary with {TIMES:g}x the errors would not be noticed. A mirror stage would help."
+    notice = (
+        f"At this traffic a canary with {TIMES:g}x the errors would take about {_duration(forecast.notice)} to notice"
     )
-    between = f" Between {ratio.low:.2g}x and {ratio.high:.2g}x." if b_c + b_p > 0 else ""
-    return f"Too early to say: {counts}.{between} Watching.{warning}"
+    if forecast.passing is None:
+        return f"{notice}; a pass is out of reach. More weight or a mirror stage would help."
+    slow = " More weight or a mirror stage would be quicker." if forecast.notice > 2 * LONG else ""
+    return f"{notice}, a healthy one about {_duration(forecast.passing)} to pass.{slow}"
 
 
-def _sides(metric: Metric) -> str:
-    n_c, b_c, n_p, b_p = metric.totals
-    canary, primary = (_share(bad, requests) for bad, requests in ((b_c, n_c), (b_p, n_p)))
-    return f"canary {_what(metric)} {canary} against {primary} on primary"
+def _aborted(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> str:
+    after = _duration((state.course.watermark or 0.0) - state.course.began)
+    if state.aborted_by == CEILING:
+        limit = f"More than {settings.ceiling * 100:g} % errors are never allowed."
+        return f"Aborted after {after}: {_minute(state, names)}. {limit}"
+    place = [metric.name for metric in state.metrics].index(state.aborted_by)
+    metric, row = state.metrics[place], state.evidence.totals[place].tolist()
+    ratio = assessment.metrics[metric.name].ratio
+    allowed = f"Allowed: {metric.limits(settings).tolerance:g}x.{_sure(ratio)}"
+    if _diluted(state, metric, row):
+        # Of good and bad time together a ratio would say little.
+        return f"Aborted after {after}: {_minute(state, names)}; over the whole rollout {_shares(row)}. {allowed}"
+    return f"Aborted after {after}: {_sides(metric, row, names)}: {_times(ratio, row)}. {allowed}"
+
+
+def _passed(state: JudgeState, settings: JudgeSettings, names: Names) -> str:
+    metric, row = state.metrics[0], state.evidence.totals[0].tolist()
+    limits = metric.limits(settings)
+    limit = f"{limits.margin:g}x + {limits.margin_slack * 100:g} points"
+    sure = f"{(1 - settings.alpha_pass) * 100:g} % sure, {row[N_C]:,.0f} {names.subject} requests"
+    return f"Passed: {_sides(metric, row, names)}. Shown to be below the limit of {limit} ({sure})."
+
+
+def _overdue(state: JudgeState, overdue: Overdue, names: Names) -> str:
+    place = _worst(state) if overdue is Overdue.SUSPECT else 0
+    sides = _sides(state.metrics[place], state.evidence.stage_totals[place].tolist(), names)
+    if overdue is Overdue.SUSPECT:
+        looks = f"{names.the_subject} looks worse than tolerated, though not surely"
+        return f"Time is up and {looks}: {sides}. A person decides."
+    why = f"Nothing speaks against {names.the_subject}, but there was too little to show it."
+    return f"Time is up; not proven: {sides}. {why}"
+
+
+def _watching(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> str:
+    place = _worst(state)
+    metric, row = state.metrics[place], state.evidence.totals[place].tolist()
+    ratio = assessment.metrics[metric.name].ratio
+    lead = "Looks worse, not surely yet" if ratio.low > metric.limits(settings).tolerance else "Too early to say"
+    other = f"{names.reference} {row[B_P]:,.0f} in {row[N_P]:,.0f}"
+    counts = f"{_bad(metric, row[B_C], names)} in {row[N_C]:,.0f} requests ({other})"
+    return f"{lead}: {counts}.{_between(ratio)} Watching."
+
+
+def _worst(state: JudgeState) -> int:
+    """The metric that speaks most against the subject; errors where none does."""
+    against = state.worse.tolist()
+    return against.index(max(against)) if max(against) > 0 else 0
+
+
+def _bad(metric: Metric, count: float, names: Names) -> str:
+    if metric.bound is not None:
+        return f"{count:,.0f} {names.subject} requests slower than {metric.bound:g} ms"
+    return f"{count:,.0f} {names.subject} error{'' if count == 1 else 's'}"
+
+
+def _caveats(state: JudgeState, assessment: Assessment, names: Names) -> list[str]:
+    said = []
+    if assessment.failing is Failing.PRIMARY:
+        said.append(f"{names.the_reference} alone is failing: going back moves users to the worse side.")
+    if state.blind:
+        said.append(f"Not judged: {_blind(state)}, for which a version has no bucket.")
+    if state.past_share is None and assessment.verdict is Verdict.ABORT:
+        said.append("The primary's past is not known, so bursts of errors were not allowed for.")
+    return said
+
+
+def _blind(state: JudgeState) -> str:
+    bounds = [f"{metric.bound:g} ms" for metric in state.metrics if metric.bound and metric.name in state.blind]
+    return f"requests slower than {' and '.join(bounds)}"
+
+
+def _sides(metric: Metric, row: Sequence[float], names: Names) -> str:
+    what = "errors" if metric.bound is None else f"requests slower than {metric.bound:g} ms"
+    return f"{names.subject} {what} {_shares(row)} on {names.reference}"
+
+
+def _shares(row: Sequence[float]) -> str:
+    return f"{_share(row[B_C], row[N_C])} against {_share(row[B_P], row[N_P])}"
+
+
+def _minute(state: JudgeState, names: Names) -> str:
+    rows = [(one.n_c, one.b_c, one.n_p, one.b_p) for one in state.course.recent]
+    return f"{_sides(state.metrics[0], [sum(column) for column in zip(*rows, strict=True)], names)} in the last minute"
+
+
+def _diluted(state: JudgeState, metric: Metric, row: Sequence[float]) -> bool:
+    """Whether the good time before hides how bad the last minute was."""
+    bad, requests = sum(one.b_c for one in state.course.recent), sum(one.n_c for one in state.course.recent)
+    return metric.bound is None and requests > 0 and bad / requests >= DILUTED * row[B_C] / max(row[N_C], 1.0)
+
+
+def _times(ratio: Ratio, row: Sequence[float]) -> str:
+    if ratio.low < 1:
+        return f"most likely {times(ratio.best)}x"
+    if ratio.high >= GRID[-1] or row[B_P] < FEW:
+        return f"over {times(ratio.low)}x as many"
+    return f"at least {times(ratio.low)}x, most likely {times(ratio.best)}x"
+
+
+def _between(ratio: Ratio) -> str:
+    """The interval as far as it says anything."""
+    low, high = ratio.low > GRID[0], ratio.high < GRID[-1]
+    if low and high:
+        return f" Between {times(ratio.low)}x and {times(ratio.high)}x."
+    if low:
+        return f" At least {times(ratio.low)}x."
+    return f" At most {times(ratio.high)}x." if high else ""
+
+
+def times(value: float) -> str:
+    """How many times as many, to two figures."""
+    return f"{value:.2g}" if value < WHOLE_FROM else f"{value:.0f}"
+
+
+def _sure(ratio: Ratio) -> str:
+    if ratio.sure < WORTH_SAYING:
+        return ""
+    # Rounded down, and capped: beyond 99.9 % no model deserves to be believed.
+    sure = f"More than {MOST_SURE * 100:g} %" if ratio.sure >= MOST_SURE else f"{int(ratio.sure * 1000) / 10:g} %"
+    return f" {sure} sure it is worse than allowed."
 
 
 def _share(bad: float, requests: float) -> str:
-    percent = f"{bad / requests * 100:.2g} %" if requests else "unknown"
-    return f"{percent} ({bad:,.0f} of {requests:,.0f})"
+    return f"{bad / requests * 100:.2g} % ({bad:,.0f} of {requests:,.0f})" if requests > 0 else "unknown (no requests)"
 
 
-def _what(metric: Metric) -> str:
-    return "errors" if metric.bound is None else f"requests slower than {metric.bound:g} ms"
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 60:.0f} min"

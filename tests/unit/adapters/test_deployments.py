@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.deployments import progress, ready_count
-from bot.adapters.kube import selector_text, warnings_in
-from bot.rollout.model import Progress
+from bot.adapters.deployments import pods_of, progress
+from bot.adapters.kube_answers import warnings_in
+from bot.adapters.kube_selector import selector_text
+from bot.rollout.sights import Progress
 
 PINNED = "registry.example/reviews:2@sha256:" + "2" * 64
 
@@ -96,7 +97,7 @@ def test_without_visible_replica_sets_the_status_is_believed() -> None:
     ],
 )
 def test_a_pod_counts_when_it_is_ready_ours_and_of_the_newest_template(given: dict[str, Any], *, counts: bool) -> None:
-    assert ready_count(deployment(), [replica_set()], [given, pod("reviews:1")]) == int(counts)
+    assert pods_of(deployment(), [replica_set()], [given, pod("reviews:1")]).ready == int(counts)
 
 
 @pytest.mark.parametrize(
@@ -110,12 +111,65 @@ def test_a_pod_counts_when_it_is_ready_ours_and_of_the_newest_template(given: di
     ],
 )
 def test_a_pinned_image_is_recognised_by_the_digest_the_node_shows(image: str, image_id: str, *, counts: bool) -> None:
-    assert ready_count(deployment(PINNED), [replica_set(PINNED)], [pod(image, image_id)]) == int(counts)
+    assert pods_of(deployment(PINNED), [replica_set(PINNED)], [pod(image, image_id)]).ready == int(counts)
+
+
+def test_a_ready_pod_of_another_image_is_told_apart_because_it_answers_users_too() -> None:
+    found = pods_of(deployment(), [replica_set()], [pod(), pod("reviews:1"), pod("reviews:1", deletionTimestamp="t")])
+    assert (found.ready, found.stale) == (1, 1)
+
+
+def test_the_digests_of_ready_pods_are_those_that_their_nodes_show() -> None:
+    shown = [pod(image_id=f"registry.example/reviews@sha256:{digit * 64}") for digit in "12"]
+    assert pods_of(deployment(), [replica_set()], shown).digests["reviews"] == {
+        "sha256:" + "1" * 64,
+        "sha256:" + "2" * 64,
+    }
+
+
+OOM = {"lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, "state": {"running": {}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"restartCount": 0, "state": {"running": {}}}, None),
+        ({"restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}, None),
+        ({"restartCount": 2, **OOM}, ("OOMKilled", "", 2)),
+        ({"restartCount": 1, "state": {"terminated": {"reason": "OOMKilled"}}}, ("OOMKilled", "", 1)),
+        ({"restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, ("", "CrashLoopBackOff", 3)),
+        ({"restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}, ("", "ImagePullBackOff", 0)),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("where", ["containerStatuses", "initContainerStatuses"])  # native sidecars are in the latter
+def test_restarts_and_reasons_to_wait_are_read_from_every_container(
+    where: str, status: dict[str, Any], expected: tuple[str, str, int] | None
+) -> None:
+    given = pod(name="reviews-x")
+    given["status"][where] = [{"name": "one", **status}]
+    found = pods_of(deployment(), [replica_set()], [given]).troubles
+    assert [(one.ended, one.waiting, one.restarts) for one in found] == ([expected] if expected else [])
+    assert all((one.pod, one.container) == ("reviews-x", "one") for one in found)
+
+
+def test_pods_of_an_older_template_or_on_their_way_out_have_no_troubles_of_ours() -> None:
+    old, leaving = pod("reviews:1", name="a"), pod(name="b", deletionTimestamp="t")
+    for one in (old, leaving):
+        one["status"]["containerStatuses"] = [{"name": "reviews", "restartCount": 9}]
+    assert pods_of(deployment(), [replica_set()], [old, leaving]).troubles == ()
 
 
 def test_where_no_pods_exist_to_be_looked_at_the_status_counts_once_it_is_current() -> None:
-    assert ready_count(deployment(), [replica_set()], []) == 2
-    assert ready_count(deployment(status={"observedGeneration": 2}), [replica_set()], []) == 0
+    assert pods_of(deployment(), [replica_set()], []).ready == 2
+    assert pods_of(deployment(status={"observedGeneration": 2}), [replica_set()], []).ready == 0
+
+
+@pytest.mark.parametrize(("available", "stale"), [(0, 0), (1, 1), (3, 2)])
+def test_without_pods_to_look_at_no_more_old_ones_answer_than_are_available(available: int, stale: int) -> None:
+    hanging = deployment(status={"replicas": 3, "updatedReplicas": 1, "availableReplicas": available})
+
+    assert pods_of(hanging, [replica_set()], []).stale == stale
 
 
 def test_a_selector_is_asked_for_as_the_server_wants_it() -> None:
@@ -131,3 +185,38 @@ def test_a_selector_is_asked_for_as_the_server_wants_it() -> None:
 
 def test_warning_headers_are_read_with_their_quotes() -> None:
     assert warnings_in(['299 - "say \\"mirror\\"", 299 - "and more"', "199 - nonsense"]) == ['say "mirror"', "and more"]
+
+
+def test_ready_pods_of_an_older_template_make_the_deployment_a_mix() -> None:
+    new, old = pod("reviews:2"), pod("reviews:1")
+    leaving = pod("reviews:1", deletionTimestamp="2026-01-01T10:00:00Z")
+
+    assert pods_of(deployment("reviews:2"), [replica_set()], [new, old, leaving]).stale == 1
+    assert pods_of(deployment("reviews:2"), [replica_set()], [new, new]).stale == 0
+
+
+def test_without_pods_to_be_seen_the_status_says_how_many_are_old() -> None:
+    assert pods_of(deployment(status={"replicas": 3, "updatedReplicas": 1}), [], []).stale == 2
+    assert pods_of(deployment(), [], []).stale == 0
+
+
+def test_ready_pods_that_were_relabelled_are_counted_as_elsewhere() -> None:
+    home, moved = ({"app": "reviews", "version": version} for version in ("v1", "v2"))
+    pods = [
+        pod(labels=home),
+        pod("reviews:1", labels=home),
+        pod(labels=moved),
+        pod(labels=moved, deletionTimestamp="t"),
+    ]
+
+    assert pods_of(deployment(), [replica_set()], pods, {"version": "v1"}).elsewhere == 1
+    assert pods_of(deployment(), [replica_set()], pods).elsewhere == 0
+
+
+@pytest.mark.parametrize(("labels", "elsewhere"), [({"app": "reviews"}, 1), ({"version": "v1"}, 2), ({}, 0)])
+def test_without_pods_to_look_at_the_new_ones_are_where_their_template_puts_them(
+    labels: dict[str, str], elsewhere: int
+) -> None:
+    halfway = deployment(status={"replicas": 3, "updatedReplicas": 2, "availableReplicas": 3})
+
+    assert pods_of(halfway, [replica_set()], [], labels).elsewhere == elsewhere

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from bot.adapters import queries
 from bot.adapters.queries import Selector
 
-REVIEWS = Selector(namespace="default", workloads=("reviews-v1", "reviews-v2"))
+REVIEWS = Selector(namespaces=("default",), workloads=("reviews-v1", "reviews-v2"))
 
 
 def test_one_query_counts_both_sides_series_by_series() -> None:
     series = (
-        'istio_requests_total{reporter=~"destination",destination_workload_namespace="default",'
+        'istio_requests_total{reporter=~"destination",destination_workload_namespace=~"default",'
         'destination_workload=~"reviews-v1|reviews-v2",source_workload=~".*"}'
     )
 
     assert queries.requests(REVIEWS, 120) == (
-        f"sum by (destination_workload) ((({series} - {series} offset 120s) >= 0 unless resets({series}[120s]) > 0 "
-        f"or {series}))"
+        f"sum by (destination_workload_namespace, destination_workload) ((({series} - {series} offset 120s) >= 0 "
+        f"unless resets({series}[120s]) > 0 or {series}))"
     )
 
 
@@ -44,16 +44,16 @@ def test_a_duration_is_whole_seconds_or_milliseconds(seconds: float, text: str) 
 
 
 def test_a_workloads_name_is_matched_as_it_is_and_never_as_a_pattern() -> None:
-    assert 'destination_workload=~"a\\\\.b|c"' in Selector(namespace="default", workloads=("a.b", "c")).of("m")
+    assert 'destination_workload=~"a\\\\.b|c"' in Selector(namespaces=("default",), workloads=("a.b", "c")).of("m")
 
 
 @given(st.text())
 def test_no_value_can_leave_its_quotes(value: str) -> None:
-    text = Selector(namespace=value, workloads=("w",)).of("m")
+    text = Selector(namespaces=("n",), workloads=("w",), source_workload=value).of("m")
 
     literals = re.findall(r'"((?:[^"\\\n]|\\.)*)"', text)
     assert len(literals) == 4
-    assert re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], literals[1]) == value
+    assert re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], literals[3]) == value
 
 
 def test_a_custom_query_gets_its_three_values_and_keeps_every_other_dollar() -> None:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from bot.adapters.stored import Keys, dump_entry, dump_rollout, load_entry, load_rollout
 from bot.rollout.errors import Fault
 from bot.rollout.model import Entry, Rollout, RolloutId, Routes
+from bot.rollout.service import HardLimit, Measure
+from bot.rollout.strictness import JudgeSettings, MetricLimits
 from tests.contract.examples import rollout
 
 NEWER = (
-    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 1. "
+    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 2. "
     "Run the newer version again."
 )
 
@@ -25,6 +27,12 @@ st.register_type_strategy(
     st.builds(Routes, canary=st.integers(0, 100), mirror=st.just(value=False)) | st.just(Routes(canary=0, mirror=True)),
 )
 
+SHARE, TIMES = st.floats(0, 1), st.floats(1, 100)
+LIMITS = st.builds(MetricLimits, tolerance=TIMES, slack=SHARE, margin=TIMES, margin_slack=SHARE)
+st.register_type_strategy(
+    JudgeSettings,
+    st.builds(JudgeSettings, alpha=st.floats(0.001, 0.5), errors=LIMITS, slow=LIMITS, bounds=st.just((100.0, 250.5))),
+)
 st.register_type_strategy(
     Mapping, lambda hint: st.dictionaries(*(st.from_type(part) for part in get_args(hint)), max_size=3)
 )
@@ -46,6 +54,25 @@ def test_fields_a_newer_version_added_are_ignored() -> None:
     document["later"] = document["rollout"]["later"] = document["rollout"]["target"]["later"] = {"any": "thing"}
 
     assert load_rollout(json.dumps(document)) == rollout()
+
+
+def test_a_rollout_of_before_the_judge_keeps_what_its_service_tolerated() -> None:
+    document = json.loads(dump_rollout(rollout())) | {"schema": 1}
+    document["rollout"].pop("trial")
+    document["rollout"]["gates"] = {
+        "errors": {"ceiling": 0.02, "tolerance": 2.0, "slack": 0.005},
+        "latency": {"bounds": [250.0], "tolerance": 3.0, "slack": 0.02, "quantile": 0.95, "maximum": 400.0},
+        "custom": [],
+        "minimum_requests": 30,
+        "warm_up": 5.0,
+        "coverage": 0.9,
+    }
+
+    gates = load_rollout(json.dumps(document)).gates
+
+    assert (gates.judge.ceiling, gates.judge.errors.tolerance, gates.judge.slow.tolerance) == (0.02, 2.0, 3.0)
+    assert (gates.minimum_requests, gates.judge.latency_after, gates.judge.bounds) == (30, 5.0, (250.0,))
+    assert gates.limits == (HardLimit(name="p95", of=Measure.LATENCY, quantile=0.95, maximum=400.0),)
 
 
 def test_an_older_schema_is_upgraded_step_by_step() -> None:

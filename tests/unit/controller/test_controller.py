@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 import pytest
 
 from bot.controller.controller import Controller, Watch
+from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.rollout.errors import Contended, Fault, Refusal
-from bot.rollout.model import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template
-from bot.rollout.preflight import Survey
+from bot.rollout.freeze import FreezeLine
+from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template
+from bot.rollout.plans import Overrides
+from bot.rollout.preflight import Callers, Permission, Survey
+from bot.rollout.preflight.permissions import needed
 from bot.rollout.service import ApproveAt, GateLimits, Service
+from tests import surveys
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock
+from tests.fakes.freezes import InMemoryFreezes
+from tests.fakes.lease import FakeLeases
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.store import InMemoryStore
@@ -26,21 +32,13 @@ from tests.fakes.workloads import InMemoryWorkloads
 OUTAGE = Fault("Kubernetes", "cannot be reached.")
 
 
-def a_deployment(version: str) -> dict[str, Any]:
-    labels = {"app": "reviews", "version": version}
-    container = {"name": "reviews", "image": f"reviews:{version[1:]}"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
-    return {"kind": "Deployment", "metadata": {"name": f"reviews-{version}"}, "spec": spec}
-
-
 def a_survey(mesh: InMemoryMesh) -> Survey:
-    subsets = [{"name": name, "labels": {"version": name}} for name in ("v1", "v2")]
-    return Survey(
+    return surveys.a_survey(
         virtual_service=mesh.virtual_service(),
-        service={"metadata": {"name": "reviews"}, "spec": {"selector": {"app": "reviews"}}},
-        destination_rules=({"metadata": {"name": "reviews"}, "spec": {"host": "reviews", "subsets": subsets}},),
-        deployments=(a_deployment("v1"), a_deployment("v2")),
+        deployments=tuple(
+            surveys.a_deployment(f"reviews-{version}", version, image=f"reviews:{version[1:]}")
+            for version in ("v1", "v2")
+        ),
     )
 
 
@@ -50,12 +48,16 @@ class Rig:
     def __init__(self, service: Service | None = None) -> None:
         self.clock = FakeClock(1000.0)
         self.store = InMemoryStore()
+        self.freezes = InMemoryFreezes()
         self.mesh = InMemoryMesh()
         self.workloads = InMemoryWorkloads()
-        self.metrics = FakeMetrics({"default/reviews-v1": a_side_of(4000), "default/reviews-v2": a_side_of(1000)})
+        # A fifth of the requests is copied and a fifth of the users is moved: the traffic is the same throughout.
+        sides = {"default/reviews-v1": a_side_of(4000), "default/reviews-v2": a_side_of(800)}
+        self.metrics = FakeMetrics(sides, per=10.0)
         self.surveyor = FakeSurveyor(a_survey(self.mesh))
         self.faults: list[str] = []
-        self.service = service or a_service(gates=GateLimits(warm_up=1.0))
+        self.froze: Callable[[FreezeLine], None] = lambda _: None
+        self.service = replace(service or a_service(), mirror_percent=20)
         self.ids = count(1)
         self.controller = self.restarted()
 
@@ -63,13 +65,14 @@ class Rig:
         """A new process on the same world."""
         ports = Ports(
             store=self.store,
+            freezes=self.freezes,
             mesh=self.mesh,
             workloads=self.workloads,
             surveyor=self.surveyor,
             metrics=self.metrics,
             clock=self.clock,
         )
-        watch = Watch(failed=lambda _, fault: self.faults.append(fault.sentence))
+        watch = Watch(failed=lambda _, fault: self.faults.append(fault.sentence), froze=self.froze)
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
         return Controller(services={"reviews": self.service}, ports=ports, new_id=ids, watch=watch)
 
@@ -146,6 +149,111 @@ def test_what_the_api_server_would_refuse_later_is_refused_before_the_start() ->
         rig.start()
 
 
+def test_what_preflight_doubts_is_in_the_story_from_the_first_line() -> None:
+    rig = Rig()
+    rig.mesh.warnings = ['using legacy gatewayName format "reviews-gateway.istio-system"']
+    rig.metrics.callers_seen = Callers(of_service={"productpage-v1": 12.0})
+
+    rig.start()
+
+    (started,) = rig.said(EntryKind.STARTED)
+    assert "Callers inside the mesh do not follow VirtualService reviews: 12 from productpage-v1" in started
+    assert "The API server accepts the routes and warns: using legacy gatewayName format" in started
+
+
+def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside_other_reasons() -> None:
+    rig = Rig()
+    rig.mesh.refusals = ["The webhook refuses these routes."]
+    rig.workloads.refusals = ["The image policy refuses reviews:2."]
+    rig.workloads.deployments["reviews-v2"].ready = 0
+    rig.surveyor.found.deployments[1]["spec"]["template"]["spec"]["containers"][0].pop("readinessProbe")
+
+    with pytest.raises(Refusal) as refused:
+        rig.start()
+
+    not_ready, webhook, policy, *warnings = refused.value.reasons
+    assert not_ready.startswith("reviews-v2 is not ready: 0 of 2 pods.")
+    assert (webhook, policy) == ("The webhook refuses these routes.", "The image policy refuses reviews:2.")
+    assert any(one.startswith("Warning: reviews-v2 has no readinessProbe on reviews.") for one in warnings)
+
+
+def test_what_a_missing_permission_forbids_is_told_once() -> None:
+    rig = Rig()
+    access = next(one for one in needed(rig.service, "v2") if one.verb == "update")
+    rig.surveyor.found = replace(rig.surveyor.found, permissions=(Permission(access=access, allowed=False),))
+    rig.mesh.refusals = ["Could not update VirtualService default/reviews: forbidden."]
+
+    with pytest.raises(Refusal) as refused:
+        rig.start()
+
+    (reason,) = refused.value.reasons
+    assert reason.startswith("canary-bot may not update virtualservices reviews")
+
+
+def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> None:
+    rig = Rig()
+    rig.mesh.edit("maya", lambda vs: vs["metadata"].update(annotations={"canary-bot/restore": "{}"}))
+    rig.surveyor.found = replace(rig.surveyor.found, virtual_service=rig.mesh.virtual_service())
+    rig.workloads.deployments["reviews-v2"].ready = 0
+
+    with pytest.raises(Refusal, match="There is no plan for reviews v2: The annotation canary-bot/restore") as refused:
+        rig.controller.plan("reviews", "v2")
+
+    marks, not_ready = refused.value.reasons
+    assert marks.startswith("VirtualService reviews has marks of an older rollout (canary-bot/restore)")
+    assert not_ready.startswith("reviews-v2 is not ready")
+
+
+def test_a_stage_that_will_see_too_few_requests_is_told_before_the_start() -> None:
+    rig = Rig()
+    rig.metrics.past = {"default/reviews-v1": a_side_of(6)}  # in a scrape interval
+
+    warning = next(one for one in rig.controller.plan("reviews", "v2").findings if "requests a second" in one)
+
+    assert warning.startswith("Warning: At 0.4 requests a second a stage does not see the 100 requests of a verdict")
+
+
+def test_a_prometheus_that_is_down_stops_no_start_and_is_told() -> None:
+    rig = Rig()
+    rig.metrics.outage = Fault("Prometheus", "cannot be reached.")
+
+    rig.start()
+
+    assert (
+        "Nothing can be judged now: Prometheus cannot be reached. Every stage holds" in rig.said(EntryKind.STARTED)[0]
+    )
+
+
+def test_what_preflight_refuses_is_kept_in_the_history_and_told_once() -> None:
+    rig = Rig()
+    rig.surveyor.found.deployments[1]["spec"]["paused"] = True
+    rig.workloads.deployments["reviews-v2"].ready = 0
+
+    with pytest.raises(Refusal) as refused:
+        rig.start()
+
+    assert [reason.split(",")[0] for reason in refused.value.reasons] == ["reviews-v2 is paused"]
+    assert rig.newest().phase is Phase.REFUSED
+
+
+def test_a_plan_shows_what_would_stop_a_start_and_what_it_would_warn_of() -> None:
+    rig = Rig()
+    rig.surveyor.found.deployments[1]["spec"] |= {"paused": True, "replicas": 1}
+
+    findings = rig.controller.plan("reviews", "v2").findings
+
+    assert [finding.partition(":")[0] for finding in findings] == ["Topology", "Stops a start", "Warning"]
+
+
+def test_weights_chosen_at_the_start_are_the_ones_the_canary_is_measured_against() -> None:
+    rig = Rig(a_service(mirror_percent=50))
+    rig.surveyor.found.deployments[1]["spec"]["replicas"] = 1
+
+    plan = rig.controller.plan("reviews", "v2", overrides=Overrides(weights=(60, 100)))
+
+    assert "it would need 2 for 60 %, 2 for 100 %" in plan.findings[-1]
+
+
 def test_a_second_rollout_of_the_same_service_is_refused() -> None:
     rig = Rig()
     rig.start()
@@ -196,10 +304,15 @@ def test_bad_figures_send_everyone_home_without_a_human() -> None:
     rig.at("shift 40")
 
     rig.metrics.sides["default/reviews-v2"] = a_side_of(1000, 300)
-    rig.tick()
+    began = rig.clock.now()
+    rig.until(lambda rollout: rollout.ended)
 
     assert rig.newest().phase is Phase.ABORTED
-    assert "Errors on reviews-v2: 30 % (300 of 1,000)" in rig.said(EntryKind.ABORTING)[0]
+    assert rig.clock.now() - began <= 4 * rig.service.metrics.scrape_interval
+    (said,) = rig.said(EntryKind.ABORTING)
+    assert "against 0 % (0 of " in said
+    assert ": reviews-v2 errors 30 % (" in said
+    assert said.startswith("Aborted at shift 40: Aborted after ")
     assert rig.mesh.written[-1] == HOME
 
 
@@ -209,7 +322,7 @@ def test_a_breach_while_waiting_for_an_approval_aborts() -> None:
     rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
 
     rig.metrics.sides["default/reviews-v2"] = a_side_of(1000, 300)
-    rig.tick()
+    rig.until(lambda rollout: rollout.ended, approve=False)
 
     assert rig.newest().phase is Phase.ABORTED
 
@@ -225,6 +338,7 @@ def test_without_prometheus_nobody_advances_and_nobody_is_aborted() -> None:
     held = rig.live()
     assert (held.current.name, held.hold and held.hold.cause) == ("shift 20", HoldCause.METRICS)
     assert (len(rig.said(EntryKind.HELD)), len(rig.said(EntryKind.ALERT))) == (1, 0)
+    assert rig.faults == ["cannot be reached."] * 60
     rig.metrics.outage = None
     rig.until(lambda rollout: rollout.phase is Phase.PROMOTED)
 
@@ -234,9 +348,9 @@ def test_a_click_on_an_old_card_is_refused() -> None:
     rig.start()
     asked = rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
     old = rig.controller.evidence(asked)
-    rig.metrics.sides.pop("default/reviews-v2")
+    rig.metrics.outage = Fault("Prometheus", "cannot be reached.")
     rig.tick()
-    rig.metrics.sides["default/reviews-v2"] = a_side_of(1000)
+    rig.metrics.outage = None
     rig.tick()
 
     with pytest.raises(Refusal, match="out of date"):
@@ -275,11 +389,25 @@ def test_a_store_that_is_down_changes_nothing_and_is_said() -> None:
 
     with pytest.raises(Fault):
         rig.controller.pause("reviews", by=OMAR)
+    rig.clock.advance(20.0)
     rig.controller.tick(rollout)
 
     assert rig.faults[-1] == "cannot be reached."
     rig.store.outage = None
     assert rig.live().paused_by is None
+
+
+def test_a_look_at_an_old_copy_looks_at_what_another_replica_stored_instead() -> None:
+    rig = Rig()
+    rig.start()
+    old = rig.at("shift 20")
+    rig.restarted().pause("reviews", by=OMAR)
+    rig.clock.advance(20.0)
+
+    rig.controller.tick(old)
+
+    assert (rig.live().paused_by, rig.faults) == (OMAR, [])
+    assert rig.live().trial.until == rig.clock.now()
 
 
 def test_a_hand_edit_holds_until_somebody_restores() -> None:
@@ -293,7 +421,7 @@ def test_a_hand_edit_holds_until_somebody_restores() -> None:
         rig.tick()
 
     assert (rig.live().current.name, rig.mesh.written[writes:]) == ("shift 20", [])
-    assert "changed by kubectl-edit: 50/50 instead of 80/20" in rig.said(EntryKind.ALERT)[0]
+    assert "kubectl-edit changed VirtualService reviews: users 80/20 → 50/50." in rig.said(EntryKind.ALERT)[0]
     rig.controller.restore("reviews", by=OMAR)
     assert rig.mesh.written[writes:] == [routes(20)]
 
@@ -328,7 +456,7 @@ def test_a_halt_can_be_retried_or_accepted() -> None:
 
 
 def test_a_canary_is_scaled_down_at_the_end_when_the_service_says_so() -> None:
-    rig = Rig(a_service(gates=GateLimits(warm_up=1.0), approve=(ApproveAt.STEP,), scale_canary_down=True))
+    rig = Rig(a_service(approve=(ApproveAt.STEP,), scale_canary_down=True))
     rig.start()
 
     rig.until(lambda rollout: rollout.phase is Phase.PROMOTED)
@@ -401,7 +529,7 @@ def test_the_primarys_template_is_never_touched_while_it_has_users() -> None:
 def test_the_services_approval_rule_and_gates_of_the_start_hold_until_the_end() -> None:
     rig = Rig()
     started = rig.start()
-    rig.service = replace(rig.service, gates=GateLimits(minimum_requests=10**9))
+    rig.service = replace(rig.service, gates=GateLimits(early=True))
     rig.controller = rig.restarted()
 
     assert rig.live().gates == started.gates
@@ -440,3 +568,64 @@ def test_a_start_is_refused_while_forgotten_marks_are_there_and_says_what_cleans
 def test_an_abort_without_rollout_and_without_marks_is_refused() -> None:
     with pytest.raises(Refusal, match="has no rollout"):
         Rig().controller.abort("reviews", by=OMAR, reason="because")
+
+
+class InterruptedStore(InMemoryStore):
+    """After the next save another replica gets a turn: ``then`` is what it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], object] | None = None
+
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
+        saved = super().save(rollout, entries, fence=fence)
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+        return saved
+
+
+def test_an_abort_on_another_replica_is_not_undone_by_what_this_one_was_about_to_do() -> None:
+    rig = Rig()
+    rig.store = store = InterruptedStore()
+    rig.controller = rig.restarted()
+    other = rig.restarted()
+    rig.start()
+    rig.until(lambda rollout: rollout.asked_at is not None)
+    rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.evidence(rig.live()))
+    rig.at("shift 20")
+    moved_to: list[str] = []
+
+    def abort_once_it_moves() -> None:
+        if rig.newest().current.name != "shift 40":
+            store.then = abort_once_it_moves
+            return
+        moved_to.append(rig.newest().current.name)
+        other.abort("reviews", by=OMAR, reason="I do not like it")
+
+    store.then = abort_once_it_moves
+    rig.until(lambda rollout: rollout.ended)
+
+    assert moved_to == ["shift 40"]
+    assert rig.newest().phase is Phase.ABORTED
+    assert routes(40) not in rig.mesh.written
+
+
+def test_the_leaders_own_work_goes_through_the_store_that_carries_its_lease() -> None:
+    rig = Rig()
+    leases = FakeLeases(rig.clock)
+    lease = leases.lease("this one")
+    leader = rig.controller.under(LeadersStore(rig.store, lease))
+    started = rig.start()
+    lease.keep()
+    rig.clock.advance(5)
+    leader.sweep(rig.store.live())
+    seen = rig.newest()
+    assert seen.revision > started.revision
+
+    rig.clock.advance(20)
+    leader.sweep(rig.store.live())
+
+    assert rig.newest() == seen
+    assert "lease" in rig.faults[-1]
+    assert rig.controller.pause("reviews", by=OMAR).paused_by == OMAR

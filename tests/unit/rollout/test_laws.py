@@ -10,23 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rollout import machine
-from bot.rollout.desired import ApplyTemplate, Release, ScaleCanaryDown, SetRoutes, Wait, next_action
-from bot.rollout.errors import Refusal
-from bot.rollout.model import (
-    ALL_CANARY,
-    HOME,
-    Phase,
-    Progress,
-    Rollout,
-    Routes,
-    SideSight,
-    Sight,
-    Template,
-    Topology,
-    Verdict,
+from bot.rollout.desired import (
+    ApplyTemplate,
+    Release,
+    ScaleCanaryDown,
+    ScalePrimaryUp,
+    SetRoutes,
+    Wait,
+    next_action,
 )
+from bot.rollout.errors import Refusal
+from bot.rollout.figures import Verdict
+from bot.rollout.model import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology
 from bot.rollout.service import ApproveAt, Promote
-from tests.builders import OMAR, a_rollout, a_service, verdict
+from bot.rollout.sights import Progress, SideSight, Sight
+from tests.builders import OMAR, a_rollout, a_service, a_target, verdict
 
 
 class Move(StrEnum):
@@ -47,6 +45,12 @@ class Move(StrEnum):
     PRIMARY_DOWN = "the primary has no ready pod"
     PRIMARY_UP = "the primary's rollout completes"
     PRIMARY_STUCK = "the primary's rollout fails"
+    PRIMARY_SHRINKS = "somebody, or an HPA, scales the primary down to one pod"
+    PRIMARY_VANISHES = "somebody scales the primary to zero"
+    EDIT = "somebody edits the routes by hand"
+    STRIP = "somebody takes our marks off"
+    RESTORE = "somebody restores ours"
+    LEAVE = "somebody leaves theirs"
 
 
 Drawn = tuple[Promote, Topology, tuple[ApproveAt, ...]]
@@ -58,6 +62,8 @@ PEOPLE = {
     Move.RESUME: machine.resume,
     Move.RETRY: machine.retry,
     Move.ACCEPT: machine.accept,
+    Move.RESTORE: machine.restore,
+    Move.LEAVE: machine.leave,
 }
 
 
@@ -71,16 +77,19 @@ class World:
     template: Template = Template.RECORDED
     progress: Progress = Progress.DONE
     primary_ready: int = 2
+    primary_wanted: int = 2
     canary_ready: int = 2
     now: float = 0.0
     shares: list[int] = field(default_factory=list)
 
     def sight(self, rollout: Rollout) -> Sight:
-        primary = SideSight(template=self.template, progress=self.progress, ready=self.primary_ready, wanted=2)
+        primary = SideSight(
+            template=self.template, progress=self.progress, ready=self.primary_ready, wanted=self.primary_wanted
+        )
         canary = SideSight(template=Template.RECORDED, progress=Progress.DONE, ready=self.canary_ready, wanted=2)
         return Sight(routes=self.routes, primary=primary, canary=canary, owner=rollout.id if self.owner else None)
 
-    def happen(self, move: Move) -> None:
+    def happen(self, move: Move) -> None:  # noqa: C901  # a case for each move
         match move:
             case Move.TIME:
                 self.now += 400.0
@@ -91,7 +100,16 @@ class World:
             case Move.PRIMARY_DOWN:
                 self.primary_ready = 0
             case Move.PRIMARY_UP:
-                self.primary_ready, self.progress = 2, Progress.DONE
+                self.primary_ready = self.primary_wanted
+                self.progress = Progress.DONE if self.primary_wanted else Progress.WAITING
+            case Move.PRIMARY_SHRINKS if self.progress is Progress.DONE:
+                self.primary_wanted, self.primary_ready = 1, min(1, self.primary_ready)
+            case Move.PRIMARY_VANISHES if self.progress is Progress.DONE:
+                self.primary_wanted, self.primary_ready, self.progress = 0, 0, Progress.WAITING
+            case Move.EDIT if self.canary_ready and self.owner:  # while the object is ours
+                self.routes = Routes(canary=55)
+            case Move.STRIP:
+                self.owner = None
             case Move.PRIMARY_STUCK if self.progress is Progress.WAITING:
                 self.progress = Progress.FAILED
             case _:
@@ -105,13 +123,16 @@ class World:
                 self.shares.append(routes.canary)
             case ApplyTemplate(template=template):
                 assert self.routes.primary == 0, "a template is patched only while the primary has no user"
-                assert self.canary_ready > 0, "and only while somebody else has them"
-                self.template, self.progress, self.primary_ready = template, Progress.WAITING, 1
+                assert self.canary_ready > 0 or not self.primary_ready, "and only while somebody else can have them"
+                self.template, self.progress, self.primary_ready = template, Progress.WAITING, 0
             case Release(routes=routes):
                 assert routes == self.routes, "the end changes nothing for users"
                 self.owner = None
             case ScaleCanaryDown():
                 self.canary_ready = 0
+            case ScalePrimaryUp(pods=pods):
+                assert pods > self.primary_wanted, "only ever up"
+                self.primary_wanted, self.progress = pods, Progress.WAITING
             case Wait() | None:
                 pass
 
@@ -140,7 +161,8 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
                 assert rollout is before, "a refusal changes nothing"
         sight = None if move is Move.BLIND else world.sight(rollout)
         rollout, _ = machine.look(rollout, sight, verdict(word, world.now), world.now)
-        if sight is not None and move is not Move.WRITE_FAILS:
+        theirs = rollout.drift is not None and rollout.phase is not Phase.ABORTING
+        if sight is not None and move is not Move.WRITE_FAILS and not theirs:
             world.do(rollout)
         if before.ended:
             assert rollout == before, "an ended rollout never changes"
@@ -149,7 +171,8 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
 
 def story(promote: Promote, topology: Topology, approve: tuple[ApproveAt, ...]) -> tuple[Rollout, World]:
     service = a_service(promote=promote, approve=approve, hold_patience=100.0)
-    rollout, _ = machine.begin(a_rollout(service, topology), 0.0)
+    target = a_target(topology, primary_replicas=2, canary_replicas=2)
+    rollout, _ = machine.begin(a_rollout(service, topology, target=target), 0.0)
     return rollout, World(topology)
 
 
@@ -180,6 +203,8 @@ def test_whatever_happens_a_calm_world_brings_an_abort_to_its_end_with_everyone_
     rollout, world = _begin(story)
     rollout = walk(rollout, world, moves)
     rollout = walk(rollout, world, [(Move.ABORT, Verdict.PASS), *CALM * 8])
+    if rollout.phase is Phase.HALTED:  # a primary that took too long to come up again: a person says go on
+        rollout = walk(rollout, world, [(Move.RETRY, Verdict.PASS), *CALM * 8])
 
     if rollout.phase is Phase.ABORTED:
         assert (world.routes, world.owner) == (HOME, None)

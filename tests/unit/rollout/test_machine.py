@@ -9,6 +9,7 @@ import pytest
 
 from bot.rollout import machine
 from bot.rollout.errors import Refusal
+from bot.rollout.figures import Judgement, Verdict
 from bot.rollout.model import (
     ALL_CANARY,
     BOT,
@@ -18,14 +19,14 @@ from bot.rollout.model import (
     EntryKind,
     HoldCause,
     Phase,
-    Progress,
     Rollout,
     Template,
     Topology,
-    Verdict,
 )
 from bot.rollout.service import ApprovalRule, ApproveAt, OnTimeout, Promote
-from tests.builders import LENA, MAYA, OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
+from bot.rollout.sights import Deed, Progress, Rescue
+from bot.rollout.turns import TRANSITIONS
+from tests.builders import EVER, LENA, MAYA, OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
 
 PASS, INCONCLUSIVE, ERROR, FAIL = (verdict(word) for word in Verdict)
 
@@ -200,7 +201,7 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
     held, entries = machine.look(rollout, a_sight(rollout, routes=routes(30), writer="kubectl-edit"), PASS, now=500.0)
 
     assert held.stage == rollout.stage
-    assert "changed by kubectl-edit: 70/30 instead of 80/20" in entries[0].text
+    assert "kubectl-edit changed VirtualService reviews: users 80/20 → 70/30." in entries[0].text
     restored, _ = machine.restore(held, OMAR, now=501.0)
     assert (restored.hold, restored.settled_at) == (None, None)
 
@@ -340,7 +341,7 @@ def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(topology: Top
         sight = a_sight(start, primary=primary, canary=canary, routes=live)
         after, _ = machine.look(start, sight, verdict(word), now)
 
-        assert after.phase is start.phase or after.phase in machine.TRANSITIONS[start.phase]
+        assert after.phase is start.phase or after.phase in TRANSITIONS[start.phase]
         if word is not Verdict.PASS and start.phase in {Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK}:
             assert after.stage == start.stage or after.phase is Phase.ABORTING
         if live is None and start.phase is not Phase.ABORTING and after.phase is not Phase.ABORTING:
@@ -357,3 +358,153 @@ def test_an_ended_rollout_never_changes(phase: Phase) -> None:
             event(ended, OMAR, 1.0)
     with pytest.raises(Refusal, match="has ended"):
         machine.abort(ended, OMAR, "late.", 1.0)
+
+
+# After the watchdog
+
+
+def rescue(deed: Deed = Deed.HOME) -> Rescue:
+    return Rescue(at=36_000.0, silence=120.0, deed=deed)
+
+
+@pytest.mark.parametrize("name", ["mirror", "shift 60", "shift 100", "upgrade", "switchback 50", "bake"])
+def test_a_rescued_rollout_is_aborted_with_what_the_watchdog_did_and_not_held_for_drift(name: str) -> None:
+    rollout = at_stage(name)
+
+    aborting, entries = machine.look(rollout, a_sight(rollout, routes=HOME, rescue=rescue()), PASS, now=9.0)
+
+    assert aborting.phase is Phase.ABORTING
+    assert kinds(entries) == [EntryKind.ABORTING]
+    sentence = "The watchdog brought everyone back to reviews-v1 at 10:00 UTC, because nobody had looked after this"
+    assert entries[0].text.startswith(f"Aborted at {name}: {sentence}")
+
+
+def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrade_that_had_only_been_asked_for() -> (
+    None
+):
+    rollout = at_stage("upgrade")
+    home = a_sight(rollout, routes=HOME, primary=a_side(), rescue=rescue())
+
+    aborting, _ = machine.look(rollout, home, PASS, now=9.0)
+
+    assert [stage.routes for stage in aborting.retreat] == [HOME, HOME]
+
+
+def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_restored() -> None:
+    rollout = at_stage("upgrade")
+    kept = a_sight(rollout, primary=a_side(Template.UPGRADED, ready=0), rescue=rescue(Deed.KEPT))
+
+    aborting, entries = machine.look(rollout, kept, PASS, now=9.0)
+
+    assert [stage.routes for stage in aborting.retreat] == [ALL_CANARY, HOME, HOME]
+    assert entries[0].text.endswith("2 minutes. reviews-v1 is restored before anybody returns to it.")
+
+
+def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
+    rollout = replace(at_stage("upgrade"), phase=Phase.HALTED)
+
+    aborting, _ = machine.look(rollout, a_sight(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
+
+    assert aborting.phase is Phase.ABORTING
+
+
+def test_a_rescue_ends_a_rollout_once() -> None:
+    rollout, _ = machine.abort(at_stage("shift 60"), OMAR, "because.", now=0.0)
+
+    still, entries = machine.look(rollout, a_sight(rollout, rescue=rescue()), PASS, now=9.0)
+
+    assert (still.phase, still.reason, entries) == (Phase.ABORTING, "because.", ())
+
+
+def test_a_promotion_of_which_only_the_marks_are_left_is_finished() -> None:
+    rollout = at_stage("finish", Topology.RELABEL)
+
+    ended, _ = machine.look(rollout, a_sight(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
+
+    assert ended.phase is Phase.PROMOTED
+
+
+def test_whoever_approves_the_first_users_is_shown_what_preflight_doubted() -> None:
+    rollout, _ = machine.begin(a_rollout(), 0.0, ["reviews-v2 has no readinessProbe."])
+    settled, _ = machine.look(rollout, a_sight(rollout), verdict(Verdict.PASS), 0.0)
+
+    asked, said = machine.look(settled, a_sight(settled), verdict(Verdict.PASS), settled.current.seconds)
+
+    assert asked.asked_at is not None
+    assert said[-1].text.endswith("That accepts what preflight warned of: reviews-v2 has no readinessProbe.")
+
+
+DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
+
+
+def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
+    rollout, _ = machine.begin(a_rollout(a_service(approve=())), 0.0)
+    settled, _ = machine.look(rollout, a_sight(rollout), DOUBT, 0.0)
+
+    asked, said = machine.look(settled, a_sight(settled), DOUBT, 300.0)
+    still, more = machine.look(asked, a_sight(asked), DOUBT, 310.0)
+    approved, _ = machine.approve(still, OMAR, 311.0)
+    gone_on, _ = machine.look(approved, a_sight(approved), DOUBT, 312.0)
+
+    assert (asked.hold is not None, asked.asked_at) == (True, 300.0)
+    assert [entry.kind for entry in said] == [EntryKind.HELD, EntryKind.ASK]
+    assert (still.asked_at, more) == (300.0, ())
+    assert gone_on.current.name == "shift 20"
+
+
+def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -> None:
+    rollout, _ = machine.begin(a_rollout(), 0.0)
+    settled, _ = machine.look(rollout, a_sight(rollout), PASS, 0.0)
+    asked, _ = machine.look(settled, a_sight(settled), PASS, 300.0)
+
+    doubtful, said = machine.look(asked, a_sight(asked), replace(DOUBT, at=310.0), 310.0)
+
+    assert doubtful.asked_at == 310.0
+    assert "is withdrawn" in said[0].text
+
+
+def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:
+    """A look comes a moment after its figures were read: what they leave open may be settled at the stage's end."""
+    rollout, _ = machine.begin(a_rollout(), 0.0)
+    settled, _ = machine.look(rollout, a_sight(rollout), PASS, 0.0)
+
+    waiting, said = machine.look(settled, a_sight(settled), verdict(Verdict.INCONCLUSIVE, 299.9), 300.1)
+    held, more = machine.look(waiting, a_sight(waiting), verdict(Verdict.INCONCLUSIVE, 300.0), 300.1)
+
+    assert (waiting.hold, said) == (None, ())
+    assert (held.hold is not None, [entry.kind for entry in more]) == (True, [EntryKind.HELD])
+
+
+def test_a_stage_without_a_time_is_not_held_in_the_look_that_settles_it() -> None:
+    baking = replace(at_stage("bake"), settled_at=None)
+    plan = tuple(replace(stage, seconds=0.0) for stage in baking.plan)
+    baking = replace(baking, plan=plan)
+
+    settled, said = machine.look(baking, a_sight(baking), INCONCLUSIVE, 10.0)
+    held, more = machine.look(settled, a_sight(settled), INCONCLUSIVE, 15.0)
+
+    assert (settled.settled_at, settled.hold, said) == (10.0, None, ())
+    assert (held.hold is not None, [entry.kind for entry in more]) == (True, [EntryKind.HELD])
+
+
+def test_silence_about_a_doubt_is_told_once_and_never_a_yes() -> None:
+    rollout, _ = machine.begin(a_rollout(), 0.0)
+    at, said = rollout, []
+    for now in range(0, 5000, 100):
+        at, entries = machine.look(at, a_sight(at), DOUBT, float(now))
+        said += [entry.kind for entry in entries if entry.kind is EntryKind.ALERT]
+
+    assert at.current.name == "mirror"
+    assert said == [EntryKind.ALERT]
+
+
+def test_a_hold_ends_with_its_cause_although_the_stages_time_is_not_up() -> None:
+    rollout, _ = machine.begin(a_rollout(), 0.0)
+    settled, _ = machine.look(rollout, a_sight(rollout), verdict(Verdict.INCONCLUSIVE), 0.0)
+    shared = Judgement(at=10.0, verdict=Verdict.INCONCLUSIVE, hold=True)
+    held, said = machine.look(settled, a_sight(settled), shared, 10.0)
+
+    after, more = machine.look(held, a_sight(held), verdict(Verdict.INCONCLUSIVE, 20.0), 20.0)
+
+    assert [entry.kind for entry in said] == [EntryKind.HELD]
+    assert (after.hold, [entry.kind for entry in more]) == (None, [EntryKind.RESUMED])

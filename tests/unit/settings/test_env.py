@@ -35,6 +35,8 @@ FULL = {
     "SERVICES_FILE": "other.yaml",
     "PROBE_PORT": "0",
     "TICK_SECONDS": "0.5",
+    "DEAD_MAN_SECONDS": "3",
+    "LEASE_SECONDS": "2.5",
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "DEBUG",
 }
@@ -154,6 +156,10 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"PROMETHEUS_HEADERS": "X-A=1,nonsense"}, "NAME=VALUE,NAME=VALUE, and pair 2 is not"),
         ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds above 0"),
         ({"PORT": "٣"}, "PORT must be a port"),
+        (
+            {"TICK_SECONDS": "30"},
+            "DEAD_MAN_SECONDS must be at least 6 times TICK_SECONDS (180), not 120: a living bot would be taken for",
+        ),
     ],
 )
 def test_a_mistake_says_what_to_write_instead(environ: dict[str, str], sentence: str) -> None:

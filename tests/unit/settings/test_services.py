@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent, indent
@@ -9,7 +10,7 @@ from textwrap import dedent, indent
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rollout.errors import Refusal
@@ -17,15 +18,18 @@ from bot.rollout.service import (
     ApprovalRule,
     ApproveAt,
     CustomGate,
-    ErrorLimits,
     GateAction,
     GateLimits,
-    LatencyLimits,
+    HardLimit,
+    Measure,
     MetricsSource,
     OnTimeout,
     Promote,
+    Rule,
     Service,
+    Unproven,
 )
+from bot.rollout.strictness import ERRORS, SLOW, JudgeSettings, Weights
 from bot.settings.kinds import parse_duration, spoken_duration
 from bot.settings.mistakes import SettingsError
 from bot.settings.services import Catalogue, read_services, schema, schema_text
@@ -128,6 +132,10 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             gates:
               errors: {ceiling: 1%, tolerance: 2, slack: 0.01}
               latency: {bounds: [100, 250.5], tolerance: 3, slack: 1%, quantile: 0.5, max: 750}
+              limits: [{of: errors, max: 2%, relative: 3, action: hold, times: 2, within: 5}]
+              early: true
+              unproven: hold
+              judge: {alpha: 0.01, patience: 6, weights: {errors: 0.5}, least: 90s}
               minimum_requests: 5
               warm_up: 0s
               coverage: 50%
@@ -158,15 +166,36 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             approvers=("@sre", "U012345678"), count=2, own=True, timeout=5400, on_timeout=OnTimeout.ABORT
         ),
         gates=GateLimits(
-            errors=ErrorLimits(ceiling=0.01, tolerance=2, slack=0.01),
-            latency=LatencyLimits(bounds=(100, 250.5), tolerance=3, slack=0.01, quantile=0.5, maximum=750),
+            judge=JudgeSettings(
+                alpha=0.01,
+                patience=6,
+                ceiling=0.01,
+                errors=replace(ERRORS, tolerance=2, slack=0.01),
+                slow=replace(SLOW, tolerance=3, slack=0.01),
+                bounds=(100, 250.5),
+                weights=Weights(errors=0.5),
+                least_seconds=90,
+                least_requests=5,
+                latency_after=0,
+            ),
+            limits=(
+                HardLimit(name="p50", of=Measure.LATENCY, quantile=0.5, maximum=750),
+                HardLimit(
+                    name="error share against the other side",
+                    of=Measure.ERRORS,
+                    maximum=0.02,
+                    relative=3,
+                    action=GateAction.HOLD,
+                    rule=Rule(times=2, within=5),
+                ),
+            ),
+            early=True,
+            unproven=Unproven.HOLD,
             custom=(
                 CustomGate(
                     name="lag", query='lag{n="$namespace"}[$window]', maximum=100, minimum=1, action=GateAction.OBSERVE
                 ),
             ),
-            minimum_requests=5,
-            warm_up=0,
             coverage=0.5,
         ),
         metrics=MetricsSource(scrape_interval=1, reporter="waypoint", source_workload="gateway|web-.*"),
@@ -177,7 +206,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("off", ["off", '"off"', "false"])
 def test_a_gate_can_be_switched_off(tmp_path: Path, off: str) -> None:
-    assert reviews(tmp_path, f"gates: {{errors: {off}}}").gates == GateLimits(errors=None)
+    assert reviews(tmp_path, f"gates: {{errors: {off}}}").gates == GateLimits(errors=False)
 
 
 def test_defaults_are_merged_key_by_key_and_lists_are_taken_whole(tmp_path: Path) -> None:
@@ -186,8 +215,9 @@ def test_defaults_are_merged_key_by_key_and_lists_are_taken_whole(tmp_path: Path
 
     service = read(tmp_path, defaults + least(more)).get("reviews")
 
-    assert service.gates.errors == ErrorLimits(tolerance=2, ceiling=0.02)
-    assert service.gates.latency == LatencyLimits(tolerance=3)
+    judge = service.gates.judge
+    assert (judge.errors, judge.ceiling) == (replace(ERRORS, tolerance=2), 0.02)
+    assert judge.slow == replace(SLOW, tolerance=3)
     assert service.approvals.approvers == ("@c",)
 
 
@@ -386,6 +416,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)  # what is read, not how fast on a busy machine
 @given(st.lists(st.tuples(st.integers(min_value=0, max_value=2000), st.sampled_from(PIECES)), min_size=1, max_size=4))
 def test_a_file_with_anything_typed_into_it_is_read_or_refused_in_words(typed: list[tuple[int, str]]) -> None:
     text = (ROOT / "services.yaml").read_text(encoding="utf-8")

@@ -11,35 +11,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.controller.commands import Seen
-from bot.rollout import machine
+from bot.rollout import phrases
 from bot.rollout.errors import Refusal
-from bot.rollout.gates import judge
+from bot.rollout.figures import Finding, Judgement, Verdict
+from bot.rollout.incidents import Difference, Drift, Edit
 from bot.rollout.model import (
     BOT,
     Approval,
     Entry,
     EntryKind,
-    Finding,
     Hold,
     HoldCause,
-    Judgement,
     Phase,
     Rollout,
     RolloutId,
     Topology,
     UserId,
-    Verdict,
 )
 from bot.rollout.plans import make_retreat
 from bot.rollout.service import ApprovalRule
+from bot.rollout.trial import weigh
 from bot.slack import answers, views
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
 from bot.slack.lines import line
 from sandbox.slack.blocks import Surface, check_blocks
-from tests.builders import LENA, MAYA, OMAR, a_rollout, a_service, a_side_of, figures
+from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, figures
+from tests.fakes.engine import FakePlan
 
 NOW = 1_750_000_600.0
+UNTOUCHABLE = a_drift(edits=(replace(a_drift().edits[0], restorable=False),))
 
 
 def at(stage: int, **changes: Any) -> Rollout:
@@ -49,9 +50,12 @@ def at(stage: int, **changes: Any) -> Rollout:
 
 
 def measured(rollout: Rollout, errors: int) -> Rollout:
-    """The same with figures: 412 requests on the canary."""
-    seen = figures(a_side_of(1024, 1), a_side_of(412, errors, slow=3))
-    return replace(rollout, judgement=judge(rollout, seen))
+    """The same with figures: 412 requests on the canary in each of three scrapes."""
+    for number in range(1, 4):
+        row = figures(a_side_of(1024, 1), a_side_of(412, errors, slow=3), start=15.0 * (number - 1), end=15.0 * number)
+        judgement, trial = weigh(rollout, row)
+        rollout = replace(rollout, judgement=judgement, trial=trial)
+    return rollout
 
 
 def texts(blocks: object) -> str:
@@ -83,9 +87,9 @@ def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> No
     assert message.text == "reviews 1 → v2: needs approval. Shift 40 % of the users to v2?"
     shown = texts(message.blocks)
     assert shown.startswith("reviews 1 → v2 · needs approval")
-    assert "20 % · 412 requests, 0 errors" in shown
-    assert "errors | 0 % (0) | 0.0977 % (1)" in shown
-    assert "requests | 412 | 1,024" in shown
+    assert "20 % · 1,236 requests, 0 errors" in shown
+    assert "errors | 0 % (0) | 0.0977 % (3)" in shown
+    assert "requests | 1,236 | 3,072" in shown
     assert "approvals 0 of 2" in shown
     assert_slack_takes(message)
 
@@ -115,6 +119,13 @@ def test_a_gate_that_failed_comes_first() -> None:
     assert [table["rows"][1][0]["text"], table["rows"][1][4]["text"]] == ["errors", "fail"]
 
 
+def test_somebody_elses_change_is_shown_as_a_small_diff() -> None:
+    shown = str(card(at(1, drift=a_drift()), [], NOW).blocks)
+
+    assert "users: " in shown
+    assert "80/20 → 100/0" in shown
+
+
 @pytest.mark.parametrize(
     ("rollout", "shown"),
     [
@@ -126,10 +137,10 @@ def test_a_gate_that_failed_comes_first() -> None:
         (at(6, asked_at=NOW), ["Return 50 % of Users", "Pause", "Abort", "Details"]),
         (at(0, asked_at=NOW, approvals=(Approval(by=OMAR, at=NOW),)), ["Pause", "Abort", "Details"]),
         (at(6, phase=Phase.HALTED), ["Try Again", "Accept as It Is", "Abort", "Details"]),
-        (
-            at(1, hold=Hold(cause=HoldCause.DRIFT, sentence="Somebody changed it.", since=NOW)),
-            ["Restore Our Routes", "Pause", "Abort", "Details"],
-        ),
+        (at(1, drift=a_drift()), ["Restore", "Hold", "Abort", "Details"]),
+        (at(1, drift=a_drift(left_by=OMAR)), ["Restore", "Abort", "Details"]),
+        (at(1, drift=UNTOUCHABLE), ["Hold", "Abort", "Details"]),
+        (at(6, phase=Phase.HALTED, drift=a_drift()), ["Restore", "Hold", "Abort", "Details"]),
         (at(0, phase=Phase.ABORTING, retreat=make_retreat(primary_touched=False)), ["Details"]),
         (at(10, phase=Phase.PROMOTED, ended_at=NOW), ["Details"]),
     ],
@@ -204,7 +215,7 @@ def test_a_summary_carries_both_sides_figures_while_they_are_the_newest() -> Non
     summary = Entry(
         at=60.0,
         kind=EntryKind.SUMMARY,
-        text=machine.summary(left, left.judgement or Judgement(at=0, verdict=Verdict.PASS)),
+        text=phrases.summary(left, left.judgement or Judgement(at=0, verdict=Verdict.PASS)),
     )
     moved_on = replace(left, stage=2)
     later = replace(moved_on, judgement=replace(left.judgement or Judgement(at=0, verdict=Verdict.PASS), at=90.0))
@@ -238,6 +249,8 @@ def rollouts(draw: st.DrawFn) -> Rollout:
     findings = tuple(Finding(gate=g, verdict=v, sentence=s, value=f, limit=f) for g, v, s, f in gates)
     seen = draw(st.none() | st.just(figures(None, None)) | st.just(figures(a_side_of(1e12), a_side_of(5, 1, 2))))
     hold = Hold(cause=draw(st.sampled_from(list(HoldCause))), sentence=draw(NASTY), since=NOW)
+    differences = draw(st.lists(st.builds(Difference, what=NASTY, ours=NASTY, theirs=NASTY), min_size=1, max_size=8))
+    edits = (Edit(obj=draw(NASTY), differences=tuple(differences), who=draw(NASTY), restorable=draw(st.booleans())),)
     return replace(
         rollout,
         id=RolloutId(draw(st.sampled_from(["r-1", "r" * 300]))),
@@ -251,6 +264,7 @@ def rollouts(draw: st.DrawFn) -> Rollout:
         asked_at=draw(st.none() | st.just(NOW)),
         paused_by=draw(st.none() | PEOPLE),
         hold=draw(st.none() | st.just(hold)),
+        drift=draw(st.none() | st.just(Drift(edits=edits, since=NOW))),
         approvals=tuple(Approval(by=UserId(f"U0{n:05}"), at=NOW) for n in range(draw(st.integers(0, 12)))),
         approvals_rule=ApprovalRule(count=draw(st.integers(1, 12))),
         judgement=draw(st.none() | st.just(Judgement(at=NOW, verdict=Verdict.FAIL, findings=findings, figures=seen))),
@@ -262,6 +276,28 @@ def rollouts(draw: st.DrawFn) -> Rollout:
 STORIES = st.lists(
     st.builds(Entry, at=st.just(NOW), kind=st.sampled_from(list(EntryKind)), text=NASTY, by=PEOPLE), max_size=15
 )
+
+
+def test_a_plan_shows_each_finding_whole_and_says_how_many_it_leaves_out() -> None:
+    rule = f"Warning: VirtualService reviews is kept by Argo CD. Add `{'x' * 700}`."
+    few, many = (
+        answers.plan("reviews", "v2", FakePlan(stages=(("mirror", "Users 100 % v1."),), findings=(rule,) * number))
+        for number in (4, 40)
+    )
+
+    assert texts(few.blocks).count(rule) == 4
+    assert_slack_takes(many)
+    shown = texts(many.blocks).count(rule)
+    assert f"and {40 - shown} more; `canary-bot plan` shows them all" in texts(many.blocks)
+
+
+def test_a_question_with_many_doubts_is_asked_whole() -> None:
+    doubts = " ".join(f"{number}. {'doubt ' * 60}." for number in range(10))
+    said = line(a_rollout(), Entry(at=NOW, kind=EntryKind.ASK, text=doubts))
+
+    assert said is not None
+    assert_slack_takes(said.message)
+    assert doubts in texts(said.message.blocks).replace(" | ", "")
 
 
 @settings(max_examples=150, deadline=None)
@@ -282,7 +318,8 @@ def test_slack_takes_every_card_line_answer_and_form(rollout: Rollout, story: li
     for view in (
         views.details(rollout, story),
         views.abort_form(rollout, "C0RELEASES"),
-        views.home([rollout] * 12, [rollout] * 12, [rollout] * 12, "/canary", NOW),
+        views.start_form([a_service()] * 12, frozen=[a_freeze(reason=HOSTILE)] * 12),
+        views.home([rollout] * 12, [rollout] * 12, [rollout] * 12, [a_freeze(reason=HOSTILE)] * 12, "/canary", NOW),
     ):
         assert check_blocks(view["blocks"], view["type"]) == []
         assert len(view.get("private_metadata", "")) <= 3000

@@ -19,13 +19,13 @@ from bot.controller.commands import Seen
 from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import Phase, Rollout, UserId
 from bot.rollout.plans import Overrides
-from bot.rollout.service import ApprovalRule
+from bot.rollout.service import ApprovalRule, Service
 from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.blocks import Block
-from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RETRY, buttons
+from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY, buttons
 from sandbox.slack.blocks import check_blocks
-from tests.builders import LENA, MAYA, OMAR, a_service
+from tests.builders import LENA, MAYA, OMAR, a_drift, a_service
 from tests.fakes.engine import FakeEngine
 from tests.fakes.slack_client import TEAM, FakeSlack
 
@@ -45,10 +45,10 @@ class Inline(Executor):
 class Workspace:
     """People who type and click; the answers are in ``slack``."""
 
-    def __init__(self, slack: FakeSlack) -> None:
+    def __init__(self, slack: FakeSlack, *services: Service) -> None:
         self.slack = slack
         slack.members = (MAYA, OMAR)
-        self.engine = FakeEngine(a_service(approvals=RULE), a_service(name="ratings"))
+        self.engine = FakeEngine(*services or (a_service(approvals=RULE), a_service(name="ratings")))
         self.late = 0.0
         self._elapsed = itertools.count()
         self._serial = itertools.count(1)
@@ -166,6 +166,7 @@ def test_a_start_without_arguments_opens_the_form(workspace: Workspace) -> None:
         ("plan ratings v3", "A start of ratings v3 would take 11 steps; nothing has been changed."),
         ("history reviews", "The last rollouts of reviews, newest first."),
         ("services", "Services: reviews, ratings."),
+        ("unfreeze all", "There is no freeze of all services, and nothing else is frozen."),
         ("pause", "Done. reviews 1 → v2: paused at mirror."),
         ("abort reviews it smells", "Aborting. reviews 1 → v2: going back."),
         ("resume", "reviews is not paused: it is at mirror and being judged."),
@@ -233,6 +234,19 @@ def test_a_refusal_shows_every_reason_and_no_markup(workspace: Workspace) -> Non
     assert workspace.slack.told() == (
         "reviews v2 was not started.\n• There is &lt;!channel&gt; &amp; no pod.\n• Ask <@U0LENA0001>."
     )
+
+
+def test_a_refusal_with_many_reasons_loses_none_that_slack_takes(workspace: Workspace) -> None:
+    reasons = [f"Reason {number}: {'x' * 700}" for number in range(5)]
+    workspace.engine.outage = Refusal("reviews v2 was not started.", reasons)
+
+    workspace.types("start reviews v2")
+
+    (said,) = workspace.slack.said("respond")
+    assert [block["text"]["text"] for block in said["blocks"]] == [
+        "reviews v2 was not started.",
+        *(f"• {reason}" for reason in reasons),
+    ]
 
 
 def test_a_fault_is_told_with_the_system_and_what_to_do(workspace: Workspace) -> None:
@@ -304,6 +318,25 @@ def test_others_and_outsiders_cannot_approve(workspace: Workspace, user: UserId,
 
     assert [r.approvals for r in workspace.engine.live()] == [()]
     assert workspace.slack.told().startswith(("You are not one", "Only members of this workspace"))
+
+
+def test_the_hold_button_of_a_drift_leaves_theirs_and_anybody_may_press_it(workspace: Workspace) -> None:
+    drifted = workspace.engine.begin(drift=a_drift())
+
+    workspace.clicks(HOLD, value_of(drifted, HOLD), user=MAYA)
+
+    left = workspace.engine.live()[0].drift
+    assert left is not None
+    assert (left.left_by, workspace.engine.live()[0].paused_by) == (MAYA, None)
+
+
+def test_restoring_is_an_approvers(workspace: Workspace) -> None:
+    drifted = workspace.engine.begin(drift=a_drift())
+
+    workspace.clicks(RESTORE, value_of(drifted, RESTORE), user=OMAR)
+
+    assert workspace.engine.live()[0].drift is None
+    assert ("restore", "reviews", OMAR) in workspace.engine.asked
 
 
 def test_two_people_who_pause_at_once_do_not_resume(workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.rollout.errors import Refusal
+from bot.rollout.freeze import ALL
 from bot.rollout.plans import Overrides
 from bot.slack.parsing import GRAMMAR, Command, Verb, parse
 
@@ -92,7 +93,21 @@ def test_options_survive_phones_and_spaces(text: str) -> None:
         ("abort reviewz broken", "Did you mean reviews?"),
         ("set reviews 30", "There is no `/canary set` yet."),
         ("rollback reviews", "There is no `/canary rollback` yet."),
-        ("freeze", "There is no `/canary freeze` yet."),
+        ("freeze", "Say why: whoever cannot start reads it. Usage: `/canary freeze [SERVICE|all] [--for 2h] REASON`"),
+        ("freeze reviews", "Say why"),
+        ("freeze all --for 2h", "Say why"),
+        ("freeze reviews ... !", "Say why"),
+        ("freeze reviews --for soon migration", "90s, 5m, 1h30m or 2d, at most 30d"),
+        ("freeze reviews migration --for", "90s, 5m, 1h30m or 2d, at most 30d"),
+        ("freeze reviews --for 0d migration", "at most 30d"),
+        ("freeze reviews --for 30d1s migration", "at most 30d"),
+        ("freeze reviews --until 18:00 migration", "I do not know that option. Usage: `/canary freeze [SERVICE|all]"),
+        ("freeze review migration", "There is no service review. Did you mean reviews?"),
+        ("unfreeze review", "There is no service review. Did you mean reviews?"),
+        ("unfreeze reviews now", "one word too many. Usage: `/canary unfreeze [SERVICE|all]`"),
+        ("lock reviews", "Did you mean `/canary freeze`?"),
+        ("thaw", "Did you mean `/canary unfreeze`?"),
+        ("start all v2", "There is no service all."),
     ],
 )
 def test_a_refusal_says_what_would_have_worked(text: str, says: str) -> None:
@@ -100,6 +115,38 @@ def test_a_refusal_says_what_would_have_worked(text: str, says: str) -> None:
         parse(text, KNOWN)
 
     assert says in refused.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "service", "seconds", "reason"),
+    [
+        ("freeze reviews database migration", "reviews", None, "database migration"),
+        ("freeze all database migration", ALL, None, "database migration"),
+        ("freeze database migration", None, None, "database migration"),
+        ("Freeze ALL the things are broken", ALL, None, "the things are broken"),
+        ("freeze reviews --for 2h migration", "reviews", 7200.0, "migration"),
+        ("freeze “reviews” —for 1h30m migration", "reviews", 5400.0, "migration"),
+        ("freeze --for=90s reviews migration", "reviews", 90.0, "migration"),
+        ("freeze reviews migration of the orders --for 30d", "reviews", 30 * 86400.0, "migration of the orders"),
+        ("freeze reviews --for 1d12h migration", "reviews", 36 * 3600.0, "migration"),
+        ("freeze reviews for 2 hours", "reviews", None, "for 2 hours"),
+        ("freeze reviews see <https://status.example/1|the page>, <!channel>", "reviews", None,
+         "see https://status.example/1, @channel"),
+        ("freeze reviews the `orders` table", "reviews", None, "the 'orders' table"),
+        ("freeze reviews - migration", "reviews", None, "- migration"),
+    ],
+)  # fmt: skip
+def test_a_freeze_has_a_reason_and_may_have_an_end(
+    text: str, service: str | None, seconds: float | None, reason: str
+) -> None:
+    assert parse(text, KNOWN) == Command(verb=Verb.FREEZE, service=service, seconds=seconds, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "service"), [("unfreeze", None), ("unfreeze All", ALL), ("unfreeze reviews", "reviews")]
+)
+def test_an_end_of_a_freeze_names_what_was_frozen(text: str, service: str | None) -> None:
+    assert parse(text, KNOWN) == Command(verb=Verb.UNFREEZE, service=service)
 
 
 def test_only_what_exists_is_advertised_and_all_of_it() -> None:
@@ -112,7 +159,7 @@ def test_the_command_may_have_another_name() -> None:
 
 
 WORDS = st.one_of(
-    st.text(max_size=40), st.sampled_from([*Verb, *KNOWN, "--weights", "—for", "--auto", "10,", "<@U1|x>", "5m"])
+    st.text(max_size=40), st.sampled_from([*Verb, *KNOWN, ALL, "--weights", "—for", "--auto", "10,", "<@U1|x>", "5m"])
 )
 
 
@@ -120,6 +167,8 @@ WORDS = st.one_of(
 def test_nothing_anybody_types_is_worse_than_a_refusal(text: str) -> None:
     with suppress(Refusal):
         command = parse(text, KNOWN)
-        assert command.service in {None, *KNOWN}
+        assert command.service in {None, *KNOWN, ALL}
+        assert command.service != ALL or command.verb in {Verb.FREEZE, Verb.UNFREEZE}
+        assert command.verb is not Verb.FREEZE or command.reason
         assert len(command.version) <= 128
         assert len(command.reason) <= 500

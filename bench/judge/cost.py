@@ -1,0 +1,94 @@
+"""What one look of the judge costs a rollout, at its dearest: three bursty metrics, four stages, two hours.
+
+A look reads the stored state, judges one interval and stores the state again. Every interval is timed; of several
+passes over the same intervals the cheapest counts, because other processes only ever add to it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import process_time
+
+from bot.rollout.figures import SideFigures
+from bot.rollout.judge.judge import Interval, start, step
+from bot.rollout.judge.saved import load, save
+from bot.rollout.judge.settings import JudgeSettings
+
+STAGES = {"mirror": 1.0, "5": 0.05, "20": 0.2, "50": 0.5}  # the canary's requests over the service's
+ROWS = 120  # of each stage: half an hour
+SINCE = 1_767_225_600.25
+REQUESTS = 1200  # of the service in a row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Milliseconds of CPU of a look's parts, the largest state in bytes, and answers that storing it changed."""
+
+    load: float
+    row: float
+    save: float
+    largest: int
+    differing: int
+
+    @property
+    def look(self) -> float:
+        """All parts."""
+        return self.load + self.row + self.save
+
+
+def cost(passes: int = 5) -> Cost:
+    """Measured now."""
+    settings, rng = JudgeSettings(), random.Random(1)  # figures, not secrets
+    begun = start(settings, [_bursty(rng, REQUESTS, every=16) for _ in range(240)])
+    intervals = list(_intervals(rng))
+    least, largest, differing = [math.inf] * 3, 0, 0
+    for _ in range(passes):
+        kept, text, spent, differing = begun, save(begun), [0.0] * 3, 0
+        for interval in intervals:
+            kept, one = step(kept, interval, settings)
+            began = process_time()
+            state = load(text)
+            loaded = process_time()
+            state, two = step(state, interval, settings)
+            judged = process_time()
+            text = save(state)
+            spent = [*map(sum, zip(spent, (loaded - began, judged - loaded, process_time() - judged), strict=True))]
+            largest, differing = max(largest, len(text.encode())), differing + (one != two)
+        least = min(least, spent, key=sum)
+    load_ms, row_ms, save_ms = (1000 * seconds / len(intervals) for seconds in least)
+    return Cost(load=load_ms, row=row_ms, save=save_ms, largest=largest, differing=differing)
+
+
+def _intervals(rng: random.Random) -> Iterator[Interval]:
+    """Bursts on either side, and a scrape in twenty lost; always short of an abort, which would end the work."""
+    t = SINCE
+    for stage, share in STAGES.items():
+        for _ in range(ROWS):
+            t += rng.uniform(14.9, 15.1)
+            canary = _bursty(rng, REQUESTS * share, every=24)
+            primary = _bursty(rng, REQUESTS * (1 - share % 1), every=8)
+            lost = rng.random()
+            yield Interval(
+                t=round(t, 3),
+                stage=stage,
+                canary=canary if lost > 0.05 else None,  # noqa: PLR2004
+                primary=primary if lost < 0.95 else None,  # noqa: PLR2004
+            )
+
+
+def _bursty(rng: random.Random, requests: float, *, every: int) -> SideFigures:
+    """About so many requests; one row in ``every`` has many bad ones, each kind at its own time."""
+    n = round(rng.gauss(requests, math.sqrt(requests)))
+
+    def bad(usually: float) -> int:
+        share = usually * (rng.uniform(5, 20) if rng.random() < 1 / every else 1)
+        return min(n, max(0, round(rng.gauss(n * share, math.sqrt(n * share)))))
+
+    slowest = bad(0.001)
+    slower = max(slowest, bad(0.008))
+    slow = max(slower, bad(0.03))
+    buckets = {50.0: n * 0.4, 100.0: n - slow, 250.0: n - slower, 500.0: n - slowest, math.inf: n}
+    return SideFigures(requests=n, errors=bad(0.002), buckets=buckets)

@@ -1,0 +1,132 @@
+"""The production process as a child: how it starts, what it holds when idle, and how soon it acts on a bad sample."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import cluster
+from bench.outside import Outside
+from bench.percentiles import percentile
+from bench.sweeps import services_file
+from bot import bootstrap
+from bot.settings.env import read_settings
+from sandbox.processes import Program, answers, free_port
+from sandbox.redis import Redis
+from sandbox.slack import Slack
+
+IDLE_SECONDS = 3
+SETTLE_SECONDS = 8  # the first sweeps: connections, caches, a card for every rollout
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything around the bot, and its environment."""
+
+    outside: Outside
+    slack: Slack
+    env: Mapping[str, str]
+    directory: Path
+    probes: int
+
+    def seed(self, rollouts: int, now: float) -> None:
+        """Rollouts in the store, as an earlier process left them."""
+        store = bootstrap.connect(read_settings(self.env, self.directory / "no.env")).ports.store
+        for number in range(rollouts):
+            store.create(cluster.rollout(number, now), ())
+
+    def bot(self) -> Program:
+        """The bot, not yet started."""
+        argv = [sys.executable, "-m", "bot", "run"]
+        healthy = answers(self.probes, "/healthz")
+        return Program(argv, log=self.directory / "bot.log", ready=healthy, env=self.env)
+
+
+@contextmanager
+def world(rollouts: int, now: float, directory: Path) -> Iterator[World]:
+    """Stand-ins and a real Redis."""
+    directory.mkdir()
+    with Outside(rollouts, now) as outside, Redis(directory / "redis") as redis, Slack() as slack:
+        probes = free_port()
+        env = {
+            "PATH": os.environ.get("PATH", ""),
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": f"{slack.url}/api/",
+            "REDIS_URL": redis.url,
+            "PROMETHEUS_URL": outside.prometheus_url,
+            "KUBECONFIG": str(outside.write_kubeconfig(directory / "kubeconfig")),
+            "SERVICES_FILE": str(services_file(directory)),
+            "PROBE_PORT": str(probes),
+            "LOG_FORMAT": "json",
+        }
+        yield World(outside=outside, slack=slack, env=env, directory=directory, probes=probes)
+
+
+def start_up(starts: int, directory: Path) -> dict[str, float]:
+    """Seconds until a command has answered, the fastest of a few; megabytes of a bot with nothing to do."""
+    with world(1, time.time(), directory / "start-up") as around:
+        results = {
+            "`version` answers (s)": min(seconds_of("version", around.env) for _ in range(starts)),
+            "`check` answers (s)": min(seconds_of("check", around.env) for _ in range(starts)),
+        }
+        bot, began = around.bot(), time.monotonic()
+        bot.start()
+        results["`run` is healthy (s)"] = time.monotonic() - began
+        around.slack.wait_for_connections(1)
+        time.sleep(IDLE_SECONDS)  # a few ticks over nothing
+        results["idle memory (MB)"] = megabytes_of(bot.pid)
+        bot.stop(15)
+    return results
+
+
+def seconds_of(command: str, env: Mapping[str, str]) -> float:
+    """Wall seconds of one command of the bot's, whatever it answers."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "bot", command], env=env, capture_output=True, check=False, timeout=60)  # noqa: S603  # our own program
+    return time.monotonic() - began
+
+
+def megabytes_of(pid: int) -> float:
+    """Resident memory of a process."""
+    asked = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True, text=True)  # noqa: S603, S607  # ps
+    return int(asked.stdout) / 1024
+
+
+def reaction(rollouts: int, faults: int, directory: Path) -> dict[str, float]:
+    """Canaries go bad at random moments; seconds from the bad sample being visible to the routes being accepted."""
+    now = time.time()
+    with world(rollouts, now, directory / "reaction") as around:
+        around.seed(rollouts, now)
+        bot = around.bot().start()
+        time.sleep(SETTLE_SECONDS)
+        spoiled = {}
+        for number in random.Random(1).sample(range(rollouts), faults):
+            spoiled[cluster.place(number)[1]] = around.outside.spoil(number)
+            time.sleep(random.Random(number).uniform(0.2, 1.0))
+        seconds = list(reactions(around.outside, spoiled))
+        bot.stop(15)
+    said = f"bad sample to routes accepted, {rollouts} live rollouts"
+    return {f"{said}, p50 (s)": percentile(seconds, 50), f"{said}, p95 (s)": percentile(seconds, 95)}
+
+
+def reactions(outside: Outside, spoiled: Mapping[str, float]) -> Iterator[float]:
+    """Wait until all routes have moved."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while missing := spoiled.keys() - (accepted := outside.accepted()).keys():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Nobody brought the users of {', '.join(sorted(missing))} home.")
+        time.sleep(0.2)
+    strangers = accepted.keys() - spoiled.keys()
+    if strangers:
+        raise RuntimeError(f"Routes of good canaries moved: {', '.join(sorted(strangers))}.")
+    for name, at in spoiled.items():
+        yield accepted[name] - at

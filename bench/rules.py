@@ -1,0 +1,46 @@
+"""Milliseconds of CPU of the pure parts of one look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from bench.judge.cost import cost
+from bot.rollout import machine
+from bot.rollout.trial import opened, weigh
+from bot.slack.cards import card
+from tests.builders import a_rollout, a_side_of, a_sight, figures
+
+TIMES = 500
+
+
+def rules() -> dict[str, float]:
+    """Judging, deciding and drawing."""
+    begun, _ = machine.begin(a_rollout(), 0.0)
+    past = [a_side_of(4000, 40 if row % 16 == 0 else 4, slow=4) for row in range(240)]
+    rollout = replace(begun, settled_at=0.0, trial=opened(begun.gates, past))
+    seen = figures(a_side_of(4000, 4), a_side_of(1000, 1))
+    judgement, trial = weigh(rollout, seen)
+    rollout = replace(rollout, trial=trial)
+    later = replace(seen, start=60.0, end=75.0)
+    sight = a_sight(rollout)
+    look = cost()
+    return {
+        "the judge: read its state (CPU ms)": look.load,
+        "the judge: one interval, three bursty metrics (CPU ms)": look.row,
+        "the judge: store its state (CPU ms)": look.save,
+        "the judge: one look in all (CPU ms)": look.look,
+        "the judge: its state at most (bytes)": look.largest,
+        "judge one look with its gates and sentences (CPU ms)": cpu_ms(lambda: weigh(rollout, later)),
+        "decide one look (CPU ms)": cpu_ms(lambda: machine.look(rollout, sight, judgement, 10.0)),
+        "draw one card (CPU ms)": cpu_ms(lambda: card(rollout, (), 10.0)),
+    }
+
+
+def cpu_ms(work: Callable[[], object]) -> float:
+    """Mean of one call."""
+    began = time.process_time()
+    for _ in range(TIMES):
+        work()
+    return (time.process_time() - began) * 1000 / TIMES

@@ -1,0 +1,138 @@
+"""What a sweep costs with so many live rollouts: requests, CPU, memory, and how long after it is due each is judged."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench import cluster
+from bench.outside import Outside, Requests
+from bench.percentiles import percentile
+from bot import bootstrap, logs
+from bot.controller.controller import Watch
+from bot.controller.rounds import TURNS, Rounds
+from bot.rollout.errors import Fault
+from bot.settings.env import read_settings
+from sandbox.catalogue import reviews, services_yaml
+from sandbox.redis import Redis
+
+TICK_SECONDS = 10.0  # of the rollouts' time between two sweeps, however quickly they follow each other here
+
+
+class SteppingClock:
+    """The time of rollouts: it goes on by a tick a sweep, so that each sweep finds as much new as in production."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._now
+
+    def step(self) -> None:
+        """The next tick."""
+        self._now += TICK_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the measured process is told."""
+
+    rollouts: int
+    seconds: float
+    now: float
+    directory: Path
+    env: dict[str, str]
+
+
+def sweeps(rollouts: int, seconds: float, directory: Path) -> dict[str, float]:
+    """Sweep again and again for about so many seconds, at least twice, in a process of its own."""
+    now = time.time()
+    with Outside(rollouts, now) as outside, Redis(directory / f"redis-{rollouts}", appendonly=False) as redis:
+        env = {
+            "PROMETHEUS_URL": outside.prometheus_url,
+            "REDIS_URL": redis.url,
+            "KUBECONFIG": str(outside.write_kubeconfig(directory / f"kubeconfig-{rollouts}")),
+            "SERVICES_FILE": str(services_file(directory)),
+            "LOG_LEVEL": "error",
+        }
+        job = Job(rollouts=rollouts, seconds=seconds, now=now, directory=directory, env=env)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            return pool.submit(measure, job).result()
+
+
+def services_file(directory: Path) -> Path:
+    """A catalogue; live rollouts need none of its entries."""
+    path = directory / "services.yaml"
+    path.write_text(services_yaml({"reviews": reviews()}), encoding="utf-8")
+    return path
+
+
+def measure(job: Job) -> dict[str, float]:
+    """Sweep in this process and tell what one sweep costs."""
+    settings = read_settings(job.env, job.directory / "no.env")
+    logs.configure(settings.log_format, settings.log_level, sys.stderr)
+    outside = bootstrap.connect(settings, watching=True)
+    idle = megabytes()
+    for number in range(job.rollouts):
+        outside.ports.store.create(cluster.rollout(number, job.now), ())
+    began, lags, faults = [0.0], list[float](), list[Fault]()
+    watch = Watch(
+        judged=lambda _rollout, _judgement: lags.append(time.monotonic() - began[0]),
+        failed=lambda _rollout, fault: faults.append(fault),
+    )
+    clock = SteppingClock(job.now)
+    outside = replace(outside, ports=replace(outside.ports, clock=clock))
+    controller = bootstrap.make_controller(outside, watch)
+
+    rounds = Rounds(TICK_SECONDS)
+
+    def sweep() -> None:
+        """A whole round; each turn begins when the one before it has ended, and lags are told by turn."""
+        clock.step()
+        for _ in range(TURNS):
+            began[0] = time.monotonic()
+            rounds.begin(clock.now())
+            if not rounds.is_idle:
+                busy = outside.ports.store.busy()
+                controller.sweep(outside.ports.store.live({key: busy[key] for key in rounds.turn(busy)}))
+
+    sweep()  # the caches fill, connections are made
+    lags.clear()
+    asked, wall, cpu, count = Requests.so_far(job.env["PROMETHEUS_URL"]), time.monotonic(), time.process_time(), 0
+    while count == 0 or time.monotonic() - wall < job.seconds:
+        sweep()
+        count += 1
+    wall, cpu = (time.monotonic() - wall) / count, (time.process_time() - cpu) / count
+    asked = Requests.so_far(job.env["PROMETHEUS_URL"]) - asked
+    controller.close()
+    if outside.reads is not None:
+        outside.reads.close()
+    if faults:
+        raise RuntimeError(f"{len(faults)} looks failed, such as: {faults[0]}")
+    said = f"{job.rollouts} live rollouts: "
+    return {
+        f"{said}Prometheus requests per sweep": asked.prometheus / count,
+        f"{said}Kubernetes requests per sweep": asked.kubernetes / count,
+        f"{said}watches resumed per minute": asked.streams * 60 / (wall * count),
+        f"{said}heartbeats per minute": asked.heartbeats * 60 / (wall * count),
+        f"{said}CPU per sweep (ms)": cpu * 1000,
+        f"{said}sweep takes (ms)": wall * 1000,
+        f"{said}sweeps per second": 1 / wall,
+        f"{said}looks per second": job.rollouts / wall,
+        f"{said}tick lag, p50 (ms)": percentile(lags, 50) * 1000,
+        f"{said}tick lag, p99 (ms)": percentile(lags, 99) * 1000,
+        f"{said}peak memory (MB)": megabytes(),
+        f"{said}memory for them (MB)": megabytes() - idle,
+    }
+
+
+def megabytes() -> float:
+    """This process's largest resident size so far."""
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,99 @@
+"""``canary-bot watchdog``: the dead-man's switch as a process of its own, with the Kubernetes API and nothing else.
+
+It must live where the bot does not: it needs no Redis, no Slack and no Prometheus, and reads of the settings only the
+cluster, SERVICES_FILE, DEAD_MAN_SECONDS, PROBE_PORT and the log's.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Mapping
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from bot.adapters.clock import SystemClock
+from bot.adapters.istio import IstioMesh
+from bot.adapters.kube import WATCHDOG_MANAGER, Kube
+from bot.adapters.kube_cache import CachedReads
+from bot.adapters.rescuer import KubeRescuer
+from bot.adapters.workloads import KubeWorkloads
+from bot.controller.watchdog import Place, Watchdog, Witness
+from bot.probes import Probes, WatchdogMetrics
+from bot.rollout.errors import Fault
+from bot.rollout.sights import Deed
+from bot.settings.env import Settings
+from bot.settings.services import read_services
+
+LOOK_SECONDS = 1.0  # looks are answered from a watch: they ask the API server for nothing
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Watch until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    kubernetes = settings.kubernetes
+    kube = Kube.connect(kubernetes.kubeconfig, kubernetes.context, manager=WATCHDOG_MANAGER)
+    reads = CachedReads(kube)
+    registry = CollectorRegistry()
+    watchdog = make_watchdog(settings, kube, reads, WatchdogMetrics(registry))
+
+    def ready() -> Mapping[str, str | None]:
+        return {"kubernetes": watchdog.trouble or None}
+
+    probes = Probes(port=settings.probe_port, ready=ready, registry=registry)
+    probes.start()
+    log.info("watching_over", limit=settings.dead_man_seconds, probes=probes.port)
+    while not stop.is_set():
+        try:
+            watchdog.look()
+        except Exception:  # whatever it was, the next look must come: users' safety hangs on it
+            log.exception("look_failed")
+        stop.wait(LOOK_SECONDS)
+    reads.close()
+    probes.close()
+    return 0
+
+
+def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: WatchdogMetrics) -> Watchdog:
+    """The watchdog of every VirtualService in ``services.yaml``.
+
+    Raises:
+        Refusal: ``services.yaml`` has mistakes.
+    """
+    now = SystemClock().now
+    return Watchdog(
+        places=[(service.namespace, service.virtual_service) for service in read_services(settings.services_file)],
+        mesh=IstioMesh(kube, now, reads=reads),
+        workloads=KubeWorkloads(kube),  # asked only when a heartbeat is silent, and then of the API server itself
+        rescuer=KubeRescuer(kube, now),
+        limit=settings.dead_man_seconds,
+        now=now,
+        stopwatch=time.monotonic,
+        witness=logged(metrics),
+    )
+
+
+def logged(metrics: WatchdogMetrics) -> Witness:
+    """What the watchdog tells, counted, and logged once."""
+    troubles: dict[Place, str] = {}
+
+    def acted(place: Place, deed: Deed, sentence: str) -> None:
+        metrics.acted(deed)
+        log.warning("rescued", virtual_service="/".join(place), deed=str(deed), sentence=sentence)
+
+    def left(place: Place, sentence: str) -> None:
+        log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)
+
+    def failed(place: Place, fault: Fault) -> None:
+        metrics.failed()
+        if troubles.get(place) != fault.sentence:
+            log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence)
+        troubles[place] = fault.sentence
+
+    return Witness(looked=metrics.looked, acted=acted, left=left, failed=failed)

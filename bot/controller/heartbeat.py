@@ -1,0 +1,80 @@
+"""Signs of life for the watchdog: the heartbeat of every rollout that is truly being looked after.
+
+Renewed after a look that reached the store and saw the cluster, whatever the rollout waits for: paused, held, waiting
+for approval, upgrading, halted. A bot that looks without seeing is as good as none.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+from bot.controller.ports import Clock, Mesh
+from bot.rollout.errors import Contended, Fault
+from bot.rollout.model import Rollout, RolloutId
+from bot.rollout.sights import Sight
+
+DEAD_MAN_SECONDS = 120.0
+BEATS = 3  # within the limit, so that one lost beat is nobody's death
+
+Task = Callable[[], None]
+
+
+def at_once(task: Task) -> None:
+    """Do it here and now."""
+    task()
+
+
+class Heartbeat:
+    """Renews heartbeats often enough. What it remembers is only when it did so last.
+
+    ``run`` is given each write to do; a pool of threads keeps a slow API server from making looks wait.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        clock: Clock,
+        limit: float = DEAD_MAN_SECONDS,
+        *,
+        run: Callable[[Task], object] = at_once,
+        failed: Callable[[Rollout, Fault], None] = lambda _rollout, _fault: None,
+    ) -> None:
+        self._mesh = mesh
+        self._clock = clock
+        self._every = limit / BEATS
+        self._run = run
+        self._failed = failed
+        self._beaten: dict[RolloutId, float] = {}
+
+    def knows(self, rollout_id: RolloutId) -> bool:
+        """Whether this process looked after the rollout last, as far as it knows."""
+        return rollout_id in self._beaten
+
+    def after_look(self, rollout: Rollout, sight: Sight | None) -> None:
+        """Renew the heartbeat if it is time."""
+        if rollout.ended:
+            self._beaten.pop(rollout.id, None)
+            return
+        now, last = self._clock.now(), self._beaten.get(rollout.id)
+        # A clock that was set back must not keep the heartbeat waiting.
+        if sight is None or (last is not None and 0 <= now - last < self._every):
+            return
+        # The second beat of each comes at a time of its own: a thousand at once would be felt.
+        self._beaten[rollout.id] = now if last is not None else now - self._every * _share(rollout.id)
+        self._run(lambda: self._beat(rollout))
+
+    def _beat(self, rollout: Rollout) -> None:
+        """A beat that is lost is due again at the next look."""
+        try:
+            self._mesh.beat(rollout.target, rollout.id)
+        except Contended:
+            self._beaten[rollout.id] = float("-inf")
+        except Fault as fault:
+            self._beaten[rollout.id] = float("-inf")
+            self._failed(rollout, fault)
+
+
+def _share(rollout_id: RolloutId) -> float:
+    """Between 0 and 1, always the same for one rollout and spread evenly over many."""
+    return zlib.crc32(rollout_id.encode()) / 2**32

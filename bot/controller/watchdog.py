@@ -1,0 +1,145 @@
+"""The watchdog's loop: listens for heartbeats, and brings users to safety where one has fallen silent.
+
+It knows the Kubernetes API and nothing else. When a rollout counts as left alone and where its users are safe is
+decided in ``bot.rollout.deadman``; here it is listened, looked, written once, and said once.
+
+One that has just started waits a whole limit from the first heartbeat it sees: how old a heartbeat is could only be
+told by comparing clocks. Any number may run: each write is conditional on the silence it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bot.controller.adoption import ANYTHING
+from bot.controller.ports import Marks, Mesh, Pulse, Rescuer, Workloads
+from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
+from bot.rollout.errors import Contended, Fault
+from bot.rollout.model import Routes
+from bot.rollout.sights import Deed, Rescue
+
+LONGEST_PAUSE = 10.0  # seconds between two looks that may count as silence; the rest is time we did not listen
+RECHECK = 5.0  # seconds until a silent rollout that needs nothing is looked at again: pods come and go
+
+REASONS = {
+    Deed.HOME: "BroughtHome",
+    Deed.MIRROR: "MirrorEnded",
+    Deed.KEPT: "KeptOnCanary",
+    Deed.CANARY: "BroughtToCanary",
+}
+
+Place = tuple[str, str]  # namespace and name of a VirtualService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What the watchdog tells whoever measures it; every field is a plain function. The defaults measure nothing."""
+
+    looked: Callable[[Sequence[float]], None] = lambda _silences: None
+    acted: Callable[[Place, Deed, str], None] = lambda _place, _deed, _sentence: None
+    left: Callable[[Place, str], None] = lambda _place, _sentence: None
+    failed: Callable[[Place, Fault], None] = lambda _place, _fault: None
+
+
+class Watchdog:
+    """Watches these VirtualServices. ``look`` is called about every second, by one thread."""
+
+    def __init__(
+        self,
+        *,
+        places: Sequence[Place],
+        mesh: Mesh,
+        workloads: Workloads,
+        rescuer: Rescuer,
+        limit: float,
+        now: Callable[[], float],
+        stopwatch: Callable[[], float],
+        witness: Witness = Witness(),  # frozen
+    ) -> None:
+        """``now`` is for what people read; ``stopwatch`` counts seconds that no clock setting changes."""
+        self._places = tuple(dict.fromkeys(places))
+        self._mesh = mesh
+        self._workloads = workloads
+        self._rescuer = rescuer
+        self._limit = limit
+        self._now = now
+        self._stopwatch = stopwatch
+        self._witness = witness
+        self._heard: dict[Place, Heard] = {}
+        self._rests: dict[Place, float] = {}  # until when nothing need be done
+        self._said: dict[Place, tuple[str, str]] = {}  # about which heartbeat, and the reason of the newest Event
+        self.trouble = ""  # the newest failure as a sentence, "" when the last look went well
+
+    def look(self) -> None:
+        """Look at each VirtualService once. One that fails keeps no other waiting."""
+        trouble = ""
+        for place in self._places:
+            try:
+                self._look_at(place)
+            except Contended:
+                continue  # somebody wrote it; if that was the bot, its heartbeat has changed
+            except Fault as fault:
+                trouble = fault.sentence
+                self._witness.failed(place, fault)
+        self.trouble = trouble
+        self._witness.looked([heard.silence for heard in self._heard.values()])
+
+    def _look_at(self, place: Place) -> None:
+        pulse = self._mesh.pulse(*place)
+        if pulse is None:
+            self._heard.pop(place, None)
+            self._said.pop(place, None)
+            return
+        at = self._stopwatch()
+        heard = hear(self._heard.get(place), pulse.owner, pulse.beat, at, LONGEST_PAUSE)
+        self._heard[place] = heard
+        if heard.silence < self._limit:
+            self._rests.pop(place, None)
+        elif at >= self._rests.get(place, at):
+            self._help(place, pulse, heard)
+            self._rests[place] = at + RECHECK
+
+    def _help(self, place: Place, pulse: Pulse, heard: Heard) -> None:
+        marks = self._mesh.marks(*place)
+        if marks is None or marks.owner != heard.owner:
+            return
+        live = self._mesh.look(marks.target).routes
+        # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
+        primary, canary = self._workloads.look(marks.target, marks.recorded, ANYTHING, ANYTHING)
+        safe = safe_routes(live, primary, canary)
+        doing = None if safe is None else deed(live, safe)
+        if safe is None:
+            self._leave(place, heard, "LeftAsItIs", left_alone(heard.silence, marks.target, at_home=False))
+        elif doing is None and pulse.rescue is None:
+            self._leave(place, heard, "LeftAtHome", left_alone(heard.silence, marks.target, at_home=True))
+        elif doing is not None and (doing is not Deed.KEPT or pulse.rescue is None):
+            self._rescue(place, marks, heard, safe, doing)
+
+    def _rescue(self, place: Place, marks: Marks, heard: Heard, safe: Routes, doing: Deed) -> None:
+        rescue = Rescue(at=self._now(), silence=heard.silence, deed=doing)
+        try:
+            self._rescuer.rescue(marks, heard.beat, safe, rescue)
+        except Contended:
+            raise
+        except Fault as fault:
+            self._say(place, heard, "RescueFailed", f"The watchdog cannot bring users to safety. {fault.sentence}")
+            raise
+        sentence = told(rescue, marks.target)
+        self._witness.acted(place, doing, sentence)
+        self._say(place, heard, REASONS[doing], sentence)
+
+    def _leave(self, place: Place, heard: Heard, reason: str, sentence: str) -> None:
+        if self._said.get(place) != (heard.beat, reason):
+            self._witness.left(place, sentence)
+            self._say(place, heard, reason, sentence)
+
+    def _say(self, place: Place, heard: Heard, reason: str, sentence: str) -> None:
+        """Once for each silence and reason. Words are not tried twice: what was done is on the object itself."""
+        if self._said.get(place) == (heard.beat, reason):
+            return
+        self._said[place] = (heard.beat, reason)
+        try:
+            self._rescuer.tell(*place, reason, sentence)
+        except Fault as fault:
+            self._witness.failed(place, fault)

@@ -1,0 +1,113 @@
+"""The dead-man's switch: when a rollout counts as left alone, and where its users are safe then. Pure.
+
+A bot that looks after a rollout renews the heartbeat on its VirtualService. What is compared is the heartbeat's
+*value*, by a stopwatch of one's own: clocks of different machines are never compared, so none of them has to be right.
+Only time in which one could have heard a heartbeat counts as silence; an API server that was away for an hour makes
+nobody dead.
+
+Where users are safe is read from the cluster alone, by the abort table of the ISTIO facts (5.5):
+
+* users who are all on the primary stay there, and copies end;
+* a primary that is as it was takes everyone back;
+* one that is being upgraded, is upgraded, serves a mix or, with everyone on the canary, is not whole takes nobody: it
+  may be in the middle of being restored, so the canary keeps everyone (flagger#1898 is the outage of doing otherwise);
+* any pod that answers is better than none, whichever image it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bot.rollout.model import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
+from bot.rollout.sights import Deed, Progress, Rescue, SideSight
+
+MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One rollout's heartbeat, as somebody with a stopwatch has heard it.
+
+    Attributes:
+        at: when it was last listened for, seconds on the listener's own stopwatch.
+        silence: seconds of listening in which the heartbeat did not change.
+    """
+
+    owner: RolloutId
+    beat: str
+    at: float
+    silence: float = 0.0
+
+
+def hear(before: Heard | None, owner: RolloutId, beat: str, at: float, longest: float) -> Heard:
+    """Listen once more. A pause in listening counts as silence for ``longest`` seconds at the most."""
+    if before is None or (before.owner, before.beat) != (owner, beat):
+        return Heard(owner=owner, beat=beat, at=at)
+    return replace(before, at=at, silence=before.silence + min(max(at - before.at, 0.0), longest))
+
+
+def is_as_it_was(live: Routes | None, primary: SideSight) -> bool:
+    """Whether the primary is surely as it was before the rollout.
+
+    One that serves a mix or, with everyone on the canary, is not whole may be in the middle of being restored.
+    """
+    whole = primary.stale == 0 and (live != ALL_CANARY or primary.progress is Progress.DONE)
+    return primary.template is Template.RECORDED and whole
+
+
+def safe_routes(live: Routes | None, primary: SideSight, canary: SideSight) -> Routes | None:
+    """Where everyone is safe now; None when nowhere is better than where they are.
+
+    Args:
+        live: the routes as they are; None when they are nothing a plan could have written.
+        primary: its template is RECORDED only while it is as it was before the rollout.
+        canary: the other side.
+    """
+    if live is not None and live.canary == 0 and primary.at_home > 0:
+        return HOME
+    recorded = primary.template is Template.RECORDED and primary.at_home > 0
+    if recorded and (is_as_it_was(live, primary) or canary.answering == 0):
+        return HOME
+    if canary.answering > 0:
+        return ALL_CANARY
+    # The new pods of a relabelled primary serve the users of the canary where they are, as long as there are any.
+    return HOME if primary.at_home > 0 and primary.elsewhere == 0 else None
+
+
+def deed(live: Routes | None, safe: Routes) -> Deed | None:
+    """What writing ``safe`` over ``live`` does to users; None when they are home and get no copies made."""
+    if safe == HOME:
+        return None if live == HOME else Deed.MIRROR if live is not None and live.canary == 0 else Deed.HOME
+    return Deed.KEPT if live == safe else Deed.CANARY
+
+
+def told(rescue: Rescue, target: Target) -> str:
+    """What the watchdog did and why, as a sentence for the channel, the Event and the annotation."""
+    primary, canary = target.primary_deployment, target.canary_deployment
+    did = {
+        Deed.HOME: f"brought everyone back to {primary}",
+        Deed.MIRROR: f"ended the copies to {canary}",
+        Deed.KEPT: f"kept everyone on {canary}",
+        Deed.CANARY: f"brought everyone to {canary}",
+    }[rescue.deed]
+    at = datetime.fromtimestamp(rescue.at, UTC).strftime("%H:%M UTC")
+    return f"The watchdog {did} at {at}, because nobody had looked after this rollout for {_duration(rescue.silence)}."
+
+
+def left_alone(silence: float, target: Target, *, at_home: bool) -> str:
+    """What an Event says where the watchdog leaves everything as it is."""
+    span, primary = _duration(silence), target.primary_deployment
+    if at_home:
+        return f"Nobody has looked after this rollout for {span}. All users are on {primary}, so nothing was changed."
+    return (
+        f"Nobody has looked after this rollout for {span}, and neither {primary} nor {target.canary_deployment} is "
+        "better for users than where they are, so nothing was changed. A person is needed."
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < MINUTE:
+        return f"{seconds:.0f} seconds"
+    minutes = round(seconds / MINUTE, 1)
+    return "1 minute" if minutes == 1 else f"{minutes:g} minutes"

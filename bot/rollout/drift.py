@@ -1,0 +1,328 @@
+"""Somebody else's changes of what a rollout owns: what they are, whose, and what becomes of them. Pure.
+
+Ours are the managed routes with their mirror and marks, the images and labels of the primary that were recorded, and
+that the canary stays the one that is judged. A change of any of it is told at once, with a choice: restore ours, hold
+(theirs stays, the rollout waits), or abort. Without an answer the service's rule decides. An abort overrides drift:
+it writes what is safe, whatever it finds.
+
+Nobody is fought for ever. Whose changes were overwritten is remembered, and after ``FLAPS`` times the same writer is
+left alone until a person says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bot.rollout.errors import Refusal
+from bot.rollout.images import digest
+from bot.rollout.incidents import Difference, Drift, Edit
+from bot.rollout.model import (
+    BOT,
+    HOME,
+    EntryKind,
+    Hold,
+    HoldCause,
+    Phase,
+    PodTemplate,
+    Rollout,
+    Routes,
+    Template,
+    Topology,
+    UserId,
+)
+from bot.rollout.preflight.ownership import ignore_rules
+from bot.rollout.service import OnDrift
+from bot.rollout.sights import SideSight, Sight
+from bot.rollout.turns import Change, entry
+
+FLAPS = 3  # times that one writer's changes are overwritten without a person
+RESTORING_SECONDS = 60.0  # that a restore may take before what is still there is told again
+
+_NOTHING = "none"
+
+
+# What was changed
+
+
+def find(rollout: Rollout, sight: Sight, now: float) -> tuple[Edit, ...]:
+    """Every change of others that is there now, one for each object; none while an abort writes over them all."""
+    if rollout.phase is Phase.ABORTING:
+        return ()
+    edits = (_routes_edit(rollout, sight), _primary_edit(rollout, sight), _canary_edit(rollout, sight))
+    found = tuple(edit for edit in edits if edit is not None)
+    restoring = rollout.restoring_at is not None and now - rollout.restoring_at <= RESTORING_SECONDS
+    return tuple(edit for edit in found if not edit.restorable) if restoring else found
+
+
+def _routes_edit(rollout: Rollout, sight: Sight) -> Edit | None:
+    on_routes, on_marks = tuple(_on_routes(rollout, sight)), tuple(_on_marks(rollout, sight))
+    if not (on_routes or on_marks):
+        return None
+    who, at = (sight.writer, sight.written_at) if on_routes else (sight.marker, sight.marked_at)
+    name = f"VirtualService {rollout.target.virtual_service}"
+    return Edit(obj=name, differences=(*on_routes, *on_marks), who=who, at=at)
+
+
+def _on_marks(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
+    if sight.owner not in {None, rollout.id}:
+        yield Difference(what="the mark of the rollout", ours=rollout.id, theirs=str(sight.owner))
+    gone = sight.owner is None or not sight.marked
+    if rollout.settled_at is not None and not rollout.current.release and gone:
+        yield Difference(what="the annotations canary-bot/*", ours="there", theirs=_NOTHING)
+
+
+def _on_routes(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
+    settled = rollout.settled_at is not None
+    wanted, live = rollout.current.routes, sight.routes
+    if live == wanted or (not settled and (rollout.phase is Phase.HALTED or live in _before(rollout))):
+        return
+    if live is None:
+        yield Difference(what="users", ours=_users(wanted), theirs=sight.reason.rstrip(".") or "something else")
+        return
+    if live.canary != wanted.canary:
+        yield Difference(what="users", ours=_users(wanted), theirs=_users(live))
+    if live.mirror != wanted.mirror:
+        yield Difference(what="copies to the canary", ours=_on(wanted.mirror), theirs=_on(live.mirror))
+
+
+def _before(rollout: Rollout) -> set[Routes | None]:
+    """What the routes may be while the stage's own are still to be written: what the stage before has left."""
+    if rollout.retreat:
+        return {rollout.current.routes}
+    return {rollout.plan[rollout.stage - 1].routes if rollout.stage else HOME}
+
+
+def _primary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
+    """The primary must have its template of the stage; while it is upgraded, either of the two."""
+    side, name = sight.primary, rollout.target.primary_deployment
+    if rollout.phase is Phase.HALTED or rollout.retreat:
+        return None  # somebody may be mending it by hand, or it has no users any more
+    replaced = tuple(_replaced(name, side, rollout.target.primary_uid))
+    stage = rollout.current
+    known = {stage.template}
+    if rollout.phase is Phase.UPGRADING and rollout.settled_at is None:
+        known = {Template.RECORDED, Template.UPGRADED}
+    ours = rollout.upgraded if stage.template is Template.UPGRADED else rollout.recorded
+    changed = () if side.template in known or replaced else tuple(_on_template(side, ours))
+    if not (replaced or changed):
+        return None
+    shares = rollout.target.topology is Topology.RELABEL and rollout.primary_touched
+    idle = sight.routes is not None and sight.routes.primary == 0 and (not shares or rollout.phase is Phase.UPGRADING)
+    return _of_deployment(name, side, (*replaced, *changed), restorable=idle and not replaced)
+
+
+def _canary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
+    """A canary that runs something else is not the one that was judged; ours cannot be put back."""
+    side, name = sight.canary, rollout.target.canary_deployment
+    if rollout.phase is Phase.HALTED or rollout.retreat:
+        return None
+    differences = tuple(_replaced(name, side, rollout.target.canary_uid))
+    if not differences and side.template is None:
+        differences = tuple(_on_template(side, PodTemplate(images=rollout.canary_images)))
+    differences = differences or tuple(_on_digests(name, side, rollout.upgraded.images))
+    return _of_deployment(name, side, differences, restorable=False) if differences else None
+
+
+def _of_deployment(name: str, side: SideSight, differences: tuple[Difference, ...], *, restorable: bool) -> Edit:
+    return Edit(
+        obj=f"Deployment {name}",
+        differences=differences,
+        who=side.writer,
+        at=side.written_at,
+        restorable=restorable,
+    )
+
+
+def _replaced(name: str, side: SideSight, uid: str) -> Iterator[Difference]:
+    if not side.exists:
+        yield Difference(what=name, ours="there", theirs=_NOTHING)
+    elif uid and side.uid and side.uid != uid:
+        yield Difference(what=name, ours="the one this rollout began with", theirs="another of that name")
+
+
+def _on_template(side: SideSight, ours: PodTemplate) -> Iterator[Difference]:
+    changed = [(one, image) for one, image in ours.images.items() if side.images.get(one) != image]
+    for container, image in changed:
+        what = "image" if len(ours.images) == 1 else f"image of {container}"
+        yield Difference(what=what, ours=_short(image), theirs=_short(side.images.get(container, _NOTHING)))
+    if not changed:
+        labels = ", ".join(f"{key}={value}" for key, value in sorted(ours.labels.items())) or "as recorded"
+        yield Difference(what="labels of its pods", ours=labels, theirs="others")
+
+
+def _on_digests(name: str, side: SideSight, pinned: Mapping[str, str]) -> Iterator[Difference]:
+    """The same name may come to mean other bits: a tag that was pushed again, and a pod that has pulled it since."""
+    for container, image in pinned.items():
+        asked = digest(image)
+        others = sorted(side.digests.get(container, frozenset()) - {asked, ""})
+        if asked and others:
+            yield Difference(what=f"what pods of {name} run", ours=_bits(asked), theirs=", ".join(map(_bits, others)))
+
+
+def _users(routes: Routes) -> str:
+    return f"{routes.primary}/{routes.canary}"
+
+
+def _on(mirror: bool) -> str:  # noqa: FBT001  # a word for it
+    return "on" if mirror else "off"
+
+
+def _short(image: str) -> str:
+    """The reference without its registry, and no more of a digest than people compare."""
+    name, at, found = image.partition("@")
+    tail = name.rpartition("/")[2]
+    return f"{tail}@{_bits(found)}" if at else tail
+
+
+def _bits(found: str) -> str:
+    return found[:19]  # sha256: and twelve digits
+
+
+# What is said about it
+
+
+def sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> str:
+    """Who changed what, as a small diff: ours → theirs."""
+    lines = []
+    for edit in edits:
+        when = f" at {datetime.fromtimestamp(edit.at, UTC):%H:%M:%S} UTC" if edit.at is not None else ""
+        lines.append(f"{edit.who or 'Somebody'} changed {edit.obj}{when}: {_diff(edit)}.")
+    return " ".join([*lines, *_flapping(rollout, edits)])
+
+
+def _diff(edit: Edit) -> str:
+    return ", ".join(map(str, edit.differences))
+
+
+def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
+    for edit in edits:
+        times = rollout.overwritten.count(edit.who)
+        if edit.who and times:
+            again = "once" if times == 1 else f"{times} times"
+            yield f"Ours was restored {again} already, and {edit.who} has changed it back."
+
+
+def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
+    """What makes a tool that keeps the object leave it alone."""
+    for edit in edits:
+        kind, _, name = edit.obj.partition(" ")
+        target = rollout.target
+        methods = target.mirror_methods is not None
+        primary = name == target.primary_deployment
+        tool, rules = ignore_rules(edit.who, kind, name, target.namespace, whole_list=methods, primary=primary)
+        if tool:
+            yield f"{edit.who} is {tool}. {rules}"
+        elif rollout.overwritten.count(edit.who) and edit.who:
+            yield f"If {edit.who} is a tool, make it leave the object alone while a rollout runs."
+
+
+def _choices(rollout: Rollout, drift: Drift) -> str:
+    minutes = f"{rollout.drift_rule.timeout / 60:.3g} minutes"
+    restore = "Restore writes ours again, " if drift.restorable else ""
+    unable = "" if drift.restorable else " Ours cannot be written again while it has users or is another one."
+    default = _default(rollout, drift)
+    return (
+        f"{restore}Hold leaves theirs and waits, Abort takes all users back.{unable} "
+        f"Without an answer within {minutes}: {default}."
+    )
+
+
+def _default(rollout: Rollout, drift: Drift) -> OnDrift:
+    """What the rule comes to here: what cannot be restored, or has been restored too often, is held."""
+    wanted = rollout.drift_rule.on_timeout
+    tired = any(rollout.overwritten.count(edit.who) >= FLAPS for edit in drift.edits)
+    return OnDrift.HOLD if wanted is OnDrift.RESTORE and (tired or not drift.restorable) else wanted
+
+
+# What becomes of it
+
+
+def notice(rollout: Rollout, edits: tuple[Edit, ...], now: float) -> Change:
+    """Hold for what is there; each change is told once. What people were asked rested on something else."""
+    if rollout.drift is not None and rollout.drift.edits == edits:
+        return _still_there(rollout, rollout.drift, now)
+    drift = Drift(edits=edits, since=now)
+    said = sentence(rollout, edits)
+    held = replace(
+        rollout,
+        drift=drift,
+        hold=Hold(cause=HoldCause.DRIFT, sentence=said, since=now, told=True),
+        restoring_at=None,
+        asked_at=None,
+        approvals=(),
+        evidence=rollout.evidence + 1,
+    )
+    text = " ".join([said, _choices(rollout, drift), *_hints(rollout, edits)])
+    return held, (entry(now, EntryKind.ALERT, text),)
+
+
+def _still_there(rollout: Rollout, drift: Drift, now: float) -> Change:
+    """A cluster that could not be read for a while takes the hold over, and gives it back."""
+    if rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT:
+        return rollout, ()
+    said = sentence(rollout, drift.edits)
+    held = replace(rollout, hold=Hold(cause=HoldCause.DRIFT, sentence=said, since=drift.since, told=True))
+    return held, (entry(now, EntryKind.HELD, f"Holding at {rollout.current.name} again: {said}"),)
+
+
+def overdue(rollout: Rollout, now: float) -> OnDrift | None:
+    """What the service's rule says when nobody has chosen in time; None while there is time, or somebody has."""
+    drift = rollout.drift
+    if drift is None or drift.left_by is not None or now - drift.since <= rollout.drift_rule.timeout:
+        return None
+    return _default(rollout, drift)
+
+
+def leave(rollout: Rollout, by: UserId, now: float) -> Change:
+    """Theirs stays: the rollout waits until it is undone, restored or aborted, and says no more about it.
+
+    Raises:
+        Refusal: that was chosen already.
+    """
+    drift = rollout.drift
+    if drift is None:
+        return rollout, ()
+    if drift.left_by is not None:
+        raise Refusal(f"{rollout.service} holds with their change already.")
+    unanswered = f"Nobody chose within {rollout.drift_rule.timeout / 60:.3g} minutes. " if by == BOT else ""
+    diffs = "; ".join(_diff(edit) for edit in drift.edits)
+    text = f"{unanswered}Theirs stays ({diffs}); the rollout waits until it is undone, restored or aborted."
+    left = replace(rollout, drift=replace(drift, left_by=by))
+    return left, (entry(now, EntryKind.HELD, text, by),)
+
+
+def restore(rollout: Rollout, by: UserId, now: float) -> Change:
+    """Ours is written again over theirs.
+
+    Raises:
+        Refusal: ours must not be written now.
+    """
+    drift = rollout.drift
+    if drift is None:
+        return rollout, ()
+    if not drift.restorable:
+        things = ", ".join(edit.obj for edit in drift.edits if not edit.restorable)
+        raise Refusal(f"{things} cannot be restored by canary-bot: undo the change by hand, hold, or abort.")
+    unanswered = f"Nobody chose within {rollout.drift_rule.timeout / 60:.3g} minutes. " if by == BOT else ""
+    diffs = "; ".join(", ".join(f"{d.what} {d.theirs} → {d.ours}" for d in edit.differences) for edit in drift.edits)
+    restoring = replace(
+        rollout,
+        drift=None,
+        hold=None,
+        settled_at=None,
+        restoring_at=now,
+        overwritten=(*rollout.overwritten, *(edit.who for edit in drift.edits)),
+    )
+    text = f"{unanswered}Restoring at {rollout.current.name}: {diffs}."
+    return restoring, (entry(now, EntryKind.RESUMED, text, by),)
+
+
+def end(rollout: Rollout, now: float) -> Change:
+    """It is gone without us: the stage is judged anew, because its figures were those of other routes."""
+    if rollout.drift is None:
+        return rollout, ()
+    text = f"Going on at {rollout.current.name} after {now - rollout.drift.since:.0f} s: the change is undone."
+    ended = replace(rollout, drift=None, hold=None, settled_at=None)
+    return ended, (entry(now, EntryKind.RESUMED, text),)

@@ -1,0 +1,188 @@
+"""What was measured and what it means: figures of both sides, findings, a judgement, and what judging remembers.
+
+Counts are exact, times are seconds since the epoch, latencies are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """A gate's answer, best first. Unknown (inconclusive, error) is neither good nor bad."""
+
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One gate's answer with the figures it rests on. ``sentence`` is complete and for people."""
+
+    gate: str
+    verdict: Verdict
+    sentence: str
+    value: float | None = None
+    limit: float | None = None
+    sample: float | None = None
+    acts: bool = True  # False: shown, never acting (a gate in observation)
+    part: bool = False  # True: a detail of what another finding sums up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFigures:
+    """What one side answered in a window: exact counts, not rates.
+
+    ``buckets`` maps an upper bound in milliseconds to the number of requests at or under it (cumulative, with
+    ``inf``), or is empty where the latency histogram is not available. ``first`` and ``last`` tell when the samples at
+    both ends were taken: counts of two sides that were not scraped at the same moments are comparable only over the
+    times they span. None: not known, and for ``first`` also that there was no sample yet.
+    """
+
+    requests: float
+    errors: float
+    buckets: Mapping[float, float] = field(default_factory=dict)
+    first: float | None = field(default=None, compare=False)
+    last: float | None = field(default=None, compare=False)
+
+    def __add__(self, later: SideFigures) -> SideFigures:
+        """Both windows as one; buckets that only one of them has are counted as they are."""
+        bounds = self.buckets.keys() | later.buckets.keys()
+        return SideFigures(
+            requests=self.requests + later.requests,
+            errors=self.errors + later.errors,
+            buckets={bound: self.buckets.get(bound, 0.0) + later.buckets.get(bound, 0.0) for bound in sorted(bounds)},
+            first=self.first,
+            last=later.last if later.last is not None else self.last,
+        )
+
+    @property
+    def per_second(self) -> float | None:
+        """Requests per second over the time the counts span; None where that is not known."""
+        if self.first is None or self.last is None or self.last <= self.first:
+            return None
+        return self.requests / (self.last - self.first)
+
+    @property
+    def error_share(self) -> float | None:
+        """Errors per request, 0 to 1; None without requests, which is not the same as zero."""
+        return self.errors / self.requests if self.requests > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserView:
+    """Where users' requests went, counted by the proxies that sent them: copies are never among these.
+
+    ``nowhere`` are those for which no pod was found (no healthy one, no such subset): no pod's own proxy ever saw them.
+    """
+
+    canary: float = 0.0
+    primary: float = 0.0
+    nowhere: float = 0.0
+
+    @property
+    def requests(self) -> float:
+        """All of them."""
+        return self.canary + self.primary + self.nowhere
+
+    def __add__(self, later: UserView) -> UserView:
+        """Both windows as one."""
+        return UserView(
+            canary=self.canary + later.canary,
+            primary=self.primary + later.primary,
+            nowhere=self.nowhere + later.nowhere,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was read for one look. A missing side (None) means no data, never zero.
+
+    Attributes:
+        start, end: the window, seconds since the epoch; both sides are read over the same one.
+        users: what the proxies of users saw; None where no such proxy reports.
+        custom: value of each custom query by name; None where it returned nothing usable.
+    """
+
+    start: float
+    end: float
+    primary: SideFigures | None
+    canary: SideFigures | None
+    users: UserView | None = None
+    custom: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __add__(self, later: Figures) -> Figures:
+        """This window and the one that follows it as one; a side that one of them misses is the other's."""
+        return Figures(
+            start=self.start,
+            end=later.end,
+            primary=_together(self.primary, later.primary),
+            canary=_together(self.canary, later.canary),
+            users=self.users + later.users if self.users and later.users else self.users or later.users,
+            custom=later.custom,
+        )
+
+
+def _together(one: SideFigures | None, later: SideFigures | None) -> SideFigures | None:
+    return one + later if one is not None and later is not None else one or later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What judging remembers between two looks. Made by ``bot.rollout.trial``; the machine only keeps it.
+
+    Attributes:
+        subject: the Deployment that is judged; another one begins a new trial.
+        stage: whose sums these are.
+        until: every request answered before it has been counted, once; seconds since the epoch.
+        judge: the sequential judge's state, JSON; "" before its first row.
+        sums: the stage so far.
+        recent: the rows of the last minute, oldest first.
+        before: what the primary answered in the hour before the rollout; None: not known.
+        shown: whether the last stage with something to compare with was shown to be good.
+        strikes: of each limit that needs several bad looks, whether the last ones were.
+    """
+
+    subject: str = ""
+    stage: str = ""
+    until: float | None = None
+    judge: str = ""
+    sums: Figures | None = None
+    recent: tuple[Figures, ...] = ()
+    before: SideFigures | None = None
+    shown: bool = False
+    strikes: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
+
+
+UNTRIED = Trial()  # nothing was judged yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All gates at one look: the worst verdict that acts, and every finding behind it.
+
+    Attributes:
+        figures: the stage so far.
+        proven: a pass that rests on evidence, so that a stage may end early; False: its time was up, nothing more.
+        hold: a reason to say at once that it holds, not only when the stage's time is up.
+        ask: nothing but a doubt that time will not settle: a person may say go on.
+        forecast: how long the judge will need at this traffic, as a sentence; or "".
+    """
+
+    at: float
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    figures: Figures | None = None
+    proven: bool = False
+    hold: bool = False
+    ask: bool = False
+    forecast: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The sentence of the finding that decided, for a card's first line."""
+        return next((f.sentence for f in self.findings if f.acts and f.verdict is self.verdict), "")

@@ -1,0 +1,92 @@
+"""Whether mirroring harms the primary: it, before and during the copies. Pure.
+
+A canary that harms the primary through what they share looks no worse than it, so the primary is its own reference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bot.rollout.figures import Figures, Finding, SideFigures, Verdict
+from bot.rollout.histograms import slower, tail_bounds
+from bot.rollout.model import Rollout
+from bot.rollout.phrases import percent
+from bot.rollout.strictness import FEWEST
+
+HARM = "harm"
+# How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
+SURPRISE = 3.09
+
+
+def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterator[Finding]:
+    """The primary before and during the mirror: copies load what both versions share, and then both look alike.
+
+    It holds and does not abort: the hour before may have been a quieter one. Copies load for as long as they are made,
+    so what most of the last rows do not show was a burst of something else.
+    """
+    before, name = rollout.trial.before, rollout.target.primary_deployment
+    if before is None or before.requests <= 0:
+        return
+    rows = [row.primary for row in recent if row.primary is not None and row.primary.requests > 0]
+    for measured in _compared(rollout, before):
+        now = measured.share(stage.primary)
+        lasts = 2 * sum(measured.is_above(row) for row in rows) > len(rows)
+        if now is None or not lasts or not measured.is_surprising(stage.primary):
+            continue
+        yield Finding(
+            gate=HARM,
+            verdict=Verdict.INCONCLUSIVE,
+            sentence=f"{name} itself is worse since copies are made: {measured.what} {percent(now)}, "
+            f"{percent(measured.before)} in the hour before. "
+            "Mirroring may be harming it, through a database or anything else that both versions use.",
+            value=now,
+            limit=measured.before,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """One share of bad requests of the primary's: what it was before, and what it may be now."""
+
+    what: str
+    before: float
+    allowed: float
+    bad: Callable[[SideFigures], float | None]
+
+    def share(self, side: SideFigures | None) -> float | None:
+        bad = None if side is None or side.requests <= 0 else self.bad(side)
+        return None if side is None or bad is None else bad / side.requests
+
+    def is_above(self, side: SideFigures) -> bool:
+        """More than is allowed, be it by chance."""
+        share = self.share(side)
+        return share is not None and share > self.allowed
+
+    def is_surprising(self, side: SideFigures | None) -> bool:
+        """More than chance explains."""
+        share = self.share(side)
+        if side is None or share is None:
+            return False
+        expected, bad = self.allowed * side.requests, share * side.requests
+        return bad >= FEWEST and bad > expected + SURPRISE * math.sqrt(expected)
+
+
+def _compared(rollout: Rollout, before: SideFigures) -> Iterator[_Compared]:
+    """What the service wants judged: errors, and requests slower than the least bound that 1 % were slower than."""
+    errors, slow = rollout.gates.judge.errors, rollout.gates.judge.slow
+    was = before.errors / before.requests
+    if rollout.gates.errors:
+        allowed = errors.tolerance * was + errors.slack
+        yield _Compared(what="errors", before=was, allowed=allowed, bad=lambda side: side.errors)
+    for bound in tail_bounds(before.buckets)[-1:] if rollout.gates.latency else ():
+        late = partial(_slower_than, bound)
+        was = (late(before) or 0.0) / before.requests
+        allowed = slow.tolerance * was + slow.slack
+        yield _Compared(what=f"slower than {bound:g} ms", before=was, allowed=allowed, bad=late)
+
+
+def _slower_than(bound: float, side: SideFigures) -> float | None:
+    return slower(side.buckets, bound)

@@ -1,0 +1,225 @@
+"""The pods of a side that receives users or copies, as evidence of their own beside the figures. Pure.
+
+An OOM kill or a crash loop of the side on trial is clear-cut: it condemns. One restart is shown, more make the rollout
+wait. Fewer ready pods than the share of the users needs make it wait at once, and condemn after a few looks in a row:
+a node that is drained is no reason to go back, a side that stays too small is.
+
+What a side without a ready pod means is asked first and needs no patience (``stranded``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bot.rollout import capacity
+from bot.rollout.figures import Finding, Judgement, Verdict
+from bot.rollout.incidents import Shortage, Trouble
+from bot.rollout.model import Phase, Rollout, Topology
+from bot.rollout.sights import SideSight, Sight
+
+CRASHES = 3  # restarts of one container in one stage that are a crash loop, whatever it is called just now
+SHORT_LOOKS = 3  # in a row with too few ready pods ...
+SHORT_SECONDS = 15.0  # ... and for so long, before it condemns
+LOOK_SECONDS = 0.5  # looks closer together are one: a change is followed by another look at once
+
+CRASH_LOOP, OOM = "CrashLoopBackOff", "OOMKilled"
+_PASSING = frozenset({Phase.SHIFTING, Phase.SWITCHING_BACK, Phase.BAKING})  # where a shortage may condemn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """A side that receives something.
+
+    Attributes:
+        share: percent of the users; 0: copies only.
+        tried: whether this is the side on trial, so that its trouble sends users back to the other.
+        needed: ready pods for the share; 0: not asked.
+    """
+
+    name: str
+    sight: SideSight
+    other: SideSight
+    share: int
+    tried: bool
+    needed: int
+
+    @property
+    def carries(self) -> str:
+        return f"{self.share} % of the users" if self.share else "copies of the requests"
+
+
+def note(rollout: Rollout, sight: Sight, now: float) -> Rollout:
+    """Remember what a stage began with, and since when a side has too few pods."""
+    if rollout.restarts is None:
+        counts = {_key(one): one.restarts for side in (sight.primary, sight.canary) for one in side.troubles}
+        rollout = replace(rollout, restarts={key: count for key, count in counts.items() if count})
+    short = next((side for side in _sides(rollout, sight) if side.sight.answering < side.needed), None)
+    before = rollout.shortage
+    if short is None:
+        return rollout if before is None else replace(rollout, shortage=None)
+    if before is None or before.deployment != short.name:
+        return replace(rollout, shortage=Shortage(deployment=short.name, since=now, seen_at=now))
+    if now - before.seen_at < LOOK_SECONDS:
+        return rollout
+    return replace(rollout, shortage=replace(before, seen_at=now, looks=before.looks + 1))
+
+
+def join(rollout: Rollout, sight: Sight, judgement: Judgement) -> Judgement:
+    """The judgement with what the pods say."""
+    found = tuple(findings(rollout, sight))
+    if not found:
+        return judgement
+    worst = max((judgement.verdict, *(one.verdict for one in found if one.acts)), key=_badness)
+    ranked = sorted((*found, *judgement.findings), key=lambda one: _badness(one.verdict), reverse=True)
+    return replace(judgement, verdict=worst, findings=tuple(ranked))
+
+
+def findings(rollout: Rollout, sight: Sight) -> Iterator[Finding]:
+    """What is wrong with the pods of the sides that receive something; nothing when all is well."""
+    for side in _sides(rollout, sight):
+        yield from _containers(rollout, side)
+        yield from _too_few(rollout, side)
+        if side.sight.stale:  # I3: who has users runs exactly what is expected
+            pods = "1 ready pod" if side.sight.stale == 1 else f"{side.sight.stale} ready pods"
+            text = f"{side.name} has {pods} of another image than its Deployment asks for, with {side.carries}."
+            yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.sight.stale))
+
+
+def stranded(rollout: Rollout, sight: Sight) -> str:
+    """That users are on a side without a pod that answers while the other has some, as a sentence; else ""."""
+    if sight.routes is None:
+        return _unreadable(rollout, sight)
+    target, touched = rollout.target, rollout.primary_touched
+    primary, canary = sight.primary.at_home, sight.away
+    if sight.routes.canary > 0 and canary == 0 and primary > 0:
+        return _nobody_ready(sight.routes.canary, target.canary_deployment)
+    # Before the upgrade only where the canary has users anyway: nobody is the first to meet it by accident.
+    known = touched or sight.routes.canary > 0
+    if sight.routes.primary > 0 and primary == 0 and canary > 0 and known:
+        return _nobody_ready(sight.routes.primary, target.primary_deployment)
+    return ""
+
+
+def _unreadable(rollout: Rollout, sight: Sight) -> str:
+    """Somebody's edit does not say where users are: then nobody must be where no pod answers."""
+    if sight.away > 0 or sight.primary.at_home == 0:
+        return ""
+    name = rollout.target.canary_deployment
+    return f"{name} has no ready pod, and the routes, which somebody edited, may send users there."
+
+
+def _nobody_ready(share: int, name: str) -> str:
+    return f"{share} % of the users are on {name}, which has no ready pod."
+
+
+def _sides(rollout: Rollout, sight: Sight) -> Iterator[_Side]:
+    routes = sight.routes or rollout.current.routes
+    target = rollout.target
+    both = target.topology is Topology.RELABEL and rollout.primary_touched and rollout.phase is not Phase.UPGRADING
+    back = rollout.phase is Phase.SWITCHING_BACK or (rollout.phase is Phase.BAKING and rollout.primary_touched)
+    if routes.canary or routes.mirror:
+        yield _Side(
+            name=target.canary_deployment,
+            sight=sight.canary,
+            other=sight.primary,
+            share=routes.canary,
+            tried=not back,
+            needed=0 if both or not routes.canary else capacity.of_canary(rollout, routes.canary),
+        )
+    if routes.primary or both:
+        yield _Side(
+            name=target.primary_deployment,
+            sight=sight.primary,
+            other=sight.canary,
+            share=routes.canary if both else routes.primary,
+            tried=back,
+            needed=0 if both else capacity.of_primary(rollout, routes.primary),
+        )
+
+
+# Containers
+
+
+def _containers(rollout: Rollout, side: _Side) -> Iterator[Finding]:
+    """The worst that happened to its containers since the stage began; one finding for each kind of it."""
+    news = [(one, _since(rollout, one)) for one in side.sight.troubles]
+    looping = [(one, count) for one, count in news if one.waiting == CRASH_LOOP or count >= CRASHES]
+    killed = [(one, count) for one, count in news if count and one.ended == OOM]
+    stuck = [one for one in side.sight.troubles if one.waiting and one.waiting != CRASH_LOOP]
+    if looping:
+        text = f"{side.name} is in a crash loop while it has {side.carries}: {_restarted(rollout, looping)}."
+        yield _finding(side, "crash loop", text, looping, clear=True)
+    elif killed:
+        why = _restarted(rollout, killed)
+        text = f"{side.name} was killed for lack of memory (OOMKilled) while it has {side.carries}: {why}."
+        yield _finding(side, "out of memory", text, killed, clear=True)
+    elif any(count for _, count in news):
+        again = [(one, count) for one, count in news if count]
+        text = f"{side.name} was restarted while it has {side.carries}: {_restarted(rollout, again)}."
+        yield _finding(side, "restarts", text, again)
+    if stuck:
+        reasons = ", ".join(sorted({one.waiting for one in stuck}))
+        pods = _pods({one.pod for one in stuck})
+        text = f"{pods} of {side.name} cannot start: {reasons}."
+        yield Finding(gate="pods waiting", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(len(stuck)))
+
+
+def _finding(side: _Side, gate: str, sentence: str, news: list[tuple[Trouble, int]], *, clear: bool = False) -> Finding:
+    """Clear-cut on the side on trial: it fails. One restart is shown only; anything else makes the rollout wait."""
+    restarts = sum(count for _, count in news)
+    return Finding(
+        gate=gate,
+        verdict=Verdict.FAIL if clear and side.tried else Verdict.INCONCLUSIVE,
+        sentence=sentence,
+        value=float(restarts),
+        acts=clear or restarts > 1,
+    )
+
+
+def _restarted(rollout: Rollout, news: list[tuple[Trouble, int]]) -> str:
+    """``2 pods, 5 restarts of reviews since shift 40 began, the last for Error``."""
+    restarts = sum(count for _, count in news)
+    names = ", ".join(sorted({one.container for one, _ in news}))
+    reasons = ", ".join(sorted({one.ended for one, _ in news if one.ended}))
+    times = "1 restart" if restarts == 1 else f"{restarts} restarts"
+    last = f", the last for {reasons}" if reasons else ""
+    return f"{_pods({one.pod for one, _ in news})}, {times} of {names} since {rollout.current.name} began{last}"
+
+
+def _pods(names: set[str]) -> str:
+    return "1 pod" if len(names) == 1 else f"{len(names)} pods"
+
+
+def _since(rollout: Rollout, trouble: Trouble) -> int:
+    """Restarts in this stage; a pod that was not there at its beginning has all of its restarts from it."""
+    return max(0, trouble.restarts - (rollout.restarts or {}).get(_key(trouble), 0))
+
+
+def _key(trouble: Trouble) -> str:
+    return f"{trouble.pod}/{trouble.container}"
+
+
+# Too few
+
+
+def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
+    shortage = rollout.shortage
+    if shortage is None or shortage.deployment != side.name or side.sight.answering >= side.needed:
+        return
+    seconds = shortage.seen_at - shortage.since
+    patient = shortage.looks < SHORT_LOOKS or seconds < SHORT_SECONDS
+    lasting = f" ({shortage.looks} looks in a row, {seconds:.0f} s)" if shortage.looks > 1 else ""
+    condemns = side.tried and rollout.phase in _PASSING and side.other.answering > 0 and not patient
+    yield Finding(
+        gate="ready pods",
+        verdict=Verdict.FAIL if condemns else Verdict.INCONCLUSIVE,
+        sentence=f"{side.name} has {side.sight.answering} of the {side.needed} ready pods that {side.share} % of the "
+        f"users need{lasting}.",
+        value=float(side.sight.answering),
+        limit=float(side.needed),
+    )
+
+
+def _badness(verdict: Verdict) -> int:
+    return list(Verdict).index(verdict)

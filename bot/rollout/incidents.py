@@ -1,0 +1,84 @@
+"""What can go wrong around a rollout, as values: other people's edits, pods in trouble, pods that are missing.
+
+How each is recognised and what follows from it is in ``drift`` and ``health``; times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that is not as the rollout left it."""
+
+    what: str
+    ours: str
+    theirs: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.ours} → {self.theirs}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What somebody else changed of one object.
+
+    Attributes:
+        obj: what to call the object, such as ``VirtualService reviews``.
+        who: the field manager that wrote it last, by managedFields; "" where the server does not say.
+        at: when, by the API server's clock; None where it does not say.
+        restorable: whether ours may be written again: never to a Deployment that has users.
+    """
+
+    obj: str
+    differences: tuple[Difference, ...]
+    who: str = ""
+    at: float | None = field(default=None, compare=False)
+    restorable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Somebody else's change of what is ours, from when it is noticed until it is gone or overwritten.
+
+    Attributes:
+        since: when it was noticed.
+        left_by: who said that theirs stays for now; None while nobody has.
+    """
+
+    edits: tuple[Edit, ...]
+    since: float
+    left_by: str | None = None
+
+    @property
+    def restorable(self) -> bool:
+        """Whether all of it may be overwritten."""
+        return all(edit.restorable for edit in self.edits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """A side with fewer ready pods than its share of the users needs: since when, and in how many looks in a row."""
+
+    deployment: str
+    since: float
+    seen_at: float
+    looks: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A container that has been restarted, or that cannot be started.
+
+    Attributes:
+        restarts: since the pod began.
+        ended: why it ended last (``OOMKilled``, ``Error``), "" if it never has.
+        waiting: why it does not run (``CrashLoopBackOff``, ``ImagePullBackOff``), "" when it does.
+    """
+
+    pod: str
+    container: str
+    restarts: int = 0
+    ended: str = ""
+    waiting: str = ""

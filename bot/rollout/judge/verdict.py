@@ -1,0 +1,172 @@
+"""The answer after an interval, read off a state: who fails, and whether to abort, pass, hold or go on watching.
+
+One threshold holds for the whole rollout and an abort is final. A pass needs every metric shown to be not worse than
+its margin; no correction for several metrics there, since all must hold. While the primary fails, nobody is promoted;
+when both fail, going back would not help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P
+from bot.rollout.judge.processes import lse
+from bot.rollout.judge.ratio import Ratio, Seen
+from bot.rollout.judge.settings import JudgeSettings
+from bot.rollout.judge.state import Course, JudgeState
+
+FAILING_FEWEST = 3  # errors in a minute above the ceiling
+FAILING_MANY = 10  # errors in a minute, and ...
+FAILING_TIMES = 3  # ... so many times the primary's share before the rollout
+FEW_BAD = 5  # a canary with fewer bad requests is not suspected when its time is up
+
+
+class Verdict(StrEnum):
+    """What an interval leads to."""
+
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
+    WATCH = "watch"
+    HOLD = "hold"
+    NO_DATA = "no_data"
+    ABORT = "abort"
+
+
+class Failing(StrEnum):
+    """Who fails over the last minute."""
+
+    NOBODY = "nobody"
+    CANARY = "canary"
+    SHARED = "shared"  # a common cause: going back would not help
+    PRIMARY = "primary"  # the primary alone: going back would harm
+
+
+class Overdue(StrEnum):
+    """What is left to say when a stage's time is up and it has neither passed nor failed. Never a pass."""
+
+    NOT_PROVEN = "not proven"  # nothing speaks against the canary: the service's policy decides
+    SUSPECT = "suspect"  # its figures look worse than tolerated: a person decides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricAssessment:
+    """One metric's evidence, as logs; ``ratio`` is worked out when asked for."""
+
+    worse: float
+    not_worse: float
+    seen: Seen
+    tolerance: float
+    phi: float
+
+    @property
+    def ratio(self) -> Ratio:
+        """For people: how many times worse the canary probably is."""
+        return self.seen.ratio(self.tolerance, self.phi)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """One interval's answer."""
+
+    verdict: Verdict
+    log_e: float
+    metrics: Mapping[str, MetricAssessment]
+    ceiling: float
+    failing: Failing
+    overdue: Overdue | None = None
+
+
+def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Assessment:
+    """The state's answer; ``deadline``: when the stage should have passed."""
+    log_e, failing = state.log_e, _failing(state, settings)
+    verdict = _verdict(state, log_e, failing, settings)
+    overdue = None
+    if verdict is Verdict.WATCH and (state.course.watermark or 0.0) >= deadline:
+        overdue = _overdue(state, log_e, settings)
+        verdict = Verdict.HOLD if overdue is Overdue.SUSPECT else verdict
+    return Assessment(
+        verdict=verdict,
+        log_e=log_e,
+        metrics=_metrics(state, settings),
+        ceiling=float(state.ceiling.log_e),
+        failing=failing,
+        overdue=overdue,
+    )
+
+
+def _verdict(state: JudgeState, log_e: float, failing: Failing, settings: JudgeSettings) -> Verdict:
+    if state.aborted_by:
+        return Verdict.ABORT
+    if _silent(state.course, settings):
+        return Verdict.NO_DATA
+    if failing is Failing.SHARED:
+        return Verdict.HOLD
+    passed = failing is Failing.NOBODY and log_e <= 0 and _served(state, settings) and _shown(state, settings)
+    return Verdict.PASS if passed else Verdict.WATCH
+
+
+def _silent(course: Course, settings: JudgeSettings) -> bool:
+    if course.watermark is None:
+        return True
+    return course.watermark - min(course.canary_at, course.primary_at) >= settings.no_data_after
+
+
+def _served(state: JudgeState, settings: JudgeSettings) -> bool:
+    """Long enough, enough requests, and both sides seen just now."""
+    course = state.course
+    if course.watermark is None or course.compared_at != course.watermark:
+        return False
+    requests = state.evidence.stage_totals[0, N_C]
+    return course.watermark - course.stage_began >= settings.least_seconds and requests >= settings.least_requests
+
+
+def _shown(state: JudgeState, settings: JudgeSettings) -> bool:
+    shown = state.evidence.not_worse.shown(settings.needed_to_pass)
+    return all(seen or metric.name in state.blind for metric, seen in zip(state.metrics, shown.tolist(), strict=True))
+
+
+def _failing(state: JudgeState, settings: JudgeSettings) -> Failing:
+    recent = state.course.recent
+    n_c, b_c = sum(row.n_c for row in recent), sum(row.b_c for row in recent)
+    n_p, b_p = sum(row.n_p for row in recent), sum(row.b_p for row in recent)
+    if not _fails(n_p, b_p, state.past_share, settings):
+        return Failing.CANARY if _fails(n_c, b_c, state.past_share, settings) else Failing.NOBODY
+    return Failing.SHARED if n_c > 0 and b_c / n_c >= b_p / n_p / 2 else Failing.PRIMARY
+
+
+def _fails(requests: float, errors: float, past_share: float | None, settings: JudgeSettings) -> bool:
+    """Above the ceiling, or far above what the primary was like before."""
+    if requests <= 0:
+        return False
+    share = errors / requests
+    above = past_share is not None and share >= FAILING_TIMES * past_share
+    return (errors >= FAILING_FEWEST and share > settings.ceiling) or (errors >= FAILING_MANY and above)
+
+
+def _overdue(state: JudgeState, log_e: float, settings: JudgeSettings) -> Overdue:
+    if log_e > 0:
+        return Overdue.SUSPECT
+    for metric, row in zip(state.metrics, state.evidence.stage_totals.tolist(), strict=True):
+        limits = metric.limits(settings)
+        allowed = limits.tolerance * row[B_P] / max(row[N_P], 1.0) + limits.slack
+        if row[B_C] >= FEW_BAD and row[B_C] > allowed * row[N_C]:
+            return Overdue.SUSPECT
+    return Overdue.NOT_PROVEN
+
+
+def _metrics(state: JudgeState, settings: JudgeSettings) -> dict[str, MetricAssessment]:
+    evidence = state.evidence
+    not_worse = lse(evidence.not_worse.all).tolist()
+    return {
+        metric.name: MetricAssessment(
+            worse=worse,
+            not_worse=shown,
+            seen=seen,
+            tolerance=metric.limits(settings).tolerance,
+            phi=metric.phi,
+        )
+        for metric, worse, shown, seen in zip(
+            state.metrics, state.worse.tolist(), not_worse, evidence.seen, strict=True
+        )
+    }

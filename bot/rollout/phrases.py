@@ -1,0 +1,74 @@
+"""A rollout in words: where it is, what an approval would do, what a stage has shown. Pure, and decides nothing."""
+
+from __future__ import annotations
+
+from bot.rollout.figures import Judgement
+from bot.rollout.model import ALL_CANARY, JUDGED, SCALE_UP, Phase, Rollout, Template
+from bot.rollout.sights import Sight
+
+
+def describe(rollout: Rollout) -> str:
+    """Where a rollout is, as half a sentence for people."""
+    if rollout.phase is Phase.HALTED:
+        return f"it is halted ({rollout.reason.rstrip('.')})"
+    if rollout.ended:
+        return f"it has ended ({rollout.phase})"
+    if rollout.paused_by:
+        return f"it is paused at {rollout.current.name}"
+    if rollout.hold:
+        return f"it holds at {rollout.current.name} ({rollout.hold.sentence.rstrip('.')})"
+    return f"it is at {rollout.current.name} and being judged" if rollout.phase in JUDGED else f"it is {rollout.phase}"
+
+
+def question(rollout: Rollout) -> str:
+    """What an approval of the current stage would do, as a question."""
+    following = rollout.plan[rollout.stage + 1]
+    target = rollout.target
+    match following.phase:
+        case Phase.SHIFTING:
+            return f"Shift {following.routes.canary} % of the users to {rollout.version}?"
+        case Phase.UPGRADING:
+            return f"Upgrade {target.primary_deployment} to {rollout.version}?"
+        case Phase.SWITCHING_BACK:
+            # Relabelled pods are in the subset that has the users already: no share moves.
+            share = f"{following.routes.primary} % of the users" if following.routes.primary else "users"
+            return f"Return {share} to the upgraded {target.primary_deployment}?"
+        case _:
+            return f"Leave {rollout.current.name}?"
+
+
+def summary(rollout: Rollout, judgement: Judgement) -> str:
+    """The metric summary of a stage that was left: the evidence, and a sentence per gate. A timeout is no pass."""
+    stage = rollout.current
+    said = "ended, not proven" if stage.routes.compared and not judgement.proven else "passed"
+    return " ".join([f"{stage.name} {said}.", *(one.sentence for one in judgement.findings if not one.part)])
+
+
+def doing(rollout: Rollout) -> str:
+    """What happens in the stage it is in, as half a sentence."""
+    stage, target = rollout.current, rollout.target
+    if rollout.phase is Phase.UPGRADING:
+        return f"{target.primary_deployment} gets the image of {rollout.version}"
+    if rollout.current.name == SCALE_UP:
+        return f"waiting for pods of {target.primary_deployment}"
+    if rollout.phase is Phase.ABORTING and stage.routes == ALL_CANARY:
+        return f"restoring {target.primary_deployment}"
+    return f"users {stage.routes.primary} % primary, {stage.routes.canary} % canary"
+
+
+def home(rollout: Rollout, sight: Sight) -> str:
+    """Where an abort has brought the users; not always what it set out for (``_canary_gone``)."""
+    if sight.primary.template is not Template.UPGRADED:
+        return "all users are on the old version"
+    name = rollout.target.primary_deployment
+    return f"all users are on {name}, which still has the image of {rollout.version}; put the old one back by hand"
+
+
+def percent(share: float) -> str:
+    """A share for people."""
+    return f"{share * 100:.3g} %"
+
+
+def count(number: float) -> str:
+    """A count for people."""
+    return f"{number:,.0f}"

@@ -1,0 +1,27 @@
+"""Whether a rollout may begin: pure, from the raw objects of the cluster, every reason at once.
+
+``survey`` is what was read. ``scene`` finds out what is where and refuses what is ambiguous (with ``subsets``); the
+other modules are one concern each, and each says its ``problems``: ``permissions``, ``ownership``, ``workloads``,
+``gateways``, ``mesh``, ``sidecars``, ``policies``, ``capacity``, ``room``, ``pulling``, ``templates``; and from
+Prometheus's figures ``telemetry`` and ``leak``. ``beginning`` looks at the live state, and ``freezes`` at what people
+said. What each check says, and what to do about it, is listed in ``docs/preflight.md``.
+"""
+
+from bot.rollout.preflight.beginning import ready_to_begin
+from bot.rollout.preflight.problems import Problem
+from bot.rollout.preflight.scene import Scene, examine
+from bot.rollout.preflight.survey import Access, Callers, Permission, Survey, Telemetry, Traffic, Unread
+
+__all__ = [
+    "Access",
+    "Callers",
+    "Permission",
+    "Problem",
+    "Scene",
+    "Survey",
+    "Telemetry",
+    "Traffic",
+    "Unread",
+    "examine",
+    "ready_to_begin",
+]

@@ -1,0 +1,42 @@
+"""``ready_to_begin``: the live state, compared with what a rollout starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from bot.rollout.model import HOME, Routes, Target, Template
+from bot.rollout.sights import Progress, SideSight
+
+
+def ready_to_begin(
+    target: Target,
+    routes: Routes | None,
+    why: str,
+    primary: SideSight,
+    canary: SideSight,
+    told: Container[str] = (),
+) -> list[str]:
+    """Reasons not to begin, from the live state: routes at home, nobody else's marks, both Deployments healthy.
+
+    ``told`` names what has been told of already, in more detail: Deployments, and ``VirtualService NAME``.
+    """
+    reasons = []
+    if f"VirtualService {target.virtual_service}" in told:
+        pass
+    elif routes is None:
+        reasons.append(why)
+    elif routes != HOME:
+        reasons.append(
+            f"The routes of {target.virtual_service} are {routes}; a rollout begins with all users on the primary. "
+            f"Set the weight of {target.primary_subset} to 100 and of {target.canary_subset} to 0, without a mirror."
+        )
+    for name, side in ((target.primary_deployment, primary), (target.canary_deployment, canary)):
+        if side.wanted == 0:
+            reasons.append(f"{name} has no replicas; scale it up first.")
+        elif name not in told and (side.progress is not Progress.DONE or side.ready < side.wanted):
+            detail = f" {side.reason}" if side.reason else ""
+            remedy = f"`kubectl rollout status deployment/{name}` says what it waits for."
+            reasons.append(f"{name} is not ready: {side.ready} of {side.wanted} pods.{detail} {remedy}")
+    if primary.template is not Template.RECORDED:
+        reasons.append(f"{target.primary_deployment} is changing right now; try again when it is settled.")
+    return reasons

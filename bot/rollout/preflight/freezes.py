@@ -1,0 +1,17 @@
+"""Freezes of the service: somebody said that nothing is to be started now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bot.rollout import freeze
+from bot.rollout.freeze import Freeze
+from bot.rollout.preflight.problems import Problem, blocks
+
+
+def check(freezes: Iterable[Freeze], service: str, now: float) -> list[Problem]:
+    """One problem for each freeze of the service that is not over: its own, and the one of all services."""
+    return [
+        blocks(freeze.told(one, now), remedy=f"`unfreeze {one.scope}` ends it.")
+        for one in freeze.covering(freeze.current(freezes, now), service)
+    ]

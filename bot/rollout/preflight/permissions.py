@@ -1,0 +1,70 @@
+"""May we do what a rollout does? One question per verb and object, and the Role's missing rule in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.rollout.preflight.problems import Problem, blocks, warns
+from bot.rollout.preflight.survey import Access, Subject
+from bot.rollout.service import Promote, Service
+
+PERMISSION = "permission"  # what such a problem is about: the API server's own refusal need not be told beside it
+ISTIO = "networking.istio.io"
+
+
+def needed(service: Service, version: str) -> tuple[Access, ...]:
+    """Everything a rollout asks of the API server after preflight. What preflight itself reads proves itself."""
+    space = service.namespace
+    primary, canary = service.primary_deployment, service.canary_name(version)
+    routes, deployments = (ISTIO, "virtualservices"), ("apps", "deployments")
+    wanted = [
+        ("get", *routes, service.virtual_service, ""),
+        ("update", *routes, service.virtual_service, ""),
+        ("get", *deployments, primary, ""),
+        ("get", *deployments, canary, ""),
+    ]
+    watched = (routes, deployments, ("apps", "replicasets"), ("", "pods"))  # looks are answered from a cache of these
+    wanted += [(verb, *things, "", "") for things in watched for verb in ("list", "watch")]
+    if service.promote is Promote.UPGRADE:
+        wanted.append(("patch", *deployments, primary, ""))
+    wanted.append(("patch", *deployments, primary, "scale"))  # before users return to one that has shrunk
+    if service.scale_canary_down:
+        wanted.append(("patch", *deployments, canary, "scale"))
+    return tuple(
+        Access(verb=verb, group=group, resource=resource, namespace=space, name=name, subresource=subresource)
+        for verb, group, resource, name, subresource in wanted
+    )
+
+
+def check(subject: Subject) -> Iterator[Problem]:
+    """What we may not do blocks, unless we can do without; what nobody could say warns, once."""
+    for permission in subject.survey.permissions:
+        if permission.allowed is False:
+            access = permission.access
+            sentence = f"canary-bot may not {access.verb} {_object(access)} in namespace {access.namespace}."
+            remedy = f"Add to its Role there: `{rule(access)}`."
+            # Without a watch every look asks the API server itself: slower, and no less safe.
+            needless = access.verb == "watch"
+            yield warns(sentence, remedy=remedy) if needless else blocks(sentence, remedy=remedy, about=PERMISSION)
+    unknown = [one for one in subject.survey.permissions if one.allowed is None]
+    if unknown:
+        things = ", ".join(f"{one.access.verb} {_object(one.access)}" for one in unknown)
+        yield warns(
+            f"Whether canary-bot may do all that a rollout does ({things}) is not known: {unknown[0].why}",
+            remedy="Compare its Role with deploy/rbac.yaml.",
+        )
+
+
+def rule(access: Access) -> str:
+    """The rule of a Role that allows this, as YAML on one line."""
+    group = access.group or '""'
+    names = f" resourceNames: [{access.name}]," if access.name else ""
+    return f"- {{apiGroups: [{group}], resources: [{_resource(access)}],{names} verbs: [{access.verb}]}}"
+
+
+def _resource(access: Access) -> str:
+    return f"{access.resource}/{access.subresource}" if access.subresource else access.resource
+
+
+def _object(access: Access) -> str:
+    return f"{_resource(access)} {access.name}".strip()

@@ -1,0 +1,32 @@
+"""What a check says: a problem, whether it stops a start, and what to do about it.
+
+Only what is surely wrong blocks. What is doubtful, or cannot be known here (no pods to be seen, a Prometheus that does
+not answer), warns: a person reads it before the first users move, and decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One finding. ``about`` names the Deployment it is told of, so that the same trouble is not told twice."""
+
+    blocking: bool
+    sentence: str
+    remedy: str
+    about: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.remedy}".strip()
+
+
+def blocks(sentence: str, *, remedy: str, about: str = "") -> Problem:
+    """Nothing may begin while this is so."""
+    return Problem(blocking=True, sentence=sentence, remedy=remedy, about=about)
+
+
+def warns(sentence: str, *, remedy: str, about: str = "") -> Problem:
+    """A person should know this and may accept it."""
+    return Problem(blocking=False, sentence=sentence, remedy=remedy, about=about)

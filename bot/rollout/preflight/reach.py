@@ -1,0 +1,50 @@
+"""Where a VirtualService has a say: what its names mean where it is, and which proxies see it at all.
+
+Istio completes a host without a dot with the namespace of the object that writes it, and shows an object only to the
+namespaces in its ``exportTo``; without one to all (a mesh whose settings say otherwise shows less than is told here).
+"""
+
+from __future__ import annotations
+
+from bot.rollout.preflight.gateways import SIDECARS, Place, bindings, shown_to
+from bot.rollout.preflight.objects import Object, namespace_of
+
+_NOBODY = "~"  # in exportTo: hidden from all
+
+
+def full_name(host: str, home: str) -> str:
+    """What a host means in an object of the namespace ``home``."""
+    if host == "*" or "." in host or ":" in host:  # with a colon it is an IPv6 address
+        return host
+    return f"{host}.{home}.svc.cluster.local"
+
+
+def is_seen(virtual_service: Object, space: str) -> bool:
+    """Whether the proxies and the VirtualServices of a namespace know of it."""
+    return shown_to(space, _exported(virtual_service), namespace_of(virtual_service, "default"))
+
+
+def applies(virtual_service: Object) -> bool:
+    """Whether any proxy takes its routes. One without hosts counts as part of another, wherever that one is."""
+    places = bindings(virtual_service)
+    return not virtual_service["spec"].get("hosts") or any(_is_seen_at(place, virtual_service) for place in places)
+
+
+def meeting(one: Object, two: Object) -> list[Place]:
+    """Where a proxy has the routes of both."""
+    return sorted(place for place in {*bindings(one)} & {*bindings(two)} if _is_seen_at(place, one, two))
+
+
+def _is_seen_at(place: Place, *together: Object) -> bool:
+    """On a Gateway its own namespace must see them all; a sidecar's may be any that one of them names."""
+    spaces = {space for one in together for space in _spaces(one)} if place == SIDECARS else {place[0]}
+    return any(all(is_seen(one, space) for one in together) for space in spaces)
+
+
+def _spaces(virtual_service: Object) -> set[str]:
+    home = namespace_of(virtual_service, "default")
+    return {home if entry == "." else entry for entry in _exported(virtual_service)} - {_NOBODY}
+
+
+def _exported(virtual_service: Object) -> list[str]:
+    return [str(entry) for entry in virtual_service["spec"].get("exportTo") or ["*"]]

@@ -1,0 +1,119 @@
+"""What one look sees of the cluster: the routes with their marks, and both Deployments with their pods.
+
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.rollout.incidents import Trouble
+from bot.rollout.model import RolloutId, Routes, Template
+
+
+class Progress(StrEnum):
+    """How far a Deployment's own rollout is, by kubectl's rule."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideSight:
+    """What one look saw of a Deployment and its pods.
+
+    Attributes:
+        template: which recorded template the Deployment has; None when it is neither.
+        ready: pods that are Ready *and* run the images of the Deployment's newest template.
+        stale: pods that are Ready and run anything else: they too answer users, and the side is a mix.
+        elsewhere: of both, those without the labels of the recorded template: a primary that is relabelled has them in
+            the canary's subset.
+        wanted: pods its spec asks for.
+        troubles: what is wrong with containers of pods of the newest template.
+        digests: which digests the ready pods show, by container.
+        exists: whether there is such a Deployment at all.
+        uid: the Deployment's; writer, written_at: who wrote its template last, and when, by managedFields.
+    """
+
+    template: Template | None
+    progress: Progress
+    reason: str = ""
+    ready: int = 0
+    stale: int = 0
+    elsewhere: int = 0
+    wanted: int = 0
+    images: Mapping[str, str] = field(default_factory=dict)
+    troubles: tuple[Trouble, ...] = ()
+    exists: bool = True
+    # Of each cluster's own making, so that two sights of the same situation are equal without them.
+    digests: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
+    uid: str = field(default="", compare=False)
+    writer: str = field(default="", compare=False)
+    written_at: float | None = field(default=None, compare=False)
+
+    @property
+    def answering(self) -> int:
+        """Pods that answer users, whichever image they run."""
+        return self.ready + self.stale
+
+    @property
+    def at_home(self) -> int:
+        """Those that answer under the side's own name; for a primary, where users return to."""
+        return self.answering - self.elsewhere
+
+
+class Deed(StrEnum):
+    """What the watchdog did when nobody had looked after a rollout for too long."""
+
+    HOME = "home"  # everyone was brought back to the primary
+    MIRROR = "mirror"  # everyone was there already; the copies were ended
+    KEPT = "kept"  # everyone was on the canary and stays there: the primary is not as it was
+    CANARY = "canary"  # everyone was brought to the canary for the same reason, or because no primary pod was ready
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescue:
+    """What the watchdog left on the VirtualService for the bot to find.
+
+    Attributes:
+        at: seconds since the epoch, by the watchdog's clock.
+        silence: seconds without a heartbeat, by its stopwatch.
+    """
+
+    at: float
+    silence: float
+    deed: Deed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What one look saw of the cluster.
+
+    Attributes:
+        routes: as they are live; None when they are nothing a plan could have written, and ``reason`` says why.
+        writer, written_at: who wrote the routes last, and when, by managedFields, for the sentence about drift.
+        marker, marked_at: the same for the mark.
+        owner: the rollout id in the VirtualService's annotation.
+        rescue: what the watchdog did to this rollout, if it had to.
+        marked: whether what is needed to come home without a store is on it.
+    """
+
+    routes: Routes | None
+    primary: SideSight
+    canary: SideSight
+    owner: RolloutId | None = None
+    marked: bool = True
+    writer: str = ""
+    rescue: Rescue | None = None
+    written_at: float | None = None
+    marker: str = ""
+    marked_at: float | None = None
+    reason: str = ""
+
+    @property
+    def away(self) -> int:
+        """Pods that answer under the canary's name: the canary's, and those that a relabelled primary has there."""
+        return self.canary.answering + self.primary.elsewhere

@@ -1,0 +1,329 @@
+"""Judging a live rollout: one reading of the figures goes in, a judgement and what must be remembered come out. Pure.
+
+Every request enters the judge exactly once: a reading begins where the last one that was kept ended (``Trial.until``),
+however long ago that was. Readings come with every look, but a row of the judge must hold at least one scrape of
+everybody, or its cap per row would mean nothing. So the row that is open is judged anew at each look, over all of its
+time so far, and kept once a scrape interval has passed. That never weakens the judge's promise: the cap is concave, so
+the capped evidence of a part of a row is, on average, at least that of the whole.
+
+While users return, the upgraded primary is on trial and the canary is what it is compared with: a trial of its own.
+Where everyone is on one side there is nothing to compare with; the absolute ceiling alone is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.rollout import gates
+from bot.rollout.figures import Figures, Finding, Judgement, SideFigures, Trial, Verdict
+from bot.rollout.gates import Sides, badness
+from bot.rollout.harm import HARM
+from bot.rollout.judge.evidence import N_C
+from bot.rollout.judge.forecast import forecast
+from bot.rollout.judge.judge import Interval, again, start, step
+from bot.rollout.judge.saved import load, save
+from bot.rollout.judge.state import JudgeState
+from bot.rollout.judge.verdict import Assessment, Failing, Overdue, assess
+from bot.rollout.judge.verdict import Verdict as Answer
+from bot.rollout.judge.wording import Names, forecast_text, text, times
+from bot.rollout.machine import WATCHED
+from bot.rollout.model import Rollout
+from bot.rollout.phrases import count, percent
+from bot.rollout.service import GateLimits, Unproven
+from bot.rollout.strictness import FEWEST
+
+LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it
+EVIDENCE = "evidence"
+
+
+def opened(limits: GateLimits, history: Sequence[SideFigures]) -> Trial:
+    """Before the first look. ``history``: the primary's last hour, in rows of a scrape interval each."""
+    rows = [_judged_of(row, limits) for row in history]
+    before = sum(rows[1:], start=rows[0]) if rows else None
+    return Trial(judge=save(start(limits.judge, rows)), before=before)
+
+
+def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
+    """What the next reading has to cover, seconds since the epoch; None while there is nothing to judge."""
+    since = rollout.trial.until if rollout.trial.until is not None else rollout.settled_at
+    if rollout.phase not in WATCHED or since is None or now <= since:
+        return None
+    return (since if now - since <= LONGEST else now - gates.lately(rollout), now)
+
+
+def unread(rollout: Rollout, now: float) -> Judgement:
+    """The judgement of a look without a reading: the last one of this stage, if there is one."""
+    same = rollout.judgement is not None and rollout.trial.stage == rollout.current.name
+    return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
+
+
+def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
+    """All that a reading says about the current stage, and the trial with it.
+
+    Args:
+        rollout: as it is stored, in a phase that is watched.
+        row: figures since ``Trial.until``, as ``span`` asked for them.
+    """
+    trial, absent = _begun(rollout), _absent(rollout, row)
+    row = _believed(row, trial)
+    kept = _kept(trial, rollout)
+    state, assessment, whole = _stepped(rollout, kept, row)
+    stage = row if trial.sums is None else trial.sums + row
+    recent = (*(one for one in trial.recent if one.end > row.end - gates.lately(rollout)), row)
+    beside, strikes = gates.check(rollout, stage, recent, trial.strikes)
+    judgement = _judgement(rollout, _Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
+    if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
+        trial = replace(trial, shown=judgement.proven)
+    if not whole:
+        return judgement, trial
+    kept_as = save(state)
+    return judgement, replace(trial, until=row.end, judge=kept_as, sums=stage, recent=recent, strikes=strikes)
+
+
+# The row
+
+
+def _begun(rollout: Rollout) -> Trial:
+    """The trial as the current stage needs it: another subject begins anew, another stage counts anew."""
+    trial, settings = rollout.trial, rollout.gates.judge
+    target = rollout.target
+    subject = target.primary_deployment if rollout.primary_judged else target.canary_deployment
+    if trial.subject and trial.subject != subject:
+        trial = replace(trial, judge=save(again(_kept(trial, rollout), settings)), recent=(), shown=False)
+    if trial.stage != rollout.current.name:
+        trial = replace(trial, stage=rollout.current.name, sums=None, strikes={})
+    return replace(trial, subject=subject)
+
+
+def _kept(trial: Trial, rollout: Rollout) -> JudgeState:
+    """The judge's state as it was kept; evidence that another version kept begins again."""
+    try:
+        return load(trial.judge) if trial.judge else start(rollout.gates.judge)
+    except ValueError:
+        return start(rollout.gates.judge)
+
+
+def _absent(rollout: Rollout, row: Figures) -> str:
+    """The side that is needed and has no series at all; "" when both are there, scraped again or not."""
+    sides = Sides.of(rollout, row)
+    if sides.subject is None:
+        return sides.name
+    return sides.other if rollout.current.routes.compared and sides.reference is None else ""
+
+
+def _believed(row: Figures, trial: Trial) -> Figures:
+    """The row without a side that says nothing new.
+
+    Without a scrape in it there are no counts yet. And a side that was counted before, but has no sample where the row
+    begins, has lost its past (a Prometheus that came back empty): all it ever answered would look like news.
+    """
+    counted = trial.recent[-1] if trial.recent else None
+    primary = _news(row.primary, counted.primary if counted else None)
+    return replace(row, primary=primary, canary=_news(row.canary, counted.canary if counted else None))
+
+
+def _news(side: SideFigures | None, counted: SideFigures | None) -> SideFigures | None:
+    if side is None or side.last is None:
+        return side
+    if side.first is None:
+        return None if counted is not None else side
+    return side if side.last > side.first else None
+
+
+def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeState, Assessment, bool]:
+    """The judge's state with the row in it, its answer, and whether the row is whole: long enough to be kept."""
+    settings, stage = rollout.gates.judge, rollout.current
+    sides = Sides.of(rollout, row)
+    every = rollout.metrics.scrape_interval
+    # On one grid for all rollouts, so that their readings begin together and are asked for together.
+    whole = math.floor(row.end / every) > math.floor(row.start / every)
+    served = rollout.settled_at is not None and row.end >= rollout.settled_at + stage.seconds
+    deadline = -math.inf if served else math.inf
+    subject, reference = (_judged(side, rollout) for side in (sides.subject, sides.reference))
+    if not stage.routes.compared:
+        reference = reference or SideFigures(requests=0, errors=0)
+    if not whole and (subject is None or reference is None):
+        return kept, assess(kept, settings, deadline), False
+    interval = Interval(t=row.end, stage=stage.name, canary=subject, primary=reference)
+    state, assessment = step(kept, interval, settings, deadline)
+    return state, assessment, whole or bool(state.aborted_by)
+
+
+def _judged(side: SideFigures | None, rollout: Rollout) -> SideFigures | None:
+    return None if side is None else _judged_of(side, rollout.gates)
+
+
+def _judged_of(side: SideFigures, limits: GateLimits) -> SideFigures:
+    """Only what the service wants judged: without errors, or without latencies."""
+    errors = min(side.errors, side.requests) if limits.errors else 0.0
+    return replace(side, errors=errors, buckets=side.buckets if limits.latency else {})
+
+
+# The judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What the judge found, the stage's figures with the open row, and the side of which nothing is known now."""
+
+    state: JudgeState
+    assessment: Assessment
+    stage: Figures
+    absent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Word:
+    """What the evidence leads to."""
+
+    verdict: Verdict
+    sentence: str
+    proven: bool = False
+    hold: bool = False
+    ask: bool = False
+
+
+def _judgement(rollout: Rollout, case: _Case, beside: Sequence[Finding]) -> Judgement:
+    word = _beside_another(rollout, case) if rollout.current.routes.compared else _alone(rollout, case)
+    if case.absent and (word.verdict is Verdict.PASS or word.ask):
+        # What was good a moment ago is no reason to go on blindly, nor a doubt to ask people about.
+        sentence = f"Prometheus knows nothing of {case.absent} right now. Before: {word.sentence}"
+        word = _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=word.hold)
+    evidence = Finding(gate=EVIDENCE, verdict=word.verdict, sentence=word.sentence)
+    harmed = any(finding.gate == HARM for finding in beside)
+    others = sorted(beside, key=lambda finding: (badness(finding.verdict), finding.gate == HARM), reverse=True)
+    verdict = max([word.verdict, *(finding.verdict for finding in others if finding.acts)], key=badness)
+    # What decides is told first: a limit that was passed says more than an evidence that is still gathering, and so
+    # does what it holds for.
+    decides = word.verdict is verdict and (not harmed or verdict is Verdict.FAIL)
+    first = [evidence, *others] if decides else [*others, evidence]
+    # Leaving the mirror ends the harm it may do, so people may say go on.
+    doubted = word.ask or (harmed and word.verdict is Verdict.PASS)
+    return Judgement(
+        at=case.stage.end,
+        verdict=verdict,
+        findings=(*first, *_details(rollout, case)),
+        figures=case.stage,
+        proven=word.proven,
+        ask=doubted and all(one.verdict is Verdict.PASS for one in others if one.acts and one.gate != HARM),
+        hold=word.hold or harmed,
+        forecast=_forecast(rollout, case),
+    )
+
+
+def _beside_another(rollout: Rollout, case: _Case) -> _Word:
+    answer, overdue, failing = case.assessment.verdict, case.assessment.overdue, case.assessment.failing
+    sentence = text(case.state, case.assessment, rollout.gates.judge, _names(rollout))
+    if answer is Answer.ABORT:
+        return _Word(verdict=Verdict.FAIL, sentence=sentence)
+    if answer is Answer.PASS:
+        return _Word(verdict=Verdict.PASS, sentence=sentence, proven=True)
+    if failing in {Failing.SHARED, Failing.PRIMARY}:
+        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=True)
+    if overdue is Overdue.NOT_PROVEN and (told := _failing_here(rollout, case)):
+        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=told, hold=True)
+    goes_on = overdue is Overdue.NOT_PROVEN and rollout.gates.unproven is Unproven.GO_ON
+    verdict = Verdict.PASS if goes_on else Verdict.INCONCLUSIVE
+    return _Word(verdict=verdict, sentence=sentence, ask=overdue is not None and not goes_on)
+
+
+def _failing_here(rollout: Rollout, case: _Case) -> str:
+    """Why nobody is sent to a side that was above the ceiling in this very stage, however the other side did; or ""."""
+    sides, ceiling = Sides.of(rollout, case.stage), rollout.gates.judge.ceiling
+    subject, reference = sides.subject, sides.reference
+    share = subject.error_share if subject is not None and rollout.gates.errors else None
+    if subject is None or share is None or subject.errors < FEWEST or share <= ceiling:
+        return ""
+    here = f"{sides.name} errors {percent(share)} ({count(subject.errors)} of {count(subject.requests)}) in this stage"
+    against = reference.error_share if reference is not None else None
+    if against is None or against < share / 2:
+        return f"Not sure yet, but above what is allowed: {here}; at most {percent(ceiling)} are allowed."
+    why = f"Not blaming {sides.name}: going back would not help. Promotion waits."
+    return f"Both versions are failing: {here}, {sides.other} {percent(against)}. {why}"
+
+
+def _alone(rollout: Rollout, case: _Case) -> _Word:
+    """Everyone is on one side: what was seen before still counts, and the absolute ceiling."""
+    settings, sides = rollout.gates.judge, Sides.of(rollout, case.stage)
+    subject = sides.subject
+    if case.assessment.verdict in {Answer.ABORT, Answer.NO_DATA} or subject is None:
+        said = text(case.state, case.assessment, settings, _names(rollout))
+        aborted = case.assessment.verdict is Answer.ABORT
+        return _Word(verdict=Verdict.FAIL if aborted else Verdict.INCONCLUSIVE, sentence=said)
+    errors, share = subject.errors, subject.error_share or 0.0
+    answered = (
+        f"{sides.name} alone answers users: errors {percent(share)} ({count(errors)} of {count(subject.requests)})"
+    )
+    sentence = f"{answered}; at most {percent(settings.ceiling)} are allowed."
+    suspect = case.assessment.log_e > 0 or (errors >= FEWEST and share > settings.ceiling)
+    if suspect:
+        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, ask=True)
+    long = case.stage.end - case.stage.start >= settings.least_seconds
+    return _Word(verdict=Verdict.PASS, sentence=sentence, proven=rollout.trial.shown and long)
+
+
+def _names(rollout: Rollout) -> Names:
+    canary, primary = rollout.target.canary_deployment, rollout.target.primary_deployment
+    subject, reference = (primary, canary) if rollout.primary_judged else (canary, primary)
+    return Names(subject, reference, article="")
+
+
+def _details(rollout: Rollout, case: _Case) -> list[Finding]:
+    """A line per metric, with the stage's figures and how many times worse the subject probably is."""
+    if not rollout.current.routes.compared:
+        return _alone_detail(rollout, case)
+    shown = case.state.evidence.not_worse.shown(rollout.gates.judge.needed_to_pass).tolist()
+    return [
+        _detail(rollout, case, place, shown=shown[place])
+        for place, metric in enumerate(case.state.metrics)
+        if metric.name not in case.state.blind
+        and (metric.bound is not None or rollout.gates.errors)
+        and case.state.evidence.stage_totals[place][N_C] > 0
+    ]
+
+
+def _alone_detail(rollout: Rollout, case: _Case) -> list[Finding]:
+    sides, ceiling = Sides.of(rollout, case.stage), rollout.gates.judge.ceiling
+    if sides.subject is None or sides.subject.error_share is None or not rollout.gates.errors:
+        return []
+    share, sample = sides.subject.error_share, sides.subject.requests
+    verdict = Verdict.FAIL if case.state.aborted_by else Verdict.PASS if share <= ceiling else Verdict.INCONCLUSIVE
+    sentence = f"Errors on {sides.name}: {percent(share)} ({count(sides.subject.errors)} of {count(sample)})."
+    return [
+        Finding(gate="errors", verdict=verdict, sentence=sentence, value=share, limit=ceiling, sample=sample, part=True)
+    ]
+
+
+def _detail(rollout: Rollout, case: _Case, place: int, *, shown: bool) -> Finding:
+    metric, sides = case.state.metrics[place], Sides.of(rollout, case.stage)
+    n_c, b_c, n_p, b_p = case.state.evidence.stage_totals[place].tolist()
+    limits, ratio = metric.limits(rollout.gates.judge), case.assessment.metrics[metric.name].ratio
+    against = b_p / n_p if n_p > 0 else 0.0
+    what = "errors" if metric.bound is None else f"slower than {metric.bound:g} ms"
+    compared = f"{percent(b_c / n_c)} ({count(b_c)} of {count(n_c)}), {sides.other} {percent(against)}"
+    likely = (
+        f"{times(ratio.low)} to {times(ratio.high)} times as many are likely, {limits.tolerance:g} times are tolerated"
+    )
+    verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
+    return Finding(
+        gate=what,
+        verdict=Verdict.FAIL if case.state.aborted_by == metric.name else verdict,
+        sentence=f"{what.capitalize()} on {sides.name}: {compared}; {likely}.",
+        value=b_c / n_c,
+        limit=limits.tolerance * against + limits.slack,
+        sample=n_c,
+        part=True,
+    )
+
+
+def _forecast(rollout: Rollout, case: _Case) -> str:
+    """How long it will still take, while that is a question."""
+    if not rollout.current.routes.compared or case.assessment.verdict is not Answer.WATCH:
+        return ""
+    sides, seconds = Sides.of(rollout, case.stage), case.stage.end - case.stage.start
+    if sides.subject is None or sides.reference is None or seconds <= 0:
+        return ""
+    rates = [side.requests / seconds for side in (sides.subject, sides.reference)]
+    return forecast_text(forecast(case.state, rollout.gates.judge, *rates))

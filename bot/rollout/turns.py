@@ -1,0 +1,54 @@
+"""How a phase or a stage is changed: the table of what may follow what, and the one function that goes through it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.rollout.errors import Refusal
+from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, UserId
+
+Change = tuple[Rollout, tuple[Entry, ...]]
+
+# What a phase may become. A phase that may follow itself has more than one stage.
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    Phase.PREFLIGHT: frozenset({Phase.MIRRORING, Phase.REFUSED}),
+    Phase.MIRRORING: frozenset({Phase.SHIFTING, Phase.ABORTING}),
+    Phase.SHIFTING: frozenset({Phase.SHIFTING, Phase.UPGRADING, Phase.BAKING, Phase.ABORTING}),
+    Phase.UPGRADING: frozenset({Phase.SWITCHING_BACK, Phase.HALTED, Phase.ABORTING}),
+    Phase.SWITCHING_BACK: frozenset({Phase.SWITCHING_BACK, Phase.BAKING, Phase.ABORTING}),
+    Phase.BAKING: frozenset({Phase.BAKING, Phase.PROMOTED, Phase.ABORTING}),
+    Phase.ABORTING: frozenset({Phase.ABORTING, Phase.ABORTED, Phase.HALTED}),
+    Phase.HALTED: frozenset({Phase.UPGRADING, Phase.ABORTING, Phase.BAKING}),
+    Phase.PROMOTED: frozenset(),
+    Phase.ABORTED: frozenset(),
+    Phase.REFUSED: frozenset(),
+}
+
+
+def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any) -> Rollout:
+    """The only way to change a phase or a stage: through the table, with everything about the old stage forgotten."""
+    if phase not in TRANSITIONS[rollout.phase]:
+        raise Refusal(f"{rollout.service} cannot go from {rollout.phase} to {phase}.")
+    entered = replace(
+        rollout,
+        phase=phase,
+        stage=stage,
+        since=now,
+        settled_at=None,
+        asked_at=None,
+        approvals=(),
+        evidence=rollout.evidence + 1,
+        hold=None,
+        drift=None,
+        restoring_at=None,
+        restarts=None,
+        shortage=None,
+        **changes,
+    )
+    return replace(entered, ended_at=now) if entered.ended else entered
+
+
+def entry(now: float, kind: EntryKind, text: str, by: UserId = BOT) -> Entry:
+    """One line of the story."""
+    return Entry(at=now, kind=kind, text=text, by=by)

@@ -1,0 +1,99 @@
+"""Who is where: subsets, their shares of the users, and the pods behind them, read from the stand-in cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.kube.objects import Object, is_ready, is_terminating, labels_of
+from sandbox.kube.store import Store
+
+INSERTED = "canarybot-mirror-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """What a VirtualService says: percent of the users by subset, and which subsets get copies."""
+
+    users: Mapping[str, int]
+    mirrored: frozenset[str]
+
+    def of(self, subset: str) -> int:
+        """Percent of the users on this subset."""
+        return self.users.get(subset, 0)
+
+    def uses(self, subset: str) -> bool:
+        """Whether users or copies reach it."""
+        return self.of(subset) > 0 or subset in self.mirrored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The names of a service's objects."""
+
+    namespace: str = "default"
+    virtual_service: str = "reviews"
+    destination_rule: str = "reviews"
+    primary: str = "reviews-v1"
+    canary: str = "reviews-v2"
+    primary_subset: str = "v1"
+    canary_subset: str = "v2"
+
+
+def shares_of(vs: Object) -> Shares:
+    """The shares of the last route of the object, and the mirrors of all: ours stand before the route they copy."""
+    routes = vs["spec"].get("http") or []
+    entries = (routes[-1].get("route") or []) if routes else []
+    only = len(entries) == 1  # a single destination gets everything, whatever its weight
+    users = {entry["destination"].get("subset", ""): 100 if only else int(entry.get("weight", 0)) for entry in entries}
+    mirrored = frozenset(found for route in routes for found in _mirrored(route))
+    return Shares(users=users, mirrored=mirrored)
+
+
+def _mirrored(route: Object) -> Iterator[str]:
+    percent = route.get("mirrorPercentage", {}).get("value", 100)
+    if "mirror" in route and percent > 0:
+        yield route["mirror"].get("subset", "")
+
+
+def subset_labels(store: Store, namespace: str, destination_rule: str) -> dict[str, dict[str, str]]:
+    """Each subset's labels."""
+    rule = store.get("DestinationRule", namespace, destination_rule)
+    assert rule is not None, f"There is no DestinationRule {namespace}/{destination_rule}."  # noqa: S101  # our own world
+    return {subset["name"]: subset["labels"] for subset in rule["spec"]["subsets"]}
+
+
+def ready_pods(store: Store, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+    """The pods with these labels that would get requests now."""
+
+    def serves(pod: Object) -> bool:
+        return labels.items() <= labels_of(pod).items() and is_ready(pod) and not is_terminating(pod)
+
+    return store.list("Pod", namespace, where=serves)
+
+
+def images_of(pod_spec: Mapping[str, Any]) -> dict[str, str]:
+    """The images of a pod's or a template's spec by container, without the sidecar's."""
+    return {one["name"]: one["image"] for one in pod_spec["containers"] if one["name"] != "istio-proxy"}
+
+
+def owner_of(pod: Object) -> str:
+    """The name of the Deployment a pod belongs to."""
+    template_hash = labels_of(pod).get("pod-template-hash", "")
+    owners = pod["metadata"].get("ownerReferences") or [{"name": ""}]
+    return str(owners[0]["name"]).removesuffix(f"-{template_hash}")
+
+
+def rates(store: Store, ground: Ground, users_per_second: float) -> dict[str, float]:
+    """Requests per second of each Deployment, copies included: a subset's share goes to its ready pods alike."""
+    vs = store.get("VirtualService", ground.namespace, ground.virtual_service)
+    assert vs is not None, f"There is no VirtualService {ground.virtual_service}."  # noqa: S101  # our own world
+    shares, found = shares_of(vs), {ground.primary: 0.0, ground.canary: 0.0}
+    for subset, labels in subset_labels(store, ground.namespace, ground.destination_rule).items():
+        percent = shares.of(subset) + (sum(shares.users.values()) if subset in shares.mirrored else 0)
+        pods = ready_pods(store, ground.namespace, labels) if percent else []
+        for pod in pods:
+            name = owner_of(pod)
+            found[name] = found.get(name, 0.0) + users_per_second * percent / 100 / len(pods)
+    return found

@@ -1,0 +1,106 @@
+"""What figures lead to: aborts, holds, and waiting for them."""
+
+from __future__ import annotations
+
+import time
+
+from sandbox.people import CHANNEL, Approver
+from sandbox.recorder import Recorder
+from sandbox.stories.checks import (
+    REACTION,
+    check_no_errors,
+    check_one_card,
+    check_restored,
+    check_shares,
+    live_service,
+    start,
+    wait_routes,
+    wait_told,
+)
+from sandbox.story import Timeline
+from sandbox.world import World
+
+
+def bad_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """v2 starts failing at 40 %: aborted without a human."""
+    before = live_service(world)
+    with Approver(world.slack):
+        start(world, timeline)
+        wait_routes(world, 40)
+        timeline.say("fault", "v2 answers 30 % of its requests with 500 from now on")
+        world.mesh.faults.set(version="v2", error_share=0.3)
+        abort = wait_told(world, "Aborted at")
+        wait_told(world, "is aborted")
+    world.ledger.wait_for_more(80)
+    first, last = world.ledger.first_error(), world.ledger.last_request_to("reviews-v2")
+    seconds = last.at - first.at if first and last else float("inf")
+    what = f"{seconds:.1f} s from the first bad answer to the last user request on v2 (limit {REACTION:.0f} s)"
+    timeline.check(what, ok=seconds <= REACTION)
+    named = all(part in abort.text for part in ("reviews-v2 errors", "Allowed: 1.25x", " of "))
+    timeline.check(f"the channel was told why: {abort.text[:200]}", ok=named and abort.broadcast)
+    check_restored(timeline, world, before)
+    check_one_card(timeline, world)
+    timeline.check("nobody was on v2 afterwards", ok=recorder.spans()[-1].canary == 0)
+
+
+def shared_incident(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """Both versions fail at 40 %, as when a database is down: held and said so, nobody aborted, then promoted."""
+    before = live_service(world)
+    with Approver(world.slack):
+        start(world, timeline)
+        wait_routes(world, 40)
+        timeline.say("fault", "v1 and v2 both answer 20 % of their requests with 500 from now on")
+        for version in ("v1", "v2"):
+            world.mesh.faults.set(version=version, error_share=0.2)
+        held = wait_told(world, "Both versions are failing")
+        world.ledger.wait_for_more(400)
+        incident = recorder.spans()[-1]
+        timeline.check(f"users stayed where they were ({incident.canary} % on v2)", ok=incident.canary == 40)  # noqa: PLR2004
+        timeline.say("fault", "both answer as before again")
+        for version in ("v1", "v2"):
+            world.mesh.faults.set(version=version, error_share=0.0)
+        wait_told(world, "is promoted")
+    said = "going back would not help" in held.text
+    timeline.check(f"the channel was told that going back does not help: {held.text[:200]}", ok=said)
+    aborts = [m for m in world.slack.workspace.messages(CHANNEL) if "Aborted at" in m.text]
+    timeline.check(f"{len(aborts)} aborts", ok=not aborts)
+    check_shares(timeline, recorder, [40, 100])
+    check_restored(timeline, world, before)
+
+
+def slow_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """v2 is slow from the beginning: aborted in the mirror, before any user met it."""
+    world.mesh.faults.set(version="v2", latency_ms=400)
+    before = live_service(world)
+    with Approver(world.slack):
+        start(world, timeline)
+        abort = wait_told(world, "Aborted at")
+        wait_told(world, "is aborted")
+    timeline.check(f"the channel was told why: {abort.text[:160]}", ok="requests slower than" in abort.text)
+    on_canary = world.ledger.by_version().get("v2", 0)
+    timeline.check(f"{on_canary} users met v2", ok=on_canary == 0)
+    check_no_errors(timeline, world)
+    check_restored(timeline, world, before)
+    timeline.check("no user was ever routed to v2", ok=all(span.canary == 0 for span in recorder.spans()))
+
+
+def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """Prometheus goes away at 20 % and comes back: held, told once, resumed, promoted; nobody aborted."""
+    with Approver(world.slack):
+        start(world, timeline)
+        wait_routes(world, 20)
+        timeline.say("fault", "Prometheus is stopped")
+        world.prometheus.stop()
+        wait_told(world, "Holding at shift 20")
+        held = time.monotonic()
+        world.ledger.wait_for_more(400)
+        still = recorder.spans()[-1]
+        kept = still.canary == 20 and still.start < held  # noqa: PLR2004  # percent
+        timeline.check("routes stayed at 80/20 while there were no metrics", ok=kept)
+        timeline.say("fault", "Prometheus is started again")
+        world.prometheus.start()
+        wait_told(world, "is promoted")
+    told_times = [m for m in world.slack.workspace.messages(CHANNEL) if "Holding at shift 20" in m.text]
+    timeline.check(f"people were told {len(told_times)} time", ok=len(told_times) == 1)
+    check_no_errors(timeline, world)
+    check_shares(timeline, recorder, [20, 40, 60, 80, 100])

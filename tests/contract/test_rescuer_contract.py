@@ -1,0 +1,186 @@
+"""What every ``Rescuer`` promises, asked of the fake and of the real adapter before a Kubernetes API over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.adapters.istio import IstioMesh
+from bot.adapters.kube import WATCHDOG_MANAGER, Kube
+from bot.adapters.rescuer import KubeRescuer
+from bot.controller.ports import Marks, Mesh, Pulse, Rescuer
+from bot.rollout.errors import Contended, Fault
+from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
+from bot.rollout.sights import Deed, Rescue
+from sandbox.kube import KubeApi, bookinfo
+from tests.builders import a_target
+from tests.fakes.mesh import InMemoryMesh
+
+ME = RolloutId("r-1")
+RECORDED = PodTemplate(images={"reviews": "reviews:1"})
+TARGET = a_target()
+SIXTY = Routes(canary=60)
+AT = 1_750_000_000.0
+HELP = Rescue(at=AT, silence=121.5, deed=Deed.HOME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A VirtualService in mid-rollout at 60 %, the bot's hands, and the watchdog's."""
+
+    mesh: Mesh
+    rescuer: Rescuer
+    read: Callable[[], dict[str, Any]]
+
+    def marks(self) -> Marks:
+        found = self.mesh.marks("default", "reviews")
+        assert found is not None
+        return found
+
+    def pulse(self) -> Pulse:
+        found = self.mesh.pulse("default", "reviews")
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def api() -> Iterator[KubeApi]:
+    with KubeApi(start_seconds=0.05) as api:
+        yield api.load(bookinfo.objects())
+
+
+@pytest.fixture(params=["memory", "kubernetes"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    if request.param == "memory":
+        memory = InMemoryMesh(now=lambda: AT)
+        memory.route(TARGET, SIXTY, ME, RECORDED)
+        return World(mesh=memory, rescuer=memory, read=memory.virtual_service)
+    api: KubeApi = request.getfixturevalue("api")
+    bot, dog = (kube_of(api, tmp_path, manager) for manager in ("canary-bot", WATCHDOG_MANAGER))
+    IstioMesh(bot, lambda: AT).route(TARGET, SIXTY, ME, RECORDED)
+    return World(
+        mesh=IstioMesh(bot, lambda: AT + 40), rescuer=KubeRescuer(dog, lambda: AT + 121.5), read=lambda: live(api)
+    )
+
+
+def kube_of(api: KubeApi, directory: Path, manager: str) -> Kube:
+    config = api.write_kubeconfig(directory / "kubeconfig")
+    return Kube.connect(str(config), on_warning=lambda _: None, manager=manager)
+
+
+def live(api: KubeApi) -> dict[str, Any]:
+    found = api.store.get("VirtualService", "default", "reviews")
+    assert found is not None
+    return found
+
+
+def test_a_rescue_writes_the_routes_and_why_and_leaves_the_marks(world: World) -> None:
+    marks = world.marks()
+    world.rescuer.rescue(marks, world.pulse().beat, HOME, HELP)
+    sight = world.mesh.look(TARGET)
+    assert (sight.routes, sight.owner, sight.writer, sight.rescue) == (HOME, ME, WATCHDOG_MANAGER, HELP)
+    assert world.marks() == marks
+
+
+def test_who_reads_the_object_reads_why(world: World) -> None:
+    world.rescuer.rescue(world.marks(), world.pulse().beat, HOME, HELP)
+    said = world.read()["metadata"]["annotations"]["canary-bot/watchdog"]
+    assert "The watchdog brought everyone back to reviews-v1 at 15:06 UTC" in said
+
+
+def test_keeping_users_where_they_are_is_only_said(world: World) -> None:
+    world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
+    before = world.read()["spec"]
+    kept = Rescue(at=AT, silence=120.0, deed=Deed.KEPT)
+    world.rescuer.rescue(world.marks(), world.pulse().beat, ALL_CANARY, kept)
+    assert world.read()["spec"] == before
+    assert world.mesh.look(TARGET).rescue == kept
+
+
+def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
+    world.rescuer.rescue(world.marks(), world.pulse().beat, HOME, HELP)
+    world.mesh.release(TARGET, HOME, ME)
+    annotations = world.read()["metadata"].get("annotations") or {}
+    assert [name for name in annotations if name.startswith("canary-bot/")] == []
+
+
+def test_a_heartbeat_that_has_changed_stops_a_rescue(world: World) -> None:
+    with pytest.raises(Contended):
+        world.rescuer.rescue(world.marks(), "17", HOME, HELP)
+    assert world.mesh.look(TARGET).routes == SIXTY
+
+
+def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
+    marks, beat = world.marks(), world.pulse().beat
+    world.mesh.release(TARGET, HOME, ME)
+    before = world.read()
+    with pytest.raises(Contended):
+        world.rescuer.rescue(marks, beat, HOME, HELP)
+    assert world.read() == before
+
+
+def test_an_event_about_nothing_is_none(world: World) -> None:
+    world.rescuer.tell("default", "elsewhere", "BroughtHome", "Everyone is home.")
+
+
+# Only over the wire
+
+
+class Meddled(Kube):
+    """A connection on which the bot gives a sign of life just before each write arrives."""
+
+    def __init__(self, kube: Kube, api: KubeApi) -> None:
+        self.__dict__.update(kube.__dict__)
+        self._server = api
+
+    def put(self, obj: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        vs = live(self._server)
+        vs["metadata"]["annotations"]["canary-bot/heartbeat"] = "18"
+        self._server.store.put(vs)
+        return super().put(obj, dry_run=dry_run)
+
+
+def test_a_beat_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
+    mesh.route(TARGET, SIXTY, ME, RECORDED)
+    rescuer = KubeRescuer(Meddled(kube_of(api, tmp_path, WATCHDOG_MANAGER), api), lambda: AT)
+    marks = mesh.marks("default", "reviews")
+    assert marks is not None
+    with pytest.raises(Contended):
+        rescuer.rescue(marks, str(int(AT)), HOME, HELP)
+    assert mesh.look(TARGET).routes == SIXTY
+
+
+def test_routes_that_cannot_be_told_any_more_are_a_fault_in_words(api: KubeApi, tmp_path: Path) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
+    mesh.route(TARGET, SIXTY, ME, RECORDED)
+    marks = mesh.marks("default", "reviews")
+    assert marks is not None
+    vs = live(api)
+    vs["spec"]["http"][0] = {"redirect": {"uri": "/elsewhere"}}
+    api.store.put(vs)
+    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    with pytest.raises(Fault, match="has no http route to reviews"):
+        rescuer.rescue(marks, str(int(AT)), HOME, HELP)
+
+
+def test_an_event_is_about_the_object_and_from_the_watchdog(api: KubeApi, tmp_path: Path) -> None:
+    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    rescuer.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+    (event,) = api.store.list("Event", "default")
+    about = event["involvedObject"]
+    assert (about["kind"], about["name"], about["uid"]) == ("VirtualService", "reviews", live(api)["metadata"]["uid"])
+    assert (event["reason"], event["message"], event["type"]) == ("BroughtHome", "Everyone is home.", "Warning")
+    assert event["source"] == {"component": WATCHDOG_MANAGER}
+    assert event["firstTimestamp"] == event["lastTimestamp"] == "2025-06-15T15:06:40Z"
+
+
+def test_a_second_event_of_the_same_moment_is_a_conflict_not_a_crash(api: KubeApi, tmp_path: Path) -> None:
+    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    rescuer.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+    with pytest.raises(Contended):
+        rescuer.tell("default", "reviews", "BroughtHome", "Everyone is home.")

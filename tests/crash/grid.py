@@ -1,0 +1,73 @@
+"""Plays one cell after the other on one Redis server, and says what was wrong with each."""
+
+from __future__ import annotations
+
+import queue
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from redis import Redis
+
+from sandbox.processes import LOOPBACK
+from tests.crash.bots import BotServer
+from tests.crash.stories import Story
+from tests.crash.world import Place, Trap, World
+
+DATABASES = 16
+WORDS_SECONDS = 5.0
+
+
+class Grid:
+    """Safe to use from several threads: each cell has a database of its own."""
+
+    def __init__(self, *, bots: BotServer, redis_port: int, directory: Path) -> None:
+        self._bots = bots
+        self._port = redis_port
+        self._directory = directory
+        self._free: queue.Queue[int] = queue.Queue()
+        for database in range(DATABASES):
+            self._free.put(database)
+
+    def cell(self, story: Story, trap: Trap) -> list[str]:
+        """What was wrong with this cell; nothing, hopefully."""
+        return self._play(story, trap)[0]
+
+    def undisturbed(self, story: Story) -> tuple[list[str], Mapping[tuple[str, str], int]]:
+        """The story without a crash: what was wrong, and which requests each stage made."""
+        return self._play(story, None)
+
+    def _play(self, story: Story, trap: Trap | None) -> tuple[list[str], Mapping[tuple[str, str], int]]:
+        database = self._free.get()
+        try:
+            with Redis(LOOPBACK, self._port, db=database) as redis:
+                redis.flushdb()
+            directory = Path(tempfile.mkdtemp(dir=self._directory))
+            with World(directory, self._bots, Place(port=self._port, database=database), story, trap) as world:
+                end = world.play()
+                return list(_wrong(world, str(end["phase"]))), dict(world.census)
+        except (AssertionError, TimeoutError) as stuck:
+            return [str(stuck)], {}
+        finally:
+            self._free.put(database)
+
+
+def _wrong(world: World, phase: str) -> list[str]:
+    story = world.story
+    found: list[str] = []
+    if world.trap is not None and world.kills != 1:
+        found.append("the trap never closed")
+    if phase != ("promoted" if story.promoted else "aborted"):
+        found.append(f"it ended {phase}")
+    world.referee.judge_end(promoted=story.promoted, final_subset=story.final_subset, upgraded=story.upgraded)
+    found += world.referee.violations
+    patches = [str(images) for images in world.referee.seen.patches]
+    if len(patches) != len(set(patches)):
+        found.append(f"an image was patched twice: {patches}")
+    deadline = time.monotonic() + WORDS_SECONDS
+    while not world.said_well() and time.monotonic() < deadline:
+        time.sleep(0.02)  # a post that is under way is said and still waits to be
+    if not world.said_well():
+        found.append(f"posts that came twice, and lost ones: {world.words()}")
+    return found

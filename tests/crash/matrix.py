@@ -1,0 +1,68 @@
+"""Which requests the bot makes in which stage of which story: each is a place to die, before it and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sandbox.wire import Moment
+from tests.crash.world import Trap
+
+SAVE = "EVAL"  # a script of the store's: the rollout, its story and its letters, at once
+FILE = "SADD"  # what the index needs before a save: whose rollouts and whose letters there are
+LOAD = "GET"
+LOOK, ROUTE = "get VirtualService", "update VirtualService"  # the read that a write is built on, and the write
+READ, PATCH = "get Deployment", "patch Deployment"
+SCALE = "patch Deployment/scale"
+JUDGE = "query"
+SAY, SHOW = "chat.postMessage", "chat.update"
+TICK_OFF, NOTE_TRY, NOTE_CARD = "XDEL", "HSET tries", "HSET"
+
+ROUTED = (SAVE, FILE, LOAD, LOOK, ROUTE)
+JUDGED = (*ROUTED, JUDGE)
+TOLD = (SAY, SHOW, TICK_OFF)
+RELEASED = (SAVE, FILE, LOOK, ROUTE)
+
+Stages = Mapping[str, tuple[str, ...]]
+
+# A quick abort may be over before its first card is posted: there is no update of it then.
+HOME: Stages = {"return": (*RELEASED, SAY, TICK_OFF), "finish (aborting)": (SAVE, LOOK, ROUTE)}
+RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *TOLD), **HOME}
+
+MATRIX: Mapping[str, Stages] = {
+    "promote": {
+        "preflight": ("list Deployment", "list Pod", "create SelfSubjectAccessReview", JUDGE, FILE),
+        "mirror": (*JUDGED, NOTE_TRY, NOTE_CARD, *TOLD),
+        "shift 50": (*JUDGED, *TOLD),
+        "shift 100": (*JUDGED, *TOLD),
+        "upgrade": (SAVE, FILE, LOAD, READ, PATCH, *TOLD),
+        "switchback 50": (*JUDGED, *TOLD),
+        "switchback 100": (*JUDGED, *TOLD),
+        "bake": (SAVE, FILE, LOAD, JUDGE, *TOLD),
+        "finish": (*RELEASED, READ, SCALE, *TOLD),
+    },
+    "adopt": {"bake": (SAVE, JUDGE), "finish": (*RELEASED, *TOLD)},
+    "relabel": {
+        "upgrade": (SAVE, READ, PATCH, SAY),
+        "switchback 100": (SAVE, JUDGE, SAY),
+        "bake": (SAVE, JUDGE),
+        "finish": (*RELEASED, READ, SCALE, SAY),
+    },
+    "abort-mirror": HOME,
+    "abort-weights": HOME,
+    "abort-touched": {**RESTORED, "restore": (SAVE, LOAD, LOOK, ROUTE, READ, PATCH, *TOLD)},
+    "abort-relabel": RESTORED,
+    "halt-retry": {"halted": (SAVE, FILE, LOAD, *TOLD), "upgrade again": (SAVE, FILE, LOAD, *TOLD)},
+    "halt-abort": RESTORED,
+}
+
+
+def traps(story: str, stage: str) -> Iterator[Trap]:
+    """Every place to die in this stage."""
+    for kind in MATRIX[story][stage]:
+        for moment in Moment:
+            yield Trap(stage=stage, kind=kind, moment=moment)
+
+
+def cells() -> int:
+    """How many there are."""
+    return sum(len(list(traps(story, stage))) for story, stages in MATRIX.items() for stage in stages)

@@ -1,0 +1,317 @@
+"""One rollout with everything around it, and a trap: at a named request of a named stage the bot is killed.
+
+Cluster, Slack and Prometheus are stand-ins of this process, Redis is real behind a proxy, the bot is the production
+process. Nothing here sleeps for what can be awaited: each write of the rollout's state passes the proxy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bot.adapters import redis_link
+from bot.adapters.outbox import RedisOutbox
+from bot.adapters.redis_store import RedisStore
+from bot.rollout.model import Rollout
+from bot.slack.lines import line
+from sandbox.catalogue import services_yaml
+from sandbox.figures import Figures, Mood, Traffic
+from sandbox.kube.server import KubeApi
+from sandbox.people import CHANNEL, MAYA, OMAR, cards
+from sandbox.redis_proxy import RedisProxy
+from sandbox.referee import Referee
+from sandbox.sides import rates
+from sandbox.slack.server import Slack
+from sandbox.wire import Moment, Request, System, Trouble
+from tests.crash.bots import BotServer
+from tests.crash.stories import Story
+
+TICK_SECONDS = 0.1
+LEASE_SECONDS = 0.5  # of the bot that was killed: the next one waits for its end
+POD_SECONDS = 0.05
+PATIENCE_SECONDS = 40.0
+KEY = "default/reviews"
+USERS_PER_SECOND = 1000.0
+# Requests in the courier's own time: it follows the stages.
+FROM_THEN_ON = ("chat.postMessage", "chat.update", "HSET tries", "HSET", "XDEL")
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trap:
+    """Kill the bot at the first request of this kind in this stage (the courier's kinds: in it or after it)."""
+
+    stage: str
+    kind: str
+    moment: Moment
+
+
+def stage_of(rollout: Document) -> str:
+    """The name of the stage; told apart where a name is used twice."""
+    if rollout["phase"] == "halted":
+        return "halted"
+    stage: str = (rollout["retreat"] or rollout["plan"])[rollout["stage"]]["name"]
+    if stage == "finish" and rollout["retreat"]:
+        return "finish (aborting)"
+    return f"{stage} again" if stage == "upgrade" and rollout["retries"] else stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An empty database of a Redis server."""
+
+    port: int
+    database: int
+
+
+class World:
+    """One cell of the matrix."""
+
+    def __init__(self, directory: Path, bots: BotServer, place: Place, story: Story, trap: Trap | None) -> None:
+        self.directory = directory
+        self.story = story
+        self.trap = trap
+        self.kube = KubeApi(start_seconds=0.0)
+        self.slack = Slack()
+        self.traffic = Traffic(time.time)
+        self.figures = Figures(self.traffic, canaries=frozenset({story.ground.canary}))
+        self.proxy = RedisProxy(place.port)
+        self.census: dict[tuple[str, str], int] = {}
+        self.kills = 0
+        self._place = place
+        self._restarted = False
+        self._bots = bots
+        self._stack = ExitStack()
+        self._changed = threading.Condition()
+        self._stored: Document | None = None
+        self._stages: list[str] = []
+        self._pid = 0
+
+    # Building it up
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bots.kill(self._pid)
+        self._stack.close()
+
+    def _open(self) -> None:
+        for part in (self.kube, self.slack, self.figures, self.proxy):
+            self._stack.enter_context(part)
+        self.kube.load(self.story.objects)
+        ready = self.kube.store.wait_until(self._all_ready, timeout=10)
+        assert ready, "The cluster's first pods did not become ready."
+        ground = self.story.ground
+        self.kube.deployments.start_seconds(ground.namespace, ground.primary, POD_SECONDS)
+        self.referee = Referee(self.kube.store, time.monotonic, ground, drain=0.0)
+        self.kube.witness(self.referee.see)
+        self.kube.store.subscribe(self._move_users)
+        self._count_users()
+        for wire in (self.kube.wire, self.slack.wire, self.figures.wire, self.proxy.wire):
+            wire.listen(self._hear)
+        link = redis_link.connect(f"redis://127.0.0.1:{self._place.port}/{self._place.database}")
+        self._stack.callback(link.close)
+        self.store, self.outbox = RedisStore(link), RedisOutbox(link)
+        self._env = self._environment()
+        self._start_bot()
+
+    def _all_ready(self) -> bool:
+        wanted = [thing for thing in self.story.objects if thing["kind"] == "Deployment"]
+        live = [self.kube.store.get("Deployment", "default", thing["metadata"]["name"]) for thing in wanted]
+        return all(
+            found is not None and found.get("status", {}).get("availableReplicas", 0) >= thing["spec"]["replicas"]
+            for found, thing in zip(live, wanted, strict=True)
+        )
+
+    def _environment(self) -> dict[str, str]:
+        services = self.directory / "services.yaml"
+        services.write_text(services_yaml({"reviews": self.story.service}))
+        return {
+            "PATH": os.environ.get("PATH", ""),  # noqa: TID251  # the child finds its own interpreter by it
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "SLACK_API_URL": f"{self.slack.url}/api/",
+            "REDIS_URL": self.proxy.url(self._place.database),
+            "PROMETHEUS_URL": self.figures.url,
+            "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
+            "SERVICES_FILE": str(services),
+            "PROBE_PORT": "0",
+            "TICK_SECONDS": str(TICK_SECONDS),
+            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "LOG_FORMAT": "json",
+        }
+
+    def _start_bot(self) -> None:
+        self._pid = self._bots.start(self._env, self.directory)
+
+    # What passes
+
+    def _hear(self, request: Request, moment: Moment) -> Trouble | None:
+        """On the thread of whoever is asked, so the bot is dead before its request goes any further."""
+        if request.rehearsal:
+            return None
+        writes = _rollout_in(request)
+        stage = stage_of(writes) if writes else self._stages[-1] if self._stages else "preflight"
+        with self._changed:
+            if writes and moment is Moment.AFTER:
+                self._remember(writes)
+            self.census[stage, request.kind] = self.census.get((stage, request.kind), 0) + 1
+        if not self._is_trap(request, moment, stage):
+            return None
+        self.kills += 1
+        self._bots.kill(self._pid)
+        with self._changed:
+            self._changed.notify_all()
+        return Trouble(cut=True)
+
+    def _is_trap(self, request: Request, moment: Moment, stage: str) -> bool:
+        trap = self.trap
+        if trap is None or self.kills or (request.kind, moment) != (trap.kind, trap.moment):
+            return False
+        return stage == trap.stage or (request.kind in FROM_THEN_ON and trap.stage in self._stages)
+
+    def _remember(self, rollout: Document) -> None:
+        self._stored = rollout
+        stage = stage_of(rollout)
+        if not self._stages or self._stages[-1] != stage:
+            self._stages.append(stage)
+        self.figures.mood = Mood.EMPTY if self._holds(stage) else Mood.WELL
+        self._changed.notify_all()
+
+    def _holds(self, stage: str) -> bool:
+        """No data keeps a rollout where it is, until the trap has closed or a person has aborted."""
+        trapped = self.trap is not None and not self.kills and self.trap.stage == stage
+        waits_for_courier = trapped and self.trap is not None and self.trap.kind in FROM_THEN_ON
+        return waits_for_courier or stage == self.story.aborts_at
+
+    # The mesh
+
+    def _move_users(self, _what: str, obj: Document) -> None:
+        if obj["kind"] in {"VirtualService", "Pod"}:
+            self._count_users()
+
+    def _count_users(self) -> None:
+        self.traffic.now(rates=rates(self.kube.store, self.story.ground, USERS_PER_SECOND))
+
+    # What people do
+
+    def play(self) -> Document:
+        """The whole story, from the command to the end; the rollout as it was stored last."""
+        self._say(MAYA, "start reviews v2", lambda: self._stored is not None)
+        if self.story.stuck:
+            self._pods_start_in(None)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._ended():
+            assert time.monotonic() < deadline, self._stuck_at()
+            self._keep_bot_alive()
+            self._act()
+            with self._changed:
+                self._changed.wait(0.05)
+        self._keep_bot_alive()
+        assert self._stored is not None
+        return self._stored
+
+    def _pods_start_in(self, seconds: float | None) -> None:
+        self.kube.deployments.start_seconds("default", self.story.ground.primary, seconds)
+
+    def _ended(self) -> bool:
+        over = self._stored is not None and self._stored["phase"] in {"promoted", "aborted", "refused"}
+        # The courier's traps may close after the end: its words follow.
+        return over and (self.trap is None or self.kills > 0 or self.trap.kind not in FROM_THEN_ON)
+
+    def _keep_bot_alive(self) -> None:
+        if self._dying():
+            self._bots.await_death(self._pid)
+            self._restarted = True
+            self._start_bot()
+
+    def _act(self) -> None:
+        rollout = self._stored
+        if rollout is None:
+            return
+        at = (stage_of(rollout), rollout["evidence"])
+
+        def moved() -> bool:
+            return self._stored is not None and (stage_of(self._stored), self._stored["evidence"]) != at
+
+        def approved() -> bool:
+            return moved() or bool(self._stored and self._stored["approvals"])
+
+        if rollout["phase"] == "halted":
+            self._pods_start_in(POD_SECONDS)
+            self._say(OMAR, f"{self.story.on_halt} reviews" + (" bad" if self.story.on_halt == "abort" else ""), moved)
+        elif at[0] == self.story.aborts_at and not self._holds_for_trap(at[0]):
+            self._say(OMAR, "abort reviews bad", moved)
+        elif rollout["asked_at"] is not None and not rollout["approvals"]:
+            self._say(OMAR, "approve reviews", approved)
+
+    def _holds_for_trap(self, stage: str) -> bool:
+        trap = self.trap
+        return trap is not None and not self.kills and trap.stage == stage
+
+    def _say(self, who: str, text: str, done: Callable[[], object]) -> None:
+        """Type a command until it has had its effect: a bot that was just killed hears nothing."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not done():
+            assert time.monotonic() < deadline, self._stuck_at()
+            self._keep_bot_alive()
+            self.slack.wait_for_connections(1, timeout=PATIENCE_SECONDS)
+            self.slack.command(who, CHANNEL, text)
+            with self._changed:
+                self._changed.wait_for(lambda: bool(done() or self._dying()), 1.0)
+
+    def _dying(self) -> bool:
+        return self.kills > 0 and not self._restarted
+
+    def _stuck_at(self) -> str:
+        log = self.directory / "bot.log"
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.exists() else ""
+        return f"Stuck after {self._stages}, {self._stored and self._stored['hold']}. The bot's log ends:\n{tail}"
+
+    # What was said
+
+    def words(self) -> tuple[int, list[str]]:
+        """How many posts came twice, and which lines are lost: neither said nor waiting to be."""
+        rollout = self.store.history(KEY, 1)[0]
+        story = [text for entry in self.store.story(KEY, rollout.id) if (text := _line(rollout, entry))]
+        waiting = [
+            text for letter in self.outbox.pending(1000) if letter.entry and (text := _line(rollout, letter.entry))
+        ]
+        posted = [m.text for m in self.slack.workspace.messages(CHANNEL) if m.is_reply]
+        known = posted + waiting
+        twice = sum(max(0, known.count(text) - story.count(text)) for text in set(known))
+        lost = [text for text in set(story) if known.count(text) < story.count(text)]
+        return twice + max(0, len(cards(self.slack.workspace)) - 1), lost
+
+    def said_well(self) -> bool:
+        """At most one post came twice, and nothing is lost."""
+        twice, lost = self.words()
+        return twice <= 1 and not lost
+
+
+def _rollout_in(request: Request) -> Document | None:
+    """The rollout that a script of the store's is about to write."""
+    if request.system is not System.REDIS or request.kind != "EVAL":
+        return None
+    documents = (word for word in request.body if word.startswith('{"schema"'))
+    found: Iterator[Document] = (json.loads(document)["rollout"] for document in documents)
+    return next(found, None)
+
+
+def _line(rollout: Rollout, entry: Any) -> str:
+    said = line(rollout, entry)
+    return said.message.text if said else ""

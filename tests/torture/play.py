@@ -1,0 +1,294 @@
+"""Plays one schedule, heals everything, lets people finish it, and says what was violated."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bot.rollout.errors import CanaryError
+from bot.rollout.model import JUDGED, Phase, Rollout
+from bot.slack.lines import line
+from sandbox.figures import Mood
+from sandbox.people import CHANNEL, cards
+from sandbox.wire import System
+from tests.torture.hand import Hand
+from tests.torture.people import People
+from tests.torture.rig import Rig
+from tests.torture.schedule import DEAD_MAN, SWEEPS, TICK, Event, Schedule
+
+HEALING = 30  # sweeps without another stage, after which it must hold for a reason that a person was told
+LEAVING = 30  # sweeps an abort may take once everything works
+NO_DATA = frozenset({Mood.DOWN, Mood.FAILING, Mood.EMPTY, Mood.NAN})
+EVERYONE = 100  # percent
+HURT = 4  # sweeps after which users must have left a canary that fails: a window of figures, and a look
+LATE, HURT_LATE = 30.0, 8  # and in a stage older than so many seconds: the judge holds less ready for a late onset
+STRANDED = 1  # and a side where nobody answers: it is seen at the first look, and left in it
+KEY = "default/reviews"
+
+
+def play(directory: Path, redis_port: int, schedule: Schedule) -> list[str]:
+    """What was violated, in sentences; nothing, hopefully."""
+    with Rig(directory, redis_port, schedule) as rig:
+        return Play(rig).run()
+
+
+class Play:
+    """One schedule under way."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._schedule = rig.schedule
+        self._hand = Hand(rig)
+        self._people = People(rig, self._violated)
+        self._heals: list[tuple[int, Callable[[], None]]] = []
+        self._sweep = 0
+        self._began = False
+        self._hurt = self._stranded = 0
+        self._alone = 0.0  # seconds without a bot, in which the watchdog could have heard one
+        self.violations = rig.referee.violations
+
+    def run(self) -> list[str]:
+        """The schedule, then the healing, then the verdict."""
+        try:
+            for self._sweep in range(SWEEPS):
+                self._break_and_heal()
+                self._step()
+                if self._schedule.has("failover"):
+                    self._hand.remember()
+                if self._is_over():
+                    break
+            self._heal_everything()
+            self._finish()
+        except Exception:  # noqa: BLE001  # whatever it is, the bot must not raise it
+            self._violated(f"crashed: {traceback.format_exc()}")
+        return self.violations
+
+    # A sweep
+
+    def _step(self) -> None:
+        self._rig.pass_time(TICK)
+        before = self._stored()
+        if not self._began:
+            # An answer that was lost on its way says nothing: what is stored does.
+            self._began = self._people.start() or self._stored() is not None
+        self._people.answer_questions()
+        if not self._rig.away:
+            bot = self._rig.bot
+            self._guarded(lambda: bot.controller.sweep(bot.outside.ports.store.live()))
+            self._guarded(bot.adoption.look)
+            self._guarded(bot.courier.deliver)
+        self._rig.watchdog.look()
+        self._judge_blind_advance(before)
+        self._judge_harm()
+        self._judge_safety()
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        """As the scheduler guards a job: a fault is logged, and the next run comes."""
+        try:
+            job()
+        except CanaryError:
+            return
+
+    def _judge_blind_advance(self, before: Rollout | None) -> None:
+        """Without data nobody is sent on to another stage."""
+        after = self._stored()
+        if before is None or after is None or before.id != after.id or self._rig.figures.mood not in NO_DATA:
+            return
+        judged = before.phase in JUDGED and not before.current.release
+        if judged and after.phase is not Phase.ABORTING and not after.retreat and after.stage > before.stage:
+            self._violated(f"went from {before.current.name} to {after.current.name} without data")
+
+    def _judge_harm(self) -> None:
+        """A canary that hurts users, with nothing else in the way, keeps them for a few sweeps and no longer."""
+        ground, referee = self._rig.ground, self._rig.referee
+        shares = referee.shares_now()
+        can_go = referee.ready_now(ground.primary_subset) and not referee.seen.patches
+        under_way = self._stored() is not None and not self._schedule.has("wipe", "failover", "edit_image")
+        users_hurt = shares.of(ground.canary_subset) > 0 and self._is_failing() and can_go and under_way
+        self._hurt = self._hurt + 1 if users_hurt and self._is_calm() else 0
+        if self._hurt > self._patience():
+            self._violated(f"users were left on a canary that hurts them ({shares.users})")
+        self._stranded = self._stranded + 1 if under_way and self._is_calm() and self._is_stranded() else 0
+        if self._stranded > STRANDED:
+            self._violated(f"users were left where nobody answers ({shares.users})")
+
+    def _patience(self) -> int:
+        rollout = self._stored()
+        began = self._rig.clock.now() - self._hurt * TICK
+        return HURT_LATE if rollout is not None and began - rollout.since > LATE else HURT
+
+    def _is_stranded(self) -> bool:
+        """Users are where no pod is ready, and the other side has some and is no stranger to them."""
+        referee, ground = self._rig.referee, self._rig.ground
+        shares = referee.shares_now()
+        met = shares.of(ground.canary_subset) > 0 or bool(referee.seen.patches)
+        sides = (ground.primary_subset, ground.canary_subset)
+        # Where somebody's edit hides who has met the canary, a dead primary is no reason to send everyone there.
+        asked = sides[1:] if self._schedule.has("edit") else sides
+        left = any(shares.of(side) > 0 and not referee.ready_now(side) for side in asked)
+        return left and met and any(referee.ready_now(side) for side in sides)
+
+    def _judge_safety(self) -> None:
+        """Nobody has looked after a rollout for longer than the limit: everyone is where it is safe."""
+        referee, ground = self._rig.referee, self._rig.ground
+        is_heard = not any(noise.system is System.KUBERNETES for noise in self._rig.noises)
+        self._alone = self._alone + TICK if self._rig.away and is_heard and referee.marked() else 0.0
+        at_home, away = (referee.ready_now(subset) for subset in (ground.primary_subset, ground.canary_subset))
+        if self._alone <= DEAD_MAN or not (at_home or away):
+            return
+        shares = referee.shares_now()
+        untouched = not referee.seen.patches and not referee.seen.deployed_by_others
+        subset = (
+            ground.primary_subset
+            if (untouched and at_home) or shares.of(ground.canary_subset) == 0
+            else ground.canary_subset
+        )
+        if shares.mirrored or shares.of(subset) != EVERYONE or not referee.ready_now(subset):
+            self._violated(f"nobody looks after it for {self._alone:g} s and users are left at {shares}")
+
+    def _is_failing(self) -> bool:
+        return self._rig.traffic.stretches[-1].bad.get(self._rig.ground.canary, 0.0) > 0
+
+    def _is_calm(self) -> bool:
+        """Nothing but the canary is out of order."""
+        return not self._rig.away and not self._rig.noises and self._rig.figures.mood is Mood.WELL
+
+    # What happens around it
+
+    def _break_and_heal(self) -> None:
+        due, self._heals = (
+            [heal for at, heal in self._heals if at <= self._sweep],
+            [(at, heal) for at, heal in self._heals if at > self._sweep],
+        )
+        for heal in due:
+            heal()
+        for event in self._schedule.events:
+            if event.at == self._sweep:
+                self._begin(event)
+
+    def _begin(self, event: Event) -> None:
+        begin = getattr(self._hand, event.what, None) or getattr(self._people, event.what)
+        heal = begin(**event.details)
+        if heal is not None:
+            self._heals.append((event.at + event.sweeps, heal))
+
+    def _heal_everything(self) -> None:
+        for _, heal in self._heals:
+            heal()
+        self._heals = []
+        assert not self._rig.noises
+        assert self._rig.figures.mood is Mood.WELL
+        assert not self._rig.away
+
+    # The end
+
+    def _finish(self) -> None:
+        self._wait_for_the_end()
+        if not self._is_over():
+            self._judge_waiting()
+            self._leave()
+        self._judge_end()
+        self._judge_words()
+
+    def _wait_for_the_end(self) -> None:
+        """As long as it moves from stage to stage."""
+        quiet, at = 0, self._place()
+        while quiet < HEALING and not self._is_over():
+            self._step()
+            quiet, at = (quiet + 1, at) if self._place() == at else (0, self._place())
+
+    def _place(self) -> tuple[Phase, int] | None:
+        rollout = self._stored()
+        return (rollout.phase, rollout.stage) if rollout else None
+
+    def _judge_waiting(self) -> None:
+        """It may wait only for what a person was told."""
+        rollout = self._stored()
+        if rollout is None:
+            return  # the store has lost it; that an abort finds it is seen next
+        asked = rollout.asked_at is not None or rollout.phase is Phase.HALTED or rollout.paused_by is not None
+        told = rollout.hold is not None and rollout.hold.told
+        if not asked and not told:
+            self._violated(f"waits at {rollout.current.name} ({rollout.hold}), and nobody was told")
+
+    def _leave(self) -> None:
+        """With everything healed, an abort brings everyone home from anywhere."""
+        for _ in range(LEAVING):
+            if self._is_over():
+                return
+            rollout = self._stored()
+            if rollout is None or rollout.phase is not Phase.ABORTING:
+                self._people.abort()
+            self._step()
+        self._violated(f"did not end after an abort: {self._stored()}")
+
+    def _judge_end(self) -> None:
+        rollout = self._last()
+        ground = self._rig.ground
+        if rollout is None:
+            return
+        promoted = rollout.phase is Phase.PROMOTED
+        adopted = rollout.reason == "accepted on the canary" or self._schedule.service["promote"] == "adopt"
+        stays = promoted and (self._schedule.relabel or adopted)
+        self._rig.referee.judge_end(
+            promoted=promoted,
+            final_subset=ground.canary_subset if stays else ground.primary_subset,
+            upgraded=None if self._was_told(rollout, "put the old one back by hand") else promoted and not adopted,
+        )
+
+    def _was_told(self, rollout: Rollout, words: str) -> bool:
+        return any(words in entry.text for entry in self._rig.store.story(rollout.key, rollout.id))
+
+    def _judge_words(self) -> None:
+        """Nothing is said twice but what Slack left in doubt, and nothing is lost but what was doubtful twice."""
+        if self._schedule.has("wipe", "failover"):
+            return
+        for _ in range(HEALING):
+            self._rig.pass_time(TICK)
+            self._guarded(self._rig.bot.courier.deliver)
+            if not self._rig.bot.outside.outbox.pending(1):
+                break
+        else:
+            self._violated("words are still waiting long after Slack came back")
+        said = Counter(m.text for m in self._rig.slack.workspace.messages(CHANNEL) if m.is_reply)
+        meant = Counter(self._lines())
+        doubts = self._rig.ambiguous
+        twice = sum((said - meant).values()) + max(0, len(cards(self._rig.slack.workspace)) - len(self._history()))
+        lost = sum((meant - said).values())
+        if twice > doubts + self._forgotten_posts():
+            self._violated(f"{twice} posts came twice with {doubts} in doubt: {said - meant}")
+        if lost > doubts // 2:
+            self._violated(f"{lost} lines were lost with {doubts} in doubt: {meant - said}")
+
+    def _forgotten_posts(self) -> int:
+        """A post that the outbox could not tick off may come again where another memory takes over."""
+        takes_over = {"restart_bot": 1, "bot_away": 1, "another_leads": 2}
+        times = sum(takes_over.get(event.what, 0) for event in self._schedule.events)
+        return times if self._schedule.has("noise") else 0
+
+    def _lines(self) -> Sequence[str]:
+        store = self._rig.store
+        found = [(r, line(r, entry)) for r in self._history() for entry in store.story(r.key, r.id)]
+        return [said.message.text for _, said in found if said]
+
+    # Small words
+
+    def _violated(self, what: str) -> None:
+        self.violations.append(f"sweep {self._sweep}: {what}")
+
+    def _history(self) -> Sequence[Rollout]:
+        return self._rig.store.history(KEY, 100)
+
+    def _last(self) -> Rollout | None:
+        begun = [rollout for rollout in self._history() if rollout.phase is not Phase.REFUSED]
+        return begun[0] if begun else None
+
+    def _stored(self) -> Rollout | None:
+        """The live rollout, seen past every fault."""
+        return self._rig.store.active(KEY)
+
+    def _is_over(self) -> bool:
+        """Nothing is live, and nothing of a rollout is left in the cluster."""
+        return self._began and self._stored() is None and not self._rig.referee.marked()

@@ -1,0 +1,250 @@
+"""A controller with its real adapters, its courier, and a world of stand-ins, moved on a sweep at a time.
+
+Time is the rig's own: a sweep is five seconds, and none of them is waited for. Everything else is as in production:
+the adapters speak HTTP with the stand-ins and Redis' protocol with a real server, through a proxy that can fail.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from kubernetes import client
+from redis import Redis
+
+from bot import bootstrap
+from bot.adapters import redis_link
+from bot.adapters.istio import IstioMesh
+from bot.adapters.kube import WATCHDOG_MANAGER, Kube
+from bot.adapters.prometheus import PrometheusMetrics
+from bot.adapters.prometheus_link import PrometheusLink
+from bot.adapters.redis_store import RedisStore
+from bot.adapters.rescuer import KubeRescuer
+from bot.adapters.survey import KubeSurveyor
+from bot.adapters.workloads import KubeWorkloads
+from bot.controller.adoption import Adoption
+from bot.controller.controller import Controller
+from bot.controller.heartbeat import Heartbeat
+from bot.controller.watchdog import Watchdog
+from bot.settings.env import read_settings
+from bot.slack.app import web_client
+from bot.slack.channel import Channel
+from bot.slack.courier import Courier
+from sandbox.catalogue import services_yaml
+from sandbox.figures import Figures, Traffic
+from sandbox.kube.server import KubeApi
+from sandbox.processes import LOOPBACK
+from sandbox.redis_proxy import RedisProxy
+from sandbox.referee import Referee
+from sandbox.sides import rates
+from sandbox.slack.server import Slack
+from sandbox.wire import Moment, Request, System, Trouble
+from tests.fakes.clock import FakeClock
+from tests.torture.schedule import DEAD_MAN, TICK, Noise, Schedule
+
+USERS_PER_SECOND = 40.0
+POD_SECONDS = 4.0
+IMPATIENCE = (0.5, 0.3)  # seconds: to connect, to be answered
+
+
+class Impatient(client.ApiClient):
+    """The official client with less patience, so that a time-out costs the test little."""
+
+    def call_api(self, *arguments: Any, **named: Any) -> Any:
+        """As the original; never longer than ``IMPATIENCE``."""
+        return super().call_api(*arguments, **{**named, "_request_timeout": IMPATIENCE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bot:
+    """What a restart replaces: everything that only memory held."""
+
+    outside: bootstrap.Outside
+    controller: Controller
+    adoption: Adoption
+    courier: Courier
+
+    def end(self) -> None:
+        """Close what the process would close by ending."""
+        self.controller.close()
+        self.outside.metrics.close()
+        self.outside.store._link.close()
+
+
+class Rig:
+    """One service's world, while the ``with`` block lasts."""
+
+    def __init__(self, directory: Path, redis_port: int, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.ground = schedule.ground
+        self.clock = FakeClock()
+        self.kube = KubeApi(start_seconds=0.0, clock=self.clock.now)
+        self.slack = Slack()
+        self.slack.workspace.clock = self.clock.now
+        self.traffic = Traffic(self.clock.now)
+        self.figures = Figures(self.traffic, canaries=frozenset({self.ground.canary}))
+        self.proxy = RedisProxy(redis_port)
+        self.redis = Redis(port=redis_port)
+        self.link = redis_link.connect(f"redis://{LOOPBACK}:{redis_port}/0")
+        self.store = RedisStore(self.link)  # past every fault, for whoever judges
+        self.noises: list[Noise] = []
+        self.ambiguous = 0
+        self.away = True  # the bot, every replica of it
+        self.standby: Bot | None = None  # a replica that has led, and lives on with what it remembers
+        self._dice = random.Random(schedule.seed + 1)  # noqa: S311  # no secret: the same again for the same seed
+        self._directory = directory
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_bots()
+        self._stack.close()
+
+    def _open(self) -> None:
+        self._stack.callback(self.redis.close)
+        self._stack.callback(self.link.close)
+        self.redis.flushall()
+        for part in (self.kube, self.slack, self.figures, self.proxy):
+            self._stack.enter_context(part)
+        self.kube.load(self.schedule.objects)
+        self.kube.settle()
+        for name in (self.ground.primary, self.ground.canary):
+            self.kube.deployments.start_seconds(self.ground.namespace, name, POD_SECONDS)
+        self.referee = Referee(self.kube.store, self.clock.now, self.ground, dead_man=DEAD_MAN)
+        self.kube.witness(self.referee.see)
+        self.kube.store.subscribe(self._users_move)
+        self.users_move()
+        for wire in (self.kube.wire, self.slack.wire, self.proxy.wire):
+            wire.listen(self._hear)
+        self.start_bot()
+        self.watchdog = self._watchdog()
+
+    # The world
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by for everybody."""
+        self.clock.advance(seconds)
+        self.kube.settle()
+
+    def users_move(self) -> None:
+        """Users follow the routes to whatever pods are ready."""
+        self.traffic.now(rates=rates(self.kube.store, self.ground, USERS_PER_SECOND))
+
+    def _users_move(self, _what: str, obj: dict[str, Any]) -> None:
+        if obj["kind"] in {"VirtualService", "Pod"}:
+            self.users_move()
+
+    def _hear(self, request: Request, moment: Moment) -> Trouble | None:
+        for noise in self.noises:
+            meant = noise.system is request.system and noise.moment is moment and request.kind.startswith(noise.kinds)
+            if meant and self._dice.random() < noise.share:
+                self.ambiguous += request.system is System.SLACK and noise.trouble.cut
+                return noise.trouble
+        return None
+
+    # The bot
+
+    def start_bot(self) -> None:
+        """A fresh process' worth of memory; nothing where one is at work."""
+        if self.away:
+            self.bot, self.away = self._new_bot(), False
+
+    def restart_bot(self) -> None:
+        """Whoever leads loses its memory. Where there is no bot, it stays away."""
+        if not self.away:
+            self.bot.end()
+            self.bot = self._new_bot()
+
+    def stop_bots(self) -> None:
+        """Every replica, as a crash would between two sweeps: nothing is finished, memory is gone."""
+        self.lead_again()
+        if not self.away:
+            self.bot.end()
+            self.away = True
+
+    def lead_instead(self) -> None:
+        """A new replica leads, and the old one lives on."""
+        if not self.away and self.standby is None:
+            self.standby, self.bot = self.bot, self._new_bot()
+
+    def lead_again(self) -> None:
+        """The old one leads once more, with what it remembers; the other ends."""
+        if self.standby is not None:
+            self.bot.end()
+            self.bot, self.standby = self.standby, None
+
+    def _new_bot(self) -> Bot:
+        outside = self._connect()
+        slack = web_client(self.slack.bot_token, f"{self.slack.url}/api/")
+        clock = outside.ports.clock
+        courier = Courier(
+            outbox=outside.outbox,
+            store=outside.ports.store,
+            channel=Channel(slack, clock),
+            clock=clock,
+            steady=clock.now,
+        )
+        services = [outside.catalogue.get(name) for name in outside.catalogue.names]
+        controller = Controller(
+            services={service.name: service for service in services},
+            ports=outside.ports,
+            new_id=bootstrap.new_id,
+            heart=Heartbeat(outside.ports.mesh, clock, DEAD_MAN),  # in the look itself: the schedule has one thread
+        )
+        adoption = Adoption(
+            services=services,
+            store=outside.ports.store,
+            mesh=outside.ports.mesh,
+            engine=controller,
+            patience=DEAD_MAN / 2,
+            pause=3 * TICK,
+            stopwatch=clock.now,
+        )
+        return Bot(outside=outside, controller=controller, adoption=adoption, courier=courier)
+
+    def _watchdog(self) -> Watchdog:
+        kube = Kube(Impatient(self.bot.outside.kube._api.configuration), manager=WATCHDOG_MANAGER)
+        return Watchdog(
+            places=[(self.ground.namespace, self.ground.virtual_service)],
+            mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None),
+            workloads=KubeWorkloads(kube),
+            rescuer=KubeRescuer(kube, self.clock.now),
+            limit=DEAD_MAN,
+            now=self.clock.now,
+            stopwatch=self.clock.now,
+        )
+
+    def _connect(self) -> bootstrap.Outside:
+        services = self._directory / "services.yaml"
+        defaults = {"approvals": {"count": 1, "self": False}}
+        services.write_text(services_yaml({"reviews": {**defaults, **self.schedule.service}}))
+        kubeconfig = self.kube.write_kubeconfig(self._directory / "kubeconfig")
+        environment = {
+            "REDIS_URL": self.proxy.url(),
+            "PROMETHEUS_URL": self.figures.url,
+            "KUBECONFIG": str(kubeconfig),
+            "SERVICES_FILE": str(services),
+        }
+        outside = bootstrap.connect(read_settings(environment))
+        kube = Kube(Impatient(outside.kube._api.configuration))
+        metrics = PrometheusMetrics(PrometheusLink(self.figures.url, query_seconds=2.0, read_seconds=4.0))
+        ports = replace(
+            outside.ports,
+            clock=self.clock,
+            mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None),
+            workloads=KubeWorkloads(kube),
+            surveyor=KubeSurveyor(kube),
+            metrics=metrics,
+        )
+        outside.metrics.close()
+        return replace(outside, kube=kube, ports=ports, metrics=metrics)

@@ -1,0 +1,232 @@
+"""What goes wrong, and what people do, drawn from a seed: the same seed is the same schedule."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.figures import Mood
+from sandbox.kube import bookinfo
+from sandbox.sides import Ground
+from sandbox.wire import Moment, System, Trouble
+
+TICK = 5.0  # seconds of the schedule's own time between two sweeps
+DEAD_MAN = 60.0  # seconds of silence, of the schedule's own time, after which the watchdog acts
+SWEEPS = 30  # in which faults happen; afterwards everything heals
+REFUSALS = (409, 422, 429, 500, 503)
+
+# Drawn more often than once where a fault is what the product is most likely to meet.
+WEIGHTS = {"upgrade": 3, "adopt": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that begins at a sweep and lasts so many; ``what`` is the name of a method of the rig's hand."""
+
+    at: int
+    what: str
+    sweeps: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        details = ", ".join(f"{key}={value}" for key, value in self.details.items())
+        lasting = f" for {self.sweeps} sweeps" if self.sweeps else ""
+        return f"sweep {self.at}: {self.what}({details}){lasting}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Trouble for some requests of a system while it lasts; ``share`` of those that match, of 1."""
+
+    system: System
+    kinds: str  # a request's kind must begin with this
+    moment: Moment
+    trouble: Trouble
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """One seed, spelled out."""
+
+    seed: int
+    service: Mapping[str, Any]
+    relabel: bool
+    events: tuple[Event, ...]
+
+    @property
+    def ground(self) -> Ground:
+        """Where it happens."""
+        return Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The cluster before it."""
+        return bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+
+    def has(self, *what: str) -> bool:
+        """Whether any of these events is in it."""
+        return any(event.what in what for event in self.events)
+
+    def __str__(self) -> str:
+        return "\n".join([f"seed {self.seed}: {dict(self.service)}", *map(str, self.events)])
+
+
+def draw(seed: int) -> Schedule:
+    """The schedule of a seed."""
+    dice = random.Random(seed)  # noqa: S311  # no secret: the same schedule for the same seed
+    relabel = dice.random() < 0.25
+    makers = dice.choices(list(MAKERS), weights=list(MAKERS.values()), k=dice.randint(1, 7))
+    events = sorted((make(dice) for make in makers), key=lambda event: event.at)
+    return Schedule(seed=seed, service=_service(dice, relabel=relabel), relabel=relabel, events=tuple(events))
+
+
+def _service(dice: random.Random, *, relabel: bool) -> dict[str, Any]:
+    promote = "upgrade" if relabel else dice.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+    done = dice.choice(("keep", "scale_down"))
+    approve = dice.choice(([], ["mirror", "upgrade", "switchback"], "each"))
+    canary = "reviews-canary" if relabel else "reviews-{version}"
+    return {
+        "namespace": "default",
+        "virtual_service": "reviews",
+        "destination_rule": "reviews",
+        "primary": {"deployment": "reviews" if relabel else "reviews-v1", "container": "reviews"},
+        "canary": {"deployment": canary, "when_done": done},
+        "mirror": {"methods": dice.choice((["GET", "HEAD"], "all")), "for": "10s"},
+        "weights": dice.choice(([100], [50, 100], [20, 60, 100])),
+        "stage": {"for": "10s", "approve": approve},
+        "switchback": dice.choice(([100], [50, 100])),
+        "bake": dice.choice(("0s", "15s")),
+        "promote": promote,
+        "gates": {"errors": {"ceiling": "5%"}, "latency": False, "minimum_requests": 50, "warm_up": "5s"},
+        "prometheus": {"scrape_interval": "5s"},
+        "approvals": {"timeout": dice.choice(("60s", "30m")), "on_timeout": dice.choice(("hold", "abort"))},
+        "upgrade_timeout": "60s",
+        "hold_patience": "60s",
+    }
+
+
+# What may happen
+
+
+def _at(dice: random.Random) -> int:
+    """Early events meet every schedule, late ones only those that are still under way."""
+    return min(dice.randint(0, SWEEPS - 1), dice.randint(0, SWEEPS - 1))
+
+
+def _when(dice: random.Random, longest: int = 8) -> dict[str, Any]:
+    return {"at": _at(dice), "sweeps": dice.randint(1, longest)}
+
+
+def _kube_refuses(dice: random.Random) -> Event:
+    verb = dice.choice(("update ", "patch ", "get ", ""))
+    noise = Noise(
+        system=System.KUBERNETES,
+        kinds=verb,
+        moment=Moment.BEFORE,
+        trouble=Trouble(status=dice.choice(REFUSALS)),
+        share=dice.choice((0.3, 0.7, 1.0)),
+    )
+    return Event(what="noise", **_when(dice), details={"noise": noise})
+
+
+def _kube_loses_answers(dice: random.Random) -> Event:
+    noise = Noise(
+        system=System.KUBERNETES,
+        kinds=dice.choice(("update ", "patch ", "")),
+        moment=dice.choice(tuple(Moment)),
+        trouble=dice.choice((Trouble(cut=True), Trouble(cut=True), Trouble(status=500))),
+        share=dice.choice((0.3, 0.7, 1.0)),
+    )
+    return Event(what="noise", **_when(dice), details={"noise": noise})
+
+
+def _kube_is_late(dice: random.Random) -> Event:
+    """One write is carried out (or not) and answered too late; more would only cost real time."""
+    noise = Noise(
+        system=System.KUBERNETES,
+        kinds=dice.choice(("update ", "patch ")),
+        moment=dice.choice(tuple(Moment)),
+        trouble=Trouble(seconds=dice.choice((0.01, 0.6))),
+        share=1.0,
+    )
+    return Event(what="noise", at=_at(dice), sweeps=1, details={"noise": noise})
+
+
+def _redis_is_down(dice: random.Random) -> Event:
+    noise = Noise(system=System.REDIS, kinds="", moment=Moment.BEFORE, trouble=Trouble(cut=True), share=1.0)
+    return Event(what="noise", **_when(dice, 6), details={"noise": noise})
+
+
+def _redis_loses_answers(dice: random.Random) -> Event:
+    kinds, moment = dice.choice(("EVAL", "XDEL", "HSET", "")), dice.choice(tuple(Moment))
+    share = dice.choice((0.2, 0.6))
+    noise = Noise(system=System.REDIS, kinds=kinds, moment=moment, trouble=Trouble(cut=True), share=share)
+    return Event(what="noise", **_when(dice), details={"noise": noise})
+
+
+def _slack_fails(dice: random.Random) -> Event:
+    trouble = dice.choice((Trouble(status=429), Trouble(status=500), Trouble(cut=True)))
+    share = dice.choice((0.4, 1.0))
+    noise = Noise(system=System.SLACK, kinds="chat.", moment=Moment.BEFORE, trouble=trouble, share=share)
+    return Event(what="noise", **_when(dice, 12), details={"noise": noise})
+
+
+def _slack_is_ambiguous(dice: random.Random) -> Event:
+    noise = Noise(system=System.SLACK, kinds="chat.", moment=Moment.AFTER, trouble=Trouble(cut=True), share=0.5)
+    return Event(what="noise", **_when(dice, 3), details={"noise": noise})
+
+
+def _prometheus_is(dice: random.Random) -> Event:
+    mood = dice.choice([mood for mood in Mood if mood is not Mood.WELL])
+    return Event(what="mood", **_when(dice, 12), details={"mood": mood})
+
+
+def _lasting(what: str, longest: int = 10) -> Callable[[random.Random], Event]:
+    return lambda dice: Event(what=what, **_when(dice, longest))
+
+
+def _once(what: str) -> Callable[[random.Random], Event]:
+    return lambda dice: Event(what=what, at=_at(dice))
+
+
+def _edit(dice: random.Random) -> Event:
+    how = dice.choice(("weights", "mirror", "timeout", "annotations", "home"))
+    return Event(what="edit", at=_at(dice), details={"how": how, "share": dice.choice((0, 30, 100))})
+
+
+def _failover(dice: random.Random) -> Event:
+    return Event(what="failover", at=_at(dice), details={"lost": dice.randint(1, 2)})
+
+
+MAKERS: Mapping[Callable[[random.Random], Event], int] = {
+    _kube_refuses: 4,
+    _kube_loses_answers: 4,
+    _kube_is_late: 1,
+    _redis_is_down: 2,
+    _redis_loses_answers: 2,
+    _once("wipe"): 1,
+    _failover: 2,
+    _slack_fails: 2,
+    _slack_is_ambiguous: 2,
+    _prometheus_is: 5,
+    _once("counters_restart"): 1,
+    _lasting("canary_fails_requests"): 3,
+    _lasting("canary_crashes"): 5,
+    _lasting("primary_crashes", 4): 3,
+    _lasting("canary_is_unready"): 3,
+    _lasting("primary_is_unready", 6): 2,
+    _lasting("upgrade_hangs", 20): 4,
+    _edit: 4,
+    _once("edit_image"): 1,
+    _once("restart_bot"): 3,
+    _lasting("bot_away", 25): 3,
+    _lasting("another_leads"): 2,
+    _once("abort"): 3,
+    _lasting("pause"): 1,
+    _once("click_again"): 2,
+    _once("click_late"): 2,
+    _lasting("nobody_answers", 20): 2,
+}

@@ -1,0 +1,52 @@
+"""Fault schedules: whatever goes wrong, whenever, in whatever order, no promise is broken.
+
+``make torture N=10000`` plays more of them; ``make torture SEED=17`` shows one and plays it again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.redis import Redis
+from tests.torture.play import play
+from tests.torture.schedule import MAKERS, SWEEPS, draw
+
+SCHEDULES, EACH = 320, 10
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with Redis(tmp_path_factory.mktemp("redis"), appendonly=False) as redis:
+        yield redis
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", range(0, SCHEDULES, EACH))
+def test_no_schedule_of_faults_breaks_a_promise(redis: Redis, tmp_path: Path, first: int) -> None:
+    broken = {seed: play(tmp_path, redis.port, draw(seed)) for seed in range(first, first + EACH)}
+
+    assert {seed: violations for seed, violations in broken.items() if violations} == {}
+
+
+def test_ci_plays_as_many_schedules_as_the_safety_page_says() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/safety.md").read_text(encoding="utf-8")
+
+    assert f"{SCHEDULES} schedules" in page
+
+
+def test_a_seed_is_always_the_same_schedule() -> None:
+    assert str(draw(17)) == str(draw(17))
+    assert str(draw(17)) != str(draw(18))
+
+
+def test_the_schedules_contain_everything_that_may_go_wrong() -> None:
+    events = [event for seed in range(SCHEDULES) for event in draw(seed).events]
+
+    dice = random.Random(0)  # noqa: S311  # no secret
+    assert {event.what for event in events} >= {maker(dice).what for maker in MAKERS}
+    assert all(0 <= event.at < SWEEPS for event in events)

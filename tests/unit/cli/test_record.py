@@ -1,0 +1,61 @@
+"""A rollout recorded from Prometheus, as the file that a replay reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.cli.record import Wanted, record
+from bot.cli.status import replayed
+from bot.rollout.errors import Refusal
+from bot.rollout.judge.replay import replay
+from bot.rollout.model import Entry, EntryKind, Phase
+from tests.builders import a_rollout, a_service, a_side_of
+from tests.fakes.metrics import FakeMetrics
+
+NOW = 1_750_003_600.0
+SIDES = {"default/reviews-v1": a_side_of(400, 1), "default/reviews-v2": a_side_of(100)}
+
+
+def recorded(**wanted: Any) -> list[dict[str, Any]]:
+    given = Wanted(**{"service": a_service(), "seconds": 3600.0, "version": None, "rollout": None, **wanted})
+    return [json.loads(line) for line in record(given, FakeMetrics(past=SIDES), NOW)]
+
+
+def story(*lines: tuple[float, EntryKind, str]) -> tuple[Entry, ...]:
+    return tuple(Entry(at=at, kind=kind, text=text) for at, kind, text in lines)
+
+
+def test_the_stages_are_those_of_the_story_and_the_primarys_past_comes_first() -> None:
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SHIFTING, stage=1)
+    past, *rows = recorded(
+        rollout=rollout, story=story((NOW - 300, EntryKind.STAGE, "shift 20: users 80 % primary, 20 % canary."))
+    )
+
+    assert len(past["history"]) == 240
+    assert (len(rows), [row["stage"] for row in rows]) == (40, ["mirror"] * 19 + [20] * 21)
+    assert rows[0]["canary"]["requests"] == 100
+    assert rows[0]["primary"]["buckets"]["+Inf"] == 400
+
+
+def test_it_ends_where_users_begin_to_return() -> None:
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.SWITCHING_BACK, stage=7)
+    back = story((NOW - 300, EntryKind.STAGE, "switchback 50: users 50 % primary, 50 % canary."))
+
+    assert recorded(rollout=rollout, story=back)[-1]["t"] == NOW - 300
+
+
+def test_what_was_recorded_can_be_replayed() -> None:
+    lines = [json.dumps(line) for line in recorded(version="v2", seconds=300.0)]
+    answers = list(replay(lines))
+
+    assert [answer["verdict"] for answer in answers[:-1]].count("watch") > 0
+    assert replayed(answers[0]).startswith("16:01:55  watch")
+    assert replayed(answers[-1]).startswith("not aborted; passed: ")
+
+
+def test_without_a_rollout_it_asks_for_the_version() -> None:
+    with pytest.raises(Refusal, match=r"has had no rollout: say which version .*`record reviews --version V`"):
+        recorded()

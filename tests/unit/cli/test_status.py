@@ -1,0 +1,31 @@
+"""What the shell says about freezes."""
+
+from __future__ import annotations
+
+from bot.cli.status import freezes, frozen
+from bot.rollout.freeze import ALL, Deed, FreezeLine
+from tests.builders import MAYA, OMAR, a_freeze
+
+NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC
+
+
+def test_a_freeze_is_a_line_of_the_status() -> None:
+    lines = frozen([a_freeze(ALL, since=NOON), a_freeze(since=NOON, until=NOON + 60)], NOON)
+
+    assert list(lines) == [
+        "All services are frozen since 12:00 UTC by U0MAYA, until somebody ends it: database migration.",
+        "reviews is frozen since 12:00 UTC by U0MAYA until 12:01 UTC: database migration.",
+    ]
+
+
+def test_the_history_says_who_froze_and_who_ended_it_newest_first() -> None:
+    freeze = a_freeze(since=NOON, until=NOON + 3600)
+    lines = [
+        FreezeLine(at=NOON, by=MAYA, deed=Deed.FROZE, freeze=freeze),
+        FreezeLine(at=NOON + 60, by=OMAR, deed=Deed.UNFROZE, freeze=freeze),
+    ]
+
+    assert list(freezes(lines)) == [
+        "2025-06-16 12:01 UTC  U0OMAR unfroze reviews (frozen by U0MAYA): database migration",
+        "2025-06-16 12:00 UTC  U0MAYA froze reviews until 2025-06-16 13:00 UTC: database migration",
+    ]

@@ -1,0 +1,205 @@
+"""Signs of life: for every rollout that is truly looked after, often enough, and for no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.controller.heartbeat import Heartbeat, Task
+from bot.rollout.errors import Fault
+from bot.rollout.model import Phase, Rollout, RolloutId
+from bot.rollout.sights import Sight
+from tests.builders import OMAR, a_rollout, a_sight
+from tests.fakes.clock import FakeClock
+from tests.fakes.mesh import InMemoryMesh
+from tests.unit.controller.test_controller import OUTAGE, Rig
+
+LIMIT = 120.0
+
+
+class Beating:
+    """A heart that has beaten for one rollout once, and twice more to be past its own first pause."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(1000.0)
+        self.mesh = InMemoryMesh(now=self.clock.now)
+        self.faults: list[str] = []
+        self.heart = Heartbeat(self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(fault.sentence))
+        self.rollout = replace(a_rollout(), phase=Phase.MIRRORING)
+        self.mesh.route(self.rollout.target, self.rollout.current.routes, self.rollout.id, self.rollout.recorded)
+        self.look()
+        self.look(after=LIMIT)
+
+    def look(self, rollout: Rollout | None = None, *, after: float = 0.0) -> int:
+        """Look; how often the heart beat for it."""
+        rollout = rollout or self.rollout
+        self.clock.advance(after)
+        before = self.mesh.beats
+        self.heart.after_look(rollout, a_sight(rollout))
+        return self.mesh.beats - before
+
+    def annotation(self) -> str:
+        return str(self.mesh.virtual_service()["metadata"]["annotations"]["canary-bot/heartbeat"])
+
+
+def test_a_heart_beats_three_times_within_the_limit_and_no_more() -> None:
+    beating = Beating()
+
+    beats = [beating.look(after=5.0) for _ in range(48)]
+
+    assert sum(beats) == 6
+    assert [index for index, beat in enumerate(beats, start=1) if beat] == [8, 16, 24, 32, 40, 48]
+
+
+def test_a_beat_touches_the_heartbeat_alone() -> None:
+    beating = Beating()
+    before = beating.mesh.virtual_service()
+
+    beating.look(after=40.0)
+
+    after = beating.mesh.virtual_service()
+    assert after["metadata"]["annotations"].pop("canary-bot/heartbeat") == str(int(beating.clock.now()))
+    before["metadata"]["annotations"].pop("canary-bot/heartbeat")
+    assert (after["spec"], after["metadata"]["annotations"]) == (before["spec"], before["metadata"]["annotations"])
+
+
+def test_a_look_that_did_not_see_the_cluster_is_no_sign_of_life() -> None:
+    beating = Beating()
+    beating.clock.advance(40.0)
+    before = beating.mesh.beats
+
+    beating.heart.after_look(beating.rollout, None)
+
+    assert beating.mesh.beats == before
+
+
+def test_a_conflict_is_left_to_the_next_look() -> None:
+    beating = Beating()
+    beating.mesh.conflicts = 1
+
+    assert [beating.look(after=40.0), beating.look(after=5.0)] == [0, 1]
+    assert beating.faults == []
+
+
+def test_a_fault_is_told_and_the_next_look_tries_again() -> None:
+    beating = Beating()
+    beating.mesh.outage = Fault("Kubernetes", "cannot be reached.")
+    beating.look(after=40.0)
+    beating.mesh.outage = None
+
+    assert beating.faults == ["cannot be reached."]
+    assert beating.look(after=5.0) == 1
+
+
+def test_a_clock_that_is_set_back_does_not_keep_the_heart_waiting() -> None:
+    beating = Beating()
+
+    assert beating.look(after=-3600.0) == 1
+
+
+def test_nothing_is_written_for_a_rollout_whose_marks_are_not_there() -> None:
+    beating = Beating()
+    stranger = replace(beating.rollout, id=RolloutId("r-2"))
+
+    assert beating.look(stranger) == 0
+
+
+def test_an_ended_rollout_has_no_heartbeat_and_is_forgotten() -> None:
+    beating = Beating()
+
+    assert beating.heart.knows(beating.rollout.id)
+    assert beating.look(replace(beating.rollout, phase=Phase.PROMOTED), after=40.0) == 0
+    assert not beating.heart.knows(beating.rollout.id)
+
+
+def test_a_thousand_rollouts_do_not_beat_all_at_once() -> None:
+    clock, tasks = FakeClock(1000.0), list[Task]()
+    heart = Heartbeat(InMemoryMesh(), clock, LIMIT, run=tasks.append)
+    rollouts = [replace(a_rollout(), id=RolloutId(f"r-{n:06x}"), phase=Phase.SHIFTING) for n in range(1000)]
+    counts = []
+    for _ in range(9):
+        tasks.clear()
+        for rollout in rollouts:
+            heart.after_look(rollout, a_sight(rollout))
+        counts.append(len(tasks))
+        clock.advance(10.0)
+
+    assert counts[0] == 1000
+    assert max(counts[1:]) < 350
+    assert sum(counts[1:5]) == sum(counts[5:9]) == 1000
+
+
+# In the controller
+
+
+def advanced_to(name: str) -> Rig:
+    rig = Rig()
+    rig.start()
+    rig.at(name)
+    return rig
+
+
+def beats_in_two_minutes(rig: Rig) -> int:
+    before = rig.mesh.beats
+    for _ in range(12):
+        rig.tick(10.0)
+    return rig.mesh.beats - before
+
+
+@pytest.mark.parametrize("stage", ["mirror", "shift 60", "upgrade", "bake"])
+def test_a_paused_rollout_is_looked_after(stage: str) -> None:
+    rig = advanced_to(stage)
+    rig.controller.pause("reviews", by=OMAR)
+
+    assert beats_in_two_minutes(rig) >= 3
+
+
+def test_a_rollout_that_waits_for_approval_or_holds_is_looked_after() -> None:
+    rig = advanced_to("mirror")
+    rig.metrics.outage = Fault("Prometheus", "cannot be reached.")
+
+    assert beats_in_two_minutes(rig) >= 3
+    assert rig.live().hold is not None
+
+
+def test_a_halted_rollout_is_looked_after() -> None:
+    rig = advanced_to("shift 100")
+    for _ in range(100):
+        rollout = rig.live()
+        if rollout.phase is Phase.HALTED:
+            break
+        if rollout.asked_at is not None:
+            rig.controller.approve("reviews", by=OMAR)
+        rig.workloads.fail("reviews-v1", "It crashes.")
+        rig.tick()
+
+    assert rig.live().phase is Phase.HALTED
+    assert beats_in_two_minutes(rig) >= 3
+
+
+def test_without_a_store_or_a_cluster_there_is_no_heartbeat() -> None:
+    rig = advanced_to("shift 60")
+    live = rig.store.live()
+    before = rig.mesh.beats
+
+    rig.workloads.outage = OUTAGE
+    for _ in range(12):
+        rig.tick(10.0)
+    rig.workloads.outage, rig.store.outage = None, Fault("Redis", "cannot be reached.")
+    for _ in range(12):
+        rig.clock.advance(10.0)
+        rig.controller.sweep(live)
+
+    assert rig.mesh.beats == before
+
+
+def test_a_sight_is_needed_not_a_good_one() -> None:
+    beating = Beating()
+    beating.clock.advance(40.0)
+    ill = Sight(routes=None, primary=a_sight(beating.rollout).primary, canary=a_sight(beating.rollout).canary)
+    before = beating.mesh.beats
+
+    beating.heart.after_look(beating.rollout, ill)
+
+    assert beating.mesh.beats == before + 1

@@ -1,0 +1,325 @@
+"""The watchdog's loop over ports in memory: when it acts, what it writes, and that it never fights a living bot."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from bot.controller.watchdog import LONGEST_PAUSE, Place, Watchdog, Witness
+from bot.rollout.errors import Contended, Fault
+from bot.rollout.model import ALL_CANARY, HOME, Routes
+from bot.rollout.sights import Deed
+from tests.builders import a_rollout, a_target, routes
+from tests.fakes.clock import FakeClock
+from tests.fakes.mesh import InMemoryMesh
+from tests.fakes.workloads import InMemoryWorkloads
+
+LIMIT = 120.0
+PLACE = ("default", "reviews")
+ROLLOUT, TARGET = a_rollout(), a_target()
+RECORDED = {"reviews": "reviews:1"}
+
+
+class Night:
+    """A cluster with a rollout at these routes, a watchdog, and a bot that gives a sign of life when told to."""
+
+    def __init__(self, live: Routes, *, watched: Place = PLACE) -> None:
+        self.wall, self.stopwatch = FakeClock(), FakeClock(0.0)
+        self.mesh = InMemoryMesh(now=self.wall.now)
+        self.workloads = InMemoryWorkloads()
+        self.workloads.deployments["reviews-v1"].images = dict(RECORDED)
+        self.mesh.route(TARGET, live, ROLLOUT.id, ROLLOUT.recorded)
+        self.mesh.written.clear()
+        self.acted: list[Deed] = []
+        self.left: list[str] = []
+        self.failed: list[str] = []
+        self.silences: list[float] = []
+        self.dog = self.another(watched)
+
+    def another(self, watched: Place = PLACE) -> Watchdog:
+        """A watchdog that has just started."""
+        return Watchdog(
+            places=[watched],
+            mesh=self.mesh,
+            workloads=self.workloads,
+            rescuer=self.mesh,
+            limit=LIMIT,
+            now=self.wall.now,
+            stopwatch=self.stopwatch.now,
+            witness=Witness(
+                looked=self.silences.extend,
+                acted=lambda _place, deed, _sentence: self.acted.append(deed),
+                left=lambda _place, sentence: self.left.append(sentence),
+                failed=lambda _place, fault: self.failed.append(fault.sentence),
+            ),
+        )
+
+    def passes(self, seconds: float, *, step: float = 1.0, beats_every: float = 0.0) -> None:
+        """Look after each step; a bot that lives beats now and then."""
+        for second in range(round(seconds / step)):
+            self.wall.advance(step)
+            self.stopwatch.advance(step)
+            if beats_every and second * step % beats_every == 0:
+                self.mesh.beat(TARGET, ROLLOUT.id)
+            self.dog.look()
+
+    @property
+    def routes(self) -> Routes | None:
+        return self.mesh.look(TARGET).routes
+
+    @property
+    def annotations(self) -> set[str]:
+        return set(self.mesh.virtual_service()["metadata"]["annotations"])
+
+
+def test_users_are_home_a_second_after_the_limit_and_not_before_it() -> None:
+    night = Night(routes(60))
+    night.dog.look()
+
+    night.passes(LIMIT - 1)
+    before = night.routes
+    night.passes(1)
+
+    assert (before, night.routes) == (routes(60), HOME)
+    assert night.acted == [Deed.HOME]
+
+
+def test_a_rescue_leaves_the_marks_says_when_and_why_and_posts_one_event() -> None:
+    night = Night(routes(60))
+
+    night.passes(LIMIT + 60)
+
+    names = ("rollout", "restore", "heartbeat", "watchdog")
+    assert night.annotations == {f"canary-bot/{name}" for name in names}
+    assert night.mesh.written == [HOME]
+    ((reason, sentence),) = night.mesh.events
+    assert reason == "BroughtHome"
+    assert "because nobody had looked after this rollout for 2 minutes." in sentence
+    rescue = night.mesh.look(TARGET).rescue
+    assert rescue is not None
+    assert (rescue.deed, rescue.silence) == (Deed.HOME, LIMIT)
+    assert night.mesh.look(TARGET).writer == "canary-bot-watchdog"
+
+
+def test_a_living_bot_is_never_disturbed_however_its_clock_runs() -> None:
+    night = Night(routes(60))
+
+    night.passes(600, beats_every=40)
+    night.wall.advance(-86_400)
+    night.passes(600, beats_every=40)
+    night.wall.advance(10 * 86_400)
+    night.passes(600, beats_every=40)
+
+    assert (night.routes, night.acted, night.mesh.events) == (routes(60), [], [])
+    assert max(night.silences) <= 40
+
+
+def test_a_watchdog_that_has_just_started_waits_a_whole_limit_however_old_the_heartbeat_looks() -> None:
+    night = Night(routes(60))
+    night.wall.advance(86_400)
+
+    night.passes(LIMIT)
+
+    assert night.routes == routes(60)
+    night.passes(1)
+    assert night.routes == HOME
+
+
+def test_a_beat_between_the_last_look_and_the_write_stops_it() -> None:
+    night = Night(routes(60))
+    night.passes(LIMIT)
+    night.mesh.conflicts = 1
+    night.passes(1)
+
+    assert (night.routes, night.acted, night.failed) == (routes(60), [], [])
+
+    night.mesh.beat(TARGET, ROLLOUT.id)
+    night.passes(LIMIT - 1)
+    assert night.routes == routes(60)
+
+
+def test_an_outage_of_the_api_server_makes_no_rollout_dead() -> None:
+    night = Night(routes(60))
+    night.passes(30)
+    night.mesh.outage = Fault("Kubernetes", "cannot be reached.")
+    night.passes(3600)
+    assert night.dog.trouble == "cannot be reached."
+    night.mesh.outage = None
+
+    night.passes(LIMIT - 30 - LONGEST_PAUSE)
+
+    assert (night.routes, night.dog.trouble) == (routes(60), "")
+
+
+def test_a_watchdog_that_was_frozen_listens_first() -> None:
+    night = Night(routes(60))
+    night.passes(30)
+
+    night.passes(3600, step=3600)
+
+    assert night.routes == routes(60)
+
+
+@pytest.mark.parametrize("live", [routes(0, mirror=True), routes(20), routes(60), ALL_CANARY])
+def test_before_the_upgrade_everyone_goes_home_and_no_copies_are_made(live: Routes) -> None:
+    night = Night(live)
+
+    night.passes(LIMIT + 5)
+
+    assert night.routes == HOME
+
+
+def test_a_primary_in_mid_upgrade_gets_nobody() -> None:
+    night = Night(ALL_CANARY)
+    night.workloads.deployments["reviews-v1"].images = {"reviews": "reviews:2"}
+    night.workloads.deployments["reviews-v1"].ready = 0
+
+    night.passes(LIMIT + 60)
+
+    assert (night.routes, night.acted) == (ALL_CANARY, [Deed.KEPT])
+    assert "canary-bot/watchdog" in night.annotations
+    assert [reason for reason, _ in night.mesh.events] == ["KeptOnCanary"]
+
+
+def test_once_the_primary_is_as_it_was_everyone_goes_home_after_all() -> None:
+    night = Night(ALL_CANARY)
+    primary = night.workloads.deployments["reviews-v1"]
+    primary.images = dict(RECORDED)
+    primary.stale = 1
+    night.passes(LIMIT + 5)
+    kept = night.routes
+
+    primary.stale = 0
+    night.passes(6)
+
+    assert (kept, night.routes, night.acted) == (ALL_CANARY, HOME, [Deed.KEPT, Deed.HOME])
+
+
+def test_users_of_an_upgraded_primary_at_half_are_brought_to_the_canary() -> None:
+    night = Night(routes(50))
+    night.workloads.deployments["reviews-v1"].images = {"reviews": "reviews:2"}
+
+    night.passes(LIMIT + 5)
+
+    assert (night.routes, night.acted) == (ALL_CANARY, [Deed.CANARY])
+
+
+def test_where_nothing_is_better_nothing_is_written_and_a_person_is_asked_for_once() -> None:
+    night = Night(routes(60))
+    for deployment in night.workloads.deployments.values():
+        deployment.ready = 0
+
+    night.passes(LIMIT + 300)
+
+    assert (night.routes, night.mesh.written) == (routes(60), [])
+    ((reason, sentence),) = night.mesh.events
+    assert reason == "LeftAsItIs"
+    assert sentence.endswith("A person is needed.")
+    assert "canary-bot/watchdog" not in night.annotations
+
+
+def test_it_goes_on_looking_and_helps_once_it_can() -> None:
+    night = Night(routes(60))
+    for deployment in night.workloads.deployments.values():
+        deployment.ready = 0
+    night.passes(LIMIT + 30)
+
+    night.workloads.deployments["reviews-v1"].ready = 1
+    night.passes(6)
+
+    assert night.routes == HOME
+
+
+def test_users_who_are_home_already_are_left_there_without_a_mark_so_that_the_bot_may_go_on() -> None:
+    night = Night(routes(0, mirror=True))
+    night.mesh.route(TARGET, HOME, ROLLOUT.id, ROLLOUT.recorded)
+    night.mesh.written.clear()
+    night.workloads.deployments["reviews-v1"].images = {"reviews": "reviews:2"}  # as when it bakes
+
+    night.passes(LIMIT + 60)
+
+    assert (night.mesh.written, night.acted) == ([], [])
+    assert [reason for reason, _ in night.mesh.events] == ["LeftAtHome"]
+    assert "canary-bot/watchdog" not in night.annotations
+
+
+def test_a_second_watchdog_finds_nothing_to_do_and_nothing_to_say() -> None:
+    night = Night(routes(60))
+    other = night.another()
+    for _ in range(round(LIMIT) + 60):
+        night.passes(1)
+        other.look()
+
+    assert night.mesh.written == [HOME]
+    assert len(night.mesh.events) == 1
+
+
+def test_without_marks_there_is_nothing_to_watch() -> None:
+    night = Night(routes(60))
+    night.mesh.release(TARGET, HOME, ROLLOUT.id)
+    night.mesh.written.clear()
+
+    night.passes(LIMIT * 3)
+
+    assert (night.silences, night.mesh.written, night.mesh.events) == ([], [], [])
+
+
+def test_a_virtual_service_that_is_not_there_is_no_trouble() -> None:
+    night = Night(routes(60), watched=("default", "ratings"))
+
+    night.passes(LIMIT * 2)
+
+    assert (night.dog.trouble, night.routes) == ("", routes(60))
+
+
+def test_damaged_marks_are_told_and_nothing_is_written() -> None:
+    night = Night(routes(60))
+    night.mesh.edit("maya", lambda vs: vs["metadata"]["annotations"].update({"canary-bot/restore": "{"}))
+
+    night.passes(LIMIT + 5)
+
+    assert night.mesh.written == []
+    assert "is damaged" in night.dog.trouble
+
+
+class Forbidding(InMemoryMesh):
+    """A cluster that lets the watchdog read, and nothing else."""
+
+    def rescue(self, *_: object) -> None:
+        raise Fault("Kubernetes", "Could not update VirtualService default/reviews: forbidden.")
+
+    def tell(self, *_: object) -> None:
+        raise Contended("Kubernetes", "Could not create Event: already exists.")
+
+
+def test_a_rescue_that_is_refused_is_told_and_tried_again_and_words_that_are_refused_stop_nothing() -> None:
+    night = Night(routes(60))
+    forbidding = Forbidding([night.mesh.virtual_service()])
+    night.mesh, night.dog = (
+        forbidding,
+        Watchdog(
+            places=[PLACE],
+            mesh=forbidding,
+            workloads=night.workloads,
+            rescuer=forbidding,
+            limit=LIMIT,
+            now=night.wall.now,
+            stopwatch=night.stopwatch.now,
+            witness=Witness(failed=lambda _place, fault: night.failed.append(fault.sentence)),
+        ),
+    )
+
+    night.passes(LIMIT + 3)
+
+    assert night.dog.trouble.endswith("forbidden.")
+    assert sum("forbidden" in sentence for sentence in night.failed) == 3
+    assert sum("already exists" in sentence for sentence in night.failed) == 1
+
+
+def test_silence_grows_look_by_look() -> None:
+    night = Night(routes(60))
+
+    night.passes(30)
+
+    assert all(later - earlier == 1 for earlier, later in pairwise(night.silences))

@@ -1,0 +1,34 @@
+"""The live state that a rollout begins from."""
+
+from __future__ import annotations
+
+from bot.rollout.model import Template
+from bot.rollout.preflight import ready_to_begin
+from bot.rollout.sights import Progress
+from tests.builders import a_side, a_target, routes
+
+
+def test_a_rollout_begins_only_at_home_with_both_sides_healthy() -> None:
+    stuck = a_side(progress=Progress.FAILED, ready=1, reason="Image cannot be pulled.")
+
+    reasons = ready_to_begin(a_target(), routes(20), "", a_side(Template.UPGRADED, wanted=0), stuck)
+
+    assert reasons == [
+        (
+            "The routes of reviews are 80/20; a rollout begins with all users on the primary. Set the weight of v1 to "
+            "100 and of v2 to 0, without a mirror."
+        ),
+        "reviews-v1 has no replicas; scale it up first.",
+        (
+            "reviews-v2 is not ready: 1 of 2 pods. Image cannot be pulled. "
+            "`kubectl rollout status deployment/reviews-v2` says what it waits for."
+        ),
+        "reviews-v1 is changing right now; try again when it is settled.",
+    ]
+    assert ready_to_begin(a_target(), routes(0), "", a_side(), a_side()) == []
+
+
+def test_trouble_that_was_told_in_detail_is_not_told_again() -> None:
+    paused = a_side(progress=Progress.FAILED, reason="reviews-v2 is paused.")
+
+    assert ready_to_begin(a_target(), routes(0), "", a_side(), paused, {"reviews-v2"}) == []

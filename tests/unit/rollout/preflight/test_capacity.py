@@ -1,0 +1,88 @@
+"""Whether either side has the pods for the users it will get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.rollout.preflight import Scene, examine
+from tests.builders import a_service
+from tests.surveys import a_deployment, a_survey
+
+
+def scene_of(primary: int, canary: int, *autoscalers: dict[str, Any], **service: Any) -> Scene:
+    deployments = (
+        a_deployment("reviews-v1", "v1", replicas=primary),
+        a_deployment("reviews-v2", "v2", replicas=canary),
+    )
+    return examine(a_service(**service), "v2", a_survey(deployments=deployments, autoscalers=autoscalers))
+
+
+def autoscaler(deployment: str, least: int, most: int) -> dict[str, Any]:
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
+        "minReplicas": least,
+        "maxReplicas": most,
+    }
+    return {"metadata": {"name": f"{deployment}-hpa", "namespace": "default"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("primary", "canary", "needs"),
+    [
+        (3, 3, None),
+        (3, 2, "3 for the mirror (100 %), 3 for 80 %, 3 for 100 %"),
+        (3, 1, "3 for the mirror (100 %), 2 for 40 %, 2 for 60 %, 3 for 80 %, 3 for 100 %"),
+        (1, 1, None),
+    ],
+)
+def test_the_canary_needs_pods_for_each_weight(primary: int, canary: int, needs: str | None) -> None:
+    warnings = scene_of(primary, canary).warnings
+
+    assert [f"it would need {needs}; nothing scales it." in warning for warning in warnings] == [True] * bool(needs)
+
+
+def test_a_mirror_of_some_methods_has_no_known_size() -> None:
+    (warning,) = scene_of(3, 2, mirror_methods=("GET",)).warnings
+
+    assert "it would need 3 for 80 %, 3 for 100 %;" in warning
+
+
+def test_an_autoscaler_of_the_canary_is_taken_into_account() -> None:
+    (grows,) = scene_of(3, 1, autoscaler("reviews-v2", 1, 3)).warnings
+    (stops,) = scene_of(3, 1, autoscaler("reviews-v2", 1, 2)).warnings
+
+    assert "its HPA may grow it to 3, but only after the users have come" in grows
+    assert "its HPA stops at 2" in stops
+    # A number set by hand would be undone by the HPA.
+    assert "Let HPA reviews-v2-hpa keep at least 3 (minReplicas, and maxReplicas where it is less) before" in grows
+
+
+def test_an_autoscaler_that_does_not_scale_is_told_in_its_own_words() -> None:
+    blind = autoscaler("reviews-v2", 2, 9)
+    said = "the HPA was unable to compute the replica count: no metrics returned"
+    blind["status"] = {"conditions": [{"type": "ScalingActive", "status": "False", "message": said}]}
+
+    (warning,) = scene_of(2, 2, blind).warnings
+
+    assert warning.startswith(f"HPA reviews-v2-hpa does not scale reviews-v2: {said}.")
+
+
+def test_an_autoscaler_that_may_shrink_the_idle_primary_is_told() -> None:
+    (warning,) = scene_of(3, 3, autoscaler("reviews-v1", 1, 9)).warnings
+
+    assert warning.startswith("HPA reviews-v1-hpa may shrink reviews-v1 from 3 to 1 pod while its users are on the")
+    assert scene_of(3, 3, autoscaler("reviews-v1", 3, 9)).problems == ()
+
+
+def test_an_autoscaler_whose_selector_fits_both_sides_averages_over_both() -> None:
+    deployments = (
+        a_deployment("reviews-v1", "v1", app="reviews"),
+        a_deployment("reviews-v2", "v2", app="reviews", track="canary"),
+    )
+    survey = a_survey(deployments=deployments, autoscalers=(autoscaler("reviews-v1", 2, 9),))
+
+    (warning,) = examine(a_service(), "v2", survey).warnings
+
+    assert warning.startswith("HPA reviews-v1-hpa counts the canary's pods as reviews-v1's")

@@ -1,0 +1,123 @@
+"""Whether Prometheus will be able to judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.rollout.figures import SideFigures
+from bot.rollout.preflight import Scene, Telemetry, Traffic, examine
+from bot.rollout.preflight.telemetry import apart, pace
+from bot.rollout.service import GateLimits, MetricsSource
+from tests.builders import a_service
+from tests.surveys import HEALTHY, a_survey
+
+GATEWAY = MetricsSource(source_workload="istio-ingressgateway")
+
+
+def scene_of(service: Any = None, **changes: Any) -> Scene:
+    return examine(service or a_service(metrics=GATEWAY), "v2", a_survey(), figures=replace(HEALTHY, **changes))
+
+
+def test_a_prometheus_that_sees_both_sides_is_nothing_to_speak_of() -> None:
+    assert scene_of().problems == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"failure": "Prometheus cannot be reached."}, "Nothing can be judged now: Prometheus cannot be reached."),
+        ({"skew": 42.0}, "Prometheus's clock is 42 s ahead of canary-bot's."),
+        ({"skew": -42.0}, "Prometheus's clock is 42 s behind canary-bot's."),
+        ({"skew": 4.0}, ""),
+        (
+            {"traffic": (), "reporters": frozenset(), "bounds": {}, "scraped": frozenset()},
+            "Prometheus has no request of reviews-v1.",
+        ),
+        (
+            {"traffic": (), "reporters": frozenset({"source"})},
+            "The requests of reviews-v1 are counted by source, and not by destination.",
+        ),
+        ({"traffic": (Traffic(source="x", requests=0),)}, "Nobody has called reviews-v1 in the last ten minutes."),
+        (
+            {"traffic": (Traffic(source="productpage-v1", requests=1200), Traffic(source="", requests=30))},
+            (
+                "None of the 1,230 requests of reviews-v1 in the last ten minutes came from istio-ingressgateway: "
+                "1,200 from productpage-v1, 30 from unknown."
+            ),
+        ),
+        ({"age": 95.0}, "The newest figures of reviews-v1 are 95 s old, with a scrape each 15 s."),
+        ({"age": 34.0}, ""),
+        (
+            {"scraped": HEALTHY.scraped - {"reviews-v2-1"}},
+            "Prometheus scrapes 1 of the 2 ready pods of reviews-v2 (not reviews-v2-1).",
+        ),
+        ({"scraped": frozenset()}, "Which pods are scraped is not known"),
+        (
+            {"bounds": {"reviews-v1": frozenset({100.0, 500.0}), "reviews-v2": frozenset({100.0, 250.0})}},
+            "reviews-v1 and reviews-v2 count latencies in different buckets (250, 500 ms on one side only).",
+        ),
+        ({"bounds": {}}, "Prometheus has no latency buckets of reviews-v1."),
+    ],
+)
+def test_what_would_keep_it_from_judging_is_told_and_stops_nothing(changes: dict[str, Any], said: str) -> None:
+    scene = scene_of(**changes)
+
+    assert scene.reasons == ()
+    assert [warning.startswith(said) for warning in scene.warnings] == [True] * bool(said)
+
+
+def test_no_buckets_are_missed_where_latency_is_not_judged() -> None:
+    assert scene_of(a_service(gates=GateLimits(latency=False)), bounds={}).problems == ()
+
+
+def test_a_stage_that_will_not_see_enough_requests_is_told_with_the_time_it_needs() -> None:
+    service = a_service(weights=(5, 50, 100), mirror_percent=50, mirror_seconds=300.0, stage_seconds=120.0)
+
+    (warning,) = scene_of(service, rate=0.5).warnings
+
+    assert warning.startswith(
+        "At 0.5 requests a second a stage does not see the 100 requests of a verdict in its time "
+        "(the mirror: about 75 in 300 s, and needs 400 s, 5 %: about 3 in 120 s, and needs 4000 s, "
+        "50 %: about 30 in 120 s, and needs 400 s, 100 %: about 60 in 120 s, and needs 200 s)."
+    )
+    assert scene_of(service, rate=50.0).problems == ()
+
+
+def test_grpc_is_always_post_so_a_mirror_of_reads_copies_nothing() -> None:
+    calls = (Traffic(source="istio-ingressgateway", requests=900, protocol="grpc"),)
+
+    (warning,) = scene_of(a_service(mirror_methods=("GET", "HEAD")), traffic=calls).warnings
+
+    assert warning.startswith(
+        "All requests of reviews-v1 are gRPC, which is always POST, and only GET, HEAD is mirrored."
+    )
+    assert scene_of(traffic=calls).problems == ()
+
+
+def test_writes_that_would_happen_twice_are_told_where_metrics_know_the_method() -> None:
+    writes = Traffic(source="istio-ingressgateway", requests=120, method="POST")
+    reads = Traffic(source="istio-ingressgateway", requests=880, method="GET")
+
+    (warning,) = scene_of(traffic=(writes, reads)).warnings
+
+    assert warning.startswith("12.0% of the requests of reviews-v1 in the last ten minutes were writes")
+    assert scene_of(a_service(mirror_methods=("GET",)), traffic=(writes, reads)).problems == ()
+
+
+def test_a_rate_is_told_from_rows_but_not_from_the_first_that_is_known() -> None:
+    born, row = SideFigures(requests=99_000, errors=0), SideFigures(requests=30, errors=0)
+
+    assert pace([None, born, row, None, row], 15.0) == 2.0
+    assert (pace([None, born], 15.0), pace([], 15.0)) == (None, None)
+
+
+def test_clocks_are_apart_only_where_no_time_in_between_explains_it() -> None:
+    assert [apart(theirs, 100.0, 103.0) for theirs in (None, 100.0, 103.0, 110.0, 90.0)] == [0, 0, 0, 7, -10]
+
+
+def test_nothing_is_said_of_figures_that_were_not_asked_for() -> None:
+    assert examine(a_service(), "v2", a_survey()).problems == ()
+    assert len(examine(a_service(), "v2", a_survey(), figures=Telemetry()).warnings) == 1

@@ -1,0 +1,192 @@
+"""When a rollout counts as left alone, and where its users are safe then: every case, and the laws over all of them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
+from bot.rollout.model import ALL_CANARY, HOME, RolloutId, Routes, Template
+from bot.rollout.sights import Deed, Progress, Rescue, SideSight
+from tests.builders import a_side, a_target, routes
+
+OWNER, OTHER = RolloutId("r-1"), RolloutId("r-2")
+TARGET = a_target()
+NOON = 1_750_000_000.0 // 86_400 * 86_400 + 12 * 3600
+
+AS_IT_WAS, UPGRADED, CHANGED = a_side(), a_side(Template.UPGRADED), a_side(None)
+GONE, MIXED = a_side(ready=0), a_side(stale=1)
+COMING_UP = a_side(progress=Progress.WAITING, ready=1)
+UPGRADED_GONE = a_side(Template.UPGRADED, ready=0)
+HANGING = a_side(Template.UPGRADED, ready=0, stale=2)  # the old pods answer until a new one is ready
+CHANGED_HANGING = a_side(None, ready=0, stale=2)
+READY = a_side()
+MIRROR = routes(0, mirror=True)
+
+
+# Silence
+
+
+def heard_at(*looks: tuple[float, str]) -> Heard:
+    heard = None
+    for at, beat in looks:
+        heard = hear(heard, OWNER, beat, at, longest=10.0)
+    assert heard is not None
+    return heard
+
+
+def test_silence_begins_at_the_first_sight_whatever_the_heartbeats_own_time() -> None:
+    assert heard_at((5000.0, "17")).silence == 0
+
+
+def test_silence_is_counted_while_the_heartbeat_stays_the_same() -> None:
+    assert heard_at((0.0, "17"), (1.0, "17"), (8.0, "17")).silence == 8
+
+
+@pytest.mark.parametrize("beat", ["18", "16", ""])
+def test_any_change_is_a_sign_of_life_also_of_a_clock_that_was_set_back(beat: str) -> None:
+    assert heard_at((0.0, "17"), (9.0, "17"), (10.0, beat)).silence == 0
+
+
+def test_another_rollout_is_listened_to_from_its_own_beginning() -> None:
+    heard = hear(heard_at((0.0, "17"), (9.0, "17")), OTHER, "17", 10.0, longest=10.0)
+
+    assert (heard.owner, heard.silence) == (OTHER, 0)
+
+
+def test_time_in_which_nobody_could_listen_is_no_silence() -> None:
+    an_outage_of_an_hour = heard_at((0.0, "17"), (1.0, "17"), (3601.0, "17"), (3602.0, "17"))
+
+    assert an_outage_of_an_hour.silence == 1 + 10 + 1
+
+
+# Where users are safe
+
+
+@pytest.mark.parametrize(
+    ("live", "primary", "canary", "safe"),
+    [
+        (MIRROR, AS_IT_WAS, READY, HOME),
+        (routes(60), AS_IT_WAS, READY, HOME),
+        (ALL_CANARY, AS_IT_WAS, READY, HOME),
+        (routes(60), AS_IT_WAS, GONE, HOME),
+        (routes(60), a_side(ready=1), READY, HOME),
+        # the primary is being upgraded, is upgraded, or is being restored
+        (ALL_CANARY, UPGRADED_GONE, READY, ALL_CANARY),
+        (ALL_CANARY, UPGRADED, READY, ALL_CANARY),
+        (ALL_CANARY, MIXED, READY, ALL_CANARY),
+        (ALL_CANARY, COMING_UP, READY, ALL_CANARY),
+        (routes(60), COMING_UP, READY, HOME),
+        (ALL_CANARY, COMING_UP, GONE, HOME),
+        (routes(50), UPGRADED, READY, ALL_CANARY),
+        (routes(50), CHANGED, READY, ALL_CANARY),
+        # users who are all on the primary are never given to a canary they were not on
+        (MIRROR, CHANGED, READY, HOME),
+        (HOME, UPGRADED, READY, HOME),
+        # any ready pod is better than none
+        (routes(60), GONE, READY, ALL_CANARY),
+        (MIRROR, GONE, READY, ALL_CANARY),
+        (ALL_CANARY, UPGRADED, GONE, HOME),
+        (ALL_CANARY, MIXED, GONE, HOME),
+        (ALL_CANARY, HANGING, GONE, HOME),
+        (routes(60), CHANGED_HANGING, GONE, HOME),
+        (routes(60), GONE, a_side(ready=0, stale=1), ALL_CANARY),
+        # and who answers at home may be older than what somebody has just deployed there
+        (MIRROR, CHANGED_HANGING, READY, HOME),
+        # neither is better
+        (ALL_CANARY, UPGRADED_GONE, GONE, None),
+        (routes(60), GONE, GONE, None),
+        # somebody wrote what no plan could have written
+        (None, AS_IT_WAS, READY, HOME),
+        (None, UPGRADED, READY, ALL_CANARY),
+    ],
+)
+def test_where_users_are_safe(live: Routes | None, primary: SideSight, canary: SideSight, safe: Routes | None) -> None:
+    assert safe_routes(live, primary, canary) == safe
+
+
+def test_a_relabelled_primary_is_not_in_its_old_subset_so_nobody_is_sent_there() -> None:
+    relabelled = a_side(Template.UPGRADED, elsewhere=2)
+    assert safe_routes(ALL_CANARY, relabelled, GONE) is None
+    assert safe_routes(ALL_CANARY, relabelled, READY) == ALL_CANARY
+    assert safe_routes(HOME, relabelled, READY) == ALL_CANARY
+    assert safe_routes(ALL_CANARY, a_side(stale=1, elsewhere=1), GONE) == HOME
+
+
+def test_the_old_pods_of_a_relabelled_primary_are_in_its_old_subset_while_its_new_ones_hang() -> None:
+    assert safe_routes(ALL_CANARY, HANGING, GONE) == HOME
+    assert safe_routes(ALL_CANARY, a_side(Template.UPGRADED, ready=1, stale=1, elsewhere=1), GONE) is None
+    assert safe_routes(ALL_CANARY, CHANGED_HANGING, GONE) == HOME
+
+
+LIVE = [HOME, MIRROR, routes(20), routes(50), ALL_CANARY, None]
+SIDES = [
+    a_side(t, ready=r, stale=o, elsewhere=e)
+    for t in (*Template, None)
+    for r in (0, 1, 2)
+    for o in (0, 1)
+    for e in range(r + o + 1)
+]
+
+
+def test_in_no_case_is_anybody_sent_to_a_side_that_is_not_ready_or_to_a_primary_in_mid_upgrade() -> None:
+    for live, primary, canary in product(LIVE, SIDES, SIDES):
+        safe = safe_routes(live, primary, canary)
+        if safe is None:
+            continue
+        assert safe in {HOME, ALL_CANARY}
+        assert (primary.at_home if safe == HOME else canary.answering) > 0
+        users_on_canary = live is None or live.canary > 0
+        as_it_was = primary.template is Template.RECORDED and primary.stale == 0
+        if safe == HOME and users_on_canary and canary.answering > 0:
+            assert as_it_was
+        if safe == ALL_CANARY and not users_on_canary:
+            assert primary.at_home == 0
+
+
+def test_what_is_safe_stays_safe_once_it_is_written() -> None:
+    for live, primary, canary in product(LIVE, SIDES, SIDES):
+        safe = safe_routes(live, primary, canary)
+        if safe is not None:
+            assert safe_routes(safe, primary, canary) == safe
+
+
+# What is said
+
+
+@pytest.mark.parametrize(
+    ("live", "safe", "done"),
+    [
+        (HOME, HOME, None),
+        (MIRROR, HOME, Deed.MIRROR),
+        (routes(60), HOME, Deed.HOME),
+        (None, HOME, Deed.HOME),
+        (ALL_CANARY, ALL_CANARY, Deed.KEPT),
+        (routes(50), ALL_CANARY, Deed.CANARY),
+    ],
+)
+def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: Deed | None) -> None:
+    assert deed(live, safe) == done
+
+
+@pytest.mark.parametrize(
+    ("done", "silence", "sentence"),
+    [
+        (Deed.HOME, 121.0, "The watchdog brought everyone back to reviews-v1 at 12:00 UTC, because nobody had looked"),
+        (Deed.MIRROR, 60.2, "The watchdog ended the copies to reviews-v2 at 12:00 UTC"),
+        (Deed.KEPT, 8.3, "The watchdog kept everyone on reviews-v2 at 12:00 UTC"),
+        (Deed.CANARY, 90.0, "The watchdog brought everyone to reviews-v2 at 12:00 UTC"),
+    ],
+)
+def test_a_rescue_is_told_in_a_sentence(done: Deed, silence: float, sentence: str) -> None:
+    said = told(Rescue(at=NOON, silence=silence, deed=done), TARGET)
+    spans = {121.0: "2 minutes.", 60.2: "1 minute.", 8.3: "8 seconds.", 90.0: "1.5 minutes."}
+
+    assert said.startswith(sentence)
+    assert said.endswith(f"because nobody had looked after this rollout for {spans[silence]}")
+
+
+def test_what_was_left_as_it_was_is_told_as_well() -> None:
+    assert left_alone(120.0, TARGET, at_home=True).endswith("All users are on reviews-v1, so nothing was changed.")
+    assert left_alone(120.0, TARGET, at_home=False).endswith("A person is needed.")

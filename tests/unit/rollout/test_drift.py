@@ -1,0 +1,344 @@
+"""Somebody else's changes: each kind is noticed with its author, and each choice does what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.rollout import drift, machine
+from bot.rollout.desired import ApplyTemplate, SetRoutes, next_action
+from bot.rollout.errors import Refusal
+from bot.rollout.figures import Verdict
+from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, Topology
+from bot.rollout.service import DriftRule, OnDrift
+from bot.rollout.sights import SideSight, Sight
+from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
+
+PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
+OTHER = RolloutId("r-2")
+NOON = 1_750_000_000.0  # 15:06:40 UTC
+
+
+def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: Any) -> Rollout:
+    """A rollout that is settled at a stage of its plan."""
+    target = a_target(topology, primary_uid="p-1", canary_uid="c-1")
+    rollout = a_rollout(a_service(), topology, target=target)
+    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
+    there = replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+    return replace(there, **changes)
+
+
+def edited(rollout: Rollout, **changes: Any) -> Sight:
+    """The mesh as kubectl left it."""
+    return a_sight(rollout, **{"routes": HOME, "writer": "kubectl-edit", "written_at": NOON, **changes})
+
+
+def said(entries: tuple[Entry, ...]) -> list[str]:
+    return [entry.text for entry in entries]
+
+
+# What is noticed
+
+
+def side(template: Template | None, images: dict[str, str], **changes: Any) -> SideSight:
+    return a_side(template, images=images, writer="helm", written_at=NOON, **changes)
+
+
+TWO_KINDS = {"reviews": frozenset({"sha256:" + "2" * 64, "sha256:" + "9" * 64})}
+CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "the shares": ("shift 40", {"routes": HOME}, "users 60/40 → 100/0"),
+    "the mirror": ("mirror", {"routes": HOME}, "copies to the canary on → off"),
+    "routes that no plan could write": (
+        "shift 40",
+        {"routes": None, "reason": "It has weights that are no whole percents."},
+        "users 60/40 → It has weights that are no whole percents",
+    ),
+    "the mark": ("shift 40", {"routes": routes(40), "owner": OTHER}, "the mark of the rollout r-1 → r-2"),
+    "our annotations": ("shift 40", {"routes": routes(40), "owner": None}, "the annotations canary-bot/* there → none"),
+    "a damaged record": ("shift 40", {"routes": routes(40), "marked": False}, "canary-bot/* there → none"),
+    "the primary's image": (
+        "shift 40",
+        {"routes": routes(40), "primary": side(None, {"reviews": "registry.example/reviews:9"})},
+        "image reviews:1 → reviews:9",
+    ),
+    "the primary's image in mid-upgrade": (
+        "upgrade",
+        {"routes": routes(100), "primary": side(None, {"reviews": "reviews:9"})},
+        "image reviews:2@sha256:222222222222 → reviews:9",
+    ),
+    "the canary's image": (
+        "shift 40",
+        {"routes": routes(40), "canary": side(None, {"reviews": "reviews:3"})},
+        "image reviews:2 → reviews:3",
+    ),
+    "the bits behind the canary's tag": (
+        "shift 40",
+        {"routes": routes(40), "canary": side(Template.RECORDED, {}, digests=TWO_KINDS)},
+        "what pods of reviews-v2 run sha256:222222222222 → sha256:999999999999",
+    ),
+    "another Deployment of the primary's name": (
+        "shift 40",
+        {"routes": routes(40), "primary": side(Template.RECORDED, {}, uid="p-2")},
+        "reviews-v1 the one this rollout began with → another of that name",
+    ),
+    "no Deployment any more": (
+        "shift 40",
+        {"routes": routes(40), "canary": side(None, {}, exists=False)},
+        "reviews-v2 there → none",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("stage", "changes", "diff"), CHANGES.values(), ids=CHANGES)
+def test_a_change_is_noticed_at_the_next_look_and_shown_as_a_diff(
+    stage: str, changes: dict[str, Any], diff: str
+) -> None:
+    rollout = at_stage(stage, asked_at=1.0, evidence=4)
+
+    held, entries = machine.look(rollout, edited(rollout, **changes), PASS, 500.0)
+
+    assert held.stage == rollout.stage
+    assert (held.hold and held.hold.cause, [entry.kind for entry in entries]) == (HoldCause.DRIFT, [EntryKind.ALERT])
+    assert diff in entries[0].text
+    assert (held.asked_at, held.evidence) == (None, 5), "an approval would have rested on something else"
+    assert machine.look(held, edited(rollout, **changes), PASS, 501.0) == (held, ()), "it is told once"
+
+
+def test_labels_that_tell_the_subsets_apart_are_watched_too() -> None:
+    rollout = at_stage("shift 40", Topology.RELABEL)
+
+    held, entries = machine.look(
+        rollout, edited(rollout, routes=routes(40), primary=side(None, {"reviews": OLD})), PASS, 1.0
+    )
+
+    assert held.drift
+    assert "labels of its pods version=v1 → others" in entries[0].text
+
+
+def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
+    rollout = at_stage("shift 40")
+
+    _, entries = machine.look(rollout, edited(rollout), PASS, 500.0)
+
+    assert " ".join(said(entries)) == (
+        "kubectl-edit changed VirtualService reviews at 15:06:40 UTC: users 60/40 → 100/0. "
+        "Restore writes ours again, Hold leaves theirs and waits, Abort takes all users back. "
+        "Without an answer within 10 minutes: hold."
+    )
+
+
+def test_whoever_took_the_mark_is_named_and_not_who_wrote_the_routes() -> None:
+    rollout = at_stage("shift 40")
+    sight = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
+
+    assert machine.look(rollout, sight, PASS, 1.0)[1][0].text.startswith("argo changed VirtualService reviews at")
+
+
+def test_two_objects_that_were_changed_are_two_sentences() -> None:
+    rollout = at_stage("shift 40")
+    sight = edited(rollout, primary=side(None, {"reviews": "reviews:9"}))
+
+    text = machine.look(rollout, sight, PASS, 1.0)[1][0].text
+
+    assert "kubectl-edit changed VirtualService reviews" in text
+    assert "helm changed Deployment reviews-v1 at 15:06:40 UTC: image reviews:1 → reviews:9." in text
+
+
+def test_before_the_routes_of_a_stage_are_written_those_of_the_one_before_are_no_drift() -> None:
+    rollout = at_stage("shift 40", settled_at=None)
+
+    assert drift.find(rollout, a_sight(rollout, routes=routes(20)), 1.0) == ()
+    assert drift.find(rollout, a_sight(rollout, routes=routes(70)), 1.0) != ()
+
+
+def test_the_upgrade_itself_is_no_drift() -> None:
+    rollout = at_stage("upgrade", settled_at=None)
+
+    for template in (Template.RECORDED, Template.UPGRADED):
+        assert drift.find(rollout, a_sight(rollout, primary=a_side(template)), 1.0) == ()
+
+
+def test_a_halt_lets_people_mend_the_primary_and_tells_of_routes_that_were_moved() -> None:
+    halted = at_stage("upgrade", phase=Phase.HALTED)
+
+    assert drift.find(halted, a_sight(halted, primary=a_side(None)), 1.0) == ()
+    assert machine.look(halted, edited(halted), PASS, 1.0)[0].drift is not None
+
+
+# What becomes of it
+
+
+def held_at(stage: str = "shift 40", **changes: Any) -> Rollout:
+    rollout = at_stage(stage, **changes)
+    return machine.look(rollout, edited(rollout), PASS, 0.0)[0]
+
+
+def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
+    held = held_at()
+    restored, entries = machine.restore(held, OMAR, 5.0)
+
+    assert said(entries) == ["Restoring at shift 40: users 100/0 → 60/40."]
+    assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), again=True)
+    seen, more = machine.look(restored, edited(held), PASS, 6.0)
+    assert (seen.drift, more) == (None, ()), "what is being written over is not told again"
+    settled, _ = machine.look(seen, a_sight(seen), PASS, 7.0)
+    assert (settled.settled_at, settled.restoring_at, settled.hold) == (7.0, None, None)
+
+
+def test_a_restore_that_does_not_get_through_is_told_again() -> None:
+    held = held_at()
+    restored, _ = machine.restore(held, OMAR, 5.0)
+
+    again, entries = machine.look(restored, edited(held), PASS, 5.0 + drift.RESTORING_SECONDS + 1)
+
+    assert again.drift
+    assert "Ours was restored once already, and kubectl-edit has changed it back." in entries[0].text
+
+
+def test_a_taken_mark_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
+    rollout = at_stage("shift 40")
+    taken = edited(rollout, routes=routes(40), owner=OTHER)
+    held, _ = machine.look(rollout, taken, PASS, 0.0)
+
+    assert next_action(rollout, taken) == SetRoutes(routes=routes(40))
+    restored, _ = machine.restore(held, OMAR, 1.0)
+    assert next_action(restored, taken) == SetRoutes(routes=routes(40), over=OTHER, again=True)
+    aborting, _ = machine.abort(held, OMAR, "because.", 1.0)
+    assert next_action(aborting, taken) == SetRoutes(routes=HOME, over=OTHER)
+
+
+def test_a_primarys_image_is_restored_while_it_has_no_users() -> None:
+    rollout = at_stage("shift 100")
+    foreign = edited(rollout, routes=routes(100), primary=side(None, {"reviews": "reviews:9"}))
+    held, _ = machine.look(rollout, foreign, PASS, 0.0)
+
+    restored, _ = machine.restore(held, OMAR, 1.0)
+
+    assert next_action(restored, foreign) == ApplyTemplate(template=Template.RECORDED)
+
+
+def test_a_primarys_image_is_not_touched_while_it_has_users() -> None:
+    rollout = at_stage("shift 40")
+    foreign = edited(rollout, routes=routes(40), primary=side(None, {"reviews": "reviews:9"}))
+    held, entries = machine.look(rollout, foreign, PASS, 0.0)
+
+    assert "Restore" not in entries[0].text
+    with pytest.raises(Refusal, match="Deployment reviews-v1 cannot be restored by canary-bot"):
+        machine.restore(held, OMAR, 1.0)
+    assert machine.leave(held, OMAR, 1.0)[0].drift is not None
+
+
+def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
+    held = held_at(drift_rule=DriftRule(on_timeout=OnDrift.ABORT))
+    left, entries = machine.leave(held, OMAR, 5.0)
+
+    assert said(entries) == [
+        "Theirs stays (users 60/40 → 100/0); the rollout waits until it is undone, restored or aborted."
+    ]
+    assert machine.look(left, edited(left), PASS, 99_999.0) == (left, ())
+    with pytest.raises(Refusal, match="holds with their change already"):
+        machine.leave(left, OMAR, 6.0)
+    assert machine.restore(left, OMAR, 7.0)[0].drift is None, "people may change their mind"
+
+
+def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
+    held = held_at()
+    going, entries = machine.look(held, a_sight(held), PASS, 90.0)
+
+    assert (going.drift, going.hold, going.settled_at) == (None, None, 90.0)
+    assert said(entries) == ["Going on at shift 40 after 90 s: the change is undone."]
+
+
+def test_another_change_on_top_is_told_as_well() -> None:
+    held, _ = machine.leave(held_at(), OMAR, 5.0)
+
+    again, entries = machine.look(held, edited(held, routes=routes(90)), PASS, 6.0)
+
+    assert again.drift
+    assert again.drift.left_by is None
+    assert "users 60/40 → 10/90" in entries[0].text
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (OnDrift.HOLD, "Nobody chose within 10 minutes. Theirs stays"),
+        (OnDrift.RESTORE, "Nobody chose within 10 minutes. Restoring at shift 40"),
+        (OnDrift.ABORT, "Aborted at shift 40: kubectl-edit changed VirtualService reviews"),
+    ],
+)
+def test_without_an_answer_the_services_rule_decides(rule: OnDrift, told: str) -> None:
+    held = held_at(drift_rule=DriftRule(on_timeout=rule))
+
+    assert machine.look(held, edited(held), PASS, 600.0) == (held, ())
+    decided, entries = machine.look(held, edited(held), PASS, 601.0)
+
+    assert entries[-1].text.startswith(told)
+    assert (decided.phase is Phase.ABORTING) == (rule is OnDrift.ABORT)
+    assert (decided.drift is None) == (rule is not OnDrift.HOLD)
+    if rule is OnDrift.HOLD:
+        assert machine.look(decided, edited(held), PASS, 99_999.0) == (decided, ()), "told once"
+
+
+def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fought_for_ever() -> None:
+    rollout = at_stage("shift 40", drift_rule=DriftRule(on_timeout=OnDrift.RESTORE))
+    texts = []
+    now = 0.0
+    for _ in range(drift.FLAPS + 2):  # Argo CD undoes what was restored, each time
+        sight = edited(rollout, writer="argocd-controller")
+        rollout, entries = machine.look(rollout, sight, PASS, now)
+        texts += said(entries)
+        now += 700.0
+        rollout, _ = machine.look(rollout, sight, PASS, now)
+        rollout, _ = machine.look(rollout, a_sight(rollout), PASS, now + 1)
+
+    assert "argocd-controller is Argo CD. Add to the Application: `ignoreDifferences:" in texts[0]
+    assert "changed it back" not in texts[0]
+    assert "Ours was restored 3 times already, and argocd-controller has changed it back." in texts[3]
+    assert texts[3].count("Without an answer within 10 minutes: hold.") == 1
+    assert len(rollout.overwritten) == drift.FLAPS
+
+
+def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
+    held = held_at()
+    restored, _ = machine.restore(held, OMAR, 1.0)
+    settled, _ = machine.look(restored, a_sight(restored), PASS, 2.0)
+
+    _, entries = machine.look(settled, edited(settled), PASS, 3.0)
+
+    assert "If kubectl-edit is a tool, make it leave the object alone while a rollout runs." in entries[0].text
+
+
+def test_bad_figures_abort_over_a_drift_that_nobody_has_answered() -> None:
+    held = held_at()
+
+    aborting, _ = machine.look(held, edited(held, routes=routes(70)), FAIL, 5.0)
+
+    assert (aborting.phase, aborting.drift) == (Phase.ABORTING, None)
+    assert next_action(aborting, edited(held, routes=routes(70))) == SetRoutes(routes=HOME)
+
+
+def test_nothing_is_to_be_decided_where_nobody_changed_anything() -> None:
+    rollout = at_stage("shift 40")
+
+    with pytest.raises(Refusal, match="Nothing to restore"):
+        machine.restore(rollout, OMAR, 1.0)
+    with pytest.raises(Refusal, match="Nobody else has changed anything"):
+        machine.leave(rollout, OMAR, 1.0)
+
+
+def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that_is_still_there() -> None:
+    rollout = at_stage("shift 40")
+    noticed, _ = machine.look(rollout, edited(rollout), PASS, 10.0)
+    blind, _ = machine.look(noticed, None, PASS, 20.0)
+
+    seen, told = machine.look(blind, edited(rollout), PASS, 30.0)
+    still, nothing = machine.look(seen, edited(rollout), PASS, 40.0)
+
+    assert blind.hold is not None
+    assert blind.hold.cause is HoldCause.CLUSTER
+    assert seen.hold == noticed.hold == still.hold
+    assert (seen.drift, nothing) == (noticed.drift, ())
+    assert said(told)[0].startswith("Holding at shift 40 again: kubectl-edit changed VirtualService reviews")

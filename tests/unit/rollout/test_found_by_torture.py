@@ -1,0 +1,209 @@
+"""What the fault schedules (``make torture``) found in the rules, each as the shortest story that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.rollout import machine
+from bot.rollout.desired import ApplyTemplate, SetRoutes, next_action
+from bot.rollout.figures import Verdict
+from bot.rollout.model import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
+from bot.rollout.plans import make_plan
+from bot.rollout.sights import Progress
+from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
+
+PASS = verdict(Verdict.PASS)
+
+
+def entered(name: str) -> Rollout:
+    """A rollout that has just entered a stage and was not seen there yet."""
+    rollout = a_rollout(a_service(approve=()))
+    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0)
+
+
+def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded() -> None:
+    stored = replace(entered("shift 100"), settled_at=0.0)  # a fail-over has lost that it went on to the upgrade
+    aborting, _ = machine.abort(stored, OMAR, "bad", now=10.0)
+    sight = a_sight(stored, primary=a_side(Template.UPGRADED))
+
+    after, entries = machine.look(aborting, sight, PASS, now=10.0)
+
+    assert (after.phase, after.current.name) == (Phase.ABORTING, "restore")
+    assert next_action(after, sight) == ApplyTemplate(template=Template.RECORDED)
+    assert [entry.text for entry in entries] == [
+        "reviews-v1 has the image of v2 already, so it is restored before any user returns to it."
+    ]
+
+
+def test_an_abort_that_knows_of_the_upgrade_is_told_nothing_new() -> None:
+    aborting, _ = machine.abort(entered("upgrade"), OMAR, "bad", now=10.0)
+    sight = a_sight(aborting, primary=a_side(Template.UPGRADED))
+
+    after, entries = machine.look(aborting, sight, PASS, now=10.0)
+
+    assert (after.current.name, entries) == ("restore", ())
+
+
+def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
+    rollout = entered("shift 20")
+    unwritten = a_sight(rollout, routes=routes(0, mirror=True))
+    early, nothing = machine.look(rollout, unwritten, PASS, now=machine.WRITE_SECONDS)
+    held, said = machine.look(early, unwritten, PASS, now=machine.WRITE_SECONDS + 1)
+    asked, alert = machine.look(held, unwritten, PASS, now=machine.WRITE_SECONDS + 2 + rollout.hold_patience)
+
+    assert (early.hold, nothing) == (None, ())
+    assert held.hold is not None
+    assert held.hold.cause is HoldCause.CLUSTER
+    assert [entry.text for entry in said] == [
+        "Holding at shift 20: reviews cannot be brought to what shift 20 wants; every look tries again."
+    ]
+    assert [entry.kind for entry in alert] == [EntryKind.ALERT]
+    assert asked.hold is not None
+    assert asked.hold.told
+
+
+def test_an_abort_that_cannot_be_written_is_told_as_well() -> None:
+    aborting, _ = machine.abort(entered("shift 20"), OMAR, "bad", now=0.0)
+
+    _, said = machine.look(aborting, a_sight(aborting, routes=routes(20)), PASS, now=machine.WRITE_SECONDS + 1)
+
+    assert [entry.kind for entry in said] == [EntryKind.HELD]
+
+
+def test_a_hold_for_an_unreadable_cluster_ends_when_it_is_read_though_the_stage_is_not_there_yet() -> None:
+    rollout = entered("upgrade")
+    blind, _ = machine.look(rollout, None, PASS, now=1.0)
+    waiting = a_sight(rollout, primary=a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1))
+
+    seen, said = machine.look(blind, waiting, PASS, now=5.0)
+
+    assert blind.hold is not None
+    assert seen.hold is None
+    assert [entry.text for entry in said] == ["Going on at upgrade after 4 s."]
+
+
+def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> None:
+    aborting, _ = machine.abort(entered("upgrade"), OMAR, "bad", now=0.0)
+    sight = a_sight(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
+    told: list[str] = []
+    for at, look in enumerate((sight, replace(sight, routes=HOME), replace(sight, routes=HOME, owner=None)) * 2):
+        aborting, entries = machine.look(aborting, look, PASS, now=float(at))
+        told += [entry.text for entry in entries if entry.kind is EntryKind.ENDED]
+
+    where = "all users are on reviews-v1, which still has the image of v2; put the old one back by hand"
+    assert told == [f"reviews v2 is aborted: {where}. bad"]
+
+
+def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored() -> None:
+    """Its Deployment was given the old template: the pods it still replaces are in the subset that has the users."""
+    relabel = a_rollout(a_service(approve=()), Topology.RELABEL)
+    back = next(i for i, stage in enumerate(relabel.plan) if stage.phase is Phase.SWITCHING_BACK)
+    aborting, _ = machine.abort(replace(relabel, phase=Phase.SWITCHING_BACK, stage=back), OMAR, "bad", now=0.0)
+    halfway = a_side(Template.RECORDED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
+    sight = a_sight(aborting, primary=halfway, canary=a_side(ready=0))
+
+    waiting, said = machine.look(aborting, sight, PASS, now=1.0)
+    left, _ = machine.look(aborting, replace(sight, primary=replace(halfway, stale=0, elsewhere=0)), PASS, now=1.0)
+
+    assert (aborting.current.name, waiting.current.name, said) == ("restore", "restore", ())
+    assert left.current.name == "return"
+
+
+def test_a_canary_that_comes_back_before_anybody_was_moved_keeps_the_users_until_the_primary_is_restored() -> None:
+    aborting, _ = machine.abort(entered("upgrade"), OMAR, "bad", now=0.0)
+    upgraded = a_sight(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
+    leaving, _ = machine.look(aborting, upgraded, PASS, now=1.0)
+    unwritten = a_sight(leaving, routes=ALL_CANARY, primary=a_side(Template.UPGRADED))
+
+    restoring, said = machine.look(leaving, unwritten, PASS, now=2.0)
+
+    assert (leaving.current.name, restoring.current.name) == ("return", "restore")
+    assert next_action(restoring, unwritten) == ApplyTemplate(template=Template.RECORDED)
+    assert [entry.text for entry in said] == [
+        "reviews-v2 is ready again and keeps the users, so reviews-v1 is restored before they return."
+    ]
+
+
+def test_a_canary_that_will_be_scaled_down_first_idles_for_the_drain_time() -> None:
+    def bakes(**changes: object) -> float:
+        plan = make_plan(a_service(**changes), Topology.PER_VERSION)
+        return next(stage.seconds for stage in plan if stage.name == "bake")
+
+    assert bakes(bake_seconds=0.0, scale_canary_down=True) == 30.0
+    assert bakes(bake_seconds=0.0, scale_canary_down=True, drain_seconds=90.0) == 90.0
+    assert bakes(bake_seconds=600.0, scale_canary_down=True) == 600.0
+    assert bakes(bake_seconds=0.0) == 0.0
+    assert a_rollout().plan[-3].routes != ALL_CANARY
+
+
+HANGING = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=0, stale=2)  # its old pods answer
+GONE = a_side(ready=0)
+
+
+@pytest.mark.parametrize("topology", Topology)
+@pytest.mark.parametrize("phase", [Phase.UPGRADING, Phase.HALTED])
+def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_pods(
+    phase: Phase, topology: Topology
+) -> None:
+    rollout = a_rollout(a_service(approve=()), topology)
+    place = next(place for place, stage in enumerate(rollout.plan) if stage.phase is Phase.UPGRADING)
+    stuck = replace(rollout, phase=phase, stage=place, since=0.0)
+    sight = a_sight(stuck, primary=HANGING, canary=GONE)
+
+    aborting, said = machine.look(stuck, sight, PASS, now=1.0)
+    restored = replace(sight, primary=a_side())
+    returning, _ = machine.look(aborting, restored, PASS, now=2.0)
+
+    assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
+    assert "100 % of the users are on" in said[0].text
+    assert next_action(aborting, sight) == ApplyTemplate(template=Template.RECORDED)
+    assert next_action(returning, restored) == SetRoutes(routes=HOME)
+
+
+def test_new_pods_of_a_relabelled_primary_serve_the_users_of_a_canary_that_is_gone() -> None:
+    relabel = a_rollout(a_service(approve=()), Topology.RELABEL)
+    place = next(place for place, stage in enumerate(relabel.plan) if stage.phase is Phase.UPGRADING)
+    upgrading = replace(relabel, phase=Phase.UPGRADING, stage=place, since=0.0)
+    halfway = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
+
+    going_on, said = machine.look(upgrading, a_sight(upgrading, primary=halfway, canary=GONE), PASS, now=1.0)
+
+    assert (going_on.phase, said) == (Phase.UPGRADING, ())
+
+
+def test_users_whom_older_pods_answer_while_a_deployment_by_hand_hangs_are_not_taken_for_stranded() -> None:
+    shifting = entered("shift 20")
+    hotfix = a_side(None, progress=Progress.WAITING, ready=0, stale=2)
+
+    held, said = machine.look(shifting, a_sight(shifting, primary=hotfix), PASS, now=1.0)
+
+    assert (held.phase, held.hold and held.hold.cause) == (Phase.SHIFTING, HoldCause.DRIFT)
+    assert "no ready pod" not in " ".join(entry.text for entry in said)
+
+
+def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary_is_being_restored() -> None:
+    aborting, _ = machine.abort(entered("upgrade"), OMAR, "bad", now=0.0)
+    restoring = a_side(Template.RECORDED, progress=Progress.WAITING, ready=0, stale=1)
+    sight = a_sight(aborting, primary=restoring, canary=GONE)
+
+    returning, said = machine.look(aborting, sight, PASS, now=1.0)
+
+    assert next_action(returning, sight) == SetRoutes(routes=HOME)
+    assert [entry.text for entry in said if entry.kind is EntryKind.ALERT] == [
+        "reviews-v2 has no ready pod, so users go to reviews-v1, which is still being restored."
+    ]
+
+
+def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the_routes_cannot_be_read() -> None:
+    mirroring = entered("mirror")
+    sight = a_sight(mirroring, routes=None, canary=GONE)
+
+    aborting, said = machine.look(mirroring, sight, PASS, now=1.0)
+
+    assert next_action(aborting, sight) == SetRoutes(routes=HOME)
+    assert said[0].text.startswith(
+        "Aborted at mirror: reviews-v2 has no ready pod, and the routes, which somebody edited, may send users there."
+    )

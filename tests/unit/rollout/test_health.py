@@ -1,0 +1,280 @@
+"""Pods as evidence: what condemns, what makes a rollout wait, what is only shown; and what a halt does about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.rollout import health, machine
+from bot.rollout.figures import Verdict
+from bot.rollout.incidents import Trouble
+from bot.rollout.model import HOME, EntryKind, Phase, Rollout, Template
+from bot.rollout.sights import Progress, Sight
+from tests.builders import a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
+
+PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE), verdict(Verdict.FAIL)
+
+
+def at_stage(name: str, **changes: Any) -> Rollout:
+    """A rollout with two pods a side, settled at a stage of its plan, whose pods had not been restarted by then."""
+    rollout = a_rollout(a_service(approve=()), target=a_target(primary_replicas=2, canary_replicas=2))
+    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
+    there = replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0, restarts={})
+    return replace(there, **changes)
+
+
+def trouble(pod: str = "reviews-v2-a", **changes: Any) -> Trouble:
+    return Trouble(pod=pod, container="reviews", **changes)
+
+
+OOM = trouble(restarts=1, ended="OOMKilled")
+LOOP = trouble(restarts=2, ended="Error", waiting="CrashLoopBackOff")
+ONCE = trouble(restarts=1, ended="Error")
+IMAGE = trouble(waiting="ImagePullBackOff")
+
+
+def canary_with(rollout: Rollout, *troubles: Trouble, **changes: Any) -> Sight:
+    return a_sight(rollout, canary=a_side(troubles=troubles, **changes))
+
+
+# Containers
+
+
+@pytest.mark.parametrize("stage", ["mirror", "shift 40", "upgrade"])
+@pytest.mark.parametrize(("one", "why"), [(OOM, "killed for lack of memory (OOMKilled)"), (LOOP, "in a crash loop")])
+def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_look(stage: str, one: Trouble, why: str) -> None:
+    rollout = at_stage(stage)
+
+    aborting, entries = machine.look(rollout, canary_with(rollout, one), PASS, 5.0)
+
+    assert aborting.phase is Phase.ABORTING
+    assert f"reviews-v2 was {why}".replace("was in", "is in") in entries[0].text
+
+
+def test_the_sentence_has_the_figures() -> None:
+    rollout = at_stage("shift 40")
+    sight = canary_with(rollout, LOOP, trouble("reviews-v2-b", restarts=3, ended="OOMKilled"))
+
+    (finding,) = health.findings(rollout, sight)
+
+    assert finding.sentence == (
+        "reviews-v2 is in a crash loop while it has 40 % of the users: "
+        "2 pods, 5 restarts of reviews since shift 40 began, the last for Error, OOMKilled."
+    )
+
+
+def test_three_restarts_in_one_stage_are_a_crash_loop_whatever_it_is_called_just_now() -> None:
+    rollout = at_stage("shift 40")
+    sight = canary_with(rollout, trouble(restarts=3, ended="Error"))
+
+    assert machine.look(rollout, sight, PASS, 5.0)[0].phase is Phase.ABORTING
+
+
+def test_one_restart_is_shown_and_keeps_nobody_waiting() -> None:
+    rollout = at_stage("shift 40")
+
+    left, _ = machine.look(rollout, canary_with(rollout, ONCE), PASS, 500.0)
+
+    assert left.current.name == "shift 60"
+    shown = [(one.gate, one.acts, one.value) for one in health.findings(rollout, canary_with(rollout, ONCE))]
+    assert shown == [("restarts", False, 1.0)]
+
+
+def test_two_restarts_make_the_rollout_wait() -> None:
+    rollout = at_stage("shift 40")
+    sight = canary_with(rollout, ONCE, trouble("reviews-v2-b", restarts=1))
+
+    held, entries = machine.look(rollout, sight, PASS, 500.0)
+
+    assert held.stage == rollout.stage
+    assert entries[0].text == (
+        "Holding at shift 40: reviews-v2 was restarted while it has 40 % of the users: "
+        "2 pods, 2 restarts of reviews since shift 40 began, the last for Error."
+    )
+
+
+def test_a_pod_that_cannot_pull_its_image_makes_the_rollout_wait() -> None:
+    rollout = at_stage("shift 40")
+
+    held, _ = machine.look(rollout, canary_with(rollout, IMAGE), PASS, 500.0)
+
+    assert held.hold
+    assert held.hold.sentence == "1 pod of reviews-v2 cannot start: ImagePullBackOff."
+
+
+def test_a_ready_pod_of_another_image_makes_the_rollout_wait_while_it_can_answer_users() -> None:
+    rollout = at_stage("shift 40")
+
+    held, _ = machine.look(rollout, canary_with(rollout, stale=1), PASS, 500.0)
+
+    assert held.hold
+    assert held.hold.sentence == (
+        "reviews-v2 has 1 ready pod of another image than its Deployment asks for, with 40 % of the users."
+    )
+    assert list(health.findings(at_stage("bake"), canary_with(at_stage("bake"), stale=1))) == []
+
+
+def test_what_happened_before_the_stage_is_not_held_against_it() -> None:
+    rollout = at_stage("shift 40", restarts=None)
+    sight = canary_with(rollout, OOM)
+
+    seen, entries = machine.look(rollout, sight, PASS, 5.0)
+    assert (seen.phase, entries, seen.restarts) == (Phase.SHIFTING, (), {"reviews-v2-a/reviews": 1})
+    again = canary_with(rollout, replace(OOM, restarts=2))
+    assert machine.look(seen, again, PASS, 6.0)[0].phase is Phase.ABORTING
+
+
+def test_each_stage_counts_from_its_own_beginning() -> None:
+    rollout = at_stage("shift 40")
+    left, _ = machine.look(rollout, canary_with(rollout, ONCE), PASS, 500.0)
+
+    assert left.restarts is None
+    assert machine.look(left, canary_with(left, ONCE), PASS, 501.0)[0].restarts == {"reviews-v2-a/reviews": 1}
+
+
+def test_a_side_that_receives_nothing_may_do_what_it_likes() -> None:
+    rollout = at_stage("switchback 100")
+
+    assert list(health.findings(rollout, canary_with(rollout, LOOP))) == []
+
+
+def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_nobody_there() -> None:
+    rollout = at_stage("shift 40")
+    sight = a_sight(rollout, primary=a_side(troubles=(trouble("reviews-v1-a", restarts=1, ended="OOMKilled"),)))
+
+    held, entries = machine.look(rollout, sight, PASS, 500.0)
+
+    assert held.stage == rollout.stage
+    assert "reviews-v1 was killed for lack of memory (OOMKilled) while it has 60 % of the users" in entries[0].text
+
+
+def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
+    rollout = at_stage("switchback 50")
+    sight = a_sight(rollout, primary=a_side(Template.UPGRADED, troubles=(replace(LOOP, pod="reviews-v1-a"),)))
+
+    aborting, _ = machine.look(rollout, sight, PASS, 5.0)
+
+    assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
+
+
+# Too few pods
+
+
+def looks(rollout: Rollout, sight: Sight, times: int, seconds: float = 10.0) -> tuple[Rollout, list[str]]:
+    texts: list[str] = []
+    for number in range(times):
+        rollout, entries = machine.look(rollout, sight, PASS, 200.0 + number * seconds)
+        texts += [entry.text for entry in entries]
+    return rollout, texts
+
+
+def test_fewer_ready_pods_than_the_share_needs_wait_at_once_and_abort_after_a_few_looks() -> None:
+    rollout = at_stage("shift 80")  # 80 % of what two pods carried needs both
+    short = canary_with(rollout, ready=1)
+
+    held, texts = looks(rollout, short, 2)
+    assert held.phase is Phase.SHIFTING
+    assert texts == ["Holding at shift 80: reviews-v2 has 1 of the 2 ready pods that 80 % of the users need."]
+    aborting, texts = looks(rollout, short, 3)
+    assert aborting.phase is Phase.ABORTING
+    assert "reviews-v2 has 1 of the 2 ready pods that 80 % of the users need (3 looks in a row, 20 s)." in texts[-1]
+
+
+def test_one_pod_is_enough_for_a_share_that_one_pod_can_carry() -> None:
+    rollout = at_stage("shift 40")
+
+    assert list(health.findings(rollout, canary_with(rollout, ready=1))) == []
+
+
+def test_looks_that_follow_each_other_at_once_are_one_and_a_recovery_begins_anew() -> None:
+    rollout = at_stage("shift 80")
+    short = canary_with(rollout, ready=1)
+
+    assert looks(rollout, short, 10, seconds=0.01)[0].phase is Phase.SHIFTING
+    twice, _ = looks(rollout, short, 2)
+    whole, _ = machine.look(twice, a_sight(twice), PASS, 230.0)
+    assert whole.shortage is None
+    assert looks(replace(whole, hold=None, stage=rollout.stage), short, 2)[0].phase is not Phase.ABORTING
+
+
+def test_a_shortage_condemns_nobody_while_the_other_side_could_not_serve_either() -> None:
+    rollout = at_stage("shift 80")
+    sight = a_sight(rollout, canary=a_side(ready=1), primary=a_side(ready=0, progress=Progress.WAITING))
+
+    assert all(one.verdict is Verdict.INCONCLUSIVE for one in health.findings(looks(rollout, sight, 1)[0], sight))
+
+
+def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:
+    rollout = at_stage("shift 80", settled_at=None)
+    sight = a_sight(rollout, routes=routes(60), canary=a_side(ready=1))
+
+    held, entries = machine.look(rollout, sight, PASS, 5.0)
+
+    assert held.hold
+    assert entries[0].text == ("Holding at shift 80: reviews-v2 has 1 of the 2 ready pods that 80 % of the users need.")
+
+
+# Nobody ready at all
+
+
+def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_of_them() -> None:
+    rollout = at_stage("shift 40")
+    sight = a_sight(rollout, primary=a_side(ready=0, wanted=0, progress=Progress.WAITING))
+
+    aborting, entries = machine.look(rollout, sight, PASS, 5.0)
+    waiting, more = machine.look(aborting, sight, PASS, 5.1)
+
+    assert "60 % of the users are on reviews-v1, which has no ready pod." in entries[0].text
+    assert (waiting.current.name, waiting.current.routes) == ("scale up", routes(100))
+    assert more[0].text == (
+        "reviews-v1 has 0 of the 2 ready pods that all users need, so it is scaled from 0 to 2 first. "
+        "Until then all users go to v2 (reviews-v2)."
+    )
+
+
+def test_nobody_is_the_first_to_meet_the_canary_by_accident() -> None:
+    rollout = at_stage("mirror")
+
+    assert health.stranded(rollout, a_sight(rollout, primary=a_side(ready=0))) == ""
+
+
+# Halted
+
+
+def halted() -> Rollout:
+    return at_stage("upgrade", phase=Phase.HALTED, reason="reviews-v1 could not be upgraded.")
+
+
+def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_it_is_good_again() -> None:
+    rollout = halted()
+    sight = a_sight(rollout, primary=a_side(Template.UPGRADED, ready=1, progress=Progress.FAILED))
+    said = []
+    for now, word in enumerate([PASS, FAIL, FAIL, INCONCLUSIVE, PASS, PASS]):
+        rollout, entries = machine.look(rollout, sight, word, float(now))
+        said += [(entry.kind, entry.text.split(":")[0]) for entry in entries]
+        assert rollout.phase is Phase.HALTED, "nothing moves by itself"
+
+    assert said == [
+        (EntryKind.ALERT, "Halted, and v2, which has all users, goes bad"),
+        (EntryKind.RESUMED, "Still halted; the figures of v2 are good again."),
+    ]
+
+
+def test_a_halt_is_left_when_the_users_have_no_ready_pod_and_the_other_side_has_some() -> None:
+    rollout = halted()
+    sight = a_sight(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=1))
+
+    aborting, _ = machine.look(rollout, sight, PASS, 5.0)
+    home, entries = machine.look(aborting, sight, PASS, 5.1)
+
+    assert (home.phase, home.current.routes) == (Phase.ABORTING, HOME)
+    assert entries[0].kind is EntryKind.ALERT
+
+
+def test_a_halt_with_nobody_ready_anywhere_stays_where_it_is() -> None:
+    rollout = halted()
+    sight = a_sight(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=0))
+
+    assert machine.look(rollout, sight, PASS, 5.0)[0].phase is Phase.HALTED

@@ -1,0 +1,368 @@
+"""Judging a live rollout, reading by reading: what is counted, when it is kept, and what it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.adapters.stored import dump_rollout, load_rollout
+from bot.rollout import trial
+from bot.rollout.figures import Figures, Judgement, SideFigures, Trial, Verdict
+from bot.rollout.judge.saved import load
+from bot.rollout.model import Phase, Rollout, Stage
+from bot.rollout.service import GateLimits, HardLimit, Measure, Unproven
+from tests.builders import a_rollout, a_service, a_side_of
+
+PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
+SCRAPE = 15.0
+
+
+def at(stage: str, seconds: float | None = None, **gates: object) -> Rollout:
+    """A rollout in a stage that was settled at 0, before anything was read."""
+    service = a_service(gates=GateLimits(**gates))  # type: ignore[arg-type]  # fields of the dataclass
+    rollout = a_rollout(service)
+    place = next(i for i, one in enumerate(rollout.plan) if one.name == stage)
+    plan: Sequence[Stage] = rollout.plan
+    if seconds is not None:
+        plan = [replace(one, seconds=seconds) if i == place else one for i, one in enumerate(plan)]
+    return replace(rollout, plan=tuple(plan), phase=rollout.plan[place].phase, stage=place, settled_at=0.0)
+
+
+def row(rollout: Rollout, end: float, canary: SideFigures | None, primary: SideFigures | None) -> Figures:
+    """What is read at ``end``; both sides were scraped just then unless they say otherwise."""
+    span = trial.span(rollout, end)
+    assert span is not None
+    sides = [
+        side if side is None or side.last is not None else replace(side, first=span[0], last=end)
+        for side in (canary, primary)
+    ]
+    return Figures(start=span[0], end=end, canary=sides[0], primary=sides[1])
+
+
+def judged(
+    rollout: Rollout, canary: SideFigures | None, primary: SideFigures | None, rows: int = 1, every: float = SCRAPE
+) -> tuple[Rollout, Judgement]:
+    """After so many more rows of these counts."""
+    judgement = Judgement(at=0.0, verdict=INCONCLUSIVE)
+    for _ in range(rows):
+        begun = rollout.trial.until if rollout.trial.until is not None else 0.0
+        judgement, kept = trial.weigh(rollout, row(rollout, begun + every, canary, primary))
+        rollout = replace(rollout, trial=kept, judgement=judgement)
+    return rollout, judgement
+
+
+GOOD, LIKEWISE = a_side_of(300, 1, slow=1), a_side_of(1200, 4, slow=4)
+
+
+# What is counted
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.lists(st.sampled_from([1.0, 2.0, 5.0, 10.0, 14.0, 40.0]), min_size=1, max_size=40))
+def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: list[float]) -> None:
+    rollout, now = at("shift 20"), 0.0
+    for seconds in steps:
+        now += seconds
+        begun = rollout.trial.until or 0.0
+        # A request a second on the canary, four on the primary, each with the half of a percent that fails.
+        sides = [a_side_of((now - begun) * rate, (now - begun) * rate * 0.005) for rate in (1.0, 4.0)]
+        judgement, kept = trial.weigh(rollout, row(rollout, now, sides[0], sides[1]))
+        assert judgement.figures is not None
+        assert judgement.figures.canary is not None
+        assert judgement.figures.canary.requests == pytest.approx(now)  # the open row is shown, too
+        rollout = replace(rollout, trial=kept)
+    until = rollout.trial.until
+    if until is not None:
+        totals = load(rollout.trial.judge).evidence.totals[0].tolist()
+        assert totals == pytest.approx([until, until * 0.005, 4 * until, 4 * until * 0.005])
+
+
+def test_a_row_is_kept_once_a_scrape_interval_has_passed_and_judged_anew_until_then() -> None:
+    rollout = at("shift 20")
+
+    early, kept = trial.weigh(rollout, row(rollout, 5.0, GOOD, LIKEWISE))
+    assert (kept.until, early.at) == (None, 5.0)
+    _, kept = trial.weigh(rollout, row(rollout, 15.0, GOOD, LIKEWISE))
+    assert kept.until == 15.0
+
+
+def test_a_reading_begins_where_the_last_kept_one_ended_however_long_ago() -> None:
+    rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE)
+
+    assert trial.span(rollout, 20.0) == (15.0, 20.0)
+    assert trial.span(rollout, 900.0) == (15.0, 900.0)
+    assert trial.span(rollout, 90_000.0) == (89_940.0, 90_000.0)  # beyond an hour it is no evidence any more
+    assert trial.span(rollout, 15.0) is None
+
+
+@pytest.mark.parametrize("phase", [Phase.ABORTING, Phase.PROMOTED, Phase.PREFLIGHT])
+def test_nothing_is_read_where_nothing_is_judged(phase: Phase) -> None:
+    assert trial.span(replace(at("shift 20"), phase=phase), 60.0) is None
+    assert trial.span(replace(at("shift 20"), settled_at=None), 60.0) is None
+
+
+def test_a_side_without_a_scrape_in_the_row_waits_and_is_counted_with_the_next() -> None:
+    rollout = at("shift 20")
+    silent = replace(a_side_of(0), first=10.0, last=10.0)
+    rollout, _ = judged(rollout, silent, LIKEWISE)
+    assert load(rollout.trial.judge).evidence.totals[0].tolist() == [0, 0, 0, 0]
+
+    rollout, _ = judged(rollout, a_side_of(600, 2), LIKEWISE)
+
+    assert load(rollout.trial.judge).evidence.totals[0].tolist() == [600, 2, 2400, 8]
+
+
+def test_a_prometheus_that_lost_its_past_does_not_make_old_requests_new() -> None:
+    rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=4)
+    forgetful = [replace(side, first=None, last=75.0) for side in (a_side_of(90_000, 40_000), a_side_of(90_000))]
+
+    after, judgement = judged(rollout, forgetful[0], forgetful[1])
+
+    assert judgement.verdict is not FAIL
+    assert load(after.trial.judge).evidence.totals[0].tolist() == load(rollout.trial.judge).evidence.totals[0].tolist()
+
+
+def test_a_canary_that_answers_for_the_first_time_is_counted_from_its_first_request() -> None:
+    rollout, _ = judged(at("mirror"), replace(a_side_of(290, 7), last=15.0), a_side_of(300))
+
+    assert load(rollout.trial.judge).evidence.totals[0].tolist() == [290, 7, 300, 0]
+
+
+# What it leads to
+
+
+def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
+    rollout, judgement = judged(at("shift 20"), a_side_of(300, 90), LIKEWISE, rows=2)
+    assert judgement.verdict is INCONCLUSIVE
+
+    rollout, judgement = judged(rollout, a_side_of(300, 90), LIKEWISE)
+
+    assert judgement.verdict is FAIL
+    assert judgement.sentence.startswith(
+        "Aborted after 45 s: reviews-v2 errors 30 % (270 of 900) against 0.33 % (12 of 3,600) on reviews-v1: at least"
+    )
+    assert [one.gate for one in judgement.findings if one.verdict is FAIL] == ["evidence", "errors"]
+
+
+def test_an_abort_does_not_wait_for_the_end_of_a_row() -> None:
+    rollout, _ = judged(at("shift 20"), a_side_of(300, 90), LIKEWISE, rows=2)
+
+    judgement, kept = trial.weigh(rollout, row(rollout, 35.0, a_side_of(100, 30), a_side_of(400, 1)))
+
+    assert (judgement.verdict, kept.until) == (FAIL, 35.0)
+
+
+def test_a_stage_may_end_early_only_on_evidence() -> None:
+    _, few = judged(at("shift 20", seconds=3600.0), GOOD, LIKEWISE, rows=3)
+    _, many = judged(at("shift 20", seconds=3600.0), GOOD, LIKEWISE, rows=40)
+
+    assert (few.verdict, few.proven) == (INCONCLUSIVE, False)
+    assert (many.verdict, many.proven) == (PASS, True)
+    assert "Shown to be below the limit" in many.sentence
+
+
+@pytest.mark.parametrize(("unproven", "verdict"), [(Unproven.GO_ON, PASS), (Unproven.HOLD, INCONCLUSIVE)])
+def test_a_stage_whose_time_is_up_is_not_called_proven(unproven: Unproven, verdict: Verdict) -> None:
+    _, judgement = judged(at("shift 20", seconds=45.0, unproven=unproven), GOOD, LIKEWISE, rows=3)
+
+    assert (judgement.verdict, judgement.proven) == (verdict, False)
+    assert judgement.sentence.startswith("Time is up; not proven: ")
+
+
+def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> None:
+    _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(300, 30), LIKEWISE, rows=2)
+
+    assert judgement.verdict is INCONCLUSIVE
+    assert "A person decides." in judgement.sentence
+
+
+def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_on() -> None:
+    past = Trial(before=a_side_of(36_000, 36, slow=36))
+    rollout = replace(at("mirror", seconds=60.0), trial=past)
+
+    early, before = judged(rollout, a_side_of(1200, 4, slow=200), a_side_of(1200, 4, slow=200), rows=2)
+    _, after = judged(early, a_side_of(1200, 4, slow=200), a_side_of(1200, 4, slow=200), rows=3)
+
+    assert (before.verdict, before.hold, before.ask) == (INCONCLUSIVE, True, False)
+    assert (after.verdict, after.hold, after.ask) == (INCONCLUSIVE, True, True)
+    for judgement in (before, after):
+        assert judgement.sentence.startswith("reviews-v1 itself is worse since copies are made: ")
+
+
+def test_too_few_requests_let_nobody_leave_a_stage_whose_time_is_up() -> None:
+    _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(9), a_side_of(36), rows=3)
+
+    assert judgement.verdict is INCONCLUSIVE
+    assert judgement.sentence == "reviews-v2 has answered 27 of the 100 requests needed."
+
+
+def test_when_both_sides_fail_it_holds_at_once_and_says_that_going_back_does_not_help() -> None:
+    rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=4)
+
+    _, judgement = judged(rollout, a_side_of(300, 60), a_side_of(1200, 240), rows=6)
+
+    assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
+    assert judgement.sentence.startswith("Both versions are failing: reviews-v2 errors 20 % ")
+    assert "Not blaming reviews-v2: going back would not help." in judgement.sentence
+
+
+def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None:
+    rollout, _ = judged(at("shift 20", seconds=0.0), GOOD, LIKEWISE, rows=4)
+
+    _, judgement = judged(rollout, GOOD, a_side_of(1200, 240), rows=4)
+
+    assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
+    assert judgement.sentence.endswith("reviews-v1 alone is failing: going back moves users to the worse side.")
+
+
+def test_a_hard_limit_says_more_than_evidence_that_is_still_gathering() -> None:
+    limit = HardLimit(name="error share", of=Measure.ERRORS, maximum=0.05)
+
+    _, judgement = judged(at("shift 20", limits=(limit,)), a_side_of(300, 90), LIKEWISE)
+
+    assert judgement.verdict is FAIL
+    assert judgement.sentence == "error share on reviews-v2 lately: 30 % of 300 requests; allowed 5 %."
+
+
+def test_silence_on_one_side_is_no_data_after_two_minutes_and_never_a_pass() -> None:
+    rollout, before = judged(at("shift 20", seconds=0.0), GOOD, LIKEWISE, rows=8)
+    assert before.verdict is PASS
+
+    _, judgement = judged(rollout, None, LIKEWISE, rows=8)
+
+    assert judgement.verdict is INCONCLUSIVE
+    assert judgement.sentence.startswith("No fresh metrics for 2 min.")
+
+
+@pytest.mark.parametrize("stage", ["shift 100", "upgrade"])
+def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str) -> None:
+    good, none = a_side_of(1500, 3), None
+
+    _, fine = judged(at(stage, seconds=0.0), good, none, rows=2)
+    _, broken = judged(at(stage, seconds=0.0), a_side_of(1500, 450), none, rows=3)
+
+    assert fine.verdict is PASS
+    assert fine.sentence == "reviews-v2 alone answers users: errors 0.2 % (6 of 3,000); at most 5 % are allowed."
+    assert broken.verdict is FAIL
+    assert "More than 5 % errors are never allowed." in broken.sentence
+
+
+def test_users_who_return_put_the_upgraded_primary_on_trial_with_a_clean_sheet() -> None:
+    forward, _ = judged(at("shift 80"), a_side_of(1200, 90), a_side_of(300, 1), rows=2)
+    assert load(forward.trial.judge).log_e > 0
+
+    back = replace(at("switchback 50"), trial=replace(forward.trial, until=0.0))
+    after, judgement = judged(back, a_side_of(700, 1), a_side_of(700, 1))
+
+    state = load(after.trial.judge)
+    assert (after.trial.subject, judgement.verdict) == ("reviews-v1", INCONCLUSIVE)
+    assert state.log_e <= 0
+    assert state.metrics == load(forward.trial.judge).metrics
+
+
+def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:
+    _, errors = judged(at("shift 20", errors=False), a_side_of(300, 300), LIKEWISE, rows=6)
+    _, latency = judged(at("shift 20", latency=False), a_side_of(300, 1, slow=300), LIKEWISE, rows=6)
+
+    assert FAIL not in (errors.verdict, latency.verdict)  # the ceiling is of errors, too
+    assert [one.gate for one in latency.findings] == ["evidence", "errors"]
+
+
+def test_it_says_how_long_it_will_take() -> None:
+    _, judgement = judged(at("shift 20"), GOOD, LIKEWISE, rows=2)
+
+    assert judgement.forecast.startswith("At this traffic a canary with 5x the errors would take about ")
+
+
+def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() -> None:
+    history = [a_side_of(1200, 4, slow=6)] * 240
+
+    begun = trial.opened(GateLimits(), history)
+
+    assert [metric.bound for metric in load(begun.judge).metrics] == [None, 100.0]
+    assert begun.before is not None
+    assert (begun.before.requests, begun.before.errors) == (288_000, 960)
+    assert trial.opened(GateLimits(), ()).before is None
+
+
+def test_a_look_without_a_reading_says_what_the_last_one_of_the_stage_said() -> None:
+    rollout, judgement = judged(at("shift 20"), GOOD, LIKEWISE)
+
+    assert trial.unread(rollout, 16.0) == judgement
+    assert trial.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence.startswith("Warming up")
+    assert trial.unread(at("shift 20"), 1.0).verdict is INCONCLUSIVE
+
+
+def counts() -> Iterator[tuple[SideFigures | None, SideFigures | None]]:
+    yield from [(GOOD, LIKEWISE), (None, LIKEWISE), (a_side_of(300, 90), LIKEWISE), (GOOD, None), (GOOD, LIKEWISE)]
+
+
+def test_a_restart_between_any_two_looks_changes_no_verdict() -> None:
+    one = two = at("shift 20")
+    for canary, primary in counts():
+        one, first = judged(one, canary, primary)
+        two = load_rollout(dump_rollout(two))
+        two, second = judged(two, canary, primary)
+        assert first == second
+
+
+def test_a_stage_with_nobody_to_compare_with_may_end_early_only_after_one_that_was_proven() -> None:
+    proven, _ = judged(at("shift 80", seconds=3600.0), a_side_of(1200, 4), a_side_of(300, 1), rows=40)
+    assert proven.trial.shown
+
+    _, after_proof = judged(replace(at("shift 100"), trial=proven.trial), a_side_of(1500, 1), None, rows=5)
+    _, without = judged(at("shift 100"), a_side_of(1500, 1), None, rows=5)
+
+    assert (after_proof.proven, without.proven) == (True, False)
+
+
+def test_nobody_is_sent_on_to_a_side_that_was_above_the_ceiling_in_this_very_stage() -> None:
+    before, _ = judged(at("shift 20", seconds=0.0), a_side_of(3000), a_side_of(12_000), rows=4)
+    stage = replace(at("shift 40", seconds=0.0), trial=before.trial)
+
+    _, both = judged(stage, a_side_of(100, 20), a_side_of(150, 30), rows=1)
+    _, canary = judged(stage, a_side_of(100, 8), a_side_of(150), rows=1)
+
+    assert (both.verdict, both.hold) == (INCONCLUSIVE, True)
+    assert both.sentence.startswith("Both versions are failing: reviews-v2 errors 20 % (20 of 100) in this stage")
+    assert canary.verdict is not PASS
+
+
+@pytest.mark.parametrize("stage", ["shift 20", "shift 100"])
+def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> None:
+    good, before = judged(at(stage, seconds=0.0), GOOD, LIKEWISE, rows=4)
+    assert before.verdict is PASS
+
+    empty = Figures(start=60.0, end=65.0, primary=None, canary=None)
+    blind, _ = trial.weigh(good, empty)
+    unscraped = replace(a_side_of(0), first=60.0, last=60.0)
+    waiting, _ = trial.weigh(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
+
+    assert blind.verdict is INCONCLUSIVE
+    assert blind.sentence.startswith("Prometheus knows nothing of reviews-v2 right now.")
+    assert waiting.verdict is PASS
+
+
+@pytest.mark.parametrize("stage", ["shift 20", "shift 100"])
+def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) -> None:
+    doubtful, before = judged(at(stage, seconds=0.0), a_side_of(300, 30), a_side_of(300, 1), rows=2)
+
+    blind, _ = trial.weigh(doubtful, Figures(start=30.0, end=35.0, primary=None, canary=None))
+
+    assert (before.verdict, before.ask) == (INCONCLUSIVE, True)
+    assert (blind.verdict, blind.ask) == (INCONCLUSIVE, False)
+    assert blind.sentence.startswith("Prometheus knows nothing of reviews-v2 right now. Before: ")
+
+
+def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on_it() -> None:
+    rollout, before = judged(at("shift 80", seconds=3600.0), a_side_of(1200, 4), a_side_of(300, 1), rows=40)
+    until = rollout.trial.until
+    assert until is not None
+
+    judgement, kept = trial.weigh(rollout, row(rollout, until + 5.0, a_side_of(400, 1), a_side_of(100)))
+
+    assert (before.proven, judgement.proven, kept.shown, kept.until) == (True, True, True, until)
