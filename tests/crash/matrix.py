@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sandbox.wire import Moment
-from tests.crash.world import Trap
+from tests.crash.world import BEAT, ROUTE, Trap
 
 SAVE = "EVAL"  # a script of the store's: the rollout, its story and its letters, at once
 FILE = "SADD"  # what the index needs before a save: whose rollouts and whose letters there are
 LOAD = "GET"
-LOOK, ROUTE = "get VirtualService", "update VirtualService"  # the read that a write is built on, and the write
+LOOK = "get VirtualService"  # the read that a write of routes is built on
 READ, PATCH = "get Deployment", "patch Deployment"
 SCALE = "patch Deployment/scale"
 JUDGE = "query"
@@ -31,7 +31,7 @@ RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *TOLD), **HOME}
 MATRIX: Mapping[str, Stages] = {
     "promote": {
         "preflight": ("list Deployment", "list Pod", "create SelfSubjectAccessReview", JUDGE, FILE),
-        "mirror": (*JUDGED, NOTE_TRY, NOTE_CARD, *TOLD),
+        "mirror": (*JUDGED, BEAT, NOTE_TRY, NOTE_CARD, *TOLD),
         "shift 50": (*JUDGED, *TOLD),
         "shift 100": (*JUDGED, *TOLD),
         "upgrade": (SAVE, FILE, LOAD, READ, PATCH, *TOLD),

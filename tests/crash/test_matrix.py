@@ -17,7 +17,7 @@ from tests.crash.bots import BotServer
 from tests.crash.grid import Grid
 from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, TOLD, cells, traps
 from tests.crash.stories import STORIES
-from tests.crash.world import Trap
+from tests.crash.world import BEAT, Trap
 
 pytestmark = pytest.mark.sandbox
 
@@ -27,9 +27,10 @@ ANY_TIME = {
     NOTE_TRY,
     NOTE_CARD,
     FILE,
+    BEAT,
     "EVAL lease",
     *TOLD,
-}  # requests whose stage depends on how busy the machine is
+}  # requests whose stage depends on the clock, or on how busy the machine is
 WRITES = ("update ", "patch ", "create ", "EVAL", "SADD", *ANY_TIME)
 
 
