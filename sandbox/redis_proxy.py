@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 from sandbox.serving import Loop, stop_listening
 from sandbox.wire import Moment, Request, System, Wire
 

@@ -7,7 +7,8 @@ import threading
 import time
 from typing import Self
 
-from sandbox.processes import Program, answers, fetch, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, answers, fetch
 from sandbox.world import World
 
 POLL_SECONDS = 0.1

@@ -22,7 +22,8 @@ from sandbox.kube.server import KubeApi
 from sandbox.mesh.mesh import Mesh
 from sandbox.mesh.users import Ledger, Users
 from sandbox.people import CHANNEL
-from sandbox.processes import Program, answers, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, answers
 from sandbox.prometheus import Prometheus
 from sandbox.redis import Redis
 from sandbox.slack.server import Slack

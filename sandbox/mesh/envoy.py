@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.mesh.objects import JsonObject, JsonObjects
 from sandbox.mesh.xds import ROUTE_CONFIGURATION, TYPES, View, assignments, clusters, route_configuration
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 
 STAT_PREFIX = "gateway"
 FILTERS = f"{TYPES}.extensions.filters"

@@ -22,7 +22,8 @@ from sandbox.mesh.metrics import (
 from sandbox.mesh.objects import JsonObject, Pod, Service
 from sandbox.mesh.tally import Tally
 from sandbox.mesh.xds import View
-from sandbox.processes import LOOPBACK, Program, answers, fetch, find_program, free_port
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.processes import Program, answers, fetch, find_program
 
 ACCESS_LOG_FLUSH_MS = 100  # Envoy's default of ten seconds would make the source's figures old
 

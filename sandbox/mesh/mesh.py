@@ -24,7 +24,7 @@ from sandbox.mesh.objects import JsonObject, Pod, Store, pod_of, service_of
 from sandbox.mesh.pods import PodServers
 from sandbox.mesh.tally import Tally
 from sandbox.mesh.xds import Endpoint, View
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 from sandbox.serving import Listener, Loop
 
 KINDS = frozenset({"Pod", "Service", "VirtualService", "DestinationRule", "Gateway"})

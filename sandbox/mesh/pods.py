@@ -27,7 +27,7 @@ from sandbox.mesh.metrics import (
 )
 from sandbox.mesh.objects import Pod, Service
 from sandbox.mesh.tally import Tally
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 from sandbox.serving import Listener
 
 PodKey = tuple[str, str]  # namespace, name

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sandbox.mesh.objects import JsonObject, JsonObjects, Pod, Service, fqdn, is_subset
 from sandbox.mesh.routes import cluster_name, is_catch_all, routes_of
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 
 ROUTE_CONFIGURATION = "gateway"
 GATEWAY_LABELS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}

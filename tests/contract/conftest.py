@@ -16,11 +16,11 @@ from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_link import connect
 from bot.adapters.redis_store import RedisStore
 from bot.controller.ports import Outbox, Store
-from sandbox.processes import Program, find_program, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, find_program
 from tests.fakes.store import InMemoryStore
 
 SLOTS = 16_384
-FIRST_HANDED_OUT = 32_768  # Linux's ephemeral ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +83,8 @@ def _await_slots(node: Client, seconds: float = 10.0) -> None:
         pause.wait(0.02)
 
 
-def bus_free_port() -> int:
-    """A free port for a node of a cluster, which listens 10,000 above it too: not where the kernel hands ports out."""
-    return next(port for port in iter(free_port, None) if port < FIRST_HANDED_OUT - 10_000)
-
-
 def _serving(scheme: str, directory: Path, *options: str) -> Iterator[Server]:
-    port = bus_free_port()
+    port = free_port(bus=True)
     with Client(port=port, decode_responses=True) as client:
         argv = [find_program("redis-server"), "--port", str(port), "--dir", str(directory), "--save", "", *options]
         program = Program(argv, log=directory / "redis.log", ready=lambda: answers_ping(client)).start()

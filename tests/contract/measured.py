@@ -14,7 +14,8 @@ from pathlib import Path
 
 from bot.rollout.figures import SideFigures
 from bot.rollout.preflight import Callers, Telemetry, Traffic
-from sandbox.processes import LOOPBACK, Program, answers, find_program, free_port
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.processes import Program, answers, find_program
 
 NOW = 1_750_000_000
 SCRAPE = 15

@@ -15,7 +15,8 @@ from redis.retry import Retry
 
 from bot.adapters.redis_link import EXPECTED, connect
 from bot.rollout.errors import Fault, Refusal
-from sandbox.processes import Program, find_program, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, find_program
 from tests.contract.conftest import Server, answers_ping
 
 # One process of ours: joins the embedded server, leaves its name, and stays until its input ends.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
 from tests.crash.world import Place, Trap, World

@@ -16,8 +16,9 @@ from typing import Any
 from redis import Redis as Client
 from redis.crc import key_slot
 
-from sandbox.processes import LOOPBACK, Program, find_program
-from tests.contract.conftest import SLOTS, answers_ping, bus_free_port
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.processes import Program, find_program
+from tests.contract.conftest import SLOTS, answers_ping
 
 SOON = 20.0  # seconds every step here may take at the most
 NODE_TIMEOUT = 800  # milliseconds until a silent node is suspected
@@ -118,7 +119,7 @@ def cluster(directory: Path, key: str) -> Iterator[Set]:
 
 def _node(stack: ExitStack, directory: Path, *options: str) -> Node:
     directory.mkdir()
-    port = bus_free_port()
+    port = free_port(bus=True)
     argv = [find_program("redis-server"), "--port", str(port), "--bind", LOOPBACK, "--dir", str(directory)]
     argv += ["--save", "", "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0", *options]
     return _started(stack, directory, port, argv)
@@ -126,7 +127,7 @@ def _node(stack: ExitStack, directory: Path, *options: str) -> Node:
 
 def _sentinel(stack: ExitStack, directory: Path, master: int) -> Node:
     directory.mkdir()
-    port = bus_free_port()
+    port = free_port(bus=True)
     settings = directory / "sentinel.conf"
     settings.write_text(
         f"port {port}\nbind {LOOPBACK}\ndir {directory}\n"

@@ -15,7 +15,8 @@ from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.people import CHANNEL, MAYA
-from sandbox.processes import Program, answers, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, answers
 from sandbox.redis import Redis
 from sandbox.slack.server import Slack
 

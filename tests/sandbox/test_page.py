@@ -13,7 +13,8 @@ from slack_sdk import WebClient
 
 from bot.rollout import machine
 from bot.slack.cards import card
-from sandbox.processes import Program, answers, fetch, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, answers, fetch
 from sandbox.slack import Slack
 from tests.builders import a_rollout
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 import pytest
 from aiohttp import web
 
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 from sandbox.redis_proxy import RedisProxy
 from sandbox.serving import Serving
 

@@ -14,7 +14,8 @@ from bot.rollout.model import PodTemplate, RolloutId, Routes
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
-from sandbox.processes import Program, answers, fetch, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Program, answers, fetch
 from sandbox.recorder import routes_of
 from tests.builders import a_target
 

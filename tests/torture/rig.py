@@ -36,7 +36,7 @@ from bot.slack.courier import Courier
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures, Traffic
 from sandbox.kube.server import KubeApi
-from sandbox.processes import LOOPBACK
+from sandbox.ports import LOOPBACK
 from sandbox.redis_proxy import RedisProxy
 from sandbox.referee import Referee
 from sandbox.sides import rates
