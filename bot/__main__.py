@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -36,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read_settings(environment(), Path(".env"))
         if arguments.run in {_run, _watchdog}:
             logs.configure(settings.log_format, settings.log_level)
-        else:  # standard output is the answer there
-            logs.configure(settings.log_format, settings.log_level, sys.stderr)
+        else:  # standard output is the answer there, and it says what a library could not reach
+            logs.configure(settings.log_format, settings.log_level, sys.stderr, libraries_least=logging.CRITICAL)
         command: Callable[[Settings, argparse.Namespace], int] = arguments.run
         return command(settings, arguments)
     except CanaryError as error:

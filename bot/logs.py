@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import warnings
 from typing import TextIO
 
 import structlog
@@ -32,13 +33,16 @@ _HIDDEN = (
 )
 
 
-def configure(log_format: str, level: str, stream: TextIO | None = None) -> None:
+def configure(
+    log_format: str, level: str, stream: TextIO | None = None, *, libraries_least: int = logging.NOTSET
+) -> None:
     """Send every log line of the process to ``stream`` (stdout) as ``console`` or ``json``.
 
     Args:
         log_format: ``console`` or ``json``.
         level: the least level shown: ``debug``, ``info``, ``warning`` or ``error``.
         stream: somewhere else than stdout.
+        libraries_least: the least level shown of what the libraries say, unless ``level`` is ``debug``.
     """
     out = stream or sys.stdout
     least = logging.getLevelNamesMapping()[level.upper()]
@@ -74,9 +78,12 @@ def configure(log_format: str, level: str, stream: TextIO | None = None) -> None
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)
+    asked = logging.NOTSET if least <= logging.DEBUG else libraries_least
     for name, floor in _LEAST.items():
-        logging.getLogger(name).setLevel(max(least, floor))
+        logging.getLogger(name).setLevel(max(least, floor, asked))
     logging.captureWarnings(capture=True)
+    # Somebody chose not to verify a certificate: to be told with every request would bury everything else.
+    warnings.filterwarnings("once", message="Unverified HTTPS request")
 
 
 def redact(_: WrappedLogger, __: str, line: EventDict | str) -> str:

@@ -15,10 +15,13 @@ from bot.rollout.service import Service
 
 
 def plan_as_yaml(plan: Plan) -> str:
-    """Every object that would be written, in order, under a comment line ``# stage: NAME``."""
+    """Every object that would be written, in order, under a comment line ``# stage: NAME``.
+
+    Without ``managedFields``, as kubectl shows objects: the API server keeps those of a write that has none.
+    """
     notes = [f"# {line}" for finding in plan.findings for line in finding.splitlines()]
     documents = [
-        f"---\n# stage: {stage.name}\n# {stage.sentence}\n{_dump(thing)}"
+        f"---\n# stage: {stage.name}\n# {stage.sentence}\n{_dump(_unmanaged(thing))}"
         for stage in plan.planned
         for thing in stage.objects
     ]
@@ -87,6 +90,11 @@ def apply_missing(objects: Sequence[dict[str, Any]], kube: Kube) -> Iterator[str
 def as_yaml(objects: Sequence[dict[str, Any]]) -> str:
     """YAML documents."""
     return "---\n".join(_dump(thing) for thing in objects)
+
+
+def _unmanaged(thing: dict[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in thing["metadata"].items() if key != "managedFields"}
+    return thing | {"metadata": metadata}
 
 
 def _dump(thing: dict[str, Any]) -> str:

@@ -69,6 +69,9 @@ def test_the_plan_of_a_relabel_service_is_the_source_documents_manifests(kube: K
     deploy(kube, bookinfo.relabel_objects())
     primary, canary = {"deployment": "reviews", "container": "reviews"}, {"deployment": "reviews-canary"}
     env = environment(kube, tmp_path, services_yaml({"reviews": reviews(primary=primary, canary=canary)}))
+    [service] = kube.store.list("VirtualService")
+    service["metadata"]["labels"] = {"team": "books"}
+    kube.replace_as("kubectl-edit", service)  # so that it has managedFields
     before = kube.store.list("VirtualService")
 
     done = canary_bot(env, tmp_path, "plan", "reviews", "v2")
@@ -94,7 +97,8 @@ def test_the_plan_of_a_relabel_service_is_the_source_documents_manifests(kube: K
     assert upgrade["spec"]["template"]["metadata"]["labels"] == {"version": "v2"}
     assert "reviews-v2" in upgrade["spec"]["template"]["spec"]["containers"][0]["image"]
     assert not (documents[-1]["metadata"].get("annotations"))
-    assert not ({})
+    assert "managedFields" in before[0]["metadata"]
+    assert "managedFields" not in done.stdout
     assert kube.store.list("VirtualService") == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -72,3 +73,26 @@ def test_slacks_debug_lines_are_never_shown_because_they_hold_payloads() -> None
 
     assert "ours" in out.getvalue()
     assert "payload" not in out.getvalue()
+
+
+def test_a_certificate_that_nobody_verifies_is_warned_of_once() -> None:
+    out = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.configure("json", "info", out)
+        for _ in range(2):
+            warnings.warn("Unverified HTTPS request is being made to host 'kube.example'.", UserWarning, stacklevel=1)
+
+    assert len(out.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("level", "shown"), [("info", False), ("debug", True)])
+def test_where_the_answer_says_what_failed_libraries_are_heard_at_debug_alone(level: str, shown: bool) -> None:  # noqa: FBT001
+    out = io.StringIO()
+    logs.configure("json", level, out, libraries_least=logging.CRITICAL)
+
+    logging.getLogger("slack_sdk.web.base_client").error("Failed to send a request to Slack API server")
+    logging.getLogger("bot").info("ours")
+
+    assert ("Failed to send" in out.getvalue()) is shown
+    assert "ours" in out.getvalue()
