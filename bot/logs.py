@@ -78,9 +78,9 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least)
-    asked = logging.NOTSET if least <= logging.DEBUG else libraries_least
+    libraries = least if least <= logging.DEBUG else max(least, libraries_least)
     for name, floor in _LEAST.items():
-        logging.getLogger(name).setLevel(max(least, floor, asked))
+        logging.getLogger(name).setLevel(max(libraries, floor))
     logging.captureWarnings(capture=True)
     # Somebody chose not to verify a certificate: to be told with every request would bury everything else.
     warnings.filterwarnings("once", message="Unverified HTTPS request")

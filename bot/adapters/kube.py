@@ -65,11 +65,16 @@ class Reads(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Where a kind is served. ``version`` is None where it must be discovered."""
+    """Where a kind is served.
+
+    version: None where it must be discovered.
+    since: the Kubernetes that first served it so, where the bot may meet an older one.
+    """
 
     plural: str
     group: str = ""
     version: str | None = "v1"
+    since: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -78,9 +83,9 @@ KINDS: Mapping[str, Kind] = {
     "Gateway": Kind(plural="gateways", group=ISTIO, version=None),
     "Deployment": Kind(plural="deployments", group="apps"),
     "ReplicaSet": Kind(plural="replicasets", group="apps"),
-    "HorizontalPodAutoscaler": Kind(plural="horizontalpodautoscalers", group="autoscaling", version="v2"),
+    "HorizontalPodAutoscaler": Kind(plural="horizontalpodautoscalers", group="autoscaling", version="v2", since="1.23"),
     "HTTPRoute": Kind(plural="httproutes", group="gateway.networking.k8s.io"),
-    "PodDisruptionBudget": Kind(plural="poddisruptionbudgets", group="policy"),
+    "PodDisruptionBudget": Kind(plural="poddisruptionbudgets", group="policy", since="1.21"),
     "ResourceQuota": Kind(plural="resourcequotas"),
     "Sidecar": Kind(plural="sidecars", group=ISTIO, version=None),
     "PeerAuthentication": Kind(plural="peerauthentications", group=SECURITY, version="v1beta1"),
@@ -149,7 +154,9 @@ class Kube:
         try:
             _configure(settings, kubeconfig, context)
         except config.ConfigException as error:
-            raise Refusal(f"Cannot tell which Kubernetes cluster to use: {error}. Set KUBECONFIG.") from error
+            raise Refusal(
+                f"Cannot tell which Kubernetes cluster to use: {str(error).rstrip('.')}. Set KUBECONFIG."
+            ) from error
         except (yaml.YAMLError, OSError) as error:  # their own words may quote the file, and it holds tokens
             raise Refusal(f"The kubeconfig {kubeconfig or ''} cannot be read ({type(error).__name__}).") from error
         return cls(client.ApiClient(settings), on_warning, manager)
@@ -181,10 +188,17 @@ class Kube:
     def snapshot(self, kind: str, namespace: str | None, label_selector: str = "") -> tuple[list[Object], str]:
         """What ``list`` answers, and the version of the cluster it shows: where a watch goes on from.
 
-        ``namespace`` None: all of them, for which a Role is not enough.
+        ``namespace`` None: all of them, for which a Role is not enough. A kind of an extension that is not installed
+        has no objects.
+
+        Raises:
+            Fault: it is a kind of Kubernetes' own and the API server is too old to serve it, so there may be some.
         """
         path = self._path(kind, namespace, labelSelector=label_selector)
-        answer = self._ask("GET", path, f"list {kind}s of {namespace or 'all namespaces'}") or {}
+        answer = self._ask("GET", path, f"list {kind}s of {namespace or 'all namespaces'}")
+        if answer is None and (since := KINDS[kind].since):
+            raise Fault("Kubernetes", f"The API server is too old to list {kind}s: that takes Kubernetes {since}.")
+        answer = answer or {}
         head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
         items = [{**head, **item} for item in answer.get("items") or []]
         return items, str((answer.get("metadata") or {}).get("resourceVersion", ""))
@@ -359,6 +373,8 @@ def _faults(doing: str) -> Iterator[None]:
         yield
     except config.ConfigException as error:
         raise Fault("Kubernetes", f"Could not {doing}: the credentials cannot be renewed.") from error
+    except urllib3.exceptions.NewConnectionError as error:  # to urllib3 this is a time-out, though nobody waited
+        raise Unanswered("Kubernetes", f"Could not {doing}: nothing answers at the API server's address.") from error
     except urllib3.exceptions.TimeoutError as error:
         raise Unanswered("Kubernetes", f"Could not {doing}: the API server did not answer in time.") from error
     except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -23,6 +22,7 @@ from bot.adapters.kube import Kube, Object, Place, Stream
 from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
 from bot.adapters.kube_selector import Selector, read_selector
+from bot.adapters.writers import without_writers
 from bot.rollout.errors import Fault
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends
@@ -221,10 +221,7 @@ class WatchCache:
         self._tried.set()
 
     def _slim(self, obj: Object) -> Object:
-        if self._kind not in SLIMMED:
-            return obj
-        metadata: dict[str, Any] = obj["metadata"]
-        return obj | {"metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
+        return without_writers(obj) if self._kind in SLIMMED else obj
 
 
 class CachedReads:

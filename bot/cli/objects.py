@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from bot.adapters.kube import Kube
-from bot.controller.starting import Plan
+from bot.adapters.writers import without_writers
+from bot.controller.starting import Plan, PlannedStage
 from bot.rollout.errors import Refusal
 from bot.rollout.service import Service
 
@@ -21,16 +22,16 @@ def plan_as_yaml(plan: Plan) -> str:
     """
     notes = [f"# {line}" for finding in plan.findings for line in finding.splitlines()]
     documents = [
-        f"---\n# stage: {stage.name}\n# {stage.sentence}\n{_dump(_unmanaged(thing))}"
+        f"---\n# stage: {stage.name}\n# {stage.sentence}\n{_dump(thing)}"
         for stage in plan.planned
-        for thing in stage.objects
+        for thing in _shown(stage)
     ]
     return "\n".join([*notes, *documents]).rstrip() + "\n"
 
 
 def plan_as_json(plan: Plan) -> str:
     """The same for programs."""
-    stages = [{"stage": stage.name, "does": stage.sentence, "objects": list(stage.objects)} for stage in plan.planned]
+    stages = [{"stage": stage.name, "does": stage.sentence, "objects": _shown(stage)} for stage in plan.planned]
     return json.dumps({"findings": list(plan.findings), "stages": stages}, indent=2)
 
 
@@ -92,9 +93,8 @@ def as_yaml(objects: Sequence[dict[str, Any]]) -> str:
     return "---\n".join(_dump(thing) for thing in objects)
 
 
-def _unmanaged(thing: dict[str, Any]) -> dict[str, Any]:
-    metadata = {key: value for key, value in thing["metadata"].items() if key != "managedFields"}
-    return thing | {"metadata": metadata}
+def _shown(stage: PlannedStage) -> list[dict[str, Any]]:
+    return [without_writers(thing) for thing in stage.objects]
 
 
 def _dump(thing: dict[str, Any]) -> str:

@@ -322,6 +322,25 @@ def test_a_survey_does_without_what_only_leaves_a_question_open(api: KubeApi, ku
         KubeSurveyor(kube).survey(a_service(), "v2")
 
 
+def test_a_survey_does_not_take_it_that_there_are_none_where_the_server_is_too_old_to_say(
+    api: KubeApi, kube: Kube
+) -> None:
+    for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
+        api.fail_next(verb="list", kind=kind, status=404)
+    survey = KubeSurveyor(kube).survey(a_service(), "v2")
+    assert {one.kind: "too old" in one.sentence for one in survey.unread} == {
+        "HorizontalPodAutoscaler": True,
+        "PodDisruptionBudget": True,
+    }
+
+
+def test_an_address_where_nothing_answers_is_not_called_slow(tmp_path: Path) -> None:
+    with KubeApi() as gone:
+        kube = Kube.connect(str(gone.write_kubeconfig(tmp_path / "kubeconfig")))
+    with pytest.raises(Unanswered, match="nothing answers at the API server's address"):
+        kube.ping()
+
+
 def load_virtual_service(api: KubeApi, namespace: str, name: str) -> None:
     """One that takes every host of a Gateway that is not there."""
     spec = {"hosts": ["*"], "gateways": [name], "http": [{"route": [{"destination": {"host": name}}]}]}

@@ -147,7 +147,9 @@ def _unread(survey: Survey) -> list[Problem]:
             problems.append(
                 warns(
                     f"{one.kind} objects could not be read, so nothing is known about them: {one.sentence}",
-                    remedy="deploy/rbac.yaml has the rule that lets canary-bot read them.",
+                    remedy="deploy/rbac.yaml has the rule that lets canary-bot read them."
+                    if "forbidden" in one.sentence
+                    else "Look for them with kubectl.",
                 )
             )
     return problems
