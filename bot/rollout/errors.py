@@ -11,6 +11,7 @@ what to do, and is shown to them alone. A *fault* is the world's: something outs
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 
 class CanaryError(Exception):
@@ -26,12 +27,23 @@ class Refusal(CanaryError):  # noqa: N818  # a refusal is not an error of ours
         super().__init__("\n".join((sentence, *(f"• {reason}" for reason in reasons))))
 
 
+class Cause(StrEnum):
+    """What kind of failure it was, for whoever decides by it; people read the sentence."""
+
+    UNREACHABLE = "unreachable"  # no answer, or one that makes no sense
+    TIMED_OUT = "timed out"
+    MISSING = "missing"  # it does not exist: 404
+    FORBIDDEN = "forbidden"  # we may not: 401, 403
+    REFUSED = "refused"  # understood and turned down: admission, quota, validation
+
+
 class Fault(CanaryError):  # noqa: N818  # the field says fault
     """An outside system failed. The text holds no secret and no raw answer of that system."""
 
-    def __init__(self, system: str, sentence: str) -> None:
+    def __init__(self, system: str, sentence: str, cause: Cause = Cause.UNREACHABLE) -> None:
         self.system = system
         self.sentence = sentence
+        self.cause = cause
         super().__init__(f"{system}: {sentence}")
 
 

@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# Answers of 400 to 499 by their codes: all of them, and those that mean something of their own (who are you, you may
+# not, there is no such thing, too many).
+CLIENT_ERRORS = "4xx"
+CLIENT_CODES = ("401", "403", "404", "429")
+
 
 class Verdict(StrEnum):
     """A gate's answer, best first. Unknown (inconclusive, error) is neither good nor bad."""
@@ -38,14 +43,17 @@ class SideFigures:
     """What one side answered in a window: exact counts, not rates.
 
     ``buckets`` maps an upper bound in milliseconds to the number of requests at or under it (cumulative, with
-    ``inf``), or is empty where the latency histogram is not available. ``first`` and ``last`` tell when the samples at
-    both ends were taken: counts of two sides that were not scraped at the same moments are comparable only over the
-    times they span. None: not known, and for ``first`` also that there was no sample yet.
+    ``inf``), or is empty where the latency histogram is not available. ``client_errors`` counts answers of 400 to 499:
+    all of them under ``CLIENT_ERRORS``, some once more under their own codes; they are no ``errors``.
+    ``first`` and ``last`` tell when the samples at both ends were taken: counts of two sides that were not scraped at
+    the same moments are comparable only over the times they span. None: not known, and for ``first`` also that there
+    was no sample yet.
     """
 
     requests: float
     errors: float
     buckets: Mapping[float, float] = field(default_factory=dict)
+    client_errors: Mapping[str, float] = field(default_factory=dict)
     first: float | None = field(default=None, compare=False)
     last: float | None = field(default=None, compare=False)
 
@@ -56,6 +64,10 @@ class SideFigures:
             requests=self.requests + later.requests,
             errors=self.errors + later.errors,
             buckets={bound: self.buckets.get(bound, 0.0) + later.buckets.get(bound, 0.0) for bound in sorted(bounds)},
+            client_errors={
+                code: self.client_errors.get(code, 0.0) + later.client_errors.get(code, 0.0)
+                for code in sorted(self.client_errors.keys() | later.client_errors.keys())
+            },
             first=self.first,
             last=later.last if later.last is not None else self.last,
         )
