@@ -116,11 +116,11 @@ def verdict(word: Verdict, at: float = EVER) -> Judgement:
     return Judgement(at=at, verdict=word)
 
 
-def a_side_of(requests: float, errors: float = 0, slow: float = 0, **spans: float) -> SideFigures:
+def a_side_of(requests: float, errors: float = 0, slow: float = 0, **others: Any) -> SideFigures:
     """Counts of one side; ``slow`` requests took between 500 and 1000 ms, the others under 100."""
     fast = requests - slow
     buckets = {50.0: fast * 0.5, 100.0: fast, 250.0: fast, 500.0: fast, 1000.0: requests, float("inf"): requests}
-    return SideFigures(requests=requests, errors=errors, buckets=buckets, **spans)
+    return SideFigures(requests=requests, errors=errors, buckets=buckets, **others)
 
 
 def figures(primary: SideFigures | None, canary: SideFigures | None, **changes: Any) -> Figures:
