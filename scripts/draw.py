@@ -27,6 +27,7 @@ MEANINGS = {
     Phase.ABORTED: "end: the old version serves everyone",
     Phase.HALTED: "neither forward nor back is safe: a person decides",
     Phase.REFUSED: "end: preflight said no, nothing has changed",
+    Phase.ABANDONED: "end: a person took it out of the bot's hands, everything was left as it was",
 }
 
 

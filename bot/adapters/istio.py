@@ -19,7 +19,7 @@ from bot.adapters.kube_answers import Unanswered
 from bot.adapters.routes import VirtualService
 from bot.adapters.writers import ROUTES, annotation, writer_of
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
-from bot.rollout.errors import Contended, Fault, Refusal
+from bot.rollout.errors import Cause, Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
@@ -173,7 +173,7 @@ class IstioMesh:
         namespace, name = target.virtual_service_namespace, target.virtual_service
         vs = (reads or self._kube).get("VirtualService", namespace, name)
         if vs is None:
-            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.")
+            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.", Cause.MISSING)
         return vs
 
 

@@ -25,7 +25,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Cause, Fault, Refusal
 
 Object = dict[str, Any]
 
@@ -177,7 +177,7 @@ class Kube:
             served = {entry["version"] for entry in group.get("versions", [])}
             known = [version for version in ISTIO_VERSIONS if version in served]
             if not known:
-                raise Fault("Kubernetes", f"The cluster serves no {ISTIO}: is Istio installed?")
+                raise Fault("Kubernetes", f"The cluster serves no {ISTIO}: is Istio installed?", Cause.MISSING)
             self._istio_version = known[0]
         return self._istio_version
 
@@ -226,7 +226,7 @@ class Kube:
                 return Stream(response.response, doing)
             text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
         answer_in(response.status, text, doing)
-        raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.")
+        raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.", Cause.MISSING)
 
     def telling(self, on_warning: Callable[[str], None]) -> Kube:
         """The same cluster for a while: what admission has against an object is told to ``on_warning`` instead."""
@@ -240,7 +240,7 @@ class Kube:
         doing = "ask what we may do"
         answer = self._ask("POST", f"/apis/{REVIEWS}/selfsubjectaccessreviews", doing, body, "application/json")
         if answer is None:
-            raise Fault("Kubernetes", f"Could not {doing}: the cluster serves no {REVIEWS}.")
+            raise Fault("Kubernetes", f"Could not {doing}: the cluster serves no {REVIEWS}.", Cause.MISSING)
         status: Object = answer.get("status") or {}
         return status
 
@@ -306,7 +306,7 @@ class Kube:
             self._tell(place, None)
             raise
         if answer is None:
-            raise Fault("Kubernetes", f"Could not {doing}: it does not exist.")
+            raise Fault("Kubernetes", f"Could not {doing}: it does not exist.", Cause.MISSING)
         if not dry_run:
             self._tell(place, None if place.subresource else answer)
         return answer
@@ -372,11 +372,12 @@ def _faults(doing: str) -> Iterator[None]:
     try:
         yield
     except config.ConfigException as error:
-        raise Fault("Kubernetes", f"Could not {doing}: the credentials cannot be renewed.") from error
+        raise Fault("Kubernetes", f"Could not {doing}: the credentials cannot be renewed.", Cause.FORBIDDEN) from error
     except urllib3.exceptions.NewConnectionError as error:  # to urllib3 this is a time-out, though nobody waited
         raise Unanswered("Kubernetes", f"Could not {doing}: nothing answers at the API server's address.") from error
     except urllib3.exceptions.TimeoutError as error:
-        raise Unanswered("Kubernetes", f"Could not {doing}: the API server did not answer in time.") from error
+        sentence = f"Could not {doing}: the API server did not answer in time."
+        raise Unanswered("Kubernetes", sentence, Cause.TIMED_OUT) from error
     except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
         what = type(error).__name__
         raise Unanswered("Kubernetes", f"Could not {doing}: the API server cannot be reached ({what}).") from error

@@ -4,6 +4,8 @@
 - ``Unanswered`` is a request whose outcome nobody knows (no connection, timeout, 5xx): before writing again, look;
 - ``Expired`` is a watch from a version the server no longer remembers: list again;
 - everything else the server refuses is a ``Fault`` with its own sentence, which never holds a header or a token.
+
+Each fault says what kind of failure it was (``cause_of``), so that nobody has to read that out of the sentence.
 """
 
 from __future__ import annotations
@@ -14,11 +16,20 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from bot.rollout.errors import Contended, Fault
+from bot.rollout.errors import Cause, Contended, Fault
 
 Object = dict[str, Any]
 
 LONGEST_MESSAGE = 500
+
+# What the server answers when it was too slow itself, whatever the status: to a person that is a time-out.
+_SLOW = frozenset({"Timeout", "ServerTimeout"})
+_SLOW_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT})
+# Permission and admission share the status 403. A webhook's sentence begins with its name. Of the others the
+# authorizer's tells what the user cannot do, while quota, limits and policies give their reason in the same place.
+_ADMISSION = re.compile(
+    r'^admission webhook ".*" denied the request|^(?:(?! is forbidden: ).)* is forbidden: (?!User ")'
+)
 
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
@@ -54,14 +65,32 @@ def event_in(line: bytes, doing: str) -> Object:
 
 def _refusal(status: int, answer: Object | None, doing: str) -> Fault:
     said = str((answer or {}).get("message") or f"HTTP {status}")[:LONGEST_MESSAGE].rstrip(".")
-    sentence = f"Could not {doing}: {said}."
+    sentence, cause = f"Could not {doing}: {said}.", cause_of(status, answer or {})
     if status == HTTPStatus.CONFLICT:
-        return Contended("Kubernetes", sentence)
+        return Contended("Kubernetes", sentence, cause)
     if status == HTTPStatus.GONE:
-        return Expired("Kubernetes", sentence)
+        return Expired("Kubernetes", sentence, cause)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS or answer is None:
-        return Unanswered("Kubernetes", sentence)
-    return Fault("Kubernetes", sentence)
+        return Unanswered("Kubernetes", sentence, cause)
+    return Fault("Kubernetes", sentence, cause)
+
+
+def cause_of(status: int, answer: Object) -> Cause:
+    """What kind of failure a refusal of the server is; ``answer`` is its Status object, empty where it sent none."""
+    said = str(answer.get("message", ""))
+    match status:
+        case HTTPStatus.NOT_FOUND:
+            return Cause.MISSING
+        case HTTPStatus.UNAUTHORIZED:
+            return Cause.FORBIDDEN
+        case HTTPStatus.FORBIDDEN:
+            return Cause.REFUSED if _ADMISSION.search(said) else Cause.FORBIDDEN
+        case _ if status in _SLOW_STATUSES or answer.get("reason") in _SLOW:
+            return Cause.TIMED_OUT
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+            return Cause.UNREACHABLE
+        case _:
+            return Cause.REFUSED if answer else Cause.UNREACHABLE
 
 
 def warnings_in(headers: Iterable[str]) -> list[str]:

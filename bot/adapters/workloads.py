@@ -22,7 +22,7 @@ from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_selector import selector_text
 from bot.adapters.writers import TEMPLATE, writer_of
 from bot.controller.ports import Rehearsal
-from bot.rollout.errors import Contended, Fault
+from bot.rollout.errors import Cause, Contended, Fault
 from bot.rollout.model import PodTemplate, Target, Template
 from bot.rollout.sights import Progress, SideSight
 
@@ -146,7 +146,8 @@ class KubeWorkloads:
     def _primary(self, target: Target) -> Object:
         deployment = self._kube.get("Deployment", target.namespace, target.primary_deployment)
         if deployment is None:
-            raise Fault("Kubernetes", f"Deployment {target.namespace}/{target.primary_deployment} does not exist.")
+            gone = f"Deployment {target.namespace}/{target.primary_deployment} does not exist."
+            raise Fault("Kubernetes", gone, Cause.MISSING)
         return deployment
 
 
@@ -158,7 +159,9 @@ def template_patch(deployment: Object, template: PodTemplate) -> Object:
     metadata, pod = deployment["metadata"], deployment["spec"]["template"]
     unknown = sorted(template.images.keys() - images(deployment).keys())
     if unknown:
-        raise Fault("Kubernetes", f"Deployment {metadata['name']} has no container named {', '.join(unknown)}.")
+        raise Fault(
+            "Kubernetes", f"Deployment {metadata['name']} has no container named {', '.join(unknown)}.", Cause.REFUSED
+        )
     lists = {
         field: [
             {"name": one["name"], "image": template.images[one["name"]]}

@@ -133,6 +133,29 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason} {doing}", by),)
 
 
+def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
+    """A person takes the rollout out of our hands: the record ends here, and nothing in the cluster is moved.
+
+    The exit that needs nothing of the world: it works where an abort cannot, because what it would bring home is gone,
+    forbidden or somebody else's now.
+
+    Raises:
+        Refusal: it has ended or has not begun, or no reason is given.
+    """
+    _refuse_ended(rollout)
+    why = reason.strip().rstrip(".")
+    if not why:
+        raise Refusal(f"Give a reason for abandoning {rollout.service}: it is kept with the rollout.")
+    at, target = rollout.current.name, rollout.target
+    text = (
+        f"{rollout.service} {rollout.version} is abandoned at {at}: {why}. Nothing is moved: the routes stay as they "
+        f"are, and so does the image of {target.primary_deployment}. canary-bot takes its annotations off "
+        f"VirtualService {target.virtual_service} and looks after this rollout no more."
+    )
+    abandoned = _enter(rollout, Phase.ABANDONED, rollout.stage, now, reason=f"{why}.", paused_by=None)
+    return abandoned, (_entry(now, EntryKind.ENDED, text, by),)
+
+
 def pause(rollout: Rollout, by: UserId, now: float) -> Change:
     """Keep the routes as they are until resumed. Safety goes on.
 

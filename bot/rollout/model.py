@@ -34,9 +34,10 @@ class Phase(StrEnum):
     ABORTED = "aborted"  # end: the old version serves everyone
     HALTED = "halted"  # neither forward nor back is safe: a person decides
     REFUSED = "refused"  # end: preflight said no, nothing has changed
+    ABANDONED = "abandoned"  # end: a person took it out of our hands, everything was left as it was
 
 
-ENDED = frozenset({Phase.PROMOTED, Phase.ABORTED, Phase.REFUSED})
+ENDED = frozenset({Phase.PROMOTED, Phase.ABORTED, Phase.REFUSED, Phase.ABANDONED})
 JUDGED = frozenset({Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK, Phase.BAKING})
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from bot.rollout.errors import Refusal
-from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, UserId
+from bot.rollout.model import BOT, ENDED, Entry, EntryKind, Phase, Rollout, UserId
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
 # What a phase may become. A phase that may follow itself has more than one stage.
-TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+_TABLE: dict[Phase, frozenset[Phase]] = {
     Phase.PREFLIGHT: frozenset({Phase.MIRRORING, Phase.REFUSED}),
     Phase.MIRRORING: frozenset({Phase.SHIFTING, Phase.ABORTING}),
     Phase.SHIFTING: frozenset({Phase.SHIFTING, Phase.UPGRADING, Phase.BAKING, Phase.ABORTING}),
@@ -23,6 +23,13 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     Phase.PROMOTED: frozenset(),
     Phase.ABORTED: frozenset(),
     Phase.REFUSED: frozenset(),
+    Phase.ABANDONED: frozenset(),
+}
+
+# A person may take a rollout out of our hands wherever it is; before its first stage there is nothing to take.
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    phase: following if phase in ENDED | {Phase.PREFLIGHT} else following | {Phase.ABANDONED}
+    for phase, following in _TABLE.items()
 }
 
 

@@ -172,7 +172,7 @@ def _status(rollout: Rollout, number: int) -> str:
         return "complete"
     if number > rollout.stage:
         return "pending"
-    return "error" if rollout.phase is Phase.HALTED else "in_progress"
+    return "error" if rollout.phase in {Phase.HALTED, Phase.ABANDONED} else "in_progress"
 
 
 def _output(rollout: Rollout, stage: Stage, number: int, summaries: dict[str, str], detail: Detail) -> str:

@@ -20,6 +20,7 @@ _STATES = {
     Phase.ABORTED: "aborted",
     Phase.HALTED: "halted, needs a decision",
     Phase.REFUSED: "refused",
+    Phase.ABANDONED: "abandoned",
 }
 
 
@@ -102,7 +103,7 @@ def situation(rollout: Rollout) -> str:
     """The sentence a reader needs most: what is asked, what is wrong, or what the figures say; may be empty."""
     if rollout.phase is Phase.HALTED and rollout.hold is not None:  # something has happened since
         return f"{rollout.reason} {rollout.hold.sentence}"
-    if rollout.phase in {Phase.HALTED, Phase.ABORTING, Phase.ABORTED, Phase.REFUSED}:
+    if rollout.phase in {Phase.HALTED, Phase.ABORTING, Phase.ABORTED, Phase.REFUSED, Phase.ABANDONED}:
         return rollout.reason
     if rollout.phase is Phase.PROMOTED:
         return f"All users are on {rollout.version}."

@@ -19,7 +19,7 @@ from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
 from bot.controller.ports import Mesh, MeshSight, Pulse
-from bot.rollout.errors import Contended, Fault, Refusal
+from bot.rollout.errors import Cause, Contended, Fault, Refusal
 from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
@@ -220,8 +220,9 @@ def test_an_object_that_became_ambiguous_is_a_reason_a_refusal_or_a_contention_b
 
 
 def test_a_missing_virtual_service_is_a_fault(world: World) -> None:
-    with pytest.raises(Fault, match="default/nowhere does not exist"):
+    with pytest.raises(Fault, match="default/nowhere does not exist") as missing:
         world.mesh.look(replace(TARGET, virtual_service="nowhere"))
+    assert missing.value.cause is Cause.MISSING
 
 
 # The real adapter alone: conflicts, lost answers, refusals of the server

@@ -18,7 +18,7 @@ from bot.adapters.kube_cache import CachedReads
 from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.ports import Rehearsal, Workloads
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Cause, Fault, Refusal
 from bot.rollout.model import PodTemplate, Template
 from bot.rollout.preflight import examine
 from bot.rollout.sights import Progress, SideSight
@@ -192,8 +192,9 @@ def test_what_does_not_exist_is_told_by_name(world: World) -> None:
     with pytest.raises(Fault, match="no container named reviewz"):
         world.workloads.apply(TARGET, PodTemplate(images={"reviewz": V2}))
     gone = replace(TARGET, primary_deployment="gone", canary_deployment="gone")
-    with pytest.raises(Fault, match="gone does not exist"):
+    with pytest.raises(Fault, match="gone does not exist") as missing:
         world.workloads.apply(gone, UPGRADED)
+    assert missing.value.cause is Cause.MISSING
     world.workloads.scale_canary_down(gone)
     primary, _ = world.workloads.look(gone, RECORDED, UPGRADED, CANARY)
     assert (primary.template, primary.progress) == (None, Progress.FAILED)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from bot.adapters import routes as edits
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
-from bot.rollout.errors import Contended, Fault, Refusal
+from bot.rollout.errors import Cause, Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 from bot.rollout.sights import Rescue
 
@@ -148,7 +148,7 @@ class InMemoryMesh:
         namespace, name = target.virtual_service_namespace, target.virtual_service
         vs = self._find(namespace, name)
         if vs is None:
-            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.")
+            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.", Cause.MISSING)
         return vs
 
     def _find(self, namespace: str, name: str) -> VirtualService | None:

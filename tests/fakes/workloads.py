@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.controller.ports import Rehearsal
-from bot.rollout.errors import Fault
+from bot.rollout.errors import Cause, Fault
 from bot.rollout.incidents import Trouble
 from bot.rollout.model import PodTemplate, Target, Template
 from bot.rollout.sights import Progress, SideSight
@@ -146,10 +146,12 @@ class InMemoryWorkloads:
         self._answer()
         found = self.deployments.get(target.primary_deployment)
         if found is None:
-            raise Fault("Kubernetes", f"Deployment {target.primary_deployment} does not exist.")
+            raise Fault("Kubernetes", f"Deployment {target.primary_deployment} does not exist.", Cause.MISSING)
         unknown = sorted(template.images.keys() - found.images.keys())
         if unknown:
-            raise Fault("Kubernetes", f"{target.primary_deployment} has no container named {', '.join(unknown)}.")
+            raise Fault(
+                "Kubernetes", f"{target.primary_deployment} has no container named {', '.join(unknown)}.", Cause.REFUSED
+            )
         return found
 
     def _answer(self) -> None:

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from bot.rollout import machine
+from bot.rollout.desired import next_action
 from bot.rollout.errors import Refusal
 from bot.rollout.figures import Judgement, Verdict
 from bot.rollout.model import (
@@ -508,3 +509,45 @@ def test_a_hold_ends_with_its_cause_although_the_stages_time_is_not_up() -> None
 
     assert [entry.kind for entry in said] == [EntryKind.HELD]
     assert (after.hold, [entry.kind for entry in more]) == (None, [EntryKind.RESUMED])
+
+
+# Abandoned
+
+
+LIVE = [phase for phase in Phase if phase not in ENDED | {Phase.PREFLIGHT}]
+
+
+@pytest.mark.parametrize("phase", LIVE)
+def test_a_rollout_can_be_abandoned_from_every_live_phase_and_nothing_is_moved(phase: Phase) -> None:
+    rollout = replace(at_stage("shift 40"), phase=phase, paused_by=MAYA)
+
+    abandoned, entries = machine.abandon(rollout, OMAR, " the service is retired. ", now=9.0)
+
+    assert (abandoned.phase, abandoned.ended_at, abandoned.reason) == (Phase.ABANDONED, 9.0, "the service is retired.")
+    assert next_action(abandoned, a_sight(rollout, routes=HOME)) is None
+    assert [(entry.kind, entry.by) for entry in entries] == [(EntryKind.ENDED, OMAR)]
+    assert entries[0].text == (
+        "reviews v2 is abandoned at shift 40: the service is retired. Nothing is moved: the routes stay as they are, "
+        "and so does the image of reviews-v1. canary-bot takes its annotations off VirtualService reviews and looks "
+        "after this rollout no more."
+    )
+
+
+def test_a_rollout_of_which_only_the_retreat_is_left_can_be_abandoned() -> None:
+    aborting, _ = machine.abort(at_stage("upgrade"), OMAR, "because.", now=1.0)
+
+    assert machine.abandon(aborting, OMAR, "gone", now=2.0)[0].phase is Phase.ABANDONED
+
+
+@pytest.mark.parametrize("reason", ["", "  ", " . "])
+def test_nobody_abandons_without_a_reason(reason: str) -> None:
+    with pytest.raises(Refusal, match="Give a reason"):
+        machine.abandon(at_stage("shift 40"), OMAR, reason, now=1.0)
+
+
+def test_there_is_nothing_to_abandon_before_the_beginning_or_after_the_end() -> None:
+    with pytest.raises(Refusal, match="cannot go from preflight to abandoned"):
+        machine.abandon(a_rollout(), OMAR, "because", now=1.0)
+    for phase in ENDED:
+        with pytest.raises(Refusal, match="has ended"):
+            machine.abandon(replace(a_rollout(), phase=phase), OMAR, "because", now=1.0)
