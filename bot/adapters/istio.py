@@ -103,6 +103,20 @@ class IstioMesh:
 
         self._write(target, edit)
 
+    def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+        """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
+        for attempt in range(1, ATTEMPTS + 1):
+            vs = self._kube.get("VirtualService", namespace, virtual_service)
+            if vs is None or (bare := edits.unmark(vs, owner)) is vs:
+                return
+            try:
+                self._kube.put(bare)
+            except Contended:
+                self._wait(attempt)
+            else:
+                return
+        raise _busy(f"VirtualService {namespace}/{virtual_service}")
+
     def beat(self, target: Target, owner: RolloutId) -> None:
         """Renew the heartbeat, and nothing else. One write on what was last seen: a conflict is the next beat's."""
         vs = self._get(target, self._reads)
@@ -167,7 +181,7 @@ class IstioMesh:
                 return
             else:
                 return
-        raise Contended("Kubernetes", f"{edits.title(vs)} is written by others all the time; gave up for now.")
+        raise _busy(edits.title(vs))
 
     def _get(self, target: Target, reads: Reads | None = None) -> VirtualService:
         namespace, name = target.virtual_service_namespace, target.virtual_service
@@ -175,6 +189,10 @@ class IstioMesh:
         if vs is None:
             raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.", Cause.MISSING)
         return vs
+
+
+def _busy(title: str) -> Contended:
+    return Contended("Kubernetes", f"{title} is written by others all the time; gave up for now.")
 
 
 def _rehearsed(kube: Kube, obj: VirtualService) -> str:

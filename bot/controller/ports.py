@@ -256,6 +256,9 @@ class Mesh(Protocol):
         Where ``routes`` is what the recorded original says in meaning, the original is restored field for field.
         """
 
+    def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+        """Take our annotations off if they are ``owner``'s, and touch no route; nothing where there is no object."""
+
     def beat(self, target: Target, owner: RolloutId) -> None:
         """Renew the heartbeat of ``owner``'s rollout, and nothing else; one write, none when it is not ``owner``'s.
 

@@ -322,6 +322,76 @@ def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:
         assert IstioMesh(kube, lambda: 0.0).look(TARGET).routes == QUARTER
 
 
+# Out of our hands
+
+
+def test_unmarking_takes_our_annotations_off_and_touches_no_route(world: World) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.edit("maya", annotation("team", "books"))
+    world.edit("maya", annotation(WATCHDOG, "{}"))
+    before = world.read()
+    world.mesh.unmark("default", "reviews", ME)
+    world.mesh.unmark("default", "reviews", ME)
+    after = world.read()
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["annotations"] == {"team": "books"}
+
+
+def test_unmarking_where_the_api_server_takes_no_edit_at_all_is_a_fault_in_its_words(
+    api: KubeApi, tmp_path: Path
+) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path), lambda: 0.0)
+    mesh.route(TARGET, QUARTER, ME, RECORDED)
+    api.forbid(verb="update", kind="VirtualService")
+    with pytest.raises(Fault, match="forbidden"):
+        mesh.unmark("default", "reviews", ME)
+
+
+ELSEWHERE = {"redirect": {"uri": "/elsewhere"}}
+
+
+@pytest.mark.parametrize("http", [[ELSEWHERE], [ELSEWHERE, ELSEWHERE]])
+def test_unmarking_needs_no_route_that_can_be_read(world: World, http: list[dict[str, Any]]) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.edit("maya", lambda vs: vs["spec"].update(http=http))
+    before = world.read()
+    world.mesh.unmark("default", "reviews", ME)
+    assert world.read()["spec"] == before["spec"]
+    assert "annotations" not in world.read()["metadata"]
+
+
+@pytest.mark.parametrize("owner", [OTHER, None])
+def test_unmarking_leaves_alone_what_is_not_the_rollouts(world: World, owner: RolloutId | None) -> None:
+    if owner:
+        world.mesh.route(TARGET, QUARTER, owner, RECORDED)
+    before = without_bookkeeping(world.read())
+    world.mesh.unmark("default", "reviews", ME)
+    world.mesh.unmark("default", "nowhere", ME)
+    assert without_bookkeeping(world.read()) == before
+
+
+def test_unmarking_keeps_an_edit_that_came_between_read_and_write(api: KubeApi, tmp_path: Path) -> None:
+    IstioMesh(kube_of(api, tmp_path), lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
+    kube = Overtaken(kube_of(api, tmp_path), lambda: edit(api, "maya", weights(70)))
+    IstioMesh(kube, lambda: 0.0, wait=lambda _: None).unmark("default", "reviews", ME)
+    sight = IstioMesh(kube_of(api, tmp_path), lambda: 0.0).look(TARGET)
+    assert (sight.routes, sight.owner) == (Routes(canary=70), None)
+
+
+class Overtaken(Kube):
+    """A connection whose first write is overtaken by somebody else's."""
+
+    def __init__(self, kube: Kube, meddle: Callable[[], object]) -> None:
+        self.__dict__.update(kube.__dict__)
+        self._meddle: Callable[[], object] | None = meddle
+
+    def put(self, obj: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        meddle, self._meddle = self._meddle, None
+        if meddle:
+            meddle()
+        return super().put(obj, dry_run=dry_run)
+
+
 # Signs of life
 
 

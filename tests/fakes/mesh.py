@@ -101,6 +101,11 @@ class InMemoryMesh:
             self._put(left)
             self.written.append(routes)
 
+    def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+        vs = self._find(namespace, virtual_service)
+        if vs is not None and (bare := edits.unmark(vs, owner)) is not vs:
+            self._put(bare)
+
     def beat(self, target: Target, owner: RolloutId) -> None:
         vs = self._get(target)
         if self.conflicts:

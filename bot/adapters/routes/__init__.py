@@ -28,6 +28,7 @@ from bot.adapters.routes.marks import (
     read_restore,
     refuse_other_owner,
     take,
+    unmark,
 )
 from bot.adapters.routes.meaning import read_routes
 from bot.adapters.routes.pulse import beaten, pulse_of, rescue_of, rescued
@@ -56,5 +57,6 @@ __all__ = [
     "rescued",
     "take",
     "title",
+    "unmark",
     "write_routes",
 ]

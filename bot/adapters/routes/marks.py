@@ -97,6 +97,11 @@ def leave(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
     return original if read_routes(original, target) == routes else _unmarked(write_routes(vs, target, routes))
 
 
+def unmark(vs: VirtualService, owner: RolloutId) -> VirtualService:
+    """A copy of ``vs`` without our annotations; ``vs`` itself when they are not ``owner``'s. Its routes are not read."""
+    return _unmarked(vs) if owner_of(vs) == owner else vs
+
+
 def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
     """Refuse an object that another rollout holds."""
     if owner_of(vs) not in {None, owner}:
