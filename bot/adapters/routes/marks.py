@@ -98,7 +98,7 @@ def leave(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
 
 
 def unmark(vs: VirtualService, owner: RolloutId) -> VirtualService:
-    """A copy of ``vs`` without our annotations; ``vs`` itself when they are not ``owner``'s. Its routes are not read."""
+    """A copy of ``vs`` without our annotations; ``vs`` itself when they are not ``owner``'s. Routes are not read."""
     return _unmarked(vs) if owner_of(vs) == owner else vs
 
 
