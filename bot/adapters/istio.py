@@ -107,10 +107,10 @@ class IstioMesh:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
         for attempt in range(1, ATTEMPTS + 1):
             vs = self._kube.get("VirtualService", namespace, virtual_service)
-            if vs is None or (bare := edits.unmark(vs, owner)) is vs:
+            if vs is None or (wanted := edits.unmark(vs, owner)) is vs:
                 return
             try:
-                self._kube.put(bare)
+                self._kube.put(wanted)
             except Contended:
                 self._wait(attempt)
             else:
