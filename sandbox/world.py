@@ -31,6 +31,8 @@ from sandbox.slack.server import Slack
 USERS_PER_SECOND = 40.0
 TICK_SECONDS = 1
 POD_SECONDS = 1.5  # how long a new pod takes until it is ready, once the rehearsal runs
+HPA_SECONDS = 5.0  # between two looks at HorizontalPodAutoscalers: a third of the real fifteen
+REQUEST_COST = 4.0  # percent of what a pod requests, for each request a second
 
 
 class World:
@@ -58,6 +60,8 @@ class World:
         self.prometheus = Prometheus(directory / "prometheus", scrape_seconds=scrape_seconds, targets=targets)
         self._objects = list(bookinfo.objects() if objects is None else objects)
         self._services = {"reviews": reviews()} if services is None else services
+        self.kube.autoscalers.sync_seconds = HPA_SECONDS
+        self.kube.autoscalers.load = self._load
         self._post_share = post_share
         self._stack = ExitStack()
         self._bot_log = directory / "bot.log"
@@ -111,9 +115,24 @@ class World:
             meta = thing["metadata"]
             self.kube.deployments.start_seconds(meta["namespace"], meta["name"], POD_SECONDS)
 
+    def _load(self, _namespace: str, workload: str) -> float | None:
+        """What HPAs see: pods of a service without traffic use nothing."""
+        return self.mesh.load(workload, cost=REQUEST_COST)
+
     def _is_ready(self, thing: dict[str, Any]) -> bool:
         live = self.kube.store.get("Deployment", thing["metadata"]["namespace"], thing["metadata"]["name"])
         return live is not None and live.get("status", {}).get("readyReplicas", 0) >= thing["spec"]["replicas"]
+
+    def write_services(self, services: dict[str, dict[str, Any]]) -> None:
+        """Somebody edits services.yaml; whoever runs knows nothing of it until its next start."""
+        self._services = services
+        (self.directory / "services.yaml").write_text(services_yaml(services))
+
+    def restart_bot(self) -> None:
+        """The bot ends as in a rolling update, and starts again with what is in its files now."""
+        self.bot.stop()
+        self.bot.start()
+        self.slack.wait_for_connections(1, timeout=20)
 
     def bot_log_tail(self, lines: int = 30) -> str:
         """The end of the bot's log, for a story that got stuck."""

@@ -37,6 +37,23 @@ def relabel_objects(namespace: str = "default") -> list[Object]:
     ]
 
 
+def autoscaler(deployment: str, *, least: int, most: int, utilization: int = 80, stable_seconds: int = 300) -> Object:
+    """An HPA of a Deployment by CPU, that goes down only to the most it was advised in ``stable_seconds``."""
+    resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": utilization}}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": deployment, "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment},
+            "minReplicas": least,
+            "maxReplicas": most,
+            "metrics": [{"type": "Resource", "resource": resource}],
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": stable_seconds}},
+        },
+    }
+
+
 def gateway() -> Object:
     """The Gateway all of them share."""
     server = {"port": {"number": 8080, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}

@@ -40,6 +40,7 @@ class DeploymentController:
         self._replica_sets = ReplicaSets(store)
         self._progress: dict[str, Progress] = {}
         self._due: dict[Workload, float] = {}
+        self._lags: dict[Workload, float] = {}
         self._dirty: set[Workload] = set()
         self._dirty_namespaces: set[str] = set()
         self._wake = threading.Condition()
@@ -85,6 +86,15 @@ class DeploymentController:
         self._kubelet.set_unready((namespace, name), unready=False)
         self._ring()
 
+    def linger_seconds(self, namespace: str, name: str, seconds: float) -> None:
+        """How long a Pod of that Deployment that was told to end is still there, terminating."""
+        self._kubelet.set_grace((namespace, name), seconds)
+
+    def lag_seconds(self, namespace: str, name: str, seconds: float) -> None:
+        """How long after a change of that Deployment the controller gets to it: until then its status is an old one."""
+        with self._wake:
+            self._lags[namespace, name] = seconds
+
     # The work
 
     def step(self) -> float | None:
@@ -93,8 +103,13 @@ class DeploymentController:
         pods_due = self._kubelet.advance(now)
         with self._wake:
             namespaces, self._dirty_namespaces = self._dirty_namespaces, set()
+            workloads, self._dirty = self._dirty, set()
+            slow = {workload for workload in workloads if self._lags.get(workload)}
+            for workload in slow:
+                at = now + self._lags[workload]
+                self._due[workload] = min(at, self._due.get(workload, at))
             due = {workload for workload, at in self._due.items() if at <= now}
-            workloads, self._dirty = self._dirty | due, set()
+            workloads = (workloads - slow) | due
         for namespace in sorted(namespaces):  # before the Deployments say that they are available
             sync(self._store, namespace)
         for workload in sorted(workloads):

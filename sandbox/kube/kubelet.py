@@ -23,6 +23,7 @@ class Kubelet:
         self._store = store
         self._default_start = start_seconds
         self._grace = grace_seconds
+        self._graces: dict[Workload, float] = {}
         self._start: dict[Workload, float | None] = {}
         self._crashing: set[Workload] = set()
         self._unready: set[Workload] = set()
@@ -36,6 +37,11 @@ class Kubelet:
         """How long a Pod of this Deployment takes until it is Ready; None: never."""
         with self._lock:
             self._start[workload] = seconds
+
+    def set_grace(self, workload: Workload, seconds: float) -> None:
+        """How long a Pod of this Deployment takes to end."""
+        with self._lock:
+            self._graces[workload] = seconds
 
     def set_crashing(self, workload: Workload, *, crashing: bool) -> None:
         """Whether this Deployment's application crashes."""
@@ -59,7 +65,7 @@ class Kubelet:
         for pod in self._store.list("Pod", where=self._needs_care):
             uid = pod["metadata"]["uid"]
             if is_terminating(pod):
-                at = self._gone_at.setdefault(uid, now + self._grace)
+                at = self._gone_at.setdefault(uid, now + self._graces.get(_workload(pod), self._grace))
                 if at <= now:
                     self._remove(pod)
                     continue

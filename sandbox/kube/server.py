@@ -14,6 +14,7 @@ import yaml
 
 from sandbox.kube.access import Denial
 from sandbox.kube.api import Api, AuditRecord, Written
+from sandbox.kube.autoscalers import Autoscalers
 from sandbox.kube.deployments import DeploymentController
 from sandbox.kube.faults import Fault
 from sandbox.kube.kinds import ISTIO_VERSIONS, Served, kind_named
@@ -47,6 +48,7 @@ class KubeApi:
         self.store = Store()
         self._by_hand = clock is not None
         self.deployments = DeploymentController(self.store, start_seconds=start_seconds, clock=clock or time.monotonic)
+        self.autoscalers = Autoscalers(self.store, clock=clock or time.monotonic)
         self._api = Api(self.store, Served(istio_versions), token=token, bookmark_seconds=bookmark_seconds)
         self._serving = Serving(self._api.application(), port=port, name="kube-api")
         for name in _NAMESPACES:
@@ -57,10 +59,12 @@ class KubeApi:
         self._serving.open()
         if not self._by_hand:
             self.deployments.open()
+            self.autoscalers.open()
         return self
 
     def __exit__(self, *_: object) -> None:
         if not self._by_hand:
+            self.autoscalers.close()
             self.deployments.close()
         self._serving.close()
 
@@ -69,6 +73,7 @@ class KubeApi:
         revision = -1
         while revision != self.store.revision:
             revision = self.store.revision
+            self.autoscalers.step()
             self.deployments.step()
 
     @property

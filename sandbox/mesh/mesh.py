@@ -19,9 +19,9 @@ from aiohttp import web
 
 from sandbox.mesh.faults import Fault, Faults
 from sandbox.mesh.gateway import Gateway, RouteInForce
-from sandbox.mesh.metrics import CONTENT_TYPE
 from sandbox.mesh.objects import JsonObject, Pod, Store, pod_of, service_of
 from sandbox.mesh.pods import PodServers
+from sandbox.mesh.scrapes import GATEWAY, Scrapes
 from sandbox.mesh.tally import Tally
 from sandbox.mesh.xds import Endpoint, View
 from sandbox.ports import LOOPBACK
@@ -56,13 +56,14 @@ class Mesh:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.faults = Faults()
+        self.scrapes = Scrapes()
         self.targets = targets or directory / "targets.json"
         self._store = store
         self._debounce_seconds = debounce_seconds
         self._received: Tally[tuple[str, str]] = Tally()
         self._answered: Tally[tuple[str, str]] = Tally()
         self.gateway = Gateway(directory / "gateway", self._answered)
-        self._pods = PodServers(self.faults, self._received)
+        self._pods = PodServers(self.faults, self.scrapes, self._received)
         self._loop = Loop("mesh")
         page = web.Server(self._gateway_metrics, loop=self._loop.loop, access_log=None)
         self._metrics = Listener(web.ServerRunner(page, shutdown_timeout=0.2))
@@ -124,6 +125,11 @@ class Mesh:
             for (its_version, its_workload), count in self._received.totals().items()
             if version in {None, its_version} and workload in {None, its_workload}
         )
+
+    def load(self, workload: str, *, cost: float) -> float:
+        """What its pods use, all together, in percent of one pod's request: ``cost`` for each request a second."""
+        received = self._received.per_second().items()
+        return cost * sum(rate for (_, its_workload), rate in received if its_workload == workload)
 
     def snapshot(self) -> Snapshot:
         """How things stand, for a live view."""
@@ -190,7 +196,7 @@ class Mesh:
             )
         )
         scraped = [(server.port, server.pod.namespace, server.pod.name) for server in servers]
-        self._write_targets([(self._metrics.port, "istio-system", "istio-ingressgateway"), *scraped])
+        self._write_targets([(self._metrics.port, "istio-system", GATEWAY), *scraped])
         self._applied = told
 
     def _write_targets(self, scraped: list[tuple[int, str, str]]) -> None:
@@ -205,7 +211,7 @@ class Mesh:
             os.replace(aside, self.targets)  # noqa: PTH105 - Path.replace hides that the move is the point
 
     async def _gateway_metrics(self, _request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(text=self.gateway.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return await self.scrapes.answer(GATEWAY, GATEWAY, self.gateway.metrics.exposition)
 
 
 def _is_served(pod: JsonObject) -> bool:

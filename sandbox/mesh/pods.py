@@ -18,7 +18,6 @@ from aiohttp import web
 
 from sandbox.mesh.faults import Faults
 from sandbox.mesh.metrics import (
-    CONTENT_TYPE,
     GATEWAY_AS_SOURCE,
     METRICS_PATH,
     IstioMetrics,
@@ -26,6 +25,7 @@ from sandbox.mesh.metrics import (
     service_labels,
 )
 from sandbox.mesh.objects import Pod, Service
+from sandbox.mesh.scrapes import Scrapes
 from sandbox.mesh.tally import Tally
 from sandbox.ports import LOOPBACK
 from sandbox.serving import Listener
@@ -45,10 +45,13 @@ STARS: Mapping[str, str | None] = MappingProxyType({"v1": None, "v2": "black", "
 class PodServer:
     """One pod: its HTTP server, and its sidecar's counters. Lives on the mesh's loop."""
 
-    def __init__(self, pod: Pod, service: Service | None, faults: Faults, received: Tally[Received]) -> None:
+    def __init__(
+        self, pod: Pod, service: Service | None, faults: Faults, scrapes: Scrapes, received: Tally[Received]
+    ) -> None:
         self.pod = pod
         self.port = 0
         self._faults = faults
+        self._scrapes = scrapes
         self._received = received
         self._metrics = IstioMetrics()
         # Like a sidecar, which reads its pod's labels once: relabelling later does not change what it reports.
@@ -75,7 +78,7 @@ class PodServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == METRICS_PATH:
-            return web.Response(text=self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+            return await self._scrapes.answer(self.pod.workload, self.pod.name, self._metrics.exposition)
         self._received.add((self.pod.version, self.pod.workload))
         started = time.monotonic()
         code, flags = 0, "DC"
@@ -102,8 +105,9 @@ class PodServer:
 class PodServers:
     """The servers of all Pod objects. Used on the mesh's loop only."""
 
-    def __init__(self, faults: Faults, received: Tally[Received]) -> None:
+    def __init__(self, faults: Faults, scrapes: Scrapes, received: Tally[Received]) -> None:
         self._faults = faults
+        self._scrapes = scrapes
         self._received = received
         self._servers: dict[PodKey, PodServer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -138,7 +142,7 @@ class PodServers:
 
     async def _open(self, pod: Pod, services: tuple[Service, ...]) -> PodServer:
         first = next((service for service in services if service.selects(pod)), None)
-        server = PodServer(pod, first, self._faults, self._received)
+        server = PodServer(pod, first, self._faults, self._scrapes, self._received)
         await server.open()
         return server
 
