@@ -14,10 +14,12 @@ from bot.rollout.model import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.rollout.plans import Overrides, make_plan
 from bot.rollout.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
 from bot.rollout.preflight.mesh import MARKS
+from bot.rollout.preflight.moved import MOVED, left_on_canary
 from bot.rollout.preflight.permissions import PERMISSION
 from bot.rollout.service import Service
 
 NO_OVERRIDES = Overrides()
+REMEMBERED = 50  # rollouts of the service, refused starts among them
 PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
 
 
@@ -91,7 +93,7 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
     past = _past(service, ports, now)
     figures = _figures(order, ports, now, past)
     try:
-        scene = examine(service, order.version, survey, *figures)
+        scene = examine(service, order.version, survey, *figures, _left_on_canary(service, ports))
     except Refusal as refusal:
         frozen, _ = _frozen_or_why_not(service.name, ports)
         raise Refusal(refusal.sentence, (*frozen, *refusal.reasons)) from refusal
@@ -117,6 +119,16 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         scale_canary_down=service.scale_canary_down,
     )
     return Draft(scene=scene, rollout=rollout, past=past)
+
+
+def _left_on_canary(service: Service, ports: Ports) -> Rollout | None:
+    """The service's last rollout, if it left all users on its canary. Not known is like no: the routes say it too."""
+    try:
+        past = ports.store.history(service.key, REMEMBERED)
+    except Fault:
+        return None
+    last = next((one for one in past if one.phase is not Phase.REFUSED), None)
+    return last if last is not None and left_on_canary(last) else None
 
 
 def _frozen(service: str, ports: Ports) -> list[str]:
@@ -189,13 +201,14 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     sight = ports.mesh.look(rollout.target)
     primary, canary = ports.workloads.look(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
     told = {problem.about for problem in scene.problems if problem.blocking}
-    reasons = ready_to_begin(rollout.target, sight.routes, sight.reason, primary, canary, told)
+    moved = scene.if_moved if sight.owner is None else None
+    reasons = ready_to_begin(rollout.target, sight.routes, sight.reason, primary, canary, told, moved)
     if sight.owner is not None:
         marks = f"{rollout.target.virtual_service} still carries the marks of rollout {sight.owner}"
         reasons.append(f"{marks}; `canary-bot abort {rollout.service}` cleans up.")
     reasons = [*scene.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.
-    plain = sight.owner is None and sight.routes is not None and not sight.routes.mirror and MARKS not in told
+    plain = sight.owner is None and sight.routes is not None and not sight.routes.mirror and not {MARKS, MOVED} & told
     rehearsal = _rehearsed(draft, ports, told) if plain else Rehearsal()
     admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
     return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=(*scene.warnings, *admission))

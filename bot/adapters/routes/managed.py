@@ -1,7 +1,8 @@
 """Which http routes of a VirtualService are ours to edit, and which of their destinations are the two sides.
 
 The rule: every route that sends users to the primary's subset is ours, and is either understood in full or refused.
-A route to the canary alone (testers with a header) and everything about other hosts belongs to somebody else.
+A route to the canary alone (testers with a header) and everything about other hosts belongs to somebody else. So does
+a third destination without users, such as the one that an earlier release has left at 0: it stays as it is written.
 """
 
 from __future__ import annotations
@@ -76,6 +77,11 @@ def managed_routes(vs: VirtualService, target: Target) -> list[HttpRoute]:
     return chosen
 
 
+def has_users(entry: Mapping[str, Any], route: HttpRoute) -> bool:
+    """Whether the route sends anybody there: a weight of 0 is nobody, unless it is the only place there is."""
+    return bool(entry.get("weight")) or len(route["route"]) == 1
+
+
 def foreign_http(vs: VirtualService) -> list[HttpRoute]:
     """The http routes that we did not insert ourselves."""
     return [route for route in vs["spec"].get("http") or [] if not is_inserted(route)]
@@ -128,12 +134,13 @@ def _unmanageable(route: HttpRoute, sides: Sides) -> str | None:
     for field in _INSTEAD_OF_ROUTE:
         if route.get(field):
             return f"has a {field}, which cannot be shared out"
-    destinations = [entry.get("destination", {}) for entry in route.get("route") or []]
-    for destination in destinations:
-        if sides.subset(destination) is None:
+    entries = route.get("route") or []
+    for entry in entries:
+        destination = entry.get("destination", {})
+        if sides.subset(destination) is None and has_users(entry, route):
             where = f"{destination.get('host', '?')}, subset {destination.get('subset', '(none)')}"
             return f"also sends users to {where}, which is neither primary nor canary"
-    subsets = [destination["subset"] for destination in destinations]
+    subsets = [subset for entry in entries if (subset := sides.subset(entry.get("destination", {})))]
     if sides.primary not in subsets:
         return f"does not send users to {sides.primary}"
     if len(subsets) != len(set(subsets)):

@@ -55,11 +55,11 @@ def _meaning(route: HttpRoute, sides: Sides, target: Target) -> Routes | str:
 
 def _canary_share(route: HttpRoute, sides: Sides) -> float | None:
     """Percent of users; None where the weights say nothing."""
-    weights = {entry["destination"]["subset"]: entry.get("weight", 0) for entry in route["route"]}
-    if len(weights) == 1:
+    if len(route["route"]) == 1:
         return 0  # Istio ignores a lone destination's weight, and this one is the primary
-    total = sum(weights.values())
-    return weights[sides.canary] * _EVERYONE / total if total else None
+    total = sum(entry.get("weight", 0) for entry in route["route"])  # a third place has 0, or nothing is managed
+    canary = sides.entry(route, sides.canary) or {}
+    return canary.get("weight", 0) * _EVERYONE / total if total else None
 
 
 def _with_copies(meaning: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from bot.rollout.model import HOME, Routes, Target, Template
+from bot.rollout.model import ALL_CANARY, HOME, Routes, Target, Template
+from bot.rollout.preflight.moved import MOVED
+from bot.rollout.preflight.problems import Problem
 from bot.rollout.sights import Progress, SideSight
 
 
@@ -15,14 +17,19 @@ def ready_to_begin(
     primary: SideSight,
     canary: SideSight,
     told: Container[str] = (),
+    if_moved: Problem | None = None,
 ) -> list[str]:
     """Reasons not to begin, from the live state: routes at home, nobody else's marks, both Deployments healthy.
 
-    ``told`` names what has been told of already, in more detail: Deployments, and ``VirtualService NAME``.
+    ``told`` names what has been told of already, in more detail: Deployments, ``VirtualService NAME``, and that users
+    have moved. ``if_moved`` is what there is to say where all of them are on the canary.
     """
     reasons = []
-    if f"VirtualService {target.virtual_service}" in told:
+    moved = MOVED in told or (routes == ALL_CANARY and if_moved is not None)
+    if f"VirtualService {target.virtual_service}" in told or MOVED in told:
         pass
+    elif routes == ALL_CANARY and if_moved is not None:
+        reasons.append(str(if_moved))
     elif routes is None:
         reasons.append(why)
     elif routes != HOME:
@@ -31,12 +38,14 @@ def ready_to_begin(
             f"Set the weight of {target.primary_subset} to 100 and of {target.canary_subset} to 0, without a mirror."
         )
     for name, side in ((target.primary_deployment, primary), (target.canary_deployment, canary)):
+        if moved and name == target.primary_deployment:
+            continue  # it is the primary no longer, and may be scaled to zero
         if side.wanted == 0:
             reasons.append(f"{name} has no replicas; scale it up first.")
         elif name not in told and (side.progress is not Progress.DONE or side.ready < side.wanted):
             detail = f" {side.reason}" if side.reason else ""
             remedy = f"`kubectl rollout status deployment/{name}` says what it waits for."
             reasons.append(f"{name} is not ready: {side.ready} of {side.wanted} pods.{detail} {remedy}")
-    if primary.template is not Template.RECORDED:
+    if primary.template is not Template.RECORDED and not moved:
         reasons.append(f"{target.primary_deployment} is changing right now; try again when it is settled.")
     return reasons

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from bot.rollout.errors import Refusal
 from bot.rollout.images import pinned
-from bot.rollout.model import PodTemplate, Target, Topology
+from bot.rollout.model import PodTemplate, Rollout, Target, Topology
 from bot.rollout.preflight import (
     capacity,
     gateways,
     leak,
     mesh,
+    moved,
     ownership,
     permissions,
     policies,
@@ -69,13 +70,18 @@ NO_CALLERS = Callers()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What ``examine`` found: where to act, the templates before and after, and what speaks against beginning."""
+    """What ``examine`` found: where to act, the templates before and after, and what speaks against beginning.
+
+    Attributes:
+        if_moved: what to say where all users are found on the canary when it is about to begin.
+    """
 
     target: Target
     recorded: PodTemplate
     upgraded: PodTemplate
     canary: PodTemplate
     problems: tuple[Problem, ...] = ()
+    if_moved: Problem | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -94,15 +100,17 @@ def examine(
     survey: Survey,
     callers: Callers = NO_CALLERS,
     figures: Telemetry | None = None,
+    before: Rollout | None = None,
 ) -> Scene:
     """Find the two Deployments, their subsets and the topology, and look at everything around them.
 
-    ``figures`` None: Prometheus was not asked, and nothing is said of it.
+    ``figures`` None: Prometheus was not asked, and nothing is said of it. ``before`` is the service's last rollout,
+    where that one left all users on its canary.
 
     Raises:
         Refusal: what is where cannot be told; with every blocking problem there is, these and the others.
     """
-    subject = Subject(service=service, version=version, survey=survey)
+    subject = Subject(service=service, version=version, survey=_with_specs(survey))
     pair, found = subsets.find(subject)
     containers, unclear = _containers(subject)
     pins, mixed = _pins(subject, containers)
@@ -110,21 +118,34 @@ def examine(
     around = [problem for check in CHECKS for problem in check(subject)]
     around += telemetry.check(subject, figures) if figures else ()
     around += leak.check(subject, callers)
+    around += moved.check(subject, before)
     around += subsets.incomparable(pair) if pair else ()
     primary, canary = subject.primary, subject.canary
     unfit += [*_same_image(subject, containers, pins), *_mixed_primary(subject, containers)]
     if any(problem.blocking for problem in unfit) or primary is None or canary is None or pair is None:
         raise _refusal(service, version, (*unfit, *around))
-    moved = pair.moved if topology(primary, pair.moved) is Topology.RELABEL else {}
+    labels = pair.moved if topology(primary, pair.moved) is Topology.RELABEL else {}
     return Scene(
         target=_sized(_target(subject, pair, topology(primary, pair.moved)), subject, primary, canary),
         recorded=PodTemplate(
             images={name: images(primary)[name] for name in containers},
-            labels={key: pod_labels(primary)[key] for key in moved},
+            labels={key: pod_labels(primary)[key] for key in labels},
         ),
-        upgraded=PodTemplate(images=pins, labels=moved),
+        upgraded=PodTemplate(images=pins, labels=labels),
         canary=PodTemplate(images=images(canary)),
         problems=(*unfit, *around),
+        if_moved=moved.explain(service, str(pair.canary["name"]), name_of(canary), before),
+    )
+
+
+def _with_specs(survey: Survey) -> Survey:
+    """The API server takes a VirtualService without ``spec``, and then nothing is said in it."""
+    ours = survey.virtual_service
+    return replace(
+        survey,
+        virtual_service=None if ours is None else {**ours, "spec": ours.get("spec") or {}},
+        virtual_services=tuple({**one, "spec": one.get("spec") or {}} for one in survey.virtual_services),
+        destination_rules=tuple({**one, "spec": one.get("spec") or {}} for one in survey.destination_rules),
     )
 
 

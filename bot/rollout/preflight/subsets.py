@@ -188,7 +188,9 @@ def _strangers(subject: Subject, pair: Pair) -> Iterator[Problem]:
             if within(subset.get("labels") or {}, pod_labels(other)):
                 yield blocks(
                     f"The pods of {name_of(other)} are in the subset {subset['name']} of {name_of(pair.rule)} too.",
-                    remedy=f"Relabel {name_of(other)}, or scale it to zero: it would get users that nobody planned.",
+                    remedy="It would get users that nobody planned. An earlier release's canary has served its time: "
+                    f"`kubectl -n {subject.service.namespace} scale deployment/{name_of(other)} "
+                    "--replicas=0`. Anything else: relabel it.",
                 )
 
 

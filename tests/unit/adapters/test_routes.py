@@ -72,6 +72,18 @@ AROUND = {
 }
 
 
+NOBODYS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        to("v3", 0),
+        to("v3"),
+        to("v4", 0, headers={"b": 2}),
+        to(None, 0),
+        to("v1", 0, "ratings"),
+        to("v2", 0, "old.x.svc"),
+    ]
+)
+
+
 @st.composite
 def managed_route(draw: st.DrawFn, name: str | None = None) -> dict[str, Any]:
     """A route whose users are all on v1, in one of the many ways to say so."""
@@ -82,6 +94,9 @@ def managed_route(draw: st.DrawFn, name: str | None = None) -> dict[str, Any]:
     if draw(st.booleans()):
         primary["weight"] = 100
         entries.insert(draw(st.sampled_from([0, 1])), to("v2", draw(st.sampled_from([None, 0])), draw(HOSTS)))
+    for third in draw(st.lists(NOBODYS.map(deepcopy), max_size=2)):  # what earlier releases have left behind
+        primary["weight"] = 100
+        entries.insert(draw(st.integers(0, len(entries))), third)
     for entry in entries:
         entry["destination"] |= port
     leftover = draw(st.sampled_from([{}, {"mirror": {"host": "reviews", "subset": "v2"}, "mirrorPercent": 0}]))
@@ -186,7 +201,8 @@ def without_ours(vs: dict[str, Any], target: Target) -> dict[str, Any]:
 
 
 def is_canary(entry: dict[str, Any]) -> bool:
-    return bool(entry["destination"].get("subset") == "v2")
+    destination = entry["destination"]
+    return destination.get("subset") == "v2" and str(destination["host"]).startswith("reviews")
 
 
 @quick
@@ -212,9 +228,9 @@ def test_shares_add_up_to_100_and_the_primary_is_never_dropped(
 ) -> None:
     vs, target = world
     for route in r.managed_routes(write_or_skip(vs, target, routes), target):
-        shares = [entry.get("weight") for entry in route["route"]]
+        shares = [entry.get("weight") or 0 for entry in route["route"]]
         assert len(shares) == 1 or sum(shares) == 100
-        assert any(entry["destination"]["subset"] == "v1" for entry in route["route"])
+        assert any(entry["destination"].get("subset") == "v1" for entry in route["route"])
 
 
 @quick
@@ -225,7 +241,7 @@ def test_an_ambiguous_object_is_refused_and_left_alone(
     vs, target = world
     ours = data.draw(st.sampled_from(r.managed_routes(vs, target)))
     spoil = data.draw(st.sampled_from([to("v3"), to(None), to("v1", host="ratings"), to("v1")]))
-    ours["route"].append({**deepcopy(spoil), "weight": 0})
+    ours["route"].append({**deepcopy(spoil), "weight": data.draw(st.integers(1, 100))})
     before = deepcopy(vs)
     with pytest.raises(Refusal):
         take(vs, routes, target)
@@ -256,6 +272,35 @@ def test_each_stage_of_the_source_document_is_written_as_it_stands_there(
 def test_the_final_manifest_of_a_relabelled_primary_has_everyone_on_v2_and_no_annotations() -> None:
     live = take(virtual_service({"route": [to("v1")]}), ALL_CANARY)
     assert r.leave(live, TARGET, ALL_CANARY) == virtual_service({"route": [to("v1", 0), to("v2", 100)]})
+
+
+def test_a_second_release_leaves_the_first_ones_destination_where_it_is() -> None:
+    third = replace(TARGET, canary_subset="v3", canary_deployment="reviews-v3")
+    before = virtual_service({"route": [to("v1", 100), to("v2", 0)]})
+
+    live = take(before, Routes(canary=40), third)
+
+    assert live["spec"]["http"] == [{"route": [to("v1", 60), to("v2", 0), to("v3", 40)]}]
+    assert r.leave(live, third, HOME) == before
+
+
+def test_after_a_relabelled_release_the_next_one_goes_on_from_there() -> None:
+    third = replace(TARGET, primary_subset="v2", canary_subset="v3", topology=Topology.RELABEL)
+    before = virtual_service({"route": [to("v1", 0), to("v2", 100)]})
+
+    live = take(before, ALL_CANARY, third)
+
+    assert r.read_routes(before, third) == HOME
+    assert live["spec"]["http"] == [{"route": [to("v1", 0), to("v2", 0), to("v3", 100)]}]
+    assert r.leave(live, third, HOME) == before
+
+
+def test_a_third_destination_that_gets_users_in_mid_run_is_told_and_not_written_over() -> None:
+    third = replace(TARGET, canary_subset="v3")
+    live = take(virtual_service({"route": [to("v1", 100), to("v2", 0)]}), Routes(canary=40), third)
+    live["spec"]["http"][0]["route"][1]["weight"] = 10
+
+    assert "also sends users to reviews, subset v2" in str(r.read_routes(live, third))
 
 
 def test_only_safe_methods_are_mirrored_by_a_whole_copy_before_the_untouched_original() -> None:
