@@ -1,18 +1,131 @@
-"""What a person's command carries on its way to the controller, and back on a button.
+"""What people decide about a rollout, and how a decision is bound to what they had in front of them. Pure.
 
-A button's value says what its reader had in front of them: which rollout, at which stage, resting on which evidence. An
-approval is worth only that, so the controller compares it with the rollout as it is when the click arrives.
+A button's value says what its reader saw: which rollout, at which stage, resting on which evidence. A decision is worth
+only that, so it is compared with the rollout as it is stored when the decision arrives. A typed command has seen
+nothing in particular: it is about the live rollout as it is stored then.
+
+Whatever was decided uses the evidence up, so that no button works twice; approvals alone may be several on the same
+evidence. The same click may all the same arrive twice, at two replicas: the rollout remembers for a while what was
+decided on which evidence and by whom, and the second delivery finds that it has been served.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
+from bot.rollout import machine
 from bot.rollout.errors import Refusal
-from bot.rollout.model import Rollout, RolloutId
+from bot.rollout.model import Decided, Rollout, RolloutId, UserId
 from bot.rollout.plans import Overrides
+from bot.rollout.service import ApprovalRule
 
-__all__ = ["Overrides", "Seen", "service_of"]
+__all__ = [
+    "OF_APPROVERS",
+    "Abort",
+    "Accept",
+    "Approve",
+    "By",
+    "Event",
+    "Leave",
+    "OutOfDate",
+    "Overrides",
+    "Pause",
+    "Restore",
+    "Resume",
+    "Retry",
+    "Seen",
+    "decide",
+    "service_of",
+]
+
+REMEMBERED = 20  # decisions
+SAME_CLICK = 60.0  # seconds in which a click may be delivered again; who clicks the same button later is told it is old
+_KEY = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}/[a-z0-9-]{1,63}")
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+# --- what can be decided ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Let the current stage be left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Everyone back to the healthy side, now."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stay where it is, still watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End the pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try a halted stage again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Take a halted rollout as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Write ours again over somebody else's change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave somebody else's change as it is, and wait."""
+
+
+Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | Leave
+
+# Stopping is everybody's; what sends users on, or ends the bot's care for them, is for those whom the rollout names.
+OF_APPROVERS = (Approve, Retry, Accept, Restore)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who decides.
+
+    Attributes:
+        check: raises ``Refusal`` for whoever is none of the rule's approvers. Whoever has a shell beside the bot could
+            do more with kubectl, and is asked nothing.
+    """
+
+    id: UserId
+    check: Callable[[ApprovalRule], None] = lambda _rule: None
+
+    def refuse_strangers(self, event: Event, rule: ApprovalRule) -> None:
+        """Refuse whoever may not decide this. ``rule`` is the one that was stored when the rollout began.
+
+        Raises:
+            Refusal: it is an approver's to decide, and they are none.
+        """
+        if isinstance(event, OF_APPROVERS):
+            self.check(rule)
+
+
+class OutOfDate(Refusal):
+    """The rollout has moved on since the person looked; nothing has changed."""
+
+
+# --- what was seen ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +158,8 @@ class Seen:
             Refusal: the token is none of ours; a button's value can be made up by anybody with an API client.
         """
         parts = token.split("|")
-        if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts[2:]):  # noqa: PLR2004  # see __str__
+        shapes = (_KEY, _ID, _NUMBER, _NUMBER)
+        if len(parts) != len(shapes) or not all(s.fullmatch(part) for s, part in zip(shapes, parts, strict=True)):
             raise Refusal("This button is not one of mine any more. Use the newest card of the rollout.")
         key, rollout_id, stage, evidence = parts
         return cls(key=key, rollout_id=RolloutId(rollout_id), stage=int(stage), evidence=int(evidence))
@@ -58,3 +172,66 @@ def service_of(token: str) -> str:
         Refusal: the token is none of ours.
     """
     return Seen.read(token).service
+
+
+# --- deciding --------------------------------------------------------------------------------------------------------
+
+
+def decide(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: float) -> machine.Change:
+    """What becomes of the rollout. The very same value comes back where the same click has been served already.
+
+    Args:
+        rollout: as it is stored; where ``seen`` is given, the rollout that was seen, live or ended.
+        event: what was decided.
+        by: who; whether they may at all is checked where people are known.
+        seen: what the clicked button or the form showed; None for a typed command.
+        now: seconds since the epoch.
+
+    Raises:
+        OutOfDate: the rollout has moved on since.
+        Refusal: it is not possible now.
+    """
+    if seen is None:
+        return _used_up(rollout, event, _applied(rollout, event, by, now))
+    made = Decided(by=by, what=type(event).__name__.lower(), stage=seen.stage, evidence=seen.evidence, at=now)
+    if any(replace(one, at=now) == made and now - one.at <= SAME_CLICK for one in rollout.decided):
+        return rollout, ()
+    if rollout.ended:
+        raise Refusal(
+            f"That belongs to an earlier rollout: {rollout.service} {rollout.version} has ended ({rollout.phase}). "
+            "The newest card has the buttons that count."
+        )
+    # What is not possible anyway says so itself, which tells more than that the button is old.
+    changed = _applied(rollout, event, by, now)
+    if seen != Seen.of(rollout):
+        raise OutOfDate(
+            "That button is out of date: the rollout has moved on since it was shown. The card has new ones."
+        )
+    decided, entries = _used_up(rollout, event, changed)
+    return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
+
+
+def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> machine.Change:
+    if isinstance(event, Abort):
+        said = event.reason.strip().rstrip(".") or "no reason given"
+        return machine.abort(rollout, by, f"{said}.", now)
+    return _PLAIN[type(event)](rollout, by, now)
+
+
+_PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], machine.Change]] = {
+    Approve: machine.approve,
+    Pause: machine.pause,
+    Resume: machine.resume,
+    Retry: machine.retry,
+    Accept: machine.accept,
+    Restore: machine.restore,
+    Leave: machine.leave,
+}
+
+
+def _used_up(before: Rollout, event: Event, change: machine.Change) -> machine.Change:
+    """What was decided is not decided again on the same evidence; several people may approve it."""
+    after, entries = change
+    if isinstance(event, Approve) or after.evidence != before.evidence:
+        return change
+    return replace(after, evidence=before.evidence + 1), entries

@@ -1,23 +1,22 @@
 """The controller: what people ask for and what the scheduler looks at, through one door.
 
-Decide purely, save, then act. Every command and every tick of one service runs alone (``_alone``); what another
+Decide purely, save, then act. Every command and every tick of one service runs alone (``Locks``); what another
 process did meanwhile is found by the store's compare-and-set, and the work is done again on what is stored then.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 
 from bot.controller import observe
 from bot.controller.adoption import adopt, without_stage
-from bot.controller.commands import Seen
+from bot.controller.commands import Abort, Approve, By, Event, Seen, decide
 from bot.controller.heartbeat import Heartbeat
+from bot.controller.locks import Locks
+from bot.controller.names import concerned, key_of, name_of, unknown
 from bot.controller.ports import Marks, Ports, Store
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.rollout import deadman, machine
@@ -66,18 +65,31 @@ class Controller:
         self,
         *,
         services: Mapping[str, Service],
+        trouble: str = "",
         ports: Ports,
         new_id: Callable[[], RolloutId],
         watch: Watch = Watch(),  # frozen
         threads: int = 4,
         heart: Heartbeat | None = None,
     ) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            services: those of ``services.yaml``, by name.
+            trouble: why that file could not be read; "" when it could. Live rollouts are looked after all the same.
+            ports: everything outside.
+            new_id: makes the id of a new rollout.
+            watch: what is told to whoever measures us.
+            threads: that look at once.
+            heart: renews the heartbeats; one of its own by default.
+        """
         self._services = services
+        self._trouble = trouble
         self._ports = ports
         self._new_id = new_id
         self._watch = watch
         self._heart = heart or Heartbeat(ports.mesh, ports.clock, failed=watch.failed)
-        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+        self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="look")
@@ -94,7 +106,7 @@ class Controller:
             Fault: the cluster or the store could not be reached; nothing has changed.
         """
         known = self._service(service)
-        with self._alone(known.key):
+        with self._locks.alone(known.key):
             now = self._ports.clock.now()
             self._refuse_second(known)
             order = Order(service=known, version=version, by=by, channel=channel, overrides=overrides)
@@ -121,31 +133,63 @@ class Controller:
         draft = make_draft(order, RolloutId("plan"), self._ports, self._ports.clock.now())
         return make_plan_of(draft, self._ports)
 
+    def decide(self, service: str, event: Event, by: By, seen: Seen | None = None) -> Rollout:
+        """The one door for whatever people decide about a rollout: commands, buttons and forms.
+
+        Args:
+            service: its name, or ``namespace/name``; live rollouts are looked through first.
+            event: what was decided.
+            by: who, and how to find out whether a rule lets them.
+            seen: what the button or form showed, which the decision is bound to; None for a typed command, which is
+                about the live rollout as it is stored then.
+
+        Raises:
+            OutOfDate: the rollout has moved on since.
+            Refusal: it is not possible, or not theirs to decide; nothing has changed.
+            Fault: the store could not be reached.
+        """
+        key = self._key(service) if seen is None else seen.key
+        for _ in range(SAVES):
+            asked = concerned(self._ports.store, key, seen)
+            if asked is None:
+                return self._decide_unknown(key, event, by, seen)
+            by.refuse_strangers(event, asked.approvals_rule)  # may ask Slack, so nobody else waits for it
+            with self._locks.alone(key):
+                rollout = concerned(self._ports.store, key, seen)
+                if rollout is None or rollout.id != asked.id:
+                    continue  # who may decide about that one has not been asked
+                changed, entries = decide(rollout, event, by.id, seen, self._ports.clock.now())
+                if changed is rollout:
+                    return rollout  # the same click once more
+                try:
+                    saved = self._save(rollout, changed, entries)
+                except Stale:
+                    continue  # somebody else's command or tick came between; decide again on what is stored now
+                return self._look_after_command(saved)
+        raise Fault("Redis", f"{service} is changing too fast to be changed; try again.")
+
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
-        """Let the current stage be left; see ``machine.approve``. ``evidence`` is the clicked button's value."""
-        seen = None if evidence is None else Seen.read(evidence)
-
-        def change(rollout: Rollout, now: float) -> machine.Change:
-            if seen is not None and seen.rollout_id != rollout.id:
-                raise Refusal("That button belongs to an earlier rollout. The newest card has the ones that count.")
-            return machine.approve(rollout, by, now, (seen.stage, seen.evidence) if seen else None)
-
-        return self._command(service, change)
+        """Decide ``Approve`` as somebody who needs not be asked who they are; ``evidence`` is the button's value."""
+        return self.decide(service, Approve(), By(id=by), None if evidence is None else Seen.read(evidence))
 
     def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
-        """Everyone back to the healthy side, now; see ``machine.abort``.
+        """Decide ``Abort`` as somebody who needs not be asked who they are."""
+        return self.decide(service, Abort(reason), By(id=by))
 
-        A rollout that the store has forgotten is aborted from its marks in the cluster.
-        """
-        said = reason.strip().rstrip(".") or "no reason given"
-        known = self._service(service)
-        with self._alone(known.key):
-            marks = (
-                self._ports.mesh.marks(known.namespace, known.virtual_service) if self._is_forgotten(known) else None
-            )
-            if marks is None:
-                return self._command(service, lambda rollout, now: machine.abort(rollout, by, f"{said}.", now))
-            return self._adopt_and_abort(known, marks, by, f"{said}. Its state was lost; its marks were not.")
+    def _decide_unknown(self, key: str, event: Event, by: By, seen: Seen | None) -> Rollout:
+        """About a rollout that the store does not know: it may have lost it, and then its marks are still there."""
+        known = next((service for service in self._services.values() if service.key == key), None)
+        if isinstance(event, Abort) and known is not None:
+            with self._locks.alone(key):
+                marks = self._ports.mesh.marks(known.namespace, known.virtual_service)
+                if marks is not None and self._is_forgotten(known) and (seen is None or seen.rollout_id == marks.owner):
+                    reason = f"{event.reason.strip().rstrip('.') or 'no reason given'}. "
+                    return self._adopt_and_abort(
+                        known, marks, by.id, f"{reason}Its state was lost; its marks were not."
+                    )
+        if seen is not None:
+            raise Refusal("That rollout is long over. The newest card has the buttons that count.")
+        raise Refusal(f"{name_of(key)} has no rollout. Start one with `start {name_of(key)} VERSION`.")
 
     def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
         """Abort the rollout ``owner`` from its marks, if the store has never heard of it and nobody else has begun.
@@ -154,7 +198,7 @@ class Controller:
             Fault: the store or the cluster could not be read, so nothing is known; nothing has changed.
         """
         known = self._service(service)
-        with self._alone(known.key):
+        with self._locks.alone(known.key):
             if not self._is_forgotten(known) or self._ports.store.load(known.key, owner) is not None:
                 return None
             marks = self._ports.mesh.marks(known.namespace, known.virtual_service)
@@ -168,30 +212,6 @@ class Controller:
     def looked_after(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""
         return self._heart.knows(owner)
-
-    def pause(self, service: str, *, by: UserId) -> Rollout:
-        """See ``machine.pause``."""
-        return self._command(service, lambda rollout, now: machine.pause(rollout, by, now))
-
-    def resume(self, service: str, *, by: UserId) -> Rollout:
-        """See ``machine.resume``."""
-        return self._command(service, lambda rollout, now: machine.resume(rollout, by, now))
-
-    def retry(self, service: str, *, by: UserId) -> Rollout:
-        """See ``machine.retry``."""
-        return self._command(service, lambda rollout, now: machine.retry(rollout, by, now))
-
-    def accept(self, service: str, *, by: UserId) -> Rollout:
-        """See ``machine.accept``."""
-        return self._command(service, lambda rollout, now: machine.accept(rollout, by, now))
-
-    def restore(self, service: str, *, by: UserId) -> Rollout:
-        """See ``machine.restore``."""
-        return self._command(service, lambda rollout, now: machine.restore(rollout, by, now))
-
-    def leave(self, service: str, *, by: UserId) -> Rollout:
-        """See ``machine.leave``."""
-        return self._command(service, lambda rollout, now: machine.leave(rollout, by, now))
 
     # --- freezes -----------------------------------------------------------------------------------------------------
 
@@ -209,7 +229,7 @@ class Controller:
             Fault: the store could not be reached.
         """
         if scope != ALL:
-            self._service(scope)
+            scope = self._service(scope).name
         now = self._ports.clock.now()
         until = None if seconds is None else now + seconds
         freeze = Freeze(scope=scope, by=by, since=now, until=until, reason=reason)
@@ -233,11 +253,19 @@ class Controller:
 
     def active(self, service: str) -> Rollout | None:
         """The service's live rollout."""
-        return self._ports.store.active(self._service(service).key)
+        return self._ports.store.active(self._key(service))
+
+    def seen(self, seen: Seen) -> Rollout | None:
+        """The rollout that a button or a form showed, live or ended."""
+        return concerned(self._ports.store, seen.key, seen)
 
     def live(self) -> Sequence[Rollout]:
         """Every live rollout, oldest first."""
         return self._ports.store.live()
+
+    def names(self) -> Sequence[str]:
+        """What a service may be called: the names of ``services.yaml``, and of whatever is live."""
+        return tuple(dict.fromkeys((*self._services, *map(name_of, self._ports.store.busy()))))
 
     def story(self, rollout: Rollout) -> Sequence[Entry]:
         """What happened in a rollout, oldest first."""
@@ -245,7 +273,7 @@ class Controller:
 
     def history(self, service: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's rollouts, newest first."""
-        return self._ports.store.history(self._service(service).key, limit)
+        return self._ports.store.history(self._key(service), limit)
 
     def evidence(self, rollout: Rollout) -> str:
         """The value of every button that is shown for the rollout as it is now."""
@@ -279,7 +307,7 @@ class Controller:
         """
         began = self._ports.clock.now()
         try:
-            with self._alone(rollout.key):
+            with self._locks.alone(rollout.key):
                 if self._saved.get(rollout.id, rollout.revision) <= rollout.revision:
                     try:
                         self._look_on(rollout, reading if reading is not None else self._read(rollout))
@@ -416,21 +444,6 @@ class Controller:
 
     # --- the small print ---------------------------------------------------------------------------------------------
 
-    def _command(self, service: str, change: Callable[[Rollout, float], machine.Change]) -> Rollout:
-        known = self._service(service)
-        with self._alone(known.key):
-            for _ in range(SAVES):
-                rollout = self._ports.store.active(known.key)
-                if rollout is None:
-                    raise Refusal(f"{service} has no rollout. Start one with `start {service} VERSION`.")
-                changed, entries = change(rollout, self._ports.clock.now())
-                try:
-                    saved = self._save(rollout, changed, entries)
-                except Stale:
-                    continue  # somebody else's command or tick came between; decide again on what is stored now
-                return self._look_after_command(saved)
-        raise Fault("Redis", f"{service} is changing too fast to be changed; try again.")
-
     def _look_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
         try:
@@ -457,17 +470,15 @@ class Controller:
             where = f"({live.version}, {describe(live)})"
             raise Refusal(f"{known.name} already has a rollout {where}. See `status {known.name}`.")
 
-    def _service(self, name: str) -> Service:
-        service = self._services.get(name)
-        if service is None:
-            known = ", ".join(sorted(self._services)) or "none"
-            raise Refusal(f"There is no service {name} in services.yaml. Known: {known}.")
-        return service
+    def _service(self, said: str) -> Service:
+        """The service of ``services.yaml``, by ``name`` or ``namespace/name``."""
+        for service in self._services.values():
+            if said in {service.name, service.key}:
+                return service
+        raise unknown(said, self._services, self._trouble)
 
-    @contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
-        with self._locks[key]:
-            yield
+    def _key(self, said: str) -> str:
+        return key_of(said, self._ports.store.busy(), self._services, self._trouble)
 
 
 def _drifted(rollout: Rollout) -> bool:

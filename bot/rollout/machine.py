@@ -79,21 +79,13 @@ def refuse(rollout: Rollout, reasons: Sequence[str], now: float) -> Change:
     return refused, (_entry(now, EntryKind.ENDED, text, rollout.started_by),)
 
 
-def approve(rollout: Rollout, by: UserId, now: float, evidence: tuple[int, int] | None = None) -> Change:
-    """One person lets the current stage be left.
-
-    Args:
-        rollout: the rollout as it is stored.
-        by: who approves; whether they may at all is checked where people are known.
-        now: seconds since the epoch.
-        evidence: stage and evidence number of the button that was clicked; None for a typed command.
+def approve(rollout: Rollout, by: UserId, now: float) -> Change:
+    """One person lets the current stage be left; whether they may at all is checked where people are known.
 
     Raises:
-        Refusal: nothing is waiting for approval, the button is old, it is their own rollout, or they have approved.
+        Refusal: nothing is waiting for approval, it is their own rollout, or they have approved.
     """
     _refuse_ended(rollout)
-    if evidence is not None and evidence != (rollout.stage, rollout.evidence):
-        raise Refusal("That button is out of date: the rollout has moved on since it was shown. The card has new ones.")
     if rollout.asked_at is None:
         raise Refusal(f"Nothing to approve: {describe(rollout)}. The card asks when it is time.")
     rule = rollout.approvals_rule

@@ -158,6 +158,21 @@ class Approval:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision that was made with a button or a form, and what it rested on: the same click is served once.
+
+    Attributes:
+        what: the event's name, such as ``approve``.
+    """
+
+    by: UserId
+    what: str
+    stage: int
+    evidence: int
+    at: float
+
+
 class HoldCause(StrEnum):
     """Why a rollout waits by itself."""
 
@@ -188,6 +203,7 @@ class Rollout:
         settled_at: when the cluster was first seen as the stage wants it; judging and its minimum time start there.
         asked_at: when people were asked to approve leaving the stage; None while it is not theirs to decide.
         evidence: grows whenever what an approval would rest on changes, so that an old button is recognised.
+        decided: the last decisions made with buttons and forms, so that a click delivered twice is served once.
         retries: how often a halt was retried; then a stuck Deployment gets its full time-out again.
         trial: what judging remembers.
         warnings: what preflight doubted; whoever approves the first users accepts it.
@@ -229,6 +245,7 @@ class Rollout:
     asked_at: float | None = None
     evidence: int = 0
     approvals: tuple[Approval, ...] = ()
+    decided: tuple[Decided, ...] = ()
     paused_by: UserId | None = None
     hold: Hold | None = None
     judgement: Judgement | None = None

@@ -6,11 +6,26 @@ everybody else sees the card. A freeze has no card, so it is announced.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.controller.commands import Seen
+from bot.controller.commands import (
+    Abort,
+    Accept,
+    Approve,
+    By,
+    Event,
+    Leave,
+    OutOfDate,
+    Pause,
+    Restore,
+    Resume,
+    Retry,
+    Seen,
+)
+from bot.controller.names import name_of
 from bot.controller.ports import Clock
 from bot.rollout.errors import Fault, Refusal
 from bot.rollout.freeze import ALL, Freeze, covering
@@ -68,7 +83,11 @@ class Desk:
         Raises:
             Refusal: no command.
         """
-        return parse(text, [service.name for service in self.engine.services()], self.command)
+        try:
+            names = self.engine.names()
+        except Fault:  # whatever needs the store says so itself; help does not
+            names = [service.name for service in self.engine.services()]
+        return parse(text, names, self.command)
 
     def serve(self, caller: Caller, asked: Command) -> None:
         """Do what a command asks.
@@ -95,13 +114,13 @@ class Desk:
     def _deeds(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.START: self._start,
-            Verb.APPROVE: self._approve,
-            Verb.ABORT: self._abort,
-            Verb.PAUSE: lambda caller, asked: self._simple(caller, asked, self.engine.pause),
-            Verb.RESUME: lambda caller, asked: self._simple(caller, asked, self.engine.resume),
-            Verb.RETRY: lambda caller, asked: self._decide(caller, asked, self.engine.retry),
-            Verb.ACCEPT: lambda caller, asked: self._decide(caller, asked, self.engine.accept),
-            Verb.RESTORE: lambda caller, asked: self._decide(caller, asked, self.engine.restore),
+            Verb.APPROVE: lambda caller, asked: self._decide(caller, asked, Approve(), "Noted."),
+            Verb.ABORT: lambda caller, asked: self._decide(caller, asked, Abort(asked.reason), "Aborting."),
+            Verb.PAUSE: lambda caller, asked: self._decide(caller, asked, Pause()),
+            Verb.RESUME: lambda caller, asked: self._decide(caller, asked, Resume()),
+            Verb.RETRY: lambda caller, asked: self._decide(caller, asked, Retry()),
+            Verb.ACCEPT: lambda caller, asked: self._decide(caller, asked, Accept()),
+            Verb.RESTORE: lambda caller, asked: self._decide(caller, asked, Restore()),
             Verb.FREEZE: self._freeze,
             Verb.UNFREEZE: self._unfreeze,
         }
@@ -115,42 +134,31 @@ class Desk:
             Refusal: the button is old, or not theirs to press.
         """
         self.approvers.check_member(caller.person)
-        holding = {
-            cards.PAUSE_PREFIX: self.engine.pause,
-            cards.RESUME_PREFIX: self.engine.resume,
-            cards.LEAVE_PREFIX: self.engine.leave,
-        }
-        prefix = next((p for p in holding if value.startswith(p)), "")
-        token = value.removeprefix(prefix)
+        event, token = _clicked(action_id, value)
         seen = Seen.read(token)
-        rollout = self._seen(seen)
-        match action_id:
-            case cards.DETAILS:
-                caller.show(views.details(rollout, self.engine.story(rollout)))
-            case cards.ABORT:
-                caller.show(views.abort_form(rollout, caller.channel))
-            case cards.APPROVE:
-                self._check_approver(caller, rollout)
-                self.engine.approve(seen.service, by=caller.person.id, evidence=token)
-            case cards.HOLD:
-                holding.get(prefix, self.engine.pause)(seen.service, by=caller.person.id)
-            case cards.RETRY | cards.ACCEPT | cards.RESTORE:
-                self._check_approver(caller, rollout)
-                self._decisions()[action_id](seen.service, by=caller.person.id)
-            case _:
-                raise Refusal("I do not know that button. Use the newest card of the rollout.")
+        if event is not None:
+            self.engine.decide(seen.key, event, self._by(caller), seen)
+        elif action_id == cards.DETAILS:
+            rollout = self._seen(seen)
+            caller.show(views.details(rollout, self.engine.story(rollout)))
+        elif action_id == cards.ABORT:
+            caller.show(views.abort_form(self._seen(seen), caller.channel))
+        else:
+            raise Refusal("I do not know that button. Use the newest card of the rollout.")
 
     def abort(self, caller: Caller, form: AbortForm) -> None:
         """Do what the abort form says.
 
         Raises:
-            Refusal: the rollout it is about is over.
+            Refusal: the rollout it is about is over, or has moved on since the form was opened.
         """
         self.approvers.check_member(caller.person)
-        rollout = self._seen(form.seen)
-        if rollout.ended:
-            raise Refusal(f"{wording.title(rollout)} is over already ({rollout.phase}).")
-        self.engine.abort(form.seen.service, by=caller.person.id, reason=form.reason)
+        try:
+            self.engine.decide(form.seen.key, Abort(form.reason), self._by(caller), form.seen)
+        except OutOfDate as refusal:
+            again = f"{self.command} abort {form.seen.service} {form.reason}".strip().replace("`", "'")
+            now = "The rollout has moved on since the form was opened, so nothing was aborted."
+            raise Refusal(f"{now} To abort it as it is now: `{again}`") from refusal
 
     def start_form(self, caller: Caller, service: str | None = None) -> None:
         """Open the start form."""
@@ -177,7 +185,7 @@ class Desk:
         if asked.service is None and len(self.engine.live()) != 1:
             caller.tell(answers.live(self.engine.live(), self.command))
             return
-        service = asked.service or self.engine.live()[0].service
+        service = asked.service or self.engine.live()[0].key
         rollout = self.engine.active(service)
         if rollout is None:
             frozen = covering(self.engine.freezes(), service)
@@ -213,33 +221,18 @@ class Desk:
             return
         service = self._only_service(asked)
         if asked.overrides.auto:  # it gives every approval in advance, so it is an approver's to give
-            rules = {known.name: known.approvals for known in self.engine.services()}
-            if service in rules:
-                self.approvers.check_approver(caller.person, rules[service])
+            for known in self.engine.services():
+                if service in {known.name, known.key}:
+                    self.approvers.check_approver(caller.person, known.approvals)
         # Always the service's own channel: whoever follows its releases follows that one, wherever this was typed.
         rollout = self.engine.start(service, asked.version, by=caller.person.id, channel="", overrides=asked.overrides)
         here = caller.channel_name and rollout.channel.lstrip("#") == caller.channel_name
         where = "the card is below" if here else f"the card is in {rollout.channel}"
         caller.tell(f"Started {rollout.service} {rollout.version}: {where}.")
 
-    def _approve(self, caller: Caller, asked: Command) -> None:
-        service = self._service(asked)
-        self._check_approver(caller, self._live(service))
-        rollout = self.engine.approve(service, by=caller.person.id, evidence=None)
-        caller.tell(f"Noted. {wording.title(rollout)}: {wording.state(rollout)}.")
-
-    def _abort(self, caller: Caller, asked: Command) -> None:
-        rollout = self.engine.abort(self._service(asked), by=caller.person.id, reason=asked.reason)
-        caller.tell(f"Aborting. {wording.title(rollout)}: {wording.state(rollout)}.")
-
-    def _decide(self, caller: Caller, asked: Command, decision: Callable[..., Rollout]) -> None:
-        """What only approvers may do."""
-        self._check_approver(caller, self._live(self._service(asked)))
-        self._simple(caller, asked, decision)
-
-    def _simple(self, caller: Caller, asked: Command, change: Callable[..., Rollout]) -> None:
-        rollout = change(self._service(asked), by=caller.person.id)
-        caller.tell(f"Done. {wording.title(rollout)}: {wording.state(rollout)}.")
+    def _decide(self, caller: Caller, asked: Command, event: Event, done: str = "Done.") -> None:
+        rollout = self.engine.decide(self._service(asked), event, self._by(caller))
+        caller.tell(f"{done} {wording.title(rollout)}: {wording.state(rollout)}.")
 
     def _freeze(self, caller: Caller, asked: Command) -> None:
         scope = self._only_service(asked)
@@ -262,14 +255,11 @@ class Desk:
         self.engine.unfreeze(freeze, by=caller.person.id)
         caller.announce(freezes.ended(freeze, caller.person.id, left))
 
-    def _decisions(self) -> dict[str, Callable[..., Rollout]]:
-        engine = self.engine
-        return {cards.RETRY: engine.retry, cards.ACCEPT: engine.accept, cards.RESTORE: engine.restore}
-
     # Who and which
 
-    def _check_approver(self, caller: Caller, rollout: Rollout) -> None:
-        self.approvers.check_approver(caller.person, rollout.approvals_rule)
+    def _by(self, caller: Caller) -> By:
+        """The person, to be checked against the rule of whatever they decide about."""
+        return By(id=caller.person.id, check=lambda rule: self.approvers.check_approver(caller.person, rule))
 
     def _check_may_end(self, caller: Caller, freeze: Freeze) -> None:
         """To end somebody else's freeze, or to put another in its place, is a second person's decision.
@@ -299,12 +289,14 @@ class Desk:
         """
         if asked.service is not None:
             return asked.service
-        live = sorted({rollout.service for rollout in self.engine.live()})
+        live = sorted(rollout.key for rollout in self.engine.live())
         if len(live) == 1:
             return live[0]
         if not live:
             return self._only_service(asked)
-        raise Refusal(f"Which one: {', '.join(live)}? {usage(asked.verb, self.command)}")
+        names = Counter(map(name_of, live))
+        told = ", ".join(name_of(key) if names[name_of(key)] == 1 else key for key in live)
+        raise Refusal(f"Which one: {told}? {usage(asked.verb, self.command)}")
 
     def _only_service(self, asked: Command) -> str:
         if asked.service is not None:
@@ -314,24 +306,36 @@ class Desk:
             return names[0]
         raise Refusal(f"Which service: {', '.join(names[:20])}? {usage(asked.verb, self.command)}")
 
-    def _live(self, service: str) -> Rollout:
-        rollout = self.engine.active(service)
-        if rollout is None:
-            raise Refusal(
-                f"{service} has no rollout in flight. Begin one with `{self.command} start {service} VERSION`."
-            )
-        return rollout
-
     def _seen(self, seen: Seen) -> Rollout:
         """The rollout a button or a form is about, live or ended; never a later one of the same service.
 
         Raises:
-            Refusal: it is too long ago.
+            Refusal: nobody knows it any more.
         """
-        active = self.engine.active(seen.service)
-        if active is not None and active.id == seen.rollout_id:
-            return active
-        past = next((r for r in self.engine.history(seen.service) if r.id == seen.rollout_id), None)
-        if past is None:
+        rollout = self.engine.seen(seen)
+        if rollout is None:
             raise Refusal("That rollout is long over. The newest card has the buttons that count.")
-        return past
+        return rollout
+
+
+def _clicked(action_id: str, value: str) -> tuple[Event | None, str]:
+    """What a button decides, if it decides anything, and what its reader had seen."""
+    if action_id == cards.HOLD:
+        for prefix, event in _HOLDING.items():
+            if value.startswith(prefix):
+                return event, value.removeprefix(prefix)
+    return _DECIDING.get(action_id), value
+
+
+_HOLDING: dict[str, Event] = {
+    cards.PAUSE_PREFIX: Pause(),
+    cards.RESUME_PREFIX: Resume(),
+    cards.LEAVE_PREFIX: Leave(),
+}
+_DECIDING: dict[str, Event] = {
+    cards.APPROVE: Approve(),
+    cards.HOLD: Pause(),
+    cards.RETRY: Retry(),
+    cards.ACCEPT: Accept(),
+    cards.RESTORE: Restore(),
+}

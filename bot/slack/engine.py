@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.controller.commands import Overrides
+from bot.controller.commands import By, Event, Overrides, Seen
 from bot.rollout.freeze import Freeze
 from bot.rollout.model import Entry, Rollout, UserId
 from bot.rollout.service import Service
@@ -24,34 +24,16 @@ class Plan(Protocol):
 
 
 class Engine(Protocol):
-    """The controller as people use it. Services go by their name in ``services.yaml``."""
+    """The controller as people use it. Services go by ``name`` or ``namespace/name``; live ones come first."""
 
     def start(self, service: str, version: str, *, by: UserId, channel: str, overrides: Overrides) -> Rollout:
         """Begin a rollout; ``channel`` is where it was asked for, or empty for the service's own."""
 
-    def approve(self, service: str, *, by: UserId, evidence: str | None) -> Rollout:
-        """Let the current stage be left. ``evidence`` is the button's value; None for the typed command."""
+    def decide(self, service: str, event: Event, by: By, seen: Seen | None = None) -> Rollout:
+        """Do what somebody decided about a rollout, if it is possible and theirs to decide.
 
-    def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
-        """Everyone back to the healthy side."""
-
-    def pause(self, service: str, *, by: UserId) -> Rollout:
-        """Stay where it is, safety loop on."""
-
-    def resume(self, service: str, *, by: UserId) -> Rollout:
-        """End the pause."""
-
-    def retry(self, service: str, *, by: UserId) -> Rollout:
-        """Try a halted stage again."""
-
-    def accept(self, service: str, *, by: UserId) -> Rollout:
-        """Take a halted rollout as it is."""
-
-    def restore(self, service: str, *, by: UserId) -> Rollout:
-        """Put back what somebody else changed in the cluster."""
-
-    def leave(self, service: str, *, by: UserId) -> Rollout:
-        """Leave what somebody else changed as it is, and wait."""
+        ``seen`` is what the button or form showed; None for a typed command.
+        """
 
     def freezes(self) -> Sequence[Freeze]:
         """Every freeze that is not over, the one of all services first."""
@@ -65,6 +47,9 @@ class Engine(Protocol):
     def active(self, service: str) -> Rollout | None:
         """The service's live rollout."""
 
+    def seen(self, seen: Seen) -> Rollout | None:
+        """The rollout that a button or a form showed, live or ended."""
+
     def live(self) -> Sequence[Rollout]:
         """Every live rollout, oldest first."""
 
@@ -73,6 +58,9 @@ class Engine(Protocol):
 
     def history(self, service: str) -> Sequence[Rollout]:
         """The service's rollouts, newest first."""
+
+    def names(self) -> Sequence[str]:
+        """What a service may be called: the names of ``services.yaml``, and of whatever is live."""
 
     def services(self) -> Sequence[Service]:
         """Every service of ``services.yaml``."""

@@ -78,7 +78,7 @@ class Listeners:
     def on_click(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """A button of a card or of the App Home."""
         visitor = self._visitor(body, context, respond)
-        if not self._in_time(ack, context, visitor):
+        if not self._in_time(ack, context, visitor) or not self._repeats.is_new(visitor.trigger):
             return
         action = body["actions"][0]
         action_id, value = str(action.get("action_id", "")), str(action.get("value", ""))
@@ -100,14 +100,14 @@ class Listeners:
             ack(response_action="errors", errors=wrong.errors)
             return
         visitor = self._visitor(body, context, None, channel)
-        if self._in_time(ack, context, visitor):
+        if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
             self._answering(visitor, lambda: self._desk.serve(visitor, asked))
 
     def on_abort_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for an abort was given."""
         channel = str(views.metadata(view).get("channel", ""))
         visitor = self._visitor(body, context, None, channel)
-        if self._in_time(ack, context, visitor):
+        if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
             self._answering(visitor, lambda: self._desk.abort(visitor, views.read_abort(view)))
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
@@ -191,6 +191,11 @@ class Listeners:
             respond=respond if _response_url(body) else None,
             trigger=str(body.get("trigger_id") or ""),
         )
+
+
+def _submission(body: Body, view: View) -> str:
+    """What tells one submission of a form from another; a form that is open can be submitted once."""
+    return str(view.get("id") or body.get("trigger_id") or "")
 
 
 def _person(user: object, team: object, context: BoltContext) -> Person:

@@ -20,6 +20,7 @@ from bot.rollout.plans import Overrides, check_weights
 
 COMMAND = "/canary"
 SERVICE_NAME = re.compile(r"[a-z0-9-]{1,63}")
+IN_NAMESPACE = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9-]{1,63}")
 VERSION_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 LONGEST_REASON = 500
 LONGEST_STAGE = 24 * 3600  # seconds; longer is a slip of the thumb
@@ -284,11 +285,18 @@ def _value(queue: list[str]) -> str:
 def _abort(words: list[str], known: Sequence[str]) -> Command:
     """The first word is the service if there is one of that name; nobody in a hurry is refused for a missing reason."""
     service = None
-    if words and (_bare(words[0]).lower() in known or (not known and SERVICE_NAME.fullmatch(_bare(words[0]).lower()))):
+    if words and _is_service(_bare(words[0]).lower(), known):
         service, words = _bare(words[0]).lower(), words[1:]
     elif words:
         _refuse_slip(words[0], known)
     return Command(verb=Verb.ABORT, service=service, reason=_shorten(" ".join(words)))
+
+
+def _is_service(word: str, known: Sequence[str]) -> bool:
+    """Whether the word is a service's name, alone or behind its namespace; without any names each may be one."""
+    if IN_NAMESPACE.fullmatch(word):
+        word = word.rpartition("/")[2]
+    return word in known or (not known and SERVICE_NAME.fullmatch(word) is not None)
 
 
 def _refuse_slip(word: str, known: Sequence[str]) -> None:
@@ -334,6 +342,9 @@ def _about_one(verb: Verb, words: list[str], known: Sequence[str], command: str)
         raise Refusal(f"That is one word too many. {usage(verb, command)}")
     if verb is Verb.UNFREEZE and words and _bare(words[0]).lower() == ALL:
         return Command(verb=verb, service=ALL)
+    if words and IN_NAMESPACE.fullmatch(_bare(words[0]).lower()):
+        namespace, _, name = _bare(words[0]).lower().partition("/")
+        return Command(verb=verb, service=f"{namespace}/{service_name(name, known)}")
     return Command(verb=verb, service=service_name(_bare(words[0]), known) if words else None)
 
 

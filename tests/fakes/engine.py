@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from bot.controller.commands import Seen
+from bot.controller.commands import Abort, By, Event, Seen, decide
+from bot.controller.names import concerned, key_of, name_of
 from bot.rollout import machine
 from bot.rollout.errors import Refusal
 from bot.rollout.freeze import Freeze
@@ -87,32 +88,20 @@ class FakeEngine:
         self.overrides = overrides
         return self._tell(self.begin(service, version, by, **({"channel": channel} if channel else {})))
 
-    def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
-        seen = Seen.read(evidence) if evidence else None
-        shown = (seen.stage, seen.evidence) if seen else None
-        return self._do("approve", service, by, lambda rollout, now: machine.approve(rollout, by, now, shown))
-
-    def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
-        self.reasons.append(reason)
-        return self._do("abort", service, by, lambda rollout, now: machine.abort(rollout, by, reason, now))
-
-    def pause(self, service: str, *, by: UserId) -> Rollout:
-        return self._do("pause", service, by, lambda rollout, now: machine.pause(rollout, by, now))
-
-    def resume(self, service: str, *, by: UserId) -> Rollout:
-        return self._do("resume", service, by, lambda rollout, now: machine.resume(rollout, by, now))
-
-    def retry(self, service: str, *, by: UserId) -> Rollout:
-        return self._do("retry", service, by, lambda rollout, now: machine.retry(rollout, by, now))
-
-    def accept(self, service: str, *, by: UserId) -> Rollout:
-        return self._do("accept", service, by, lambda rollout, now: machine.accept(rollout, by, now))
-
-    def restore(self, service: str, *, by: UserId) -> Rollout:
-        return self._do("restore", service, by, lambda rollout, now: machine.restore(rollout, by, now))
-
-    def leave(self, service: str, *, by: UserId) -> Rollout:
-        return self._do("leave", service, by, lambda rollout, now: machine.leave(rollout, by, now))
+    def decide(self, service: str, event: Event, by: By, seen: Seen | None = None) -> Rollout:
+        if self.outage is not None:
+            raise self.outage
+        rollout = concerned(self.store, self._key(service) if seen is None else seen.key, seen)
+        if rollout is None:
+            raise Refusal(f"{name_of(service)} has no rollout.")
+        by.refuse_strangers(event, rollout.approvals_rule)
+        changed, entries = decide(rollout, event, by.id, seen, self.clock.now())
+        if changed is rollout:
+            return rollout
+        self._ask(type(event).__name__.lower(), rollout.service, by.id)
+        if isinstance(event, Abort):
+            self.reasons.append(event.reason)
+        return self._tell(self.store.save(changed, entries))
 
     def freezes(self) -> Sequence[Freeze]:
         return self.frozen.current(self.clock.now())
@@ -130,7 +119,13 @@ class FakeEngine:
             raise Refusal(f"The freeze of {freeze.what} has just changed.")
 
     def active(self, service: str) -> Rollout | None:
-        return self.store.active(self._services[service].key)
+        return self.store.active(self._key(service))
+
+    def seen(self, seen: Seen) -> Rollout | None:
+        return concerned(self.store, seen.key, seen)
+
+    def names(self) -> Sequence[str]:
+        return tuple(dict.fromkeys((*self._services, *map(name_of, self.store.busy()))))
 
     def live(self) -> Sequence[Rollout]:
         self.before_answer()
@@ -140,7 +135,7 @@ class FakeEngine:
         return self.store.story(rollout.key, rollout.id)
 
     def history(self, service: str) -> Sequence[Rollout]:
-        return self.store.history(self._services[service].key)
+        return self.store.history(self._key(service))
 
     def services(self) -> Sequence[Service]:
         return tuple(self._services.values())
@@ -153,11 +148,6 @@ class FakeEngine:
     def evidence(self, rollout: Rollout) -> str:
         return str(Seen.of(rollout))
 
-    def _do(self, what: str, service: str, by: UserId, change: Callable[[Rollout, float], machine.Change]) -> Rollout:
-        self._ask(what, service, by)
-        changed, entries = change(self._live(service), self.clock.now())
-        return self._tell(self.store.save(changed, entries))
-
     def _tell(self, rollout: Rollout) -> Rollout:
         with self._done:
             self._done.notify_all()
@@ -167,6 +157,9 @@ class FakeEngine:
         if self.outage is not None:
             raise self.outage
         self.asked.append((what, service, by))
+
+    def _key(self, service: str) -> str:
+        return key_of(service, self.store.busy(), self._services)
 
     def _live(self, service: str) -> Rollout:
         rollout = self.active(service)

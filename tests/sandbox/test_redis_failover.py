@@ -13,6 +13,7 @@ from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
 from bot.adapters.redis_link import Link, connect
 from bot.adapters.redis_store import RedisStore
+from bot.controller.commands import By, Restore
 from bot.controller.controller import Controller, Watch
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
@@ -151,7 +152,7 @@ def test_a_change_that_the_master_took_to_its_grave_moves_no_user_until_a_person
 
     assert bot.mesh.written[-1] == routes(40), "what was lost may have been an abort: nobody is moved unasked"
     assert bot.story()[-1].kind is EntryKind.ALERT
-    bot.controller.restore("reviews", by=OMAR)
+    bot.controller.decide("reviews", Restore(), By(id=OMAR))
     bot.until(lambda rollout: rollout.ended)
     assert bot.newest().phase is Phase.PROMOTED
     assert bot.mesh.written[3:5] == [routes(20), routes(40)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from bot.controller.commands import By, Event, Pause, Restore, Resume, Retry
 from bot.rollout.errors import CanaryError
 from bot.rollout.model import HoldCause, Phase, Rollout, UserId
 from tests.torture.rig import Rig
 
-MAYA, OMAR = UserId("U0MAYA0001"), UserId("U0OMAR0001")
+MAYA, OMAR, LENA = UserId("U0MAYA0001"), UserId("U0OMAR0001"), UserId("U0LENA0001")
 SERVICE = "reviews"
+EVENTS: Mapping[str, Event] = {"pause": Pause(), "resume": Resume(), "retry": Retry(), "restore": Restore()}
 PATIENCE = 2  # how often they restore what somebody changed, before they give up
 
 
@@ -66,7 +68,8 @@ class People:
             return
         rollout, token = self._active(), self._tokens[-2]
         current = rollout is not None and token == self._rig.bot.controller.evidence(rollout)
-        counted = self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=OMAR, evidence=token))
+        # Somebody who has clicked nothing so far: the same click of the same person is answered as it was before.
+        counted = self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=LENA, evidence=token))
         if counted and not current:
             self._violated("a late click was counted")
 
@@ -93,7 +96,7 @@ class People:
         if name == "abort":
             self._try(lambda: controller.abort(SERVICE, by=OMAR, reason="looks bad"))
         else:
-            self._try(lambda: getattr(controller, name)(SERVICE, by=OMAR))
+            self._try(lambda: controller.decide(SERVICE, EVENTS[name], By(id=OMAR)))
 
     def _active(self) -> Rollout | None:
         if self._rig.away:

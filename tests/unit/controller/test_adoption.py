@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.controller.adoption import Adoption
+from bot.controller.commands import By, Pause
 from bot.controller.watchdog import Watchdog
 from bot.rollout.errors import Fault
 from bot.rollout.model import HOME, EntryKind, Phase, Rollout
@@ -237,7 +238,7 @@ def test_a_rollout_at_home_on_the_upgraded_primary_goes_on_when_the_bot_is_back(
 def test_a_rescued_rollout_is_over_also_while_it_was_paused() -> None:
     morning = Morning()
     morning.begun("shift 60")
-    morning.controller.pause("reviews", by=MAYA)
+    morning.controller.decide("reviews", Pause(), By(id=MAYA))
     morning.nobody_lives()
     morning.bot_is_restarted()
 

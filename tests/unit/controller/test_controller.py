@@ -8,12 +8,13 @@ from itertools import count
 
 import pytest
 
+from bot.controller.commands import Accept, By, Event, Pause, Restore, Retry
 from bot.controller.controller import Controller, Watch
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.rollout.errors import Contended, Fault, Refusal
 from bot.rollout.freeze import FreezeLine
-from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template
+from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.rollout.plans import Overrides
 from bot.rollout.preflight import Callers, Permission, Survey
 from bot.rollout.preflight.permissions import needed
@@ -78,6 +79,10 @@ class Rig:
 
     def start(self) -> Rollout:
         return self.controller.start("reviews", "v2", by=MAYA)
+
+    def decide(self, event: Event, *, by: UserId = OMAR, service: str = "reviews") -> Rollout:
+        """As somebody types it."""
+        return self.controller.decide(service, event, By(id=by))
 
     def live(self) -> Rollout:
         rollout = self.controller.active("reviews")
@@ -388,7 +393,7 @@ def test_a_store_that_is_down_changes_nothing_and_is_said() -> None:
     rig.store.outage = Fault("Redis", "cannot be reached.")
 
     with pytest.raises(Fault):
-        rig.controller.pause("reviews", by=OMAR)
+        rig.decide(Pause())
     rig.clock.advance(20.0)
     rig.controller.tick(rollout)
 
@@ -401,7 +406,7 @@ def test_a_look_at_an_old_copy_looks_at_what_another_replica_stored_instead() ->
     rig = Rig()
     rig.start()
     old = rig.at("shift 20")
-    rig.restarted().pause("reviews", by=OMAR)
+    rig.restarted().decide("reviews", Pause(), By(id=OMAR))
     rig.clock.advance(20.0)
 
     rig.controller.tick(old)
@@ -422,7 +427,7 @@ def test_a_hand_edit_holds_until_somebody_restores() -> None:
 
     assert (rig.live().current.name, rig.mesh.written[writes:]) == ("shift 20", [])
     assert "kubectl-edit changed VirtualService reviews: users 80/20 → 50/50." in rig.said(EntryKind.ALERT)[0]
-    rig.controller.restore("reviews", by=OMAR)
+    rig.decide(Restore())
     assert rig.mesh.written[writes:] == [routes(20)]
 
 
@@ -445,11 +450,11 @@ def test_a_halt_can_be_retried_or_accepted() -> None:
     rig.until(lambda rollout: rollout.phase is Phase.UPGRADING)
     rig.workloads.fail("reviews-v1", "Its image cannot be pulled.")
     rig.tick()
-    assert rig.controller.retry("reviews", by=OMAR).phase is Phase.UPGRADING
+    assert rig.decide(Retry()).phase is Phase.UPGRADING
     rig.tick(1000.0)
     assert rig.live().phase is Phase.HALTED
 
-    rig.controller.accept("reviews", by=OMAR)
+    rig.decide(Accept())
 
     assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
     assert rig.mesh.written[-1] == routes(100)
@@ -628,4 +633,4 @@ def test_the_leaders_own_work_goes_through_the_store_that_carries_its_lease() ->
 
     assert rig.newest() == seen
     assert "lease" in rig.faults[-1]
-    assert rig.controller.pause("reviews", by=OMAR).paused_by == OMAR
+    assert rig.decide(Pause()).paused_by == OMAR

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.controller.commands import Pause
 from bot.controller.heartbeat import Heartbeat, Task
 from bot.rollout.errors import Fault
 from bot.rollout.model import Phase, Rollout, RolloutId
@@ -150,7 +151,7 @@ def beats_in_two_minutes(rig: Rig) -> int:
 @pytest.mark.parametrize("stage", ["mirror", "shift 60", "upgrade", "bake"])
 def test_a_paused_rollout_is_looked_after(stage: str) -> None:
     rig = advanced_to(stage)
-    rig.controller.pause("reviews", by=OMAR)
+    rig.decide(Pause())
 
     assert beats_in_two_minutes(rig) >= 3
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.routes import OWNER, RESTORE
+from bot.controller.commands import Leave, Restore, Retry
 from bot.rollout.errors import Fault
 from bot.rollout.incidents import Trouble
 from bot.rollout.model import ALL_CANARY, HOME, EntryKind, Phase, Rollout
@@ -86,7 +87,7 @@ def test_a_primary_that_does_not_come_up_again_halts_and_a_retry_waits_once_more
 
     assert (rig.live().phase, rig.mesh.written[-1]) == (Phase.HALTED, ALL_CANARY)
     assert "reviews-v1 had no ready pod within 1 minutes." in rig.said(EntryKind.HALTED)[0]
-    rig.controller.retry("reviews", by=OMAR)
+    rig.decide(Retry())
     assert rig.live().phase is Phase.ABORTING
     rig.workloads.finish("reviews-v1")
     assert ended(rig).phase is Phase.ABORTED
@@ -156,7 +157,7 @@ def test_a_change_is_left_where_somebody_says_hold_and_the_rollout_ends_by_an_ab
     rig = at("shift 40")
     rig.mesh.edit("kubectl-edit", move_all_home)
     rig.tick()
-    rig.controller.leave("reviews", by=OMAR)
+    rig.decide(Leave())
     writes = len(rig.mesh.written)
     for _ in range(100):
         rig.tick()
@@ -189,7 +190,7 @@ def test_stripped_annotations_are_told_and_come_back_on_restore(stage: str) -> N
         "argocd-controller changed VirtualService reviews: the annotations canary-bot/* there → none."
         in (rig.said(EntryKind.ALERT)[0])
     )
-    rig.controller.restore("reviews", by=OMAR)
+    rig.decide(Restore())
     assert {OWNER, RESTORE} <= rig.mesh.virtual_service()["metadata"]["annotations"].keys()
     assert (rig.live().drift, rig.live().current.name) == (None, stage)
 

@@ -123,13 +123,6 @@ def test_two_approvals_are_two_people() -> None:
     assert machine.look(twice, a_sight(twice), PASS, now=300.0)[0].stage == once.stage + 1
 
 
-def test_an_old_button_is_refused() -> None:
-    rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
-
-    with pytest.raises(Refusal, match="out of date"):
-        machine.approve(rollout, OMAR, now=2.0, evidence=(rollout.stage, 6))
-
-
 def test_worse_figures_withdraw_the_question_and_its_approvals() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
     once, _ = machine.approve(rollout, OMAR, now=2.0)

@@ -294,7 +294,7 @@ def test_an_approval_carries_what_the_card_showed(workspace: Workspace) -> None:
     assert workspace.slack.said("respond") == []
 
 
-def test_a_second_click_and_a_click_on_an_old_card_are_refused(workspace: Workspace) -> None:
+def test_a_second_click_is_the_same_click_and_one_on_an_old_card_is_refused(workspace: Workspace) -> None:
     rollout = workspace.asking()
     value = value_of(rollout, APPROVE)
     old = str(Seen(key=rollout.key, rollout_id=rollout.id, stage=0, evidence=4))
@@ -303,9 +303,8 @@ def test_a_second_click_and_a_click_on_an_old_card_are_refused(workspace: Worksp
     workspace.clicks(APPROVE, value)
     workspace.clicks(APPROVE, value)
 
-    assert [said["text"].partition(":")[0].partition(";")[0] for said in workspace.slack.said("respond")] == [
-        "That button is out of date",
-        "You have approved this already",
+    assert [said["text"].partition(":")[0] for said in workspace.slack.said("respond")] == [
+        "That button is out of date"
     ]
     assert [len(r.approvals) for r in workspace.engine.live()] == [1]
 
@@ -377,7 +376,8 @@ def test_an_old_abort_button_never_aborts_a_newer_rollout(workspace: Workspace) 
     workspace.submits(form, {"reason": {"value": None}})
 
     assert workspace.engine.asked == []
-    assert workspace.slack.said("chat.postEphemeral")[0]["text"] == "reviews 1 → v2 is over already (aborted)."
+    said = workspace.slack.said("chat.postEphemeral")[0]["text"]
+    assert said.startswith("That belongs to an earlier rollout: reviews v2 has ended (aborted).")
 
 
 def test_only_approvers_decide_about_a_halted_rollout(workspace: Workspace) -> None:

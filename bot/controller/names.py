@@ -1,0 +1,62 @@
+"""Which service is meant, and which rollout: names of live rollouts come first, then those of ``services.yaml``.
+
+A live rollout holds everything it needs, so a service that left the file, was renamed, or whose file cannot be read
+can be approved, paused and ended like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bot.controller.commands import Seen
+from bot.controller.ports import Store
+from bot.rollout.errors import Refusal
+from bot.rollout.model import Rollout
+from bot.rollout.service import Service
+
+
+def name_of(key: str) -> str:
+    """The name in ``namespace/name``."""
+    return key.rpartition("/")[2]
+
+
+def key_of(said: str, live: Iterable[str], services: Mapping[str, Service], trouble: str = "") -> str:
+    """The key of the service that somebody called ``name`` or ``namespace/name``.
+
+    Args:
+        said: what they said.
+        live: the keys of services that have a live rollout.
+        services: those of ``services.yaml``, by name.
+        trouble: why that file could not be read; "" when it could.
+
+    Raises:
+        Refusal: there is none of that name, or several live rollouts have it.
+    """
+    known = {service.key for service in services.values()}
+    for keys in (set(live), known):
+        meant = sorted(key for key in keys if said in {key, name_of(key)})
+        if len(meant) > 1:
+            raise Refusal(f"Several services are called {said}. Say which: {', '.join(meant)}.")
+        if meant:
+            return meant[0]
+    raise unknown(said, services, trouble)
+
+
+def unknown(said: str, services: Mapping[str, Service], trouble: str = "") -> Refusal:
+    """Why nothing can be done about a service that is neither live nor in the file."""
+    if trouble:
+        return Refusal(f"{said} has no live rollout, and nothing else is known: {trouble}")
+    known = ", ".join(sorted(services)) or "none"
+    return Refusal(f"There is no service {said} in services.yaml. Known: {known}.")
+
+
+def concerned(store: Store, key: str, seen: Seen | None) -> Rollout | None:
+    """The rollout that a decision is about: the one that was seen, live or ended; else the live one.
+
+    Raises:
+        Fault: the store cannot be reached.
+    """
+    live = store.active(key)
+    if seen is None or (live is not None and live.id == seen.rollout_id):
+        return live
+    return store.load(key, seen.rollout_id)
