@@ -234,7 +234,7 @@ def test_a_button_that_was_served_long_ago_is_told_to_be_old() -> None:
     seen = Seen.of(asked(rig))
     rig.controller.decide(seen.key, Approve(), By(id=OMAR), seen)
     rig.at("shift 20")
-    rig.clock.advance(60.0)
+    rig.clock.advance(61.0)
 
     with pytest.raises(Refusal, match="Nothing to approve"):
         rig.controller.decide(seen.key, Approve(), By(id=OMAR), seen)
