@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.controller.commands import Accept
 from bot.rollout.errors import Refusal
 from bot.rollout.model import ALL_CANARY, Phase, Rollout
 from bot.rollout.service import Promote, Service
@@ -159,7 +160,7 @@ def test_after_an_adoption_the_old_primary_may_be_scaled_down_or_deleted() -> No
 def test_after_a_halt_was_accepted_the_next_start_says_what_to_write_and_then_works() -> None:
     world = Releases()
     world.halted()
-    world.controller.accept("reviews", by=OMAR)
+    world.decide(Accept())
     assert world.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
     assert world.mesh.look(world.newest().target).routes == ALL_CANARY
 
