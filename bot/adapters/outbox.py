@@ -33,6 +33,16 @@ if wanted and wanted <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[
 return redis.call('HLEN', KEYS[1])
 """
 
+# Cards wait behind all others; those that are shown meanwhile do not come back.
+# KEYS: the index of cards  ARGV: services
+LATER = """
+local time = redis.call('TIME')
+for number, key in ipairs(ARGV) do
+  redis.call('ZADD', KEYS[1], 'XX', time[1] + (time[2] + number) / 1000000, key)
+end
+return #ARGV
+"""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -62,6 +72,13 @@ class RedisOutbox:
             for key, ids in words.items():
                 self._link.xdel(Keys(service=key).outbox, *ids)
                 self._link.hdel(Keys(service=key).tries, *ids)
+
+    def postpone(self, letters: Sequence[Letter]) -> None:
+        """Send cards to the end of the line."""
+        services = list(dict.fromkeys(letter.key for letter in letters if letter.entry is None))
+        if services:
+            with faults():
+                self._link.eval(LATER, 1, CARDS, *services)
 
     def tries(self, letter: Letter) -> int:
         """How often posting the letter was begun without a known outcome."""

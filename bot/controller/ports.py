@@ -143,6 +143,9 @@ class Outbox(Protocol):
     def done(self, letters: Sequence[Letter]) -> None:
         """Forget delivered letters. A card that has changed since then keeps its letter."""
 
+    def postpone(self, letters: Sequence[Letter]) -> None:
+        """Send cards to the end of the line: they cannot be shown for now, and others are not to wait behind them."""
+
     def tries(self, letter: Letter) -> int:
         """How often posting the letter was begun without a known outcome."""
 
@@ -376,6 +379,25 @@ class Metrics(Protocol):
         """Raise ``Fault`` when Prometheus cannot be asked."""
 
 
+class Rooms(Protocol):
+    """Where people are told of rollouts."""
+
+    def closed(self, channel: str) -> str | None:
+        """Why nothing can be posted to the channel now, with what to do; None when it can.
+
+        Raises:
+            Fault: that cannot be known at the moment, which speaks neither for nor against it.
+        """
+
+
+class NoRooms:
+    """For whoever has no Slack: nothing is known against any channel."""
+
+    def closed(self, channel: str) -> str | None:  # noqa: ARG002  # the port's
+        """Never."""
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside, as the controller knows it."""
@@ -387,3 +409,4 @@ class Ports:
     surveyor: Surveyor
     metrics: Metrics
     clock: Clock
+    rooms: Rooms = NoRooms()  # noqa: RUF009  # it holds nothing

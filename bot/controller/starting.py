@@ -96,7 +96,8 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         scene = examine(service, order.version, survey, *figures, _left_on_canary(service, ports))
     except Refusal as refusal:
         frozen, _ = _frozen_or_why_not(service.name, ports)
-        raise Refusal(refusal.sentence, (*frozen, *refusal.reasons)) from refusal
+        unheard, _ = _unheard(order.channel or service.channel, ports)
+        raise Refusal(refusal.sentence, (*frozen, *unheard, *refusal.reasons)) from refusal
     rollout = Rollout(
         id=rollout_id,
         service=service.name,
@@ -142,6 +143,15 @@ def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[str], list[str]
         return _frozen(service, ports), []
     except Fault as fault:
         return [], [f"Whether {service} is frozen is not known: {fault.system} {fault.sentence}"]
+
+
+def _unheard(channel: str, ports: Ports) -> tuple[list[str], list[str]]:
+    """Why nobody would be told of the rollout; and that this is not known, which is worth a warning and no more."""
+    try:
+        closed = ports.rooms.closed(channel)
+    except Fault as fault:
+        return [], [f"Whether the card can be posted to {channel} is not known: {fault.system} {fault.sentence}"]
+    return ([f"Nobody would be told of it. {closed}"] if closed else []), []
 
 
 def _figures(
@@ -206,12 +216,14 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     if sight.owner is not None:
         marks = f"{rollout.target.virtual_service} still carries the marks of rollout {sight.owner}"
         reasons.append(f"{marks}; `canary-bot abort {rollout.service}` cleans up.")
-    reasons = [*scene.reasons, *reasons]
+    unheard, unknown = _unheard(rollout.channel, ports)
+    reasons = [*unheard, *scene.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.
     plain = sight.owner is None and sight.routes is not None and not sight.routes.mirror and not {MARKS, MOVED} & told
     rehearsal = _rehearsed(draft, ports, told) if plain else Rehearsal()
     admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
-    return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=(*scene.warnings, *admission))
+    warnings = (*scene.warnings, *admission, *unknown)
+    return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=warnings)
 
 
 def _rehearsed(draft: Draft, ports: Ports, told: Container[str]) -> Rehearsal:

@@ -1,7 +1,8 @@
 """Who may decide. Slack knows the people; ``services.yaml`` names users and groups; nobody else is trusted.
 
-Approving is refused whenever Slack cannot say who is in a group. Aborting and pausing need no group: everybody of the
-workspace may stop a canary, also while Slack is half broken.
+A group of which Slack cannot say who is in it lets nobody through, and neither does one that is disabled or that nobody
+knows; they keep nobody else out either. Aborting and pausing need no group: everybody of the workspace may stop a
+canary, also while Slack is half broken.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from urllib.error import URLError
 
 import structlog
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.rollout.errors import Refusal
 from bot.rollout.model import UserId
 from bot.rollout.service import ApprovalRule
+from bot.slack.codes import ORG_WIDE, answer_code, needed_scope, pages, remedy
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
-HANDLES_FOR = 60.0  # seconds before an unknown handle is looked up again
+HANDLES_FOR = 60.0  # seconds the groups' handles are believed; while Slack does not answer, those it told last
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
+_GONE = frozenset({"no_such_subteam", "subteam_not_found", "subteam_disabled"})
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +48,29 @@ class Person:
     home: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A user group as Slack lists it."""
+
+    id: str
+    disabled: bool
+
+
 class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this module
-    """Slack did not say."""
+    """Slack did not say. ``remedy`` is what to do about it, "" where trying again is all there is."""
+
+    def __init__(self, remedy: str = "", code: str = "") -> None:
+        self.remedy = remedy
+        self.code = code
+        super().__init__(remedy)
+
+
+class Nobody(Exception):  # noqa: N818  # likewise
+    """The name stands for nobody; ``sentence`` says why, and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+        super().__init__(sentence)
 
 
 class Approvers:
@@ -56,7 +80,7 @@ class Approvers:
         self._client = client
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._handles: dict[str, str] = {}
+        self._handles: dict[str, Group] = {}
         self._handles_at: float | None = None
         self._members: dict[str, tuple[float, frozenset[str]]] = {}
 
@@ -65,8 +89,10 @@ class Approvers:
         """Refuse whoever is not of this workspace.
 
         Raises:
-            Refusal: a guest from another organisation (Slack Connect).
+            Refusal: a guest from another organisation (Slack Connect), or the app belongs to no single workspace.
         """
+        if person.home.startswith("E"):
+            raise Refusal(f"I cannot tell who is of this workspace. {ORG_WIDE}")
         if not person.home or person.team != person.home:
             raise Refusal("Only members of this workspace may decide about its rollouts.")
 
@@ -79,19 +105,21 @@ class Approvers:
         self.check_member(person)
         if not rule.approvers or person.id in rule.approvers:
             return
-        unanswered = []
+        unanswered: dict[str, str] = {}
+        wrong = []
         for name in rule.approvers:
             try:
                 if not _USER.fullmatch(name) and person.id in self._members_of(name):
                     return
-            except Unanswered:
-                unanswered.append(name)
+            except Unanswered as doubt:
+                unanswered[name] = doubt.remedy
+            except Nobody as nobody:
+                wrong.append(nobody.sentence)
         if unanswered:
-            raise Refusal(
-                f"I could not ask Slack who is in {', '.join(unanswered)}, so I let nobody through. Please try again "
-                "in a moment. Abort and pause work without it."
-            )
-        raise Refusal(f"You are not one of the approvers ({', '.join(rule.approvers)}).")
+            remedies = list(dict.fromkeys(filter(None, unanswered.values()))) or ["Please try again in a moment."]
+            asked = f"I could not ask Slack who is in {', '.join(unanswered)}, so I let nobody through."
+            raise Refusal(" ".join([asked, *remedies, *wrong, "Abort and pause work without it."]))
+        raise Refusal(" ".join([f"You are not one of the approvers ({', '.join(rule.approvers)}).", *wrong]))
 
     def may_approve(self, person: Person, rule: ApprovalRule) -> bool:
         """The same as a question, for what is shown."""
@@ -105,6 +133,28 @@ class Approvers:
         """Ids to mention where Slack tells them, else the names as they are configured; never fails."""
         return tuple(self._id_or_name(name) for name in rule.approvers)
 
+    def people(self, rule: ApprovalRule) -> tuple[str, ...]:
+        """The ids of everybody the rule names, as far as Slack tells them now; never fails."""
+        found: list[str] = []
+        for name in rule.approvers:
+            try:
+                found += [name] if _USER.fullmatch(name) else sorted(self._members_of(name))
+            except (Unanswered, Nobody):
+                continue
+        return tuple(dict.fromkeys(found))
+
+    def wrong(self, name: str) -> str | None:
+        """What is wrong with a name among the approvers, with what to do; None when it stands for somebody."""
+        if _USER.fullmatch(name):
+            return None
+        try:
+            members = self._members_of(name)
+        except Unanswered as doubt:
+            return f"Slack does not say who is in {name}. {doubt.remedy or 'Try again in a moment.'}"
+        except Nobody as nobody:
+            return nobody.sentence
+        return None if members else f"The user group {name} is empty: add people to it in Slack."
+
     def forget(self) -> None:
         """Slack said that groups have changed."""
         with self._lock:
@@ -114,44 +164,94 @@ class Approvers:
     def _id_or_name(self, name: str) -> str:
         try:
             return name if _USER.fullmatch(name) else self._group(name)
-        except (Unanswered, Refusal):
+        except (Unanswered, Nobody):
             return name
 
     def _members_of(self, name: str) -> frozenset[str]:
+        """Who is in a group.
+
+        Raises:
+            Unanswered: Slack did not say.
+            Nobody: there is no such group, or it is disabled.
+        """
         group = self._group(name)
         with self._lock:
             known = self._members.get(group)
         if known is not None and self._monotonic() - known[0] < MEMBERS_FOR:
             return known[1]
-        answer = _asked(lambda: self._client.usergroups_users_list(usergroup=group))
-        members = frozenset(str(user) for user in answer.get("users", ()))
+        try:
+            answers = self._all(lambda cursor: self._client.usergroups_users_list(usergroup=group, **_at(cursor)))
+        except Unanswered as failure:
+            if failure.code in _GONE:
+                raise Nobody(_unknown(name)) from failure
+            raise
+        members = frozenset(str(user) for answer in answers for user in answer.get("users") or ())
         with self._lock:
             self._members[group] = (self._monotonic(), members)
         return members
 
     def _group(self, name: str) -> str:
-        """The id of a group; handles are looked up once, unknown ones at most once a minute."""
+        """The id of a group that is there and not disabled. People write handles as they like: case is no matter."""
         if _GROUP.fullmatch(name):
             return name
-        handle = name.removeprefix("@")
+        group = self._by_handle().get(name.removeprefix("@").casefold())
+        if group is None:
+            raise Nobody(_unknown(name))
+        if group.disabled:
+            raise Nobody(f"The user group {name} is disabled: enable it in Slack, or name another in services.yaml.")
+        return group.id
+
+    def _by_handle(self) -> dict[str, Group]:
+        """Every group by its handle. What is known is used on while Slack does not answer: ids never change."""
         with self._lock:
-            fresh = self._handles_at is not None and self._monotonic() - self._handles_at < HANDLES_FOR
-            if handle in self._handles:
-                return self._handles[handle]
-        if not fresh:
-            groups = _asked(self._client.usergroups_list).get("usergroups", ())
-            with self._lock:
-                self._handles = {str(group["handle"]): str(group["id"]) for group in groups}
-                self._handles_at = self._monotonic()
-                if handle in self._handles:
-                    return self._handles[handle]
-        raise Refusal(f"Slack knows no user group {name}, which services.yaml names as approvers.")
+            known, at = self._handles, self._handles_at
+        if at is not None and self._monotonic() - at < HANDLES_FOR:
+            return known
+        try:
+            answers = self._all(lambda cursor: self._client.usergroups_list(include_disabled=True, **_at(cursor)))
+        except Unanswered:
+            if known:
+                return known
+            raise
+        listed = [group for answer in answers for group in answer.get("usergroups") or ()]
+        # A disabled group may have had the handle of one that is alive.
+        found = {_handle(one): Group(id=str(one["id"]), disabled=_disabled(one)) for one in sorted(listed, key=_alive)}
+        with self._lock:
+            self._handles, self._handles_at = found, self._monotonic()
+        return found
+
+    def _all(self, ask: Callable[[str], SlackResponse]) -> list[dict[str, Any]]:
+        return list(pages(lambda cursor: _asked(lambda: ask(cursor))))
+
+
+def _at(cursor: str) -> dict[str, Any]:
+    return {"cursor": cursor} if cursor else {}
+
+
+def _handle(group: dict[str, Any]) -> str:
+    return str(group.get("handle", "")).casefold()
+
+
+def _disabled(group: dict[str, Any]) -> bool:
+    return bool(group.get("date_delete"))
+
+
+def _alive(group: dict[str, Any]) -> bool:
+    return not _disabled(group)
+
+
+def _unknown(name: str) -> str:
+    return f"Slack knows no user group {name}: correct `approvers` in services.yaml, or make the group."
 
 
 def _asked(call: Callable[[], SlackResponse]) -> dict[str, Any]:
     """What Slack answers."""
     try:
         data = call().data
+    except SlackApiError as error:
+        code = answer_code(error)
+        log.warning("slack.unanswered", error=code)
+        raise Unanswered(remedy(code, needed_scope(error)), code) from error
     except (SlackClientError, URLError, OSError, http.client.HTTPException) as error:
         log.warning("slack.unanswered", error=type(error).__name__)
         raise Unanswered from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.error import URLError
@@ -20,19 +19,14 @@ from slack_sdk.web import SlackResponse
 from bot.controller.ports import CardRef, Clock
 from bot.rollout.errors import Fault
 from bot.slack.blocks import Block, Message
+from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, needed_scope, remedy
 
 PLAIN_FOR = 24 * 3600.0  # seconds a workspace that refused the newer blocks is not asked again
 CARD_EVENT = "canary_card"
 TOO_MANY_REQUESTS = 429
 
-_CODE = re.compile(r"[a-z_]{1,60}")
 _CARD_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
-_UNREACHABLE = frozenset(
-    {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "no_permission", "user_not_in_channel"}
-)
-_NO_TOKEN = frozenset(
-    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope"}
-)
+_UNREACHABLE = frozenset({"channel_not_found", "not_in_channel", "is_archived", "no_permission", "user_not_in_channel"})
 _BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"})
 
 
@@ -69,7 +63,11 @@ class Ambiguous(SlackFault):
 
 
 class Unreachable(SlackFault):
-    """The channel is not one we can write to until a person changes something."""
+    """The channel is not one we can write to until a person changes something. ``code`` is Slack's word for why."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        self.code = code
+        super().__init__(sentence)
 
 
 class CardGone(SlackFault):
@@ -118,6 +116,10 @@ class Channel:
                 blocks=blocks,
             ),
         )
+
+    def post_direct(self, user: str, message: Message) -> None:
+        """To one person, in their conversation with the app: Slack opens it by their id, without a further scope."""
+        self._in_some_form(message, lambda blocks: self._post(channel=user, text=message.text, blocks=blocks))
 
     def ping(self) -> None:
         """Ask Slack something harmless.
@@ -181,19 +183,13 @@ def _meaning(method: str, error: SlackApiError) -> SlackFault:
         return BlocksRefused(f"Slack refuses the blocks ({code}).")
     if code in _CARD_GONE:
         return CardGone(f"The card is gone ({code}).")
-    if code in _UNREACHABLE:
-        return Unreachable(f"Slack lets nobody write there ({code}). Is the bot invited to the channel?")
-    if code in _NO_TOKEN:
-        return RetryLater(f"Slack refused {method} ({code}). Is the bot's token still good?", seconds=30)
+    if code in _UNREACHABLE or code.startswith(RESTRICTED):
+        return Unreachable(f"Slack lets me write nothing there ({code}). Am I invited to the channel?", code)
+    if code in NO_TOKEN or code == NO_SCOPE:
+        hint = "Is the bot's token still good?" if code in NO_TOKEN else remedy(code, needed_scope(error))
+        return RetryLater(f"Slack refused {method} ({code}). {hint}", seconds=30)
     # Server errors, and whatever is new.
     return Refused(f"Slack refused {method} ({code}).")
-
-
-def answer_code(error: SlackApiError) -> str:
-    """Slack's short word for what is wrong, such as ``not_in_channel``; never a page that some proxy sent instead."""
-    data = error.response.data if isinstance(error.response, SlackResponse) else error.response
-    code = str(data.get("error", "")) if isinstance(data, dict) else ""
-    return code if _CODE.fullmatch(code) else "no readable answer"
 
 
 def retry_after(error: SlackApiError) -> float:

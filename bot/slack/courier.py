@@ -25,6 +25,7 @@ from bot.rollout.service import ApprovalRule
 from bot.slack.blocks import Message
 from bot.slack.cards import card
 from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
+from bot.slack.direct import Direct
 from bot.slack.letters import (
     Said,
     Where,
@@ -39,6 +40,7 @@ from bot.slack.letters import (
 )
 from bot.slack.limits import CARD_EVERY, Limits
 from bot.slack.lines import line
+from bot.slack.rooms import Rooms
 
 REST, LONGEST_REST = 10.0, 300.0  # seconds a rollout rests after a failure, doubled by each further one
 CLOSED_FOR = 60.0  # seconds a channel that cannot be written to is left alone
@@ -62,6 +64,7 @@ class Memory:
     Attributes:
         posted: where we posted its card: the outbox may not have taken it down, or may have lost it since.
         shown: the revision its card shows, as far as we have posted or edited it.
+        closed_since: when its channel was first found closed; None: it is not.
         begun: posts that are written down, or may be, and were not made: which try each of them is.
         aside: letters that Slack refused: until when they are left alone, and how often it was.
     """
@@ -72,6 +75,7 @@ class Memory:
     updated_at: float = -inf
     card_is_gone: bool = False
     card_posted_at: float = -inf
+    closed_since: float | None = None
     rests_until: float = -inf
     failures: int = 0
     begun: dict[str, int] = field(default_factory=dict)
@@ -89,6 +93,8 @@ class Courier:
         channel: Channel,
         clock: Clock,
         mentions: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
+        people: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
+        rooms: Rooms | None = None,
         leads: Callable[[], bool] = lambda: True,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -99,7 +105,9 @@ class Courier:
             store: where rollouts are.
             channel: the wire to Slack.
             clock: the time that entries have.
-            mentions: ids of those who may approve.
+            mentions: ids of those who may approve, people or groups.
+            people: the same, every person by their own id.
+            rooms: what posts teach about channels is noted there.
             leads: asked before every post: another replica may have taken over in the middle of a delivery.
             steady: seconds that never jump, for every pause.
         """
@@ -112,7 +120,13 @@ class Courier:
         self._steady = steady
         self._memory: dict[Where, Memory] = {}
         self._limits = Limits(steady())
-        self._closed: dict[str, float] = {}  # channels that cannot be written to, until when they are left alone
+        self._rooms = rooms
+        self._direct = Direct(
+            channel=channel, people=people, story=lambda one: store.story(one.key, one.id), now=clock.now
+        )
+        # Channels that cannot be written to: until when they are left alone, and Slack's word for why.
+        self._closed: dict[str, tuple[float, str]] = {}
+        self._owed: dict[Where, str] = {}  # cards that a closed channel has not got for so long that their letters went
         self._said: OrderedDict[Said, float] = OrderedDict()
         self._quiet_until = -inf
         self._doubts_slack = False
@@ -130,11 +144,13 @@ class Courier:
         letters = self._outbox.pending(BATCH)
         self.waiting = len(letters)
         mail = by_rollout(letters)
+        mail |= {where: [] for where, room in self._owed.items() if where not in mail and room not in self._closed}
         self._remember_only(mail)
+        self._direct.remember_only(letters)
         try:
             if letters and self._doubts_slack:
                 self._ask_slack()
-            for where in sorted(mail, key=lambda where: min(map(rank, mail[where]))):
+            for where in sorted(mail, key=lambda where: min(map(rank, mail[where]), default=inf)):
                 if not self._leads():
                     return
                 self._attend(where, mail[where])
@@ -149,9 +165,14 @@ class Courier:
     def _remember_only(self, mail: Mapping[Where, object]) -> None:
         """Forget rollouts without mail, but not when their card was edited a moment ago."""
         now = self._steady()
-        kept = {where: m for where, m in self._memory.items() if where in mail or now - m.updated_at < CARD_EVERY}
+        wanted = {*mail, *self._owed}
+        kept = {
+            where: memory
+            for where, memory in self._memory.items()
+            if where in wanted or now - memory.updated_at < CARD_EVERY
+        }
         self._memory = {**{where: Memory() for where in mail}, **kept}
-        self._closed = {channel: until for channel, until in self._closed.items() if until > now}
+        self._closed = {channel: (until, code) for channel, (until, code) in self._closed.items() if until > now}
         while self._said and (len(self._said) > SAID_MOST or next(iter(self._said.values())) < now - SAID_FOR):
             self._said.popitem(last=False)
 
@@ -162,12 +183,13 @@ class Courier:
         memory, now = self._memory[where], self._steady()
         if now < memory.rests_until:
             return
-        if memory.channel in self._closed:
-            self._let_go(letters)
-            return
-        if all(letter.entry is None for letter in letters) and not self._may_refresh(memory, now):
+        closed = memory.channel in self._closed
+        if not closed and all(letter.entry is None for letter in letters) and not self._may_refresh(memory, now):
             return  # before anything is loaded: most of a thousand cards wait for their turn at any time
         try:
+            if closed:
+                self._meanwhile(where, letters, memory)
+                return
             if memory.failures:
                 self._ask_slack()
             self._deliver_one(where, letters, memory)
@@ -180,15 +202,18 @@ class Courier:
         rollout = self._store.load(*where)
         if rollout is None:
             self._outbox.done(letters)
+            self._owed.pop(where, None)
             return
         memory.channel = rollout.channel
         if rollout.channel in self._closed:
-            self._let_go(letters)
+            self._meanwhile(where, letters, memory)
             return
         words = self._left(letters, memory)
         ref = (None if memory.card_is_gone else self._find_card(where, memory)) or self._post_card(rollout, memory)
         if ref is None:
             return
+        memory.closed_since = None
+        self._owed.pop(where, None)
         if any(map(is_bad_news, words)):
             self._say_all(ref, rollout, words, memory)
             self._refresh(ref, rollout, memory, urgent=True)
@@ -213,10 +238,13 @@ class Courier:
                 again = self._steady() - memory.card_posted_at < ONE_CARD_IN
                 memory.card_is_gone = not again
                 self._rest(memory, CLOSED_FOR if again else 0.0)
-            case Unreachable():
+            case Unreachable(code=code):
                 bound.warning("slack.channel_closed", channel=memory.channel)
-                self._closed[memory.channel] = self._steady() + CLOSED_FOR
-                self._let_go(letters)
+                self._closed[memory.channel] = self._steady() + CLOSED_FOR, code
+                # The name may mean another channel by the time it is open again; then the card goes there.
+                memory.card_is_gone = memory.card_is_gone or code == "channel_not_found"
+                if self._rooms is not None:
+                    self._rooms.refused(memory.channel, code)
             case SlackFault():
                 bound.warning("slack.delivery_failed")
                 self._rest(memory)
@@ -248,9 +276,14 @@ class Courier:
         with _Undone(self._outbox, letter, tries):
             ref = self._channel.post_card(rollout.channel, self._card(rollout), rollout.id)
         memory.posted, memory.card_is_gone, memory.card_posted_at = ref, False, self._steady()
+        self._note_open(rollout.channel)
         self._outbox.remember_card(rollout.key, rollout.id, ref)
         self._note_shown(rollout, memory)
         return ref
+
+    def _note_open(self, channel: str) -> None:
+        if self._rooms is not None:
+            self._rooms.took(channel)
 
     def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory, *, urgent: bool) -> None:
         """Edit the card, unless it was edited a moment ago or others' turns come first."""
@@ -313,6 +346,7 @@ class Courier:
             return True
         with _Undone(self._outbox, letter, tries):
             self._channel.post_line(ref, told.message, broadcast=told.broadcast)
+        self._note_open(rollout.channel)
         return True
 
     def _begin(self, letter: Letter, memory: Memory) -> int:
@@ -354,10 +388,29 @@ class Courier:
         memory.rests_until = self._steady() + (_pause(memory.failures) if seconds is None else seconds)
         memory.failures += 1
 
-    def _let_go(self, letters: Sequence[Letter]) -> None:
-        """Words wait for a closed channel, but not for ever; a card is out of date again at the next change."""
-        self._outbox.done([letter for letter in letters if letter.entry is None])
+    def _meanwhile(self, where: Where, letters: Sequence[Letter], memory: Memory) -> None:
+        """While its channel is closed: people are told themselves, and the card waits where it is in nobody's way."""
+        owed, now = self._direct.owed(letters), self._steady()
+        if owed:
+            rollout = self._store.load(*where)
+            code = self._closed[memory.channel][1]
+            why = self._rooms.why(memory.channel, code) if self._rooms is not None else f"Slack says {code}."
+            if rollout is not None:
+                self._direct.tell(rollout, owed, why, self._limits, now)
+        self._wait_for_room(where, [letter for letter in letters if letter.entry is None], memory)
         self._drop_old(letters)
+
+    def _wait_for_room(self, where: Where, cards: Sequence[Letter], memory: Memory) -> None:
+        """After an hour a card keeps no place in the outbox, but a live rollout's is shown when the channel is back."""
+        now = self._steady()
+        memory.closed_since = now if memory.closed_since is None else memory.closed_since
+        if now - memory.closed_since <= KEPT_FOR:
+            self._outbox.postpone(cards)
+            return
+        rollout = self._store.load(*where)
+        if rollout is not None and not rollout.ended:
+            self._owed[where] = memory.channel
+        self._outbox.done(cards)
 
     def _drop_old(self, letters: Sequence[Letter]) -> None:
         now = self._clock.now()

@@ -18,7 +18,7 @@ from bot.rollout.errors import Fault, Refusal
 from bot.slack import blocks
 from bot.slack.approvers import Person
 from bot.slack.blocks import Block, Message
-from bot.slack.channel import answer_code
+from bot.slack.codes import answer_code
 from bot.slack.views import View
 
 REMEMBERED = 2000  # payloads recognised when Slack delivers them again

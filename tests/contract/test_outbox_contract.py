@@ -54,6 +54,20 @@ def test_cards_that_have_been_out_of_date_for_longest_come_first(shelf: Shelf) -
     assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r2", "r1"]
 
 
+def test_cards_that_cannot_be_shown_for_now_let_others_pass_and_are_not_forgotten(shelf: Shelf) -> None:
+    for number, service in enumerate(("details", "ratings", "reviews"), start=1):
+        shelf.store.create(rollout(number, service=service), [])
+    first, second, third = shelf.outbox.pending()
+
+    shelf.outbox.postpone([first, second])
+    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r3", "r1", "r2"]
+
+    shelf.outbox.done([first])
+    shelf.outbox.postpone([first, third])  # what was shown meanwhile does not come back
+    shelf.outbox.postpone([])
+    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r2", "r3"]
+
+
 def test_tries_to_post_a_letter_are_counted_until_their_outcome_is_known(shelf: Shelf) -> None:
     shelf.store.create(rollout(), [entry("one")])
     word, card = shelf.outbox.pending()

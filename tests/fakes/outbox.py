@@ -46,6 +46,13 @@ class InMemoryOutbox:
         for key, box in self._words.items():
             self._words[key] = [letter for letter in box if (key, letter.id) not in gone]
 
+    def postpone(self, letters: Sequence[Letter]) -> None:
+        self._take()
+        for letter in letters:
+            where = (letter.key, letter.rollout_id)
+            if letter.entry is None and where in self._out_of_date:
+                self._out_of_date[where] = self._out_of_date.pop(where)
+
     def tries(self, letter: Letter) -> int:
         self._answer()
         return self._tries.get((letter.key, letter.id), 0)

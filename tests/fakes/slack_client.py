@@ -30,11 +30,19 @@ Answer = tuple[int, dict[str, str], dict[str, Any]]
 
 
 class FakeSlack:
-    """One workspace with one user group, ``@release-managers``."""
+    """One workspace with one user group, ``@release-managers``, and one channel that the app is in, ``#releases``.
+
+    ``groups`` and ``rooms`` are what its lists hold, as Slack writes them; a list comes in pages of ``page``.
+    ``scopes`` is what the headers say of the token, and None leaves them out, as some proxies do.
+    """
 
     def __init__(self, members: tuple[str, ...] = ()) -> None:
         self.down = False
         self.members = members
+        self.groups: list[dict[str, Any]] = [{"id": "S0MANAGERS", "handle": "release-managers", "date_delete": 0}]
+        self.rooms: list[dict[str, Any]] = [{"id": "C0RELEASES", "name": "releases", "is_member": True}]
+        self.scopes: str | None = "chat:write,channels:read,groups:read,usergroups:read"
+        self.page = 1000
         self.calls: list[tuple[str, Arguments]] = []
         self._scripted: defaultdict[str, deque[Answer | None]] = defaultdict(deque)
         self._ts = itertools.count(1)
@@ -71,12 +79,20 @@ class FakeSlack:
             self.calls.clear()
 
     def fail(
-        self, method: str, error: str = "", *, status: int = 200, retry_after: int | None = None, times: int = 1
+        self,
+        method: str,
+        error: str = "",
+        *,
+        status: int = 200,
+        retry_after: int | None = None,
+        times: int = 1,
+        needed: str = "",
     ) -> None:
-        """The next ``times`` calls of the method fail like this."""
+        """The next ``times`` calls of the method fail like this; ``needed`` is the scope that is lacking."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        more = {"needed": needed} if needed else {}
         for _ in range(times):
-            self._scripted[method].append((status, headers, {"ok": False, "error": error or "internal_error"}))
+            self._scripted[method].append((status, headers, {"ok": False, "error": error or "internal_error"} | more))
 
     def swallow(self, method: str, times: int = 1) -> None:
         """The next ``times`` calls are carried out, and nobody hears that they were."""
@@ -90,21 +106,48 @@ class FakeSlack:
                 return self._scripted[method].popleft()
         if self.down:
             return 503, {}, {"ok": False, "error": "service_unavailable"}
-        return 200, {}, {"ok": True, **self._result(method, arguments)}
+        headers = {} if self.scopes is None else {"X-OAuth-Scopes": self.scopes}
+        result = self._result(method, arguments)
+        return 200, headers, {"ok": True, **result} if "error" not in result else {"ok": False, **result}
 
     def _result(self, method: str, arguments: Arguments) -> dict[str, Any]:
         match method:
             case "auth.test":
-                return {"team_id": TEAM, "user_id": BOT_USER, "bot_id": "B0BOT00001", "url": self.url}
+                return {"team_id": TEAM, "user": "canary", "user_id": BOT_USER, "bot_id": "B0BOT00001", "url": self.url}
             case "chat.postMessage":
                 channel = "C0RELEASES" if arguments.get("channel") == "#releases" else arguments.get("channel")
                 return {"channel": channel, "ts": f"{next(self._ts)}.000000"}
-            case "usergroups.list":
-                return {"usergroups": [{"id": "S0MANAGERS", "handle": "release-managers"}]}
             case "usergroups.users.list":
                 return {"users": list(self.members)}
             case _:
-                return {}
+                return self._listed(method, arguments)
+
+    def _listed(self, method: str, arguments: Arguments) -> dict[str, Any]:
+        kinds, found = str(arguments.get("types")), dict[str, Any]()
+        match method:
+            case "usergroups.list":
+                shown = [one for one in self.groups if arguments.get("include_disabled") or not one["date_delete"]]
+                found = self._paged("usergroups", shown, arguments)
+            case "users.conversations":
+                mine = [one for one in self.rooms if one.get("is_member") and _kind(one) in kinds]
+                found = self._paged("channels", mine, arguments)
+            case "conversations.list":
+                found = self._paged("channels", [one for one in self.rooms if _kind(one) in kinds], arguments)
+            case "conversations.info":
+                seen = [one for one in self.rooms if one.get("is_member") or not one.get("is_private")]
+                room = next((one for one in seen if one["id"] == arguments.get("channel")), None)
+                found = {"channel": room} if room else {"error": "channel_not_found"}
+        return found
+
+    def _paged(self, key: str, listed: list[dict[str, Any]], arguments: Arguments) -> dict[str, Any]:
+        start = int(arguments.get("cursor") or 0)
+        end = start + self.page
+        cursor = str(end) if end < len(listed) else ""
+        return {key: listed[start:end], "response_metadata": {"next_cursor": cursor}}
+
+
+def _kind(room: dict[str, Any]) -> str:
+    return "private_channel" if room.get("is_private") else "public_channel"
 
 
 def _handler(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:

@@ -26,6 +26,7 @@ from tests.fakes.freezes import InMemoryFreezes
 from tests.fakes.lease import FakeLeases
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.metrics import FakeMetrics
+from tests.fakes.rooms import FakeRooms
 from tests.fakes.store import InMemoryStore
 from tests.fakes.surveyor import FakeSurveyor
 from tests.fakes.workloads import InMemoryWorkloads
@@ -56,6 +57,7 @@ class Rig:
         sides = {"default/reviews-v1": a_side_of(4000), "default/reviews-v2": a_side_of(800)}
         self.metrics = FakeMetrics(sides, per=10.0)
         self.surveyor = FakeSurveyor(a_survey(self.mesh))
+        self.rooms = FakeRooms()
         self.faults: list[str] = []
         self.froze: Callable[[FreezeLine], None] = lambda _: None
         self.service = replace(service or a_service(), mirror_percent=20)
@@ -72,6 +74,7 @@ class Rig:
             surveyor=self.surveyor,
             metrics=self.metrics,
             clock=self.clock,
+            rooms=self.rooms,
         )
         watch = Watch(failed=lambda _, fault: self.faults.append(fault.sentence), froze=self.froze)
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable

@@ -97,3 +97,114 @@ def test_mentions_are_ids_where_slack_tells_them_and_names_where_not(approvers: 
     assert approvers.mentions(rule) == ("@release-managers", LENA)
     slack.down = False
     assert approvers.mentions(rule) == ("S0MANAGERS", LENA)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("@sre-oncall", "@release-managers"),
+        ("@release-managers", "@sre-oncall"),
+        ("@retired", "@release-managers"),
+        ("@Release-Managers",),
+        ("release-managers",),
+        ("@RELEASE-MANAGERS", LENA),
+        ("S0GONE", "@release-managers"),
+    ],
+)
+def test_a_group_that_nobody_knows_or_that_is_disabled_keeps_nobody_else_out(
+    approvers: Approvers, slack: FakeSlack, names: tuple[str, ...]
+) -> None:
+    slack.groups.append({"id": "S0RETIRED", "handle": "retired", "date_delete": 1_700_000_000})
+    if names[0] == "S0GONE":
+        slack.fail("usergroups.users.list", "no_such_subteam")
+
+    approvers.check_approver(a_person(MAYA), ApprovalRule(approvers=names))
+
+
+def test_whoever_is_refused_hears_what_is_wrong_with_each_group(approvers: Approvers, slack: FakeSlack) -> None:
+    slack.groups.append({"id": "S0RETIRED", "handle": "Retired", "date_delete": 1_700_000_000})
+    rule = ApprovalRule(approvers=("@retired", "@nobody", "@release-managers"))
+
+    with pytest.raises(Refusal) as refused:
+        approvers.check_approver(a_person(LENA), rule)
+
+    assert "You are not one of the approvers" in refused.value.sentence
+    assert "The user group @retired is disabled: enable it in Slack" in refused.value.sentence
+    assert "Slack knows no user group @nobody" in refused.value.sentence
+
+
+def test_a_group_beyond_the_first_page_is_found(approvers: Approvers, slack: FakeSlack) -> None:
+    slack.page = 2
+    slack.groups = [{"id": f"S0{number}", "handle": f"g{number}", "date_delete": 0} for number in range(6)]
+
+    assert approvers.may_approve(a_person(MAYA), ApprovalRule(approvers=("@g5",)))
+
+
+def test_a_living_group_is_meant_where_a_disabled_one_had_the_same_handle(
+    approvers: Approvers, slack: FakeSlack
+) -> None:
+    slack.groups.append({"id": "S0OLD", "handle": "release-managers", "date_delete": 1_700_000_000})
+
+    approvers.check_approver(a_person(MAYA), GROUP)
+
+
+def test_a_handle_that_was_given_to_another_group_is_that_groups_after_a_minute(
+    approvers: Approvers, slack: FakeSlack, clock: FakeClock
+) -> None:
+    assert approvers.mentions(GROUP) == ("S0MANAGERS",)
+    slack.groups = [{"id": "S0OTHERS", "handle": "release-managers", "date_delete": 0}]
+    clock.advance(61)
+
+    assert approvers.mentions(GROUP) == ("S0OTHERS",)
+
+
+@pytest.mark.parametrize("method", ["usergroups.list", "usergroups.users.list"])
+@pytest.mark.parametrize(
+    ("error", "needed", "said"),
+    [
+        ("missing_scope", "usergroups:read", "The app lacks the scope usergroups:read: add it under OAuth"),
+        ("missing_argument", "", "The app is installed for the whole organisation"),
+        ("org_login_required", "", "install it into that workspace itself"),
+        ("plan_upgrade_required", "", "name people by their ids in `approvers` instead"),
+        ("token_revoked", "", "copy SLACK_BOT_TOKEN anew"),
+        ("internal_error", "", "Please try again in a moment."),
+    ],
+)
+def test_why_slack_does_not_say_is_told_with_what_to_do(
+    approvers: Approvers, slack: FakeSlack, method: str, error: str, needed: str, said: str
+) -> None:
+    slack.fail(method, error, needed=needed)
+
+    with pytest.raises(Refusal) as refused:
+        approvers.check_approver(a_person(MAYA), GROUP)
+    assert said in refused.value.sentence
+    assert "Abort and pause work without it." in refused.value.sentence
+
+
+def test_somebody_hears_that_an_org_wide_app_knows_no_workspace() -> None:
+    with pytest.raises(Refusal, match="installed for the whole organisation"):
+        Approvers.check_member(Person(id=MAYA, team=TEAM, home="E0ORG"))
+
+
+def test_what_is_wrong_with_a_name_can_be_asked_before_anybody_is_refused(
+    approvers: Approvers, slack: FakeSlack
+) -> None:
+    assert approvers.wrong(LENA) is None
+    assert approvers.wrong("@release-managers") is None
+    slack.members = ()
+    approvers.forget()
+    assert approvers.wrong("@release-managers") == (
+        "The user group @release-managers is empty: add people to it in Slack."
+    )
+    assert "Slack knows no user group @nobody" in str(approvers.wrong("@nobody"))
+
+
+def test_the_people_behind_the_names_are_found_as_far_as_slack_tells_them(
+    approvers: Approvers, slack: FakeSlack
+) -> None:
+    rule = ApprovalRule(approvers=("@nobody", LENA, "@release-managers", LENA))
+
+    assert approvers.people(rule) == (LENA, MAYA, OMAR)
+    approvers.forget()
+    slack.down = True
+    assert approvers.people(rule) == (LENA,)

@@ -1,0 +1,73 @@
+"""What Slack's short words for a failure mean for whoever set the app up, and how long lists are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
+
+PAGES = 20  # of a list, at the most: a workspace may have tens of thousands of channels
+
+_CODE = re.compile(r"[a-z_]{1,60}")
+NO_TOKEN = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
+RESTRICTED = "restricted_action"  # and words that begin with it: some people may post there
+NO_SCOPE = "missing_scope"
+_PAID = frozenset({"plan_upgrade_required", "paid_teams_only", "paid_only"})
+# What methods answer to a token of an org-wide install (Enterprise Grid), which belongs to no workspace.
+_ORG_WIDE = frozenset({"missing_argument", "org_login_required", "team_access_not_granted", "team_not_found"})
+
+ORG_WIDE = (
+    "The app is installed for the whole organisation, and canary-bot serves one workspace: install it into that "
+    "workspace itself and put its token into SLACK_BOT_TOKEN."
+)
+
+
+def remedy(code: str, scope: str = "") -> str:
+    """What to do about it, as a sentence; "" where it is nothing of the app's set-up."""
+    if code == NO_SCOPE:
+        lacking = f"the scope {scope}" if scope else "a scope"
+        return f"The app lacks {lacking}: add it under OAuth & Permissions and install the app again."
+    if code in NO_TOKEN:
+        return f"Slack does not accept the bot's token ({code}): copy SLACK_BOT_TOKEN anew from the app's page."
+    if code in _ORG_WIDE:
+        return f"Slack asks which workspace is meant ({code}). {ORG_WIDE}"
+    if code in _PAID:
+        return f"This workspace has no user groups ({code}): name people by their ids in `approvers` instead."
+    return ""
+
+
+def answer_code(error: SlackApiError) -> str:
+    """Slack's short word for what is wrong, such as ``not_in_channel``; never a page that some proxy sent instead."""
+    data = error.response.data if isinstance(error.response, SlackResponse) else error.response
+    code = str(data.get("error", "")) if isinstance(data, dict) else ""
+    return code if _CODE.fullmatch(code) else "no readable answer"
+
+
+def needed_scope(error: SlackApiError) -> str:
+    """The scope whose lack Slack complains of, "" where it does not say."""
+    data = error.response.data if isinstance(error.response, SlackResponse) else error.response
+    return str(data.get("needed", "")) if isinstance(data, dict) else ""
+
+
+def granted(answer: SlackResponse) -> frozenset[str] | None:
+    """The token's scopes, which Slack says in every answer's headers; None where a proxy has taken them out."""
+    headers = {str(name).lower(): value for name, value in dict(answer.headers or {}).items()}
+    said = headers.get("x-oauth-scopes")
+    if said is None:
+        return None
+    text = said[0] if isinstance(said, list) and said else said
+    return frozenset(one.strip() for one in str(text).split(",") if one.strip())
+
+
+def pages(ask: Callable[[str], dict[str, Any]], most: int = PAGES) -> Iterator[dict[str, Any]]:
+    """Each page of a list; ``ask`` gets the cursor of the page, "" for the first."""
+    cursor = ""
+    for _ in range(most):
+        page = ask(cursor)
+        yield page
+        cursor = str((page.get("response_metadata") or {}).get("next_cursor") or "")
+        if not cursor:
+            return

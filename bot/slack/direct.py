@@ -1,0 +1,124 @@
+"""What a closed channel cannot be told goes to the people themselves: aborts, questions, and how it ended.
+
+Slack may close a channel in mid-run (archived, the bot taken out, made private). Then whoever started the rollout and
+its approvers get what they must know in their conversation with the app, with the buttons of the card. The letters stay
+in the outbox for the channel, which may be open again soon.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from bot.controller.ports import Letter
+from bot.rollout.model import Entry, Phase, Rollout
+from bot.rollout.service import ApprovalRule
+from bot.slack import blocks as b
+from bot.slack import cards
+from bot.slack.blocks import Message
+from bot.slack.channel import Ambiguous, Channel, Limited, Refused, SlackFault, Unreachable
+from bot.slack.letters import is_question
+from bot.slack.limits import Limits
+from bot.slack.lines import LOUD, line
+
+MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
+TRIES = 3  # to tell one person one thing
+TOLD_BEFORE = 120.0  # seconds before this process began: what is older was told by the one before it
+
+_USER = re.compile(r"[UW][A-Z0-9]{2,}")
+
+log = structlog.get_logger(__name__)
+
+
+class Direct:
+    """One per courier. What it remembers is who is still to be told what; losing it says a letter once more at most."""
+
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        people: Callable[[ApprovalRule], Sequence[str]],
+        story: Callable[[Rollout], Sequence[Entry]],
+        now: Callable[[], float],
+    ) -> None:
+        self._channel = channel
+        self._people = people
+        self._story = story
+        self._now = now
+        self._since = now() - TOLD_BEFORE
+        self._left: dict[tuple[str, str], list[str]] = {}
+        self._tries: Counter[tuple[str, str, str]] = Counter()
+
+    def remember_only(self, letters: Iterable[Letter]) -> None:
+        """Forget letters that are gone."""
+        there = {(letter.key, letter.id) for letter in letters}
+        self._left = {place: left for place, left in self._left.items() if place in there}
+        self._tries = Counter({where: count for where, count in self._tries.items() if where[:2] in there})
+
+    def owed(self, letters: Sequence[Letter]) -> list[Letter]:
+        """Those that people must know now and have not all been told."""
+        return [
+            letter
+            for letter in letters
+            if letter.entry is not None
+            and (letter.entry.kind in LOUD or is_question(letter))
+            and letter.entry.at >= self._since
+            and self._left.get((letter.key, letter.id)) != []
+        ]
+
+    def tell(self, rollout: Rollout, letters: Sequence[Letter], why: str, limits: Limits, now: float) -> None:
+        """Write to each person what they have not been told yet, as far as Slack lets us now.
+
+        Raises:
+            RetryLater: Slack itself is in trouble; the rest is for the next time.
+        """
+        for letter in letters:
+            left = self._left.setdefault((letter.key, letter.id), self._to_tell(rollout))
+            while left:
+                if not limits.take_post(left[0], now):
+                    return
+                try:
+                    self._channel.post_direct(left[0], self._message(rollout, letter, why))
+                except Limited as limited:
+                    limits.silence(limited.method, left[0], limited.seconds, now)
+                    return
+                except (Ambiguous, Refused, Unreachable) as failure:
+                    if not self._gives_up(left[0], letter, failure):
+                        return
+                left.pop(0)
+
+    def _to_tell(self, rollout: Rollout) -> list[str]:
+        if rollout.phase is Phase.REFUSED:  # whoever asked was answered, and nothing has changed
+            return []
+        people = [who for who in (rollout.started_by, *self._people(rollout.approvals_rule)) if _USER.fullmatch(who)]
+        people = list(dict.fromkeys(people))
+        if len(people) > MOST:
+            log.warning("slack.too_many_to_tell", rollout=rollout.id, people=len(people), told=MOST)
+        return people[:MOST]
+
+    def _gives_up(self, user: str, letter: Letter, failure: SlackFault) -> bool:
+        """Whether this person cannot be told. Nobody else goes untold because of it.
+
+        Raises:
+            RetryLater: Slack itself is in trouble.
+        """
+        log.warning("slack.not_told", rollout=letter.rollout_id, user=user, reason=failure.sentence)
+        self._channel.ping()
+        self._tries[letter.key, letter.id, user] += 1
+        return self._tries[letter.key, letter.id, user] >= TRIES
+
+    def _message(self, rollout: Rollout, letter: Letter, why: str) -> Message:
+        """The line that the channel would have got, the card as it is now, and why they come here."""
+        told = line(rollout, letter.entry) if letter.entry else None
+        if told is None:
+            raise LookupError("only letters that are said are told to people")
+        shown = cards.card(rollout, self._story(rollout), self._now())
+        note = b.context(b.readable(f"This is for {rollout.channel}, which is closed to me. {why}"))
+        whole = (*told.message.blocks, *shown.blocks, note)
+        plain = (*told.message.plain, *shown.plain, note)
+        if not b.fits(whole) or not b.fits(plain):
+            whole = plain = (*told.message.plain, b.actions(cards.buttons(rollout)), note)
+        return Message(text=told.message.text, blocks=whole, plain=plain)

@@ -1,0 +1,253 @@
+"""Whether a channel is open to the bot, found out without posting anything.
+
+Slack's lists say it: of the channels the bot is in (few, however large the workspace), and, for a better sentence, of
+the public ones. What Slack does not say now is neither yes nor no: a start goes on with a warning then, because Slack
+is the last thing that a rollout should depend on.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.error import URLError
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from bot.rollout.errors import Fault
+from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted, needed_scope, pages, remedy
+
+A_PAGE = 999  # channels, the most that Slack gives at once
+PATIENCE = 8.0  # seconds that one look may take before it is given up: somebody waits for the answer
+SAID_FOR = 600.0  # seconds that the answer to a post is believed where no list tells as much
+WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
+
+Room = Mapping[str, Any]  # a conversation as Slack describes it
+
+log = structlog.get_logger(__name__)
+
+
+class Rooms:
+    """The port ``Rooms`` on Slack's lists."""
+
+    def __init__(self, client: WebClient, monotonic: Callable[[], float]) -> None:
+        self._client = client
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._said: dict[str, tuple[float, str]] = {}
+        self._name = ""
+
+    def closed(self, channel: str) -> str | None:
+        """Why nothing can be posted there, with what to do; None when it can. Asks Slack now.
+
+        Raises:
+            Fault: Slack does not say.
+        """
+        return self._closed(channel, self._look())
+
+    def each(self, channels: Iterable[str]) -> Iterator[tuple[str, str | Fault | None]]:
+        """The same of many channels, for the price of one look."""
+        look = self._look()
+        for channel in dict.fromkeys(channels):
+            try:
+                yield channel, self._closed(channel, look)
+            except Fault as fault:
+                yield channel, fault
+
+    def refused(self, channel: str, code: str) -> None:
+        """A post was refused. That posting is limited to some people is told nowhere else."""
+        if code.startswith(RESTRICTED) or code == "no_permission":
+            with self._lock:
+                self._said[channel] = (self._monotonic(), code)
+
+    def took(self, channel: str) -> None:
+        """A post was taken."""
+        with self._lock:
+            self._said.pop(channel, None)
+
+    def why(self, channel: str, code: str) -> str:
+        """What Slack's short word for a refused post means, with what to do."""
+        if code.startswith(RESTRICTED) or code == "no_permission":
+            return f"Only some people may post in {channel} ({code}): let {self._called()} post there as well."
+        match code:
+            case "not_in_channel" | "user_not_in_channel":
+                return f"I am not in {channel}: type `/invite {self._called()}` there."
+            case "is_archived":
+                return f"{channel} is archived: unarchive it, or name another channel in services.yaml."
+            case "channel_not_found":
+                return (
+                    f"I see no channel {channel}: correct `channel` in services.yaml; if it is private, type "
+                    f"`/invite {self._called()}` in it."
+                )
+        return remedy(code) or f"Slack lets me post nothing in {channel} ({code})."
+
+    def _look(self) -> _Look:
+        return _Look(client=self._client, monotonic=self._monotonic, began=self._monotonic())
+
+    def _closed(self, channel: str, look: _Look) -> str | None:
+        with self._lock:
+            at, code = self._said.get(channel, (0.0, ""))
+        if code and self._monotonic() - at < SAID_FOR:
+            return self.why(channel, code)
+        try:
+            room = look.find(channel)
+            lacking = look.granted is not None and WRITE not in look.granted
+            return remedy(NO_SCOPE, WRITE) if lacking else self._judged(channel, room, look)
+        except _Refused as refused:
+            if refused.code in NO_TOKEN:
+                return remedy(refused.code)
+            told = remedy(refused.code, refused.scope) or f"it answers {refused.code}."
+            raise Fault("Slack", f"does not say whether I may post in {channel}: {told}") from refused
+
+    def _judged(self, channel: str, room: Room | None, look: _Look) -> str | None:
+        may_join_in = look.granted is not None and WRITE_PUBLIC in look.granted
+        if room is None:
+            if look.gap:
+                raise Fault("Slack", f"does not say whether I may post in {channel}: {look.gap}")
+            return self.why(channel, "channel_not_found")
+        name = str(room.get("name") or "")
+        if channel.startswith("#") and not _is_called(room, channel):
+            return (
+                f'{channel} is called #{name} now: write `channel: "#{name}"` in services.yaml and restart canary-bot.'
+            )
+        if room.get("is_archived"):
+            return self.why(channel, "is_archived")
+        if room.get("is_read_only") or room.get("is_thread_only"):
+            return self.why(channel, RESTRICTED)
+        if not room.get("is_member") and not (may_join_in and not room.get("is_private")):
+            return self.why(channel, "not_in_channel")
+        if ((room.get("properties") or {}).get("posting_restricted_to") or {}).get("type"):
+            raise Fault("Slack", f"limits who may post in {channel}, and does not say whether I may.")
+        return None
+
+    def _called(self) -> str:
+        """How people invite the bot."""
+        if not self._name:
+            try:
+                self._name = str(self._client.auth_test().get("user") or "")
+            except (SlackClientError, URLError, OSError, http.client.HTTPException):
+                return "@canary"
+        return f"@{self._name or 'canary'}"
+
+
+class _Refused(Exception):  # noqa: N818  # not an error to anybody but this module
+    """Slack said no to a list."""
+
+    def __init__(self, code: str, scope: str) -> None:
+        self.code = code
+        self.scope = scope
+        super().__init__(code)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """One look at Slack's lists; each is asked for once, and only if it is needed.
+
+    Attributes:
+        granted: the token's scopes; None: not known.
+        gap: why a channel that was not found may be there and open all the same; "" when it cannot.
+    """
+
+    client: WebClient
+    monotonic: Callable[[], float]
+    began: float
+    granted: frozenset[str] | None = None
+    gap: str = ""
+    _own: list[Room] | None = field(default=None, init=False)
+    _public: list[Room] | None = field(default=None, init=False)
+
+    def find(self, channel: str) -> Room | None:
+        """The channel as Slack describes it; None when the bot cannot see one.
+
+        Raises:
+            _Refused: Slack refuses to say.
+            Fault: Slack does not answer.
+        """
+        own = _best(self._of_the_bot(), channel)
+        if own is not None:
+            return {**own, "is_member": True}
+        return _best(self._everybodys(), channel) if channel.startswith("#") else self._by_id(channel)
+
+    def _of_the_bot(self) -> list[Room]:
+        """Those it is in. Without the scope for private ones, one that is not found may be such a one."""
+        if self._own is None:
+            ask = self.client.users_conversations
+            try:
+                self._own = self._listed(ask, "public_channel,private_channel")
+            except _Refused as refused:
+                if refused.code != NO_SCOPE:
+                    raise
+                self._own = self._listed(ask, "public_channel")
+                self.gap = remedy(NO_SCOPE, refused.scope)
+        return self._own
+
+    def _everybodys(self) -> list[Room]:
+        """The public ones. They only make a sentence better, unless the bot may post where it is not a member."""
+        if self._public is None:
+            try:
+                self._public = self._listed(self.client.conversations_list, "public_channel")
+            except (_Refused, Fault):
+                self._public = []
+                if self.granted is None or WRITE_PUBLIC in self.granted:
+                    self.gap = self.gap or "it does not list the public channels now."
+        return self._public
+
+    def _listed(self, method: Callable[..., SlackResponse], kinds: str) -> list[Room]:
+        def ask(cursor: str) -> dict[str, Any]:
+            more = {"cursor": cursor} if cursor else {}
+            return self._asked(lambda: method(types=kinds, exclude_archived=False, limit=A_PAGE, **more))
+
+        found: list[Room] = []
+        page: dict[str, Any] = {}
+        for page in pages(ask):
+            found += page["channels"]
+        if (page.get("response_metadata") or {}).get("next_cursor"):
+            self.gap = self.gap or "it lists more channels than I read."
+        return found
+
+    def _by_id(self, channel: str) -> Room | None:
+        try:
+            room: Room = self._asked(lambda: self.client.conversations_info(channel=channel))["channel"]
+        except _Refused as refused:
+            if refused.code == "channel_not_found":
+                return None
+            raise
+        return room
+
+    def _asked(self, call: Callable[[], SlackResponse]) -> dict[str, Any]:
+        if self.monotonic() - self.began > PATIENCE:
+            raise Fault("Slack", "is slow to list its channels.")
+        try:
+            answer = call()
+        except SlackApiError as error:
+            raise _Refused(answer_code(error), needed_scope(error)) from error
+        except (SlackClientError, URLError, OSError, http.client.HTTPException) as error:
+            raise Fault("Slack", "cannot be reached.") from error
+        self.granted = granted(answer) or self.granted
+        if not isinstance(answer.data, dict) or not {"channel", "channels"} & answer.data.keys():
+            raise Fault("Slack", "answered with something unreadable.")
+        return answer.data
+
+
+def _best(rooms: Iterable[Room], channel: str) -> Room | None:
+    """The channel by its id or name, a living one before one that is archived; or the one that once had the name."""
+    if not channel.startswith("#"):
+        return next((room for room in rooms if room.get("id") == channel), None)
+    alive = sorted(rooms, key=lambda room: bool(room.get("is_archived")))
+    now = next((room for room in alive if _is_called(room, channel)), None)
+    return now or next((room for room in alive if _was_called(room, channel)), None)
+
+
+def _is_called(room: Room, channel: str) -> bool:
+    name = channel.removeprefix("#").casefold()
+    return name in {str(room.get(key) or "").casefold() for key in ("name", "name_normalized")}
+
+
+def _was_called(room: Room, channel: str) -> bool:
+    name = channel.removeprefix("#").casefold()
+    return name in {str(one).casefold() for one in room.get("previous_names") or ()}
