@@ -6,13 +6,17 @@ Counts are exact, times are seconds since the epoch, latencies are milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 # Answers of 400 to 499 by their codes: all of them, and those that mean something of their own (who are you, you may
 # not, there is no such thing, too many).
 CLIENT_ERRORS = "4xx"
 CLIENT_CODES = ("401", "403", "404", "429")
+
+# Gates that every judgement may have: what the judge says, and that nothing was proven before nothing was compared.
+EVIDENCE = "evidence"
+UNPROVEN = "unproven"
 
 
 class Verdict(StrEnum):
@@ -71,6 +75,14 @@ class SideFigures:
             first=self.first,
             last=later.last if later.last is not None else self.last,
         )
+
+    def among(self, requests: float) -> SideFigures:
+        """The same bad answers (errors, slow ones, client errors) among at most so many requests."""
+        fewer = self.requests - requests
+        if fewer <= 0:
+            return self
+        buckets = {bound: max(count - fewer, 0.0) for bound, count in self.buckets.items()}
+        return replace(self, requests=requests, buckets=buckets)
 
     @property
     def per_second(self) -> float | None:
@@ -156,6 +168,7 @@ class Trial:
         recent: the rows of the last minute, oldest first.
         before: what the primary answered in the hour before the rollout; None: not known.
         shown: whether the last stage with something to compare with was shown to be good.
+        sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one.
         strikes: of each limit that needs several bad looks, whether the last ones were.
     """
 
@@ -167,6 +180,7 @@ class Trial:
     recent: tuple[Figures, ...] = ()
     before: SideFigures | None = None
     shown: bool = False
+    sample: tuple[str, float, float, float, float] | None = None
     strikes: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
 
 
@@ -181,7 +195,8 @@ class Judgement:
         figures: the stage so far.
         proven: a pass that rests on evidence, so that a stage may end early; False: its time was up, nothing more.
         hold: a reason to say at once that it holds, not only when the stage's time is up.
-        ask: nothing but a doubt that time will not settle: a person may say go on.
+        ask: a person may say go on, and nobody else: there is a doubt that time will not settle and nothing else, or it
+            passes unproven where that is not enough.
         forecast: how long the judge will need at this traffic, as a sentence; or "".
     """
 

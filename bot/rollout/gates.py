@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from bot.rollout import harm
 from bot.rollout.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
 from bot.rollout.histograms import quantile
-from bot.rollout.model import Phase, Rollout, Topology
+from bot.rollout.model import Phase, Rollout, Target, Topology
 from bot.rollout.phrases import count, percent
 from bot.rollout.service import CustomGate, GateAction, HardLimit, Measure, Rule
 from bot.rollout.strictness import FEWEST
@@ -42,6 +42,7 @@ class Sides:
     reference: SideFigures | None
     name: str
     other: str
+    limited: bool = False  # the subject got copies of some of the reference's requests only
 
     @classmethod
     def of(cls, rollout: Rollout, figures: Figures) -> Sides:
@@ -49,7 +50,19 @@ class Sides:
         canary, primary = rollout.target.canary_deployment, rollout.target.primary_deployment
         if rollout.primary_judged:
             return cls(subject=figures.primary, reference=figures.canary, name=primary, other=canary)
-        return cls(subject=figures.canary, reference=figures.primary, name=canary, other=primary)
+        return cls(
+            subject=figures.canary, reference=figures.primary, name=canary, other=primary, limited=rollout.limited
+        )
+
+    @property
+    def fair(self) -> SideFigures | None:
+        """The reference by what the subject may be compared with: no more requests than can have been copied.
+
+        All that was bad of them counts, copied or not, so what is said against the subject by it holds (``originals``).
+        """
+        if not self.limited or self.subject is None or self.reference is None:
+            return self.reference
+        return self.reference.among(self.subject.requests)
 
 
 def lately(rollout: Rollout) -> float:
@@ -121,14 +134,13 @@ def _sample(
         )
 
 
-def coverage(recent: Sequence[Figures]) -> float | None:
+def coverage(recent: Sequence[Figures], since: float = -math.inf) -> float | None:
     """Copies the canary received per request of the primary lately, by rate; None while that is not known.
 
-    Counts of a side that had no sample before them span a time nobody knows, so they do not count here.
+    Counts begin with a scrape. One that was taken before ``since``, when the routes came into force, begins with a time
+    without copies, and counts that no scrape was taken before span a time that nobody knows: neither says anything.
     """
-    known = [
-        row for row in recent if row.canary is not None and row.canary.first is not None and row.primary is not None
-    ]
+    known = [row for row in recent if _begins_after(row.canary, since) and _begins_after(row.primary, since)]
     late = sum(known[1:], start=known[0]) if known else None
     if late is None or late.canary is None or late.primary is None:
         return None
@@ -136,12 +148,16 @@ def coverage(recent: Sequence[Figures]) -> float | None:
     return copies / requests if copies is not None and requests else None
 
 
+def _begins_after(side: SideFigures | None, since: float) -> bool:
+    return side is not None and side.first is not None and side.first >= since
+
+
 def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
     """Copies can be lost silently (no host, open circuit breaker): few errors of few copies prove nothing."""
-    if rollout.target.mirror_methods is not None:
-        # The primary counts every method, the canary copies of some: their ratio says nothing about lost copies.
-        return Finding(gate="coverage", verdict=Verdict.PASS, sentence="Copies arrive at the canary.", acts=False)
-    copied = coverage(recent)
+    if rollout.limited:
+        # The primary counts everything, the canary copies of some: their ratio says nothing about lost copies.
+        return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout.target), acts=False)
+    copied = coverage(recent, rollout.settled_at or 0.0)
     if copied is None:
         return _unknown("coverage", "How many copies reach the canary is not known yet.")
     share = copied / (rollout.target.mirror_percent / 100)
@@ -153,6 +169,19 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
         value=share,
         limit=least,
     )
+
+
+def _only_some(target: Target) -> str:
+    methods, routes = target.mirror_methods, target.route_names
+    what = f"of {_listed(methods)}" if methods is not None else f"of the routes {_listed(routes)}"
+    return (
+        f"Copies are {what} only: whatever else {target.primary_deployment} answers badly counts in favour of "
+        f"{target.canary_deployment}, and a pass takes the rest of the requests for alike."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 # What users see
@@ -225,7 +254,7 @@ def _looks(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, flo
 
 
 def _limited(limit: HardLimit, late: Sides, least: int) -> _Look:
-    subject, reference = late.subject, late.reference
+    subject, reference = late.subject, late.fair
     value, against = (None if side is None else _measured(limit, side, least) for side in (subject, reference))
     if value is None:
         return _look(limit, None, f"{limit.name} of {late.name} is not known yet.")

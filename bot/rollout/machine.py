@@ -43,7 +43,7 @@ from bot.rollout.model import (
     Template,
     UserId,
 )
-from bot.rollout.phrases import describe, doing, home, question, summary
+from bot.rollout.phrases import describe, doing, home, question, summary, unproven
 from bot.rollout.plans import make_retreat
 from bot.rollout.service import OnDrift, OnTimeout
 from bot.rollout.sights import Sight
@@ -436,8 +436,9 @@ def _advance(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: f
     rollout, said = _go_on(rollout, HoldCause.METRICS, now)
     if not served or rollout.paused_by:
         return rollout, said
-    if stage.approval and len(rollout.approvals) < rollout.approvals_rule.count:
-        asked, question = _ask(rollout, now)
+    asks = stage.approval or (judged and judgement.ask)
+    if asks and len(rollout.approvals) < rollout.approvals_rule.count:
+        asked, question = _ask(rollout, judgement, now)
         return asked, said + question
     left, summary = _leave(rollout, sight, judgement if judged else None, now)
     return left, said + summary
@@ -457,17 +458,20 @@ def _doubt(rollout: Rollout, sight: Sight, judgement: Judgement, now: float, *, 
     if not decides:
         return held, said
     asking = replace(held, hold=replace(held.hold, told=True)) if held.hold else held  # the question tells of it
-    asked, question = _ask(asking, now)
+    asked, question = _ask(asking, judgement, now, told=bool(said))
     return asked, said + question
 
 
-def _ask(rollout: Rollout, now: float) -> Change:
-    """Ask once; silence past the rule's time-out is never a yes."""
+def _ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = False) -> Change:
+    """Ask once; silence past the rule's time-out is never a yes. ``told``: its doubts have just been said."""
     rule = rollout.approvals_rule
     if rollout.asked_at is None:
         asked = replace(rollout, asked_at=now, evidence=rollout.evidence + 1)
+        proven = "" if told else unproven(rollout, judgement)
         doubts = f" That accepts what preflight warned of: {' '.join(rollout.warnings)}" if _accepts(rollout) else ""
-        return asked, (_entry(now, EntryKind.ASK, f"{question(rollout)} {_needed(rollout)}{doubts}"),)
+        return asked, (
+            _entry(now, EntryKind.ASK, " ".join(filter(None, [question(rollout), proven, _needed(rollout)])) + doubts),
+        )
     waits = rollout.hold is not None and rollout.hold.cause is not HoldCause.METRICS
     if now - rollout.asked_at <= rule.timeout or waits:
         return rollout, ()

@@ -280,6 +280,12 @@ class Rollout:
         return (self.retreat or self.plan)[self.stage]
 
     @property
+    def limited(self) -> bool:
+        """Whether only some requests are copied, by what they are: the primary counts others besides."""
+        chosen = self.target.mirror_methods is not None or bool(self.target.route_names)
+        return self.current.routes.mirror and chosen
+
+    @property
     def primary_judged(self) -> bool:
         """Whether the (upgraded) primary is on trial rather than the canary: while users return to it."""
         return self.phase is Phase.SWITCHING_BACK or (self.phase is Phase.BAKING and self.primary_touched)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.rollout.figures import Judgement
+from bot.rollout.figures import EVIDENCE, UNPROVEN, Judgement
 from bot.rollout.model import ALL_CANARY, JUDGED, SCALE_UP, Phase, Rollout, Template
 from bot.rollout.sights import Sight
 
@@ -40,8 +40,23 @@ def question(rollout: Rollout) -> str:
 def summary(rollout: Rollout, judgement: Judgement) -> str:
     """The metric summary of a stage that was left: the evidence, and a sentence per gate. A timeout is no pass."""
     stage = rollout.current
-    said = "ended, not proven" if stage.routes.compared and not judgement.proven else "passed"
+    said = "ended, not proven" if is_unproven(rollout, judgement) else "passed"
     return " ".join([f"{stage.name} {said}.", *(one.sentence for one in judgement.findings if not one.part)])
+
+
+def is_unproven(rollout: Rollout, judgement: Judgement) -> bool:
+    """Whether what was seen proves nothing: here, or where nothing is compared, in the last stage that compared."""
+    if rollout.current.routes.compared:
+        return not judgement.proven
+    return any(one.gate == UNPROVEN for one in judgement.findings)
+
+
+def unproven(rollout: Rollout, judgement: Judgement) -> str:
+    """The sentence that says so, with both samples, for whoever is asked to approve; "" where all is proven."""
+    if not is_unproven(rollout, judgement):
+        return ""
+    gate = EVIDENCE if rollout.current.routes.compared else UNPROVEN
+    return next((one.sentence for one in judgement.findings if one.gate == gate), "")
 
 
 def doing(rollout: Rollout) -> str:

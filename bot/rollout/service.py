@@ -119,8 +119,9 @@ class CustomGate:
 class Unproven(StrEnum):
     """What a stage does whose time is up with nothing against the canary, and too little to prove it good."""
 
-    GO_ON = "go_on"  # marked as not proven
-    HOLD = "hold"
+    ASK_BEFORE_UPGRADE = "ask_before_upgrade"  # weights go on, marked as not proven; what is final, people decide
+    GO_ON = "go_on"  # all of it goes on, marked as not proven
+    HOLD = "hold"  # people decide in every such stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ class GateLimits:
     limits: tuple[HardLimit, ...] = ()
     custom: tuple[CustomGate, ...] = ()
     early: bool = False
-    unproven: Unproven = Unproven.GO_ON
+    unproven: Unproven = Unproven.ASK_BEFORE_UPGRADE
     propagation: bool = True
     coverage: float = 0.9
 

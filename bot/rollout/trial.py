@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.rollout import gates
-from bot.rollout.figures import Figures, Finding, Judgement, SideFigures, Trial, Verdict
+from bot.rollout.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.gates import Sides, badness
 from bot.rollout.harm import HARM
 from bot.rollout.judge.evidence import N_C
@@ -27,15 +27,15 @@ from bot.rollout.judge.saved import load, save
 from bot.rollout.judge.state import JudgeState
 from bot.rollout.judge.verdict import Assessment, Failing, Overdue, assess
 from bot.rollout.judge.verdict import Verdict as Answer
+from bot.rollout.judge.verdict import fair as comparable
 from bot.rollout.judge.wording import Names, forecast_text, text, times
 from bot.rollout.machine import WATCHED
-from bot.rollout.model import Rollout
+from bot.rollout.model import Phase, Rollout
 from bot.rollout.phrases import count, percent
 from bot.rollout.service import GateLimits, Unproven
 from bot.rollout.strictness import FEWEST
 
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it
-EVIDENCE = "evidence"
 
 
 def opened(limits: GateLimits, history: Sequence[SideFigures]) -> Trial:
@@ -75,7 +75,7 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
     beside, strikes = gates.check(rollout, stage, recent, trial.strikes)
     judgement = _judgement(rollout, _Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
-        trial = replace(trial, shown=judgement.proven)
+        trial = replace(trial, shown=judgement.proven, sample=_sample(rollout, stage) or trial.sample)
     if not whole:
         return judgement, trial
     kept_as = save(state)
@@ -146,7 +146,9 @@ def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeSta
         reference = reference or SideFigures(requests=0, errors=0)
     if not whole and (subject is None or reference is None):
         return kept, assess(kept, settings, deadline), False
-    interval = Interval(t=row.end, stage=stage.name, canary=subject, primary=reference)
+    interval = Interval(
+        t=row.end, stage=stage.name, canary=subject, primary=reference, since=row.start, limited=rollout.limited
+    )
     state, assessment = step(kept, interval, settings, deadline)
     return state, assessment, whole or bool(state.aborted_by)
 
@@ -201,13 +203,15 @@ def _judgement(rollout: Rollout, case: _Case, beside: Sequence[Finding]) -> Judg
     first = [evidence, *others] if decides else [*others, evidence]
     # Leaving the mirror ends the harm it may do, so people may say go on.
     doubted = word.ask or (harmed and word.verdict is Verdict.PASS)
+    unproven = _never_shown(rollout)
     return Judgement(
         at=case.stage.end,
         verdict=verdict,
-        findings=(*first, *_details(rollout, case)),
+        findings=(*first, *unproven, *_details(rollout, case)),
         figures=case.stage,
         proven=word.proven,
-        ask=doubted and all(one.verdict is Verdict.PASS for one in others if one.acts and one.gate != HARM),
+        ask=(doubted and all(one.verdict is Verdict.PASS for one in others if one.acts and one.gate != HARM))
+        or (bool(unproven) and verdict is Verdict.PASS and _is_final(rollout)),
         hold=word.hold or harmed,
         forecast=_forecast(rollout, case),
     )
@@ -224,7 +228,7 @@ def _beside_another(rollout: Rollout, case: _Case) -> _Word:
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=True)
     if overdue is Overdue.NOT_PROVEN and (told := _failing_here(rollout, case)):
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=told, hold=True)
-    goes_on = overdue is Overdue.NOT_PROVEN and rollout.gates.unproven is Unproven.GO_ON
+    goes_on = overdue is Overdue.NOT_PROVEN and rollout.gates.unproven is not Unproven.HOLD
     verdict = Verdict.PASS if goes_on else Verdict.INCONCLUSIVE
     return _Word(verdict=verdict, sentence=sentence, ask=overdue is not None and not goes_on)
 
@@ -232,7 +236,7 @@ def _beside_another(rollout: Rollout, case: _Case) -> _Word:
 def _failing_here(rollout: Rollout, case: _Case) -> str:
     """Why nobody is sent to a side that was above the ceiling in this very stage, however the other side did; or ""."""
     sides, ceiling = Sides.of(rollout, case.stage), rollout.gates.judge.ceiling
-    subject, reference = sides.subject, sides.reference
+    subject, reference = sides.subject, sides.fair
     share = subject.error_share if subject is not None and rollout.gates.errors else None
     if subject is None or share is None or subject.errors < FEWEST or share <= ceiling:
         return ""
@@ -262,6 +266,28 @@ def _alone(rollout: Rollout, case: _Case) -> _Word:
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, ask=True)
     long = case.stage.end - case.stage.start >= settings.least_seconds
     return _Word(verdict=Verdict.PASS, sentence=sentence, proven=rollout.trial.shown and long)
+
+
+def _never_shown(rollout: Rollout) -> list[Finding]:
+    """That a stage which compares nothing follows one that proved nothing, with what both sides had answered there."""
+    sample = rollout.trial.sample
+    if rollout.current.routes.compared or rollout.trial.shown or sample is None:
+        return []
+    stage, *counts = sample
+    n_c, b_c, n_p, b_p = map(count, counts)
+    names = _names(rollout)
+    sentence = (
+        f"Not proven: in {stage}, the last stage with both versions, {names.subject} had {b_c} errors in {n_c} "
+        f"requests, {names.reference} {b_p} in {n_p}."
+    )
+    return [Finding(gate=UNPROVEN, verdict=Verdict.PASS, sentence=sentence, acts=False)]
+
+
+def _is_final(rollout: Rollout) -> bool:
+    """Whether what follows is the upgrade, or adoption's end: then people have to say yes to what is not proven."""
+    if rollout.gates.unproven is not Unproven.ASK_BEFORE_UPGRADE or rollout.phase is not Phase.SHIFTING:
+        return False
+    return rollout.plan[rollout.stage + 1].phase is not Phase.SHIFTING
 
 
 def _names(rollout: Rollout) -> Names:
@@ -298,7 +324,8 @@ def _alone_detail(rollout: Rollout, case: _Case) -> list[Finding]:
 
 def _detail(rollout: Rollout, case: _Case, place: int, *, shown: bool) -> Finding:
     metric, sides = case.state.metrics[place], Sides.of(rollout, case.stage)
-    n_c, b_c, n_p, b_p = case.state.evidence.stage_totals[place].tolist()
+    totals = case.state.evidence.stage_totals
+    (n_c, b_c, n_p, b_p), (*_, fair, _) = (rows[place].tolist() for rows in (totals, comparable(case.state, totals)))
     limits, ratio = metric.limits(rollout.gates.judge), case.assessment.metrics[metric.name].ratio
     against = b_p / n_p if n_p > 0 else 0.0
     what = "errors" if metric.bound is None else f"slower than {metric.bound:g} ms"
@@ -312,10 +339,19 @@ def _detail(rollout: Rollout, case: _Case, place: int, *, shown: bool) -> Findin
         verdict=Verdict.FAIL if case.state.aborted_by == metric.name else verdict,
         sentence=f"{what.capitalize()} on {sides.name}: {compared}; {likely}.",
         value=b_c / n_c,
-        limit=limits.tolerance * against + limits.slack,
+        limit=limits.tolerance * (b_p / fair if fair > 0 else 0.0) + limits.slack,
         sample=n_c,
         part=True,
     )
+
+
+def _sample(rollout: Rollout, stage: Figures) -> tuple[str, float, float, float, float] | None:
+    """What the stage's word rests on; None where a side was never counted."""
+    sides = Sides.of(rollout, stage)
+    if sides.subject is None or sides.reference is None:
+        return None
+    subject, reference = sides.subject, sides.reference
+    return rollout.current.name, subject.requests, subject.errors, reference.requests, reference.errors
 
 
 def _forecast(rollout: Rollout, case: _Case) -> str:
@@ -325,5 +361,6 @@ def _forecast(rollout: Rollout, case: _Case) -> str:
     sides, seconds = Sides.of(rollout, case.stage), case.stage.end - case.stage.start
     if sides.subject is None or sides.reference is None or seconds <= 0:
         return ""
-    rates = [side.requests / seconds for side in (sides.subject, sides.reference)]
+    # Over the time that the counts span, which is not quite the stage's.
+    rates = [side.per_second or side.requests / seconds for side in (sides.subject, sides.reference)]
     return forecast_text(forecast(case.state, rollout.gates.judge, *rates))

@@ -44,6 +44,18 @@ def relative(counts: Floats, theta: Floats, slack: Floats, g: Floats) -> Floats:
     return (counted - n_c[..., None] * slack * np.expm1(log_a)) * comparable[..., None]
 
 
+def originals(counts: Floats) -> Floats:
+    """The rows with no more of the primary's requests than can be originals of the canary's copies.
+
+    For a mirror of some methods: E B^b_p <= exp(mu_p (B - 1)) with mu_p the bad ones expected of all the primary's
+    requests, which are at least those of the copied ones, and B < 1. So with as many requests on both sides and every
+    bad one of the primary's counted, the exponents still sum to at most zero: nothing is assumed about the others.
+    """
+    fair = counts.copy()
+    fair[..., N_P] = np.minimum(counts[..., N_P], counts[..., N_C])
+    return fair
+
+
 def absolute(requests: float | Floats, bad: float | Floats, ceiling: float, shares: Floats) -> Floats:
     """The binomial likelihood ratio of each share of errors against the ceiling, canary alone; divide it by phi too."""
     return bad * np.log(shares / ceiling) + (requests - bad) * np.log((1 - shares) / (1 - ceiling))

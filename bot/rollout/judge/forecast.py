@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.rollout.judge.evidence import B_P, N_P, relative
+from bot.rollout.judge.evidence import B_P, N_P, originals, relative
 from bot.rollout.judge.settings import LADDER, LOWER, ROW_SECONDS, Floats, JudgeSettings
 from bot.rollout.judge.state import JudgeState, Metric
 
@@ -45,7 +45,8 @@ def forecast(state: JudgeState, settings: JudgeSettings, canary_rate: float, pri
 def _notice(state: JudgeState, metric: Metric, share: float, rates: Floats, settings: JudgeSettings) -> float | None:
     limits = metric.limits(settings)
     bad = min(TIMES * share, 1.0)
-    growth = _growth(rates, bad, share, limits.tolerance, limits.slack, LADDER) / metric.phi
+    growth = _growth(rates, bad, share, limits.tolerance, limits.slack, LADDER, limited=state.course.limited)
+    growth /= metric.phi
     if growth <= 0:
         return None
     needed = settings.needed - float(np.log(metric.weight / state.weight))
@@ -71,10 +72,13 @@ def _warm_up(state: JudgeState, metric: Metric, settings: JudgeSettings) -> floa
     return 0.0 if metric.bound is None or now is None else max(0.0, settings.latency_after - (now - began))
 
 
-def _growth(rates: Floats, bad: float, share: float, theta: float, slack: float, g: Floats) -> float:
+def _growth(
+    rates: Floats, bad: float, share: float, theta: float, slack: float, g: Floats, *, limited: bool = False
+) -> float:
     """The expected evidence a second of the alternative that fits best."""
     canary, primary = rates
     counts = np.array([canary, canary * bad, primary, primary * share])
+    counts = originals(counts) if limited else counts
     return float(relative(counts, np.asarray(theta), np.asarray(slack), g).max())
 
 

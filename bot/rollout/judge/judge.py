@@ -18,7 +18,7 @@ import numpy as np
 from bot.rollout.figures import SideFigures
 from bot.rollout.histograms import tail_bounds
 from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import B_C, B_P, absolute, relative
+from bot.rollout.judge.evidence import B_C, B_P, absolute, originals, relative
 from bot.rollout.judge.processes import Worse, hazard
 from bot.rollout.judge.settings import (
     CEILING_TIMES,
@@ -41,12 +41,20 @@ EXACT = 1e-9  # three capped rows land exactly on the threshold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Increments between two readings, the later at ``t``; a missing side is a missing scrape, not zero."""
+    """Increments between two readings, the later at ``t``; a missing side is a missing scrape, not zero.
+
+    Attributes:
+        since: when the earlier one was; None: a row before ``t``, where no interval came before.
+        limited: the canary got copies of some of the primary's requests, chosen by what they are (a mirror of some
+            methods): the primary counts others besides, of which nothing is known.
+    """
 
     t: float
     stage: str
     canary: SideFigures | None
     primary: SideFigures | None
+    since: float | None = None
+    limited: bool = False
 
 
 def start(settings: JudgeSettings, history: Sequence[SideFigures] = ()) -> JudgeState:
@@ -96,12 +104,15 @@ def step(
     watermark = state.course.watermark
     if watermark is not None and interval.t <= watermark:
         return state, assess(state, settings, deadline)
-    seconds = ROW_SECONDS if watermark is None else interval.t - watermark
+    began = interval.t - ROW_SECONDS if interval.since is None else interval.since
+    seconds = interval.t - (began if watermark is None else watermark)
     h = hazard(settings.hazard, seconds)
     if watermark is None or interval.stage != state.course.stage:
         h = h if watermark is None else settings.stage_injection
         state = _next_stage(state, interval, seconds, settings)
-    state = replace(state, course=_moved(state.course, interval, settings))
+    # What waits for the other side's scrape is still of a limited mirror when that has ended.
+    limited = interval.limited or (state.course.limited and bool(state.evidence.pending.any()))
+    state = replace(state, course=_moved(state.course, replace(interval, limited=limited), settings))
     state = _choose_bounds(state, interval, settings)
     if state.aborted_by:
         return state, assess(state, settings, deadline)
@@ -134,7 +145,8 @@ def _moved(course: Course, interval: Interval, settings: JudgeSettings) -> Cours
     t, canary, primary = interval.t, interval.canary, interval.primary
     n_c, b_c = (canary.requests, canary.errors) if canary else (0.0, 0.0)
     n_p, b_p = (primary.requests, primary.errors) if primary else (0.0, 0.0)
-    failing = b_p >= VETO_FEWEST and b_p > settings.ceiling / 2 * n_p
+    copied = min(n_p, n_c) if interval.limited and n_c > 0 else n_p
+    failing = b_p >= VETO_FEWEST and b_p > settings.ceiling / 2 * copied
     return replace(
         course,
         watermark=t,
@@ -142,6 +154,7 @@ def _moved(course: Course, interval: Interval, settings: JudgeSettings) -> Cours
         primary_at=t if primary else course.primary_at,
         compared_at=t if n_c > 0 and n_p > 0 else course.compared_at,
         veto_until=t + RECENT if failing else course.veto_until,
+        limited=interval.limited,
         recent=(*(row for row in course.recent if row.t > t - RECENT), Minute(t, n_c, b_c, n_p, b_p)),
     )
 
@@ -203,7 +216,12 @@ def _bad(metric: Metric, side: SideFigures | None) -> tuple[float, float] | None
 
 def _stepped(state: JudgeState, counts: Floats, pending: Floats, h: float, settings: JudgeSettings) -> Evidence:
     evidence, test = state.evidence, _test(state.metrics, state.weight, settings)
-    gains = relative(counts, test.theta, test.slack, ALTERNATIVES)
+    gains, fair = relative(counts, test.theta, test.slack, ALTERNATIVES), counts
+    if state.course.limited:
+        # Against the canary only as many of the primary's requests count as can be the copies' originals, with all that
+        # is bad of any of them. For it, a pass takes all of them for alike.
+        fair = originals(counts)
+        gains[:, WORSE] = relative(fair, test.theta[:, WORSE], test.slack[:, WORSE], LADDER)
     calm, votes = gains / test.phi, evidence.votes
     if votes is not None:
         events = np.maximum(counts[:, B_C] + counts[:, B_P], 1.0)  # a row counts as one event at most
@@ -212,7 +230,7 @@ def _stepped(state: JudgeState, counts: Floats, pending: Floats, h: float, setti
         worse=evidence.worse.step(calm[:, WORSE], h, test.needed / settings.patience),
         votes=votes,
         not_worse=evidence.not_worse.step(calm[:, BETTER], settings.needed_to_pass / settings.pass_patience),
-        seen=tuple(seen.add(row) for seen, row in zip(evidence.seen, counts.tolist(), strict=True)),
+        seen=tuple(seen.add(row) for seen, row in zip(evidence.seen, fair.tolist(), strict=True)),
         totals=evidence.totals + counts,
         stage_totals=evidence.stage_totals + counts,
         pending=pending,

@@ -20,12 +20,14 @@ from bot.rollout.judge.ratio import Seen
 from bot.rollout.judge.settings import LADDER, LOWER, Floats
 from bot.rollout.judge.state import Course, Evidence, JudgeState, Metric, Minute
 
-VERSION = 4
+VERSION = 5
+BEFORE = 4  # the same without ``Course.limited``
 UNIT = 10.0**DECIMALS
 LARGEST = 1e6  # a log beyond it, times UNIT, would not be an exact whole number
 
 Shape = tuple[int, ...]
 _METRIC, _MINUTE, _COURSE = (tuple(one.name for one in fields(kind)) for kind in (Metric, Minute, Course))
+_COURSE_BEFORE = tuple(name for name in _COURSE if name != "limited")
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -61,7 +63,7 @@ def load(text: str) -> JudgeState:
     """
     data: dict[str, Any] = json.loads(text)
     version = data.get("version")
-    if version != VERSION:
+    if version not in {VERSION, BEFORE}:
         raise ValueError(f"The judge's state is of version {version}, not {VERSION}.")
     metrics = tuple(starmap(Metric, data["metrics"]))
     shapes = _shapes(len(metrics), len(data["logs"]), votes=data["votes"])
@@ -86,7 +88,7 @@ def load(text: str) -> JudgeState:
         ceiling_weight=data["ceiling_weight"],
         reserved=data["reserved"],
         past_share=data["past_share"],
-        course=_read_course(data["course"]),
+        course=_read_course(data["course"], _COURSE if version == VERSION else _COURSE_BEFORE),
         first_buckets={math.inf if le is None else le: count for le, count in data["first_buckets"]},
         blind=frozenset(data["blind"]),
         aborted_by=data["aborted_by"],
@@ -140,6 +142,6 @@ def _course(course: Course) -> list[Any]:
     return [*parts, [_parts(row, _MINUTE) for row in recent]]
 
 
-def _read_course(saved: list[Any]) -> Course:
+def _read_course(saved: list[Any], names: Sequence[str]) -> Course:
     *parts, recent = saved
-    return Course(**dict(zip(_COURSE, [*parts, tuple(starmap(Minute, recent))], strict=True)))
+    return Course(**dict(zip(names, [*parts, tuple(starmap(Minute, recent))], strict=True)))

@@ -107,6 +107,7 @@ class Course:
         canary_at, primary_at: when each side was last scraped.
         compared_at: end of the last interval in which both sides had requests.
         veto_until: the primary failed lately; till then the ceiling is not held against the canary.
+        limited: the last row was of copies of some requests only.
         recent: the last minute.
     """
 
@@ -118,6 +119,7 @@ class Course:
     primary_at: float = 0.0
     compared_at: float | None = None
     veto_until: float | None = None
+    limited: bool = False
     recent: tuple[Minute, ...] = ()
 
 

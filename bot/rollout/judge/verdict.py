@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P
+from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P, originals
 from bot.rollout.judge.processes import lse
 from bot.rollout.judge.ratio import Ratio, Seen
-from bot.rollout.judge.settings import JudgeSettings
+from bot.rollout.judge.settings import Floats, JudgeSettings
 from bot.rollout.judge.state import Course, JudgeState
 
 FAILING_FEWEST = 3  # errors in a minute above the ceiling
@@ -107,8 +107,9 @@ def _verdict(state: JudgeState, log_e: float, failing: Failing, settings: JudgeS
 
 
 def _silent(course: Course, settings: JudgeSettings) -> bool:
+    """For too long; before the first interval nobody is: that nothing was scraped yet is no news."""
     if course.watermark is None:
-        return True
+        return False
     return course.watermark - min(course.canary_at, course.primary_at) >= settings.no_data_after
 
 
@@ -147,12 +148,18 @@ def _fails(requests: float, errors: float, past_share: float | None, settings: J
 def _overdue(state: JudgeState, log_e: float, settings: JudgeSettings) -> Overdue:
     if log_e > 0:
         return Overdue.SUSPECT
-    for metric, row in zip(state.metrics, state.evidence.stage_totals.tolist(), strict=True):
+    totals = state.evidence.stage_totals
+    for metric, row in zip(state.metrics, fair(state, totals).tolist(), strict=True):
         limits = metric.limits(settings)
         allowed = limits.tolerance * row[B_P] / max(row[N_P], 1.0) + limits.slack
         if row[B_C] >= FEW_BAD and row[B_C] > allowed * row[N_C]:
             return Overdue.SUSPECT
     return Overdue.NOT_PROVEN
+
+
+def fair(state: JudgeState, totals: Floats) -> Floats:
+    """Totals as both sides may be compared by them; see ``originals``."""
+    return originals(totals) if state.course.limited else totals
 
 
 def _metrics(state: JudgeState, settings: JudgeSettings) -> dict[str, MetricAssessment]:

@@ -53,8 +53,11 @@ def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, nam
         case Verdict.PASS:
             said = _passed(state, settings, names)
         case Verdict.NO_DATA:
-            quiet = _duration(settings.no_data_after)
+            course = state.course
+            quiet = _duration((course.watermark or 0.0) - min(course.canary_at, course.primary_at))
             said = f"No fresh metrics for {quiet}. Promotion waits; nothing was judged."
+        case _ if state.course.watermark is None:
+            said = "No figures yet: judging begins with the first scrape of both versions."
         case _ if assessment.overdue is not None:
             said = _overdue(state, assessment.overdue, names)
         case Verdict.HOLD:

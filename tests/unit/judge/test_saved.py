@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bot.rollout.figures import SideFigures
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.saved import load, save
-from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, rows
+from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, judged, rows
 from tests.unit.judge.test_golden import CEILING, NOT_WORSE, RATIOS, ROWS, WORSE
 
 LARGEST = 4096  # bytes
@@ -81,5 +82,14 @@ def test_a_saved_state_is_the_same_state_and_small(
 
 
 def test_a_state_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="version 0, not 4"):
+    with pytest.raises(ValueError, match="version 0, not 5"):
         load('{"version":0}')
+
+
+def test_a_state_that_the_last_version_saved_is_read_and_means_the_same() -> None:
+    kept, _ = judged([*rows([((300, 3), (1200, 12))] * 5), *rows([(None, (1200, 12))], since=75.0)], HISTORY)
+    text = json.loads(save(kept))
+    *course, limited, recent = text["course"]
+
+    assert limited is False
+    assert save(load(json.dumps(text | {"version": 4, "course": [*course, recent]}))) == save(kept)

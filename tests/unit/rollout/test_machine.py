@@ -10,7 +10,7 @@ import pytest
 from bot.rollout import machine
 from bot.rollout.desired import next_action
 from bot.rollout.errors import Refusal
-from bot.rollout.figures import Judgement, Verdict
+from bot.rollout.figures import Finding, Judgement, Verdict
 from bot.rollout.model import (
     ALL_CANARY,
     BOT,
@@ -141,6 +141,52 @@ def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase) -> None:
 
     assert timed_out.phase is phase
     assert len(entries) == 1
+
+
+def unproven_at(stage: str, **changes: object) -> tuple[Rollout, Judgement]:
+    """A rollout whose stages ask for nobody, and what judging says where nothing was proven."""
+    rollout = at_stage(stage, Topology.PER_VERSION, approve=(), **changes)
+    compared = rollout.current.routes.compared
+    evidence, unproven = ("evidence", "Time is up; not proven: 0 of 30."), ("unproven", "Not proven: 0 of 7.")
+    gate, sentence = evidence if compared else unproven
+    finding = Finding(gate=gate, verdict=Verdict.PASS, sentence=sentence, acts=compared)
+    return rollout, Judgement(at=EVER, verdict=Verdict.PASS, findings=(finding,), ask=not compared)
+
+
+@pytest.mark.parametrize("promote", Promote)
+def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(promote: Promote) -> None:
+    rollout, judgement = unproven_at("shift 100", promote=promote)
+
+    asked, entries = machine.look(rollout, a_sight(rollout), judgement, now=1000.0)
+    later, more = machine.look(asked, a_sight(asked), judgement, now=1010.0)
+    approved, _ = machine.approve(later, OMAR, now=1020.0)
+    gone, said = machine.look(approved, a_sight(approved), judgement, now=1030.0)
+
+    assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
+    assert "Not proven: 0 of 7. One approval is needed." in entries[0].text
+    assert (later.stage, more) == (rollout.stage, ())
+    assert gone.stage == rollout.stage + 1
+    assert said[0].text.startswith("shift 100 ended, not proven. Not proven: 0 of 7.")
+
+
+def test_weights_go_on_unproven_and_say_so() -> None:
+    rollout, judgement = unproven_at("shift 80")
+
+    gone, entries = machine.look(rollout, a_sight(rollout), judgement, now=1000.0)
+
+    assert gone.current.name == "shift 100"
+    assert entries[0].text.startswith("shift 80 ended, not proven. Time is up; not proven: 0 of 30.")
+
+
+def test_a_question_says_that_nothing_was_proven() -> None:
+    rollout = at_stage("mirror")
+    _, judgement = unproven_at("mirror")
+
+    _, entries = machine.look(rollout, a_sight(rollout), judgement, now=1000.0)
+
+    assert entries[-1].text == (
+        "Shift 20 % of the users to v2? Time is up; not proven: 0 of 30. One approval is needed."
+    )
 
 
 def test_bad_figures_abort_even_while_paused_and_waiting_for_approval() -> None:

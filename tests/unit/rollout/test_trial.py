@@ -13,9 +13,9 @@ from bot.adapters.stored import dump_rollout, load_rollout
 from bot.rollout import trial
 from bot.rollout.figures import Figures, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.judge.saved import load
-from bot.rollout.model import Phase, Rollout, Stage
+from bot.rollout.model import Phase, Rollout, Stage, Target
 from bot.rollout.service import GateLimits, HardLimit, Measure, Unproven
-from tests.builders import a_rollout, a_service, a_side_of
+from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
 SCRAPE = 15.0
@@ -165,12 +165,121 @@ def test_a_stage_may_end_early_only_on_evidence() -> None:
     assert "Shown to be below the limit" in many.sentence
 
 
-@pytest.mark.parametrize(("unproven", "verdict"), [(Unproven.GO_ON, PASS), (Unproven.HOLD, INCONCLUSIVE)])
+@pytest.mark.parametrize(
+    ("unproven", "verdict"),
+    [(Unproven.ASK_BEFORE_UPGRADE, PASS), (Unproven.GO_ON, PASS), (Unproven.HOLD, INCONCLUSIVE)],
+)
 def test_a_stage_whose_time_is_up_is_not_called_proven(unproven: Unproven, verdict: Verdict) -> None:
     _, judgement = judged(at("shift 20", seconds=45.0, unproven=unproven), GOOD, LIKEWISE, rows=3)
 
     assert (judgement.verdict, judgement.proven) == (verdict, False)
     assert judgement.sentence.startswith("Time is up; not proven: ")
+
+
+@pytest.mark.parametrize(("unproven", "asks"), [(Unproven.ASK_BEFORE_UPGRADE, True), (Unproven.GO_ON, False)])
+def test_what_was_never_proven_is_put_to_people_before_the_upgrade_with_both_samples(
+    unproven: Unproven, *, asks: bool
+) -> None:
+    before, _ = judged(at("shift 80", seconds=0.0, unproven=unproven), GOOD, LIKEWISE, rows=2)
+    last = replace(at("shift 100", seconds=0.0, unproven=unproven), trial=before.trial)
+
+    _, judgement = judged(last, GOOD, None, rows=2)
+
+    assert (judgement.verdict, judgement.proven, judgement.ask) == (PASS, False, asks)
+    told = next(one.sentence for one in judgement.findings if one.gate == "unproven")
+    assert told == (
+        "Not proven: in shift 80, the last stage with both versions, reviews-v2 had 2 errors in 600 requests, "
+        "reviews-v1 8 in 2,400."
+    )
+
+
+def test_what_was_proven_needs_nobody_before_the_upgrade() -> None:
+    before, shown = judged(at("shift 80", seconds=0.0), a_side_of(1200, 1), a_side_of(300, 1), rows=40)
+
+    _, judgement = judged(replace(at("shift 100", seconds=0.0), trial=before.trial), GOOD, None, rows=2)
+
+    assert shown.proven
+    assert (judgement.verdict, judgement.ask) == (PASS, False)
+    assert "unproven" not in {one.gate for one in judgement.findings}
+
+
+SOME_METHODS = a_target(mirror_methods=("GET", "HEAD"))
+
+
+def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied() -> None:
+    # 30 % of the primary's requests are writes that never fail; of the rest 1 % fails on both sides.
+    rollout = replace(at("mirror", seconds=900.0), target=SOME_METHODS)
+
+    rollout, judgement = judged(rollout, a_side_of(1050, 10.5, slow=21), a_side_of(1500, 10.5, slow=21), rows=120)
+
+    assert judgement.verdict is not FAIL
+    assert "A person decides" not in judgement.sentence
+    [told] = [one for one in judgement.findings if one.gate == "coverage"]
+    assert told.sentence.startswith("Copies are of GET and HEAD only: whatever else reviews-v1 answers badly counts")
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        HardLimit(name="x", of=Measure.ERRORS, relative=2.0),
+        HardLimit(name="x", of=Measure.LATENCY, relative=2.0, quantile=0.99),
+    ],
+    ids=["errors", "latency"],
+)
+@pytest.mark.parametrize("target", [SOME_METHODS, a_target(route_names=("api",))], ids=["some methods", "some routes"])
+def test_a_limit_by_the_other_side_knows_that_only_some_are_copied(limit: HardLimit, target: Target) -> None:
+    copies, primary = a_side_of(300, 9, slow=9), a_side_of(6000, 9, slow=9)  # one request in twenty is copied
+
+    _, some = judged(replace(at("mirror", limits=(limit,)), target=target), copies, primary)
+    _, whole = judged(at("mirror", limits=(limit,)), copies, primary)
+
+    assert FAIL not in {one.verdict for one in some.findings}
+    assert "x" in {one.gate for one in whole.findings if one.verdict is FAIL}
+
+
+def test_nobody_says_that_figures_are_missing_for_two_minutes_moments_after_a_start() -> None:
+    # A canary that an earlier attempt called: its series are there, and were not scraped since this one began.
+    unscraped = replace(a_side_of(0), first=-3.0, last=-3.0)
+    rollout = at("mirror")
+    for now in (3.0, 8.0, 14.0):
+        judgement, _ = trial.weigh(rollout, row(rollout, now, unscraped, a_side_of(80)))
+        assert judgement.sentence.startswith("No figures yet")
+        assert "2 min" not in judgement.sentence
+
+
+def test_how_long_nothing_was_heard_is_said_as_it_is() -> None:
+    rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=4)
+    _, silent = judged(rollout, None, LIKEWISE, rows=3, every=100.0)
+
+    assert silent.sentence.startswith("No fresh metrics for 5 min.")
+
+
+def test_a_first_row_that_took_long_is_as_long_as_it_was() -> None:
+    """A rollout that began while Prometheus was away: the silence began with it, not a scrape before its end."""
+    _, judgement = judged(at("mirror"), None, LIKEWISE, rows=1, every=130.0)
+
+    assert judgement.sentence.startswith("No fresh metrics for 2 min.")
+
+
+def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_force() -> None:
+    rollout = replace(at("mirror"), settled_at=100.0)
+    # The last scrapes before the mirror began know of a time without copies, here of an earlier attempt's series.
+    first, second = (
+        Figures(
+            start=start,
+            end=start + 15.0,
+            canary=a_side_of(copies, first=start - 3.0, last=start + 12.0),
+            primary=a_side_of(300, first=start - 3.0, last=start + 12.0),
+        )
+        for start, copies in ((100.0, 220), (115.0, 300))
+    )
+
+    early, kept = trial.weigh(rollout, first)
+    late, _ = trial.weigh(replace(rollout, trial=kept), second)
+
+    unknown, all_copied = (next(one for one in found.findings if one.gate == "coverage") for found in (early, late))
+    assert unknown.sentence == "How many copies reach the canary is not known yet."
+    assert (all_copied.verdict, all_copied.value) == (PASS, 1.0)
 
 
 def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> None:
