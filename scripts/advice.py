@@ -87,7 +87,7 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "coverage": "Lower only if copies are known to be lost for a harmless reason.",
             "propagation": "`false` where callers that do not follow the VirtualService are part of the design.",
             "early": "`true` where traffic is plenty and time is short.",
-            "unproven": "`hold` where no weight may go on without proof; `go_on` where nobody is to be asked at all.",
+            "unproven": "`hold` where no weight may go on without proof, `go_on` where nobody is ever asked.",
         },
     ),
     "errors": (

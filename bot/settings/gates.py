@@ -265,7 +265,7 @@ class GatesSection(Section):
     early: StrictBool = _GATES.early
     """Whether a stage may end before its time, once the canary is shown to be good."""
     unproven: Unproven = _GATES.unproven
-    """What follows a stage with nothing against the canary and too little for it; `ask_before_upgrade`: weights go on."""
+    """What a stage does that ends with nothing against the canary and too little to prove it good."""
     judge: JudgeSection = JudgeSection()
 
     @model_validator(mode="after")
