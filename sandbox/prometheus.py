@@ -17,9 +17,12 @@ class Prometheus:
     every five seconds at most, as it does with the pods of a real cluster.
     """
 
-    def __init__(self, directory: Path, *, scrape_seconds: float = 5, targets: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, scrape_seconds: float = 5, targets: Path | None = None, retention: str = "1h"
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self._retention = retention
         self._configuration = directory / "prometheus.json"
         self._configuration.write_text(
             json.dumps(_configuration(scrape_seconds, targets or directory / "targets.json"), indent=2)
@@ -57,7 +60,7 @@ class Prometheus:
             find_program("prometheus"),
             f"--config.file={self._configuration}",
             f"--storage.tsdb.path={directory / 'data'}",
-            "--storage.tsdb.retention.time=1h",
+            f"--storage.tsdb.retention.time={self._retention}",
             f"--web.listen-address={LOOPBACK}:{self.port}",
             "--log.level=warn",
         ]

@@ -86,14 +86,24 @@ def owner_of(pod: Object) -> str:
 
 
 def rates(store: Store, ground: Ground, users_per_second: float) -> dict[str, float]:
-    """Requests per second of each Deployment, copies included: a subset's share goes to its ready pods alike."""
+    """Requests per second of each pod of either side, as ``Deployment/pod``, copies included.
+
+    A subset's share goes to its ready pods alike; a pod that gets nothing is there all the same.
+    """
     vs = store.get("VirtualService", ground.namespace, ground.virtual_service)
     assert vs is not None, f"There is no VirtualService {ground.virtual_service}."  # noqa: S101  # our own world
-    shares, found = shares_of(vs), {ground.primary: 0.0, ground.canary: 0.0}
+    shares = shares_of(vs)
+    living = store.list("Pod", ground.namespace, where=lambda pod: owner_of(pod) in {ground.primary, ground.canary})
+    found = {target_of(pod): 0.0 for pod in living}
     for subset, labels in subset_labels(store, ground.namespace, ground.destination_rule).items():
         percent = shares.of(subset) + (sum(shares.users.values()) if subset in shares.mirrored else 0)
         pods = ready_pods(store, ground.namespace, labels) if percent else []
         for pod in pods:
-            name = owner_of(pod)
+            name = target_of(pod)
             found[name] = found.get(name, 0.0) + users_per_second * percent / 100 / len(pods)
     return found
+
+
+def target_of(pod: Object) -> str:
+    """What it is called by whoever scrapes it."""
+    return f"{owner_of(pod)}/{pod['metadata']['name']}"

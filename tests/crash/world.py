@@ -23,18 +23,20 @@ from bot.adapters.routes import HEARTBEAT
 from bot.rollout.model import Rollout
 from bot.slack.lines import line
 from sandbox.catalogue import services_yaml
-from sandbox.figures import Figures, Mood, Traffic
+from sandbox.figures import Figures, Mood
 from sandbox.kube.server import KubeApi
 from sandbox.people import CHANNEL, MAYA, OMAR, cards
 from sandbox.redis_proxy import RedisProxy
 from sandbox.referee import Referee
 from sandbox.sides import rates
 from sandbox.slack.server import Slack
+from sandbox.traffic import Traffic
 from sandbox.wire import Moment, Request, System, Trouble
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
 
 TICK_SECONDS = 0.1
+SCRAPE_SECONDS = 0.05
 LEASE_SECONDS = 0.5  # of the bot that was killed: the next one waits for its end
 DEAD_MAN_SECONDS = 3.0  # a heartbeat a second: in any stage, and beside any write of routes
 POD_SECONDS = 0.05
@@ -86,7 +88,7 @@ class World:
         self.kube = KubeApi(start_seconds=0.0)
         self.slack = Slack()
         self.traffic = Traffic(time.time)
-        self.figures = Figures(self.traffic, canaries=frozenset({story.ground.canary}))
+        self.figures = Figures(self.traffic, canaries=frozenset({story.ground.canary}), every=SCRAPE_SECONDS)
         self.proxy = RedisProxy(place.port)
         self.census: dict[tuple[str, str], int] = {}
         self.kills = 0

@@ -16,9 +16,10 @@ from bot.controller.ports import Window
 from bot.rollout.errors import Fault
 from bot.rollout.figures import Figures as Answered
 from bot.rollout.model import Phase
-from sandbox.figures import Figures, Mood, Traffic
+from sandbox.figures import Figures, Mood
 from sandbox.redis import Redis
 from sandbox.redis_proxy import RedisProxy, end_of, words_of
+from sandbox.traffic import Traffic
 from sandbox.wire import Moment, Request, Trouble
 from tests.builders import a_rollout
 from tests.fakes.clock import FakeClock

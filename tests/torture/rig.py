@@ -34,13 +34,14 @@ from bot.slack.app import web_client
 from bot.slack.channel import Channel
 from bot.slack.courier import Courier
 from sandbox.catalogue import services_yaml
-from sandbox.figures import Figures, Traffic
+from sandbox.figures import Figures
 from sandbox.kube.server import KubeApi
 from sandbox.ports import LOOPBACK
 from sandbox.redis_proxy import RedisProxy
 from sandbox.referee import Referee
 from sandbox.sides import rates
 from sandbox.slack.server import Slack
+from sandbox.traffic import Traffic
 from sandbox.wire import Moment, Request, System, Trouble
 from tests.fakes.clock import FakeClock
 from tests.torture.schedule import DEAD_MAN, TICK, Noise, Schedule
