@@ -11,7 +11,15 @@ from sandbox.kube import bookinfo
 from sandbox.recorder import Recorder
 from sandbox.stories.failures import bot_killed, dead_man, drift, primary_stuck, redis_lost, two_bots
 from sandbox.stories.releases import EARLY_STAGE, adopt, early_pass, get_only, happy, relabel
-from sandbox.stories.verdicts import bad_canary, prometheus_down, shared_incident, slow_canary
+from sandbox.stories.surroundings import autoscaler, second_release
+from sandbox.stories.verdicts import (
+    bad_canary,
+    prometheus_down,
+    shared_incident,
+    slow_canary,
+    slow_scrape,
+    slow_scrape_healthy,
+)
 from sandbox.story import Timeline
 from sandbox.world import World
 
@@ -44,6 +52,17 @@ def stuck_objects() -> Sequence[dict[str, Any]]:
         if thing["kind"] == "Deployment" and thing["metadata"]["name"] == "reviews-v1":
             thing["spec"]["progressDeadlineSeconds"] = 5
     return objects
+
+
+def scaled_objects() -> Sequence[dict[str, Any]]:
+    """Bookinfo with three pods of either version, as many as everyone needs, and an HPA of each that keeps one."""
+    objects = bookinfo.objects()
+    for thing in objects:
+        if thing["kind"] == "Deployment" and thing["metadata"]["name"] in {"reviews-v1", "reviews-v2"}:
+            thing["spec"]["replicas"] = 3
+    names = ("reviews-v1", "reviews-v2")
+    scalers = [bookinfo.autoscaler(name, least=1, most=4, utilization=60, stable_seconds=5) for name in names]
+    return [*objects, *scalers]
 
 
 EARLY = reviews(
@@ -113,6 +132,24 @@ SCENARIOS = {
             play=get_only,
             services={"reviews": reviews(mirror={"percent": 100, "methods": ["GET", "HEAD"], "for": "14s"})},
             post_share=0.2,
+        ),
+        Scenario(name="second-release", about="v1 to v2, promoted; then v3, promoted", play=second_release),
+        Scenario(
+            name="autoscaler",
+            about="HPAs of both sides scale in during the question and the bake: promoted",
+            play=autoscaler,
+            objects=scaled_objects,
+            services={"reviews": reviews(weights=[50, 100], bake="20s")},
+        ),
+        Scenario(
+            name="slow-scrape",
+            about="scrapes take a second and some fail; v2 starts failing at 40 %: aborted",
+            play=slow_scrape,
+        ),
+        Scenario(
+            name="slow-scrape-healthy",
+            about="scrapes take a second and some fail, and v2 is healthy: promoted",
+            play=slow_scrape_healthy,
         ),
         Scenario(name="drift", about="somebody edits the routes at 40 %: told, restored, promoted", play=drift),
     )

@@ -35,25 +35,25 @@ def wait_routes(world: World, canary: int, timeout: float = WHOLE_ROLLOUT) -> No
     """Wait until the cluster's routes give the canary this share."""
 
     def there() -> bool:
-        return routes_of(world.kube.store.get("VirtualService", "default", "reviews") or {}, "v2") == (canary, False)
+        return routes_of(live_service(world), "v2") == (canary, False)
 
     if not world.kube.store.wait_until(there, timeout):
         raise TimeoutError(f"The routes never gave the canary {canary} %.")
 
 
-def check_mirror(timeline: Timeline, recorder: Recorder, world: World) -> None:
+def check_mirror(timeline: Timeline, recorder: Recorder, world: World, *, old: str = "v1") -> None:
     """While copies were made users saw the old version alone, and the canary got the copies."""
     mirrors = [span for span in recorder.spans() if span.mirror]
     timeline.check(f"{len(mirrors)} time with a mirror", ok=len(mirrors) == 1)
     for span in mirrors:
         seen = dict(world.ledger.by_version(*span.steady))
-        timeline.check(f"while mirroring users were served by v1 alone: {seen}", ok=set(seen) == {"v1"})
+        timeline.check(f"while mirroring users were served by {old} alone: {seen}", ok=set(seen) == {old})
         copies, requests = recorder.copies_and_requests(span)
         share = copies / max(requests, 1)
         timeline.check(f"the canary got {share:.1%} of the copies ({copies} of {requests})", ok=share >= 0.95)  # noqa: PLR2004
 
 
-def check_shares(timeline: Timeline, recorder: Recorder, wanted: Sequence[int]) -> None:
+def check_shares(timeline: Timeline, recorder: Recorder, wanted: Sequence[int], *, version: str = "v2") -> None:
     """At each weight the share users saw lies in the 99.9 % interval of a fair split."""
     spans = [span for span in recorder.spans() if span.canary and not span.mirror and span.seconds > 0]
     rising: list[Span] = []
@@ -67,7 +67,7 @@ def check_shares(timeline: Timeline, recorder: Recorder, wanted: Sequence[int]) 
         on_canary, total = recorder.share(span)
         low, high = binomial_interval(total, span.canary / 100)
         timeline.check(
-            f"at {span.canary} % users saw v2 in {on_canary} of {total} answers", ok=low <= on_canary <= high
+            f"at {span.canary} % users saw {version} in {on_canary} of {total} answers", ok=low <= on_canary <= high
         )
 
 
@@ -90,11 +90,11 @@ def check_one_card(timeline: Timeline, world: World) -> None:
     timeline.check(f"{count} card in the channel", ok=count == 1)
 
 
-def check_upgraded_before_users(timeline: Timeline, recorder: Recorder, world: World) -> None:
-    """Nobody was on the primary between the last weight and its complete upgrade, and afterwards it answered as v2."""
+def check_upgraded_before_users(timeline: Timeline, recorder: Recorder, world: World, *, version: str = "v2") -> None:
+    """Nobody was on the primary between the last weight and its complete upgrade; then it answered as the new one."""
     everyone = next(span for span in recorder.spans() if span.canary == 100)  # noqa: PLR2004  # percent
     back = next((span for span in recorder.spans() if span.start > everyone.start and span.canary < 100), None)  # noqa: PLR2004
-    done = recorder.primary_upgraded_at("reviews-v2")
+    done = recorder.primary_upgraded_at(f"reviews-{version}")
     ready_first = done is not None and back is not None and done < back.start
     timeline.check("the primary was upgraded and ready before any user returned to it", ok=ready_first)
     if back is None:
@@ -103,7 +103,7 @@ def check_upgraded_before_users(timeline: Timeline, recorder: Recorder, world: W
     timeline.check(f"{early} requests reached it meanwhile", ok=early == 0)
     returned = [r for r in world.ledger.between(back.start) if r.workload == "reviews-v1"]
     versions = {request.version for request in returned}
-    timeline.check(f"{len(returned)} answers came from it afterwards, as {sorted(versions)}", ok=versions == {"v2"})
+    timeline.check(f"{len(returned)} answers came from it afterwards, as {sorted(versions)}", ok=versions == {version})
 
 
 def check_over(timeline: Timeline, world: World, recorder: Recorder, before: dict[str, Any]) -> None:

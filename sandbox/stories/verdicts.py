@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sandbox.mesh.scrapes import Scrape
 from sandbox.people import CHANNEL, Approver
 from sandbox.recorder import Recorder
 from sandbox.stories.checks import (
@@ -104,3 +105,38 @@ def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> Non
     timeline.check(f"people were told {len(told_times)} time", ok=len(told_times) == 1)
     check_no_errors(timeline, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])
+
+
+def slow_scrape(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """Scrapes take a second and some fail; v2 starts failing at 40 %: aborted, as if every scrape went well."""
+    scrape_badly(world, timeline)
+    bad_canary(world, timeline, recorder)
+    check_scraped_badly(world, timeline)
+
+
+def slow_scrape_healthy(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """Scrapes take a second and some fail, and v2 is healthy: promoted, as if every scrape went well."""
+    before = live_service(world)
+    scrape_badly(world, timeline)
+    with Approver(world.slack):
+        start(world, timeline)
+        wait_told(world, "is promoted")
+    check_scraped_badly(world, timeline)
+    aborts = [m for m in world.slack.workspace.messages(CHANNEL) if "Aborted at" in m.text]
+    timeline.check(f"{len(aborts)} aborts", ok=not aborts)
+    check_shares(timeline, recorder, [20, 40, 60, 80, 100])
+    check_no_errors(timeline, world)
+    check_restored(timeline, world, before)
+
+
+def scrape_badly(world: World, timeline: Timeline) -> None:
+    """From now on a scrape of v2 takes a second and each fourth fails, and of v1 each fifth."""
+    timeline.say("fault", "scrapes of v2 take a second and each fourth fails; of v1 each fifth does")
+    world.mesh.scrapes.set("reviews-v2", Scrape(seconds=1.0, fails_every=4))
+    world.mesh.scrapes.set("reviews-v1", Scrape(fails_every=5, cut=True))
+
+
+def check_scraped_badly(world: World, timeline: Timeline) -> None:
+    """Scrapes of pods did fail."""
+    failed, asked = sum(world.mesh.scrapes.failed.values()), sum(world.mesh.scrapes.asked.values())
+    timeline.check(f"{failed} of {asked} scrapes failed", ok=failed > 0)
