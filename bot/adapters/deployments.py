@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.adapters.kube import FIELD_MANAGER
 from bot.adapters.kube_objects import labels_of
+from bot.adapters.writers import TEMPLATE, Path, Writer, writer_of
 from bot.rollout.images import digest, is_ready
 from bot.rollout.incidents import Trouble
 from bot.rollout.model import PodTemplate
@@ -24,6 +25,7 @@ Object = dict[str, Any]
 NO_LABELS: Mapping[str, str] = {}
 
 _REVISION = "deployment.kubernetes.io/revision"
+_LISTS = ("initContainers", "containers")
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})  # a container that waits for nothing bad
 
 
@@ -41,6 +43,42 @@ def has_template(deployment: Object, template: PodTemplate) -> bool:
     live = images(deployment)
     same_images = all(live.get(name) == image for name, image in template.images.items())
     return same_images and template.labels.items() <= _template_labels(deployment).items()
+
+
+def template_writer(deployment: Object, known: Iterable[PodTemplate]) -> Writer:
+    """Who made the template what it is, where it is none of the ``known`` ones; nobody is named by mere suspicion.
+
+    By the fields that differ, because whoever writes another field of the template has nothing to do with it. A field
+    that was removed has no writer, and our own name on the rest does not make it ours.
+    """
+    templates = tuple(known)
+    theirs, removed = _foreign_fields(deployment, templates)
+    last = writer_of(deployment, TEMPLATE, not_by=FIELD_MANAGER)
+    if not (theirs or removed):
+        return last
+    exact = writer_of(deployment, *theirs, not_by=FIELD_MANAGER) if theirs else Writer()
+    if exact.manager or removed:
+        return exact
+    return last if last.manager != FIELD_MANAGER else Writer()
+
+
+def _foreign_fields(deployment: Object, known: Sequence[PodTemplate]) -> tuple[list[Path], bool]:
+    """The fields that are as in none of the known templates, and whether any of theirs is not there at all."""
+    pod, theirs, removed = deployment["spec"]["template"], [], False
+    live = {one["name"]: (kind, str(one.get("image", ""))) for kind in _LISTS for one in pod["spec"].get(kind) or []}
+    for name in {name for template in known for name in template.images}:
+        kind, image = live.get(name, ("", ""))
+        if not kind:
+            removed = True
+        elif image not in {template.images.get(name) for template in known}:
+            theirs.append((*TEMPLATE, "f:spec", f"f:{kind}", f'k:{{"name":"{name}"}}', "f:image"))
+    labels = _template_labels(deployment)
+    for key in {key for template in known for key in template.labels}:
+        if key not in labels:
+            removed = True
+        elif labels[key] not in {template.labels.get(key) for template in known}:
+            theirs.append((*TEMPLATE, "f:metadata", "f:labels", f"f:{key}"))
+    return theirs, removed
 
 
 # Progress

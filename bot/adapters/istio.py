@@ -17,7 +17,7 @@ from bot.adapters import routes as edits
 from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.routes import VirtualService
-from bot.adapters.writers import ROUTES, annotation, writer_of
+from bot.adapters.writers import ROUTES, Writer, annotation, writer_of
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
 from bot.rollout.errors import Cause, Contended, Fault, Refusal
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
@@ -57,7 +57,7 @@ class IstioMesh:
         vs = self._get(target, self._reads)
         read, owner = edits.read_routes(vs, target), edits.owner_of(vs)
         writer = writer_of(vs, ROUTES, not_by=FIELD_MANAGER)
-        marker = writer_of(vs, *([annotation(edits.OWNER)] if owner else []), not_by=FIELD_MANAGER)
+        marker = _marker(vs)
         return MeshSight(
             routes=read if isinstance(read, Routes) else None,
             owner=owner,
@@ -193,6 +193,16 @@ class IstioMesh:
 
 def _busy(title: str) -> Contended:
     return Contended("Kubernetes", f"{title} is written by others all the time; gave up for now.")
+
+
+def _marker(vs: VirtualService) -> Writer:
+    """Who wrote our annotations last, where somebody did.
+
+    What is removed leaves no entry of whoever removed it. The last entries are our own then, and say nothing.
+    """
+    name = edits.OWNER if edits.is_whole(vs) else edits.RESTORE
+    there = name in (vs["metadata"].get("annotations") or {})
+    return writer_of(vs, annotation(name), not_by=FIELD_MANAGER) if edits.owner_of(vs) and there else Writer()
 
 
 def _rehearsed(kube: Kube, obj: VirtualService) -> str:

@@ -15,12 +15,12 @@ from bot.adapters.deployments import (
     own_replica_sets,
     pods_of,
     progress,
+    template_writer,
     wanted_pods,
 )
-from bot.adapters.kube import FIELD_MANAGER, MERGE_PATCH, Kube, Object, Reads
+from bot.adapters.kube import MERGE_PATCH, Kube, Object, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_selector import selector_text
-from bot.adapters.writers import TEMPLATE, writer_of
 from bot.controller.ports import Rehearsal
 from bot.rollout.errors import Cause, Contended, Fault
 from bot.rollout.model import PodTemplate, Target, Template
@@ -124,7 +124,7 @@ class KubeWorkloads:
         selector = selector_text(deployment["spec"]["selector"])
         replica_sets = own_replica_sets(deployment, self._reads.list("ReplicaSet", namespace, selector))
         pods = pods_of(deployment, replica_sets, self._reads.list("Pod", namespace, selector), home)
-        writer = writer_of(deployment, TEMPLATE, not_by=FIELD_MANAGER)
+        writer = template_writer(deployment, templates.values())
         how_far, reason = progress(deployment, replica_sets)
         known = (which for which, template in templates.items() if has_template(deployment, template))
         return SideSight(

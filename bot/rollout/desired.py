@@ -108,22 +108,30 @@ def _scale_up(rollout: Rollout, sight: Sight) -> Action | None:
     if not sight.primary.exists:
         return None
     pods = rollout.current.pods
-    if rollout.phase is Phase.SWITCHING_BACK:
+    # Relabelled, it is about to carry alone those whom it shares with the canary.
+    alone = rollout.phase is Phase.BAKING and rollout.current.release
+    if rollout.phase is Phase.SWITCHING_BACK or alone:
         pods = capacity.of_primary(rollout, capacity.EVERYONE, sight)
     return ScalePrimaryUp(pods=pods) if sight.primary.wanted < pods else None
 
 
 def _finish(rollout: Rollout, sight: Sight) -> Action | None:
-    down = rollout.phase is Phase.BAKING and rollout.scale_canary_down and sight.canary.wanted > 0
+    down = rollout.phase is Phase.BAKING and rollout.scale_canary_down and _is_still_ours(rollout, sight)
     if down and sight.routes is not None and sight.routes.canary == 0:
         return ScaleCanaryDown()
     # A relabelled primary shares the subset that has the users, and must be able to carry them alone.
     if down and rollout.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
         blocked = _not_upgraded(rollout, sight)
-        return Wait(sentence=blocked) if blocked else ScaleCanaryDown()
+        return (_scale_up(rollout, sight) or Wait(sentence=blocked)) if blocked else ScaleCanaryDown()
     if sight.owner == rollout.id:
         return Release(routes=rollout.current.routes)
     return None
+
+
+def _is_still_ours(rollout: Rollout, sight: Sight) -> bool:
+    """Whether the canary's pods are those of this rollout, and not of the next version that somebody deploys there."""
+    canary, uid = sight.canary, rollout.target.canary_uid
+    return canary.wanted > 0 and canary.template is Template.RECORDED and (not uid or canary.uid in {"", uid})
 
 
 def receiver_not_ready(rollout: Rollout, sight: Sight) -> str:
@@ -135,7 +143,8 @@ def receiver_not_ready(rollout: Rollout, sight: Sight) -> str:
     if want.canary + want.mirror > 0 and gains_canary:
         if sight.canary.ready == 0:
             return f"No pod of {target.canary_deployment} is ready to receive requests."
-        needed = capacity.of_canary(rollout, want.canary)
+        # No more than it asks for: with users on it, an autoscaler will see to the rest.
+        needed = min(capacity.of_canary(rollout, want.canary), max(sight.canary.wanted, 1))
         if rollout.phase is Phase.SHIFTING and sight.canary.ready < needed:
             return _too_few(target.canary_deployment, sight.canary, needed, want.canary)
     if want.primary > 0 and gains_primary:

@@ -116,13 +116,24 @@ def _primary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
 def _canary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
     """A canary that runs something else is not the one that was judged; ours cannot be put back."""
     side, name = sight.canary, rollout.target.canary_deployment
-    if rollout.phase is Phase.HALTED or rollout.retreat:
+    if rollout.phase is Phase.HALTED or rollout.retreat or _is_done_with(rollout, sight):
         return None
     differences = tuple(_replaced(name, side, rollout.target.canary_uid))
     if not differences and side.template is None:
         differences = tuple(_on_template(side, PodTemplate(images=rollout.canary_images)))
     differences = differences or tuple(_on_digests(name, side, rollout.upgraded.images))
     return _of_deployment(name, side, differences, restorable=False) if differences else None
+
+
+def _is_done_with(rollout: Rollout, sight: Sight) -> bool:
+    """Whether the canary has done its work: users are on the upgraded primary for good.
+
+    It may be cleaned away then, or get its next image. Where a relabelled primary shares the canary's subset, its pods
+    still answer users for as long as there are any.
+    """
+    if rollout.phase is not Phase.BAKING or not rollout.primary_touched:
+        return False
+    return rollout.current.routes.canary == 0 or sight.canary.answering == 0
 
 
 def _of_deployment(name: str, side: SideSight, differences: tuple[Difference, ...], *, restorable: bool) -> Edit:
@@ -188,8 +199,14 @@ def sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> str:
     lines = []
     for edit in edits:
         when = f" at {datetime.fromtimestamp(edit.at, UTC):%H:%M:%S} UTC" if edit.at is not None else ""
-        lines.append(f"{edit.who or 'Somebody'} changed {edit.obj}{when}: {_diff(edit)}.")
+        lines.append(f"{edit.who or 'Somebody'} {_did(edit)} {edit.obj}{when}: {_diff(edit)}.")
     return " ".join([*lines, *_flapping(rollout, edits)])
+
+
+def _did(edit: Edit) -> str:
+    if any(one.theirs != _NOTHING for one in edit.differences):
+        return "changed"
+    return "removed" if edit.obj.startswith("Deployment") else "removed a part of"
 
 
 def _diff(edit: Edit) -> str:

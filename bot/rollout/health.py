@@ -4,6 +4,10 @@ An OOM kill or a crash loop of the side on trial is clear-cut: it condemns. One 
 wait. Fewer ready pods than the share of the users needs make it wait at once, and condemn after a few looks in a row:
 a node that is drained is no reason to go back, a side that stays too small is.
 
+How many a Deployment asks for is its owner's business, and an autoscaler's. Nobody is short of a pod that was not asked
+for, or that was asked for a moment ago: a Deployment that wants fewer than carried everyone at the start is shown as
+doing so, and nothing follows from it.
+
 What a side without a ready pod means is asked first and needs no patience (``stranded``).
 """
 
@@ -14,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from bot.rollout import capacity
 from bot.rollout.figures import Finding, Judgement, Verdict
-from bot.rollout.incidents import Shortage, Trouble
+from bot.rollout.incidents import Shortage, Size, Trouble
 from bot.rollout.model import Phase, Rollout, Topology
 from bot.rollout.sights import SideSight, Sight
 
@@ -34,7 +38,8 @@ class _Side:
     Attributes:
         share: percent of the users; 0: copies only.
         tried: whether this is the side on trial, so that its trouble sends users back to the other.
-        needed: ready pods for the share; 0: not asked.
+        load: pods that carried this share when the rollout began; 0: not asked.
+        expected: pods that it asks for and that may be expected to be ready by now.
     """
 
     name: str
@@ -42,7 +47,13 @@ class _Side:
     other: SideSight
     share: int
     tried: bool
-    needed: int
+    load: int
+    expected: int
+
+    @property
+    def needed(self) -> int:
+        """Ready pods that must be there; 0: not asked."""
+        return min(self.load, self.expected)
 
     @property
     def carries(self) -> str:
@@ -50,7 +61,9 @@ class _Side:
 
 
 def note(rollout: Rollout, sight: Sight, now: float) -> Rollout:
-    """Remember what a stage began with, and since when a side has too few pods."""
+    """Remember what a stage began with, how many pods are asked for, and since when a side has too few of them."""
+    sizes = dict(_sizes(rollout, sight, now))
+    rollout = rollout if sizes == rollout.sizes else replace(rollout, sizes=sizes)
     if rollout.restarts is None:
         counts = {_key(one): one.restarts for side in (sight.primary, sight.canary) for one in side.troubles}
         rollout = replace(rollout, restarts={key: count for key, count in counts.items() if count})
@@ -63,6 +76,22 @@ def note(rollout: Rollout, sight: Sight, now: float) -> Rollout:
     if now - before.seen_at < LOOK_SECONDS:
         return rollout
     return replace(rollout, shortage=replace(before, seen_at=now, looks=before.looks + 1))
+
+
+def _sizes(rollout: Rollout, sight: Sight, now: float) -> Iterator[tuple[str, Size]]:
+    target = rollout.target
+    for name, side in ((target.primary_deployment, sight.primary), (target.canary_deployment, sight.canary)):
+        if side.exists:
+            yield name, _size(rollout.sizes.get(name), side, now, rollout.scale_timeout)
+
+
+def _size(before: Size | None, side: SideSight, now: float, patience: float) -> Size:
+    """A Deployment that asks for more has ``patience`` seconds to get them; one that asks for fewer wants no more."""
+    if before is None:
+        return Size(wanted=side.wanted, expected=side.wanted, since=now)
+    since = before.since if side.wanted == before.wanted else now
+    starting = before.expected < side.wanted > side.answering and now - since <= patience
+    return Size(wanted=side.wanted, expected=before.expected if starting else side.wanted, since=since)
 
 
 def join(rollout: Rollout, sight: Sight, judgement: Judgement) -> Judgement:
@@ -80,6 +109,7 @@ def findings(rollout: Rollout, sight: Sight) -> Iterator[Finding]:
     for side in _sides(rollout, sight):
         yield from _containers(rollout, side)
         yield from _too_few(rollout, side)
+        yield from _wants_fewer(side)
         if side.sight.stale:  # I3: who has users runs exactly what is expected
             pods = "1 ready pod" if side.sight.stale == 1 else f"{side.sight.stale} ready pods"
             text = f"{side.name} has {pods} of another image than its Deployment asks for, with {side.carries}."
@@ -125,7 +155,8 @@ def _sides(rollout: Rollout, sight: Sight) -> Iterator[_Side]:
             other=sight.primary,
             share=routes.canary,
             tried=not back,
-            needed=0 if both or not routes.canary else capacity.of_canary(rollout, routes.canary),
+            load=0 if both or not routes.canary else capacity.of_canary(rollout, routes.canary),
+            expected=_expected(rollout, target.canary_deployment, sight.canary),
         )
     if routes.primary or both:
         yield _Side(
@@ -134,8 +165,14 @@ def _sides(rollout: Rollout, sight: Sight) -> Iterator[_Side]:
             other=sight.canary,
             share=routes.canary if both else routes.primary,
             tried=back,
-            needed=0 if both else capacity.of_primary(rollout, routes.primary),
+            load=0 if both else capacity.of_primary(rollout, routes.primary),
+            expected=_expected(rollout, target.primary_deployment, sight.primary),
         )
+
+
+def _expected(rollout: Rollout, name: str, side: SideSight) -> int:
+    size = rollout.sizes.get(name)
+    return side.wanted if size is None else min(size.expected, side.wanted)
 
 
 # Containers
@@ -219,6 +256,20 @@ def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
         value=float(side.sight.answering),
         limit=float(side.needed),
     )
+
+
+def _wants_fewer(side: _Side) -> Iterator[Finding]:
+    """Shown, because latency may come of it; nothing follows, because an autoscaler that saves pods does its job."""
+    if side.sight.wanted < side.load:
+        asks = "1 pod" if side.sight.wanted == 1 else f"{side.sight.wanted} pods"
+        yield Finding(
+            gate="pods wanted",
+            verdict=Verdict.INCONCLUSIVE,
+            sentence=f"{side.name} asks for {asks}; {side.load} carried {side.share} % of the users at the start.",
+            value=float(side.sight.wanted),
+            limit=float(side.load),
+            acts=False,
+        )
 
 
 def _badness(verdict: Verdict) -> int:

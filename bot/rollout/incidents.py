@@ -68,6 +68,24 @@ class Shortage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many pods a Deployment asks for, and how many of them may be expected to be ready by now.
+
+    Somebody, or an autoscaler, may ask for more at any time; the new ones take a while to start, and until they have
+    had it, those that were there before are the measure.
+
+    Attributes:
+        wanted: as it was last seen.
+        expected: of these, how many must be ready.
+        since: when it began to ask for so many.
+    """
+
+    wanted: int
+    expected: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """A container that has been restarted, or that cannot be started.
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NewType
 
 from bot.rollout.figures import UNTRIED, Judgement, Trial
-from bot.rollout.incidents import Drift, Shortage
+from bot.rollout.incidents import Drift, Shortage, Size
 from bot.rollout.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
 
 RolloutId = NewType("RolloutId", str)
@@ -212,6 +212,7 @@ class Rollout:
         overwritten: whose changes were overwritten so far, one name each time.
         restarts: restarts by pod and container when the stage was first seen; None before.
         shortage: too few ready pods with users, while it lasts.
+        sizes: how many pods each Deployment was last seen to ask for, by its name.
         urgent: the abort is because of the canary: home at once is better than home in comfort.
         pod_rate: the most requests per second that one pod of the primary was seen to carry; None: not known.
         user_rate: requests per second of all users while they were last split between both; None: not known.
@@ -258,6 +259,7 @@ class Rollout:
     overwritten: tuple[str, ...] = ()
     restarts: Mapping[str, int] | None = None
     shortage: Shortage | None = None
+    sizes: Mapping[str, Size] = field(default_factory=dict)
     urgent: bool = False
     pod_rate: float | None = None
     user_rate: float | None = None

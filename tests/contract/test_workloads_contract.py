@@ -277,6 +277,22 @@ def test_who_wrote_a_template_and_which_bits_its_pods_run_are_seen(api: KubeApi,
     assert (primary.uid, primary.stale) == (edited["metadata"]["uid"], 0)
 
 
+def test_the_bots_own_last_write_is_not_blamed_for_what_somebody_else_changed_or_removed(
+    api: KubeApi, kube: Kube
+) -> None:
+    recorded = PodTemplate(images=RECORDED.images, labels={"version": "v1"})
+    workloads = KubeWorkloads(kube)
+    workloads.apply(TARGET, UPGRADED)
+    stripped = api.store.get("Deployment", "default", "reviews-v1")
+    assert stripped is not None
+    del stripped["spec"]["template"]["metadata"]["labels"]["version"]
+    stripped["spec"]["selector"]["matchLabels"].pop("version")
+    api.store.put(stripped)  # whoever removes a field leaves no entry
+
+    assert workloads.look(TARGET, recorded, replace(UPGRADED, labels={"version": "v1"}), CANARY)[0].writer == ""
+    assert workloads.look(TARGET, RECORDED, UPGRADED, CANARY)[0].writer == "canary-bot"
+
+
 def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: KubeApi, kube: Kube) -> None:
     api.fail_next(verb="patch", kind="Deployment", status=503)
     with pytest.raises(Unanswered):

@@ -68,7 +68,7 @@ class InMemoryMesh:
             owner=edits.owner_of(vs),
             marked=edits.owner_of(vs) is None or edits.is_whole(vs),
             writer=self._writers.get(_key(vs), ""),
-            marker=self._hands.get(_key(vs), ""),
+            marker=self._marker(vs),
             reason=read if isinstance(read, str) else "",
             rescue=edits.rescue_of(vs),
         )
@@ -148,6 +148,11 @@ class InMemoryMesh:
     def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
         if self._find(namespace, virtual_service) is not None:
             self.events.append((reason, sentence))
+
+    def _marker(self, vs: VirtualService) -> str:
+        """What was removed has no writer."""
+        there = edits.is_whole(vs) or edits.RESTORE in (vs["metadata"].get("annotations") or {})
+        return self._hands.get(_key(vs), "") if edits.owner_of(vs) and there else ""
 
     def _get(self, target: Target) -> VirtualService:
         namespace, name = target.virtual_service_namespace, target.virtual_service

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.deployments import pods_of, progress
+from bot.adapters.deployments import pods_of, progress, template_writer
 from bot.adapters.kube_answers import warnings_in
 from bot.adapters.kube_selector import selector_text
+from bot.rollout.model import PodTemplate
 from bot.rollout.sights import Progress
 
 PINNED = "registry.example/reviews:2@sha256:" + "2" * 64
@@ -220,3 +221,53 @@ def test_without_pods_to_look_at_the_new_ones_are_where_their_template_puts_them
     halfway = deployment(status={"replicas": 3, "updatedReplicas": 2, "availableReplicas": 3})
 
     assert pods_of(halfway, [replica_set()], [], labels).elsewhere == elsewhere
+
+
+# Who made the template what it is
+
+
+def written(*entries: tuple[str, str, dict[str, Any]], image: str = "reviews:9", **labels: str) -> dict[str, Any]:
+    """A Deployment with this image and these labels, and who wrote which fields of its template when."""
+    made = deployment(image)
+    made["spec"]["template"]["metadata"]["labels"] = labels
+    made["metadata"]["managedFields"] = [
+        {"manager": who, "time": f"2026-01-01T10:00:{second}Z", "fieldsV1": {"f:spec": {"f:template": fields}}}
+        for who, second, fields in entries
+    ]
+    return made
+
+
+IMAGE = {"f:spec": {"f:containers": {'k:{"name":"reviews"}': {"f:image": {}}}}}
+LABEL = {"f:metadata": {"f:labels": {"f:version": {}}}}
+OTHER = {"f:spec": {"f:terminationGracePeriodSeconds": {}}}
+V1 = PodTemplate(images={"reviews": "reviews:1"}, labels={"version": "v1"})
+V2 = PodTemplate(images={"reviews": "reviews:2"}, labels={"version": "v2"})
+OURS = ("canary-bot", "30", {**IMAGE, **LABEL})
+
+
+@pytest.mark.parametrize(
+    ("found", "who"),
+    [
+        # whoever wrote another field of the template later has nothing to do with it
+        (written(("helm", "20", IMAGE), ("vpa", "40", OTHER), version="v1"), "helm"),
+        (written(("helm", "20", IMAGE), ("canary-bot", "30", LABEL), version="v1"), "helm"),
+        # a label that was removed has no writer, and the rest is ours
+        (written(OURS, image="reviews:2"), ""),
+        (written(("helm", "20", OTHER), OURS, image="reviews:2"), ""),
+        # a server that does not say who owns a container's image
+        (written(("helm", "20", OTHER), version="v1"), "helm"),
+        (written((*OURS[:2], OTHER), version="v1"), ""),
+        # one of ours: it was us, if a store has forgotten it, or somebody else
+        (written(OURS, image="reviews:2", version="v2"), "canary-bot"),
+        (written(("kubectl-set", "40", IMAGE), image="reviews:2", version="v2"), "kubectl-set"),
+    ],
+)
+def test_a_template_is_laid_at_the_door_of_whoever_wrote_what_differs(found: dict[str, Any], who: str) -> None:
+    assert template_writer(found, [V1, V2]).manager == who
+
+
+def test_a_container_that_was_removed_has_no_writer() -> None:
+    found = written(OURS, image="reviews:2", version="v2")
+    found["spec"]["template"]["spec"]["containers"] = [{"name": "other", "image": "x"}]
+
+    assert template_writer(found, [V1, V2]).manager == ""

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bot.rollout import drift, machine
-from bot.rollout.desired import ApplyTemplate, SetRoutes, next_action
+from bot.rollout.desired import ApplyTemplate, Release, SetRoutes, next_action
 from bot.rollout.errors import Refusal
 from bot.rollout.figures import Verdict
 from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, Topology
-from bot.rollout.service import DriftRule, OnDrift
+from bot.rollout.service import DriftRule, OnDrift, Promote
 from bot.rollout.sights import SideSight, Sight
 from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
 
@@ -342,3 +342,72 @@ def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that
     assert seen.hold == noticed.hold == still.hold
     assert (seen.drift, nothing) == (noticed.drift, ())
     assert said(told)[0].startswith("Holding at shift 40 again: kubectl-edit changed VirtualService reviews")
+
+
+# Removed, by whoever it was
+
+
+@pytest.mark.parametrize("changes", [{"owner": None}, {"marked": False}], ids=["the mark", "the record"])
+def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, Any]) -> None:
+    rollout = at_stage("shift 40")
+    sight = a_sight(rollout, writer="canary-bot", written_at=NOON, **changes)
+
+    _, entries = machine.look(rollout, sight, PASS, 1.0)
+
+    removed = "Somebody removed a part of VirtualService reviews: the annotations canary-bot/* there → none."
+    assert entries[0].text.startswith(removed)
+
+
+def test_a_deployment_that_is_gone_was_removed() -> None:
+    rollout = at_stage("shift 40")
+    gone = a_side(None, exists=False, ready=0, wanted=0)
+
+    _, entries = machine.look(rollout, a_sight(rollout, canary=gone), PASS, 1.0)
+
+    assert entries[0].text.startswith("Somebody removed Deployment reviews-v2: reviews-v2 there → none.")
+
+
+# Nobody's business any more
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [
+        side(None, {}, exists=False, ready=0, wanted=0),
+        side(None, {"reviews": "reviews:3"}),
+        side(Template.RECORDED, {}, uid="c-2"),
+        side(Template.RECORDED, {}, ready=0, wanted=0),
+    ],
+    ids=["deleted", "the next version", "made anew", "scaled down"],
+)
+@pytest.mark.parametrize("stage", ["bake", "finish"])
+def test_a_canary_that_has_done_its_work_may_be_cleaned_away_or_get_its_next_image(
+    canary: SideSight, stage: str
+) -> None:
+    rollout = at_stage(stage, scale_canary_down=True, settled_at=None)
+    sight = a_sight(rollout, canary=canary, owner=rollout.id)
+
+    seen, entries = machine.look(rollout, sight, PASS, 1.0)
+
+    assert (seen.phase, seen.hold, entries) == (Phase.BAKING, None, ())
+    wanted = Release(routes=HOME) if stage == "finish" else None
+    assert next_action(seen, sight) == wanted, "the next version's pods are not scaled down"
+
+
+def test_a_canary_that_has_the_users_for_good_is_watched_to_the_end() -> None:
+    adopting = a_rollout(a_service(promote=Promote.ADOPT))
+    place = next(i for i, stage in enumerate(adopting.plan) if stage.name == "bake")
+    baking = replace(adopting, phase=Phase.BAKING, stage=place, settled_at=0.0)
+
+    held, _ = machine.look(baking, a_sight(baking, canary=side(None, {"reviews": "reviews:3"})), PASS, 1.0)
+
+    assert held.drift is not None
+
+
+def test_a_relabelled_canary_answers_users_until_it_has_no_pod_any_more() -> None:
+    rollout = at_stage("bake", Topology.RELABEL)
+    mixed = a_sight(rollout, canary=side(None, {"reviews": "reviews:3"}))
+
+    assert machine.look(rollout, mixed, PASS, 1.0)[0].drift is not None
+    gone = replace(mixed, canary=side(None, {}, exists=False, ready=0))
+    assert machine.look(rollout, gone, PASS, 1.0)[0].drift is None

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bot.rollout import health, machine
+from bot.rollout.desired import SetRoutes, Wait, next_action
 from bot.rollout.figures import Verdict
 from bot.rollout.incidents import Trouble
 from bot.rollout.model import HOME, EntryKind, Phase, Rollout, Template
-from bot.rollout.sights import Progress, Sight
-from tests.builders import a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
+from bot.rollout.sights import Progress, SideSight, Sight
+from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
 
 PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE), verdict(Verdict.FAIL)
 
@@ -214,6 +215,79 @@ def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:
 
     assert held.hold
     assert entries[0].text == ("Holding at shift 80: reviews-v2 has 1 of the 2 ready pods that 80 % of the users need.")
+
+
+# What an autoscaler does
+
+
+def sized(ready: int, wanted: int, template: Template = Template.RECORDED) -> SideSight:
+    progress = Progress.DONE if ready >= wanted else Progress.WAITING
+    return a_side(template, ready=ready, wanted=wanted, progress=progress)
+
+
+# Each look: seconds since the one before, pods that are wanted, pods that are ready.
+AUTOSCALERS: dict[str, list[tuple[float, int, int]]] = {
+    "scales in": [(10, 2, 2), (10, 1, 2), (10, 1, 1), *[(10, 1, 1)] * 20],
+    "scales in, and pods take their time to go": [(10, 2, 2), *[(10, 1, 2)] * 10, *[(10, 1, 1)] * 10],
+    "scales in before it is first seen": [(10, 1, 1)] * 20,
+    "scales out again, and pods take their time to come": [(10, 2, 2), (10, 1, 1), *[(10, 2, 1)] * 17, (10, 2, 2)],
+    "goes to and fro": [(10, 2, 2), *[(10, 1, 1), (10, 2, 1), (10, 3, 1)] * 20],
+    "scales out far": [(10, 2, 2), *[(10, 8, 2)] * 10, *[(10, 8, 5)] * 30],
+}
+ABOUT = [("mirror", "canary"), ("shift 40", "primary"), ("shift 100", "canary"), ("upgrade", "canary")]
+ABOUT += [("switchback 50", "primary"), ("switchback 100", "primary"), ("bake", "primary"), ("bake", "canary")]
+
+
+@pytest.mark.parametrize("steps", AUTOSCALERS.values(), ids=AUTOSCALERS)
+@pytest.mark.parametrize(("stage", "which"), ABOUT)
+def test_an_autoscaler_that_does_its_job_aborts_nothing_and_keeps_nobody_waiting(
+    stage: str, which: str, steps: list[tuple[float, int, int]]
+) -> None:
+    rollout = replace(at_stage(stage), paused_by=OMAR)  # so that it stays in the stage however long that takes
+    now = 200.0
+    for seconds, wanted, ready in steps:
+        now += seconds
+        template = rollout.current.template if which == "primary" else Template.RECORDED
+        sight = a_sight(rollout, **{which: sized(ready, wanted, template)})
+        rollout, entries = machine.look(rollout, sight, PASS, now)
+        assert (rollout.current.name, rollout.hold, entries) == (stage, None, ())
+
+
+def test_what_is_wanted_less_than_the_load_had_at_the_start_is_shown_and_nothing_follows() -> None:
+    rollout = at_stage("bake")
+    sight = a_sight(rollout, primary=sized(1, 1, Template.UPGRADED))
+
+    (finding,) = health.findings(rollout, sight)
+
+    assert finding.sentence == "reviews-v1 asks for 1 pod; 2 carried 100 % of the users at the start."
+    assert not finding.acts
+
+
+def test_pods_that_are_lost_condemn_also_after_an_autoscaler_has_chosen_another_number() -> None:
+    rollout = at_stage("shift 100")
+    for number, side in enumerate([sized(2, 2), sized(2, 4), sized(1, 4), sized(1, 4), sized(1, 4)]):
+        rollout, _ = machine.look(rollout, a_sight(rollout, canary=side), PASS, 10.0 * number)
+
+    assert rollout.phase is Phase.ABORTING
+
+
+def test_pods_that_were_asked_for_and_never_come_condemn_once_they_had_their_time() -> None:
+    rollout = replace(at_stage("shift 100"), paused_by=OMAR)
+    rollout, _ = machine.look(rollout, a_sight(rollout, canary=sized(1, 1)), PASS, 0.0)
+    aborted_at = None
+    for now in range(10, 400, 10):
+        rollout, _ = machine.look(rollout, a_sight(rollout, canary=sized(1, 2)), PASS, float(now))
+        aborted_at = aborted_at or (now if rollout.phase is Phase.ABORTING else None)
+
+    assert aborted_at is not None
+    assert rollout.scale_timeout < aborted_at < rollout.scale_timeout + 60
+
+
+def test_users_arrive_where_as_many_pods_are_ready_as_are_asked_for_and_nowhere_without_any() -> None:
+    rollout = at_stage("shift 80", settled_at=None)
+
+    assert next_action(rollout, a_sight(rollout, routes=routes(60), canary=sized(1, 1))) == SetRoutes(routes=routes(80))
+    assert isinstance(next_action(rollout, a_sight(rollout, routes=routes(60), canary=sized(0, 0))), Wait)
 
 
 # Nobody ready at all
