@@ -231,7 +231,7 @@ AUTOSCALERS: dict[str, list[tuple[float, int, int]]] = {
     "scales in, and pods take their time to go": [(10, 2, 2), *[(10, 1, 2)] * 10, *[(10, 1, 1)] * 10],
     "scales in before it is first seen": [(10, 1, 1)] * 20,
     "scales out again, and pods take their time to come": [(10, 2, 2), (10, 1, 1), *[(10, 2, 1)] * 17, (10, 2, 2)],
-    "goes to and fro": [(10, 2, 2), *[(10, 1, 1), (10, 2, 1), (10, 3, 1)] * 20],
+    "goes up and down": [(10, 2, 2), *[(10, 1, 1), (10, 2, 1), (10, 3, 1)] * 20],
     "scales out far": [(10, 2, 2), *[(10, 8, 2)] * 10, *[(10, 8, 5)] * 30],
 }
 ABOUT = [("mirror", "canary"), ("shift 40", "primary"), ("shift 100", "canary"), ("upgrade", "canary")]
