@@ -237,9 +237,9 @@ def written(*entries: tuple[str, str, dict[str, Any]], image: str = "reviews:9",
     return made
 
 
-IMAGE = {"f:spec": {"f:containers": {'k:{"name":"reviews"}': {"f:image": {}}}}}
-LABEL = {"f:metadata": {"f:labels": {"f:version": {}}}}
-OTHER = {"f:spec": {"f:terminationGracePeriodSeconds": {}}}
+IMAGE: dict[str, Any] = {"f:spec": {"f:containers": {'k:{"name":"reviews"}': {"f:image": {}}}}}
+LABEL: dict[str, Any] = {"f:metadata": {"f:labels": {"f:version": {}}}}
+OTHER: dict[str, Any] = {"f:spec": {"f:terminationGracePeriodSeconds": {}}}
 V1 = PodTemplate(images={"reviews": "reviews:1"}, labels={"version": "v1"})
 V2 = PodTemplate(images={"reviews": "reviews:2"}, labels={"version": "v2"})
 OURS = ("canary-bot", "30", {**IMAGE, **LABEL})
