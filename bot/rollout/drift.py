@@ -204,7 +204,7 @@ def sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> str:
 
 
 def _did(edit: Edit) -> str:
-    if any(one.theirs != _NOTHING for one in edit.differences):
+    if edit.who or any(one.theirs != _NOTHING for one in edit.differences):
         return "changed"
     return "removed" if edit.obj.startswith("Deployment") else "removed a part of"
 

@@ -187,7 +187,7 @@ def test_stripped_annotations_are_told_and_come_back_on_restore(stage: str) -> N
     rig.tick()
 
     assert (
-        "argocd-controller changed VirtualService reviews: the annotations canary-bot/* there → none."
+        "Somebody removed a part of VirtualService reviews: the annotations canary-bot/* there → none."
         in (rig.said(EntryKind.ALERT)[0])
     )
     rig.decide(Restore())
