@@ -1,4 +1,4 @@
-"""A stub Prometheus: the real query API's shape, with made-up counts that are good until they are told to be bad.
+"""A stub Prometheus: the real query API's shape, with made-up counters that are good until they are told to be bad.
 
 It reads just enough of a query to know which workloads it is about and what is counted.
 """
@@ -21,11 +21,10 @@ Workload = tuple[str, str]
 CANARY, PRIMARY = 1000, 4000  # requests in ...
 COUNTED_SECONDS = 10.0
 BOUNDS = {"50": 0.5, "100": 0.8, "250": 0.95, "500": 0.99, "1000": 0.999, "+Inf": 1.0}
-BAD_SHARE = 0.5
+GOOD_SHARE, BAD_SHARE = 0.001, 0.5  # of answers that are errors
 
 _NAMESPACES = re.compile(r'destination_workload_namespace=~?"([^"]*)"')
 _WORKLOADS = re.compile(r'destination_workload=~?"([^"]*)"')
-_RANGE = re.compile(r"\[(\d+)(ms|s)\]")
 _OFFSET = re.compile(r"offset (\d+)(ms|s)")
 _LABEL_OF_BUCKETS = re.compile(r"by \([^)]*\ble\b")
 
@@ -38,12 +37,11 @@ class Figures:
         self._names: dict[str, set[str]] = {}
         for namespace, name in workloads:
             self._names.setdefault(namespace, set()).add(name)
-        self._bad: set[Workload] = set()
+        self._bad: dict[Workload, float] = {}  # since when
 
     def spoil(self, workload: Workload) -> float:
         """From now on half of what the workload answers is an error; tells when that was."""
-        self._bad.add(workload)
-        return time.time()
+        return self._bad.setdefault(workload, time.time())
 
     def application(self) -> web.Application:
         """The query API."""
@@ -77,15 +75,17 @@ class Figures:
 
     def _samples(self, workload: Workload, query: str, at: float) -> Iterable[tuple[Labels, float]]:
         labels = {"destination_workload_namespace": workload[0], "destination_workload": workload[1]}
-        seconds = _seconds(_RANGE, query) or COUNTED_SECONDS
-        count = (CANARY if workload[1].endswith("-v2") else PRIMARY) * seconds / COUNTED_SECONDS
+        at -= _seconds(_OFFSET, query)
+        rate = (CANARY if workload[1].endswith("-v2") else PRIMARY) / COUNTED_SECONDS
         if _LABEL_OF_BUCKETS.search(query):
-            return [({**labels, "le": bound}, count * share) for bound, share in BOUNDS.items()]
+            return [({**labels, "le": bound}, rate * at * share) for bound, share in BOUNDS.items()]
         if "timestamp(" in query:
-            return [(labels, at - _seconds(_OFFSET, query))]
-        if "response_code" in query:
-            return [(labels, count * (BAD_SHARE if workload in self._bad else 0.001))]
-        return [(labels, count)]
+            return [(labels, at)]
+        if "resets(" in query:  # which counters are new
+            return []
+        bad = rate * (GOOD_SHARE * at + (BAD_SHARE - GOOD_SHARE) * max(0.0, at - self._bad.get(workload, at)))
+        counts = {"200": rate * at - bad, "500": bad}
+        return [({**labels, "response_code": code, "grpc_response_status": ""}, n) for code, n in counts.items()]
 
 
 def _seconds(pattern: re.Pattern[str], query: str) -> float:

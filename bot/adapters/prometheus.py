@@ -1,6 +1,7 @@
 """The port ``Metrics``: what both sides of rollouts answered, asked of Prometheus. The questions are in ``queries``.
 
-Windows of the same times are asked for together: a turn costs the same two queries for one rollout or for hundreds.
+Windows of the same times are asked for together: a turn costs the same two queries for one rollout or for hundreds, and
+two more where counters were born or began at zero again. Queries that services wrote themselves come after those.
 
 Three things an answer may say are kept apart: nothing (the series are not there: ``None``), zero (they are there and
 did not move), and no number (``NaN``, ``+Inf``: as good as nothing).
@@ -10,11 +11,24 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from bot.adapters import queries
-from bot.adapters.prometheus_link import PrometheusLink, Query, Sample, Series
+import structlog
+
+from bot.adapters import queries, series
+from bot.adapters.counters import (
+    NOTHING,
+    Owner,
+    buckets_by_owner,
+    by_owner,
+    closed,
+    difference,
+    is_odd,
+    owner_of,
+    sides,
+)
+from bot.adapters.prometheus_link import Answer, PrometheusLink, Query, Sample, Series
 from bot.adapters.queries import Selector
 from bot.controller.ports import Window
 from bot.rollout import gates
@@ -28,25 +42,33 @@ from bot.rollout.service import MetricsSource, Service
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon
 RECENT_SECONDS = 600.0  # what the primary answers before a start
 INSIDE_SECONDS = 3600.0  # callers inside the mesh may be rare
+BEHIND_SECONDS = 3600.0  # how long ago a series may have been seen last that is not new
 ANYBODY, GATEWAYS = ".*", ".*gateway.*"
 
-Owner = tuple[str, str]  # namespace and workload
-Answers = Mapping[str, tuple[Sample, ...] | Fault]
+Answers = Mapping[str, Answer]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
     """Windows that can be asked for together: of the same times, and of the same kind of callers."""
 
     since: float
     until: float
-    reporter: str
-    source_workload: str
+    source: MetricsSource
 
     @classmethod
     def of(cls, window: Window) -> _Group:
-        source = window.rollout.metrics
-        return cls(window.since, window.until, source.reporter, source.source_workload)
+        return cls(since=round(window.since, 3), until=round(window.until, 3), source=_plain(window.rollout.metrics))
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.since
+
+    def selector(self, owners: Iterable[Owner]) -> Selector:
+        spaces, names = zip(*owners, strict=True)
+        return _selector(self.source, sorted(set(spaces)), sorted(set(names)))
 
 
 class PrometheusMetrics:
@@ -60,26 +82,68 @@ class PrometheusMetrics:
         groups: defaultdict[_Group, list[Window]] = defaultdict(list)
         for window in windows:
             groups[_Group.of(window)].append(window)
-        asked = {name: query for window in windows for name, query in _own_queries(window)}
-        for number, (group, members) in enumerate(groups.items()):
-            asked |= {f"{number} {name}": query for name, query in _shared_queries(group, members)}
+        asked = {
+            f"{number} {name}": query
+            for number, (group, members) in enumerate(groups.items())
+            for name, query in _shared_queries(group, members)
+        }
         answers = self._link.ask(asked)
+        counted = [_Counted.of(answers, number) for number in range(len(groups))]
+        counted = self._in_detail(list(groups), counted)
+        own = self._own_values(windows)
         read: dict[RolloutId, Figures | Fault] = {}
-        for number, members in enumerate(groups.values()):
-            counted = _Counted.of(answers, number)
-            read |= {window.rollout.id: _figures(window, counted, answers) for window in members}
+        for found, members in zip(counted, groups.values(), strict=True):
+            read |= {window.rollout.id: _figures(window, found, own.get(window.rollout.id, {})) for window in members}
         return read
+
+    def _in_detail(self, groups: Sequence[_Group], counted: Sequence[_Counted]) -> list[_Counted]:
+        """With the owners counted series by series of whom sums tell too little; unknown where that cannot be had."""
+        asked: dict[str, Query] = {}
+        for number, (group, found) in enumerate(zip(groups, counted, strict=True)):
+            if found.unusual:
+                selector = group.selector(found.unusual)
+                texts = {
+                    BEHIND: queries.behind(selector, group.seconds, BEHIND_SECONDS),
+                    INSIDE: queries.inside(selector, group.seconds),
+                }
+                asked |= {
+                    f"{number} {name}": Query(about=name, text=text, at=group.until) for name, text in texts.items()
+                }
+        if not asked:
+            return list(counted)
+        answers = self._link.ask_series(asked)
+        return [
+            replace(found, detailed=_detailed(answers, number)) if found.unusual else found
+            for number, found in enumerate(counted)
+        ]
+
+    def _own_values(self, windows: Sequence[Window]) -> dict[RolloutId, dict[str, float | None]]:
+        """The values of the custom queries by their gates' names; None where there is not one number, whyever."""
+        asked = {
+            str(window.rollout.id): dict(_own_queries(window)) for window in windows if window.rollout.gates.custom
+        }
+        if not asked:
+            return {}
+        found: dict[RolloutId, dict[str, float | None]] = {}
+        for rollout, answers in self._link.ask_apart(asked).items():
+            for name, answer in answers.items():
+                if isinstance(answer, Fault):
+                    log.warning("custom_query_failed", rollout=rollout, gate=name, reason=answer.sentence)
+            found[RolloutId(rollout)] = {name: _single(answer) for name, answer in answers.items()}
+        return found
 
     def rows(
         self, service: Service, workloads: Sequence[str], start: float, end: float
     ) -> Mapping[str, Sequence[SideFigures | None]]:
         """Each workload's counts in rows of a scrape interval each, oldest first."""
         step = service.metrics.scrape_interval
-        asked = _counts(_selector(service.metrics, [service.namespace], workloads), step)
+        selector = _selector(service.metrics, [service.namespace], workloads)
+        asked = {ANSWERS: queries.answers(selector, step), BUCKETS: queries.buckets(selector, step)}
         first = round(start + step)  # the client asks for whole seconds
         answers = self._link.ask_range(asked, first, end, step)
         times = [round(first + number * step, 3) for number in range(int((round(end) - first) / step) + 1)]
-        return {name: [_row(answers, (service.namespace, name), at) for at in times] for name in workloads}
+        rows = [_row(answers, at) for at in times]
+        return {name: [row.get((service.namespace, name)) for row in rows] for name in workloads}
 
     def callers(self, service: Service, canary: str, end: float) -> Callers:
         """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers."""
@@ -89,8 +153,16 @@ class PrometheusMetrics:
         reached, calls = "callers of the canary", "callers of the service"
         answers = self._link.ask(
             {
-                reached: Query(about=reached, text=queries.reached(service.namespace, canary, LATELY_SECONDS), at=end),
-                calls: Query(about=calls, text=queries.calls(full_host(service), known, INSIDE_SECONDS), at=end),
+                reached: Query(
+                    about=reached,
+                    text=queries.reached(service.namespace, canary, LATELY_SECONDS, service.metrics.labels),
+                    at=end,
+                ),
+                calls: Query(
+                    about=calls,
+                    text=queries.calls(full_host(service), known, INSIDE_SECONDS, service.metrics.labels),
+                    at=end,
+                ),
             }
         )
         return Callers(of_canary=_by_caller(answers[reached]), of_service=_by_caller(answers[calls]))
@@ -104,7 +176,8 @@ class PrometheusMetrics:
             TRAFFIC: queries.traffic(ours, RECENT_SECONDS),
             REPORTERS: queries.reporters(replace(ours, reporter=ANYBODY)),
             BUCKETS: queries.bounds(both),
-            PROXIES: queries.proxies(service.namespace, [primary, canary]),
+            PROXIES: queries.proxies(service.namespace, [primary, canary], source.labels),
+            CLUSTERS: queries.clusters(both),
             NOW: queries.scraped(ours),
         }
         wanted = {name: Query(about=name, text=text, at=end) for name, text in asked.items()}
@@ -113,10 +186,11 @@ class PrometheusMetrics:
         return Telemetry(
             traffic=tuple(_traffic(labels, value) for labels, value in found[TRAFFIC] if math.isfinite(value)),
             reporters=frozenset(labels.get("reporter", "") for labels, _ in found[REPORTERS]),
-            bounds={name: frozenset(les) for (_, name), les in _buckets(found[BUCKETS]).items()},
+            bounds={name: frozenset(les) for (_, name), les in buckets_by_owner(found[BUCKETS]).items()},
             scraped=frozenset(labels["pod"] for labels, _ in found[PROXIES] if "pod" in labels),
             age=next((end - value for _, value in found[NOW] if math.isfinite(value)), None),
             clock=next((value for _, value in found[CLOCK]), None),
+            clusters=_several(labels for labels, _ in found[CLUSTERS]),
         )
 
     def ping(self) -> None:
@@ -133,43 +207,60 @@ class PrometheusMetrics:
 
 def _shared_queries(group: _Group, members: Iterable[Window]) -> Iterable[tuple[str, Query]]:
     targets = [window.rollout.target for window in members]
-    selector = Selector(
-        namespaces=tuple(sorted({target.namespace for target in targets})),
-        workloads=tuple(sorted({name for t in targets for name in (t.primary_deployment, t.canary_deployment)})),
-        reporter=group.reporter,
-        source_workload=group.source_workload,
-    )
-    seconds = group.until - group.since
-    several = _counts(selector, seconds) | {
+    owners = {(t.namespace, name) for t in targets for name in (t.primary_deployment, t.canary_deployment)}
+    selector, seconds = group.selector(owners), group.seconds
+    hosts = sorted({target.host for target in targets})
+    counts = dict(_levels(group, selector, queries.REQUESTS, queries.ANSWER)) | {
+        UNUSUAL: queries.unusual(selector, seconds, group.since - _reach(group.since)),
         NOW: queries.scraped(selector),
         BEFORE: queries.scraped(selector, seconds),
-        USERS: queries.users(sorted({target.host for target in targets}), group.source_workload, seconds),
+        USERS: queries.users(hosts, group.source.source_workload, seconds, group.source.labels),
     }
-    buckets = several.pop(BUCKETS)  # by far the most series: on their own, beside the others
-    texts = {COUNTS: queries.together(several), BUCKETS: buckets}
+    # By far the most series: on their own, beside the others.
+    buckets = dict(_levels(group, selector, queries.BUCKETS, f"{queries.OWNER}, le"))
+    texts = {COUNTS: queries.together(counts), BUCKETS: queries.together(buckets)}
     return ((name, Query(about=name, text=text, at=group.until)) for name, text in texts.items())
 
 
-def _own_queries(window: Window) -> Iterable[tuple[str, Query]]:
+def _levels(group: _Group, selector: Selector, metric: str, by: str) -> Iterator[tuple[str, str]]:
+    """The levels at both ends of a window, which look back to the same moment; and at its end as the next will ask."""
+    reach, later = _reach(group.since), _reach(group.until)
+    yield BEGAN, queries.level(selector, metric, by, group.since - reach, group.seconds)
+    yield ENDED, queries.level(selector, metric, by, group.until - reach)
+    if later != reach:
+        yield MARKED, queries.level(selector, metric, by, group.until - later)
+
+
+def _reach(at: float) -> float:
+    """How far back is looked for what counters read at a moment: at least ``LOOK_BACK``, and alike for all."""
+    return (math.floor(at / queries.LOOK_BACK) - 1) * queries.LOOK_BACK
+
+
+def _own_queries(window: Window) -> Iterator[tuple[str, Query]]:
     rollout, target = window.rollout, window.rollout.target
-    deployment = target.primary_deployment if rollout.primary_judged else target.canary_deployment
     for gate in rollout.gates.custom:
         text = queries.custom(
-            gate.query, namespace=target.namespace, deployment=deployment, seconds=gates.lately(rollout)
+            gate.query,
+            namespace=target.namespace,
+            deployment=target.primary_deployment if rollout.primary_judged else target.canary_deployment,
+            seconds=gates.lately(rollout),
+            labels=rollout.metrics.labels,
         )
-        name = _own(rollout, gate.name)
-        yield name, Query(about=f"custom gate {gate.name}", text=text, at=window.until, forgiving=True)
-
-
-def _own(rollout: Rollout, gate: str) -> str:
-    return f"{rollout.id} {gate}"
+        yield gate.name, Query(about=f"custom gate {gate.name}", text=text, at=window.until)
 
 
 TRAFFIC, REPORTERS, PROXIES, CLOCK = "the primary's requests", "who reports", "scraped proxies", "Prometheus's clock"
-REQUESTS, ERRORS, BUCKETS = "requests", "errors", "latency buckets"
+CLUSTERS = "clusters"
+ANSWERS, BUCKETS, COUNTS = "answers", "latency buckets", "counts"
+BEGAN, ENDED, MARKED = "where counters began", "where counters ended", "where counters are"
+UNUSUAL, BEHIND, INSIDE = "new counters", "counters as they were", "counters as they went"
 USERS = "requests of users"
 NOW, BEFORE = "the newest scrape", "the scrape before"
-COUNTS = "counts"  # all of these but the buckets
+
+
+def _plain(source: MetricsSource) -> MetricsSource:
+    """Only whose requests are counted: windows that are asked together may be read at other times."""
+    return replace(source, scrape_interval=0.0, read_delay=None)
 
 
 def _selector(source: MetricsSource, namespaces: Sequence[str], workloads: Sequence[str]) -> Selector:
@@ -178,15 +269,8 @@ def _selector(source: MetricsSource, namespaces: Sequence[str], workloads: Seque
         workloads=tuple(workloads),
         reporter=source.reporter,
         source_workload=source.source_workload,
+        labels=source.labels,
     )
-
-
-def _counts(selector: Selector, seconds: float) -> dict[str, str]:
-    return {
-        REQUESTS: queries.requests(selector, seconds),
-        ERRORS: queries.errors(selector, seconds),
-        BUCKETS: queries.buckets(selector, seconds),
-    }
 
 
 # What was answered
@@ -194,82 +278,126 @@ def _counts(selector: Selector, seconds: float) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Counted:
-    """One group's answers by owner; or why there are none."""
+    """One group's answers by owner; or why there are none.
+
+    Attributes:
+        began, ended, marked: levels; what ``marked`` looks back to is what the next window's start will.
+        unusual: owners of whom levels tell too little.
+        detailed: those, counted series by series, or why they could not be.
+        users: by Service and workload.
+    """
 
     fault: Fault | None = None
-    requests: Mapping[Owner, float]
-    errors: Mapping[Owner, float]
-    buckets: Mapping[Owner, Mapping[float, float]]
-    now: Mapping[Owner, float]
-    before: Mapping[Owner, float]
-    users: Mapping[Owner, float]  # by Service and workload
+    began: Mapping[Owner, SideFigures] = field(default_factory=dict)
+    ended: Mapping[Owner, SideFigures] = field(default_factory=dict)
+    marked: Mapping[Owner, SideFigures] = field(default_factory=dict)
+    unusual: frozenset[Owner] = frozenset()
+    detailed: Mapping[Owner, SideFigures] | Fault = field(default_factory=dict)
+    now: Mapping[Owner, float] = field(default_factory=dict)
+    before: Mapping[Owner, float] = field(default_factory=dict)
+    users: Mapping[Owner, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, answers: Answers, group: int) -> _Counted:
         try:
             found = _by_question(_read(answers[f"{group} {COUNTS}"]))
-            buckets = _buckets(_read(answers[f"{group} {BUCKETS}"]))
+            buckets = _by_question(_read(answers[f"{group} {BUCKETS}"]))
         except Fault as fault:
-            return cls(fault=fault, requests={}, errors={}, buckets={}, now={}, before={}, users={})
+            return cls(fault=fault)
+        began, ended, marked = (sides(found.get(name, ()), buckets.get(name, ())) for name in (BEGAN, ENDED, MARKED))
+        odd = {owner for owner, end in ended.items() if is_odd(difference(end, began.get(owner, NOTHING)))}
         return cls(
-            requests=_by_owner(found.get(REQUESTS, ())),
-            errors=_by_owner(found.get(ERRORS, ())),
-            buckets=buckets,
-            now=_by_owner(found.get(NOW, ())),
-            before=_by_owner(found.get(BEFORE, ())),
+            began=began,
+            ended=ended,
+            marked=marked if MARKED in found else ended,
+            unusual=frozenset(odd | {owner_of(labels) for labels, _ in found.get(UNUSUAL, ())}),
+            now=by_owner(found.get(NOW, ())),
+            before=by_owner(found.get(BEFORE, ())),
             users={
                 (labels.get(queries.SERVICE, ""), labels.get(queries.WORKLOAD, "")): n
                 for labels, n in found.get(USERS, ())
             },
         )
 
-    def side(self, namespace: str, workload: str) -> SideFigures | None:
-        """What a workload answered; None where nothing is known of it."""
-        owner = (namespace, workload)
-        if owner not in self.requests:
-            return None
-        return SideFigures(
-            requests=self.requests[owner],
-            # Only because requests are being counted does a missing error series mean that nothing failed.
-            errors=self.errors.get(owner, 0.0),
-            buckets=self.buckets.get(owner, {}),
-            first=self.before.get(owner),
-            last=self.now.get(owner),
+    def side(self, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
+        """What a workload answered, None where that is not known; and its mark, None where there are no counters."""
+        rollout = window.rollout
+        owner = (rollout.target.namespace, workload)
+        last, counted = self.now.get(owner), self._counts(owner)
+        level = self.marked.get(owner)
+        if level is None:
+            return None, None
+        mark = replace(level, last=last)
+        if last is None or counted is None or last < window.until - gates.lately(rollout):
+            return None, mark
+        side = replace(counted, first=self.before.get(owner), last=last)
+        past = rollout.trial
+        if not past.marks or past.until != window.since:
+            return side, mark
+        known = past.marks.get(workload, NOTHING)
+        total, mark = closed(
+            side, began=self.began.get(owner, NOTHING), mark=known, ended=mark, usual=_usual(rollout, workload)
         )
+        if total is None:
+            log.warning("counters_replaced", rollout=rollout.id, workload=workload)
+            return None, mark
+        first = known.last if known.last is not None else side.first
+        return replace(total, first=first, last=last), replace(mark, last=last)
+
+    def _counts(self, owner: Owner) -> SideFigures | None:
+        """What was answered in the window itself."""
+        if owner not in self.ended:
+            return None
+        if owner in self.unusual:
+            return None if isinstance(self.detailed, Fault) else self.detailed.get(owner, NOTHING)
+        return difference(self.ended[owner], self.began.get(owner, NOTHING))
 
     def seen(self, target: Target) -> UserView | None:
         """Where the users of a rollout's Service went; None where no proxy of theirs reports."""
-        host, sides = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
-        if not any((host, name) in self.users for name in sides):
+        host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
+        if not any((host, name) in self.users for name in names):
             return None
-        canary, primary, nowhere = (self.users.get((host, name), 0.0) for name in sides)
+        canary, primary, nowhere = (self.users.get((host, name), 0.0) for name in names)
         return UserView(canary=canary, primary=primary, nowhere=nowhere)
 
 
-def _figures(window: Window, counted: _Counted, answers: Answers) -> Figures | Fault:
-    rollout, target = window.rollout, window.rollout.target
-    own = [answers[_own(rollout, gate.name)] for gate in rollout.gates.custom]
-    fault = counted.fault or next((answer for answer in own if isinstance(answer, Fault)), None)
-    if fault is not None:
-        return fault
+def _usual(rollout: Rollout, workload: str) -> float:
+    """How many requests a side had in the last row that was kept; 0 where that is not known."""
+    if not rollout.trial.recent:
+        return 0.0
+    last, is_canary = rollout.trial.recent[-1], workload == rollout.target.canary_deployment
+    side = last.canary if is_canary else last.primary
+    return side.requests if side is not None else 0.0
+
+
+def _detailed(answers: Mapping[str, list[Series] | Fault], group: int) -> Mapping[Owner, SideFigures] | Fault:
+    behind, inside = (answers[f"{group} {name}"] for name in (BEHIND, INSIDE))
+    if isinstance(behind, Fault):
+        return behind
+    return inside if isinstance(inside, Fault) else series.counted(behind, inside)
+
+
+def _figures(window: Window, counted: _Counted, own: Mapping[str, float | None]) -> Figures | Fault:
+    if counted.fault is not None:
+        return counted.fault
+    target = window.rollout.target
+    names = (target.primary_deployment, target.canary_deployment)
+    (primary, its_mark), (canary, other_mark) = (counted.side(window, name) for name in names)
     return Figures(
         start=window.since,
         end=window.until,
-        primary=counted.side(target.namespace, target.primary_deployment),
-        canary=counted.side(target.namespace, target.canary_deployment),
+        primary=primary,
+        canary=canary,
         users=counted.seen(target),
-        custom={gate.name: _single(answers[_own(rollout, gate.name)]) for gate in rollout.gates.custom},
+        custom=dict(own),
+        marks={name: mark for name, mark in zip(names, (its_mark, other_mark), strict=True) if mark is not None},
     )
 
 
-def _read(answer: tuple[Sample, ...] | Fault) -> tuple[Sample, ...]:
+def _read(answer: Answer) -> tuple[Sample, ...]:
     if isinstance(answer, Fault):
         raise answer
     return answer
-
-
-def _owner(labels: Mapping[str, str]) -> Owner:
-    return labels.get(queries.NAMESPACE, ""), labels.get(queries.WORKLOAD, "")
 
 
 def _by_question(samples: Iterable[Sample]) -> dict[str, tuple[Sample, ...]]:
@@ -279,11 +407,7 @@ def _by_question(samples: Iterable[Sample]) -> dict[str, tuple[Sample, ...]]:
     return {name: tuple(answers) for name, answers in found.items()}
 
 
-def _by_owner(samples: Iterable[Sample]) -> dict[Owner, float]:
-    return {_owner(labels): value for labels, value in samples if math.isfinite(value)}
-
-
-def _by_caller(answer: tuple[Sample, ...] | Fault) -> dict[str, float]:
+def _by_caller(answer: Answer) -> dict[str, float]:
     return {labels.get(queries.CALLER, ""): value for labels, value in _read(answer) if math.isfinite(value)}
 
 
@@ -296,29 +420,24 @@ def _traffic(labels: Mapping[str, str], requests: float) -> Traffic:
     )
 
 
-def _buckets(samples: Iterable[Sample]) -> dict[Owner, dict[float, float]]:
-    """By bound. Prometheus 3 writes ``500.0`` where 2 wrote ``500``; a window may hold both, and they are one bound."""
-    found: defaultdict[Owner, defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))
-    for labels, value in samples:
-        if "le" in labels and math.isfinite(value):
-            found[_owner(labels)][float(labels["le"])] += value
-    return {owner: dict(sorted(bounds.items())) for owner, bounds in found.items()}
+def _several(found: Iterable[Mapping[str, str]]) -> dict[str, frozenset[str]]:
+    """The labels that have more than one value in one workload's series, with all of them; none is a value too."""
+    values: defaultdict[tuple[Owner, str], set[str]] = defaultdict(set)
+    for labels in found:
+        for name in queries.CLUSTERS:
+            values[owner_of(labels), name].add(labels.get(name, ""))
+    return {name: frozenset(known) for (_, name), known in sorted(values.items()) if len(known) > 1}
 
 
-def _single(answer: tuple[Sample, ...] | Fault) -> float | None:
-    """The one number of an answer; None for nothing, for no number, and for several of which none is *the* value."""
-    values = [value for _, value in _read(answer)]
+def _single(answer: Answer) -> float | None:
+    """The one number of an answer; None for nothing, no number, a fault, or several of which none is *the* value."""
+    values = [value for _, value in answer] if not isinstance(answer, Fault) else []
     return values[0] if len(values) == 1 and math.isfinite(values[0]) else None
 
 
-def _row(answers: Mapping[str, list[Series]], owner: Owner, at: float) -> SideFigures | None:
-    """One workload's row of a range."""
-    requests = [values[at] for labels, values in answers[REQUESTS] if _owner(labels) == owner and at in values]
-    if not requests:
-        return None
-    errors = [values[at] for labels, values in answers[ERRORS] if _owner(labels) == owner and at in values]
-    buckets: defaultdict[float, float] = defaultdict(float)
-    for labels, values in answers[BUCKETS]:
-        if _owner(labels) == owner and at in values:
-            buckets[float(labels["le"])] += values[at]
-    return SideFigures(requests=requests[0], errors=sum(errors), buckets=dict(sorted(buckets.items())))
+def _row(answers: Mapping[str, list[Series]], at: float) -> dict[Owner, SideFigures]:
+    """Every workload's row of a range."""
+    answered, buckets = (
+        [(labels, values[at]) for labels, values in answers[name] if at in values] for name in (ANSWERS, BUCKETS)
+    )
+    return sides(answered, buckets)

@@ -24,14 +24,19 @@ from bot.adapters import queries
 from bot.rollout.errors import Fault
 
 QUERY_SECONDS = 5.0  # for each query
-READ_SECONDS = 10.0  # for all queries of one read
+READ_SECONDS = 10.0  # for all shared queries of one read
+OWN_SECONDS = 5.0  # for all queries that a service wrote itself, in one read
 CONCURRENT_QUERIES = 8
+CONCURRENT_SERVICES = 8  # that ask queries of their own at the same time, each one after another
+CHUNK = 65_536  # bytes
+LARGEST = 1_000_000  # bytes; what answers a query of a service's own with more is not one number
 EXCERPT = 300  # characters of Prometheus' own words that are logged
 LONG = 2000  # characters; a longer query goes in the body: proxies cut long addresses, and many rollouts make one
 
 Labels = Mapping[str, str]
 Sample = tuple[Labels, float]
 Series = tuple[Labels, Mapping[float, float]]  # value by time
+Answer = tuple[Sample, ...] | Fault
 
 T = TypeVar("T")
 
@@ -44,13 +49,11 @@ class Query:
 
     Attributes:
         about: what it is for, so that a refusal can say so.
-        forgiving: a refusal is an empty answer: a team's mistake in its own query must not blind everything else.
     """
 
     about: str
     text: str
     at: float | None = None
-    forgiving: bool = False
 
 
 class PrometheusLink:
@@ -66,28 +69,54 @@ class PrometheusLink:
         headers: Mapping[str, str] | None = None,
         query_seconds: float = QUERY_SECONDS,
         read_seconds: float = READ_SECONDS,
+        own_seconds: float = OWN_SECONDS,
     ) -> None:
         self._query_seconds = query_seconds
         self._read_seconds = read_seconds
+        self._own_seconds = own_seconds
         # The client has no timeout and tries three times with pauses unless told otherwise: a look must end in time,
         # and the next look is the retry.
-        self._client = PrometheusConnect(
-            url=url.rstrip("/"),
-            session=_session(bearer, basic, ca_file, headers or {}),
-            retry=Retry(0, read=False),  # False: a read that times out is raised as what it is
-            timeout=query_seconds,
+        self._client, self._own_client = (
+            PrometheusConnect(
+                url=url.rstrip("/"),
+                session=_session(bearer, basic, ca_file, headers or {}, inspect),
+                retry=Retry(0, read=False),  # False: a read that times out is raised as what it is
+                timeout=query_seconds,
+            )
+            for inspect in (_inspect, _inspect_short)
         )
         self._pool = ThreadPoolExecutor(CONCURRENT_QUERIES, thread_name_prefix="prometheus")
+        self._own = ThreadPoolExecutor(CONCURRENT_SERVICES, thread_name_prefix="own queries")
+        self._late: dict[str, Future[dict[str, Answer]]] = {}  # services whose own queries have not come back yet
 
-    def ask(self, asked: Mapping[str, Query]) -> dict[str, tuple[Sample, ...] | Fault]:
+    def ask(self, asked: Mapping[str, Query]) -> dict[str, Answer]:
         """Every query's samples, or why there are none, by the query's name; all within one time-out."""
+        return self._ask(asked, self._instant)
+
+    def ask_series(self, asked: Mapping[str, Query]) -> dict[str, list[Series] | Fault]:
+        """The same for queries whose series are wanted with every sample they have."""
+        return self._ask(asked, self._all_samples)
+
+    def ask_apart(self, asked: Mapping[str, Mapping[str, Query]]) -> dict[str, dict[str, Answer]]:
+        """Queries that services wrote themselves, by service: one that is slow or wrong spoils no other service's.
+
+        Each service has its time and one place of a few in a pool of their own; those that were slow wait behind the
+        others. What is not answered in time is a fault of its own.
+        """
         deadline = time.monotonic() + self._read_seconds
-        running = {name: self._pool.submit(self._instant, query) for name, query in asked.items()}
-        try:
-            return {name: self._answer(asked[name], future, deadline) for name, future in running.items()}
-        finally:
-            for future in running.values():
-                future.cancel()
+        self._late = {service: future for service, future in self._late.items() if not future.done()}
+        running = {
+            service: self._own.submit(self._one_after_another, own)
+            for service, own in asked.items()
+            if service not in self._late
+        }
+        found: dict[str, dict[str, Answer]] = {}
+        for service, own in asked.items():
+            found[service] = self._of_service(running.get(service), own, deadline)
+        self._late |= {
+            service: future for service, future in running.items() if not future.done() and not future.cancel()
+        }
+        return found
 
     def ask_range(self, asked: Mapping[str, str], start: float, end: float, step: float) -> dict[str, list[Series]]:
         """Every query at each ``step`` seconds from ``start`` to ``end``, by the query's name.
@@ -99,32 +128,70 @@ class PrometheusLink:
 
     def close(self) -> None:
         """Let go of connections and threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+        for pool in (self._pool, self._own):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for client in (self._client, self._own_client):
+            client.close()
 
-    def _answer(self, query: Query, future: Future[tuple[Sample, ...]], deadline: float) -> tuple[Sample, ...] | Fault:
+    def _ask(self, asked: Mapping[str, Query], one: Callable[[Query], T]) -> dict[str, T | Fault]:
+        deadline = time.monotonic() + self._read_seconds
+        running: dict[str, Future[T]] = {name: self._pool.submit(one, query) for name, query in asked.items()}
+        try:
+            return {name: self._answer(future, deadline) for name, future in running.items()}
+        finally:
+            for future in running.values():
+                future.cancel()
+
+    def _answer(self, future: Future[Any], deadline: float) -> Any:
         try:
             return future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             return Fault("Prometheus", f"did not answer everything within {self._read_seconds:g} seconds.")
-        except _QueryRefused as refused:
-            if not query.forgiving:
-                return refused
-            log.warning("custom_query_refused", query=query.about, reason=refused.sentence)
-            return ()
         except Fault as fault:
             return fault
 
-    def _instant(self, query: Query) -> tuple[Sample, ...]:
+    def _of_service(
+        self, future: Future[dict[str, Answer]] | None, asked: Mapping[str, Query], deadline: float
+    ) -> dict[str, Answer]:
+        """A service's answers; where they have not come, a fault for each of its queries."""
+        try:
+            if future is not None:
+                return future.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            pass
+        return dict.fromkeys(asked, Fault("Prometheus", "did not answer the service's own queries in time."))
+
+    def _one_after_another(self, asked: Mapping[str, Query]) -> dict[str, Answer]:
+        deadline = time.monotonic() + self._own_seconds
+        found: dict[str, Answer] = {}
+        for name, query in asked.items():
+            if time.monotonic() >= deadline:
+                about = f"did not answer the service's own queries within {self._own_seconds:g} seconds."
+                found[name] = Fault("Prometheus", about)
+                continue
+            try:
+                found[name] = self._instant(query, self._own_client)
+            except Fault as fault:
+                found[name] = fault
+        return found
+
+    def _instant(self, query: Query, client: PrometheusConnect | None = None) -> tuple[Sample, ...]:
+        return self._checked(query.about, lambda: _samples(self._sent(query, client or self._client)))
+
+    def _all_samples(self, query: Query) -> list[Series]:
+        return self._checked(query.about, lambda: [_series(one) for one in self._sent(query, self._client)])
+
+    def _sent(self, query: Query, client: PrometheusConnect) -> list[Any]:
         params = self._params() | ({} if query.at is None else {"time": f"{query.at:.3f}"})
-        return self._checked(query.about, lambda: _samples(self._client.custom_query(query.text, params=params)))
+        found: list[Any] = client.custom_query(query.text, params=params)
+        return found
 
     def _range(self, about: str, query: str, start: float, end: float, step: float) -> list[Series]:
         first, last = (datetime.fromtimestamp(at, UTC) for at in (start, end))
 
         def asked() -> list[Series]:
             found = self._client.custom_query_range(query, first, last, f"{step:g}", params=self._params())
-            return [(one["metric"], {float(at): float(value) for at, value in one["values"]}) for one in found]
+            return [_series(one) for one in found]
 
         return self._checked(about, asked)
 
@@ -136,6 +203,8 @@ class PrometheusLink:
             return ask()
         except _Refused as refused:
             raise refused.about(about) from refused
+        except _TooLong as long:
+            raise Fault("Prometheus", f"answered the query for {about} with more than one number.") from long
         except Timeout as late:
             raise Fault("Prometheus", f"did not answer within {self._query_seconds:g} seconds.") from late
         except (ValueError, KeyError, TypeError, IndexError) as broken:
@@ -152,6 +221,11 @@ def _samples(result: list[Any]) -> tuple[Sample, ...]:
     return tuple((sample["metric"], float(sample["value"][1])) for sample in result)
 
 
+def _series(one: Mapping[str, Any]) -> Series:
+    """One series of a matrix, or of a vector as a series of one sample."""
+    return one["metric"], {float(at): float(value) for at, value in one.get("values") or [one["value"]]}
+
+
 class _Bearer(AuthBase):
     """As an authentication and not a plain header: requests would let a ``.netrc`` entry replace a header."""
 
@@ -161,10 +235,6 @@ class _Bearer(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-class _QueryRefused(Fault):
-    """Prometheus is there and will not answer this very query."""
 
 
 class _Refused(Exception):  # noqa: N818  # an answer on its way to becoming a Fault
@@ -179,9 +249,13 @@ class _Refused(Exception):  # noqa: N818  # an answer on its way to becoming a F
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 return Fault("Prometheus", f"refuses our credentials (HTTP {self.status}).")
             case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
-                return _QueryRefused("Prometheus", f"refuses the query for {name} (HTTP {self.status}).")
+                return Fault("Prometheus", f"refuses the query for {name} (HTTP {self.status}).")
             case _:
                 return Fault("Prometheus", f"failed to answer the query for {name} (HTTP {self.status}).")
+
+
+class _TooLong(Exception):  # noqa: N818  # an answer on its way to becoming a Fault
+    """An answer that is longer than anything that is wanted."""
 
 
 class _LongQueries(Session):
@@ -195,14 +269,30 @@ class _LongQueries(Session):
 
 
 def _session(
-    bearer: str | None, basic: tuple[str, str] | None, ca_file: str | None, headers: Mapping[str, str]
+    bearer: str | None,
+    basic: tuple[str, str] | None,
+    ca_file: str | None,
+    headers: Mapping[str, str],
+    inspect: Callable[..., None],
 ) -> Session:
     session = _LongQueries()
     session.headers.update(headers)
     session.verify = ca_file or True
     session.auth = _Bearer(bearer) if bearer else basic
-    session.hooks["response"].append(_inspect)
+    session.hooks["response"].append(inspect)
     return session
+
+
+def _inspect_short(response: Response, **_: object) -> None:
+    """The same for a query of a service's own: a hundred thousand series are not read to find that they are not one."""
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        if len(body) > LARGEST:
+            response.close()
+            raise _TooLong
+    response._content = bytes(body)  # noqa: SLF001  # there is no other way to give back what was read
+    _inspect(response)
 
 
 def _inspect(response: Response, **_: object) -> None:

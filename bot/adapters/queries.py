@@ -2,7 +2,12 @@
 
 Counts are exact. ``rate`` and ``increase`` extrapolate, and ignore the value a series is born with: Envoy creates the
 series for ``response_code="500"`` at the first 500, so on a quiet canary the very error one looks for would be
-invisible. A count here is, per series and before any sum, *now minus then*, and *now* alone where there was no then.
+invisible. And an instant vector forgets a series whose last scrape failed: everything here looks behind such a gap with
+``last_over_time``.
+
+What both sides of live rollouts answered is read as *levels*: what their counters read at the window's start and at its
+end, looking back to the same moment. The difference is what was answered between, as long as no counter was born or
+began at zero again; ``unusual`` says where that is so, and ``behind`` and ``inside`` give those few series one by one.
 
 Every query is grouped by namespace and workload, so that one answer holds both sides of any number of rollouts, read at
 the same instant. Its window ends at the time the query is evaluated at.
@@ -24,11 +29,30 @@ PROTOCOL = "request_protocol"
 METHOD = "request_method"  # no label of Istio's own; many teams add it
 ASKED = "canary_bot_asked"  # a label of our own: which of several questions a sample answers
 NOWHERE = "unknown"  # the workload of requests for which no pod was found
+CODE = "response_code"
+GRPC = "grpc_response_status"
 OWNER = f"{NAMESPACE}, {WORKLOAD}"
+ANSWER = f"{OWNER}, {CODE}, {GRPC}"
+
+# Labels of whoever scraped. Two replicas of Prometheus, or two jobs that both find a pod, show the same requests twice:
+# of one pod's series that differ in nothing else, the one that has come farthest is believed.
+REPLICAS = ("__replica__", "monitor", "prometheus", "prometheus_replica", "receive_replica", "replica")
+SCRAPERS = (*REPLICAS, "container", "endpoint", "instance", "job")
+# Labels by which one Prometheus tells several clusters apart, where it scrapes them all.
+CLUSTERS = ("cluster", "cluster_id", "cluster_name", "destination_cluster", "env", "environment", "k8s_cluster")
 
 # gRPC answers 200 and says in a trailer how it went: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE
 # and DATA_LOSS are the server's doing; the other codes are the caller's.
-GRPC_ERRORS = "2|4|12|13|14|15"
+GRPC_ERRORS = frozenset({"2", "4", "12", "13", "14", "15"})
+
+LOOK_BACK = 300.0  # seconds that are looked behind a gap in the scrapes
+IN_POD, NO_POD = 'pod!=""', 'pod=""'
+BOTH = f'__name__=~"{REQUESTS}|{BUCKETS}"'
+
+LONGEST_BASE = 58  # characters of a pod's name before the last five
+LONGEST_HASH = 10  # characters of the hash in a ReplicaSet's name
+
+Labels = Sequence[tuple[str, str]]
 
 ALIVE = "vector(1)"
 CLOCK = "vector(time())"
@@ -40,12 +64,14 @@ class Selector:
 
     Attributes:
         reporter, source_workload: regular expressions, as in ``source|waypoint`` and ``istio-ingressgateway``.
+        labels: further labels with their values, as in a Prometheus that scrapes several clusters.
     """
 
     namespaces: tuple[str, ...]
     workloads: tuple[str, ...]
     reporter: str = "destination"
     source_workload: str = ".*"
+    labels: tuple[tuple[str, str], ...] = ()
 
     def of(self, metric: str, more: str = "") -> str:
         """The instant vector of ``metric``, narrowed by further matchers."""
@@ -54,6 +80,7 @@ class Selector:
             f'{NAMESPACE}=~"{_literal("|".join(map(_exactly, self.namespaces)))}"',
             f'{WORKLOAD}=~"{_literal("|".join(map(_exactly, self.workloads)))}"',
             f'source_workload=~"{_literal(self.source_workload)}"',
+            *matching(self.labels),
             *((more,) if more else ()),
         )
         return f"{metric}{{{','.join(matchers)}}}"
@@ -64,17 +91,14 @@ def together(questions: Mapping[str, str]) -> str:
     return " or ".join(f'label_replace({text}, "{ASKED}", "{name}", "", "")' for name, text in questions.items())
 
 
-def requests(selector: Selector, seconds: float) -> str:
-    """Requests answered in the window, by owner; no sample for a workload without any series."""
-    return f"sum by ({OWNER}) ({_count(selector.of(REQUESTS), seconds)})"
+def matching(labels: Labels) -> tuple[str, ...]:
+    """The matchers that ask for these labels."""
+    return tuple(f'{name}="{_literal(value)}"' for name, value in labels)
 
 
-def errors(selector: Selector, seconds: float) -> str:
-    """Answers with 5xx or a gRPC server error, by owner; no sample where there never was one."""
-    http = selector.of(REQUESTS, 'response_code=~"5.."')
-    grpc = selector.of(REQUESTS, f'response_code!~"5..",grpc_response_status=~"{GRPC_ERRORS}"')
-    # The two never share a series: `or` is their union, and nothing is counted twice.
-    return f"sum by ({OWNER}) ({_count(http, seconds)} or {_count(grpc, seconds)})"
+def answers(selector: Selector, seconds: float) -> str:
+    """Requests answered in the window, by owner, HTTP code and gRPC status; nothing where nothing was scraped in it."""
+    return f"sum by ({ANSWER}) ({_count(selector.of(REQUESTS), seconds)})"
 
 
 def buckets(selector: Selector, seconds: float) -> str:
@@ -82,35 +106,72 @@ def buckets(selector: Selector, seconds: float) -> str:
     return f"sum by ({OWNER}, le) ({_count(selector.of(BUCKETS), seconds)})"
 
 
-def users(hosts: Sequence[str], source_workload: str, seconds: float) -> str:
+def level(selector: Selector, metric: str, by: str, seconds: float, ago: float = 0) -> str:
+    """What the counters of ``metric`` read ``ago`` seconds before, looking back ``seconds`` for each; sums.
+
+    A counter that was last scraped before all that is not in it.
+    """
+    at = f"[{duration(seconds)}]{_offset(ago)}"
+    in_pods = f"max without ({', '.join(SCRAPERS)}) (last_over_time({selector.of(metric, IN_POD)}{at}))"
+    elsewhere = f"max without ({', '.join(REPLICAS)}) (last_over_time({selector.of(metric, NO_POD)}{at}))"
+    return f"sum by ({by}) ({in_pods} or {elsewhere})"
+
+
+def unusual(selector: Selector, seconds: float, reach: float) -> str:
+    """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it."""
+    series, window = selector.of(REQUESTS), f"[{duration(seconds)}]"
+    before = f"last_over_time({series}[{duration(reach)}]{_offset(seconds)})"
+    born = f"last_over_time({series}{window}) unless {before}"
+    again = f"min_over_time({series}{window}) < {before} or resets({series}{window}) > 0"
+    return f"count by ({OWNER}) ({born} or {again})"
+
+
+def behind(selector: Selector, seconds: float, reach: float) -> str:
+    """Each series of both metrics as it was last seen before the window, however long ago within ``reach`` seconds."""
+    return f"last_over_time({selector.of('', BOTH)}[{duration(reach)}]{_offset(seconds)})"
+
+
+def inside(selector: Selector, seconds: float) -> str:
+    """Every sample of both metrics in the window."""
+    return f"{selector.of('', BOTH)}[{duration(seconds)}]"
+
+
+def users(hosts: Sequence[str], source_workload: str, seconds: float, labels: Labels = ()) -> str:
     """Requests to Services (full names) by Service and workload, as those who sent them count; copies are not theirs.
 
     The workload is ``unknown`` where no pod was found.
     """
     named = _literal("|".join(map(_exactly, hosts)))
-    matchers = f'reporter=~"source|waypoint",{SERVICE}=~"{named}",{CALLER}=~"{_literal(source_workload)}"'
+    matchers = ",".join(
+        (
+            f'reporter=~"source|waypoint",{SERVICE}=~"{named}",{CALLER}=~"{_literal(source_workload)}"',
+            *matching(labels),
+        )
+    )
     return f"sum by ({SERVICE}, {WORKLOAD}) ({_count(f'{REQUESTS}{{{matchers}}}', seconds)})"
 
 
-def scraped(selector: Selector, seconds_ago: float = 0) -> str:
+def scraped(selector: Selector, seconds_ago: float = 0, step: float = 15.0) -> str:
     """When the newest sample was taken, seconds since the epoch, by owner (the mean over its series).
 
-    Two sides are not scraped at the same moments: their counts are comparable only over the times they span.
+    Two sides are not scraped at the same moments: their counts are comparable only over the times they span. Where the
+    last scrapes of all of them failed, the newest one before, found in steps of ``step`` seconds.
     """
-    offset = f" offset {duration(seconds_ago)}" if seconds_ago else ""
-    return f"avg by ({OWNER}) (timestamp({selector.of(REQUESTS)}{offset}))"
+    series = f"timestamp({selector.of(REQUESTS)}{_offset(seconds_ago)})"
+    before = f"max_over_time(timestamp({selector.of(REQUESTS)})[{duration(LOOK_BACK)}:{duration(step)}]"
+    return f"avg by ({OWNER}) ({series}) or max by ({OWNER}) ({before}{_offset(seconds_ago)}))"
 
 
-def reached(namespace: str, workload: str, seconds: float) -> str:
+def reached(namespace: str, workload: str, seconds: float, labels: Labels = ()) -> str:
     """Requests that reached a workload, counted at their callers and by caller. Copies are never counted there."""
     to = f'destination_workload_namespace="{_literal(namespace)}",{WORKLOAD}="{_literal(workload)}"'
-    return _by_caller(f'reporter=~"source|waypoint",{to}', seconds)
+    return _by_caller((f'reporter=~"source|waypoint",{to}', *matching(labels)), seconds)
 
 
-def calls(host: str, known: str, seconds: float) -> str:
+def calls(host: str, known: str, seconds: float, labels: Labels = ()) -> str:
     """Requests to a Service (its full name) by caller, without those callers that ``known`` (RE2) matches."""
     to = f'destination_service="{_literal(host)}",{CALLER}!~"{_literal(known)}"'
-    return _by_caller(f'reporter="source",{to}', seconds)
+    return _by_caller((f'reporter="source",{to}', *matching(labels)), seconds)
 
 
 def traffic(selector: Selector, seconds: float) -> str:
@@ -128,24 +189,49 @@ def bounds(selector: Selector) -> str:
     return f"count by ({OWNER}, le) ({selector.of(BUCKETS)})"
 
 
-def proxies(namespace: str, workloads: Sequence[str]) -> str:
+def clusters(selector: Selector) -> str:
+    """By owner, the values of every label that may tell clusters apart, in all combinations that are there."""
+    return f"count by ({OWNER}, {', '.join(CLUSTERS)}) ({selector.of(REQUESTS)})"
+
+
+def proxies(namespace: str, workloads: Sequence[str], labels: Labels = ()) -> str:
     """The proxies of Deployments' pods, each by its ``pod``; one shows it from its start, also without any request."""
-    pods = "|".join(f"{_exactly(workload)}-[a-z0-9]+-[a-z0-9]+" for workload in workloads)
-    matchers = f'component="proxy",namespace="{_literal(namespace)}",pod=~"{_literal(pods)}"'
-    return f"count by (pod) (istio_build{{{matchers}}})"
+    pods = "|".join(map(_pods, workloads))
+    own = f'component="proxy",namespace="{_literal(namespace)}",pod=~"{_literal(pods)}"'
+    return f"count by (pod) (istio_build{{{','.join((own, *matching(labels)))}}})"
 
 
-def custom(query: str, *, namespace: str, deployment: str, seconds: float) -> str:
-    """A team's own query with ``$namespace``, ``$deployment`` and ``$window`` (``${...}`` alike) filled in.
+def _pods(workload: str) -> str:
+    """A regular expression (RE2) for the names of a Deployment's pods.
 
-    Every other ``$`` stays: PromQL has its own uses for it, in regular expressions and in ``label_replace``.
+    The API server makes them of the ReplicaSet's name, a dash and five characters, and cuts what is before those to 58
+    characters: of a Deployment with 47 letters and more, the ReplicaSet's hash is cut, or the dash, or its own name.
+    """
+    whole = f"{workload}-"
+    if len(whole) + LONGEST_HASH + 1 <= LONGEST_BASE:
+        return f"{_exactly(whole)}[a-z0-9]+-[a-z0-9]+"
+    return f"{_exactly(whole[:LONGEST_BASE])}[a-z0-9]*-?[a-z0-9]{{5}}"
+
+
+def custom(query: str, *, namespace: str, deployment: str, seconds: float, labels: Labels = ()) -> str:
+    """A team's own query with ``$namespace``, ``$deployment``, ``$window``, ``$labels`` (``${...}`` alike) filled in.
+
+    ``$labels`` becomes the matchers of ``labels``; where there are none, a comma after it goes too. Every other ``$``
+    stays: PromQL has its own uses for it, in regular expressions and in ``label_replace``.
     """
     values: Mapping[str, str] = {
         "namespace": _literal(namespace),
         "deployment": _literal(deployment),
         "window": duration(seconds),
+        "labels": ",".join(matching(labels)),
     }
-    return _PLACEHOLDER.sub(lambda found: values[found["braced"] or found["bare"]], query)
+
+    def filled(found: re.Match[str]) -> str:
+        name = found["braced"] or found["bare"]
+        comma = found["comma"] if name == "labels" and values[name] else ""
+        return values[name] + (comma if name == "labels" else found["comma"])
+
+    return _PLACEHOLDER.sub(filled, query)
 
 
 def duration(seconds: float) -> str:
@@ -154,22 +240,30 @@ def duration(seconds: float) -> str:
     return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
 
 
-_PLACEHOLDER = re.compile(r"\$(?:\{(?P<braced>namespace|deployment|window)\}|(?P<bare>namespace|deployment|window)\b)")
+_PLACEHOLDER = re.compile(
+    r"\$(?:\{(?P<braced>namespace|deployment|window|labels)\}|(?P<bare>namespace|deployment|window|labels)\b)"
+    r"(?P<comma>\s*,|)"
+)
 
 
-def _by_caller(matchers: str, seconds: float) -> str:
-    return f"sum by ({CALLER}) ({_count(f'{REQUESTS}{{{matchers}}}', seconds)})"
+def _by_caller(matchers: Sequence[str], seconds: float) -> str:
+    series = f"{REQUESTS}{{{','.join(matchers)}}}"
+    return f"sum by ({CALLER}) ({_count(series, seconds)})"
 
 
 def _count(series: str, seconds: float) -> str:
-    """What each series grew by, and all of a series that was born in the window or restarted from zero in it.
+    """What each series grew by in the window, and all of a series that was born in it or restarted from zero.
 
-    A counter that restarted and has already passed its old value would look like slow growth, in some buckets of a
-    histogram and not in others. ``resets`` finds it; the increments between the last scrape and the restart are lost.
+    Without two samples in the window that is exact. A counter that restarted between two of them is counted from the
+    restart: what was scraped between the window's start and the restart is lost.
     """
-    window = duration(seconds)
-    grown = f"({series} - {series} offset {window}) >= 0 unless resets({series}[{window}]) > 0"
-    return f"({grown} or {series})"
+    window, before = f"[{duration(seconds)}]", f"[{duration(LOOK_BACK)}]{_offset(seconds)}"
+    grown = f"last_over_time({series}{window}) - (last_over_time({series}{before}) <= min_over_time({series}{window}))"
+    return f"({grown} unless resets({series}{window}) > 0 or last_over_time({series}{window}))"
+
+
+def _offset(seconds: float) -> str:
+    return f" offset {duration(seconds)}" if seconds else ""
 
 
 def _exactly(workload: str) -> str:

@@ -130,6 +130,8 @@ class Figures:
         start, end: the window, seconds since the epoch; both sides are read over the same one.
         users: what the proxies of users saw; None where no such proxy reports.
         custom: value of each custom query by name; None where it returned nothing usable.
+        marks: what the counters of each side read at the end, by Deployment; see ``Trial.marks``. Windows that are
+            added up have none.
     """
 
     start: float
@@ -138,6 +140,7 @@ class Figures:
     canary: SideFigures | None
     users: UserView | None = None
     custom: Mapping[str, float | None] = field(default_factory=dict)
+    marks: Mapping[str, SideFigures] = field(default_factory=dict, compare=False)
 
     def __add__(self, later: Figures) -> Figures:
         """This window and the one that follows it as one; a side that one of them misses is the other's."""
@@ -163,6 +166,8 @@ class Trial:
         subject: the Deployment that is judged; another one begins a new trial.
         stage: whose sums these are.
         until: every request answered before it has been counted, once; seconds since the epoch.
+        marks: what the counters of each side read then, by Deployment, as far as they had been scraped. What they are
+            found to have read then by the next reading tells which samples came late.
         judge: the sequential judge's state, JSON; "" before its first row.
         sums: the stage so far.
         recent: the rows of the last minute, oldest first.
@@ -175,6 +180,7 @@ class Trial:
     subject: str = ""
     stage: str = ""
     until: float | None = None
+    marks: Mapping[str, SideFigures] = field(default_factory=dict)
     judge: str = ""
     sums: Figures | None = None
     recent: tuple[Figures, ...] = ()

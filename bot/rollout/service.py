@@ -106,7 +106,7 @@ class HardLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomGate:
-    """A PromQL query of the team's own with limits. ``$namespace``, ``$deployment`` and ``$window`` are filled in."""
+    """A PromQL query of the team's own with limits. ``$namespace``, ``$deployment`` and their like are filled in."""
 
     name: str
     query: str
@@ -154,6 +154,9 @@ class GateLimits:
         return round(self.judge.least_requests)
 
 
+SCRAPE_TIMEOUT = 10.0  # seconds; Prometheus's own default
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSource:
     """How the service shows up in Prometheus."""
@@ -161,6 +164,17 @@ class MetricsSource:
     scrape_interval: float = 15.0
     reporter: str = "destination"
     source_workload: str = ".*"  # regex; the same for both sides, so that their populations are equal
+    labels: tuple[tuple[str, str], ...] = ()  # that its series carry, by name: which cluster's they are
+    read_delay: float | None = None  # seconds; None: as long as a scrape may take
+
+    @property
+    def delay(self) -> float:
+        """Seconds that what is read ends behind the clock.
+
+        A sample bears the time at which its scrape began, and is there once it has ended: at most its time-out later,
+        which is ten seconds where nobody changed it, and never more than the interval.
+        """
+        return self.read_delay if self.read_delay is not None else min(self.scrape_interval, SCRAPE_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

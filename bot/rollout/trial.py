@@ -36,6 +36,7 @@ from bot.rollout.service import GateLimits, Unproven
 from bot.rollout.strictness import FEWEST
 
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it
+APART = 1.0  # seconds that clocks of two machines may be apart, where figures are read without a delay
 
 
 def opened(limits: GateLimits, history: Sequence[SideFigures]) -> Trial:
@@ -46,15 +47,30 @@ def opened(limits: GateLimits, history: Sequence[SideFigures]) -> Trial:
 
 
 def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
-    """What the next reading has to cover, seconds since the epoch; None while there is nothing to judge."""
+    """What the next reading has to cover, seconds since the epoch; None while there is nothing to judge.
+
+    It ends a delay behind the clock: a sample bears the time at which its scrape began, and is there once it has ended.
+    """
     since = rollout.trial.until if rollout.trial.until is not None else rollout.settled_at
-    if rollout.phase not in WATCHED or since is None or now <= since:
+    until = now - rollout.metrics.delay
+    if rollout.phase not in WATCHED or since is None or until <= since:
         return None
-    return (since if now - since <= LONGEST else now - gates.lately(rollout), now)
+    return (since if until - since <= LONGEST else until - gates.lately(rollout), until)
 
 
 def unread(rollout: Rollout, now: float) -> Judgement:
-    """The judgement of a look without a reading: the last one of this stage, if there is one."""
+    """The judgement of a look without a reading: the last one of this stage, if there is one.
+
+    A clock behind what was read already reads nothing new, and what it read before is no reason to go on.
+    """
+    behind = rollout.trial.until - now if rollout.trial.until is not None else 0.0
+    if behind > APART:
+        sentence = (
+            f"The clock is {behind:.0f} s behind the figures that were read already: nothing new can be judged until "
+            "it has caught up. Set the clocks of canary-bot's machines by NTP."
+        )
+        finding = Finding(gate=EVIDENCE, verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+        return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
     same = rollout.judgement is not None and rollout.trial.stage == rollout.current.name
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
 
@@ -66,8 +82,8 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
         rollout: as it is stored, in a phase that is watched.
         row: figures since ``Trial.until``, as ``span`` asked for them.
     """
-    trial, absent = _begun(rollout), _absent(rollout, row)
-    row = _believed(row, trial)
+    trial, absent, marks = _begun(rollout), _absent(rollout, row), row.marks
+    row = _believed(replace(row, marks={}), trial)
     kept = _kept(trial, rollout)
     state, assessment, whole = _stepped(rollout, kept, row)
     stage = row if trial.sums is None else trial.sums + row
@@ -78,8 +94,10 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
         trial = replace(trial, shown=judgement.proven, sample=_sample(rollout, stage) or trial.sample)
     if not whole:
         return judgement, trial
-    kept_as = save(state)
-    return judgement, replace(trial, until=row.end, judge=kept_as, sums=stage, recent=recent, strikes=strikes)
+    # What was answered before the routes were in force is judged, and is none of the stage's own.
+    sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else trial.sums
+    trial = replace(trial, until=row.end, marks=marks, judge=save(state))
+    return judgement, replace(trial, sums=sums, recent=recent, strikes=strikes)
 
 
 # The row

@@ -31,7 +31,7 @@ _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"
 _PERCENT = r"^\d+(\.\d+)?%$"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-_PLACEHOLDERS = ("namespace", "deployment", "window")
+_PLACEHOLDERS = ("namespace", "deployment", "window", "labels")
 
 
 def parse_duration(value: object) -> float:
@@ -232,6 +232,9 @@ ServiceName: TypeAlias = Annotated[
 ]
 ObjectName: TypeAlias = Annotated[
     str, Written(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", "a Kubernetes name in small letters")
+]
+LabelName: TypeAlias = Annotated[
+    str, Written(r"^[a-zA-Z_][a-zA-Z0-9_]*$", "the name of a label in Prometheus, such as cluster")
 ]
 CanaryName: TypeAlias = Annotated[
     str,

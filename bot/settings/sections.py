@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     StrictBool,
     StrictInt,
+    StrictStr,
 )
 
 from bot.rollout.service import (
@@ -31,6 +32,7 @@ from bot.settings.kinds import (
     CanaryName,
     Channel,
     Duration,
+    LabelName,
     Methods,
     ObjectName,
     Percent,
@@ -88,11 +90,19 @@ class PrometheusSection(Section):
     """Which proxy's view is judged. Mirrored copies are seen by `destination` (and `waypoint`) only."""
     source_workload: Regex = _SOURCE.source_workload
     """Only requests from workloads that match this regular expression are compared, on both sides."""
+    labels: dict[LabelName, StrictStr] = Field(default_factory=dict)
+    """Labels that the service's series carry, as in `{cluster: prod}`; every query asks for them."""
+    read_delay: Duration | None = _SOURCE.read_delay
+    """How far behind the clock figures are read; empty is `scrape_interval`, at most 10 s: what a scrape may take."""
 
     def source(self) -> MetricsSource:
         """The same in the rules' words."""
         return MetricsSource(
-            scrape_interval=self.scrape_interval, reporter=self.reporter, source_workload=self.source_workload
+            scrape_interval=self.scrape_interval,
+            reporter=self.reporter,
+            source_workload=self.source_workload,
+            labels=tuple(sorted(self.labels.items())),
+            read_delay=self.read_delay,
         )
 
 

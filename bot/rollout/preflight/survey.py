@@ -76,6 +76,7 @@ class Telemetry:
         clock: the time by Prometheus's clock when it was asked.
         skew: how far that is from ours, seconds; more than 0 where it is ahead.
         rate: requests per second of the primary from the callers that are judged; None: not known.
+        clusters: labels that tell clusters apart and have several values in one workload's series, with those.
         failure: why nobody knows, as a sentence.
     """
 
@@ -87,6 +88,7 @@ class Telemetry:
     clock: float | None = None
     skew: float = 0.0
     rate: float | None = None
+    clusters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     failure: str = ""
 
 

@@ -52,6 +52,7 @@ def check(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
     if subject.primary is None:
         return
     yield from _counted(subject, telemetry)
+    yield from _mixed(subject, telemetry)
     yield from _scraped(subject, telemetry)
     yield from _buckets(subject, telemetry)
     yield from _enough(subject, telemetry)
@@ -63,7 +64,7 @@ def _clock(telemetry: Telemetry) -> Iterator[Problem]:
         how = "ahead of" if telemetry.skew > 0 else "behind"
         yield warns(
             f"Prometheus's clock is {abs(telemetry.skew):.0f} s {how} canary-bot's.",
-            remedy="Set both by NTP: what is judged is up to now, and by the wrong clock its end is missing.",
+            remedy="Set both by NTP: by the wrong clock, what is judged is older than it need be, or comes late.",
         )
 
 
@@ -101,7 +102,20 @@ def _counted(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
             f"The newest figures of {name} are {telemetry.age:.0f} s old, with a scrape each "
             f"{source.scrape_interval:g} s.",
             remedy="Its proxies are scraped more rarely than services.yaml says (`prometheus.scrape_interval`), or not "
-            "any more: look at Prometheus's targets.",
+            "any more: look at Prometheus's targets. Where figures arrive late (remote write, Thanos, Mimir), write "
+            "how late in `prometheus.read_delay`.",
+        )
+
+
+def _mixed(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+    """One Prometheus for several clusters with the same names: what is judged is the sum of them."""
+    name = subject.service.primary_deployment
+    for label, values in sorted(telemetry.clusters.items()):
+        shown = ", ".join(sorted(value or "none" for value in values))
+        yield warns(
+            f"The requests of {name} or its canary are counted in several places at once ({label}: {shown}).",
+            remedy="Their sum is judged. Are they clusters with the same names? Then write which one is meant: "
+            f"`prometheus: {{labels: {{{label}: ...}}}}` in services.yaml.",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,17 +21,64 @@ def test_one_query_counts_both_sides_series_by_series() -> None:
         'destination_workload=~"reviews-v1|reviews-v2",source_workload=~".*"}'
     )
 
-    assert queries.requests(REVIEWS, 120) == (
-        f"sum by (destination_workload_namespace, destination_workload) ((({series} - {series} offset 120s) >= 0 "
-        f"unless resets({series}[120s]) > 0 or {series}))"
+    last, least = f"last_over_time({series}[120s])", f"min_over_time({series}[120s])"
+    assert queries.answers(REVIEWS, 120) == (
+        "sum by (destination_workload_namespace, destination_workload, response_code, grpc_response_status) "
+        f"(({last} - (last_over_time({series}[300s] offset 120s) <= {least}) "
+        f"unless resets({series}[120s]) > 0 or {last}))"
     )
 
 
-def test_an_error_is_an_http_500_or_a_grpc_status_that_is_the_servers_doing() -> None:
-    query = queries.errors(REVIEWS, 60)
+def test_the_labels_of_a_service_are_asked_for_in_every_query() -> None:
+    prod = (("cluster", "prod"), ("team", "web"))
+    selector = replace(REVIEWS, labels=prod)
+    asked = [
+        queries.answers(selector, 60),
+        queries.buckets(selector, 60),
+        queries.level(selector, queries.REQUESTS, queries.ANSWER, 300, 60),
+        queries.unusual(selector, 60, 300),
+        queries.behind(selector, 60, 300),
+        queries.inside(selector, 60),
+        queries.scraped(selector, 60),
+        queries.traffic(selector, 60),
+        queries.reporters(selector),
+        queries.bounds(selector),
+        queries.clusters(selector),
+        queries.users(["reviews.default.svc.cluster.local"], ".*", 60, prod),
+        queries.reached("default", "reviews-v2", 60, prod),
+        queries.calls("reviews.default.svc.cluster.local", "gateway", 60, prod),
+        queries.proxies("default", ["reviews-v1"], prod),
+    ]
 
-    assert 'response_code=~"5.."' in query
-    assert 'response_code!~"5..",grpc_response_status=~"2|4|12|13|14|15"' in query
+    for query in asked:
+        series = re.findall(r"\{([^}]*)\}", query)
+        assert series, query
+        assert all('cluster="prod",team="web"' in one for one in series), query
+
+
+@pytest.mark.parametrize(
+    ("query", "labels", "text"),
+    [
+        ("up{$labels}", (), "up{}"),
+        ("up{$labels}", (("cluster", "prod"),), 'up{cluster="prod"}'),
+        ('up{${labels}, job="x"}', (), 'up{ job="x"}'),
+        ('up{$labels,job="x"}', (("a", "b"), ("c", "d")), 'up{a="b",c="d",job="x"}'),
+        ('up{job="x",$labels}', (), 'up{job="x",}'),
+    ],
+)
+def test_a_custom_query_may_ask_for_the_labels_too(query: str, labels: tuple[tuple[str, str], ...], text: str) -> None:
+    assert queries.custom(query, namespace="n", deployment="d", seconds=60, labels=labels) == text
+
+
+@given(st.from_regex(r"[a-z]([-a-z0-9]{0,80}[a-z0-9])?", fullmatch=True), st.sampled_from("bcdf").map(lambda c: c * 10))
+def test_pods_are_found_also_where_the_api_server_cuts_their_names(deployment: str, pod_hash: str) -> None:
+    """As ``names.SimpleNameGenerator`` makes them: 58 characters of the ReplicaSet's name and a dash, and five more."""
+    pod = f"{deployment}-{pod_hash}-"[:58] + "x7k2p"
+    pattern = re.search(r'pod=~"([^"]*)"', queries.proxies("n", [deployment]))
+
+    assert pattern is not None
+    assert re.fullmatch(pattern[1].replace("\\\\", "\\"), pod)
+    assert not re.fullmatch(pattern[1].replace("\\\\", "\\"), "z" + pod)
 
 
 def test_the_moment_of_the_newest_sample_is_asked_for_now_and_for_the_windows_start() -> None:

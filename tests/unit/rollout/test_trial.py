@@ -14,7 +14,7 @@ from bot.rollout import trial
 from bot.rollout.figures import Figures, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.judge.saved import load
 from bot.rollout.model import Phase, Rollout, Stage, Target
-from bot.rollout.service import GateLimits, HardLimit, Measure, Unproven
+from bot.rollout.service import GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
@@ -33,9 +33,9 @@ def at(stage: str, seconds: float | None = None, **gates: object) -> Rollout:
 
 
 def row(rollout: Rollout, end: float, canary: SideFigures | None, primary: SideFigures | None) -> Figures:
-    """What is read at ``end``; both sides were scraped just then unless they say otherwise."""
-    span = trial.span(rollout, end)
-    assert span is not None
+    """What is read up to ``end``; both sides were scraped just then unless they say otherwise."""
+    span = trial.span(rollout, end + rollout.metrics.delay)
+    assert span == (span and span[0], end)
     sides = [
         side if side is None or side.last is not None else replace(side, first=span[0], last=end)
         for side in (canary, primary)
@@ -93,10 +93,46 @@ def test_a_row_is_kept_once_a_scrape_interval_has_passed_and_judged_anew_until_t
 def test_a_reading_begins_where_the_last_kept_one_ended_however_long_ago() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE)
 
-    assert trial.span(rollout, 20.0) == (15.0, 20.0)
-    assert trial.span(rollout, 900.0) == (15.0, 900.0)
-    assert trial.span(rollout, 90_000.0) == (89_940.0, 90_000.0)  # beyond an hour it is no evidence any more
-    assert trial.span(rollout, 15.0) is None
+    assert trial.span(rollout, 30.0) == (15.0, 20.0)
+    assert trial.span(rollout, 910.0) == (15.0, 900.0)
+    assert trial.span(rollout, 90_010.0) == (89_940.0, 90_000.0)  # beyond an hour it is no evidence any more
+    assert trial.span(rollout, 25.0) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "set_to", "delay"), [(15.0, None, 10.0), (60.0, None, 10.0), (2.0, None, 2.0), (15.0, 45.0, 45.0)]
+)
+def test_a_reading_ends_as_long_before_now_as_a_scrape_may_take(
+    interval: float, set_to: float | None, delay: float
+) -> None:
+    rollout = replace(at("shift 20"), metrics=MetricsSource(scrape_interval=interval, read_delay=set_to))
+
+    assert trial.span(rollout, 300.0) == (0.0, 300.0 - delay)
+
+
+def test_a_clock_behind_what_was_read_is_a_hold_with_a_sentence_and_no_pass() -> None:
+    rollout, judgement = judged(at("shift 20", seconds=3600.0), a_side_of(300, 1), a_side_of(1200, 4), rows=40)
+    assert judgement.verdict is PASS
+
+    assert trial.span(rollout, 600.0 - 3600.0) is None
+    behind = trial.unread(rollout, 600.0 - 3600.0)
+
+    assert (behind.verdict, behind.hold) == (INCONCLUSIVE, True)
+    assert behind.sentence.startswith("The clock is 3600 s behind the figures that were read already")
+    # The clocks of two machines are never quite the same.
+    assert trial.unread(rollout, 600.0 + rollout.metrics.delay - 2.0) == judgement
+
+
+def test_what_was_answered_before_the_routes_were_in_force_is_judged_and_none_of_the_stages_own() -> None:
+    rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=2)
+    place = next(number for number, stage in enumerate(rollout.plan) if stage.name == "shift 40")
+    moved = replace(rollout, stage=place, settled_at=35.0)
+
+    _, kept = trial.weigh(moved, row(moved, 45.0, GOOD, LIKEWISE))
+    assert (kept.until, kept.sums) == (45.0, None)
+    _, kept = trial.weigh(replace(moved, trial=kept), row(replace(moved, trial=kept), 60.0, GOOD, LIKEWISE))
+    assert kept.sums is not None
+    assert (kept.sums.start, kept.sums.end) == (45.0, 60.0)
 
 
 @pytest.mark.parametrize("phase", [Phase.ABORTING, Phase.PROMOTED, Phase.PREFLIGHT])
@@ -401,7 +437,7 @@ def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() ->
 def test_a_look_without_a_reading_says_what_the_last_one_of_the_stage_said() -> None:
     rollout, judgement = judged(at("shift 20"), GOOD, LIKEWISE)
 
-    assert trial.unread(rollout, 16.0) == judgement
+    assert trial.unread(rollout, 26.0) == judgement
     assert trial.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence.startswith("Warming up")
     assert trial.unread(at("shift 20"), 1.0).verdict is INCONCLUSIVE
 

@@ -120,7 +120,8 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             primary: {deployment: shop-1, container: app}
             canary: {deployment: "shop-{version}", when_done: scale_down}
             approvals: {count: 2, self: true, timeout: 1h30m, on_timeout: abort}
-            prometheus: {reporter: waypoint, source_workload: "gateway|web-.*"}
+            prometheus:
+              {reporter: waypoint, source_workload: "gateway|web-.*", labels: {env: b, cluster: prod}, read_delay: 45s}
             mirror: {percent: 12.5%, methods: [GET, POST], for: 90s}
             weights: [1, 100]
             stage: {for: 500ms, approve: each}
@@ -198,7 +199,13 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             ),
             coverage=0.5,
         ),
-        metrics=MetricsSource(scrape_interval=1, reporter="waypoint", source_workload="gateway|web-.*"),
+        metrics=MetricsSource(
+            scrape_interval=1,
+            reporter="waypoint",
+            source_workload="gateway|web-.*",
+            labels=(("cluster", "prod"), ("env", "b")),
+            read_delay=45,
+        ),
         upgrade_timeout=1200,
         hold_patience=120,
     )
@@ -312,6 +319,9 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         ("gates: {custom: [{query: up, max: 1}]}", "gates.custom[0].name: is missing"),
         ("approvals: {self: 1}", "approvals.self: must be true or false, not 1"),
         ("approvals: {on_timeout: promote}", 'approvals.on_timeout: must be "hold" or "abort", not "promote"'),
+        ("prometheus: {labels: {'a b': x}}", "prometheus.labels.a b: must be the name of a label in Prometheus"),
+        ("prometheus: {labels: {cluster: 3}}", "prometheus.labels.cluster: "),
+        ("prometheus: {read_delay: 5}", "prometheus.read_delay: must be a duration such as 30s"),
         ("prometheus: {source_workload: '('}", "prometheus.source_workload: must be a regular expression, and"),
         ("routes: &me [*me]", "routes[0]: an alias may not point at what it is part of"),
     ],

@@ -54,6 +54,10 @@ def test_a_prometheus_that_sees_both_sides_is_nothing_to_speak_of() -> None:
             {"scraped": HEALTHY.scraped - {"reviews-v2-1"}},
             "Prometheus scrapes 1 of the 2 ready pods of reviews-v2 (not reviews-v2-1).",
         ),
+        (
+            {"clusters": {"cluster": frozenset({"prod", "staging"})}},
+            "The requests of reviews-v1 or its canary are counted in several places at once (cluster: prod, staging).",
+        ),
         ({"scraped": frozenset()}, "Which pods are scraped is not known"),
         (
             {"bounds": {"reviews-v1": frozenset({100.0, 500.0}), "reviews-v2": frozenset({100.0, 250.0})}},
