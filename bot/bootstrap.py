@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from slack_bolt import App
 
 from bot.adapters import redis_link
-from bot.adapters.clock import SystemClock
+from bot.adapters.clock import SystemClock, stopwatch
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.kube_cache import CachedReads
@@ -170,7 +170,7 @@ def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: fl
         engine=controller,
         patience=dead_man_seconds / 2,  # a living bot renews its heartbeats more often than that
         pause=3 * ADOPT_SECONDS,
-        stopwatch=time.monotonic,
+        stopwatch=stopwatch,
         failed=failed,
     )
 
@@ -238,7 +238,7 @@ class Bot:
         self._leader = self._controller.under(LeadersStore(outside.store, outside.lease))
         adoption = make_adoption(outside, self._leader, settings.dead_man_seconds)
         client = web_client(slack.bot_token.reveal(), slack.api_url)
-        approvers = Approvers(client, outside.ports.clock.now)
+        approvers = Approvers(client, time.monotonic)
         self._courier = Courier(
             outbox=outside.outbox,
             store=outside.ports.store,

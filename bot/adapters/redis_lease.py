@@ -7,9 +7,9 @@ milliseconds, or one more than the last, whichever is larger.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from bot.adapters.clock import stopwatch
 from bot.adapters.redis_link import Link, faults
 
 RENEWED_AFTER = 1 / 3  # of its length: two renewals may fail before it is lost
@@ -55,9 +55,17 @@ class RedisLease:
         owner: str,
         *,
         seconds: float = 10.0,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = stopwatch,
     ) -> None:
-        """Nothing is held before ``keep``. ``owner`` is this process and no other, also after a restart."""
+        """Nothing is held before ``keep``.
+
+        Args:
+            link: the Redis that all replicas share.
+            owner: this process and no other, also after a restart.
+            seconds: how long the lease lasts without being renewed.
+            monotonic: seconds that no clock setting changes and that go on while the machine is suspended: Redis does
+                not wait for it.
+        """
         self._link = link
         self._owner = owner
         self._seconds = seconds

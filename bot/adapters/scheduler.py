@@ -1,19 +1,29 @@
 """When jobs run: APScheduler, in memory. What a job does, and whether it may (leadership), is the job's business.
 
-Nothing is remembered here: a job derives what is due from the store each time it runs.
+Nothing is remembered here: a job derives what is due from the store each time it runs. APScheduler keeps the jobs and
+runs them on its threads. What is due is counted by a stopwatch instead of its wall clock: setting the clock back by an
+hour would otherwise stop every look for an hour, and nobody would notice a bad canary meanwhile.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
+from math import floor
+from typing import Any
 
 import structlog
+from apscheduler.executors.base import MaxInstancesReachedError
 from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
+
+IDLE_SECONDS = 60.0  # between two looks at the list of jobs while there is none
+SHORTEST_SECONDS = 0.0005  # a time-out of zero is no time-out but an error
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -31,34 +41,30 @@ class Scheduler:
     """Runs each job at once and then at its interval: never twice at a time, never one for another.
 
     A run that is late or missed is made up for by one run, however many were missed; a run that fails is logged and
-    the next one comes all the same.
+    the next one comes all the same, at the time it would have come anyway.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], *, stopwatch: Callable[[], float] = time.monotonic) -> None:
+        """``stopwatch`` counts seconds that no clock setting changes; it may stand still while the machine sleeps."""
         self._jobs = tuple(jobs)
         self._quiet = threading.Condition()
         self._running = 0
         self._stopping = False
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _BySteadyTime(
+            Rhythms({job.name: job.seconds for job in self._jobs}),
+            stopwatch,
             timezone=UTC,
             # A thread for each job, so that a slow one delays itself alone.
             executors={"default": ThreadPoolExecutor(max(1, len(self._jobs)))},
-            # APScheduler's own misfire grace is one second: a busy machine would silently lose looks.
+            # By the wall clock a run may seem to have been missed by an hour: it is run all the same.
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
     def start(self) -> None:
         """Begin; every job runs for the first time now."""
-        now = datetime.fromtimestamp(time.time(), UTC)
         for job in self._jobs:
             self._scheduler.add_job(
-                self._guarded,
-                "interval",
-                args=[job],
-                id=job.name,
-                name=job.name,
-                seconds=job.seconds,
-                next_run_time=now,
+                self._guarded, "interval", args=[job], id=job.name, name=job.name, seconds=job.seconds
             )
         self._scheduler.start()
 
@@ -70,6 +76,10 @@ class Scheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         return quiet
+
+    def look_again(self) -> None:
+        """The stopwatch may have made something due; without this it is noticed as real seconds pass."""
+        self._scheduler.wakeup()
 
     def _guarded(self, job: Job) -> None:
         with self._quiet:
@@ -84,3 +94,95 @@ class Scheduler:
             with self._quiet:
                 self._running -= 1
                 self._quiet.notify_all()
+
+
+class Rhythms:
+    """What is due when, by seconds of a stopwatch: everything at the first look, and each then at its own interval."""
+
+    def __init__(self, seconds: Mapping[str, float]) -> None:
+        """``seconds``: each one's interval, by name."""
+        self._seconds = seconds
+        self._due: dict[str, float] = {}
+
+    def due(self, now: float) -> list[str]:
+        """What has become due; it is due again at the next moment of its rhythm, however late it is now."""
+        begun = [name for name in self._seconds if now >= self._due.setdefault(name, now)]
+        for name in begun:
+            due, seconds = self._due[name], self._seconds[name]
+            later = due + (floor((now - due) / seconds) + 1) * seconds
+            self._due[name] = later if later > now else now + seconds  # rounded off, it may be this very moment
+        return begun
+
+    def pause(self, now: float) -> float:
+        """Seconds until something is due, as far as has been looked at."""
+        return max(0.0, min(self._due.values(), default=now + IDLE_SECONDS) - now)
+
+
+class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no types
+    """APScheduler with due times of its own making; the ones it writes on its jobs are for show.
+
+    What its manual asks of a scheduler of one's own: ``start``, ``shutdown``, ``wakeup`` and a thread that looks.
+    """
+
+    def __init__(self, rhythms: Rhythms, stopwatch: Callable[[], float], **options: Any) -> None:
+        self._rhythms = rhythms
+        self._stopwatch = stopwatch
+        self._bell = Bell()
+        self._thread = threading.Thread(target=self._keep_time, name="APScheduler", daemon=True)
+        super().__init__(**options)
+
+    def start(self, *args: Any, **kwargs: Any) -> None:
+        super().start(*args, **kwargs)
+        self._thread.start()
+
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002  # APScheduler's signature
+        super().shutdown(wait)
+        self.wakeup()
+        self._thread.join()
+        self._bell.close()
+
+    def wakeup(self) -> None:
+        self._bell.ring()
+
+    def _keep_time(self) -> None:
+        while self.state != STATE_STOPPED:
+            for name in self._rhythms.due(self._stopwatch()):
+                self._begin(self.get_job(name))
+            self._bell.wait(self._rhythms.pause(self._stopwatch()))
+
+    def _begin(self, job: Any) -> None:
+        try:
+            self._lookup_executor(job.executor).submit_job(job, [job.next_run_time])
+        except MaxInstancesReachedError:
+            log.info("job_still_runs", job=job.name)
+        except Exception:  # a thread that cannot be had now may be had at the next run
+            if self.state != STATE_STOPPED:
+                log.exception("job_not_begun", job=job.name)
+
+
+class Bell:
+    """Waits until somebody rings, or for so many seconds that no clock setting makes longer.
+
+    ``threading`` waits by the wall clock where the system's library, or the one that Python was built with, knows no
+    other way (macOS, an old glibc). A socket's time-out is never the wall clock's.
+    """
+
+    def __init__(self) -> None:
+        self._heard, self._rung = socket.socketpair()
+        self._rung.setblocking(False)
+
+    def ring(self) -> None:
+        """Wake whoever waits; if nobody does, whoever waits next."""
+        with suppress(BlockingIOError, OSError):  # rung often enough already, or closed
+            self._rung.send(b"!")
+
+    def wait(self, seconds: float) -> None:
+        """Until it was rung, or the time is over."""
+        self._heard.settimeout(max(seconds, SHORTEST_SECONDS))
+        with suppress(TimeoutError):
+            self._heard.recv(4096)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        self._heard.close()
+        self._rung.close()

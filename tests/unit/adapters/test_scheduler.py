@@ -3,11 +3,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from math import floor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.adapters.clock import SystemClock
-from bot.adapters.scheduler import Job, Scheduler
+from bot.adapters.clock import SystemClock, stopwatch
+from bot.adapters.scheduler import Bell, Job, Rhythms, Scheduler
+from tests.fakes.clock import FakeClock
 
 SOON = 5.0
 
@@ -80,6 +84,87 @@ def test_stopping_waits_for_a_running_job_but_not_for_ever() -> None:
 
     release.set()
     assert scheduler.stop(seconds=SOON) is True
+
+
+def test_no_wall_clock_makes_a_job_due_and_none_keeps_it_waiting() -> None:
+    steady, runs = FakeClock(1000.0), Runs()
+    scheduler = Scheduler([Job(name="sweep", seconds=0.01, run=runs)], stopwatch=steady.now)
+    scheduler.start()
+    assert runs.reached(1)
+
+    for count in range(2, 30):  # the wall clock goes on meanwhile, at whatever speed this machine has
+        steady.advance(0.0101)
+        scheduler.look_again()
+        assert runs.reached(count)
+
+    assert scheduler.stop()
+    assert runs.count == 29
+
+
+def test_every_rhythm_begins_at_once_and_keeps_its_time() -> None:
+    rhythms = Rhythms({"lease": 1.0, "sweep": 10.0})
+
+    assert rhythms.due(100.0) == ["lease", "sweep"]
+    assert rhythms.pause(100.4) == pytest.approx(0.6)
+    assert rhythms.due(100.9) == []
+    assert rhythms.due(101.3) == ["lease"]  # late, and not the later for it at the next:
+    assert rhythms.due(102.0) == ["lease"]
+
+
+def test_an_hour_that_nobody_looked_is_made_up_for_by_one_run() -> None:
+    rhythms = Rhythms({"sweep": 10.0})
+    rhythms.due(100.0)
+
+    assert rhythms.due(3705.0) == ["sweep"]
+    assert rhythms.due(3705.1) == []
+    assert rhythms.pause(3705.1) == pytest.approx(4.9)
+
+
+@given(
+    seconds=st.dictionaries(st.sampled_from("abc"), st.floats(0.01, 100), min_size=1),
+    pauses=st.lists(st.one_of(st.floats(0, 50), st.floats(0, 4000)), max_size=50),
+    start=st.floats(0, 1e7),
+)
+def test_no_run_is_lost_and_none_is_doubled(seconds: dict[str, float], pauses: list[float], start: float) -> None:
+    rhythms, at = Rhythms(seconds), start
+    assert set(rhythms.due(start)) == set(seconds)
+    for pause in pauses:
+        before, at = at, at + pause
+        begun = rhythms.due(at)
+        for name, every in seconds.items():
+            # Away from the edges, where a rounded sum may fall on either side.
+            turns = [floor((moment - start) / every + edge) for moment in (before, at) for edge in (-1e-3, 1e-3)]
+            if turns[1] < turns[2]:
+                assert name in begun
+            elif turns[0] == turns[3]:
+                assert name not in begun
+        assert 0 <= rhythms.pause(at) <= max(seconds.values()) + 1e-6
+
+
+def test_a_bell_wakes_whoever_waits_and_whoever_waits_next() -> None:
+    bell = Bell()
+    waiting = threading.Thread(target=bell.wait, args=(3600.0,))
+    waiting.start()
+
+    bell.ring()
+    waiting.join(SOON)
+    assert not waiting.is_alive()
+
+    bell.ring()
+    bell.ring()
+    bell.wait(3600.0)
+    bell.wait(0.0)  # nobody has rung since: the time is over at once
+    bell.close()
+    bell.ring()
+
+
+def test_the_stopwatch_goes_on_while_the_machine_sleeps() -> None:
+    """Where the system has such a clock; it counts no less than the one that stops."""
+    first = stopwatch()
+
+    assert stopwatch() >= first
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        assert stopwatch() == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=SOON)
 
 
 def test_the_systems_clock_tells_seconds_since_the_epoch() -> None:
