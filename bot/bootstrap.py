@@ -41,7 +41,7 @@ from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Clock, Ports
 from bot.controller.rounds import Rounds
-from bot.probes import OwnMetrics, Probes
+from bot.probes import Asking, OwnMetrics, Probes
 from bot.rollout.desired import Action, SetRoutes
 from bot.rollout.errors import Fault
 from bot.rollout.figures import Judgement
@@ -64,6 +64,9 @@ REINDEX_SECONDS = 60.0
 ADOPT_SECONDS = 5.0
 BEATING_THREADS = 4
 DRAIN_SECONDS = 10.0
+# Without Prometheus nothing is judged and every rollout holds, told on its card. People are served all the same, and
+# another replica would be no better off: taking this one out of service mends nothing.
+OPTIONAL = frozenset({"prometheus"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -269,7 +272,9 @@ class Bot:
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.look)),
             ]
         )
-        self._probes = Probes(port=settings.probe_port, ready=self._ready, registry=registry)
+        self._probes = Probes(
+            port=settings.probe_port, ready=Asking(self._parts()), registry=registry, optional=OPTIONAL
+        )
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT: then no new work, what runs is finished, what must be said is said."""
@@ -352,19 +357,20 @@ class Bot:
         self._own.rollouts(Counter(self._phases.values()))
         self._leader.sweep(live, late)
 
+    def _parts(self) -> Mapping[str, Callable[[], str | None]]:
+        """Each part this process needs or makes use of, and how to find out what is wrong with it."""
+        outside = self._outside
+        return {
+            "redis": lambda: trouble(outside.ports.store.ping),
+            "slack": self._slack_trouble,
+            "kubernetes": lambda: trouble(outside.kube.ping),
+            "prometheus": lambda: trouble(outside.metrics.ping),
+        }
+
     def _slack_trouble(self) -> str | None:
         if self._connection.freshness() is None:
             return "Slack is not connected."
         return (self._courier.trouble or None) if self._leads() else None
-
-    def _ready(self) -> Mapping[str, str | None]:
-        """Each part this process needs, and what is wrong with it."""
-        return {
-            "redis": trouble(self._outside.ports.store.ping),
-            "slack": self._slack_trouble(),
-            "kubernetes": trouble(self._outside.kube.ping),
-            "prometheus": trouble(self._outside.metrics.ping),
-        }
 
 
 def trouble(ask: Callable[[], object]) -> str | None:

@@ -7,11 +7,9 @@ hour would otherwise stop every look for an hour, and nobody would notice a bad 
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from math import floor
@@ -22,8 +20,9 @@ from apscheduler.executors.base import MaxInstancesReachedError
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
 
+from bot.adapters.bell import Bell
+
 IDLE_SECONDS = 60.0  # between two looks at the list of jobs while there is none
-SHORTEST_SECONDS = 0.0005  # a time-out of zero is no time-out but an error
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -158,31 +157,3 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
         except Exception:  # a thread that cannot be had now may be had at the next run
             if self.state != STATE_STOPPED:
                 log.exception("job_not_begun", job=job.name)
-
-
-class Bell:
-    """Waits until somebody rings, or for so many seconds that no clock setting makes longer.
-
-    ``threading`` waits by the wall clock where the system's library, or the one that Python was built with, knows no
-    other way (macOS, an old glibc). A socket's time-out is never the wall clock's.
-    """
-
-    def __init__(self) -> None:
-        self._heard, self._rung = socket.socketpair()
-        self._rung.setblocking(False)
-
-    def ring(self) -> None:
-        """Wake whoever waits; if nobody does, whoever waits next."""
-        with suppress(BlockingIOError, OSError):  # rung often enough already, or closed
-            self._rung.send(b"!")
-
-    def wait(self, seconds: float) -> None:
-        """Until it was rung, or the time is over."""
-        self._heard.settimeout(max(seconds, SHORTEST_SECONDS))
-        with suppress(TimeoutError):
-            self._heard.recv(4096)
-
-    def close(self) -> None:
-        """Nobody waits any more."""
-        self._heard.close()
-        self._rung.close()

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from bot.adapters.clock import SystemClock
+from bot.adapters.bell import Bell
+from bot.adapters.clock import SystemClock, stopwatch
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.kube_cache import CachedReads
@@ -34,9 +34,14 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 def run(settings: Settings) -> int:
     """Watch until SIGTERM or SIGINT."""
-    stop = threading.Event()
+    stop, bell = threading.Event(), Bell()
+
+    def told_to_stop(*_: object) -> None:
+        stop.set()
+        bell.ring()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, told_to_stop)
     kubernetes = settings.kubernetes
     kube = Kube.connect(kubernetes.kubeconfig, kubernetes.context, manager=WATCHDOG_MANAGER)
     reads = CachedReads(kube)
@@ -54,7 +59,7 @@ def run(settings: Settings) -> int:
             watchdog.look()
         except Exception:  # whatever it was, the next look must come: users' safety hangs on it
             log.exception("look_failed")
-        stop.wait(LOOK_SECONDS)
+        bell.wait(LOOK_SECONDS)
     reads.close()
     probes.close()
     return 0
@@ -74,7 +79,7 @@ def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: W
         rescuer=KubeRescuer(kube, now),
         limit=settings.dead_man_seconds,
         now=now,
-        stopwatch=time.monotonic,
+        stopwatch=stopwatch,
         witness=logged(metrics),
     )
 

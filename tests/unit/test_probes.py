@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client import generate_latest
 
-from bot.probes import OwnMetrics, Probes, WatchdogMetrics
+from bot.probes import Asking, OwnMetrics, Probes, Readiness, WatchdogMetrics
+from bot.probes.server import MOST_WAITING, READY_SECONDS
+
+SOON = 5.0
 
 
 class Site:
@@ -17,12 +23,25 @@ class Site:
 
     def __init__(self) -> None:
         self.parts: dict[str, str | None] = {}
+        self.ready: Callable[[], Readiness] = lambda: self.parts
         self.metrics = OwnMetrics()
-        self.probes = Probes(port=0, ready=lambda: self.parts, registry=self.metrics.registry, host="127.0.0.1")
+        self.probes = Probes(
+            port=0,
+            ready=lambda: self.ready(),  # noqa: PLW0108  # whichever the test has put there
+            registry=self.metrics.registry,
+            host="127.0.0.1",
+            optional=["prometheus"],
+        )
 
-    def get(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.probes.port, timeout=5)
-        connection.request("GET", path)
+    def send(self, request: bytes) -> socket.socket:
+        """A connection that has sent this and nothing more."""
+        connection = socket.create_connection(("127.0.0.1", self.probes.port), timeout=SOON)
+        connection.sendall(request)
+        return connection
+
+    def get(self, path: str, timeout: float = 2 * SOON, method: str = "GET") -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.probes.port, timeout=timeout)
+        connection.request(method, path)
         answer = connection.getresponse()
         text = answer.read().decode()
         connection.close()
@@ -48,6 +67,125 @@ def test_not_ready_names_each_failing_part_and_the_process_still_counts_as_healt
 
     assert site.get("/readyz") == (503, "redis: cannot be reached\nkubernetes: refuses our token\n")
     assert site.get("/healthz") == (200, "ok\n")
+
+
+def test_a_part_that_is_not_needed_is_told_of_and_the_process_is_ready(site: Site) -> None:
+    site.parts = {"redis": None, "prometheus": "cannot be reached"}
+
+    assert site.get("/readyz") == (200, "redis: ok\nprometheus: cannot be reached (ready all the same)\n")
+
+    site.parts = {"redis": "cannot be reached", "prometheus": "cannot be reached"}
+    assert site.get("/readyz") == (503, "redis: cannot be reached\nprometheus: cannot be reached\n")
+
+
+def test_the_process_is_healthy_while_readiness_hangs_and_nobody_waits_for_ever(site: Site) -> None:
+    release, asked = threading.Event(), list[float]()
+
+    def hang() -> Readiness:
+        asked.append(time.monotonic())
+        release.wait(60)
+        return {}
+
+    site.ready = hang
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(site.get, "/readyz") for _ in range(40)]
+        while not asked:
+            assert site.get("/healthz") == (200, "ok\n")
+        # None of those that wait has been answered yet, and this one is: it waits for none of them.
+        assert site.get("/healthz") == (200, "ok\n")
+        assert not any(one.done() for one in waiting)
+        answers = {one.result() for one in waiting}
+        release.set()
+
+    assert answers == {(503, f"readiness: not found out within {READY_SECONDS:g} seconds\n")}
+    assert len(asked) == 1  # of forty, while the first was not answered
+
+
+def test_readiness_that_breaks_says_so_and_is_asked_again(site: Site) -> None:
+    def broken() -> Readiness:
+        raise KeyError("slack")
+
+    site.ready = broken
+    assert site.get("/readyz") == (503, "readiness: an internal error (KeyError); the log has more\n")
+
+    site.ready = lambda: {"slack": None}
+    assert site.get("/readyz") == (200, "slack: ok\n")
+
+
+@pytest.mark.parametrize(
+    "request_so_far",
+    [b"", b"GET /healthz HTTP/1.1\r\nHost: x", b"GET /readyz"],
+    ids=["silent", "half a request", "half a line"],
+)
+def test_connections_that_never_finish_their_request_keep_nobody_waiting(site: Site, request_so_far: bytes) -> None:
+    idle = [site.send(request_so_far) for _ in range(MOST_WAITING + 50)]
+
+    assert site.get("/healthz") == (200, "ok\n")
+    closed = [one for one in idle[:50] if one.recv(1) == b""]  # the oldest have made room
+    assert len(closed) == 50
+    for one in idle:
+        one.close()
+
+
+def test_a_client_that_takes_no_answer_keeps_nobody_waiting(site: Site) -> None:
+    rude = [site.send(b"GET /metrics HTTP/1.1\r\n\r\n") for _ in range(50)]
+
+    assert site.get("/healthz") == (200, "ok\n")
+    for one in rude:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    "request_sent",
+    [
+        b"\r\n\r\n",
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET /" + b"a" * 100_000,
+        b"POST /healthz HTTP/1.1\r\n\r\n",
+        b"GET\r\n\r\n",
+    ],
+    ids=["empty", "TLS", "endless", "not a read", "no path"],
+)
+def test_nonsense_ends_its_own_connection_and_nothing_else(site: Site, request_sent: bytes) -> None:
+    connection = site.send(request_sent)
+
+    assert connection.recv(12) in {b"HTTP/1.1 405", b"HTTP/1.1 404", b""}
+    connection.close()
+    assert site.get("/healthz") == (200, "ok\n")
+
+
+def test_a_head_request_and_a_query_are_answered_as_any_server_would(site: Site) -> None:
+    assert site.get("/healthz", method="HEAD") == (200, "")
+    assert site.get("/healthz?verbose=1") == (200, "ok\n")
+
+
+def test_all_parts_are_asked_at_once_and_a_silent_one_is_asked_once() -> None:
+    release, count, both = threading.Event(), list[str](), threading.Barrier(2, timeout=SOON)
+
+    def silent() -> str | None:
+        count.append("asked")
+        release.wait(60)
+        return "is slow."
+
+    def together() -> str | None:
+        both.wait()
+        return None
+
+    def odd() -> str | None:
+        raise IndexError
+
+    asking = Asking({"redis": silent, "slack": together, "kubernetes": together, "odd": odd}, seconds=0.1)
+
+    told = asking()
+    while told["slack"] is not None or "IndexError" not in str(told["odd"]):  # threads begin when the machine lets them
+        told = asking()
+
+    assert told.keys() == {"redis", "slack", "kubernetes", "odd"}
+    assert str(told["redis"]).startswith("has not answered for ")
+    assert count == ["asked"]
+    release.set()
+    patient = Asking({"redis": lambda: "is gone."}, seconds=SOON)
+    assert patient() == {"redis": "is gone."}
 
 
 def test_an_unknown_path_says_which_there_are(site: Site) -> None:

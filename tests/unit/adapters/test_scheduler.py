@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.adapters.bell import Bell
 from bot.adapters.clock import SystemClock, stopwatch
-from bot.adapters.scheduler import Bell, Job, Rhythms, Scheduler
+from bot.adapters.scheduler import Job, Rhythms, Scheduler
 from tests.fakes.clock import FakeClock
 
 SOON = 5.0

@@ -1,112 +1,14 @@
-"""What the process tells about itself over HTTP: ``/healthz``, ``/readyz`` and ``/metrics``, on a port of their own.
-
-``Probes`` is the server, ``OwnMetrics`` the figures. Who measures, and what counts as ready, is decided elsewhere.
-"""
+"""The bot's and the watchdog's figures about themselves, as ``/metrics`` shows them. Who measures is no matter here."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-import waitress
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
-from waitress import wasyncore
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-Readiness = Mapping[str, str | None]  # by part: None when it is fine, else what is wrong with it
-
-_TEXT = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
 _REACTION_BUCKETS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120, 300)
 _WAITING_BUCKETS = (10, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 86400)
 _TICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-
-class Probes:
-    """A small server in a thread of its own.
-
-    ``/healthz`` is 200 for as long as the process can answer at all: restarting the bot mends neither Slack nor Redis.
-    ``/readyz`` is 503 with a line for each part that is not fine.
-    """
-
-    def __init__(
-        self,
-        *,
-        port: int,
-        ready: Callable[[], Readiness],
-        registry: CollectorRegistry,
-        host: str = "",
-    ) -> None:
-        """Nothing listens before ``start``.
-
-        Args:
-            port: 0 picks a free one.
-            ready: what is fine and what is not, asked at each look; it should answer from memory.
-            registry: what ``/metrics`` shows.
-            host: where to listen; "" is every address, of IPv4 and IPv6.
-        """
-        self._address = (host, port)
-        self._ready = ready
-        self._metrics: WSGIApplication = make_wsgi_app(registry)
-        self._sockets: dict[int, object] = {}  # waitress' own: the listener, its trigger and open connections
-        self._server: waitress.server.TcpWSGIServer | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def port(self) -> int:
-        """Where it listens; known once started."""
-        return int(self._server.effective_port) if self._server else self._address[1]
-
-    def start(self) -> None:
-        """Listen and answer.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        self._server = waitress.create_server(
-            self._answer, map=self._sockets, sockets=[_listen(self._address)], threads=2, ident=None
-        )
-        self._thread = threading.Thread(target=self._server.run, name="probes", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening, and wait until the thread is gone."""
-        if self._server is None or self._thread is None:
-            return
-        # On the server's own thread, which is the only one that may touch its sockets.
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
-        self._thread.join(5)
-        self._server.task_dispatcher.shutdown()
-        self._server = self._thread = None
-
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/metrics":
-            return self._metrics(environ, start_response)
-        if path == "/healthz":
-            status, text = "200 OK", "ok"
-        elif path == "/readyz":
-            status, text = _readiness(self._ready())
-        else:
-            status, text = "404 Not Found", "There are /healthz, /readyz and /metrics."
-        start_response(status, _TEXT)
-        return [f"{text}\n".encode()]
-
-
-def _readiness(parts: Readiness) -> tuple[str, str]:
-    failing = [f"{part}: {what}" for part, what in parts.items() if what is not None]
-    if failing:
-        return "503 Service Unavailable", "\n".join(failing)
-    return "200 OK", "\n".join(f"{part}: ok" for part in parts) or "ok"
-
-
-def _listen(address: tuple[str, int]) -> socket.socket:
-    if address[0] or not socket.has_dualstack_ipv6():
-        return socket.create_server(address)
-    return socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True)
 
 
 class OwnMetrics:
