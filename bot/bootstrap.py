@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -37,16 +37,15 @@ from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller, Watch
+from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
 from bot.controller.leadership import LeadersStore
-from bot.controller.ports import Clock, Ports
+from bot.controller.ports import Ports
 from bot.controller.rounds import Rounds
 from bot.probes import Asking, OwnMetrics, Probes
-from bot.rollout.desired import Action, SetRoutes
+from bot.probes.telling import Telling
 from bot.rollout.errors import Fault
-from bot.rollout.figures import Judgement
-from bot.rollout.freeze import FreezeLine
-from bot.rollout.model import Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.rollout.model import RolloutId
 from bot.rollout.service import Service
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
@@ -163,7 +162,8 @@ def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: fl
 
     def failed(service: Service, fault: Fault) -> None:
         if told.get(service.key) != fault.sentence:
-            log.warning("marks_not_seen", service=service.name, sentence=fault.sentence)
+            error = fault.error if isinstance(fault, Broken) else None
+            log.warning("marks_not_seen", service=service.name, sentence=fault.sentence, exc_info=error)
         told[service.key] = fault.sentence
 
     return Adoption(
@@ -175,47 +175,6 @@ def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: fl
         pause=3 * ADOPT_SECONDS,
         stopwatch=stopwatch,
         failed=failed,
-    )
-
-
-def measured(own: OwnMetrics, clock: Clock) -> Watch:
-    """What the controller tells, counted and logged once."""
-
-    def changed(before: Rollout, after: Rollout, entries: Sequence[Entry]) -> None:
-        bound = log.bind(service=after.service, rollout=after.id, stage=after.current.name, phase=str(after.phase))
-        for entry in entries:
-            bound.info(f"rollout_{entry.kind}", text=entry.text, by=entry.by)
-        if after.phase is Phase.ABORTING and before.phase is not Phase.ABORTING:
-            own.aborted(
-                "people" if any(e.kind is EntryKind.ABORTING and e.by != "canary-bot" for e in entries) else "gate"
-            )
-        if before.asked_at is not None and len(after.approvals) > len(before.approvals):
-            own.approved(after.approvals[-1].at - before.asked_at)
-
-    def judged(_rollout: Rollout, judgement: Judgement) -> None:
-        own.verdict(str(judgement.verdict))
-
-    def failed(rollout: Rollout, fault: Fault) -> None:
-        own.called(fault.system, "fault")
-        log.warning("outside_fault", service=rollout.service, system=fault.system, sentence=fault.sentence)
-
-    def acted(rollout: Rollout, action: Action) -> None:
-        if isinstance(action, SetRoutes) and rollout.phase is Phase.ABORTING:
-            own.abort_accepted(clock.now() - rollout.since)
-        log.info("acted", service=rollout.service, rollout=rollout.id, action=type(action).__name__, detail=str(action))
-
-    def froze(line: FreezeLine) -> None:
-        freeze = line.freeze
-        bound = log.bind(scope=freeze.scope, by=line.by, frozen_by=freeze.by, until=freeze.until)
-        bound.info(str(line.deed), reason=freeze.reason)
-
-    return Watch(
-        ticked=lambda seconds, lag: own.tick(seconds=seconds, lag=lag),
-        judged=judged,
-        changed=changed,
-        acted=acted,
-        failed=failed,
-        froze=froze,
     )
 
 
@@ -237,7 +196,9 @@ class Bot:
         self._lease = outside.lease
         self._leads_as: int | None = None  # the number of the lease it last led with
         self._indexed_as: int | None = None  # and that for which the indexes are surely whole
-        self._controller = make_controller(outside, measured(self._own, outside.ports.clock), settings.dead_man_seconds)
+        self._controller = make_controller(
+            outside, Telling(self._own, outside.ports.clock).watch(), settings.dead_man_seconds
+        )
         self._leader = self._controller.under(LeadersStore(outside.store, outside.lease))
         adoption = make_adoption(outside, self._leader, settings.dead_man_seconds)
         client = web_client(slack.bot_token.reveal(), slack.api_url)
@@ -315,7 +276,8 @@ class Bot:
 
     def _keep_lease(self) -> None:
         try:
-            self._lease.keep()
+            with contained("renew the lease"):
+                self._lease.keep()
         except Fault as fault:
             log.warning("lease_not_renewed", sentence=fault.sentence)
         fence = self._lease.fence

@@ -179,6 +179,10 @@ class WatchCache:
         except Fault as fault:
             self._lose(fault)
             return False
+        except Exception as error:  # an event that nobody thought of must not end the watch
+            log.exception("watch_broken", kind=self._kind, namespace=self._namespace)
+            self._lose(Fault("Kubernetes", f"sent what cannot be read ({type(error).__name__})."))
+            return False
         return True
 
     def _list(self) -> None:

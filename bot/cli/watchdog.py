@@ -20,6 +20,7 @@ from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.rescuer import KubeRescuer
 from bot.adapters.workloads import KubeWorkloads
+from bot.controller.edges import Broken
 from bot.controller.watchdog import Place, Watchdog, Witness
 from bot.probes import Probes, WatchdogMetrics
 from bot.rollout.errors import Fault
@@ -98,7 +99,8 @@ def logged(metrics: WatchdogMetrics) -> Witness:
     def failed(place: Place, fault: Fault) -> None:
         metrics.failed()
         if troubles.get(place) != fault.sentence:
-            log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence)
+            error = fault.error if isinstance(fault, Broken) else None
+            log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence, exc_info=error)
         troubles[place] = fault.sentence
 
     return Witness(looked=metrics.looked, acted=acted, left=left, failed=failed)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from bot.controller.edges import Broken
 from bot.controller.ports import Marks, Mesh, Ports, Pulse, Store
 from bot.rollout.deadman import Heard, hear, is_as_it_was
 from bot.rollout.errors import Fault
@@ -129,6 +130,8 @@ class Adoption:
                     self._engine.reclaim(service.name, pulse.owner, lost(service))
             except Fault as fault:
                 self._failed(service, fault)
+            except Exception as error:  # noqa: BLE001  # whatever it was, it is this service's alone
+                self._failed(service, Broken(error, f"look for a lost rollout of {service.name}"))
 
     def _is_nobodys(self, service: Service, pulse: Pulse) -> bool:
         heard = hear(self._heard.get(service.key), pulse.owner, pulse.beat, self._stopwatch(), self._pause)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from bot.controller import observe
 from bot.controller.adoption import adopt, without_stage
 from bot.controller.commands import Abort, Approve, By, Event, Seen, decide
+from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
 from bot.controller.names import concerned, key_of, name_of, unknown
@@ -33,7 +34,7 @@ from bot.rollout.desired import (
 from bot.rollout.errors import Contended, Fault, Refusal, Stale
 from bot.rollout.figures import Figures, Judgement
 from bot.rollout.freeze import ALL, Deed, Freeze, FreezeLine
-from bot.rollout.model import BOT, Entry, Phase, Rollout, RolloutId, Template, UserId
+from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
 from bot.rollout.service import Service
@@ -92,6 +93,7 @@ class Controller:
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
+        self._confessed: dict[RolloutId, str] = {}  # what people were told is wrong with us
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="look")
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -293,7 +295,7 @@ class Controller:
             late: how many seconds after it was due the sweep begins.
         """
         started = self._ports.clock.now()
-        readings = observe.read(live, self._ports.metrics, started)
+        readings = observe.read_each(live, self._ports.metrics, started)
         self._tell_unread(live, readings)
         began = list(self._pool.map(lambda rollout: self.tick(rollout, readings.get(rollout.id)), live))
         last = max(began, default=started)
@@ -307,7 +309,7 @@ class Controller:
         """
         began = self._ports.clock.now()
         try:
-            with self._locks.alone(rollout.key):
+            with contained(f"look after {rollout.service}"), self._locks.alone(rollout.key):
                 if self._saved.get(rollout.id, rollout.revision) <= rollout.revision:
                     try:
                         self._look_on(rollout, reading if reading is not None else self._read(rollout))
@@ -317,7 +319,28 @@ class Controller:
                     self._look_at_stored(rollout)
         except Fault as fault:
             self._watch.failed(rollout, fault)
+            if isinstance(fault, Broken):
+                self._confess(rollout, fault)
         return began
+
+    def _confess(self, rollout: Rollout, broken: Broken) -> None:
+        """Nobody looks after it, and only people can: they are told, once for each thing that is wrong."""
+        if self._confessed.get(rollout.id) == broken.sentence:
+            return
+        self._confessed[rollout.id] = broken.sentence
+        text = (
+            f"Nobody looks after this rollout: {broken.sentence} Users stay where they are; "
+            f"`abort {rollout.service}` sends them to the healthy side. The bot's log has more."
+        )
+        try:
+            with contained(f"tell of {rollout.service}"):
+                stored = self._ports.store.load(rollout.key, rollout.id)
+                if stored is not None and not stored.ended:
+                    self._save(stored, stored, (Entry(at=self._ports.clock.now(), kind=EntryKind.ALERT, text=text),))
+        except Fault as fault:
+            if not isinstance(fault, Broken):  # the store is away: said at the next look
+                del self._confessed[rollout.id]
+            self._watch.failed(rollout, fault)
 
     def _tell_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
         """One Prometheus that is away is one fault, however many rollouts it keeps waiting."""
@@ -366,7 +389,8 @@ class Controller:
 
     def _see(self, rollout: Rollout) -> Sight | None:
         try:
-            return observe.see(rollout, self._ports.mesh, self._ports.workloads)
+            with contained(f"see {rollout.service} in the cluster"):
+                return observe.see(rollout, self._ports.mesh, self._ports.workloads)
         except Fault as fault:
             self._watch.failed(rollout, fault)
             return None
@@ -396,7 +420,8 @@ class Controller:
         try:
             if self._is_superseded(rollout):
                 return False
-            self._do(rollout, action)
+            with contained(f"write what {rollout.service} needs"):
+                self._do(rollout, action)
         except Fault as fault:
             self._watch.failed(rollout, fault)
             return False
@@ -447,7 +472,8 @@ class Controller:
     def _look_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
         try:
-            return self._look_on(saved, self._read(saved))
+            with contained(f"look after {saved.service}"):
+                return self._look_on(saved, self._read(saved))
         except Fault as fault:
             self._watch.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved

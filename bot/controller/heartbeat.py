@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
+from bot.controller.edges import Broken
 from bot.controller.ports import Clock, Mesh
 from bot.rollout.errors import Contended, Fault
 from bot.rollout.model import Rollout, RolloutId
@@ -73,6 +74,9 @@ class Heartbeat:
         except Fault as fault:
             self._beaten[rollout.id] = float("-inf")
             self._failed(rollout, fault)
+        except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
+            self._beaten[rollout.id] = float("-inf")
+            self._failed(rollout, Broken(error, f"renew the heartbeat of {rollout.service}"))
 
 
 def _share(rollout_id: RolloutId) -> float:

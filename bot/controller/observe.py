@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 
+from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.rollout import gates, trial
 from bot.rollout.errors import Fault
 from bot.rollout.figures import Figures, Judgement, Trial
 from bot.rollout.model import PodTemplate, Rollout, RolloutId
 from bot.rollout.sights import Sight
+
+MOST_READS = 64  # of one sweep, to find out which of its rollouts cannot be read
 
 Readings = Mapping[RolloutId, Figures | Fault]
 
@@ -46,10 +50,34 @@ def read(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Readings:
     return metrics.read(windows) if windows else {}
 
 
+def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Readings:
+    """As ``read``; where that breaks, the one it breaks on is found, and is the only one without figures."""
+    found: dict[RolloutId, Figures | Fault] = {}
+    waiting = [rollouts]
+    for tries in count(1):
+        if not waiting:
+            break
+        some = waiting.pop()
+        try:
+            with contained("read the figures"):
+                found |= read(some, metrics, now)
+        except Fault as fault:
+            if isinstance(fault, Broken) and len(some) > 1 and tries < MOST_READS:
+                middle = len(some) // 2
+                waiting += [some[:middle], some[middle:]]
+            else:
+                found |= {rollout.id: fault for rollout in some}
+    return found
+
+
 def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, Trial]:
     """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
     if reading is None:
         return trial.unread(rollout, now), rollout.trial
     if isinstance(reading, Fault):
         return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.trial
-    return trial.weigh(rollout, reading)
+    try:
+        with contained(f"judge {rollout.service}"):
+            return trial.weigh(rollout, reading)
+    except Broken as broken:
+        return gates.unavailable(now, broken.sentence), rollout.trial

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.controller.adoption import ANYTHING
+from bot.controller.edges import Broken
 from bot.controller.ports import Marks, Mesh, Pulse, Rescuer, Workloads
 from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
 from bot.rollout.errors import Contended, Fault
@@ -82,6 +83,10 @@ class Watchdog:
             except Fault as fault:
                 trouble = fault.sentence
                 self._witness.failed(place, fault)
+            except Exception as error:  # noqa: BLE001  # whatever it was, the other places are looked at
+                broken = Broken(error, f"look at VirtualService {'/'.join(place)}")
+                trouble = broken.sentence
+                self._witness.failed(place, broken)
         self.trouble = trouble
         self._witness.looked([heard.silence for heard in self._heard.values()])
 

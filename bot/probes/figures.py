@@ -40,6 +40,12 @@ class OwnMetrics:
 
     def _make_process_metrics(self) -> None:
         self._ticks = Counter("canary_bot_ticks_total", "Looks at all rollouts", registry=self.registry)
+        self._looks_failed = Counter(
+            "canary_bot_looks_failed_total",
+            "Failures met while looking at one rollout, by the system that failed or the kind of the bot's own error",
+            ["cause"],
+            registry=self.registry,
+        )
         self._tick_seconds = Histogram(
             "canary_bot_tick_seconds", "How long a look takes", buckets=_TICK_BUCKETS, registry=self.registry
         )
@@ -66,6 +72,10 @@ class OwnMetrics:
         self._ticks.inc()
         self._tick_seconds.observe(seconds)
         self._tick_lag.set(lag)
+
+    def look_failed(self, cause: str) -> None:
+        """One look met a failure; ``cause`` is a system or the name of an error of ours."""
+        self._looks_failed.labels(cause).inc()
 
     def verdict(self, verdict: str) -> None:
         """One judgement."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.adapters.routes.shape import misshapen
 from bot.rollout.errors import Refusal
 from bot.rollout.model import Target
 
@@ -83,7 +84,14 @@ def has_users(entry: Mapping[str, Any], route: HttpRoute) -> bool:
 
 
 def foreign_http(vs: VirtualService) -> list[HttpRoute]:
-    """The http routes that we did not insert ourselves."""
+    """The http routes that we did not insert ourselves.
+
+    Raises:
+        Refusal: the object is not one that its API describes, so nothing about it can be told.
+    """
+    wrong = misshapen(vs)
+    if wrong:
+        raise Refusal(f"{title(vs)} {wrong}.")
     return [route for route in vs["spec"].get("http") or [] if not is_inserted(route)]
 
 
