@@ -26,6 +26,7 @@ from sandbox.ports import free_port
 from sandbox.processes import Program, answers
 from sandbox.prometheus import Prometheus
 from sandbox.redis import Redis
+from sandbox.slack.scopes import MANIFEST
 from sandbox.slack.server import Slack
 
 USERS_PER_SECOND = 40.0
@@ -53,7 +54,7 @@ class World:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.kube = KubeApi(start_seconds=POD_SECONDS)
-        self.slack = Slack(port=slack_port)
+        self.slack = Slack(port=slack_port, scopes=MANIFEST)
         self.redis = Redis(directory / "redis")
         targets = directory / "targets.json"
         self.mesh = Mesh(self.kube.store, directory / "mesh", targets=targets)

@@ -31,7 +31,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel, or a direct conversation with the app (``is_im``)."""
+    """A channel, or a direct conversation with the app (``is_im``); in a ``restricted`` one only admins may post."""
 
     id: str
     name: str
@@ -39,6 +39,9 @@ class Channel:
     topic: str = ""
     is_im: bool = False
     is_archived: bool = False
+    is_private: bool = False
+    restricted: bool = False
+    previous_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ class UserGroup:
     handle: str
     name: str
     members: tuple[str, ...]
+    disabled_at: int = 0  # seconds since the epoch; 0: it is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

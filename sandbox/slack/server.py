@@ -13,6 +13,7 @@ from sandbox.slack.delivery import People
 from sandbox.slack.faults import Faults
 from sandbox.slack.model import Delivery, Message, View
 from sandbox.slack.payloads import Payloads
+from sandbox.slack.scopes import EVERYTHING
 from sandbox.slack.socket_mode import Sockets
 from sandbox.slack.tickets import Tickets
 from sandbox.slack.web_page import SidePanel, WebPage
@@ -33,7 +34,7 @@ class Slack:
     app_token = "xapp-1-A0CANARY01-0-sandbox"
     signing_secret = "5a1d0c0de5a1d0c0de5a1d0c0de5a1d0"
 
-    def __init__(self, *, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(self, *, port: int = 0, host: str = "127.0.0.1", scopes: frozenset[str] = EVERYTHING) -> None:
         self.workspace = Workspace()
         self.faults = Faults()
         self._tickets = Tickets(self.workspace.clock)
@@ -46,6 +47,7 @@ class Slack:
             self._sockets,
             bot_token=self.bot_token,
             app_token=self.app_token,
+            scopes=scopes,
         )
         self._panel = SidePanel()
         self._application = web.Application(client_max_size=MOST_UPLOADED)
@@ -63,6 +65,15 @@ class Slack:
     def wire(self) -> Wire:
         """Where every Web API call is announced."""
         return self._api.wire
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the bot's token may do."""
+        return self._api.scopes
+
+    @scopes.setter
+    def scopes(self, scopes: frozenset[str]) -> None:
+        self._api.scopes = scopes
 
     @property
     def calls(self) -> tuple[ApiCall, ...]:

@@ -19,6 +19,7 @@ from sandbox.slack.faults import Failure, Faults
 from sandbox.slack.methods import chat, files, people, views
 from sandbox.slack.methods.call import Answer, Call, Method, SlackError, accepted_blocks
 from sandbox.slack.model import BOT_USER, Message
+from sandbox.slack.scopes import lacking
 from sandbox.slack.socket_mode import Sockets
 from sandbox.slack.tickets import ResponseTicket, Tickets
 from sandbox.slack.workspace import Workspace
@@ -50,8 +51,10 @@ class WebApi:
         *,
         bot_token: str,
         app_token: str,
+        scopes: frozenset[str],
     ) -> None:
         self.calls: list[ApiCall] = []
+        self.scopes = scopes  # of the bot's token
         self.wire = Wire()
         self._workspace = workspace
         self._tickets = tickets
@@ -82,14 +85,21 @@ class WebApi:
         self.calls.append(ApiCall(method=method, args=args, ok=bool(answer.get("ok")), at=time.monotonic()))
         trouble = self.wire.hear(heard, Moment.AFTER)
         await asyncio.sleep(self._faults.delay(method) + (trouble.seconds if trouble else 0.0))
-        return Cut() if trouble and trouble.cut else _http_answer(answer, failure)
+        if trouble and trouble.cut:
+            return Cut()
+        shown = _http_answer(answer, failure)
+        shown.headers["X-OAuth-Scopes"] = ",".join(sorted(self.scopes))
+        return shown
 
     def _answer(self, method: str, args: dict[str, Any], base_url: str) -> Answer:
         try:
             self._check(method, str(args.get("token") or ""))
+            self._check_scope(method, args)
             if method == "apps.connections.open":
                 return {"ok": True, "url": self._sockets.new_url(base_url)}
-            call = Call(workspace=self._workspace, tickets=self._tickets, base_url=base_url, args=args)
+            call = Call(
+                workspace=self._workspace, tickets=self._tickets, base_url=base_url, args=args, scopes=self.scopes
+            )
             return {"ok": True, **METHODS[method](call)}
         except SlackError as error:
             return error.answer()
@@ -106,6 +116,11 @@ class WebApi:
         needed = self._app_token if method == "apps.connections.open" else self._bot_token
         if token != needed:
             raise SlackError("not_allowed_token_type")
+
+    def _check_scope(self, method: str, args: dict[str, Any]) -> None:
+        scope = lacking(method, args, self.scopes)
+        if scope is not None:
+            raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))
 
     async def _upload(self, request: web.Request) -> web.Response:
         file = self._workspace.files.get(request.match_info["file"])

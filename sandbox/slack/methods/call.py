@@ -18,14 +18,15 @@ Answer = dict[str, Any]
 class SlackError(Exception):
     """``{"ok": false}`` with one of Slack's error names, and details where Slack gives some."""
 
-    def __init__(self, error: str, *details: str) -> None:
+    def __init__(self, error: str, *details: str, **more: str) -> None:
         super().__init__(error)
         self.error = error
         self.details = details
+        self.more = more
 
     def answer(self) -> Answer:
         """The body of the refusal."""
-        body: Answer = {"ok": False, "error": self.error}
+        body: Answer = {"ok": False, "error": self.error, **self.more}
         if self.details:
             messages = [f"[ERROR] {detail}" for detail in self.details]
             body |= {"errors": list(self.details), "response_metadata": {"messages": messages}}
@@ -40,6 +41,7 @@ class Call:
     tickets: Tickets
     base_url: str
     args: dict[str, Any] = field(default_factory=dict)
+    scopes: frozenset[str] = frozenset()
 
     def text(self, name: str, default: str = "") -> str:
         """An argument as text."""
@@ -68,19 +70,24 @@ class Call:
             raise SlackError("invalid_arguments", f"{name} is not JSON: {error}") from error
 
     def channel(self, name: str = "channel") -> Channel:
-        """The channel an argument names."""
+        """The channel an argument names; a private one is there only for whoever is in it."""
         try:
-            return self.workspace.channel(self.needed(name, "channel_not_found"))
+            channel = self.workspace.channel(self.needed(name, "channel_not_found"))
         except LookupError as error:
             raise SlackError("channel_not_found") from error
+        if channel.is_private and BOT_USER not in channel.members:
+            raise SlackError("channel_not_found")
+        return channel
 
     def channel_to_write(self) -> Channel:
         """The channel, if the app may write there."""
         channel = self.channel()
         if channel.is_archived:
             raise SlackError("is_archived")
-        if BOT_USER not in channel.members:
+        if BOT_USER not in channel.members and "chat:write.public" not in self.scopes:
             raise SlackError("not_in_channel")
+        if channel.restricted:
+            raise SlackError("restricted_action")
         return channel
 
     def user(self, name: str = "user") -> User:
@@ -92,7 +99,10 @@ class Call:
 
     def own_message(self, error: str) -> Message:
         """The app's own message at ``channel`` and ``ts``."""
-        message = self.workspace.message(self.channel().id, self.text("ts"))
+        channel = self.channel()
+        if channel.is_archived:
+            raise SlackError("is_archived")
+        message = self.workspace.message(channel.id, self.text("ts"))
         if message is None:
             raise SlackError("message_not_found")
         if message.user != BOT_USER:

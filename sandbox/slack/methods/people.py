@@ -1,4 +1,4 @@
-"""Who and where: auth.*, users.*, usergroups.*, conversations.*, bots.info, team.info. Lists come in one page."""
+"""Who and where: auth.*, users.*, usergroups.*, conversations.*, bots.info, team.info."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sandbox.slack.methods.call import Answer, Call, Method, SlackError
 from sandbox.slack.model import APP_ID, BOT_ID, BOT_USER, TEAM_DOMAIN, TEAM_ID, UserGroup
 from sandbox.slack.wire import channel_json, user_json
 
+MOST_CHANNELS = 999  # in one page
 LAST_PAGE = {"response_metadata": {"next_cursor": ""}}
 
 
@@ -52,25 +53,44 @@ def users_list(call: Call) -> Answer:
 
 
 def usergroups_list(call: Call) -> Answer:
-    """usergroups.list."""
+    """usergroups.list: disabled ones only on request."""
     everyone = call.flag("include_users")
-    return {"usergroups": [_group_json(group, with_users=everyone) for group in call.workspace.usergroups.values()]}
+    groups = [one for one in call.workspace.usergroups.values() if call.flag("include_disabled") or not one.disabled_at]
+    return {"usergroups": [_group_json(group, with_users=everyone) for group in groups]}
 
 
 def usergroups_users(call: Call) -> Answer:
     """usergroups.users.list: ids only."""
     group = call.workspace.usergroups.get(call.text("usergroup"))
-    if group is None:
+    if group is None or (group.disabled_at and not call.flag("include_disabled")):
         raise SlackError("no_such_subteam")
     return {"users": list(group.members)}
 
 
 def conversations_list(call: Call) -> Answer:
-    """conversations.list: the channels."""
-    channels = [channel for channel in call.workspace.channels.values() if not channel.is_im]
-    if call.flag("exclude_archived"):
-        channels = [channel for channel in channels if not channel.is_archived]
-    return {"channels": [channel_json(channel) for channel in channels], **LAST_PAGE}
+    """conversations.list: the public channels, and private ones that the app is in, as far as they are asked for."""
+    return _channels(call, own=False)
+
+
+def users_conversations(call: Call) -> Answer:
+    """users.conversations: those of them that the app is in."""
+    return _channels(call, own=True)
+
+
+def _channels(call: Call, *, own: bool) -> Answer:
+    kinds = {kind.strip() for kind in call.text("types", "public_channel").split(",")}
+    found = [
+        channel
+        for channel in call.workspace.channels.values()
+        if not channel.is_im
+        and ("private_channel" if channel.is_private else "public_channel") in kinds
+        and (BOT_USER in channel.members or not (own or channel.is_private))
+        and not (channel.is_archived and call.flag("exclude_archived"))
+    ]
+    start, size = int(call.text("cursor", "0") or 0), min(int(call.text("limit", "100") or 100), MOST_CHANNELS)
+    cursor = str(start + size) if start + size < len(found) else ""
+    page = [channel_json(channel) for channel in found[start : start + size]]
+    return {"channels": page, "response_metadata": {"next_cursor": cursor}}
 
 
 def conversations_info(call: Call) -> Answer:
@@ -104,7 +124,7 @@ def _group_json(group: UserGroup, *, with_users: bool) -> Answer:
         "is_usergroup": True,
         "handle": group.handle,
         "name": group.name,
-        "date_delete": 0,
+        "date_delete": group.disabled_at,
         "user_count": len(group.members),
     }
     return body | {"users": list(group.members)} if with_users else body
@@ -119,6 +139,7 @@ METHODS: dict[str, Method] = {
     "users.list": users_list,
     "usergroups.list": usergroups_list,
     "usergroups.users.list": usergroups_users,
+    "users.conversations": users_conversations,
     "conversations.list": conversations_list,
     "conversations.info": conversations_info,
     "conversations.members": conversations_members,
