@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry
 from slack_bolt import App
+from slack_sdk import WebClient
 
 from bot.adapters import redis_link
 from bot.adapters.clock import SystemClock, stopwatch
@@ -40,7 +41,7 @@ from bot.controller.controller import Controller, Watch
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
 from bot.controller.leadership import LeadersStore
-from bot.controller.ports import Ports
+from bot.controller.ports import NoRooms, Ports
 from bot.controller.rounds import Rounds
 from bot.probes import Asking, OwnMetrics, Probes
 from bot.probes.telling import Telling
@@ -52,15 +53,18 @@ from bot.settings.env import PrometheusSettings, Settings, SlackSettings
 from bot.settings.services import Catalogue, read_services
 from bot.slack.app import build_app, web_client
 from bot.slack.approvers import Approvers
+from bot.slack.audience import Audience
 from bot.slack.channel import Channel
 from bot.slack.connection import Connection, HttpMode, SocketMode
 from bot.slack.courier import Courier
+from bot.slack.rooms import Rooms
 from bot.slack.visitor import Repeats
 
 LOOKS_AT_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
 COURIER_SECONDS = 1.0
 REINDEX_SECONDS = 60.0
 ADOPT_SECONDS = 5.0
+AUDIENCE_SECONDS = 60.0  # between two looks at channels and user groups, by every replica: for people, not for rollouts
 BEATING_THREADS = 4
 DRAIN_SECONDS = 10.0
 # Without Prometheus nothing is judged and every rollout holds, told on its card. People are served all the same, and
@@ -83,6 +87,8 @@ class Outside:
     lease: RedisLease
     repeats: RedisRepeats
     metrics: PrometheusMetrics
+    slack: WebClient | None  # and its channels; None where nothing of Slack is set
+    rooms: Rooms | None
 
 
 def connect(settings: Settings, *, watching: bool = False) -> Outside:
@@ -98,6 +104,8 @@ def connect(settings: Settings, *, watching: bool = False) -> Outside:
     metrics = prometheus(settings.prometheus)
     link = redis_link.connect(settings.redis_url.reveal())
     store = RedisStore(link)
+    slack = web_client(settings.slack.bot_token.reveal(), settings.slack.api_url) if settings.slack else None
+    rooms = Rooms(slack, time.monotonic) if slack is not None else None
     ports = Ports(
         store=store,
         freezes=RedisFreezes(link),
@@ -106,6 +114,7 @@ def connect(settings: Settings, *, watching: bool = False) -> Outside:
         surveyor=KubeSurveyor(kube),
         metrics=metrics,
         clock=clock,
+        rooms=rooms or NoRooms(),
     )
     return Outside(
         catalogue=catalogue,
@@ -117,6 +126,8 @@ def connect(settings: Settings, *, watching: bool = False) -> Outside:
         lease=RedisLease(link, new_replica(), seconds=settings.lease_seconds),
         repeats=RedisRepeats(link),
         metrics=metrics,
+        slack=slack,
+        rooms=rooms,
     )
 
 
@@ -201,7 +212,8 @@ class Bot:
         )
         self._leader = self._controller.under(LeadersStore(outside.store, outside.lease))
         adoption = make_adoption(outside, self._leader, settings.dead_man_seconds)
-        client = web_client(slack.bot_token.reveal(), slack.api_url)
+        client = outside.slack or web_client(slack.bot_token.reveal(), slack.api_url)
+        rooms = outside.rooms or Rooms(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
         self._courier = Courier(
             outbox=outside.outbox,
@@ -209,6 +221,8 @@ class Bot:
             channel=Channel(client, outside.ports.clock),
             clock=outside.ports.clock,
             mentions=approvers.mentions,
+            people=approvers.people,
+            rooms=rooms,
             leads=self._leads,
         )
         app = build_app(
@@ -220,6 +234,7 @@ class Bot:
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
             repeats=Repeats(outside.repeats.is_new),
         )
+        self._audience = Audience(self._controller.services(), rooms, approvers)
         self._connection = connection(app, slack)
         self._rounds = Rounds(settings.tick_seconds)
         self._phases: dict[str, str] = {}  # of the live rollout of each service, as it was last seen
@@ -231,6 +246,7 @@ class Bot:
                 # A lost index would hide live rollouts and letters; the services' own keys bring it back.
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(outside.store.reindex)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.look)),
+                Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.look),
             ]
         )
         self._probes = Probes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from bot import bootstrap
 from bot.rollout.errors import CanaryError, Fault, Refusal
 from bot.rollout.preflight.objects import service_name, service_namespace
 from bot.settings.env import Settings, SlackSettings, SocketMode
+from bot.slack.approvers import Approvers
+from bot.slack.audience import Audience
+from bot.slack.codes import NO_SCOPE, ORG_WIDE, SCOPES, granted, remedy
+from bot.slack.rooms import Rooms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,10 @@ def check(settings: Settings) -> Iterator[Line]:
     yield reached
     if reached.ok:
         yield from _services(outside)
-    yield _slack(settings)
+    reached = _slack(settings)
+    yield reached
+    if reached.ok and outside.slack is not None and outside.rooms is not None:
+        yield from _audience(outside, outside.slack, outside.rooms)
 
 
 def _ask(part: str, ask: Callable[[], object], fine: str, remedy: str) -> Line:
@@ -85,6 +93,16 @@ def _services(outside: bootstrap.Outside) -> Iterator[Line]:
             yield Line(ok=True, part=name, sentence=f"every object is there (namespace {service.namespace})")
 
 
+def _audience(outside: bootstrap.Outside, slack: WebClient, rooms: Rooms) -> Iterator[Line]:
+    """Whether each service's channel is open, and whether its approvers are people and groups that Slack knows."""
+    services = [outside.catalogue.get(name) for name in outside.catalogue.names]
+    for service, wrong, unknown in Audience(services, rooms, Approvers(slack, time.monotonic)).findings():
+        told = [*wrong, *(f"Slack {fault.sentence}" for fault in unknown)]
+        approvers = ", ".join(service.approvals.approvers) or "any member of the workspace"
+        fine = f"{service.channel} is open to the bot; approvers: {approvers}"
+        yield Line(ok=not told, part=service.name, sentence=" ".join(told) or fine)
+
+
 def _slack(settings: Settings) -> Line:
     try:
         slack = settings.require_slack()
@@ -99,6 +117,11 @@ def _slack(settings: Settings) -> Line:
         return Line(ok=False, part="slack", sentence=_slack_remedy(str(error.response.get("error")), slack))
     except OSError:
         return Line(ok=False, part="slack", sentence="cannot be reached. Check the network and SLACK_API_URL.")
+    lacking = sorted(SCOPES - (granted(identity) or SCOPES))
+    if lacking:
+        return Line(ok=False, part="slack", sentence=remedy(NO_SCOPE, ", ".join(lacking)))
+    if identity.get("is_enterprise_install"):
+        return Line(ok=False, part="slack", sentence=ORG_WIDE)
     mode = "Socket Mode" if isinstance(slack.mode, SocketMode) else f"HTTP mode on port {slack.mode.port}"
     return Line(ok=True, part="slack", sentence=f"{identity.get('user')} in {identity.get('team')}, {mode}")
 

@@ -20,7 +20,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot.rollout.errors import Refusal
+from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import UserId
 from bot.rollout.service import ApprovalRule
 from bot.slack.codes import ORG_WIDE, answer_code, needed_scope, pages, remedy
@@ -50,10 +50,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A user group as Slack lists it."""
+    """A user group as Slack lists it. ``people`` None: Slack did not count them."""
 
     id: str
     disabled: bool
+    people: int | None
 
 
 class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this module
@@ -144,16 +145,25 @@ class Approvers:
         return tuple(dict.fromkeys(found))
 
     def wrong(self, name: str) -> str | None:
-        """What is wrong with a name among the approvers, with what to do; None when it stands for somebody."""
+        """What is wrong with a name among the approvers, with what to do; None when it stands for somebody.
+
+        Raises:
+            Fault: Slack does not say.
+        """
         if _USER.fullmatch(name):
             return None
         try:
-            members = self._members_of(name)
+            group = self._listed().get(name if _GROUP.fullmatch(name) else _key(name))
+            if group is None or group.disabled:
+                return _unknown(name) if group is None else _disabled_group(name)
+            count = len(self._members_of(name)) if group.people is None else group.people
         except Unanswered as doubt:
-            return f"Slack does not say who is in {name}. {doubt.remedy or 'Try again in a moment.'}"
+            raise Fault(
+                "Slack", f"does not say who is in {name}. {doubt.remedy or 'Try again in a moment.'}"
+            ) from doubt
         except Nobody as nobody:
             return nobody.sentence
-        return None if members else f"The user group {name} is empty: add people to it in Slack."
+        return None if count else f"The user group {name} is empty: add people to it in Slack."
 
     def forget(self) -> None:
         """Slack said that groups have changed."""
@@ -194,28 +204,29 @@ class Approvers:
         """The id of a group that is there and not disabled. People write handles as they like: case is no matter."""
         if _GROUP.fullmatch(name):
             return name
-        group = self._by_handle().get(name.removeprefix("@").casefold())
-        if group is None:
-            raise Nobody(_unknown(name))
-        if group.disabled:
-            raise Nobody(f"The user group {name} is disabled: enable it in Slack, or name another in services.yaml.")
+        group = self._listed().get(_key(name))
+        if group is None or group.disabled:
+            raise Nobody(_unknown(name) if group is None else _disabled_group(name))
         return group.id
 
-    def _by_handle(self) -> dict[str, Group]:
-        """Every group by its handle. What is known is used on while Slack does not answer: ids never change."""
+    def _listed(self) -> dict[str, Group]:
+        """Every group by its handle and by its id. What is known is used on while Slack does not answer."""
         with self._lock:
             known, at = self._handles, self._handles_at
         if at is not None and self._monotonic() - at < HANDLES_FOR:
             return known
         try:
-            answers = self._all(lambda cursor: self._client.usergroups_list(include_disabled=True, **_at(cursor)))
+            answers = self._all(
+                lambda cursor: self._client.usergroups_list(include_disabled=True, include_count=True, **_at(cursor))
+            )
         except Unanswered:
             if known:
                 return known
             raise
         listed = [group for answer in answers for group in answer.get("usergroups") or ()]
         # A disabled group may have had the handle of one that is alive.
-        found = {_handle(one): Group(id=str(one["id"]), disabled=_disabled(one)) for one in sorted(listed, key=_alive)}
+        groups = {str(one.get("handle", "")).casefold(): _group_of(one) for one in sorted(listed, key=_is_alive)}
+        found = {**groups, **{str(one["id"]): _group_of(one) for one in listed}}
         with self._lock:
             self._handles, self._handles_at = found, self._monotonic()
         return found
@@ -228,16 +239,25 @@ def _at(cursor: str) -> dict[str, Any]:
     return {"cursor": cursor} if cursor else {}
 
 
-def _handle(group: dict[str, Any]) -> str:
-    return str(group.get("handle", "")).casefold()
+def _key(name: str) -> str:
+    return name.removeprefix("@").casefold()
 
 
-def _disabled(group: dict[str, Any]) -> bool:
-    return bool(group.get("date_delete"))
+def _group_of(listed: dict[str, Any]) -> Group:
+    count = str(listed.get("user_count", ""))
+    return Group(
+        id=str(listed["id"]),
+        disabled=bool(listed.get("date_delete")),
+        people=int(count) if count.isdigit() else None,
+    )
 
 
-def _alive(group: dict[str, Any]) -> bool:
-    return not _disabled(group)
+def _is_alive(listed: dict[str, Any]) -> bool:
+    return not listed.get("date_delete")
+
+
+def _disabled_group(name: str) -> str:
+    return f"The user group {name} is disabled: enable it in Slack, or name another in services.yaml."
 
 
 def _unknown(name: str) -> str:

@@ -11,6 +11,8 @@ from slack_sdk.web import SlackResponse
 
 PAGES = 20  # of a list, at the most: a workspace may have tens of thousands of channels
 
+# What the bot asks of Slack beside its own commands and mentions; deploy/slack-manifest.yaml grants it.
+SCOPES = frozenset({"channels:read", "chat:write", "groups:read", "usergroups:read"})
 _CODE = re.compile(r"[a-z_]{1,60}")
 NO_TOKEN = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
 RESTRICTED = "restricted_action"  # and words that begin with it: some people may post there
@@ -28,8 +30,8 @@ ORG_WIDE = (
 def remedy(code: str, scope: str = "") -> str:
     """What to do about it, as a sentence; "" where it is nothing of the app's set-up."""
     if code == NO_SCOPE:
-        lacking = f"the scope {scope}" if scope else "a scope"
-        return f"The app lacks {lacking}: add it under OAuth & Permissions and install the app again."
+        lacking = (f"the scopes {scope}" if "," in scope else f"the scope {scope}") if scope else "a scope"
+        return f"The app lacks {lacking}: add what is missing under OAuth & Permissions and install the app again."
     if code in NO_TOKEN:
         return f"Slack does not accept the bot's token ({code}): copy SLACK_BOT_TOKEN anew from the app's page."
     if code in _ORG_WIDE:

@@ -24,6 +24,7 @@ from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted
 
 A_PAGE = 999  # channels, the most that Slack gives at once
 PATIENCE = 8.0  # seconds that one look may take before it is given up: somebody waits for the answer
+UNHURRIED = 60.0  # the same where nobody does
 SAID_FOR = 600.0  # seconds that the answer to a post is believed where no list tells as much
 WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
 
@@ -51,8 +52,8 @@ class Rooms:
         return self._closed(channel, self._look())
 
     def each(self, channels: Iterable[str]) -> Iterator[tuple[str, str | Fault | None]]:
-        """The same of many channels, for the price of one look."""
-        look = self._look()
+        """The same of many channels, for the price of one look. Nobody waits for it."""
+        look = self._look(UNHURRIED)
         for channel in dict.fromkeys(channels):
             try:
                 yield channel, self._closed(channel, look)
@@ -86,8 +87,8 @@ class Rooms:
                 )
         return remedy(code) or f"Slack lets me post nothing in {channel} ({code})."
 
-    def _look(self) -> _Look:
-        return _Look(client=self._client, monotonic=self._monotonic, began=self._monotonic())
+    def _look(self, patience: float = PATIENCE) -> _Look:
+        return _Look(client=self._client, monotonic=self._monotonic, until=self._monotonic() + patience)
 
     def _closed(self, channel: str, look: _Look) -> str | None:
         with self._lock:
@@ -155,9 +156,10 @@ class _Look:
 
     client: WebClient
     monotonic: Callable[[], float]
-    began: float
+    until: float
     granted: frozenset[str] | None = None
     gap: str = ""
+    _failure: Exception | None = field(default=None, init=False)
     _own: list[Room] | None = field(default=None, init=False)
     _public: list[Room] | None = field(default=None, init=False)
 
@@ -175,15 +177,21 @@ class _Look:
 
     def _of_the_bot(self) -> list[Room]:
         """Those it is in. Without the scope for private ones, one that is not found may be such a one."""
+        if self._failure is not None:
+            raise self._failure
         if self._own is None:
             ask = self.client.users_conversations
             try:
                 self._own = self._listed(ask, "public_channel,private_channel")
             except _Refused as refused:
                 if refused.code != NO_SCOPE:
+                    self._failure = refused
                     raise
                 self._own = self._listed(ask, "public_channel")
                 self.gap = remedy(NO_SCOPE, refused.scope)
+            except Fault as fault:
+                self._failure = fault
+                raise
         return self._own
 
     def _everybodys(self) -> list[Room]:
@@ -207,7 +215,7 @@ class _Look:
         for page in pages(ask):
             found += page["channels"]
         if (page.get("response_metadata") or {}).get("next_cursor"):
-            self.gap = self.gap or "it lists more channels than I read."
+            raise Fault("Slack", "lists more channels than I read.")
         return found
 
     def _by_id(self, channel: str) -> Room | None:
@@ -220,7 +228,7 @@ class _Look:
         return room
 
     def _asked(self, call: Callable[[], SlackResponse]) -> dict[str, Any]:
-        if self.monotonic() - self.began > PATIENCE:
+        if self.monotonic() > self.until:
             raise Fault("Slack", "is slow to list its channels.")
         try:
             answer = call()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rollout.errors import Refusal
+from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import UserId
 from bot.rollout.service import ApprovalRule
 from bot.slack.approvers import Approvers, Person
@@ -162,7 +162,11 @@ def test_a_handle_that_was_given_to_another_group_is_that_groups_after_a_minute(
 @pytest.mark.parametrize(
     ("error", "needed", "said"),
     [
-        ("missing_scope", "usergroups:read", "The app lacks the scope usergroups:read: add it under OAuth"),
+        (
+            "missing_scope",
+            "usergroups:read",
+            "The app lacks the scope usergroups:read: add what is missing under OAuth",
+        ),
         ("missing_argument", "", "The app is installed for the whole organisation"),
         ("org_login_required", "", "install it into that workspace itself"),
         ("plan_upgrade_required", "", "name people by their ids in `approvers` instead"),
@@ -197,6 +201,23 @@ def test_what_is_wrong_with_a_name_can_be_asked_before_anybody_is_refused(
         "The user group @release-managers is empty: add people to it in Slack."
     )
     assert "Slack knows no user group @nobody" in str(approvers.wrong("@nobody"))
+    slack.groups = [
+        {"id": "S0RETIRED", "handle": "Retired", "date_delete": 1, "user_count": 3},
+        {"id": "S0EMPTY", "handle": "empty", "date_delete": 0, "user_count": 0},
+    ]
+    approvers.forget()
+    slack.forget()
+    assert "@retired is disabled" in str(approvers.wrong("@retired"))
+    assert "S0RETIRED is disabled" in str(approvers.wrong("S0RETIRED"))
+    assert "The user group @empty is empty" in str(approvers.wrong("@empty"))
+    assert [method for method, _ in slack.calls] == ["usergroups.list"]  # however many groups there are
+
+
+def test_of_a_name_that_slack_does_not_tell_about_nothing_is_said(approvers: Approvers, slack: FakeSlack) -> None:
+    slack.fail("usergroups.list", "missing_scope", needed="usergroups:read")
+
+    with pytest.raises(Fault, match="The app lacks the scope usergroups:read"):
+        approvers.wrong("@release-managers")
 
 
 def test_the_people_behind_the_names_are_found_as_far_as_slack_tells_them(

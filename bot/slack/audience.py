@@ -1,0 +1,60 @@
+"""Whether anybody would be told of a service's rollouts, and could approve them: its channel, its approvers' groups.
+
+Found out before somebody needs it, by ``canary-bot check`` and once a minute for readiness. What Slack does not say at
+the moment is no finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import structlog
+
+from bot.rollout.errors import Fault
+from bot.rollout.service import Service
+from bot.slack.approvers import Approvers
+from bot.slack.rooms import Rooms
+
+MOST_TOLD = 5  # services in one sentence
+
+log = structlog.get_logger(__name__)
+
+
+class Audience:
+    """The channels and approvers of all services."""
+
+    def __init__(self, services: Sequence[Service], rooms: Rooms, approvers: Approvers) -> None:
+        self._services = services
+        self._rooms = rooms
+        self._approvers = approvers
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def findings(self) -> Iterator[tuple[Service, list[str], list[Fault]]]:
+        """What is wrong with each service's channel and approvers, and what Slack does not say of them now."""
+        channels = dict(self._rooms.each(service.channel for service in self._services))
+        names = {name for service in self._services for name in service.approvals.approvers}
+        groups = {name: self._group(name) for name in sorted(names)}
+        for service in self._services:
+            asked = [channels[service.channel], *(groups[name] for name in service.approvals.approvers)]
+            wrong = [one for one in asked if isinstance(one, str)]
+            yield service, wrong, [one for one in asked if isinstance(one, Fault)]
+
+    def look(self) -> None:
+        """Find out, and remember it for ``trouble``; to be called about once a minute."""
+        found = {service.name: tuple(wrong) for service, wrong, _ in self.findings()}
+        for name, wrong in found.items():
+            if wrong and wrong != self._found.get(name):
+                log.warning("slack.nobody_told", service=name, reasons=wrong)
+        self._found = found
+
+    def trouble(self) -> str | None:
+        """What the last look has found, as one text; None when nothing. Asks nobody."""
+        told = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
+        more = [f"and {len(told) - MOST_TOLD} more services"] if len(told) > MOST_TOLD else []
+        return "; ".join([*told[:MOST_TOLD], *more]) or None
+
+    def _group(self, name: str) -> str | Fault | None:
+        try:
+            return self._approvers.wrong(name)
+        except Fault as fault:
+            return fault

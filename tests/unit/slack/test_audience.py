@@ -1,0 +1,68 @@
+"""Channels and groups that are wrong are found before anybody needs them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.rollout.service import ApprovalRule, Service
+from bot.slack.approvers import Approvers
+from bot.slack.audience import Audience
+from bot.slack.rooms import Rooms
+from tests.builders import MAYA, OMAR, a_service
+from tests.fakes.clock import FakeClock
+from tests.fakes.slack_client import FakeSlack
+
+
+def a_team(name: str, channel: str = "#releases", *approvers: str) -> Service:
+    return a_service(name=name, channel=channel, approvals=ApprovalRule(approvers=approvers))
+
+
+def an_audience(slack: FakeSlack, *services: Service) -> Audience:
+    clock = FakeClock()
+    return Audience(services, Rooms(slack.client, clock.now), Approvers(slack.client, clock.now))
+
+
+def test_each_service_is_told_what_is_wrong_with_its_own(slack: FakeSlack) -> None:
+    slack.members = (MAYA, OMAR)
+    audience = an_audience(
+        slack, a_team("details", "#releases", "@release-managers", MAYA), a_team("reviews", "#ops", "@nobody", MAYA)
+    )
+    assert audience.trouble() is None
+
+    audience.look()
+
+    told = str(audience.trouble())
+    assert told.startswith("reviews: I see no channel #ops:")
+    assert "Slack knows no user group @nobody" in told
+    assert "details" not in told
+
+
+def test_what_slack_does_not_say_is_no_finding(slack: FakeSlack) -> None:
+    slack.down = True
+    audience = an_audience(slack, a_team("reviews", "#ops", "@nobody"))
+
+    audience.look()
+
+    assert audience.trouble() is None
+    assert [len(faults) for _, _, faults in audience.findings()] == [2]
+
+
+def test_a_thousand_services_cost_a_handful_of_calls_and_one_readable_line(slack: FakeSlack) -> None:
+    services = [a_team(f"s{number:03}", f"#c{number % 100}", "@release-managers") for number in range(1000)]
+    slack.members = (MAYA,)
+    audience = an_audience(slack, *services)
+
+    audience.look()
+
+    assert len(slack.calls) <= 5
+    assert str(audience.trouble()).endswith("; and 995 more services")
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_a_slack_in_trouble_is_asked_once_a_look(slack: FakeSlack, status: int) -> None:
+    slack.fail("users.conversations", status=status, retry_after=30, times=100)
+    audience = an_audience(slack, *(a_team(f"s{number}", f"#c{number}") for number in range(20)))
+
+    audience.look()
+
+    assert len(slack.said("users.conversations")) == 1
