@@ -96,7 +96,7 @@ class Channel:
         return CardRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
 
     def update_card(self, card: CardRef, message: Message) -> None:
-        """Edit the card; as often as you like, the last one wins."""
+        """Edit the card, or any message of ours; as often as you like, the last one wins."""
 
         def update(blocks: Sequence[Block]) -> SlackResponse:
             # Without blocks Slack would delete those it has, so the text is one.
@@ -117,9 +117,10 @@ class Channel:
             ),
         )
 
-    def post_direct(self, user: str, message: Message) -> None:
+    def post_direct(self, user: str, message: Message) -> CardRef:
         """To one person, in their conversation with the app: Slack opens it by their id, without a further scope."""
-        self._in_some_form(message, lambda blocks: self._post(channel=user, text=message.text, blocks=blocks))
+        answer = self._in_some_form(message, lambda blocks: self._post(channel=user, text=message.text, blocks=blocks))
+        return CardRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
 
     def ping(self) -> None:
         """Ask Slack something harmless.

@@ -20,7 +20,7 @@ import structlog
 
 from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
 from bot.rollout.errors import Fault
-from bot.rollout.model import Rollout
+from bot.rollout.model import Phase, Rollout
 from bot.rollout.service import ApprovalRule
 from bot.slack.blocks import Message
 from bot.slack.cards import card
@@ -208,6 +208,7 @@ class Courier:
         if rollout.channel in self._closed:
             self._meanwhile(where, letters, memory)
             return
+        self._direct.refresh(rollout, self._limits, self._steady())
         words = self._left(letters, memory)
         ref = (None if memory.card_is_gone else self._find_card(where, memory)) or self._post_card(rollout, memory)
         if ref is None:
@@ -391,12 +392,15 @@ class Courier:
     def _meanwhile(self, where: Where, letters: Sequence[Letter], memory: Memory) -> None:
         """While its channel is closed: people are told themselves, and the card waits where it is in nobody's way."""
         owed, now = self._direct.owed(letters), self._steady()
-        if owed:
-            rollout = self._store.load(*where)
+        rollout = self._store.load(*where) if owed or self._direct.has_shown(where[1]) else None
+        if rollout is not None and rollout.phase is Phase.REFUSED:
+            self._outbox.done(letters)  # whoever asked was answered, and nothing has changed
+            return
+        if rollout is not None:
+            self._direct.refresh(rollout, self._limits, now)
             code = self._closed[memory.channel][1]
             why = self._rooms.why(memory.channel, code) if self._rooms is not None else f"Slack says {code}."
-            if rollout is not None:
-                self._direct.tell(rollout, owed, why, self._limits, now)
+            self._direct.tell(rollout, owed, why, self._limits, now)
         self._wait_for_room(where, [letter for letter in letters if letter.entry is None], memory)
         self._drop_old(letters)
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.controller.ports import Letter
-from bot.rollout.model import Entry, Phase, Rollout
+from bot.controller.ports import CardRef, Letter
+from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.service import ApprovalRule
 from bot.slack import blocks as b
 from bot.slack import cards
-from bot.slack.blocks import Message
-from bot.slack.channel import Ambiguous, Channel, Limited, Refused, SlackFault, Unreachable
+from bot.slack.blocks import Element, Message
+from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, SlackFault, Unreachable
 from bot.slack.letters import is_question
 from bot.slack.limits import Limits
 from bot.slack.lines import LOUD, line
 
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
+REFRESH_EVERY = 10.0  # seconds between edits of one message
 TRIES = 3  # to tell one person one thing
 TOLD_BEFORE = 120.0  # seconds before this process began: what is older was told by the one before it
 
@@ -33,8 +35,23 @@ _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A message with buttons that one person has: what it said and why it came, its buttons, and since when."""
+
+    ref: CardRef
+    letter: Letter
+    why: str
+    message: Message
+    buttons: Sequence[Element]
+    at: float
+
+
 class Direct:
-    """One per courier. What it remembers is who is still to be told what; losing it says a letter once more at most."""
+    """One per courier. It remembers who is still to be told what, and where buttons were shown.
+
+    Losing that says a letter once more at most, and leaves buttons that are told to be old when they are pressed.
+    """
 
     def __init__(
         self,
@@ -51,6 +68,7 @@ class Direct:
         self._since = now() - TOLD_BEFORE
         self._left: dict[tuple[str, str], list[str]] = {}
         self._tries: Counter[tuple[str, str, str]] = Counter()
+        self._shown: dict[RolloutId, dict[str, Shown]] = {}
 
     def remember_only(self, letters: Iterable[Letter]) -> None:
         """Forget letters that are gone."""
@@ -81,7 +99,12 @@ class Direct:
                 if not limits.take_post(left[0], now):
                     return
                 try:
-                    self._channel.post_direct(left[0], self._message(rollout, letter, why))
+                    message = self._message(rollout, letter, why)
+                    ref = self._channel.post_direct(left[0], message)
+                    shown = Shown(
+                        ref=ref, letter=letter, why=why, message=message, buttons=cards.buttons(rollout), at=now
+                    )
+                    self._note_shown(left[0], shown, limits, now)
                 except Limited as limited:
                     limits.silence(limited.method, left[0], limited.seconds, now)
                     return
@@ -90,9 +113,50 @@ class Direct:
                         return
                 left.pop(0)
 
+    def has_shown(self, rollout_id: RolloutId) -> bool:
+        """Whether somebody has buttons of this rollout in front of them that may be old by now."""
+        return bool(self._shown.get(rollout_id))
+
+    def refresh(self, rollout: Rollout, limits: Limits, now: float) -> None:
+        """Show the buttons that count now where others were shown, as on the card in a channel.
+
+        Raises:
+            RetryLater: Slack itself is in trouble.
+        """
+        people = self._shown.get(rollout.id, {})
+        for user, one in list(people.items()):
+            if one.buttons == cards.buttons(rollout) or now - one.at < REFRESH_EVERY:
+                continue
+            if not limits.take_update(now):
+                return
+            if not self._edit(one, self._message(rollout, one.letter, one.why), limits, now):
+                del people[user]
+                continue
+            people[user] = replace(one, buttons=cards.buttons(rollout), at=now)
+        if rollout.ended or not people:
+            self._shown.pop(rollout.id, None)
+
+    def _note_shown(self, user: str, shown: Shown, limits: Limits, now: float) -> None:
+        """Only the newest message to a person has buttons."""
+        people = self._shown.setdefault(shown.letter.rollout_id, {})
+        before = people.get(user)
+        people[user] = shown
+        if before is not None and limits.take_update(now):
+            self._edit(before, _without_buttons(before.message), limits, now)
+
+    def _edit(self, one: Shown, message: Message, limits: Limits, now: float) -> bool:
+        """Whether it was edited. Buttons that stay where they are too old are told to be when they are pressed."""
+        try:
+            self._channel.update_card(one.ref, message)
+        except Limited as limited:
+            limits.silence(limited.method, one.ref.channel, limited.seconds, now)
+        except (Ambiguous, Refused, Unreachable, CardGone) as failure:
+            log.info("slack.old_buttons_left", rollout=one.letter.rollout_id, reason=failure.sentence)
+        else:
+            return True
+        return False
+
     def _to_tell(self, rollout: Rollout) -> list[str]:
-        if rollout.phase is Phase.REFUSED:  # whoever asked was answered, and nothing has changed
-            return []
         people = [who for who in (rollout.started_by, *self._people(rollout.approvals_rule)) if _USER.fullmatch(who)]
         people = list(dict.fromkeys(people))
         if len(people) > MOST:
@@ -122,3 +186,9 @@ class Direct:
         if not b.fits(whole) or not b.fits(plain):
             whole = plain = (*told.message.plain, b.actions(cards.buttons(rollout)), note)
         return Message(text=told.message.text, blocks=whole, plain=plain)
+
+
+def _without_buttons(message: Message) -> Message:
+    """What it said stays; what could be pressed goes."""
+    blocks, plain = (tuple(one for one in form if one["type"] != "actions") for form in (message.blocks, message.plain))
+    return Message(text=message.text, blocks=blocks, plain=plain)

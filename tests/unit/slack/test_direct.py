@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from bot.rollout import machine
 from bot.rollout.model import Approval, EntryKind, Rollout, RolloutId, UserId
 from bot.rollout.service import ApprovalRule
 from bot.slack import direct
 from bot.slack.channel import Channel
 from bot.slack.courier import Courier
 from bot.slack.rooms import Rooms
-from tests.builders import LENA, MAYA, OMAR
+from tests.builders import LENA, MAYA, OMAR, a_rollout
 from tests.fakes.slack_client import Arguments, FakeSlack
 from tests.unit.slack.test_courier import POST, UPDATE, Post
 
@@ -221,6 +222,50 @@ def test_the_next_leader_says_nothing_of_it_a_second_time(post: Direct) -> None:
     post.run(120)
 
     assert len(post.told(OMAR)) == 1
+
+
+def test_the_buttons_are_those_that_count_now(post: Direct) -> None:
+    rollout = post.begun(OMAR)
+    post.close()
+    asking = replace(rollout, asked_at=post.clock.now(), settled_at=post.clock.now())
+    rollout = post.happen(asking, "May users go to v2?", kind=EntryKind.ASK)
+    post.run(30)
+    assert [said for said in post.slack.said(UPDATE) if said["channel"] == OMAR] == []
+
+    rollout = post.happen(replace(rollout, evidence=rollout.evidence + 1), "figures", kind=EntryKind.SUMMARY)
+    post.run(30)
+    (edited,) = (said for said in post.slack.said(UPDATE) if said["channel"] == OMAR)
+    assert "canary_approve" in actions(edited)
+    assert "May users go to v2?" in str(edited["blocks"])
+    assert str(edited["blocks"]) != str(post.told(OMAR)[0]["blocks"])
+
+    post.happen(replace(rollout, asked_at=None), "Going on.", kind=EntryKind.STAGE)
+    post.run(30)
+    edited = [said for said in post.slack.said(UPDATE) if said["channel"] == OMAR][-1]
+    assert "canary_approve" not in actions(edited)
+
+
+def test_only_the_newest_message_to_a_person_has_buttons(post: Direct) -> None:
+    rollout = post.begun(OMAR)
+    post.close()
+    rollout = post.happen(rollout, "May users go to v2?", kind=EntryKind.ASK)
+    post.run(30)
+    post.happen(rollout, "Halted.", kind=EntryKind.HALTED)
+    post.run(30)
+
+    stripped = [said for said in post.slack.said(UPDATE) if said["channel"] == OMAR]
+    assert [actions(said) for said in stripped] == [[]]
+    assert "May users go to v2?" in str(stripped[0]["blocks"])
+
+
+def test_a_refused_start_is_nobodys_news(post: Direct) -> None:
+    refused, entries = machine.refuse(a_rollout(id=RolloutId("r-9")), ["It is frozen."], post.clock.now())
+    post.close()
+    post.store.create(refused, entries)
+    post.run(30)
+
+    assert {said["channel"] for said in post.slack.said(POST)} == {"#releases"}
+    assert post.store.pending() == []
 
 
 def test_an_approval_given_there_is_told_nobody_twice(post: Direct) -> None:
