@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TEAM_ID = "T0CANARY"
+ORG_ID = "E0CANARY"
 TEAM_DOMAIN = "canary"
 APP_ID = "A0CANARY01"
 BOT_ID = "B0CANARY01"

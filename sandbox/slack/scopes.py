@@ -39,6 +39,8 @@ _NEEDED = {
 }
 _LISTS = {"conversations.list", "users.conversations"}  # they need a scope for each type that is asked for
 _OF_TYPE = {"public_channel": "channels:read", "private_channel": "groups:read", "mpim": "mpim:read", "im": "im:read"}
+# A token of a whole organisation belongs to no workspace: these must be told which one is meant.
+OF_A_TEAM = frozenset({*_LISTS, "usergroups.list", "usergroups.users.list", "users.list"})
 # Every scope that a method here may need. That the app may post where it is not a member is none of them.
 EVERYTHING = MANIFEST | {*_NEEDED.values(), *_OF_TYPE.values()}
 

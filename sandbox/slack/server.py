@@ -76,6 +76,15 @@ class Slack:
         self._api.scopes = scopes
 
     @property
+    def org_wide(self) -> bool:
+        """Whether the app is installed for a whole organisation, and its token belongs to no workspace."""
+        return self._api.org_wide
+
+    @org_wide.setter
+    def org_wide(self, org_wide: bool) -> None:
+        self._api.org_wide = org_wide
+
+    @property
     def calls(self) -> tuple[ApiCall, ...]:
         """Every Web API call so far, as it was answered."""
         return tuple(self._api.calls)

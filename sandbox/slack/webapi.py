@@ -19,7 +19,7 @@ from sandbox.slack.faults import Failure, Faults
 from sandbox.slack.methods import chat, files, people, views
 from sandbox.slack.methods.call import Answer, Call, Method, SlackError, accepted_blocks
 from sandbox.slack.model import BOT_USER, Message
-from sandbox.slack.scopes import lacking
+from sandbox.slack.scopes import OF_A_TEAM, lacking
 from sandbox.slack.socket_mode import Sockets
 from sandbox.slack.tickets import ResponseTicket, Tickets
 from sandbox.slack.workspace import Workspace
@@ -55,6 +55,7 @@ class WebApi:
     ) -> None:
         self.calls: list[ApiCall] = []
         self.scopes = scopes  # of the bot's token
+        self.org_wide = False  # installed for a whole organisation (Enterprise Grid)
         self.wire = Wire()
         self._workspace = workspace
         self._tickets = tickets
@@ -98,7 +99,12 @@ class WebApi:
             if method == "apps.connections.open":
                 return {"ok": True, "url": self._sockets.new_url(base_url)}
             call = Call(
-                workspace=self._workspace, tickets=self._tickets, base_url=base_url, args=args, scopes=self.scopes
+                workspace=self._workspace,
+                tickets=self._tickets,
+                base_url=base_url,
+                args=args,
+                scopes=self.scopes,
+                org_wide=self.org_wide,
             )
             return {"ok": True, **METHODS[method](call)}
         except SlackError as error:
@@ -119,6 +125,8 @@ class WebApi:
 
     def _check_scope(self, method: str, args: dict[str, Any]) -> None:
         scope = lacking(method, args, self.scopes)
+        if self.org_wide and method in OF_A_TEAM and not args.get("team_id"):
+            raise SlackError("missing_argument")
         if scope is not None:
             raise SlackError("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))
 

@@ -137,3 +137,16 @@ def test_lists_come_in_pages(slack: Slack, client: WebClient) -> None:
     names = [channel["name"] for page in (first, rest) for channel in page["channels"]]
     assert len(names) == len(set(names)) == 6
     assert first.headers["X-OAuth-Scopes"].split(",") == sorted(MANIFEST)
+
+
+def test_a_token_of_a_whole_organisation_is_asked_which_workspace_it_means(
+    slack: Slack, client: WebClient, rooms: Rooms
+) -> None:
+    slack.org_wide = True
+
+    assert client.auth_test()["is_enterprise_install"]
+    assert client.usergroups_list(team_id=TEAM_ID)["ok"]
+    with pytest.raises(Fault, match="install it into that workspace itself"):
+        rooms.closed("#releases")
+    with pytest.raises(Fault, match="install it into that workspace itself"):
+        Approvers(client, time.monotonic).wrong("@release-managers")

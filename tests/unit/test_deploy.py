@@ -21,7 +21,6 @@ from bot.rollout.model import ALL_CANARY, HOME, Routes, Topology
 from bot.rollout.sights import Deed, Rescue
 from bot.settings.variables import VARIABLES
 from sandbox.kube import bookinfo
-from sandbox.slack.scopes import MANIFEST
 from tests.builders import a_rollout, a_target
 from tests.unit.cel import evaluate
 
@@ -455,10 +454,3 @@ def test_the_policy_stops_any_other_change_of_a_virtual_service(change: Callable
     change(after)
 
     assert len(objections("canary-bot-virtualservices", before, after)) == 1
-
-
-@pytest.mark.parametrize("manifest", ["slack-manifest.yaml", "slack-manifest-http.yaml"])
-def test_the_slack_app_asks_for_the_scopes_that_the_sandbox_grants(manifest: str) -> None:
-    (app,) = documents(manifest)
-
-    assert sorted(app["oauth_config"]["scopes"]["bot"]) == sorted(MANIFEST)

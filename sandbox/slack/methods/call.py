@@ -42,6 +42,7 @@ class Call:
     base_url: str
     args: dict[str, Any] = field(default_factory=dict)
     scopes: frozenset[str] = frozenset()
+    org_wide: bool = False
 
     def text(self, name: str, default: str = "") -> str:
         """An argument as text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.slack.methods.call import Answer, Call, Method, SlackError
-from sandbox.slack.model import APP_ID, BOT_ID, BOT_USER, TEAM_DOMAIN, TEAM_ID, UserGroup
+from sandbox.slack.model import APP_ID, BOT_ID, BOT_USER, ORG_ID, TEAM_DOMAIN, TEAM_ID, UserGroup
 from sandbox.slack.wire import channel_json, user_json
 
 MOST_CHANNELS = 999  # in one page
@@ -23,10 +23,10 @@ def auth_test(call: Call) -> Answer:
         "url": f"{call.base_url}/",
         "team": "Canary",
         "user": "canary",
-        "team_id": TEAM_ID,
+        "team_id": ORG_ID if call.org_wide else TEAM_ID,
         "user_id": BOT_USER,
         "bot_id": BOT_ID,
-        "is_enterprise_install": False,
+        "is_enterprise_install": call.org_wide,
     }
 
 
