@@ -26,7 +26,17 @@ CARD_EVENT = "canary_card"
 TOO_MANY_REQUESTS = 429
 
 _CARD_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
-_UNREACHABLE = frozenset({"channel_not_found", "not_in_channel", "is_archived", "no_permission", "user_not_in_channel"})
+_UNREACHABLE = frozenset(
+    {
+        "channel_not_found",
+        "not_in_channel",
+        "is_archived",
+        "is_inactive",  # the same, to an edit
+        "no_permission",
+        "user_not_in_channel",
+        *RESTRICTED,
+    }
+)
 _BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"})
 
 
@@ -184,7 +194,7 @@ def _meaning(method: str, error: SlackApiError) -> SlackFault:
         return BlocksRefused(f"Slack refuses the blocks ({code}).")
     if code in _CARD_GONE:
         return CardGone(f"The card is gone ({code}).")
-    if code in _UNREACHABLE or code.startswith(RESTRICTED):
+    if code in _UNREACHABLE:
         return Unreachable(f"Slack lets me write nothing there ({code}). Am I invited to the channel?", code)
     if code in NO_TOKEN or code == NO_SCOPE:
         hint = "Is the bot's token still good?" if code in NO_TOKEN else remedy(code, needed_scope(error))

@@ -15,7 +15,8 @@ PAGES = 20  # of a list, at the most: a workspace may have tens of thousands of 
 SCOPES = frozenset({"channels:read", "chat:write", "groups:read", "usergroups:read"})
 _CODE = re.compile(r"[a-z_]{1,60}")
 NO_TOKEN = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
-RESTRICTED = "restricted_action"  # and words that begin with it: some people may post there
+# Only some people may post there. The first is also what is said of a channel that Slack's lists show to be so.
+RESTRICTED = ("restricted_action", "restricted_action_read_only_channel", "restricted_action_thread_only_channel")
 NO_SCOPE = "missing_scope"
 _PAID = frozenset({"plan_upgrade_required", "paid_teams_only", "paid_only"})
 # What methods answer to a token of an org-wide install (Enterprise Grid), which belongs to no workspace.

@@ -24,7 +24,7 @@ from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted
 
 A_PAGE = 999  # channels, the most that Slack gives at once
 PATIENCE = 8.0  # seconds that one look may take before it is given up: somebody waits for the answer
-UNHURRIED = 60.0  # the same where nobody does
+UNHURRIED = 20.0  # the same where nobody does
 SAID_FOR = 600.0  # seconds that the answer to a post is believed where no list tells as much
 WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
 
@@ -62,7 +62,7 @@ class Rooms:
 
     def refused(self, channel: str, code: str) -> None:
         """A post was refused. That posting is limited to some people is told nowhere else."""
-        if code.startswith(RESTRICTED) or code == "no_permission":
+        if code in {*RESTRICTED, "no_permission"}:
             with self._lock:
                 self._said[channel] = (self._monotonic(), code)
 
@@ -73,12 +73,12 @@ class Rooms:
 
     def why(self, channel: str, code: str) -> str:
         """What Slack's short word for a refused post means, with what to do."""
-        if code.startswith(RESTRICTED) or code == "no_permission":
+        if code in {*RESTRICTED, "no_permission"}:
             return f"Only some people may post in {channel} ({code}): let {self._called()} post there as well."
         match code:
             case "not_in_channel" | "user_not_in_channel":
                 return f"I am not in {channel}: type `/invite {self._called()}` there."
-            case "is_archived":
+            case "is_archived" | "is_inactive":
                 return f"{channel} is archived: unarchive it, or name another channel in services.yaml."
             case "channel_not_found":
                 return (
@@ -119,7 +119,7 @@ class Rooms:
         if room.get("is_archived"):
             return self.why(channel, "is_archived")
         if room.get("is_read_only") or room.get("is_thread_only"):
-            return self.why(channel, RESTRICTED)
+            return self.why(channel, RESTRICTED[0])
         if not room.get("is_member") and not (may_join_in and not room.get("is_private")):
             return self.why(channel, "not_in_channel")
         if ((room.get("properties") or {}).get("posting_restricted_to") or {}).get("type"):

@@ -102,7 +102,7 @@ class Call:
         """The app's own message at ``channel`` and ``ts``."""
         channel = self.channel()
         if channel.is_archived:
-            raise SlackError("is_archived")
+            raise SlackError("is_inactive")
         message = self.workspace.message(channel.id, self.text("ts"))
         if message is None:
             raise SlackError("message_not_found")
