@@ -20,6 +20,7 @@ from tests.unit.slack.test_courier import POST, UPDATE, Post
 
 CLOSED = (
     "is_archived",
+    "is_inactive",
     "not_in_channel",
     "channel_not_found",
     "restricted_action",
