@@ -120,7 +120,7 @@ def test_requests_that_cannot_have_been_copied_never_speak_against_the_canary(
     fair, plain = (relative(one, theta, slack, LADDER) for one in (originals(row), row))
 
     assert np.isfinite(fair).all()
-    assert (fair <= plain + 1e-9).all() or n_c >= n_p
+    assert (fair <= np.maximum(plain, 0.0) + 1e-9).all() or n_c >= n_p  # fewer of them prove less of either
     if n_c >= n_p:
         assert (fair == plain).all()
 
