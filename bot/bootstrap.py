@@ -69,7 +69,8 @@ BEATING_THREADS = 4
 DRAIN_SECONDS = 10.0
 # Without Prometheus nothing is judged and every rollout holds, told on its card. People are served all the same, and
 # another replica would be no better off: taking this one out of service mends nothing.
-OPTIONAL = frozenset({"prometheus"})
+# A closed channel is one team's, and taking the bot from all the others would not open it.
+OPTIONAL = frozenset({"prometheus", "channels and approvers"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -343,6 +344,7 @@ class Bot:
             "slack": self._slack_trouble,
             "kubernetes": lambda: trouble(outside.kube.ping),
             "prometheus": lambda: trouble(outside.metrics.ping),
+            "channels and approvers": self._audience.trouble,
         }
 
     def _slack_trouble(self) -> str | None:
