@@ -154,7 +154,8 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     controller = bootstrap.make_controller(outside)
     names = [arguments.service] if arguments.service else outside.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
-    _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True)))
+    unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
+    _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True), unreadable))
     told = outside.ports.freezes.story()
     _say(status.freezes([line for line in told if not arguments.service or line.freeze.covers(arguments.service)]))
     return 0

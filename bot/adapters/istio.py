@@ -18,8 +18,8 @@ from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.routes import VirtualService
 from bot.adapters.writers import ROUTES, Writer, annotation, writer_of
-from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
-from bot.rollout.errors import Cause, Contended, Fault, Refusal
+from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
+from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
@@ -79,11 +79,13 @@ class IstioMesh:
         *,
         over: RolloutId | None = None,
         again: bool = False,
+        still: Still = always,
     ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
         Raises:
             Contended: the managed part changed between read and write, or became something we must not edit.
+            Stale: it is not ``still`` so; nothing was written.
         """
 
         def edit(vs: VirtualService) -> VirtualService:
@@ -92,29 +94,47 @@ class IstioMesh:
             now = self._now()
             return edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
 
-        self._write(target, edit)
+        self._write(target, edit, still)
 
-    def release(self, target: Target, routes: Routes, owner: RolloutId) -> None:
+    def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
         """Leave ``routes`` behind for good: annotations and inserted routes go."""
 
         def edit(vs: VirtualService) -> VirtualService:
             edits.refuse_other_owner(vs, owner)
             return edits.leave(vs, target, routes)
 
-        self._write(target, edit)
+        if not self._write(target, edit, still):
+            self._close(target.virtual_service_namespace, target.virtual_service, owner)
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
+        if not self._edit(namespace, virtual_service, lambda vs: edits.unmark(vs, owner)):
+            self._close(namespace, virtual_service, owner)
+
+    def _close(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+        """Change the object and change it back, so that no write of ``owner``'s that is on its way takes effect.
+
+        Such a write was read before, and the API server takes it only while the object is as it was then. Where the
+        marks were gone already, their removal may be older than that read.
+        """
+        self._edit(namespace, virtual_service, lambda vs: edits.closed(vs, owner))
+        self._edit(namespace, virtual_service, edits.unclosed)
+
+    def _edit(self, namespace: str, virtual_service: str, edit: Edit) -> bool:
+        """Read, edit, replace, whoever else writes meanwhile: for edits of our own annotations alone.
+
+        Tells whether anything was written; nothing is where the object is not there.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             vs = self._kube.get("VirtualService", namespace, virtual_service)
-            if vs is None or (wanted := edits.unmark(vs, owner)) is vs:
-                return
+            if vs is None or (wanted := edit(vs)) is vs:
+                return False
             try:
                 self._kube.put(wanted)
             except Contended:
                 self._wait(attempt)
             else:
-                return
+                return True
         raise _busy(f"VirtualService {namespace}/{virtual_service}")
 
     def beat(self, target: Target, owner: RolloutId) -> None:
@@ -157,13 +177,19 @@ class IstioMesh:
         # Stages share their mistakes: each is told once.
         return Rehearsal(refusals=tuple(dict.fromkeys(refusals)), warnings=tuple(dict.fromkeys(warnings)))
 
-    def _write(self, target: Target, edit: Edit) -> None:
-        """Read, edit, replace, until it is as ``edit`` wants it. Edits leave alone what is already right."""
+    def _write(self, target: Target, edit: Edit, still: Still) -> bool:
+        """Read, edit, replace, until it is as ``edit`` wants it; whether that took a write of ours.
+
+        Edits leave alone what is already right. Each read is followed by asking whether the edit is ``still`` wanted:
+        a rollout that ends changes the object after that, and the write that was built on the read is refused.
+        """
         vs = self._get(target)
         for attempt in range(1, ATTEMPTS + 1):
             wanted = _edited(edit, vs)
             if wanted == vs:
-                return
+                return False
+            if not still():
+                raise Stale("Redis", f"holds a newer decision about {edits.title(vs)}; nothing was written.")
             try:
                 self._kube.put(wanted)
             except Contended as conflict:
@@ -178,9 +204,9 @@ class IstioMesh:
                 vs = self._get(target)
                 if _edited(edit, vs) != vs:
                     raise
-                return
+                return True
             else:
-                return
+                return True
         raise _busy(edits.title(vs))
 
     def _get(self, target: Target, reads: Reads | None = None) -> VirtualService:

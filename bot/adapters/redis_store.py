@@ -24,8 +24,11 @@ from bot.adapters.stored import (
     load_entry,
     load_rollout,
 )
-from bot.rollout.errors import Fault, Refusal, Stale
-from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.rollout.errors import Refusal, Stale, Unreadable
+from bot.rollout.model import Entry, EntryKind, Rollout, RolloutId
+
+KEPT = "It is kept as it is, and a version that can read it shows it."
+MILLISECONDS = 1000  # in a second: Redis counts in them
 
 # Sent whole each time: changes are rare, and a script cache is one more thing a failover loses.
 #
@@ -71,6 +74,13 @@ local time = redis.call('TIME')
 return redis.call('ZADD', KEYS[1], 'NX', time[1] + time[2] / 1000000, ARGV[1])
 """
 
+# KEYS: active, rollout  ARGV: the id that is live, and its record as it was found ("": none)
+SET_ASIDE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if (redis.call('GET', KEYS[2]) or '') ~= ARGV[2] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -113,7 +123,11 @@ class RedisStore:
         """The live rollout of the service ``key``, at most one."""
         with faults():
             rollout_id = self._link.get(Keys(service=key).active)
-        rollout = self.load(key, RolloutId(rollout_id)) if rollout_id else None
+        try:
+            rollout = self.load(key, RolloutId(rollout_id)) if rollout_id else None
+        except Unreadable as unreadable:
+            remedy = "`abort` ends it by the marks that it left on its VirtualService."
+            raise Unreadable("Redis", f"{unreadable.sentence} {remedy}") from unreadable
         # It may have ended between the two answers.
         return rollout if rollout is not None and not rollout.ended else None
 
@@ -152,15 +166,35 @@ class RedisStore:
         """Every entry of a rollout, oldest first."""
         with faults():
             lines = self._link.xrange(Keys(service=key).story(rollout_id))
-        return [load_entry(fields["entry"]) for _, fields in lines]
+        return [_line(place, fields["entry"]) for place, fields in lines]
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
-        """The service's rollouts, newest first."""
+        """The service's rollouts, newest first; one that cannot be read hides no other."""
+        read = (_read_or_why_not(text) for _, text in self._newest(key, limit))
+        return [rollout for rollout in read if not isinstance(rollout, str)]
+
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+        """Those of the newest rollouts whose records cannot be read, and why."""
+        read = {found: _read_or_why_not(text) for found, text in self._newest(key, limit)}
+        return {found: f"{why} {KEPT}" for found, why in read.items() if isinstance(why, str)}
+
+    def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
+        """Free the service of a live rollout whose record cannot be read; the record stays where it is."""
+        keys = Keys(service=key)
+        with faults():
+            text = self._link.get(keys.rollout(rollout_id)) or ""
+            if text and not isinstance(_read_or_why_not(text), str):
+                return False
+            names = (keys.active, keys.rollout(rollout_id))
+            return bool(self._link.eval(SET_ASIDE, len(names), *names, rollout_id, text))
+
+    def _newest(self, key: str, limit: int) -> Sequence[tuple[RolloutId, str]]:
+        """Ids and records of the newest rollouts, newest first."""
         keys = Keys(service=key)
         with faults():
             ids = self._link.zrevrange(keys.history, 0, limit - 1) if limit > 0 else []
             documents = self._get([keys.rollout(RolloutId(found)) for found in ids])
-        return [load_rollout(document) for document in documents if document]
+        return [(RolloutId(found), text) for found, text in zip(ids, documents, strict=True) if text]
 
     def ping(self) -> None:
         """Raise ``Fault`` when the store cannot be reached."""
@@ -235,8 +269,24 @@ def _arguments(
 
 
 def _readable(document: str) -> Rollout | None:
+    read = _read_or_why_not(document)
+    if isinstance(read, str):
+        log.error("rollout_unreadable", reason=read)
+        return None
+    return read
+
+
+def _line(place: str, text: str) -> Entry:
+    """One that cannot be read hides no other: it is told in its place, by the time Redis wrote it down."""
+    try:
+        return load_entry(text)
+    except Unreadable as unreadable:
+        at = float(place.partition("-")[0]) / MILLISECONDS
+        return Entry(at=at, kind=EntryKind.ALERT, text=f"Redis {unreadable.sentence}")
+
+
+def _read_or_why_not(document: str) -> Rollout | str:
     try:
         return load_rollout(document)
-    except Fault as fault:
-        log.error("rollout_unreadable", reason=fault.sentence)  # noqa: TRY400  # the sentence says it all
-        return None
+    except Unreadable as unreadable:
+        return unreadable.sentence

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from bot.rollout.errors import Fault
+from bot.rollout.errors import Fault, Unreadable
 from bot.rollout.freeze import Freeze, FreezeLine
 from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.strictness import ERRORS, SLOW
@@ -147,13 +147,13 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
     """A rollout from what is stored, upgraded from an older schema step by step.
 
     Raises:
-        Fault: it is of a newer schema, or no rollout at all.
+        Unreadable: it is of a newer schema, or no rollout at all.
     """
     try:
         document = json.loads(text)
         schema = int(document["schema"])
         if schema > newest:
-            raise Fault(
+            raise Unreadable(
                 "Redis",
                 f"holds rollout {document['rollout'].get('id', '(no id)')} in schema {schema}, written by a newer "
                 f"canary-bot; this one reads up to schema {newest}. Run the newer version again.",
@@ -162,7 +162,7 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
             document = upgrades[older](document)
         return _Stored.model_validate(document | {"schema": newest}).rollout
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
-        raise Fault("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.") from broken
+        raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.") from broken
 
 
 def dump_entry(entry: Entry) -> str:
@@ -174,12 +174,12 @@ def load_entry(text: str) -> Entry:
     """One line of a story from what is stored.
 
     Raises:
-        Fault: it is no entry.
+        Unreadable: it is no entry.
     """
     try:
         return _StoredEntry.model_validate_json(text).root
     except ValidationError as broken:
-        raise Fault("Redis", f"holds a line of a story that cannot be read: {_fields(broken)}.") from broken
+        raise Unreadable("Redis", f"holds a line of a story that cannot be read: {_fields(broken)}.") from broken
 
 
 def dump_freeze(freeze: Freeze) -> str:

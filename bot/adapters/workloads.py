@@ -21,8 +21,8 @@ from bot.adapters.deployments import (
 from bot.adapters.kube import MERGE_PATCH, Kube, Object, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_selector import selector_text
-from bot.controller.ports import Rehearsal
-from bot.rollout.errors import Cause, Contended, Fault
+from bot.controller.ports import Rehearsal, Still, always
+from bot.rollout.errors import Cause, Contended, Fault, Stale
 from bot.rollout.model import PodTemplate, Target, Template
 from bot.rollout.sights import Progress, SideSight
 
@@ -46,7 +46,7 @@ class KubeWorkloads:
             self._side(target.namespace, target.canary_deployment, {Template.RECORDED: canary}, {}),
         )
 
-    def apply(self, target: Target, template: PodTemplate) -> None:
+    def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:
         """Give the primary this template (images, init containers too, and labels); a no-op when it has it already."""
         for _ in range(ATTEMPTS):
             deployment = self._primary(target)
@@ -54,6 +54,8 @@ class KubeWorkloads:
                 return
             patch = template_patch(deployment, template)
             patch["metadata"]["resourceVersion"] = deployment["metadata"]["resourceVersion"]
+            if not still():
+                raise Stale("Redis", f"holds a newer decision about Deployment {target.primary_deployment}.")
             try:
                 self._kube.patch("Deployment", target.namespace, target.primary_deployment, patch)
             except Contended:

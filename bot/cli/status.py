@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.rollout.freeze import Deed, Freeze, FreezeLine, told
-from bot.rollout.model import Entry, Rollout
+from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.phrases import describe
 
+NOTHING: Mapping[RolloutId, str] = {}
 EPOCH = 1e8  # seconds; a recording counts from 1970, a file made by hand from its own beginning
 
 
@@ -42,15 +43,20 @@ def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:
         yield f"{_date(line.at)}  {line.by} {line.deed} {freeze.what}{until}{whose}: {freeze.reason}"
 
 
-def history(rollouts: Sequence[Rollout]) -> Iterator[str]:
-    """One line per rollout, newest first."""
-    if not rollouts:
+def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, str] = NOTHING) -> Iterator[str]:
+    """One line per rollout, newest first; then those whose records cannot be read, each with why."""
+    if not (rollouts or unreadable):
         yield "No rollout has been started yet."
     for rollout in rollouts:
         began = _date(rollout.started_at)
         took = _minutes((rollout.ended_at or rollout.started_at) - rollout.started_at)
         why = f": {rollout.reason}" if rollout.reason else ""
         yield f"{began}  {rollout.service} {rollout.version} ({rollout.id})  {rollout.phase} after {took}{why}"
+    yield from _unreadable(unreadable)
+
+
+def _unreadable(unreadable: Mapping[RolloutId, str]) -> Iterator[str]:
+    yield from (f"{rollout_id}: Redis {why}" for rollout_id, why in unreadable.items())
 
 
 def story(entries: Sequence[Entry]) -> Iterator[str]:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from bot.controller.claims import Claim, Found
 from bot.controller.edges import Broken
-from bot.controller.ports import Marks, Mesh, Ports, Pulse, Store
+from bot.controller.ports import Mesh, Ports, Pulse, Store
 from bot.rollout.deadman import Heard, hear, is_as_it_was
-from bot.rollout.errors import Fault
+from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import Entry, Phase, PodTemplate, Rollout, RolloutId, Template, UserId
 from bot.rollout.plans import make_plan
 from bot.rollout.service import Service
@@ -26,19 +27,30 @@ from bot.rollout.service import Service
 ANYTHING = PodTemplate(images={})
 
 
-def adopt(service: Service, marks: Marks, by: UserId, ports: Ports, now: float) -> Rollout:
-    """The forgotten rollout, halted where it was found: neither forward nor back until somebody says.
+def adopt(  # all of it is on the record
+    service: Service, found: Found, rollout_id: RolloutId, by: UserId, ports: Ports, now: float
+) -> Rollout:
+    """The rollout whose marks were found, halted where it was: neither forward nor back until somebody says.
 
     Raises:
+        Refusal: its owner has ended, and where users would be brought to is not what it was then.
         Fault: the cluster could not be read.
     """
-    target = marks.target
+    marks, target = found.marks, found.marks.target
+    # An ended rollout has done with the primary: which image that runs since is not for its marks to say.
+    recorded = replace(marks.recorded, images={}) if found.claim is Claim.ENDED else marks.recorded
     plan = make_plan(service, target.topology)
-    primary, _ = ports.workloads.look(target, marks.recorded, ANYTHING, ANYTHING)
+    primary, _ = ports.workloads.look(target, recorded, ANYTHING, ANYTHING)
     touched = not is_as_it_was(ports.mesh.look(target).routes, primary)
+    if touched and found.claim is Claim.ENDED:
+        raise Refusal(
+            f"VirtualService {target.virtual_service} carries the marks of rollout {marks.owner}, which has ended, and "
+            f"{target.primary_deployment} is another one since: nobody is sent to it. Put the routes right by hand; "
+            f"`abandon {service.name}` takes the marks off."
+        )
     stage = next((i for i, one in enumerate(plan) if one.template is Template.UPGRADED), 0) if touched else 0
     return Rollout(
-        id=marks.owner,
+        id=rollout_id,
         service=service.name,
         version=target.canary_subset,
         channel=service.channel,
@@ -46,7 +58,7 @@ def adopt(service: Service, marks: Marks, by: UserId, ports: Ports, now: float) 
         started_at=now,
         target=target,
         plan=plan,
-        recorded=marks.recorded,
+        recorded=recorded,
         upgraded=ANYTHING,
         canary_images={},
         gates=service.gates,
@@ -60,6 +72,15 @@ def adopt(service: Service, marks: Marks, by: UserId, ports: Ports, now: float) 
         stage=stage,
         since=now,
     )
+
+
+def why(found: Found) -> str:
+    """Why an abort goes by marks, as a sentence."""
+    return {
+        Claim.FORGOTTEN: "Its state was lost; its marks were not.",
+        Claim.UNREADABLE: f"The record of rollout {found.marks.owner} cannot be read; its marks can.",
+        Claim.ENDED: f"Rollout {found.marks.owner} has ended, and somebody put its marks back.",
+    }[found.claim]
 
 
 def without_stage(found: Rollout, entry: Entry) -> Entry:
@@ -120,7 +141,7 @@ class Adoption:
         Raises:
             Fault: the store cannot be reached. What it does not say is not forgotten.
         """
-        known = {rollout.id for rollout in self._store.live()}
+        known = set(self._store.busy().values())  # also those whose records cannot be read
         for service in self._services:
             try:
                 pulse = self._mesh.pulse(service.namespace, service.virtual_service)

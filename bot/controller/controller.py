@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 
-from bot.controller import observe
-from bot.controller.adoption import adopt, without_stage
+from bot.controller import adoption, claims, observe
+from bot.controller.claims import Claim
 from bot.controller.commands import Abort, Approve, By, Event, Seen, decide
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
 from bot.controller.names import concerned, key_of, name_of, unknown
-from bot.controller.ports import Marks, Ports, Store
+from bot.controller.ports import Ports, Still, Store
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.rollout import deadman, machine
 from bot.rollout.desired import (
@@ -152,7 +152,7 @@ class Controller:
         """
         key = self._key(service) if seen is None else seen.key
         for _ in range(SAVES):
-            asked = concerned(self._ports.store, key, seen)
+            asked = self._concerned(key, event, seen)
             if asked is None:
                 return self._decide_unknown(key, event, by, seen)
             by.refuse_strangers(event, asked.approvals_rule)  # may ask Slack, so nobody else waits for it
@@ -183,15 +183,22 @@ class Controller:
         known = next((service for service in self._services.values() if service.key == key), None)
         if isinstance(event, Abort) and known is not None:
             with self._locks.alone(key):
-                marks = self._ports.mesh.marks(known.namespace, known.virtual_service)
-                if marks is not None and self._is_forgotten(known) and (seen is None or seen.rollout_id == marks.owner):
-                    reason = f"{event.reason.strip().rstrip('.') or 'no reason given'}. "
-                    return self._adopt_and_abort(
-                        known, marks, by.id, f"{reason}Its state was lost; its marks were not."
-                    )
+                found = claims.left_behind(known, self._ports)
+                if found is not None and (seen is None or seen.rollout_id == found.marks.owner):
+                    reason = event.reason.strip().rstrip(".") or "no reason given"
+                    return self._adopt_and_abort(known, found, by.id, f"{reason}. {adoption.why(found)}")
         if seen is not None:
             raise Refusal("That rollout is long over. The newest card has the buttons that count.")
         raise Refusal(f"{name_of(key)} has no rollout. Start one with `start {name_of(key)} VERSION`.")
+
+    def _concerned(self, key: str, event: Event, seen: Seen | None) -> Rollout | None:
+        """The rollout that is meant; None for the abort of one whose record cannot be read: that goes by its marks."""
+        try:
+            return concerned(self._ports.store, key, seen)
+        except Fault:
+            if not isinstance(event, Abort):
+                raise
+            return None
 
     def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
         """Abort the rollout ``owner`` from its marks, if the store has never heard of it and nobody else has begun.
@@ -204,12 +211,15 @@ class Controller:
             if not self._is_forgotten(known) or self._ports.store.load(known.key, owner) is not None:
                 return None
             marks = self._ports.mesh.marks(known.namespace, known.virtual_service)
-            # Several services may share a VirtualService: it is taken up by the one whose primary it is about.
-            if marks is None or (marks.owner, marks.target.primary_deployment) != (owner, known.primary_deployment):
+            if marks is None or marks.owner != owner:
+                return None
+            try:  # several services may share a VirtualService; whether a bot lives has been listened for
+                found = claims.Found(marks=marks, claim=claims.claim(known, marks, self._ports.store, lives=False))
+            except Refusal:
                 return None
             rescue = self._ports.mesh.look(marks.target).rescue
             told = f"{deadman.told(rescue, marks.target)} {reason}" if rescue else reason
-            return self._adopt_and_abort(known, marks, BOT, told)
+            return self._adopt_and_abort(known, found, BOT, told)
 
     def looked_after(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""
@@ -276,6 +286,10 @@ class Controller:
     def history(self, service: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's rollouts, newest first."""
         return self._ports.store.history(self._key(service), limit)
+
+    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
+        """Those of the service's newest rollouts whose records cannot be read, and why."""
+        return self._ports.store.unreadable(self._key(service))
 
     def evidence(self, rollout: Rollout) -> str:
         """The value of every button that is shown for the rollout as it is now."""
@@ -422,6 +436,8 @@ class Controller:
                 return False
             with contained(f"write what {rollout.service} needs"):
                 self._do(rollout, action)
+        except Stale:
+            return False  # somebody else has decided since; the next look sees what
         except Fault as fault:
             self._watch.failed(rollout, fault)
             return False
@@ -430,17 +446,18 @@ class Controller:
 
     def _do(self, rollout: Rollout, action: Action) -> None:
         mesh, workloads, target = self._ports.mesh, self._ports.workloads, rollout.target
+        still: Still = lambda: not self._is_superseded(rollout)  # noqa: E731  # the ports ask it before each write
         match action:
             case SetRoutes():
-                self._route(rollout, action)
+                self._route(rollout, action, still)
             case ApplyTemplate(template=template):
-                workloads.apply(target, rollout.upgraded if template is Template.UPGRADED else rollout.recorded)
+                workloads.apply(target, rollout.upgraded if template is Template.UPGRADED else rollout.recorded, still)
             case ScaleCanaryDown():
                 workloads.scale_canary_down(target)
             case ScalePrimaryUp(pods=pods):
                 workloads.scale_primary_up(target, pods)
             case Release(routes=routes):
-                mesh.release(target, routes, rollout.id)
+                mesh.release(target, routes, rollout.id, still=still)
             case Wait():
                 pass
 
@@ -449,7 +466,7 @@ class Controller:
         stored = self._ports.store.load(rollout.key, rollout.id)
         return stored is None or stored.revision != rollout.revision
 
-    def _route(self, rollout: Rollout, action: SetRoutes) -> None:
+    def _route(self, rollout: Rollout, action: SetRoutes, still: Still) -> None:
         """Write the routes. An abort that meets a rival's write in the same moment writes over it, once."""
         for last in (rollout.phase is not Phase.ABORTING, True):
             try:
@@ -460,6 +477,7 @@ class Controller:
                     rollout.recorded,
                     over=action.over,
                     again=action.again,
+                    still=still,
                 )
             except Contended:
                 if last:
@@ -478,13 +496,17 @@ class Controller:
             self._watch.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved
 
-    def _adopt_and_abort(self, known: Service, marks: Marks, by: UserId, reason: str) -> Rollout:
+    def _adopt_and_abort(self, known: Service, found: claims.Found, by: UserId, reason: str) -> Rollout:
         now = self._ports.clock.now()
-        found = adopt(known, marks, by, self._ports, now)
-        aborting, entries = machine.abort(found, by, reason, now)
-        entries = tuple(without_stage(found, entry) for entry in entries)
+        # What the store has a record of keeps its id; the abort of its marks has one of its own.
+        own = found.marks.owner if found.claim is Claim.FORGOTTEN else self._new_id()
+        taken = adoption.adopt(known, found, own, by, self._ports, now)
+        aborting, entries = machine.abort(taken, by, reason, now)
+        entries = tuple(adoption.without_stage(taken, entry) for entry in entries)
+        if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.marks.owner):
+            raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
         stored = self._create(aborting, entries)
-        self._watch.changed(found, stored, entries)
+        self._watch.changed(taken, stored, entries)
         return self._look_after_command(stored)
 
     def _is_forgotten(self, known: Service) -> bool:

@@ -57,6 +57,15 @@ class LeadersStore:
         """See ``Store``."""
         return self._store.history(key, limit)
 
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+        """See ``Store``."""
+        return self._store.unreadable(key, limit)
+
+    def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
+        """See ``Store``."""
+        self._fence()
+        return self._store.set_aside(key, rollout_id)
+
     def ping(self) -> None:
         """See ``Store``."""
         self._store.ping()

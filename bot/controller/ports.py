@@ -6,7 +6,7 @@ within a bounded time. Every write may be repeated without harm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,15 @@ from bot.rollout.model import Entry, PodTemplate, Rollout, RolloutId, Routes, Ta
 from bot.rollout.preflight import Callers, Survey, Telemetry
 from bot.rollout.service import Service
 from bot.rollout.sights import Rescue, SideSight
+
+# Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
+# its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.
+Still = Callable[[], bool]
+
+
+def always() -> bool:
+    """Nobody decides beside us."""
+    return True
 
 
 class Clock(Protocol):
@@ -50,19 +59,32 @@ class Store(Protocol):
         """One rollout of the service ``key`` (``namespace/name``), live or ended."""
 
     def active(self, key: str) -> Rollout | None:
-        """The live rollout of the service ``key``, at most one."""
+        """The live rollout of the service ``key``, at most one.
+
+        Raises:
+            Unreadable: there is one, and its record cannot be read.
+        """
 
     def busy(self) -> Mapping[str, RolloutId]:
         """The services that have a live rollout, by their keys, and which; it may have ended a moment ago."""
 
     def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
-        """Every live rollout, oldest first; or those of them that ``busy`` told."""
+        """Every live rollout that can be read, oldest first; or those of them that ``busy`` told."""
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
         """Every entry of a rollout, oldest first."""
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
-        """The service's rollouts, newest first."""
+        """The service's rollouts, newest first; without those that cannot be read, which ``unreadable`` tells."""
+
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+        """Those of the newest rollouts whose records cannot be read, and why, as sentences that say what to do."""
+
+    def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
+        """Free the service of a live rollout whose record cannot be read; the record stays where it is.
+
+        False, and nothing changes, where it is not the live one, or can be read.
+        """
 
     def ping(self) -> None:
         """Raise ``Fault`` when the store cannot be reached."""
@@ -190,13 +212,19 @@ class Pulse:
     """A sign of life on a VirtualService.
 
     Attributes:
-        beat: the heartbeat annotation as it is spelled: only whether it changes means anything.
+        beat: what changes with every heartbeat; only whether it changes means anything.
         rescue: what the watchdog did to the owner's rollout, if it had to.
+        limit: seconds of silence that its bot itself says it may be given; 0.0 where it does not say.
+        foreign: whether the bot that beats works with another store than ours.
+        renewed_at: when it beat last, by its own clock; None where it does not say.
     """
 
     owner: RolloutId
     beat: str
     rescue: Rescue | None = None
+    limit: float = 0.0
+    foreign: bool = False
+    renewed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +268,7 @@ class Mesh(Protocol):
         *,
         over: RolloutId | None = None,
         again: bool = False,
+        still: Still = always,
     ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
@@ -251,16 +280,24 @@ class Mesh(Protocol):
 
         Raises:
             Contended: the managed part changed between read and write.
+            Stale: it is not ``still`` so; nothing was written.
         """
 
-    def release(self, target: Target, routes: Routes, owner: RolloutId) -> None:
+    def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
         """Leave ``routes`` behind for good: annotations and inserted routes go.
 
-        Where ``routes`` is what the recorded original says in meaning, the original is restored field for field.
+        Where ``routes`` is what the recorded original says in meaning, the original is restored field for field. From
+        then on no write takes effect that was read before, also where the marks were gone already.
+
+        Raises:
+            Stale: it is not ``still`` so; nothing was written.
         """
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
-        """Take our annotations off if they are ``owner``'s, and touch no route; nothing where there is no object."""
+        """Take our annotations off if they are ``owner``'s, and touch no route; nothing where there is no object.
+
+        From then on no write of ``owner``'s takes effect that was read before, also where there were no marks.
+        """
 
     def beat(self, target: Target, owner: RolloutId) -> None:
         """Renew the heartbeat of ``owner``'s rollout, and nothing else; one write, none when it is not ``owner``'s.
@@ -312,8 +349,12 @@ class Workloads(Protocol):
     ) -> tuple[SideSight, SideSight]:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""
 
-    def apply(self, target: Target, template: PodTemplate) -> None:
-        """Give the primary this template (images, init containers too, and labels); a no-op when it has it already."""
+    def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:
+        """Give the primary this template (images, init containers too, and labels); a no-op when it has it already.
+
+        Raises:
+            Stale: it is not ``still`` so; nothing was written.
+        """
 
     def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:
         """The patch ``apply`` would send, as an object with apiVersion, kind and metadata; nothing is written."""

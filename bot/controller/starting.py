@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
 from bot.rollout import trial
 from bot.rollout.errors import Fault, Refusal
@@ -38,6 +39,7 @@ class Order:
 class Draft:
     """A rollout that could begin: what was found, the value that would be stored, and the primary's last hour."""
 
+    service: Service
     scene: Scene
     rollout: Rollout
     past: Sequence[SideFigures | None] | Fault
@@ -119,7 +121,7 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         drift_rule=service.drift,
         scale_canary_down=service.scale_canary_down,
     )
-    return Draft(scene=scene, rollout=rollout, past=past)
+    return Draft(service=service, scene=scene, rollout=rollout, past=past)
 
 
 def _left_on_canary(service: Service, ports: Ports) -> Rollout | None:
@@ -212,10 +214,11 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     primary, canary = ports.workloads.look(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
     told = {problem.about for problem in scene.problems if problem.blocking}
     moved = scene.if_moved if sight.owner is None else None
-    reasons = ready_to_begin(rollout.target, sight.routes, sight.reason, primary, canary, told, moved)
+    # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.
+    routes = sight.routes if sight.owner is None else HOME
+    reasons = ready_to_begin(rollout.target, routes, sight.reason, primary, canary, told, moved)
     if sight.owner is not None:
-        marks = f"{rollout.target.virtual_service} still carries the marks of rollout {sight.owner}"
-        reasons.append(f"{marks}; `canary-bot abort {rollout.service}` cleans up.")
+        reasons.append(claims.in_the_way(draft.service, sight.owner, ports))
     unheard, unknown = _unheard(rollout.channel, ports)
     reasons = [*unheard, *scene.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.rollout.freeze import Freeze, covering, told
-from bot.rollout.model import BOT, Entry, Rollout
+from bot.rollout.model import BOT, Entry, Rollout, RolloutId
 from bot.rollout.service import Service
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, wording
@@ -18,6 +18,7 @@ from bot.slack.parsing import GRAMMAR
 
 MOST_LINES = 25
 MOST_SAID = 10
+NOTHING: Mapping[RolloutId, str] = {}
 
 
 def status(rollout: Rollout, story: Sequence[Entry], now: float) -> Message:
@@ -79,12 +80,15 @@ def plan(service: str, version: str, planned: Plan) -> Message:
     return _message(sentence, blocks)
 
 
-def history(service: str, rollouts: Sequence[Rollout]) -> Message:
-    """Earlier rollouts, newest first."""
-    if not rollouts:
+def history(service: str, rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, str] = NOTHING) -> Message:
+    """Earlier rollouts, newest first; then those whose records cannot be read, each with why."""
+    if not (rollouts or unreadable):
         sentence = f"{service} has had no rollout yet."
         return _message(sentence, [b.rich_text(b.words(sentence))])
-    return _listed(f"The last rollouts of {service}, newest first.", (past_line(rollout) for rollout in rollouts))
+    lines = [past_line(rollout) for rollout in rollouts]
+    for one, reason in unreadable.items():
+        lines.append([b.words(f"{one}: ", bold=True, limit=200), b.words(f"Redis {reason}", limit=400)])
+    return _listed(f"The last rollouts of {service}, newest first.", lines)
 
 
 def services(known: Sequence[Service], in_flight: Mapping[str, Rollout], frozen: Sequence[Freeze]) -> Message:

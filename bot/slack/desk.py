@@ -207,7 +207,7 @@ class Desk:
 
     def _history(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        caller.tell(answers.history(service, self.engine.history(service)))
+        caller.tell(answers.history(service, self.engine.history(service), self.engine.unreadable(service)))
 
     def _services(self, caller: Caller, _asked: Command) -> None:
         in_flight = {rollout.service: rollout for rollout in self.engine.live()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bot.controller.commands import By, Event, Overrides, Seen
 from bot.rollout.freeze import Freeze
-from bot.rollout.model import Entry, Rollout, UserId
+from bot.rollout.model import Entry, Rollout, RolloutId, UserId
 from bot.rollout.service import Service
 
 
@@ -61,6 +61,9 @@ class Engine(Protocol):
 
     def names(self) -> Sequence[str]:
         """What a service may be called: the names of ``services.yaml``, and of whatever is live."""
+
+    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
+        """Those of them whose records cannot be read, and why."""
 
     def services(self) -> Sequence[Service]:
         """Every service of ``services.yaml``."""

@@ -10,11 +10,12 @@ import pytest
 from bot.adapters.redis_link import connect
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.stored import SERVICES, Keys
-from bot.rollout.errors import Fault, Refusal, Stale
+from bot.rollout.errors import Fault, Refusal, Stale, Unreadable
 from bot.rollout.model import Phase, RolloutId
 from tests.builders import MAYA
 from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
+from tests.fakes.store import InMemoryStore
 
 
 def test_a_created_rollout_is_the_live_one_at_revision_one(shelf: Shelf) -> None:
@@ -200,3 +201,84 @@ def test_a_redis_that_cannot_be_reached_is_a_fault_without_the_password() -> Non
         store.ping()
 
     assert str(fault.value) == "Redis: cannot be reached."
+
+
+# Records that cannot be read
+
+NEWER = '{"schema": 99, "rollout": {"id": "r2", "revision": 7}}'
+BROKEN = (NEWER, "{", "7", '{"schema": 2, "rollout": {}}', '{"rollout": []}')
+
+
+def garble(shelf: Shelf, rollout_id: str, text: str, key: str = "default/reviews") -> None:
+    if isinstance(shelf.store, InMemoryStore):
+        shelf.store.garbled[RolloutId(rollout_id)] = "holds a rollout that cannot be read."
+    else:
+        assert shelf.server is not None
+        shelf.server.client.set(Keys(service=key).rollout(RolloutId(rollout_id)), text)
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_record_that_cannot_be_read_hides_no_other_and_is_told(shelf: Shelf, text: str) -> None:
+    filed = [shelf.store.create(rollout(n, phase=Phase.REFUSED), []) for n in (1, 2, 3)]
+    garble(shelf, "r2", text)
+
+    assert list(shelf.store.history("default/reviews")) == [filed[2], filed[0]]
+    assert list(shelf.store.unreadable("default/reviews")) == ["r2"]
+    assert all(why.startswith("holds ") for why in shelf.store.unreadable("default/reviews").values())
+    assert shelf.store.unreadable("default/reviews", 1) == {}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_live_record_that_cannot_be_read_keeps_no_other_service_waiting(shelf: Shelf, text: str) -> None:
+    other = shelf.store.create(rollout(1, service="details"), [])
+    shelf.store.create(rollout(2), [])
+    garble(shelf, "r2", text)
+
+    assert shelf.store.busy() == {"default/details": "r1", "default/reviews": "r2"}
+    assert list(shelf.store.live()) == [other]
+    assert list(shelf.store.live(shelf.store.busy())) == [other]
+    with pytest.raises(Unreadable, match=r"cannot be read|written by a newer"):
+        shelf.store.active("default/reviews")
+    with pytest.raises(Unreadable):
+        shelf.store.load("default/reviews", RolloutId("r2"))
+    with pytest.raises((Refusal, Unreadable)):
+        shelf.store.create(rollout(3), [])
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_service_is_freed_of_a_live_record_that_cannot_be_read(shelf: Shelf, text: str) -> None:
+    shelf.store.create(rollout(2), [entry("begun")])
+    garble(shelf, "r2", text)
+
+    assert not shelf.store.set_aside("default/reviews", RolloutId("r1"))
+    assert shelf.store.set_aside("default/reviews", RolloutId("r2"))
+    assert not shelf.store.set_aside("default/reviews", RolloutId("r2"))
+
+    assert (shelf.store.busy(), shelf.store.active("default/reviews")) == ({}, None)
+    taken = shelf.store.create(rollout(3), [])
+    assert shelf.store.active("default/reviews") == taken
+    assert list(shelf.store.unreadable("default/reviews")) == ["r2"]
+    assert list(shelf.store.story("default/reviews", RolloutId("r2"))) == [entry("begun")]
+
+
+def test_a_line_of_a_story_that_cannot_be_read_hides_no_other(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    store = RedisStore(connect(redis_server.url))
+    live = store.create(rollout(), [entry("begun")])
+    redis_server.client.xadd(Keys(service=live.key).story(live.id), {"entry": "{"})
+    store.save(live, [entry("on")])
+
+    begun, unknown, on = store.story(live.key, live.id)
+
+    assert (begun.text, on.text) == ("begun", "on")
+    assert unknown.text.startswith("Redis holds a line of a story that cannot be read")
+    assert unknown.at > 1_700_000_000
+
+
+def test_a_live_record_that_can_be_read_is_not_set_aside(redis_server: Server) -> None:
+    redis_server.client.flushall()
+    store = RedisStore(connect(redis_server.url))
+    live = store.create(rollout(), [])
+
+    assert not store.set_aside("default/reviews", live.id)
+    assert store.active("default/reviews") == live

@@ -9,7 +9,7 @@ engine.outage = Refusal("...")               # every command raises it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -136,6 +136,9 @@ class FakeEngine:
 
     def history(self, service: str) -> Sequence[Rollout]:
         return self.store.history(self._key(service))
+
+    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
+        return self.store.unreadable(self._services[service].key)
 
     def services(self) -> Sequence[Service]:
         return tuple(self._services.values())

@@ -8,8 +8,8 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from bot.adapters import routes as edits
-from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal
-from bot.rollout.errors import Cause, Contended, Fault, Refusal
+from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
+from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 from bot.rollout.sights import Rescue
 
@@ -82,6 +82,7 @@ class InMemoryMesh:
         *,
         over: RolloutId | None = None,
         again: bool = False,
+        still: Still = always,
     ) -> None:
         vs = self._get(target)
         if edits.owner_of(vs) == owner and edits.is_whole(vs) and edits.read_routes(vs, target) == routes:
@@ -89,21 +90,23 @@ class InMemoryMesh:
         now = self._now()
         with _refusals_as_contention():
             taken = edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
+        _refuse_unless(still)
         self._put(taken)
         self.written.append(routes)
 
-    def release(self, target: Target, routes: Routes, owner: RolloutId) -> None:
+    def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
         vs = self._get(target)
         with _refusals_as_contention():
             edits.refuse_other_owner(vs, owner)
             left = edits.leave(vs, target, routes)
         if left != vs:
+            _refuse_unless(still)
             self._put(left)
             self.written.append(routes)
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         vs = self._find(namespace, virtual_service)
-        if vs is not None and (bare := edits.unmark(vs, owner)) is not vs:
+        if vs is not None and (bare := edits.unclosed(edits.unmark(vs, owner))) is not vs:
             self._put(bare)
 
     def beat(self, target: Target, owner: RolloutId) -> None:
@@ -172,6 +175,11 @@ class InMemoryMesh:
             self._writers[_key(vs)] = by
         self._hands[_key(vs)] = by
         self._objects[_key(vs)] = vs
+
+
+def _refuse_unless(still: Still) -> None:
+    if not still():
+        raise Stale("Redis", "holds a newer decision; nothing was written.")
 
 
 @contextmanager

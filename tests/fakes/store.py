@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot.rollout.errors import Refusal, Stale
+from bot.rollout.errors import Refusal, Stale, Unreadable
 from bot.rollout.model import Entry, Rollout, RolloutId
 from tests.fakes.outbox import InMemoryOutbox
 
@@ -18,6 +18,8 @@ class InMemoryStore(InMemoryOutbox):
         self._rollouts: dict[tuple[str, RolloutId], Rollout] = {}
         self._stories: dict[tuple[str, RolloutId], list[Entry]] = {}
         self._fences: dict[str, int] = {}
+        self._aside: set[tuple[str, RolloutId]] = set()
+        self.garbled: dict[RolloutId, str] = {}  # records that cannot be read, and why
 
     def lose_everything(self) -> None:
         """As when Redis comes back empty."""
@@ -26,7 +28,8 @@ class InMemoryStore(InMemoryOutbox):
         self.done(self.pending())
 
     def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
-        other = self.active(rollout.key)
+        self._answer()
+        other = self._live(rollout.key)
         if other is not None and not rollout.ended:
             raise Refusal(
                 f"{rollout.service} already has a rollout ({other.version}, {other.phase.replace('_', ' ')}). "
@@ -39,19 +42,21 @@ class InMemoryStore(InMemoryOutbox):
 
     def load(self, key: str, rollout_id: RolloutId) -> Rollout | None:
         self._answer()
-        return self._rollouts.get((key, rollout_id))
+        found = self._rollouts.get((key, rollout_id))
+        return self._read(found) if found is not None else None
 
     def active(self, key: str) -> Rollout | None:
         self._answer()
-        return next((r for r in self._rollouts.values() if r.key == key and not r.ended), None)
+        found = self._live(key)
+        return self._read(found) if found is not None else None
 
     def busy(self) -> Mapping[str, RolloutId]:
         self._answer()
-        return {r.key: r.id for r in self._rollouts.values() if not r.ended}
+        return {r.key: r.id for r in self._all_live()}
 
     def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
         self._answer()
-        wanted = [r for r in self._rollouts.values() if not r.ended and (of is None or of.get(r.key) == r.id)]
+        wanted = [r for r in self._all_live() if r.id not in self.garbled and (of is None or of.get(r.key) == r.id)]
         return sorted(wanted, key=lambda r: (r.started_at, r.id))
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
@@ -60,11 +65,37 @@ class InMemoryStore(InMemoryOutbox):
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
         self._answer()
-        of_service = (r for r in self._rollouts.values() if r.key == key)
-        return sorted(of_service, key=lambda r: (r.started_at, r.id), reverse=True)[:limit]
+        return [r for r in self._newest(key, limit) if r.id not in self.garbled]
+
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+        self._answer()
+        return {r.id: self.garbled[r.id] for r in self._newest(key, limit) if r.id in self.garbled}
+
+    def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
+        self._answer()
+        live = self._live(key)
+        if live is None or live.id != rollout_id:
+            return False
+        self._aside.add((key, rollout_id))
+        return True
 
     def ping(self) -> None:
         self._answer()
+
+    def _newest(self, key: str, limit: int) -> list[Rollout]:
+        of_service = (r for r in self._rollouts.values() if r.key == key)
+        return sorted(of_service, key=lambda r: (r.started_at, r.id), reverse=True)[:limit]
+
+    def _all_live(self) -> list[Rollout]:
+        return [r for place, r in self._rollouts.items() if not r.ended and place not in self._aside]
+
+    def _live(self, key: str) -> Rollout | None:
+        return next((r for r in self._all_live() if r.key == key), None)
+
+    def _read(self, found: Rollout) -> Rollout:
+        if found.id in self.garbled:
+            raise Unreadable("Redis", self.garbled[found.id])
+        return found
 
     def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> Rollout:
         self._answer()

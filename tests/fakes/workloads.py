@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.controller.ports import Rehearsal
-from bot.rollout.errors import Cause, Fault
+from bot.controller.ports import Rehearsal, Still, always
+from bot.rollout.errors import Cause, Fault, Stale
 from bot.rollout.incidents import Trouble
 from bot.rollout.model import PodTemplate, Target, Template
 from bot.rollout.sights import Progress, SideSight
@@ -79,10 +79,12 @@ class InMemoryWorkloads:
             self._side(target.canary_deployment, {Template.RECORDED: canary}),
         )
 
-    def apply(self, target: Target, template: PodTemplate) -> None:
+    def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:
         primary = self._primary(target, template)
         if primary.has(template):
             return
+        if not still():
+            raise Stale("Kubernetes", "holds a newer decision; nothing was written.")
         primary.images |= template.images
         primary.labels |= template.labels
         primary.ready, primary.progress = 0, Progress.WAITING

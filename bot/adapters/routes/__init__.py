@@ -20,6 +20,7 @@ from bot.adapters.routes.marks import (
     RESTORE,
     WATCHDOG,
     Restore,
+    closed,
     is_whole,
     leave,
     managed_part,
@@ -28,6 +29,7 @@ from bot.adapters.routes.marks import (
     read_restore,
     refuse_other_owner,
     take,
+    unclosed,
     unmark,
 )
 from bot.adapters.routes.meaning import read_routes
@@ -43,6 +45,7 @@ __all__ = [
     "Restore",
     "VirtualService",
     "beaten",
+    "closed",
     "is_whole",
     "leave",
     "managed_part",
@@ -57,6 +60,7 @@ __all__ = [
     "rescued",
     "take",
     "title",
+    "unclosed",
     "unmark",
     "write_routes",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bot.adapters.routes.managed import (
@@ -30,6 +30,11 @@ OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``pulse``
+ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
+
+# Of what ``restore`` holds. Readers ignore keys they do not know, so a newer version may add some and be rolled back;
+# one that must change what is there raises this, and readers that cannot make sense of it say so.
+VERSION = 1
 
 _RECORDED_FIELDS = ("route", "mirror", "mirrorPercentage")  # of a managed route: all that we may change
 
@@ -41,11 +46,13 @@ class Restore:
     Attributes:
         routes: the managed routes' own fields as they were before the rollout, by route name ("" for an unnamed one).
         recorded: the primary's template as it was.
+        owner: the rollout that recorded it; "" where an older version did.
     """
 
     target: Target
     routes: Mapping[str, dict[str, Any]]
     recorded: PodTemplate
+    owner: str = ""
 
 
 def take(  # all of it is written
@@ -79,11 +86,11 @@ def take(  # all of it is written
     new = write_routes(vs, target, routes)
     annotations = new["metadata"].setdefault("annotations", {})
     annotations |= {OWNER: owner, HEARTBEAT: str(int(now))}
-    if not is_whole(vs):
+    if not is_whole(vs, owner):
         # A rollout's first write mirrors. Later, copies without marks are our own, and somebody took the marks.
         if routes.mirror and not again:
             _refuse_copies(vs, target)
-        annotations[RESTORE] = _restore_text(_at_home(vs, target), target, recorded)
+        annotations[RESTORE] = _restore_text(_at_home(vs, target), target, recorded, owner)
     return new
 
 
@@ -102,6 +109,20 @@ def unmark(vs: VirtualService, owner: RolloutId) -> VirtualService:
     return _unmarked(vs) if owner_of(vs) == owner else vs
 
 
+def closed(vs: VirtualService, owner: RolloutId) -> VirtualService:
+    """A copy of ``vs`` that is another object to whoever read it before; see ``unclosed``."""
+    return {**vs, "metadata": {**vs["metadata"], "annotations": {**_annotations(vs), ENDED: owner}}}
+
+
+def unclosed(vs: VirtualService) -> VirtualService:
+    """``closed`` undone; ``vs`` itself where it is undone already."""
+    annotations = {key: value for key, value in _annotations(vs).items() if key != ENDED}
+    if annotations == _annotations(vs):
+        return vs
+    metadata = {key: value for key, value in vs["metadata"].items() if key != "annotations"}
+    return {**vs, "metadata": metadata | ({"annotations": annotations} if annotations else {})}
+
+
 def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
     """Refuse an object that another rollout holds."""
     if owner_of(vs) not in {None, owner}:
@@ -114,12 +135,20 @@ def owner_of(vs: VirtualService) -> RolloutId | None:
     return RolloutId(owner) if owner else None
 
 
-def is_whole(vs: VirtualService) -> bool:
-    """Whether what was recorded before the first edit is there and can be read."""
+def is_whole(vs: VirtualService, owner: RolloutId | None = None) -> bool:
+    """Whether what was recorded before the first edit is there and can be read.
+
+    On an object that nobody holds, only what ``owner`` itself recorded counts: anything else is left from another time.
+    """
+    restore = _readable(vs)
+    return restore is not None and (owner_of(vs) is not None or restore.owner in {"", owner})
+
+
+def _readable(vs: VirtualService) -> Restore | None:
     try:
-        return read_restore(vs) is not None
+        return read_restore(vs)
     except Refusal:
-        return False
+        return None
 
 
 def read_restore(vs: VirtualService) -> Restore | None:
@@ -134,9 +163,31 @@ def read_restore(vs: VirtualService) -> Restore | None:
     try:
         saved = json.loads(text)
         recorded = PodTemplate(images=saved["primary"]["images"], labels=saved["primary"]["labels"])
-        return Restore(target=_target(saved["target"]), routes=saved["routes"], recorded=recorded)
-    except (ValueError, TypeError, KeyError) as error:
-        raise Refusal(f"The annotation {RESTORE} of {title(vs)} is damaged: put the routes right by hand.") from error
+        owner = str(saved.get("rollout", ""))
+        return Restore(target=_target(saved["target"]), routes=_fields_of(saved), recorded=recorded, owner=owner)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Refusal(_unreadable(vs, text)) from error
+
+
+def _unreadable(vs: VirtualService, text: str) -> str:
+    try:
+        version = int(json.loads(text)["version"])
+    except (ValueError, TypeError, KeyError):
+        version = 0
+    if version > VERSION:
+        return (
+            f"The annotation {RESTORE} of {title(vs)} was written by a newer canary-bot (version {version}; this one "
+            f"reads {VERSION}): run the newer one again, or put the routes right by hand."
+        )
+    return f"The annotation {RESTORE} of {title(vs)} is damaged: put the routes right by hand."
+
+
+def _fields_of(saved: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
+    """The managed routes as they were, each with at least its destinations."""
+    routes: Mapping[str, dict[str, Any]] = saved["routes"]
+    if any(not isinstance(fields["route"], list) for fields in routes.values()):
+        raise TypeError("a route without destinations was never one of ours")
+    return routes
 
 
 def marks_of(vs: VirtualService) -> Marks | None:
@@ -173,23 +224,26 @@ def _at_home(vs: VirtualService, target: Target) -> VirtualService:
     return vs if read_routes(vs, target) == HOME else write_routes(vs, target, HOME)
 
 
-def _restore_text(vs: VirtualService, target: Target, recorded: PodTemplate) -> str:
+def _restore_text(vs: VirtualService, target: Target, recorded: PodTemplate, owner: RolloutId) -> str:
     own = {
         route.get("name", ""): {field: route[field] for field in _RECORDED_FIELDS if field in route}
         for route in managed_routes(vs, target)
     }
     primary = {"images": dict(recorded.images), "labels": dict(recorded.labels)}
-    return json.dumps({"target": asdict(target), "routes": own, "primary": primary}, separators=(",", ":"))
+    saved = {"version": VERSION, "rollout": owner, "target": asdict(target), "routes": own, "primary": primary}
+    return json.dumps(saved, separators=(",", ":"))
 
 
-def _target(saved: Mapping[str, Any]) -> Target:
+def _target(saved: dict[str, Any]) -> Target:
+    """Keys that a newer version has added are none of ours."""
     methods = saved["mirror_methods"]
     exact = {
         "topology": Topology(saved["topology"]),
         "route_names": tuple(saved["route_names"]),
         "mirror_methods": None if methods is None else tuple(methods),
     }
-    return Target(**{**saved, **exact})
+    known = {one.name for one in fields(Target)}
+    return Target(**{key: value for key, value in (saved | exact).items() if key in known})
 
 
 def _restored(vs: VirtualService, target: Target) -> VirtualService:
@@ -197,7 +251,7 @@ def _restored(vs: VirtualService, target: Target) -> VirtualService:
     new = deepcopy(vs)
     sides = Sides.of(new, target)
     new["spec"]["http"] = foreign_http(new)
-    restore = read_restore(vs)
+    restore = _readable(vs)  # where it is damaged, only the weights are known
     for route in managed_routes(new, target):
         original = restore.routes.get(route.get("name", "")) if restore else None
         if original is not None and _same_but_weights(route["route"], original["route"], sides):
@@ -228,7 +282,7 @@ def _without_weights(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _unmarked(vs: VirtualService) -> VirtualService:
     new = deepcopy(vs)
     annotations = _annotations(new)
-    for name in (OWNER, RESTORE, HEARTBEAT, WATCHDOG):
+    for name in (OWNER, RESTORE, HEARTBEAT, WATCHDOG, ENDED):
         annotations.pop(name, None)
     if not annotations:
         new["metadata"].pop("annotations", None)

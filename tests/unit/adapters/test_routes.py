@@ -339,7 +339,7 @@ def test_a_destination_edited_in_mid_run_is_not_overwritten_by_the_record() -> N
 
 def test_the_restore_annotation_says_all_that_an_abort_needs() -> None:
     live = take(virtual_service({"name": "main", "route": [to("v1")]}), Routes(canary=20), GET_ONLY)
-    expected = r.Restore(target=GET_ONLY, routes={"main": {"route": [to("v1")]}}, recorded=RECORDED)
+    expected = r.Restore(target=GET_ONLY, routes={"main": {"route": [to("v1")]}}, recorded=RECORDED, owner="r-1")
     assert r.read_restore(live) == expected
     assert (r.owner_of(live), live["metadata"]["annotations"][r.HEARTBEAT]) == (OWNER, "1000")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bot.cli import status
 from bot.cli.status import freezes, frozen
 from bot.rollout.freeze import ALL, Deed, FreezeLine
-from tests.builders import MAYA, OMAR, a_freeze
+from bot.rollout.model import RolloutId
+from tests.builders import MAYA, OMAR, a_freeze, a_rollout
 
 NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC
 
@@ -29,3 +31,11 @@ def test_the_history_says_who_froze_and_who_ended_it_newest_first() -> None:
         "2025-06-16 12:01 UTC  U0OMAR unfroze reviews (frozen by U0MAYA): database migration",
         "2025-06-16 12:00 UTC  U0MAYA froze reviews until 2025-06-16 13:00 UTC: database migration",
     ]
+
+
+def test_a_record_that_cannot_be_read_is_one_line_of_the_history_and_hides_no_other() -> None:
+    lines = list(status.history([a_rollout()], {RolloutId("r-0"): "holds a rollout that cannot be read."}))
+
+    assert len(lines) == 2
+    assert lines[1] == "r-0: Redis holds a rollout that cannot be read."
+    assert list(status.history([], {RolloutId("r-0"): "holds it."})) == ["r-0: Redis holds it."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -64,8 +64,8 @@ class Rig:
         self.ids = count(1)
         self.controller = self.restarted()
 
-    def restarted(self) -> Controller:
-        """A new process on the same world."""
+    def restarted(self, services: Mapping[str, Service] | None = None) -> Controller:
+        """A new process on the same world; with these services, or its own."""
         ports = Ports(
             store=self.store,
             freezes=self.freezes,
@@ -78,7 +78,8 @@ class Rig:
         )
         watch = Watch(failed=lambda _, fault: self.faults.append(fault.sentence), froze=self.froze)
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
-        return Controller(services={"reviews": self.service}, ports=ports, new_id=ids, watch=watch)
+        known = services or {"reviews": self.service}
+        return Controller(services=known, ports=ports, new_id=ids, watch=watch)
 
     def start(self) -> Rollout:
         return self.controller.start("reviews", "v2", by=MAYA)
@@ -202,12 +203,13 @@ def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> 
     rig = Rig()
     rig.mesh.edit("maya", lambda vs: vs["metadata"].update(annotations={"canary-bot/restore": "{}"}))
     rig.surveyor.found = replace(rig.surveyor.found, virtual_service=rig.mesh.virtual_service())
+    rig.mesh.edit("maya", lambda vs: vs["spec"].update(http=vs["spec"]["http"] * 2))
     rig.workloads.deployments["reviews-v2"].ready = 0
 
-    with pytest.raises(Refusal, match="There is no plan for reviews v2: The annotation canary-bot/restore") as refused:
+    with pytest.raises(Refusal, match="There is no plan for reviews v2: Several routes of VirtualService") as refused:
         rig.controller.plan("reviews", "v2")
 
-    marks, not_ready = refused.value.reasons
+    marks, _several, not_ready = refused.value.reasons
     assert marks.startswith("VirtualService reviews has marks of an older rollout (canary-bot/restore)")
     assert not_ready.startswith("reviews-v2 is not ready")
 

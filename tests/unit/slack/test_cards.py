@@ -348,3 +348,10 @@ def mrkdwn_of(block: Block | list[Any]) -> str:
         return "".join(mrkdwn_of(part) for part in block if isinstance(part, dict | list))
     own = str(block["text"]) if block.get("type") == "mrkdwn" else ""
     return own + "".join(mrkdwn_of(part) for part in block.values() if isinstance(part, dict | list))
+
+
+def test_a_record_that_cannot_be_read_is_one_line_of_the_history_and_hides_no_other() -> None:
+    said = json.dumps(answers.history("reviews", [], {RolloutId("r-0"): "holds a newer rollout."}).blocks)
+
+    assert "r-0" in said
+    assert "Redis holds a newer rollout." in said

@@ -1,0 +1,131 @@
+"""Whose the marks on a service's VirtualService are, and whether this service may take them up: one answer for all.
+
+``abort``, adoption and a start that finds marks ask the same: does our store know their owner, is the primary they are
+about this service's, and is the bot that set them alive? A VirtualService may be shared by services, and a cluster by
+bots with a store of their own, so a service never takes up what another one is responsible for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.controller.ports import Marks, Ports, Pulse, Store
+from bot.rollout.errors import Fault, Refusal, Unreadable
+from bot.rollout.model import RolloutId
+from bot.rollout.service import Service
+
+
+class Claim(StrEnum):
+    """Why the service may take the marks up."""
+
+    FORGOTTEN = "forgotten"  # the store has never heard of their owner
+    UNREADABLE = "unreadable"  # their owner is the service's live rollout, and its record cannot be read
+    ENDED = "ended"  # their owner has ended: somebody put an old object back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Marks that the service may take up, and why."""
+
+    marks: Marks
+    claim: Claim
+
+
+def left_behind(service: Service, ports: Ports) -> Found | None:
+    """Marks that an abort of ``service`` has to go by, because the store has no live rollout of it to go by.
+
+    None where the store has one; also where it has none and the VirtualService bears no marks.
+
+    Raises:
+        Refusal: the marks are not this service's to take up; says whose they are.
+        Fault: the store or the cluster could not be read; or the record cannot be, and there are no marks either.
+    """
+    unreadable: Fault | None = None
+    try:
+        if ports.store.active(service.key) is not None:
+            return None
+    except Fault as fault:  # if it is the store that cannot be reached, asking it for more tells
+        unreadable = fault
+    marks = ports.mesh.marks(service.namespace, service.virtual_service)
+    if marks is not None:
+        pulse = ports.mesh.pulse(service.namespace, service.virtual_service)
+        found = claim(service, marks, ports.store, lives=lives(pulse, ports.clock.now()))
+        if unreadable is None or found is Claim.UNREADABLE:
+            return Found(marks=marks, claim=found)
+    if unreadable is not None:
+        raise unreadable
+    return None
+
+
+def claim(service: Service, marks: Marks, store: Store, *, lives: bool) -> Claim:
+    """Why ``service`` may take these marks up. ``lives``: another bot, with a store of its own, looks after them.
+
+    Raises:
+        Refusal: it may not; says whose they are, and names no command that would end what is alive.
+        Fault: the store could not be read.
+    """
+    live = next((key for key, one in store.busy().items() if one == marks.owner), None)
+    if live == service.key:
+        return Claim.UNREADABLE
+    what = f"VirtualService {service.virtual_service} carries the marks of rollout {marks.owner}"
+    if live is not None:
+        name = _name(live)
+        raise Refusal(
+            f"{what}, which is live and {name}'s: see `status {name}`. {service.name} itself has no rollout, and none "
+            "can begin before that one has ended."
+        )
+    if (marks.target.namespace, marks.target.primary_deployment) != (service.namespace, service.primary_deployment):
+        primary = f"{marks.target.namespace}/{marks.target.primary_deployment}"
+        raise Refusal(
+            f"{what}, which is about Deployment {primary} and not about {service.primary_deployment}, so it is not "
+            f"{service.name}'s: whoever releases that Deployment has to end it. {service.name} itself has no rollout."
+        )
+    if lives:
+        raise Refusal(
+            f"{what}, and another canary-bot, with a Redis of its own, looks after it: end it there. Once that one has "
+            f"been silent for a while, `abort {service.name}` works here. {service.name} has no rollout in this Redis."
+        )
+    return Claim.ENDED if _is_known(store, service.key, marks.owner) else Claim.FORGOTTEN
+
+
+def lives(pulse: Pulse | None, now: float) -> bool:
+    """Whether a bot with another store than ours has given a sign of life lately, as far as clocks can be compared.
+
+    Our own store's rollouts are ours whatever became of their records; and one that the watchdog had to bring home has
+    nobody any more.
+    """
+    if pulse is None or not pulse.foreign or pulse.rescue is not None or pulse.renewed_at is None:
+        return False
+    return abs(now - pulse.renewed_at) < pulse.limit
+
+
+def in_the_way(service: Service, owner: RolloutId, ports: Ports) -> str:
+    """What becomes of marks that stand in the way of a start, as a sentence."""
+    held, name = f"{service.virtual_service} still carries the marks of rollout {owner}", service.name
+    try:
+        marks = ports.mesh.marks(service.namespace, service.virtual_service)
+        if marks is None:
+            return f"{held}; `/canary abandon {name}` takes them off."
+        pulse = ports.mesh.pulse(service.namespace, service.virtual_service)
+        found = claim(service, marks, ports.store, lives=lives(pulse, ports.clock.now()))
+    except Refusal as refusal:
+        return refusal.sentence
+    except Fault as fault:
+        return f"{held}. {fault.sentence}"
+    if found is Claim.ENDED:
+        away = f"`/canary abandon {name}` takes them off and moves nobody"
+        return f"{held}, which has ended; {away}, `/canary abort {name}` brings everyone home first."
+    return f"{held}; `canary-bot abort {name}` cleans up."
+
+
+def _is_known(store: Store, key: str, owner: RolloutId) -> bool:
+    """Whether the store has a record of it, which is of an ended rollout then."""
+    try:
+        return store.load(key, owner) is not None
+    except Unreadable:
+        return True
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
