@@ -74,6 +74,7 @@ class Referee:
         self._original = self._get("VirtualService", ground.virtual_service)
         self._canary_images = images_of(self._get("Deployment", ground.canary)["spec"]["template"]["spec"])
         self._old = images_of(self._get("Deployment", ground.primary)["spec"]["template"]["spec"])
+        self._whole = int(self._get("Deployment", ground.primary)["spec"]["replicas"])
         self.seen = Seen(expected=dict(self._old))
 
     @property
@@ -83,7 +84,7 @@ class Referee:
 
     def shares_now(self) -> Shares:
         """Where users and copies are."""
-        return shares_of(self._get("VirtualService", self._ground.virtual_service))
+        return shares_of(self._vs())
 
     def ready_now(self, subset: str) -> int:
         """How many pods could take them there."""
@@ -91,7 +92,7 @@ class Referee:
 
     def marked(self) -> bool:
         """Whether a rollout holds the VirtualService."""
-        return MARKS[0] in _annotations(self._get("VirtualService", self._ground.virtual_service))
+        return MARKS[0] in _annotations(self._vs() or {"metadata": {}})
 
     def see(self, written: Written) -> None:
         """One write; whoever wrote, the shares that hold now are remembered."""
@@ -171,8 +172,10 @@ class Referee:
     def _judge_complete(self, text: str, pods: list[Object]) -> None:
         """A primary that was patched gets users only when all of it is ready."""
         primary = self._get("Deployment", self._ground.primary)
-        if len(pods) < primary["spec"]["replicas"]:
-            self._violated(f"{text} sends users to a primary with {len(pods)} of {primary['spec']['replicas']} pods")
+        # More than it had at the start an HPA may ask for at any moment: those are not waited for.
+        whole = min(int(primary["spec"]["replicas"]), self._whole)
+        if len(pods) < whole:
+            self._violated(f"{text} sends users to a primary with {len(pods)} of {whole} pods")
 
     def _expected(self, subset: str) -> dict[str, str]:
         return self.seen.expected if subset == self._ground.primary_subset else self._canary_images
@@ -211,8 +214,7 @@ class Referee:
         if self.seen.deployed_by_others:
             return  # what is written over theirs is no longer a step of a rollout
         left, joined = _labels(before), _labels(after)
-        vs = self._get("VirtualService", self._ground.virtual_service)
-        shares = shares_of(vs)
+        shares = self.shares_now()
         for subset, labels in self._subsets.items():
             if not shares.uses(subset) or not labels.items() <= left.items():
                 continue
@@ -225,12 +227,14 @@ class Referee:
     def _judge_scale(self, name: str, before: Object, after: Object) -> None:
         if before["spec"]["replicas"] == after["spec"]["replicas"]:
             return
+        if name == self._ground.primary and before["spec"]["replicas"] < after["spec"]["replicas"]:
+            return  # it is made ready for users who are about to return
         if name != self._ground.canary or after["spec"]["replicas"] != 0:
             self._violated(f"{name} was scaled to {after['spec']['replicas']}")
             return
         self.seen.scaled_down += 1
         canary = self._ground.canary_subset
-        shares = shares_of(self._get("VirtualService", self._ground.virtual_service))
+        shares = self.shares_now()
         if shares.uses(canary):
             primary = self._get("Deployment", self._ground.primary)
             staying = [pod for pod in self._ready(canary) if owner_of(pod) == self._ground.primary]
@@ -266,6 +270,10 @@ class Referee:
 
     def _violated(self, what: str) -> None:
         self.seen.violations.append(what)
+
+    def _vs(self) -> Object | None:
+        """Somebody may have deleted it."""
+        return self._store.get("VirtualService", self._ground.namespace, self._ground.virtual_service)
 
     def _ready(self, subset: str) -> list[Object]:
         return ready_pods(self._store, self._ground.namespace, self._subsets.get(subset, {"": ""}))

@@ -6,8 +6,9 @@ before its answer goes out. A listener may do what it likes meanwhile (kill the 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -44,13 +45,30 @@ class Request:
     rehearsal: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """Keeps a request on its way until it is released; ``landed`` once it was served, whatever came of it."""
+
+    released: threading.Event = field(default_factory=threading.Event)
+    landed: threading.Event = field(default_factory=threading.Event)
+
+    def release(self, timeout: float = 10.0) -> bool:
+        """Let it go on; whether it was served."""
+        self.released.set()
+        return self.landed.wait(timeout)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What becomes of an answer: late, a refusal, or a connection that is reset. All None or 0: nothing."""
+    """What becomes of an answer: late, a refusal, or a connection that is reset. All None or 0: nothing.
+
+    ``latch`` (Kubernetes' writes only): the request hangs somewhere in the network, and lands when that is released.
+    """
 
     status: int | None = None
     cut: bool = False
     seconds: float = 0.0
+    latch: Latch | None = None
 
 
 Ear = Callable[[Request, Moment], Trouble | None]

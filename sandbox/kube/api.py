@@ -24,7 +24,7 @@ from sandbox.kube.store import Store
 from sandbox.kube.watching import Watch, Watching
 from sandbox.kube.writes import Options, Registry, Target
 from sandbox.serving import Cut
-from sandbox.wire import Moment, Request, System, Wire
+from sandbox.wire import Latch, Moment, Request, System, Wire
 
 _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _DEFAULT_WATCH_SECONDS = 1800.0
@@ -71,6 +71,7 @@ class Api:
         self._served = served
         self._token = token
         self._registry = Registry(store)
+        self._held: dict[int, Latch] = {}  # by the identity of the request that hangs
         self._audit: list[AuditRecord] = []
         self._audit_lock = threading.Lock()
 
@@ -150,6 +151,9 @@ class Api:
         trouble = self.wire.hear(heard, moment)
         if trouble is None:
             return False
+        if trouble.latch is not None:
+            self._held[id(heard)] = trouble.latch
+            await asyncio.to_thread(trouble.latch.released.wait)
         await asyncio.sleep(trouble.seconds)
         if trouble.status is not None:
             raise injected(trouble.status, target.kind, target.name)
@@ -188,6 +192,9 @@ class Api:
             raise
         finally:
             self._record(request, verb, target, body, code)
+            latch = self._held.pop(id(heard), None)
+            if latch is not None:
+                latch.landed.set()
         return response
 
     def _do_write(self, request: web.Request, verb: str, target: Target, body: Any) -> web.Response:

@@ -20,6 +20,7 @@ from sandbox.kube.faults import Fault
 from sandbox.kube.kinds import ISTIO_VERSIONS, Served, kind_named
 from sandbox.kube.objects import Object
 from sandbox.kube.store import Store
+from sandbox.kube.writes import Target
 from sandbox.serving import Serving
 from sandbox.wire import Wire
 
@@ -130,6 +131,14 @@ class KubeApi:
         with urlopen(request, timeout=10) as answer:  # noqa: S310  # our own address
             answer.read()
 
+    def delete_as(self, manager: str, kind: str, namespace: str, name: str) -> None:
+        """An object goes, as somebody's tool deletes it; one that is not there is no mistake."""
+        before = self.store.get(kind, namespace, name)
+        self.store.delete(kind, namespace, name)
+        target = Target(kind=kind_named(kind), version=kind_named(kind).versions[0], namespace=namespace, name=name)
+        for witness in self._api.witnesses:
+            witness(Written(manager=manager, target=target, before=before, after=None))
+
     # Trouble on request
 
     def fail_next(self, *, verb: str, kind: str, status: int, times: int = 1) -> None:
@@ -143,10 +152,18 @@ class KubeApi:
         """The next matching requests lose their connection: before anything happened, or after the write did."""
         self._api.faults.plan(Fault(verb=verb, kind=kind_named(kind).kind, times=times, after=after_write))
 
-    def forbid(self, *, verb: str, kind: str, namespace: str | None = None, subresource: str = "") -> None:
-        """Deny from now on, to requests (403) and to SelfSubjectAccessReviews."""
+    def forbid(self, *, verb: str, kind: str, namespace: str | None = None, subresource: str = "") -> Denial:
+        """Deny from now on, to requests (403) and to SelfSubjectAccessReviews; answers what ``allow`` takes back."""
         plural = kind_named(kind).plural + (f"/{subresource}" if subresource else "")
-        self._api.access.denials += (Denial(verb=verb, plural=plural, namespace=namespace),)
+        denial = Denial(verb=verb, plural=plural, namespace=namespace)
+        self._api.access.denials += (denial,)
+        return denial
+
+    def allow(self, denial: Denial) -> None:
+        """Take one ``forbid`` back; what was denied twice is so until it was allowed twice."""
+        denials = list(self._api.access.denials)
+        denials.remove(denial)
+        self._api.access.denials = tuple(denials)
 
     def allow_everything(self) -> None:
         """Take every ``forbid`` back."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from sandbox.figures import Mood
 from sandbox.kube.objects import Object
+from tests.torture.events import Noise
 from tests.torture.rig import POD_SECONDS, Rig
-from tests.torture.schedule import Noise
 
 Heal = Callable[[], None]
 
@@ -133,7 +133,8 @@ class Hand:
         """Somebody edits the VirtualService."""
         ground = self._rig.ground
         vs = self._rig.kube.store.get("VirtualService", ground.namespace, ground.virtual_service)
-        assert vs is not None
+        if vs is None:
+            return  # somebody was quicker, and deleted it
         if "canary-bot/rollout" not in (vs["metadata"].get("annotations") or {}):
             return  # nobody's rollout is disturbed, and one that has not begun would be refused for ever
         EDITS[how](vs, share)
@@ -143,7 +144,8 @@ class Hand:
         """Somebody deploys another image to the primary."""
         ground = self._rig.ground
         deployment = self._rig.kube.store.get("Deployment", ground.namespace, ground.primary)
-        assert deployment is not None
+        if deployment is None:
+            return  # somebody was quicker, and deleted it
         deployment["spec"]["template"]["spec"]["containers"][0]["image"] += "-hotfix"
         self._put(deployment, f"apps/v1/namespaces/{ground.namespace}/deployments")
 
@@ -154,10 +156,8 @@ class Hand:
             method="PUT",
             headers={"Authorization": f"Bearer {self._rig.kube.token}", "Content-Type": "application/json"},
         )
-        noises, self._rig.noises = self._rig.noises, []  # the people are not the ones with the bad line
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
+        with self._rig.quiet(), urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
             assert answer.status == 200
-        self._rig.noises = noises
 
 
 def _set_weights(vs: Object, share: int) -> None:

@@ -13,19 +13,21 @@ from bot.slack.lines import line
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards
 from sandbox.wire import System
+from tests.torture.events import DEAD_MAN, SWEEPS, TICK, Event
 from tests.torture.hand import Hand
 from tests.torture.people import People
-from tests.torture.rig import Rig
-from tests.torture.schedule import DEAD_MAN, SWEEPS, TICK, Event, Schedule
+from tests.torture.rig import KEY, Rig
+from tests.torture.schedule import Schedule
+from tests.torture.surroundings import Surroundings
 
 HEALING = 30  # sweeps without another stage, after which it must hold for a reason that a person was told
+ABORTING, ABANDONING = 8, 4  # sweeps in which an abort, or else abandoning it, ends a rollout whatever is broken
 LEAVING = 30  # sweeps an abort may take once everything works
 NO_DATA = frozenset({Mood.DOWN, Mood.FAILING, Mood.EMPTY, Mood.NAN})
 EVERYONE = 100  # percent
 HURT = 4  # sweeps after which users must have left a canary that fails: a window of figures, and a look
 LATE, HURT_LATE = 30.0, 8  # and in a stage older than so many seconds: the judge holds less ready for a late onset
 STRANDED = 1  # and a side where nobody answers: it is seen at the first look, and left in it
-KEY = "default/reviews"
 
 
 def play(directory: Path, redis_port: int, schedule: Schedule) -> list[str]:
@@ -42,6 +44,7 @@ class Play:
         self._schedule = rig.schedule
         self._hand = Hand(rig)
         self._people = People(rig, self._violated)
+        self._surroundings = Surroundings(rig, self._violated)
         self._heals: list[tuple[int, Callable[[], None]]] = []
         self._sweep = 0
         self._began = False
@@ -58,6 +61,9 @@ class Play:
                 if self._schedule.has("failover"):
                     self._hand.remember()
                 if self._is_over():
+                    break
+                if self._schedule.leaving == self._sweep:
+                    self._want_out()
                     break
             self._heal_everything()
             self._finish()
@@ -133,7 +139,7 @@ class Play:
     def _judge_safety(self) -> None:
         """Nobody has looked after a rollout for longer than the limit: everyone is where it is safe."""
         referee, ground = self._rig.referee, self._rig.ground
-        is_heard = not any(noise.system is System.KUBERNETES for noise in self._rig.noises)
+        is_heard = not any(noise.system is System.KUBERNETES for noise in self._rig.noises) and not self._rig.withdrawn
         self._alone = self._alone + TICK if self._rig.away and is_heard and referee.marked() else 0.0
         at_home, away = (referee.ready_now(subset) for subset in (ground.primary_subset, ground.canary_subset))
         if self._alone <= DEAD_MAN or not (at_home or away):
@@ -153,7 +159,35 @@ class Play:
 
     def _is_calm(self) -> bool:
         """Nothing but the canary is out of order."""
-        return not self._rig.away and not self._rig.noises and self._rig.figures.mood is Mood.WELL
+        rig = self._rig
+        unwell = rig.noises or rig.withdrawn or rig.scraping or rig.wall.ahead or rig.garbled or rig.holding
+        return not rig.away and rig.figures.mood is Mood.WELL and not unwell
+
+    # A way out
+
+    def _want_out(self) -> None:
+        """In the middle of it all a person wants the rollout to end, and some command does that.
+
+        They wait until a bot and its Redis can hear them; whatever else is broken stays so.
+        """
+        self._rig.redis_is_well = True
+        if self._rig.away:
+            self._rig.start_bot()
+        live = self._rig.record()
+        for command, sweeps in ((self._people.abort, ABORTING), (self._people.abandon, ABANDONING)):
+            for _ in range(sweeps):
+                if not live or self._rig.record() != live:
+                    self._rig.redis_is_well = False
+                    return
+                if command != self._people.abort or not self._is_aborting():
+                    command()
+                self._step()
+        self._violated(f"no command ends it: {self._stored()}")
+        self._rig.redis_is_well = False
+
+    def _is_aborting(self) -> bool:
+        rollout = self._stored()
+        return rollout is not None and rollout.phase is Phase.ABORTING
 
     # What happens around it
 
@@ -169,7 +203,8 @@ class Play:
                 self._begin(event)
 
     def _begin(self, event: Event) -> None:
-        begin = getattr(self._hand, event.what, None) or getattr(self._people, event.what)
+        actors = (self._hand, self._surroundings, self._people)
+        begin = next(found for actor in actors if (found := getattr(actor, event.what, None)))
         heal = begin(**event.details)
         if heal is not None:
             self._heals.append((event.at + event.sweeps, heal))
@@ -229,6 +264,10 @@ class Play:
         ground = self._rig.ground
         if rollout is None:
             return
+        if rollout.phase is Phase.ABANDONED or self._schedule.has("delete"):
+            if self._rig.referee.marked():
+                self._violated("the rollout has ended and left its marks behind")
+            return  # routes and images are as somebody left them
         promoted = rollout.phase is Phase.PROMOTED
         adopted = rollout.reason == "accepted on the canary" or self._schedule.service["promote"] == "adopt"
         stays = promoted and (self._schedule.relabel or adopted)
@@ -243,7 +282,7 @@ class Play:
 
     def _judge_words(self) -> None:
         """Nothing is said twice but what Slack left in doubt, and nothing is lost but what was doubtful twice."""
-        if self._schedule.has("wipe", "failover"):
+        if self._schedule.has("wipe", "failover", "neighbour_tries") or self._rig.garbled:
             return
         for _ in range(HEALING):
             self._rig.pass_time(TICK)
@@ -264,7 +303,7 @@ class Play:
 
     def _forgotten_posts(self) -> int:
         """A post that the outbox could not tick off may come again where another memory takes over."""
-        takes_over = {"restart_bot": 1, "bot_away": 1, "another_leads": 2}
+        takes_over = {"restart_bot": 1, "bot_away": 1, "another_leads": 2, "edit_file": 2}
         times = sum(takes_over.get(event.what, 0) for event in self._schedule.events)
         return times if self._schedule.has("noise") else 0
 
@@ -286,9 +325,9 @@ class Play:
         return begun[0] if begun else None
 
     def _stored(self) -> Rollout | None:
-        """The live rollout, seen past every fault."""
-        return self._rig.store.active(KEY)
+        """The live rollout, seen past every fault; None also where its record cannot be read."""
+        return self._rig.store_says()
 
     def _is_over(self) -> bool:
         """Nothing is live, and nothing of a rollout is left in the cluster."""
-        return self._began and self._stored() is None and not self._rig.referee.marked()
+        return self._began and not self._rig.record() and not self._rig.referee.marked()

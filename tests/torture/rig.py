@@ -7,7 +7,8 @@ the adapters speak HTTP with the stand-ins and Redis' protocol with a real serve
 from __future__ import annotations
 
 import random
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,12 +24,15 @@ from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import PrometheusLink
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.rescuer import KubeRescuer
+from bot.adapters.stored import Keys
 from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.watchdog import Watchdog
+from bot.rollout.errors import CanaryError
+from bot.rollout.model import Rollout, RolloutId
 from bot.settings.env import read_settings
 from bot.slack.app import web_client
 from bot.slack.channel import Channel
@@ -42,13 +46,36 @@ from sandbox.referee import Referee
 from sandbox.sides import rates
 from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
-from sandbox.wire import Moment, Request, System, Trouble
+from sandbox.wire import Latch, Moment, Request, System, Trouble
 from tests.fakes.clock import FakeClock
-from tests.torture.schedule import DEAD_MAN, TICK, Noise, Schedule
+from tests.torture.events import DEAD_MAN, TICK, Held, Noise
+from tests.torture.schedule import Schedule
 
 USERS_PER_SECOND = 40.0
 POD_SECONDS = 4.0
 IMPATIENCE = (0.5, 0.3)  # seconds: to connect, to be answered
+REQUEST_COST = 4.0  # percent of what a pod requests, for each request a second
+KEY = "default/reviews"
+NEIGHBOUR = "reviews-b"
+RATINGS = {
+    "virtual_service": "ratings",
+    "destination_rule": "ratings",
+    "primary": {"deployment": "ratings-v1"},
+    "canary": {"deployment": "ratings-{version}"},
+}
+BESIDE = {"primary": {"deployment": "reviews-v3"}, "canary": {"deployment": "reviews-b-{version}"}}
+
+
+@dataclass(slots=True)
+class WallClock:
+    """The clock on the wall of the bot's machine, which may be set."""
+
+    true: FakeClock
+    ahead: float = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch, as that machine has it."""
+        return self.true.now() + self.ahead
 
 
 class Impatient(client.ApiClient):
@@ -87,11 +114,23 @@ class Rig:
         self.slack.workspace.clock = self.clock.now
         self.traffic = Traffic(self.clock.now)
         self.figures = Figures(self.traffic, canaries=frozenset({self.ground.canary}))
+        self.figures.closed = schedule.closed
+        self.figures.scraped.skew = schedule.skew
+        self.figures.scraped.salt = str(schedule.seed)
+        self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
         self.redis = Redis(port=redis_port)
         self.link = redis_link.connect(f"redis://{LOOPBACK}:{redis_port}/0")
         self.store = RedisStore(self.link)  # past every fault, for whoever judges
+        self.wall = WallClock(self.clock)
         self.noises: list[Noise] = []
+        self.withdrawn = self.scraping = 0  # how many events of that kind are under way
+        self.garbled = self.remade = False  # a record was, an object was
+        self.redis_is_well = False  # whatever noise there is
+        self._users = USERS_PER_SECOND
+        self._file = ""
+        self._under_way = 0  # events of that kind
+        self._held: list[tuple[Held, Latch]] = []  # writes that will hang, and those that do
         self.ambiguous = 0
         self.away = True  # the bot, every replica of it
         self.standby: Bot | None = None  # a replica that has led, and lives on with what it remembers
@@ -108,6 +147,8 @@ class Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for waiting in self._held:
+            waiting[1].released.set()
         self.stop_bots()
         self._stack.close()
 
@@ -139,19 +180,87 @@ class Rig:
 
     def users_move(self) -> None:
         """Users follow the routes to whatever pods are ready."""
-        self.traffic.now(rates=rates(self.kube.store, self.ground, USERS_PER_SECOND))
+        self.traffic.now(rates=rates(self.kube.store, self.ground, self._users))
+
+    def crowd(self, factor: float) -> None:
+        """So many times the users."""
+        self._users = USERS_PER_SECOND * factor
+        self.users_move()
+
+    def _load(self, _namespace: str, name: str) -> float | None:
+        """What HPAs see of a Deployment."""
+        now = self.traffic.stretches[-1].rates.items()
+        return REQUEST_COST * sum(rate for target, rate in now if target.partition("/")[0] == name)
 
     def _users_move(self, _what: str, obj: dict[str, Any]) -> None:
         if obj["kind"] in {"VirtualService", "Pod"}:
             self.users_move()
 
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Somebody acts who is not the one with the bad line."""
+        noises, self.noises = self.noises, []
+        held, self._held = self._held, []
+        yield
+        self.noises, self._held = noises, held
+
+    def hold(self, held: Held) -> Latch:
+        """The next such request hangs on its way."""
+        latch = Latch()
+        self._under_way += 1
+        self._held.append((held, latch))
+        return latch
+
+    @property
+    def holding(self) -> bool:
+        """Whether a write hangs, or is going to."""
+        return self._under_way > 0
+
+    def let_go(self, latch: Latch) -> None:
+        """It lands now, if there was one, and is served before anything else happens."""
+        self._under_way -= 1
+        waiting = [one for _, one in self._held if one is latch]
+        self._held = [(held, one) for held, one in self._held if one is not latch]
+        if not waiting:
+            assert latch.release(), "A write that hung was never served."
+            self.kube.settle()
+
     def _hear(self, request: Request, moment: Moment) -> Trouble | None:
+        if self.redis_is_well and request.system is System.REDIS:
+            return None
+        for held, latch in self._held:
+            meant = (held.system, held.moment) == (request.system, moment) and request.kind.startswith(held.kinds)
+            if meant and not request.rehearsal:
+                self._held.remove((held, latch))
+                return Trouble(latch=latch)
         for noise in self.noises:
             meant = noise.system is request.system and noise.moment is moment and request.kind.startswith(noise.kinds)
             if meant and self._dice.random() < noise.share:
                 self.ambiguous += request.system is System.SLACK and noise.trouble.cut
                 return noise.trouble
         return None
+
+    # What is remembered
+
+    def record(self) -> str:
+        """The key of the live rollout's record; "" where none is live."""
+        keys = Keys(service=KEY)
+        found = self.redis.get(keys.active)
+        return keys.rollout(RolloutId(found.decode())) if isinstance(found, bytes) else ""
+
+    def store_says(self) -> Rollout | None:
+        """The live rollout, seen past every fault; None also where its record cannot be read."""
+        try:
+            return self.store.active(KEY)
+        except CanaryError:
+            return None
+
+    def edit_file(self, how: str) -> None:
+        """services.yaml is another one ("": as it was), and whoever leads is started again with it."""
+        self._file = how
+        if self.standby is not None:
+            self.lead_again()
+        self.restart_bot()
 
     # The bot
 
@@ -187,13 +296,13 @@ class Rig:
     def _new_bot(self) -> Bot:
         outside = self._connect()
         slack = web_client(self.slack.bot_token, f"{self.slack.url}/api/")
-        clock = outside.ports.clock
+        clock = self.wall
         courier = Courier(
             outbox=outside.outbox,
             store=outside.ports.store,
             channel=Channel(slack, clock),
             clock=clock,
-            steady=clock.now,
+            steady=self.clock.now,
         )
         services = [outside.catalogue.get(name) for name in outside.catalogue.names]
         controller = Controller(
@@ -209,7 +318,7 @@ class Rig:
             engine=controller,
             patience=DEAD_MAN / 2,
             pause=3 * TICK,
-            stopwatch=clock.now,
+            stopwatch=self.clock.now,
         )
         return Bot(outside=outside, controller=controller, adoption=adoption, courier=courier)
 
@@ -228,7 +337,10 @@ class Rig:
     def _connect(self) -> bootstrap.Outside:
         services = self._directory / "services.yaml"
         defaults = {"approvals": {"count": 1, "self": False}}
-        services.write_text(services_yaml({"reviews": {**defaults, **self.schedule.service}}))
+        ours = {**defaults, **self.schedule.service}
+        entries = {"left": {"ratings": ours | RATINGS}, "renamed": {"shop-reviews": ours}}
+        known = entries.get(self._file, {"reviews": ours})
+        services.write_text(services_yaml(known | ({NEIGHBOUR: ours | BESIDE} if self.schedule.neighbour else {})))
         kubeconfig = self.kube.write_kubeconfig(self._directory / "kubeconfig")
         environment = {
             "REDIS_URL": self.proxy.url(),
@@ -241,8 +353,8 @@ class Rig:
         metrics = PrometheusMetrics(PrometheusLink(self.figures.url, query_seconds=2.0, read_seconds=4.0))
         ports = replace(
             outside.ports,
-            clock=self.clock,
-            mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None),
+            clock=self.wall,
+            mesh=IstioMesh(kube, self.wall.now, wait=lambda _attempt: None),
             workloads=KubeWorkloads(kube),
             surveyor=KubeSurveyor(kube),
             metrics=metrics,

@@ -11,40 +11,13 @@ from sandbox.figures import Mood
 from sandbox.kube import bookinfo
 from sandbox.sides import Ground
 from sandbox.wire import Moment, System, Trouble
+from tests.torture.events import SWEEPS, Event, Noise
+from tests.torture.kinds import SHARES, SKEWS, draw_kinds, draw_leaving
 
-TICK = 5.0  # seconds of the schedule's own time between two sweeps
-DEAD_MAN = 60.0  # seconds of silence, of the schedule's own time, after which the watchdog acts
-SWEEPS = 30  # in which faults happen; afterwards everything heals
 REFUSALS = (409, 422, 429, 500, 503)
 
 # Drawn more often than once where a fault is what the product is most likely to meet.
 WEIGHTS = {"upgrade": 3, "adopt": 1}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that begins at a sweep and lasts so many; ``what`` is the name of a method of the rig's hand."""
-
-    at: int
-    what: str
-    sweeps: int = 0
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        details = ", ".join(f"{key}={value}" for key, value in self.details.items())
-        lasting = f" for {self.sweeps} sweeps" if self.sweeps else ""
-        return f"sweep {self.at}: {self.what}({details}){lasting}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
-    """Trouble for some requests of a system while it lasts; ``share`` of those that match, of 1."""
-
-    system: System
-    kinds: str  # a request's kind must begin with this
-    moment: Moment
-    trouble: Trouble
-    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +28,11 @@ class Schedule:
     service: Mapping[str, Any]
     relabel: bool
     events: tuple[Event, ...]
+    scalers: Mapping[str, Any] = field(default_factory=dict)  # what the HPAs of both sides say; empty: there are none
+    skew: float = 0.0  # seconds by which Prometheus' clock is ahead of the bot's
+    closed: bool = True  # its ranges are those of version 2
+    leaving: int | None = None  # the sweep after which a person wants out, whatever is broken then
+    neighbour: bool = False  # another service of the file shares the VirtualService
 
     @property
     def ground(self) -> Ground:
@@ -64,14 +42,17 @@ class Schedule:
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The cluster before it."""
-        return bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        objects = bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        names = (self.ground.primary, self.ground.canary) if self.scalers else ()
+        return [*objects, *(bookinfo.autoscaler(name, **self.scalers) for name in names)]
 
     def has(self, *what: str) -> bool:
         """Whether any of these events is in it."""
         return any(event.what in what for event in self.events)
 
     def __str__(self) -> str:
-        return "\n".join([f"seed {self.seed}: {dict(self.service)}", *map(str, self.events)])
+        told = {"scalers": self.scalers, "skew": self.skew, "closed": self.closed, "leaving": self.leaving}
+        return "\n".join([f"seed {self.seed}: {dict(self.service)}", str(told), *map(str, self.events)])
 
 
 def draw(seed: int) -> Schedule:
@@ -79,8 +60,25 @@ def draw(seed: int) -> Schedule:
     dice = random.Random(seed)  # noqa: S311  # no secret: the same schedule for the same seed
     relabel = dice.random() < 0.25
     makers = dice.choices(list(MAKERS), weights=list(MAKERS.values()), k=dice.randint(1, 7))
-    events = sorted((make(dice) for make in makers), key=lambda event: event.at)
-    return Schedule(seed=seed, service=_service(dice, relabel=relabel), relabel=relabel, events=tuple(events))
+    events = [make(dice) for make in makers]
+    more = random.Random(f"more {seed}")  # noqa: S311  # as above; dice of their own, so that the rest stays as it was
+    neighbour = not relabel and more.random() < SHARES["neighbour"]
+    events += draw_kinds(more, neighbour=neighbour)
+    return Schedule(
+        seed=seed,
+        service=_service(dice, relabel=relabel),
+        relabel=relabel,
+        events=tuple(sorted(events, key=lambda event: event.at)),
+        scalers=_scalers(more) if more.random() < SHARES["autoscalers"] else {},
+        skew=more.choice(SKEWS) if more.random() < SHARES["skew"] else 0.0,
+        closed=more.random() >= SHARES["since_three"],
+        leaving=draw_leaving(more),
+        neighbour=neighbour,
+    )
+
+
+def _scalers(dice: random.Random) -> dict[str, Any]:
+    return {"least": dice.choice((1, 2)), "most": dice.choice((2, 4)), "stable_seconds": dice.choice((15, 60, 300))}
 
 
 def _service(dice: random.Random, *, relabel: bool) -> dict[str, Any]:

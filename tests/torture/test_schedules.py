@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.redis import Redis
+from tests.torture.events import SWEEPS
 from tests.torture.play import play
-from tests.torture.schedule import MAKERS, SWEEPS, draw
+from tests.torture.schedule import MAKERS, draw
 
 SCHEDULES, EACH = 320, 10
 

@@ -1,0 +1,192 @@
+"""What the further events of a schedule do to a rig: to the world around a rollout, and to what is remembered of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bot.rollout.errors import CanaryError
+from bot.rollout.model import Phase, UserId
+from sandbox.kube.objects import Object
+from tests.torture.events import Held
+from tests.torture.people import Trouble
+from tests.torture.rig import KEY, NEIGHBOUR, Rig
+
+Heal = Callable[[], None]
+
+RIVAL = UserId("U0RIVAL001")
+
+
+class Surroundings:
+    """Each public method begins something and answers with what ends it (None: nothing to end)."""
+
+    def __init__(self, rig: Rig, violated: Trouble) -> None:
+        self._rig = rig
+        self._violated = violated
+
+    # The cluster
+
+    def users_change(self, factor: float) -> Heal:
+        """There are more users, or fewer, and HPAs follow."""
+        self._rig.crowd(factor)
+        return lambda: self._rig.crowd(1.0)
+
+    def delete(self, thing: str) -> Heal:
+        """Somebody deletes an object; somebody's pipeline makes it again, as it is in their files."""
+        ground = self._rig.ground
+        named = {
+            "VirtualService": [("VirtualService", ground.virtual_service)],
+            "DestinationRule": [("DestinationRule", ground.destination_rule)],
+            "canary": [("Deployment", ground.canary)],
+            "primary": [("Deployment", ground.primary)],
+        }
+        gone = named.get(thing) or [thing for things in named.values() for thing in things]
+        for kind, name in gone:
+            self._rig.kube.delete_as("kubectl-delete", kind, ground.namespace, name)
+        self._rig.kube.settle()
+        self._rig.users_move()
+        return lambda: self._make_again(gone)
+
+    def _make_again(self, gone: Sequence[tuple[str, str]]) -> None:
+        ground = self._rig.ground
+        for obj in self._rig.schedule.objects:
+            kind, name = obj["kind"], obj["metadata"]["name"]
+            if (kind, name) in gone and self._rig.kube.store.get(kind, ground.namespace, name) is None:
+                self._rig.remade = True
+                self._rig.kube.load([obj])
+        self._rig.kube.settle()
+        self._rig.users_move()
+
+    def withdraw(self, rights: Sequence[tuple[str, str, str]]) -> Heal:
+        """The bot may no longer do some of what it does."""
+        withdrawn = [self._rig.kube.forbid(verb=verb, kind=kind, subresource=part) for verb, kind, part in rights]
+        self._rig.withdrawn += 1
+
+        def give_back() -> None:
+            for denial in withdrawn:
+                self._rig.kube.allow(denial)
+            self._rig.withdrawn -= 1
+
+        return give_back
+
+    def hold_write(self, held: Held) -> Heal:
+        """The bot's next write hangs on its way, and lands when nobody expects it any more."""
+        latch = self._rig.hold(held)
+        return lambda: self._rig.let_go(latch)
+
+    def scrape(self, side: str, seconds: float, lost: float, *, late: bool) -> Heal:
+        """Scrapes of a side take long, and some fail."""
+        ground, scraped = self._rig.ground, self._rig.figures.scraped
+        sides = {"canary": [ground.canary], "primary": [ground.primary], "both": [ground.primary, ground.canary]}[side]
+        for name in sides:
+            scraped.scrape(name, seconds=seconds, lost=lost, late=late)
+        self._rig.scraping += 1
+
+        def well() -> None:
+            for name in sides:
+                scraped.scrape(name)
+            self._rig.scraping -= 1
+
+        return well
+
+    # Clocks and files
+
+    def set_clock(self, seconds: float) -> Heal:
+        """The wall clock of the bot's machine is set; what only counts seconds is not."""
+        self._rig.wall.ahead += seconds
+
+        def back() -> None:
+            self._rig.wall.ahead -= seconds
+
+        return back
+
+    def edit_file(self, how: str) -> Heal:
+        """services.yaml loses the service, or calls it something else, and the bot is started again."""
+        self._rig.edit_file(how)
+        return lambda: self._rig.edit_file("")
+
+    # What is remembered
+
+    def garble_record(self, how: str) -> None:
+        """The record of the live rollout is nothing anybody can read."""
+        key = self._rig.record()
+        text = self._rig.redis.get(key) if key else None
+        if key and isinstance(text, bytes):
+            self._rig.redis.set(key, GARBAGE[how](text.decode()))
+            self._rig.garbled = True
+
+    def newer_bot_writes(self) -> None:
+        """A bot of a newer version beside this one writes what this one does not know."""
+        key = self._rig.record()
+        text = self._rig.redis.get(key) if key else None
+        if not key or not isinstance(text, bytes):
+            return
+        document = json.loads(text)
+        document["rollout"] |= {"novelty": {"since": 9}}
+        document["rollout"]["target"] |= {"novelty": [1, 2]}
+        self._rig.redis.set(key, json.dumps(document))
+        self._annotate(_with_novelty)
+
+    def garble_marks(self, which: str) -> None:
+        """Somebody's tool damages our annotations."""
+
+        def damage(marks: dict[str, str]) -> None:
+            for name in [name for name in marks if name.startswith("canary-bot/") and which in {"all", name[11:]}]:
+                marks[name] = marks[name][: len(marks[name]) // 2] + "}"
+
+        self._annotate(damage)
+
+    def _annotate(self, change: Callable[[dict[str, str]], None]) -> None:
+        vs = self._rig.kube.store.get("VirtualService", self._rig.ground.namespace, self._rig.ground.virtual_service)
+        marks = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
+        if vs is not None and "canary-bot/rollout" in marks:
+            change(marks)
+            self._put(vs)
+
+    def _put(self, obj: Object) -> None:
+        with self._rig.quiet():
+            self._rig.kube.replace_as("somebodys-tool", obj)
+
+    # Another service
+
+    def neighbour_tries(self, deed: str) -> None:
+        """The other service of this VirtualService is started, or aborted: neither may touch the live rollout."""
+        before = self._rig.store_says()
+        if self._rig.away:
+            return
+        controller = self._rig.bot.controller
+        try:
+            if deed == "start":
+                controller.start(NEIGHBOUR, "v9", by=RIVAL)
+            else:
+                controller.abort(NEIGHBOUR, by=RIVAL, reason="not mine")
+        except CanaryError:
+            pass
+        else:
+            if before is not None:
+                self._violated(f"another service's {deed} was carried out on a VirtualService that is in use")
+        after = self._rig.store_says()
+        if before is not None and before.phase is not Phase.ABORTING:
+            gone = after is None or after.id != before.id or after.phase is Phase.ABORTING
+            if gone and not self._rig.garbled:
+                self._violated(f"another service's {deed} ended the live rollout of {KEY}")
+
+
+def _phase(text: str) -> str:
+    document: dict[str, Any] = json.loads(text)
+    document["rollout"]["phase"] = "levitating"
+    return json.dumps(document)
+
+
+GARBAGE: Mapping[str, Callable[[str], str]] = {
+    "cut": lambda text: text[: len(text) // 2],
+    "empty": lambda _text: "{}",
+    "phase": _phase,
+}
+
+
+def _with_novelty(marks: dict[str, str]) -> None:
+    for name, text in marks.items():
+        if name.startswith("canary-bot/") and text.startswith("{"):
+            marks[name] = json.dumps(json.loads(text) | {"novelty": True})
