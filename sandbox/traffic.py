@@ -173,15 +173,22 @@ class Scraped:
                 return found[-1] if found else None
             span *= 4
 
-    def known(self, workload: str, at: float) -> dict[str, tuple[int, int]]:
-        """What the newest scrape of each target of a workload said by then, by target, in everybody's time."""
-        found: dict[str, tuple[int, int]] = {}
+    def served(self, workload: str, at: float) -> tuple[int, int]:
+        """All that a workload's targets were seen to serve by a moment of Prometheus' clock, by what is scraped now.
+
+        Requests, and those that failed. A counter that fell began at zero, and what it read before is kept.
+        """
+        requests = failed = 0
         for target, (born, gone) in self.traffic.targets().items():
-            if _workload(target) != workload:
-                continue
-            for _, counts in self._scrapes(target, born, min(gone, at)):
-                found[target] = counts if counts is not None else found.get(target, (0, 0))
-        return found
+            if _workload(target) == workload:
+                total, last = (0, 0), (0, 0)
+                for _, counts in self._scrapes(target, born, min(gone, at - self.skew)):
+                    now = counts or last
+                    if now[0] - now[1] < last[0] - last[1] or now[1] < last[1]:
+                        total = (total[0] + last[0], total[1] + last[1])
+                    last = now
+                requests, failed = requests + total[0] + last[0], failed + total[1] + last[1]
+        return requests, failed
 
     def _scrapes(self, target: str, first: float, last: float) -> Iterator[Scrape]:
         """When a target was scraped from ``first`` to ``last``, and what it read; None where the scrape failed."""

@@ -125,13 +125,23 @@ def test_another_clock_shifts_the_samples_and_not_what_they_say(world: World) ->
     assert [(round(at - 5.0, 6), value) for at, value in world.points()] == [(round(at, 6), v) for at, v in before]
 
 
-def test_what_was_known_at_a_moment_is_what_the_newest_scrapes_said(world: World) -> None:
+def test_what_was_served_by_a_moment_is_what_the_newest_scrapes_said(world: World) -> None:
     at = world.clock.now() - 20
-    before = [point for point in world.points() if point[0] <= at][-1]
+    good = sum([point for point in world.points(pod) if point[0] <= at][-1][1] or 0 for pod in (POD, OTHER))
 
-    known = world.scraped.known("reviews-v2", at)
-    assert known[POD][0] - known[POD][1] == before[1]
-    assert set(known) == {POD, OTHER}
+    requests, failed = world.scraped.served("reviews-v2", at)
+    assert requests - failed == good
+    assert failed > 0
+
+
+def test_what_was_served_is_kept_through_restarts_and_ends(world: World) -> None:
+    newest = sum(world.points(pod)[-1][1] or 0 for pod in (POD, OTHER))
+    world.traffic.restart("reviews-v2")
+    world.traffic.now(rates={OTHER: 10.0}, bad={})
+    world.clock.advance(30)
+
+    requests, failed = world.scraped.served("reviews-v2", world.clock.now())
+    assert requests - failed == newest + (world.points(OTHER)[-1][1] or 0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 4.0])

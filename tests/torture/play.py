@@ -86,6 +86,8 @@ class Play:
             self._guarded(bot.adoption.look)
             self._guarded(bot.courier.deliver)
         self._rig.watchdog.look()
+        for wrong in self._rig.accounts.audit(self._stored()):
+            self._violated(wrong)
         self._judge_blind_advance(before)
         self._judge_harm()
         self._judge_safety()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from kubernetes import client
 from redis import Redis
@@ -30,6 +30,7 @@ from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
 from bot.controller.heartbeat import Heartbeat
+from bot.controller.ports import Metrics
 from bot.controller.watchdog import Watchdog
 from bot.rollout.errors import CanaryError
 from bot.rollout.model import Rollout, RolloutId
@@ -48,6 +49,7 @@ from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
 from sandbox.wire import Latch, Moment, Request, System, Trouble
 from tests.fakes.clock import FakeClock
+from tests.torture.accounts import Accounts, Bookkeeper
 from tests.torture.events import DEAD_MAN, TICK, Held, Noise
 from tests.torture.schedule import Schedule
 
@@ -117,6 +119,7 @@ class Rig:
         self.figures.closed = schedule.closed
         self.figures.scraped.skew = schedule.skew
         self.figures.scraped.salt = str(schedule.seed)
+        self.accounts = Accounts(self.figures.scraped)
         self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
         self.redis = Redis(port=redis_port)
@@ -357,7 +360,7 @@ class Rig:
             mesh=IstioMesh(kube, self.wall.now, wait=lambda _attempt: None),
             workloads=KubeWorkloads(kube),
             surveyor=KubeSurveyor(kube),
-            metrics=metrics,
+            metrics=cast("Metrics", Bookkeeper(metrics, self.accounts)),
         )
         outside.metrics.close()
         return replace(outside, kube=kube, ports=ports, metrics=metrics)

@@ -1,0 +1,106 @@
+"""Whether rows add up to what was served: what was read for the judge, beside what targets have been seen to serve.
+
+Readings are written down as they pass. After a sweep those that the judge kept are added up, side by side, for as long
+as one begins where the one before ended; a side that was said to be unknown begins its sum anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.controller.ports import Metrics, Window
+from bot.rollout.errors import Fault
+from bot.rollout.figures import Figures, SideFigures
+from bot.rollout.model import Rollout, RolloutId
+from sandbox.traffic import Scraped
+
+Served = tuple[int, int]  # requests, and those that failed
+
+
+@dataclass(slots=True)
+class Sum:
+    """One side of one rollout: what its rows held, and what its targets had served where they began."""
+
+    before: Served
+    rows: list[SideFigures] = field(default_factory=list)
+
+    @property
+    def counted(self) -> tuple[float, float]:
+        """Requests and failures of all rows."""
+        return sum(row.requests for row in self.rows), sum(row.errors for row in self.rows)
+
+
+@dataclass(slots=True)
+class Accounts:
+    """The books of a schedule."""
+
+    scraped: Scraped
+    readings: list[tuple[RolloutId, Figures]] = field(default_factory=list)  # since they were looked at last
+    _until: dict[RolloutId, float] = field(default_factory=dict)
+    _sums: dict[tuple[RolloutId, str], Sum] = field(default_factory=dict)
+    checked: int = 0
+
+    def audit(self, rollout: Rollout | None) -> Iterator[str]:
+        """What does not add up, in sentences; for the rollout as it is stored after a sweep."""
+        readings, self.readings = self.readings, []
+        if rollout is None or rollout.trial.until is None:
+            return
+        for row in self._kept(rollout, [row for of, row in readings if of == rollout.id]):
+            target = rollout.target
+            yield from self._add(rollout.id, target.primary_deployment, row, row.primary)
+            yield from self._add(rollout.id, target.canary_deployment, row, row.canary)
+
+    def _kept(self, rollout: Rollout, readings: Sequence[Figures]) -> Iterator[Figures]:
+        """The rows that led from what was kept before to what is kept now; a gap begins everything anew."""
+        before, now = self._until.get(rollout.id), rollout.trial.until
+        assert now is not None
+        self._until[rollout.id] = now
+        if before == now:
+            return
+        row = next((row for row in reversed(readings) if row.end == now), None)
+        if row is None or row.start != before:
+            for side in (rollout.target.primary_deployment, rollout.target.canary_deployment):
+                self._sums.pop((rollout.id, side), None)
+        if row is not None:
+            yield row
+
+    def _add(self, rollout_id: RolloutId, workload: str, row: Figures, side: SideFigures | None) -> Iterator[str]:
+        key = (rollout_id, workload)
+        if side is None:
+            self._sums.pop(key, None)
+            return
+        known = self._sums.setdefault(key, Sum(before=self._served(workload, row.start)))
+        known.rows.append(side)
+        now = self._served(workload, row.end)
+        served = (now[0] - known.before[0], now[1] - known.before[1])
+        self.checked += 1
+        if tuple(round(count) for count in known.counted) != served:
+            begun = row.start if len(known.rows) == 1 else f"{len(known.rows)} rows ago"
+            yield (
+                f"rows of {workload} add up to {known.counted} (requests, errors) since {begun}, and its targets "
+                f"served {served}, as far as they were scraped"
+            )
+            self._sums.pop(key)  # told once
+
+    def _served(self, workload: str, at: float) -> Served:
+        return self.scraped.served(workload, at)
+
+
+class Bookkeeper:
+    """The port ``Metrics``, with everything that is read written down."""
+
+    def __init__(self, metrics: Metrics, accounts: Accounts) -> None:
+        self._metrics = metrics
+        self._accounts = accounts
+
+    def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
+        """As the real one."""
+        found = self._metrics.read(windows)
+        self._accounts.readings += [(of, row) for of, row in found.items() if isinstance(row, Figures)]
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is not about rows."""
+        return getattr(self._metrics, name)
