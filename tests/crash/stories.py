@@ -20,6 +20,7 @@ FAST: dict[str, Any] = {
     "gates": {"errors": {"ceiling": "5%"}, "latency": False, "minimum_requests": 5, "warm_up": "20ms"},
     "upgrade_timeout": "20s",
     "hold_patience": "5m",
+    "prometheus": {"scrape_interval": "100ms", "read_delay": "0s"},  # the stand-in's scrapes take no time
 }
 
 

@@ -52,6 +52,10 @@ class Accounts:
             yield from self._add(rollout.id, target.primary_deployment, row, row.primary)
             yield from self._add(rollout.id, target.canary_deployment, row, row.canary)
 
+    def sums(self) -> Sequence[Sum]:
+        """What is added up at present."""
+        return list(self._sums.values())
+
     def _kept(self, rollout: Rollout, readings: Sequence[Figures]) -> Iterator[Figures]:
         """The rows that led from what was kept before to what is kept now; a gap begins everything anew."""
         before, now = self._until.get(rollout.id), rollout.trial.until

@@ -13,6 +13,7 @@ import pytest
 
 from sandbox.redis import Redis
 from tests.torture.events import SWEEPS
+from tests.torture.kinds import KINDS, SHARES
 from tests.torture.play import play
 from tests.torture.schedule import MAKERS, draw
 
@@ -49,5 +50,20 @@ def test_the_schedules_contain_everything_that_may_go_wrong() -> None:
     events = [event for seed in range(SCHEDULES) for event in draw(seed).events]
 
     dice = random.Random(0)  # noqa: S311  # no secret
-    assert {event.what for event in events} >= {maker(dice).what for maker in MAKERS}
-    assert all(0 <= event.at < SWEEPS for event in events)
+    further = {event.what for maker, weight in KINDS.items() if weight for event in maker(dice)}
+    assert {event.what for event in events} >= {maker(dice).what for maker in MAKERS} | further
+    assert all(0 <= event.at <= SWEEPS for event in events)
+
+
+def test_the_switches_say_how_many_schedules_have_what() -> None:
+    schedules = [draw(seed) for seed in range(2000)]
+    shares = {
+        "autoscalers": sum(bool(one.scalers) for one in schedules),
+        "skew": sum(one.skew != 0 for one in schedules),
+        "since_three": sum(not one.closed for one in schedules),
+        "leaving": sum(one.leaving is not None for one in schedules),
+    }
+
+    assert {name: round(count / len(schedules), 1) for name, count in shares.items()} == {
+        name: pytest.approx(SHARES[name], abs=0.06) for name in shares
+    }

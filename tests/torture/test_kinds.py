@@ -1,0 +1,277 @@
+"""Each further kind of trouble does what its name says: to the cluster, to clocks and files, to what is remembered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.rollout.errors import CanaryError, Fault
+from bot.rollout.model import Phase
+from sandbox.redis import Redis
+from sandbox.wire import Moment, System
+from tests.torture.events import TICK, Event, Held
+from tests.torture.people import MAYA, People
+from tests.torture.play import Play
+from tests.torture.rig import Rig
+from tests.torture.schedule import Schedule, draw
+from tests.torture.surroundings import Surroundings
+
+pytestmark = pytest.mark.sandbox
+
+DRAWN = next(schedule for schedule in map(draw, range(100)) if not schedule.relabel)
+CALM = Schedule(
+    seed=4,
+    service={**DRAWN.service, "weights": [50, 100], "mirror": {"methods": "all", "for": "10m"}},
+    relabel=False,
+    events=(),
+)
+
+
+class Stage:
+    """A rollout in its mirror, and what may happen around it."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.wrong: list[str] = []
+        self.people = People(rig, self._violated)
+        self.hand = Surroundings(rig, self._violated)
+
+    def _violated(self, what: str) -> None:
+        self.wrong.append(what)
+
+    def start(self) -> Stage:
+        self.rig.pass_time(TICK)
+        assert self.people.start()
+        self.sweep(3)
+        return self
+
+    def sweep(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.rig.pass_time(TICK)
+            bot = self.rig.bot
+            bot.controller.sweep(bot.outside.ports.store.live())
+
+    @property
+    def marks(self) -> dict[str, str]:
+        vs = self.rig.kube.store.get("VirtualService", "default", "reviews")
+        return dict((vs or {"metadata": {}})["metadata"].get("annotations") or {})
+
+    def wanted(self, name: str) -> int:
+        found = self.rig.kube.store.get("Deployment", "default", name)
+        return int(found["spec"]["replicas"]) if found else -1
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with Redis(tmp_path_factory.mktemp("redis"), appendonly=False) as redis:
+        yield redis
+
+
+@pytest.fixture
+def opened(redis: Redis, tmp_path: Path) -> Iterator[Callable[[Schedule], Stage]]:
+    rigs: list[Rig] = []
+
+    def open_(schedule: Schedule) -> Stage:
+        rigs.append(Rig(tmp_path, redis.port, schedule))
+        return Stage(rigs[-1].__enter__())
+
+    yield open_
+    for rig in rigs:
+        rig.__exit__(None, None, None)
+
+
+@pytest.fixture
+def stage(opened: Callable[[Schedule], Stage]) -> Stage:
+    return opened(CALM)
+
+
+def with_(**changes: Any) -> Schedule:
+    return Schedule(seed=4, service=CALM.service, relabel=False, events=(), **changes)
+
+
+def test_hpas_follow_the_users(opened: Callable[[Schedule], Stage]) -> None:
+    stage = opened(with_(scalers={"least": 1, "most": 4, "stable_seconds": 15}))
+    heal = stage.hand.users_change(factor=2.0)
+    stage.rig.pass_time(20)
+    assert stage.wanted("reviews-v1") == 4
+
+    heal()
+    stage.hand.users_change(factor=0.3)
+    for _ in range(10):
+        stage.rig.pass_time(TICK)
+    assert stage.wanted("reviews-v1") == 1
+
+
+@pytest.mark.parametrize(
+    ("thing", "kind", "name"),
+    [("VirtualService", "VirtualService", "reviews"), ("canary", "Deployment", "reviews-v2")],
+)
+def test_what_is_deleted_is_gone_and_made_again_as_it_was(stage: Stage, thing: str, kind: str, name: str) -> None:
+    stage.start()
+    before = stage.rig.kube.store.get(kind, "default", name)
+    heal = stage.hand.delete(thing=thing)
+    assert stage.rig.kube.store.get(kind, "default", name) is None
+
+    heal()
+    after = stage.rig.kube.store.get(kind, "default", name)
+    assert before is not None
+    assert after is not None
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert not any(mark.startswith("canary-bot/") for mark in after["metadata"].get("annotations") or {})
+
+
+def test_withdrawn_rights_are_refused_with_403_and_given_back(stage: Stage) -> None:
+    vs = ("default", "reviews")
+    heal = stage.hand.withdraw(rights=(("get", "VirtualService", ""),))
+    again = stage.hand.withdraw(rights=(("get", "VirtualService", ""),))
+    with pytest.raises(Fault, match="forbid"):
+        stage.rig.bot.outside.kube.get("VirtualService", *vs)
+    heal()
+    with pytest.raises(Fault):
+        stage.rig.bot.outside.kube.get("VirtualService", *vs)
+
+    again()
+    assert stage.rig.bot.outside.kube.get("VirtualService", *vs) is not None
+
+
+def test_a_write_that_hangs_lands_when_it_is_let_go(stage: Stage) -> None:
+    stage.start()
+    held = Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE)
+    heal = stage.hand.hold_write(held)
+    assert stage.rig.holding
+    stage.people.abort()  # its first write hangs, and is given up
+    tried = len(stage.rig.kube.audit)
+    heal()
+
+    assert not stage.rig.holding
+    assert len(stage.rig.kube.audit) > tried
+
+
+def test_a_write_that_nobody_makes_is_let_go_as_well(stage: Stage) -> None:
+    heal = stage.hand.hold_write(Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE))
+    heal()
+
+    assert stage.start().marks
+
+
+def test_scrapes_take_long_and_some_fail(stage: Stage) -> None:
+    stage.start()
+    scraped, now = stage.rig.figures.scraped, stage.rig.clock.now
+    quick = scraped.served("reviews-v1", now())
+    heal = stage.hand.scrape("primary", seconds=4.0, lost=1.0, late=False)
+    stage.sweep(6)
+    assert scraped.served("reviews-v1", now()) == quick
+
+    heal()
+    stage.sweep(2)
+    assert scraped.served("reviews-v1", now()) > quick
+
+
+def test_the_clock_on_the_wall_is_set_and_no_other(stage: Stage) -> None:
+    before, wall = stage.rig.clock.now(), stage.rig.bot.outside.ports.clock
+    heal = stage.hand.set_clock(seconds=3600.0)
+    assert (stage.rig.clock.now(), wall.now(), stage.rig.figures.now()) == (before, before + 3600, before)
+
+    heal()
+    assert wall.now() == before
+
+
+def test_prometheus_may_have_a_clock_of_its_own(opened: Callable[[Schedule], Stage]) -> None:
+    stage = opened(with_(skew=5.0))
+
+    assert stage.rig.figures.now() == stage.rig.clock.now() + 5.0
+
+
+@pytest.mark.parametrize(("how", "known"), [("left", "ratings"), ("renamed", "shop-reviews")])
+def test_another_file_is_read_at_a_new_start(stage: Stage, how: str, known: str) -> None:
+    stage.start()
+    heal = stage.hand.edit_file(how)
+    assert [service.name for service in stage.rig.bot.controller.services()] == [known]
+
+    heal()
+    assert [service.name for service in stage.rig.bot.controller.services()] == ["reviews"]
+
+
+@pytest.mark.parametrize("how", ["cut", "phase", "empty"])
+def test_a_garbled_record_is_one_that_nobody_can_read(stage: Stage, how: str) -> None:
+    stage.start()
+    assert stage.rig.store_says() is not None
+    stage.hand.garble_record(how)
+
+    assert stage.rig.record()
+    assert stage.rig.store_says() is None
+
+
+@pytest.mark.parametrize("which", ["restore", "rollout", "heartbeat"])
+def test_garbled_marks_are_others_than_were_written(stage: Stage, which: str) -> None:
+    before = stage.start().marks
+    stage.hand.garble_marks(which)
+    changed = {name for name in before if stage.marks.get(name) != before[name]}
+
+    assert changed == {f"canary-bot/{which}"} & set(before)
+
+
+def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -> None:
+    before = stage.start().rig.store_says()
+    stage.hand.newer_bot_writes()
+
+    record = stage.rig.redis.get(stage.rig.record())
+    assert isinstance(record, bytes)
+    assert "novelty" in json.loads(record)["rollout"]
+    assert "novelty" in stage.marks["canary-bot/restore"]
+    assert stage.rig.store_says() == before
+
+
+@pytest.mark.parametrize("deed", ["start"])
+def test_a_neighbour_shares_the_virtual_service_and_touches_no_rollout_of_others(
+    opened: Callable[[Schedule], Stage], deed: str
+) -> None:
+    stage = opened(with_(neighbour=True)).start()
+    stage.hand.neighbour_tries(deed)
+
+    assert stage.wrong == []
+    live = stage.rig.store_says()
+    assert live is not None
+    assert live.phase is Phase.MIRRORING
+
+
+def test_a_person_who_wants_out_gets_out(opened: Callable[[Schedule], Stage]) -> None:
+    stage = opened(with_(leaving=4))
+
+    assert Play(stage.rig).run() == []
+    history = stage.rig.store.history("default/reviews", 1)
+    assert history[0].phase is Phase.ABORTED
+
+
+def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -> None:
+    stage, told = opened(CALM).start(), list[str]()
+
+    def audit() -> None:
+        stage.sweep()
+        told.extend(stage.rig.accounts.audit(stage.rig.store_says()))
+
+    for _ in range(5):
+        audit()
+    assert told == []
+    for one in stage.rig.accounts.sums():
+        one.rows.append(one.rows[-1])  # counted twice
+    audit()
+
+    assert [words.split(" add up")[0] for words in told] == ["rows of reviews-v1", "rows of reviews-v2"]
+
+
+def test_an_event_shows_what_it_does() -> None:
+    event = Event(what="set_clock", at=3, sweeps=2, details={"seconds": 60.0})
+
+    assert str(event) == "sweep 3: set_clock(seconds=60.0) for 2 sweeps"
+
+
+def test_an_unknown_service_is_refused_and_crashes_nothing(stage: Stage) -> None:
+    stage.hand.edit_file("left")
+
+    with pytest.raises(CanaryError):
+        stage.rig.bot.controller.start("reviews", "v2", by=MAYA)
