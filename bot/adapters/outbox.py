@@ -23,6 +23,7 @@ from bot.rollout.model import RolloutId
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100
+TOLD = ":told"  # ends the id of a letter, beside its tries, that people were told themselves
 CARD = "card:"  # begins the id of a card's letter
 
 # A card was shown at some revision; it stays out of date if it has changed since.
@@ -71,7 +72,7 @@ class RedisOutbox:
         with faults():
             for key, ids in words.items():
                 self._link.xdel(Keys(service=key).outbox, *ids)
-                self._link.hdel(Keys(service=key).tries, *ids)
+                self._link.hdel(Keys(service=key).tries, *ids, *(f"{one}{TOLD}" for one in ids))
 
     def postpone(self, letters: Sequence[Letter]) -> None:
         """Send cards to the end of the line."""
@@ -89,6 +90,16 @@ class RedisOutbox:
         """Write that down. A count and no increment: the connection is tried twice, and may have been heard twice."""
         with faults():
             self._link.hset(Keys(service=letter.key).tries, mapping={letter.id: str(count)})
+
+    def told(self, letter: Letter) -> bool:
+        """Whether people were told the letter themselves."""
+        with faults():
+            return self._link.hget(Keys(service=letter.key).tries, f"{letter.id}{TOLD}") is not None
+
+    def note_told(self, letter: Letter) -> None:
+        """Write that down beside its tries."""
+        with faults():
+            self._link.hset(Keys(service=letter.key).tries, mapping={f"{letter.id}{TOLD}": "1"})
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""

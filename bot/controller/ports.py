@@ -174,6 +174,12 @@ class Outbox(Protocol):
     def note_tries(self, letter: Letter, count: int) -> None:
         """Write that down: one more before the letter is posted, one less when it is known that nothing was."""
 
+    def told(self, letter: Letter) -> bool:
+        """Whether people were told the letter themselves, while its channel was closed."""
+
+    def note_told(self, letter: Letter) -> None:
+        """Write that down, for as long as the letter is there: the next leader is not to tell them again."""
+
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""
 

@@ -122,7 +122,11 @@ class Courier:
         self._limits = Limits(steady())
         self._rooms = rooms
         self._direct = Direct(
-            channel=channel, people=people, story=lambda one: store.story(one.key, one.id), now=clock.now
+            channel=channel,
+            outbox=outbox,
+            people=people,
+            story=lambda one: store.story(one.key, one.id),
+            now=clock.now,
         )
         # Channels that cannot be written to: until when they are left alone, and Slack's word for why.
         self._closed: dict[str, tuple[float, str]] = {}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot.controller.ports import CardRef, Letter
+from bot.controller.ports import CardRef, Letter, Outbox
 from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.service import ApprovalRule
 from bot.slack import blocks as b
@@ -28,7 +28,6 @@ from bot.slack.lines import LOUD, line
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
 REFRESH_EVERY = 10.0  # seconds between edits of one message
 TRIES = 3  # to tell one person one thing
-TOLD_BEFORE = 120.0  # seconds before this process began: what is older was told by the one before it
 
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
@@ -57,15 +56,16 @@ class Direct:
         self,
         *,
         channel: Channel,
+        outbox: Outbox,
         people: Callable[[ApprovalRule], Sequence[str]],
         story: Callable[[Rollout], Sequence[Entry]],
         now: Callable[[], float],
     ) -> None:
         self._channel = channel
+        self._outbox = outbox
         self._people = people
         self._story = story
         self._now = now
-        self._since = now() - TOLD_BEFORE
         self._left: dict[tuple[str, str], list[str]] = {}
         self._tries: Counter[tuple[str, str, str]] = Counter()
         self._shown: dict[RolloutId, dict[str, Shown]] = {}
@@ -77,15 +77,15 @@ class Direct:
         self._tries = Counter({where: count for where, count in self._tries.items() if where[:2] in there})
 
     def owed(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Those that people must know now and have not all been told."""
-        return [
-            letter
-            for letter in letters
-            if letter.entry is not None
-            and (letter.entry.kind in LOUD or is_question(letter))
-            and letter.entry.at >= self._since
-            and self._left.get((letter.key, letter.id)) != []
-        ]
+        """Those that people must know now and have not all been told, by this process or by one before it."""
+        urgent = [one for one in letters if one.entry is not None and (one.entry.kind in LOUD or is_question(one))]
+        return [letter for letter in urgent if self._is_owed(letter)]
+
+    def _is_owed(self, letter: Letter) -> bool:
+        place = (letter.key, letter.id)
+        if place not in self._left and self._outbox.told(letter):
+            self._left[place] = []
+        return self._left.get(place) != []
 
     def tell(self, rollout: Rollout, letters: Sequence[Letter], why: str, limits: Limits, now: float) -> None:
         """Write to each person what they have not been told yet, as far as Slack lets us now.
@@ -112,6 +112,7 @@ class Direct:
                     if not self._gives_up(left[0], letter, failure):
                         return
                 left.pop(0)
+            self._outbox.note_told(letter)
 
     def has_shown(self, rollout_id: RolloutId) -> bool:
         """Whether somebody has buttons of this rollout in front of them that may be old by now."""

@@ -81,6 +81,21 @@ def test_tries_to_post_a_letter_are_counted_until_their_outcome_is_known(shelf: 
     assert [shelf.outbox.tries(word), shelf.outbox.tries(card)] == [0, 0]
 
 
+def test_that_people_were_told_a_letter_is_known_until_it_is_delivered(shelf: Shelf) -> None:
+    shelf.store.create(rollout(), [entry("one"), entry("two")])
+    first, second, _ = shelf.outbox.pending()
+
+    shelf.outbox.note_told(first)
+    shelf.outbox.note_told(first)
+    shelf.outbox.note_tries(second, 1)
+
+    assert [shelf.outbox.told(letter) for letter in (first, second)] == [True, False]
+    assert [shelf.outbox.tries(letter) for letter in (first, second)] == [0, 1]
+    assert len(shelf.outbox.pending()) == 3  # the channel has not got it yet
+    shelf.outbox.done([first])
+    assert not shelf.outbox.told(first)
+
+
 def test_letters_whose_place_in_the_index_was_lost_are_found_again(redis_server: Server) -> None:
     redis_server.client.flushall()
     link = connect(redis_server.url)

@@ -22,6 +22,7 @@ class InMemoryOutbox:
         self.forgetful: Fault | None = None
         self.noting: Fault | None = None
         self._tries: dict[tuple[str, str], int] = {}
+        self._told: set[tuple[str, str]] = set()
         self._words: dict[str, list[Letter]] = {}
         self._out_of_date: dict[tuple[str, RolloutId], int] = {}  # in the order of their becoming so
         self._cards: dict[tuple[str, RolloutId], CardRef] = {}
@@ -43,6 +44,7 @@ class InMemoryOutbox:
                 self._out_of_date[where] = self._out_of_date.pop(where)  # to the end of the line
         gone = {(letter.key, letter.id) for letter in letters}
         self._tries = {place: count for place, count in self._tries.items() if place not in gone}
+        self._told -= gone
         for key, box in self._words.items():
             self._words[key] = [letter for letter in box if (key, letter.id) not in gone]
 
@@ -62,6 +64,14 @@ class InMemoryOutbox:
         self._tries[letter.key, letter.id] = count
         if self.noting is not None:
             raise self.noting
+
+    def told(self, letter: Letter) -> bool:
+        self._answer()
+        return (letter.key, letter.id) in self._told
+
+    def note_told(self, letter: Letter) -> None:
+        self._take()
+        self._told.add((letter.key, letter.id))
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         self._answer()

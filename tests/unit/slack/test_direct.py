@@ -225,6 +225,17 @@ def test_the_next_leader_says_nothing_of_it_a_second_time(post: Direct) -> None:
     assert len(post.told(OMAR)) == 1
 
 
+def test_what_was_written_while_no_bot_ran_is_told_by_the_next(post: Direct) -> None:
+    rollout = post.begun(OMAR)
+    post.close()
+    post.happen(rollout, "Aborting: from a shell.", kind=EntryKind.ABORTING)
+    post.clock.advance(1800)
+    post.courier = post.a_courier()
+    post.run(60)
+
+    assert len(post.told(OMAR)) == 1
+
+
 def test_the_buttons_are_those_that_count_now(post: Direct) -> None:
     rollout = post.begun(OMAR)
     post.close()
