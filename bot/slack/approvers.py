@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import URLError
 
 import structlog
@@ -46,6 +46,13 @@ class Person:
     id: UserId
     team: str
     home: str
+
+
+class People(NamedTuple):
+    """Ids of people, and whether Slack has told of all of them."""
+
+    ids: tuple[str, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,15 +141,18 @@ class Approvers:
         """Ids to mention where Slack tells them, else the names as they are configured; never fails."""
         return tuple(self._id_or_name(name) for name in rule.approvers)
 
-    def people(self, rule: ApprovalRule) -> tuple[str, ...]:
+    def people(self, rule: ApprovalRule) -> People:
         """The ids of everybody the rule names, as far as Slack tells them now; never fails."""
         found: list[str] = []
+        whole = True
         for name in rule.approvers:
             try:
                 found += [name] if _USER.fullmatch(name) else sorted(self._members_of(name))
-            except (Unanswered, Nobody):
+            except Unanswered:
+                whole = False
+            except Nobody:
                 continue
-        return tuple(dict.fromkeys(found))
+        return People(tuple(dict.fromkeys(found)), whole)
 
     def wrong(self, name: str) -> str | None:
         """What is wrong with a name among the approvers, with what to do; None when it stands for somebody.

@@ -22,6 +22,7 @@ from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
 from bot.rollout.errors import Fault
 from bot.rollout.model import Phase, Rollout
 from bot.rollout.service import ApprovalRule
+from bot.slack.approvers import People
 from bot.slack.blocks import Message
 from bot.slack.cards import card
 from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
@@ -93,7 +94,7 @@ class Courier:
         channel: Channel,
         clock: Clock,
         mentions: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
-        people: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
+        people: Callable[[ApprovalRule], People] = lambda rule: People(rule.approvers),
         rooms: Rooms | None = None,
         leads: Callable[[], bool] = lambda: True,
         steady: Callable[[], float] = time.monotonic,

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import structlog
 
@@ -19,6 +20,7 @@ from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.service import ApprovalRule
 from bot.slack import blocks as b
 from bot.slack import cards
+from bot.slack.approvers import People
 from bot.slack.blocks import Element, Message
 from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, SlackFault, Unreachable
 from bot.slack.letters import is_question
@@ -27,6 +29,8 @@ from bot.slack.lines import LOUD, line
 
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
 REFRESH_EVERY = 10.0  # seconds between edits of one message
+KNOWN_FOR = 30.0  # seconds that a rollout's people are believed
+WAITS_FOR_GROUPS = 600.0  # seconds a letter waits for Slack to tell who is in a group
 TRIES = 3  # to tell one person one thing
 
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -57,7 +61,7 @@ class Direct:
         *,
         channel: Channel,
         outbox: Outbox,
-        people: Callable[[ApprovalRule], Sequence[str]],
+        people: Callable[[ApprovalRule], People],
         story: Callable[[Rollout], Sequence[Entry]],
         now: Callable[[], float],
     ) -> None:
@@ -66,26 +70,31 @@ class Direct:
         self._people = people
         self._story = story
         self._now = now
-        self._left: dict[tuple[str, str], list[str]] = {}
+        self._known: dict[RolloutId, tuple[float, People]] = {}
+        self._reached: dict[tuple[str, str], set[str]] = {}
+        self._told: set[tuple[str, str]] = set()
         self._tries: Counter[tuple[str, str, str]] = Counter()
         self._shown: dict[RolloutId, dict[str, Shown]] = {}
 
     def remember_only(self, letters: Iterable[Letter]) -> None:
         """Forget letters that are gone."""
-        there = {(letter.key, letter.id) for letter in letters}
-        self._left = {place: left for place, left in self._left.items() if place in there}
+        kept = list(letters)
+        there, rollouts = {(letter.key, letter.id) for letter in kept}, {letter.rollout_id for letter in kept}
+        self._known = {rollout_id: known for rollout_id, known in self._known.items() if rollout_id in rollouts}
+        self._reached = {place: reached for place, reached in self._reached.items() if place in there}
+        self._told &= there
         self._tries = Counter({where: count for where, count in self._tries.items() if where[:2] in there})
 
     def owed(self, letters: Sequence[Letter]) -> list[Letter]:
         """Those that people must know now and have not all been told, by this process or by one before it."""
         urgent = [one for one in letters if one.entry is not None and (one.entry.kind in LOUD or is_question(one))]
-        return [letter for letter in urgent if self._is_owed(letter)]
+        return [letter for letter in urgent if not self._is_told(letter)]
 
-    def _is_owed(self, letter: Letter) -> bool:
+    def _is_told(self, letter: Letter) -> bool:
         place = (letter.key, letter.id)
-        if place not in self._left and self._outbox.told(letter):
-            self._left[place] = []
-        return self._left.get(place) != []
+        if place not in self._told and place not in self._reached and self._outbox.told(letter):
+            self._told.add(place)
+        return place in self._told
 
     def tell(self, rollout: Rollout, letters: Sequence[Letter], why: str, limits: Limits, now: float) -> None:
         """Write to each person what they have not been told yet, as far as Slack lets us now.
@@ -93,26 +102,33 @@ class Direct:
         Raises:
             RetryLater: Slack itself is in trouble; the rest is for the next time.
         """
+        people = self._to_tell(rollout, now) if letters else People(())
         for letter in letters:
-            left = self._left.setdefault((letter.key, letter.id), self._to_tell(rollout))
-            while left:
-                if not limits.take_post(left[0], now):
+            place = (letter.key, letter.id)
+            reached = self._reached.setdefault(place, set())
+            for user in people.ids:
+                if user not in reached and not self._write(user, rollout, letter, why, limits, now):
                     return
-                try:
-                    message = self._message(rollout, letter, why)
-                    ref = self._channel.post_direct(left[0], message)
-                    shown = Shown(
-                        ref=ref, letter=letter, why=why, message=message, buttons=cards.buttons(rollout), at=now
-                    )
-                    self._note_shown(left[0], shown, limits, now)
-                except Limited as limited:
-                    limits.silence(limited.method, left[0], limited.seconds, now)
-                    return
-                except (Ambiguous, Refused, Unreachable) as failure:
-                    if not self._gives_up(left[0], letter, failure):
-                        return
-                left.pop(0)
-            self._outbox.note_told(letter)
+                reached.add(user)
+            if people.whole or (letter.entry is not None and self._now() - letter.entry.at > WAITS_FOR_GROUPS):
+                self._outbox.note_told(letter)
+                self._told.add(place)
+
+    def _write(self, user: str, rollout: Rollout, letter: Letter, why: str, limits: Limits, now: float) -> bool:
+        """Whether we are done with this person: they have it, or cannot be reached."""
+        if not limits.take_post(user, now):
+            return False
+        message = self._message(rollout, letter, why)
+        try:
+            ref = self._channel.post_direct(user, message)
+        except Limited as limited:
+            limits.silence(limited.method, user, limited.seconds, now)
+            return False
+        except (Ambiguous, Refused, Unreachable) as failure:
+            return self._gives_up(user, letter, failure)
+        shown = Shown(ref=ref, letter=letter, why=why, message=message, buttons=cards.buttons(rollout), at=now)
+        self._note_shown(user, shown, limits, now)
+        return True
 
     def has_shown(self, rollout_id: RolloutId) -> bool:
         """Whether somebody has buttons of this rollout in front of them that may be old by now."""
@@ -157,12 +173,19 @@ class Direct:
             return True
         return False
 
-    def _to_tell(self, rollout: Rollout) -> list[str]:
-        people = [who for who in (rollout.started_by, *self._people(rollout.approvals_rule)) if _USER.fullmatch(who)]
-        people = list(dict.fromkeys(people))
-        if len(people) > MOST:
-            log.warning("slack.too_many_to_tell", rollout=rollout.id, people=len(people), told=MOST)
-        return people[:MOST]
+    def _to_tell(self, rollout: Rollout, now: float) -> People:
+        """Who started it, and its approvers; asked anew after a while where Slack did not tell of all of them."""
+        until, people = self._known.get(rollout.id, (-inf, People(())))
+        if now < until:
+            return people
+        approvers = self._people(rollout.approvals_rule)
+        ids = [who for who in (rollout.started_by, *approvers.ids) if _USER.fullmatch(who)]
+        ids = list(dict.fromkeys(ids))
+        if len(ids) > MOST:
+            log.warning("slack.too_many_to_tell", rollout=rollout.id, people=len(ids), told=MOST)
+        people = People(tuple(ids[:MOST]), approvers.whole)
+        self._known[rollout.id] = now + KNOWN_FOR, people
+        return people
 
     def _gives_up(self, user: str, letter: Letter, failure: SlackFault) -> bool:
         """Whether this person cannot be told. Nobody else goes untold because of it.

@@ -11,6 +11,7 @@ from bot.rollout import machine
 from bot.rollout.model import Approval, EntryKind, Rollout, RolloutId, UserId
 from bot.rollout.service import ApprovalRule
 from bot.slack import direct
+from bot.slack.approvers import People
 from bot.slack.channel import Channel
 from bot.slack.courier import Courier
 from bot.slack.rooms import Rooms
@@ -50,10 +51,14 @@ class Direct(Post):
             store=self.store,
             channel=Channel(self.slack.client, self.clock),
             clock=self.clock,
-            people=lambda rule: (*rule.approvers, LENA) if rule.approvers else (),
+            people=lambda rule: self.people if rule.approvers else People(()),
             rooms=Rooms(self.slack.client, self.clock.now),
             steady=self.clock.now,
         )
+
+    def __post_init__(self) -> None:
+        self.people = People((OMAR, LENA))
+        super().__post_init__()
 
     def begun(self, *approvers: str) -> Rollout:
         """A rollout of Maya's whose card is posted, and whose channel closes then."""
@@ -194,7 +199,8 @@ def test_a_slack_that_is_away_meanwhile_loses_nobodys_words(post: Direct) -> Non
 
 
 def test_a_group_of_hundreds_is_not_all_written_to(post: Direct) -> None:
-    rollout = post.begun(*(f"U0{number:05}" for number in range(300)))
+    post.people = People(tuple(f"U0{number:05}" for number in range(300)))
+    rollout = post.begun(OMAR)
     post.close()
     post.happen(rollout, "Aborting: errors of v2.", kind=EntryKind.ABORTING)
     post.run(120)
@@ -223,6 +229,19 @@ def test_the_next_leader_says_nothing_of_it_a_second_time(post: Direct) -> None:
     post.run(120)
 
     assert len(post.told(OMAR)) == 1
+
+
+def test_a_group_that_slack_does_not_tell_of_at_first_is_told_when_it_does(post: Direct) -> None:
+    rollout = post.begun(OMAR)
+    post.people = People((OMAR,), whole=False)
+    post.close()
+    post.happen(rollout, "Aborting: errors of v2.", kind=EntryKind.ABORTING)
+    post.run(5)
+    assert [len(post.told(user)) for user in (MAYA, OMAR, LENA)] == [1, 1, 0]
+
+    post.people = People((OMAR, LENA))
+    post.run(60)
+    assert [len(post.told(user)) for user in (MAYA, OMAR, LENA)] == [1, 1, 1]
 
 
 def test_what_was_written_while_no_bot_ran_is_told_by_the_next(post: Direct) -> None:
