@@ -5,6 +5,7 @@ The only module that knows every part. Nothing is decided here.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import signal
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -22,7 +24,7 @@ from slack_bolt import App
 from slack_sdk import WebClient
 
 from bot.adapters import redis_link
-from bot.adapters.clock import SystemClock, stopwatch
+from bot.adapters.clock import SteadyClock, SystemClock, stopwatch
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.kube_cache import CachedReads
@@ -110,7 +112,7 @@ def connect(settings: Settings, *, watching: bool = False) -> Outside:
     ports = Ports(
         store=store,
         freezes=RedisFreezes(link),
-        mesh=IstioMesh(kube, clock.now, reads=reads),
+        mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis_url.reveal())),
         workloads=KubeWorkloads(kube, reads=reads),
         surveyor=KubeSurveyor(kube),
         metrics=metrics,
@@ -147,6 +149,13 @@ def prometheus(settings: PrometheusSettings) -> PrometheusMetrics:
     return PrometheusMetrics(link)
 
 
+def store_name(redis_url: str) -> str:
+    """A short name for a store by its address, for objects that anybody may read: it tells nothing but which one."""
+    parts = urlsplit(redis_url)
+    where = f"{parts.scheme} {parts.netloc.rpartition('@')[2]} {parts.path}"
+    return hashlib.sha256(where.encode()).hexdigest()[:12]
+
+
 def new_id() -> RolloutId:
     """A short id that people can say: ``r-4f9c2a``."""
     return RolloutId(f"r-{secrets.token_hex(3)}")
@@ -164,7 +173,7 @@ def make_controller(
     services = {name: outside.catalogue.get(name) for name in outside.catalogue.names}
     watch = watch or Watch()
     beats = ThreadPoolExecutor(BEATING_THREADS, thread_name_prefix="beat")
-    heart = Heartbeat(outside.ports.mesh, outside.ports.clock, dead_man_seconds, run=beats.submit, failed=watch.failed)
+    heart = Heartbeat(outside.ports.mesh, SteadyClock(), dead_man_seconds, run=beats.submit, failed=watch.failed)
     return Controller(services=services, ports=outside.ports, new_id=new_id, watch=watch, heart=heart)
 
 

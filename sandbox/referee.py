@@ -22,6 +22,7 @@ BOT = "canary-bot"
 WATCHDOG = "canary-bot-watchdog"
 OURS = frozenset({BOT, WATCHDOG})
 HEARTBEAT = "canary-bot/heartbeat"
+WATCHING = "canary-bot.watchdog"  # where watchdogs say that they watch
 MARKS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog")
 WHOLE = 100  # percent
 DRAIN_SECONDS = 30.0
@@ -107,8 +108,19 @@ class Referee:
                 self._judge_scale(name, written.before, written.after)
             else:
                 self._judge_template(name, written.before, written.after)
+        elif kind == "Lease" and written.manager in OURS:
+            self._see_heartbeat(written)
         elif written.manager in OURS and kind != "Event":
             self._violated(f"{written.manager} wrote {kind} {name}, which is not its business")
+
+    def _see_heartbeat(self, written: Written) -> None:
+        """A bot that takes or renews the heartbeat lives; nobody of us has business with any other Lease."""
+        name = written.target.name
+        if name == f"canary-bot-{self._ground.virtual_service}":
+            if written.manager == BOT and written.after is not None:
+                self.seen.beaten_at = self._clock()
+        elif name and (written.manager, name) != (WATCHDOG, WATCHING):  # what is created has no name in its path
+            self._violated(f"{written.manager} wrote Lease {name}, which is not its business")
 
     # Routes
 

@@ -13,7 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
+
+from bot.adapters import life
 from bot.adapters import routes as edits
+from bot.adapters.heart import Heart
 from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.routes import VirtualService
@@ -23,6 +27,8 @@ from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Edit = Callable[[VirtualService], VirtualService]
 
@@ -36,7 +42,8 @@ class IstioMesh:
     """The managed routes of one cluster.
 
     ``now`` tells the time for heartbeats; ``wait`` is called with the number of the attempt that met a conflict.
-    Looking asks ``reads``, which may be a cache; whatever is to be written is read from the API server itself.
+    Looking asks ``reads``, which may be a cache; whatever is to be written is read from the API server itself. Who
+    listens for heartbeats all the time has a cache of ``leases`` as well; who beats is known by its ``store``.
     """
 
     def __init__(
@@ -46,9 +53,13 @@ class IstioMesh:
         wait: Callable[[int], None] = pause,
         *,
         reads: Reads | None = None,
+        leases: Reads | None = None,
+        store: str = "",
     ) -> None:
         self._kube = kube
         self._reads: Reads = reads or kube
+        self._leases: Reads = leases or kube
+        self._heart = Heart(kube, now, store)
         self._now = now
         self._wait = wait
 
@@ -103,13 +114,23 @@ class IstioMesh:
             edits.refuse_other_owner(vs, owner)
             return edits.leave(vs, target, routes)
 
+        # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
+        self._fall_silent(target.virtual_service_namespace, target.virtual_service, owner)
         if not self._write(target, edit, still):
             self._close(target.virtual_service_namespace, target.virtual_service, owner)
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
+        self._fall_silent(namespace, virtual_service, owner)
         if not self._edit(namespace, virtual_service, lambda vs: edits.unmark(vs, owner)):
             self._close(namespace, virtual_service, owner)
+
+    def _fall_silent(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+        """A Lease that stays behind is harmless, so one that cannot be deleted keeps no rollout from its end."""
+        try:
+            self._heart.end(namespace, virtual_service, owner)
+        except Fault as fault:
+            log.warning("lease_left_behind", virtual_service=f"{namespace}/{virtual_service}", reason=fault.sentence)
 
     def _close(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Change the object and change it back, so that no write of ``owner``'s that is on its way takes effect.
@@ -137,17 +158,29 @@ class IstioMesh:
                 return True
         raise _busy(f"VirtualService {namespace}/{virtual_service}")
 
-    def beat(self, target: Target, owner: RolloutId) -> None:
-        """Renew the heartbeat, and nothing else. One write on what was last seen: a conflict is the next beat's."""
-        vs = self._get(target, self._reads)
-        beaten = edits.beaten(vs, owner, self._now())
-        if beaten is not vs:
-            self._kube.put(beaten)
+    def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
+        """Renew the heartbeat, beside the object. One write on what was last seen: a conflict is the next beat's."""
+        vs = self._reads.get("VirtualService", target.virtual_service_namespace, target.virtual_service)
+        if vs is not None and edits.owner_of(vs) == owner:
+            self._heart.beat(vs, owner, limit)
+
+    def quiet(self, target: Target, owner: RolloutId) -> None:
+        """Leave nothing of ``owner``'s heartbeat behind."""
+        self._heart.end(target.virtual_service_namespace, target.virtual_service, owner)
+
+    def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
+        """The rollout that holds the object; None when none does, or no object."""
+        vs = self._reads.get("VirtualService", namespace, virtual_service)
+        return None if vs is None else edits.owner_of(vs)
 
     def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
         """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
         vs = self._reads.get("VirtualService", namespace, virtual_service)
-        return None if vs is None else edits.pulse_of(vs)
+        owner = None if vs is None else edits.owner_of(vs)
+        if vs is None or owner is None:
+            return None
+        heard = life.read(self._leases.get("Lease", namespace, life.name_for(virtual_service)), owner)
+        return edits.pulse_of(vs, heard, foreign=heard is not None and self._heart.is_foreign(heard))
 
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:
         """The marks of whatever rollout holds the object; None when there are none, or no object."""

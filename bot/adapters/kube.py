@@ -92,6 +92,7 @@ KINDS: Mapping[str, Kind] = {
     "AuthorizationPolicy": Kind(plural="authorizationpolicies", group=SECURITY, version="v1beta1"),
     "Canary": Kind(plural="canaries", group="flagger.app", version="v1beta1"),
     "Rollout": Kind(plural="rollouts", group="argoproj.io", version="v1alpha1"),
+    "Lease": Kind(plural="leases", group="coordination.k8s.io"),
     "Service": Kind(plural="services"),
     "Pod": Kind(plural="pods"),
     "Event": Kind(plural="events"),
@@ -255,6 +256,20 @@ class Kube:
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object."""
         return self._write("POST", "create", _place(obj), obj, dry_run=dry_run)
+
+    def delete(self, obj: Object) -> None:
+        """Delete an object if it is still the one that was read; nothing where it is gone already."""
+        place, metadata = _place(obj), obj["metadata"]
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
+        }
+        path = self._path(place.kind, place.namespace, place.name)
+        try:
+            self._ask("DELETE", path, f"delete {place}", body, "application/json")
+        finally:
+            self._tell(place, None)
 
     def patch(
         self,

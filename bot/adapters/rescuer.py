@@ -1,4 +1,9 @@
-"""The port ``Rescuer``: the watchdog's one write, and the Event that tells of it.
+"""The port ``Rescuer``: what the watchdog writes of routes, and the Event that tells of it.
+
+Two objects, in this order: the VirtualService is read, the Lease is read and taken over, the VirtualService is written.
+Each write is conditional on what was read. A bot that lives renews the Lease, so it cannot be taken. One that comes
+back after that finds it in other hands, and changes the VirtualService before anything else: then it cannot be written.
+Where there is no Lease of the rollout's, the bot's next beat begins with the VirtualService as well.
 
 One attempt each: after a conflict or without an answer the next look sees what is so, a second later.
 """
@@ -8,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from bot.adapters import life
 from bot.adapters import routes as edits
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.controller.ports import Marks
@@ -30,14 +36,27 @@ class KubeRescuer:
         target = marks.target
         namespace, name = target.virtual_service_namespace, target.virtual_service
         vs = self._kube.get("VirtualService", namespace, name)  # never from a cache: this is what the write rests on
-        pulse = None if vs is None else edits.pulse_of(vs)
+        lease = self._kube.get("Lease", namespace, life.name_for(name))
+        heard = life.read(lease, marks.owner)
+        pulse = None if vs is None else edits.pulse_of(vs, heard)
         if vs is None or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
             raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
         try:
             wanted = edits.rescued(vs, target, marks.owner, routes, rescue)
         except Refusal as refusal:
             raise Fault("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
+        if lease is not None and heard is not None:
+            self._kube.put(life.taken(lease, self._now()))
         self._kube.put(wanted)
+
+    def watch(self, namespace: str, limit: float) -> None:
+        """Say that a watchdog watches over this namespace, and after how many seconds of silence it acts."""
+        lease = self._kube.get("Lease", namespace, life.WATCHING)
+        wanted = life.watching(lease, namespace, limit, self._now())
+        if lease is None:
+            self._kube.create(wanted)
+        else:
+            self._kube.put(wanted)
 
     def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
         """Post an Event about the VirtualService; nothing when it is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot import bootstrap
+from bot.adapters import life
+from bot.adapters.kube import Object
 from bot.rollout.errors import CanaryError, Fault, Refusal
 from bot.rollout.preflight.objects import service_name, service_namespace
 from bot.settings.env import Settings, SlackSettings, SocketMode
@@ -17,6 +20,8 @@ from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.codes import NO_SCOPE, ORG_WIDE, SCOPES, granted, remedy
 from bot.slack.rooms import Rooms
+
+MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,7 @@ def check(settings: Settings) -> Iterator[Line]:
     yield reached
     if reached.ok:
         yield from _services(outside)
+        yield from _watchdogs(outside, settings.dead_man_seconds)
     reached = _slack(settings)
     yield reached
     if reached.ok and outside.slack is not None and outside.rooms is not None:
@@ -101,6 +107,40 @@ def _audience(outside: bootstrap.Outside, slack: WebClient, rooms: Rooms) -> Ite
         approvers = ", ".join(service.approvals.approvers) or "any member of the workspace"
         fine = f"{service.channel} is open to the bot; approvers: {approvers}"
         yield Line(ok=not told, part=service.name, sentence=" ".join(told) or fine)
+
+
+def _watchdogs(outside: bootstrap.Outside, limit: float) -> Iterator[Line]:
+    """Whether anybody would bring users home if this bot died, and after how long; one line for each namespace."""
+    names = outside.catalogue.names
+    for namespace in dict.fromkeys(outside.catalogue.get(name).namespace for name in names):
+        try:
+            lease = outside.kube.get("Lease", namespace, life.WATCHING)
+        except Fault as fault:
+            yield Line(ok=False, part="watchdog", sentence=f"{fault.sentence} Its Role needs `get` of it.")
+            continue
+        yield watchdog_line(namespace, lease, limit, outside.ports.clock.now())
+
+
+def watchdog_line(namespace: str, lease: Object | None, limit: float, now: float) -> Line:
+    """What the watchdogs' own Lease says, beside our limit in seconds."""
+    if lease is None:
+        sentence = (
+            f"no watchdog says that it watches over namespace {namespace}: if the bot dies, users stay where they are. "
+            "See deploy/watchdog.yaml."
+        )
+        return Line(ok=True, part="watchdog", sentence=sentence)
+    theirs, said_at = life.watched(lease)
+    silent = now - said_at if said_at is not None else 0.0
+    if silent > MISSED * theirs:
+        sentence = f"the one of namespace {namespace} has said nothing for {silent:.0f} s: is it running?"
+        return Line(ok=False, part="watchdog", sentence=sentence)
+    if theirs != math.ceil(limit):
+        sentence = (
+            f"DEAD_MAN_SECONDS is {limit:g} here and {theirs:g} at the watchdog of namespace {namespace}: it acts "
+            "after the longer of the two. Give both the same."
+        )
+        return Line(ok=False, part="watchdog", sentence=sentence)
+    return Line(ok=True, part="watchdog", sentence=f"watches over namespace {namespace}, and acts after {limit:g} s")
 
 
 def _slack(settings: Settings) -> Line:

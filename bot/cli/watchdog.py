@@ -75,7 +75,7 @@ def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: W
     now = SystemClock().now
     return Watchdog(
         places=[(service.namespace, service.virtual_service) for service in read_services(settings.services_file)],
-        mesh=IstioMesh(kube, now, reads=reads),
+        mesh=IstioMesh(kube, now, leases=reads, reads=reads),
         workloads=KubeWorkloads(kube),  # asked only when a heartbeat is silent, and then of the API server itself
         rescuer=KubeRescuer(kube, now),
         limit=settings.dead_man_seconds,

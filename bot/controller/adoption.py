@@ -144,21 +144,27 @@ class Adoption:
         known = set(self._store.busy().values())  # also those whose records cannot be read
         for service in self._services:
             try:
-                pulse = self._mesh.pulse(service.namespace, service.virtual_service)
-                if pulse is None or pulse.owner in known:
-                    self._heard.pop(service.key, None)
-                elif self._is_nobodys(service, pulse):
-                    self._engine.reclaim(service.name, pulse.owner, lost(service))
+                self._look_at(service, known)
             except Fault as fault:
                 self._failed(service, fault)
             except Exception as error:  # noqa: BLE001  # whatever it was, it is this service's alone
                 self._failed(service, Broken(error, f"look for a lost rollout of {service.name}"))
 
+    def _look_at(self, service: Service, known: set[RolloutId]) -> None:
+        place = service.namespace, service.virtual_service
+        owner = self._mesh.owner(*place)  # most are known, and their heartbeats nobody's business here
+        pulse = None if owner is None or owner in known else self._mesh.pulse(*place)
+        if pulse is None or pulse.owner in known:
+            self._heard.pop(service.key, None)
+        elif self._is_nobodys(service, pulse):
+            self._engine.reclaim(service.name, pulse.owner, lost(service))
+
     def _is_nobodys(self, service: Service, pulse: Pulse) -> bool:
         heard = hear(self._heard.get(service.key), pulse.owner, pulse.beat, self._stopwatch(), self._pause)
         self._heard[service.key] = heard
         ours = self._engine.looked_after(pulse.owner)
-        return ours or pulse.rescue is not None or heard.silence >= self._patience
+        patience = max(self._patience, pulse.limit / 2)  # its bot says itself how long it may be silent
+        return ours or pulse.rescue is not None or heard.silence >= patience
 
 
 def lost(service: Service) -> str:

@@ -2,10 +2,13 @@
 
 Renewed after a look that reached the store and saw the cluster, whatever the rollout waits for: paused, held, waiting
 for approval, upgrading, halted. A bot that looks without seeing is as good as none.
+
+Each rollout has at most one write under way. A slow API server makes beats late, and never a queue of them.
 """
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable
 
@@ -27,9 +30,10 @@ def at_once(task: Task) -> None:
 
 
 class Heartbeat:
-    """Renews heartbeats often enough. What it remembers is only when it did so last.
+    """Renews heartbeats often enough. What it remembers is only when it did so last, and what is under way.
 
-    ``run`` is given each write to do; a pool of threads keeps a slow API server from making looks wait.
+    ``clock`` counts seconds that no setting of the time changes. ``run`` is given each write to do; a pool of threads
+    keeps a slow API server from making looks wait.
     """
 
     def __init__(
@@ -43,10 +47,14 @@ class Heartbeat:
     ) -> None:
         self._mesh = mesh
         self._clock = clock
+        self._limit = limit
         self._every = limit / BEATS
         self._run = run
         self._failed = failed
         self._beaten: dict[RolloutId, float] = {}
+        self._under_way: set[RolloutId] = set()
+        self._ended: set[RolloutId] = set()  # while a beat of theirs was under way
+        self._lock = threading.Lock()
 
     def knows(self, rollout_id: RolloutId) -> bool:
         """Whether this process looked after the rollout last, as far as it knows."""
@@ -55,24 +63,61 @@ class Heartbeat:
     def after_look(self, rollout: Rollout, sight: Sight | None) -> None:
         """Renew the heartbeat if it is time."""
         if rollout.ended:
-            self._beaten.pop(rollout.id, None)
+            self._end(rollout)
             return
         now, last = self._clock.now(), self._beaten.get(rollout.id)
         # A clock that was set back must not keep the heartbeat waiting.
         if sight is None or (last is not None and 0 <= now - last < self._every):
             return
+        if rollout.id in self._under_way:
+            return
         # The second beat of each comes at a time of its own: a thousand at once would be felt.
         self._beaten[rollout.id] = now if last is not None else now - self._every * _share(rollout.id)
-        self._run(lambda: self._beat(rollout))
+        with self._lock:
+            self._under_way.add(rollout.id)
+        self._run(lambda: self._beat_and_be_done(rollout))
+
+    def _end(self, rollout: Rollout) -> None:
+        """Forget it, and leave no Lease behind: also not by a beat that is under way now."""
+        if self._beaten.pop(rollout.id, None) is None:
+            return
+        with self._lock:
+            is_beating = rollout.id in self._under_way
+            if is_beating:
+                self._ended.add(rollout.id)
+        if not is_beating:
+            self._run(lambda: self._quiet(rollout))
+
+    def _beat_and_be_done(self, rollout: Rollout) -> None:
+        try:
+            self._beat(rollout)
+        finally:
+            with self._lock:
+                self._under_way.discard(rollout.id)
+                has_ended = rollout.id in self._ended
+                self._ended.discard(rollout.id)
+        if has_ended:
+            self._quiet(rollout)
 
     def _beat(self, rollout: Rollout) -> None:
         """A beat that is lost is due again at the next look."""
         try:
-            self._mesh.beat(rollout.target, rollout.id)
+            self._mesh.beat(rollout.target, rollout.id, self._limit)
         except Contended:
-            self._beaten[rollout.id] = float("-inf")
+            self._beat_again(rollout)
         except Fault as fault:
+            self._beat_again(rollout)
+            self._failed(rollout, fault)
+
+    def _beat_again(self, rollout: Rollout) -> None:
+        if rollout.id in self._beaten:  # and not where it has ended meanwhile
             self._beaten[rollout.id] = float("-inf")
+
+    def _quiet(self, rollout: Rollout) -> None:
+        """A beat may have come between the end's own deleting of the Lease and the end."""
+        try:
+            self._mesh.quiet(rollout.target, rollout.id)
+        except Fault as fault:
             self._failed(rollout, fault)
         except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
             self._beaten[rollout.id] = float("-inf")

@@ -305,12 +305,26 @@ class Mesh(Protocol):
         From then on no write of ``owner``'s takes effect that was read before, also where there were no marks.
         """
 
-    def beat(self, target: Target, owner: RolloutId) -> None:
-        """Renew the heartbeat of ``owner``'s rollout, and nothing else; one write, none when it is not ``owner``'s.
+    def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
+        """Renew the heartbeat of ``owner``'s rollout; nothing where it does not hold the object.
+
+        It is kept beside the VirtualService. That one is changed only by the first beat, and by one that finds the
+        heartbeat in other hands: before it is taken back, so that no watchdog that counted on silence can write.
+
+        Args:
+            target: where.
+            owner: whose rollout.
+            limit: seconds of silence that the bot may be given before it counts as dead; 0.0 leaves it to who listens.
 
         Raises:
-            Contended: somebody else wrote the object meanwhile; the next beat will do.
+            Contended: somebody else wrote it meanwhile; the next beat will do.
         """
+
+    def quiet(self, target: Target, owner: RolloutId) -> None:
+        """Leave nothing of ``owner``'s heartbeat behind: its rollout has ended. Harmless when there is none."""
+
+    def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
+        """The rollout that holds the object; None when none does, or no object."""
 
     def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
         """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
@@ -341,6 +355,13 @@ class Rescuer(Protocol):
         Raises:
             Contended: the heartbeat is not ``beat`` any more, the rollout has ended, or somebody wrote the object
                 meanwhile: somebody lives, and nothing was written.
+        """
+
+    def watch(self, namespace: str, limit: float) -> None:
+        """Say that a watchdog watches over this namespace, and after how many seconds of silence it acts.
+
+        Raises:
+            Contended: another watchdog says so in the same moment, which is as good.
         """
 
     def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:

@@ -4,7 +4,8 @@ It knows the Kubernetes API and nothing else. When a rollout counts as left alon
 decided in ``bot.rollout.deadman``; here it is listened, looked, written once, and said once.
 
 One that has just started waits a whole limit from the first heartbeat it sees: how old a heartbeat is could only be
-told by comparing clocks. Any number may run: each write is conditional on the silence it rests on.
+told by comparing clocks. A bot that asks for more patience than that is given it. Any number may run: each write is
+conditional on the silence it rests on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bot.rollout.model import Routes
 from bot.rollout.sights import Deed, Rescue
 
 LONGEST_PAUSE = 10.0  # seconds between two looks that may count as silence; the rest is time we did not listen
+REPORTS = 3  # within the limit: how often it says that it watches
 RECHECK = 5.0  # seconds until a silent rollout that needs nothing is looked at again: pods come and go
 
 REASONS = {
@@ -70,6 +72,7 @@ class Watchdog:
         self._heard: dict[Place, Heard] = {}
         self._rests: dict[Place, float] = {}  # until when nothing need be done
         self._said: dict[Place, tuple[str, str]] = {}  # about which heartbeat, and the reason of the newest Event
+        self._report_at: float | None = None
         self.trouble = ""  # the newest failure as a sentence, "" when the last look went well
 
     def look(self) -> None:
@@ -89,6 +92,23 @@ class Watchdog:
                 self._witness.failed(place, broken)
         self.trouble = trouble
         self._witness.looked([heard.silence for heard in self._heard.values()])
+        self._report()
+
+    def _report(self) -> None:
+        """Say in every namespace that it is watched, for `canary-bot check`. Nothing else hangs on it."""
+        now = self._stopwatch()
+        if self._report_at is not None and now < self._report_at:
+            return
+        self._report_at = now + self._limit / REPORTS
+        for namespace, name in {place[0]: place for place in self._places}.values():
+            try:
+                self._rescuer.watch(namespace, self._limit)
+            except Contended:
+                continue  # another one has just said so
+            except Fault as fault:
+                self._witness.failed((namespace, name), fault)
+            except Exception as error:  # noqa: BLE001  # nothing hangs on it, so nobody is kept waiting by it
+                self._witness.failed((namespace, name), Broken(error, f"say that namespace {namespace} is watched"))
 
     def _look_at(self, place: Place) -> None:
         pulse = self._mesh.pulse(*place)
@@ -99,7 +119,7 @@ class Watchdog:
         at = self._stopwatch()
         heard = hear(self._heard.get(place), pulse.owner, pulse.beat, at, LONGEST_PAUSE)
         self._heard[place] = heard
-        if heard.silence < self._limit:
+        if heard.silence < max(self._limit, pulse.limit):
             self._rests.pop(place, None)
         elif at >= self._rests.get(place, at):
             self._help(place, pulse, heard)

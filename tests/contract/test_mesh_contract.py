@@ -41,6 +41,7 @@ class World:
     mesh: Mesh
     read: Callable[[], dict[str, Any]]
     edit: Callable[[str, Change], None]
+    leases: Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -53,7 +54,8 @@ def api() -> Iterator[KubeApi]:
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     if request.param == "memory":
         memory = InMemoryMesh()
-        yield World(mesh=memory, read=memory.virtual_service, edit=memory.edit)
+        leases = lambda: list(memory.leases.values())  # noqa: E731  # a word for it
+        yield World(mesh=memory, read=memory.virtual_service, edit=memory.edit, leases=leases)
         return
     api: KubeApi = request.getfixturevalue("api")
     kube = kube_of(api, tmp_path)
@@ -65,7 +67,8 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
                 await_version(reads, live(api))
 
         cached = reads if request.param == "cached" else None
-        yield World(mesh=IstioMesh(kube, lambda: 0.0, reads=cached), read=lambda: live(api), edit=edited)
+        mesh = IstioMesh(kube, lambda: 0.0, reads=cached, leases=cached)
+        yield World(mesh=mesh, read=lambda: live(api), edit=edited, leases=lambda: api.store.list("Lease", "default"))
 
 
 def await_version(reads: CachedReads, vs: dict[str, Any], seconds: float = 5.0) -> None:
@@ -395,7 +398,7 @@ class Overtaken(Kube):
 # Signs of life
 
 
-def test_a_beat_changes_the_heartbeat_and_nothing_else(world: World) -> None:
+def test_the_first_beat_changes_the_heartbeat_and_nothing_else_and_the_others_nothing_at_all(world: World) -> None:
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     world.edit("maya", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: "17", "team": "books"}))
     before = world.read()
@@ -403,16 +406,68 @@ def test_a_beat_changes_the_heartbeat_and_nothing_else(world: World) -> None:
     after = world.read()
     assert after["metadata"]["annotations"] == before["metadata"]["annotations"] | {HEARTBEAT: "0"}
     assert after["spec"] == before["spec"]
+    for _ in range(3):
+        world.mesh.beat(TARGET, ME)
+    assert world.read() == after
 
 
-def test_a_beat_is_seen_as_a_pulse(world: World) -> None:
+def test_every_beat_is_another_pulse_that_says_how_long_it_is_good_for(world: World) -> None:
     assert world.mesh.pulse("default", "reviews") is None
     assert world.mesh.pulse("default", "elsewhere") is None
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     world.edit("maya", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: "17"}))
     assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="17")
+    beats = set()
+    for _ in range(3):
+        world.mesh.beat(TARGET, ME, 90.0)
+        pulse = world.mesh.pulse("default", "reviews")
+        assert pulse is not None
+        assert (pulse.owner, pulse.limit, pulse.foreign, pulse.renewed_at) == (ME, 90.0, False, 0.0)
+        beats.add(pulse.beat)
+    assert len(beats) == 3
+
+
+def test_whoever_holds_the_object_is_told_without_asking_for_its_heartbeat(world: World) -> None:
+    assert world.mesh.owner("default", "reviews") is None
+    assert world.mesh.owner("default", "elsewhere") is None
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    assert world.mesh.owner("default", "reviews") == ME
+
+
+End = Callable[[World], object]
+ENDS: dict[str, End] = {
+    "release": lambda world: world.mesh.release(TARGET, HOME, ME),
+    "unmark": lambda world: world.mesh.unmark("default", "reviews", ME),
+    "quiet": lambda world: world.mesh.quiet(TARGET, ME),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_every_end_leaves_no_heartbeat_behind(world: World, end: End) -> None:
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)
+    world.mesh.beat(TARGET, ME, 90.0)
+    end(world)
+    end(world)
+    assert world.leases() == []
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED)  # the next one's begin
+    world.mesh.beat(TARGET, ME, 90.0)
+    assert len(world.leases()) == 1
+
+
+def test_the_heartbeat_of_another_rollout_is_left_alone_and_taken_by_whoever_holds_the_object_next(
+    world: World,
+) -> None:
+    world.mesh.route(TARGET, QUARTER, OTHER, RECORDED)
+    world.mesh.beat(TARGET, OTHER)
+    world.mesh.quiet(TARGET, ME)
+    assert len(world.leases()) == 1
+    world.mesh.route(TARGET, QUARTER, ME, RECORDED, over=OTHER)
+    assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="0")  # a stale Lease is no sign of life
     world.mesh.beat(TARGET, ME)
-    assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="0")
+    pulse = world.mesh.pulse("default", "reviews")
+    assert pulse is not None
+    assert pulse.beat != "0"
+    assert len(world.leases()) == 1
 
 
 @pytest.mark.parametrize("owner", [OTHER, None])
@@ -430,6 +485,46 @@ def test_an_edit_between_read_and_beat_is_not_overwritten(api: KubeApi, tmp_path
     with pytest.raises(Contended):
         mesh.beat(TARGET, ME)
     assert mesh.look(TARGET).routes == Routes(canary=70)
+
+
+def test_a_beat_of_another_replica_in_between_is_found_and_not_fought(api: KubeApi, tmp_path: Path) -> None:
+    one, other = (IstioMesh(kube_of(api, tmp_path), lambda: 0.0) for _ in range(2))
+    one.route(TARGET, QUARTER, ME, RECORDED)
+    one.beat(TARGET, ME)
+    other.beat(TARGET, ME)
+    written = live(api)
+    with pytest.raises(Contended):
+        one.beat(TARGET, ME)
+    one.beat(TARGET, ME)
+    assert live(api) == written  # neither had lost the heartbeat to anybody else
+
+
+def test_a_lease_goes_with_its_virtual_service(api: KubeApi, tmp_path: Path) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path), lambda: 0.0)
+    mesh.route(TARGET, QUARTER, ME, RECORDED)
+    mesh.beat(TARGET, ME)
+    (lease,) = api.store.list("Lease", "default")
+    (owner,) = lease["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("VirtualService", live(api)["metadata"]["uid"])
+
+
+def test_a_lease_that_may_not_be_deleted_keeps_no_rollout_from_its_end(api: KubeApi, tmp_path: Path) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path), lambda: 0.0)
+    mesh.route(TARGET, QUARTER, ME, RECORDED)
+    mesh.beat(TARGET, ME)
+    api.forbid(verb="delete", kind="Lease")
+    mesh.release(TARGET, HOME, ME)
+    assert mesh.look(TARGET).owner is None
+
+
+@pytest.mark.parametrize(("theirs", "foreign"), [("redis-1", False), ("redis-2", True)])
+def test_whose_bot_beats_is_known_by_its_store(api: KubeApi, tmp_path: Path, theirs: str, *, foreign: bool) -> None:
+    bot = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store=theirs)
+    bot.route(TARGET, QUARTER, ME, RECORDED)
+    bot.beat(TARGET, ME, 60.0)
+    pulse = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store="redis-1").pulse("default", "reviews")
+    assert pulse is not None
+    assert pulse.foreign is foreign
 
 
 def test_a_mark_that_is_not_the_watchdogs_hand_is_no_rescue(world: World) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.adapters import life
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.rescuer import KubeRescuer
@@ -123,6 +125,38 @@ def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
     assert world.read() == before
 
 
+def test_a_rescue_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_again(world: World) -> None:
+    world.mesh.beat(TARGET, ME, 120.0)
+    before = world.pulse()
+    world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+    assert world.pulse().beat == before.beat  # another watchdog goes on counting the same silence
+    for _ in range(2):  # the first may only find that it is in other hands
+        with suppress(Contended):
+            world.mesh.beat(TARGET, ME, 120.0)
+    assert world.pulse().beat != before.beat
+    with pytest.raises(Contended):
+        world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+    assert world.mesh.look(TARGET).rescue == HELP
+
+
+def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
+    world.mesh.beat(TARGET, ME, 120.0)
+    before = world.pulse()
+    world.mesh.beat(TARGET, ME, 120.0)
+    with pytest.raises(Contended):
+        world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+    assert world.mesh.look(TARGET).routes == SIXTY
+
+
+def test_marks_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: World) -> None:
+    world.mesh.beat(TARGET, ME, 120.0)
+    world.mesh.quiet(TARGET, ME)
+    before = world.pulse()
+    assert (before.limit, before.renewed_at) == (0.0, None)
+    world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+    assert world.mesh.look(TARGET).routes == HOME
+
+
 def test_an_event_about_nothing_is_none(world: World) -> None:
     world.rescuer.tell("default", "elsewhere", "BroughtHome", "Everyone is home.")
 
@@ -153,6 +187,42 @@ def test_a_beat_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> Non
     with pytest.raises(Contended):
         rescuer.rescue(marks, str(int(AT)), HOME, HELP)
     assert mesh.look(TARGET).routes == SIXTY
+
+
+def test_a_beat_on_the_lease_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> None:
+    mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
+    mesh.route(TARGET, SIXTY, ME, RECORDED)
+    mesh.beat(TARGET, ME, 120.0)
+    marks, pulse = mesh.marks("default", "reviews"), mesh.pulse("default", "reviews")
+    assert marks is not None
+    assert pulse is not None
+    kube = Beating(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: mesh.beat(TARGET, ME, 120.0))
+    with pytest.raises(Contended):
+        KubeRescuer(kube, lambda: AT).rescue(marks, pulse.beat, HOME, HELP)
+    assert mesh.look(TARGET).routes == SIXTY
+
+
+class Beating(Kube):
+    """A connection on which the bot beats just before the first write arrives."""
+
+    def __init__(self, kube: Kube, beat: Callable[[], None]) -> None:
+        self.__dict__.update(kube.__dict__)
+        self._beat: Callable[[], None] | None = beat
+
+    def put(self, obj: dict[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
+        beat, self._beat = self._beat, None
+        if beat:
+            beat()
+        return super().put(obj, dry_run=dry_run)
+
+
+def test_watchdogs_say_where_they_watch_and_what_their_limit_is(api: KubeApi, tmp_path: Path) -> None:
+    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    rescuer.watch("default", 90.0)
+    rescuer.watch("default", 120.0)
+    (lease,) = api.store.list("Lease", "default")
+    assert lease["metadata"]["name"] == "canary-bot.watchdog"
+    assert life.watched(lease) == (120.0, AT)
 
 
 def test_routes_that_cannot_be_told_any_more_are_a_fault_in_words(api: KubeApi, tmp_path: Path) -> None:

@@ -428,7 +428,7 @@ def test_a_survey_asks_for_every_permission_of_the_rollout(api: KubeApi, kube: K
     survey = KubeSurveyor(kube).survey(a_service(scale_canary_down=True), "v2")
     denied = {one.access.verb + " " + one.access.name for one in survey.permissions if one.allowed is False}
     assert denied == {"update reviews", "patch reviews-v1", "patch reviews-v2"}
-    assert sum(one.allowed is True for one in survey.permissions) == 12
+    assert sum(one.allowed is True for one in survey.permissions) == 16
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sandbox.wire import Moment
-from tests.crash.world import BEAT, ROUTE, Trap
+from tests.crash.world import BEAT, FIRST_BEAT, LAST_BEAT, LEASE_BEAT, ROUTE, Trap
 
 SAVE = "EVAL"  # a script of the store's: the rollout, its story and its letters, at once
 FILE = "SADD"  # what the index needs before a save: whose rollouts and whose letters there are
@@ -20,18 +20,18 @@ TICK_OFF, NOTE_TRY, NOTE_CARD = "XDEL", "HSET tries", "HSET"
 ROUTED = (SAVE, FILE, LOAD, LOOK, ROUTE)
 JUDGED = (*ROUTED, JUDGE)
 TOLD = (SAY, SHOW, TICK_OFF)
-RELEASED = (SAVE, FILE, LOOK, ROUTE)
+RELEASED = (SAVE, FILE, LAST_BEAT, LOOK, ROUTE)
 
 Stages = Mapping[str, tuple[str, ...]]
 
 # A quick abort may be over before its first card is posted: there is no update of it then.
-HOME: Stages = {"return": (*RELEASED, SAY, TICK_OFF), "finish (aborting)": (SAVE, LOOK, ROUTE)}
+HOME: Stages = {"return": (SAVE, FILE, LOOK, ROUTE, SAY, TICK_OFF), "finish (aborting)": (SAVE, LAST_BEAT, LOOK, ROUTE)}
 RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *TOLD), **HOME}
 
 MATRIX: Mapping[str, Stages] = {
     "promote": {
         "preflight": ("list Deployment", "list Pod", "create SelfSubjectAccessReview", JUDGE, FILE),
-        "mirror": (*JUDGED, BEAT, NOTE_TRY, NOTE_CARD, *TOLD),
+        "mirror": (*JUDGED, BEAT, FIRST_BEAT, LEASE_BEAT, NOTE_TRY, NOTE_CARD, *TOLD),
         "shift 50": (*JUDGED, *TOLD),
         "shift 100": (*JUDGED, *TOLD),
         "upgrade": (SAVE, FILE, LOAD, READ, PATCH, *TOLD),

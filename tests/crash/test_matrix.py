@@ -17,7 +17,7 @@ from tests.crash.bots import BotServer
 from tests.crash.grid import Grid
 from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, TOLD, cells, traps
 from tests.crash.stories import STORIES
-from tests.crash.world import BEAT, Trap
+from tests.crash.world import BEAT, FIRST_BEAT, LEASE_BEAT, Trap
 
 pytestmark = pytest.mark.sandbox
 
@@ -28,10 +28,12 @@ ANY_TIME = {
     NOTE_CARD,
     FILE,
     BEAT,
+    FIRST_BEAT,
+    LEASE_BEAT,
     "EVAL lease",
     *TOLD,
 }  # requests whose stage depends on the clock, or on how busy the machine is
-WRITES = ("update ", "patch ", "create ", "EVAL", "SADD", *ANY_TIME)
+WRITES = ("update ", "patch ", "create ", "delete ", "EVAL", "SADD", *ANY_TIME)
 
 
 @pytest.fixture(scope="module")

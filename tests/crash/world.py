@@ -47,6 +47,7 @@ USERS_PER_SECOND = 1000.0
 FROM_THEN_ON = ("chat.postMessage", "chat.update", "HSET tries", "HSET", "XDEL")
 ROUTE = "update VirtualService"
 BEAT = "update VirtualService/heartbeat"  # our name for a write that renews the heartbeat and changes nothing else
+FIRST_BEAT, LEASE_BEAT, LAST_BEAT = "create Lease", "update Lease", "delete Lease"
 
 Document = dict[str, Any]
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, TypeAlias
 
+from bot.adapters import life
 from bot.adapters import routes as edits
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
 from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
@@ -32,7 +33,8 @@ class InMemoryMesh:
 
     ``mesh.edit("maya", change)`` edits by hand, behind the bot's back: ``change`` gets the raw object and alters it.
     ``mesh.outage`` is raised by every call while it is set. ``mesh.written`` lists the routes that were truly written,
-    in order; ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers. ``mesh.beats`` counts heartbeats,
+    in order; ``mesh.leases`` are the heartbeats' by place, ``mesh.watched`` is what watchdogs have said;
+    ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers. ``mesh.beats`` counts heartbeats,
     ``mesh.events`` lists reason and sentence of each Event, and ``mesh.conflicts`` is how many of the next heartbeats
     or rescues meet somebody else's write.
     """
@@ -47,6 +49,9 @@ class InMemoryMesh:
         self.warnings: Sequence[str] = ()
         self.written: list[Routes] = []
         self.beats = 0
+        self.store = ""
+        self.leases: dict[tuple[str, str], dict[str, Any]] = {}
+        self.watched: dict[str, float] = {}
         self.conflicts = 0
         self.events: list[tuple[str, str]] = []
 
@@ -99,6 +104,7 @@ class InMemoryMesh:
         with _refusals_as_contention():
             edits.refuse_other_owner(vs, owner)
             left = edits.leave(vs, target, routes)
+        self.quiet(target, owner)
         if left != vs:
             _refuse_unless(still)
             self._put(left)
@@ -106,22 +112,41 @@ class InMemoryMesh:
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         vs = self._find(namespace, virtual_service)
+        if life.read(self.leases.get((namespace, virtual_service)), owner) is not None:
+            del self.leases[namespace, virtual_service]
         if vs is not None and (bare := edits.unclosed(edits.unmark(vs, owner))) is not vs:
             self._put(bare)
 
-    def beat(self, target: Target, owner: RolloutId) -> None:
-        vs = self._get(target)
+    def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
+        place = target.virtual_service_namespace, target.virtual_service
+        vs = self._find(*place)
         if self.conflicts:
             self.conflicts -= 1
             raise Contended("Kubernetes", "the object has been modified.")
-        beaten = edits.beaten(vs, owner, self._now())
-        if beaten is not vs:
-            self._put(beaten)
-            self.beats += 1
+        if vs is None or edits.owner_of(vs) != owner:
+            return
+        if not life.is_held(self.leases.get(place), owner, self.store):
+            self._put(edits.beaten(vs, owner, self._now()))
+        self.leases[place] = life.beaten(self.leases.get(place), vs, owner, self.store, limit, self._now())
+        self.beats += 1
+
+    def quiet(self, target: Target, owner: RolloutId) -> None:
+        self._answer()
+        place = target.virtual_service_namespace, target.virtual_service
+        if life.read(self.leases.get(place), owner) is not None:
+            del self.leases[place]
+
+    def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
+        vs = self._find(namespace, virtual_service)
+        return None if vs is None else edits.owner_of(vs)
 
     def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
         vs = self._find(namespace, virtual_service)
-        return None if vs is None else edits.pulse_of(vs)
+        owner = None if vs is None else edits.owner_of(vs)
+        if vs is None or owner is None:
+            return None
+        heard = life.read(self.leases.get((namespace, virtual_service)), owner)
+        return edits.pulse_of(vs, heard, foreign=heard is not None and heard.store not in {"", self.store})
 
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:
         vs = self._find(namespace, virtual_service)
@@ -141,12 +166,20 @@ class InMemoryMesh:
 
     def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
         vs = self._get(marks.target)
-        pulse = edits.pulse_of(vs)
+        place = marks.target.virtual_service_namespace, marks.target.virtual_service
+        heard = life.read(self.leases.get(place), marks.owner)
+        pulse = edits.pulse_of(vs, heard)
         if self.conflicts or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
             self.conflicts = max(0, self.conflicts - 1)
             raise Contended("Kubernetes", "the object has been modified.")
+        if heard is not None:
+            self.leases[place] = life.taken(self.leases[place], self._now())
         self._put(edits.rescued(vs, marks.target, marks.owner, routes, rescue), "canary-bot-watchdog")
         self.written.append(routes)
+
+    def watch(self, namespace: str, limit: float) -> None:
+        self._answer()
+        self.watched[namespace] = limit
 
     def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
         if self._find(namespace, virtual_service) is not None:
@@ -164,9 +197,12 @@ class InMemoryMesh:
             raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.", Cause.MISSING)
         return vs
 
-    def _find(self, namespace: str, name: str) -> VirtualService | None:
+    def _answer(self) -> None:
         if self.outage:
             raise self.outage
+
+    def _find(self, namespace: str, name: str) -> VirtualService | None:
+        self._answer()
         return deepcopy(self._objects.get((namespace, name)))
 
     def _put(self, vs: VirtualService, by: str = "canary-bot") -> None:

@@ -215,6 +215,10 @@ NEEDED: Mapping[tuple[str, str], str] = {
     ("Deployment/scale", "patch"): "a primary that shrank while it had no users; when_done: scale_down",
     ("ReplicaSet", "list"): "whether a Deployment's rollout is its newest",
     ("Pod", "list"): "how many are ready on which image",
+    ("Lease", "get"): "the heartbeat: before it is taken back or deleted; canary-bot check",
+    ("Lease", "create"): "the heartbeat's first beat",
+    ("Lease", "update"): "the heartbeat",
+    ("Lease", "delete"): "the rollout has ended",
     ("VirtualService", "watch"): "looks are answered from a cache",
     ("Deployment", "watch"): "looks are answered from a cache",
     ("ReplicaSet", "watch"): "looks are answered from a cache",
@@ -227,7 +231,12 @@ NEEDED_EVERYWHERE: Mapping[tuple[str, str], str] = {
 WATCHDOG_NEEDS: Mapping[tuple[str, str], str] = {
     ("VirtualService", "get"): "before a write, from the API server itself",
     ("VirtualService", "list"): "where its watch begins",
-    ("VirtualService", "watch"): "heartbeats",
+    ("VirtualService", "watch"): "marks",
+    ("Lease", "get"): "heartbeats, before a write from the API server itself",
+    ("Lease", "list"): "where its watch begins",
+    ("Lease", "watch"): "heartbeats",
+    ("Lease", "update"): "taken over before routes are written; where it watches",
+    ("Lease", "create"): "where it watches",
     ("VirtualService", "update"): "everyone to where they are safe",
     ("Deployment", "get"): "which side can take users, when a heartbeat is silent",
     ("ReplicaSet", "list"): "the same",
@@ -266,25 +275,32 @@ def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
     watched = {(kind, "watch") for kind in re.findall(r'reads\b[^\n]*\.(?:get|list)\(\s*"(\w+)"', source)}
     everywhere = {(kind, "list") for kind in re.findall(r'\.list_everywhere\(\s*"(\w+)"', source)}
     puts = re.findall(r"kube\.put\((\w+)", source)
+    created = re.findall(r"\.create\((\w+)", source)
+    deleted = re.findall(r"\.delete\((\w+)", source)
     scales = re.findall(r'subresource="(\w+)"', source)
 
-    # `put` takes a whole object, and istio.py alone calls it; `create` is for a person's `init --apply`.
-    assert set(puts) == {"wanted", "obj", "beaten"}
-    assert ".create(" not in source
+    # `put` takes a whole object: istio.py's are VirtualServices, and heart.py's Leases but for one.
+    assert set(puts) == {"wanted", "obj", "edits"}
+    assert (created, deleted) == (["wanted"], ["lease"])
     assert set(scales) == {"scale"}
     others = {("VirtualService", "update"), ("Deployment/scale", "patch"), ("DestinationRule", "get")}
+    others |= {("Lease", "create"), ("Lease", "update"), ("Lease", "delete")}
     assert asked | others | watched == set(NEEDED)
     assert everywhere == set(NEEDED_EVERYWHERE)
 
 
 def test_what_the_watchdog_writes_is_in_its_table() -> None:
-    """It reads by the ports that the bot uses too; only one of them, with a cache of VirtualServices alone."""
+    """It reads by the ports that the bot uses too; only one of them with a cache, of VirtualServices and Leases."""
     writes = text("bot/adapters/rescuer.py")
     wiring = text("bot/cli/watchdog.py")
 
-    assert re.findall(r"_kube\.(\w+)\(", writes) == ["get", "put", "get", "create"]
+    assert re.findall(r"_kube\.(\w+)\(", writes) == [
+        *("get", "get", "put", "put"),  # a rescue: both are read, the Lease is taken over, the routes are written
+        *("get", "create", "put"),  # where it watches
+        *("get", "create"),  # an Event
+    ]
     assert '"kind": "Event"' in writes
-    assert set(re.findall(r"\.get\(\"(\w+)\"", writes)) == {"VirtualService"}
+    assert set(re.findall(r"\.get\(\"(\w+)\"", writes)) == {"VirtualService", "Lease"}
     assert re.findall(r"(\w+)\(kube[^)]*reads=reads\)", wiring) == ["IstioMesh"]
     assert "KubeWorkloads(kube)" in wiring
 
@@ -295,8 +311,15 @@ def test_only_named_objects_may_be_written(manifest: str) -> None:
     rules = [rule for role in roles for rule in role["rules"]]
     writing = [rule for rule in rules if set(rule["verbs"]) - {"get", "list", "watch"}]
 
-    # What is created has no name to be granted yet, and Events are all that is created.
-    assert [rule for rule in writing if not rule.get("resourceNames") and rule["resources"] != ["events"]] == []
+    # What is created has no name to be granted yet.
+    unnamed = [
+        (resource, verb)
+        for rule in writing
+        if not rule.get("resourceNames")
+        for resource in rule["resources"]
+        for verb in set(rule["verbs"]) - {"get", "list", "watch"}
+    ]
+    assert set(unnamed) <= {("events", "create"), ("leases", "create")}
 
 
 @pytest.mark.parametrize("manifest", RIGHTS)

@@ -1,7 +1,8 @@
-"""Whether somebody looks after the object's rollout, and what the watchdog did when nobody did: two annotations.
+"""What the object itself says about whether somebody looks after its rollout: two annotations.
 
-Renewing the heartbeat touches that annotation and nothing else. A rescue writes routes, and says when and why beside
-the marks, which stay: whoever comes back needs them to end the rollout.
+The heartbeat beats beside the object (``bot.adapters.life``); the annotation is where it began, and is changed when the
+beat had stopped, or cannot be written there. A rescue writes routes, and says when and why beside the marks, which
+stay: whoever comes back needs them to end the rollout.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bot.adapters.life import Life
 from bot.adapters.routes.managed import VirtualService
 from bot.adapters.routes.marks import HEARTBEAT, OWNER, WATCHDOG
 from bot.adapters.routes.writing import write_routes
@@ -18,20 +20,31 @@ from bot.rollout.model import RolloutId, Routes, Target
 from bot.rollout.sights import Deed, Rescue
 
 
-def pulse_of(vs: VirtualService) -> Pulse | None:
-    """The heartbeat as it is; None when no rollout holds the object."""
+def pulse_of(vs: VirtualService, life: Life | None = None, *, foreign: bool = False) -> Pulse | None:
+    """The heartbeat as it is, on the object and (``life``) beside it; None when no rollout holds the object."""
     annotations = _annotations(vs)
-    owner = annotations.get(OWNER)
+    owner, beat = annotations.get(OWNER), annotations.get(HEARTBEAT, "")
     if not owner:
         return None
-    return Pulse(owner=RolloutId(owner), beat=annotations.get(HEARTBEAT, ""), rescue=rescue_of(vs))
+    if life is None:
+        return Pulse(owner=RolloutId(owner), beat=beat, rescue=rescue_of(vs))
+    return Pulse(
+        owner=RolloutId(owner),
+        beat=f"{beat} {life.beat}",
+        rescue=rescue_of(vs),
+        limit=life.limit,
+        foreign=foreign,
+        renewed_at=life.renewed_at,
+    )
 
 
 def beaten(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
-    """``vs`` with a new heartbeat; ``vs`` itself when it is not ``owner``'s."""
+    """``vs`` with another heartbeat than it had; ``vs`` itself when it is not ``owner``'s."""
     if _annotations(vs).get(OWNER) != owner:
         return vs
-    return _annotated(vs, HEARTBEAT, str(int(now)))
+    beat = str(int(now))
+    # Two in one second must differ, or the second would change nothing.
+    return _annotated(vs, HEARTBEAT, f"{beat}+" if _annotations(vs).get(HEARTBEAT) == beat else beat)
 
 
 def rescued(vs: VirtualService, target: Target, owner: RolloutId, routes: Routes, rescue: Rescue) -> VirtualService:

@@ -10,6 +10,7 @@ from bot.rollout.service import Promote, Service
 
 PERMISSION = "permission"  # what such a problem is about: the API server's own refusal need not be told beside it
 ISTIO = "networking.istio.io"
+LEASES = ("coordination.k8s.io", "leases")
 
 
 def needed(service: Service, version: str) -> tuple[Access, ...]:
@@ -23,6 +24,9 @@ def needed(service: Service, version: str) -> tuple[Access, ...]:
         ("get", *deployments, primary, ""),
         ("get", *deployments, canary, ""),
     ]
+    # The heartbeat beside the VirtualService; what is created has no name to be granted yet.
+    heartbeat = f"canary-bot-{service.virtual_service}"
+    wanted += [(verb, *LEASES, heartbeat, "") for verb in ("get", "update", "delete")] + [("create", *LEASES, "", "")]
     watched = (routes, deployments, ("apps", "replicasets"), ("", "pods"))  # looks are answered from a cache of these
     wanted += [(verb, *things, "", "") for things in watched for verb in ("list", "watch")]
     if service.promote is Promote.UPGRADE:

@@ -163,8 +163,8 @@ class Beats(InMemoryMesh):
         self._mesh = mesh
         self._noted = beats
 
-    def beat(self, target: Any, owner: RolloutId) -> None:
-        self._mesh.beat(target, owner)
+    def beat(self, target: Any, owner: RolloutId, limit: float = 0.0) -> None:
+        self._mesh.beat(target, owner, limit)
         self._noted.append(owner)
 
 
@@ -254,7 +254,7 @@ class PoisonedReads:
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: Exception) -> None:
     looked, failed = list[str](), list[tuple[str, Fault]]()
-    mesh: Any = Trap(InMemoryMesh([]), ("pulse",), error)
+    mesh: Any = Trap(InMemoryMesh([]), ("owner",), error)
     adoption = Adoption(
         services=[a_service(name=name, virtual_service=name) for name in NAMES],
         store=InMemoryStore(),
@@ -303,7 +303,11 @@ class Looked(InMemoryMesh):
         self._mesh = mesh
         self._looked = looked
 
-    def pulse(self, namespace: str, virtual_service: str) -> Any:
+    def owner(self, namespace: str, virtual_service: str) -> Any:  # adoption's first question
+        self._looked.append(virtual_service)
+        return self._mesh.owner(namespace, virtual_service)
+
+    def pulse(self, namespace: str, virtual_service: str) -> Any:  # the watchdog's
         self._looked.append(virtual_service)
         return self._mesh.pulse(namespace, virtual_service)
 

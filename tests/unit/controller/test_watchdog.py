@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from bot.adapters.routes import HEARTBEAT
 from bot.controller.watchdog import LONGEST_PAUSE, Place, Watchdog, Witness
 from bot.rollout.errors import Contended, Fault
 from bot.rollout.model import ALL_CANARY, HOME, Routes
@@ -64,6 +65,9 @@ class Night:
                 self.mesh.beat(TARGET, ROLLOUT.id)
             self.dog.look()
 
+    def beats_as_an_older_version(self, beat: str) -> None:
+        self.mesh.edit("canary-bot", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: beat}))
+
     @property
     def routes(self) -> Routes | None:
         return self.mesh.look(TARGET).routes
@@ -113,6 +117,58 @@ def test_a_living_bot_is_never_disturbed_however_its_clock_runs() -> None:
 
     assert (night.routes, night.acted, night.mesh.events) == (routes(60), [], [])
     assert max(night.silences) <= 40
+
+
+@pytest.mark.parametrize(("bots", "waits"), [(600.0, 600.0), (30.0, LIMIT), (0.0, LIMIT)])
+def test_a_bot_that_asks_for_more_patience_is_given_it_and_less_hurries_nobody(bots: float, waits: float) -> None:
+    night = Night(routes(60))
+    night.mesh.beat(TARGET, ROLLOUT.id, bots)
+    night.dog.look()
+
+    night.passes(waits - 1)
+    before = night.routes
+    night.passes(1)
+
+    assert (before, night.routes) == (routes(60), HOME)
+
+
+def test_a_bot_of_an_older_version_lives_by_the_annotation_that_it_renews() -> None:
+    night = Night(routes(60))
+    for beat in range(20):
+        night.beats_as_an_older_version(str(beat))
+        night.passes(40)
+    assert (night.routes, night.acted) == (routes(60), [])
+
+    night.passes(LIMIT)
+
+    assert night.routes == HOME
+
+
+@pytest.mark.parametrize("stale", [True, False])
+def test_an_object_from_a_backup_is_no_living_rollout(*, stale: bool) -> None:
+    night = Night(routes(60))
+    night.mesh.beat(TARGET, ROLLOUT.id, LIMIT)
+    saved = night.mesh.virtual_service()
+    if not stale:
+        night.mesh.quiet(TARGET, ROLLOUT.id)
+    night.dog = night.another()
+
+    night.mesh.edit("velero", lambda vs: vs.update(saved))
+    night.passes(LIMIT + 1)
+
+    assert night.routes == HOME
+
+
+def test_it_says_where_it_watches_and_with_which_limit() -> None:
+    night = Night(routes(60))
+    night.dog.look()
+    assert night.mesh.watched == {"default": LIMIT}
+
+    night.mesh.watched.clear()
+    night.passes(LIMIT / 3 - 1)
+    assert night.mesh.watched == {}
+    night.passes(1)
+    assert night.mesh.watched == {"default": LIMIT}
 
 
 def test_a_watchdog_that_has_just_started_waits_a_whole_limit_however_old_the_heartbeat_looks() -> None:

@@ -10,11 +10,13 @@ from bot.rollout.service import Promote
 from tests.builders import a_service
 from tests.surveys import a_survey
 
+WRITES = {"update", "patch", "delete", "create"}
+
 
 def test_only_what_this_service_will_use_is_asked_for() -> None:
     def writes(**changes: object) -> list[tuple[str, str, str]]:
         asked = needed(a_service(**changes), "v2")
-        return [(one.verb, one.resource, one.name) for one in asked if one.verb in {"update", "patch"}]
+        return [(one.verb, one.resource, one.name) for one in asked if one.verb in WRITES and one.resource != "leases"]
 
     routes, upgrade = ("update", "virtualservices", "reviews"), ("patch", "deployments", "reviews-v1")
     grow = ("patch", "deployments", "reviews-v1")  # its scale: a primary that shrank while it had no users
@@ -23,10 +25,19 @@ def test_only_what_this_service_will_use_is_asked_for() -> None:
     assert writes(scale_canary_down=True) == [routes, upgrade, grow, ("patch", "deployments", "reviews-v2")]
 
 
+def test_the_heartbeat_is_asked_for_by_its_name_but_for_its_creation() -> None:
+    asked = [
+        (one.verb, one.name) for one in needed(a_service(virtual_service="shop"), "v2") if one.resource == "leases"
+    ]
+
+    name = "canary-bot-shop"
+    assert asked == [("get", name), ("update", name), ("delete", name), ("create", "")]
+
+
 def test_what_is_denied_blocks_with_the_rule_to_add() -> None:
     service = a_service(scale_canary_down=True)
     permissions = tuple(
-        Permission(access=access, allowed=access.verb not in {"update", "patch"}) for access in needed(service, "v2")
+        Permission(access=access, allowed=access.verb not in WRITES) for access in needed(service, "v2")
     )
 
     reasons = examine(service, "v2", a_survey(permissions=permissions)).reasons
@@ -39,6 +50,16 @@ def test_what_is_denied_blocks_with_the_rule_to_add() -> None:
             "resourceNames": ["reviews"],
             "verbs": ["update"],
         },
+        *(
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "resourceNames": ["canary-bot-reviews"],
+                "verbs": [verb],
+            }
+            for verb in ("update", "delete")
+        ),
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
         {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["reviews-v1"], "verbs": ["patch"]},
         *(
             {"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": [name], "verbs": ["patch"]}
@@ -48,7 +69,7 @@ def test_what_is_denied_blocks_with_the_rule_to_add() -> None:
 
 
 def test_what_is_looked_at_again_and_again_is_asked_for_as_a_list_and_a_watch() -> None:
-    asked = {(one.resource, one.verb) for one in needed(a_service(), "v2") if not one.name}
+    asked = {(one.resource, one.verb) for one in needed(a_service(), "v2") if not one.name and one.verb != "create"}
 
     kinds = ("virtualservices", "deployments", "replicasets", "pods")
     assert asked == {(kind, verb) for kind in kinds for verb in ("list", "watch")}

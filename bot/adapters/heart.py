@@ -1,0 +1,84 @@
+"""Beating for rollouts at the API server: their Leases, and the order in which they and the VirtualService are written.
+
+Whoever finds the Lease not in their own hands (there is none yet, the watchdog has taken it, it is an older rollout's)
+first changes the heartbeat on the VirtualService, and takes the Lease after that. So a watchdog that read the
+VirtualService before cannot write it any more once a beat has arrived, and one that reads it later sees the beat. In
+between there is one request for each beat, to an object that nobody else reads.
+
+Where we may not write Leases (an older Role), the heartbeat on the VirtualService is renewed instead, as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from bot.adapters import life
+from bot.adapters import routes as edits
+from bot.adapters.kube import Kube, Object
+from bot.rollout.errors import Cause, Contended, Fault
+from bot.rollout.model import RolloutId
+
+LEFT_TO_US = frozenset({Cause.FORBIDDEN, Cause.MISSING, Cause.REFUSED})  # answers that will be the same next time
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Heart:
+    """Beats in one cluster, for the bots that work with one store. Safe to share between threads."""
+
+    def __init__(self, kube: Kube, now: Callable[[], float], store: str = "") -> None:
+        """``now`` is what Leases say for people to read; ``store`` names the store, and nothing else."""
+        self._kube = kube
+        self._now = now
+        self._store = store
+        self._held: dict[tuple[str, str], Object] = {}  # Leases as we wrote them last: the next write needs no read
+        self._told: set[tuple[str, str]] = set()
+
+    def beat(self, vs: Object, owner: RolloutId, limit: float) -> None:
+        """One more beat for the rollout that holds ``vs``; one write while the Lease is in our hands.
+
+        Raises:
+            Contended: somebody else wrote it meanwhile; the next beat looks again.
+        """
+        place = vs["metadata"]["namespace"], vs["metadata"]["name"]
+        try:
+            self._renew(place, vs, owner, limit)
+        except Contended:
+            raise
+        except Fault as fault:
+            if fault.cause not in LEFT_TO_US:
+                raise
+            self._on_the_object(place, owner)
+            if place not in self._told:
+                log.warning("no_lease", virtual_service="/".join(place), sentence=fault.sentence)
+            self._told.add(place)
+
+    def end(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+        """No more beats of ``owner``'s: its Lease goes, unless another rollout has it by now."""
+        self._held.pop((namespace, virtual_service), None)
+        lease = self._kube.get("Lease", namespace, life.name_for(virtual_service))
+        if lease is not None and life.read(lease, owner) is not None:
+            self._kube.delete(lease)
+
+    def is_foreign(self, heard: life.Life) -> bool:
+        """Whether a bot with another store beats. Those that do not say are taken for our own."""
+        return heard.store not in {"", self._store} and self._store != ""
+
+    def _renew(self, place: tuple[str, str], vs: Object, owner: RolloutId, limit: float) -> None:
+        lease = self._held.pop(place, None)
+        if not life.is_held(lease, owner, self._store):
+            lease = self._kube.get("Lease", place[0], life.name_for(place[1]))
+        if not life.is_held(lease, owner, self._store) and not self._on_the_object(place, owner):
+            return
+        wanted = life.beaten(lease, vs, owner, self._store, limit, self._now())
+        self._held[place] = self._kube.create(wanted) if lease is None else self._kube.put(wanted)
+
+    def _on_the_object(self, place: tuple[str, str], owner: RolloutId) -> bool:
+        """Change the heartbeat on the VirtualService itself; False where the rollout does not hold it any more."""
+        vs = self._kube.get("VirtualService", *place)
+        if vs is None or edits.owner_of(vs) != owner:
+            return False
+        self._kube.put(edits.beaten(vs, owner, self._now()))
+        return True

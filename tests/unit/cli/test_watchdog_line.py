@@ -1,0 +1,35 @@
+"""What `canary-bot check` says about the watchdog."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.adapters import life
+from bot.cli.check import watchdog_line
+
+NOW = 1_750_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("theirs", "age", "said"),
+    [
+        (120.0, 5.0, "ok    watchdog     watches over namespace default, and acts after 120 s"),
+        (119.5, 200.0, "ok    watchdog     watches over namespace default, and acts after 120 s"),
+        (60.0, 5.0, "FAIL  watchdog     DEAD_MAN_SECONDS is 120 here and 60 at the watchdog of namespace default"),
+        (600.0, 5.0, "FAIL  watchdog     DEAD_MAN_SECONDS is 120 here and 600 at the watchdog of namespace default"),
+        (120.0, 400.0, "FAIL  watchdog     the one of namespace default has said nothing for 400 s: is it running?"),
+        (120.0, -3600.0, "ok    watchdog     watches over namespace default, and acts after 120 s"),
+    ],
+)
+def test_its_limit_is_compared_with_the_bots(theirs: float, age: float, said: str) -> None:
+    lease = life.watching(None, "default", theirs, NOW - age)
+
+    assert str(watchdog_line("default", lease, 120.0, NOW)).startswith(said)
+
+
+def test_where_there_is_none_it_is_told_what_that_means() -> None:
+    said = str(watchdog_line("default", None, 120.0, NOW))
+
+    assert said.startswith(
+        "ok    watchdog     no watchdog says that it watches over namespace default: if the bot dies"
+    )
