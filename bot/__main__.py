@@ -15,11 +15,12 @@ from bot import bootstrap, logs
 from bot.cli import objects, status, watchdog
 from bot.cli.check import check
 from bot.cli.record import Wanted, record
+from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
 from bot.rollout.errors import CanaryError, Refusal
 from bot.rollout.freeze import covering
 from bot.rollout.judge.replay import DEFAULTS, replay
-from bot.rollout.model import UserId
+from bot.rollout.model import EntryKind, UserId
 from bot.settings.env import Settings, environment, read_settings
 from bot.settings.kinds import parse_duration
 from bot.settings.services import read_services
@@ -74,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     abort = command("abort", _abort, "send everyone back to the healthy side")
     abort.add_argument("service")
     abort.add_argument("--reason", required=True)
+    abandon = command("abandon", _abandon, "end a rollout's record and leave users and images as they are")
+    abandon.add_argument("service")
+    abandon.add_argument("--reason", required=True)
     past = command("history", _history, "show past rollouts")
     past.add_argument("service", nargs="?")
     recorded = commands.add_parser("replay", help="judge recorded intervals offline")
@@ -90,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
     settings.require_slack()
-    bootstrap.Bot(settings, bootstrap.connect(settings, watching=True)).run()
+    bootstrap.Bot(settings, bootstrap.connect(settings, watching=True, without_services=True)).run()
     return 0
 
 
@@ -120,7 +124,7 @@ def _init(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _status(settings: Settings, arguments: argparse.Namespace) -> int:
-    outside = bootstrap.connect(settings)
+    outside = _live(settings)
     controller = bootstrap.make_controller(outside)
     if arguments.service:
         active = controller.active(arguments.service)
@@ -137,9 +141,18 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
     by = UserId(f"{_user()} (shell)")
-    rollout = _controller(settings).abort(arguments.service, by=by, reason=arguments.reason)
+    rollout = bootstrap.make_controller(_live(settings)).abort(arguments.service, by=by, reason=arguments.reason)
     _say([f"{rollout.service} {rollout.version}: {rollout.phase}."])
     return 0
+
+
+def _abandon(settings: Settings, arguments: argparse.Namespace) -> int:
+    controller = bootstrap.make_controller(_live(settings))
+    by = By(id=UserId(f"{_user()} (shell)"))
+    rollout = controller.decide(arguments.service, Abandon(arguments.reason), by)
+    last = controller.story(rollout)[-1]
+    _say([last.text])
+    return 1 if last.kind is EntryKind.ALERT else 0
 
 
 def _user() -> str:
@@ -150,7 +163,7 @@ def _user() -> str:
 
 
 def _history(settings: Settings, arguments: argparse.Namespace) -> int:
-    outside = bootstrap.connect(settings)
+    outside = _live(settings)
     controller = bootstrap.make_controller(outside)
     names = [arguments.service] if arguments.service else outside.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
@@ -192,6 +205,11 @@ def _duration(text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _live(settings: Settings) -> bootstrap.Outside:
+    """Everything outside, for who deals with live rollouts: they need no ``services.yaml``."""
+    return bootstrap.connect(settings, without_services=True)
 
 
 def _controller(settings: Settings) -> Controller:

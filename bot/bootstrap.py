@@ -52,7 +52,7 @@ from bot.rollout.model import RolloutId
 from bot.rollout.service import Service
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
-from bot.settings.services import Catalogue, read_services
+from bot.settings.services import Catalogue, read_or_do_without, read_services
 from bot.slack.app import build_app, web_client
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
@@ -94,13 +94,21 @@ class Outside:
     rooms: Rooms | None
 
 
-def connect(settings: Settings, *, watching: bool = False) -> Outside:
-    """Adapters for these settings. ``watching`` is for who looks again and again: looks are answered from caches then.
+def connect(settings: Settings, *, watching: bool = False, without_services: bool = False) -> Outside:
+    """Adapters for these settings.
+
+    Args:
+        settings: where everything is.
+        watching: for who looks again and again: looks are answered from caches then.
+        without_services: for who deals with live rollouts, which hold everything they need: a ``services.yaml`` with
+            mistakes is told and done without.
 
     Raises:
         Refusal: ``services.yaml`` has mistakes, or there is no way to know which cluster is meant.
     """
-    catalogue = read_services(settings.services_file)
+    catalogue = (read_or_do_without if without_services else read_services)(settings.services_file)
+    if catalogue.trouble:
+        log.error("services_unusable", sentence=catalogue.trouble)
     clock = SystemClock()
     kube = Kube.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
     reads = CachedReads(kube) if watching else None
@@ -174,7 +182,14 @@ def make_controller(
     watch = watch or Watch()
     beats = ThreadPoolExecutor(BEATING_THREADS, thread_name_prefix="beat")
     heart = Heartbeat(outside.ports.mesh, SteadyClock(), dead_man_seconds, run=beats.submit, failed=watch.failed)
-    return Controller(services=services, ports=outside.ports, new_id=new_id, watch=watch, heart=heart)
+    return Controller(
+        services=services,
+        trouble=outside.catalogue.trouble,
+        ports=outside.ports,
+        new_id=new_id,
+        watch=watch,
+        heart=heart,
+    )
 
 
 def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: float) -> Adoption:

@@ -24,6 +24,7 @@ from bot.rollout.service import ApprovalRule
 
 __all__ = [
     "OF_APPROVERS",
+    "Abandon",
     "Abort",
     "Accept",
     "Approve",
@@ -93,10 +94,17 @@ class Leave:
     """Leave somebody else's change as it is, and wait."""
 
 
-Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | Leave
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Take the rollout out of the bot's hands: the record ends, nothing is moved, and the bot's marks go."""
+
+    reason: str
+
+
+Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | Leave | Abandon
 
 # Stopping is everybody's; what sends users on, or ends the bot's care for them, is for those whom the rollout names.
-OF_APPROVERS = (Approve, Retry, Accept, Restore)
+OF_APPROVERS = (Approve, Retry, Accept, Restore, Abandon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +201,7 @@ def decide(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: f
     """
     if seen is None:
         return _used_up(rollout, event, _applied(rollout, event, by, now))
-    made = Decided(by=by, what=type(event).__name__.lower(), stage=seen.stage, evidence=seen.evidence, at=now)
-    if any(replace(one, at=now) == made and now - one.at <= SAME_CLICK for one in rollout.decided):
+    if is_served(rollout, event, by, seen, now):
         return rollout, ()
     if rollout.ended:
         raise Refusal(
@@ -208,13 +215,26 @@ def decide(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: f
             "That button is out of date: the rollout has moved on since it was shown. The card has new ones."
         )
     decided, entries = _used_up(rollout, event, changed)
+    made = _made(event, by, seen, now)
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
+
+
+def is_served(rollout: Rollout, event: Event, by: UserId, seen: Seen, now: float) -> bool:
+    """Whether this very click has been served a moment ago."""
+    made = _made(event, by, seen, now)
+    return any(replace(one, at=now) == made and now - one.at <= SAME_CLICK for one in rollout.decided)
+
+
+def _made(event: Event, by: UserId, seen: Seen, now: float) -> Decided:
+    return Decided(by=by, what=type(event).__name__.lower(), stage=seen.stage, evidence=seen.evidence, at=now)
 
 
 def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> machine.Change:
     if isinstance(event, Abort):
         said = event.reason.strip().rstrip(".") or "no reason given"
         return machine.abort(rollout, by, f"{said}.", now)
+    if isinstance(event, Abandon):
+        return machine.abandon(rollout, by, event.reason, now)
     return _PLAIN[type(event)](rollout, by, now)
 
 

@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
 
-from bot.controller import adoption, claims, observe
+from bot.controller import abandoning, adoption, claims, observe
 from bot.controller.claims import Claim
-from bot.controller.commands import Abort, Approve, By, Event, Seen, decide
+from bot.controller.commands import Abandon, Abort, Approve, By, Event, Seen, decide, is_served
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
 from bot.controller.names import concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports, Still, Store
+from bot.controller.rivals import in_the_way
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.rollout import deadman, machine
 from bot.rollout.desired import (
@@ -111,7 +112,8 @@ class Controller:
         with self._locks.alone(known.key):
             now = self._ports.clock.now()
             self._refuse_second(known)
-            order = Order(service=known, version=version, by=by, channel=channel, overrides=overrides)
+            others = tuple(self._services.values())
+            order = Order(service=known, version=version, by=by, channel=channel, overrides=overrides, others=others)
             draft = make_draft(order, self._new_id(), self._ports, now)
             checked = last_checks(draft, self._ports)
             if checked.reasons:
@@ -122,6 +124,7 @@ class Controller:
             begun, entries = machine.begin(known_by, now, (*checked.warnings, *unknown))
             stored = self._create(begun, entries)
             self._watch.changed(draft.rollout, stored, entries)
+            self._give_way(stored)
             return self._look_after_command(stored)
 
     def plan(self, service: str, version: str, *, overrides: Overrides = NO_OVERRIDES) -> Plan:
@@ -131,7 +134,8 @@ class Controller:
             Refusal: there is no such plan: the service is unknown or its objects are ambiguous.
             Fault: the cluster could not be read.
         """
-        order = Order(service=self._service(service), version=version, by=UserId("plan"), overrides=overrides)
+        known, others = self._service(service), tuple(self._services.values())
+        order = Order(service=known, version=version, by=UserId("plan"), overrides=overrides, others=others)
         draft = make_draft(order, RolloutId("plan"), self._ports, self._ports.clock.now())
         return make_plan_of(draft, self._ports)
 
@@ -153,7 +157,7 @@ class Controller:
         key = self._key(service) if seen is None else seen.key
         for _ in range(SAVES):
             asked = self._concerned(key, event, seen)
-            if asked is None:
+            if asked is None or self._is_left(asked, event, by, seen):
                 return self._decide_unknown(key, event, by, seen)
             by.refuse_strangers(event, asked.approvals_rule)  # may ask Slack, so nobody else waits for it
             with self._locks.alone(key):
@@ -167,7 +171,7 @@ class Controller:
                     saved = self._save(rollout, changed, entries)
                 except Stale:
                     continue  # somebody else's command or tick came between; decide again on what is stored now
-                return self._look_after_command(saved)
+                return self._let_go(saved) if isinstance(event, Abandon) else self._look_after_command(saved)
         raise Fault("Redis", f"{service} is changing too fast to be changed; try again.")
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
@@ -181,6 +185,10 @@ class Controller:
     def _decide_unknown(self, key: str, event: Event, by: By, seen: Seen | None) -> Rollout:
         """About a rollout that the store does not know: it may have lost it, and then its marks are still there."""
         known = next((service for service in self._services.values() if service.key == key), None)
+        if isinstance(event, Abandon) and known is not None:
+            by.refuse_strangers(event, known.approvals)
+            with self._locks.alone(key):
+                return self._abandon_marks(known, event, by.id, seen)
         if isinstance(event, Abort) and known is not None:
             with self._locks.alone(key):
                 found = claims.left_behind(known, self._ports)
@@ -271,6 +279,10 @@ class Controller:
         """The rollout that a button or a form showed, live or ended."""
         return concerned(self._ports.store, seen.key, seen)
 
+    def nothing_live(self, service: str) -> Seen:
+        """What a form shows that is about a service without a live rollout."""
+        return Seen(key=self._key(service), rollout_id=abandoning.NOBODY, stage=0, evidence=0)
+
     def live(self) -> Sequence[Rollout]:
         """Every live rollout, oldest first."""
         return self._ports.store.live()
@@ -294,6 +306,11 @@ class Controller:
     def evidence(self, rollout: Rollout) -> str:
         """The value of every button that is shown for the rollout as it is now."""
         return str(Seen.of(rollout))
+
+    @property
+    def trouble(self) -> str:
+        """Why ``services.yaml`` could not be read; "" when it could."""
+        return self._trouble
 
     def services(self) -> Sequence[Service]:
         """Every service of ``services.yaml``."""
@@ -508,6 +525,43 @@ class Controller:
         stored = self._create(aborting, entries)
         self._watch.changed(taken, stored, entries)
         return self._look_after_command(stored)
+
+    def _give_way(self, begun: Rollout) -> None:
+        """Two starts about one Deployment, at the same moment on two replicas: whoever sees the other gives way.
+
+        Raises:
+            Refusal: there is another one, and this one was aborted before it moved anybody.
+        """
+        rivals = tuple(in_the_way(begun, self._ports.store.live()))
+        if rivals:
+            self.decide(begun.key, Abort(rivals[0]), By(id=BOT), Seen.of(begun))
+            raise Refusal(f"{begun.service} {begun.version} was aborted at once; no user was moved.", rivals)
+
+    def _is_left(self, rollout: Rollout, event: Event, by: By, seen: Seen | None) -> bool:
+        """Whether the rollout has ended, and what it left behind is to go; unless that very click has been served."""
+        served = seen is not None and is_served(rollout, event, by.id, seen, self._ports.clock.now())
+        return rollout.ended and isinstance(event, Abandon) and not served
+
+    def _abandon_marks(self, known: Service, event: Abandon, by: UserId, seen: Seen | None) -> Rollout:
+        """Take off what a rollout that has ended, or one that nobody knows, left on the VirtualService."""
+        owner = abandoning.owner_of_marks(known, self._ports)
+        if seen is not None and seen.rollout_id not in {owner, abandoning.NOBODY}:
+            raise Refusal("That rollout is long over, and it has left nothing behind.")
+        now = self._ports.clock.now()
+        before = self._ports.store.load(known.key, owner)
+        found = before or abandoning.record_of(known, owner, by, now)
+        left, entries = abandoning.note(found, by, event.reason, now)
+        if before is not None:
+            return self._let_go(self._save(before, left, entries))
+        stored = self._create(left, entries)
+        self._watch.changed(found, stored, entries)
+        return self._let_go(stored)
+
+    def _let_go(self, ended: Rollout) -> Rollout:
+        """The record has ended; the marks go, if they can."""
+        self._heart.after_look(ended, None)
+        trouble = abandoning.unmark(ended, self._ports)
+        return self._save(ended, ended, trouble) if trouble else ended
 
     def _is_forgotten(self, known: Service) -> bool:
         return self._ports.store.active(known.key) is None

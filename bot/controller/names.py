@@ -45,7 +45,7 @@ def key_of(said: str, live: Iterable[str], services: Mapping[str, Service], trou
 def unknown(said: str, services: Mapping[str, Service], trouble: str = "") -> Refusal:
     """Why nothing can be done about a service that is neither live nor in the file."""
     if trouble:
-        return Refusal(f"{said} has no live rollout, and nothing else is known: {trouble}")
+        return Refusal(f"Only live rollouts are known, and {said} has none; {trouble}")
     known = ", ".join(sorted(services)) or "none"
     return Refusal(f"There is no service {said} in services.yaml. Known: {known}.")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
+from bot.controller.rivals import in_the_way
 from bot.rollout import trial
 from bot.rollout.errors import Fault, Refusal
 from bot.rollout.figures import SideFigures
@@ -26,13 +27,14 @@ PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What somebody asked for."""
+    """What somebody asked for; ``others`` are all services of the file."""
 
     service: Service
     version: str
     by: UserId
     channel: str = ""
     overrides: Overrides = NO_OVERRIDES
+    others: Sequence[Service] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class Draft:
     scene: Scene
     rollout: Rollout
     past: Sequence[SideFigures | None] | Fault
+    others: Sequence[Service] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,7 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         drift_rule=service.drift,
         scale_canary_down=service.scale_canary_down,
     )
-    return Draft(service=service, scene=scene, rollout=rollout, past=past)
+    return Draft(service=service, scene=scene, rollout=rollout, past=past, others=order.others)
 
 
 def _left_on_canary(service: Service, ports: Ports) -> Rollout | None:
@@ -137,6 +140,18 @@ def _left_on_canary(service: Service, ports: Ports) -> Rollout | None:
 def _frozen(service: str, ports: Ports) -> list[str]:
     now = ports.clock.now()
     return [str(problem) for problem in freezes.check(ports.freezes.current(now), service, now)]
+
+
+def _rivals(draft: Draft, ports: Ports) -> list[str]:
+    return list(in_the_way(draft.rollout, ports.store.live(), draft.others))
+
+
+def _rivals_if_known(draft: Draft, ports: Ports) -> list[str]:
+    """The same for whoever starts nothing: a store that is down is told of already."""
+    try:
+        return _rivals(draft, ports)
+    except Fault:
+        return []
 
 
 def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[str], list[str]]:
@@ -204,7 +219,7 @@ def last_checks(draft: Draft, ports: Ports) -> Checked:
     """
     checked = _checks(draft, ports)
     # Asked last: looking takes seconds, and whoever freezes meanwhile is told that nothing starts any more.
-    return replace(checked, reasons=(*_frozen(draft.rollout.service, ports), *checked.reasons))
+    return replace(checked, reasons=(*_frozen(draft.rollout.service, ports), *_rivals(draft, ports), *checked.reasons))
 
 
 def _checks(draft: Draft, ports: Ports) -> Checked:
@@ -262,7 +277,8 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
     topology = f"Topology: {rollout.target.topology}."
     checked = _checks(draft, ports)
     frozen, unknown = _frozen_or_why_not(rollout.service, ports)
-    checked = Checked(reasons=(*frozen, *checked.reasons), warnings=(*checked.warnings, *unknown))
+    against = [*frozen, *_rivals_if_known(draft, ports)]
+    checked = Checked(reasons=(*against, *checked.reasons), warnings=(*checked.warnings, *unknown))
     try:
         planned = [
             PlannedStage(name=stage.name, sentence=_sentence(rollout, stage), objects=_objects(rollout, stage, ports))

@@ -19,6 +19,7 @@ from bot.rollout.service import Service
 from bot.settings.kinds import shown
 from bot.settings.mistakes import SettingsError, did_you_mean
 from bot.settings.sections import ServiceSection, ServicesFile
+from bot.settings.sharing import clashes
 from bot.settings.yaml_tree import Mistake, Place, Tree, parse
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,8 +49,13 @@ class Catalogue:
     """The services by the name people type."""
 
     def __init__(
-        self, services: Mapping[str, Service], source: str = "services.yaml", document: Tree | None = None
+        self,
+        services: Mapping[str, Service],
+        source: str = "services.yaml",
+        document: Tree | None = None,
+        trouble: str = "",
     ) -> None:
+        self.trouble = trouble  # why the file could not be used, as a sentence
         self._services = dict(services)
         self._source = source
         self._document = document
@@ -99,9 +105,30 @@ def read_services(path: Path) -> Catalogue:
     except UnicodeDecodeError as error:
         raise SettingsError(path.name, [f"{path} is not UTF-8 text"]) from error
     document, file, mistakes = _read(text)
+    services = {name: entry.service(name) for name, entry in file.services.items()} if file is not None else {}
+    mistakes += [_shared(document, *clash) for clash in clashes(tuple(services.values()))]
     if file is None or mistakes:
         raise SettingsError(path.name, [mistake.told(path) for mistake in sorted(set(mistakes))])
-    return Catalogue({name: entry.service(name) for name, entry in file.services.items()}, path.name, document)
+    return Catalogue(services, path.name, document)
+
+
+def read_or_do_without(path: Path) -> Catalogue:
+    """The catalogue in ``path``; where it cannot be used, one without any service that says why.
+
+    For whoever looks after rollouts: those that are live hold everything they need.
+    """
+    try:
+        return read_services(path)
+    except SettingsError as error:
+        first = error.reasons[0].rstrip(".") if error.reasons else error.sentence.rstrip(":")
+        more = f" (and {len(error.reasons) - 1} more)" if len(error.reasons) > 1 else ""
+        sentence = f"nothing can be started: {first}{more}. `canary-bot check` lists every mistake."
+        return Catalogue({}, path.name, trouble=sentence)
+
+
+def _shared(document: Tree, service: Service, keys: tuple[str, ...], sentence: str) -> Mistake:
+    here = document.at(["services", service.name, *keys])
+    return Mistake(here.line, ".".join(("services", service.name, *keys)), sentence)
 
 
 def schema() -> dict[str, Any]:

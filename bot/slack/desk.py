@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.controller.commands import (
+    Abandon,
     Abort,
     Accept,
     Approve,
@@ -36,7 +37,7 @@ from bot.slack.approvers import Approvers, Person
 from bot.slack.blocks import Message
 from bot.slack.engine import Engine
 from bot.slack.parsing import Command, Verb, parse, usage
-from bot.slack.views import AbortForm, View
+from bot.slack.views import ReasonForm, View
 
 
 class Caller(Protocol):
@@ -116,6 +117,7 @@ class Desk:
             Verb.START: self._start,
             Verb.APPROVE: lambda caller, asked: self._decide(caller, asked, Approve(), "Noted."),
             Verb.ABORT: lambda caller, asked: self._decide(caller, asked, Abort(asked.reason), "Aborting."),
+            Verb.ABANDON: self._abandon,
             Verb.PAUSE: lambda caller, asked: self._decide(caller, asked, Pause()),
             Verb.RESUME: lambda caller, asked: self._decide(caller, asked, Resume()),
             Verb.RETRY: lambda caller, asked: self._decide(caller, asked, Retry()),
@@ -146,7 +148,7 @@ class Desk:
         else:
             raise Refusal("I do not know that button. Use the newest card of the rollout.")
 
-    def abort(self, caller: Caller, form: AbortForm) -> None:
+    def abort(self, caller: Caller, form: ReasonForm) -> None:
         """Do what the abort form says.
 
         Raises:
@@ -160,9 +162,25 @@ class Desk:
             now = "The rollout has moved on since the form was opened, so nothing was aborted."
             raise Refusal(f"{now} To abort it as it is now: `{again}`") from refusal
 
-    def start_form(self, caller: Caller, service: str | None = None) -> None:
-        """Open the start form."""
+    def abandon(self, caller: Caller, form: ReasonForm) -> None:
+        """Do what the form says, and tell what could not be cleaned up.
+
+        Raises:
+            Refusal: the rollout it is about is over, or has moved on since the form was opened.
+        """
         self.approvers.check_member(caller.person)
+        rollout = self.engine.decide(form.seen.key, Abandon(form.reason), self._by(caller), form.seen)
+        caller.tell(self.engine.story(rollout)[-1].text)
+
+    def start_form(self, caller: Caller, service: str | None = None) -> None:
+        """Open the start form.
+
+        Raises:
+            Refusal: nothing can be started.
+        """
+        self.approvers.check_member(caller.person)
+        if self.engine.trouble:
+            raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
         try:
             frozen = self.engine.freezes()
         except Fault:
@@ -210,6 +228,8 @@ class Desk:
         caller.tell(answers.history(service, self.engine.history(service), self.engine.unreadable(service)))
 
     def _services(self, caller: Caller, _asked: Command) -> None:
+        if self.engine.trouble:
+            raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
         in_flight = {rollout.service: rollout for rollout in self.engine.live()}
         caller.tell(answers.services(self.engine.services(), in_flight, self.engine.freezes()))
 
@@ -233,6 +253,17 @@ class Desk:
     def _decide(self, caller: Caller, asked: Command, event: Event, done: str = "Done.") -> None:
         rollout = self.engine.decide(self._service(asked), event, self._by(caller))
         caller.tell(f"{done} {wording.title(rollout)}: {wording.state(rollout)}.")
+
+    def _abandon(self, caller: Caller, asked: Command) -> None:
+        """The form is the confirmation; it opens from the slash command alone."""
+        service = self._service(asked)
+        rollout = self.engine.active(service)
+        if rollout is not None:
+            self.approvers.check_approver(caller.person, rollout.approvals_rule)
+            seen = Seen.of(rollout)
+        else:
+            seen = self.engine.nothing_live(service)
+        caller.show(views.abandon_form(seen.service, rollout, seen, caller.channel, asked.reason))
 
     def _freeze(self, caller: Caller, asked: Command) -> None:
         scope = self._only_service(asked)
@@ -304,6 +335,8 @@ class Desk:
         names = [service.name for service in self.engine.services()]
         if len(names) == 1:
             return names[0]
+        if self.engine.trouble:
+            raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
         raise Refusal(f"Which service: {', '.join(names[:20])}? {usage(asked.verb, self.command)}")
 
     def _seen(self, seen: Seen) -> Rollout:

@@ -50,6 +50,9 @@ class Engine(Protocol):
     def seen(self, seen: Seen) -> Rollout | None:
         """The rollout that a button or a form showed, live or ended."""
 
+    def nothing_live(self, service: str) -> Seen:
+        """What a form shows that is about a service without a live rollout."""
+
     def live(self) -> Sequence[Rollout]:
         """Every live rollout, oldest first."""
 
@@ -64,6 +67,10 @@ class Engine(Protocol):
 
     def unreadable(self, service: str) -> Mapping[RolloutId, str]:
         """Those of them whose records cannot be read, and why."""
+
+    @property
+    def trouble(self) -> str:
+        """Why ``services.yaml`` could not be read; "" when it could."""
 
     def services(self) -> Sequence[Service]:
         """Every service of ``services.yaml``."""

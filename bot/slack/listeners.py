@@ -56,6 +56,7 @@ class Listeners:
         app.shortcut(views.START)(self.on_shortcut)
         app.view(views.START)(self.on_start_form)
         app.view(views.ABORT_REASON)(self.on_abort_form)
+        app.view(views.ABANDON_REASON)(self.on_abandon_form)
         app.event("app_mention")(self.on_mention)
         app.event("app_home_opened")(self.on_home)
         for changed in ("subteam_members_changed", "subteam_updated"):
@@ -108,7 +109,14 @@ class Listeners:
         channel = str(views.metadata(view).get("channel", ""))
         visitor = self._visitor(body, context, None, channel)
         if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
-            self._answering(visitor, lambda: self._desk.abort(visitor, views.read_abort(view)))
+            self._answering(visitor, lambda: self._desk.abort(visitor, views.read_reason(view)))
+
+    def on_abandon_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
+        """The reason for abandoning a rollout was given, which confirms it."""
+        channel = str(views.metadata(view).get("channel", ""))
+        visitor = self._visitor(body, context, None, channel)
+        if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
+            self._answering(visitor, lambda: self._desk.abandon(visitor, views.read_reason(view)))
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
         """``@canary status``, which works inside threads, where slash commands do not."""

@@ -41,6 +41,7 @@ class Verb(StrEnum):
     LIST = "list"
     APPROVE = "approve"
     ABORT = "abort"
+    ABANDON = "abandon"
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"
@@ -61,6 +62,7 @@ GRAMMAR: dict[Verb, tuple[str, str]] = {
     Verb.LIST: ("list", "everything in flight"),
     Verb.APPROVE: ("approve [SERVICE]", "let it go on"),
     Verb.ABORT: ("abort [SERVICE] [REASON]", "everyone back to the healthy side, now"),
+    Verb.ABANDON: ("abandon [SERVICE] [REASON]", "end a rollout and leave users where they are"),
     Verb.PAUSE: ("pause [SERVICE]", "stay where it is, still watched"),
     Verb.RESUME: ("resume [SERVICE]", "end the pause"),
     Verb.RETRY: ("retry [SERVICE]", "try a halted step again"),
@@ -125,8 +127,8 @@ def parse(text: str, known: Sequence[str] = (), command: str = COMMAND) -> Comma
     match verb:
         case Verb.START | Verb.PLAN:
             return _start(verb, rest, known, command)
-        case Verb.ABORT:
-            return _abort(rest, known)
+        case Verb.ABORT | Verb.ABANDON:
+            return _with_reason(verb, rest, known)
         case Verb.FREEZE:
             return _freeze(rest, known, command)
         case Verb.LIST | Verb.SERVICES | Verb.HELP:
@@ -282,14 +284,14 @@ def _value(queue: list[str]) -> str:
     return value
 
 
-def _abort(words: list[str], known: Sequence[str]) -> Command:
+def _with_reason(verb: Verb, words: list[str], known: Sequence[str]) -> Command:
     """The first word is the service if there is one of that name; nobody in a hurry is refused for a missing reason."""
     service = None
     if words and _is_service(_bare(words[0]).lower(), known):
         service, words = _bare(words[0]).lower(), words[1:]
     elif words:
         _refuse_slip(words[0], known)
-    return Command(verb=Verb.ABORT, service=service, reason=_shorten(" ".join(words)))
+    return Command(verb=verb, service=service, reason=_shorten(" ".join(words)))
 
 
 def _is_service(word: str, known: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from bot.slack.blocks import Block, Element
 from bot.slack.cards import buttons
 
 START, ABORT_REASON, DETAILS = "canary_start", "canary_abort_reason", "canary_details_view"
+ABANDON_REASON = "canary_abandon_reason"
 MOST_OPTIONS = 100
 MOST_ROLLOUTS = 10
 
@@ -35,8 +36,8 @@ class FormErrors(Exception):  # noqa: N818  # said as what they are: the person'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AbortForm:
-    """A submitted abort."""
+class ReasonForm:
+    """A submitted abort, or abandonment."""
 
     seen: Seen
     channel: str
@@ -103,14 +104,30 @@ def abort_form(rollout: Rollout, channel: str) -> View:
     return _modal(ABORT_REASON, f"Abort {rollout.service}", fields, submit="Abort Canary", remember=remember)
 
 
-def read_abort(view: View) -> AbortForm:
-    """A submitted abort.
+def abandon_form(service: str, rollout: Rollout | None, seen: Seen, channel: str, reason: str = "") -> View:
+    """Ask why, and say what it means: it is no abort. Without a rollout it is about marks that one has left behind."""
+    what = (
+        f"{service} has no live rollout. What an earlier one has left on the VirtualService is taken off."
+        if rollout is None
+        else f"{wording.title(rollout)}: {wording.state(rollout)}. The record ends, and nobody looks after it any more."
+    )
+    stays = "Nobody is moved: routes and images stay exactly as they are now. To bring all users back, abort instead."
+    line = {**_line("why nobody else can end it"), "multiline": True, "max_length": 500}
+    if reason:
+        line["initial_value"] = reason
+    fields = [b.rich_text(b.words(f"{what} {stays}", limit=900)), _input("reason", "Why?", line)]
+    remember = {"token": str(seen), "channel": channel}
+    return _modal(ABANDON_REASON, f"Abandon {service}", fields, submit="Abandon Rollout", remember=remember)
+
+
+def read_reason(view: View) -> ReasonForm:
+    """A submitted abort, or abandonment.
 
     Raises:
         Refusal: the form was not made by us.
     """
     remembered = metadata(view)
-    return AbortForm(
+    return ReasonForm(
         seen=Seen.read(str(remembered.get("token", ""))),
         channel=str(remembered.get("channel", "")),
         reason=_value(view, "reason").strip(),

@@ -69,7 +69,7 @@ class Visitor:
             Refusal: there is no trigger, or it is used up.
         """
         if not self.trigger:
-            raise Refusal("Forms open from the slash command and from buttons only.")
+            raise Refusal("A form cannot open from a mention: type the slash command instead.")
         try:
             self.client.views_open(trigger_id=self.trigger, view=view)
         except SLACK_FAILURES as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+from bot.controller.abandoning import NOBODY
 from bot.controller.commands import Abort, By, Event, Seen, decide
 from bot.controller.names import concerned, key_of, name_of
 from bot.rollout import machine
@@ -50,6 +51,7 @@ class FakeEngine:
         self.reasons: list[str] = []
         self.overrides: Overrides | None = None
         self.before_answer: Callable[[], object] = lambda: None
+        self.trouble = ""
         self._services = {service.name: service for service in services or (a_service(),)}
         self._ids = count(1)
         self._done = threading.Condition()
@@ -72,6 +74,11 @@ class FakeEngine:
     def change(self, service: str, *entries: Entry, **changes: Any) -> Rollout:
         """Put the live rollout somewhere else."""
         return self.store.save(replace(self._live(service), **changes), entries)
+
+    def forget(self, *names: str) -> None:
+        """These services leave services.yaml."""
+        for name in names:
+            del self._services[name]
 
     def wait_until(self, predicate: Callable[[], object], timeout: float = 10) -> None:
         """Wait for commands of other threads."""
@@ -123,6 +130,9 @@ class FakeEngine:
 
     def seen(self, seen: Seen) -> Rollout | None:
         return concerned(self.store, seen.key, seen)
+
+    def nothing_live(self, service: str) -> Seen:
+        return Seen(key=self._key(service), rollout_id=NOBODY, stage=0, evidence=0)
 
     def names(self) -> Sequence[str]:
         return tuple(dict.fromkeys((*self._services, *map(name_of, self.store.busy()))))

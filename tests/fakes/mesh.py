@@ -59,6 +59,14 @@ class InMemoryMesh:
         """A copy of the raw object as it is."""
         return deepcopy(self._objects[namespace, name])
 
+    def objects(self) -> dict[tuple[str, str], VirtualService]:
+        """Copies of all of them, by namespace and name."""
+        return deepcopy(self._objects)
+
+    def remove(self, name: str, namespace: str = "default") -> None:
+        """Delete one by hand."""
+        del self._objects[namespace, name]
+
     def edit(self, by: str, change: Callable[[VirtualService], object], name: str = "reviews") -> None:
         """Edit by hand, as ``by``."""
         vs = self.virtual_service(name=name)

@@ -22,9 +22,9 @@ from sandbox.slack.server import Slack
 
 
 @contextmanager
-def a_bot(folder: Path, slack: Slack, **changes: str) -> Iterator[tuple[Program, int]]:
+def a_bot(folder: Path, slack: Slack, services: str = "", **changes: str) -> Iterator[tuple[Program, int]]:
     """The bot with a cluster and Redis, no Prometheus, and these settings; its probe port."""
-    (folder / "services.yaml").write_text(services_yaml({"reviews": reviews()}))
+    (folder / "services.yaml").write_text(services or services_yaml({"reviews": reviews()}))
     probes = free_port()
     with KubeApi(start_seconds=0.02).load(bookinfo.objects()) as kube, Redis(folder / "redis") as redis:
         env: Mapping[str, str] = {
@@ -68,6 +68,22 @@ def test_in_http_mode_signed_commands_are_answered(tmp_path: Path) -> None:
 
             assert delivery.acknowledged
             slack.wait_for(lambda workspace: [m for m in workspace.ephemerals(MAYA) if "reviews" in m.text])
+
+
+@pytest.mark.sandbox
+def test_a_services_file_with_mistakes_keeps_the_process_alive_and_whoever_asks_is_told(tmp_path: Path) -> None:
+    port = free_port()
+    with Slack() as slack:
+        mode = {"SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port)}
+        with a_bot(tmp_path, slack, "services: {reviews: {spacename: default}}", **mode) as (bot, _):
+            slack.request_url(f"http://127.0.0.1:{port}/slack/events")
+
+            slack.command(MAYA, CHANNEL, "start reviews v2")
+
+            told = slack.wait_for(lambda space: [m.text for m in space.ephemerals(MAYA) if "nothing can be" in m.text])
+            assert bot.running
+    assert "services.yaml line 1" in told[0]
+    assert "services_unusable" in (tmp_path / "bot.log").read_text()
 
 
 @pytest.mark.sandbox

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
+from bot import bootstrap
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_link import connect
+from bot.settings.env import read_settings
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.redis import Redis
-from tests.builders import a_freeze
+from tests.builders import MAYA, a_freeze
 
 Environment = dict[str, str]
 
@@ -201,6 +203,56 @@ def test_status_and_abort_say_that_there_is_nothing(kube: KubeApi, tmp_path: Pat
         assert canary_bot(env, tmp_path, "history", "reviews").stdout == "No rollout has been started yet.\n"
         refused = canary_bot(env, tmp_path, "abort", "reviews", "--reason", "because")
         assert (refused.returncode, refused.stderr.split(".")[0]) == (1, "reviews has no rollout")
+
+
+@pytest.fixture
+def live(kube: KubeApi, tmp_path: Path) -> Iterator[Environment]:
+    """A rollout of reviews mirrors; then services.yaml gets a mistake."""
+    deploy(kube, bookinfo.objects())
+    with Redis(tmp_path / "redis") as redis:
+        env = environment(kube, tmp_path) | {"REDIS_URL": redis.url}
+        outside = bootstrap.connect(read_settings(env, tmp_path / "no.env"))
+        bootstrap.make_controller(outside).start("reviews", "v2", by=MAYA)
+        (tmp_path / "services.yaml").write_text("services: {reviews: {spacename: default}}")
+        yield env
+
+
+def mirrored(kube: KubeApi) -> bool:
+    [service] = kube.store.list("VirtualService")
+    return any("mirror" in route for route in service["spec"]["http"])
+
+
+def marks(kube: KubeApi) -> list[str]:
+    [service] = kube.store.list("VirtualService")
+    return [name for name in service["metadata"].get("annotations", {}) if name.startswith("canary-bot/")]
+
+
+def test_a_live_rollout_is_shown_and_aborted_although_services_yaml_cannot_be_read(
+    kube: KubeApi, live: Environment, tmp_path: Path
+) -> None:
+    shown = canary_bot(live, tmp_path, "status", "reviews")
+    planned = canary_bot(live, tmp_path, "plan", "reviews", "v2")
+    aborted = canary_bot(live, tmp_path, "abort", "default/reviews", "--reason", "it smells")
+
+    assert (shown.returncode, shown.stdout.split(" (")[0]) == (0, "reviews v2")
+    assert "`canary-bot check` lists every mistake" in shown.stderr
+    assert (planned.returncode, "spacename" in planned.stderr) == (1, True)
+    assert (aborted.returncode, aborted.stdout, mirrored(kube), marks(kube)) == (0, "reviews v2: aborted.\n", False, [])
+
+
+def test_a_live_rollout_is_abandoned_and_nothing_is_moved(kube: KubeApi, live: Environment, tmp_path: Path) -> None:
+    assert canary_bot(live, tmp_path, "abandon", "reviews").returncode == 2  # a reason is needed
+    done = canary_bot(live, tmp_path, "abandon", "reviews", "--reason", "the namespace goes")
+
+    assert (done.returncode, done.stdout.split(":")[0]) == (0, "reviews v2 is abandoned at mirror")
+    assert (mirrored(kube), marks(kube)) == (True, [])
+    assert canary_bot(live, tmp_path, "status").stdout == "No rollout is live.\n"
+
+
+def test_a_rollout_whose_virtual_service_is_gone_is_abandoned(kube: KubeApi, live: Environment, tmp_path: Path) -> None:
+    kube.store.delete("VirtualService", "default", "reviews")
+
+    assert canary_bot(live, tmp_path, "abandon", "reviews", "--reason", "it was deleted").returncode == 0
 
 
 def test_status_and_history_tell_of_freezes(kube: KubeApi, tmp_path: Path) -> None:

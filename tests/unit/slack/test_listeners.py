@@ -45,10 +45,10 @@ class Inline(Executor):
 class Workspace:
     """People who type and click; the answers are in ``slack``."""
 
-    def __init__(self, slack: FakeSlack, *services: Service) -> None:
+    def __init__(self, slack: FakeSlack, *services: Service, engine: FakeEngine | None = None) -> None:
         self.slack = slack
         slack.members = (MAYA, OMAR)
-        self.engine = FakeEngine(*services or (a_service(approvals=RULE), a_service(name="ratings")))
+        self.engine = engine or FakeEngine(*services or (a_service(approvals=RULE), a_service(name="ratings")))
         self.late = 0.0
         self._elapsed = itertools.count()
         self._serial = itertools.count(1)
@@ -378,6 +378,126 @@ def test_an_old_abort_button_never_aborts_a_newer_rollout(workspace: Workspace) 
     assert workspace.engine.asked == []
     said = workspace.slack.said("chat.postEphemeral")[0]["text"]
     assert said.startswith("That belongs to an earlier rollout: reviews v2 has ended (aborted).")
+
+
+def test_an_abort_form_of_an_earlier_stage_aborts_nothing_and_says_what_does(workspace: Workspace) -> None:
+    rollout = workspace.engine.begin()
+    workspace.clicks(ABORT, value_of(rollout, ABORT))
+    form = workspace.slack.said("views.open")[0]["view"]
+    workspace.engine.change("reviews", phase=Phase.SHIFTING, stage=1, evidence=9)
+
+    workspace.submits(form, {"reason": {"value": "it smells"}})
+
+    assert workspace.engine.asked == []
+    assert workspace.slack.said("chat.postEphemeral")[0]["text"] == (
+        "The rollout has moved on since the form was opened, so nothing was aborted. "
+        "To abort it as it is now: `/canary abort reviews it smells`"
+    )
+
+
+@pytest.mark.parametrize("action_id", [ACCEPT, RETRY, RESTORE, HOLD, APPROVE])
+def test_a_button_of_an_earlier_rollout_decides_nothing_about_a_later_one(workspace: Workspace, action_id: str) -> None:
+    old = workspace.engine.begin(by=LENA)
+    workspace.engine.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
+    later = workspace.engine.begin(by=LENA, phase=Phase.HALTED, stage=6, drift=a_drift(), asked_at=1.0)
+
+    workspace.clicks(action_id, str(Seen.of(old)), user=OMAR)
+
+    assert workspace.engine.live() == [later]
+    assert workspace.slack.told().startswith("That belongs to an earlier rollout: reviews v2 has ended (aborted).")
+
+
+def test_a_click_and_a_form_that_slack_delivers_to_two_replicas_are_one(slack: FakeSlack) -> None:
+    first = Workspace(slack)
+    second = Workspace(slack, engine=first.engine)
+    rollout = first.engine.begin(by=LENA)
+
+    for replica in (first, second):
+        replica.clicks(HOLD, value_of(rollout, HOLD), trigger_id="t-1")
+    paused = first.engine.live()[0]
+    first.clicks(ABORT, value_of(paused, ABORT))
+    form = {**slack.said("views.open")[0]["view"], "id": "V1"}
+    for replica in (first, second):
+        replica.submits(form, {"reason": {"value": "it smells"}})
+
+    assert first.engine.asked == [("pause", "reviews", MAYA), ("abort", "reviews", MAYA)]
+    assert slack.said("respond") == slack.said("chat.postEphemeral") == []
+
+
+# Abandoning
+
+
+def test_abandoning_is_an_approvers_asks_why_and_moves_nobody(workspace: Workspace) -> None:
+    workspace.engine.begin(by=LENA)
+    workspace.types("abandon reviews it is gone", user=LENA)
+    assert workspace.slack.said("views.open") == []
+    workspace.types("abandon reviews it is gone", user=OMAR)
+    form = workspace.slack.said("views.open")[0]["view"]
+    reason = next(block for block in form["blocks"] if block["type"] == "input")
+
+    workspace.submits(form, {"reason": {"value": reason["element"]["initial_value"]}}, user=OMAR)
+
+    assert (form["callback_id"], reason["optional"], check_blocks(form["blocks"], "modal")) == (
+        "canary_abandon_reason",
+        False,
+        [],
+    )
+    assert workspace.engine.asked == [("abandon", "reviews", OMAR)]
+    assert workspace.engine.live() == []
+    assert "reviews v2 is abandoned at mirror: it is gone." in workspace.slack.said("chat.postEphemeral")[0]["text"]
+
+
+def test_a_form_to_abandon_ends_no_other_rollout_than_the_one_it_was_opened_for(workspace: Workspace) -> None:
+    workspace.engine.begin(by=LENA)
+    workspace.types("abandon reviews", user=OMAR)
+    form = workspace.slack.said("views.open")[0]["view"]
+    workspace.engine.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
+    later = workspace.engine.begin(by=LENA)
+
+    workspace.submits(form, {"reason": {"value": "it is gone"}}, user=OMAR)
+
+    assert workspace.engine.live() == [later]
+
+
+def test_abandoning_in_a_mention_says_where_the_form_opens(workspace: Workspace) -> None:
+    workspace.engine.begin(by=LENA)
+
+    workspace.mentions("abandon reviews it is gone", user=OMAR)
+
+    assert workspace.engine.asked == []
+    assert workspace.slack.said("chat.postEphemeral")[0]["text"].startswith("A form cannot open from a mention")
+
+
+# Services that are not in the file any more
+
+
+def test_a_live_rollout_of_a_service_that_left_the_file_is_answered_about_and_stopped(workspace: Workspace) -> None:
+    workspace.engine.begin(by=LENA)
+    workspace.engine.forget("reviews")
+
+    for text in ("status reviews", "why reviews", "pause reviews", "abort default/reviews it smells"):
+        workspace.types(text)
+
+    told = [said["text"] for said in workspace.slack.said("respond")]
+    assert [one.partition(":")[0] for one in told] == [
+        "reviews 1 → v2",
+        "reviews 1 → v2",
+        "Done. reviews 1 → v2",
+        "Aborting. reviews 1 → v2",
+    ]
+
+
+def test_while_the_file_has_mistakes_whoever_wants_to_start_is_told(workspace: Workspace) -> None:
+    workspace.engine.forget("reviews", "ratings")
+    workspace.engine.trouble = (
+        "nothing can be started: services.yaml line 3: no. `canary-bot check` lists every mistake."
+    )
+
+    for text in ("start", "services", "freeze because"):
+        workspace.types(text)
+
+    assert all("nothing can be started: services.yaml line 3" in one["text"] for one in workspace.slack.said("respond"))
+    assert len(workspace.slack.said("respond")) == 3
 
 
 def test_only_approvers_decide_about_a_halted_rollout(workspace: Workspace) -> None:

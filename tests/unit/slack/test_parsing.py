@@ -37,6 +37,10 @@ KNOWN = ("reviews", "ratings")
         ("help me please", Command(verb=Verb.HELP)),
         ("abort", Command(verb=Verb.ABORT)),
         ("abort reviews", Command(verb=Verb.ABORT, service="reviews")),
+        ("abort default/Reviews it smells", Command(verb=Verb.ABORT, service="default/reviews", reason="it smells")),
+        ("abandon", Command(verb=Verb.ABANDON)),
+        ("abandon reviews it is gone", Command(verb=Verb.ABANDON, service="reviews", reason="it is gone")),
+        ("pause default/reviews", Command(verb=Verb.PAUSE, service="default/reviews")),
         ("abort errors everywhere", Command(verb=Verb.ABORT, reason="errors everywhere")),
         (
             "abort reviews checkout fails for <@U0LENA|lena> &amp; others, see <https://grafana.example/d/1|the board>",

@@ -1,0 +1,37 @@
+"""Rollouts of other services that are about the same Deployments. Pure.
+
+Two that patch one Deployment take each other's images back. ``services.yaml`` refuses two such services; a live rollout
+of a service that has left the file, or has another name now, is found here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bot.rollout.model import Rollout
+from bot.rollout.phrases import describe
+from bot.rollout.service import Service
+
+
+def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Service] = ()) -> Iterator[str]:
+    """Why the rollout may not begin, as sentences.
+
+    Args:
+        rollout: the one that would begin.
+        live: every live rollout.
+        others: the services of the file.
+    """
+    target = rollout.target
+    ours = {target.primary_deployment, target.canary_deployment}
+    for other in live:
+        shared = ours & {other.target.primary_deployment, other.target.canary_deployment}
+        if other.key != rollout.key and other.target.namespace == target.namespace and shared:
+            yield (
+                f"{' and '.join(sorted(shared))} is part of a live rollout of {other.service} ({other.version}, "
+                f"{describe(other)}), and a Deployment is in one rollout at a time. `status {other.service}` shows it."
+            )
+    for service in others:
+        theirs = service.primary_deployment == target.canary_deployment and service.namespace == target.namespace
+        if theirs and service.key != rollout.key:
+            name = target.canary_deployment
+            yield f"{name} is the primary of {service.name}, so it is no canary of {rollout.service}."

@@ -1,0 +1,71 @@
+"""What two services must not share: a Deployment, or the routes that move their users. Pure.
+
+Two rollouts that patch one Deployment take each other's images back; two that move the same routes move each other's
+users. Names that only a far-fetched version would make the same are let through: whoever starts that version is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from bot.rollout.preflight.objects import full_host
+from bot.rollout.service import Service
+
+VERSION = "{version}"
+
+Clash = tuple[Service, tuple[str, ...], str]  # whose, which key, and a sentence that names both
+
+
+def clashes(services: tuple[Service, ...]) -> Iterator[Clash]:
+    """Everything that two services share and must not, told at the later one."""
+    for one, other in combinations(services, 2):
+        if one.namespace == other.namespace:
+            yield from _deployments(one, other)
+            yield from _routes(one, other)
+
+
+def _deployments(one: Service, other: Service) -> Iterator[Clash]:
+    primary, canary = ("primary", "deployment"), ("canary", "deployment")
+    mine, theirs = other.primary_deployment, one.primary_deployment
+    only = "a Deployment is one service's."
+    if mine == theirs:
+        yield other, primary, f"{mine} is the primary of {one.name} as well as of {other.name}; {only}"
+    if can_be_same(one.canary_deployment, other.canary_deployment):
+        names = f"{other.canary_deployment} and {one.canary_deployment}"
+        yield other, canary, f"{names} of {one.name} can name the same canary for {other.name} and {one.name}; {only}"
+    if can_be_same(one.canary_deployment, mine):
+        yield other, primary, f"{mine} can be a canary of {one.name} ({one.canary_deployment}), too; {only}"
+    if can_be_same(theirs, other.canary_deployment):
+        yield other, canary, f"{other.canary_deployment} can name {theirs}, which is the primary of {one.name}; {only}"
+
+
+def _routes(one: Service, other: Service) -> Iterator[Clash]:
+    if one.virtual_service != other.virtual_service:
+        return
+    named = sorted(set(one.routes) & set(other.routes))
+    where = f"VirtualService {one.virtual_service}"
+    if named:
+        told = f"{', '.join(named)} of {where} would be moved by {one.name} and by {other.name}"
+        yield other, ("routes",), f"{told}; a route is one service's."
+    elif full_host(one) == full_host(other) and not (one.routes and other.routes):
+        told = f"{one.name} and {other.name} move the routes to {full_host(one)} in {where}"
+        yield other, ("virtual_service",), f"{told}; name each one's with routes, or release them as one service."
+
+
+def can_be_same(one: str, other: str) -> bool:
+    """Whether some version makes two names of Deployments the same; a version with a dash in it is far-fetched."""
+    if one == other:
+        return True
+    if VERSION not in one and VERSION not in other:
+        return False
+    (before, _, after), (begins, _, ends) = one.partition(VERSION), other.partition(VERSION)
+    if VERSION not in one or VERSION not in other:
+        fixed, (start, end) = (one, (begins, ends)) if VERSION in other else (other, (before, after))
+        between = fixed.removeprefix(start).removesuffix(end)
+        fits = fixed.startswith(start) and fixed.endswith(end) and len(fixed) > len(start) + len(end)
+        return fits and "-" not in between
+    longer, shorter = sorted((before, begins), key=len, reverse=True)
+    last, least = sorted((after, ends), key=len, reverse=True)
+    rest = longer[len(shorter) :] + last[: len(last) - len(least)]
+    return longer.startswith(shorter) and last.endswith(least) and "-" not in rest

@@ -1,0 +1,266 @@
+"""The exit that needs nothing of the world: the record ends, our marks go, and no route is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bot.controller.abandoning import NOBODY
+from bot.controller.commands import Abandon, Abort, By, Pause, Seen
+from bot.rollout.errors import Fault, Refusal
+from bot.rollout.model import EntryKind, Phase, Rollout, RolloutId
+from bot.rollout.service import ApprovalRule
+from tests.builders import LENA, OMAR, a_service, routes
+from tests.fakes.mesh import InMemoryMesh, VirtualService
+from tests.fakes.store import InMemoryStore
+from tests.unit.controller.test_controller import OUTAGE, Rig
+from tests.unit.controller.test_decisions import drifted, halted, slack_user
+
+WHY = Abandon("the service is retired")
+
+
+def aborting(rig: Rig) -> Rollout:
+    rig.at("switchback 50")
+    return rig.decide(Abort("slow"))
+
+
+def at(stage: str) -> Callable[[Rig], Rollout]:
+    return lambda rig: rig.at(stage)
+
+
+def paused(rig: Rig) -> Rollout:
+    rig.at("shift 40")
+    return rig.decide(Pause())
+
+
+def anything_goes(_: Rig) -> None:
+    """Nothing is lost."""
+
+
+def without_virtual_service(rig: Rig) -> None:
+    rig.mesh.remove("reviews")
+
+
+def without_deployments(rig: Rig) -> None:
+    rig.workloads.deployments.clear()
+
+
+def without_rights(rig: Rig) -> None:
+    rig.mesh.outage = Fault("Kubernetes", "Could not update VirtualService default/reviews: forbidden.")
+
+
+def without_managed_route(rig: Rig) -> None:
+    rig.mesh.edit("maya", lambda vs: vs["spec"].update(http=[{"fault": {"abort": {"httpStatus": 503}}}]))
+
+
+def without_its_entry(rig: Rig) -> None:
+    """The service has left services.yaml."""
+    rig.service = a_service(name="other")
+    rig.controller = rig.restarted()
+
+
+STATES = {
+    "mirroring": at("mirror"),
+    "shifting": at("shift 40"),
+    "paused": paused,
+    "drifted": drifted,
+    "halted": halted,
+    "switching back": at("switchback 50"),
+    "baking": at("bake"),
+    "aborting": aborting,
+}
+LOSSES = [
+    anything_goes,
+    without_virtual_service,
+    without_deployments,
+    without_rights,
+    without_managed_route,
+    without_its_entry,
+]
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+@pytest.mark.parametrize("bring", STATES.values(), ids=STATES)
+def test_every_live_rollout_can_be_abandoned_whatever_was_lost(
+    bring: Callable[[Rig], Rollout], lose: Callable[[Rig], None]
+) -> None:
+    rig = Rig()
+    rig.start()
+    bring(rig)
+    key, rollout_id = rig.live().key, rig.live().id
+    lose(rig)
+    routes_before, patches = spec(rig.mesh), list(rig.workloads.applied)
+
+    ended = rig.decide(WHY)
+
+    assert (ended.id, ended.phase, rig.store.live()) == (rollout_id, Phase.ABANDONED, [])
+    rig.tick()
+    assert (spec(rig.mesh), rig.workloads.applied) == (routes_before, patches)
+    last = rig.store.story(key, rollout_id)[-1]
+    if lose is without_rights:
+        assert (last.kind, "forbidden" in last.text, "`abandon reviews`" in last.text) == (EntryKind.ALERT, True, True)
+    else:
+        assert (last.kind, last.by) == (EntryKind.ENDED, OMAR)
+        assert marks_on(rig.mesh) == {}
+
+
+def spec(mesh: InMemoryMesh) -> object:
+    return {key: vs["spec"] for key, vs in mesh.objects().items()}
+
+
+def marks_on(mesh: InMemoryMesh) -> dict[str, str]:
+    found = (vs["metadata"].get("annotations", {}) for vs in mesh.objects().values())
+    return {name: value for one in found for name, value in one.items() if name.startswith("canary-bot/")}
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "."])
+def test_it_takes_a_reason(reason: str) -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 40")
+
+    with pytest.raises(Refusal, match="Give a reason"):
+        rig.decide(Abandon(reason))
+
+    assert rig.live().phase is Phase.SHIFTING
+
+
+def test_it_is_an_approvers_and_of_the_rollouts_own_rule() -> None:
+    rig = Rig(a_service(approvals=ApprovalRule(approvers=(OMAR,))))
+    rig.start()
+    rig.at("shift 40")
+    rig.service = replace(rig.service, approvals=ApprovalRule(approvers=(LENA,)))
+    rig.controller = rig.restarted()
+
+    with pytest.raises(Refusal, match="not one of the approvers"):
+        rig.controller.decide("reviews", WHY, slack_user(LENA))
+    assert rig.controller.decide("reviews", WHY, slack_user(OMAR)).phase is Phase.ABANDONED
+
+
+def test_one_form_that_reaches_two_replicas_is_one() -> None:
+    rig = Rig()
+    rig.start()
+    seen = Seen.of(rig.at("shift 40"))
+
+    first = rig.controller.decide(seen.key, WHY, By(id=OMAR), seen)
+    second = rig.restarted().decide(seen.key, WHY, By(id=OMAR), seen)
+
+    assert first == second
+    assert len(rig.said(EntryKind.ENDED)) == 1
+
+
+# Marks without a live rollout
+
+
+def put_back(rig: Rig) -> Rollout:
+    """A rollout was aborted, and somebody puts its VirtualService back: with users on the canary, and its marks."""
+    rig.start()
+    rig.at("shift 40")
+    saved = rig.mesh.virtual_service()
+    rig.decide(Abort("it smells"))
+    ended = rig.until(lambda rollout: rollout.ended)
+
+    def replace_it(vs: VirtualService) -> None:
+        vs["spec"] = saved["spec"]
+        vs["metadata"]["annotations"] = saved["metadata"]["annotations"]
+
+    rig.mesh.edit("kubectl-replace", replace_it)
+    return ended
+
+
+def test_the_marks_of_an_ended_rollout_go_and_its_routes_stay() -> None:
+    rig = Rig()
+    ended = put_back(rig)
+    story = len(rig.controller.story(ended))
+
+    found = rig.decide(WHY)
+
+    assert (found.id, found.phase) == (ended.id, Phase.ABORTED)
+    assert marks_on(rig.mesh) == {}
+    assert rig.mesh.look(ended.target).routes == routes(40)
+    assert [entry.by for entry in rig.controller.story(ended)[story:]] == [OMAR]
+
+
+def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() -> None:
+    rig = Rig()
+    rig.start()
+    live = rig.at("shift 40")
+    rig.mesh.outage = OUTAGE
+    rig.decide(WHY)
+    rig.mesh.outage = None
+    assert marks_on(rig.mesh)
+
+    assert rig.decide(WHY).id == live.id
+
+    assert marks_on(rig.mesh) == {}
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_marks_that_nobody_knows_go_and_the_history_tells_who_took_them(*, damaged: bool) -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 40")
+    rig.store = InMemoryStore()
+    rig.controller = rig.restarted()
+    if damaged:
+        rig.mesh.edit("maya", lambda vs: vs["metadata"]["annotations"].update({"canary-bot/restore": "{"}))
+
+    ended = rig.decide(WHY)
+
+    assert (ended.phase, ended.reason, marks_on(rig.mesh)) == (Phase.ABANDONED, "the service is retired.", {})
+    assert rig.newest().id == ended.id
+    with pytest.raises(Refusal, match="nothing to abandon"):
+        rig.decide(WHY)
+
+
+def test_the_marks_of_another_services_live_rollout_stay() -> None:
+    rig = Rig()
+    rig.start()
+    live = rig.at("shift 40")
+    rig.service = replace(rig.service, name="ratings")
+    rig.controller = rig.restarted()
+    before = marks_on(rig.mesh)
+
+    with pytest.raises(Refusal, match="which is live"):
+        rig.decide(WHY, service="ratings")
+    seen = Seen(key="default/ratings", rollout_id=NOBODY, stage=0, evidence=0)
+    with pytest.raises(Refusal, match="which is live"):
+        rig.controller.decide("default/ratings", WHY, By(id=OMAR), seen)
+
+    assert (marks_on(rig.mesh), rig.store.live()) == (before, [rig.store.load(live.key, live.id)])
+
+
+def test_a_form_about_no_rollout_does_nothing_to_one_that_has_begun_since() -> None:
+    rig = Rig()
+    seen = rig.controller.nothing_live("reviews")
+    rig.start()
+    rig.at("mirror")
+
+    with pytest.raises(Refusal, match="which is live"):
+        rig.controller.decide(seen.key, WHY, By(id=OMAR), seen)
+
+    assert rig.live().phase is Phase.MIRRORING
+
+
+def test_a_form_of_an_earlier_rollout_takes_off_nobody_elses_marks() -> None:
+    rig = Rig()
+    put_back(rig)
+    seen = Seen(key="default/reviews", rollout_id=RolloutId("r-0"), stage=1, evidence=1)
+
+    with pytest.raises(Refusal, match="left nothing behind"):
+        rig.controller.decide(seen.key, WHY, By(id=OMAR), seen)
+
+    assert marks_on(rig.mesh)
+
+
+def test_once_the_routes_are_put_right_by_hand_the_next_start_finds_nothing_in_its_way() -> None:
+    rig = Rig()
+    before = rig.mesh.virtual_service()["spec"]
+    rig.start()
+    rig.at("shift 40")
+    rig.decide(WHY)
+    rig.mesh.edit("maya", lambda vs: vs.update(spec=before))
+
+    assert rig.start().phase is Phase.MIRRORING
