@@ -19,7 +19,7 @@ from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
 from bot.controller.names import concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports, Still, Store
-from bot.controller.rivals import in_the_way
+from bot.controller.rivals import in_the_way, promoted_since
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.rollout import deadman, machine
 from bot.rollout.desired import (
@@ -32,7 +32,7 @@ from bot.rollout.desired import (
     Wait,
     next_action,
 )
-from bot.rollout.errors import Contended, Fault, Refusal, Stale
+from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.rollout.figures import Figures, Judgement
 from bot.rollout.freeze import ALL, Deed, Freeze, FreezeLine
 from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
@@ -451,6 +451,8 @@ class Controller:
         try:
             if self._is_superseded(rollout):
                 return False
+            if isinstance(action, ApplyTemplate) and action.template is Template.RECORDED:
+                self._refuse_taking_back(rollout, sight)
             with contained(f"write what {rollout.service} needs"):
                 self._do(rollout, action)
         except Stale:
@@ -477,6 +479,22 @@ class Controller:
                 mesh.release(target, routes, rollout.id, still=still)
             case Wait():
                 pass
+
+    def _refuse_taking_back(self, rollout: Rollout, sight: Sight) -> None:
+        """What another service has promoted on the same primary meanwhile is not taken back.
+
+        Raises:
+            Fault: it has, so nothing may be written.
+        """
+        if sight.primary.template is not None:
+            return
+        others = (service.key for service in self._services.values() if service.key != rollout.key)
+        past = (one for key in others for one in self._ports.store.history(key))
+        other = promoted_since(rollout, sight.primary.images, past)
+        if other is not None:
+            name = rollout.target.primary_deployment
+            told = f"{name} has what {other.service} {other.version} has promoted since, which is not taken back."
+            raise Fault("Kubernetes", f"{told} `abandon {rollout.service}` ends this rollout.", Cause.REFUSED)
 
     def _is_superseded(self, rollout: Rollout) -> bool:
         """Whether another replica has decided since: an abort there must not be undone by what we were about to do."""

@@ -6,9 +6,9 @@ of a service that has left the file, or has another name now, is found here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from bot.rollout.model import Rollout
+from bot.rollout.model import Phase, Rollout
 from bot.rollout.phrases import describe
 from bot.rollout.service import Service
 
@@ -35,3 +35,20 @@ def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Servi
         if theirs and service.key != rollout.key:
             name = target.canary_deployment
             yield f"{name} is the primary of {service.name}, so it is no canary of {rollout.service}."
+
+
+def promoted_since(rollout: Rollout, images: Mapping[str, str], others: Iterable[Rollout]) -> Rollout | None:
+    """The rollout of another service that has given this one's primary the ``images`` it has now, if one has.
+
+    Whatever ``rollout`` recorded when it began is older than that: it is not written over what another has promoted.
+    """
+    target = rollout.target
+    for other in others:
+        same = (other.target.namespace, other.target.primary_deployment) == (
+            target.namespace,
+            target.primary_deployment,
+        )
+        gave = all(images.get(name) == image for name, image in other.upgraded.images.items())
+        if other.key != rollout.key and same and other.phase is Phase.PROMOTED and other.upgraded.images and gave:
+            return other
+    return None

@@ -96,7 +96,7 @@ def services(known: Sequence[Service], in_flight: Mapping[str, Rollout], frozen:
     if not known:
         return _message("services.yaml names no service.", [b.section("services.yaml names no service.")])
     names = ", ".join(service.name for service in known[:MOST_LINES])
-    lines = (_service(one, in_flight.get(one.name), frozen=bool(covering(frozen, one.name))) for one in known)
+    lines = (_service(one, in_flight.get(one.key), frozen=bool(covering(frozen, one.name))) for one in known)
     message = _listed(f"Services: {names}.", lines)
     if not frozen:
         return message

@@ -192,7 +192,7 @@ class Desk:
         """The App Home of this person."""
         live = self.engine.live()
         yours = [r for r in live if wording.needs_somebody(r) and self._may_decide(person, r)]
-        past = [r for service in self.engine.services() for r in self.engine.history(service.name)[:5] if r.ended]
+        past = [r for service in self.engine.services() for r in self.engine.history(service.key)[:5] if r.ended]
         past.sort(key=lambda rollout: rollout.ended_at or 0.0, reverse=True)
         others = [rollout for rollout in live if rollout not in yours]
         return views.home(yours, others, past, self.engine.freezes(), self.command, self.clock.now())
@@ -230,7 +230,7 @@ class Desk:
     def _services(self, caller: Caller, _asked: Command) -> None:
         if self.engine.trouble:
             raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
-        in_flight = {rollout.service: rollout for rollout in self.engine.live()}
+        in_flight = {rollout.key: rollout for rollout in self.engine.live()}
         caller.tell(answers.services(self.engine.services(), in_flight, self.engine.freezes()))
 
     # Deeds

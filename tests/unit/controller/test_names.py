@@ -15,7 +15,7 @@ from bot.controller.names import key_of
 from bot.controller.ports import Ports
 from bot.controller.rivals import in_the_way
 from bot.rollout.errors import Refusal
-from bot.rollout.model import HOME, Entry, Phase, Rollout, RolloutId
+from bot.rollout.model import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
 from bot.rollout.service import Service
 from bot.settings.services import read_or_do_without
 from tests.builders import MAYA, OMAR, a_rollout, a_service, a_target
@@ -201,6 +201,32 @@ def test_of_two_starts_at_the_same_moment_one_at_least_gives_way_before_anybody_
     assert rig.newest().phase is Phase.ABORTED
     assert {written.canary for written in rig.mesh.written} <= {0}
     assert rig.workloads.applied == []
+
+
+@pytest.mark.parametrize("who", ["another service", "somebody"])
+def test_an_abort_does_not_take_back_what_another_service_has_promoted_on_the_same_primary(who: str) -> None:
+    """Such a pair can begin no more; records of an older version, or a restored backup, may still hold one."""
+    rig = Rig()
+    rig.start()
+    live = rig.at("switchback 50")
+    books = a_service(name="books", virtual_service="books")
+    if who == "another service":
+        newer = replace(
+            live, id=RolloutId("r-9"), service="books", upgraded=PodTemplate(images={"reviews": "reviews:9"})
+        )
+        rig.store.create(replace(newer, phase=Phase.PROMOTED, revision=0, ended_at=rig.clock.now()), ())
+    rig.controller = with_file(rig, {"reviews": rig.service, "books": books})
+    rig.workloads.deployments["reviews-v1"].images = {"reviews": "reviews:9"}
+    patches = len(rig.workloads.applied)
+
+    rig.decide(Abort("slow"))
+    for _ in range(20):
+        rig.tick()
+
+    taken_back = [template.images for template in rig.workloads.applied[patches:]]
+    assert taken_back == ([] if who == "another service" else [{"reviews": "reviews:1"}])
+    rig.decide(Abandon("books has it now"))
+    assert rig.controller.active("reviews") is None
 
 
 def test_a_rollout_is_not_in_its_own_way() -> None:
