@@ -20,6 +20,8 @@ from sandbox.processes import Program, answers
 from sandbox.redis import Redis
 from sandbox.slack.server import Slack
 
+ROOT = Path(__file__).parents[2]
+
 
 @contextmanager
 def a_bot(folder: Path, slack: Slack, services: str = "", **changes: str) -> Iterator[tuple[Program, int]]:
@@ -29,6 +31,7 @@ def a_bot(folder: Path, slack: Slack, services: str = "", **changes: str) -> Ite
     with KubeApi(start_seconds=0.02).load(bookinfo.objects()) as kube, Redis(folder / "redis") as redis:
         env: Mapping[str, str] = {
             "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),  # this tree's own program
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_API_URL": f"{slack.url}/api/",
             "REDIS_URL": redis.url,

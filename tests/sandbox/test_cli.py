@@ -22,6 +22,7 @@ from sandbox.kube.server import KubeApi
 from sandbox.redis import Redis
 from tests.builders import MAYA, a_freeze
 
+ROOT = Path(__file__).parents[2]
 Environment = dict[str, str]
 
 
@@ -36,6 +37,7 @@ def environment(kube: KubeApi, folder: Path, services: str | None = None) -> Env
     file.write_text(services if services is not None else services_yaml({"reviews": reviews()}))
     return {
         "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),  # this tree's own program
         "KUBECONFIG": str(kube.write_kubeconfig(folder / "kubeconfig")),
         "SERVICES_FILE": str(file),
         "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody listens there
