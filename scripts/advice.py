@@ -82,6 +82,7 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             "errors": "`off` only with a custom gate in its place.",
             "latency": "`off` for work without a usual duration: uploads, streams, long polls.",
+            "client_errors": "`off` for services whose callers get them by chance, such as link checkers.",
             "limits": "When there is an objective, or a threshold that has proven itself.",
             "custom": "For what proxies cannot see: queues, caches, wrong answers, money.",
             "minimum_requests": "Lower where traffic is thin and a longer wait is worse.",
@@ -110,6 +111,15 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "slack": "Lower for a stricter comparison of rare slow requests.",
             "quantile": "The one your objective is about.",
             "max": "When there is an objective in milliseconds.",
+        },
+    ),
+    "clienterrors": (
+        "gates.client_errors",
+        {
+            "action": "`abort` where callers never get other answers by intent; `observe` where new versions often do.",
+            "tolerance": "Nearer to 1 to be stricter.",
+            "slack": "Lower where a few refused logins in 1,000 matter.",
+            "ceiling": "Higher where most callers ask for what is not there.",
         },
     ),
     "judge": (

@@ -17,15 +17,18 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from bench.judge.checks import NEAR, Check, check, check_cost
+from bench.judge import refusals
+from bench.judge.checks import NEAR, Check, check, check_cost, check_refusals
 from bench.judge.cost import cost
 from bench.judge.outcomes import OURS, Outcome, work_out
 from bench.judge.peers import PEERS
+from bench.judge.refusals import Told
 from bench.judge.scenarios import LIMIT, MARGIN, Scenario, Split, bad, healthy
 from bench.judge.tuned import Tuned
 
 JUDGES = (OURS, *PEERS)
 RUNS, QUICK_RUNS = 500, 40
+FEWER, FEWEST = 5, 10  # client errors are simulated run by run: a fifth of the runs, and at least ten
 
 
 def main() -> int:
@@ -47,8 +50,11 @@ def main() -> int:
         for one in pool.map(partial(work_out, seed=arguments.seed), scenarios, each):
             outcomes.append(one)
             print(f"{len(outcomes)} of {len(scenarios)}: {one.scenario.name}", file=sys.stderr, flush=True)
-    checks = [*check(outcomes), *check_cost(cost())]
+        few = max(runs // FEWER, FEWEST)
+        told = list(pool.map(partial(refusals.work_out, runs=few, seed=arguments.seed), refusals.scenarios()))
+    checks = [*check(outcomes), *check_refusals(told), *check_cost(cost())]
     _print(outcomes, checks)
+    _print_refusals(told)
     print(f"\n{len(outcomes)} scenarios of {runs} runs in {time.monotonic() - began:.0f} s, seed {arguments.seed}")
     if arguments.out:
         _write(arguments.out, outcomes, checks)
@@ -72,6 +78,10 @@ def _print(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> None:
         if one.scenario.group == MARGIN:  # worse than allowed, and rightly aborted: simulated for its passes
             continue
         print(_line(one.scenario.name, (f"{one.aborts(judge) * 100:.1f}" for judge in JUDGES)))
+    print("\nThe same where copies of some requests are compared with all of the primary's, %")
+    for one in calm:
+        if one.unfair is not None:
+            print(_line(one.scenario.name, [f"{one.unfair * 100:.1f}"]))
     print("\nDetection, seconds: median/p90 (missed, %)\n" + _line("", JUDGES))
     for one in ill:
         print(_line(one.scenario.name, (_detection(one, judge) for judge in JUDGES)))
@@ -87,6 +97,14 @@ def _print(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> None:
     print("\nChecks")
     for line in checks:
         print(line)
+
+
+def _print_refusals(told: Sequence[Told]) -> None:
+    print("\nClient errors: told, % of runs, and after how many seconds (median)")
+    for one in told:
+        split = "mirror" if one.scenario.split is None else f"{one.scenario.split:.0%}"
+        name = f"{one.scenario.name}, {one.scenario.rps:g} rps, {split}"
+        print(f"{name:<60} {one.share:>6.1%} {_seconds(one.median):>8}")
 
 
 def _beaten(one: Outcome, tuned: Tuned) -> str:

@@ -17,7 +17,7 @@ from bench.judge.scenarios import Scenario
 from bench.judge.traffic import BOUNDS, ERRORS, LATENCY, REQUESTS, SCRAPE, SCRAPES, Floats, Traffic
 from bot.rollout.histograms import tail_bounds
 from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import absolute, relative
+from bot.rollout.judge.evidence import absolute, originals, relative
 from bot.rollout.judge.judge import ALTERNATIVES, BETTER, EXACT, RECENT, VETO_FEWEST, WORSE
 from bot.rollout.judge.processes import NotWorse, Worse, hazard, lse
 from bot.rollout.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, JudgeSettings
@@ -45,7 +45,7 @@ def judge(scenario: Scenario, traffic: Traffic, settings: JudgeSettings) -> list
     """Every run of a scenario."""
     fixed = _fixed(traffic, settings)
     sides = increments(traffic.canary), increments(traffic.primary)
-    return _Runs(fixed, len(sides[0]), settings).judge(scenario, *sides)
+    return _Runs(fixed, len(sides[0]), settings, limited=scenario.copied < 1).judge(scenario, *sides)
 
 
 def _fixed(traffic: Traffic, settings: JudgeSettings) -> _Fixed:
@@ -71,8 +71,8 @@ def _fixed(traffic: Traffic, settings: JudgeSettings) -> _Fixed:
 class _Runs:
     """All runs as they are after some rows."""
 
-    def __init__(self, fixed: _Fixed, runs: int, settings: JudgeSettings) -> None:
-        self.fixed, self.settings = fixed, settings
+    def __init__(self, fixed: _Fixed, runs: int, settings: JudgeSettings, *, limited: bool) -> None:
+        self.fixed, self.settings, self.limited = fixed, settings, limited
         self.needed = settings.needed - fixed.log_weights
         self.ceilings = np.array(CEILING_TIMES) * settings.ceiling
         self.worse = self.votes = Worse.fresh((runs, METRICS, len(LADDER)), settings.active)
@@ -123,6 +123,9 @@ class _Runs:
         settings, fixed = self.settings, self.fixed
         counts = self.counts(canary, primary, t)
         gains = relative(counts, fixed.theta, fixed.slack, ALTERNATIVES)
+        if self.limited:
+            fair = relative(originals(counts), fixed.theta, fixed.slack, ALTERNATIVES)
+            gains = np.concatenate([fair[..., WORSE], gains[..., BETTER]], axis=-1)
         calm = gains / fixed.phi[..., None]
         events = np.maximum(counts[..., 1] + counts[..., 3], 1.0)[..., None]
         needed = self.needed[:METRICS]
@@ -155,8 +158,9 @@ class _Runs:
     def step_ceiling(self, canary: Floats, primary: Floats, t: float, h: float) -> None:
         """The canary alone, not while the primary fails too."""
         canary, primary = np.nan_to_num(canary), np.nan_to_num(primary)
-        errors = primary[:, ERRORS]
-        failing = (errors >= VETO_FEWEST) & (errors > self.settings.ceiling / 2 * primary[:, REQUESTS])
+        errors, requests = primary[:, ERRORS], primary[:, REQUESTS]
+        copies = np.where(canary[:, REQUESTS] > 0, canary[:, REQUESTS], np.inf) if self.limited else np.inf
+        failing = (errors >= VETO_FEWEST) & (errors > self.settings.ceiling / 2 * np.minimum(requests, copies))
         self.veto_until = np.where(failing, t + RECENT, self.veto_until)
         gains = absolute(canary[:, [REQUESTS]], canary[:, [ERRORS]], self.settings.ceiling, self.ceilings)
         gains = gains / self.fixed.phi[:, :1]

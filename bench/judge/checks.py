@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.judge.cost import Cost
 from bench.judge.outcomes import Outcome
+from bench.judge.refusals import Told
 from bench.judge.scenarios import (
     BASES,
     FIVE,
@@ -17,6 +18,7 @@ from bench.judge.scenarios import (
     LIMIT,
     MARGIN,
     SLOW,
+    SOME,
     TEN,
     THIRTY,
     WITHIN,
@@ -25,7 +27,7 @@ from bench.judge.scenarios import (
 )
 from bench.judge.traffic import SECONDS
 
-QUIET = (HEALTHY, WITHIN, Noise.DIURNAL, Noise.INCIDENT, Noise.CLUSTER, Noise.LOST, Noise.NODE)
+QUIET = (HEALTHY, SOME, WITHIN, Noise.DIURNAL, Noise.INCIDENT, Noise.CLUSTER, Noise.LOST, Noise.NODE)
 WORST = {Noise.DRIFT: 0.05, Noise.BURSTS: 0.06, Noise.COLD: 0.08, Noise.BLIP20: 0.03}
 NEAR = (*WORST, TEN)  # limits near the truth
 RATIOS = {  # of medians, as a geometric mean at 10 rps and more: limits against flagger and kayenta
@@ -65,6 +67,19 @@ def check(outcomes: Sequence[Outcome]) -> list[Check]:
         *_passing(outcomes),
         Check("runs that the product, stepped row by row, judges otherwise", sum(one.differing for one in outcomes), 0),
     ]
+
+
+def check_refusals(told: Sequence[Told]) -> list[Check]:
+    """Who is told of for refusing like the other side, and who is not for refusing otherwise."""
+    calm = [one for one in told if not one.scenario.is_bad]
+    checks = [
+        Check("told of a version that refuses like the other, worst scenario", max(one.share for one in calm), 0.03),
+        Check("the same, mean", float(np.mean([one.share for one in calm])), 0.01),
+    ]
+    for one in told:
+        if one.scenario.name.startswith("404 to everything"):
+            checks.append(Check(f"median seconds, {one.scenario.name}, {one.scenario.rps:g} rps", one.median, 75))
+    return checks
 
 
 def check_cost(measured: Cost) -> list[Check]:

@@ -38,11 +38,12 @@ def judge(scenario: Scenario, traffic: Traffic, settings: JudgeSettings) -> list
 def _run(scenario: Scenario, past: Floats, canary: Floats, primary: Floats, settings: JudgeSettings) -> Run:
     state = start(settings, [figures(row) for row in past.tolist()])
     passed: dict[str, float] = {}
+    limited = scenario.copied < 1
     rows = zip(canary.tolist(), primary.tolist(), strict=True)
     for number, (one, two) in enumerate(rows, 1):
         t = number * SCRAPE
         stage = next(name for name, end, _ in scenario.stages if t <= end)
-        interval = Interval(t=float(t), stage=stage, canary=_read(one), primary=_read(two))
+        interval = Interval(t=float(t), stage=stage, canary=_read(one), primary=_read(two), limited=limited)
         state, assessment = step(state, interval, settings)
         if assessment.verdict is Verdict.ABORT:
             return Run(aborted=t, by=state.aborted_by, passed=passed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class Outcome:
     Attributes:
         aborted: when each run was, by judge, never being infinite.
         differing: of the first ``SAMPLE`` runs, those that the product, stepped row by row, judges otherwise.
+        unfair: the share of runs that would be aborted if all of the primary's requests were compared with copies of some.
         tuned: the best fixed threshold there is, for canaries whose errors are bad from the start.
     """
 
@@ -35,6 +36,7 @@ class Outcome:
     runs: list[Run]
     aborted: dict[str, Floats]
     differing: int = 0
+    unfair: float | None = None
     tuned: Tuned | None = None
 
     @property
@@ -108,7 +110,9 @@ def work_out(scenario: Scenario, runs: int, seed: int) -> Outcome:
         aborted[name] = np.where(at <= SECONDS, at, np.inf)
     errors = scenario in BAD and scenario.group in ERRORS and scenario.noise is Noise.PLAIN and not scenario.onset
     tuned = tune(scenario, traffic.canary, runs, seed) if errors else None
-    return Outcome(scenario=scenario, runs=judged, aborted=aborted, differing=differing, tuned=tuned)
+    whole = at_once.judge(replace(scenario, copied=1.0), traffic, settings) if scenario.copied < 1 else ()
+    unfair = float(np.mean([np.isfinite(run.aborted) for run in whole])) if whole else None
+    return Outcome(scenario=scenario, runs=judged, aborted=aborted, differing=differing, unfair=unfair, tuned=tuned)
 
 
 def _finite(value: float) -> float | None:

@@ -56,6 +56,7 @@ class Scenario:
         share: or it is this.
         slower: the canary's latency is so many times the primary's.
         onset: seconds after which the canary is bad.
+        copied: the share of the requests that a mirror copies; the others never fail.
     """
 
     group: str
@@ -68,13 +69,15 @@ class Scenario:
     share: float | None = None
     slower: float = 1.0
     onset: int = 0
+    copied: float = 1.0
 
     @property
     def name(self) -> str:
         """Also the seed."""
         late = f", from minute {self.onset // 60}" if self.onset else ""
         noise = f", {self.noise}" if self.noise is not Noise.PLAIN and not self.group.startswith(self.noise) else ""
-        return f"{self.group}{noise}{late}, {self.rps:g} rps, {self.split}, base {self.base * 100:g} %"
+        copied = f" of {self.copied * 100:g} %" if self.copied < 1 else ""
+        return f"{self.group}{noise}{late}, {self.rps:g} rps, {self.split}{copied}, base {self.base * 100:g} %"
 
     @property
     def stages(self) -> tuple[tuple[str, int, float | None], ...]:
@@ -90,6 +93,7 @@ class Scenario:
 
 
 HEALTHY = "healthy"
+SOME = "healthy, writes that never fail and are not copied"
 WITHIN = "1.1x, within tolerance"
 LIMIT = "at the limit"
 MARGIN = "at the margin"
@@ -106,6 +110,8 @@ def healthy() -> Iterator[Scenario]:
         yield Scenario(group=HEALTHY, rps=rps, base=base, split=split)
     for rps in RATES:
         yield Scenario(group=HEALTHY, rps=rps, base=0.001, split=Split.STAGED)
+        yield Scenario(group=SOME, rps=rps, base=0.01, split=Split.MIRROR, copied=0.7)
+    yield Scenario(group=SOME, rps=100, base=0.01, split=Split.MIRROR, copied=0.1)
     for rps, base, split in product(RATES, BASES, (Split.TWENTY, Split.MIRROR)):
         yield Scenario(group=WITHIN, rps=rps, base=base, split=split, times=1.1)
     for noise in (noise for noise in Noise if noise not in (Noise.PLAIN, *KNOWN_LIMITS)):
@@ -130,6 +136,7 @@ def bad() -> Iterator[Scenario]:
         yield Scenario(group=TWO, rps=rps, base=0.01, split=Split.TWENTY, times=2)
         yield Scenario(group=SLOW, rps=rps, base=0.001, split=Split.TWENTY, slower=2)
         yield Scenario(group=SLIGHTLY_SLOW, rps=rps, base=0.001, split=Split.TWENTY, slower=1.2)
+        yield Scenario(group=FIVE, rps=rps, base=0.01, split=Split.MIRROR, times=5, copied=0.7)
     yield Scenario(group=FIVE, rps=100, base=0.001, split=Split.TWENTY, times=5)
     yield Scenario(group=FIVE, rps=10, base=0.01, split=Split.MIRROR, times=5)
     yield Scenario(group=FIVE, rps=1, base=0.01, split=Split.TWENTY, times=5)

@@ -84,10 +84,14 @@ def simulate(scenario: Scenario, runs: int, seed: int) -> Traffic:
     _disturb(scenario, canary_share, primary_share, slower, rng)
 
     ones = np.ones((runs, 1))
-    per_step = scenario.rps * STEP * tide
+    per_step = scenario.rps * STEP * tide * scenario.copied
     past = _draw(scenario, _Load(per_step[:, :HISTORY_STEPS], history_share, ones), None, rng)
     primary = _draw(scenario, _Load(per_step[:, -STEPS:] * share_p, primary_share, ones), None, rng)
     copies = np.where(np.isnan(share_c), primary[..., REQUESTS], np.nan)  # a mirrored request reaches both
+    if scenario.copied < 1:  # and the others are answered by the primary alone, as fast, and none of them fails
+        others = scenario.rps * STEP * tide * (1 - scenario.copied)
+        rest = _draw(scenario, _Load(others, np.zeros_like(others), ones), None, rng)
+        past, primary = past + rest[:, :HISTORY_STEPS], primary + rest[:, HISTORY_STEPS:]
     load = _Load(per_step[:, -STEPS:] * np.nan_to_num(share_c), canary_share, slower)
     canary = _draw(scenario, load, copies, rng)
     rows = past.reshape(runs, HISTORY_STEPS // PER_SCRAPE, PER_SCRAPE, COLUMNS).sum(axis=2)

@@ -171,6 +171,7 @@ class Trial:
         judge: the sequential judge's state, JSON; "" before its first row.
         sums: the stage so far.
         recent: the rows of the last minute, oldest first.
+        clients: the same of client errors; "" before their first row.
         before: what the primary answered in the hour before the rollout; None: not known.
         shown: whether the last stage with something to compare with was shown to be good.
         sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one.
@@ -182,6 +183,7 @@ class Trial:
     until: float | None = None
     marks: Mapping[str, SideFigures] = field(default_factory=dict)
     judge: str = ""
+    clients: str = ""
     sums: Figures | None = None
     recent: tuple[Figures, ...] = ()
     before: SideFigures | None = None

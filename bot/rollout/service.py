@@ -105,6 +105,22 @@ class HardLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """What is tolerated of client errors: answers of 400 to 499, in all and by some of their codes.
+
+    Attributes:
+        tolerance, slack: more than ``tolerance`` x the other side's share + ``slack`` is told.
+        ceiling: the share that is told where there is no other side, or twice the usual one if that is more.
+        action: what is done about it.
+    """
+
+    tolerance: float = 1.25
+    slack: float = 0.002
+    ceiling: float = 0.5
+    action: GateAction = GateAction.HOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomGate:
     """A PromQL query of the team's own with limits. ``$namespace``, ``$deployment`` and their like are filled in."""
 
@@ -131,6 +147,7 @@ class GateLimits:
     Attributes:
         judge: how strict the sequential judge is.
         errors, latency: whether it judges them at all.
+        client_errors: what is tolerated of them; None: they are not judged.
         limits, custom: what acts beside it.
         early: whether a stage may end before its time once the canary is shown to be good.
         unproven: what to do where it is not.
@@ -141,6 +158,7 @@ class GateLimits:
     judge: JudgeSettings = STRICTNESS
     errors: bool = True
     latency: bool = True
+    client_errors: ClientLimits | None = ClientLimits()  # frozen
     limits: tuple[HardLimit, ...] = ()
     custom: tuple[CustomGate, ...] = ()
     early: bool = False

@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.rollout import gates
+from bot.rollout import client_errors, gates
 from bot.rollout.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.gates import Sides, badness
 from bot.rollout.harm import HARM
@@ -35,6 +35,7 @@ from bot.rollout.phrases import count, percent
 from bot.rollout.service import GateLimits, Unproven
 from bot.rollout.strictness import FEWEST
 
+DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it
 APART = 1.0  # seconds that clocks of two machines may be apart, where figures are read without a delay
 
@@ -43,7 +44,7 @@ def opened(limits: GateLimits, history: Sequence[SideFigures]) -> Trial:
     """Before the first look. ``history``: the primary's last hour, in rows of a scrape interval each."""
     rows = [_judged_of(row, limits) for row in history]
     before = sum(rows[1:], start=rows[0]) if rows else None
-    return Trial(judge=save(start(limits.judge, rows)), before=before)
+    return Trial(judge=save(start(limits.judge, rows)), clients=client_errors.opened(limits, history), before=before)
 
 
 def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
@@ -84,11 +85,12 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
     """
     trial, absent, marks = _begun(rollout), _absent(rollout, row), row.marks
     row = _believed(replace(row, marks={}), trial)
-    kept = _kept(trial, rollout)
-    state, assessment, whole = _stepped(rollout, kept, row)
+    state, assessment, whole = _stepped(rollout, _kept(trial, rollout), row)
     stage = row if trial.sums is None else trial.sums + row
     recent = (*(one for one in trial.recent if one.end > row.end - gates.lately(rollout)), row)
     beside, strikes = gates.check(rollout, stage, recent, trial.strikes)
+    clients = client_errors.weighed(trial.clients, rollout, row, first=trial.sums is None) if whole else trial.clients
+    beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
     judgement = _judgement(rollout, _Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
         trial = replace(trial, shown=judgement.proven, sample=_sample(rollout, stage) or trial.sample)
@@ -96,7 +98,7 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
         return judgement, trial
     # What was answered before the routes were in force is judged, and is none of the stage's own.
     sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else trial.sums
-    trial = replace(trial, until=row.end, marks=marks, judge=save(state))
+    trial = replace(trial, until=row.end, marks=marks, judge=save(state), clients=clients)
     return judgement, replace(trial, sums=sums, recent=recent, strikes=strikes)
 
 
@@ -109,9 +111,11 @@ def _begun(rollout: Rollout) -> Trial:
     target = rollout.target
     subject = target.primary_deployment if rollout.primary_judged else target.canary_deployment
     if trial.subject and trial.subject != subject:
-        trial = replace(trial, judge=save(again(_kept(trial, rollout), settings)), recent=(), shown=False)
+        begun, clients = save(again(_kept(trial, rollout), settings)), client_errors.again(trial.clients, rollout)
+        trial = replace(trial, judge=begun, clients=clients, recent=(), shown=False)
     if trial.stage != rollout.current.name:
-        trial = replace(trial, stage=rollout.current.name, sums=None, strikes={})
+        clients = client_errors.passed_on(trial.clients, rollout, trial.sums)
+        trial = replace(trial, stage=rollout.current.name, clients=clients, sums=None, strikes={})
     return replace(trial, subject=subject)
 
 
@@ -212,25 +216,25 @@ def _judgement(rollout: Rollout, case: _Case, beside: Sequence[Finding]) -> Judg
         sentence = f"Prometheus knows nothing of {case.absent} right now. Before: {word.sentence}"
         word = _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=word.hold)
     evidence = Finding(gate=EVIDENCE, verdict=word.verdict, sentence=word.sentence)
-    harmed = any(finding.gate == HARM for finding in beside)
-    others = sorted(beside, key=lambda finding: (badness(finding.verdict), finding.gate == HARM), reverse=True)
+    doubts = [finding for finding in beside if finding.gate in DOUBTS and finding.acts]
+    others = sorted(beside, key=lambda finding: (badness(finding.verdict), finding in doubts), reverse=True)
     verdict = max([word.verdict, *(finding.verdict for finding in others if finding.acts)], key=badness)
     # What decides is told first: a limit that was passed says more than an evidence that is still gathering, and so
     # does what it holds for.
-    decides = word.verdict is verdict and (not harmed or verdict is Verdict.FAIL)
+    decides = word.verdict is verdict and (not doubts or verdict is Verdict.FAIL)
     first = [evidence, *others] if decides else [*others, evidence]
-    # Leaving the mirror ends the harm it may do, so people may say go on.
-    doubted = word.ask or (harmed and word.verdict is Verdict.PASS)
+    # Leaving the mirror ends the harm it may do, and what is refused may be meant: people may say go on.
+    doubted = word.ask or (bool(doubts) and word.verdict is Verdict.PASS)
     unproven = _never_shown(rollout)
     return Judgement(
         at=case.stage.end,
         verdict=verdict,
-        findings=(*first, *unproven, *_details(rollout, case)),
+        findings=(*first, *unproven, *_details(rollout, case), *client_errors.detail(rollout, case.stage)),
         figures=case.stage,
         proven=word.proven,
-        ask=(doubted and all(one.verdict is Verdict.PASS for one in others if one.acts and one.gate != HARM))
+        ask=(doubted and all(one.verdict is Verdict.PASS for one in others if one.acts and one not in doubts))
         or (bool(unproven) and verdict is Verdict.PASS and _is_final(rollout)),
-        hold=word.hold or harmed,
+        hold=word.hold or bool(doubts),
         forecast=_forecast(rollout, case),
     )
 

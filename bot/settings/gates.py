@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from bot.rollout.service import CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
+from bot.rollout.service import ClientLimits, CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
 from bot.rollout.strictness import STRICTNESS, JudgeSettings, MetricLimits, Weights
 from bot.settings.kinds import Bounds, Duration, PositiveDuration, Query, Share, shown
 from bot.settings.section import Section, lasting
@@ -26,6 +26,7 @@ _JUDGE = STRICTNESS
 # A ceiling of 0 % or 100 % has to mean something to a test of shares in between.
 HARDLY_ANY, NO_LIMIT = 1e-4, 0.999
 _GATES = GateLimits()
+_CLIENTS = ClientLimits()
 
 Times = Annotated[StrictFloat, Field(ge=1)]
 Open = Annotated[StrictFloat, Field(gt=0, lt=1)]
@@ -83,6 +84,23 @@ class LatencySection(Section):
             return ()
         name = f"p{self.quantile * 100:g}"
         return (HardLimit(name=name, of=Measure.LATENCY, quantile=self.quantile, maximum=self.maximum),)
+
+
+class ClientErrorsSection(Section):
+    """What is tolerated of client errors: answers of 400 to 499, in all, and 401, 403, 404 and 429 by themselves."""
+
+    action: GateAction = _CLIENTS.action
+    """What is done about a version that refuses otherwise than the other one."""
+    tolerance: Times = _CLIENTS.tolerance
+    """More than so many times the other side's share, and `slack`, is told; of 401 and 403 also so many times fewer."""
+    slack: Share = _CLIENTS.slack
+    """Added to that."""
+    ceiling: Share = _CLIENTS.ceiling
+    """The share that is told where there is no other side, or twice what is usual if that is more."""
+
+    def limits(self) -> ClientLimits:
+        """The same in the rules' words."""
+        return ClientLimits(tolerance=self.tolerance, slack=self.slack, ceiling=self.ceiling, action=self.action)
 
 
 class WeightsSection(Section):
@@ -250,6 +268,10 @@ class GatesSection(Section):
     """Counts of errors, canary against primary, or `off`."""
     latency: Annotated[Annotated[LatencySection, Tag("limits")] | _Off, _Switch] = Field(default=LatencySection())
     """Counts of slow requests, canary against primary, or `off`."""
+    client_errors: Annotated[Annotated[ClientErrorsSection, Tag("limits")] | _Off, _Switch] = Field(
+        default=ClientErrorsSection()
+    )
+    """Answers of 400 to 499, canary against primary, or `off`."""
     limits: tuple[LimitSection, ...] = ()
     """Hard limits beside the judge, for those who know a threshold."""
     custom: tuple[CustomSection, ...] = ()
@@ -279,11 +301,13 @@ class GatesSection(Section):
     def gates(self) -> GateLimits:
         """The same in the rules' words."""
         errors, latency = (section if isinstance(section, Section) else None for section in (self.errors, self.latency))
+        clients = self.client_errors
         fixed = latency.limit() if isinstance(latency, LatencySection) else ()
         return GateLimits(
             judge=self._strictness(),
             errors=errors is not None,
             latency=latency is not None,
+            client_errors=clients.limits() if isinstance(clients, ClientErrorsSection) else None,
             limits=(*fixed, *(limit.limit() for limit in self.limits)),
             custom=tuple(gate.gate() for gate in self.custom),
             early=self.early,

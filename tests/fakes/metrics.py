@@ -80,6 +80,7 @@ class FakeMetrics:
             requests=side.requests * times,
             errors=side.errors * times,
             buckets={bound: count * times for bound, count in side.buckets.items()},
+            client_errors={code: count * times for code, count in side.client_errors.items()},
             first=window.since,
             last=window.until,
         )

@@ -13,6 +13,7 @@ from bot.controller.controller import Controller, Watch
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.rollout.errors import Contended, Fault, Refusal
+from bot.rollout.figures import SideFigures
 from bot.rollout.freeze import FreezeLine
 from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.rollout.plans import Overrides
@@ -134,6 +135,36 @@ def test_a_whole_rollout_moves_users_in_steps_and_leaves_the_mesh_as_it_was() ->
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert [template.images for template in rig.workloads.applied] == [{"reviews": "reviews:2"}]
     assert len(rig.said(EntryKind.SUMMARY)) == 9
+
+
+def client_errors(**codes: float) -> SideFigures:
+    """800 requests and no error; ``_404=9``: nine of them were answered 404."""
+    found = {name.removeprefix("_"): number for name, number in codes.items()}
+    return a_side_of(800, client_errors={"4xx": sum(found.values()), **found})
+
+
+def test_a_canary_that_answers_404_to_everything_is_not_promoted_without_a_person_who_says_so() -> None:
+    rig = Rig()
+    rig.metrics.sides["default/reviews-v2"] = client_errors(_404=800)
+    rig.start()
+    rig.until(lambda rollout: rollout.asked_at is not None)
+    for _ in range(60):
+        rig.tick()
+
+    live = rig.live()
+    assert live.phase is Phase.MIRRORING
+    assert live.hold is not None
+    assert "404 (not found) 100 %" in live.hold.sentence
+
+
+def test_404s_that_a_crawler_gets_of_both_versions_are_nothing() -> None:
+    rig = Rig()
+    rig.metrics.sides["default/reviews-v1"] = client_errors(_404=500, _401=3)
+    rig.metrics.sides["default/reviews-v2"] = client_errors(_404=500, _401=3)
+    rig.start()
+
+    assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
+    assert not any("refuses" in text for text in rig.said(EntryKind.HELD))
 
 
 def test_a_start_is_refused_with_every_reason_and_nothing_is_written() -> None:

@@ -14,7 +14,7 @@ from bot.rollout import trial
 from bot.rollout.figures import Figures, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.judge.saved import load
 from bot.rollout.model import Phase, Rollout, Stage, Target
-from bot.rollout.service import GateLimits, HardLimit, Measure, MetricsSource, Unproven
+from bot.rollout.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
@@ -336,6 +336,91 @@ def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_
     assert (after.verdict, after.hold, after.ask) == (INCONCLUSIVE, True, True)
     for judgement in (before, after):
         assert judgement.sentence.startswith("reviews-v1 itself is worse since copies are made: ")
+
+
+def refused(requests: float, **codes: float) -> SideFigures:
+    """``_404=9``: nine of the requests were answered 404, and none failed."""
+    found = {name.removeprefix("_"): number for name, number in codes.items()}
+    return a_side_of(requests, client_errors={"4xx": sum(found.values()), **found})
+
+
+def told_of_clients(judgement: Judgement) -> list[str]:
+    return [one.sentence for one in judgement.findings if one.gate == "client errors"]
+
+
+NOT_FOUND, ASKED = refused(300, _404=300), refused(1200, _404=12)
+
+
+def test_404_to_everything_holds_at_once_and_asks_when_all_else_is_good() -> None:
+    rollout, early = judged(at("shift 20", seconds=300.0), NOT_FOUND, ASKED, rows=3)
+    _, late = judged(rollout, NOT_FOUND, ASKED, rows=20)
+
+    assert (early.verdict, early.hold, early.ask) == (INCONCLUSIVE, True, False)
+    assert (late.verdict, late.hold, late.ask) == (INCONCLUSIVE, True, True)
+    assert early.sentence == (
+        "reviews-v2 refuses otherwise than reviews-v1: 404 (not found) 100 % (900 of 900), "
+        "reviews-v1 1 % (36 of 3,600)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict", "acts"),
+    [(GateAction.ABORT, FAIL, True), (GateAction.HOLD, INCONCLUSIVE, True), (GateAction.OBSERVE, PASS, False)],
+)
+def test_what_is_done_about_it_is_the_services_choice(action: GateAction, verdict: Verdict, *, acts: bool) -> None:
+    limits = ClientLimits(action=action)
+    rollout, before = judged(at("shift 20", seconds=0.0, client_errors=limits), ASKED, ASKED, rows=20)
+    _, judgement = judged(rollout, refused(1200, _404=1200), ASKED, rows=4)
+
+    assert before.verdict is PASS
+    assert judgement.verdict is verdict
+    assert [one.acts for one in judgement.findings if one.gate == "client errors"] == [acts]
+
+
+def test_client_errors_that_are_not_judged_are_not_told() -> None:
+    _, judgement = judged(at("shift 20", client_errors=None), NOT_FOUND, ASKED, rows=20)
+
+    assert told_of_clients(judgement) == []
+    assert trial.opened(GateLimits(client_errors=None), [ASKED] * 240).clients == ""
+
+
+def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_not() -> None:
+    login, crawled = refused(1200, _401=60, _404=600), refused(1200, _401=12, _404=600)
+
+    _, moved = judged(at("mirror"), login, crawled, rows=6)
+    _, alike = judged(at("mirror"), crawled, crawled, rows=40)
+
+    [told] = told_of_clients(moved)
+    assert "401 (not authenticated) 5 % (360 of 7,200), reviews-v1 1 % (72 of 7,200)" in told
+    assert told.endswith('Copies are sent with "-shadow" behind the host name.')
+    assert told_of_clients(alike) == []
+
+
+def test_what_people_let_through_does_not_hold_the_next_stage() -> None:
+    rollout, told = judged(at("mirror"), refused(1200, _404=120), ASKED, rows=10)
+    onwards = replace(at("shift 20"), trial=replace(rollout.trial, until=0.0))
+    _, next_stage = judged(onwards, refused(300, _404=30), ASKED, rows=20)
+
+    assert told_of_clients(told) != []
+    assert told_of_clients(next_stage) == []
+
+
+def test_client_errors_stand_among_the_details() -> None:
+    _, judgement = judged(at("shift 20"), refused(300, _404=3), ASKED, rows=2)
+
+    [shown] = [one for one in judgement.findings if one.gate == "client errors in all"]
+    assert (shown.part, shown.sentence) == (
+        True,
+        "Client errors (4xx) on reviews-v2: 1 % (6 of 600), reviews-v1 1 % (24 of 2,400).",
+    )
+
+
+def test_between_two_rows_nothing_about_client_errors_comes_or_goes() -> None:
+    rollout, before = judged(at("shift 20"), NOT_FOUND, ASKED, rows=2)
+    for now in (33.0, 38.0, 43.0):
+        open_row, kept = trial.weigh(rollout, row(rollout, now, refused(200, _404=200), ASKED))
+        assert told_of_clients(open_row) == told_of_clients(before) == []
+        assert kept.clients == rollout.trial.clients
 
 
 def test_too_few_requests_let_nobody_leave_a_stage_whose_time_is_up() -> None:

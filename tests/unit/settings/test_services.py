@@ -17,6 +17,7 @@ from bot.rollout.errors import Refusal
 from bot.rollout.service import (
     ApprovalRule,
     ApproveAt,
+    ClientLimits,
     CustomGate,
     GateAction,
     GateLimits,
@@ -133,6 +134,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             gates:
               errors: {ceiling: 1%, tolerance: 2, slack: 0.01}
               latency: {bounds: [100, 250.5], tolerance: 3, slack: 1%, quantile: 0.5, max: 750}
+              client_errors: {action: abort, tolerance: 1.5, slack: 1%, ceiling: 80%}
               limits: [{of: errors, max: 2%, relative: 3, action: hold, times: 2, within: 5}]
               early: true
               unproven: hold
@@ -179,6 +181,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
                 least_requests=5,
                 latency_after=0,
             ),
+            client_errors=ClientLimits(action=GateAction.ABORT, tolerance=1.5, slack=0.01, ceiling=0.8),
             limits=(
                 HardLimit(name="p50", of=Measure.LATENCY, quantile=0.5, maximum=750),
                 HardLimit(
@@ -214,6 +217,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("off", ["off", '"off"', "false"])
 def test_a_gate_can_be_switched_off(tmp_path: Path, off: str) -> None:
     assert reviews(tmp_path, f"gates: {{errors: {off}}}").gates == GateLimits(errors=False)
+    assert reviews(tmp_path, f"gates: {{client_errors: {off}}}").gates == GateLimits(client_errors=None)
 
 
 def test_defaults_are_merged_key_by_key_and_lists_are_taken_whole(tmp_path: Path) -> None:
