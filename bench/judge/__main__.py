@@ -78,10 +78,7 @@ def _print(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> None:
         if one.scenario.group == MARGIN:  # worse than allowed, and rightly aborted: simulated for its passes
             continue
         print(_line(one.scenario.name, (f"{one.aborts(judge) * 100:.1f}" for judge in JUDGES)))
-    print("\nThe same where copies of some requests are compared with all of the primary's, %")
-    for one in calm:
-        if one.unfair is not None:
-            print(_line(one.scenario.name, [f"{one.unfair * 100:.1f}"]))
+    _print_unfair(calm)
     print("\nDetection, seconds: median/p90 (missed, %)\n" + _line("", JUDGES))
     for one in ill:
         print(_line(one.scenario.name, (_detection(one, judge) for judge in JUDGES)))
@@ -97,6 +94,13 @@ def _print(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> None:
     print("\nChecks")
     for line in checks:
         print(line)
+
+
+def _print_unfair(calm: Sequence[Outcome]) -> None:
+    print("\nFalse aborts if copies of some requests were compared with all of the primary's, %")
+    for one in calm:
+        if one.unfair is not None:
+            print(_line(one.scenario.name, [f"{one.unfair * 100:.1f}"]))
 
 
 def _print_refusals(told: Sequence[Told]) -> None:

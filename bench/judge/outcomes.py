@@ -28,7 +28,7 @@ class Outcome:
     Attributes:
         aborted: when each run was, by judge, never being infinite.
         differing: of the first ``SAMPLE`` runs, those that the product, stepped row by row, judges otherwise.
-        unfair: the share of runs that would be aborted if all of the primary's requests were compared with copies of some.
+        unfair: the share of runs that were aborted if copies of some were compared with all of the primary's requests.
         tuned: the best fixed threshold there is, for canaries whose errors are bad from the start.
     """
 
