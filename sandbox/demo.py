@@ -36,13 +36,13 @@ def play(scenario: Scenario, directory: Path, *, quiet: bool = False) -> Timelin
         objects=scenario.objects(),
         services=scenario.services,
         post_share=scenario.post_share,
+        users_per_second=scenario.users_per_second,
         dead_man_seconds=scenario.dead_man_seconds,
     )
     with world, Recorder(world, primary=scenario.primary) as recorder:
         timeline = Timeline(world, quiet=quiet)
-        timeline.say(
-            "sandbox", "cluster, mesh, Prometheus, Redis, workspace and bot are up; users send 40 requests a second"
-        )
+        up = "cluster, mesh, Prometheus, Redis, workspace and bot are up"
+        timeline.say("sandbox", f"{up}; users send {scenario.users_per_second:g} requests a second")
         try:
             scenario.play(world, timeline, recorder)
         except (TimeoutError, LookupError) as stuck:

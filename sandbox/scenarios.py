@@ -21,7 +21,7 @@ from sandbox.stories.verdicts import (
     slow_scrape_healthy,
 )
 from sandbox.story import Timeline
-from sandbox.world import World
+from sandbox.world import USERS_PER_SECOND, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class Scenario:
     Attributes:
         objects, services: what is in the cluster and in services.yaml at the beginning.
         post_share: share of users' requests that are POST.
+        users_per_second: how many requests they send.
         dead_man_seconds: the watchdog's limit; None: there is no watchdog.
     """
 
@@ -42,6 +43,7 @@ class Scenario:
     primary: str = "reviews-v1"
     version: str = "v2"
     post_share: float = 0.0
+    users_per_second: float = USERS_PER_SECOND
     dead_man_seconds: float | None = None
 
 
@@ -71,12 +73,27 @@ EARLY = reviews(
     stage={"for": f"{EARLY_STAGE}s", "approve": ["mirror", "upgrade", "switchback"]},
     gates={**reviews()["gates"], "early": True},
 )
+# A stage of five seconds sees a hundred requests on the canary: enough to prove that it is no worse by a wide margin.
+PROVEN = reviews(
+    gates={
+        **reviews()["gates"],
+        "errors": {"tolerance": 1.25, "ceiling": "5%", "margin_slack": "3%"},
+        "latency": {"bounds": [500, 1000], "tolerance": 1.5, "margin_slack": "10%"},
+        "judge": {"least": "3s", "pass_patience": 2.0},
+    }
+)
 RELABEL = {"primary": {"deployment": "reviews", "container": "reviews"}, "canary": {"deployment": "reviews-canary"}}
 
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
-        Scenario(name="happy", about="mirror, five weights, upgrade, switchback, promoted", play=happy),
+        Scenario(
+            name="happy",
+            about="mirror, five weights, upgrade, switchback, promoted",
+            play=happy,
+            services={"reviews": PROVEN},
+            users_per_second=100.0,
+        ),
         Scenario(name="bad-canary", about="v2 starts failing at 40 %: aborted without a human", play=bad_canary),
         Scenario(name="bot-killed", about="the bot is killed at 40 % and started again: promoted", play=bot_killed),
         Scenario(

@@ -47,6 +47,7 @@ class World:
         services: dict[str, dict[str, Any]] | None = None,
         scrape_seconds: float = SCRAPE_SECONDS,
         post_share: float = 0.0,
+        users_per_second: float = USERS_PER_SECOND,
         slack_port: int = 0,
         dead_man_seconds: float | None = None,
     ) -> None:
@@ -63,7 +64,7 @@ class World:
         self._services = {"reviews": reviews()} if services is None else services
         self.kube.autoscalers.sync_seconds = HPA_SECONDS
         self.kube.autoscalers.load = self._load
-        self._post_share = post_share
+        self._post_share, self._users_per_second = post_share, users_per_second
         self._stack = ExitStack()
         self._bot_log = directory / "bot.log"
         self.dead_man_seconds = dead_man_seconds
@@ -84,7 +85,7 @@ class World:
         with ThreadPoolExecutor(3) as starting:  # each takes a second or so to become ready
             for ready in [starting.submit(enter, part) for part in (self.redis, self.mesh, self.prometheus)]:
                 ready.result()
-        self.users = enter(Users(self.mesh.gateway_url, rate=USERS_PER_SECOND, post_share=self._post_share))
+        self.users = enter(Users(self.mesh.gateway_url, rate=self._users_per_second, post_share=self._post_share))
         self.started = time.monotonic()
         if self.dead_man_seconds is not None:
             self.watchdog = self._make_watchdog()

@@ -12,31 +12,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import process_time
 
-from bot.rollout.figures import SideFigures
+from bot.rollout.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
+from bot.rollout.judge import clients
+from bot.rollout.judge.clients import Row
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.saved import load, save
 from bot.rollout.judge.settings import JudgeSettings
+from bot.rollout.service import ClientLimits
 
 STAGES = {"mirror": 1.0, "5": 0.05, "20": 0.2, "50": 0.5}  # the canary's requests over the service's
 ROWS = 120  # of each stage: half an hour
+SCRAPE, LIMITS = 15.0, ClientLimits()
 SINCE = 1_767_225_600.25
 REQUESTS = 1200  # of the service in a row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Milliseconds of CPU of a look's parts, the largest state in bytes, and answers that storing it changed."""
+    """Milliseconds of CPU of a look's parts, the largest state in bytes, and answers that storing it changed.
+
+    ``clients`` is all that client errors take: load, row and save.
+    """
 
     load: float
     row: float
     save: float
+    clients: float
     largest: int
     differing: int
 
     @property
     def look(self) -> float:
         """All parts."""
-        return self.load + self.row + self.save
+        return self.load + self.row + self.save + self.clients
 
 
 def cost(passes: int = 5) -> Cost:
@@ -44,9 +52,10 @@ def cost(passes: int = 5) -> Cost:
     settings, rng = JudgeSettings(), random.Random(1)  # figures, not secrets
     begun = start(settings, [_bursty(rng, REQUESTS, every=16) for _ in range(240)])
     intervals = list(_intervals(rng))
-    least, largest, differing = [math.inf] * 3, 0, 0
+    least, largest, differing = [math.inf] * 4, 0, 0
     for _ in range(passes):
-        kept, text, spent, differing = begun, save(begun), [0.0] * 3, 0
+        kept, text, spent, differing = begun, save(begun), [0.0] * 4, 0
+        others = clients.save(clients.start(settings, []))
         for interval in intervals:
             kept, one = step(kept, interval, settings)
             began = process_time()
@@ -55,11 +64,15 @@ def cost(passes: int = 5) -> Cost:
             state, two = step(state, interval, settings)
             judged = process_time()
             text = save(state)
-            spent = [*map(sum, zip(spent, (loaded - began, judged - loaded, process_time() - judged), strict=True))]
-            largest, differing = max(largest, len(text.encode())), differing + (one != two)
+            saved = process_time()
+            row = Row(seconds=SCRAPE, subject=interval.canary, reference=interval.primary)
+            others = clients.save(clients.step(clients.load(others), row, LIMITS, settings))
+            parts = (loaded - began, judged - loaded, saved - judged, process_time() - saved)
+            spent = [*map(sum, zip(spent, parts, strict=True))]
+            largest, differing = max(largest, len((text + others).encode())), differing + (one != two)
         least = min(least, spent, key=sum)
-    load_ms, row_ms, save_ms = (1000 * seconds / len(intervals) for seconds in least)
-    return Cost(load=load_ms, row=row_ms, save=save_ms, largest=largest, differing=differing)
+    load_ms, row_ms, save_ms, clients_ms = (1000 * seconds / len(intervals) for seconds in least)
+    return Cost(load=load_ms, row=row_ms, save=save_ms, clients=clients_ms, largest=largest, differing=differing)
 
 
 def _intervals(rng: random.Random) -> Iterator[Interval]:
@@ -91,4 +104,7 @@ def _bursty(rng: random.Random, requests: float, *, every: int) -> SideFigures:
     slower = max(slowest, bad(0.008))
     slow = max(slower, bad(0.03))
     buckets = {50.0: n * 0.4, 100.0: n - slow, 250.0: n - slower, 500.0: n - slowest, math.inf: n}
-    return SideFigures(requests=n, errors=bad(0.002), buckets=buckets)
+    refused = {code: float(bad(0.002)) for code in CLIENT_CODES}
+    return SideFigures(
+        requests=n, errors=bad(0.002), buckets=buckets, client_errors={CLIENT_ERRORS: sum(refused.values()), **refused}
+    )

@@ -145,27 +145,19 @@ class PrometheusMetrics:
         rows = [_row(answers, at) for at in times]
         return {name: [row.get((service.namespace, name)) for row in rows] for name in workloads}
 
-    def callers(self, service: Service, canary: str, end: float) -> Callers:
+    def callers(self, service: Service, canary: str, end: float, since: float | None = None) -> Callers:
         """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers."""
+        lately = LATELY_SECONDS if since is None else min(LATELY_SECONDS, end - since)
         named = service.metrics.source_workload
         # Without a name for the way in, whatever is called a gateway is taken for one.
         known = named if named != ANYBODY else GATEWAYS
         reached, calls = "callers of the canary", "callers of the service"
-        answers = self._link.ask(
-            {
-                reached: Query(
-                    about=reached,
-                    text=queries.reached(service.namespace, canary, LATELY_SECONDS, service.metrics.labels),
-                    at=end,
-                ),
-                calls: Query(
-                    about=calls,
-                    text=queries.calls(full_host(service), known, INSIDE_SECONDS, service.metrics.labels),
-                    at=end,
-                ),
-            }
-        )
-        return Callers(of_canary=_by_caller(answers[reached]), of_service=_by_caller(answers[calls]))
+        labels = service.metrics.labels
+        asked = {calls: queries.calls(full_host(service), known, INSIDE_SECONDS, labels)}
+        if lately > 0:
+            asked[reached] = queries.reached(service.namespace, canary, lately, labels)
+        answers = self._link.ask({name: Query(about=name, text=text, at=end) for name, text in asked.items()})
+        return Callers(of_canary=_by_caller(answers.get(reached, ())), of_service=_by_caller(answers[calls]))
 
     def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:
         """Who counts what of both sides, how often, and by which clock; see ``Telemetry``. Its rate stays unknown."""

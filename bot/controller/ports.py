@@ -433,8 +433,15 @@ class Metrics(Protocol):
             Fault: Prometheus cannot be reached or refuses.
         """
 
-    def callers(self, service: Service, canary: str, end: float) -> Callers:
-        """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers."""
+    def callers(self, service: Service, canary: str, end: float, since: float | None = None) -> Callers:
+        """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers.
+
+        Args:
+            service: whose callers.
+            canary: the Deployment that must not have any yet.
+            end: up to when, seconds since the epoch.
+            since: whoever reached the canary before it did so by our own routes; None: nobody did.
+        """
 
     def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:
         """What is known of both sides before anything begins; ``rate`` and ``skew`` are for others to say.

@@ -12,6 +12,7 @@ from bot.controller.rivals import in_the_way
 from bot.rollout import trial
 from bot.rollout.errors import Fault, Refusal
 from bot.rollout.figures import SideFigures
+from bot.rollout.gates import PROPAGATION
 from bot.rollout.model import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.rollout.plans import Overrides, make_plan
 from bot.rollout.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
@@ -185,9 +186,26 @@ def _figures(
     rate = None if isinstance(past, Fault) else telemetry.pace(past, service.metrics.scrape_interval)
     found = replace(found, skew=skew, rate=rate)
     try:
-        return ports.metrics.callers(service, canary, now), found
+        return ports.metrics.callers(service, canary, now, _own_until(service, canary, ports)), found
     except Fault as fault:
         return Callers(failure=f"Prometheus {fault.sentence}"), found
+
+
+def _own_until(service: Service, canary: str, ports: Ports) -> float | None:
+    """Until when users may have been on the canary by a rollout of ours, as its callers' proxies count them.
+
+    Proxies take the last routes within moments, and what they had counted till then is known with their next scrape.
+    None: there was no such rollout, or it was left as it was, and then its users are there still.
+    """
+    try:
+        past = ports.store.history(service.key)
+    except Fault:  # whoever cannot be known not to be ours is told of
+        return None
+    moved = (one for one in past if one.phase is not Phase.REFUSED and one.target.canary_deployment == canary)
+    ours = next(moved, None)
+    if ours is None or ours.ended_at is None or ours.phase is Phase.ABANDONED:
+        return None
+    return ours.ended_at + PROPAGATION + service.metrics.scrape_interval
 
 
 def _past(service: Service, ports: Ports, now: float) -> Sequence[SideFigures | None] | Fault:

@@ -18,6 +18,7 @@ from bot.rollout.service import GateAction, GateLimits
 
 CLIENTS = "client errors"
 MOST_TOLD = 2
+SHADOW = ' Before Istio 1.28 copies carry the host name with "-shadow" behind it.'
 LATE = 2.0  # the last minute is told when it is so many times worse than the stage
 
 _MEANING = {
@@ -77,7 +78,7 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
     # The sum of all codes says nothing that its own codes do not.
     bets = sorted(won - {CLIENT_ERRORS} or won, key=clients.BETS.index)
     told = "; ".join(_told(bet, whole, late) for bet in bets[:MOST_TOLD])
-    copies = ' Copies are sent with "-shadow" behind the host name.' if rollout.current.routes.mirror else ""
+    copies = SHADOW if rollout.current.routes.mirror else ""
     yield Finding(
         gate=CLIENTS,
         verdict=Verdict.FAIL if limits.action is GateAction.ABORT else Verdict.INCONCLUSIVE,

@@ -90,6 +90,13 @@ def check_one_card(timeline: Timeline, world: World) -> None:
     timeline.check(f"{count} card in the channel", ok=count == 1)
 
 
+def check_proven(timeline: Timeline, world: World, stages: Sequence[str]) -> None:
+    """These stages were passed on evidence, and did not end because their time was up."""
+    texts = [message.text for message in world.slack.workspace.messages(CHANNEL)]
+    passed = [stage for stage in stages if any(f"{stage} passed. Passed: " in text for text in texts)]
+    timeline.check(f"passed on evidence: {', '.join(passed)}", ok=passed == list(stages))
+
+
 def check_upgraded_before_users(timeline: Timeline, recorder: Recorder, world: World, *, version: str = "v2") -> None:
     """Nobody was on the primary between the last weight and its complete upgrade; then it answered as the new one."""
     everyone = next(span for span in recorder.spans() if span.canary == 100)  # noqa: PLR2004  # percent

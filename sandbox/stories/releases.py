@@ -8,6 +8,7 @@ from sandbox.stories.checks import (
     check_mirror,
     check_no_errors,
     check_one_card,
+    check_proven,
     check_restored,
     check_shares,
     check_upgraded_before_users,
@@ -36,6 +37,7 @@ def happy(world: World, timeline: Timeline, recorder: Recorder) -> None:
     check_upgraded_before_users(timeline, recorder, world)
     check_restored(timeline, world, before)
     check_one_card(timeline, world)
+    check_proven(timeline, world, ["mirror", "shift 20", "shift 40", "shift 60", "shift 80"])
 
 
 def early_pass(world: World, timeline: Timeline, recorder: Recorder) -> None:

@@ -127,6 +127,12 @@ def test_callers_are_counted_by_their_own_proxies_and_the_way_in_is_no_caller(me
     assert metrics.callers(_service("called"), CANARY, NOW) == CALLERS
 
 
+def test_whoever_reached_the_canary_by_our_own_routes_is_no_stranger(metrics: Metrics) -> None:
+    assert metrics.callers(_service("called"), CANARY, NOW, since=NOW) == replace(CALLERS, of_canary={})
+    assert metrics.callers(_service("called"), CANARY, NOW, since=NOW + 30.0) == replace(CALLERS, of_canary={})
+    assert metrics.callers(_service("called"), CANARY, NOW, since=NOW - 3600.0) == CALLERS
+
+
 def test_the_way_in_may_be_named(prometheus: PrometheusMetrics) -> None:
     named = replace(_service("called"), metrics=MetricsSource(source_workload="productpage-.*"))
 

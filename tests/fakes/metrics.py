@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.controller.ports import Window
 from bot.rollout.errors import Fault
@@ -24,6 +24,7 @@ class FakeMetrics:
         per: seconds that ``sides`` counts; None: so many in any window.
         past: the same for ``rows``; each row is alike.
         callers_seen: who calls the service and who reached the canary.
+        reached_at: when they last reached the canary; None: just now.
         telemetry_seen: what is known before anything begins; nothing to complain about unless it is said.
         custom: values of custom queries by gate name; one that is missing returned nothing.
         outage: while set, nothing can be had: ``read`` answers it, everything else raises it.
@@ -35,6 +36,7 @@ class FakeMetrics:
     past: dict[str, SideFigures] = field(default_factory=dict)
     custom: dict[str, float] = field(default_factory=dict)
     callers_seen: Callers = field(default_factory=Callers)
+    reached_at: float | None = None
     telemetry_seen: Telemetry = HEALTHY
     outage: Fault | None = None
     reads: list[list[tuple[float, float]]] = field(default_factory=list)
@@ -50,9 +52,17 @@ class FakeMetrics:
         count = int((end - start) / service.metrics.scrape_interval)
         return {name: [self.past.get(f"{service.namespace}/{name}")] * count for name in workloads}
 
-    def callers(self, service: Service, canary: str, end: float) -> Callers:  # noqa: ARG002  # the port's
+    def callers(
+        self,
+        service: Service,  # noqa: ARG002  # the port's
+        canary: str,  # noqa: ARG002  # the port's
+        end: float,
+        since: float | None = None,
+    ) -> Callers:
         self._answer()
-        return self.callers_seen
+        if since is None or since < (end if self.reached_at is None else self.reached_at):
+            return self.callers_seen
+        return replace(self.callers_seen, of_canary={})
 
     def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:  # noqa: ARG002  # the port's
         self._answer()

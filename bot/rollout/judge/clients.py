@@ -29,7 +29,7 @@ import numpy as np
 
 from bot.rollout.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import B_P, N_P, absolute, originals, relative
+from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P, absolute, originals, relative
 from bot.rollout.judge.processes import Worse, hazard
 from bot.rollout.judge.settings import Floats, JudgeSettings
 from bot.rollout.service import ClientLimits
@@ -37,6 +37,7 @@ from bot.rollout.service import ClientLimits
 CODES = (CLIENT_ERRORS, *CLIENT_CODES)
 FEWER = ("401", "403")
 ALONE = "alone"
+_FEWER = slice(CODES.index(FEWER[0]), CODES.index(FEWER[-1]) + 1)
 BETS = (*CODES, *(f"fewer {code}" for code in FEWER), ALONE)
 
 ALPHA = 0.01  # of ever being told of a canary that is within what is allowed
@@ -49,7 +50,9 @@ MOST_BURSTY = 30.0
 DECIMALS = 4
 EXACT = 1e-3  # three capped rows land exactly on what is needed
 UNIT = 10.0**DECIMALS
+LEAST = -1e9  # a log below it is as good as none
 VERSION = 1
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 USUALLY = 2.0  # times the usual share that is no news where nobody is left to compare with
 
 
@@ -146,18 +149,13 @@ def step(state: Clients, row: Row, limits: ClientLimits, settings: JudgeSettings
     state = replace(state, heard=True, limited=row.limited or (state.limited and waiting))
     if row.subject is None or (row.reference is None and not row.alone):
         return replace(state, pending=counts)
-    gains = _gains(state, counts, row, limits)
     h = settings.stage_injection if row.first else hazard(settings.hazard, row.seconds)
     cap = np.minimum(NEEDED / settings.patience, MOST - state.worse.log_e)
-    worse = _rounded(state.worse.step(gains, h, cap))
-    n, b = counts[0, N_P], counts[0, B_P]
-    return replace(
-        state,
-        worse=worse,
-        pending=_nothing(),
-        usual=state.usual if row.alone else (state.usual[0] + float(n), state.usual[1] + float(b)),
-        won=frozenset(bet for bet, log_e in zip(BETS, worse.log_e.tolist(), strict=True) if _is_won(state, bet, log_e)),
-    )
+    worse = _rounded(state.worse.step(_gains(state, counts, row, limits), h, cap))
+    requests, bad = state.usual
+    seen = (requests, bad) if row.alone else (requests + float(counts[0, N_P]), bad + float(counts[0, B_P]))
+    won = frozenset(bet for bet, log_e in zip(BETS, worse.log_e.tolist(), strict=True) if _is_won(state, bet, log_e))
+    return replace(state, worse=worse, pending=_nothing(), usual=seen, won=won)
 
 
 def _is_won(state: Clients, bet: str, log_e: float) -> bool:
@@ -167,19 +165,27 @@ def _is_won(state: Clients, bet: str, log_e: float) -> bool:
 def _gains(state: Clients, counts: Floats, row: Row, limits: ClientLimits) -> Floats:
     """What the row says of each bet's alternatives."""
     gains = np.zeros((len(BETS), len(TIMES)))
-    phi = np.array([*state.phi, *(state.phi[CODES.index(code)] for code in FEWER)])[:, None]
     if row.alone:
         gains[-1] = _alone(state, counts, limits) / state.phi[0]
         return gains
     # The other way round the two sides change places. Of a mirror of some requests nothing is known that way: what the
     # reference refuses may be what was not copied.
-    more = originals(counts) if state.limited else counts
-    fewer = counts[[CODES.index(code) for code in FEWER]][:, [2, 3, 0, 1]] * (0.0 if state.limited else 1.0)
-    slack = [max(limits.slack, limits.tolerance * state.accepted.get(code, 0.0)) for code in CODES]
-    slack += [1.0 if bet in state.accepted else limits.slack for bet in BETS[len(CODES) : -1]]
-    found = relative(np.vstack([more, fewer]), np.array(limits.tolerance), np.array(slack)[:, None], TIMES)
-    gains[:-1] = found / phi
+    both = np.zeros((len(BETS) - 1, 4))
+    both[: len(CODES)] = originals(counts) if state.limited else counts
+    if not state.limited:
+        both[len(CODES) :] = counts[_FEWER][:, [N_P, B_P, N_C, B_C]]
+    found = relative(both, np.array(limits.tolerance), _slack(state, limits), TIMES)
+    gains[:-1] = found / np.array([*state.phi, *state.phi[_FEWER]])[:, None]
     return gains
+
+
+def _slack(state: Clients, limits: ClientLimits) -> Floats:
+    """By bet; what people let through is allowed, and where they let through that less is refused, any of it."""
+    if not state.accepted:
+        return np.array(limits.slack)
+    more = [max(limits.slack, limits.tolerance * state.accepted.get(code, 0.0)) for code in CODES]
+    fewer = [1.0 if f"fewer {code}" in state.accepted else limits.slack for code in FEWER]
+    return np.array([*more, *fewer])[:, None]
 
 
 def _alone(state: Clients, counts: Floats, limits: ClientLimits) -> Floats:
@@ -219,9 +225,10 @@ def _rounded(worse: Worse) -> Worse:
 def save(state: Clients) -> str:
     """The state as a small JSON text."""
     logs = np.concatenate([state.worse.active, state.worse.reserve, state.worse.log_e], axis=None)
+    logs = np.maximum(logs, LEAST)
     saved = {
         "version": VERSION,
-        "logs": np.rint(np.clip(logs, -1e9, 1e9) * UNIT).astype(np.int64).tolist(),
+        "logs": np.rint(logs * UNIT).astype(np.int64).tolist(),
         "pending": state.pending.ravel().tolist() if state.pending.any() else [],
         "limited": state.limited,
         "phi": state.phi,
@@ -230,7 +237,7 @@ def save(state: Clients) -> str:
         "accepted": dict(state.accepted),
         "heard": state.heard,
     }
-    return json.dumps(saved, separators=(",", ":"), allow_nan=False)
+    return _encode(saved)
 
 
 def load(text: str) -> Clients:

@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from bot.controller.commands import Accept, By, Event, Pause, Restore, Retry
+from bot.controller.commands import Abort, Accept, By, Event, Pause, Restore, Retry
 from bot.controller.controller import Controller, Watch
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
@@ -199,6 +199,27 @@ def test_what_preflight_doubts_is_in_the_story_from_the_first_line() -> None:
     (started,) = rig.said(EntryKind.STARTED)
     assert "Callers inside the mesh do not follow VirtualService reviews: 12 from productpage-v1" in started
     assert "The API server accepts the routes and warns: using legacy gatewayName format" in started
+
+
+def test_our_own_last_rollout_is_no_stranger_on_the_canary_and_whoever_came_since_is() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 20")
+    rig.decide(Abort(reason="Once more."))
+    ended = rig.until(lambda rollout: rollout.ended)
+    assert ended.ended_at is not None
+    rig.clock.advance(60.0)
+    rig.metrics.callers_seen = Callers(of_canary={"istio-ingressgateway": 900.0})
+
+    rig.metrics.reached_at = ended.ended_at + 20.0  # counted with the scrape after our last routes
+    again = rig.start()
+    assert not any("answers real requests already" in text for text in again.warnings)
+    rig.decide(Abort(reason="And again."))
+    rig.until(lambda rollout: rollout.ended)
+    rig.clock.advance(60.0)
+    rig.metrics.reached_at = None
+
+    assert any("reviews-v2 answers real requests already" in text for text in rig.start().warnings)
 
 
 def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside_other_reasons() -> None:

@@ -392,7 +392,7 @@ def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_no
 
     [told] = told_of_clients(moved)
     assert "401 (not authenticated) 5 % (360 of 7,200), reviews-v1 1 % (72 of 7,200)" in told
-    assert told.endswith('Copies are sent with "-shadow" behind the host name.')
+    assert told.endswith('Before Istio 1.28 copies carry the host name with "-shadow" behind it.')
     assert told_of_clients(alike) == []
 
 
