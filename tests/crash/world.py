@@ -43,11 +43,11 @@ POD_SECONDS = 0.05
 PATIENCE_SECONDS = 40.0
 KEY = "default/reviews"
 USERS_PER_SECOND = 1000.0
-# Requests in the courier's own time: it follows the stages.
-FROM_THEN_ON = ("chat.postMessage", "chat.update", "HSET tries", "HSET", "XDEL")
 ROUTE = "update VirtualService"
 BEAT = "update VirtualService/heartbeat"  # our name for a write that renews the heartbeat and changes nothing else
 FIRST_BEAT, LEASE_BEAT, LAST_BEAT = "create Lease", "update Lease", "delete Lease"
+# Requests in the courier's own time, and the heart's: they follow the stages.
+FROM_THEN_ON = ("chat.postMessage", "chat.update", "HSET tries", "HSET", "XDEL", LEASE_BEAT)
 
 Document = dict[str, Any]
 
