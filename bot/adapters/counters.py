@@ -20,9 +20,9 @@ from bot.rollout.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 Owner = tuple[str, str]  # namespace and workload
 
 NOTHING = SideFigures(requests=0, errors=0)
-# How much of a correction is believed, in requests and in times of what a row holds: what is more is no late sample but
-# counters that are others than before.
-FEW, LATE_ROWS, EARLY_ROWS = 50.0, 8.0, 2.0
+# How much of a correction is believed, in requests and in times of what is usual for the time that came late: what is
+# more is no late sample but counters that are others than before.
+FEW, TIMES = 20.0, 2.0
 EXACT = 1e-3  # requests; counts are whole, and sums of floating numbers nearly
 
 
@@ -83,7 +83,7 @@ def is_odd(side: SideFigures) -> bool:
 
 
 def closed(
-    side: SideFigures, *, began: SideFigures, mark: SideFigures, ended: SideFigures, usual: float
+    side: SideFigures, *, began: SideFigures, mark: SideFigures, ended: SideFigures, rate: float, spacing: float
 ) -> tuple[SideFigures | None, SideFigures]:
     """What was answered since the mark, and the mark for the next window.
 
@@ -92,13 +92,15 @@ def closed(
         began: the level at the window's start, as it is known now.
         ended: the level at the window's end.
         mark: the level at the window's start, as it was known when the last window was kept.
-        usual: requests of the last window.
+        rate: requests a second that are usual; 0 where that is not known.
+        spacing: seconds between two scrapes.
 
     Tells None where the levels have nothing to do with each other: they are of other counters.
     """
     late = difference(began, mark)
-    most = max(side.requests, usual)
-    if not -FEW - EARLY_ROWS * most <= late.requests <= FEW + LATE_ROWS * most:
+    # When the newest sample was taken, as it was known then and as it is known now: 0 where nothing came late.
+    seconds = side.first - mark.last if side.first is not None and mark.last is not None else 0.0
+    if abs(late.requests) > FEW + TIMES * rate * (abs(seconds) + spacing):
         return None, ended
     total = side + late
     if min(total.requests, total.errors, *total.buckets.values(), *total.client_errors.values()) >= -EXACT:

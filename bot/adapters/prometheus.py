@@ -103,8 +103,8 @@ class PrometheusMetrics:
             if found.unusual:
                 selector = group.selector(found.unusual)
                 texts = {
-                    BEHIND: queries.behind(selector, group.seconds, BEHIND_SECONDS),
-                    INSIDE: queries.inside(selector, group.seconds),
+                    BEHIND: queries.behind(selector, group.seconds + queries.JUST_BEFORE, BEHIND_SECONDS),
+                    INSIDE: queries.inside(selector, group.seconds + queries.JUST_BEFORE),
                 }
                 asked |= {
                     f"{number} {name}": Query(about=name, text=text, at=group.until) for name, text in texts.items()
@@ -113,7 +113,7 @@ class PrometheusMetrics:
             return list(counted)
         answers = self._link.ask_series(asked)
         return [
-            replace(found, detailed=_detailed(answers, number)) if found.unusual else found
+            replace(found, detailed=_detailed(answers, number, groups[number].since)) if found.unusual else found
             for number, found in enumerate(counted)
         ]
 
@@ -328,7 +328,12 @@ class _Counted:
             return side, mark
         known = past.marks.get(workload, NOTHING)
         total, mark = closed(
-            side, began=self.began.get(owner, NOTHING), mark=known, ended=mark, usual=_usual(rollout, workload)
+            side,
+            began=self.began.get(owner, NOTHING),
+            mark=known,
+            ended=mark,
+            rate=_usual(rollout, workload, side),
+            spacing=rollout.metrics.scrape_interval,
         )
         if total is None:
             log.warning("counters_replaced", rollout=rollout.id, workload=workload)
@@ -353,20 +358,20 @@ class _Counted:
         return UserView(canary=canary, primary=primary, nowhere=nowhere)
 
 
-def _usual(rollout: Rollout, workload: str) -> float:
-    """How many requests a side had in the last row that was kept; 0 where that is not known."""
-    if not rollout.trial.recent:
-        return 0.0
-    last, is_canary = rollout.trial.recent[-1], workload == rollout.target.canary_deployment
-    side = last.canary if is_canary else last.primary
-    return side.requests if side is not None else 0.0
+def _usual(rollout: Rollout, workload: str, now: SideFigures) -> float:
+    """The most requests a second of a side, in this window or a row of the last minute; 0 where that is not known."""
+    is_canary = workload == rollout.target.canary_deployment
+    rows = [now, *(row.canary if is_canary else row.primary for row in rollout.trial.recent)]
+    return max((side.per_second or 0.0 for side in rows if side is not None), default=0.0)
 
 
-def _detailed(answers: Mapping[str, list[Series] | Fault], group: int) -> Mapping[Owner, SideFigures] | Fault:
+def _detailed(
+    answers: Mapping[str, list[Series] | Fault], group: int, since: float
+) -> Mapping[Owner, SideFigures] | Fault:
     behind, inside = (answers[f"{group} {name}"] for name in (BEHIND, INSIDE))
     if isinstance(behind, Fault):
         return behind
-    return inside if isinstance(inside, Fault) else series.counted(behind, inside)
+    return inside if isinstance(inside, Fault) else series.counted(behind, inside, since)
 
 
 def _figures(window: Window, counted: _Counted, own: Mapping[str, float | None]) -> Figures | Fault:

@@ -46,6 +46,7 @@ CLUSTERS = ("cluster", "cluster_id", "cluster_name", "destination_cluster", "env
 GRPC_ERRORS = frozenset({"2", "4", "12", "13", "14", "15"})
 
 LOOK_BACK = 300.0  # seconds that are looked behind a gap in the scrapes
+JUST_BEFORE = 120.0  # seconds before a window that are read too where counters began again
 IN_POD, NO_POD = 'pod!=""', 'pod=""'
 BOTH = f'__name__=~"{REQUESTS}|{BUCKETS}"'
 
@@ -118,11 +119,14 @@ def level(selector: Selector, metric: str, by: str, seconds: float, ago: float =
 
 
 def unusual(selector: Selector, seconds: float, reach: float) -> str:
-    """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it."""
-    series, window = selector.of(REQUESTS), f"[{duration(seconds)}]"
+    """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it.
+
+    Or shortly before: where two scrape a pod, one of them may not have seen the restart yet.
+    """
+    series, window, lately = selector.of(REQUESTS), f"[{duration(seconds)}]", f"[{duration(seconds + JUST_BEFORE)}]"
     before = f"last_over_time({series}[{duration(reach)}]{_offset(seconds)})"
     born = f"last_over_time({series}{window}) unless {before}"
-    again = f"min_over_time({series}{window}) < {before} or resets({series}{window}) > 0"
+    again = f"min_over_time({series}{window}) < {before} or resets({series}{lately}) > 0"
     return f"count by ({OWNER}) ({born} or {again})"
 
 

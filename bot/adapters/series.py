@@ -7,8 +7,10 @@ scraper has found it. A counter that fell began at zero again, and with it every
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bot.adapters import queries
@@ -52,60 +54,75 @@ ISTIO = frozenset(
     }
 )
 
+Samples = tuple[Labels, list[tuple[float, float]]]
 Key = frozenset[tuple[str, str]]
 Scrape = tuple[Key, Key]  # a process, and who scraped it
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One sample. ``fell``: the counter had begun at zero again since its last one."""
+
+    at: float
+    value: float
+    scrape: Scrape
+    fell: bool
+
+
 @dataclass(slots=True)
 class _Counter:
-    """One counter of one process, by whomever it was scraped: what it read before the window, and since."""
+    """One counter of one process, by whomever it was scraped: what it read long before, and its samples since."""
 
     labels: Labels
     before: float | None = None
-    seen: list[tuple[float, float, Scrape]] = field(default_factory=list)  # time, value, and of which scrape
-
-    @property
-    def first(self) -> float:
-        return self.seen[0][0]
+    seen: list[_Seen] = field(default_factory=list)
 
     @property
     def ended(self) -> float:
-        """When it was seen last; long ago where only before the window."""
-        return self.seen[-1][0] if self.seen else -math.inf
+        """When it was seen last; long ago where only before."""
+        return self.seen[-1].at if self.seen else -math.inf
 
     @property
     def reads(self) -> float:
-        return self.seen[-1][1] if self.seen else self.before or 0.0
+        """What it read last."""
+        return self.seen[-1].value if self.seen else self.before or 0.0
 
-    def grown(self, restarts: Mapping[Scrape, frozenset[float]], began: float) -> float:
-        """What it counted in the window, from ``began`` on."""
+    def grown(self, since: float, began: float, restarts: Mapping[Scrape, AbstractSet[float]]) -> float:
+        """What it counted after ``since``; ``began`` is what it read before its first sample."""
         total, reads, life = 0.0, began, 0
-        lives: defaultdict[Scrape, int] = defaultdict(int)  # how many restarts each scraper has seen
-        for at, value, scrape in self.seen:
-            if at in restarts.get(scrape, frozenset()):
-                lives[scrape] += 1
-            if lives[scrape] < life:
+        lives: defaultdict[Key, int] = defaultdict(int)  # how many restarts each scraper has seen
+        for one in self.seen:
+            if one.fell or one.at in restarts.get(one.scrape, ()):
+                lives[one.scrape[1]] += 1
+            if lives[one.scrape[1]] < life:
                 continue  # this scraper still shows the life before
-            if lives[scrape] > life:
-                life, reads = lives[scrape], 0.0
-            total += max(0.0, value - reads)
-            reads = max(reads, value)
+            if lives[one.scrape[1]] > life:
+                life, reads = lives[one.scrape[1]], 0.0
+            if one.at > since:
+                total += max(0.0, one.value - reads)
+            reads = max(reads, one.value)
         return total
 
 
-def counted(behind: Iterable[Series], inside: Iterable[Series]) -> dict[Owner, SideFigures]:
-    """What each owner answered in a window.
+def counted(behind: Iterable[Series], inside: Iterable[Series], since: float) -> dict[Owner, SideFigures]:
+    """What each owner answered after ``since``.
 
     Args:
-        behind: every series that was there before the window, as it was last.
-        inside: every sample of the window.
+        behind: every series that was there before, as it was last.
+        inside: every sample since then, and of some scrapes before.
+        since: seconds since the epoch.
     """
-    before = {_key(labels): max(values.values()) for labels, values in behind}
+    before: dict[Key, float] = {}
+    for labels, values in behind:
+        before[_key(labels)] = max(*values.values(), before.get(_key(labels), 0.0))
     samples = [(labels, sorted(values.items())) for labels, values in inside]
-    restarts = _restarts(before, samples)
-    counters = _counters(before, samples)
+    counters, restarts = _counters(before, samples), _restarts(before, samples)
     lines = _lines(counters.values())
-    grown = [(one.labels, one.grown(restarts, _began(one, lines))) for one in counters.values() if one.seen]
+    grown = [
+        (one.labels, one.grown(since, _began(one, lines), restarts))
+        for one in counters.values()
+        if one.seen and one.ended > since
+    ]
     return sides(_of(queries.REQUESTS, grown), _of(queries.BUCKETS, grown))
 
 
@@ -113,23 +130,28 @@ def _of(metric: str, grown: Iterable[Sample]) -> Iterator[Sample]:
     return ((labels, count) for labels, count in grown if labels.get(NAME) == metric)
 
 
-def _restarts(
-    before: Mapping[Key, float], samples: Iterable[tuple[Labels, list[tuple[float, float]]]]
-) -> dict[Scrape, frozenset[float]]:
-    """The scrapes at which a counter of a process was found to have fallen."""
+def _restarts(before: Mapping[Key, float], samples: Iterable[Samples]) -> dict[Scrape, AbstractSet[float]]:
+    """The scrapes that found a process restarted: one of its counters fell, from one scrape to the next.
+
+    All its counters began at zero then, also one that has passed its old value already. A counter that was not there at
+    the scrape between tells nothing of the others: it is the first of its kind since a restart that was seen before.
+    """
+    scraped: defaultdict[Scrape, set[float]] = defaultdict(set)
+    for labels, seen in samples:
+        scraped[_scrape(labels)].update(at for at, _ in seen)
+    times = {scrape: sorted(found) for scrape, found in scraped.items()}
     found: defaultdict[Scrape, set[float]] = defaultdict(set)
     for labels, seen in samples:
-        last = before.get(_key(labels), -math.inf)
+        last_at, last = -math.inf, before.get(_key(labels), -math.inf)
+        known = times[_scrape(labels)]
         for at, value in seen:
-            if value < last:
+            if value < last and (place := bisect_left(known, at)) and known[place - 1] <= last_at:
                 found[_scrape(labels)].add(at)
-            last = value
-    return {scrape: frozenset(times) for scrape, times in found.items()}
+            last_at, last = at, value
+    return dict(found)
 
 
-def _counters(
-    before: Mapping[Key, float], samples: Iterable[tuple[Labels, list[tuple[float, float]]]]
-) -> dict[Key, _Counter]:
+def _counters(before: Mapping[Key, float], samples: Iterable[Samples]) -> dict[Key, _Counter]:
     found: dict[Key, _Counter] = {}
     for key, value in before.items():
         old = dict(key)
@@ -137,9 +159,12 @@ def _counters(
         counter.before = max(value, counter.before or 0.0)
     for labels, seen in samples:
         counter = found.setdefault(_same(labels), _Counter(labels))
-        counter.seen.extend((at, value, _scrape(labels)) for at, value in seen)
+        last, scrape = before.get(_key(labels), -math.inf), _scrape(labels)
+        for at, value in seen:
+            counter.seen.append(_Seen(at, value, scrape, value < last))
+            last = value
     for counter in found.values():
-        counter.seen.sort(key=lambda one: one[0])
+        counter.seen.sort(key=lambda one: one.at)
     return found
 
 
@@ -156,8 +181,8 @@ def _began(counter: _Counter, lines: Mapping[Key | None, list[_Counter]]) -> flo
     """What a counter read when the window began: what it did under other labels, if it is new; 0 if it was born."""
     if counter.before is not None:
         return counter.before
-    others = lines.get(_line(counter.labels), ())
-    ended = [one for one in others if one.ended < counter.first and one.reads <= counter.seen[0][1]]
+    first, others = counter.seen[0], lines.get(_line(counter.labels), ())
+    ended = [one for one in others if one.ended < first.at and one.reads <= first.value]
     return max(ended, key=lambda one: (one.ended, one.reads)).reads if ended else 0.0
 
 

@@ -1,0 +1,166 @@
+"""The law: over a rollout the rows add up to what the targets served, or the side was said to be unknown.
+
+Targets, scrapes and arrivals are drawn; the bot reads, judges and keeps as it does in production. Here time is an
+argument and PromQL is evaluated by a model that is held against a real Prometheus elsewhere.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from bot.adapters.prometheus import PrometheusMetrics
+from bot.adapters.prometheus_link import Query, Sample, Series
+from bot.controller import observe
+from bot.rollout.figures import CLIENT_ERRORS, Figures, SideFigures
+from bot.rollout.model import Phase, Rollout, RolloutId
+from bot.rollout.service import GateLimits, MetricsSource
+from sandbox.promql import Matrix, evaluate
+from tests.contract.drawn import INTERVAL, SETTLING, TIMEOUT, TRAFFIC, Pod, Scraped, Scraper, Store, pods, scrape
+from tests.contract.examples import rollout, target
+
+pytestmark = pytest.mark.sandbox  # it takes a minute
+
+START = 1_750_000_000.0
+TOGETHER = 10  # rollouts in one Prometheus
+FEW = 3.0  # requests
+
+# Who scrapes, of whom a query may be answered; and by how much the bot's clock is ahead.
+LAG = 35.0
+SETUPS: Mapping[str, tuple[Sequence[Sequence[Scraper]], float]] = {
+    "plain": ([[Scraper(labels={})]], 0.0),
+    "failing": ([[Scraper(labels={}, failing=0.08)]], 0.0),
+    "clock ahead": ([[Scraper(labels={}, failing=0.03)]], 5.0),
+    "clock behind": ([[Scraper(labels={}, failing=0.03)]], -5.0),
+    "lagging": ([[Scraper(labels={}, failing=0.03, lag=LAG)]], 0.0),
+}
+
+
+@dataclass(slots=True)
+class Model:
+    """The part of a link that reads; each query is answered by any of the stores."""
+
+    stores: Sequence[Store]
+    rng: random.Random
+
+    def ask(self, asked: Mapping[str, Query]) -> dict[str, tuple[Sample, ...]]:
+        return {name: tuple(self._answer(query)) for name, query in asked.items()}
+
+    def ask_series(self, asked: Mapping[str, Query]) -> dict[str, list[Series]]:
+        return {name: self._series(query) for name, query in asked.items()}
+
+    def _series(self, query: Query) -> list[Series]:
+        answer = self._answer(query)
+        if isinstance(answer, Matrix):
+            return [(labels, dict(points)) for labels, points in answer.series]
+        return [(labels, {query.at or 0.0: value}) for labels, value in answer]
+
+    def _answer(self, query: Query) -> Any:
+        assert query.at is not None
+        return evaluate(self.rng.choice(self.stores), query.text, query.at, closed=self.rng.random() < 0.5)
+
+
+@dataclass(slots=True)
+class Course:
+    """A rollout with what was really served, and whether a side was said to be unknown in a row that was kept."""
+
+    rollout: Rollout
+    served: Mapping[str, Sequence[Mapping[str, int]]]  # by Deployment: as each replica of Prometheus has scraped it
+    unknown: set[str] = field(default_factory=set)
+
+
+def courses(rng: random.Random, setup: str) -> tuple[list[Course], list[Store]]:
+    """Rollouts with their targets, all scraped, by each Prometheus at its own times."""
+    scrapers, _ = SETUPS[setup]
+    stores, found = [Store() for _ in scrapers], []
+    for number in range(TOGETHER):
+        at = target(f"n{number}")
+        own = replace(
+            rollout(phase=Phase.MIRRORING, stage=0, at=at, gates=GateLimits()),
+            id=RolloutId(f"r{number}"),
+            metrics=MetricsSource(scrape_interval=INTERVAL, read_delay=LAG + TIMEOUT if setup == "lagging" else None),
+            settled_at=START + rng.choice([0.0, 7.5]),
+        )
+        served: dict[str, list[Mapping[str, int]]] = {}
+        for workload in (at.primary_deployment, at.canary_deployment):
+            drawn = pods(rng, workload, START)
+            served[workload] = [
+                _together([_seen(rng, store, of, pod, at.namespace) for pod in drawn], own.settled_at or 0.0)
+                for store, of in zip(stores, scrapers, strict=True)
+            ]
+        found.append(Course(rollout=own, served=served))
+    return found, stores
+
+
+def _seen(rng: random.Random, store: Store, scrapers: Sequence[Scraper], pod: Pod, namespace: str) -> Scraped:
+    """What any of these scrapers found of the pod."""
+    found = [scrape(rng, store, scraper, pod, namespace, START) for scraper in scrapers]
+    return Scraped([one for truth in found for one in truth.seen])
+
+
+def _together(truths: Sequence[Scraped], start: float) -> dict[str, int]:
+    counts = [truth.between(start) for truth in truths]
+    return {code: sum(one[code] for one in counts) for code in counts[0]}
+
+
+def read_on(rng: random.Random, found: list[Course], stores: Sequence[Store], ahead: float) -> None:
+    """Ticks until everything has arrived, as a bot does them."""
+    metrics = PrometheusMetrics(Model(stores, rng))  # type: ignore[arg-type]  # the part that reads
+    now = START
+    while now < START + TRAFFIC + SETTLING - 2 * INTERVAL:
+        now += rng.choice([2.0, 10.0, 10.0, 10.0, 35.0])
+        for store in stores:
+            store.now = now
+        readings = observe.read([one.rollout for one in found], metrics, now + ahead)
+        for one in found:
+            reading = readings.get(one.rollout.id)
+            judgement, trial = observe.judge(one.rollout, reading, now + ahead)
+            if trial.until != one.rollout.trial.until and isinstance(reading, Figures):
+                _note_unknown(one, reading.primary, reading.canary)
+            one.rollout = replace(one.rollout, trial=trial, judgement=judgement)
+
+
+def _note_unknown(one: Course, primary: SideFigures | None, canary: SideFigures | None) -> None:
+    names = one.rollout.target.primary_deployment, one.rollout.target.canary_deployment
+    one.unknown |= {name for name, side in zip(names, (primary, canary), strict=True) if side is None}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("setup", SETUPS)
+def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
+    rng = random.Random(f"{setup} {seed}")  # noqa: S311  # not a secret
+    found, stores = courses(rng, setup)
+    read_on(rng, found, stores, SETUPS[setup][1])
+
+    wrong, known = [], 0
+    for one in found:
+        sums = one.rollout.trial.sums
+        assert sums is not None
+        for name, side in (
+            (one.rollout.target.primary_deployment, sums.primary),
+            (one.rollout.target.canary_deployment, sums.canary),
+        ):
+            counted = _counts(side)
+            truths = [_truth(served) for served in one.served[name]]
+            # A counter that reads the same after a restart as before it is not known to have restarted.
+            bounds = [(min(one) - FEW, max(one) + FEW) for one in zip(*truths, strict=True)]
+            if name not in one.unknown:
+                known += 1
+            if not all(low <= count <= high for count, (low, high) in zip(counted, bounds, strict=True)):
+                wrong.append((one.rollout.id, name, counted, bounds, name in one.unknown))
+    assert [case for case in wrong if not case[-1]] == []
+    assert known >= TOGETHER  # of two sides of each: to say of everything that it is unknown is no answer
+
+
+def _counts(side: SideFigures | None) -> tuple[float, ...]:
+    if side is None:
+        return 0.0, 0.0, 0.0
+    return side.requests, side.errors, side.client_errors.get(CLIENT_ERRORS, 0.0)
+
+
+def _truth(served: Mapping[str, int]) -> tuple[float, ...]:
+    return float(sum(served.values())), float(served["500"]), float(served["404"])

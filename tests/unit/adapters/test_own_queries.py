@@ -1,0 +1,124 @@
+"""Queries that a service wrote itself: whatever becomes of one, its own gate is unknown and nothing else is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from bot.adapters.prometheus import PrometheusMetrics
+from bot.adapters.prometheus_link import LARGEST, PrometheusLink
+from bot.controller.ports import Window
+from bot.rollout.figures import Figures
+from bot.rollout.model import Rollout, RolloutId
+from bot.rollout.service import CustomGate, GateLimits
+from tests.builders import a_rollout, a_service
+
+Answer = tuple[int, bytes]  # status and body
+EMPTY = b'{"status": "success", "data": {"resultType": "vector", "result": []}}'
+SEVEN = b'{"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [0, "7"]}]}}'
+ONE_SERIES = b'{"metric": {"pod": "reviews-v2-5d8f9c7b6-x7k2p"}, "value": [0, "7"]},'
+
+
+@contextmanager
+def serving(answer: Callable[[str], Answer]) -> Iterator[str]:
+    """A Prometheus that answers each query as it is told to, and every one at once."""
+
+    class Prometheus(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answered(parse_qs(urlsplit(self.path).query)["query"][0])
+
+        def do_POST(self) -> None:
+            self._answered(unquote(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+
+        def _answered(self, query: str) -> None:
+            status, body = answer(query)
+            try:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:
+                pass  # nobody waited for it
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Prometheus) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def rollout(name: str, *queries: str) -> Rollout:
+    gates = tuple(CustomGate(name=f"gate {number}", query=query) for number, query in enumerate(queries))
+    return a_rollout(a_service(gates=GateLimits(custom=gates)), id=RolloutId(name))
+
+
+def read(url: str, *rollouts: Rollout, query_seconds: float = 0.5) -> dict[str, Figures]:
+    link = PrometheusLink(url, query_seconds=query_seconds, read_seconds=5.0, own_seconds=1.0)
+    metrics = PrometheusMetrics(link)
+    answers = metrics.read([Window(rollout=one, since=0, until=15) for one in rollouts])
+    metrics.close()
+    found = {str(name): answer for name, answer in answers.items() if isinstance(answer, Figures)}
+    assert found.keys() == {str(one.id) for one in rollouts}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b"{}"),
+        (401, b"{}"),
+        (422, b"{}"),
+        (500, b"{}"),
+        (503, b"{}"),
+        (200, b"<h1>Please log in</h1>"),
+        (200, EMPTY.replace(b"[]", b"[" + ONE_SERIES * (2 * LARGEST // len(ONE_SERIES)) + ONE_SERIES[:-1] + b"]")),
+    ],
+)
+def test_a_query_that_fails_makes_its_own_gate_unknown_and_no_other(status: int, body: bytes) -> None:
+    with serving(lambda query: (status, body) if "bad" in query else (200, SEVEN if "good" in query else EMPTY)) as url:
+        found = read(url, rollout("r-1", "bad", "good"), rollout("r-2", "good"), rollout("r-3"))
+
+    assert [dict(found[name].custom) for name in ("r-1", "r-2", "r-3")] == [
+        {"gate 0": None, "gate 1": 7.0},
+        {"gate 0": 7.0},
+        {},
+    ]
+
+
+def test_a_service_whose_queries_hang_keeps_nobody_else_waiting() -> None:
+    free = threading.Event()
+
+    def answer(query: str) -> Answer:
+        if "slow" in query:
+            free.wait(30)
+        return 200, SEVEN if "good" in query else EMPTY
+
+    slow = [rollout(f"slow-{number}", *["slow"] * 6) for number in range(4)]
+    with serving(answer) as url:
+        try:
+            found = read(url, *slow, rollout("r-2", "good"))
+        finally:
+            free.set()
+
+    assert found["r-2"].custom == {"gate 0": 7.0}
+    assert all(set(found[str(one.id)].custom.values()) == {None} for one in slow)
+
+
+def test_what_everybody_needs_is_asked_before_anybodys_own_queries() -> None:
+    order: list[str] = []
+
+    def answer(query: str) -> Answer:
+        order.append("own" if "good" in query else "shared")
+        return 200, EMPTY
+
+    with serving(answer) as url:
+        read(url, rollout("r-1", "good"), rollout("r-2", "good"))
+
+    assert order == ["shared", "shared", "own", "own"]
