@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.controller.claims import lives
 from bot.controller.ports import Ports
 from bot.rollout import machine
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Fault, Refusal, Unreadable
 from bot.rollout.model import (
     Entry,
     EntryKind,
@@ -29,11 +30,11 @@ NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 NOTHING = PodTemplate(images={})
 
 
-def unmark(rollout: Rollout, ports: Ports) -> tuple[Entry, ...]:
-    """Take the marks off. A line of the story where that could not be done."""
+def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
+    """Take the rollout's marks off, or ``owner``'s. A line of the story where that could not be done."""
     target = rollout.target
     try:
-        ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, rollout.id)
+        ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, owner or rollout.id)
     except Fault as fault:
         text = (
             f"canary-bot's annotations are still on VirtualService {target.virtual_service}: {fault.sentence} "
@@ -62,7 +63,32 @@ def owner_of_marks(service: Service, ports: Ports) -> RolloutId:
             f"{service.name} has no live rollout. The marks on VirtualService {service.virtual_service} are those of "
             f"rollout {pulse.owner} of {live}, which is live."
         )
+    if lives(pulse, ports.clock.now()):
+        raise Refusal(
+            f"The marks on VirtualService {service.virtual_service} are those of rollout {pulse.owner}, and another "
+            "canary-bot, with a Redis of its own, looks after it: end it there."
+        )
     return pulse.owner
+
+
+def set_aside(key: str, ports: Ports) -> RolloutId | None:
+    """Free the service of a live rollout whose record cannot be read; which one that was."""
+    try:
+        ports.store.active(key)
+    except Unreadable:
+        lost = ports.store.busy().get(key)
+        return lost if lost is not None and ports.store.set_aside(key, lost) else None
+    return None
+
+
+def refuse_without_reason(service: str, reason: str) -> None:
+    """Whoever looks later must know why everything was left as it is.
+
+    Raises:
+        Refusal: no reason is given.
+    """
+    if not reason.strip().rstrip("."):
+        raise Refusal(f"Give a reason for abandoning {service}: it is kept with the rollout.")
 
 
 def record_of(service: Service, owner: RolloutId, by: UserId, now: float) -> Rollout:
@@ -102,15 +128,9 @@ def record_of(service: Service, owner: RolloutId, by: UserId, now: float) -> Rol
 
 
 def note(rollout: Rollout, by: UserId, reason: str, now: float) -> machine.Change:
-    """A line of the story of an ended rollout whose marks were found.
-
-    Raises:
-        Refusal: no reason is given.
-    """
+    """A line of the story of a rollout whose marks were found: one that has ended, or one that nobody knew."""
     if not rollout.ended:
         return machine.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")
-    if not why:
-        raise Refusal(f"Give a reason for abandoning {rollout.service}: it is kept with the rollout.")
     text = f"The marks that {rollout.id} had left on VirtualService {rollout.target.virtual_service} go: {why}."
     return replace(rollout), (Entry(at=now, kind=EntryKind.RESUMED, text=text, by=by),)

@@ -200,11 +200,13 @@ class Controller:
         raise Refusal(f"{name_of(key)} has no rollout. Start one with `start {name_of(key)} VERSION`.")
 
     def _concerned(self, key: str, event: Event, seen: Seen | None) -> Rollout | None:
-        """The rollout that is meant; None for the abort of one whose record cannot be read: that goes by its marks."""
+        """The rollout that is meant; None where its record cannot be read and an end of it is asked for: that goes by
+        its marks.
+        """
         try:
             return concerned(self._ports.store, key, seen)
         except Fault:
-            if not isinstance(event, Abort):
+            if not isinstance(event, Abort | Abandon):
                 raise
             return None
 
@@ -562,23 +564,32 @@ class Controller:
 
     def _abandon_marks(self, known: Service, event: Abandon, by: UserId, seen: Seen | None) -> Rollout:
         """Take off what a rollout that has ended, or one that nobody knows, left on the VirtualService."""
-        owner = abandoning.owner_of_marks(known, self._ports)
+        abandoning.refuse_without_reason(known.name, event.reason)
+        unbound = seen is None or seen.rollout_id == abandoning.NOBODY
+        lost = abandoning.set_aside(known.key, self._ports) if unbound else None
+        try:
+            owner = abandoning.owner_of_marks(known, self._ports)
+        except (Refusal, Fault):
+            if lost is None:
+                raise
+            owner = lost  # its record is set aside, whatever can be known of its marks
         if seen is not None and seen.rollout_id not in {owner, abandoning.NOBODY}:
             raise Refusal("That rollout is long over, and it has left nothing behind.")
         now = self._ports.clock.now()
-        before = self._ports.store.load(known.key, owner)
-        found = before or abandoning.record_of(known, owner, by, now)
+        before = None if owner == lost else self._ports.store.load(known.key, owner)
+        # What the store has a record of keeps its id, also if nobody can read it.
+        found = before or abandoning.record_of(known, owner if lost is None else self._new_id(), by, now)
         left, entries = abandoning.note(found, by, event.reason, now)
         if before is not None:
             return self._let_go(self._save(before, left, entries))
         stored = self._create(left, entries)
         self._watch.changed(found, stored, entries)
-        return self._let_go(stored)
+        return self._let_go(stored, owner)
 
-    def _let_go(self, ended: Rollout) -> Rollout:
+    def _let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:
         """The record has ended; the marks go, if they can."""
         self._heart.after_look(ended, None)
-        trouble = abandoning.unmark(ended, self._ports)
+        trouble = abandoning.unmark(ended, self._ports, owner)
         return self._save(ended, ended, trouble) if trouble else ended
 
     def _is_forgotten(self, known: Service) -> bool:

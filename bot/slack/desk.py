@@ -28,7 +28,7 @@ from bot.controller.commands import (
 )
 from bot.controller.names import name_of
 from bot.controller.ports import Clock
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Fault, Refusal, Unreadable
 from bot.rollout.freeze import ALL, Freeze, covering
 from bot.rollout.model import Rollout
 from bot.rollout.service import ApprovalRule
@@ -257,7 +257,10 @@ class Desk:
     def _abandon(self, caller: Caller, asked: Command) -> None:
         """The form is the confirmation; it opens from the slash command alone."""
         service = self._service(asked)
-        rollout = self.engine.active(service)
+        try:
+            rollout = self.engine.active(service)
+        except Unreadable:  # it can be ended all the same
+            rollout = None
         if rollout is not None:
             self.approvers.check_approver(caller.person, rollout.approvals_rule)
             seen = Seen.of(rollout)

@@ -215,6 +215,25 @@ def test_marks_that_nobody_knows_go_and_the_history_tells_who_took_them(*, damag
         rig.decide(WHY)
 
 
+@pytest.mark.parametrize("rights", [True, False])
+def test_a_rollout_whose_record_cannot_be_read_is_let_go_of_and_its_record_stays(*, rights: bool) -> None:
+    rig = Rig()
+    rig.start()
+    live = rig.at("shift 40")
+    rig.store.garbled[live.id] = "holds a rollout that cannot be read."
+    if not rights:
+        rig.mesh.outage = OUTAGE
+    with pytest.raises(Refusal, match="Give a reason"):
+        rig.decide(Abandon(""))
+    assert rig.store.busy() == {"default/reviews": live.id}
+
+    ended = rig.decide(WHY)
+
+    assert (ended.phase, ended.id == live.id, rig.store.busy()) == (Phase.ABANDONED, False, {})
+    assert live.id in rig.store.unreadable("default/reviews")
+    assert (marks_on(rig.mesh) == {}) == rights
+
+
 def test_the_marks_of_another_services_live_rollout_stay() -> None:
     rig = Rig()
     rig.start()
