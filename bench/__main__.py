@@ -1,7 +1,8 @@
 """``make bench``: what the bot costs and how fast it is. Prints a table; ``--out FILE`` writes the same as JSON.
 
 Everything is measured on this machine in this run, against real Redis and stand-ins for Slack, Kubernetes and
-Prometheus that run beside it. Takes about three minutes; ``--quick`` less than one.
+Prometheus that run beside it. At the end it is held against the limits that are promised. Takes about three minutes;
+``--quick`` less than one, without the largest.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.acknowledge import acknowledgements
+from bench.limits import verdicts
 from bench.process import acknowledging, reaction, start_up
 from bench.rules import rules
 from bench.sweeps import sweeps
@@ -24,8 +27,8 @@ from bench.sweeps import sweeps
 Results = dict[str, float]
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 when a limit was not kept."""
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--out", type=Path, help="write the results there, as JSON")
     parser.add_argument("--quick", action="store_true", help="fewer rollouts and samples; less than a minute")
@@ -40,6 +43,10 @@ def main() -> None:
     print(f"\n{machine()}; {time.monotonic() - began:.0f} seconds.")
     if arguments.out:
         write(arguments.out, results)
+    held = list(verdicts(results))
+    for _, line in held:
+        print(line)
+    return 0 if all(kept for kept, _ in held) else 1
 
 
 def parts(directory: Path, *, quick: bool) -> Iterator[Callable[[], Results]]:
@@ -72,4 +79,4 @@ def machine() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -19,6 +19,7 @@ Object = dict[str, Any]
 PER_NAMESPACE = 100
 SHARE = Routes(canary=20)
 REPLICAS = 2
+READ_DELAY = a_service().metrics.delay  # seconds that figures are read behind the clock
 _REVISION = {"deployment.kubernetes.io/revision": "1"}
 _READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import cluster
 from bench.outside import Outside
 from bench.percentiles import percentile
-from bench.sweeps import services_file
+from bench.sweeps import TICK_SECONDS, services_file
 from bot import bootstrap
 from bot.settings.env import read_settings
 from sandbox.ports import free_port
@@ -67,6 +67,7 @@ def world(rollouts: int, now: float, directory: Path) -> Iterator[World]:
             "KUBECONFIG": str(outside.write_kubeconfig(directory / "kubeconfig")),
             "SERVICES_FILE": str(services_file(directory)),
             "PROBE_PORT": str(probes),
+            "TICK_SECONDS": f"{TICK_SECONDS:g}",
             "LOG_FORMAT": "json",
         }
         yield World(outside=outside, slack=slack, env=env, directory=directory, probes=probes)

@@ -87,7 +87,8 @@ def measure(job: Job) -> dict[str, float]:
         failed=lambda _rollout, fault: faults.append(fault),
     )
     clock = SteppingClock(job.now)
-    outside = replace(outside, ports=replace(outside.ports, clock=clock))
+    # Time goes by a tick at once, and for both clocks alike.
+    outside = replace(outside, ports=replace(outside.ports, clock=clock), stopwatch=clock.now)
     controller = bootstrap.make_controller(outside, watch)
 
     rounds = Rounds(TICK_SECONDS)

@@ -17,6 +17,7 @@ from bot.cli.check import check
 from bot.cli.record import Wanted, record
 from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
+from bot.probes import OwnMetrics
 from bot.rollout.errors import CanaryError, Refusal
 from bot.rollout.freeze import covering
 from bot.rollout.judge.replay import DEFAULTS, replay
@@ -94,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(settings: Settings, _: argparse.Namespace) -> int:
     settings.require_slack()
-    bootstrap.Bot(settings, bootstrap.connect(settings, watching=True, without_services=True)).run()
+    own = OwnMetrics()
+    outside = bootstrap.connect(settings, watching=True, without_services=True, called=own.called)
+    bootstrap.Bot(settings, outside, own).run()
     return 0
 
 

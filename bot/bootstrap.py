@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
-from prometheus_client import CollectorRegistry
 from slack_bolt import App
 from slack_sdk import WebClient
 
 from bot.adapters import redis_link
+from bot.adapters.calls import Called, nobody
 from bot.adapters.clock import SteadyClock, SystemClock, stopwatch
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
@@ -64,6 +64,7 @@ from bot.slack.visitor import Repeats
 
 LOOKS_AT_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
 COURIER_SECONDS = 1.0
+DEPTH_SECONDS = 5.0  # between two counts of what waits to be delivered
 REINDEX_SECONDS = 60.0
 ADOPT_SECONDS = 5.0
 AUDIENCE_SECONDS = 60.0  # between two looks at channels and user groups, by every replica: for people, not for rollouts
@@ -92,9 +93,16 @@ class Outside:
     metrics: PrometheusMetrics
     slack: WebClient | None  # and its channels; None where nothing of Slack is set
     rooms: Rooms | None
+    stopwatch: Callable[[], float] = stopwatch
 
 
-def connect(settings: Settings, *, watching: bool = False, without_services: bool = False) -> Outside:
+def connect(
+    settings: Settings,
+    *,
+    watching: bool = False,
+    without_services: bool = False,
+    called: Callable[[str, str], None] = lambda _system, _outcome: None,
+) -> Outside:
     """Adapters for these settings.
 
     Args:
@@ -102,6 +110,7 @@ def connect(settings: Settings, *, watching: bool = False, without_services: boo
         watching: for who looks again and again: looks are answered from caches then.
         without_services: for who deals with live rollouts, which hold everything they need: a ``services.yaml`` with
             mistakes is told and done without.
+        called: told of every call to another system, with how it ended.
 
     Raises:
         Refusal: ``services.yaml`` has mistakes, or there is no way to know which cluster is meant.
@@ -111,11 +120,12 @@ def connect(settings: Settings, *, watching: bool = False, without_services: boo
         log.error("services_unusable", sentence=catalogue.trouble)
     clock = SystemClock()
     kube = Kube.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context)
+    kube.count_calls(lambda outcome: called("kubernetes", outcome))
     reads = CachedReads(kube) if watching else None
-    metrics = prometheus(settings.prometheus)
-    link = redis_link.connect(settings.redis_url.reveal())
+    metrics = prometheus(settings.prometheus, lambda outcome: called("prometheus", outcome))
+    link = redis_link.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
     store = RedisStore(link)
-    slack = web_client(settings.slack.bot_token.reveal(), settings.slack.api_url) if settings.slack else None
+    slack = slack_client(settings.slack, called) if settings.slack else None
     rooms = Rooms(slack, time.monotonic) if slack is not None else None
     ports = Ports(
         store=store,
@@ -142,7 +152,7 @@ def connect(settings: Settings, *, watching: bool = False, without_services: boo
     )
 
 
-def prometheus(settings: PrometheusSettings) -> PrometheusMetrics:
+def prometheus(settings: PrometheusSettings, called: Called = nobody) -> PrometheusMetrics:
     """The metrics adapter for these settings."""
     basic = None
     if settings.username is not None:
@@ -154,6 +164,7 @@ def prometheus(settings: PrometheusSettings) -> PrometheusMetrics:
         ca_file=str(settings.ca_file) if settings.ca_file else None,
         headers={name: value.reveal() for name, value in settings.headers.items()},
     )
+    link.count_calls(called)
     return PrometheusMetrics(link)
 
 
@@ -162,6 +173,12 @@ def store_name(redis_url: str) -> str:
     parts = urlsplit(redis_url)
     where = f"{parts.scheme} {parts.netloc.rpartition('@')[2]} {parts.path}"
     return hashlib.sha256(where.encode()).hexdigest()[:12]
+
+
+def slack_client(settings: SlackSettings, called: Callable[[str, str], None]) -> WebClient:
+    """The client of all that is said to Slack."""
+    # A function, and no bound method: Bolt copies the client deeply, and what it tells must stay one.
+    return web_client(settings.bot_token.reveal(), settings.api_url, called=lambda outcome: called("slack", outcome))
 
 
 def new_id() -> RolloutId:
@@ -189,6 +206,7 @@ def make_controller(
         new_id=new_id,
         watch=watch,
         heart=heart,
+        stopwatch=outside.stopwatch,
     )
 
 
@@ -224,20 +242,21 @@ def connection(app: App, slack: SlackSettings) -> Connection:
 class Bot:
     """The long-running process: Slack, the lease, what the leader does, and the probes."""
 
-    def __init__(self, settings: Settings, outside: Outside) -> None:
+    def __init__(self, settings: Settings, outside: Outside, own: OwnMetrics | None = None) -> None:
+        """``own`` is what ``outside`` tells of its calls."""
         slack = settings.require_slack()
-        registry = CollectorRegistry()
-        self._own = OwnMetrics(registry)
+        self._own = own = own or OwnMetrics()
         self._outside = outside
         self._lease = outside.lease
         self._leads_as: int | None = None  # the number of the lease it last led with
         self._indexed_as: int | None = None  # and that for which the indexes are surely whole
-        self._controller = make_controller(
-            outside, Telling(self._own, outside.ports.clock).watch(), settings.dead_man_seconds
-        )
+        self._own.leader(self._leads)
+        self._count_at = 0.0  # when what waits to be delivered is counted again
+        self._telling = Telling(self._own, outside.ports.clock)
+        self._controller = make_controller(outside, self._telling.watch(), settings.dead_man_seconds)
         self._leader = self._controller.under(LeadersStore(outside.store, outside.lease))
         adoption = make_adoption(outside, self._leader, settings.dead_man_seconds)
-        client = outside.slack or web_client(slack.bot_token.reveal(), slack.api_url)
+        client = outside.slack or slack_client(slack, own.called)
         rooms = outside.rooms or Rooms(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
         self._courier = Courier(
@@ -275,7 +294,7 @@ class Bot:
             ]
         )
         self._probes = Probes(
-            port=settings.probe_port, ready=Asking(self._parts()), registry=registry, optional=OPTIONAL
+            port=settings.probe_port, ready=Asking(self._parts()), registry=own.registry, optional=OPTIONAL
         )
 
     def run(self) -> None:
@@ -322,7 +341,6 @@ class Bot:
         except Fault as fault:
             log.warning("lease_not_renewed", sentence=fault.sentence)
         fence = self._lease.fence
-        self._own.leader(leads=fence is not None)
         if fence is None and self._leads_as is not None:
             log.warning("leads_no_longer")
             self._own.rollouts({})  # the new leader's to tell
@@ -339,14 +357,15 @@ class Bot:
             self._lease.release()
         except Fault as fault:
             log.warning("lease_not_released", sentence=fault.sentence)  # it ends by itself
-        self._own.leader(leads=False)
 
     def _deliver(self) -> None:
         if self._indexed_as != self._leads_as:  # whoever led before us may have died between a letter and its index
             self._indexed_as = self._leads_as
             self._outside.store.reindex()
         self._courier.deliver()
-        self._own.outbox(self._courier.waiting)
+        if time.monotonic() >= self._count_at:
+            self._count_at = time.monotonic() + DEPTH_SECONDS
+            self._own.outbox(self._outside.outbox.depth())
 
     def _sweep(self) -> None:
         late = self._rounds.begin(time.monotonic())
@@ -358,7 +377,11 @@ class Bot:
         self._phases = {key: phase for key, phase in self._phases.items() if key in busy}
         self._phases |= {rollout.key: rollout.phase for rollout in live}
         self._own.rollouts(Counter(self._phases.values()))
-        self._leader.sweep(live, late)
+        try:
+            self._leader.sweep(live, late)
+        finally:
+            if self._rounds.is_last:
+                self._telling.round_is_over()
 
     def _parts(self) -> Mapping[str, Callable[[], str | None]]:
         """Each part this process needs or makes use of, and how to find out what is wrong with it."""

@@ -24,6 +24,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 
+from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
 from bot.rollout.errors import Cause, Fault, Refusal
 
@@ -132,6 +133,7 @@ class Kube:
         self._manager = manager
         self._on_warning = on_warning
         self._hears: list[Hear] = []
+        self._called: Called = nobody
         self._istio_version: str | None = None
 
     @classmethod
@@ -161,6 +163,10 @@ class Kube:
         except (yaml.YAMLError, OSError) as error:  # their own words may quote the file, and it holds tokens
             raise Refusal(f"The kubeconfig {kubeconfig or ''} cannot be read ({type(error).__name__}).") from error
         return cls(client.ApiClient(settings), on_warning, manager)
+
+    def count_calls(self, called: Called) -> None:
+        """Call ``called`` after each request with how it ended; "there is no such object" is an answer, and ``ok``."""
+        self._called = called
 
     def ping(self) -> None:
         """Raise ``Fault`` when the API server cannot be asked."""
@@ -221,12 +227,13 @@ class Kube:
         asked = {"resourceVersion": resource_version, "timeoutSeconds": str(seconds), "allowWatchBookmarks": "true"}
         path = self._path(kind, namespace, watch="true", **asked)
         doing = f"watch {kind}s of {namespace}"
-        with _faults(doing):
-            response = self._send("GET", path, read_seconds=seconds + WATCH_GRACE_SECONDS)
-            if response.status == HTTPStatus.OK:
-                return Stream(response.response, doing)
-            text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
-        answer_in(response.status, text, doing)
+        with counted(self._called):
+            with _faults(doing):
+                response = self._send("GET", path, read_seconds=seconds + WATCH_GRACE_SECONDS)
+                if response.status == HTTPStatus.OK:
+                    return Stream(response.response, doing)
+                text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
+            answer_in(response.status, text, doing)
         raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.", Cause.MISSING)
 
     def telling(self, on_warning: Callable[[str], None]) -> Kube:
@@ -334,12 +341,14 @@ class Kube:
         self, method: str, path: str, doing: str, body: Object | None = None, content_type: str | None = None
     ) -> Object | None:
         """Send one request and read its answer; None is a 404."""
-        with _faults(doing):
-            response = self._send(method, path, body, content_type)
-            text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
+        with counted(self._called):
+            with _faults(doing):
+                response = self._send(method, path, body, content_type)
+                text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
+            answer = answer_in(response.status, text, doing)
         for text_of_warning in warnings_in(response.headers.getlist("Warning")):
             self._on_warning(text_of_warning)
-        return answer_in(response.status, text, doing)
+        return answer
 
     def _send(
         self,

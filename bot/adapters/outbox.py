@@ -61,6 +61,13 @@ class RedisOutbox:
         with faults():
             return [*self._words(limit), *self._cards()]
 
+    def depth(self) -> int:
+        """How many letters wait, all of them: words, and cards that are out of date."""
+        with faults():
+            words = self._ask(sorted(self._link.smembers(WORDS)), lambda batch, keys: batch.xlen(keys.outbox))
+            cards = self._ask(self._link.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
+        return sum(map(int, (*words, *cards)))
+
     def done(self, letters: Sequence[Letter]) -> None:
         """Forget delivered letters."""
         words: defaultdict[str, list[str]] = defaultdict(list)

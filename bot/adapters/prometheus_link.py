@@ -21,7 +21,8 @@ from requests.auth import AuthBase
 from urllib3 import Retry
 
 from bot.adapters import queries
-from bot.rollout.errors import Fault
+from bot.adapters.calls import Called, counted, nobody
+from bot.rollout.errors import Cause, Fault
 
 QUERY_SECONDS = 5.0  # for each query
 READ_SECONDS = 10.0  # for all shared queries of one read
@@ -87,7 +88,12 @@ class PrometheusLink:
         )
         self._pool = ThreadPoolExecutor(CONCURRENT_QUERIES, thread_name_prefix="prometheus")
         self._own = ThreadPoolExecutor(CONCURRENT_SERVICES, thread_name_prefix="own queries")
+        self._called: Called = nobody
         self._late: dict[str, Future[dict[str, Answer]]] = {}  # services whose own queries have not come back yet
+
+    def count_calls(self, called: Called) -> None:
+        """Call ``called`` after each query with how it ended."""
+        self._called = called
 
     def ask(self, asked: Mapping[str, Query]) -> dict[str, Answer]:
         """Every query's samples, or why there are none, by the query's name; all within one time-out."""
@@ -199,6 +205,10 @@ class PrometheusLink:
         return {"timeout": queries.duration(self._query_seconds)}
 
     def _checked(self, about: str, ask: Callable[[], T]) -> T:
+        with counted(self._called):
+            return self._understood(about, ask)
+
+    def _understood(self, about: str, ask: Callable[[], T]) -> T:
         try:
             return ask()
         except _Refused as refused:
@@ -206,7 +216,8 @@ class PrometheusLink:
         except _TooLong as long:
             raise Fault("Prometheus", f"answered the query for {about} with more than one number.") from long
         except Timeout as late:
-            raise Fault("Prometheus", f"did not answer within {self._query_seconds:g} seconds.") from late
+            sentence = f"did not answer within {self._query_seconds:g} seconds."
+            raise Fault("Prometheus", sentence, Cause.TIMED_OUT) from late
         except (ValueError, KeyError, TypeError, IndexError) as broken:
             # Before RequestException: requests' own JSON error is both.
             raise Fault("Prometheus", f"gave an answer to the query for {about} that is not its API's.") from broken
@@ -247,9 +258,9 @@ class _Refused(Exception):  # noqa: N818  # an answer on its way to becoming a F
     def about(self, name: str) -> Fault:
         match self.status:
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                return Fault("Prometheus", f"refuses our credentials (HTTP {self.status}).")
+                return Fault("Prometheus", f"refuses our credentials (HTTP {self.status}).", Cause.FORBIDDEN)
             case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
-                return Fault("Prometheus", f"refuses the query for {name} (HTTP {self.status}).")
+                return Fault("Prometheus", f"refuses the query for {name} (HTTP {self.status}).", Cause.REFUSED)
             case _:
                 return Fault("Prometheus", f"failed to answer the query for {name} (HTTP {self.status}).")
 

@@ -7,7 +7,7 @@ server of our own, see ``redis_embedded``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +17,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from redis import Redis, RedisCluster, Sentinel
 from redis import exceptions as redis_errors
 from redis.backoff import ConstantBackoff, NoBackoff
-from redis.cluster import ClusterNode
+from redis.client import Pipeline
+from redis.cluster import ClusterNode, ClusterPipeline
 from redis.retry import Retry
 
 from bot.adapters import redis_embedded
-from bot.rollout.errors import Fault, Refusal
+from bot.adapters.calls import Called, counted, nobody
+from bot.rollout.errors import Cause, Fault, Refusal
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -38,17 +40,22 @@ EXPECTED = (
     "redis+sentinel://host:26379,host2:26379/service/0, redis+cluster://host:6379 or embedded://PATH."
 )
 
-_IN_WORDS: tuple[tuple[type[Exception], str], ...] = (
-    (redis_errors.TimeoutError, "did not answer in time."),
-    (redis_errors.AuthenticationError, "refuses our user or password."),
-    (redis_errors.NoPermissionError, "does not allow our user this command or key."),
-    (redis_errors.BusyLoadingError, "is still loading its data."),
-    (redis_errors.ConnectionError, "cannot be reached."),
-    (OSError, "cannot be reached."),
-    (redis_errors.ClusterDownError, "is a cluster that is down."),
-    (redis_errors.RedisClusterException, "is a cluster none of whose nodes can be reached."),
-    (redis_errors.ReadOnlyError, "is a replica and takes no writes."),
-    (redis_errors.OutOfMemoryError, "has no memory left for writes."),
+_IN_WORDS: tuple[tuple[type[Exception], str, Cause], ...] = (
+    (redis_errors.TimeoutError, "did not answer in time.", Cause.TIMED_OUT),
+    (redis_errors.AuthenticationError, "refuses our user or password.", Cause.FORBIDDEN),
+    (redis_errors.NoPermissionError, "does not allow our user this command or key.", Cause.FORBIDDEN),
+    (redis_errors.BusyLoadingError, "is still loading its data.", Cause.UNREACHABLE),
+    (redis_errors.ConnectionError, "cannot be reached.", Cause.UNREACHABLE),
+    (TimeoutError, "did not answer in time.", Cause.TIMED_OUT),
+    (OSError, "cannot be reached.", Cause.UNREACHABLE),
+    (redis_errors.ClusterDownError, "is a cluster that is down.", Cause.UNREACHABLE),
+    (
+        redis_errors.RedisClusterException,
+        "is a cluster none of whose nodes can be reached.",
+        Cause.UNREACHABLE,
+    ),
+    (redis_errors.ReadOnlyError, "is a replica and takes no writes.", Cause.REFUSED),
+    (redis_errors.OutOfMemoryError, "has no memory left for writes.", Cause.REFUSED),
 )
 
 
@@ -61,6 +68,8 @@ class Batch(Protocol):
     def get(self, name: str) -> object: ...
     def hgetall(self, name: str) -> object: ...
     def xrange(self, name: str, *, count: int) -> object: ...
+    def xlen(self, name: str) -> object: ...
+    def hlen(self, name: str) -> object: ...
     def execute(self) -> list[Any]:
         """The answers, in order."""
 
@@ -91,18 +100,59 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
-def connect(url: str) -> Link:
+def connect(url: str, called: Called = nobody) -> Link:
     """A client for the Redis at ``url``. Only a cluster and an embedded server are spoken to at once.
+
+    ``called`` is told how each question ended; several commands in one round trip are one question.
 
     Raises:
         Refusal: the URL is not one of ours, or names a server that cannot be started.
         Fault: the cluster cannot be reached.
     """
     try:
-        return cast("Link", _client(url))  # ``decode_responses`` is what makes it one, and no type says so
+        # ``decode_responses`` is what makes it one, and no type says so.
+        return cast("Link", Counting(_client(url), called))
     except ValueError:
         # Not chained: the library's words may hold the URL, and with it the password.
         raise Refusal(EXPECTED) from None
+
+
+class Counting:
+    """A client, or a batch of one, that tells how each question to Redis ended."""
+
+    def __init__(self, asked: Any, called: Called) -> None:
+        self._asked = asked
+        self._called = called
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._asked, name)
+        match name:
+            case "pipeline":
+                return lambda *arguments, **named: Counting(value(*arguments, **named), self._called)
+            case "close":
+                return value
+            case _ if not callable(value):
+                return value
+            case "scan_iter":
+                return self._counted_all(value)
+            case _ if isinstance(self._asked, Pipeline | ClusterPipeline) and name != "execute":
+                return value  # only put down: it is sent with the rest
+            case _:
+                return self._counted(value)
+
+    def _counted(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(*arguments: Any, **named: Any) -> Any:
+            with counted(self._called), faults():
+                return ask(*arguments, **named)
+
+        return asked
+
+    def _counted_all(self, ask: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
+        def asked(*arguments: Any, **named: Any) -> Iterator[Any]:
+            with counted(self._called), faults():
+                yield from ask(*arguments, **named)
+
+        return asked
 
 
 @contextmanager
@@ -111,8 +161,10 @@ def faults() -> Iterator[None]:
     try:
         yield
     except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
-        sentence = next((words for kind, words in _IN_WORDS if isinstance(error, kind)), None)
-        raise Fault("Redis", sentence or f"answered with an error ({type(error).__name__}).") from error
+        other = f"answered with an error ({type(error).__name__})."
+        found = ((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind))
+        sentence, cause = next(found, (other, Cause.REFUSED))
+        raise Fault("Redis", sentence, cause) from error
 
 
 def _client(url: str) -> Redis | RedisCluster:

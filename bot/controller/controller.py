@@ -21,6 +21,7 @@ from bot.controller.names import concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports, Still, Store
 from bot.controller.rivals import in_the_way, promoted_since
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
+from bot.controller.timekeeping import Timekeeper
 from bot.rollout import deadman, machine
 from bot.rollout.desired import (
     Action,
@@ -58,6 +59,7 @@ class Watch:
     acted: Callable[[Rollout, Action], None] = lambda _rollout, _action: None
     failed: Callable[[Rollout, Fault], None] = lambda _rollout, _fault: None
     froze: Callable[[FreezeLine], None] = lambda _line: None
+    clock_set: Callable[[float], None] = lambda _seconds: None
 
 
 class Controller:
@@ -73,7 +75,9 @@ class Controller:
         watch: Watch = Watch(),  # frozen
         threads: int = 4,
         heart: Heartbeat | None = None,
+        stopwatch: Callable[[], float] | None = None,
     ) -> None:
+        """``stopwatch`` counts seconds that no clock setting changes; without one the clock is never set."""
         """Nothing is looked at yet.
 
         Args:
@@ -90,6 +94,8 @@ class Controller:
         self._ports = ports
         self._new_id = new_id
         self._watch = watch
+        self._stopwatch = stopwatch or ports.clock.now
+        self._times = Timekeeper(ports.clock.now, self._stopwatch, watch.clock_set)
         self._heart = heart or Heartbeat(ports.mesh, ports.clock, failed=watch.failed)
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
@@ -327,20 +333,20 @@ class Controller:
             live: as they were stored a moment ago.
             late: how many seconds after it was due the sweep begins.
         """
-        started = self._ports.clock.now()
-        readings = observe.read_each(live, self._ports.metrics, started)
+        started = self._stopwatch()
+        readings = observe.read_each(live, self._ports.metrics, self._ports.clock.now())
         self._tell_unread(live, readings)
         began = list(self._pool.map(lambda rollout: self.tick(rollout, readings.get(rollout.id)), live))
         last = max(began, default=started)
-        self._watch.ticked(self._ports.clock.now() - started, late + last - started)
+        self._watch.ticked(self._stopwatch() - started, late + last - started)
 
     def tick(self, rollout: Rollout, reading: Figures | Fault | None = None) -> float:
         """Look at one rollout, decide, save, act. Faults are told to the watch; the next tick tries again.
 
         ``reading`` was taken for this rollout as it is given; where it has moved on meanwhile, another is taken. Tells
-        when the look began.
+        when the look began, by the stopwatch.
         """
-        began = self._ports.clock.now()
+        began = self._stopwatch()
         try:
             with contained(f"look after {rollout.service}"), self._locks.alone(rollout.key):
                 if self._saved.get(rollout.id, rollout.revision) <= rollout.revision:
@@ -407,13 +413,17 @@ class Controller:
         for _ in range(LOOKS_PER_TICK):
             sight = self._see(rollout)
             now = self._ports.clock.now()
-            judgement, trial = observe.judge(rollout, reading, now)
+            timely = self._times.kept(rollout)
+            reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
+            judgement, trial = observe.judge(timely, reading, now)
+            if reading is not None:  # otherwise it is the last one again
+                self._watch.judged(rollout, judgement)
             reading = None
-            self._watch.judged(rollout, judgement)
-            decided, entries = machine.look(rollout, sight, judgement, now, trial)
+            decided, entries = machine.look(timely, sight, judgement, now, trial)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
+            self._times.looked(rollout)
             acted = sight is not None and self._act(rollout, sight)
             if rollout.ended or not (acted or moved):
                 break

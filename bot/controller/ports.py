@@ -162,6 +162,9 @@ class Outbox(Protocol):
         cards, those that have been out of date for longest first, and not necessarily all.
         """
 
+    def depth(self) -> int:
+        """How many letters wait, however many that is."""
+
     def done(self, letters: Sequence[Letter]) -> None:
         """Forget delivered letters. A card that has changed since then keeps its letter."""
 

@@ -37,6 +37,12 @@ class Rounds:
         """Whether this turn surely has nothing to do: the last count needed fewer turns."""
         return self._turn % (TURNS // self._spread) != 0
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the round is over with this turn: every service has had its turn."""
+        step = TURNS // self._spread
+        return self._turn // step == self._spread - 1
+
     def turn(self, busy: Iterable[str]) -> list[str]:
         """Those of all services with a live rollout, by their keys, whose turn it is."""
         keys = list(busy)

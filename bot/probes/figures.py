@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -20,26 +20,39 @@ class OwnMetrics:
         self._make_process_metrics()
 
     def _make_rollout_metrics(self) -> None:
-        self._rollouts = Gauge("canary_bot_rollouts", "Active rollouts by phase", ["phase"], registry=self.registry)
+        self._rollouts = Gauge(
+            "canary_bot_rollouts",
+            "Live rollouts by phase, of the replica that leads",
+            ["phase"],
+            registry=self.registry,
+        )
         self._verdicts = Counter(
             "canary_bot_verdicts_total", "Judgements by verdict", ["verdict"], registry=self.registry
         )
-        self._aborts = Counter("canary_bot_aborts_total", "Aborts by reason", ["reason"], registry=self.registry)
+        self._aborts = Counter(
+            "canary_bot_aborts_total",
+            "Aborts by reason: people asked for it, a gate failed, or the bot saw something else",
+            ["reason"],
+            registry=self.registry,
+        )
         self._abort_seconds = Histogram(
             "canary_bot_abort_seconds",
-            "From the bad sample being visible to the safe routes being accepted",
+            "From when the sample that a gate aborted for can first have been visible (the end of what was judged "
+            "before it) to the first safe routes being accepted",
             buckets=_REACTION_BUCKETS,
             registry=self.registry,
         )
         self._approvals_waiting = Histogram(
             "canary_bot_approvals_waiting_seconds",
-            "From asking people to their approval",
+            "From asking people to each of their approvals",
             buckets=_WAITING_BUCKETS,
             registry=self.registry,
         )
 
     def _make_process_metrics(self) -> None:
-        self._ticks = Counter("canary_bot_ticks_total", "Looks at all rollouts", registry=self.registry)
+        self._ticks = Counter(
+            "canary_bot_ticks_total", "Rounds in which every live rollout was looked at", registry=self.registry
+        )
         self._looks_failed = Counter(
             "canary_bot_looks_failed_total",
             "Failures met while looking at one rollout, by the system that failed or the kind of the bot's own error",
@@ -47,16 +60,24 @@ class OwnMetrics:
             registry=self.registry,
         )
         self._tick_seconds = Histogram(
-            "canary_bot_tick_seconds", "How long a look takes", buckets=_TICK_BUCKETS, registry=self.registry
+            "canary_bot_tick_seconds",
+            "How long such a round works, without its pauses",
+            buckets=_TICK_BUCKETS,
+            registry=self.registry,
         )
-        self._tick_lag = Gauge("canary_bot_tick_lag_seconds", "How late the last look began", registry=self.registry)
+        self._tick_lag = Gauge(
+            "canary_bot_tick_lag_seconds", "How late the latest look of the last round began", registry=self.registry
+        )
         self._outside_calls = Counter(
             "canary_bot_outside_calls_total",
-            "Calls to other systems by outcome",
+            "Calls to kubernetes, prometheus, redis and slack by outcome: ok (any answer but an error), failed (no "
+            "usable answer), timed_out, conflict, forbidden, missing, refused, limited",
             ["system", "outcome"],
             registry=self.registry,
         )
-        self._outbox = Gauge("canary_bot_outbox_depth", "Messages not yet delivered", registry=self.registry)
+        self._outbox = Gauge(
+            "canary_bot_outbox_depth", "Messages not yet delivered, and cards out of date", registry=self.registry
+        )
         self._leader = Gauge(
             "canary_bot_leader", "1 on the replica that looks after rollouts, else 0", registry=self.registry
         )
@@ -68,7 +89,7 @@ class OwnMetrics:
             self._rollouts.labels(phase).set(count)
 
     def tick(self, *, seconds: float, lag: float) -> None:
-        """One look at all rollouts took ``seconds`` and began ``lag`` seconds late."""
+        """One round worked for ``seconds``, and its latest look began ``lag`` seconds late."""
         self._ticks.inc()
         self._tick_seconds.observe(seconds)
         self._tick_lag.set(lag)
@@ -82,7 +103,7 @@ class OwnMetrics:
         self._verdicts.labels(verdict).inc()
 
     def aborted(self, reason: str) -> None:
-        """One abort began; ``reason`` is a word such as ``errors`` or ``person``."""
+        """One abort began; ``reason`` is ``people``, ``gate`` or ``other``."""
         self._aborts.labels(reason).inc()
 
     def abort_accepted(self, seconds: float) -> None:
@@ -101,9 +122,9 @@ class OwnMetrics:
         """How many messages wait to be delivered."""
         self._outbox.set(depth)
 
-    def leader(self, *, leads: bool) -> None:
-        """Whether this replica leads."""
-        self._leader.set(1 if leads else 0)
+    def leader(self, leads: Callable[[], bool]) -> None:
+        """How to find out whether this replica leads; asked whenever somebody wants to know."""
+        self._leader.set_function(lambda: float(leads()))
 
 
 class WatchdogMetrics:

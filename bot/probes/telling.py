@@ -12,9 +12,9 @@ from bot.controller.ports import Clock
 from bot.probes.figures import OwnMetrics
 from bot.rollout.desired import Action, SetRoutes
 from bot.rollout.errors import Fault
-from bot.rollout.figures import Judgement
+from bot.rollout.figures import Judgement, Verdict
 from bot.rollout.freeze import FreezeLine
-from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout
+from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -25,26 +25,42 @@ class Telling:
     def __init__(self, own: OwnMetrics, clock: Clock) -> None:
         self._own = own
         self._clock = clock
+        self._worked = 0.0  # seconds, in this round
+        self._lag = 0.0  # seconds, the longest of this round
+        self._visible: dict[RolloutId, float] = {}  # of aborts under way: since when their reason can have been seen
         self._broken: dict[str, str] = {}  # the newest mistake of ours that the log has, by service
 
     def watch(self) -> Watch:
         """What the controller calls."""
         return Watch(
-            ticked=lambda seconds, lag: self._own.tick(seconds=seconds, lag=lag),
+            ticked=self._ticked,
             judged=self._judged,
             changed=self._changed,
             acted=self._acted,
             failed=self._failed,
             froze=self._froze,
+            clock_set=lambda seconds: log.warning("clock_set", seconds=round(seconds, 1)),
         )
+
+    def round_is_over(self) -> None:
+        """Every live rollout has had its look."""
+        self._own.tick(seconds=self._worked, lag=self._lag)
+        self._worked = self._lag = 0.0
+
+    def _ticked(self, seconds: float, lag: float) -> None:
+        """A turn: with many rollouts a round has several."""
+        self._worked += seconds
+        self._lag = max(self._lag, lag)
 
     def _changed(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> None:
         bound = log.bind(service=after.service, rollout=after.id, stage=after.current.name, phase=str(after.phase))
         for entry in entries:
             bound.info(f"rollout_{entry.kind}", text=entry.text, by=entry.by)
         if after.phase is Phase.ABORTING and before.phase is not Phase.ABORTING:
-            by_people = any(entry.kind is EntryKind.ABORTING and entry.by != BOT for entry in entries)
-            self._own.aborted("people" if by_people else "gate")
+            reason = _reason(before, after, entries)
+            self._own.aborted(reason)
+            if reason == "gate":
+                self._visible[after.id] = _visible_since(before)
         if before.asked_at is not None and len(after.approvals) > len(before.approvals):
             self._own.approved(after.approvals[-1].at - before.asked_at)
 
@@ -53,7 +69,11 @@ class Telling:
 
     def _acted(self, rollout: Rollout, action: Action) -> None:
         if isinstance(action, SetRoutes) and rollout.phase is Phase.ABORTING:
-            self._own.abort_accepted(self._clock.now() - rollout.since)
+            visible = self._visible.pop(
+                rollout.id, None
+            )  # later routes of the same way home are no longer the reaction
+            if visible is not None:
+                self._own.abort_accepted(max(0.0, self._clock.now() - visible))
         log.info("acted", service=rollout.service, rollout=rollout.id, action=type(action).__name__, detail=str(action))
 
     def _failed(self, rollout: Rollout, fault: Fault) -> None:
@@ -69,3 +89,20 @@ class Telling:
         freeze = line.freeze
         bound = log.bind(scope=freeze.scope, by=line.by, frozen_by=freeze.by, until=freeze.until)
         bound.info(str(line.deed), reason=freeze.reason)
+
+
+def _reason(before: Rollout, after: Rollout, entries: Sequence[Entry]) -> str:
+    """Who or what made it an abort."""
+    if any(entry.kind is EntryKind.ABORTING and entry.by != BOT for entry in entries):
+        return "people"
+    judged = after.judgement is not None and after.judgement.verdict is Verdict.FAIL
+    # A verdict that had fallen before is not what it is about: a failed one aborts at the look that finds it.
+    return "gate" if judged and after.judgement != before.judgement else "other"
+
+
+def _visible_since(before: Rollout) -> float:
+    """The end of what was judged before, and found not to be bad; the stage's begin where nothing was."""
+    same = before.judgement is not None and before.trial.stage == before.current.name
+    if before.judgement is not None and same:
+        return before.judgement.at
+    return before.settled_at if before.settled_at is not None else before.since

@@ -29,6 +29,21 @@ def test_every_entry_is_a_letter_and_the_card_has_one_however_often_it_changes(s
     assert {(letter.key, letter.rollout_id) for letter in letters} == {("default/reviews", "r1")}
 
 
+def test_the_depth_counts_every_letter_that_waits_and_no_other(shelf: Shelf) -> None:
+    assert shelf.outbox.depth() == 0
+    first = shelf.store.create(rollout(1, service="reviews"), [entry(str(number)) for number in range(150)])
+    shelf.store.save(first)
+    shelf.store.create(rollout(2, service="details"), [entry("one")])
+
+    assert shelf.outbox.depth() == 150 + 1 + 2  # words, and a card each
+
+    shelf.outbox.done(shelf.outbox.pending(100))
+    assert shelf.outbox.depth() == 51
+    while letters := shelf.outbox.pending():
+        shelf.outbox.done(letters)
+    assert shelf.outbox.depth() == 0
+
+
 def test_a_card_that_changed_while_it_was_shown_stays_out_of_date(shelf: Shelf) -> None:
     created = shelf.store.create(rollout(), [])
     shown = shelf.outbox.pending()

@@ -317,10 +317,11 @@ class World:
         lost = [text for text in set(story) if known.count(text) < story.count(text)]
         return twice + max(0, len(cards(self.slack.workspace)) - 1), lost
 
-    def said_well(self) -> bool:
-        """At most one post came twice, and nothing is lost."""
-        twice, lost = self.words()
-        return twice <= 1 and not lost
+
+def is_well(words: tuple[int, list[str]]) -> bool:
+    """At most one post came twice, and nothing is lost."""
+    twice, lost = words
+    return twice <= 1 and not lost
 
 
 def _rollout_in(request: Request) -> Document | None:

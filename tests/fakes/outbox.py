@@ -34,6 +34,10 @@ class InMemoryOutbox:
         words = [letter for letter in in_turns if letter is not None][:limit]
         return [*words, *(_card_letter(*where, revision) for where, revision in self._out_of_date.items())]
 
+    def depth(self) -> int:
+        self._answer()
+        return sum(map(len, self._words.values())) + len(self._out_of_date)
+
     def done(self, letters: Sequence[Letter]) -> None:
         self._take()
         for letter in letters:

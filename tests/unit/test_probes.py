@@ -197,12 +197,12 @@ def test_metrics_show_what_happened(site: Site) -> None:
     site.metrics.rollouts({"shifting": 1})
     site.metrics.tick(seconds=0.2, lag=1.5)
     site.metrics.verdict("fail")
-    site.metrics.aborted("errors")
+    site.metrics.aborted("gate")
     site.metrics.abort_accepted(4)
     site.metrics.approved(after_seconds=61)
-    site.metrics.called("prometheus", "timeout")
+    site.metrics.called("prometheus", "timed_out")
     site.metrics.outbox(3)
-    site.metrics.leader(leads=True)
+    site.metrics.leader(lambda: True)
 
     status, text = site.get("/metrics")
 
@@ -214,11 +214,11 @@ def test_metrics_show_what_happened(site: Site) -> None:
         'canary_bot_tick_seconds_bucket{le="0.25"} 1.0',
         "canary_bot_tick_lag_seconds 1.5",
         'canary_bot_verdicts_total{verdict="fail"} 1.0',
-        'canary_bot_aborts_total{reason="errors"} 1.0',
+        'canary_bot_aborts_total{reason="gate"} 1.0',
         'canary_bot_abort_seconds_bucket{le="3.0"} 0.0',
         'canary_bot_abort_seconds_bucket{le="5.0"} 1.0',
         'canary_bot_approvals_waiting_seconds_bucket{le="300.0"} 1.0',
-        'canary_bot_outside_calls_total{outcome="timeout",system="prometheus"} 1.0',
+        'canary_bot_outside_calls_total{outcome="timed_out",system="prometheus"} 1.0',
         "canary_bot_outbox_depth 3.0",
         "canary_bot_leader 1.0",
     } <= set(lines)

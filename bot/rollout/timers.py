@@ -1,0 +1,88 @@
+"""What a rollout waits for is counted from moments of the wall clock, and somebody may set that clock. Pure.
+
+Stored moments must mean the same to every replica and after a restart, so they stay the wall clock's. When it is set,
+they are moved with it: a bake is neither skipped nor does it take an hour longer, and nobody is asked twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.rollout.figures import Trial
+from bot.rollout.judge.saved import load, save
+from bot.rollout.model import Rollout
+
+# Replicas' clocks differ by this much without anything being wrong, seconds.
+TOLERANCE = 30.0
+
+
+def moved(rollout: Rollout, seconds: float, now: float) -> Rollout:
+    """The rollout as if the clock had always shown ``seconds`` more; what is past, such as approvals, stays.
+
+    ``now`` is what the clock shows since.
+    """
+
+    def by(at: float | None) -> float | None:
+        return None if at is None else at + seconds
+
+    hold, drift, shortage = rollout.hold, rollout.drift, rollout.shortage
+    return replace(
+        rollout,
+        since=rollout.since + seconds,
+        settled_at=by(rollout.settled_at),
+        asked_at=by(rollout.asked_at),
+        restoring_at=by(rollout.restoring_at),
+        hold=hold and replace(hold, since=hold.since + seconds),
+        drift=drift and replace(drift, since=drift.since + seconds),
+        shortage=shortage and replace(shortage, since=shortage.since + seconds, seen_at=shortage.seen_at + seconds),
+        trial=_moved(rollout.trial, seconds, now),
+    )
+
+
+def _moved(trial: Trial, seconds: float, now: float) -> Trial:
+    """The figures go on where they were by the new clock, and never where they have been: nothing is counted twice.
+
+    A clock that is set back behind what was read has nothing to read, and the rollout holds until the clock is past it
+    or is set forward again; then it goes on where it was.
+    """
+    if trial.until is None or (seconds > 0 and trial.until > now - seconds):
+        return trial
+    read = [row.end for row in trial.recent if row.primary is not None or row.canary is not None]
+    until = max([trial.until + seconds, *(end for end in read if seconds < 0)])
+    on = until - trial.until
+    sums = trial.sums and replace(trial.sums, start=trial.sums.start + on, end=trial.sums.end + on)
+    return replace(trial, until=until, sums=sums, judge=_judge_moved(trial.judge, on))
+
+
+def _judge_moved(kept: str, seconds: float) -> str:
+    """What the judge remembers, with the moments in it; what another version kept begins again anyway."""
+    try:
+        state = load(kept)
+    except ValueError:
+        return kept
+    course = state.course
+
+    def by(at: float | None) -> float | None:
+        return None if at is None else at + seconds
+
+    moved_course = replace(
+        course,
+        watermark=by(course.watermark),
+        began=course.began + seconds,
+        stage_began=course.stage_began + seconds,
+        canary_at=course.canary_at + seconds,
+        primary_at=course.primary_at + seconds,
+        compared_at=by(course.compared_at),
+        veto_until=by(course.veto_until),
+        recent=tuple(replace(minute, t=minute.t + seconds) for minute in course.recent),
+    )
+    return save(replace(state, course=moved_course))
+
+
+def caught_up(rollout: Rollout, now: float) -> Rollout:
+    """A rollout whose moments lie ahead begins to wait now: whoever wrote them had another clock.
+
+    Nothing is skipped by that, and nobody waits longer than the wait itself.
+    """
+    ahead = max(rollout.since, rollout.settled_at or rollout.since, rollout.asked_at or rollout.since) - now
+    return moved(rollout, -ahead, now) if ahead > TOLERANCE else rollout

@@ -1,0 +1,161 @@
+"""Whatever leaves the process is counted, by how it ended: asked of the real clients and of odd answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from kubernetes import client
+from slack_sdk.errors import SlackApiError
+
+from bot.adapters.kube import Kube
+from bot.adapters.prometheus_link import PrometheusLink, Query
+from bot.adapters.redis_link import connect
+from bot.rollout.errors import Fault
+from bot.slack.app import web_client
+from tests.contract.conftest import Server
+
+Told = list[str]
+
+
+@dataclass(frozen=True)
+class System:
+    """How to make one call to it at an address, telling a list how it ended, and what it answers when all is well."""
+
+    call: Callable[[str, Told], object]
+    answer: dict[str, Any]
+    refusal: str = "refused"
+
+
+def kubernetes(url: str, told: Told) -> object:
+    settings = client.Configuration()
+    settings.host, settings.retries = url, False
+    kube = Kube(client.ApiClient(settings))
+    kube.count_calls(told.append)
+    return kube.version()
+
+
+def prometheus(url: str, told: Told) -> object:
+    link = PrometheusLink(url, query_seconds=0.3, read_seconds=10.0)
+    link.count_calls(told.append)
+    with closing(link):
+        return link.ask({"one": Query(about="one", text="vector(1)")})
+
+
+def slack(url: str, told: Told) -> object:
+    return web_client("xoxb-1", f"{url}/api/", timeout=1, called=told.append).api_test()
+
+
+SYSTEMS = {
+    "kubernetes": System(kubernetes, {"gitVersion": "v1.35.1"}, refusal="forbidden"),
+    "prometheus": System(
+        prometheus, {"status": "success", "data": {"resultType": "vector", "result": []}}, "forbidden"
+    ),
+    "slack": System(slack, {"ok": True}),
+}
+
+
+@contextmanager
+def answering(status: int, answer: object) -> Iterator[str]:
+    """A server that gives everybody this answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = json.dumps(answer).encode()
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _answer  # noqa: N815  # the library's names
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_an_answer_is_ok(system: System) -> None:
+    told: Told = []
+    with answering(200, system.answer) as url:
+        system.call(url, told)
+
+    assert told == ["ok"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_nobody_there_is_failed(system: System) -> None:
+    told: Told = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+
+    with suppress(Fault, OSError):
+        system.call(f"http://127.0.0.1:{port}", told)
+
+    assert told == ["failed"]
+
+
+@pytest.mark.parametrize("system", [SYSTEMS["prometheus"], SYSTEMS["slack"]], ids=["prometheus", "slack"])
+def test_silence_is_timed_out(system: System) -> None:
+    told: Told = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, suppress(Fault, OSError):
+        system.call(f"http://127.0.0.1:{silent.getsockname()[1]}", told)
+
+    assert told == ["timed_out"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_a_refusal_is_no_failure_of_the_wire(system: System) -> None:
+    told: Told = []
+    no = {"ok": False, "error": "not_allowed", "message": "forbidden"}
+    with answering(403, no) as url, suppress(Fault, SlackApiError):
+        system.call(url, told)
+
+    assert told == [system.refusal]
+
+
+def test_every_question_to_redis_is_counted_once(redis_server: Server) -> None:
+    told: Told = []
+    link = connect(redis_server.url, told.append)
+
+    link.ping()
+    batch = link.pipeline(transaction=False)
+    batch.get("a")
+    batch.get("b")
+    batch.execute()
+    list(link.scan_iter(match="none:*", count=10))
+    redis_server.client.lpush("a-list", "one")
+    with pytest.raises(Fault, match="answered with an error"):
+        link.hgetall("a-list")
+    redis_server.client.delete("a-list")
+    link.close()
+
+    assert told == ["ok", "ok", "ok", "refused"]
+
+
+def test_a_redis_that_is_away_is_failed() -> None:
+    told: Told = []
+    link = connect("redis://127.0.0.1:1/0", told.append)
+
+    with pytest.raises(Fault, match="cannot be reached"):
+        link.get("a")
+
+    assert told == ["failed"]

@@ -1,0 +1,101 @@
+"""Setting the clock moves what a rollout waits for, and nothing that it has done."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.rollout.figures import Trial
+from bot.rollout.incidents import Drift, Shortage
+from bot.rollout.model import Approval, Hold, HoldCause, Rollout
+from bot.rollout.timers import TOLERANCE, caught_up, moved
+from tests.builders import MAYA, a_drift, a_rollout, a_side_of, figures
+
+NOW = 10_000.0
+
+
+def waiting() -> Rollout:
+    """One for which every clock there is runs."""
+    return a_rollout(
+        started_at=NOW - 900,
+        since=NOW - 600,
+        settled_at=NOW - 500,
+        asked_at=NOW - 100,
+        restoring_at=NOW - 50,
+        hold=Hold(cause=HoldCause.METRICS, sentence="No data.", since=NOW - 80),
+        drift=a_drift(since=NOW - 40),
+        shortage=Shortage(deployment="reviews-v1", since=NOW - 30, seen_at=NOW - 10),
+        approvals=(Approval(by=MAYA, at=NOW - 20),),
+        trial=Trial(until=NOW - 10),
+    )
+
+
+def moments(rollout: Rollout) -> list[float]:
+    assert rollout.settled_at is not None
+    assert rollout.asked_at is not None
+    assert rollout.restoring_at is not None
+    assert rollout.hold is not None
+    assert rollout.drift is not None
+    assert rollout.shortage is not None
+    assert rollout.trial.until is not None
+    waits = [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.trial.until]
+    return [*waits, rollout.hold.since, rollout.drift.since, rollout.shortage.since, rollout.shortage.seen_at]
+
+
+@given(seconds=st.sampled_from([3600.0, -3600.0, 3.0, -86_400.0]))
+def test_every_wait_is_as_long_as_before_whatever_the_clock_shows(seconds: float) -> None:
+    before = waiting()
+
+    after = moved(before, seconds, NOW + seconds)
+
+    assert [at - seconds for at in moments(after)] == pytest.approx(moments(before))
+    assert (after.started_at, after.approvals) == (before.started_at, before.approvals)
+
+
+def test_no_moment_that_is_waited_from_is_forgotten() -> None:
+    """A new field of a rollout with a moment in it has to be thought of here."""
+    seen = {one.name for kind in (Rollout, Hold, Drift, Shortage, Trial) for one in fields(kind)}
+    times = {name for name in seen if name in {"since", "until"} or name.endswith("_at")}
+
+    assert times == {
+        "since",
+        "until",
+        "settled_at",
+        "asked_at",
+        "restoring_at",
+        "seen_at",
+        *("started_at", "ended_at"),  # these are history
+    }
+
+
+def test_figures_that_were_read_are_not_read_again_when_the_clock_goes_back() -> None:
+    row = figures(a_side_of(100), a_side_of(100), start=NOW - 20, end=NOW - 10)
+    empty = figures(None, None, start=NOW - 10, end=NOW)
+    rollout = replace(waiting(), trial=Trial(until=NOW, recent=(row, empty)))
+
+    back = moved(rollout, -3600.0, NOW - 3600)
+    assert back.trial.until == row.end
+    ahead = moved(rollout, 3600.0, NOW + 3600)
+    assert ahead.trial.until == NOW + 3600
+    # A clock that was set wrong and then right again: where it was, whichever way it was wrong.
+    assert moved(ahead, -3600.0, NOW).trial.until == NOW
+    assert moved(back, 3600.0, NOW).trial.until == row.end
+
+
+def test_moments_that_lie_ahead_begin_now() -> None:
+    ahead = moved(waiting(), 3600.0, NOW + 3600)
+
+    caught = caught_up(ahead, NOW)
+
+    assert caught.asked_at == NOW
+    assert caught.since == NOW - 500  # everything else as long ago as it was from there
+
+
+@pytest.mark.parametrize("by", [-3600.0, 0.0, TOLERANCE + 90])
+def test_moments_that_may_have_been_seen_stay(by: float) -> None:
+    rollout = moved(waiting(), by, NOW)
+
+    assert caught_up(rollout, NOW) is rollout
