@@ -21,9 +21,13 @@ Served = tuple[int, int]  # requests, and those that failed
 
 @dataclass(slots=True)
 class Sum:
-    """One side of one rollout: what its rows held, and what its targets had served where they began."""
+    """One side of one rollout: what its rows held, and what its targets had served where they began.
 
-    before: Served
+    That is known twice: as it was scraped when the row before was kept, if there was one, and as it is scraped now. The
+    judge may go by either: it remembers the first, unless that side was unknown then.
+    """
+
+    before: frozenset[Served]
     rows: list[SideFigures] = field(default_factory=list)
 
     @property
@@ -39,6 +43,7 @@ class Accounts:
     scraped: Scraped
     readings: list[tuple[RolloutId, Figures]] = field(default_factory=list)  # since they were looked at last
     _until: dict[RolloutId, float] = field(default_factory=dict)
+    _known: dict[tuple[RolloutId, str, float], Served] = field(default_factory=dict)  # at the end of each row kept
     _sums: dict[tuple[RolloutId, str], Sum] = field(default_factory=dict)
     checked: int = 0
 
@@ -71,16 +76,20 @@ class Accounts:
             yield row
 
     def _add(self, rollout_id: RolloutId, workload: str, row: Figures, side: SideFigures | None) -> Iterator[str]:
-        key = (rollout_id, workload)
+        key, now = (rollout_id, workload), self._served(workload, row.end)
+        then = self._known.get((*key, row.start))
+        self._known[(*key, row.end)] = now
         if side is None:
             self._sums.pop(key, None)
             return
-        known = self._sums.setdefault(key, Sum(before=self._served(workload, row.start)))
+        known = self._sums.get(key)
+        if known is None:
+            begins = {self._served(workload, row.start), *([then] if then else [])}
+            known = self._sums[key] = Sum(before=frozenset(begins))
         known.rows.append(side)
-        now = self._served(workload, row.end)
-        served = (now[0] - known.before[0], now[1] - known.before[1])
+        served = [(now[0] - before[0], now[1] - before[1]) for before in sorted(known.before)]
         self.checked += 1
-        if tuple(round(count) for count in known.counted) != served:
+        if tuple(round(count) for count in known.counted) not in served:
             begun = row.start if len(known.rows) == 1 else f"{len(known.rows)} rows ago"
             yield (
                 f"rows of {workload} add up to {known.counted} (requests, errors) since {begun}, and its targets "
