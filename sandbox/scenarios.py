@@ -11,7 +11,7 @@ from sandbox.kube import bookinfo
 from sandbox.recorder import Recorder
 from sandbox.stories.failures import bot_killed, dead_man, drift, primary_stuck, redis_lost, two_bots
 from sandbox.stories.releases import EARLY_STAGE, adopt, early_pass, get_only, happy, relabel
-from sandbox.stories.surroundings import autoscaler, second_release
+from sandbox.stories.surroundings import autoscaler, left_the_file, second_release
 from sandbox.stories.verdicts import (
     bad_canary,
     prometheus_down,
@@ -65,6 +65,11 @@ def scaled_objects() -> Sequence[dict[str, Any]]:
     names = ("reviews-v1", "reviews-v2")
     scalers = [bookinfo.autoscaler(name, least=1, most=4, utilization=60, stable_seconds=5) for name in names]
     return [*objects, *scalers]
+
+
+def neighbours() -> Sequence[dict[str, Any]]:
+    """Bookinfo's reviews, and another service beside it."""
+    return [*bookinfo.objects(), *bookinfo.service_objects("ratings")]
 
 
 EARLY = reviews(
@@ -167,6 +172,12 @@ SCENARIOS = {
             name="slow-scrape-healthy",
             about="scrapes take a second and some fail, and v2 is healthy: promoted",
             play=slow_scrape_healthy,
+        ),
+        Scenario(
+            name="left-the-file",
+            about="services.yaml loses the service at 40 %: aborted by command",
+            play=left_the_file,
+            objects=neighbours,
         ),
         Scenario(name="drift", about="somebody edits the routes at 40 %: told, restored, promoted", play=drift),
     )

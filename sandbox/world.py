@@ -32,6 +32,7 @@ from sandbox.slack.server import Slack
 USERS_PER_SECOND = 40.0
 TICK_SECONDS = 1
 POD_SECONDS = 1.5  # how long a new pod takes until it is ready, once the rehearsal runs
+START_SECONDS = 60.0  # in which a bot must answer: it takes two, and on a machine with many times its load thirty
 HPA_SECONDS = 5.0  # between two looks at HorizontalPodAutoscalers: a third of the real fifteen
 REQUEST_COST = 4.0  # percent of what a pod requests, for each request a second
 
@@ -94,7 +95,7 @@ class World:
         self.bot = self._make_bot()
         self._stack.callback(self.bot.stop)
         self.bot.start()
-        self.slack.wait_for_connections(1, timeout=20)
+        self.slack.wait_for_connections(1, timeout=START_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,7 +135,7 @@ class World:
         """The bot ends as in a rolling update, and starts again with what is in its files now."""
         self.bot.stop()
         self.bot.start()
-        self.slack.wait_for_connections(1, timeout=20)
+        self.slack.wait_for_connections(1, timeout=START_SECONDS)
 
     def bot_log_tail(self, lines: int = 30) -> str:
         """The end of the bot's log, for a story that got stuck."""
@@ -190,6 +191,7 @@ class World:
             [sys.executable, "-m", "bot", "watchdog"],
             log=self.directory / "watchdog.log",
             ready=answers(port, "/healthz"),
+            ready_seconds=START_SECONDS,
             env=_kept() | ours | self._dead_man(),
             directory=self.directory,
         )
@@ -200,6 +202,7 @@ class World:
             [sys.executable, "-m", "bot", "run"],
             log=self._bot_log,
             ready=answers(self._probe_port, "/healthz"),
+            ready_seconds=START_SECONDS,
             env=self.environment(),
             directory=self.directory,
         )

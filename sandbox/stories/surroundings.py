@@ -7,16 +7,20 @@ from __future__ import annotations
 import threading
 import time
 
+from sandbox.catalogue import reviews
 from sandbox.kube.objects import Object
-from sandbox.people import CHANNEL, Approver, cards
+from sandbox.people import CHANNEL, OMAR, Approver, cards
 from sandbox.recorder import Recorder, routes_of
 from sandbox.slack.model import Message
 from sandbox.stories.checks import (
+    REACTION,
     check_mirror,
     check_no_errors,
+    check_over,
     check_restored,
     check_shares,
     check_upgraded_before_users,
+    last_on_canary,
     live_service,
     start,
     wait_routes,
@@ -25,6 +29,12 @@ from sandbox.stories.checks import (
 from sandbox.story import Timeline
 from sandbox.world import World
 
+RATINGS = reviews(
+    virtual_service="ratings",
+    destination_rule="ratings",
+    primary={"deployment": "ratings-v1", "container": "ratings"},
+    canary={"deployment": "ratings-{version}"},
+)
 WEIGHTS = [20, 40, 60, 80, 100]
 
 
@@ -79,6 +89,31 @@ def autoscaler(world: World, timeline: Timeline, recorder: Recorder) -> None:
     check_shares(timeline, recorder, [50, 100])
     check_upgraded_before_users(timeline, recorder, world)
     check_restored(timeline, world, before)
+
+
+def left_the_file(world: World, timeline: Timeline, recorder: Recorder) -> None:
+    """services.yaml loses the service at 40 % and the bot is started again: a command still ends the rollout."""
+    before = live_service(world)
+    with Approver(world.slack):
+        start(world, timeline)
+        wait_routes(world, 40)
+        world.ledger.wait_for_more(40)
+        timeline.say("fault", "somebody takes reviews out of services.yaml, and the bot is started again")
+        world.write_services({"ratings": RATINGS})
+        world.restart_bot()
+        world.ledger.wait_for_more(160)
+        timeline.check("no user was moved by that", ok=recorder.spans()[-1].canary > 0)
+        asked = time.monotonic()
+        delivery = world.slack.command(OMAR, CHANNEL, "abort reviews it is nobody's any more")
+        timeline.check(f"abort was acknowledged in {delivery.seconds * 1000:.0f} ms", ok=delivery.acknowledged)
+        abort = wait_told(world, "Aborted at")
+        wait_told(world, "is aborted")
+    world.ledger.wait_for_more(80)
+    seconds = last_on_canary(world) - asked
+    timeline.check(f"all users were home {seconds:.1f} s later (limit {REACTION:.0f} s)", ok=seconds <= REACTION)
+    named = "it is nobody's any more" in abort.text
+    timeline.check(f"the channel was told: {abort.text[:200]}", ok=named and abort.broadcast)
+    check_over(timeline, world, recorder, before)
 
 
 def pods(world: World, name: str) -> tuple[int, int]:

@@ -82,14 +82,14 @@ def _late_write(dice: random.Random) -> Sequence[Event]:
     return [hangs, Event(what="another_leads", at=at + 1, sweeps=sweeps + dice.randint(0, 3))]
 
 
-_neighbour = _once("neighbour_tries", deed=("start",))
+_neighbour = _once("neighbour_tries", deed=("start", "abort"))
 
 KINDS: Mapping[Maker, int] = {
     _lasting("users_change", 12, factor=(0.3, 0.5, 2.0, 3.0)): 3,
     _lasting("delete", 6, thing=OBJECTS): 4,
     _lasting("edit_file", 10, how=("left", "renamed")): 3,
     _lasting("withdraw", 10, rights=RIGHTS): 4,
-    _once("garble_record", how=("cut", "phase", "empty")): 0,
+    _once("garble_record", how=("cut", "phase", "empty")): 2,
     _once("garble_marks", which=("restore", "rollout", "heartbeat", "all")): 2,
     _lasting("set_clock", 8, seconds=JUMPS): 3,
     _lasting(

@@ -65,7 +65,7 @@ RATINGS = {
     "primary": {"deployment": "ratings-v1"},
     "canary": {"deployment": "ratings-{version}"},
 }
-BESIDE = {"primary": {"deployment": "reviews-v3"}, "canary": {"deployment": "reviews-b-{version}"}}
+BESIDE = {"primary": {"deployment": "neighbour-v1"}, "canary": {"deployment": "neighbour-{version}"}}
 
 
 @dataclass(slots=True)

@@ -226,7 +226,7 @@ def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -
     assert stage.rig.store_says() == before
 
 
-@pytest.mark.parametrize("deed", ["start"])
+@pytest.mark.parametrize("deed", ["start", "abort"])
 def test_a_neighbour_shares_the_virtual_service_and_touches_no_rollout_of_others(
     opened: Callable[[Schedule], Stage], deed: str
 ) -> None:
