@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from bot.controller import commands
-from bot.controller.commands import Abort, By, Event, Pause, Restore, Resume, Retry
+from bot.controller.commands import Abandon, By, Event, Pause, Restore, Resume, Retry
 from bot.rollout.errors import CanaryError
 from bot.rollout.model import HoldCause, Phase, Rollout, UserId
 from tests.torture.rig import Rig
 
 MAYA, OMAR, LENA = UserId("U0MAYA0001"), UserId("U0OMAR0001"), UserId("U0LENA0001")
 SERVICE = "reviews"
-Abandon = getattr(commands, "Abandon", Abort)
 EVENTS: Mapping[str, Event] = {"pause": Pause(), "resume": Resume(), "retry": Retry(), "restore": Restore()}
 PATIENCE = 2  # how often they restore what somebody changed, before they give up
 
