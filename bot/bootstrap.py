@@ -224,7 +224,8 @@ def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: fl
         services=controller.services(),
         store=outside.store,
         mesh=outside.ports.mesh,
-        engine=controller,
+        reclaim=controller.reclaim,
+        looked_after=controller.looked_after,
         patience=dead_man_seconds / 2,  # a living bot renews its heartbeats more often than that
         pause=3 * ADOPT_SECONDS,
         stopwatch=stopwatch,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from bot.controller.claims import Claim, Found
 from bot.controller.edges import Broken
@@ -88,14 +87,10 @@ def without_stage(found: Rollout, entry: Entry) -> Entry:
     return replace(entry, text=entry.text.replace(f"Aborted at {found.current.name}:", "Aborted:", 1))
 
 
-class Engine(Protocol):
-    """Who can abort a forgotten rollout, and knows which ones it looked after itself."""
-
-    def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
-        """Abort the rollout from its marks; None when the store knows it after all."""
-
-    def looked_after(self, owner: RolloutId) -> bool:
-        """Whether this process was the last to look after the rollout, as far as it knows."""
+# What the controller does: it aborts a rollout from its marks (None when the store knows it after all), by service,
+# owner and reason; and it tells whether this process was the last to look after one, as far as it knows.
+Reclaim = Callable[[str, RolloutId, str], object]
+LookedAfter = Callable[[RolloutId], bool]
 
 
 class Adoption:
@@ -107,7 +102,8 @@ class Adoption:
         services: Sequence[Service],
         store: Store,
         mesh: Mesh,
-        engine: Engine,
+        reclaim: Reclaim,
+        looked_after: LookedAfter,
         patience: float,
         pause: float,
         stopwatch: Callable[[], float],
@@ -119,7 +115,8 @@ class Adoption:
             services: all of ``services.yaml``.
             store: what knows of rollouts.
             mesh: where their marks are.
-            engine: the controller.
+            reclaim: takes a forgotten rollout up.
+            looked_after: knows those of this process.
             patience: seconds a heartbeat must be silent before a stranger's rollout counts as nobody's.
             pause: seconds between two looks that may count as silence.
             stopwatch: seconds that no clock setting changes.
@@ -128,7 +125,8 @@ class Adoption:
         self._services = services
         self._store = store
         self._mesh = mesh
-        self._engine = engine
+        self._reclaim = reclaim
+        self._looked_after = looked_after
         self._patience = patience
         self._pause = pause
         self._stopwatch = stopwatch
@@ -157,12 +155,12 @@ class Adoption:
         if pulse is None or pulse.owner in known:
             self._heard.pop(service.key, None)
         elif self._is_nobodys(service, pulse):
-            self._engine.reclaim(service.name, pulse.owner, lost(service))
+            self._reclaim(service.name, pulse.owner, lost(service))
 
     def _is_nobodys(self, service: Service, pulse: Pulse) -> bool:
         heard = hear(self._heard.get(service.key), pulse.owner, pulse.beat, self._stopwatch(), self._pause)
         self._heard[service.key] = heard
-        ours = self._engine.looked_after(pulse.owner)
+        ours = self._looked_after(pulse.owner)
         patience = max(self._patience, pulse.limit / 2)  # its bot says itself how long it may be silent
         return ours or pulse.rescue is not None or heard.silence >= patience
 

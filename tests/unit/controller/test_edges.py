@@ -255,11 +255,13 @@ class PoisonedReads:
 def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: Exception) -> None:
     looked, failed = list[str](), list[tuple[str, Fault]]()
     mesh: Any = Trap(InMemoryMesh([]), ("owner",), error)
+    controller = Three(EDGES[0], error).controller
     adoption = Adoption(
         services=[a_service(name=name, virtual_service=name) for name in NAMES],
         store=InMemoryStore(),
         mesh=Looked(mesh, looked),
-        engine=Three(EDGES[0], error).controller,
+        reclaim=controller.reclaim,
+        looked_after=controller.looked_after,
         patience=60.0,
         pause=5.0,
         stopwatch=FakeClock().now,
