@@ -78,14 +78,16 @@ EARLY = reviews(
     stage={"for": f"{EARLY_STAGE}s", "approve": ["mirror", "upgrade", "switchback"]},
     gates={**reviews()["gates"], "early": True},
 )
-# A stage of five seconds sees a hundred requests on the canary: enough to prove that it is no worse by a wide margin.
+# A stage sees some hundred requests on the canary: enough to prove that it is no worse by a wide margin.
 PROVEN = reviews(
+    stage={**reviews()["stage"], "for": "4s"},
+    bake="3s",
     gates={
         **reviews()["gates"],
         "errors": {"tolerance": 1.25, "ceiling": "5%", "margin_slack": "3%"},
         "latency": {"bounds": [500, 1000], "tolerance": 1.5, "margin_slack": "10%"},
-        "judge": {"least": "3s", "pass_patience": 2.0},
-    }
+        "judge": {"least": "3s", "pass_patience": 1.0},
+    },
 )
 RELABEL = {"primary": {"deployment": "reviews", "container": "reviews"}, "canary": {"deployment": "reviews-canary"}}
 
