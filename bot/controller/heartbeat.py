@@ -108,6 +108,9 @@ class Heartbeat:
         except Fault as fault:
             self._beat_again(rollout)
             self._failed(rollout, fault)
+        except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
+            self._beat_again(rollout)
+            self._failed(rollout, Broken(error, f"renew the heartbeat of {rollout.service}"))
 
     def _beat_again(self, rollout: Rollout) -> None:
         if rollout.id in self._beaten:  # and not where it has ended meanwhile
@@ -120,8 +123,7 @@ class Heartbeat:
         except Fault as fault:
             self._failed(rollout, fault)
         except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
-            self._beaten[rollout.id] = float("-inf")
-            self._failed(rollout, Broken(error, f"renew the heartbeat of {rollout.service}"))
+            self._failed(rollout, Broken(error, f"end the heartbeat of {rollout.service}"))
 
 
 def _share(rollout_id: RolloutId) -> float:
