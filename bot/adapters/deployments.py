@@ -7,6 +7,7 @@ a ReplicaSet that is not the one of the newest template.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +17,21 @@ from bot.adapters.kube import FIELD_MANAGER
 from bot.adapters.kube_objects import labels_of
 from bot.adapters.writers import TEMPLATE, Path, Writer, writer_of
 from bot.rollout.images import digest, is_ready
-from bot.rollout.incidents import Trouble
+from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.rollout.model import PodTemplate
 from bot.rollout.sights import Progress
 
 Object = dict[str, Any]
 
+LONGEST_DETAIL = 300  # characters
+_POD_NAME = re.compile(r'^pods "[^"]*"')
+
 NO_LABELS: Mapping[str, str] = {}
 
 _REVISION = "deployment.kubernetes.io/revision"
 _LISTS = ("initContainers", "containers")
+# A pull that is tried and one that is waited for are the same trouble; kubelets go from one to the other and back.
+_ALIASES = {"ErrImagePull": "ImagePullBackOff"}
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})  # a container that waits for nothing bad
 
 
@@ -220,10 +226,11 @@ def pods_of(
 
 def _troubles(pod: Object) -> Iterator[Trouble]:
     """Containers, init containers and native sidecars among them, that were restarted or cannot be started."""
+    yield from _unscheduled(pod)
     for status in _statuses(pod):
         waiting = str(((status.get("state") or {}).get("waiting") or {}).get("reason", ""))
         restarts = int(status.get("restartCount", 0))
-        stuck = waiting if waiting not in _STARTING else ""
+        stuck = _ALIASES.get(waiting, waiting) if waiting not in _STARTING else ""
         if restarts or stuck:
             ended = ((status.get("state") or {}).get("terminated") or {}).get("reason")
             ended = ended or ((status.get("lastState") or {}).get("terminated") or {}).get("reason")
@@ -234,6 +241,28 @@ def _troubles(pod: Object) -> Iterator[Trouble]:
                 ended=str(ended or "") if restarts else "",
                 waiting=stuck,
             )
+
+
+def _unscheduled(pod: Object) -> Iterator[Trouble]:
+    for one in (pod.get("status") or {}).get("conditions") or []:
+        if (one.get("type"), one.get("status"), one.get("reason")) == ("PodScheduled", "False", UNSCHEDULABLE):
+            yield Trouble(pod=pod["metadata"]["name"], container="", waiting=UNSCHEDULABLE, detail=_detail(one))
+
+
+def creation_troubles(deployment: Object) -> tuple[Trouble, ...]:
+    """That its pods may not even be created: a quota, a limit, an admission policy."""
+    conditions = (deployment.get("status") or {}).get("conditions") or []
+    return tuple(
+        Trouble(pod="", container="", waiting=FAILED_CREATE, detail=_detail(one))
+        for one in conditions
+        if (one.get("type"), one.get("status")) == ("ReplicaFailure", "True") and _status_is_current(deployment)
+    )
+
+
+def _detail(condition: Object) -> str:
+    """A condition's own words, without the name of a pod, which is another one each time."""
+    said = str(condition.get("message", "")).rstrip(".")
+    return _POD_NAME.sub("pods", said)[:LONGEST_DETAIL] or str(condition.get("reason", ""))
 
 
 def _digests(pods: Iterable[Object]) -> dict[str, frozenset[str]]:

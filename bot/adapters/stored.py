@@ -18,7 +18,7 @@ from bot.rollout.freeze import Freeze, FreezeLine
 from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.strictness import ERRORS, SLOW
 
-SCHEMA = 2
+SCHEMA = 3
 
 Document = dict[str, Any]
 Upgrade = Callable[[Document], Document]
@@ -43,8 +43,26 @@ def _gates_become_a_judge(document: Document) -> Document:
     return document
 
 
+def _guesses_become_fields(document: Document) -> Document:
+    """Schema 2 read off names and routes what a stage is for, if the primary was touched and if a halt was accepted."""
+    rollout = document["rollout"]
+    retreat = rollout.get("retreat") or []
+    accepted = bool(retreat) and rollout["phase"] in {"baking", "promoted"}
+    if retreat:
+        touched = any(one["routes"]["canary"] == _EVERYONE and one["name"] != "scale up" for one in retreat)
+    else:
+        walked = rollout["plan"][: rollout["stage"] + 1]
+        touched = any(one.get("template") == "upgraded" for one in walked)
+    kinds = frozenset({"restore", "scale up", "return"})
+    for stage in retreat:
+        stage["kind"] = stage["name"] if stage["name"] in kinds else "step"
+    return document | {"rollout": rollout | {"touched": touched, "accepted": accepted}}
+
+
+_EVERYONE = 100  # percent
+
 # From the schema that is the key to the next one.
-UPGRADES: Mapping[int, Upgrade] = {1: _gates_become_a_judge}
+UPGRADES: Mapping[int, Upgrade] = {1: _gates_become_a_judge, 2: _guesses_become_fields}
 
 # Every service that ever had a rollout; never shrinks, so no writer can lose a race with a reader that tidies up.
 # Written before anything else, so it may name a service that holds nothing. ``RedisStore.reindex`` rebuilds it.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.adapters.deployments import (
+    creation_troubles,
     has_template,
     images,
     own_replica_sets,
@@ -138,7 +139,7 @@ class KubeWorkloads:
             elsewhere=pods.elsewhere,
             wanted=wanted_pods(deployment),
             images=images(deployment),
-            troubles=pods.troubles,
+            troubles=(*creation_troubles(deployment), *pods.troubles),
             digests=pods.digests,
             uid=str(deployment["metadata"].get("uid", "")),
             writer=writer.manager,

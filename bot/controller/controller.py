@@ -40,7 +40,7 @@ from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, 
 from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
 from bot.rollout.service import Service
-from bot.rollout.sights import Sight
+from bot.rollout.sights import Denied, Sight
 
 # A look that changed something is followed by another at once, so that a stage does not wait for the next tick. The
 # longest chain is an advance: leave, set routes, settle, and an action of the next stage.
@@ -101,6 +101,8 @@ class Controller:
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
         self._confessed: dict[RolloutId, str] = {}  # what people were told is wrong with us
+        # What the cluster said to the last write of each rollout, while it said no.
+        self._denied: dict[RolloutId, Denied] = {}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="look")
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -424,19 +426,16 @@ class Controller:
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
             self._times.looked(rollout)
-            acted = sight is not None and self._act(rollout, sight)
+            acted = self._act(rollout, sight)
             if rollout.ended or not (acted or moved):
                 break
-        self._heart.after_look(rollout, sight)
+        self._heart.after_look(rollout, sight if sight.routes_unseen is None else None)
         return rollout
 
-    def _see(self, rollout: Rollout) -> Sight | None:
-        try:
-            with contained(f"see {rollout.service} in the cluster"):
-                return observe.see(rollout, self._ports.mesh, self._ports.workloads)
-        except Fault as fault:
-            self._watch.failed(rollout, fault)
-            return None
+    def _see(self, rollout: Rollout) -> Sight:
+        mesh, workloads = self._ports.mesh, self._ports.workloads
+        sight = observe.see(rollout, mesh, workloads, tell=lambda fault: self._watch.failed(rollout, fault))
+        return replace(sight, denied=self._denied.get(rollout.id))
 
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
@@ -456,13 +455,21 @@ class Controller:
             del self._saved[next(iter(self._saved))]
 
     def _act(self, rollout: Rollout, sight: Sight) -> bool:
-        """Do the next thing; True when something was done. A fault is left to the next tick."""
+        """Do the next thing; True when something was done. A fault is left to the next tick, which is told of it."""
         action = next_action(rollout, sight)
         if action is None or isinstance(action, Wait) or _drifted(rollout):
+            self._denied.pop(rollout.id, None)
             return False
         try:
             if self._is_superseded(rollout):
                 return False
+        except Fault as fault:
+            self._watch.failed(rollout, fault)
+            return False
+        return self._try(rollout, sight, action)
+
+    def _try(self, rollout: Rollout, sight: Sight, action: Action) -> bool:
+        try:
             if isinstance(action, ApplyTemplate) and action.template is Template.RECORDED:
                 self._refuse_taking_back(rollout, sight)
             with contained(f"write what {rollout.service} needs"):
@@ -470,8 +477,11 @@ class Controller:
         except Stale:
             return False  # somebody else has decided since; the next look sees what
         except Fault as fault:
+            if fault.system != "Redis":  # the store's trouble is told of elsewhere, and is nobody's refusal
+                self._denied[rollout.id] = Denied(cause=fault.cause, sentence=fault.sentence)
             self._watch.failed(rollout, fault)
             return False
+        self._denied.pop(rollout.id, None)
         self._watch.acted(rollout, action)
         return True
 

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
+from typing import TypeVar
 
 from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.rollout import gates, trial
-from bot.rollout.errors import Fault
+from bot.rollout.errors import Cause, Fault
 from bot.rollout.figures import Figures, Judgement, Trial
 from bot.rollout.model import PodTemplate, Rollout, RolloutId
-from bot.rollout.sights import Sight
+from bot.rollout.sights import BLIND, UNKNOWN, Sight, Unseen
+
+Found = TypeVar("Found")
+
+_SILENT = frozenset({Cause.UNREACHABLE, Cause.TIMED_OUT})
 
 MOST_READS = 64  # of one sweep, to find out which of its rollouts cannot be read
 
 Readings = Mapping[RolloutId, Figures | Fault]
 
 
-def see(rollout: Rollout, mesh: Mesh, workloads: Workloads) -> Sight:
-    """The cluster as it is now.
+def see(
+    rollout: Rollout, mesh: Mesh, workloads: Workloads, tell: Callable[[Fault], None] = lambda _fault: None
+) -> Sight:
+    """The cluster as it is now; what could not be read is told, and is not known.
 
-    Raises:
-        Fault: the API could not be read; nothing is known then.
+    One object that is gone, or that we may not read, hides no other. A server that does not answer is asked for nothing
+    more: each question would take its whole time-out.
     """
-    target = rollout.target
-    routes = mesh.look(target)
+    doing = f"see {rollout.service} in the cluster"
+    routes, unseen = _try(lambda: mesh.look(rollout.target), tell, doing)
+    if unseen is not None and unseen.cause in _SILENT:
+        return replace(BLIND, routes_unseen=unseen, pods_unseen=unseen)
     canary = PodTemplate(images=rollout.canary_images)
-    primary, challenger = workloads.look(target, rollout.recorded, rollout.upgraded, canary)
-    return Sight(
+    sides, hidden = _try(
+        lambda: workloads.look(rollout.target, rollout.recorded, rollout.upgraded, canary), tell, doing
+    )
+    primary, challenger = sides or (UNKNOWN, UNKNOWN)
+    sight = Sight(routes=None, primary=primary, canary=challenger, routes_unseen=unseen, pods_unseen=hidden)
+    if routes is None:
+        return sight
+    return replace(
+        sight,
         routes=routes.routes,
-        primary=primary,
-        canary=challenger,
         owner=routes.owner,
         rescue=routes.rescue,
         marked=routes.marked,
@@ -41,6 +56,17 @@ def see(rollout: Rollout, mesh: Mesh, workloads: Workloads) -> Sight:
         marked_at=routes.marked_at,
         reason=routes.reason,
     )
+
+
+def _try(look: Callable[[], Found], tell: Callable[[Fault], None], doing: str) -> tuple[Found | None, Unseen | None]:
+    try:
+        with contained(doing):
+            return look(), None
+    except Fault as fault:
+        tell(fault)
+        # An object that we cannot understand was answered: the next one is asked for.
+        cause = Cause.REFUSED if isinstance(fault, Broken) else fault.cause
+        return None, Unseen(cause=cause, sentence=fault.sentence)
 
 
 def read(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Readings:

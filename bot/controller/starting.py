@@ -10,7 +10,7 @@ from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import in_the_way
 from bot.rollout import trial
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Cause, Fault, Refusal
 from bot.rollout.figures import SideFigures
 from bot.rollout.gates import PROPAGATION
 from bot.rollout.model import HOME, Phase, Rollout, RolloutId, Stage, UserId
@@ -243,7 +243,12 @@ def last_checks(draft: Draft, ports: Ports) -> Checked:
 def _checks(draft: Draft, ports: Ports) -> Checked:
     """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
     rollout, scene = draft.rollout, draft.scene
-    sight = ports.mesh.look(rollout.target)
+    try:
+        sight = ports.mesh.look(rollout.target)
+    except Fault as fault:
+        if fault.cause is not Cause.MISSING:
+            raise
+        return Checked(reasons=scene.reasons or (fault.sentence,), warnings=scene.warnings)
     primary, canary = ports.workloads.look(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
     told = {problem.about for problem in scene.problems if problem.blocking}
     moved = scene.if_moved if sight.owner is None else None

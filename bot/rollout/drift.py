@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from bot.rollout import holds
+from bot.rollout.compare import Part, Whose, compare, foreign_bits
 from bot.rollout.errors import Refusal
-from bot.rollout.images import digest
 from bot.rollout.incidents import Difference, Drift, Edit
 from bot.rollout.model import (
     BOT,
-    HOME,
     EntryKind,
     Hold,
     HoldCause,
@@ -35,33 +35,51 @@ from bot.rollout.model import (
 from bot.rollout.preflight.ownership import ignore_rules
 from bot.rollout.service import OnDrift
 from bot.rollout.sights import SideSight, Sight
-from bot.rollout.turns import Change, entry
+from bot.rollout.turns import Change, entry, withdraw
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person
 RESTORING_SECONDS = 60.0  # that a restore may take before what is still there is told again
 
 _NOTHING = "none"
+_VIRTUAL_SERVICE = "VirtualService"
 
 
 # What was changed
 
 
 def find(rollout: Rollout, sight: Sight, now: float) -> tuple[Edit, ...]:
-    """Every change of others that is there now, one for each object; none while an abort writes over them all."""
+    """Every change of others that is there now, one for each object; none while an abort writes over them all.
+
+    What was told of an object that is not seen now is taken to be there still.
+    """
     if rollout.phase is Phase.ABORTING:
         return ()
-    edits = (_routes_edit(rollout, sight), _primary_edit(rollout, sight), _canary_edit(rollout, sight))
-    found = tuple(edit for edit in edits if edit is not None)
+    parts = {gap.part for gap in compare(rollout, sight) if gap.whose is Whose.THEIRS}
+    edits = (
+        _routes_edit(rollout, sight, parts),
+        _primary_edit(rollout, sight, parts),
+        _canary_edit(rollout, sight, parts),
+    )
+    found = tuple(edit for edit in edits if edit is not None) + tuple(_unseen(rollout, sight))
     restoring = rollout.restoring_at is not None and now - rollout.restoring_at <= RESTORING_SECONDS
     return tuple(edit for edit in found if not edit.restorable) if restoring else found
 
 
-def _routes_edit(rollout: Rollout, sight: Sight) -> Edit | None:
-    on_routes, on_marks = tuple(_on_routes(rollout, sight)), tuple(_on_marks(rollout, sight))
+def _unseen(rollout: Rollout, sight: Sight) -> Iterator[Edit]:
+    known = rollout.drift.edits if rollout.drift is not None else ()
+    for edit in known:
+        unseen = sight.routes_unseen if edit.obj.startswith(_VIRTUAL_SERVICE) else sight.pods_unseen
+        if unseen is not None:
+            yield edit
+
+
+def _routes_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | None:
+    on_routes = tuple(_on_routes(rollout, sight)) if Part.ROUTES in parts else ()
+    on_marks = tuple(_on_marks(rollout, sight)) if Part.MARKS in parts else ()
     if not (on_routes or on_marks):
         return None
     who, at = (sight.writer, sight.written_at) if on_routes else (sight.marker, sight.marked_at)
-    name = f"VirtualService {rollout.target.virtual_service}"
+    name = f"{_VIRTUAL_SERVICE} {rollout.target.virtual_service}"
     return Edit(obj=name, differences=(*on_routes, *on_marks), who=who, at=at)
 
 
@@ -74,10 +92,7 @@ def _on_marks(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
 
 
 def _on_routes(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
-    settled = rollout.settled_at is not None
     wanted, live = rollout.current.routes, sight.routes
-    if live == wanted or (not settled and (rollout.phase is Phase.HALTED or live in _before(rollout))):
-        return
     if live is None:
         yield Difference(what="users", ours=_users(wanted), theirs=sight.reason.rstrip(".") or "something else")
         return
@@ -87,25 +102,12 @@ def _on_routes(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
         yield Difference(what="copies to the canary", ours=_on(wanted.mirror), theirs=_on(live.mirror))
 
 
-def _before(rollout: Rollout) -> set[Routes | None]:
-    """What the routes may be while the stage's own are still to be written: what the stage before has left."""
-    if rollout.retreat:
-        return {rollout.current.routes}
-    return {rollout.plan[rollout.stage - 1].routes if rollout.stage else HOME}
-
-
-def _primary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
-    """The primary must have its template of the stage; while it is upgraded, either of the two."""
+def _primary_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | None:
+    """Ours may be written again only while the primary has no users, and is the one that the rollout began with."""
     side, name = sight.primary, rollout.target.primary_deployment
-    if rollout.phase is Phase.HALTED or rollout.retreat:
-        return None  # somebody may be mending it by hand, or it has no users any more
-    replaced = tuple(_replaced(name, side, rollout.target.primary_uid))
-    stage = rollout.current
-    known = {stage.template}
-    if rollout.phase is Phase.UPGRADING and rollout.settled_at is None:
-        known = {Template.RECORDED, Template.UPGRADED}
-    ours = rollout.upgraded if stage.template is Template.UPGRADED else rollout.recorded
-    changed = () if side.template in known or replaced else tuple(_on_template(side, ours))
+    ours = rollout.upgraded if rollout.current.template is Template.UPGRADED else rollout.recorded
+    replaced = tuple(_replaced(name, side, rollout.target.primary_uid)) if Part.PRIMARY in parts else ()
+    changed = tuple(_on_template(side, ours)) if Part.TEMPLATE in parts else ()
     if not (replaced or changed):
         return None
     shares = rollout.target.topology is Topology.RELABEL and rollout.primary_touched
@@ -113,27 +115,16 @@ def _primary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
     return _of_deployment(name, side, (*replaced, *changed), restorable=idle and not replaced)
 
 
-def _canary_edit(rollout: Rollout, sight: Sight) -> Edit | None:
+def _canary_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | None:
     """A canary that runs something else is not the one that was judged; ours cannot be put back."""
     side, name = sight.canary, rollout.target.canary_deployment
-    if rollout.phase is Phase.HALTED or rollout.retreat or _is_done_with(rollout, sight):
+    if Part.CANARY not in parts:
         return None
     differences = tuple(_replaced(name, side, rollout.target.canary_uid))
     if not differences and side.template is None:
         differences = tuple(_on_template(side, PodTemplate(images=rollout.canary_images)))
     differences = differences or tuple(_on_digests(name, side, rollout.upgraded.images))
     return _of_deployment(name, side, differences, restorable=False) if differences else None
-
-
-def _is_done_with(rollout: Rollout, sight: Sight) -> bool:
-    """Whether the canary has done its work: users are on the upgraded primary for good.
-
-    It may be cleaned away then, or get its next image. Where a relabelled primary shares the canary's subset, its pods
-    still answer users for as long as there are any.
-    """
-    if rollout.phase is not Phase.BAKING or not rollout.primary_touched:
-        return False
-    return rollout.current.routes.canary == 0 or sight.canary.answering == 0
 
 
 def _of_deployment(name: str, side: SideSight, differences: tuple[Difference, ...], *, restorable: bool) -> Edit:
@@ -164,12 +155,8 @@ def _on_template(side: SideSight, ours: PodTemplate) -> Iterator[Difference]:
 
 
 def _on_digests(name: str, side: SideSight, pinned: Mapping[str, str]) -> Iterator[Difference]:
-    """The same name may come to mean other bits: a tag that was pushed again, and a pod that has pulled it since."""
-    for container, image in pinned.items():
-        asked = digest(image)
-        others = sorted(side.digests.get(container, frozenset()) - {asked, ""})
-        if asked and others:
-            yield Difference(what=f"what pods of {name} run", ours=_bits(asked), theirs=", ".join(map(_bits, others)))
+    for asked, others in foreign_bits(side, pinned):
+        yield Difference(what=f"what pods of {name} run", ours=_bits(asked), theirs=", ".join(map(_bits, others)))
 
 
 def _users(routes: Routes) -> str:
@@ -259,29 +246,13 @@ def _default(rollout: Rollout, drift: Drift) -> OnDrift:
 def notice(rollout: Rollout, edits: tuple[Edit, ...], now: float) -> Change:
     """Hold for what is there; each change is told once. What people were asked rested on something else."""
     if rollout.drift is not None and rollout.drift.edits == edits:
-        return _still_there(rollout, rollout.drift, now)
+        return rollout, ()
     drift = Drift(edits=edits, since=now)
     said = sentence(rollout, edits)
-    held = replace(
-        rollout,
-        drift=drift,
-        hold=Hold(cause=HoldCause.DRIFT, sentence=said, since=now, told=True),
-        restoring_at=None,
-        asked_at=None,
-        approvals=(),
-        evidence=rollout.evidence + 1,
-    )
+    held = replace(withdraw(rollout, now), drift=drift, restoring_at=None)
+    held = holds.put(held, Hold(cause=HoldCause.DRIFT, sentence=said, since=now, told=True))
     text = " ".join([said, _choices(rollout, drift), *_hints(rollout, edits)])
     return held, (entry(now, EntryKind.ALERT, text),)
-
-
-def _still_there(rollout: Rollout, drift: Drift, now: float) -> Change:
-    """A cluster that could not be read for a while takes the hold over, and gives it back."""
-    if rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT:
-        return rollout, ()
-    said = sentence(rollout, drift.edits)
-    held = replace(rollout, hold=Hold(cause=HoldCause.DRIFT, sentence=said, since=drift.since, told=True))
-    return held, (entry(now, EntryKind.HELD, f"Holding at {rollout.current.name} again: {said}"),)
 
 
 def overdue(rollout: Rollout, now: float) -> OnDrift | None:
@@ -327,11 +298,11 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     restoring = replace(
         rollout,
         drift=None,
-        hold=None,
         settled_at=None,
         restoring_at=now,
         overwritten=(*rollout.overwritten, *(edit.who for edit in drift.edits)),
     )
+    restoring = holds.drop(restoring, HoldCause.DRIFT)
     text = f"{unanswered}Restoring at {rollout.current.name}: {diffs}."
     return restoring, (entry(now, EntryKind.RESUMED, text, by),)
 
@@ -341,5 +312,5 @@ def end(rollout: Rollout, now: float) -> Change:
     if rollout.drift is None:
         return rollout, ()
     text = f"Going on at {rollout.current.name} after {now - rollout.drift.since:.0f} s: the change is undone."
-    ended = replace(rollout, drift=None, hold=None, settled_at=None)
+    ended = holds.drop(replace(rollout, drift=None, settled_at=None), HoldCause.DRIFT)
     return ended, (entry(now, EntryKind.RESUMED, text),)

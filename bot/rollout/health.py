@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 from bot.rollout import capacity
 from bot.rollout.figures import Finding, Judgement, Verdict
-from bot.rollout.incidents import Shortage, Size, Trouble
-from bot.rollout.model import Phase, Rollout, Topology
+from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
+from bot.rollout.model import HoldCause, Phase, Rollout, Topology
 from bot.rollout.sights import SideSight, Sight
 
 CRASHES = 3  # restarts of one container in one stage that are a crash loop, whatever it is called just now
@@ -28,6 +28,7 @@ SHORT_SECONDS = 15.0  # ... and for so long, before it condemns
 LOOK_SECONDS = 0.5  # looks closer together are one: a change is followed by another look at once
 
 CRASH_LOOP, OOM = "CrashLoopBackOff", "OOMKilled"
+_PULL = "ImagePullBackOff"
 _PASSING = frozenset({Phase.SHIFTING, Phase.SWITCHING_BACK, Phase.BAKING})  # where a shortage may condemn
 
 
@@ -116,18 +117,48 @@ def findings(rollout: Rollout, sight: Sight) -> Iterator[Finding]:
             yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.sight.stale))
 
 
+def stuck(rollout: Rollout, sight: Sight) -> str:
+    """Why pods of the primary's newest template do not come up, as a sentence; "" when nothing is known against them.
+
+    What a kubelet calls it changes from one moment to the next (a pull is tried, then waited for; a container runs,
+    then crashes), and none of that is progress.
+    """
+    name, troubles = rollout.target.primary_deployment, sight.primary.troubles
+    waiting = {one.waiting: one for one in troubles if one.waiting}
+    crashes = sum(one.restarts for one in troubles if one.container and one.ended not in {"", "Completed"})
+    known = any(hold.cause is HoldCause.PODS for hold in rollout.holds)
+    if FAILED_CREATE in waiting:
+        return f"{name} is stuck: its new pods may not be created ({waiting[FAILED_CREATE].detail})."
+    if _PULL in waiting:
+        return f"{name} is stuck: a new pod cannot pull its image ({_PULL})."
+    if CRASH_LOOP in waiting or crashes > (0 if known else 1):
+        times = "1 restart" if crashes == 1 else f"{crashes} restarts"
+        return f"{name} is stuck: a new pod is in a crash loop ({times})."
+    if UNSCHEDULABLE in waiting:
+        return f"{name} is stuck: no node takes a new pod ({waiting[UNSCHEDULABLE].detail})."
+    other = next(iter(sorted(waiting)), "")
+    return f"{name} is stuck: a new pod cannot start ({other})." if other else ""
+
+
 def stranded(rollout: Rollout, sight: Sight) -> str:
     """That users are on a side without a pod that answers while the other has some, as a sentence; else ""."""
-    if sight.routes is None:
+    if sight.pods_unseen is not None or sight.gone:
+        return ""  # nothing is known against either side, or there is nothing to move users with
+    routes = sight.routes
+    if sight.routes_unseen is not None:  # users are where they were last seen
+        routes = rollout.current.routes if rollout.settled_at is not None else None
+        if routes is None:
+            return ""
+    if routes is None:
         return _unreadable(rollout, sight)
     target, touched = rollout.target, rollout.primary_touched
     primary, canary = sight.primary.at_home, sight.away
-    if sight.routes.canary > 0 and canary == 0 and primary > 0:
-        return _nobody_ready(sight.routes.canary, target.canary_deployment)
+    if routes.canary > 0 and canary == 0 and primary > 0:
+        return _nobody_ready(routes.canary, target.canary_deployment)
     # Before the upgrade only where the canary has users anyway: nobody is the first to meet it by accident.
-    known = touched or sight.routes.canary > 0
-    if sight.routes.primary > 0 and primary == 0 and canary > 0 and known:
-        return _nobody_ready(sight.routes.primary, target.primary_deployment)
+    known = touched or routes.canary > 0
+    if routes.primary > 0 and primary == 0 and canary > 0 and known:
+        return _nobody_ready(routes.primary, target.primary_deployment)
     return ""
 
 
@@ -183,7 +214,8 @@ def _containers(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     news = [(one, _since(rollout, one)) for one in side.sight.troubles]
     looping = [(one, count) for one, count in news if one.waiting == CRASH_LOOP or count >= CRASHES]
     killed = [(one, count) for one, count in news if count and one.ended == OOM]
-    stuck = [one for one in side.sight.troubles if one.waiting and one.waiting != CRASH_LOOP]
+    # A pod that waits for a node, or for a quota, is one that is not there yet, and counted as such.
+    waiting = [one for one in side.sight.troubles if one.container and one.waiting not in {"", CRASH_LOOP}]
     if looping:
         text = f"{side.name} is in a crash loop while it has {side.carries}: {_restarted(rollout, looping)}."
         yield _finding(side, "crash loop", text, looping, clear=True)
@@ -195,11 +227,11 @@ def _containers(rollout: Rollout, side: _Side) -> Iterator[Finding]:
         again = [(one, count) for one, count in news if count]
         text = f"{side.name} was restarted while it has {side.carries}: {_restarted(rollout, again)}."
         yield _finding(side, "restarts", text, again)
-    if stuck:
-        reasons = ", ".join(sorted({one.waiting for one in stuck}))
-        pods = _pods({one.pod for one in stuck})
+    if waiting:
+        reasons = ", ".join(sorted({one.waiting for one in waiting}))
+        pods = _pods({one.pod for one in waiting})
         text = f"{pods} of {side.name} cannot start: {reasons}."
-        yield Finding(gate="pods waiting", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(len(stuck)))
+        yield Finding(gate="pods waiting", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(len(waiting)))
 
 
 def _finding(side: _Side, gate: str, sentence: str, news: list[tuple[Trouble, int]], *, clear: bool = False) -> Finding:

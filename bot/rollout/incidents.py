@@ -85,6 +85,9 @@ class Size:
     since: float
 
 
+UNSCHEDULABLE, FAILED_CREATE = "Unschedulable", "FailedCreate"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """A container that has been restarted, or that cannot be started.
@@ -93,6 +96,10 @@ class Trouble:
         restarts: since the pod began.
         ended: why it ended last (``OOMKilled``, ``Error``), "" if it never has.
         waiting: why it does not run (``CrashLoopBackOff``, ``ImagePullBackOff``), "" when it does.
+        detail: what else the cluster says about that, for people.
+
+    A pod that no node takes (``UNSCHEDULABLE``) has no container yet, and one that may not be created
+    (``FAILED_CREATE``) has not even a name.
     """
 
     pod: str
@@ -100,3 +107,4 @@ class Trouble:
     restarts: int = 0
     ended: str = ""
     waiting: str = ""
+    detail: str = ""

@@ -1,7 +1,7 @@
 """What may happen to a rollout. Pure: a rollout and an event go in, a new rollout and lines of its story come out.
 
-**Rule 1.** A phase is changed by what is listed in this file (``_RULES`` and the people's events), and only through
-the table in ``turns``.
+**Rule 1.** A phase is changed by the events below, or by one of the rules that ``_RULES`` lists (some of them live in
+``returning``), and only through the table in ``turns``.
 **Rule 2.** An event that is not possible now raises ``Refusal`` and changes nothing.
 **Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.desired``'s business.
 
@@ -9,8 +9,9 @@ Theory of operation
 -------------------
 A rollout walks along its plan, a tuple of stages. It leaves a stage when four things are true: the cluster was seen as
 the stage wants it (*settled*), the least time has passed since, the gates say *pass*, and, where the stage asks for it,
-people have approved. Whatever is unknown (no data, an API that does not answer, somebody else's edit) makes it *hold*:
-it goes neither forward nor back, and goes on by itself once the cause is gone.
+people have approved. What is not as the stage wants it is found in ``compare``, and what is asked of people in
+``questions``. Whatever is unknown (no data, an API that does not answer, somebody else's edit) makes it *hold*: it goes
+neither forward nor back, and goes on by itself once the cause is gone (``holds``).
 
 An abort swaps the plan for a *retreat*, which is walked along in the same way but judged by nobody. Pausing is a field:
 a paused rollout keeps its routes and its safety. The safety rules (``_danger``) are asked first at every look, whatever
@@ -22,16 +23,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bot.rollout import capacity, drift, health, returning
+from bot.rollout import capacity, drift, health, holds, questions, returning
+from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import told
-from bot.rollout.desired import is_complete, is_restored, receiver_not_ready
-from bot.rollout.errors import Refusal
+from bot.rollout.errors import Cause, Refusal
 from bot.rollout.figures import Judgement, Trial, Verdict
 from bot.rollout.model import (
     ALL_CANARY,
     BOT,
     JUDGED,
-    SCALE_UP,
     Approval,
     Entry,
     EntryKind,
@@ -39,14 +39,14 @@ from bot.rollout.model import (
     HoldCause,
     Phase,
     Rollout,
-    Stage,
+    StageKind,
     Template,
     UserId,
 )
-from bot.rollout.phrases import describe, doing, home, question, summary, unproven
-from bot.rollout.plans import make_retreat
+from bot.rollout.phrases import describe, doing, home, summary
+from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.service import OnDrift, OnTimeout
-from bot.rollout.sights import Sight
+from bot.rollout.sights import BLIND, Sight, Unseen
 from bot.rollout.turns import enter as _enter
 from bot.rollout.turns import entry as _entry
 
@@ -58,6 +58,11 @@ WATCHED = JUDGED | {Phase.UPGRADING, Phase.HALTED}
 
 # Seconds after a stage was entered in which its routes should have been written; a few looks fail without any fuss.
 WRITE_SECONDS = 30.0
+
+# What an API server has understood and turned down will be turned down again, until a person does something.
+_TURNED_DOWN = frozenset({Cause.FORBIDDEN, Cause.REFUSED, Cause.MISSING})
+
+_OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
 
 # --- what people ask for ---------------------------------------------------------------------------------------------
@@ -94,9 +99,8 @@ def approve(rollout: Rollout, by: UserId, now: float) -> Change:
     if any(approval.by == by for approval in rollout.approvals):
         raise Refusal("You have approved this already; somebody else is needed now.")
     approvals = (*rollout.approvals, Approval(by=by, at=now))
-    hold = None if rollout.hold and rollout.hold.cause is HoldCause.APPROVAL else rollout.hold
     given = f"{len(approvals)} of {rule.count}"
-    approved = replace(rollout, approvals=approvals, hold=hold)
+    approved = holds.drop(replace(rollout, approvals=approvals), HoldCause.APPROVAL)
     return approved, (_entry(now, EntryKind.APPROVED, f"Approved leaving {rollout.current.name} ({given}).", by),)
 
 
@@ -220,8 +224,8 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
     _refuse_not_halted(rollout)
     if rollout.current.routes != ALL_CANARY:
         raise Refusal("Users are on both versions, so this cannot be left as it is: retry or abort.")
-    finish = Stage(name="finish", phase=Phase.BAKING, routes=ALL_CANARY, release=True)
-    ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), reason="accepted on the canary")
+    finish = make_finish(Phase.BAKING, ALL_CANARY)
+    ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), accepted=True, reason="accepted on the canary")
     text = (
         f"Accepted as it is: all users stay on {rollout.version} ({rollout.target.canary_deployment}). "
         f"{rollout.target.primary_deployment} was left as it is and has no users."
@@ -233,7 +237,7 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
 
 
 def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float, trial: Trial | None = None) -> Change:
-    """One look at the cluster (None when it could not be seen) and at the figures; ``trial`` is what judging remembers.
+    """One look at the cluster (None: nothing was seen) and at the figures; ``trial`` is what judging remembers.
 
     The rules are asked in order and the first that changes the phase ends the look, so that a step is never taken on
     what was seen before another.
@@ -241,12 +245,13 @@ def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float
     if rollout.ended or rollout.phase is Phase.PREFLIGHT:
         return rollout, ()
     rollout = rollout if trial is None else replace(rollout, trial=trial)
-    if sight is not None and rollout.phase in WATCHED and not rollout.current.release:
-        rollout = health.note(capacity.note_load(rollout, sight, judgement), sight, now)
-        judgement = health.join(rollout, sight, judgement)
+    seen = BLIND if sight is None else sight
+    if seen.pods_unseen is None and rollout.phase in WATCHED and not rollout.current.release:
+        rollout = health.note(capacity.note_load(rollout, seen, judgement), seen, now)
+        judgement = health.join(rollout, seen, judgement)
     entries: tuple[Entry, ...] = ()
     for rule in _RULES:
-        changed, said = rule(rollout, sight, judgement, now)
+        changed, said = rule(rollout, seen, judgement, now)
         entries += said
         moved = (changed.phase, changed.stage, changed.retreat) != (rollout.phase, rollout.stage, rollout.retreat)
         rollout = changed
@@ -255,7 +260,7 @@ def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float
     return rollout, entries
 
 
-def _note(rollout: Rollout, _sight: Sight | None, judgement: Judgement, now: float) -> Change:
+def _note(rollout: Rollout, _sight: Sight, judgement: Judgement, now: float) -> Change:
     """Remember the figures; an approval that rested on better ones is withdrawn."""
     if rollout.phase not in WATCHED:
         return rollout, ()
@@ -263,27 +268,19 @@ def _note(rollout: Rollout, _sight: Sight | None, judgement: Judgement, now: flo
     last, kept = rollout.judgement, rollout.trial.until
     news = last is None or kept is None or judgement.at <= kept or _decided_by(judgement) != _decided_by(last)
     noted = replace(rollout, judgement=judgement) if news else rollout
-    # What people are asked about in spite of a doubt is still what they were asked about while the doubt lasts.
-    doubted = judgement.ask and last is not None and last.ask
-    good = judgement.verdict is Verdict.PASS or doubted
-    worse = rollout.asked_at is not None and rollout.phase in JUDGED and not good
-    if not worse:
-        return noted, ()
-    text = f"The question to approve leaving {rollout.current.name} is withdrawn: {judgement.sentence}"
-    withdrawn = replace(noted, asked_at=None, approvals=(), evidence=rollout.evidence + 1)
-    return withdrawn, (_entry(now, EntryKind.HELD, text),)
+    return questions.reconsider(noted, judgement, now) if rollout.phase in JUDGED else (noted, ())
 
 
 def _decided_by(judgement: Judgement) -> tuple[Verdict, str]:
     return judgement.verdict, judgement.findings[0].gate if judgement.findings else ""
 
 
-def _rescued(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def _rescued(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """What the watchdog did while nobody looked is no drift by a stranger: the rollout is over.
 
     A rollout on its way out goes on as it was: what the watchdog did fits it, or is mended like anything else.
     """
-    if sight is None or sight.rescue is None or rollout.retreat:
+    if sight.rescue is None or rollout.retreat:
         return rollout, ()
     if rollout.current.release and sight.routes == rollout.current.routes:
         return rollout, ()  # nobody was moved, and only the marks are left to go
@@ -291,17 +288,17 @@ def _rescued(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: 
     aborting, _ = abort(rollout, BOT, reason, now)
     if sight.routes is not None and sight.routes.canary == 0 and is_complete(sight.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
-        aborting = replace(aborting, retreat=make_retreat(primary_touched=False))
+        aborting = replace(aborting, retreat=make_retreat(primary_touched=False), touched=False)
     name = rollout.target.primary_deployment
     then = f" {name} is restored before anybody returns to it." if aborting.primary_touched else ""
     return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason}{then}"),)
 
 
-def _danger(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float) -> Change:
+def _danger(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) -> Change:
     """Bad figures, or users on a side without a ready pod, abort: paused, held or waiting makes no difference."""
     if rollout.phase not in WATCHED or rollout.current.release:
         return rollout, ()
-    stranded = health.stranded(rollout, sight) if sight is not None else ""
+    stranded = health.stranded(rollout, sight)
     if stranded:
         return abort(rollout, BOT, stranded, now)
     if rollout.phase is Phase.HALTED:
@@ -311,28 +308,32 @@ def _danger(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: fl
 
 def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     """In a halt nothing moves by itself: people are told once that who has the users goes bad, or is good again."""
-    told = rollout.hold is not None and rollout.hold.cause is HoldCause.METRICS
-    if judgement.verdict is Verdict.FAIL and rollout.hold is None:
-        hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, told=True)
+    told = holds.find(rollout, HoldCause.METRICS)
+    if judgement.verdict is Verdict.FAIL and told is None:
         text = (
             f"Halted, and {rollout.version}, which has all users, goes bad: {judgement.sentence} "
             "Nothing moves by itself here: abort, or mend it."
         )
-        return replace(rollout, hold=hold), (_entry(now, EntryKind.ALERT, text),)
-    if told and judgement.verdict is Verdict.PASS:
-        text = f"Still halted; the figures of {rollout.version} are good again."
-        return replace(rollout, hold=None), (_entry(now, EntryKind.RESUMED, text),)
-    return rollout, ()
+        hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, told=True)
+        return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
+    # Good for a moment is not good again: figures that come and go are told once.
+    if told is None or judgement.verdict is not Verdict.PASS:
+        return (rollout if told is None else holds.put(rollout, replace(told, calm_since=None))), ()
+    calm_since = now if told.calm_since is None else told.calm_since
+    if now - calm_since < (holds.CALM_SECONDS if told.times > 1 else 0.0):
+        return holds.put(rollout, replace(told, calm_since=calm_since)), ()
+    text = f"Still halted; the figures of {rollout.version} are good again."
+    return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
 
 
-def _drift(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def _drift(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """Somebody else's change is told and waits for a choice; without one the service's rule decides."""
-    if sight is None:
-        return rollout, ()
     edits = drift.find(rollout, sight, now)
     if not edits:
         return drift.end(rollout, now)
     noticed, said = drift.notice(rollout, edits, now)
+    if not sight.whole:
+        return noticed, said  # nothing is decided about what cannot be seen
     match drift.overdue(noticed, now):
         case OnDrift.ABORT:
             minutes = f"{rollout.drift_rule.timeout / 60:.3g} minutes"
@@ -347,33 +348,67 @@ def _drift(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: fl
     return decided, (*said, *more)
 
 
-def _upgraded_unawares(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def _upgraded_unawares(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """A store that lost its last writes may not know of the upgrade it ordered: then the primary is restored first.
 
     Sending everyone home at once would leave them on the image that is being taken back, or in the middle of it.
     """
     ignorant = rollout.phase is Phase.ABORTING and not rollout.primary_touched
-    if sight is None or not ignorant or sight.primary.template is not Template.UPGRADED:
+    if not ignorant or sight.primary.template is not Template.UPGRADED:
         return rollout, ()
     name = rollout.target.primary_deployment
     text = f"{name} has the image of {rollout.version} already, so it is restored before any user returns to it."
     retreat = make_retreat(primary_touched=True)
-    return _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat), (_entry(now, EntryKind.STAGE, text),)
+    restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, touched=True)
+    return restoring, (_entry(now, EntryKind.STAGE, text),)
 
 
-def _see(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
-    """Hold while the cluster cannot be seen or is not ready; settle when it is as the stage wants it."""
-    if sight is None:
-        return _hold(rollout, HoldCause.CLUSTER, "The Kubernetes API cannot be read; routes stay as they are.", now)
+def _see(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+    """Hold while something cannot be seen, written or is not ready; settle when all is as the stage wants it."""
+    gaps = compare(rollout, sight)
+    unseen = _unseen(rollout, sight)
+    waits = any(gap.part is Part.SIGHT and gap.keeps for gap in gaps)
+    if unseen and waits:
+        return holds.there(rollout, HoldCause.CLUSTER, unseen, now)
     if rollout.drift is not None:
-        return rollout, ()
+        return holds.gone(rollout, now, HoldCause.CLUSTER)
     if rollout.phase is Phase.HALTED:
-        seen, said = _go_on(rollout, HoldCause.CLUSTER, now)
+        seen, said = holds.gone(rollout, now, HoldCause.CLUSTER)
         return (_settle(seen, now) if sight.routes == rollout.current.routes else seen), said
-    if not _as_wanted(rollout, sight):
-        return _not_yet(rollout, sight, now)
-    seen, said = _go_on(rollout, None, now)
+    if any(gap.keeps for gap in gaps):
+        return _not_yet(rollout, sight, gaps, now)
+    seen, said = holds.gone(rollout, now, *_OF_THE_CLUSTER)
     return _settle(seen, now), said
+
+
+def _unseen(rollout: Rollout, sight: Sight) -> str:
+    """What is not known of the cluster, and why, as a sentence; "" when everything was seen."""
+    target = rollout.target
+    if sight.gone:
+        name = f"VirtualService {target.virtual_service}"
+        ends = "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.service}` ends this rollout."
+        return f"{name} no longer exists. Nothing is moved.{ends}"
+    if sight.routes_unseen is not None and sight.routes_unseen.cause is Cause.UNREACHABLE:
+        return f"The Kubernetes API cannot be read; routes stay as they are. {sight.routes_unseen.sentence}".rstrip()
+    if sight.routes_unseen is not None:
+        return _unreadable(f"VirtualService {target.virtual_service}", sight.routes_unseen)
+    if sight.pods_unseen is not None:
+        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", sight.pods_unseen)
+    return ""
+
+
+def _unreadable(what: str, unseen: Unseen) -> str:
+    """What it is, which kind of failure, and what the API server says about it."""
+    match unseen.cause:
+        case Cause.FORBIDDEN:
+            why = "cannot be read, because canary-bot is not allowed to"
+        case Cause.MISSING:
+            why = "cannot be read, because something of it does not exist"
+        case Cause.TIMED_OUT:
+            why = "cannot be read: the API server did not answer in time"
+        case _:
+            why = "cannot be read"
+    return f"{what} {why}; routes stay as they are. {unseen.sentence}".rstrip()
 
 
 def _settle(rollout: Rollout, now: float) -> Rollout:
@@ -382,47 +417,41 @@ def _settle(rollout: Rollout, now: float) -> Rollout:
     return replace(rollout, settled_at=settled_at, restoring_at=None)
 
 
-def _not_yet(rollout: Rollout, sight: Sight, now: float) -> Change:
-    """What the stage wants is not there yet. Said when a side is not ready for it, and when writing it takes too long.
+def _not_yet(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) -> Change:
+    """What the stage wants is not there yet. Said when a side is not ready for it, and when writing it does not work.
 
     Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
     """
-    stage, target = rollout.current, rollout.target
-    blocked = receiver_not_ready(rollout, sight) if sight.routes != stage.routes else ""
+    blocked = next((gap.blocked for gap in gaps if gap.part is Part.ROUTES), "")
     if blocked:
-        return _hold(rollout, HoldCause.CAPACITY, blocked, now)
-    owner = None if stage.release else rollout.id
-    unwritten = sight.routes != stage.routes or (sight.owner != owner and rollout.settled_at is None)
-    due = max(rollout.since, rollout.restoring_at or 0.0) + WRITE_SECONDS
+        return holds.there(rollout, HoldCause.CAPACITY, blocked, now)
+    unwritten, loud = _unwritten(rollout, sight, gaps, now)
+    if unwritten:
+        return holds.there(rollout, HoldCause.CLUSTER, unwritten, now, loud=loud)
+    return holds.gone(rollout, now, HoldCause.CLUSTER, HoldCause.CAPACITY)
+
+
+def _unwritten(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
+    """Why what is to be written is not, as a sentence, and whether only a person can help; "" while that is normal."""
+    stage, denied, parts = rollout.current, sight.denied, {gap.part for gap in gaps if not gap.blocked}
     # While the primary grows users stay wherever they are, and that has a time-out of its own.
-    if unwritten and now > due and stage.name != SCALE_UP:
-        sentence = f"{target.virtual_service} cannot be brought to what {stage.name} wants; every look tries again."
-        return _hold(rollout, HoldCause.CLUSTER, sentence, now)
-    going, said = _go_on(rollout, HoldCause.CLUSTER, now)
-    going, more = _go_on(going, HoldCause.CAPACITY, now)
-    return going, said + more
+    if not parts & {Part.ROUTES, Part.MARKS, Part.TEMPLATE} or stage.kind is StageKind.SCALE_UP:
+        return "", False
+    if denied is not None and denied.cause in _TURNED_DOWN:
+        return f"{denied.sentence} Every look tries again.", True
+    if now <= max(rollout.since, rollout.restoring_at or 0.0) + WRITE_SECONDS:
+        return "", False
+    if denied is not None:
+        return f"{denied.sentence} Every look tries again.", False
+    if parts & {Part.ROUTES, Part.MARKS}:
+        name = rollout.target.virtual_service
+        return f"{name} cannot be brought to what {stage.name} wants; every look tries again.", False
+    return "", False
 
 
-def _as_wanted(rollout: Rollout, sight: Sight) -> bool:
-    stage = rollout.current
-    if stage.name == SCALE_UP:  # wherever the users are
-        return returning.is_roomy(rollout, sight)
-    if sight.routes != stage.routes:
-        return False
-    if stage.release:
-        return sight.owner != rollout.id
-    if rollout.phase is Phase.UPGRADING:
-        return is_complete(sight.primary, stage.template)
-    if rollout.phase is Phase.ABORTING and stage.routes == ALL_CANARY:
-        return is_restored(rollout, sight)
-    return sight.owner == rollout.id and sight.primary.wanted >= stage.pods
-
-
-def _advance(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float) -> Change:
+def _advance(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) -> Change:
     """Leave the stage when it is settled, served, passed and approved."""
-    if sight is None or rollout.settled_at is None or rollout.phase is Phase.HALTED:
-        return rollout, ()
-    if rollout.hold and rollout.hold.cause in {HoldCause.DRIFT, HoldCause.CAPACITY, HoldCause.CLUSTER}:
+    if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, sight):
         return rollout, ()
     stage = rollout.current
     judged = rollout.phase in JUDGED and not stage.release
@@ -433,64 +462,61 @@ def _advance(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: f
     served = early or (min(now, judgement.at) if judged else now) - rollout.settled_at >= stage.seconds
     if judged and judgement.verdict is not Verdict.PASS:
         return _doubt(rollout, sight, judgement, now, served=served)
-    rollout, said = _go_on(rollout, HoldCause.METRICS, now)
-    if not served or rollout.paused_by:
+    rollout, said = holds.gone(rollout, now, HoldCause.METRICS)
+    # Figures that were in doubt a moment ago, and will be again, are not good yet; unless people have said go on.
+    flapping = holds.find(rollout, HoldCause.METRICS) is not None and not _is_approved(rollout)
+    if not served or rollout.paused_by or flapping:
         return rollout, said
     asks = stage.approval or (judged and judgement.ask)
-    if asks and len(rollout.approvals) < rollout.approvals_rule.count:
+    if asks and not _is_approved(rollout):
         asked, question = _ask(rollout, judgement, now)
         return asked, said + question
     left, summary = _leave(rollout, sight, judgement if judged else None, now)
     return left, said + summary
 
 
+def _is_kept(rollout: Rollout, sight: Sight) -> bool:
+    """Whether something about the cluster keeps the rollout where it is."""
+    causes = {HoldCause.DRIFT, *_OF_THE_CLUSTER}
+    blind = not sight.whole and any(gap.part is Part.SIGHT and gap.keeps for gap in compare(rollout, sight))
+    return blind or any(hold.cause in causes for hold in rollout.holds)
+
+
+def _is_approved(rollout: Rollout) -> bool:
+    return len(rollout.approvals) >= rollout.approvals_rule.count
+
+
 def _doubt(rollout: Rollout, sight: Sight, judgement: Judgement, now: float, *, served: bool) -> Change:
     """No pass: it holds once its time is up. A doubt that time will not settle goes on if people say so."""
     # In the look that settled it no figures can be known yet, however short the stage is.
-    time_is_up = served and rollout.settled_at != now
+    time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
     if not (time_is_up or judgement.hold or judgement.verdict is Verdict.ERROR):
-        return _go_on(rollout, HoldCause.METRICS, now)
+        return holds.gone(rollout, now, HoldCause.METRICS)
     decides = judgement.ask and served and not rollout.paused_by
-    if decides and len(rollout.approvals) >= rollout.approvals_rule.count:
+    if decides and _is_approved(rollout):
         return _leave(rollout, sight, judgement, now)
-    unanswered = decides and rollout.hold is not None and rollout.hold.cause is HoldCause.APPROVAL
-    held, said = (rollout, ()) if unanswered else _hold(rollout, HoldCause.METRICS, judgement.sentence, now)
+    held, said = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
     if not decides:
         return held, said
-    asking = replace(held, hold=replace(held.hold, told=True)) if held.hold else held  # the question tells of it
+    doubt = holds.find(held, HoldCause.METRICS)
+    asking = held if doubt is None else holds.put(held, replace(doubt, told=True))  # the question tells of it
     asked, question = _ask(asking, judgement, now, told=bool(said))
     return asked, said + question
 
 
 def _ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = False) -> Change:
-    """Ask once; silence past the rule's time-out is never a yes. ``told``: its doubts have just been said."""
-    rule = rollout.approvals_rule
+    """Ask; silence past the rule's time-out is never a yes. ``told``: the doubts have just been said."""
     if rollout.asked_at is None:
-        asked = replace(rollout, asked_at=now, evidence=rollout.evidence + 1)
-        proven = "" if told else unproven(rollout, judgement)
-        doubts = f" That accepts what preflight warned of: {' '.join(rollout.warnings)}" if _accepts(rollout) else ""
-        return asked, (
-            _entry(now, EntryKind.ASK, " ".join(filter(None, [question(rollout), proven, _needed(rollout)])) + doubts),
-        )
-    waits = rollout.hold is not None and rollout.hold.cause is not HoldCause.METRICS
-    if now - rollout.asked_at <= rule.timeout or waits:
+        return questions.ask(rollout, judgement, now, told=told)
+    if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:
         return rollout, ()
+    rule = rollout.approvals_rule
     waited = f"Nobody approved leaving {rollout.current.name} within {rule.timeout / 60:.3g} minutes."
     if rule.on_timeout is OnTimeout.ABORT:
         return abort(rollout, BOT, waited, now)
-    hold = Hold(cause=HoldCause.APPROVAL, sentence=waited, since=now, told=True)
     text = f"{waited} Routes stay as they are until somebody approves or aborts."
-    return replace(rollout, hold=hold), (_entry(now, EntryKind.ALERT, text),)
-
-
-def _accepts(rollout: Rollout) -> bool:
-    """Whether leaving this stage sends the first users to what preflight had doubts about."""
-    return bool(rollout.warnings) and rollout.phase is Phase.MIRRORING
-
-
-def _needed(rollout: Rollout) -> str:
-    count = rollout.approvals_rule.count
-    return f"{count} approvals are needed." if count > 1 else "One approval is needed."
+    hold = Hold(cause=HoldCause.APPROVAL, sentence=waited, since=now, told=True)
+    return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
 
 
 def _leave(rollout: Rollout, sight: Sight, judgement: Judgement | None, now: float) -> Change:
@@ -516,31 +542,6 @@ def _leave(rollout: Rollout, sight: Sight, judgement: Judgement | None, now: flo
 # --- the few lines everything above goes through ---------------------------------------------------------------------
 
 
-def _hold(rollout: Rollout, cause: HoldCause, sentence: str, now: float) -> Change:
-    """Hold, or go on holding; the channel is asked once when the patience runs out."""
-    hold = rollout.hold
-    if hold is None or hold.cause is not cause:
-        held = replace(rollout, hold=Hold(cause=cause, sentence=sentence, since=now))
-        return held, (_entry(now, EntryKind.HELD, f"Holding at {rollout.current.name}: {sentence}"),)
-    rollout = replace(rollout, hold=replace(hold, sentence=sentence))
-    if hold.told or now - hold.since <= rollout.hold_patience:
-        return rollout, ()
-    text = (
-        f"Still holding at {rollout.current.name} after {(now - hold.since) / 60:.3g} minutes: {sentence} Please look."
-    )
-    return replace(rollout, hold=replace(hold, sentence=sentence, told=True)), (_entry(now, EntryKind.ALERT, text),)
-
-
-def _go_on(rollout: Rollout, cause: HoldCause | None, now: float) -> Change:
-    """The cause of a hold is gone (``cause`` None: everything about the cluster is fine again)."""
-    hold = rollout.hold
-    cluster = {HoldCause.CLUSTER, HoldCause.DRIFT, HoldCause.CAPACITY}
-    if hold is None or (hold.cause not in cluster if cause is None else hold.cause is not cause):
-        return rollout, ()
-    text = f"Going on at {rollout.current.name} after {now - hold.since:.0f} s."
-    return replace(rollout, hold=None), (_entry(now, EntryKind.RESUMED, text),)
-
-
 def _refuse_ended(rollout: Rollout) -> None:
     if rollout.ended:
         raise Refusal(f"{rollout.service} {rollout.version} has ended ({rollout.phase}).")
@@ -552,9 +553,10 @@ def _refuse_not_halted(rollout: Rollout) -> None:
         raise Refusal(f"{rollout.service} is not halted: {describe(rollout)}.")
 
 
-_RULES: tuple[Callable[[Rollout, Sight | None, Judgement, float], Change], ...] = (
+_RULES: tuple[Callable[[Rollout, Sight, Judgement, float], Change], ...] = (
     _note,
     _rescued,
+    returning.object_gone,
     _danger,
     _upgraded_unawares,
     returning.canary_gone,
@@ -562,6 +564,7 @@ _RULES: tuple[Callable[[Rollout, Sight | None, Judgement, float], Change], ...] 
     returning.make_room,
     _drift,
     _see,
+    returning.upgrade_sticks,
     returning.upgrade_fails,
     returning.scale_up_fails,
     _advance,

@@ -86,8 +86,14 @@ class Routes:
 HOME = Routes(canary=0)
 ALL_CANARY = Routes(canary=100)
 
-# Names of stages of a retreat that the rules tell apart.
-RESTORE, SCALE_UP, RETURN = "restore", "scale up", "return"
+
+class StageKind(StrEnum):
+    """What a stage is for, where its phase does not say it all."""
+
+    STEP = "step"  # what its phase says
+    RESTORE = "restore"  # the primary gets its recorded template back while the canary has the users
+    SCALE_UP = "scale up"  # users stay wherever they are until the primary has pods for them
+    RETURN = "return"  # everyone goes back to the primary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +116,7 @@ class Stage:
     approval: bool = False
     release: bool = False
     pods: int = 0
+    kind: StageKind = StageKind.STEP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,34 +184,54 @@ class HoldCause(StrEnum):
     """Why a rollout waits by itself."""
 
     METRICS = "metrics"  # the verdict is inconclusive, or could not be had
-    CLUSTER = "cluster"  # the cluster could not be seen or written
+    CLUSTER = "cluster"  # something of the cluster could not be seen or written
     DRIFT = "drift"  # somebody else changed what is ours
     CAPACITY = "capacity"  # the side that must receive users is not ready
+    PODS = "pods"  # the primary's new pods do not come up
     APPROVAL = "approval"  # nobody approved in time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A rollout neither advances nor aborts; it goes on by itself when the cause is gone (drift and approval ask)."""
+    """A rollout neither advances nor aborts; it goes on by itself when the cause is gone (drift and approval ask).
+
+    Attributes:
+        told: the channel was asked about it, because its patience ran out or because only a person can help.
+        times: how often the cause came in this stage, without having been away for long.
+        calm_since: of a cause that comes and goes: since when it has not been there; it must stay away for a while.
+        over_at: when it ended; it is remembered for the rest of the stage, so that it is not told as news again.
+    """
 
     cause: HoldCause
     sentence: str
     since: float
-    told: bool = False  # its patience ran out and the channel was asked
+    told: bool = False
+    times: int = 1
+    calm_since: float | None = None
+    over_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Everything that is remembered about one rollout. Changed only by ``bot.rollout.machine``.
+    """Everything that is remembered about one rollout. Changed only by the rules, which ``machine.look`` asks in order.
 
     Attributes:
         stage: index into ``plan``, or into ``retreat`` while aborting.
         since: when the current stage was entered.
         settled_at: when the cluster was first seen as the stage wants it; judging and its minimum time start there.
+        touched: whether the primary may have been patched; see ``primary_touched``.
+        accepted: somebody ended a halt with everyone on the canary.
         asked_at: when people were asked to approve leaving the stage; None while it is not theirs to decide.
+        asked_about: what the question that stands is about: good figures, or which doubt (``bot.rollout.questions``).
+        asked: everything that was asked about in this stage; each is asked once.
+        asked_for: seconds for which questions of this stage stood before the one that stands now.
+        withdrawn: how often a question of this stage was withdrawn.
         evidence: grows whenever what an approval would rest on changes, so that an old button is recognised.
         decided: the last decisions made with buttons and forms, so that a click delivered twice is served once.
         retries: how often a halt was retried; then a stuck Deployment gets its full time-out again.
+        hold: why it waits now, of several causes the one that people should know of first; None: it does not.
+        others: the causes behind that one, and those of this stage that are over.
+        gone_since: since when its VirtualService does not exist.
         trial: what judging remembers.
         warnings: what preflight doubted; whoever approves the first users accepts it.
         drift: what somebody else changed, while it is there.
@@ -243,12 +270,20 @@ class Rollout:
     retreat: tuple[Stage, ...] = ()
     since: float = 0.0
     settled_at: float | None = None
+    touched: bool = False
+    accepted: bool = False
     asked_at: float | None = None
+    asked_about: str = ""
+    asked: tuple[str, ...] = ()
+    asked_for: float = 0.0
+    withdrawn: int = 0
     evidence: int = 0
     approvals: tuple[Approval, ...] = ()
     decided: tuple[Decided, ...] = ()
     paused_by: UserId | None = None
     hold: Hold | None = None
+    others: tuple[Hold, ...] = ()
+    gone_since: float | None = None
     judgement: Judgement | None = None
     trial: Trial = UNTRIED
     warnings: tuple[str, ...] = ()
@@ -295,9 +330,14 @@ class Rollout:
     @property
     def primary_touched(self) -> bool:
         """Whether the primary may have been patched: then going home leads over the canary (``machine.abort``)."""
-        if self.retreat:
-            return any(stage.routes == ALL_CANARY and stage.name != SCALE_UP for stage in self.retreat)
-        return any(stage.template is Template.UPGRADED for stage in self.plan[: self.stage + 1])
+        on_the_way = () if self.retreat else self.plan[: self.stage + 1]
+        return self.touched or any(stage.template is Template.UPGRADED for stage in on_the_way)
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """Every cause for which it waits now, the one that people should know of first."""
+        behind = tuple(hold for hold in self.others if hold.over_at is None)
+        return behind if self.hold is None else (self.hold, *behind)
 
 
 class EntryKind(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.rollout.figures import EVIDENCE, UNPROVEN, Judgement
-from bot.rollout.model import ALL_CANARY, JUDGED, SCALE_UP, Phase, Rollout, Template
+from bot.rollout.model import JUDGED, Phase, Rollout, StageKind, Template
 from bot.rollout.sights import Sight
 
 
@@ -64,9 +64,9 @@ def doing(rollout: Rollout) -> str:
     stage, target = rollout.current, rollout.target
     if rollout.phase is Phase.UPGRADING:
         return f"{target.primary_deployment} gets the image of {rollout.version}"
-    if rollout.current.name == SCALE_UP:
+    if stage.kind is StageKind.SCALE_UP:
         return f"waiting for pods of {target.primary_deployment}"
-    if rollout.phase is Phase.ABORTING and stage.routes == ALL_CANARY:
+    if stage.kind is StageKind.RESTORE:
         return f"restoring {target.primary_deployment}"
     return f"users {stage.routes.primary} % primary, {stage.routes.canary} % canary"
 
@@ -77,6 +77,13 @@ def home(rollout: Rollout, sight: Sight) -> str:
         return "all users are on the old version"
     name = rollout.target.primary_deployment
     return f"all users are on {name}, which still has the image of {rollout.version}; put the old one back by hand"
+
+
+def lasting(seconds: float) -> str:
+    """A length of time for people: seconds below two minutes, then minutes."""
+    if seconds < 120:  # noqa: PLR2004  # two minutes
+        return f"{seconds:.0f} seconds" if round(seconds) != 1 else "1 second"
+    return f"{seconds / 60:.3g} minutes"
 
 
 def percent(share: float) -> str:

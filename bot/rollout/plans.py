@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.rollout.errors import Refusal
-from bot.rollout.model import ALL_CANARY, HOME, RESTORE, RETURN, Phase, Routes, Stage, Template, Topology
+from bot.rollout.model import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
 from bot.rollout.service import ApproveAt, Promote, Service
 
 LAST_WEIGHT = 100  # percent
@@ -115,7 +115,18 @@ def _ending(service: Service, topology: Topology, approve: frozenset[ApproveAt],
 
 def _bake(routes: Routes, template: Template, seconds: float) -> tuple[Stage, ...]:
     bake = Stage(name="bake", phase=Phase.BAKING, routes=routes, template=template, seconds=seconds)
-    return (bake, Stage(name="finish", phase=Phase.BAKING, routes=routes, template=template, release=True))
+    return (bake, make_finish(Phase.BAKING, routes, template))
+
+
+def make_finish(phase: Phase, routes: Routes, template: Template = Template.RECORDED) -> Stage:
+    """The last stage of any walk."""
+    return Stage(name="finish", phase=phase, routes=routes, template=template, release=True)
+
+
+def make_wait(pods: int) -> Stage:
+    """The wait, on a retreat, for pods of the primary that can take everyone."""
+    kind = StageKind.SCALE_UP
+    return Stage(name=kind.value, phase=Phase.ABORTING, routes=ALL_CANARY, pods=pods, kind=kind)
 
 
 def make_retreat(*, primary_touched: bool) -> tuple[Stage, ...]:
@@ -124,8 +135,9 @@ def make_retreat(*, primary_touched: bool) -> tuple[Stage, ...]:
     Never the other way round: routing to a primary in mid-upgrade is the outage others shipped (flagger#1898). Where
     the primary has shrunk meanwhile, ``returning`` puts the wait for its pods between.
     """
-    home = Stage(name=RETURN, phase=Phase.ABORTING, routes=HOME)
-    finish = Stage(name="finish", phase=Phase.ABORTING, routes=HOME, release=True)
+    back, restore = StageKind.RETURN, StageKind.RESTORE
+    home = Stage(name=back.value, phase=Phase.ABORTING, routes=HOME, kind=back)
+    finish = make_finish(Phase.ABORTING, HOME)
     if not primary_touched:
         return (home, finish)
-    return (Stage(name=RESTORE, phase=Phase.ABORTING, routes=ALL_CANARY), home, finish)
+    return (Stage(name=restore.value, phase=Phase.ABORTING, routes=ALL_CANARY, kind=restore), home, finish)

@@ -9,35 +9,78 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.rollout import capacity
+from bot.rollout import capacity, holds
+from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.figures import Judgement
+from bot.rollout.health import stuck
 from bot.rollout.model import (
     ALL_CANARY,
     HOME,
-    RESTORE,
-    RETURN,
-    SCALE_UP,
     EntryKind,
+    HoldCause,
     Phase,
     Rollout,
-    Stage,
+    StageKind,
     Template,
 )
+from bot.rollout.phrases import lasting
+from bot.rollout.plans import make_wait
 from bot.rollout.sights import Progress, Sight
 from bot.rollout.turns import Change, enter, entry
 
+GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has nothing to bring home
+LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
 
-def canary_gone(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+
+def object_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+    """An abort whose VirtualService does not exist has nothing to bring home, and says so.
+
+    A tool that deletes an object to make it anew does so within seconds, so that long it is waited for.
+    """
+    if not sight.gone:
+        return (rollout if rollout.gone_since is None else replace(rollout, gone_since=None)), ()
+    if rollout.gone_since is None:
+        rollout = replace(rollout, gone_since=now)
+    since = rollout.gone_since or now
+    if rollout.phase is not Phase.ABORTING or now - since < GONE_SECONDS:
+        return rollout, ()
+    target = rollout.target
+    text = (
+        f"{rollout.service} {rollout.version} is aborted: VirtualService {target.virtual_service} no longer exists, so "
+        f"there is nothing to bring home.{_left_behind(rollout, sight)} {rollout.reason}"
+    )
+    ended = enter(rollout, Phase.ABORTED, rollout.stage, now)
+    return ended, (entry(now, EntryKind.ENDED, text),)
+
+
+def _left_behind(rollout: Rollout, sight: Sight) -> str:
+    """What an abort that ends early leaves for people to do."""
+    name, primary = rollout.target.primary_deployment, sight.primary
+    if sight.pods_unseen is not None and rollout.primary_touched:
+        return f" See which image {name} has: it may be that of {rollout.version}."
+    if primary.template is Template.UPGRADED:
+        return f" {name} has the image of {rollout.version}: put the old one back by hand."
+    return ""
+
+
+def canary_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """While the primary is being restored the canary keeps the users; without a ready pod it keeps nobody.
 
     Any ready pod of the primary is then better than none, whichever image it runs. Relabelled pods that are not
     restored yet serve the users where they are, the last of them as much as the first.
     """
-    waiting = rollout.phase is Phase.ABORTING and rollout.current.routes == ALL_CANARY
     # While it is scaled up one pod is enough then, as ``is_roomy`` says.
-    if sight is None or not waiting or rollout.current.name == SCALE_UP:
+    if not is_restoring(rollout):
+        return rollout, ()
+    if sight.pods_unseen is not None:
         return rollout, ()
     target, primary = rollout.target, sight.primary
+    if is_orphaned(sight):
+        text = (
+            f"Neither {target.primary_deployment} nor {target.canary_deployment} exists any more, so only the routes "
+            "are put back."
+        )
+        return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
     if sight.away > 0 or primary.at_home == 0:
         return rollout, ()
     ordered = primary.template is Template.RECORDED
@@ -56,14 +99,14 @@ def canary_gone(rollout: Rollout, sight: Sight | None, _judgement: Judgement, no
     return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
 
 
-def canary_back(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def canary_back(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """The canary was gone and is ready again before anybody was moved: the primary is restored first, after all."""
-    if sight is None or rollout.phase is not Phase.ABORTING or rollout.current.name != RETURN:
+    if rollout.phase is not Phase.ABORTING or rollout.current.kind is not StageKind.RETURN:
         return rollout, ()
     unrestored = rollout.primary_touched and sight.primary.template is Template.UPGRADED
     if sight.routes != ALL_CANARY or sight.canary.ready == 0 or not unrestored:
         return rollout, ()
-    restore = next(place for place, stage in enumerate(rollout.retreat) if stage.name == RESTORE)
+    restore = next(place for place, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
     name, canary = rollout.target.primary_deployment, rollout.target.canary_deployment
     text = f"{canary} is ready again and keeps the users, so {name} is restored before they return."
     return enter(rollout, Phase.ABORTING, restore, now), (entry(now, EntryKind.STAGE, text),)
@@ -72,14 +115,16 @@ def canary_back(rollout: Rollout, sight: Sight | None, _judgement: Judgement, no
 # The primary's size
 
 
-def make_room(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def make_room(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """A primary that shrank while it had no users is scaled up: before they return, or at least while they do."""
-    if sight is None or rollout.phase is not Phase.ABORTING or rollout.current.pods or rollout.current.release:
+    if rollout.phase is not Phase.ABORTING or rollout.current.pods or rollout.current.release:
+        return rollout, ()
+    if sight.pods_unseen is not None:
         return rollout, ()
     done, rest = rollout.retreat[: rollout.stage], rollout.retreat[rollout.stage :]
     needed = capacity.of_primary(rollout, capacity.EVERYONE, sight)
     if _must_wait(rollout, sight, needed):
-        wait = Stage(name=SCALE_UP, phase=Phase.ABORTING, routes=ALL_CANARY, pods=needed)
+        wait = make_wait(needed)
         waiting = enter(rollout, Phase.ABORTING, rollout.stage, now, retreat=(*done, wait, *rest))
         return waiting, (entry(now, EntryKind.STAGE, _waits(rollout, sight, needed)),)
     if sight.primary.exists and sight.primary.wanted < needed:
@@ -88,16 +133,10 @@ def make_room(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now:
     return rollout, ()
 
 
-def is_roomy(rollout: Rollout, sight: Sight) -> bool:
-    """Whether the wait for the primary's pods is over. When the canary is the trouble, one of them is enough."""
-    hurry = rollout.urgent or sight.canary.answering == 0
-    return sight.primary.at_home >= (1 if hurry else rollout.current.pods)
-
-
 def _must_wait(rollout: Rollout, sight: Sight, needed: int) -> bool:
-    waited = any(stage.name == SCALE_UP for stage in rollout.retreat)
+    waited = any(stage.kind is StageKind.SCALE_UP for stage in rollout.retreat)
     users_are_away = sight.routes is not None and sight.routes.canary > 0
-    if rollout.current.name != RETURN or waited or not users_are_away:
+    if rollout.current.kind is not StageKind.RETURN or waited or not users_are_away or is_orphaned(sight):
         return False
     if sight.primary.at_home == 0:
         return True
@@ -121,18 +160,19 @@ def _grows(rollout: Rollout, sight: Sight, needed: int) -> str:
     return f"{name} asks for {pods} where {needed} carry all users: it is scaled to {needed} meanwhile."
 
 
-def scale_up_fails(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def scale_up_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """Nobody waits for ever for its size: with a ready pod users return all the same, without one a person decides."""
     late = rollout.phase is Phase.ABORTING and rollout.current.pods and now - rollout.since > rollout.scale_timeout
-    if sight is None or not late or rollout.settled_at is not None:
+    if sight.pods_unseen is not None or not late or rollout.settled_at is not None:
         return rollout, ()
     name, primary, stage = rollout.target.primary_deployment, sight.primary, rollout.current
-    within = f"within {rollout.scale_timeout / 60:.3g} minutes"
-    if stage.name == SCALE_UP and primary.at_home == 0:
+    waited = rollout.scale_timeout
+    within = f"within {waited / 60:.3g} minutes" if waited >= 60 else f"within {lasting(waited)}"  # noqa: PLR2004  # a minute
+    if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
         return _still_nothing(rollout, sight, within, now)
-    if stage.name == SCALE_UP:
+    if stage.kind is StageKind.SCALE_UP:
         text = f"{name} had only {primary.at_home} of {stage.pods} pods ready {within}; users return all the same."
-    elif stage.name == RETURN and sight.routes == HOME:
+    elif stage.kind is StageKind.RETURN and sight.routes == HOME:
         text = f"{name} could not be scaled to {stage.pods} pods {within}: it asks for {primary.wanted}. Please look."
     else:
         return rollout, ()
@@ -141,41 +181,73 @@ def scale_up_fails(rollout: Rollout, sight: Sight | None, _judgement: Judgement,
 
 def _still_nothing(rollout: Rollout, sight: Sight, within: str, now: float) -> Change:
     target = rollout.target
-    reason = f"{target.primary_deployment} had no ready pod {within}. {sight.primary.reason}".rstrip()
-    ready = f"{sight.canary.ready} of {sight.canary.wanted} pods"
+    why = stuck(rollout, sight) or sight.primary.reason
+    reason = f"{target.primary_deployment} had no ready pod {within}. {why}".rstrip()
     text = (
-        f"{reason} Users are where they were ({target.canary_deployment}: {ready} ready). "
+        f"{reason} Users are where they were ({target.canary_deployment}: {_ready(sight)} ready). "
         "Bring the primary up and retry, or accept it as it is."
     )
     halted = enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason)
     return halted, (entry(now, EntryKind.HALTED, text),)
 
 
+def _ready(sight: Sight) -> str:
+    return f"{sight.canary.ready} of {sight.canary.wanted} pods"
+
+
 # The primary's image
 
 
-def upgrade_fails(rollout: Rollout, sight: Sight | None, _judgement: Judgement, now: float) -> Change:
+def upgrade_sticks(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+    """Pods of the primary that do not come up are told with their reason at once, and waited for all the same."""
+    if sight.pods_unseen is not None:
+        return rollout, ()
+    if _is_getting_its_image(rollout):
+        waiting = any(gap.part is Part.PODS for gap in compare(rollout, sight))
+        sentence = stuck(rollout, sight) if waiting else ""
+        if sentence:
+            stay = f"Users stay on {rollout.version}."
+            return holds.there(rollout, HoldCause.PODS, f"{sentence} {stay}", now)
+    return holds.gone(rollout, now, HoldCause.PODS)
+
+
+def upgrade_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
     """A primary that does not come up is nobody's to route to: users stay on the canary and a person decides."""
-    if sight is None or rollout.settled_at is not None or rollout.current.routes != ALL_CANARY:
+    if sight.pods_unseen is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
         return rollout, ()
-    if rollout.phase not in {Phase.UPGRADING, Phase.ABORTING} or rollout.current.name == SCALE_UP:
-        return rollout, ()
-    primary = sight.primary
     late = now - rollout.since > rollout.upgrade_timeout
-    # A stuck Deployment stays FAILED until it moves: a retry waits for its time-out instead.
-    failed = (
-        primary.progress is Progress.FAILED and primary.template is rollout.current.template and not rollout.retries
-    )
-    if not (late or failed):
+    if not (late or _is_hopeless(rollout, sight, now)):
         return rollout, ()
-    minutes = f"{rollout.upgrade_timeout / 60:.3g} minutes"
-    why = primary.reason if failed else f"It did not become ready within {minutes}."
-    name = rollout.target.primary_deployment
+    name, version = rollout.target.primary_deployment, rollout.version
     what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"
-    reason = f"{name} could not be {what}: {why}"
-    ready = f"{sight.canary.ready} of {sight.canary.wanted} pods"
+    reason = f"{name} could not be {what}: {_why_not(rollout, sight, late=late)}"
     text = (
-        f"{reason} All users stay on {rollout.version} ({rollout.target.canary_deployment}, {ready} ready). "
+        f"{reason} All users stay on {version} ({rollout.target.canary_deployment}, {_ready(sight)} ready). "
         "Retry, abort (the old image is restored before any user returns), or accept it as it is."
     )
     return enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (entry(now, EntryKind.HALTED, text),)
+
+
+def _is_getting_its_image(rollout: Rollout) -> bool:
+    """In a halt nobody waits for it: people are mending it, or have other plans."""
+    return rollout.phase is Phase.UPGRADING or is_restoring(rollout)
+
+
+def _is_hopeless(rollout: Rollout, sight: Sight, now: float) -> bool:
+    """A Deployment that says so itself, or is not there. It stays so until it moves: a retry waits its full time."""
+    primary = sight.primary
+    if rollout.retries:
+        return False
+    if not primary.exists:
+        return now - rollout.since > LOST_SECONDS
+    return primary.progress is Progress.FAILED and primary.template is rollout.current.template
+
+
+def _why_not(rollout: Rollout, sight: Sight, *, late: bool) -> str:
+    """The pods know best, then the API server, then the Deployment; what is left is that its time is over."""
+    told = stuck(rollout, sight)
+    if told or sight.denied is not None:
+        return told or (sight.denied.sentence if sight.denied else "")
+    in_time = f"It did not become ready within {lasting(rollout.upgrade_timeout)}."
+    failed = sight.primary.progress is Progress.FAILED or not sight.primary.exists
+    return sight.primary.reason if failed and sight.primary.reason else in_time if late else sight.primary.reason

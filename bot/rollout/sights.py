@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.rollout.errors import Cause
 from bot.rollout.incidents import Trouble
 from bot.rollout.model import RolloutId, Routes, Template
 
@@ -89,8 +90,24 @@ class Rescue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Why something of the cluster is not known at this look; ``sentence`` is the API server's own, or our reader's."""
+
+    cause: Cause
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """What came of the last thing that was tried to write for a rollout; nothing of it, that is."""
+
+    cause: Cause
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What one look saw of the cluster.
+    """What one look saw of the cluster. What it could not see is not known: neither good nor bad.
 
     Attributes:
         routes: as they are live; None when they are nothing a plan could have written, and ``reason`` says why.
@@ -99,6 +116,9 @@ class Sight:
         owner: the rollout id in the VirtualService's annotation.
         rescue: what the watchdog did to this rollout, if it had to.
         marked: whether what is needed to come home without a store is on it.
+        routes_unseen: why nothing is known of the VirtualService; with the cause MISSING it is known not to exist.
+        pods_unseen: why nothing is known of both Deployments and their pods; a Deployment that does not exist is known.
+        denied: why the last write was not done; None: it was, or there was none.
     """
 
     routes: Routes | None
@@ -112,8 +132,27 @@ class Sight:
     marker: str = ""
     marked_at: float | None = None
     reason: str = ""
+    routes_unseen: Unseen | None = None
+    pods_unseen: Unseen | None = None
+    denied: Denied | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether there is no VirtualService any more."""
+        return self.routes_unseen is not None and self.routes_unseen.cause is Cause.MISSING
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything was seen."""
+        return self.routes_unseen is None and self.pods_unseen is None
 
     @property
     def away(self) -> int:
         """Pods that answer under the canary's name: the canary's, and those that a relabelled primary has there."""
         return self.canary.answering + self.primary.elsewhere
+
+
+# A side of which nothing is known. Whoever reads one has asked ``pods_unseen`` first.
+UNKNOWN = SideSight(template=None, progress=Progress.WAITING)
+_UNREACHABLE = Unseen(cause=Cause.UNREACHABLE)
+BLIND = Sight(routes=None, primary=UNKNOWN, canary=UNKNOWN, routes_unseen=_UNREACHABLE, pods_unseen=_UNREACHABLE)

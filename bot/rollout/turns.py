@@ -34,26 +34,51 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 
 
 def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any) -> Rollout:
-    """The only way to change a phase or a stage: through the table, with everything about the old stage forgotten."""
+    """The only way to change a phase or a stage: through the table.
+
+    What is about the old stage alone is forgotten: since when it was there, its question and approvals, its holds, a
+    drift, restarts and shortages. Whether the primary was touched is remembered, whatever comes.
+    """
     if phase not in TRANSITIONS[rollout.phase]:
         raise Refusal(f"{rollout.service} cannot go from {rollout.phase} to {phase}.")
     entered = replace(
-        rollout,
+        replace(rollout, touched=rollout.primary_touched),
         phase=phase,
         stage=stage,
         since=now,
         settled_at=None,
         asked_at=None,
+        asked_about="",
+        asked=(),
+        asked_for=0.0,
+        withdrawn=0,
         approvals=(),
         evidence=rollout.evidence + 1,
         hold=None,
+        others=(),
         drift=None,
         restoring_at=None,
         restarts=None,
         shortage=None,
         **changes,
     )
+    if "touched" not in changes:
+        entered = replace(entered, touched=entered.primary_touched)
     return replace(entered, ended_at=now) if entered.ended else entered
+
+
+def withdraw(rollout: Rollout, now: float) -> Rollout:
+    """The question that stands is taken back, with its approvals; its time goes on when it stands again."""
+    stood = 0.0 if rollout.asked_at is None else now - rollout.asked_at
+    return replace(
+        rollout,
+        asked_at=None,
+        asked_about="",
+        asked_for=rollout.asked_for + stood,
+        withdrawn=rollout.withdrawn + (rollout.asked_at is not None),
+        approvals=(),
+        evidence=rollout.evidence + 1,
+    )
 
 
 def entry(now: float, kind: EntryKind, text: str, by: UserId = BOT) -> Entry:

@@ -140,7 +140,7 @@ def _plain_plan(tasks: Sequence[Task]) -> Block:
 def _progress(rollout: Rollout) -> str:
     walk = _shown(rollout)
     done = min(rollout.stage + (1 if rollout.phase is Phase.PROMOTED else 0), len(walk))
-    return f"{'Way back' if rollout.retreat else 'Plan'}: {done} of {len(walk)} steps done"
+    return f"{'Way back' if rollout.retreat and not rollout.accepted else 'Plan'}: {done} of {len(walk)} steps done"
 
 
 def _shown(rollout: Rollout) -> list[Stage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.rollout.model import ALL_CANARY, SCALE_UP, HoldCause, Phase, Rollout, Stage
+from bot.rollout.model import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
 from bot.rollout.phrases import question
 
 _PARTS = re.compile(r"[-/:._]")
@@ -139,9 +139,9 @@ def stage_title(stage: Stage, rollout: Rollout) -> str:
 
 
 def _way_back(stage: Stage, primary: str) -> str:
-    if stage.name == SCALE_UP:
+    if stage.kind is StageKind.SCALE_UP:
         return f"Wait for pods of {primary}"
-    return f"Restore {primary}" if stage.routes == ALL_CANARY else "All users back on the primary"
+    return f"Restore {primary}" if stage.kind is StageKind.RESTORE else "All users back on the primary"
 
 
 def span(seconds: float) -> str:

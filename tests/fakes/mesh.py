@@ -32,9 +32,10 @@ class InMemoryMesh:
     """The ports ``Mesh`` and ``Rescuer`` without an API server.
 
     ``mesh.edit("maya", change)`` edits by hand, behind the bot's back: ``change`` gets the raw object and alters it.
-    ``mesh.outage`` is raised by every call while it is set. ``mesh.written`` lists the routes that were truly written,
-    in order; ``mesh.leases`` are the heartbeats' by place, ``mesh.watched`` is what watchdogs have said;
-    ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers. ``mesh.beats`` counts heartbeats,
+    ``mesh.outage`` is raised by every call while it is set, and ``mesh.denial`` by every write of routes.
+    ``mesh.written`` lists the routes that were truly written, in order; ``mesh.leases`` are the heartbeats' by place,
+    ``mesh.watched`` is what watchdogs have said; ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers.
+    ``mesh.beats`` counts heartbeats,
     ``mesh.events`` lists reason and sentence of each Event, and ``mesh.conflicts`` is how many of the next heartbeats
     or rescues meet somebody else's write.
     """
@@ -45,6 +46,7 @@ class InMemoryMesh:
         self._hands: dict[tuple[str, str], str] = {}
         self._now = now
         self.outage: Fault | None = None
+        self.denial: Fault | None = None
         self.refusals: Sequence[str] = ()
         self.warnings: Sequence[str] = ()
         self.written: list[Routes] = []
@@ -72,6 +74,10 @@ class InMemoryMesh:
         vs = self.virtual_service(name=name)
         change(vs)
         self._put(vs, by)
+
+    def delete(self, name: str = "reviews", namespace: str = "default") -> None:
+        """Somebody deletes the object."""
+        del self._objects[namespace, name]
 
     def look(self, target: Target) -> MeshSight:
         vs = self._get(target)
@@ -104,8 +110,7 @@ class InMemoryMesh:
         with _refusals_as_contention():
             taken = edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
         _refuse_unless(still)
-        self._put(taken)
-        self.written.append(routes)
+        self._write(taken, routes)
 
     def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
         vs = self._get(target)
@@ -115,8 +120,7 @@ class InMemoryMesh:
         self.quiet(target, owner)
         if left != vs:
             _refuse_unless(still)
-            self._put(left)
-            self.written.append(routes)
+            self._write(left, routes)
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         vs = self._find(namespace, virtual_service)
@@ -212,6 +216,12 @@ class InMemoryMesh:
     def _find(self, namespace: str, name: str) -> VirtualService | None:
         self._answer()
         return deepcopy(self._objects.get((namespace, name)))
+
+    def _write(self, vs: VirtualService, routes: Routes) -> None:
+        if self.denial:
+            raise self.denial
+        self._put(vs)
+        self.written.append(routes)
 
     def _put(self, vs: VirtualService, by: str = "canary-bot") -> None:
         vs["metadata"]["resourceVersion"] = str(int(vs["metadata"].get("resourceVersion", 0)) + 1)

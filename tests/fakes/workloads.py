@@ -40,6 +40,7 @@ class InMemoryWorkloads:
     ``workloads.outage`` is raised by every call while it is set; ``workloads.applied`` lists the templates that were
     truly applied, in order, and ``workloads.scaled`` the sizes the primary was given. ``finish`` makes its new pods
     ready. ``workloads.scale_outage`` is raised by scaling alone: what a missing permission does.
+    ``workloads.apply_outage`` is raised by a patch of the template alone.
     ``workloads.refusals`` is what a rehearsed upgrade is answered.
     """
 
@@ -58,6 +59,7 @@ class InMemoryWorkloads:
         self.applied: list[PodTemplate] = []
         self.scaled: list[int] = []
         self.scale_outage: Fault | None = None
+        self.apply_outage: Fault | None = None
         self.refusals: list[str] = []
 
     def finish(self, name: str) -> None:
@@ -85,6 +87,8 @@ class InMemoryWorkloads:
             return
         if not still():
             raise Stale("Kubernetes", "holds a newer decision; nothing was written.")
+        if self.apply_outage:
+            raise self.apply_outage
         primary.images |= template.images
         primary.labels |= template.labels
         primary.ready, primary.progress = 0, Progress.WAITING

@@ -151,7 +151,7 @@ QUOTATIONS = [q for q in re.findall(r"`([^`\n]+)`", RUNBOOK) if (GAP in q or is_
 MUST_BE_QUOTED = [
     *(words for path in (ROOT / "bot/rollout/preflight").glob("*.py") for words in said_in(path)),
     *said_in(ROOT / "bot/rollout/freeze.py"),
-    *said_in(ROOT / "bot/rollout/desired.py"),
+    *said_in(ROOT / "bot/rollout/compare.py"),
     *said_in(ROOT / "bot/rollout/machine.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/turns.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/drift.py", only_to="Refusal"),

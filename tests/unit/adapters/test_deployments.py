@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.deployments import pods_of, progress, template_writer
+from bot.adapters.deployments import creation_troubles, pods_of, progress, template_writer
 from bot.adapters.kube_answers import warnings_in
 from bot.adapters.kube_selector import selector_text
+from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.rollout.model import PodTemplate
 from bot.rollout.sights import Progress
 
@@ -271,3 +272,53 @@ def test_a_container_that_was_removed_has_no_writer() -> None:
     found["spec"]["template"]["spec"]["containers"] = [{"name": "other", "image": "x"}]
 
     assert template_writer(found, [V1, V2]).manager == ""
+
+
+# What keeps pods from coming up, in the words of a kubelet, a scheduler and a controller
+
+
+def pending(**status: Any) -> dict[str, Any]:
+    """A pod that is not ready, with this status."""
+    return pod() | {"metadata": pod()["metadata"] | {"name": "reviews-a"}, "status": status}
+
+
+def waiting(reason: str, **more: Any) -> dict[str, Any]:
+    return {"name": "reviews", "imageID": "", "state": {"waiting": {"reason": reason}}, **more}
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_a_pull_that_is_tried_and_one_that_is_waited_for_are_the_same_trouble(reason: str) -> None:
+    found = pods_of(deployment(), [replica_set()], [pending(containerStatuses=[waiting(reason)])])
+
+    assert found.troubles == (Trouble(pod="reviews-a", container="reviews", waiting="ImagePullBackOff"),)
+
+
+def test_a_pod_that_no_node_takes_says_what_the_scheduler_says() -> None:
+    message = (
+        "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims."
+    )
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+
+    (found,) = pods_of(deployment(), [replica_set()], [pending(phase="Pending", conditions=[condition])]).troubles
+
+    assert (found.container, found.waiting, found.detail) == ("", UNSCHEDULABLE, message.rstrip("."))
+    gated = condition | {"reason": "SchedulingGated"}
+    assert pods_of(deployment(), [replica_set()], [pending(conditions=[gated])]).troubles == ()
+
+
+def test_pods_that_may_not_be_created_have_no_name_and_a_reason_that_stays_the_same() -> None:
+    said = (
+        'pods "reviews-7d9f-x{}" is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4'
+    )
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+
+    (one,), (other,) = (
+        creation_troubles(deployment(status={"conditions": [failure | {"message": said.format(n)}]})) for n in "12"
+    )
+
+    assert one == other
+    assert (one.pod, one.waiting) == ("", FAILED_CREATE)
+    assert one.detail == "pods is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4"
+    over = deployment(status={"conditions": [failure | {"status": "False", "message": ""}]})
+    stale = deployment(status={"observedGeneration": 2, "conditions": [failure | {"message": said}]})
+    assert creation_troubles(over) == creation_troubles(stale) == ()

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -9,14 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.stored import Keys, dump_entry, dump_rollout, load_entry, load_rollout
+from bot.rollout import machine, turns
 from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, Rollout, RolloutId, Routes
-from bot.rollout.service import HardLimit, Measure
+from bot.rollout.model import Entry, Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
+from bot.rollout.plans import make_wait
+from bot.rollout.service import HardLimit, Measure, Promote
 from bot.rollout.strictness import JudgeSettings, MetricLimits
+from tests.builders import MAYA, a_rollout, a_service
 from tests.contract.examples import rollout
 
 NEWER = (
-    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 2. "
+    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 3. "
     "Run the newer version again."
 )
 
@@ -73,6 +77,60 @@ def test_a_rollout_of_before_the_judge_keeps_what_its_service_tolerated() -> Non
     assert (gates.judge.ceiling, gates.judge.errors.tolerance, gates.judge.slow.tolerance) == (0.02, 2.0, 3.0)
     assert (gates.minimum_requests, gates.judge.latency_after, gates.judge.bounds) == (30, 5.0, (250.0,))
     assert gates.limits == (HardLimit(name="p95", of=Measure.LATENCY, quantile=0.95, maximum=400.0),)
+
+
+# Fields that schema 3 stores where schema 2 guessed, or had nothing.
+SINCE_3 = ("touched", "accepted", "asked_about", "asked", "asked_for", "withdrawn", "others", "gone_since", "sizes")
+
+
+def as_of_schema_2(stored: Rollout) -> str:
+    document = json.loads(dump_rollout(stored)) | {"schema": 2}
+    for field in SINCE_3:
+        del document["rollout"][field]
+    for stage in (*document["rollout"]["plan"], *document["rollout"]["retreat"]):
+        del stage["kind"]
+    for field in ("times", "calm_since", "over_at"):
+        (document["rollout"]["hold"] or {}).pop(field, None)
+    return json.dumps(document)
+
+
+def everywhere(promote: Promote, topology: Topology) -> Iterator[Rollout]:
+    """A rollout in every stage of its plan, of each way back from there, and at each end of them."""
+    begun, _ = machine.begin(a_rollout(a_service(promote=promote), topology), 1.0)
+    place = begun
+    for number, stage in enumerate(begun.plan):
+        place = begun if number == 0 else turns.enter(replace(place, touched=False), stage.phase, number, 2.0)
+        yield place
+        aborting, _ = machine.abort(place, MAYA, "because.", 3.0)
+        yield from (replace(aborting, stage=step) for step in range(len(aborting.retreat)))
+        wait = replace(aborting, retreat=(*aborting.retreat[:-2], make_wait(2), *aborting.retreat[-2:]))
+        yield from (wait, replace(wait, phase=Phase.HALTED), replace(wait, phase=Phase.ABORTED, ended_at=9.0))
+        if stage.phase is Phase.UPGRADING:
+            halted = turns.enter(place, Phase.HALTED, number, 3.0)
+            accepted, _ = machine.accept(halted, MAYA, 4.0)
+            yield from (halted, accepted, replace(accepted, phase=Phase.PROMOTED, ended_at=9.0))
+    yield replace(place, phase=Phase.PROMOTED, ended_at=9.0)
+    yield a_rollout(phase=Phase.REFUSED, ended_at=1.0)
+
+
+@pytest.mark.parametrize("topology", Topology)
+@pytest.mark.parametrize("promote", Promote)
+def test_a_rollout_of_schema_2_in_any_phase_comes_to_know_what_was_guessed(
+    promote: Promote, topology: Topology
+) -> None:
+    for stored in everywhere(promote, topology):
+        read = load_rollout(as_of_schema_2(stored))
+
+        assert (read.touched, read.accepted) == (stored.primary_touched, stored.accepted)
+        assert read == replace(stored, touched=stored.primary_touched)
+
+
+def test_a_hold_of_schema_2_is_the_one_that_people_know_of() -> None:
+    hold = Hold(cause=HoldCause.DRIFT, sentence="Somebody changed it.", since=5.0, told=True)
+
+    read = load_rollout(as_of_schema_2(replace(rollout(), hold=hold)))
+
+    assert (read.hold, read.holds, read.others) == (hold, (hold,), ())
 
 
 def test_an_older_schema_is_upgraded_step_by_step() -> None:

@@ -367,15 +367,21 @@ def test_each_weight_asks_when_the_service_says_so() -> None:
 SIDES = [a_side(), a_side(ready=0), a_side(None), a_side(Template.UPGRADED), a_side(progress=Progress.FAILED, ready=1)]
 
 
+@pytest.mark.parametrize("word", list(Verdict))
 @pytest.mark.parametrize("topology", list(Topology))
 @pytest.mark.parametrize("promote", list(Promote))
-def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(topology: Topology, promote: Promote) -> None:
+def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(
+    topology: Topology, promote: Promote, word: Verdict
+) -> None:
     plan = a_rollout(a_service(promote=promote), topology).plan
     starts = [at_stage(stage.name, topology, promote=promote) for stage in plan]
     starts += [machine.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
     starts += [replace(start, settled_at=None) for start in starts]
-    for start, word, primary, canary, seen, now in product(
-        starts, Verdict, SIDES, SIDES, [None, HOME, ALL_CANARY, "wanted"], [1.0, 9999.0]
+    starts += [
+        replace(start, phase=Phase.HALTED) for start in starts if start.phase in {Phase.UPGRADING, Phase.ABORTING}
+    ]
+    for start, primary, canary, seen, now in product(
+        starts, SIDES, SIDES, [None, HOME, ALL_CANARY, "wanted"], [1.0, 9999.0]
     ):
         live = start.current.routes if seen == "wanted" else seen
         sight = a_sight(start, primary=primary, canary=canary, routes=live)

@@ -1,0 +1,335 @@
+"""What the current stage wants of the cluster, against what was seen of it: the only place where both are compared.
+
+Everything else is read off the gaps. A stage is *settled* when no gap keeps it; the next *action* closes the first gap
+that is ours to close (``desired``); a *hold* says why a gap is still there (``machine``); and what is somebody else's
+doing is *drift*. Nothing here knows what was done before, and what was not seen makes no gap but its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.rollout import capacity
+from bot.rollout.images import digest
+from bot.rollout.model import (
+    ENDED,
+    HOME,
+    Phase,
+    Rollout,
+    Routes,
+    StageKind,
+    Template,
+    Topology,
+)
+from bot.rollout.sights import Progress, SideSight, Sight
+
+
+class Part(StrEnum):
+    """What of the cluster a gap is about, in the order in which gaps are closed."""
+
+    SIGHT = "sight"  # something that must be known was not seen
+    ROUTES = "routes"  # of the VirtualService: shares and mirror
+    SPARE = "spare"  # pods of a canary that has done its work
+    MARKS = "marks"  # our annotations on the VirtualService
+    PRIMARY = "primary"  # the primary is another Deployment, or none
+    TEMPLATE = "template"  # the primary's
+    PODS = "pods"  # of the primary, on that template
+    SIZE = "size"  # how many pods the primary asks for
+    CANARY = "canary"  # the canary is another Deployment, or none, or runs something else
+
+
+class Whose(StrEnum):
+    """Whose a gap is."""
+
+    OURS = "ours"  # ours to close, by one write
+    THEIRS = "theirs"  # somebody else's change: told, and left to people
+    TIMES = "time's"  # closed by waiting: pods start, an API server answers again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One thing that is not as the stage wants it.
+
+    Attributes:
+        keeps: whether the stage is not there before it is closed.
+        blocked: why it must not be closed now, as a sentence; "" when it may be.
+    """
+
+    part: Part
+    whose: Whose = Whose.OURS
+    keeps: bool = True
+    blocked: str = ""
+
+
+def compare(rollout: Rollout, sight: Sight) -> tuple[Gap, ...]:
+    """Every gap between the current stage and what was seen, in the order in which gaps are closed."""
+    if rollout.phase in ENDED | {Phase.PREFLIGHT}:
+        return ()
+    return tuple(gap for find in _FINDERS for gap in find(rollout, sight))
+
+
+def is_complete(side: SideSight, template: Template) -> bool:
+    """Whether a Deployment's own rollout of ``template`` is done: every wanted pod is ready on it, and no other pod."""
+    done = side.template is template and side.progress is Progress.DONE and side.stale == 0
+    return done and side.ready >= max(side.wanted, 1)
+
+
+def is_restored(rollout: Rollout, sight: Sight) -> bool:
+    """Whether a primary that may have been patched can take everyone back.
+
+    When the canary is the trouble nobody waits for the last pod: enough of them on the old image, and none on another.
+    """
+    primary = sight.primary
+    if is_complete(primary, Template.RECORDED):
+        return True
+    clean = primary.template is Template.RECORDED and primary.stale == 0
+    enough = capacity.of_primary(rollout, capacity.EVERYONE, sight)
+    return rollout.urgent and rollout.target.primary_replicas > 0 and clean and primary.ready >= enough
+
+
+def is_restoring(rollout: Rollout) -> bool:
+    """Whether an abort is putting the primary's recorded template back now."""
+    return rollout.phase is Phase.ABORTING and rollout.current.kind is StageKind.RESTORE
+
+
+def is_roomy(rollout: Rollout, sight: Sight) -> bool:
+    """Whether the wait for the primary's pods is over. When the canary is the trouble, one of them is enough."""
+    hurry = rollout.urgent or sight.canary.answering == 0
+    return sight.primary.at_home >= (1 if hurry else rollout.current.pods)
+
+
+def is_orphaned(sight: Sight) -> bool:
+    """Whether neither Deployment exists any more: then no route is better for users than another."""
+    return sight.pods_unseen is None and not sight.primary.exists and not sight.canary.exists
+
+
+# What was not seen
+
+
+def _sight(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    stage = rollout.current
+    if sight.routes_unseen is not None:
+        yield Gap(part=Part.SIGHT, whose=Whose.TIMES, keeps=not (sight.gone and stage.release))
+    if sight.pods_unseen is not None:
+        # Whoever is home is home, also where nobody may look at the pods.
+        yield Gap(part=Part.SIGHT, whose=Whose.TIMES, keeps=not (stage.release or stage.kind is StageKind.RETURN))
+
+
+# The VirtualService
+
+
+def _routes(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    want, live, kind = rollout.current.routes, sight.routes, rollout.current.kind
+    if sight.routes_unseen is not None or live == want:
+        return
+    ours = (
+        rollout.phase is Phase.ABORTING
+        or (rollout.settled_at is None and live is not None and live in _before(rollout))
+        or (rollout.settled_at is None and rollout.phase is Phase.HALTED)
+    )
+    whose, blocked = Whose.OURS if ours else Whose.THEIRS, _receiver_not_ready(rollout, sight)
+    yield Gap(part=Part.ROUTES, whose=whose, keeps=kind is not StageKind.SCALE_UP, blocked=blocked)
+
+
+def _before(rollout: Rollout) -> set[Routes]:
+    """What the routes may be while the stage's own are still to be written: what the stage before has left."""
+    if rollout.retreat:
+        return {rollout.current.routes}
+    return {rollout.plan[rollout.stage - 1].routes if rollout.stage else HOME}
+
+
+def _marks(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    if sight.routes_unseen is not None:
+        return
+    taken, gone = sight.owner not in {None, rollout.id}, sight.owner is None or not sight.marked
+    if rollout.current.release:
+        if sight.owner == rollout.id:
+            yield Gap(part=Part.MARKS)
+        elif taken and rollout.phase is not Phase.ABORTING:
+            yield Gap(part=Part.MARKS, whose=Whose.THEIRS, keeps=False)
+        return
+    if not (taken or gone):
+        return
+    theirs = rollout.phase is not Phase.ABORTING and (taken or rollout.settled_at is not None)
+    # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.
+    away = rollout.phase is Phase.HALTED or rollout.current.kind in {StageKind.RESTORE, StageKind.SCALE_UP}
+    keeps = sight.owner != rollout.id and not away
+    yield Gap(part=Part.MARKS, whose=Whose.THEIRS if theirs else Whose.OURS, keeps=keeps)
+
+
+# The Deployments
+
+
+def _spare(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    """The canary's pods are not needed any more, unless they are the next version's already."""
+    over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.scale_canary_down
+    if over and sight.pods_unseen is not None:
+        name = rollout.target.canary_deployment
+        yield Gap(part=Part.SPARE, keeps=False, blocked=f"Whether {name} is still the one of this rollout is not seen.")
+        return
+    if not over or sight.routes is None or not _is_still_ours(rollout, sight):
+        return
+    if sight.routes.canary == 0:
+        yield Gap(part=Part.SPARE, keeps=False)
+    # A relabelled primary shares the subset that has the users, and must be able to carry them alone.
+    elif rollout.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
+        yield Gap(part=Part.SPARE, keeps=False, blocked=_not_upgraded(rollout, sight))
+
+
+def _is_still_ours(rollout: Rollout, sight: Sight) -> bool:
+    canary, uid = sight.canary, rollout.target.canary_uid
+    return canary.wanted > 0 and canary.template is Template.RECORDED and (not uid or canary.uid in {"", uid})
+
+
+def _primary(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    if sight.pods_unseen is None and not _is_left_alone(rollout) and is_replaced(sight.primary, _uid(rollout)):
+        yield Gap(part=Part.PRIMARY, whose=Whose.THEIRS, keeps=False)
+
+
+def _template(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    stage, side = rollout.current, sight.primary
+    if sight.pods_unseen is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
+        return
+    blocked = _nobody_to_keep_the_users(rollout, sight)
+    begun = rollout.phase is Phase.UPGRADING and rollout.settled_at is None and side.template is not None
+    if begun or is_restoring(rollout):
+        yield Gap(part=Part.TEMPLATE, blocked=blocked)
+    elif not _is_left_alone(rollout) and not is_replaced(side, _uid(rollout)):
+        yield Gap(part=Part.TEMPLATE, whose=Whose.THEIRS, keeps=rollout.phase is Phase.UPGRADING, blocked=blocked)
+
+
+def _pods(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    if sight.pods_unseen is not None:
+        return
+    upgrading = rollout.phase is Phase.UPGRADING and not is_complete(sight.primary, rollout.current.template)
+    restoring = is_restoring(rollout) and not is_restored(rollout, sight)
+    if upgrading or restoring:
+        yield Gap(part=Part.PODS, whose=Whose.TIMES)
+
+
+def _size(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    if sight.pods_unseen is not None:
+        return
+    small = sight.primary.wanted < rollout.current.pods
+    if rollout.current.kind is StageKind.SCALE_UP:
+        roomy = is_roomy(rollout, sight)
+        if small or not roomy:
+            yield Gap(part=Part.SIZE, keeps=not roomy)
+    elif small:
+        yield Gap(part=Part.SIZE)
+
+
+def _canary(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+    """A canary that runs something else is not the one that was judged."""
+    if sight.pods_unseen is not None or _is_left_alone(rollout) or _is_done_with(rollout, sight):
+        return
+    side = sight.canary
+    replaced = is_replaced(side, rollout.target.canary_uid)
+    if replaced or side.template is None or any(foreign_bits(side, rollout.upgraded.images)):
+        yield Gap(part=Part.CANARY, whose=Whose.THEIRS, keeps=False)
+
+
+def foreign_bits(side: SideSight, pinned: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Digest asked for and digests shown instead. The same name may come to mean other bits: a tag that was pushed
+    again, and a pod that has pulled it since.
+    """
+    for container, image in pinned.items():
+        asked = digest(image)
+        others = sorted(side.digests.get(container, frozenset()) - {asked, ""})
+        if asked and others:
+            yield asked, others
+
+
+def _uid(rollout: Rollout) -> str:
+    return rollout.target.primary_uid
+
+
+def is_replaced(side: SideSight, uid: str) -> bool:
+    """Whether a Deployment is not there, or not the one that the rollout began with."""
+    return not side.exists or bool(uid and side.uid and side.uid != uid)
+
+
+def _is_left_alone(rollout: Rollout) -> bool:
+    """Where somebody may be mending Deployments by hand, or they have no users any more."""
+    return rollout.phase in {Phase.HALTED, Phase.ABORTING} or rollout.accepted
+
+
+def _is_done_with(rollout: Rollout, sight: Sight) -> bool:
+    """Whether the canary has done its work: users are on the upgraded primary for good.
+
+    It may be cleaned away then, or get its next image. Where a relabelled primary shares the canary's subset, its pods
+    still answer users for as long as there are any.
+    """
+    if rollout.phase is not Phase.BAKING or not rollout.primary_touched:
+        return False
+    return rollout.current.routes.canary == 0 or sight.canary.answering == 0
+
+
+_FINDERS = (_sight, _routes, _spare, _marks, _primary, _template, _pods, _size, _canary)
+
+
+# Why something must wait
+
+
+def _receiver_not_ready(rollout: Rollout, sight: Sight) -> str:
+    """Why the stage's routes must not be written now, or "" when every side that gains users is ready for them."""
+    want, live, target = rollout.current.routes, sight.routes, rollout.target
+    gains_canary = want.mirror or live is None or want.canary > live.canary
+    gains_primary = live is None or want.primary > live.primary
+    if sight.pods_unseen is not None:
+        return _unknown_receiver(rollout, canary=gains_canary and want.canary + want.mirror > 0)
+    if want.canary + want.mirror > 0 and gains_canary:
+        if sight.canary.ready == 0:
+            return f"No pod of {target.canary_deployment} is ready to receive requests."
+        # No more than it asks for: with users on it, an autoscaler will see to the rest.
+        needed = min(capacity.of_canary(rollout, want.canary), max(sight.canary.wanted, 1))
+        if rollout.phase is Phase.SHIFTING and sight.canary.ready < needed:
+            return _too_few(target.canary_deployment, sight.canary, needed, want.canary)
+    if want.primary > 0 and gains_primary:
+        return _primary_not_ready(rollout, sight)
+    return ""
+
+
+def _unknown_receiver(rollout: Rollout, *, canary: bool) -> str:
+    """Users go to pods that cannot be seen in one case: home, on an abort, to a primary that was never touched."""
+    if not canary and rollout.phase is Phase.ABORTING and not rollout.primary_touched:
+        return ""
+    name = rollout.target.canary_deployment if canary else rollout.target.primary_deployment
+    return f"Whether pods of {name} are ready cannot be seen, so nobody is sent there."
+
+
+def _primary_not_ready(rollout: Rollout, sight: Sight) -> str:
+    name, primary = rollout.target.primary_deployment, sight.primary
+    if rollout.phase is Phase.ABORTING and is_orphaned(sight):
+        return ""
+    if primary.at_home == 0:
+        return f"No pod of {name} is ready to receive users."
+    if sight.away == 0:
+        return ""  # any ready pod is better than none
+    if rollout.phase is Phase.SWITCHING_BACK:
+        return _not_upgraded(rollout, sight)
+    if rollout.phase is Phase.ABORTING and rollout.primary_touched and not is_restored(rollout, sight):
+        return f"{name} is not completely restored and ready yet ({primary.ready} of {primary.wanted} pods)."
+    return ""
+
+
+def _not_upgraded(rollout: Rollout, sight: Sight) -> str:
+    """Why the upgraded primary cannot take the stage's users yet."""
+    name, primary = rollout.target.primary_deployment, sight.primary
+    if not is_complete(primary, Template.UPGRADED):
+        return f"{name} is not completely upgraded and ready yet ({primary.ready} of {primary.wanted} pods)."
+    share = rollout.current.routes.primary or capacity.EVERYONE  # relabelled, it serves under the canary's name
+    needed = capacity.of_primary(rollout, share, sight)
+    return _too_few(name, primary, needed, share) if primary.ready < needed else ""
+
+
+def _too_few(name: str, side: SideSight, needed: int, share: int) -> str:
+    return f"{name} has {side.ready} of the {needed} ready pods that {share} % of the users need."
+
+
+def _nobody_to_keep_the_users(rollout: Rollout, sight: Sight) -> str:
+    if sight.canary.ready == 0 and sight.primary.ready > 0:
+        return f"No pod of {rollout.target.canary_deployment} is ready to keep the users meanwhile."
+    return ""

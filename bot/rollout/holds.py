@@ -1,0 +1,125 @@
+"""Why a rollout waits: a set of causes, each noticed, told and ended by itself. Pure.
+
+At each look the rules say of every cause whether it is there (``there``) or not (``gone``). Of several,
+``rollout.hold`` is the one that people should know of first; the others wait behind it, and are told again when it is
+over.
+
+A cause that comes and goes is no news each time. The second time in a stage it is told as such, and is over only once
+it has stayed away for a while, longer each time; from then on nothing more is said until it is. A retreat waits for
+nothing of the kind: there only the words are saved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.rollout.model import Entry, EntryKind, Hold, HoldCause, Rollout
+from bot.rollout.phrases import lasting
+from bot.rollout.turns import Change, entry
+
+CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more
+LONGEST_CALM = 600.0
+STEADY_SECONDS = 1800.0  # away for so long, it is news when it comes again
+FLAPS = 2  # times after which a cause that comes and goes is not told any more
+
+# Which of several causes people should know of first.
+_ORDER = (
+    HoldCause.CLUSTER,
+    HoldCause.DRIFT,
+    HoldCause.CAPACITY,
+    HoldCause.PODS,
+    HoldCause.METRICS,
+    HoldCause.APPROVAL,
+)
+
+
+def find(rollout: Rollout, cause: HoldCause) -> Hold | None:
+    """The hold for this cause, while it lasts."""
+    return next((hold for hold in rollout.holds if hold.cause is cause), None)
+
+
+def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud: bool = False) -> Change:
+    """The cause is there. It is told when it is news, and the channel is asked when its patience runs out.
+
+    ``loud`` asks the channel at once: nothing but a person can help.
+    """
+    known = _remembered(rollout, cause)
+    if known is None or (known.over_at is not None and now - known.over_at > STEADY_SECONDS):
+        hold = Hold(cause=cause, sentence=sentence, since=now, told=loud)
+        kind = EntryKind.ALERT if loud else EntryKind.HELD
+        return put(rollout, hold), (entry(now, kind, f"Holding at {rollout.current.name}: {sentence}"),)
+    if known.over_at is not None:
+        return _again(rollout, known, sentence, now)
+    hold = replace(known, sentence=sentence, calm_since=None)
+    if hold.told or not (loud or now - hold.since > rollout.hold_patience):
+        return put(rollout, hold), ()
+    held = (now - hold.since) / 60
+    text = f"Still holding at {rollout.current.name} after {held:.3g} minutes: {sentence} Please look."
+    return put(rollout, replace(hold, told=True)), (entry(now, EntryKind.ALERT, text),)
+
+
+def _again(rollout: Rollout, known: Hold, sentence: str, now: float) -> Change:
+    """It was over a moment ago."""
+    times = known.times + 1
+    hold = replace(known, sentence=sentence, times=times, over_at=None, calm_since=None)
+    if times > FLAPS:
+        return put(rollout, hold), ()
+    steady = "" if rollout.retreat else f", until that has been over for {lasting(_calm(times))}"
+    text = f"Holding at {rollout.current.name} again{steady}: {sentence}"
+    return put(rollout, hold), (entry(now, EntryKind.HELD, text),)
+
+
+def gone(rollout: Rollout, now: float, *causes: HoldCause) -> Change:
+    """None of these causes is there."""
+    said: tuple[Entry, ...] = ()
+    for cause in causes:
+        hold = find(rollout, cause)
+        if hold is not None:
+            rollout, more = _over(rollout, hold, now)
+            said += more
+    return rollout, said
+
+
+def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
+    if hold.times > 1 and not rollout.retreat:
+        calm_since = now if hold.calm_since is None else hold.calm_since
+        if now - calm_since < _calm(hold.times):
+            return (rollout if hold.calm_since is not None else put(rollout, replace(hold, calm_since=now))), ()
+    led = rollout.hold is not None and rollout.hold.cause is hold.cause
+    after = put(rollout, replace(hold, over_at=now, calm_since=None))
+    if hold.times > FLAPS and not hold.told:
+        return after, ()  # it was not told that it came, either
+    if after.hold is None:
+        text = f"Going on at {rollout.current.name} after {now - hold.since:.0f} s."
+        return after, (entry(now, EntryKind.RESUMED, text),)
+    text = f"Holding at {rollout.current.name} again: {after.hold.sentence}"
+    return after, (entry(now, EntryKind.HELD, text),) if led else ()
+
+
+def _calm(times: int) -> float:
+    return min(CALM_SECONDS * 2.0 ** min(times - 2, 16), LONGEST_CALM)
+
+
+def put(rollout: Rollout, hold: Hold) -> Rollout:
+    """This hold, in the place of the one of its cause; nothing is said."""
+    return _with(rollout, [one for one in _all(rollout) if one.cause is not hold.cause] + [hold])
+
+
+def drop(rollout: Rollout, *causes: HoldCause) -> Rollout:
+    """Without the holds of these causes, as if they had never been; nothing is said."""
+    return _with(rollout, [one for one in _all(rollout) if one.cause not in causes])
+
+
+def _remembered(rollout: Rollout, cause: HoldCause) -> Hold | None:
+    return next((hold for hold in _all(rollout) if hold.cause is cause), None)
+
+
+def _all(rollout: Rollout) -> tuple[Hold, ...]:
+    return rollout.others if rollout.hold is None else (rollout.hold, *rollout.others)
+
+
+def _with(rollout: Rollout, holds: list[Hold]) -> Rollout:
+    ranked = sorted(holds, key=lambda hold: (hold.over_at is not None, _ORDER.index(hold.cause)))
+    leads = bool(ranked) and ranked[0].over_at is None
+    hold, others = (ranked[0], tuple(ranked[1:])) if leads else (None, tuple(ranked))
+    return rollout if (hold, others) == (rollout.hold, rollout.others) else replace(rollout, hold=hold, others=others)

@@ -1,0 +1,334 @@
+"""An exit from everywhere: whatever is lost, a person ends the rollout; and what is lost is said by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.rollout import machine
+from bot.rollout.compare import Part, compare
+from bot.rollout.desired import Release, SetRoutes, next_action
+from bot.rollout.errors import Cause, Refusal
+from bot.rollout.figures import Verdict
+from bot.rollout.model import (
+    ALL_CANARY,
+    HOME,
+    EntryKind,
+    HoldCause,
+    Phase,
+    Rollout,
+    Template,
+    Topology,
+)
+from bot.rollout.service import ApproveAt, Promote
+from bot.rollout.sights import BLIND, UNKNOWN, Denied, Progress, Sight, Unseen
+from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
+from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
+
+PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
+GONE = Unseen(cause=Cause.MISSING, sentence="VirtualService default/reviews does not exist.")
+FORBIDDEN = Unseen(cause=Cause.FORBIDDEN, sentence='Could not read it: User "canary-bot" cannot get resource.')
+SLOW = Unseen(cause=Cause.TIMED_OUT, sentence="Could not read it: the API server did not answer in time.")
+NOBODY = a_side(None, exists=False, ready=0, wanted=0, progress=Progress.FAILED, reason="It does not exist.")
+REFUSED = Denied(cause=Cause.REFUSED, sentence="Could not patch it: exceeded quota.")
+
+
+def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: object) -> Rollout:
+    """A rollout that is settled at a stage of its plan, as if it had walked there."""
+    rollout = a_rollout(a_service(**changes), topology)
+    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+
+
+def without_routes(rollout: Rollout, why: Unseen = GONE, **changes: object) -> Sight:
+    return replace(a_sight(rollout), routes=None, owner=None, routes_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+
+
+def without_pods(rollout: Rollout, why: Unseen = FORBIDDEN, **changes: object) -> Sight:
+    return replace(a_sight(rollout), primary=UNKNOWN, canary=UNKNOWN, pods_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+
+
+# Every reachable state, under every combination of losses
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a person has to end a rollout without."""
+
+    routes: Unseen | None
+    pods: Unseen | None
+    primary: bool
+    canary: bool
+    writes: bool
+
+    def of(self, sight: Sight) -> Sight:
+        if self.primary:
+            sight = replace(sight, primary=NOBODY)
+        if self.canary:
+            sight = replace(sight, canary=NOBODY)
+        if self.pods is not None:
+            sight = replace(sight, primary=UNKNOWN, canary=UNKNOWN, pods_unseen=self.pods)
+        if self.routes is not None:
+            sight = replace(sight, routes=None, owner=None, rescue=None, routes_unseen=self.routes)
+        return replace(sight, denied=REFUSED) if self.writes else sight
+
+
+UNSEEN, BOTH = (None, GONE, FORBIDDEN, SLOW), (False, True)
+LOSSES = [
+    Losses(routes=on_routes, pods=pods, primary=primary, canary=canary, writes=writes)
+    for on_routes, pods, primary, canary, writes in product(UNSEEN, (None, FORBIDDEN, SLOW), BOTH, BOTH, BOTH)
+]
+STORIES = st.tuples(st.sampled_from(Promote), st.sampled_from(Topology), st.just(tuple(ApproveAt)))
+
+
+@settings(max_examples=120, deadline=None)
+@given(drawn=STORIES, moves=MOVES, losses=st.sampled_from(LOSSES))
+def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_end(
+    drawn: Drawn, moves: Moves, losses: Losses
+) -> None:
+    rollout, world = story(*drawn)
+    rollout = walk(rollout, world, moves)
+    rollout = aborted_under(rollout, world, losses)
+    if rollout.ended:
+        return
+    ends_by_itself = losses.routes is GONE or (losses.primary and losses.canary and not losses.pods)
+    assert not ends_by_itself or losses.writes or losses.routes not in {None, GONE}, "the abort reaches an end"
+    told = [hold for hold in rollout.holds if hold.told] or rollout.phase is Phase.HALTED
+    assert told, "who waits for a person has told one"
+
+    ended, entries = machine.abandon(rollout, OMAR, "it cannot be mended", world.now)
+
+    assert (ended.phase, entries[-1].kind) == (Phase.ABANDONED, EntryKind.ENDED)
+
+
+def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
+    """A person aborts, and for more than an hour nothing that was lost comes back."""
+    if not rollout.ended and rollout.phase is not Phase.ABORTING:
+        rollout, _ = machine.abort(rollout, OMAR, "because.", world.now)
+    for _ in range(40):
+        world.now += 120.0
+        sight = losses.of(world.sight(rollout))
+        rollout, _ = machine.look(rollout, sight, PASS, world.now)
+        if losses.writes:
+            continue
+        match next_action(rollout, sight):
+            case SetRoutes(routes=wanted):
+                world.routes, world.owner = wanted, rollout.id
+            case Release():
+                world.owner = None
+            case _:
+                pass
+    return rollout
+
+
+# The VirtualService is gone
+
+
+@pytest.mark.parametrize("name", ["mirror", "shift 40", "shift 100", "upgrade", "switchback 50", "bake"])
+def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: str) -> None:
+    rollout = at_stage(name)
+    held, said = machine.look(rollout, without_routes(rollout), PASS, 1.0)
+
+    gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
+    assert [entry.text for entry in said] == [f"Holding at {name}: {gone}"]
+    assert next_action(held, without_routes(held)) is None
+    aborting, _ = machine.abort(held, OMAR, "the service is retired.", 2.0)
+    sight = without_routes(aborting, primary=a_side(rollout.current.template))
+    waiting, _ = machine.look(aborting, sight, PASS, 10.0)
+    ended, entries = machine.look(waiting, sight, PASS, 32.0)
+    assert (waiting.phase, ended.phase) == (Phase.ABORTING, Phase.ABORTED)
+    left = " reviews-v1 has the image of v2: put the old one back by hand."
+    upgraded = rollout.current.template is Template.UPGRADED
+    assert entries[-1].text == (
+        "reviews v2 is aborted: VirtualService reviews no longer exists, so there is nothing to bring home."
+        f"{left if upgraded else ''} the service is retired."
+    )
+
+
+def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_ever() -> None:
+    aborting, _ = machine.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    waiting, _ = machine.look(aborting, without_routes(aborting), PASS, 5.0)
+    anew = a_sight(aborting, routes=routes(40), owner=None)
+
+    going_on, _ = machine.look(waiting, anew, PASS, 20.0)
+    again, _ = machine.look(going_on, without_routes(going_on), PASS, 40.0)
+
+    assert next_action(going_on, anew) == SetRoutes(routes=HOME)
+    assert (going_on.gone_since, again.phase) == (None, Phase.ABORTING)
+
+
+def test_a_promotion_of_which_only_the_marks_were_left_ends_with_the_object() -> None:
+    finishing = replace(at_stage("finish"), settled_at=None)
+
+    assert machine.look(finishing, without_routes(finishing), PASS, 1.0)[0].phase is Phase.PROMOTED
+
+
+def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
+    rollout = at_stage("shift 40")
+
+    assert machine.look(rollout, without_routes(rollout), FAIL, 1.0)[0].phase is Phase.ABORTING
+
+
+# What may not be read, or is too slow
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (
+            FORBIDDEN,
+            "cannot be read, because canary-bot is not allowed to; routes stay as they are. Could not read it: ",
+        ),
+        (SLOW, "cannot be read: the API server did not answer in time; routes stay as they are. Could not read it: "),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unseen, words: str) -> None:
+    rollout = at_stage("shift 40")
+
+    _, on_routes = machine.look(rollout, without_routes(rollout, why), PASS, 1.0)
+    _, on_pods = machine.look(rollout, without_pods(rollout, why), PASS, 1.0)
+
+    assert on_routes[0].text.startswith(f"Holding at shift 40: VirtualService reviews {words}")
+    assert on_pods[0].text.startswith(f"Holding at shift 40: reviews-v1 or reviews-v2 {words}")
+
+
+def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() -> None:
+    rollout = at_stage("shift 40")
+    sight = without_routes(rollout, FORBIDDEN, canary=a_side(ready=0))
+
+    aborting, said = machine.look(rollout, sight, PASS, 1.0)
+
+    assert aborting.phase is Phase.ABORTING
+    assert "40 % of the users are on reviews-v2, which has no ready pod." in said[0].text
+
+
+def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
+    for name in ("mirror", "shift 40", "upgrade", "switchback 50", "bake"):
+        rollout = at_stage(name)
+        held, _ = machine.look(rollout, without_pods(rollout), PASS, 9999.0)
+        assert (held.phase, held.stage, held.drift) == (rollout.phase, rollout.stage, None)
+
+
+def test_an_abort_brings_users_home_to_a_primary_that_was_never_touched_although_its_pods_may_not_be_seen() -> None:
+    aborting, _ = machine.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    away = without_pods(aborting, routes=routes(40))
+
+    assert next_action(machine.look(aborting, away, PASS, 1.0)[0], away) == SetRoutes(routes=HOME)
+    there = without_pods(aborting, routes=HOME)
+    home, _ = machine.look(aborting, there, PASS, 2.0)
+    assert next_action(home, there) == Release(routes=HOME)
+
+
+def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> None:
+    aborting, _ = machine.abort(at_stage("switchback 50"), OMAR, "because.", 0.0)
+    back = replace(aborting, stage=1)  # restored, and about to return
+
+    blocked = [gap.blocked for gap in compare(back, without_pods(back, routes=ALL_CANARY)) if gap.part is Part.ROUTES]
+
+    assert blocked == ["Whether pods of reviews-v1 are ready cannot be seen, so nobody is sent there."]
+
+
+def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
+    rollout = at_stage("shift 40")
+    held, _ = machine.look(rollout, a_sight(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
+
+    half = without_pods(held, routes=routes(70), writer="helm")
+    for sight in (None, without_routes(held, FORBIDDEN), without_routes(held), half):
+        blind, _ = machine.look(held, sight, PASS, 9999.0)
+        assert (blind.drift, blind.phase) == (held.drift, Phase.SHIFTING)
+
+
+def test_a_look_without_a_sight_is_one_that_sees_nothing() -> None:
+    for rollout in (at_stage("shift 40"), machine.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
+        assert machine.look(rollout, None, PASS, 9.0) == machine.look(rollout, BLIND, PASS, 9.0)
+
+
+# Deployments that are gone
+
+
+def test_with_neither_deployment_there_an_abort_puts_the_routes_back_and_ends() -> None:
+    for name in ("shift 40", "upgrade", "bake"):
+        rollout, _ = machine.abort(at_stage(name), OMAR, "because.", 0.0)
+        live = at_stage(name).current.routes
+        sight = a_sight(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.id)
+        for now in range(1, 8):
+            rollout, _ = machine.look(rollout, sight, PASS, float(now))
+            match next_action(rollout, sight):
+                case SetRoutes(routes=wanted):
+                    sight = replace(sight, routes=wanted)
+                case Release():
+                    sight = replace(sight, owner=None)
+                case _:
+                    pass
+        assert (rollout.phase, sight.routes, sight.owner) == (Phase.ABORTED, HOME, None)
+
+
+def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_canary_may_be_accepted() -> None:
+    rollout = replace(at_stage("upgrade"), settled_at=None)
+    sight = a_sight(rollout, primary=NOBODY)
+
+    held, _ = machine.look(rollout, sight, PASS, 1.0)
+    halted, _ = machine.look(held, sight, PASS, 45.0)
+
+    assert (halted.phase, halted.reason) == (Phase.HALTED, "reviews-v1 could not be upgraded: It does not exist.")
+    accepted, _ = machine.accept(halted, OMAR, 50.0)
+    left = replace(sight, owner=None)
+    assert machine.look(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
+
+
+# Writes that are turned down
+
+
+@pytest.mark.parametrize("cause", [Cause.FORBIDDEN, Cause.REFUSED, Cause.MISSING])
+@pytest.mark.parametrize(("name", "live"), [("shift 40", routes(20)), ("upgrade", ALL_CANARY)])
+def test_what_the_api_server_turns_down_is_told_at_the_next_look_in_its_own_words(
+    name: str, live: object, cause: Cause
+) -> None:
+    rollout = replace(at_stage(name), settled_at=None)
+    denied = Denied(cause=cause, sentence="Could not patch it: the quota is exceeded.")
+    sight = a_sight(rollout, primary=a_side(), routes=live, denied=denied)
+
+    held, said = machine.look(rollout, sight, PASS, 1.0)
+    still, more = machine.look(held, sight, PASS, 2.0)
+    done, then = machine.look(still, a_sight(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
+
+    text = f"Holding at {name}: Could not patch it: the quota is exceeded. Every look tries again."
+    assert [(entry.kind, entry.text) for entry in said] == [(EntryKind.ALERT, text)]
+    assert more == ()
+    assert (done.hold, then[0].kind) == (None, EntryKind.RESUMED)
+
+
+def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_while() -> None:
+    rollout = replace(at_stage("upgrade"), settled_at=None)
+    denied = Denied(cause=Cause.TIMED_OUT, sentence="Could not patch it: the API server did not answer in time.")
+    sight = a_sight(rollout, primary=a_side(), denied=denied)
+
+    early, nothing = machine.look(rollout, sight, PASS, machine.WRITE_SECONDS)
+    _, said = machine.look(early, sight, PASS, machine.WRITE_SECONDS + 1)
+
+    assert nothing == ()
+    assert said[0].text.startswith("Holding at upgrade: Could not patch it: the API server did not answer in time.")
+
+
+def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> None:
+    rollout = replace(at_stage("upgrade"), settled_at=None)
+    sight = a_sight(rollout, primary=a_side(), denied=REFUSED)
+
+    halted, _ = machine.look(rollout, sight, PASS, rollout.upgrade_timeout + 1)
+
+    assert halted.reason == "reviews-v1 could not be upgraded: Could not patch it: exceeded quota."
+
+
+def test_nobody_can_retry_what_has_ended_in_a_gone_object() -> None:
+    aborting, _ = machine.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    held, _ = machine.look(aborting, without_routes(aborting), PASS, 1.0)
+    ended, _ = machine.look(held, without_routes(aborting), PASS, 60.0)
+
+    assert (held.hold and held.hold.cause) is HoldCause.CLUSTER
+    for event in (machine.retry, machine.accept, machine.pause, machine.resume):
+        with pytest.raises(Refusal, match="has ended"):
+            event(ended, OMAR, 61.0)

@@ -1,0 +1,261 @@
+"""What comes and goes: told as such, asked about once, and never a reason to talk without end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.rollout import holds, machine
+from bot.rollout.errors import Cause
+from bot.rollout.figures import Finding, Judgement, Verdict
+from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
+from bot.rollout.model import Entry, EntryKind, HoldCause, Phase, Rollout, Template
+from bot.rollout.service import ApprovalRule, OnTimeout
+from bot.rollout.sights import Progress, SideSight, Unseen
+from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, verdict
+
+PASS, INCONCLUSIVE, ERROR = (verdict(word) for word in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR))
+
+
+def doubt(gate: str) -> Judgement:
+    finding = Finding(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=f"{gate} may be worse.")
+    return Judgement(at=1e9, verdict=Verdict.INCONCLUSIVE, ask=True, findings=(finding,))
+
+
+SLOW, FAILING = doubt("latency"), doubt("errors")
+
+
+def settled(name: str = "mirror", **changes: object) -> Rollout:
+    """Settled at a stage, whose time is up at 400."""
+    rollout = a_rollout(a_service(**changes))
+    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+
+
+def looked(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0) -> tuple[Rollout, list[Entry]]:
+    """Looks of ten seconds each."""
+    said: list[Entry] = []
+    for judgement in judgements:
+        now += 10.0
+        rollout, entries = machine.look(rollout, a_sight(rollout), judgement, now)
+        said += entries
+    return rollout, said
+
+
+def kinds(said: Sequence[Entry]) -> Counter[EntryKind]:
+    return Counter(entry.kind for entry in said)
+
+
+# Questions
+
+
+@pytest.mark.parametrize("other", [INCONCLUSIVE, ERROR, SLOW], ids=["too few", "no answer", "a doubt"])
+def test_figures_that_flip_at_every_look_ask_once_for_each_kind(other: Judgement) -> None:
+    _, said = looked(settled(), [other, PASS] * 60)
+
+    assert kinds(said)[EntryKind.ASK] <= 2
+    assert len(said) <= 12
+
+
+JUDGEMENTS = st.sampled_from([PASS, PASS, INCONCLUSIVE, ERROR, SLOW, FAILING])
+
+
+@settings(max_examples=60, deadline=None)
+@given(judgements=st.lists(JUDGEMENTS, max_size=180), each=st.integers(1, 6))
+def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_told_little(
+    judgements: list[Judgement], each: int
+) -> None:
+    figures = [judgement for judgement in judgements for _ in range(each)]
+
+    rollout, said = looked(settled(), figures[:180])
+
+    assert kinds(said)[EntryKind.ASK] <= 3, "good figures, and two kinds of doubt"
+    assert kinds(said)[EntryKind.ALERT] <= 2
+    assert len(said) <= 25
+    assert rollout.current.name == "mirror"
+
+
+def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody() -> None:
+    asked, _ = looked(settled(), [PASS])
+    approved, _ = machine.approve(replace(asked, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
+
+    withdrawn, _ = looked(approved, [INCONCLUSIVE], 411.0)
+    again, said = looked(withdrawn, [PASS], 421.0)
+
+    assert (withdrawn.asked_at, withdrawn.approvals) == (None, ())
+    assert again.asked_at is not None
+    assert kinds(said) == {EntryKind.RESUMED: 2}
+    assert said[-1].text.startswith("The question to approve leaving mirror stands again: Shift 20 %")
+
+
+def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
+    rollout, said = looked(settled(), [SLOW, PASS, SLOW, PASS, SLOW])
+    assert kinds(said)[EntryKind.ASK] == 1
+    approved, _ = machine.approve(rollout, OMAR, 451.0)
+
+    for figures in (PASS, SLOW):
+        assert looked(approved, [figures], 452.0)[0].current.name == "shift 20"
+
+
+def test_another_doubt_is_another_question() -> None:
+    rollout, _ = looked(settled(), [SLOW])
+    approved, _ = machine.approve(replace(rollout, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
+
+    other, said = looked(approved, [FAILING], 411.0)
+
+    assert (other.approvals, kinds(said)[EntryKind.ASK]) == ((), 1)
+
+
+@pytest.mark.parametrize(("policy", "phase"), [(OnTimeout.HOLD, Phase.MIRRORING), (OnTimeout.ABORT, Phase.ABORTED)])
+def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
+    policy: OnTimeout, phase: Phase
+) -> None:
+    rollout = replace(settled(), approvals_rule=ApprovalRule(timeout=600.0, on_timeout=policy))
+    minutes = [PASS] * 30 + [INCONCLUSIVE] * 100  # it stands for 300 s, then for 1000 s it does not
+    waiting, _ = looked(rollout, minutes)
+    assert waiting.phase is Phase.MIRRORING
+
+    late, said = looked(waiting, [PASS] * 38, 1710.0)
+
+    assert late.phase is phase
+    assert any("Nobody approved leaving mirror within 10 minutes." in entry.text for entry in said)
+
+
+# Holds
+
+
+def test_a_cause_that_comes_back_is_over_only_when_it_has_stayed_away_for_a_while() -> None:
+    rollout = settled("shift 20")
+    twice, said = looked(rollout, [ERROR, INCONCLUSIVE], 0.0)  # the stage has time yet, so nothing is left
+    assert kinds(said) == {EntryKind.HELD: 1, EntryKind.RESUMED: 1}
+
+    again, said = looked(twice, [ERROR], 20.0)
+    assert said[0].text == "Holding at shift 20 again, until that has been over for 60 seconds: "
+    calm, nothing = looked(again, [PASS] * 6, 30.0)
+    over, told = looked(calm, [PASS] * 2, 90.0)
+
+    assert (calm.hold is not None, nothing) == (True, [])
+    assert (over.hold, kinds(told)) == (None, {EntryKind.RESUMED: 1})
+
+
+def test_a_cause_that_was_away_for_long_is_news() -> None:
+    rollout = settled("mirror")
+    once, _ = looked(rollout, [ERROR, PASS], 0.0)
+
+    _, said = looked(once, [ERROR], holds.STEADY_SECONDS + 60.0)
+
+    assert [entry.text for entry in said if "Holding" in entry.text] == ["Holding at mirror: "]
+
+
+def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
+    rollout, _ = machine.abort(settled("upgrade"), OMAR, "because.", 0.0)
+    restoring = a_sight(rollout, primary=a_side(Template.UPGRADED))
+    said: list[Entry] = []
+    for number in range(40):
+        rollout, entries = machine.look(rollout, None if number % 2 else restoring, PASS, 10.0 * number)
+        said += entries
+    restored, _ = machine.look(rollout, a_sight(rollout), PASS, 401.0)
+
+    assert restored.current.name == "return"
+    assert len(said) <= 6
+
+
+def test_several_causes_are_told_each_and_the_one_that_remains_is_told_again() -> None:
+    rollout, first = looked(settled(), [INCONCLUSIVE])
+    blind, second = machine.look(rollout, None, INCONCLUSIVE, 420.0)
+    seen, third = machine.look(blind, a_sight(rollout), INCONCLUSIVE, 430.0)
+
+    assert [hold.cause for hold in blind.holds] == [HoldCause.CLUSTER, HoldCause.METRICS]
+    assert [entry.kind for entry in (*first, *second)] == [EntryKind.HELD, EntryKind.HELD]
+    assert (seen.hold and seen.hold.cause, third[0].text) == (HoldCause.METRICS, "Holding at mirror again: ")
+
+
+def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None:
+    rollout = settled("shift 20")
+    said: list[Entry] = []
+    for number in range(60):
+        why = Unseen(cause=Cause.TIMED_OUT if number % 2 else Cause.FORBIDDEN, sentence=f"Try {number}.")
+        sight = replace(a_sight(rollout), routes=None, owner=None, routes_unseen=why)
+        rollout, entries = machine.look(rollout, sight, PASS, 10.0 * number)
+        said += entries
+
+    assert kinds(said) == {EntryKind.HELD: 1}
+    assert rollout.hold is not None
+    assert rollout.hold.sentence.endswith("Try 59.")
+
+
+# Pods that do not come up
+
+
+def upgraded(*troubles: Trouble) -> SideSight:
+    return a_side(Template.UPGRADED, ready=1, progress=Progress.WAITING, troubles=troubles)
+
+
+def trouble(**changes: object) -> Trouble:
+    return replace(Trouble(pod="reviews-v1-a", container="reviews"), **changes)  # type: ignore[arg-type]  # checked by the dataclass
+
+
+PULL = trouble(waiting="ImagePullBackOff")
+LOOP, RUNNING = trouble(restarts=2, ended="Error", waiting="CrashLoopBackOff"), trouble(restarts=3, ended="Error")
+NO_NODE = trouble(container="", waiting=UNSCHEDULABLE, detail="0/3 nodes are available: 3 Insufficient cpu")
+QUOTA = trouble(pod="", container="", waiting=FAILED_CREATE, detail="pods is forbidden: exceeded quota: small")
+STUCK = {
+    "image": ([PULL], "a new pod cannot pull its image (ImagePullBackOff)"),
+    "crash loop": ([LOOP, RUNNING], "a new pod is in a crash loop (2 restarts)"),
+    "no node": ([NO_NODE], "no node takes a new pod (0/3 nodes are available: 3 Insufficient cpu)"),
+    "quota": ([QUOTA], "its new pods may not be created (pods is forbidden: exceeded quota: small)"),
+    "configuration": ([trouble(waiting="CreateContainerError")], "a new pod cannot start (CreateContainerError)"),
+}
+
+
+@pytest.mark.parametrize("restoring", [False, True], ids=["upgrade", "restore"])
+@pytest.mark.parametrize(("seen", "why"), STUCK.values(), ids=STUCK)
+def test_an_upgrade_that_sticks_says_why_at_the_first_look_and_once_however_the_kubelet_calls_it(
+    seen: list[Trouble], why: str, *, restoring: bool
+) -> None:
+    rollout = replace(settled("upgrade"), settled_at=None)
+    if restoring:
+        rollout, _ = machine.abort(rollout, OMAR, "because.", 0.0)
+    said: list[Entry] = []
+    for number in range(20):
+        side = upgraded(seen[number % len(seen)])
+        side = replace(side, template=Template.RECORDED) if restoring else side
+        rollout, entries = machine.look(rollout, a_sight(rollout, primary=side), PASS, 5.0 * number)
+        said += entries
+
+    sentence = f"reviews-v1 is stuck: {why}. Users stay on v2."
+    assert [(entry.kind, entry.text) for entry in said] == [
+        (EntryKind.HELD, f"Holding at {rollout.current.name}: {sentence}")
+    ]
+    done, more = machine.look(rollout, a_sight(rollout), PASS, 101.0)
+    assert (done.hold, more[0].kind) == (None, EntryKind.RESUMED)
+
+
+def test_a_halt_says_what_the_pods_said_and_not_how_long_it_was_waited() -> None:
+    rollout = replace(settled("upgrade"), settled_at=None)
+
+    halted, _ = machine.look(rollout, a_sight(rollout, primary=upgraded(PULL)), PASS, rollout.upgrade_timeout + 1)
+
+    assert halted.reason == (
+        "reviews-v1 could not be upgraded: reviews-v1 is stuck: a new pod cannot pull its image (ImagePullBackOff)."
+    )
+
+
+def test_without_a_reason_it_is_said_in_seconds_or_minutes_that_it_took_too_long() -> None:
+    for seconds, words in ((25.0, "25 seconds"), (900.0, "15 minutes")):
+        rollout = replace(settled("upgrade", upgrade_timeout=seconds), settled_at=None)
+        slow = upgraded()
+        halted, _ = machine.look(rollout, a_sight(rollout, primary=slow), PASS, seconds + 1)
+        assert halted.reason == f"reviews-v1 could not be upgraded: It did not become ready within {words}."
+
+
+def test_one_restart_while_a_pod_starts_is_nothing_yet() -> None:
+    rollout = replace(settled("upgrade"), settled_at=None)
+    once = upgraded(trouble(restarts=1, ended="Error"))
+
+    assert machine.look(rollout, a_sight(rollout, primary=once), PASS, 5.0)[0].hold is None
