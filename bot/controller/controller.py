@@ -429,7 +429,7 @@ class Controller:
             acted = self._act(rollout, sight)
             if rollout.ended or not (acted or moved):
                 break
-        self._heart.after_look(rollout, sight if sight.routes_unseen is None else None)
+        self._heart.after_look(rollout, sight if sight.whole else None)
         return rollout
 
     def _see(self, rollout: Rollout) -> Sight:

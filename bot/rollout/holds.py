@@ -44,11 +44,11 @@ def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud
     ``loud`` asks the channel at once: nothing but a person can help.
     """
     known = _remembered(rollout, cause)
-    if known is None or (known.over_at is not None and now - known.over_at > STEADY_SECONDS):
+    if known is None or (known.over_since is not None and now - known.over_since > STEADY_SECONDS):
         hold = Hold(cause=cause, sentence=sentence, since=now, told=loud)
         kind = EntryKind.ALERT if loud else EntryKind.HELD
         return put(rollout, hold), (entry(now, kind, f"Holding at {rollout.current.name}: {sentence}"),)
-    if known.over_at is not None:
+    if known.over_since is not None:
         return _again(rollout, known, sentence, now)
     hold = replace(known, sentence=sentence, calm_since=None)
     if hold.told or not (loud or now - hold.since > rollout.hold_patience):
@@ -61,7 +61,7 @@ def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud
 def _again(rollout: Rollout, known: Hold, sentence: str, now: float) -> Change:
     """It was over a moment ago."""
     times = known.times + 1
-    hold = replace(known, sentence=sentence, times=times, over_at=None, calm_since=None)
+    hold = replace(known, sentence=sentence, times=times, over_since=None, calm_since=None)
     if times > FLAPS:
         return put(rollout, hold), ()
     steady = "" if rollout.retreat else f", until that has been over for {lasting(_calm(times))}"
@@ -86,7 +86,7 @@ def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
         if now - calm_since < _calm(hold.times):
             return (rollout if hold.calm_since is not None else put(rollout, replace(hold, calm_since=now))), ()
     led = rollout.hold is not None and rollout.hold.cause is hold.cause
-    after = put(rollout, replace(hold, over_at=now, calm_since=None))
+    after = put(rollout, replace(hold, over_since=now, calm_since=None))
     if hold.times > FLAPS and not hold.told:
         return after, ()  # it was not told that it came, either
     if after.hold is None:
@@ -119,7 +119,7 @@ def _all(rollout: Rollout) -> tuple[Hold, ...]:
 
 
 def _with(rollout: Rollout, holds: list[Hold]) -> Rollout:
-    ranked = sorted(holds, key=lambda hold: (hold.over_at is not None, _ORDER.index(hold.cause)))
-    leads = bool(ranked) and ranked[0].over_at is None
+    ranked = sorted(holds, key=lambda hold: (hold.over_since is not None, _ORDER.index(hold.cause)))
+    leads = bool(ranked) and ranked[0].over_since is None
     hold, others = (ranked[0], tuple(ranked[1:])) if leads else (None, tuple(ranked))
     return rollout if (hold, others) == (rollout.hold, rollout.others) else replace(rollout, hold=hold, others=others)

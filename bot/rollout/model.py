@@ -199,7 +199,7 @@ class Hold:
         told: the channel was asked about it, because its patience ran out or because only a person can help.
         times: how often the cause came in this stage, without having been away for long.
         calm_since: of a cause that comes and goes: since when it has not been there; it must stay away for a while.
-        over_at: when it ended; it is remembered for the rest of the stage, so that it is not told as news again.
+        over_since: when it ended; it is remembered for the rest of the stage, so that it is not told as news again.
     """
 
     cause: HoldCause
@@ -208,7 +208,7 @@ class Hold:
     told: bool = False
     times: int = 1
     calm_since: float | None = None
-    over_at: float | None = None
+    over_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +336,7 @@ class Rollout:
     @property
     def holds(self) -> tuple[Hold, ...]:
         """Every cause for which it waits now, the one that people should know of first."""
-        behind = tuple(hold for hold in self.others if hold.over_at is None)
+        behind = tuple(hold for hold in self.others if hold.over_since is None)
         return behind if self.hold is None else (self.hold, *behind)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.rollout.figures import Trial
 from bot.rollout.judge.saved import load, save
-from bot.rollout.model import Rollout
+from bot.rollout.model import Hold, Rollout
 
 # Replicas' clocks differ by this much without anything being wrong, seconds.
 TOLERANCE = 30.0
@@ -25,14 +25,21 @@ def moved(rollout: Rollout, seconds: float, now: float) -> Rollout:
     def by(at: float | None) -> float | None:
         return None if at is None else at + seconds
 
-    hold, drift, shortage = rollout.hold, rollout.drift, rollout.shortage
+    def held(hold: Hold) -> Hold:
+        since, calm, over = hold.since + seconds, by(hold.calm_since), by(hold.over_since)
+        return replace(hold, since=since, calm_since=calm, over_since=over)
+
+    drift, shortage = rollout.drift, rollout.shortage
     return replace(
         rollout,
         since=rollout.since + seconds,
         settled_at=by(rollout.settled_at),
         asked_at=by(rollout.asked_at),
         restoring_at=by(rollout.restoring_at),
-        hold=hold and replace(hold, since=hold.since + seconds),
+        hold=rollout.hold and held(rollout.hold),
+        others=tuple(map(held, rollout.others)),
+        gone_since=by(rollout.gone_since),
+        sizes={name: replace(size, since=size.since + seconds) for name, size in rollout.sizes.items()},
         drift=drift and replace(drift, since=drift.since + seconds),
         shortage=shortage and replace(shortage, since=shortage.since + seconds, seen_at=shortage.seen_at + seconds),
         trial=_moved(rollout.trial, seconds, now),

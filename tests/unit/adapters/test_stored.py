@@ -89,7 +89,7 @@ def as_of_schema_2(stored: Rollout) -> str:
         del document["rollout"][field]
     for stage in (*document["rollout"]["plan"], *document["rollout"]["retreat"]):
         del stage["kind"]
-    for field in ("times", "calm_since", "over_at"):
+    for field in ("times", "calm_since", "over_since"):
         (document["rollout"]["hold"] or {}).pop(field, None)
     return json.dumps(document)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.rollout.figures import Trial
-from bot.rollout.incidents import Drift, Shortage
+from bot.rollout.incidents import Drift, Shortage, Size
 from bot.rollout.model import Approval, Hold, HoldCause, Rollout
 from bot.rollout.timers import TOLERANCE, caught_up, moved
 from tests.builders import MAYA, a_drift, a_rollout, a_side_of, figures
@@ -25,7 +25,10 @@ def waiting() -> Rollout:
         settled_at=NOW - 500,
         asked_at=NOW - 100,
         restoring_at=NOW - 50,
-        hold=Hold(cause=HoldCause.METRICS, sentence="No data.", since=NOW - 80),
+        hold=Hold(cause=HoldCause.METRICS, sentence="No data.", since=NOW - 80, calm_since=NOW - 5),
+        others=(Hold(cause=HoldCause.CLUSTER, sentence="Not seen.", since=NOW - 90, over_since=NOW - 85),),
+        gone_since=NOW - 15,
+        sizes={"reviews-v1": Size(wanted=2, expected=1, since=NOW - 25)},
         drift=a_drift(since=NOW - 40),
         shortage=Shortage(deployment="reviews-v1", since=NOW - 30, seen_at=NOW - 10),
         approvals=(Approval(by=MAYA, at=NOW - 20),),
@@ -42,6 +45,11 @@ def moments(rollout: Rollout) -> list[float]:
     assert rollout.shortage is not None
     assert rollout.trial.until is not None
     waits = [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.trial.until]
+    (other,), size, calm = rollout.others, rollout.sizes["reviews-v1"], rollout.hold.calm_since
+    assert calm is not None
+    assert other.over_since is not None
+    assert rollout.gone_since is not None
+    waits += [other.since, other.over_since, calm, rollout.gone_since, size.since]
     return [*waits, rollout.hold.since, rollout.drift.since, rollout.shortage.since, rollout.shortage.seen_at]
 
 
@@ -57,8 +65,8 @@ def test_every_wait_is_as_long_as_before_whatever_the_clock_shows(seconds: float
 
 def test_no_moment_that_is_waited_from_is_forgotten() -> None:
     """A new field of a rollout with a moment in it has to be thought of here."""
-    seen = {one.name for kind in (Rollout, Hold, Drift, Shortage, Trial) for one in fields(kind)}
-    times = {name for name in seen if name in {"since", "until"} or name.endswith("_at")}
+    seen = {one.name for kind in (Rollout, Hold, Drift, Shortage, Size, Trial) for one in fields(kind)}
+    times = {name for name in seen if name in {"since", "until"} or name.endswith(("_at", "_since"))}
 
     assert times == {
         "since",
@@ -67,6 +75,7 @@ def test_no_moment_that_is_waited_from_is_forgotten() -> None:
         "asked_at",
         "restoring_at",
         "seen_at",
+        *("calm_since", "over_since", "gone_since"),
         *("started_at", "ended_at"),  # these are history
     }
 
