@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.redis_link import connect
 from bot.adapters.redis_store import RedisStore
-from bot.adapters.stored import SERVICES, Keys
+from bot.adapters.stored import SCHEMA, SERVICES, Keys
 from bot.rollout.errors import Fault, Refusal, Stale, Unreadable
 from bot.rollout.model import Phase, RolloutId
 from tests.builders import MAYA
@@ -176,10 +176,10 @@ def test_one_unreadable_rollout_does_not_hide_the_others(redis_server: Server) -
     kept = store.create(rollout(2), [])
     name = Keys(service=newer.key).rollout(newer.id)
     document = str(redis_server.client.get(name))
-    redis_server.client.set(name, document.replace('{"schema":2,', '{"schema":3,'))
+    redis_server.client.set(name, document.replace(f'{{"schema":{SCHEMA},', f'{{"schema":{SCHEMA + 1},'))
 
     assert list(store.live()) == [kept]
-    with pytest.raises(Fault, match=r"holds rollout r1 in schema 3, written by a newer canary-bot"):
+    with pytest.raises(Fault, match=rf"holds rollout r1 in schema {SCHEMA + 1}, written by a newer canary-bot"):
         store.active(newer.key)
 
 
