@@ -29,6 +29,9 @@ READ_SECONDS = 10.0  # for all shared queries of one read
 OWN_SECONDS = 5.0  # for all queries that a service wrote itself, in one read
 CONCURRENT_QUERIES = 8
 CONCURRENT_SERVICES = 8  # that ask queries of their own at the same time, each one after another
+QUICK_SECONDS = 1.0  # for all own queries of a service that was not slow the last time
+CONCURRENT_SLOW = 4  # the same for services that were slow the last time: they wait for each other only
+MOST_SLOW = 1000  # services that are remembered as slow
 CHUNK = 65_536  # bytes
 LARGEST = 1_000_000  # bytes; what answers a query of a service's own with more is not one number
 EXCERPT = 300  # characters of Prometheus' own words that are logged
@@ -57,6 +60,14 @@ class Query:
     at: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own:
+    """What a service's own queries were answered, and how long that took."""
+
+    answers: dict[str, Answer]
+    seconds: float
+
+
 class PrometheusLink:
     """One Prometheus. Its methods may be called from any thread."""
 
@@ -77,19 +88,26 @@ class PrometheusLink:
         self._own_seconds = own_seconds
         # The client has no timeout and tries three times with pauses unless told otherwise: a look must end in time,
         # and the next look is the retry.
-        self._client, self._own_client = (
+        self._quick_seconds = min(QUICK_SECONDS, query_seconds)
+        self._client, self._quick_client, self._own_client = (
             PrometheusConnect(
                 url=url.rstrip("/"),
                 session=_session(bearer, basic, ca_file, headers or {}, inspect),
                 retry=Retry(0, read=False),  # False: a read that times out is raised as what it is
-                timeout=query_seconds,
+                timeout=seconds,
             )
-            for inspect in (_inspect, _inspect_short)
+            for inspect, seconds in (
+                (_inspect, query_seconds),
+                (_inspect_short, self._quick_seconds),
+                (_inspect_short, query_seconds),
+            )
         )
         self._pool = ThreadPoolExecutor(CONCURRENT_QUERIES, thread_name_prefix="prometheus")
-        self._own = ThreadPoolExecutor(CONCURRENT_SERVICES, thread_name_prefix="own queries")
+        self._quick = ThreadPoolExecutor(CONCURRENT_SERVICES, thread_name_prefix="own queries")
+        self._patient = ThreadPoolExecutor(CONCURRENT_SLOW, thread_name_prefix="slow own queries")
         self._called: Called = nobody
-        self._late: dict[str, Future[dict[str, Answer]]] = {}  # services whose own queries have not come back yet
+        self._late: dict[str, Future[_Own]] = {}  # services whose own queries have not come back yet
+        self._slow: list[str] = []  # services whose own queries took long; who waited longest is asked first
 
     def count_calls(self, called: Called) -> None:
         """Call ``called`` after each query with how it ended."""
@@ -106,23 +124,38 @@ class PrometheusLink:
     def ask_apart(self, asked: Mapping[str, Mapping[str, Query]]) -> dict[str, dict[str, Answer]]:
         """Queries that services wrote themselves, by service: one that is slow or wrong spoils no other service's.
 
-        Each service has its time and one place of a few in a pool of their own; those that were slow wait behind the
-        others. What is not answered in time is a fault of its own.
+        A service has a short time, until it was slow: then it has the whole time, and waits with the others that were
+        slow for places of their own. What is not answered in time is a fault of its own.
         """
         deadline = time.monotonic() + self._read_seconds
         self._late = {service: future for service, future in self._late.items() if not future.done()}
+        known = [service for service in self._slow if service in asked]
+        fresh = [service for service in asked if service not in known]
         running = {
-            service: self._own.submit(self._one_after_another, own)
-            for service, own in asked.items()
+            service: self._quick.submit(self._one_after_another, asked[service], self._quick_client)
+            for service in fresh
+        } | {
+            service: self._patient.submit(self._one_after_another, asked[service], self._own_client)
+            for service in known
             if service not in self._late
         }
-        found: dict[str, dict[str, Answer]] = {}
-        for service, own in asked.items():
-            found[service] = self._of_service(running.get(service), own, deadline)
-        self._late |= {
-            service: future for service, future in running.items() if not future.done() and not future.cancel()
+        found = {
+            service: self._of_service(running.get(service), asked[service], deadline) for service in (*fresh, *known)
         }
+        for service, future in running.items():
+            self._remember(service, future)
         return found
+
+    def _remember(self, service: str, future: Future[_Own]) -> None:
+        """Who was slow, and who is still asking; one that never got a place keeps its turn."""
+        if future.cancel():
+            return
+        if not future.done():
+            self._late[service] = future
+        if service in self._slow:
+            self._slow.remove(service)
+        if not future.done() or future.result().seconds >= self._quick_seconds:
+            self._slow = [*self._slow, service][-MOST_SLOW:]
 
     def ask_range(self, asked: Mapping[str, str], start: float, end: float, step: float) -> dict[str, list[Series]]:
         """Every query at each ``step`` seconds from ``start`` to ``end``, by the query's name.
@@ -134,9 +167,9 @@ class PrometheusLink:
 
     def close(self) -> None:
         """Let go of connections and threads."""
-        for pool in (self._pool, self._own):
+        for pool in (self._pool, self._quick, self._patient):
             pool.shutdown(wait=False, cancel_futures=True)
-        for client in (self._client, self._own_client):
+        for client in (self._client, self._quick_client, self._own_client):
             client.close()
 
     def _ask(self, asked: Mapping[str, Query], one: Callable[[Query], T]) -> dict[str, T | Fault]:
@@ -157,29 +190,30 @@ class PrometheusLink:
             return fault
 
     def _of_service(
-        self, future: Future[dict[str, Answer]] | None, asked: Mapping[str, Query], deadline: float
+        self, future: Future[_Own] | None, asked: Mapping[str, Query], deadline: float
     ) -> dict[str, Answer]:
         """A service's answers; where they have not come, a fault for each of its queries."""
         try:
             if future is not None:
-                return future.result(max(0.0, deadline - time.monotonic()))
+                return future.result(max(0.0, deadline - time.monotonic())).answers
         except TimeoutError:
             pass
         return dict.fromkeys(asked, Fault("Prometheus", "did not answer the service's own queries in time."))
 
-    def _one_after_another(self, asked: Mapping[str, Query]) -> dict[str, Answer]:
-        deadline = time.monotonic() + self._own_seconds
+    def _one_after_another(self, asked: Mapping[str, Query], client: PrometheusConnect) -> _Own:
+        most = self._quick_seconds if client is self._quick_client else self._own_seconds
+        began = time.monotonic()
         found: dict[str, Answer] = {}
         for name, query in asked.items():
-            if time.monotonic() >= deadline:
-                about = f"did not answer the service's own queries within {self._own_seconds:g} seconds."
+            if time.monotonic() >= began + most:
+                about = f"did not answer the service's own queries within {most:g} seconds."
                 found[name] = Fault("Prometheus", about)
                 continue
             try:
-                found[name] = self._instant(query, self._own_client)
+                found[name] = self._instant(query, client)
             except Fault as fault:
                 found[name] = fault
-        return found
+        return _Own(answers=found, seconds=time.monotonic() - began)
 
     def _instant(self, query: Query, client: PrometheusConnect | None = None) -> tuple[Sample, ...]:
         return self._checked(query.about, lambda: _samples(self._sent(query, client or self._client)))

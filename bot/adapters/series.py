@@ -91,9 +91,11 @@ class _Counter:
         """What it counted after ``since``; ``began`` is what it read before its first sample."""
         total, reads, life = 0.0, began, 0
         lives: defaultdict[Key, int] = defaultdict(int)  # how many restarts each scraper has seen
+        earlier: dict[Scrape, float] = {}  # when each scrape found it last: a restart may lie where it was not there
         for one in self.seen:
-            if one.fell or one.at in restarts.get(one.scrape, ()):
-                lives[one.scrape[1]] += 1
+            last = earlier.get(one.scrape, -math.inf if self.before is not None else math.nextafter(one.at, -math.inf))
+            lives[one.scrape[1]] += max(one.fell, sum(last < at <= one.at for at in restarts.get(one.scrape, ())))
+            earlier[one.scrape] = one.at
             if lives[one.scrape[1]] < life:
                 continue  # this scraper still shows the life before
             if lives[one.scrape[1]] > life:

@@ -138,8 +138,9 @@ def _absent(rollout: Rollout, row: Figures) -> str:
 def _believed(row: Figures, trial: Trial) -> Figures:
     """The row without a side that says nothing new.
 
-    Without a scrape in it there are no counts yet. And a side that was counted before, but has no sample where the row
-    begins, has lost its past (a Prometheus that came back empty): all it ever answered would look like news.
+    Without a scrape in it there are no counts yet; what was counted is kept, however old the newest scrape looks. And a
+    side that was counted before, but has no sample where the row begins, has lost its past (a Prometheus that came back
+    empty): all it ever answered would look like news.
     """
     counted = trial.recent[-1] if trial.recent else None
     primary = _news(row.primary, counted.primary if counted else None)
@@ -151,7 +152,7 @@ def _news(side: SideFigures | None, counted: SideFigures | None) -> SideFigures 
         return side
     if side.first is None:
         return None if counted is not None else side
-    return side if side.last > side.first else None
+    return side if side.last > side.first or side.requests else None
 
 
 def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeState, Assessment, bool]:

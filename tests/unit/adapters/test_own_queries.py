@@ -111,6 +111,27 @@ def test_a_service_whose_queries_hang_keeps_nobody_else_waiting() -> None:
     assert all(set(found[str(one.id)].custom.values()) == {None} for one in slow)
 
 
+def test_many_services_whose_queries_hang_keep_nobody_else_waiting() -> None:
+    free = threading.Event()
+
+    def answer(query: str) -> Answer:
+        if "slow" in query:
+            free.wait(30)
+        return 200, SEVEN if "good" in query else EMPTY
+
+    slow = [rollout(f"slow-{number}", *["slow"] * 6) for number in range(20)]
+    windows = [Window(rollout=one, since=0, until=15) for one in (*slow, rollout("r-2", "good"))]
+    with serving(answer) as url:
+        metrics = PrometheusMetrics(PrometheusLink(url, query_seconds=3.0, read_seconds=6.0, own_seconds=3.0))
+        try:
+            found = [metrics.read(windows)[RolloutId("r-2")] for _ in range(2)]
+        finally:
+            free.set()
+            metrics.close()
+
+    assert [one.custom for one in found if isinstance(one, Figures)] == [{"gate 0": 7.0}] * 2
+
+
 def test_what_everybody_needs_is_asked_before_anybodys_own_queries() -> None:
     order: list[str] = []
 
