@@ -152,6 +152,14 @@ def test_a_side_without_a_scrape_in_the_row_waits_and_is_counted_with_the_next()
     assert load(rollout.trial.judge).evidence.totals[0].tolist() == [600, 2, 2400, 8]
 
 
+def test_what_a_pod_answered_before_it_went_is_counted_however_old_its_newest_scrape_looks() -> None:
+    rollout, _ = judged(at("shift 20"), replace(a_side_of(600, 2), first=10.0, last=10.0), LIKEWISE)
+
+    assert rollout.trial.sums is not None
+    assert rollout.trial.sums.canary is not None
+    assert (rollout.trial.sums.canary.requests, rollout.trial.sums.canary.errors) == (600, 2)
+
+
 def test_a_prometheus_that_lost_its_past_does_not_make_old_requests_new() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=4)
     forgetful = [replace(side, first=None, last=75.0) for side in (a_side_of(90_000, 40_000), a_side_of(90_000))]
