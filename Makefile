@@ -20,7 +20,7 @@ test: ## every test
 	# Stories wait more than they work, so many are played at once, and the long ones first; what is killed and broken by
 	# the hundred needs its processor.
 	$(PYTHON) -m pytest -m sandbox -n 7 --dist load --maxschedchunk 1 tests/sandbox/test_scenarios.py tests/sandbox tests/contract
-	$(PYTHON) -m pytest -m sandbox -n 4 --dist worksteal tests/crash tests/torture
+	$(PYTHON) -m pytest -m sandbox -n 2 --dist worksteal tests/crash tests/torture
 
 test-fast: ## what needs no Envoy, Prometheus or browser; under a minute
 	@scripts/setup.sh

@@ -326,10 +326,12 @@ class _Counted:
         past = rollout.trial
         if not past.marks or past.until != window.since:
             return side, mark
-        known = past.marks.get(workload, NOTHING)
+        known, began = past.marks.get(workload, NOTHING), self.began.get(owner, NOTHING)
+        if owner in self.unusual and is_odd(difference(began, known)):
+            return None, mark  # a restart that came late: what was counted before it and since cannot be told apart
         total, mark = closed(
             side,
-            began=self.began.get(owner, NOTHING),
+            began=began,
             mark=known,
             ended=mark,
             rate=_usual(rollout, workload, side),

@@ -121,9 +121,10 @@ def level(selector: Selector, metric: str, by: str, seconds: float, ago: float =
 def unusual(selector: Selector, seconds: float, reach: float) -> str:
     """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it.
 
-    Or shortly before: where two scrape a pod, one of them may not have seen the restart yet.
+    Or before, as far as is looked behind a gap: the scrape that found the restart may have come late, and where two
+    scrape a pod, one of them may not have seen it yet.
     """
-    series, window, lately = selector.of(REQUESTS), f"[{duration(seconds)}]", f"[{duration(seconds + JUST_BEFORE)}]"
+    series, window, lately = selector.of(REQUESTS), f"[{duration(seconds)}]", f"[{duration(seconds + LOOK_BACK)}]"
     before = f"last_over_time({series}[{duration(reach)}]{_offset(seconds)})"
     born = f"last_over_time({series}{window}) unless {before}"
     again = f"min_over_time({series}{window}) < {before} or resets({series}{lately}) > 0"

@@ -170,14 +170,14 @@ class Scraped:
 
     seen: list[tuple[float, str, int, int]] = field(default_factory=list)  # time, code, life, count
 
-    def between(self, start: float) -> dict[str, int]:
-        """Requests by code after ``start``, as far as anybody scraped them."""
+    def between(self, start: float, end: float) -> dict[str, int]:
+        """Requests by code after ``start``, as far as anybody had scraped them by ``end``."""
         found = dict.fromkeys(CODES, 0)
         for code in CODES:
             lives: dict[int, int] = {}
             before: dict[int, int] = {}
             for at, of, life, count in self.seen:
-                if of == code:
+                if of == code and at <= end:
                     lives[life] = max(lives.get(life, 0), count)
                     if at <= start:
                         before[life] = max(before.get(life, 0), count)
@@ -190,7 +190,9 @@ def scrape(rng: random.Random, store: Store, scraper: Scraper, pod: Pod, namespa
     truth, end = Scraped(), start + TRAFFIC
     at = start - BEFORE + rng.uniform(0, INTERVAL)
     usual = rng.choice([0.05, 0.5, scraper.longest * 0.99])
-    away = rng.uniform(start, end) if rng.random() < 0.1 else math.inf  # cut off for seven minutes
+    away = rng.uniform(start, end) if rng.random() < 0.1 else math.inf  # cut off for minutes
+    if len(pod.starts) > 1:
+        away = math.inf  # counters that have overtaken what they read before such a gap do not tell of a restart in it
     alive: set[Key] = set()
     while at < end + SETTLING:
         takes = min(scraper.longest, usual * rng.uniform(0.5, 1.0))

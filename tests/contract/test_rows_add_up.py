@@ -28,6 +28,7 @@ pytestmark = pytest.mark.sandbox  # it takes a minute
 START = 1_750_000_000.0
 TOGETHER = 10  # rollouts in one Prometheus
 FEW = 3.0  # requests
+ON_THE_WAY = 20.0  # seconds that a sample may take until it is read, with a clock that is ahead
 
 # Who scrapes, of whom a query may be answered; and by how much the bot's clock is ahead.
 LAG = 35.0
@@ -69,8 +70,13 @@ class Course:
     """A rollout with what was really served, and whether a side was said to be unknown in a row that was kept."""
 
     rollout: Rollout
-    served: Mapping[str, Sequence[Mapping[str, int]]]  # by Deployment: as each replica of Prometheus has scraped it
+    seen: Mapping[str, Sequence[Sequence[Scraped]]]  # by Deployment: what each replica of Prometheus found of its pods
     unknown: set[str] = field(default_factory=set)
+
+    def served(self, name: str, end: float) -> list[tuple[float, ...]]:
+        """Requests, errors and client errors since the start, as each replica had scraped them by ``end``."""
+        start = self.rollout.settled_at or 0.0
+        return [_truth([found.between(start, end) for found in pods]) for pods in self.seen[name]]
 
 
 def courses(rng: random.Random, setup: str) -> tuple[list[Course], list[Store]]:
@@ -85,14 +91,14 @@ def courses(rng: random.Random, setup: str) -> tuple[list[Course], list[Store]]:
             metrics=MetricsSource(scrape_interval=INTERVAL, read_delay=LAG + TIMEOUT if setup == "lagging" else None),
             settled_at=START + rng.choice([0.0, 7.5]),
         )
-        served: dict[str, list[Mapping[str, int]]] = {}
+        seen: dict[str, list[Sequence[Scraped]]] = {}
         for workload in (at.primary_deployment, at.canary_deployment):
             drawn = pods(rng, workload, START)
-            served[workload] = [
-                _together([_seen(rng, store, of, pod, at.namespace) for pod in drawn], own.settled_at or 0.0)
+            seen[workload] = [
+                [_seen(rng, store, of, pod, at.namespace) for pod in drawn]
                 for store, of in zip(stores, scrapers, strict=True)
             ]
-        found.append(Course(rollout=own, served=served))
+        found.append(Course(rollout=own, seen=seen))
     return found, stores
 
 
@@ -100,11 +106,6 @@ def _seen(rng: random.Random, store: Store, scrapers: Sequence[Scraper], pod: Po
     """What any of these scrapers found of the pod."""
     found = [scrape(rng, store, scraper, pod, namespace, START) for scraper in scrapers]
     return Scraped([one for truth in found for one in truth.seen])
-
-
-def _together(truths: Sequence[Scraped], start: float) -> dict[str, int]:
-    counts = [truth.between(start) for truth in truths]
-    return {code: sum(one[code] for one in counts) for code in counts[0]}
 
 
 def read_on(rng: random.Random, found: list[Course], stores: Sequence[Store], ahead: float) -> None:
@@ -145,9 +146,10 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
             (one.rollout.target.canary_deployment, sums.canary),
         ):
             counted = _counts(side)
-            truths = [_truth(served) for served in one.served[name]]
+            until = one.rollout.trial.until or 0.0  # what is scraped later is of rows that are still to be read
+            truths = [*one.served(name, until - ON_THE_WAY), *one.served(name, until)]
             # A counter that reads the same after a restart as before it is not known to have restarted.
-            bounds = [(min(one) - FEW, max(one) + FEW) for one in zip(*truths, strict=True)]
+            bounds = [(min(counts) - FEW, max(counts) + FEW) for counts in zip(*truths, strict=True)]
             if name not in one.unknown:
                 known += 1
             if not all(low <= count <= high for count, (low, high) in zip(counted, bounds, strict=True)):
@@ -162,5 +164,6 @@ def _counts(side: SideFigures | None) -> tuple[float, ...]:
     return side.requests, side.errors, side.client_errors.get(CLIENT_ERRORS, 0.0)
 
 
-def _truth(served: Mapping[str, int]) -> tuple[float, ...]:
-    return float(sum(served.values())), float(served["500"]), float(served["404"])
+def _truth(served: Sequence[Mapping[str, int]]) -> tuple[float, ...]:
+    counts = [(sum(pod.values()), pod["500"], pod["404"]) for pod in served]
+    return tuple(float(sum(column)) for column in zip(*counts, strict=True))
