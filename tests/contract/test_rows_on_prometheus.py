@@ -28,7 +28,7 @@ from tests.contract import served
 from tests.contract.drawn import CODES
 from tests.contract.examples import rollout, target
 
-pytestmark = pytest.mark.sandbox  # it takes more than a minute
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(400)]  # more than a minute, in real time
 
 ROLLOUTS = 200
 STARTS = (0.0, 0.7, 1.4)  # seconds; windows of several times are read beside each other
