@@ -22,7 +22,7 @@ test: ## every test
 	$(PYTHON) -m pytest -m sandbox -n 7 --dist load --maxschedchunk 1 tests/sandbox/test_scenarios.py tests/sandbox tests/contract
 	$(PYTHON) -m pytest -m sandbox -n 2 --dist worksteal tests/crash tests/torture
 
-test-fast: ## what needs no Envoy, Prometheus or browser; under a minute
+test-fast: ## what needs no Envoy, Prometheus or browser; about two minutes
 	@scripts/setup.sh
 	$(PYTHON) -m pytest -m "not sandbox" -n 4 --dist worksteal
 
