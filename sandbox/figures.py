@@ -45,19 +45,20 @@ class _Remembered:
     def select(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[Series]:
         for labels, points in self.scraped.select(matchers, start, end):
             if not self._is_lost(labels):
-                yield labels, [self._remembered(labels, point) for point in points]
+                yield labels, self._remembered(labels, points)
 
     def newest(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[tuple[Labels, Point]]:
         for labels, point in self.scraped.newest(matchers, start, end):
             if not self._is_lost(labels):
-                yield labels, self._remembered(labels, point)
+                yield labels, self._remembered(labels, [point])[0]
 
     def _is_lost(self, labels: Labels) -> bool:
         return self.mood is Mood.EMPTY or (self.mood is Mood.HALF and labels.get(WORKLOAD) in self.canaries)
 
-    def _remembered(self, labels: Labels, point: Point) -> Point:
-        at, value = point
-        return point if self.mood is not Mood.NAN or value is None or "le" in labels else (at, math.nan)
+    def _remembered(self, labels: Labels, points: Sequence[Point]) -> Sequence[Point]:
+        if self.mood is not Mood.NAN or "le" in labels:
+            return points
+        return [(at, value if value is None else math.nan) for at, value in points]
 
 
 class Figures:

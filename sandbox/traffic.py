@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, zip_longest
+from itertools import zip_longest
 
 from sandbox.promql import Labels, Matcher, Point, Series
 
@@ -20,7 +22,7 @@ BUCKETS = {"5": 0.2, "10": 0.5, "25": 0.8, "50": 0.95, "100": 0.99, "250": 0.995
 REQUESTS, LATENCY, BUILD = "istio_requests_total", "istio_request_duration_milliseconds_bucket", "istio_build"
 SCRAPE_SECONDS = 5.0
 
-Scrape = tuple[float, tuple[int, int] | None]  # when, and what it read: requests, and those that failed; None: nothing
+Counts = tuple[int, int]  # requests, and those that failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,14 @@ class Stretch:
 
 @dataclass(slots=True)
 class Traffic:
-    """What users did so far."""
+    """What users did so far.
+
+    Attributes:
+        lock: held by whoever adds to it, and by whoever works out what was: what is past does not change.
+    """
 
     clock: Callable[[], float]
+    lock: threading.RLock = field(default_factory=threading.RLock)
     stretches: list[Stretch] = field(default_factory=list)
     restarted: dict[str, list[float]] = field(default_factory=dict)  # when a workload's counters began at zero again
     _ends: dict[str, list[tuple[float, float]]] = field(
@@ -49,31 +56,34 @@ class Traffic:
 
     def now(self, rates: Mapping[str, float] | None = None, bad: Mapping[str, float] | None = None) -> None:
         """From now on these rates, or these shares of failures; what is None goes on as it was."""
-        at = self.clock()
-        last = self.stretches[-1] if self.stretches else Stretch(since=at, rates={}, bad={})
-        changed = replace(last, rates=last.rates if rates is None else rates, bad=last.bad if bad is None else bad)
-        if changed != last or not self.stretches:
-            self.stretches.append(replace(changed, since=at))
+        with self.lock:
+            at = self.clock()
+            last = self.stretches[-1] if self.stretches else Stretch(since=at, rates={}, bad={})
+            changed = replace(last, rates=last.rates if rates is None else rates, bad=last.bad if bad is None else bad)
+            if changed != last or not self.stretches:
+                self.stretches.append(replace(changed, since=at))
 
     def restart(self, workload: str) -> None:
         """Its pods restart: counters begin at zero, and what was not scraped is lost."""
-        self.restarted.setdefault(workload, []).append(self.clock())
+        with self.lock:
+            self.restarted.setdefault(workload, []).append(self.clock())
 
     def targets(self) -> Mapping[str, tuple[float, float]]:
         """Every target so far, from when until when it was there."""
-        if self._targets[0] != len(self.stretches):
-            found: dict[str, tuple[float, float]] = {}
-            for stretch, after in zip_longest(self.stretches, self.stretches[1:]):
-                end = after.since if after else math.inf
-                found |= {name: (found.get(name, (stretch.since, end))[0], end) for name in stretch.rates}
-            self._targets = (len(self.stretches), found)
-        return self._targets[1]
+        with self.lock:
+            if self._targets[0] != len(self.stretches):
+                found: dict[str, tuple[float, float]] = {}
+                for stretch, after in zip_longest(self.stretches, self.stretches[1:]):
+                    end = after.since if after else math.inf
+                    found |= {name: (found.get(name, (stretch.since, end))[0], end) for name in stretch.rates}
+                self._targets = (len(self.stretches), found)
+            return self._targets[1]
 
-    def counted(self, target: str, at: float) -> tuple[int, int]:
-        """What a target's counters read at a moment: requests, and those of them that failed."""
-        zero = max((when for when in self.restarted.get(_workload(target), ()) if when <= at), default=-math.inf)
+    def counted(self, target: str, at: float) -> Counts:
+        """What a target's counters read at a moment."""
+        zero = max((when for when in self.restarted.get(_workload(target), ()) if when <= at), default=None)
         total, failed = self._until(target, at)
-        before = self._until(target, zero)
+        before = (0.0, 0.0) if zero is None else self._until(target, zero)
         return math.floor(total - before[0] + 1e-6), math.floor(failed - before[1] + 1e-6)
 
     def _until(self, target: str, at: float) -> tuple[float, float]:
@@ -111,13 +121,47 @@ class Scraping:
     late: bool = False
 
 
+AT_ONCE = Scraping(since=-math.inf)
+
+
+@dataclass(slots=True)
+class _Taken:
+    """The scrapes of one target so far, oldest first; each is worked out once, when it is first asked for.
+
+    Attributes:
+        phase: seconds; scrapes are at so many after each multiple of the interval.
+        number: which scrape is the next one.
+        points: what they said, by series, on everybody's clock.
+        begun: the series that there have been.
+    """
+
+    phase: float
+    number: int
+    times: list[float] = field(default_factory=list)
+    counts: list[Counts | None] = field(default_factory=list)  # None: that scrape failed
+    points: dict[int, list[Point]] = field(default_factory=lambda: defaultdict(list))
+    begun: set[int] = field(default_factory=set)
+
+    def add(self, at: float, counts: Counts | None, series: Sequence[Labels]) -> None:
+        """The next one."""
+        self.number += 1
+        self.times.append(at)
+        self.counts.append(counts)
+        for number, labels in enumerate(series):
+            value = _value(labels, counts)
+            self.points[number].append((at, value))
+            if value is not None:
+                self.begun.add(number)
+
+
 @dataclass(slots=True)
 class Scraped:
     """A Prometheus' samples of some traffic; every target is scraped at moments of its own.
 
     Attributes:
         skew: seconds by which Prometheus' clock is ahead of everybody else's.
-        salt: another one, and targets are scraped at other moments, and other scrapes fail.
+        salt: another one, and targets are scraped at other moments, and other scrapes fail; set before the first
+            question.
     """
 
     traffic: Traffic
@@ -126,63 +170,70 @@ class Scraped:
     skew: float = 0.0
     salt: str = ""
     scrapings: dict[str, list[Scraping]] = field(default_factory=dict)  # by workload, oldest first
-    _labels: dict[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)  # by target
+    _labels: dict[str, tuple[Labels, ...]] = field(default_factory=dict)  # by target
+    _scrapes: dict[str, _Taken] = field(default_factory=dict)  # by target
+    _fits: dict[tuple[Matcher, ...], dict[str, tuple[int, ...]]] = field(default_factory=dict)  # series, by target
 
     def scrape(self, workload: str, *, seconds: float = 0.0, lost: float = 0.0, late: bool = False) -> None:
         """From now on the workload's scrapes go like that."""
-        told = Scraping(since=self.traffic.clock(), seconds=seconds, lost=lost, late=late)
-        self.scrapings.setdefault(workload, []).append(told)
+        with self.traffic.lock:
+            told = Scraping(since=self.traffic.clock(), seconds=seconds, lost=lost, late=late)
+            self.scrapings.setdefault(workload, []).append(told)
 
     def select(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[Series]:
         """Every series that fits, with what was scraped of it after ``start`` and not after ``end``."""
+        start, end = start - self.skew, end - self.skew
         for target, fitting in self._fitting(matchers):
-            scrapes = list(self._between(target, start - self.skew, end - self.skew))
-            for labels in fitting:
-                points = [(at + self.skew, self._value(labels, counts)) for at, counts in scrapes]
-                if any(value is not None for _, value in points):
-                    yield labels, points
+            taken, first, last = self._between(target, start, end)
+            gone = self.traffic.targets()[target][1]
+            ended: list[Point] = [(gone, None)] if start < gone <= end else []
+            for number in fitting if first < last else ():
+                points = taken.points[number][first:last] + ended
+                if number in taken.begun and any(value is not None for _, value in reversed(points)):
+                    yield self._series(target)[number], self._shifted(points)
 
     def newest(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[tuple[Labels, Point]]:
         """The last of these samples, of every series that has any."""
+        start, end = start - self.skew, end - self.skew
         for target, fitting in self._fitting(matchers):
-            scrape = self._last(target, start - self.skew, end - self.skew)
-            if scrape is not None:
-                for labels in fitting:
-                    yield labels, (scrape[0] + self.skew, self._value(labels, scrape[1]))
+            taken, first, last = self._between(target, start, end)
+            gone = self.traffic.targets()[target][1]
+            ended = (gone, None) if start < gone <= end else None
+            for number in fitting if ended or first < last else ():
+                yield self._series(target)[number], self._shifted([ended or taken.points[number][last - 1]])[0]
 
-    def _fitting(self, matchers: Sequence[Matcher]) -> Iterator[tuple[str, list[Labels]]]:
+    def _shifted(self, points: list[Point]) -> list[Point]:
+        return [(at + self.skew, value) for at, value in points] if self.skew else points
+
+    def _fitting(self, matchers: Sequence[Matcher]) -> Iterator[tuple[str, tuple[int, ...]]]:
+        known = self._fits.setdefault(tuple(matchers), {})
         for target in self.traffic.targets():
-            labels = [one for one in self._series(target) if all(m.fits(one.get(m.name, "")) for m in matchers)]
-            if labels:
-                yield target, labels
+            if target not in known:
+                known[target] = tuple(
+                    number
+                    for number, labels in enumerate(self._series(target))
+                    if all(matcher.fits(labels.get(matcher.name, "")) for matcher in matchers)
+                )
+            if known[target]:
+                yield target, known[target]
 
-    def _between(self, target: str, start: float, end: float) -> Iterator[Scrape]:
-        born, gone = self.traffic.targets()[target]
-        if born > end or gone + self.every < start:
-            return
-        yield from (one for one in self._scrapes(target, max(born, start), min(gone, end)) if one[0] > start)
-        if start < gone <= end:
-            yield gone, None  # the target is taken off the list, and its series are marked as ended
+    def _between(self, target: str, start: float, end: float) -> tuple[_Taken, int, int]:
+        """A target's scrapes, and which of them are after ``start`` and not after ``end``: from, and up to."""
+        until = min(end, self.traffic.targets()[target][1])  # when it is gone it is taken off the list
+        taken = self._until(target, until)
+        return taken, bisect_right(taken.times, start), bisect_right(taken.times, until)
 
-    def _last(self, target: str, start: float, end: float) -> Scrape | None:
-        """Looked for from the end: there may be many."""
-        span = self.every + self._how(_workload(target), end).seconds
-        while True:
-            found = list(self._between(target, max(start, end - span), end))
-            if found or end - span <= start:
-                return found[-1] if found else None
-            span *= 4
-
-    def served(self, workload: str, at: float) -> tuple[int, int]:
+    def served(self, workload: str, at: float) -> Counts:
         """All that a workload's targets were seen to serve by a moment of Prometheus' clock, by what is scraped now.
 
         Requests, and those that failed. A counter that fell began at zero, and what it read before is kept.
         """
         requests = failed = 0
-        for target, (born, gone) in self.traffic.targets().items():
+        for target in self.traffic.targets():
             if _workload(target) == workload:
                 total, last = (0, 0), (0, 0)
-                for _, counts in self._scrapes(target, born, min(gone, at - self.skew)):
+                taken, first, end = self._between(target, -math.inf, at - self.skew)
+                for counts in taken.counts[first:end]:
                     now = counts or last
                     if now[0] - now[1] < last[0] - last[1] or now[1] < last[1]:
                         total = (total[0] + last[0], total[1] + last[1])
@@ -190,40 +241,47 @@ class Scraped:
                 requests, failed = requests + total[0] + last[0], failed + total[1] + last[1]
         return requests, failed
 
-    def _scrapes(self, target: str, first: float, last: float) -> Iterator[Scrape]:
-        """When a target was scraped from ``first`` to ``last``, and what it read; None where the scrape failed."""
-        phase = _chance(self.salt, target) * self.every
-        now, workload = self.traffic.clock(), _workload(target)
-        for number in count(math.ceil((first - phase) / self.every)):
-            at = phase + number * self.every
-            how = self._how(workload, at)
-            if at > last or at + how.seconds > now:
-                return  # the last one is still under way
-            lost = how.lost > 0 and _chance(self.salt, target, str(number)) < how.lost
-            yield at, None if lost else self.traffic.counted(target, at + (how.seconds if how.late else 0.0))
+    def _until(self, target: str, last: float) -> _Taken:
+        """Every scrape of a target until then that is over."""
+        with self.traffic.lock:
+            now, workload, taken = self.traffic.clock(), _workload(target), self._begun(target)
+            while (at := taken.phase + taken.number * self.every) <= last:
+                how = self._how(workload, at)
+                if at + how.seconds > now:
+                    break  # it is still under way
+                lost = how.lost > 0 and _chance(self.salt, target, str(taken.number)) < how.lost
+                counts = None if lost else self.traffic.counted(target, at + (how.seconds if how.late else 0.0))
+                taken.add(at, counts, self._series(target))
+            return taken
+
+    def _begun(self, target: str) -> _Taken:
+        if target not in self._scrapes:
+            phase, born = _chance(self.salt, target) * self.every, self.traffic.targets()[target][0]
+            self._scrapes[target] = _Taken(phase=phase, number=math.ceil((born - phase) / self.every))
+        return self._scrapes[target]
 
     def _how(self, workload: str, at: float) -> Scraping:
         told = [one for one in self.scrapings.get(workload, ()) if one.since <= at]
-        return told[-1] if told else Scraping(since=0.0)
+        return told[-1] if told else AT_ONCE
 
     def _series(self, target: str) -> Sequence[Mapping[str, str]]:
         if target not in self._labels:
             self._labels[target] = tuple(_labels(target, self.namespace))
         return self._labels[target]
 
-    @staticmethod
-    def _value(labels: Mapping[str, str], counts: tuple[int, int] | None) -> float | None:
-        """What a scrape said of a series; None: nothing, and whatever it had is marked as ended."""
-        if counts is None:
-            return None
-        requests, failed = counts
-        if labels["__name__"] == BUILD:
-            return 1.0
-        if labels["__name__"] == LATENCY:
-            value = math.floor(requests * BUCKETS[labels["le"]]) if requests else -1
-        else:
-            value = (failed if labels["response_code"] == "500" else requests - failed) or -1
-        return None if value < 0 else float(value)  # a series is there from its first request on
+
+def _value(labels: Labels, counts: Counts | None) -> float | None:
+    """What a scrape said of a series; None: nothing, and whatever it had is marked as ended."""
+    if counts is None:
+        return None
+    requests, failed = counts
+    if labels["__name__"] == BUILD:
+        return 1.0
+    if labels["__name__"] == LATENCY:
+        value = math.floor(requests * BUCKETS[labels["le"]]) if requests else -1
+    else:
+        value = (failed if labels["response_code"] == "500" else requests - failed) or -1
+    return None if value < 0 else float(value)  # a series is there from its first request on
 
 
 def _labels(target: str, namespace: str) -> Iterator[Mapping[str, str]]:

@@ -96,12 +96,28 @@ class _Evaluation:
     def instant(self, node: Select) -> Vector:
         return [(labels, value) for labels, _, value in self.newest(node)]
 
-    def range(self, node: Select) -> Matrix:
+    def samples(self, node: Select) -> Iterable[Series]:
+        """Everything in a range, marks of ends and of failed scrapes as well."""
         at, seconds = self._when(node), node.seconds or 0.0
         start = math.nextafter(at - seconds, -math.inf) if self.closed else at - seconds
-        found = self.database.select(node.matchers, start, at)
-        series = [(labels, [(when, value) for when, value in points if value is not None]) for labels, points in found]
+        return self.database.select(node.matchers, start, at)
+
+    def range(self, node: Select) -> Matrix:
+        series = [
+            (labels, [(when, value) for when, value in points if value is not None])
+            for labels, points in self.samples(node)
+        ]
         return Matrix([(labels, points) for labels, points in series if points])
+
+    def last(self, node: Node) -> Vector:
+        """The newest sample of each range; what is before it is not looked at."""
+        if not isinstance(node, Select) or node.seconds is None:
+            return [(labels, points[-1][1]) for labels, points in self.matrix(node).series]
+        newest = (
+            (labels, next((value for _, value in reversed(points) if value is not None), None))
+            for labels, points in self.samples(node)
+        )
+        return [(labels, value) for labels, value in newest if value is not None]
 
     def subquery(self, node: Sub) -> Matrix:
         end = self._when(node)
@@ -119,8 +135,10 @@ class _Evaluation:
 
     def call(self, node: Call) -> Answer:
         name, arguments = node.name, node.arguments
+        if name == "last_over_time":
+            return self.last(arguments[0])
         if name in OVER_TIME:
-            return self.over_time(name, arguments[0])
+            return self.over_time(OVER_TIME[name], arguments[0])
         if name in OF_NUMBERS:
             change = OF_NUMBERS[name]
             return [(_unnamed(labels), change(value)) for labels, value in self.vector(arguments[0])]
@@ -128,11 +146,9 @@ class _Evaluation:
             raise QueryError(f'parse error: unknown function with name "{name}"')
         return FUNCTIONS[name](self, arguments)
 
-    def over_time(self, name: str, node: Node) -> Vector:
-        worth = OVER_TIME[name]
-        found = [(labels, worth([value for _, value in points])) for labels, points in self.matrix(node).series]
-        kept = name == "last_over_time"
-        return [(labels if kept else _unnamed(labels), value) for labels, value in found if value is not None]
+    def over_time(self, worth: Callable[[Sequence[float]], float], node: Node) -> Vector:
+        series = self.matrix(node).series
+        return [(_unnamed(labels), worth([value for _, value in points])) for labels, points in series]
 
     def time(self, _arguments: Sequence[Node]) -> float:
         return self.at
@@ -161,7 +177,8 @@ class _Evaluation:
         changed: Vector = []
         for labels, value in vector:
             found = re.fullmatch(pattern, labels.get(source, ""))
-            new = dict(labels) | ({target: found.expand(template)} if found else {})
+            told = (found.expand(template) if "\\" in template else template) if found else labels.get(target, "")
+            new = {**labels, target: told}
             changed.append(({name: text for name, text in new.items() if text}, value))
         return changed
 
@@ -186,8 +203,7 @@ def _changes(values: Sequence[float]) -> float:
     return float(sum(later != earlier for earlier, later in pairwise(values)))
 
 
-OVER_TIME: Mapping[str, Callable[[Sequence[float]], float | None]] = {
-    "last_over_time": lambda values: values[-1],
+OVER_TIME: Mapping[str, Callable[[Sequence[float]], float]] = {
     "min_over_time": min,
     "max_over_time": max,
     "sum_over_time": math.fsum,

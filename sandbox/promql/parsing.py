@@ -9,6 +9,7 @@ from functools import lru_cache
 
 AGGREGATIONS = frozenset({"sum", "min", "max", "avg", "count", "group"})
 LEVELS = (("or",), ("and", "unless"), ("==", "!=", "<=", ">=", "<", ">"), ("+", "-"), ("*", "/", "%"))
+BINDS = {name: level for level, names in enumerate(LEVELS) for name in names}  # the more, the tighter
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 _TOKEN = re.compile(
@@ -17,7 +18,8 @@ _TOKEN = re.compile(
     |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![\w.])
     |(?P<name>[a-zA-Z_][\w:]*)
     |(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-    |(?P<sign>=~|!~|==|!=|<=|>=|[-+*/%<>=(){}\[\],:@])
+    |(?P<braces>\{(?:[^"'{}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\})
+    |(?P<sign>=~|!~|==|!=|<=|>=|[-+*/%<>=()\[\],:@])
     )""",
     re.VERBOSE,
 )
@@ -171,15 +173,12 @@ class _Parser:
 
     def expression(self, level: int) -> Node:
         """Operators of this level and of those that bind more."""
-        if level == len(LEVELS):
-            return self.unary()
-        left = self.expression(level + 1)
-        while self.peek() in LEVELS[level]:
+        left = self.unary()
+        while (binds := BINDS.get(self.peek(), -1)) >= level:
             name = self.take()
             as_number = self.takes("bool")
             on, ignoring = self.matching()
-            right = self.expression(level + 1)
-            left = Binary(name, left, right, on=on, ignoring=ignoring, as_number=as_number)
+            left = Binary(name, left, self.expression(binds + 1), on=on, ignoring=ignoring, as_number=as_number)
         return left
 
     def matching(self) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
@@ -232,7 +231,7 @@ class _Parser:
             return Number(float(self.take()))
         if kind == "string":
             return Text(_unquoted(self.take()))
-        return self.named("" if self.peek() == "{" else self.take(kind="name"))
+        return self.named("" if kind == "braces" else self.take(kind="name"))
 
     def named(self, name: str) -> Node:
         """An aggregation, a function or a metric."""
@@ -276,16 +275,24 @@ class _Parser:
 
     def selector(self, name: str) -> Node:
         """A metric's name and its matchers, or one of the two."""
-        matchers = [Matcher("__name__", "=", name)] if name else []
-        if self.takes("{"):
-            while not self.takes("}"):
-                label, how = self.take(kind="name"), self.take(kind="sign")
-                if how not in {"=", "!=", "=~", "!~"}:
-                    raise QueryError(f"parse error: unexpected {how!r} in label matching")
-                matchers.append(Matcher(label, how, _unquoted(self.take(kind="string"))))
-                if self.peek() != "}":
-                    self.take(",")
-        return Select(tuple(matchers))
+        matchers = (Matcher("__name__", "=", name),) if name else ()
+        braces = self.tokens[self.at][0] == "braces" if self.at < len(self.tokens) else False
+        return Select(matchers + (_matchers(self.take()) if braces else ()))
+
+
+@lru_cache(maxsize=4096)
+def _matchers(braces: str) -> tuple[Matcher, ...]:
+    """What stands between braces; the same selectors come again and again, in queries that are never the same."""
+    parser = _Parser(tokens=list(_tokens(braces[1:-1])))
+    found: list[Matcher] = []
+    while parser.peek():
+        label, how = parser.take(kind="name"), parser.take(kind="sign")
+        if how not in {"=", "!=", "=~", "!~"}:
+            raise QueryError(f"parse error: unexpected {how!r} in label matching")
+        found.append(Matcher(label, how, _unquoted(parser.take(kind="string"))))
+        if parser.peek():
+            parser.take(",")
+    return tuple(found)
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}

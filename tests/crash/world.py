@@ -36,7 +36,7 @@ from tests.crash.bots import BotServer
 from tests.crash.stories import Story
 
 TICK_SECONDS = 0.1
-SCRAPE_SECONDS = 0.05
+SCRAPE_SECONDS = 0.1
 LEASE_SECONDS = 0.5  # of the bot that was killed: the next one waits for its end
 DEAD_MAN_SECONDS = 3.0  # a heartbeat a second: in any stage, and beside any write of routes
 POD_SECONDS = 0.05

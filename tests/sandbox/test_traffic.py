@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 
 from sandbox.promql import Matcher
-from sandbox.traffic import REQUESTS, Scraped, Traffic
+from sandbox.traffic import REQUESTS, Counts, Scraped, Traffic
 from tests.fakes.clock import FakeClock
 
 POD, OTHER = "reviews-v2/reviews-v2-a", "reviews-v2/reviews-v2-b"
@@ -158,3 +159,52 @@ def test_the_newest_sample_is_the_last_of_all(world: World, seconds: float, lost
         }
         newest = {tuple(sorted(labels.items())): point for labels, point in world.scraped.newest(named, end - 300, end)}
         assert newest == all_of_them
+
+
+class Counted(Traffic):
+    """Traffic that knows how often it was added up."""
+
+    additions = 0
+
+    def counted(self, target: str, at: float) -> Counts:
+        self.additions += 1
+        return super().counted(target, at)
+
+
+def test_a_scrape_is_worked_out_once_however_often_it_is_asked_for() -> None:
+    clock = FakeClock()
+    traffic = Counted(clock.now)
+    traffic.now(rates={POD: 10.0, OTHER: 10.0})
+    scraped = Scraped(traffic=traffic, every=EVERY)
+
+    for _ in range(60):
+        clock.advance(EVERY)
+        list(scraped.select([Matcher("__name__", "=", REQUESTS)], 0.0, clock.now()))
+        scraped.served("reviews-v2", clock.now())
+
+    assert traffic.additions == 2 * 60
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_was_scraped_does_not_depend_on_when_it_is_asked_for(seed: int) -> None:
+    clock, dice = FakeClock(), random.Random(seed)  # noqa: S311  # no secret: the same again for the same seed
+    traffic = Traffic(clock.now)
+    often, late = (Scraped(traffic=traffic, every=EVERY, salt=str(seed)) for _ in range(2))
+    began, everything = clock.now(), [Matcher("namespace", "=", "default")]
+    for _ in range(40):
+        deed = dice.randrange(4)
+        if deed == 0:
+            traffic.now(rates={pod: dice.choice([0.0, 3.0, 40.0]) for pod in (POD, OTHER) if dice.random() < 0.7})
+        elif deed == 1:
+            traffic.restart("reviews-v2")
+        elif deed == 2:
+            seconds, lost = dice.choice([0.0, 3.0]), dice.choice([0.0, 0.4])
+            for scraped in (often, late):
+                scraped.scrape("reviews-v2", seconds=seconds, lost=lost)
+        clock.advance(dice.uniform(0.1, 8.0))
+        list(often.select(everything, dice.uniform(began, clock.now()), clock.now()))
+
+    assert list(often.select(everything, began, clock.now())) == list(late.select(everything, began, clock.now()))
+    for end in (dice.uniform(began, clock.now()) for _ in range(20)):
+        assert list(often.newest(everything, began, end)) == list(late.newest(everything, began, end))
+        assert often.served("reviews-v2", end) == late.served("reviews-v2", end)
