@@ -23,7 +23,8 @@ WATCHDOG = "canary-bot-watchdog"
 OURS = frozenset({BOT, WATCHDOG})
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHING = "canary-bot.watchdog"  # where watchdogs say that they watch
-MARKS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog")
+# The last of them is there between two writes: an object that bears no other mark any more is changed and changed back.
+MARKS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog", "canary-bot/ended")
 WHOLE = 100  # percent
 DRAIN_SECONDS = 30.0
 
@@ -35,7 +36,8 @@ class Seen:
     """What happened so far, by the bot's own writes.
 
     Attributes:
-        expected: the image the primary must run: as it was, or as the bot wrote it last.
+        expected: the image the primary must run: as it was, as the bot wrote it last, or as it came when somebody
+            deleted the Deployment and made another one.
         patches: the images of every change of a template, in order.
         idle_since: when the canary's subset was last left by users and copies; None while it is in use.
         beaten_at: when the bot gave its last sign of life.
@@ -76,6 +78,7 @@ class Referee:
         self._canary_images = images_of(self._get("Deployment", ground.canary)["spec"]["template"]["spec"])
         self._old = images_of(self._get("Deployment", ground.primary)["spec"]["template"]["spec"])
         self._whole = int(self._get("Deployment", ground.primary)["spec"]["replicas"])
+        self._primary = self._get("Deployment", ground.primary)["metadata"]["uid"]
         self.seen = Seen(expected=dict(self._old))
 
     @property
@@ -97,6 +100,7 @@ class Referee:
 
     def see(self, written: Written) -> None:
         """One write; whoever wrote, the shares that hold now are remembered."""
+        self._notice_another_primary()
         kind, name = written.target.kind.kind, written.target.name
         ground = self._ground
         if (kind, name) == ("VirtualService", ground.virtual_service):
@@ -203,6 +207,13 @@ class Referee:
         else:
             self._old = images_of(after["spec"]["template"]["spec"])
             self.seen.expected = dict(self._old)
+
+    def _notice_another_primary(self) -> None:
+        """One that was deleted and made again runs what its maker's files say: the bot's last patch went with it."""
+        primary = self._store.get("Deployment", self._ground.namespace, self._ground.primary)
+        if primary is not None and primary["metadata"]["uid"] != self._primary:
+            self._primary = primary["metadata"]["uid"]
+            self.seen.expected = images_of(primary["spec"]["template"]["spec"])
 
     def _judge_template(self, name: str, before: Object, after: Object) -> None:
         was, now = images_of(before["spec"]["template"]["spec"]), images_of(after["spec"]["template"]["spec"])

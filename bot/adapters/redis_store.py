@@ -126,7 +126,7 @@ class RedisStore:
         try:
             rollout = self.load(key, RolloutId(rollout_id)) if rollout_id else None
         except Unreadable as unreadable:
-            remedy = "`abort` ends it by the marks that it left on its VirtualService."
+            remedy = "`abort` ends it by the marks that it left on its VirtualService, where those can be read."
             raise Unreadable("Redis", f"{unreadable.sentence} {remedy}") from unreadable
         # It may have ended between the two answers.
         return rollout if rollout is not None and not rollout.ended else None

@@ -10,24 +10,21 @@ from dataclasses import replace
 
 from bot.controller.claims import lives
 from bot.controller.ports import Ports
+from bot.controller.records import halted
 from bot.rollout import machine
 from bot.rollout.errors import Fault, Refusal, Unreadable
 from bot.rollout.model import (
     Entry,
     EntryKind,
-    Phase,
-    PodTemplate,
     Rollout,
     RolloutId,
     Target,
     Topology,
     UserId,
 )
-from bot.rollout.plans import make_plan
 from bot.rollout.service import Service
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
-NOTHING = PodTemplate(images={})
 
 
 def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
@@ -105,26 +102,7 @@ def record_of(service: Service, owner: RolloutId, by: UserId, now: float) -> Rol
         canary_deployment="",
         topology=Topology.PER_VERSION,
     )
-    return Rollout(
-        id=owner,
-        service=service.name,
-        version="unknown",
-        channel=service.channel,
-        started_by=by,
-        started_at=now,
-        target=target,
-        plan=make_plan(service, target.topology),
-        recorded=NOTHING,
-        upgraded=NOTHING,
-        canary_images={},
-        gates=service.gates,
-        approvals_rule=service.approvals,
-        metrics=service.metrics,
-        upgrade_timeout=service.upgrade_timeout,
-        hold_patience=service.hold_patience,
-        phase=Phase.HALTED,
-        since=now,
-    )
+    return halted(service, owner, target, by, now)
 
 
 def note(rollout: Rollout, by: UserId, reason: str, now: float) -> machine.Change:

@@ -16,14 +16,12 @@ from dataclasses import replace
 from bot.controller.claims import Claim, Found
 from bot.controller.edges import Broken
 from bot.controller.ports import Mesh, Ports, Pulse, Store
+from bot.controller.records import ANYTHING, halted
 from bot.rollout.deadman import Heard, hear, is_as_it_was
 from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import Entry, Phase, PodTemplate, Rollout, RolloutId, Template, UserId
+from bot.rollout.model import Entry, Rollout, RolloutId, Template, UserId
 from bot.rollout.plans import make_plan
 from bot.rollout.service import Service
-
-# A template that names nothing fits whatever is there: which image was being promoted is not known any more.
-ANYTHING = PodTemplate(images={})
 
 
 def adopt(  # all of it is on the record
@@ -48,29 +46,8 @@ def adopt(  # all of it is on the record
             f"`abandon {service.name}` takes the marks off."
         )
     stage = next((i for i, one in enumerate(plan) if one.template is Template.UPGRADED), 0) if touched else 0
-    return Rollout(
-        id=rollout_id,
-        service=service.name,
-        version=target.canary_subset,
-        channel=service.channel,
-        started_by=by,
-        started_at=now,
-        target=target,
-        plan=plan,
-        recorded=recorded,
-        upgraded=ANYTHING,
-        canary_images={},
-        gates=service.gates,
-        approvals_rule=service.approvals,
-        metrics=service.metrics,
-        upgrade_timeout=service.upgrade_timeout,
-        hold_patience=service.hold_patience,
-        scale_timeout=service.scale_timeout,
-        drift_rule=service.drift,
-        phase=Phase.HALTED,
-        stage=stage,
-        since=now,
-    )
+    version = target.canary_subset
+    return halted(service, rollout_id, target, by, now, recorded=recorded, stage=stage, version=version)
 
 
 def why(found: Found) -> str:

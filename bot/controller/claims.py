@@ -39,7 +39,8 @@ def left_behind(service: Service, ports: Ports) -> Found | None:
 
     Raises:
         Refusal: the marks are not this service's to take up; says whose they are.
-        Fault: the store or the cluster could not be read; or the record cannot be, and there are no marks either.
+        Unreadable: nothing is left that says what home is: neither the record nor the marks can be read.
+        Fault: the store or the cluster could not be read.
     """
     unreadable: Fault | None = None
     try:
@@ -47,15 +48,32 @@ def left_behind(service: Service, ports: Ports) -> Found | None:
             return None
     except Fault as fault:  # if it is the store that cannot be reached, asking it for more tells
         unreadable = fault
-    marks = ports.mesh.marks(service.namespace, service.virtual_service)
+    try:
+        marks = ports.mesh.marks(service.namespace, service.virtual_service)
+    except Unreadable as damaged:
+        raise _nobody_knows_home(service, unreadable, damaged.sentence) from damaged
     if marks is not None:
         pulse = ports.mesh.pulse(service.namespace, service.virtual_service)
         found = claim(service, marks, ports.store, lives=lives(pulse, ports.clock.now()))
         if unreadable is None or found is Claim.UNREADABLE:
             return Found(marks=marks, claim=found)
+    if isinstance(unreadable, Unreadable):
+        bare = f"VirtualService {service.virtual_service} carries no marks that say how it was before."
+        raise _nobody_knows_home(service, unreadable, bare) from unreadable
     if unreadable is not None:
         raise unreadable
+    owner = None if marks is not None else ports.mesh.owner(service.namespace, service.virtual_service)
+    if owner is not None and owner not in ports.store.busy().values():
+        bare = f"VirtualService {service.virtual_service} carries the mark of rollout {owner}, not how it was before."
+        raise _nobody_knows_home(service, None, bare)
     return None
+
+
+def _nobody_knows_home(service: Service, record: Fault | None, marks: str) -> Unreadable:
+    """Both that say how it was before are lost, and only a person can know: no abort guesses."""
+    lost = marks if record is None else f"{record.sentence} {marks}"
+    ends = f"see to the routes by hand; `abandon {service.name}` ends the rollout and moves nobody"
+    return Unreadable("Kubernetes", f"{lost} So no abort can bring anybody home: {ends}.")
 
 
 def claim(service: Service, marks: Marks, store: Store, *, lives: bool) -> Claim:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.controller.adoption import ANYTHING
 from bot.controller.edges import Broken
 from bot.controller.ports import Marks, Mesh, Pulse, Rescuer, Workloads
+from bot.controller.records import ANYTHING
 from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
 from bot.rollout.errors import Contended, Fault
 from bot.rollout.model import Routes

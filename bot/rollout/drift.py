@@ -32,6 +32,7 @@ from bot.rollout.model import (
     Topology,
     UserId,
 )
+from bot.rollout.phrases import lasting
 from bot.rollout.preflight.ownership import ignore_rules
 from bot.rollout.service import OnDrift
 from bot.rollout.sights import SideSight, Sight
@@ -223,13 +224,13 @@ def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
 
 
 def _choices(rollout: Rollout, drift: Drift) -> str:
-    minutes = f"{rollout.drift_rule.timeout / 60:.3g} minutes"
+    waited = lasting(rollout.drift_rule.timeout)
     restore = "Restore writes ours again, " if drift.restorable else ""
     unable = "" if drift.restorable else " Ours cannot be written again while it has users or is another one."
     default = _default(rollout, drift)
     return (
         f"{restore}Hold leaves theirs and waits, Abort takes all users back.{unable} "
-        f"Without an answer within {minutes}: {default}."
+        f"Without an answer within {waited}: {default}."
     )
 
 
@@ -274,7 +275,7 @@ def leave(rollout: Rollout, by: UserId, now: float) -> Change:
         return rollout, ()
     if drift.left_by is not None:
         raise Refusal(f"{rollout.service} holds with their change already.")
-    unanswered = f"Nobody chose within {rollout.drift_rule.timeout / 60:.3g} minutes. " if by == BOT else ""
+    unanswered = f"Nobody chose within {lasting(rollout.drift_rule.timeout)}. " if by == BOT else ""
     diffs = "; ".join(_diff(edit) for edit in drift.edits)
     text = f"{unanswered}Theirs stays ({diffs}); the rollout waits until it is undone, restored or aborted."
     left = replace(rollout, drift=replace(drift, left_by=by))
@@ -293,7 +294,7 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     if not drift.restorable:
         things = ", ".join(edit.obj for edit in drift.edits if not edit.restorable)
         raise Refusal(f"{things} cannot be restored by canary-bot: undo the change by hand, hold, or abort.")
-    unanswered = f"Nobody chose within {rollout.drift_rule.timeout / 60:.3g} minutes. " if by == BOT else ""
+    unanswered = f"Nobody chose within {lasting(rollout.drift_rule.timeout)}. " if by == BOT else ""
     diffs = "; ".join(", ".join(f"{d.what} {d.theirs} → {d.ours}" for d in edit.differences) for edit in drift.edits)
     restoring = replace(
         rollout,

@@ -7,7 +7,7 @@ what to do, and is shown to them alone. A *fault* is the world's: something outs
     +-- Refusal        the person gets the sentence; nothing has changed
     +-- Fault          an outside system failed; ``system`` says which
         +-- Contended  somebody else changed the object first; look again
-        +-- Unreadable the store holds a record that this version cannot read
+        +-- Unreadable there is a record, or there are marks, that this version cannot read
         +-- Stale      our copy of the rollout is older than the stored one; load it again
 """
 
@@ -53,7 +53,7 @@ class Contended(Fault):
 
 
 class Unreadable(Fault):
-    """The store was reached, and what it holds cannot be read: a newer version wrote it, or it is damaged."""
+    """The system was reached, and what it holds of ours cannot be read: a newer version wrote it, or it is damaged."""
 
 
 class Stale(Fault):

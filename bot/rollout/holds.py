@@ -53,8 +53,8 @@ def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud
     hold = replace(known, sentence=sentence, calm_since=None)
     if hold.told or not (loud or now - hold.since > rollout.hold_patience):
         return put(rollout, hold), ()
-    held = (now - hold.since) / 60
-    text = f"Still holding at {rollout.current.name} after {held:.3g} minutes: {sentence} Please look."
+    held = lasting(now - hold.since)
+    text = f"Still holding at {rollout.current.name} after {held}: {sentence} Please look."
     return put(rollout, replace(hold, told=True)), (entry(now, EntryKind.ALERT, text),)
 
 

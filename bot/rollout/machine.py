@@ -43,7 +43,7 @@ from bot.rollout.model import (
     Template,
     UserId,
 )
-from bot.rollout.phrases import describe, doing, home, summary
+from bot.rollout.phrases import describe, doing, home, lasting, summary
 from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.service import OnDrift, OnTimeout
 from bot.rollout.sights import BLIND, Sight, Unseen
@@ -336,8 +336,8 @@ def _drift(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) ->
         return noticed, said  # nothing is decided about what cannot be seen
     match drift.overdue(noticed, now):
         case OnDrift.ABORT:
-            minutes = f"{rollout.drift_rule.timeout / 60:.3g} minutes"
-            reason = f"{drift.sentence(rollout, edits)} Nobody chose what to do within {minutes}."
+            waited = lasting(rollout.drift_rule.timeout)
+            reason = f"{drift.sentence(rollout, edits)} Nobody chose what to do within {waited}."
             decided, more = abort(noticed, BOT, reason, now)
         case OnDrift.RESTORE:
             decided, more = drift.restore(noticed, BOT, now)
@@ -511,7 +511,7 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = Fal
     if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:
         return rollout, ()
     rule = rollout.approvals_rule
-    waited = f"Nobody approved leaving {rollout.current.name} within {rule.timeout / 60:.3g} minutes."
+    waited = f"Nobody approved leaving {rollout.current.name} within {lasting(rule.timeout)}."
     if rule.on_timeout is OnTimeout.ABORT:
         return abort(rollout, BOT, waited, now)
     text = f"{waited} Routes stay as they are until somebody approves or aborts."

@@ -73,6 +73,11 @@ def doing(rollout: Rollout) -> str:
 
 def home(rollout: Rollout, sight: Sight) -> str:
     """Where an abort has brought the users; not always what it set out for (``_canary_gone``)."""
+    if not rollout.recorded.images:  # it went by marks that do not say which image is the old one
+        names = ", ".join(sorted(image.rpartition("/")[2] for image in sight.primary.images.values()))
+        has = f"the image that it has now ({names})" if names else "the image that it has now"
+        name = rollout.target.primary_deployment
+        return f"all users are on {name}, with {has}; if that is not the old one, put the old one back by hand"
     if sight.primary.template is not Template.UPGRADED:
         return "all users are on the old version"
     name = rollout.target.primary_deployment

@@ -166,8 +166,7 @@ def scale_up_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: f
     if sight.pods_unseen is not None or not late or rollout.settled_at is not None:
         return rollout, ()
     name, primary, stage = rollout.target.primary_deployment, sight.primary, rollout.current
-    waited = rollout.scale_timeout
-    within = f"within {waited / 60:.3g} minutes" if waited >= 60 else f"within {lasting(waited)}"  # noqa: PLR2004  # a minute
+    within = f"within {lasting(rollout.scale_timeout)}"
     if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
         return _still_nothing(rollout, sight, within, now)
     if stage.kind is StageKind.SCALE_UP:

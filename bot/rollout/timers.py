@@ -6,6 +6,7 @@ they are moved with it: a bake is neither skipped nor does it take an hour longe
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bot.rollout.figures import Trial
@@ -21,28 +22,31 @@ def moved(rollout: Rollout, seconds: float, now: float) -> Rollout:
 
     ``now`` is what the clock shows since.
     """
+    return replace(_each(rollout, lambda at: at + seconds), trial=_moved(rollout.trial, seconds, now))
+
+
+def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
+    """The rollout with every moment that it waits from changed, but for how far its figures were read."""
 
     def by(at: float | None) -> float | None:
-        return None if at is None else at + seconds
+        return None if at is None else change(at)
 
     def held(hold: Hold) -> Hold:
-        since, calm, over = hold.since + seconds, by(hold.calm_since), by(hold.over_since)
-        return replace(hold, since=since, calm_since=calm, over_since=over)
+        return replace(hold, since=change(hold.since), calm_since=by(hold.calm_since), over_since=by(hold.over_since))
 
     drift, shortage = rollout.drift, rollout.shortage
     return replace(
         rollout,
-        since=rollout.since + seconds,
+        since=change(rollout.since),
         settled_at=by(rollout.settled_at),
         asked_at=by(rollout.asked_at),
         restoring_at=by(rollout.restoring_at),
         hold=rollout.hold and held(rollout.hold),
         others=tuple(map(held, rollout.others)),
         gone_since=by(rollout.gone_since),
-        sizes={name: replace(size, since=size.since + seconds) for name, size in rollout.sizes.items()},
-        drift=drift and replace(drift, since=drift.since + seconds),
-        shortage=shortage and replace(shortage, since=shortage.since + seconds, seen_at=shortage.seen_at + seconds),
-        trial=_moved(rollout.trial, seconds, now),
+        sizes={name: replace(size, since=change(size.since)) for name, size in rollout.sizes.items()},
+        drift=drift and replace(drift, since=change(drift.since)),
+        shortage=shortage and replace(shortage, since=change(shortage.since), seen_at=change(shortage.seen_at)),
     )
 
 
@@ -89,7 +93,27 @@ def _judge_moved(kept: str, seconds: float) -> str:
 def caught_up(rollout: Rollout, now: float) -> Rollout:
     """A rollout whose moments lie ahead begins to wait now: whoever wrote them had another clock.
 
-    Nothing is skipped by that, and nobody waits longer than the wait itself.
+    Nothing is skipped by that, and nobody waits longer than the wait itself. A stage that began ahead moves as a whole.
+    In one that did not, each moment that lies ahead is for itself: a hold that began in an hour would be told to nobody
+    before that.
     """
     ahead = max(rollout.since, rollout.settled_at or rollout.since, rollout.asked_at or rollout.since) - now
-    return moved(rollout, -ahead, now) if ahead > TOLERANCE else rollout
+    if ahead > TOLERANCE:
+        rollout = moved(rollout, -ahead, now)
+    if all(at is None or at <= now + TOLERANCE for at in _moments(rollout)):
+        return rollout
+    trial, until = rollout.trial, rollout.trial.until
+    if until is not None and until > now + TOLERANCE:
+        trial = _moved(trial, now - until, now)
+    return replace(_each(rollout, lambda at: now if at > now + TOLERANCE else at), trial=trial)
+
+
+def _moments(rollout: Rollout) -> Iterator[float | None]:
+    """Every moment that the rollout waits from."""
+    yield from (rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.gone_since)
+    for hold in (*filter(None, (rollout.hold,)), *rollout.others):
+        yield from (hold.since, hold.calm_since, hold.over_since)
+    yield from (size.since for size in rollout.sizes.values())
+    yield None if rollout.drift is None else rollout.drift.since
+    yield from () if rollout.shortage is None else (rollout.shortage.since, rollout.shortage.seen_at)
+    yield rollout.trial.until

@@ -199,6 +199,44 @@ def test_a_rollout_goes_back_to_what_somebody_deployed_before_it_began(match: Ma
     assert match.referee.violations == []
 
 
+def test_a_primary_that_somebody_made_again_runs_what_its_maker_says(match: Match) -> None:
+    """It was deleted in the upgrade, and a pipeline made it again with the old image: the one to return to."""
+    match.route(100)
+    match.write("Deployment", "reviews-v1", image("v2"))
+    match.kube.delete_as("kubectl-delete", "Deployment", "default", "reviews-v1")
+    match.kube.load([one for one in bookinfo.objects() if one["metadata"]["name"] == "reviews-v1"])
+    match.kube.settle()
+    match.route(0)
+    assert match.referee.violations == []
+
+    match.route(100)
+    match.write("Deployment", "reviews-v1", image("v2"))
+    match.kube.settle()
+    match.kube.deployments.start_seconds("default", "reviews-v1", None)
+    match.write("Deployment", "reviews-v1", image("v1"))
+    match.kube.settle()
+    match.route(50)
+    assert "do not run" in match.referee.violations[0]
+
+
+def test_the_mark_between_two_writes_is_ours_and_must_not_stay(match: Match) -> None:
+    """Where no other mark is left an object is changed and changed back, so that late writes are refused."""
+
+    def mark(vs: Object) -> None:
+        vs["metadata"].setdefault("annotations", {})["canary-bot/ended"] = "r-1"
+
+    def unmark(vs: Object) -> None:
+        del vs["metadata"]["annotations"]
+
+    match.write("VirtualService", "reviews", mark)
+    match.write("VirtualService", "reviews", unmark)
+    assert match.referee.violations == []
+
+    match.write("VirtualService", "reviews", mark)
+    match.referee.judge_end(promoted=False, final_subset="v1", upgraded=False)
+    assert match.referee.violations == ["the rollout has ended and left ['canary-bot/ended'] behind"]
+
+
 def test_an_image_or_a_deployment_that_is_nobodys_is_told(match: Match) -> None:
     match.route(100)
     match.write("Deployment", "reviews-v1", image("v3"))

@@ -251,10 +251,16 @@ class Play:
             self._violated(f"waits at {rollout.current.name} ({rollout.hold}), and nobody was told")
 
     def _leave(self) -> None:
-        """With everything healed, an abort brings everyone home from anywhere."""
+        """With everything healed, an abort brings everyone home from anywhere; or people abandon it.
+
+        That is asked for only where somebody destroyed both that say what home is, the record and the marks: nobody can
+        know it then, and an abort that guessed might send users to the wrong side.
+        """
         for _ in range(LEAVING):
             if self._is_over():
                 return
+            if self._rig.nobody_knows_home():
+                self._people.abandon()
             rollout = self._stored()
             if rollout is None or rollout.phase is not Phase.ABORTING:
                 self._people.abort()

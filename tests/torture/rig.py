@@ -6,6 +6,7 @@ the adapters speak HTTP with the stand-ins and Redis' protocol with a real serve
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -119,7 +120,7 @@ class Rig:
         self.figures.closed = schedule.closed
         self.figures.scraped.skew = schedule.skew
         self.figures.scraped.salt = str(schedule.seed)
-        self.accounts = Accounts(self.figures.scraped)
+        self.accounts = Accounts(self.figures.scraped, lambda: self.wall.ahead)
         self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
         self.redis = Redis(port=redis_port)
@@ -258,6 +259,16 @@ class Rig:
         except CanaryError:
             return None
 
+    def nobody_knows_home(self) -> bool:
+        """Whether a rollout has left its traces, and nothing that can be read says how it was before."""
+        vs = self.kube.store.get("VirtualService", self.ground.namespace, self.ground.virtual_service)
+        marks = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
+        try:
+            json.loads(marks.get("canary-bot/restore", ""))
+        except ValueError:
+            return self.store_says() is None and (bool(self.record()) or self.referee.marked())
+        return False
+
     def edit_file(self, how: str) -> None:
         """services.yaml is another one ("": as it was), and whoever leads is started again with it."""
         self._file = how
@@ -313,6 +324,7 @@ class Rig:
             ports=outside.ports,
             new_id=bootstrap.new_id,
             heart=Heartbeat(outside.ports.mesh, clock, DEAD_MAN),  # in the look itself: the schedule has one thread
+            stopwatch=self.clock.now,
         )
         adoption = Adoption(
             services=services,

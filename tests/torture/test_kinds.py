@@ -215,6 +215,18 @@ def test_garbled_marks_are_others_than_were_written(stage: Stage, which: str) ->
     assert changed == {f"canary-bot/{which}"} & set(before)
 
 
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("marks", [True, False])
+def test_nobody_knows_home_where_record_and_marks_are_destroyed(stage: Stage, *, record: bool, marks: bool) -> None:
+    stage.start()
+    if record:
+        stage.hand.garble_record("cut")
+    if marks:
+        stage.hand.garble_marks("restore")
+
+    assert stage.rig.nobody_knows_home() is (record and marks)
+
+
 def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -> None:
     before = stage.start().rig.store_says()
     stage.hand.newer_bot_writes()
@@ -262,6 +274,25 @@ def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -
     audit()
 
     assert [words.split(" add up")[0] for words in told] == ["rows of reviews-v1", "rows of reviews-v2"]
+
+
+@pytest.mark.parametrize("seconds", [20.0, -20.0, 3600.0])
+def test_rows_add_up_over_a_clock_that_is_set(opened: Callable[[Schedule], Stage], seconds: float) -> None:
+    stage, told = opened(CALM).start(), list[str]()
+
+    def audit(times: int) -> None:
+        for _ in range(times):
+            stage.sweep()
+            told.extend(stage.rig.accounts.audit(stage.rig.store_says()))
+
+    audit(3)
+    heal = stage.hand.set_clock(seconds)
+    audit(3)
+    heal()
+    audit(8)
+
+    assert told == []
+    assert stage.rig.accounts.checked > 10
 
 
 def test_an_event_shows_what_it_does() -> None:

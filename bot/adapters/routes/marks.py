@@ -23,7 +23,7 @@ from bot.adapters.routes.managed import (
 from bot.adapters.routes.meaning import read_routes
 from bot.adapters.routes.writing import canary_destination, mirrors_canary, write_routes
 from bot.controller.ports import Marks
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Refusal, Unreadable
 from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 
 OWNER = "canary-bot/rollout"
@@ -194,13 +194,13 @@ def marks_of(vs: VirtualService) -> Marks | None:
     """Who holds the object and what is needed to bring users home; None when nobody does.
 
     Raises:
-        Fault: the marks are damaged.
+        Unreadable: the marks are damaged, or a newer version's.
     """
     owner = owner_of(vs)
     try:
         restore = read_restore(vs)
     except Refusal as damaged:
-        raise Fault("Kubernetes", damaged.sentence) from damaged
+        raise Unreadable("Kubernetes", damaged.sentence) from damaged
     if owner is None or restore is None:
         return None
     return Marks(owner=owner, target=restore.target, recorded=restore.recorded)

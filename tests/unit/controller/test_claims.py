@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from bot.adapters import routes as edits
+from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
 from bot.controller.ports import Pulse
-from bot.rollout.errors import Fault, Refusal
+from bot.rollout.errors import Fault, Refusal, Unreadable
 from bot.rollout.model import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target
 from tests.builders import MAYA, OMAR, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
@@ -169,6 +170,24 @@ def test_an_abort_of_an_ended_rollouts_marks_does_not_take_back_the_image_that_i
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:2"}
 
 
+def test_an_abort_of_an_abandoned_rollouts_marks_says_which_image_everyone_is_on() -> None:
+    """It was abandoned with the primary upgraded, and its marks could not go: that is no old version."""
+    rig = Rig()
+    rig.start()
+    rig.at("switchback 50")
+    rig.mesh.outage = Fault("Kubernetes", "cannot be reached.")
+    rig.controller.decide("reviews", Abandon("nothing else helps"), By(id=OMAR))
+    rig.mesh.outage = None
+
+    rig.controller.abort("reviews", by=MAYA, reason="cleans up")
+    ended = rig.until(lambda rollout: rollout.ended)
+
+    assert (ended.phase, rig.mesh.look(ended.target).routes) == (Phase.ABORTED, HOME)
+    text = rig.controller.story(ended)[-1].text
+    assert "all users are on reviews-v1, with the image that it has now (reviews:2)" in text
+    assert "if that is not the old one, put the old one back by hand" in text
+
+
 # Records and annotations that cannot be read
 
 
@@ -263,6 +282,32 @@ def test_marks_that_cannot_be_read_stop_no_abort_of_a_rollout_whose_record_can(s
 
     assert (ended.phase, rig.mesh.look(live.target).routes) == (Phase.ABORTED, HOME)
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "known"),
+    [(damage, known) for damage in ("no JSON", "a newer one", "gone") for known in ("garbled", "lost")]
+    + [("stripped", "garbled")],
+)
+def test_where_neither_record_nor_marks_can_be_read_the_abort_names_the_way_out(damage: str, known: str) -> None:
+    """Both that say how it was before are lost: nobody is moved on a guess, and abandoning ends it."""
+    rig = Rig()
+    rig.start()
+    live = rig.at("shift 40")
+    change = DAMAGES.get(damage, dict.clear)
+    rig.mesh.edit("maya", lambda vs: change(vs["metadata"]["annotations"]))
+    if known == "garbled":
+        rig.store.garbled[live.id] = UNREADABLE
+    else:
+        rig.store.lose_everything()
+
+    with pytest.raises(Unreadable, match="`abandon reviews` ends the rollout and moves nobody"):
+        rig.controller.abort("reviews", by=MAYA, reason="now")
+    rig.controller.decide("reviews", Abandon("nothing is known of it"), By(id=OMAR))
+
+    assert rig.mesh.look(live.target).routes == routes(40)
+    assert not rig.mesh.virtual_service()["metadata"].get("annotations")
+    assert rig.store.busy() == {}
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)

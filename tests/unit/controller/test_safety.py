@@ -86,7 +86,7 @@ def test_a_primary_that_does_not_come_up_again_halts_and_a_retry_waits_once_more
     rig.tick(61)
 
     assert (rig.live().phase, rig.mesh.written[-1]) == (Phase.HALTED, ALL_CANARY)
-    assert "reviews-v1 had no ready pod within 1 minutes." in rig.said(EntryKind.HALTED)[0]
+    assert "reviews-v1 had no ready pod within 60 seconds." in rig.said(EntryKind.HALTED)[0]
     rig.decide(Retry())
     assert rig.live().phase is Phase.ABORTING
     rig.workloads.finish("reviews-v1")
@@ -100,7 +100,7 @@ def test_users_return_to_too_few_pods_when_the_wait_has_lasted_long_enough() -> 
     rig.tick(61)
 
     assert rig.mesh.written[-1] == HOME
-    assert "reviews-v1 had only 1 of 2 pods ready within 1 minutes; users return all the same." in (
+    assert "reviews-v1 had only 1 of 2 pods ready within 60 seconds; users return all the same." in (
         rig.said(EntryKind.ALERT)
     )
 
@@ -116,7 +116,7 @@ def test_an_abort_ends_although_the_primary_may_not_be_scaled() -> None:
     assert rig.faults == ["deployments/scale is forbidden."]
     rig.tick(61)
     assert rig.newest().phase is Phase.ABORTED
-    assert "reviews-v1 could not be scaled to 2 pods within 1 minutes: it asks for 1. Please look." in (
+    assert "reviews-v1 could not be scaled to 2 pods within 60 seconds: it asks for 1. Please look." in (
         rig.said(EntryKind.ALERT)
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -103,7 +104,66 @@ def test_moments_that_lie_ahead_begin_now() -> None:
     assert caught.since == NOW - 500  # everything else as long ago as it was from there
 
 
-@pytest.mark.parametrize("by", [-3600.0, 0.0, TOLERANCE + 90])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "restoring_at",
+        "gone_since",
+        "hold",
+        "calm",
+        "other",
+        "over",
+        "size",
+        "drift",
+        "shortage",
+        "short looks",
+        "until",
+    ],
+)
+def test_each_moment_that_lies_ahead_begins_now_also_in_a_stage_that_does_not(place: str) -> None:
+    """A hold that began while the clock was an hour ahead was told to nobody for an hour."""
+    rollout = one_ahead(place, NOW + 3600)
+
+    caught = caught_up(rollout, NOW)
+
+    assert caught == one_ahead(place, NOW)
+    assert caught_up(caught, NOW) is caught
+
+
+def one_ahead(place: str, at: float) -> Rollout:
+    """One for which every clock runs, and one of them has begun then."""
+    rollout = waiting()
+    (other,), size = rollout.others, rollout.sizes["reviews-v1"]
+    assert rollout.hold is not None
+    assert rollout.drift is not None
+    assert rollout.shortage is not None
+    changes: dict[str, dict[str, Any]] = {
+        "restoring_at": {"restoring_at": at},
+        "gone_since": {"gone_since": at},
+        "hold": {"hold": replace(rollout.hold, since=at)},
+        "calm": {"hold": replace(rollout.hold, calm_since=at)},
+        "other": {"others": (replace(other, since=at),)},
+        "over": {"others": (replace(other, over_since=at),)},
+        "size": {"sizes": {"reviews-v1": replace(size, since=at)}},
+        "drift": {"drift": replace(rollout.drift, since=at)},
+        "shortage": {"shortage": replace(rollout.shortage, since=at)},
+        "looks": {"shortage": replace(rollout.shortage, seen_at=at)},
+        "until": {"trial": Trial(until=at)},
+    }
+    return replace(rollout, **changes[place])
+
+
+def test_figures_are_read_on_from_now_when_nothing_was_read_ahead() -> None:
+    row = figures(a_side_of(100), a_side_of(100), start=NOW - 20, end=NOW - 10)
+    empty = figures(None, None, start=NOW - 10, end=NOW + 3590)
+    unread = replace(waiting(), trial=Trial(until=NOW + 3590, recent=(row, empty)))
+    read = replace(unread, trial=Trial(until=NOW + 3590, recent=(row, replace(empty, canary=a_side_of(100)))))
+
+    assert caught_up(unread, NOW).trial.until == NOW
+    assert caught_up(read, NOW).trial.until == NOW + 3590  # nothing is counted twice
+
+
+@pytest.mark.parametrize("by", [-3600.0, 0.0, TOLERANCE + 5])
 def test_moments_that_may_have_been_seen_stay(by: float) -> None:
     rollout = moved(waiting(), by, NOW)
 
