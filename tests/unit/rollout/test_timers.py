@@ -116,7 +116,7 @@ def test_moments_that_lie_ahead_begin_now() -> None:
         "size",
         "drift",
         "shortage",
-        "short looks",
+        "looks",
         "until",
     ],
 )
