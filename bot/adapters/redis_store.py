@@ -127,7 +127,7 @@ class RedisStore:
             rollout = self.load(key, RolloutId(rollout_id)) if rollout_id else None
         except Unreadable as unreadable:
             remedy = "`abort` ends it by the marks that it left on its VirtualService, where those can be read."
-            raise Unreadable("Redis", f"{unreadable.sentence} {remedy}") from unreadable
+            raise Unreadable("Redis", f"{unreadable.sentence} {remedy}", unreadable.remains) from unreadable
         # It may have ended between the two answers.
         return rollout if rollout is not None and not rollout.ended else None
 

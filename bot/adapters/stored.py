@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from bot.rollout.errors import Fault, Unreadable
+from bot.rollout.errors import Fault, Remains, Unreadable
 from bot.rollout.freeze import Freeze, FreezeLine
 from bot.rollout.model import Entry, Rollout, RolloutId
 from bot.rollout.strictness import ERRORS, SLOW
@@ -169,18 +169,23 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
     """
     try:
         document = json.loads(text)
+    except ValueError as broken:
+        raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.") from broken
+    try:
         schema = int(document["schema"])
         if schema > newest:
             raise Unreadable(
                 "Redis",
                 f"holds rollout {document['rollout'].get('id', '(no id)')} in schema {schema}, written by a newer "
                 f"canary-bot; this one reads up to schema {newest}. Run the newer version again.",
+                _remains(document["rollout"]),
             )
         for older in range(schema, newest):
             document = upgrades[older](document)
         return _Stored.model_validate(document | {"schema": newest}).rollout
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
-        raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.") from broken
+        left = _remains(document.get("rollout") if isinstance(document, dict) else None)
+        raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.", left) from broken
 
 
 def dump_entry(entry: Entry) -> str:
@@ -235,6 +240,25 @@ def load_freeze_line(text: str) -> FreezeLine:
         return _StoredFreezeLine.model_validate_json(text).root
     except ValidationError as broken:
         raise Fault("Redis", f"holds a line about freezes that cannot be read: {_fields(broken)}.") from broken
+
+
+def _remains(rollout: object) -> Remains:
+    """What a record tells by the names that every schema so far has had; each part only where it is of its kind."""
+    target, rule = _part(rollout, "target"), _part(rollout, "approvals_rule")
+    approvers = _part(rule, "approvers")
+    return Remains(
+        virtual_service=_text(_part(target, "virtual_service")),
+        channel=_text(_part(rollout, "channel")),
+        approvers=tuple(filter(None, map(_text, approvers))) if isinstance(approvers, list) else (),
+    )
+
+
+def _part(whole: object, name: str) -> object:
+    return whole.get(name) if isinstance(whole, dict) else None
+
+
+def _text(part: object) -> str:
+    return part if isinstance(part, str) else ""
 
 
 def _fields(error: Exception) -> str:

@@ -17,7 +17,7 @@ from bot.controller.commands import Abandon, Abort, Approve, By, Event, Seen, de
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
-from bot.controller.names import concerned, key_of, name_of, unknown
+from bot.controller.names import concerned, key_of, name_of, unknown, unlisted
 from bot.controller.ports import Ports, Still, Store
 from bot.controller.rivals import in_the_way, promoted_since
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
@@ -77,7 +77,6 @@ class Controller:
         heart: Heartbeat | None = None,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        """``stopwatch`` counts seconds that no clock setting changes; without one the clock is never set."""
         """Nothing is looked at yet.
 
         Args:
@@ -88,6 +87,7 @@ class Controller:
             watch: what is told to whoever measures us.
             threads: that look at once.
             heart: renews the heartbeats; one of its own by default.
+            stopwatch: seconds that no clock setting changes; without one the clock is never set.
         """
         self._services = services
         self._trouble = trouble
@@ -193,6 +193,7 @@ class Controller:
     def _decide_unknown(self, key: str, event: Event, by: By, seen: Seen | None) -> Rollout:
         """About a rollout that the store does not know: it may have lost it, and then its marks are still there."""
         known = next((service for service in self._services.values() if service.key == key), None)
+        known = known or unlisted(key, self._ports.store)
         if isinstance(event, Abandon) and known is not None:
             by.refuse_strangers(event, known.approvals)
             with self._locks.alone(key):

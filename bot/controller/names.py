@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from bot.controller.commands import Seen
 from bot.controller.ports import Store
-from bot.rollout.errors import Refusal
+from bot.rollout.errors import Refusal, Unreadable
 from bot.rollout.model import Rollout
-from bot.rollout.service import Service
+from bot.rollout.service import ApprovalRule, Service
 
 
 def name_of(key: str) -> str:
@@ -60,3 +60,31 @@ def concerned(store: Store, key: str, seen: Seen | None) -> Rollout | None:
     if seen is None or (live is not None and live.id == seen.rollout_id):
         return live
     return store.load(key, seen.rollout_id)
+
+
+def unlisted(key: str, store: Store) -> Service | None:
+    """A service that left the file while its rollout lives, where the rollout's record cannot be read either.
+
+    What the record still tells is in it, so that its marks are found and its own approvers are asked; the rest is
+    what ``services.yaml`` says of a service by default. None where the store knows no such rollout, or can read it.
+
+    Raises:
+        Fault: the store cannot be reached.
+    """
+    try:
+        store.active(key)
+    except Unreadable as unreadable:
+        remains = unreadable.remains
+    else:
+        return None
+    namespace, _, name = key.rpartition("/")
+    return Service(
+        name=name,
+        namespace=namespace,
+        channel=remains.channel,
+        virtual_service=remains.virtual_service or name,
+        destination_rule="",
+        primary_deployment="",
+        canary_deployment="",
+        approvals=ApprovalRule(approvers=remains.approvers),
+    )

@@ -12,6 +12,7 @@ what to do, and is shown to them alone. A *fault* is the world's: something outs
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -52,8 +53,27 @@ class Contended(Fault):
     """Somebody else wrote the object between our read and our write."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What can be made out of a rollout's record that cannot be read as a whole; "" and empty where it cannot.
+
+    Attributes:
+        virtual_service: the name of the object that the rollout moves users with, where its marks are.
+        channel: where it was told of.
+        approvers: who may decide, as its own rule names them.
+    """
+
+    virtual_service: str = ""
+    channel: str = ""
+    approvers: tuple[str, ...] = ()
+
+
 class Unreadable(Fault):
     """The system was reached, and what it holds of ours cannot be read: a newer version wrote it, or it is damaged."""
+
+    def __init__(self, system: str, sentence: str, remains: Remains = Remains()) -> None:  # frozen
+        self.remains = remains
+        super().__init__(system, sentence)
 
 
 class Stale(Fault):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot.rollout.errors import Refusal, Stale, Unreadable
+from bot.rollout.errors import Refusal, Remains, Stale, Unreadable
 from bot.rollout.model import Entry, Rollout, RolloutId
 from tests.fakes.outbox import InMemoryOutbox
 
@@ -94,7 +94,12 @@ class InMemoryStore(InMemoryOutbox):
 
     def _read(self, found: Rollout) -> Rollout:
         if found.id in self.garbled:
-            raise Unreadable("Redis", self.garbled[found.id])
+            remains = Remains(
+                virtual_service=found.target.virtual_service,
+                channel=found.channel,
+                approvers=found.approvals_rule.approvers,
+            )
+            raise Unreadable("Redis", self.garbled[found.id], remains)
         return found
 
     def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> Rollout:

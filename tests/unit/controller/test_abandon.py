@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.commands import Abandon, Abort, By, Pause, Seen
+from bot.controller.commands import Abandon, Abort, By, Event, Pause, Seen
 from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import EntryKind, Phase, Rollout, RolloutId
+from bot.rollout.model import HOME, EntryKind, Phase, Rollout, RolloutId
 from bot.rollout.service import ApprovalRule
 from tests.builders import LENA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
@@ -232,6 +232,36 @@ def test_a_rollout_whose_record_cannot_be_read_is_let_go_of_and_its_record_stays
     assert (ended.phase, ended.id == live.id, rig.store.busy()) == (Phase.ABANDONED, False, {})
     assert live.id in rig.store.unreadable("default/reviews")
     assert (marks_on(rig.mesh) == {}) == rights
+
+
+@pytest.mark.parametrize("event", [WHY, Abort("the service is retired")], ids=["abandon", "abort"])
+@pytest.mark.parametrize("text", ["holds a rollout that cannot be read.", "written by a newer canary-bot."])
+def test_a_record_that_cannot_be_read_has_an_end_also_where_its_service_left_the_file(text: str, event: Event) -> None:
+    rig = Rig()
+    rig.start()
+    live = rig.at("shift 40")
+    rig.store.garbled[live.id] = text
+    without_its_entry(rig)
+
+    rig.decide(event)
+    for _ in range(20):
+        rig.tick()
+
+    ended = rig.store.history("default/reviews")[0]
+    assert (rig.store.busy(), marks_on(rig.mesh)) == ({}, {})
+    assert ended.phase is (Phase.ABANDONED if event is WHY else Phase.ABORTED)
+    assert rig.mesh.look(live.target).routes == (routes(40) if event is WHY else HOME)
+
+
+def test_who_may_abandon_a_record_that_cannot_be_read_is_what_the_record_still_says() -> None:
+    rig = Rig(a_service(approvals=ApprovalRule(approvers=(OMAR,))))
+    rig.start()
+    rig.store.garbled[rig.at("shift 40").id] = "written by a newer canary-bot."
+    without_its_entry(rig)
+
+    with pytest.raises(Refusal, match="not one of the approvers"):
+        rig.controller.decide("reviews", WHY, slack_user(LENA))
+    assert rig.controller.decide("reviews", WHY, slack_user(OMAR)).phase is Phase.ABANDONED
 
 
 def test_the_marks_of_another_services_live_rollout_stay() -> None:
