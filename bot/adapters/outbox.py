@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from bot.adapters.redis_link import Batch, Link, faults
+from bot.adapters.redis_link import Batch, Link, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE
 from bot.adapters.stored import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Letter
@@ -66,7 +66,7 @@ class RedisOutbox:
         with faults():
             words = self._ask(sorted(self._link.smembers(WORDS)), lambda batch, keys: batch.xlen(keys.outbox))
             cards = self._ask(self._link.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
-        return sum(map(int, (*words, *cards)))
+        return sum(int(count) for count in (*words, *cards) if not isinstance(count, WrongKind))
 
     def done(self, letters: Sequence[Letter]) -> None:
         """Forget delivered letters."""
@@ -124,14 +124,15 @@ class RedisOutbox:
     def _words(self, limit: int) -> Sequence[Letter]:
         services = sorted(self._link.smembers(WORDS))
         streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
-        for key, stream in zip(services, streams, strict=True):
+        read = {key: stream for key, stream in zip(services, streams, strict=True) if _is_ours(key, stream)}
+        for key, stream in read.items():
             if not stream:
                 self._link.srem(WORDS, key)
                 # Whoever wrote words since we looked may have been here before us.
                 if self._link.xlen(Keys(service=key).outbox):
                     self._link.sadd(WORDS, key)
             self._forget_old_cards(key, stream)
-        boxes = [_read_words(key, stream) for key, stream in zip(services, streams, strict=True)]
+        boxes = [_read_words(key, stream) for key, stream in read.items()]
         return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
 
     def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
@@ -143,10 +144,11 @@ class RedisOutbox:
     def _cards(self) -> Sequence[Letter]:
         services = self._link.zrange(CARDS, 0, CARDS_AT_ONCE - 1)
         found = self._ask(services, lambda batch, keys: batch.hgetall(keys.cards))
-        for key, cards in zip(services, found, strict=True):
+        read = {key: cards for key, cards in zip(services, found, strict=True) if _is_ours(key, cards)}
+        for key, cards in read.items():
             if not cards:
                 self._end_turn(key)
-        return [letter for key, cards in zip(services, found, strict=True) for letter in _read_cards(key, cards)]
+        return [letter for key, cards in read.items() for letter in _read_cards(key, cards)]
 
     def _shown(self, letter: Letter) -> None:
         keys = Keys(service=letter.key)
@@ -161,13 +163,20 @@ class RedisOutbox:
             self._link.eval(OUT_OF_DATE, 1, CARDS, key)
 
     def _ask(self, services: Sequence[str], ask: Callable[[Batch, Keys], object]) -> list[Any]:
-        """One question about each service, in one round trip."""
+        """One question about each service, in one round trip; ``WrongKind`` where the key is not ours any more."""
         if not services:
             return []
         batch = self._link.pipeline(transaction=False)
         for key in services:
             ask(batch, Keys(service=key))
-        return batch.execute()
+        return answers(batch)
+
+
+def _is_ours(key: str, answer: object) -> bool:
+    """Whether the service's letters can be read at all; those of the others must not wait for somebody's mistake."""
+    if isinstance(answer, WrongKind):
+        log.warning("letters_unreadable", service=key)
+    return not isinstance(answer, WrongKind)
 
 
 def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Letter]:

@@ -58,6 +58,11 @@ _IN_WORDS: tuple[tuple[type[Exception], str, Cause], ...] = (
     (redis_errors.OutOfMemoryError, "has no memory left for writes.", Cause.REFUSED),
 )
 
+_WRONG_KIND = (
+    "holds another kind of value under one of canary-bot's keys (canary:…): somebody else has written there. "
+    "Look with TYPE and delete that key."
+)
+
 
 # ruff: noqa: D102 - methods named as Redis' commands, documented there
 
@@ -70,8 +75,30 @@ class Batch(Protocol):
     def xrange(self, name: str, *, count: int) -> object: ...
     def xlen(self, name: str) -> object: ...
     def hlen(self, name: str) -> object: ...
-    def execute(self) -> list[Any]:
-        """The answers, in order."""
+    def execute(self, *, raise_on_error: bool) -> list[Any]:
+        """The answers, in order; without ``raise_on_error`` errors stand in their places."""
+
+
+class WrongKind:
+    """Stands in the place of an answer about a key that holds another kind of thing than ours."""
+
+
+def answers(batch: Batch) -> list[Any]:
+    """The answers, in order; ``WrongKind`` for a key that somebody else wrote over, which spoils no other's.
+
+    Raises:
+        Fault: anything else went wrong.
+    """
+    found = []
+    for answer in batch.execute(raise_on_error=False):
+        if isinstance(answer, Exception):
+            if not _is_wrong_kind(answer):
+                with faults():
+                    raise answer
+            found.append(WrongKind())
+        else:
+            found.append(answer)
+    return found
 
 
 class Link(Protocol):
@@ -161,10 +188,15 @@ def faults() -> Iterator[None]:
     try:
         yield
     except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
-        other = f"answered with an error ({type(error).__name__})."
+        other = _WRONG_KIND if _is_wrong_kind(error) else f"answered with an error ({type(error).__name__})."
         found = ((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind))
         sentence, cause = next(found, (other, Cause.REFUSED))
         raise Fault("Redis", sentence, cause) from error
+
+
+def _is_wrong_kind(error: Exception) -> bool:
+    # In a script's words the code stands after the place where it stopped.
+    return isinstance(error, redis_errors.ResponseError) and "WRONGTYPE" in str(error)
 
 
 def _client(url: str) -> Redis | RedisCluster:

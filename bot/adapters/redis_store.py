@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from bot.adapters.redis_link import Link, faults
+from bot.adapters.redis_link import Link, WrongKind, answers, faults
 from bot.adapters.stored import (
     CARDS,
     HISTORIES,
@@ -77,9 +77,20 @@ return redis.call('ZADD', KEYS[1], 'NX', time[1] + time[2] / 1000000, ARGV[1])
 # KEYS: active, rollout  ARGV: the id that is live, and its record as it was found ("": none)
 SET_ASIDE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if (redis.call('GET', KEYS[2]) or '') ~= ARGV[2] then return 0 end
+local text = redis.pcall('GET', KEYS[2])
+if (type(text) == 'string' and text or '') ~= ARGV[2] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
+
+# Whatever else was put in an index' place goes: it says nothing that the services' own keys do not say.
+# KEYS: the index  ARGV: the kind that it is
+CLEAR = """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'none' or kind == ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+
+INDEXES = {SERVICES: "set", WORDS: "set", CARDS: "zset"}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -116,7 +127,7 @@ class RedisStore:
     def load(self, key: str, rollout_id: RolloutId) -> Rollout | None:
         """One rollout of the service ``key``, live or ended."""
         with faults():
-            text = self._link.get(Keys(service=key).rollout(rollout_id))
+            (text,) = self._get([Keys(service=key).rollout(rollout_id)])
         return None if text is None else load_rollout(text)
 
     def active(self, key: str) -> Rollout | None:
@@ -182,7 +193,7 @@ class RedisStore:
         """Free the service of a live rollout whose record cannot be read; the record stays where it is."""
         keys = Keys(service=key)
         with faults():
-            text = self._link.get(keys.rollout(rollout_id)) or ""
+            text = self._get([keys.rollout(rollout_id)])[0] or ""
             if text and not isinstance(_read_or_why_not(text), str):
                 return False
             names = (keys.active, keys.rollout(rollout_id))
@@ -194,7 +205,7 @@ class RedisStore:
         with faults():
             ids = self._link.zrevrange(keys.history, 0, limit - 1) if limit > 0 else []
             documents = self._get([keys.rollout(RolloutId(found)) for found in ids])
-        return [(RolloutId(found), text) for found, text in zip(ids, documents, strict=True) if text]
+        return [(RolloutId(found), text) for found, text in zip(ids, documents, strict=True) if text is not None]
 
     def ping(self) -> None:
         """Raise ``Fault`` when the store cannot be reached."""
@@ -204,12 +215,18 @@ class RedisStore:
     def reindex(self) -> None:
         """Rebuild the indexes from the services' own keys; for after a loss, and harmless at any time."""
         with faults():
+            for index, kind in INDEXES.items():
+                self._link.eval(CLEAR, 1, index, kind)
             for key in self._link.scan_iter(match=HISTORIES, count=1000):
                 service = Keys.of_history(key)
                 self._link.sadd(SERVICES, service)
-                if self._link.xlen(Keys(service=service).outbox):
+                batch = self._link.pipeline(transaction=False)
+                batch.xlen(Keys(service=service).outbox)
+                batch.hlen(Keys(service=service).cards)
+                words, cards = (0 if isinstance(one, WrongKind) else int(one) for one in answers(batch))
+                if words:
                     self._link.sadd(WORDS, service)
-                if self._link.hlen(Keys(service=service).cards):
+                if cards:
                     self._link.eval(OUT_OF_DATE, 1, CARDS, service)
 
     def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> str:
@@ -248,13 +265,13 @@ class RedisStore:
         )
 
     def _get(self, names: Sequence[str]) -> list[str | None]:
-        """Many keys of any slots in one round trip."""
+        """Many keys of any slots in one round trip; "", which nothing can be read from, where it is no string."""
         if not names:
             return []
         pipeline = self._link.pipeline(transaction=False)
         for name in names:
             pipeline.get(name)
-        return list(pipeline.execute())
+        return ["" if isinstance(one, WrongKind) else one for one in answers(pipeline)]
 
 
 def _arguments(
