@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import structlog
 from slack_bolt import App
-from slack_sdk import WebClient
 
 from bot.adapters import redis_link
 from bot.adapters.calls import Called, nobody
@@ -53,10 +52,11 @@ from bot.rollout.service import Service
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
 from bot.settings.services import Catalogue, read_or_do_without, read_services
-from bot.slack.app import build_app, web_client
+from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.channel import Channel
+from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, HttpMode, SocketMode
 from bot.slack.courier import Courier
 from bot.slack.rooms import Rooms
@@ -91,7 +91,7 @@ class Outside:
     lease: RedisLease
     repeats: RedisRepeats
     metrics: PrometheusMetrics
-    slack: WebClient | None  # and its channels; None where nothing of Slack is set
+    slack: CountingClient | None  # and its channels; None where nothing of Slack is set
     rooms: Rooms | None
     stopwatch: Callable[[], float] = stopwatch
 
@@ -175,7 +175,7 @@ def store_name(redis_url: str) -> str:
     return hashlib.sha256(where.encode()).hexdigest()[:12]
 
 
-def slack_client(settings: SlackSettings, called: Callable[[str, str], None]) -> WebClient:
+def slack_client(settings: SlackSettings, called: Callable[[str, str], None]) -> CountingClient:
     """The client of all that is said to Slack."""
     # A function, and no bound method: Bolt copies the client deeply, and what it tells must stay one.
     return web_client(settings.bot_token.reveal(), settings.api_url, called=lambda outcome: called("slack", outcome))

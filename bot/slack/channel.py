@@ -1,6 +1,6 @@
 """The wire to Slack's message methods, and what its failures mean to us. What is said, and when, is decided elsewhere.
 
-The client must not retry by itself (``bot.slack.app.web_client``): a post that timed out may have been made, so trying
+The client must not retry by itself (see ``bot.slack.client``): a post that timed out may have been made, so trying
 again is the courier's decision.
 """
 

@@ -7,6 +7,7 @@ and is aborted without Slack. ``freshness`` is for readiness and for people, not
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -61,8 +62,10 @@ class SocketMode:
         self._client.default_auto_reconnect_enabled = self._client.auto_reconnect_enabled = False
         self._client.on_open_listeners.append(lambda _session: self._heard())
         self._client.on_message_listeners.append(self._on_message)
+        # By the stopwatch: a machine's clock that is set must neither cut a living socket nor hide a dead one.
         self._heard_at: float | None = None
-        self._tried_at = 0.0
+        self._tried_at = -math.inf
+        self._pong = 0.0  # the last one, as websocket-client wrote it down: by the clock
         self._client.on_close_listeners.append(lambda _session: self._ended.set())
         self._ended = threading.Event()
         self._stop = threading.Event()
@@ -84,7 +87,7 @@ class SocketMode:
         heard = self._last_heard()
         if heard is None or not self._client.is_connected():
             return None
-        return max(0.0, time.time() - heard)
+        return max(0.0, time.monotonic() - heard)
 
     def _watch(self) -> None:
         attempts = 0
@@ -100,12 +103,13 @@ class SocketMode:
 
     def _is_lost(self) -> bool:
         """No socket, and none on its way; or one that has been silent for longer than a living peer would be."""
-        silent = time.time() - max(self._last_heard() or 0.0, self._tried_at)
+        heard = self._last_heard()
+        silent = time.monotonic() - max(-math.inf if heard is None else heard, self._tried_at)
         return silent > (PONGS_MISSED * self._ping_every if self._client.is_connected() else HANDSHAKE)
 
     def _connect(self) -> None:
         self._hang_up()
-        self._tried_at = time.time()
+        self._tried_at = time.monotonic()
         try:
             self._client.connect_to_new_endpoint(force=True)
         except Exception as error:  # noqa: BLE001  # whatever keeps us from Slack, the next attempt is the answer
@@ -131,11 +135,17 @@ class SocketMode:
             session.keep_running = False
 
     def _heard(self) -> None:
-        self._heard_at = time.time()  # the same clock as websocket-client's pongs
+        self._heard_at = time.monotonic()
 
     def _last_heard(self) -> float | None:
+        """By the stopwatch. Pongs call nobody: one is seen by its being another than the last, within a fifth of the
+        time between two.
+        """
         pong = float(getattr(self._client.current_session, "last_pong_tm", 0.0) or 0.0)
-        return max(pong, self._heard_at) if self._heard_at is not None else None
+        if pong not in (0.0, self._pong):
+            self._pong = pong
+            self._heard()
+        return self._heard_at
 
 
 class HttpMode:

@@ -13,13 +13,13 @@ from uuid import uuid4
 
 import structlog
 from slack_bolt import Ack, App, BoltContext, BoltResponse, Respond
-from slack_sdk import WebClient
 
 from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import UserId
 from bot.slack import views
 from bot.slack.approvers import Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
+from bot.slack.client import CountingClient
 from bot.slack.desk import Desk
 from bot.slack.views import FormErrors, View
 from bot.slack.visitor import SLACK_FAILURES, Repeats, Visitor
@@ -38,7 +38,7 @@ class Listeners:
     def __init__(
         self,
         desk: Desk,
-        client: WebClient,
+        client: CountingClient,
         monotonic: Callable[[], float] = time.monotonic,
         repeats: Repeats | None = None,
     ) -> None:

@@ -11,13 +11,13 @@ from urllib.error import URLError
 
 import structlog
 from slack_bolt import Respond
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.rollout.errors import Fault, Refusal
 from bot.slack import blocks
 from bot.slack.approvers import Person
 from bot.slack.blocks import Block, Message
+from bot.slack.client import CountingClient
 from bot.slack.codes import answer_code
 from bot.slack.views import View
 
@@ -38,7 +38,7 @@ class Visitor:
     """
 
     person: Person
-    client: WebClient
+    client: CountingClient
     channel: str = ""
     channel_name: str = ""
     respond: Respond | None = None
@@ -55,9 +55,7 @@ class Visitor:
     def announce(self, message: Message) -> None:
         """Tell everybody where the command was typed. A lost announcement is logged: what it is about is done."""
         try:
-            if self.respond is not None:
-                self._respond(message, "in_channel")
-            else:
+            if not self._responded(message, "in_channel"):
                 self._say(message, aloud=True)
         except SLACK_FAILURES as error:
             log.warning("slack.announcement_lost", user=self.person.id, error=type(error).__name__)
@@ -78,18 +76,26 @@ class Visitor:
             raise Refusal("Slack did not open the form in time. Please try again.") from error
 
     def _say(self, message: Message, *, aloud: bool) -> None:
-        if self.respond is not None:
-            self._respond(message, "ephemeral")
-        elif self.thread and aloud:
+        if self._responded(message, "ephemeral"):
+            return
+        if self.thread and aloud:
             self.client.chat_postMessage(
                 channel=self.channel, thread_ts=self.thread, text=message.text, blocks=message.plain
             )
         else:
             self._whisper(message)
 
-    def _respond(self, message: Message, response_type: str) -> None:
-        if self.respond is not None:
-            self.respond(text=message.text, blocks=message.plain, response_type=response_type, replace_original=False)
+    def _responded(self, message: Message, response_type: str) -> bool:
+        """Answer through the address that came with the payload; False where there is none, or it is used up."""
+        if self.respond is None:
+            return False
+        said = {"text": message.text, "blocks": message.plain, "response_type": response_type}
+        try:
+            self.client.respond(self.respond, said | {"replace_original": False})
+        except SlackApiError as error:
+            log.info("slack.response_refused", error=answer_code(error))
+            return False
+        return True
 
     def _whisper(self, message: Message) -> None:
         """To the person alone: in the channel where that works, else in the conversation with the app."""

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from slack_bolt import Respond
 from slack_sdk.errors import SlackApiError
 
 from bot.adapters.kube import Kube
 from bot.adapters.prometheus_link import PrometheusLink, Query
 from bot.adapters.redis_link import connect
 from bot.rollout.errors import Fault
-from bot.slack.app import web_client
+from bot.slack.client import web_client
 from tests.contract.conftest import Server
 
 Told = list[str]
@@ -53,12 +54,19 @@ def slack(url: str, told: Told) -> object:
     return web_client("xoxb-1", f"{url}/api/", timeout=1, called=told.append).api_test()
 
 
+def slack_answers(url: str, told: Told) -> None:
+    """Through the address that comes with a command, which is a webhook: its errors are no errors of the library."""
+    webhook = Respond(response_url=f"{url}/commands/T1/2/3")
+    web_client("xoxb-1", f"{url}/api/", called=told.append).respond(webhook, {"text": "Started."})
+
+
 SYSTEMS = {
     "kubernetes": System(kubernetes, {"gitVersion": "v1.35.1"}, refusal="forbidden"),
     "prometheus": System(
         prometheus, {"status": "success", "data": {"resultType": "vector", "result": []}}, "forbidden"
     ),
     "slack": System(slack, {"ok": True}),
+    "slack, an answer": System(slack_answers, {"ok": True}),
 }
 
 
@@ -140,7 +148,7 @@ def test_every_question_to_redis_is_counted_once(redis_server: Server) -> None:
     batch = link.pipeline(transaction=False)
     batch.get("a")
     batch.get("b")
-    batch.execute()
+    batch.execute(raise_on_error=True)
     list(link.scan_iter(match="none:*", count=10))
     redis_server.client.lpush("a-list", "one")
     with pytest.raises(Fault, match="another kind of value"):

@@ -20,9 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-from slack_sdk import WebClient
-
-from bot.slack.app import web_client
+from bot.slack.client import CountingClient, web_client
 
 TEAM, BOT_USER = "T0CANARY", "U0BOT00001"
 Arguments = dict[str, Any]
@@ -51,7 +49,7 @@ class FakeSlack:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.response_url = f"{self.url}/respond"
-        self.client: WebClient = web_client("xoxb-test", f"{self.url}/api", timeout=5)
+        self.client: CountingClient = web_client("xoxb-test", f"{self.url}/api", timeout=5)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -12,9 +12,10 @@ from slack_bolt import App
 
 from bot.rollout.model import Entry, EntryKind, Rollout
 from bot.rollout.service import ApprovalRule
-from bot.slack.app import build_app, web_client
+from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.channel import Channel
+from bot.slack.client import web_client
 from bot.slack.connection import PATH, Connection, HttpMode, SocketMode
 from bot.slack.courier import Courier
 from sandbox.slack import Message, Slack, Workspace

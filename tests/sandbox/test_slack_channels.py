@@ -14,8 +14,8 @@ from slack_sdk.errors import SlackApiError
 from bot.rollout.errors import Fault, Refusal
 from bot.rollout.model import UserId
 from bot.rollout.service import ApprovalRule
-from bot.slack.app import web_client
 from bot.slack.approvers import Approvers, Person
+from bot.slack.client import web_client
 from bot.slack.rooms import Rooms
 from sandbox.slack import Channel, Slack, UserGroup
 from sandbox.slack.model import BOT_USER, TEAM_ID

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.slack.app import web_client
 from bot.slack.channel import Channel
+from bot.slack.client import web_client
 from bot.slack.connection import PATH, HttpMode, SocketMode
 from bot.slack.courier import Courier
 from bot.slack.rooms import Rooms

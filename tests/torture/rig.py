@@ -36,8 +36,8 @@ from bot.controller.watchdog import Watchdog
 from bot.rollout.errors import CanaryError
 from bot.rollout.model import Rollout, RolloutId
 from bot.settings.env import read_settings
-from bot.slack.app import web_client
 from bot.slack.channel import Channel
+from bot.slack.client import web_client
 from bot.slack.courier import Courier
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures

@@ -140,6 +140,15 @@ def test_a_start_reaches_the_engine_and_the_person_hears_where_the_card_is(works
     assert workspace.slack.said("respond")[0]["response_type"] == "ephemeral"
 
 
+def test_an_answer_whose_address_is_used_up_reaches_the_person_all_the_same(workspace: Workspace) -> None:
+    workspace.slack.fail("respond", "expired_url", status=404)
+
+    workspace.types("status nobody")
+
+    (whisper,) = workspace.slack.said("chat.postEphemeral")
+    assert (whisper["user"], whisper["text"]) == (MAYA, workspace.slack.told())
+
+
 def test_a_start_typed_elsewhere_says_where_the_card_is(workspace: Workspace) -> None:
     body = {**workspace.command_body("start reviews v2"), "channel_name": "random"}
     workspace.dispatch(body)
