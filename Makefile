@@ -4,6 +4,9 @@ SCENARIO ?= happy
 N ?= 1000
 FIRST ?= 0
 
+# What was compiled is kept, whatever the surroundings say: without it every test process compiles every file again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo sandbox test test-fast check format lint types contracts lock torture bench bench-judge docs clean
 
 demo: ## the main job, live, with no cluster and no Slack workspace

@@ -87,16 +87,19 @@ def a_side(template: Template | None = Template.RECORDED, **changes: Any) -> Sid
     return replace(SideSight(template=template, progress=Progress.DONE, ready=2, wanted=2), **changes)
 
 
+_SIDES = {template: a_side(template) for template in (None, *Template)}
+
+
 def a_sight(rollout: Rollout, **changes: Any) -> Sight:
     """The cluster exactly as the rollout's current stage wants it."""
     stage = rollout.current
-    sight = Sight(
-        routes=stage.routes,
-        primary=a_side(stage.template),
-        canary=a_side(),
-        owner=None if stage.release else rollout.id,
-    )
-    return replace(sight, **changes)
+    as_wanted: dict[str, Any] = {
+        "routes": stage.routes,
+        "primary": _SIDES[stage.template],
+        "canary": _SIDES[Template.RECORDED],
+        "owner": None if stage.release else rollout.id,
+    }
+    return Sight(**(as_wanted | changes))
 
 
 def a_drift(**changes: Any) -> Drift:

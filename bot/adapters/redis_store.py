@@ -8,7 +8,6 @@ the expected one, the pointer to the live rollout, the story's lines and the out
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -24,6 +23,7 @@ from bot.adapters.stored import (
     load_entry,
     load_rollout,
 )
+from bot.rollout.copies import replace
 from bot.rollout.errors import Refusal, Stale, Unreadable
 from bot.rollout.model import Entry, EntryKind, Rollout, RolloutId
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 
+from bot.rollout.copies import replace
 from bot.rollout.figures import Judgement, SideFigures
 from bot.rollout.model import Phase, Rollout
 from bot.rollout.sights import Sight

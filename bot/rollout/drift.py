@@ -12,11 +12,11 @@ left alone until a person says otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
+from bot.rollout.copies import replace
 from bot.rollout.errors import Refusal
 from bot.rollout.incidents import Difference, Drift, Edit
 from bot.rollout.model import (

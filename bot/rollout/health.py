@@ -14,9 +14,10 @@ What a side without a ready pod means is asked first and needs no patience (``st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.rollout import capacity
+from bot.rollout.copies import replace
 from bot.rollout.figures import Finding, Judgement, Verdict
 from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
 from bot.rollout.model import HoldCause, Phase, Rollout, Topology

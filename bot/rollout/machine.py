@@ -21,10 +21,10 @@ else the rollout waits for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from bot.rollout import capacity, drift, health, holds, questions, returning
 from bot.rollout.compare import Gap, Part, compare, is_complete
+from bot.rollout.copies import replace
 from bot.rollout.deadman import told
 from bot.rollout.errors import Cause, Refusal
 from bot.rollout.figures import Judgement, Trial, Verdict

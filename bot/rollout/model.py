@@ -211,7 +211,7 @@ class Hold:
     over_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.rollout.copies``
 class Rollout:
     """Everything that is remembered about one rollout. Changed only by the rules, which ``machine.look`` asks in order.
 

@@ -7,8 +7,7 @@ again, and nobody is called twice for the same thing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from bot.rollout.copies import replace
 from bot.rollout.figures import Judgement, Verdict
 from bot.rollout.model import EntryKind, Phase, Rollout
 from bot.rollout.phrases import question, unproven

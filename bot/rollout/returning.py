@@ -7,10 +7,9 @@ when enough pods are ready. To a primary without a ready pod nobody is sent at a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.rollout import capacity, holds
 from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
+from bot.rollout.copies import replace
 from bot.rollout.figures import Judgement
 from bot.rollout.health import stuck
 from bot.rollout.model import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from bot.rollout.copies import replace
 from bot.rollout.errors import Refusal
 from bot.rollout.model import BOT, ENDED, Entry, EntryKind, Phase, Rollout, UserId
 

@@ -21,6 +21,7 @@ from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.redis import Redis
 from tests.builders import MAYA, a_freeze
+from tests.sandbox import command_line
 
 ROOT = Path(__file__).parents[2]
 Environment = dict[str, str]
@@ -37,7 +38,6 @@ def environment(kube: KubeApi, folder: Path, services: str | None = None) -> Env
     file.write_text(services if services is not None else services_yaml({"reviews": reviews()}))
     return {
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(ROOT),  # this tree's own program
         "KUBECONFIG": str(kube.write_kubeconfig(folder / "kubeconfig")),
         "SERVICES_FILE": str(file),
         "PROMETHEUS_URL": "http://127.0.0.1:9",  # nobody listens there
@@ -47,8 +47,7 @@ def environment(kube: KubeApi, folder: Path, services: str | None = None) -> Env
 
 def canary_bot(env: Environment, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in an empty folder, with this environment and no other."""
-    argv = [sys.executable, "-m", "bot", *words]
-    return subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own words
+    return command_line.run(words, env, folder)
 
 
 def deploy(kube: KubeApi, objects: list[dict[str, Any]]) -> None:
@@ -277,7 +276,11 @@ def test_status_and_history_tell_of_freezes(kube: KubeApi, tmp_path: Path) -> No
 
 
 def test_usage_is_two_and_a_version_needs_no_settings(tmp_path: Path) -> None:
-    env = {"PATH": "/usr/bin:/bin"}
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}  # this tree's own program, from its very beginning
 
-    assert canary_bot(env, tmp_path, "nonsense").returncode == 2
-    assert canary_bot(env, tmp_path, "version").stdout.count(".") == 2
+    def program(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "bot", *words]
+        return subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own words
+
+    assert program("nonsense").returncode == 2
+    assert program("version").stdout.count(".") == 2

@@ -373,8 +373,9 @@ SIDES = [a_side(), a_side(ready=0), a_side(None), a_side(Template.UPGRADED), a_s
 def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(
     topology: Topology, promote: Promote, word: Verdict
 ) -> None:
-    plan = a_rollout(a_service(promote=promote), topology).plan
-    starts = [at_stage(stage.name, topology, promote=promote) for stage in plan]
+    few = {"promote": promote, "weights": (20, 60, 100)}  # the first, one between and the last
+    plan = a_rollout(a_service(**few), topology).plan
+    starts = [at_stage(stage.name, topology, **few) for stage in plan]
     starts += [machine.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
     starts += [replace(start, settled_at=None) for start in starts]
     starts += [
