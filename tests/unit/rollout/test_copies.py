@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ FIELDS = [field.name for field in dataclasses.fields(Rollout)]
 @pytest.mark.parametrize("name", FIELDS)
 def test_one_field_changes_and_the_others_are_the_same_objects(name: str) -> None:
     before = a_rollout()
-    value = object()
+    value: Any = object()
 
     after = replace(before, **{name: value})
 
@@ -57,6 +58,6 @@ def test_records_with_slots_or_checks_are_made_anew() -> None:
 
 
 def test_an_unknown_field_is_refused() -> None:
-    changes = {"stag": 1}
+    changes: dict[str, Any] = {"stag": 1}
     with pytest.raises(TypeError, match="stag"):
         replace(a_rollout(), **changes)
