@@ -22,6 +22,7 @@ CANARY, PRIMARY = 1000, 4000  # requests in ...
 COUNTED_SECONDS = 10.0
 BOUNDS = {"50": 0.5, "100": 0.8, "250": 0.95, "500": 0.99, "1000": 0.999, "+Inf": 1.0}
 GOOD_SHARE, BAD_SHARE = 0.001, 0.5  # of answers that are errors
+SAMPLE_SECONDS = 1.0  # what goes bad has done so for so long when the first sample with it becomes visible
 
 _NAMESPACES = re.compile(r'destination_workload_namespace=~?"([^"]*)"')
 _WORKLOADS = re.compile(r'destination_workload=~?"([^"]*)"')
@@ -83,9 +84,14 @@ class Figures:
             return [(labels, at)]
         if "resets(" in query:  # which counters are new
             return []
-        bad = rate * (GOOD_SHARE * at + (BAD_SHARE - GOOD_SHARE) * max(0.0, at - self._bad.get(workload, at)))
+        bad = rate * (GOOD_SHARE * at + (BAD_SHARE - GOOD_SHARE) * self._bad_seconds(workload, at))
         counts = {"200": rate * at - bad, "500": bad}
         return [({**labels, "response_code": code, "grpc_response_status": ""}, n) for code, n in counts.items()]
+
+    def _bad_seconds(self, workload: Workload, at: float) -> float:
+        """For how long it was bad, as far as samples up to ``at`` show."""
+        since = self._bad.get(workload, at + 1)
+        return at - since + SAMPLE_SECONDS if at >= since else 0.0
 
 
 def _seconds(pattern: re.Pattern[str], query: str) -> float:

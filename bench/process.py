@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,16 @@ from bench.sweeps import TICK_SECONDS, services_file
 from bot import bootstrap
 from bot.settings.env import read_settings
 from sandbox.ports import free_port
-from sandbox.processes import Program, answers
+from sandbox.processes import Program, answers, fetch
 from sandbox.redis import Redis
 from sandbox.slack import Slack
 
 IDLE_SECONDS = 3
-SETTLE_SECONDS = 8  # the first sweeps: connections, caches, a card for every rollout
 PATIENCE_SECONDS = 60
+SPOILING_TICKS = 2  # whole ones, so that no phase of a tick is drawn oftener than others
+POLL_SECONDS = 0.2
+FIRST_TICKS = 2
+TICKS = re.compile(r"^canary_bot_ticks_total (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,23 @@ class World:
         argv = [sys.executable, "-m", "bot", "run"]
         healthy = answers(self.probes, "/healthz")
         return Program(argv, log=self.directory / "bot.log", ready=healthy, env=self.env)
+
+    def await_first_looks(self) -> None:
+        """Until the bot is connected to Slack and has looked at everything twice: then its caches are full."""
+        self.slack.wait_for_connections(1, PATIENCE_SECONDS)
+        _await(lambda: self._ticks() >= FIRST_TICKS, f"the bot has not ticked {FIRST_TICKS} times")
+
+    def _ticks(self) -> float:
+        found = TICKS.search(fetch(self.probes, "/metrics")[1].decode())
+        return float(found[1]) if found else 0.0
+
+
+def _await(condition: Callable[[], bool], missing: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"After {PATIENCE_SECONDS} seconds {missing}.")
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
@@ -109,8 +130,7 @@ def acknowledging(rollouts: int, commands: int, directory: Path) -> dict[str, fl
     with world(rollouts, now, directory / "acknowledging") as around:
         around.seed(rollouts, now)
         bot = around.bot().start()
-        around.slack.wait_for_connections(1)
-        time.sleep(SETTLE_SECONDS)
+        around.await_first_looks()
         asked = [cluster.place(number % rollouts)[1] for number in range(commands)]
         sent = [around.slack.command("@maya", "#releases", f"status {name}") for name in asked]
         bot.stop(15)
@@ -126,11 +146,12 @@ def reaction(rollouts: int, faults: int, directory: Path) -> dict[str, float]:
     with world(rollouts, now, directory / "reaction") as around:
         around.seed(rollouts, now)
         bot = around.bot().start()
-        time.sleep(SETTLE_SECONDS)
-        spoiled = {}
-        for number in random.Random(1).sample(range(rollouts), faults):
+        around.await_first_looks()
+        spoiled, began, chance = {}, time.monotonic(), random.Random(1)
+        moments = sorted(chance.uniform(0.0, SPOILING_TICKS * TICK_SECONDS) for _ in range(faults))
+        for moment, number in zip(moments, chance.sample(range(rollouts), faults), strict=True):
+            time.sleep(max(0.0, began + moment - time.monotonic()))
             spoiled[cluster.place(number)[1]] = around.outside.spoil(number)
-            time.sleep(random.Random(number).uniform(0.2, 1.0))
         seconds = list(reactions(around.outside, spoiled))
         bot.stop(15)
     said = f"bad sample to routes accepted, {rollouts} live rollouts"
@@ -139,11 +160,13 @@ def reaction(rollouts: int, faults: int, directory: Path) -> dict[str, float]:
 
 def reactions(outside: Outside, spoiled: Mapping[str, float]) -> Iterator[float]:
     """Wait until all routes have moved."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while missing := spoiled.keys() - (accepted := outside.accepted()).keys():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Nobody brought the users of {', '.join(sorted(missing))} home.")
-        time.sleep(0.2)
+    accepted = dict[str, float]()
+
+    def everyone_is_home() -> bool:
+        accepted.update(outside.accepted())
+        return spoiled.keys() <= accepted.keys()
+
+    _await(everyone_is_home, "users are still on a canary that has gone bad")
     strangers = accepted.keys() - spoiled.keys()
     if strangers:
         raise RuntimeError(f"Routes of good canaries moved: {', '.join(sorted(strangers))}.")

@@ -13,7 +13,7 @@ Where everyone is on one side there is nothing to compare with; the absolute cei
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.rollout import client_errors, gates
@@ -87,7 +87,7 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
     row = _believed(replace(row, marks={}), trial)
     state, assessment, whole = _stepped(rollout, _kept(trial, rollout), row)
     stage = row if trial.sums is None else trial.sums + row
-    recent = (*(one for one in trial.recent if one.end > row.end - gates.lately(rollout)), row)
+    recent = (*_lately(trial.recent, row.end, gates.lately(rollout)), row)
     beside, strikes = gates.check(rollout, stage, recent, trial.strikes)
     clients = client_errors.weighed(trial.clients, rollout, row, first=trial.sums is None) if whole else trial.clients
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
@@ -100,6 +100,13 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
     sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else trial.sums
     trial = replace(trial, until=row.end, marks=marks, judge=save(state), clients=clients)
     return judgement, replace(trial, sums=sums, recent=recent, strikes=strikes)
+
+
+def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figures]:
+    """The rows of so many seconds before ``end``. One that is longer itself (nothing was read for a while) is not among
+    them: it would thin out what came after it for as long again.
+    """
+    return (one for one in rows if one.end > end - back and one.end - one.start <= back)
 
 
 # The row

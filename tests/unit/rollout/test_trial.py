@@ -90,6 +90,27 @@ def test_a_row_is_kept_once_a_scrape_interval_has_passed_and_judged_anew_until_t
     assert kept.until == 15.0
 
 
+@settings(max_examples=60, deadline=None)
+@given(away=st.floats(61.0, 3600.0), good=st.integers(0, 6), every=st.sampled_from([SCRAPE, 20.0, 60.0]))
+def test_what_was_read_at_once_after_a_pause_thins_out_no_fault_that_starts_after_it(
+    away: float, good: int, every: float
+) -> None:
+    limit = HardLimit(name="error share", of=Measure.ERRORS, maximum=0.05)
+    rollout = replace(
+        at("shift 20", limits=(limit,), errors=False), metrics=MetricsSource(scrape_interval=min(every, SCRAPE))
+    )
+    long, fair = a_side_of(away * 10), a_side_of(every * 10)
+    rollout, _ = judged(rollout, long, long, every=away)
+    rollout, before = judged(rollout, fair, fair, rows=good, every=every)
+    assert before.verdict is not FAIL
+
+    # A half of one row that fails is more than a twentieth of a minute, however much was good before the minute began.
+    bad = a_side_of(every * 10, every * 5)
+    _, judgement = judged(rollout, bad, fair, every=every)
+
+    assert judgement.verdict is FAIL
+
+
 def test_a_reading_begins_where_the_last_kept_one_ended_however_long_ago() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE)
 
