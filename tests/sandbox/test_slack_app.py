@@ -184,10 +184,7 @@ def test_a_socket_that_breaks_or_falls_silent_is_replaced(slack: Slack, fault: s
         wait(lambda: count_opened(slack) > opened)
         slack.faults.clear()
         wait(lambda: slack.command("@maya", "#releases", "help").acknowledged)
-        fresh = connection.freshness()
-
-    assert fresh is not None
-    assert fresh < 5
+        wait(lambda: (fresh := connection.freshness()) is not None and fresh < 5)
 
 
 def count_opened(slack: Slack) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
+import sys
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -180,9 +181,16 @@ def test_an_interval_that_arrives_twice_counts_once() -> None:
     assert save(judged(once)[0]) == save(judged(twice)[0])
 
 
-def test_a_step_is_cheap() -> None:
-    run = rows([((300, number % 3), (1200, 4)) for number in range(100)])
-    began = time.process_time()
-    judged(run, BURSTY)
+def test_a_step_is_cheap_and_the_thousandth_costs_what_the_hundredth_does() -> None:
+    def calls(intervals: int) -> int:
+        run, made = rows([((300, number % 3), (1200, 4)) for number in range(intervals)]), count()
+        sys.setprofile(lambda _frame, event, _argument: next(made) if event in {"call", "c_call"} else None)
+        try:
+            judged(run, BURSTY)
+        finally:
+            sys.setprofile(None)
+        return next(made)
 
-    assert (time.process_time() - began) / len(run) < 0.005
+    hundred, later = calls(100) / 100, (calls(1000) - calls(900)) / 100
+    assert hundred < 1000
+    assert later < 1.2 * hundred

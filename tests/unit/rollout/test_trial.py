@@ -91,9 +91,9 @@ def test_a_row_is_kept_once_a_scrape_interval_has_passed_and_judged_anew_until_t
 
 
 @settings(max_examples=60, deadline=None)
-@given(away=st.floats(61.0, 3600.0), good=st.integers(0, 6), every=st.sampled_from([SCRAPE, 20.0, 60.0]))
+@given(away=st.integers(61, 3600), good=st.integers(0, 6), every=st.sampled_from([SCRAPE, 20.0, 60.0]))
 def test_what_was_read_at_once_after_a_pause_thins_out_no_fault_that_starts_after_it(
-    away: float, good: int, every: float
+    away: int, good: int, every: float
 ) -> None:
     limit = HardLimit(name="error share", of=Measure.ERRORS, maximum=0.05)
     rollout = replace(
