@@ -7,6 +7,7 @@ does on its node is in ``kubelet``, how many Pods there should be in ``rolling``
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -33,11 +34,12 @@ class DeploymentController:
         start_seconds: float | None = 1.0,
         grace_seconds: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
+        names: random.Random | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._kubelet = Kubelet(store, start_seconds=start_seconds, grace_seconds=grace_seconds)
-        self._replica_sets = ReplicaSets(store)
+        self._replica_sets = ReplicaSets(store, names)
         self._progress: dict[str, Progress] = {}
         self._due: dict[Workload, float] = {}
         self._lags: dict[Workload, float] = {}

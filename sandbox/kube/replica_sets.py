@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,10 @@ _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 class ReplicaSets:
     """Reads and writes ReplicaSets and their Pods; decides no sizes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, names: random.Random | None = None) -> None:
+        """``names`` chooses how Pods are called; given with a seed they are called the same again."""
         self._store = store
+        self._names = names or random.SystemRandom()
         self._addresses: Iterator[tuple[str, str]] = addresses()
 
     def of(self, deployment: Object) -> list[Object]:
@@ -124,7 +126,7 @@ class ReplicaSets:
                 self.remove(replica_set)
 
     def _create_pod(self, replica_set: Object) -> Object:
-        suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(5))
+        suffix = "".join(self._names.choice(_SUFFIX_ALPHABET) for _ in range(5))
         address, node = next(self._addresses)
         name = f"{replica_set['metadata']['name']}-{suffix}"
         return self._store.put(new_pod(replica_set, name, address=address, node=node, now=datetime.now(UTC)))

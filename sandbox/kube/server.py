@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -42,13 +43,16 @@ class KubeApi:
         istio_versions: Sequence[str] = ISTIO_VERSIONS,
         bookmark_seconds: float = 2.0,
         clock: Callable[[], float] | None = None,
+        names: random.Random | None = None,
         token: str = "sandbox-token",  # noqa: S107 -- made up, and only good here
         port: int = 0,
     ) -> None:
         self.token = token
         self.store = Store()
         self._by_hand = clock is not None
-        self.deployments = DeploymentController(self.store, start_seconds=start_seconds, clock=clock or time.monotonic)
+        self.deployments = DeploymentController(
+            self.store, start_seconds=start_seconds, clock=clock or time.monotonic, names=names
+        )
         self.autoscalers = Autoscalers(self.store, clock=clock or time.monotonic)
         self._api = Api(self.store, Served(istio_versions), token=token, bookmark_seconds=bookmark_seconds)
         self._serving = Serving(self._api.application(), port=port, name="kube-api")

@@ -163,7 +163,7 @@ class Play:
         """Nothing but the canary is out of order."""
         rig = self._rig
         unwell = rig.noises or rig.withdrawn or rig.scraping or rig.wall.ahead or rig.garbled or rig.holding
-        return not rig.away and rig.figures.mood is Mood.WELL and not unwell
+        return not rig.away and rig.figures.mood is Mood.WELL and not unwell and not rig.is_behind()
 
     # A way out
 

@@ -112,7 +112,9 @@ class Rig:
         self.schedule = schedule
         self.ground = schedule.ground
         self.clock = FakeClock()
-        self.kube = KubeApi(start_seconds=0.0, clock=self.clock.now)
+        # Pods are called the same in each replay: when a target is scraped goes by its name.
+        names = random.Random(schedule.seed)  # noqa: S311  # no secret
+        self.kube = KubeApi(start_seconds=0.0, clock=self.clock.now, names=names)
         self.slack = Slack()
         self.slack.workspace.clock = self.clock.now
         self.traffic = Traffic(self.clock.now)
@@ -258,6 +260,11 @@ class Rig:
             return self.store.active(KEY)
         except CanaryError:
             return None
+
+    def is_behind(self) -> bool:
+        """Whether the wall clock is behind figures that were read while it was ahead: then nothing can be judged."""
+        live = self.store_says()
+        return live is not None and live.trial.until is not None and live.trial.until > self.wall.now()
 
     def nobody_knows_home(self) -> bool:
         """Whether a rollout has left its traces, and nothing that can be read says how it was before."""
