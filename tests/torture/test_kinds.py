@@ -295,6 +295,27 @@ def test_rows_add_up_over_a_clock_that_is_set(opened: Callable[[Schedule], Stage
     assert stage.rig.accounts.checked > 10
 
 
+def test_a_clock_that_was_ahead_is_behind_what_was_read_for_a_while(stage: Stage) -> None:
+    heal = stage.start().hand.set_clock(20.0)
+    stage.sweep(3)
+    assert not stage.rig.is_behind()
+
+    heal()
+    assert stage.rig.is_behind()
+    stage.sweep(5)
+    assert not stage.rig.is_behind()
+
+
+def test_pods_are_called_the_same_in_each_replay(opened: Callable[[Schedule], Stage]) -> None:
+    def names(stage: Stage) -> list[str]:
+        return sorted(pod["metadata"]["name"] for pod in stage.rig.kube.store.list("Pod", "default"))
+
+    first, again = names(opened(CALM)), names(opened(CALM))
+
+    assert first == again
+    assert len(set(first)) == len(first) > 0
+
+
 def test_an_event_shows_what_it_does() -> None:
     event = Event(what="set_clock", at=3, sweeps=2, details={"seconds": 60.0})
 

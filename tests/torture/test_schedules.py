@@ -17,7 +17,7 @@ from tests.torture.kinds import KINDS, SHARES
 from tests.torture.play import play
 from tests.torture.schedule import MAKERS, draw
 
-SCHEDULES, EACH = 140, 10
+SCHEDULES, EACH = 320, 10
 
 
 @pytest.fixture(scope="module")
