@@ -191,6 +191,8 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
     rig.decide(WHY)
     rig.mesh.outage = None
     assert marks_on(rig.mesh)
+    told = rig.controller.story(live)[-1].text  # its heartbeat has ended, and its marks have not
+    assert "a watchdog takes this rollout for one that nobody looks after" in told
 
     assert rig.decide(WHY).id == live.id
 
