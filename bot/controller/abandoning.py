@@ -35,8 +35,8 @@ def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tu
     except Fault as fault:
         text = (
             f"canary-bot's annotations are still on VirtualService {target.virtual_service}: {fault.sentence} "
-            f"`abandon {rollout.service}` tries again. As long as they are there a watchdog takes this rollout for one that "
-            "nobody looks after, and brings its users to the safe side when its limit is over."
+            f"`abandon {rollout.service}` tries again. As long as they are there a watchdog takes this rollout for one "
+            "that nobody looks after, and brings its users to the safe side when its limit is over."
         )
         return (Entry(at=ports.clock.now(), kind=EntryKind.ALERT, text=text),)
     return ()
