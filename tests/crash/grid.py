@@ -13,7 +13,8 @@ from redis import Redis
 from sandbox.ports import LOOPBACK
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
-from tests.crash.world import Place, Trap, World, is_well
+from tests.crash.upsets import Place
+from tests.crash.world import Trap, World, is_well
 
 DATABASES = 16
 WORDS_SECONDS = 60.0  # only what is truly wrong waits for so long
@@ -58,7 +59,7 @@ def _wrong(world: World, phase: str) -> list[str]:
     found: list[str] = []
     if world.trap is not None and world.kills != 1:
         found.append("the trap never closed")
-    if phase != ("promoted" if story.promoted else "aborted"):
+    if phase != story.end:
         found.append(f"it ended {phase}")
     world.referee.judge_end(promoted=story.promoted, final_subset=story.final_subset, upgraded=story.upgraded)
     found += world.referee.violations

@@ -9,6 +9,10 @@ from typing import Any
 from sandbox.catalogue import reviews
 from sandbox.kube import bookinfo
 from sandbox.sides import Ground
+from sandbox.wire import Moment, System
+from tests.crash.upsets import Upset
+from tests.torture.events import Held
+from tests.torture.kinds import RIGHTS
 
 # Demo speeds, but shorter. A stage lasts long enough that the harness can act in it.
 FAST: dict[str, Any] = {
@@ -34,10 +38,18 @@ class Story:
         on_halt: what a person says then.
         promoted: how it must end.
         relabel: the other topology: the primary's new pods join the canary's subset.
+        upset: what goes wrong around it besides.
+        beside: another service of the file has the same VirtualService.
+        abandoned: it ends that way, and neither promoted nor aborted.
+        scalers: what the HPAs of both sides say; empty: there are none.
     """
 
     name: str
     promoted: bool = True
+    upset: Upset | None = None
+    beside: bool = False
+    abandoned: bool = False
+    scalers: Mapping[str, Any] = field(default_factory=dict)
     aborts_at: str = ""
     stuck: bool = False
     on_halt: str = ""
@@ -52,7 +64,24 @@ class Story:
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The cluster before it."""
-        return bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        objects = bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        names = (self.ground.primary, self.ground.canary) if self.scalers else ()
+        return [*objects, *(bookinfo.autoscaler(name, **self.scalers) for name in names)]
+
+    @property
+    def speaks_in(self) -> str:
+        """The stage in which a person ends it."""
+        return (self.upset.says_in or self.upset.at) if self.upset and self.upset.says else self.aborts_at
+
+    @property
+    def says(self) -> str:
+        """What that person says."""
+        return self.upset.says if self.upset else "abort reviews bad"
+
+    @property
+    def end(self) -> str:
+        """The phase in which it must end."""
+        return "abandoned" if self.abandoned else "promoted" if self.promoted else "aborted"
 
     @property
     def final_subset(self) -> str:
@@ -78,7 +107,7 @@ RELABEL = {
     "canary": {"deployment": "reviews-canary", "when_done": "scale_down", "drain": "0s"},
 }
 
-STORIES: Mapping[str, Story] = {
+STORIES: dict[str, Story] = {
     story.name: story
     for story in (
         Story(name="promote", changes=PROMOTED),
@@ -92,3 +121,42 @@ STORIES: Mapping[str, Story] = {
         Story(name="halt-abort", promoted=False, stuck=True, on_halt="abort", changes=STUCK),
     )
 }
+
+# Short: the canary is adopted, or a person ends it before.
+SHORT: dict[str, Any] = {"promote": "adopt"}
+HALF = "shift 50"
+ABORT = "abort reviews bad"
+LATE = Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE)
+SCALERS = {"least": 1, "most": 4, "stable_seconds": 0}
+SLOW = {"side": "both", "seconds": 0.08, "lost": 0.3, "late": True}
+REFUSED = {"command": "start reviews-b v2", "answer": "marks of rollout"}
+DELAYED = {"prometheus": {"scrape_interval": "100ms", "read_delay": "300ms"}}  # as scrapes that take time need it
+
+
+def _upset(name: str, what: str, *, promoted: bool = False, **more: Any) -> Story:
+    told = {key: more.pop(key) for key in ("details", "says", "says_in", "heals_in") if key in more}
+    changes = SHORT | more.pop("changes", {})
+    upset = Upset(what=what, at=more.pop("at", HALF), **told)
+    return Story(name=name, upset=upset, promoted=promoted, changes=changes, **more)
+
+
+UPSET: Mapping[str, Story] = {
+    story.name: story
+    for story in (
+        _upset("autoscaler", "fewer_users", promoted=True, heals_in="shift 100", scalers=SCALERS),
+        _upset("deleted", "delete", details={"thing": "VirtualService"}, says="abandon reviews", abandoned=True),
+        _upset("made-again", "delete_for_a_moment", details={"thing": "VirtualService"}, says=ABORT),
+        _upset("no-rule", "delete", details={"thing": "DestinationRule"}, says=ABORT),
+        _upset("no-canary", "delete", details={"thing": "canary"}),
+        _upset("left-the-file", "edit_file", details={"how": "left"}, says=ABORT),
+        _upset("forbidden", "withdraw", details={"rights": RIGHTS[0]}, says=ABORT, heals_in="return"),
+        _upset("garbled", "garble_record", details={"how": "cut"}, says=ABORT),
+        _upset("newer-bot", "newer_bot_leads", says=ABORT),
+        _upset("older-bot", "older_bot_writes", promoted=True),
+        _upset("skewed", "set_prometheus_clock", details={"seconds": 0.2}, promoted=True, changes=DELAYED),
+        _upset("slow-scrapes", "scrape", details=SLOW, promoted=True, changes=DELAYED),
+        _upset("neighbour", "try_in_vain", details=REFUSED, says=ABORT, beside=True),
+        _upset("late-write", "hold_write", at="mirror", details={"held": LATE}, says=ABORT, says_in=HALF),
+    )
+}
+STORIES |= UPSET

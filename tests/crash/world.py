@@ -6,11 +6,12 @@ process. Nothing here sleeps for what can be awaited: each write of the rollout'
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +23,17 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.routes import HEARTBEAT
 from bot.rollout.model import Rollout
 from bot.slack.lines import line
-from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures, Mood
 from sandbox.kube.server import KubeApi
 from sandbox.people import CHANNEL, MAYA, OMAR, cards
 from sandbox.redis_proxy import RedisProxy
 from sandbox.referee import Referee
-from sandbox.sides import rates
 from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
 from sandbox.wire import Moment, Request, System, Trouble
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
+from tests.crash.upsets import HPA_SECONDS, Place, Scene, Upsets
 
 TICK_SECONDS = 0.1
 SCRAPE_SECONDS = 0.1
@@ -42,7 +42,7 @@ DEAD_MAN_SECONDS = 3.0  # a heartbeat a second: in any stage, and beside any wri
 POD_SECONDS = 0.05
 PATIENCE_SECONDS = 40.0
 KEY = "default/reviews"
-USERS_PER_SECOND = 1000.0
+ENDED = frozenset({"promoted", "aborted", "abandoned", "refused"})
 ROUTE = "update VirtualService"
 BEAT = "update VirtualService/heartbeat"  # our name for a write that renews the heartbeat and changes nothing else
 FIRST_BEAT, LEASE_BEAT, LAST_BEAT = "create Lease", "update Lease", "delete Lease"
@@ -71,14 +71,6 @@ def stage_of(rollout: Document) -> str:
     return f"{stage} again" if stage == "upgrade" and rollout["retries"] else stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """An empty database of a Redis server."""
-
-    port: int
-    database: int
-
-
 class World:
     """One cell of the matrix."""
 
@@ -96,6 +88,19 @@ class World:
         self._place = place
         self._restarted = False
         self._bots = bots
+        self.scene = Scene(
+            kube=self.kube,
+            figures=self.figures,
+            traffic=self.traffic,
+            ground=story.ground,
+            objects=story.objects,
+            service=story.service,
+            file=directory / "services.yaml",
+            place=place,
+            restart=self.restart_bot,
+            neighbour=story.beside,
+        )
+        self._upset = Upsets(self.scene, story.upset, self._persuade) if story.upset else None
         self._stack = ExitStack()
         self._versions: dict[str, Document] = {}  # of the VirtualService, by resourceVersion
         self._changed = threading.Condition()
@@ -118,6 +123,7 @@ class World:
         self._stack.close()
 
     def _open(self) -> None:
+        self.kube.autoscalers.sync_seconds, self.kube.autoscalers.load = HPA_SECONDS, self.scene.load
         for part in (self.kube, self.slack, self.figures, self.proxy):
             self._stack.enter_context(part)
         self.kube.load(self.story.objects)
@@ -147,8 +153,7 @@ class World:
         )
 
     def _environment(self) -> dict[str, str]:
-        services = self.directory / "services.yaml"
-        services.write_text(services_yaml({"reviews": self.story.service}))
+        self.scene.write_file()
         return {
             "PATH": os.environ.get("PATH", ""),  # noqa: TID251  # the child finds its own interpreter by it
             "SLACK_BOT_TOKEN": self.slack.bot_token,
@@ -157,7 +162,7 @@ class World:
             "REDIS_URL": self.proxy.url(self._place.database),
             "PROMETHEUS_URL": self.figures.url,
             "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
-            "SERVICES_FILE": str(services),
+            "SERVICES_FILE": str(self.scene.file),
             "PROBE_PORT": "0",
             "TICK_SECONDS": str(TICK_SECONDS),
             "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -174,6 +179,8 @@ class World:
         """On the thread of whoever is asked, so the bot is dead before its request goes any further."""
         if request.rehearsal:
             return None
+        if (caught := self.scene.caught(request, moment)) is not None:
+            return caught
         writes = _rollout_in(request)
         stage = stage_of(writes) if writes else self._stages[-1] if self._stages else "preflight"
         kind = BEAT if self._is_beat(request) else request.kind
@@ -200,6 +207,8 @@ class World:
         trap = self.trap
         if trap is None or self.kills or (kind, moment) != (trap.kind, trap.moment):
             return False
+        if self._upset is not None and not self._upset.started:
+            return False  # what is killed is a bot that has met it
         return stage == trap.stage or (kind in FROM_THEN_ON and trap.stage in self._stages)
 
     def _remember(self, rollout: Document) -> None:
@@ -214,7 +223,7 @@ class World:
         """No data keeps a rollout where it is, until the trap has closed or a person has aborted."""
         trapped = self.trap is not None and not self.kills and self.trap.stage == stage
         waits_for_courier = trapped and self.trap is not None and self.trap.kind in FROM_THEN_ON
-        return waits_for_courier or stage == self.story.aborts_at
+        return waits_for_courier or stage == self.story.speaks_in
 
     # The mesh
 
@@ -222,10 +231,7 @@ class World:
         if obj["kind"] == "VirtualService":
             self._versions[obj["metadata"]["resourceVersion"]] = obj
         if obj["kind"] in {"VirtualService", "Pod"}:
-            self._count_users()
-
-    def _count_users(self) -> None:
-        self.traffic.now(rates=rates(self.kube.store, self.story.ground, USERS_PER_SECOND))
+            self.scene.count_users()
 
     # What people do
 
@@ -242,6 +248,8 @@ class World:
             with self._changed:
                 self._changed.wait(0.05)
         self._keep_bot_alive()
+        if self._upset is not None:
+            self._upset.heal()
         assert self._stored is not None
         return self._stored
 
@@ -249,7 +257,7 @@ class World:
         self.kube.deployments.start_seconds("default", self.story.ground.primary, seconds)
 
     def _ended(self) -> bool:
-        over = self._stored is not None and self._stored["phase"] in {"promoted", "aborted", "refused"}
+        over = self._stored is not None and self._stored["phase"] in ENDED
         # The courier's traps may close after the end: its words follow.
         return over and (self.trap is None or self.kills > 0 or self.trap.kind not in FROM_THEN_ON)
 
@@ -259,6 +267,12 @@ class World:
             self._restarted = True
             self._start_bot()
 
+    def restart_bot(self) -> None:
+        """Kill it if it lives, and start it again."""
+        self._bots.kill(self._pid)
+        self._bots.await_death(self._pid)
+        self._start_bot()
+
     def _act(self) -> None:
         rollout = self._stored
         if rollout is None:
@@ -266,18 +280,38 @@ class World:
         at = (stage_of(rollout), rollout["evidence"])
 
         def moved() -> bool:
-            return self._stored is not None and (stage_of(self._stored), self._stored["evidence"]) != at
+            stored = self._stored
+            return stored is not None and ((stage_of(stored), stored["evidence"]) != at or stored["phase"] in ENDED)
 
         def approved() -> bool:
             return moved() or bool(self._stored and self._stored["approvals"])
 
+        if self._upset is not None and not self._is_upset(self._upset, at[0]):
+            return
         if rollout["phase"] == "halted":
             self._pods_start_in(POD_SECONDS)
             self._say(OMAR, f"{self.story.on_halt} reviews" + (" bad" if self.story.on_halt == "abort" else ""), moved)
-        elif at[0] == self.story.aborts_at and not self._holds_for_trap(at[0]):
-            self._say(OMAR, "abort reviews bad", moved)
+        elif at[0] == self.story.speaks_in:
+            if not self._holds_for_trap(at[0]):
+                self._say(OMAR, self.story.says, moved)
         elif rollout["asked_at"] is not None and not rollout["approvals"]:
             self._say(OMAR, "approve reviews", approved)
+
+    def _is_upset(self, upset: Upsets, stage: str) -> bool:
+        """Whether what is around the rollout is as the story has it, so that people go on; it is seen to."""
+        if stage == upset.upset.at and not upset.begun:
+            if self._routed(stage):
+                upset.begin()
+            return False
+        if stage == upset.upset.heals_in and self.census.get((stage, ROUTE)) and not self._holds_for_trap(stage):
+            upset.heal()
+        if stage == self.story.speaks_in or (stage == upset.upset.at and not upset.upset.says):
+            return upset.ready and not self._holds_for_trap(stage)
+        return True
+
+    def _routed(self, stage: str) -> bool:
+        """Whether the stage's routes are in force."""
+        return self.census.get((stage, ROUTE), 0) > 1  # it was announced before it was carried out, and after
 
     def _holds_for_trap(self, stage: str) -> bool:
         trap = self.trap
@@ -290,9 +324,19 @@ class World:
             assert time.monotonic() < deadline, self._stuck_at()
             self._keep_bot_alive()
             self.slack.wait_for_connections(1, timeout=PATIENCE_SECONDS)
-            self.slack.command(who, CHANNEL, text)
+            self._type(who, text)
             with self._changed:
                 self._changed.wait_for(lambda: bool(done() or self._dying()), 1.0)
+
+    def _type(self, who: str, text: str) -> None:
+        self.slack.command(who, CHANNEL, text)
+        if text.startswith("abandon "):  # the form that opens is the confirmation
+            with contextlib.suppress(TimeoutError):
+                forms = self.slack.wait_for(lambda workspace: workspace.views(who), timeout=1.0)
+                self.slack.submit_view(who, forms[-1], {"reason": {"value": "nothing else ends it"}})
+
+    def _persuade(self, command: str, answer: str) -> None:
+        self._say(MAYA, command, lambda: any(answer in m.text for m in self.slack.workspace.ephemerals(MAYA)))
 
     def _dying(self) -> bool:
         return self.kills > 0 and not self._restarted
@@ -306,8 +350,9 @@ class World:
 
     def words(self) -> tuple[int, list[str]]:
         """How many posts came twice, and which lines are lost: neither said nor waiting to be."""
-        rollout = self.store.history(KEY, 1)[0]
-        story = [text for entry in self.store.story(KEY, rollout.id) if (text := _line(rollout, entry))]
+        rollout, ids = self.store.history(KEY, 1)[0], self.scene.rollouts()  # one more where a record was damaged
+        entries = [entry for rollout_id in ids for entry in self.store.story(KEY, rollout_id)]
+        story = [text for entry in entries if (text := _line(rollout, entry))]
         waiting = [
             text for letter in self.outbox.pending(1000) if letter.entry and (text := _line(rollout, letter.entry))
         ]
@@ -315,7 +360,7 @@ class World:
         known = posted + waiting
         twice = sum(max(0, known.count(text) - story.count(text)) for text in set(known))
         lost = [text for text in set(story) if known.count(text) < story.count(text)]
-        return twice + max(0, len(cards(self.slack.workspace)) - 1), lost
+        return twice + max(0, len(cards(self.slack.workspace)) - len(ids)), lost
 
 
 def is_well(words: tuple[int, list[str]]) -> bool:
@@ -328,9 +373,11 @@ def _rollout_in(request: Request) -> Document | None:
     """The rollout that a script of the store's is about to write."""
     if request.system is not System.REDIS or request.kind != "EVAL":
         return None
-    documents = (word for word in request.body if word.startswith('{"schema"'))
-    found: Iterator[Document] = (json.loads(document)["rollout"] for document in documents)
-    return next(found, None)
+    for document in (word for word in request.body if word.startswith('{"schema"')):
+        with contextlib.suppress(ValueError):  # what was there before may be damaged
+            found: Document = json.loads(document)["rollout"]
+            return found
+    return None
 
 
 def _without_beat(vs: Document) -> tuple[Document, Document]:

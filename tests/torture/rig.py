@@ -184,6 +184,16 @@ class Rig:
         self.clock.advance(seconds)
         self.kube.settle()
 
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The cluster as it is in somebody's files."""
+        return self.schedule.objects
+
+    def settle(self) -> None:
+        """What follows from a change by hand has happened."""
+        self.kube.settle()
+        self.users_move()
+
     def users_move(self) -> None:
         """Users follow the routes to whatever pods are ready."""
         self.traffic.now(rates=rates(self.kube.store, self.ground, self._users))

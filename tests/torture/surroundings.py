@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
+from redis import Redis
+
+from bot.adapters.stored import SCHEMA
 from bot.rollout.errors import CanaryError
 from bot.rollout.model import Phase, UserId
+from sandbox.figures import Figures
 from sandbox.kube.objects import Object
+from sandbox.kube.server import KubeApi
+from sandbox.sides import Ground
+from sandbox.wire import Latch
 from tests.torture.events import Held
 from tests.torture.people import Trouble
 from tests.torture.rig import KEY, NEIGHBOUR, Rig
@@ -18,23 +26,69 @@ Heal = Callable[[], None]
 RIVAL = UserId("U0RIVAL001")
 
 
-class Surroundings:
+class Setting(Protocol):
+    """Where something happens: a rig of the fault schedules, or a cell of the crash matrix.
+
+    Attributes:
+        objects: the cluster as it is in somebody's files.
+        garbled, remade: whether a record was damaged, and an object made again.
+        withdrawn, scraping: how many events of that kind are under way.
+    """
+
+    kube: KubeApi
+    figures: Figures
+    redis: Redis
+    garbled: bool
+    remade: bool
+    withdrawn: int
+    scraping: int
+
+    @property
+    def ground(self) -> Ground:
+        """The names of the service's objects."""
+
+    @property
+    def objects(self) -> Sequence[Object]:
+        """As above."""
+
+    def crowd(self, factor: float) -> None:
+        """So many times the users."""
+
+    def settle(self) -> None:
+        """What follows from a change by hand has happened."""
+
+    def hold(self, held: Held) -> Latch:
+        """The next such request hangs on its way."""
+
+    def let_go(self, latch: Latch) -> None:
+        """It lands now, if there was one."""
+
+    def record(self) -> str:
+        """The key of the live rollout's record; "" where none is live."""
+
+    def edit_file(self, how: str) -> None:
+        """services.yaml is another one ("": as it was), and the bot is started again with it."""
+
+    def quiet(self) -> AbstractContextManager[None]:
+        """Somebody acts who is not the one with the bad line."""
+
+
+class Around:
     """Each public method begins something and answers with what ends it (None: nothing to end)."""
 
-    def __init__(self, rig: Rig, violated: Trouble) -> None:
-        self._rig = rig
-        self._violated = violated
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
 
     # The cluster
 
     def users_change(self, factor: float) -> Heal:
         """There are more users, or fewer, and HPAs follow."""
-        self._rig.crowd(factor)
-        return lambda: self._rig.crowd(1.0)
+        self._setting.crowd(factor)
+        return lambda: self._setting.crowd(1.0)
 
     def delete(self, thing: str) -> Heal:
         """Somebody deletes an object; somebody's pipeline makes it again, as it is in their files."""
-        ground = self._rig.ground
+        ground = self._setting.ground
         named = {
             "VirtualService": [("VirtualService", ground.virtual_service)],
             "DestinationRule": [("DestinationRule", ground.destination_rule)],
@@ -43,90 +97,91 @@ class Surroundings:
         }
         gone = named.get(thing) or [thing for things in named.values() for thing in things]
         for kind, name in gone:
-            self._rig.kube.delete_as("kubectl-delete", kind, ground.namespace, name)
-        self._rig.kube.settle()
-        self._rig.users_move()
+            self._setting.kube.delete_as("kubectl-delete", kind, ground.namespace, name)
+        self._setting.settle()
         return lambda: self._make_again(gone)
 
     def _make_again(self, gone: Sequence[tuple[str, str]]) -> None:
-        ground = self._rig.ground
-        for obj in self._rig.schedule.objects:
+        ground = self._setting.ground
+        for obj in self._setting.objects:
             kind, name = obj["kind"], obj["metadata"]["name"]
-            if (kind, name) in gone and self._rig.kube.store.get(kind, ground.namespace, name) is None:
-                self._rig.remade = True
-                self._rig.kube.load([obj])
-        self._rig.kube.settle()
-        self._rig.users_move()
+            if (kind, name) in gone and self._setting.kube.store.get(kind, ground.namespace, name) is None:
+                self._setting.remade = True
+                self._setting.kube.load([obj])
+        self._setting.settle()
 
     def withdraw(self, rights: Sequence[tuple[str, str, str]]) -> Heal:
         """The bot may no longer do some of what it does."""
-        withdrawn = [self._rig.kube.forbid(verb=verb, kind=kind, subresource=part) for verb, kind, part in rights]
-        self._rig.withdrawn += 1
+        withdrawn = [self._setting.kube.forbid(verb=verb, kind=kind, subresource=part) for verb, kind, part in rights]
+        self._setting.withdrawn += 1
 
         def give_back() -> None:
             for denial in withdrawn:
-                self._rig.kube.allow(denial)
-            self._rig.withdrawn -= 1
+                self._setting.kube.allow(denial)
+            self._setting.withdrawn -= 1
 
         return give_back
 
     def hold_write(self, held: Held) -> Heal:
         """The bot's next write hangs on its way, and lands when nobody expects it any more."""
-        latch = self._rig.hold(held)
-        return lambda: self._rig.let_go(latch)
+        latch = self._setting.hold(held)
+        return lambda: self._setting.let_go(latch)
 
     def scrape(self, side: str, seconds: float, lost: float, *, late: bool) -> Heal:
         """Scrapes of a side take long, and some fail."""
-        ground, scraped = self._rig.ground, self._rig.figures.scraped
+        ground, scraped = self._setting.ground, self._setting.figures.scraped
         sides = {"canary": [ground.canary], "primary": [ground.primary], "both": [ground.primary, ground.canary]}[side]
         for name in sides:
             scraped.scrape(name, seconds=seconds, lost=lost, late=late)
-        self._rig.scraping += 1
+        self._setting.scraping += 1
 
         def well() -> None:
             for name in sides:
                 scraped.scrape(name)
-            self._rig.scraping -= 1
+            self._setting.scraping -= 1
 
         return well
 
-    # Clocks and files
-
-    def set_clock(self, seconds: float) -> Heal:
-        """The wall clock of the bot's machine is set; what only counts seconds is not."""
-        self._rig.wall.ahead += seconds
-
-        def back() -> None:
-            self._rig.wall.ahead -= seconds
-
-        return back
+    # Files
 
     def edit_file(self, how: str) -> Heal:
         """services.yaml loses the service, or calls it something else, and the bot is started again."""
-        self._rig.edit_file(how)
-        return lambda: self._rig.edit_file("")
+        self._setting.edit_file(how)
+        return lambda: self._setting.edit_file("")
 
     # What is remembered
 
     def garble_record(self, how: str) -> None:
         """The record of the live rollout is nothing anybody can read."""
-        key = self._rig.record()
-        text = self._rig.redis.get(key) if key else None
+        key = self._setting.record()
+        text = self._setting.redis.get(key) if key else None
         if key and isinstance(text, bytes):
-            self._rig.redis.set(key, GARBAGE[how](text.decode()))
-            self._rig.garbled = True
+            self._setting.redis.set(key, GARBAGE[how](text.decode()))
+            self._setting.garbled = True
 
     def newer_bot_writes(self) -> None:
         """A bot of a newer version beside this one writes what this one does not know."""
-        key = self._rig.record()
-        text = self._rig.redis.get(key) if key else None
+        key = self._setting.record()
+        text = self._setting.redis.get(key) if key else None
         if not key or not isinstance(text, bytes):
             return
         document = json.loads(text)
         document["rollout"] |= {"novelty": {"since": 9}}
         document["rollout"]["target"] |= {"novelty": [1, 2]}
-        self._rig.redis.set(key, json.dumps(document))
+        self._setting.redis.set(key, json.dumps(document))
         self._annotate(_with_novelty)
+
+    def older_bot_writes(self) -> None:
+        """A bot of an older version beside this one has written the record, in a schema of its own."""
+        key = self._setting.record()
+        text = self._setting.redis.get(key) if key else None
+        if key and isinstance(text, bytes):
+            self._setting.redis.set(key, _as_before(text.decode()))
+
+    def newer_bot_leads(self) -> None:
+        """A bot of a newer version wrote last, in a schema that this one cannot read."""
+        self.newer_bot_writes()
+        self.garble_record("newer")
 
     def garble_marks(self, which: str) -> None:
         """Somebody's tool damages our annotations."""
@@ -138,15 +193,34 @@ class Surroundings:
         self._annotate(damage)
 
     def _annotate(self, change: Callable[[dict[str, str]], None]) -> None:
-        vs = self._rig.kube.store.get("VirtualService", self._rig.ground.namespace, self._rig.ground.virtual_service)
+        ground = self._setting.ground
+        vs = self._setting.kube.store.get("VirtualService", ground.namespace, ground.virtual_service)
         marks = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         if vs is not None and "canary-bot/rollout" in marks:
             change(marks)
             self._put(vs)
 
     def _put(self, obj: Object) -> None:
-        with self._rig.quiet():
-            self._rig.kube.replace_as("somebodys-tool", obj)
+        with self._setting.quiet():
+            self._setting.kube.replace_as("somebodys-tool", obj)
+
+
+class Surroundings(Around):
+    """What only a rig can do as well."""
+
+    def __init__(self, rig: Rig, violated: Trouble) -> None:
+        super().__init__(rig)
+        self._rig = rig
+        self._violated = violated
+
+    def set_clock(self, seconds: float) -> Heal:
+        """The wall clock of the bot's machine is set; what only counts seconds is not."""
+        self._rig.wall.ahead += seconds
+
+        def back() -> None:
+            self._rig.wall.ahead -= seconds
+
+        return back
 
     # Another service
 
@@ -179,10 +253,26 @@ def _phase(text: str) -> str:
     return json.dumps(document)
 
 
+def _of_the_future(text: str) -> str:
+    return json.dumps(json.loads(text) | {"schema": SCHEMA + 1})
+
+
+def _as_before(text: str) -> str:
+    """As schema 2 had it, which read off names and routes what are fields since."""
+    document: dict[str, Any] = json.loads(text)
+    rollout = document["rollout"]
+    for name in ("touched", "accepted"):
+        del rollout[name]
+    for stage in (*rollout["plan"], *(rollout["retreat"] or ())):
+        del stage["kind"]
+    return json.dumps(document | {"schema": 2})
+
+
 GARBAGE: Mapping[str, Callable[[str], str]] = {
     "cut": lambda text: text[: len(text) // 2],
     "empty": lambda _text: "{}",
     "phase": _phase,
+    "newer": _of_the_future,
 }
 
 
