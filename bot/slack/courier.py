@@ -19,7 +19,7 @@ from math import inf
 import structlog
 
 from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
-from bot.rollout.errors import Fault
+from bot.rollout.errors import Fault, Unreadable
 from bot.rollout.model import Phase, Rollout
 from bot.rollout.service import ApprovalRule
 from bot.slack.approvers import People
@@ -255,6 +255,10 @@ class Courier:
                 bound.warning("slack.delivery_failed")
                 self._rest(memory)
                 self._ask_slack()
+            case Unreadable():  # a newer version may read it yet, and then has its words; nobody else ever has
+                bound.warning("slack.record_unreadable")
+                self._rest(memory)
+                self._give_up(letters)
             case Fault():
                 bound.warning("slack.delivery_failed")
                 self._rest(memory)
@@ -420,6 +424,12 @@ class Courier:
         if rollout is not None and not rollout.ended:
             self._owed[where] = memory.channel
         self._outbox.done(cards)
+
+    def _give_up(self, letters: Sequence[Letter]) -> None:
+        """Nobody can say these or draw this card: old words go, and the card with the last of them."""
+        self._drop_old(letters)
+        if all(letter.entry is None or self._clock.now() - letter.entry.at > KEPT_FOR for letter in letters):
+            self._outbox.done([letter for letter in letters if letter.entry is None])
 
     def _drop_old(self, letters: Sequence[Letter]) -> None:
         now = self._clock.now()

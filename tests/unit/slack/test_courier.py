@@ -427,6 +427,25 @@ def test_a_rollout_that_cannot_be_shown_keeps_no_other_waiting(post: Post) -> No
     assert post.lines() == ["shift 20: on"]
 
 
+def test_words_about_a_record_that_cannot_be_read_wait_for_an_hour_and_not_for_ever(post: Post) -> None:
+    mine, other = post.begin("aaa"), post.begin("reviews")
+    mine = post.happen(mine, "mirror: on")
+    post.store.garbled[mine.id] = "holds a rollout that cannot be read: rollout."
+    post.run(5)
+    post.happen(other, "shift 20: on")
+    post.run(5)
+    assert post.lines() == ["shift 20: on"]
+
+    del post.store.garbled[mine.id]
+    post.run(700)
+    assert post.lines() == ["shift 20: on", "mirror: on"], "a newer version that reads it says them"
+
+    post.happen(mine, "shift 20: on, and nobody can read it")
+    post.store.garbled[mine.id] = "holds a rollout that cannot be read: rollout."
+    post.run(4000)
+    assert post.store.pending() == []
+
+
 def test_the_next_leader_says_what_may_have_been_said_once_more_at_the_most(post: Post) -> None:
     rollout = post.begin()
     post.run(5)
