@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parents[2]
-DEATH_SECONDS = 10.0
+DEATH_SECONDS = 60.0  # only what is truly stuck waits for so long
 
 
 class BotServer:

@@ -28,6 +28,12 @@ Stages = Mapping[str, tuple[str, ...]]
 HOME: Stages = {"return": (SAVE, FILE, LOOK, ROUTE, SAY, TICK_OFF), "finish (aborting)": (SAVE, LAST_BEAT, LOOK, ROUTE)}
 RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *TOLD), **HOME}
 
+# Something else goes wrong as well: of each kind one short story, from where it began to the end.
+HALF = "shift 50"
+WENT_HOME: Stages = {"return": (SAVE, LOOK, ROUTE), "finish (aborting)": (SAVE, ROUTE)}
+UPSET: Stages = {HALF: (LOAD,), **WENT_HOME}
+LIVED_ON: Stages = {HALF: (LOAD, JUDGE), "shift 100": (SAVE, ROUTE), "finish": (SAVE, ROUTE)}
+
 MATRIX: Mapping[str, Stages] = {
     "promote": {
         "preflight": ("list Deployment", "list Pod", "create SelfSubjectAccessReview", JUDGE, FILE),
@@ -53,6 +59,20 @@ MATRIX: Mapping[str, Stages] = {
     "abort-relabel": RESTORED,
     "halt-retry": {"halted": (SAVE, FILE, LOAD, *TOLD), "upgrade again": (SAVE, FILE, LOAD, *TOLD)},
     "halt-abort": RESTORED,
+    "autoscaler": LIVED_ON,
+    "deleted": {HALF: (LOAD,), "abandoned": (SAVE, SAY)},
+    "made-again": UPSET,
+    "no-rule": UPSET,
+    "no-canary": UPSET,
+    "left-the-file": UPSET,
+    "forbidden": UPSET,
+    "garbled": UPSET,
+    "newer-bot": UPSET,
+    "older-bot": LIVED_ON,
+    "skewed": LIVED_ON,
+    "slow-scrapes": LIVED_ON,
+    "neighbour": UPSET,
+    "late-write": WENT_HOME,
 }
 
 

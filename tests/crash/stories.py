@@ -10,7 +10,7 @@ from sandbox.catalogue import reviews
 from sandbox.kube import bookinfo
 from sandbox.sides import Ground
 from sandbox.wire import Moment, System
-from tests.crash.upsets import Upset
+from tests.crash.upsets import Upset, beside
 from tests.torture.events import Held
 from tests.torture.kinds import RIGHTS
 
@@ -39,7 +39,7 @@ class Story:
         promoted: how it must end.
         relabel: the other topology: the primary's new pods join the canary's subset.
         upset: what goes wrong around it besides.
-        beside: another service of the file has the same VirtualService.
+        shared: another service of the file has the same VirtualService.
         abandoned: it ends that way, and neither promoted nor aborted.
         scalers: what the HPAs of both sides say; empty: there are none.
     """
@@ -47,7 +47,7 @@ class Story:
     name: str
     promoted: bool = True
     upset: Upset | None = None
-    beside: bool = False
+    shared: bool = False
     abandoned: bool = False
     scalers: Mapping[str, Any] = field(default_factory=dict)
     aborts_at: str = ""
@@ -65,6 +65,7 @@ class Story:
     def objects(self) -> list[dict[str, Any]]:
         """The cluster before it."""
         objects = bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        objects = beside(objects) if self.shared else objects
         names = (self.ground.primary, self.ground.canary) if self.scalers else ()
         return [*objects, *(bookinfo.autoscaler(name, **self.scalers) for name in names)]
 
@@ -155,7 +156,7 @@ UPSET: Mapping[str, Story] = {
         _upset("older-bot", "older_bot_writes", promoted=True),
         _upset("skewed", "set_prometheus_clock", details={"seconds": 0.2}, promoted=True, changes=DELAYED),
         _upset("slow-scrapes", "scrape", details=SLOW, promoted=True, changes=DELAYED),
-        _upset("neighbour", "try_in_vain", details=REFUSED, says=ABORT, beside=True),
+        _upset("neighbour", "try_in_vain", details=REFUSED, says=ABORT, shared=True),
         _upset("late-write", "hold_write", at="mirror", details={"held": LATE}, says=ABORT, says_in=HALF),
     )
 }

@@ -1,6 +1,7 @@
 """The crash matrix: the bot is killed at every request of every stage, before it and after it, and started again.
 
-Each cell is a whole rollout of the production process with one ``kill -9``. Afterwards the rollout must have ended as
+Each cell is a whole rollout of the production process with one ``kill -9``; in some stories something else goes wrong
+around it as well, and a person's command ends it all the same. Afterwards the rollout must have ended as
 its story says, nothing may have been written that the referee forbids, no image twice, and at most one post twice.
 """
 
@@ -44,7 +45,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grid]:
         yield Grid(bots=bots, redis_port=redis.port, directory=directory)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)  # a bound for what hangs; how long a group takes says how busy the machine is
 @pytest.mark.parametrize(("story", "stage"), [(story, stage) for story, stages in MATRIX.items() for stage in stages])
 def test_a_killed_bot_goes_on_where_it_was(grid: Grid, story: str, stage: str) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:

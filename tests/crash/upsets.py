@@ -6,6 +6,8 @@ real, the bot is a process, and what is done by hand is done once the rollout ha
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from bot.adapters.stored import Keys
 from bot.rollout.model import RolloutId
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures
+from sandbox.kube import bookinfo
 from sandbox.kube.objects import Object
 from sandbox.kube.server import KubeApi
 from sandbox.ports import LOOPBACK
@@ -25,11 +28,18 @@ from sandbox.sides import Ground, rates
 from sandbox.traffic import Traffic
 from sandbox.wire import Latch, Moment, Request, Trouble
 from tests.torture.events import Held
-from tests.torture.rig import BESIDE, KEY, NEIGHBOUR, RATINGS
+from tests.torture.rig import KEY, NEIGHBOUR, RATINGS
 from tests.torture.surroundings import Around, Heal
 
 USERS_PER_SECOND = 1000.0
 REQUEST_COST = 0.16  # percent of what a pod requests, for each request a second: as many as there are carry all users
+# Another service, with routes of its own in the same VirtualService.
+BESIDE = {
+    "host": "beside",
+    "destination_rule": "beside",
+    "primary": {"deployment": "beside-v1"},
+    "canary": {"deployment": "beside-{version}"},
+}
 WHOLE, FEWER = 2, 0.3  # pods of the primary at first; the share of users that stay when most leave
 HPA_SECONDS = 0.1  # between two looks of HPAs
 
@@ -164,6 +174,18 @@ class Scene:
         """Every rollout that the store has heard of, also those whose records cannot be read."""
         found = cast("list[bytes]", self.redis.zrange(Keys(service=KEY).history, 0, -1))
         return [RolloutId(one.decode()) for one in found]
+
+
+def beside(objects: Sequence[Object]) -> list[Object]:
+    """The cluster with the other service in it as well."""
+    theirs = bookinfo.service_objects("beside")
+    (route,) = next(one["spec"]["http"] for one in theirs if one["kind"] == "VirtualService")
+    shared = copy.deepcopy(list(objects))
+    for vs in (one for one in shared if one["kind"] == "VirtualService"):
+        vs["spec"]["http"].insert(0, {"match": [{"uri": {"prefix": "/beside"}}], **route})
+    kinds = {"Service", "DestinationRule", "Deployment"}
+    text = json.dumps([one for one in theirs if one["kind"] in kinds])
+    return [*shared, *json.loads(text.replace('"version": "v', '"version": "beside-v'))]  # nobody else's subsets
 
 
 class Upsets(Around):

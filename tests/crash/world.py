@@ -40,7 +40,7 @@ SCRAPE_SECONDS = 0.1
 LEASE_SECONDS = 0.5  # of the bot that was killed: the next one waits for its end
 DEAD_MAN_SECONDS = 3.0  # a heartbeat a second: in any stage, and beside any write of routes
 POD_SECONDS = 0.05
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 120.0  # only what is truly stuck waits for so long
 KEY = "default/reviews"
 ENDED = frozenset({"promoted", "aborted", "abandoned", "refused"})
 ROUTE = "update VirtualService"
@@ -63,8 +63,8 @@ class Trap:
 
 def stage_of(rollout: Document) -> str:
     """The name of the stage; told apart where a name is used twice."""
-    if rollout["phase"] == "halted":
-        return "halted"
+    if rollout["phase"] in {"halted", "abandoned"}:
+        return str(rollout["phase"])
     stage: str = (rollout["retreat"] or rollout["plan"])[rollout["stage"]]["name"]
     if stage == "finish" and rollout["retreat"]:
         return "finish (aborting)"
@@ -98,7 +98,7 @@ class World:
             file=directory / "services.yaml",
             place=place,
             restart=self.restart_bot,
-            neighbour=story.beside,
+            neighbour=story.shared,
         )
         self._upset = Upsets(self.scene, story.upset, self._persuade) if story.upset else None
         self._stack = ExitStack()
@@ -127,7 +127,7 @@ class World:
         for part in (self.kube, self.slack, self.figures, self.proxy):
             self._stack.enter_context(part)
         self.kube.load(self.story.objects)
-        ready = self.kube.store.wait_until(self._all_ready, timeout=10)
+        ready = self.kube.store.wait_until(self._all_ready, timeout=PATIENCE_SECONDS)
         assert ready, "The cluster's first pods did not become ready."
         ground = self.story.ground
         self.kube.deployments.start_seconds(ground.namespace, ground.primary, POD_SECONDS)
@@ -353,14 +353,14 @@ class World:
         rollout, ids = self.store.history(KEY, 1)[0], self.scene.rollouts()  # one more where a record was damaged
         entries = [entry for rollout_id in ids for entry in self.store.story(KEY, rollout_id)]
         story = [text for entry in entries if (text := _line(rollout, entry))]
-        waiting = [
-            text for letter in self.outbox.pending(1000) if letter.entry and (text := _line(rollout, letter.entry))
-        ]
-        posted = [m.text for m in self.slack.workspace.messages(CHANNEL) if m.is_reply]
+        letters = [letter for letter in self.outbox.pending(1000) if letter.key == KEY]
+        waiting = [text for letter in letters if letter.entry and (text := _line(rollout, letter.entry))]
+        ours = [m for m in self.slack.workspace.messages(CHANNEL) if m.text.startswith("reviews ")]
+        posted = [m.text for m in ours if m.is_reply]
         known = posted + waiting
         twice = sum(max(0, known.count(text) - story.count(text)) for text in set(known))
         lost = [text for text in set(story) if known.count(text) < story.count(text)]
-        return twice + max(0, len(cards(self.slack.workspace)) - len(ids)), lost
+        return twice + max(0, sum(one in ours for one in cards(self.slack.workspace)) - len(ids)), lost
 
 
 def is_well(words: tuple[int, list[str]]) -> bool:
@@ -376,7 +376,7 @@ def _rollout_in(request: Request) -> Document | None:
     for document in (word for word in request.body if word.startswith('{"schema"')):
         with contextlib.suppress(ValueError):  # what was there before may be damaged
             found: Document = json.loads(document)["rollout"]
-            return found
+            return found if found["service"] == KEY.rpartition("/")[2] else None
     return None
 
 
