@@ -381,8 +381,10 @@ def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(
     starts += [
         replace(start, phase=Phase.HALTED) for start in starts if start.phase in {Phase.UPGRADING, Phase.ABORTING}
     ]
+    once: list[Rollout] = []  # the way home is the same from most stages
+    once += (start for start in starts if start not in once)
     for start, primary, canary, seen, now in product(
-        starts, SIDES, SIDES, [None, HOME, ALL_CANARY, "wanted"], [1.0, 9999.0]
+        once, SIDES, SIDES, [None, HOME, ALL_CANARY, "wanted"], [1.0, 9999.0]
     ):
         live = start.current.routes if seen == "wanted" else seen
         sight = a_sight(start, primary=primary, canary=canary, routes=live)
