@@ -82,6 +82,13 @@ def is_odd(side: SideFigures) -> bool:
     return min(counts) < -EXACT or max(side.buckets.values(), default=0.0) > most
 
 
+def is_same(one: SideFigures, other: SideFigures) -> bool:
+    """Whether all counts are alike."""
+    apart = difference(one, other)
+    counts = (apart.requests, apart.errors, *apart.buckets.values(), *apart.client_errors.values())
+    return max(map(abs, counts)) <= EXACT
+
+
 def closed(
     side: SideFigures, *, began: SideFigures, mark: SideFigures, ended: SideFigures, rate: float, spacing: float
 ) -> tuple[SideFigures | None, SideFigures]:

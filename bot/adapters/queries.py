@@ -7,7 +7,8 @@ invisible. And an instant vector forgets a series whose last scrape failed: ever
 
 What both sides of live rollouts answered is read as *levels*: what their counters read at the window's start and at its
 end, looking back to the same moment. The difference is what was answered between, as long as no counter was born or
-began at zero again; ``unusual`` says where that is so, and ``behind`` and ``inside`` give those few series one by one.
+began at zero again; ``unusual``, ``lately`` and ``holes`` say where that may be so, and ``inside`` gives those few
+series one by one.
 
 Every query is grouped by namespace and workload, so that one answer holds both sides of any number of rollouts, read at
 the same instant. Its window ends at the time the query is evaluated at.
@@ -15,6 +16,7 @@ the same instant. Its window ends at the time the query is evaluated at.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +48,10 @@ CLUSTERS = ("cluster", "cluster_id", "cluster_name", "destination_cluster", "env
 GRPC_ERRORS = frozenset({"2", "4", "12", "13", "14", "15"})
 
 LOOK_BACK = 300.0  # seconds that are looked behind a gap in the scrapes
-JUST_BEFORE = 120.0  # seconds before a window that are read too where counters began again
+JUST_BEFORE = 120.0  # seconds before a window that are read too where counters began again: at least, and ...
+SCRAPES_BEFORE = 4  # so many scrapes
+LONG_BEFORE = 5  # times as much is read where scrapes are missing
+FORGOTTEN = 3600.0  # seconds: a pod that was not seen for so long, and then is, is a new one
 IN_POD, NO_POD = 'pod!=""', 'pod=""'
 BOTH = f'__name__=~"{REQUESTS}|{BUCKETS}"'
 
@@ -118,22 +123,56 @@ def level(selector: Selector, metric: str, by: str, seconds: float, ago: float =
     return f"sum by ({by}) ({in_pods} or {elsewhere})"
 
 
-def unusual(selector: Selector, seconds: float, reach: float) -> str:
+def just_before(interval: float) -> float:
+    """How many seconds before a window are read too where counters may have begun again."""
+    return max(JUST_BEFORE, SCRAPES_BEFORE * interval)
+
+
+def unusual(selector: Selector, seconds: float, reach: float, before: float) -> str:
     """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it.
 
-    Or before, as far as is looked behind a gap: the scrape that found the restart may have come late, and where two
-    scrape a pod, one of them may not have seen it yet.
+    Or in the ``before`` seconds before it: the scrape that found the restart may have come late, and where two scrape a
+    pod, one of them may not have seen it yet.
     """
-    series, window, lately = selector.of(REQUESTS), f"[{duration(seconds)}]", f"[{duration(seconds + LOOK_BACK)}]"
-    before = f"last_over_time({series}[{duration(reach)}]{_offset(seconds)})"
-    born = f"last_over_time({series}{window}) unless {before}"
-    again = f"min_over_time({series}{window}) < {before} or resets({series}{lately}) > 0"
+    series, window, lately = selector.of(REQUESTS), f"[{duration(seconds)}]", f"[{duration(seconds + before)}]"
+    known = f"last_over_time({series}[{duration(reach)}]{_offset(seconds)})"
+    born = f"last_over_time({series}{window}) unless {known}"
+    again = f"min_over_time({series}{window}) < {known} or resets({series}{lately}) > 0"
     return f"count by ({OWNER}) ({born} or {again})"
 
 
-def behind(selector: Selector, seconds: float, reach: float) -> str:
-    """Each series of both metrics as it was last seen before the window, however long ago within ``reach`` seconds."""
-    return f"last_over_time({selector.of('', BOTH)}[{duration(reach)}]{_offset(seconds)})"
+def lately(selector: Selector, seconds: float, before: float) -> str:
+    """Owners with series that were new in the ``before`` seconds before the window."""
+    series = selector.of(REQUESTS)
+    known = f"last_over_time({series}[{duration(LOOK_BACK)}]{_offset(seconds + before)})"
+    return f"count by ({OWNER}) (last_over_time({series}[{duration(before)}]{_offset(seconds)}) unless {known})"
+
+
+def holes(selector: Selector, seconds: float, before: float, interval: float) -> str | None:
+    """Owners with series that miss two scrapes and more in the window and ``before``; None where that is too short."""
+    series, whole = selector.of(REQUESTS), seconds + before
+    least = math.floor(whole / interval) - 1
+    if least < 1:
+        return None
+    few = f"count_over_time({series}[{duration(whole)}]) < {least}"
+    there = f"last_over_time({series}[{duration(seconds)}])"
+    known = f"last_over_time({series}[{duration((LONG_BEFORE - 1) * before)}]{_offset(whole)})"
+    return f"count by ({OWNER}) ({few} and {there} and {known})"
+
+
+def returned(selector: Selector, seconds: float, before: float) -> str:
+    """Owners with pods that were not seen for ``before`` seconds, but were seen in the hour, and are seen again."""
+    series, pods = selector.of(REQUESTS, IN_POD), f"{OWNER}, pod"
+    now, near, far = (
+        f"count by ({pods}) (last_over_time({series}[{duration(span)}]{_offset(ago)}))"
+        for span, ago in ((seconds, 0.0), (before, seconds), (FORGOTTEN, seconds))
+    )
+    return f"count by ({OWNER}) ({now} unless {near} and {far})"
+
+
+def check(selector: Selector, seconds: float) -> str:
+    """A sum over every sample in the window, by owner: whoever has the same samples finds the same sum."""
+    return f"sum by ({OWNER}) (sum_over_time({selector.of(REQUESTS)}[{duration(seconds)}]))"
 
 
 def inside(selector: Selector, seconds: float) -> str:

@@ -1,24 +1,29 @@
 """Counting series by series, for the few workloads of whom sums tell too little.
 
 A series that is new in a window was born in it, or is an old one under a new name: its pod was relabelled, or another
-scraper has found it. A counter that fell began at zero again, and with it every counter of its process.
+scraper has found it. A counter that fell began at zero again, and with it every counter of its process. One that was
+not scraped for a while may have begun again unseen: where that cannot be ruled out, nobody knows what it counted.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from bot.adapters import queries
-from bot.adapters.counters import Owner, sides
+from bot.adapters.counters import NOTHING, Owner, owner_of, sides
 from bot.adapters.prometheus_link import Labels, Sample, Series
 from bot.rollout.figures import SideFigures
 
 NAME, POD, INSTANCE, BOUND = "__name__", "pod", "instance", "le"
+CLOSE = 1e-9
+HOLE = 2.5  # scrapes: from here on some are missing
+GONE = 3  # scrapes in a row that miss a pod: it is not waited for any more
+JITTER = 0.1  # seconds that a scrape may begin earlier than it should
 OF_A_POD = ("namespace", queries.NAMESPACE, queries.WORKLOAD)  # names of pods are one Namespace's own
 
 # Istio's own labels: with the pod they tell which of its counters it is, whatever else a scraper adds.
@@ -61,110 +66,277 @@ Scrape = tuple[Key, Key]  # a process, and who scraped it
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One sample. ``fell``: the counter had begun at zero again since its last one."""
+    """One sample."""
 
     at: float
     value: float
     scrape: Scrape
-    fell: bool
+
+
+@dataclass(slots=True)
+class _Restart:
+    """A process began again: each of its scrapers was there before, and found that at a scrape of its own.
+
+    Attributes:
+        after, by: it was between these moments, as far as anybody tells.
+        found: by whom, and when.
+    """
+
+    after: float
+    by: float
+    found: dict[Scrape, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Lives:
+    """How often each process had begun again by a sample of it.
+
+    A restart that one scraper has missed, because the counters had passed their old values, is known from the others.
+    """
+
+    restarts: dict[Key, list[_Restart]]
+    firsts: Mapping[Scrape, float]
+
+    def of(self, one: _Seen) -> int:
+        """Which life of its process a sample is of."""
+        return sum(self._since(restart, one.scrape) <= one.at for restart in self.restarts.get(one.scrape[0], ()))
+
+    def between(self, process: Key, earlier: float, later: float) -> bool:
+        """Whether a process is known to have begun again after one moment and by another one."""
+        return any(restart.by > earlier and restart.after < later for restart in self.restarts.get(process, ()))
+
+    def _since(self, restart: _Restart, scrape: Scrape) -> float:
+        first = self.firsts[scrape]
+        return restart.found.get(scrape, first if restart.after < first else restart.by)
 
 
 @dataclass(slots=True)
 class _Counter:
-    """One counter of one process, by whomever it was scraped: what it read long before, and its samples since."""
+    """One counter of one process, by whomever it was scraped."""
 
     labels: Labels
-    before: float | None = None
     seen: list[_Seen] = field(default_factory=list)
 
     @property
     def ended(self) -> float:
-        """When it was seen last; long ago where only before."""
-        return self.seen[-1].at if self.seen else -math.inf
+        """When it was seen last."""
+        return self.seen[-1].at
 
-    @property
-    def reads(self) -> float:
-        """What it read last."""
-        return self.seen[-1].value if self.seen else self.before or 0.0
+    def reads(self, lives: Lives) -> float:
+        """How far it has come in its last life, by whoever saw most."""
+        life = max(map(lives.of, self.seen))
+        return max(one.value for one in self.seen if lives.of(one) == life)
 
-    def grown(self, since: float, began: float, restarts: Mapping[Scrape, AbstractSet[float]]) -> float:
+    def grown(self, since: float, began: float, lives: Lives) -> float:
         """What it counted after ``since``; ``began`` is what it read before its first sample."""
-        total, reads, life = 0.0, began, 0
-        lives: defaultdict[Key, int] = defaultdict(int)  # how many restarts each scraper has seen
-        earlier: dict[Scrape, float] = {}  # when each scrape found it last: a restart may lie where it was not there
+        total, reads, life = 0.0, began, lives.of(self.seen[0])
         for one in self.seen:
-            last = earlier.get(one.scrape, -math.inf if self.before is not None else math.nextafter(one.at, -math.inf))
-            lives[one.scrape[1]] += max(one.fell, sum(last < at <= one.at for at in restarts.get(one.scrape, ())))
-            earlier[one.scrape] = one.at
-            if lives[one.scrape[1]] < life:
+            its = lives.of(one)
+            if its < life:
                 continue  # this scraper still shows the life before
-            if lives[one.scrape[1]] > life:
-                life, reads = lives[one.scrape[1]], 0.0
+            if its > life:
+                life, reads = its, 0.0
             if one.at > since:
                 total += max(0.0, one.value - reads)
             reads = max(reads, one.value)
         return total
 
 
-def counted(behind: Iterable[Series], inside: Iterable[Series], since: float) -> dict[Owner, SideFigures]:
-    """What each owner answered after ``since``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What one owner answered in a window, and how far that can be trusted.
+
+    Attributes:
+        checks: sums over every sample in the window, without and with those of its very beginning.
+        is_shaky: in the window or just before it counters began at zero again, or went on under other labels: whoever
+            scraped earlier or later reads something else.
+        is_unknown: a counter may have begun again unseen, or a scrape is on its way.
+    """
+
+    side: SideFigures
+    checks: tuple[float, float]
+    is_shaky: bool
+    is_unknown: bool
+
+    def is_of(self, check: float | None) -> bool:
+        """Whether it was made of the very samples that ``check`` was."""
+        return any(math.isclose(check or 0.0, known, rel_tol=CLOSE, abs_tol=CLOSE) for known in self.checks)
+
+
+NOTHING_MOVED = Detail(side=NOTHING, checks=(0.0, 0.0), is_shaky=False, is_unknown=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The window: what was answered after ``since``, as it was scraped every ``interval`` seconds.
+
+    Attributes:
+        near: since when samples are looked at for whether others may read something else.
+        due: a scrape that was due after the first moment and not after the second may not be there yet.
+    """
+
+    since: float
+    near: float
+    interval: float
+    due: tuple[float, float] | None = None
+
+
+def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
+    """What each owner answered after ``span.since``.
 
     Args:
-        behind: every series that was there before, as it was last.
         inside: every sample since then, and of some scrapes before.
-        since: seconds since the epoch.
+        span: which samples count.
     """
-    before: dict[Key, float] = {}
-    for labels, values in behind:
-        before[_key(labels)] = max(*values.values(), before.get(_key(labels), 0.0))
     samples = [(labels, sorted(values.items())) for labels, values in inside]
-    counters, restarts = _counters(before, samples), _restarts(before, samples)
+    lives, processes = _lives(samples, span.interval), _processes(samples)
+    counters = _counters(samples)
     lines = _lines(counters.values())
-    grown = [
-        (one.labels, one.grown(since, _began(one, lines), restarts))
-        for one in counters.values()
-        if one.seen and one.ended > since
-    ]
-    return sides(_of(queries.REQUESTS, grown), _of(queries.BUCKETS, grown))
+    grown: list[Sample] = []
+    shaky = {
+        process
+        for process, restarts in lives.restarts.items()
+        if any(at > span.near for restart in restarts for at in restart.found.values())
+    }
+    for one in counters.values():
+        if one.ended > span.since:
+            began = _began(one, lines, lives)
+            grown.append((one.labels, one.grown(span.since, began, lives)))
+            if began and one.seen[0].at > span.near:
+                shaky.add(one.seen[0].scrape[0])
+    unknown = {name for name, one in processes.items() if one.is_hiding(name, span, lives) or one.is_awaited(span)}
+    found = sides(_of(queries.REQUESTS, grown), _of(queries.BUCKETS, grown))
+    checks = _checks(samples, span.since)
+    owners = {name: owner_of(one.labels) for name, one in processes.items()}
+    return {
+        owner: Detail(
+            side=found.get(owner, NOTHING),
+            checks=checks.get(owner, (0.0, 0.0)),
+            is_shaky=any(owners[process] == owner for process in shaky),
+            is_unknown=any(owners[process] == owner for process in unknown),
+        )
+        for owner in set(owners.values())
+    }
+
+
+def _checks(samples: Iterable[Samples], since: float) -> dict[Owner, tuple[float, float]]:
+    found: dict[Owner, tuple[float, float]] = {}
+    for labels, seen in samples:
+        if labels.get(NAME) == queries.REQUESTS:
+            after, at = found.get(owner_of(labels), (0.0, 0.0))
+            after += sum(value for moment, value in seen if moment > since)
+            at += sum(value for moment, value in seen if moment >= since)
+            found[owner_of(labels)] = after, at
+    return found
 
 
 def _of(metric: str, grown: Iterable[Sample]) -> Iterator[Sample]:
     return ((labels, count) for labels, count in grown if labels.get(NAME) == metric)
 
 
-def _restarts(before: Mapping[Key, float], samples: Iterable[Samples]) -> dict[Scrape, AbstractSet[float]]:
-    """The scrapes that found a process restarted: one of its counters fell, from one scrape to the next.
+@dataclass(slots=True)
+class _Process:
+    """One process: what all its requests' counters read together, by scraper and moment."""
 
-    All its counters began at zero then, also one that has passed its old value already. A counter that was not there at
-    the scrape between tells nothing of the others: it is the first of its kind since a restart that was seen before.
+    labels: Labels
+    totals: defaultdict[Scrape, dict[float, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def is_hiding(self, name: Key, span: Span, lives: Lives) -> bool:
+        """Whether it may have begun again while nobody looked, and have passed since what it had read before.
+
+        Then it would have answered all that it reads now in the time that nobody looked: that is believed of it where
+        it does not take twice as many requests a second as it is known to have answered.
+        """
+        read = sorted((at, total) for found in self.totals.values() for at, total in found.items())
+        pairs = list(pairwise(read))
+        usual = max((_rate(*pair) for pair in pairs if not self._is_hole(pair, span)), default=0.0)
+        for (last_at, last), (at, total) in pairs:
+            if at <= span.since or not self._is_hole(((last_at, last), (at, total)), span):
+                continue
+            if not lives.between(name, last_at, at) and total < 2 * max(usual * (at - last_at), total - last):
+                return True
+        return False
+
+    def _is_hole(self, pair: tuple[tuple[float, float], tuple[float, float]], span: Span) -> bool:
+        (before, _), (after, _) = pair
+        return after - before > HOLE * span.interval
+
+    def is_awaited(self, span: Span) -> bool:
+        """Whether a scrape that counts may be on its way."""
+        return span.due is not None and any(self._is_due(max(found), span.due) for found in self.totals.values())
+
+    def _is_due(self, last: float, due: tuple[float, float]) -> bool:
+        spacing = self._spacing()
+        if spacing is None:
+            return True
+        first, until = due
+        if last < until - GONE * spacing:
+            return False
+        return any(first < last + number * spacing <= until + JITTER for number in range(1, GONE + 1))
+
+    def _spacing(self) -> float | None:
+        """Seconds between two scrapes of one scraper; None after a single one."""
+        apart = [later - at for found in self.totals.values() for at, later in pairwise(sorted(found))]
+        return min(apart, default=None)
+
+
+def _rate(before: tuple[float, float], after: tuple[float, float]) -> float:
+    seconds = after[0] - before[0]
+    return max(0.0, after[1] - before[1]) / seconds if seconds > 0 else 0.0
+
+
+def _processes(samples: Iterable[Samples]) -> dict[Key, _Process]:
+    found: dict[Key, _Process] = {}
+    for labels, seen in samples:
+        if labels.get(NAME) == queries.REQUESTS:
+            scrape = _scrape(labels)
+            totals = found.setdefault(scrape[0], _Process(labels)).totals[scrape]
+            for at, value in seen:
+                totals[at] = totals.get(at, 0.0) + value
+    return found
+
+
+def _lives(samples: Iterable[Samples], interval: float) -> Lives:
+    """The restarts of all processes: one of its counters fell, or was away for a scrape and came back with less.
+
+    All its counters began at zero then, also one that has passed its old value already.
     """
     scraped: defaultdict[Scrape, set[float]] = defaultdict(set)
     for labels, seen in samples:
         scraped[_scrape(labels)].update(at for at, _ in seen)
     times = {scrape: sorted(found) for scrape, found in scraped.items()}
-    found: defaultdict[Scrape, set[float]] = defaultdict(set)
+    falls: defaultdict[Scrape, set[tuple[float, float]]] = defaultdict(set)
     for labels, seen in samples:
-        last_at, last = -math.inf, before.get(_key(labels), -math.inf)
-        known = times[_scrape(labels)]
-        for at, value in seen:
-            if value < last and (place := bisect_left(known, at)) and known[place - 1] <= last_at:
-                found[_scrape(labels)].add(at)
-            last_at, last = at, value
-    return dict(found)
+        scrape = _scrape(labels)
+        for (last_at, last), (_, value) in pairwise(seen):
+            if value < last:
+                known = times[scrape]
+                falls[scrape].add((last_at, known[bisect_right(known, last_at)]))
+    lives = Lives(restarts={}, firsts={scrape: known[0] for scrape, known in times.items()})
+    for by, after, scrape in sorted(
+        ((by, after, scrape) for scrape, found in falls.items() for after, by in found), key=lambda found: found[:2]
+    ):
+        _know(lives.restarts.setdefault(scrape[0], []), _Restart(after, by, {scrape: by}), slack=interval)
+    return lives
 
 
-def _counters(before: Mapping[Key, float], samples: Iterable[Samples]) -> dict[Key, _Counter]:
+def _know(restarts: list[_Restart], new: _Restart, slack: float) -> None:
+    """One restart more, or one that another scraper has found already: a scrape may take until the next one."""
+    (scrape,) = new.found
+    for one in restarts:
+        if scrape not in one.found and new.after < one.by + slack:
+            one.found |= new.found
+            one.after, one.by = max(one.after, new.after), min(one.by, new.by)
+            return
+    restarts.append(new)
+
+
+def _counters(samples: Iterable[Samples]) -> dict[Key, _Counter]:
     found: dict[Key, _Counter] = {}
-    for key, value in before.items():
-        old = dict(key)
-        counter = found.setdefault(_same(old), _Counter(old))
-        counter.before = max(value, counter.before or 0.0)
     for labels, seen in samples:
         counter = found.setdefault(_same(labels), _Counter(labels))
-        last, scrape = before.get(_key(labels), -math.inf), _scrape(labels)
-        for at, value in seen:
-            counter.seen.append(_Seen(at, value, scrape, value < last))
-            last = value
+        scrape = _scrape(labels)
+        counter.seen += [_Seen(at, value, scrape) for at, value in seen]
     for counter in found.values():
         counter.seen.sort(key=lambda one: one.at)
     return found
@@ -179,17 +351,11 @@ def _lines(counters: Iterable[_Counter]) -> dict[Key | None, list[_Counter]]:
     return found
 
 
-def _began(counter: _Counter, lines: Mapping[Key | None, list[_Counter]]) -> float:
-    """What a counter read when the window began: what it did under other labels, if it is new; 0 if it was born."""
-    if counter.before is not None:
-        return counter.before
+def _began(counter: _Counter, lines: Mapping[Key | None, list[_Counter]], lives: Lives) -> float:
+    """What a counter read before its first sample: what it did under other labels; 0 if it was born, or is older."""
     first, others = counter.seen[0], lines.get(_line(counter.labels), ())
-    ended = [one for one in others if one.ended < first.at and one.reads <= first.value]
-    return max(ended, key=lambda one: (one.ended, one.reads)).reads if ended else 0.0
-
-
-def _key(labels: Labels) -> Key:
-    return frozenset(_plain(labels).items())
+    ended = [(one.ended, one.reads(lives)) for one in others if one.ended < first.at]
+    return max(((at, reads) for at, reads in ended if reads <= first.value), default=(0.0, 0.0))[1]
 
 
 def _plain(labels: Labels) -> dict[str, str]:

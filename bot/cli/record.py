@@ -48,7 +48,9 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
         )
     canary = service.canary_name(rollout.version if rollout else str(wanted.version))
     since = _stages(rollout, wanted.story) if rollout else [(now - wanted.seconds, MIRROR)]
-    start, end = max(now - wanted.seconds, since[0][0]), min(now, _end(rollout, wanted.story, now))
+    # What was answered last may not have been scraped, or not be stored yet: it is not recorded as too little.
+    known = metrics.clock(now) - service.metrics.delay
+    start, end = max(now - wanted.seconds, since[0][0]), min(known, _end(rollout, wanted.story, now))
     step = service.metrics.scrape_interval
     past = metrics.rows(service, [service.primary_deployment], start - PAST_SECONDS, start)[service.primary_deployment]
     yield _line({"history": [_side(row) for row in past if row is not None]})

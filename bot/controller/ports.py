@@ -421,6 +421,12 @@ class Window:
 class Metrics(Protocol):
     """Prometheus."""
 
+    def clock(self, now: float) -> float:
+        """The time up to which figures can be asked for, less the delay with which samples come.
+
+        That is ``now``, our own time, or the time by the clock that stamps samples, where that is behind ours.
+        """
+
     def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
         """For each window both sides' exact counts, with the custom queries' values, or why they could not be had.
 

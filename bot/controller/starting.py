@@ -212,7 +212,8 @@ def _past(service: Service, ports: Ports, now: float) -> Sequence[SideFigures | 
     """The primary's last hour, in rows of a scrape interval each; or why it is not known."""
     name = service.primary_deployment
     try:
-        return ports.metrics.rows(service, [name], now - PAST_SECONDS, now)[name]
+        known = ports.metrics.clock(now) - service.metrics.delay  # what was answered last may not be stored yet
+        return ports.metrics.rows(service, [name], known - PAST_SECONDS, known)[name]
     except Fault as fault:
         return fault
 

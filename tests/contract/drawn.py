@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sandbox.promql import Labels, Matcher, Point, Series
 
 INTERVAL, TIMEOUT = 15.0, 10.0
-BEFORE, TRAFFIC, SETTLING = 900.0, 420.0, 240.0  # seconds of traffic before and after the start, and without any after
+BEFORE, TRAFFIC, SETTLING = 900.0, 330.0, 240.0  # seconds of traffic before and after the start, and without any after
 CODES = ("200", "404", "500")
 
 Key = frozenset[tuple[str, str]]
@@ -59,12 +59,16 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scraper:
-    """Who scrapes: the labels that it adds, the share of its scrapes that fail, and how late its samples arrive."""
+    """Who scrapes: the labels that it adds, the share of its scrapes that fail, and how late its samples arrive.
+
+    ``away``: the share of pods from which it is cut off for minutes.
+    """
 
     labels: Mapping[str, str]
     failing: float = 0.0
     lag: float = 0.0
     longest: float = TIMEOUT
+    away: float = 0.1
 
 
 @dataclass(slots=True)
@@ -170,18 +174,15 @@ class Scraped:
 
     seen: list[tuple[float, str, int, int]] = field(default_factory=list)  # time, code, life, count
 
-    def between(self, start: float, end: float) -> dict[str, int]:
-        """Requests by code after ``start``, as far as anybody had scraped them by ``end``."""
+    def by(self, end: float) -> dict[str, int]:
+        """Requests by code, as far as anybody had scraped them by ``end``."""
         found = dict.fromkeys(CODES, 0)
         for code in CODES:
             lives: dict[int, int] = {}
-            before: dict[int, int] = {}
             for at, of, life, count in self.seen:
                 if of == code and at <= end:
                     lives[life] = max(lives.get(life, 0), count)
-                    if at <= start:
-                        before[life] = max(before.get(life, 0), count)
-            found[code] = sum(count - before.get(life, 0) for life, count in lives.items())
+            found[code] = sum(lives.values())
         return found
 
 
@@ -190,14 +191,12 @@ def scrape(rng: random.Random, store: Store, scraper: Scraper, pod: Pod, namespa
     truth, end = Scraped(), start + TRAFFIC
     at = start - BEFORE + rng.uniform(0, INTERVAL)
     usual = rng.choice([0.05, 0.5, scraper.longest * 0.99])
-    away = rng.uniform(start, end) if rng.random() < 0.1 else math.inf  # cut off for minutes
-    if len(pod.starts) > 1:
-        away = math.inf  # counters that have overtaken what they read before such a gap do not tell of a restart in it
+    away, most = _away(rng, scraper, pod, start)
     alive: set[Key] = set()
     while at < end + SETTLING:
         takes = min(scraper.longest, usual * rng.uniform(0.5, 1.0))
         arrives = at + takes + scraper.lag
-        failed = rng.random() < scraper.failing or away <= at < away + TRAFFIC / 2
+        failed = rng.random() < scraper.failing or away <= at < away + most
         found: dict[Key, float] = {}
         if pod.is_there(at) and pod.is_there(at + takes) and not failed:
             moment = at + takes / 2
@@ -214,6 +213,19 @@ def scrape(rng: random.Random, store: Store, scraper: Scraper, pod: Pod, namespa
         alive = set(found)
         at += INTERVAL
     return truth
+
+
+def _away(rng: random.Random, scraper: Scraper, pod: Pod, start: float) -> tuple[float, float]:
+    """Since when it is cut off from a pod, and for how long: where the pod restarts often enough while it does.
+
+    Such a restart shows nowhere: by then the counters have passed what they read before.
+    """
+    if rng.random() >= scraper.away:
+        return math.inf, 0.0
+    restarted = [at for at in pod.starts[1:] if at > start]
+    if restarted and rng.random() < 0.7:
+        return restarted[-1] - rng.uniform(0, 60), rng.uniform(60, TRAFFIC / 2)
+    return rng.uniform(start, start + TRAFFIC), TRAFFIC / 2
 
 
 def _series(

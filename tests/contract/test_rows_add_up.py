@@ -36,7 +36,24 @@ SETUPS: Mapping[str, tuple[Sequence[Sequence[Scraper]], float]] = {
     "plain": ([[Scraper(labels={})]], 0.0),
     "failing": ([[Scraper(labels={}, failing=0.08)]], 0.0),
     "clock ahead": ([[Scraper(labels={}, failing=0.03)]], 5.0),
+    "clock far ahead": ([[Scraper(labels={}, failing=0.03)]], 25.0),
     "clock behind": ([[Scraper(labels={}, failing=0.03)]], -5.0),
+    "two jobs": (
+        [[Scraper(labels={"job": "pods", "instance": "a"}), Scraper(labels={"job": "mesh"}, failing=0.05)]],
+        0.0,
+    ),
+    "two replica labels": (
+        [[Scraper(labels={"prometheus_replica": "a"}, failing=0.03), Scraper(labels={"prometheus_replica": "b"})]],
+        0.0,
+    ),
+    "two replicas behind a balancer": (
+        [[Scraper(labels={}, away=0.01)], [Scraper(labels={}, failing=0.03, away=0.01)]],
+        0.0,
+    ),
+    "one of two replicas lags": (
+        [[Scraper(labels={}, away=0.01)], [Scraper(labels={}, failing=0.03, lag=8.0, longest=2.0, away=0.01)]],
+        0.0,
+    ),
     "lagging": ([[Scraper(labels={}, failing=0.03, lag=LAG)]], 0.0),
 }
 
@@ -51,6 +68,9 @@ class Model:
     def ask(self, asked: Mapping[str, Query]) -> dict[str, tuple[Sample, ...]]:
         return {name: tuple(self._answer(query)) for name, query in asked.items()}
 
+    def now(self) -> float:
+        return self.stores[0].now
+
     def ask_series(self, asked: Mapping[str, Query]) -> dict[str, list[Series]]:
         return {name: self._series(query) for name, query in asked.items()}
 
@@ -61,8 +81,9 @@ class Model:
         return [(labels, {query.at or 0.0: value}) for labels, value in answer]
 
     def _answer(self, query: Query) -> Any:
-        assert query.at is not None
-        return evaluate(self.rng.choice(self.stores), query.text, query.at, closed=self.rng.random() < 0.5)
+        store = self.rng.choice(self.stores)
+        at = store.now if query.at is None else query.at
+        return evaluate(store, query.text, at, closed=self.rng.random() < 0.5)
 
 
 @dataclass(slots=True)
@@ -74,9 +95,17 @@ class Course:
     unknown: set[str] = field(default_factory=set)
 
     def served(self, name: str, end: float) -> list[tuple[float, ...]]:
-        """Requests, errors and client errors since the start, as each replica had scraped them by ``end``."""
+        """Requests, errors and client errors since the start, as had been scraped by ``end``.
+
+        One replica may have answered at the start, and another at the end.
+        """
         start = self.rollout.settled_at or 0.0
-        return [_truth([found.between(start, end) for found in pods]) for pods in self.seen[name]]
+        begun, ended = ([_truth([found.by(at) for found in pods]) for pods in self.seen[name]] for at in (start, end))
+        return [
+            tuple(later - earlier for later, earlier in zip(last, first, strict=True))
+            for last in ended
+            for first in begun
+        ]
 
 
 def courses(rng: random.Random, setup: str) -> tuple[list[Course], list[Store]]:
@@ -110,7 +139,8 @@ def _seen(rng: random.Random, store: Store, scrapers: Sequence[Scraper], pod: Po
 
 def read_on(rng: random.Random, found: list[Course], stores: Sequence[Store], ahead: float) -> None:
     """Ticks until everything has arrived, as a bot does them."""
-    metrics = PrometheusMetrics(Model(stores, rng))  # type: ignore[arg-type]  # the part that reads
+    model = Model(stores, rng)
+    metrics = PrometheusMetrics(model, stopwatch=model.now)  # type: ignore[arg-type]  # the part that reads
     now = START
     while now < START + TRAFFIC + SETTLING - 2 * INTERVAL:
         now += rng.choice([2.0, 10.0, 10.0, 10.0, 35.0])

@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(400)]  # more than a minu
 ROLLOUTS = 200
 STARTS = (0.0, 0.7, 1.4)  # seconds; windows of several times are read beside each other
 TICKS = (1.0, 2.0, 4.0)
+SKEWS = (5.0, 5.0, 0.0, -5.0)  # seconds that the clock of whoever looks is ahead of Prometheus's
 EXACT = 1e-3
 LONGEST = 60.0  # seconds that the last rows may take
 
@@ -149,7 +150,7 @@ def _read_on(courses: Sequence[Course], metrics: PrometheusMetrics, end: float) 
     """Ticks at drawn times until everything that was served has been read."""
     rng, pause = random.Random(f"{end}"), threading.Event()  # noqa: S311  # not a secret
     while any((course.rollout.trial.until or 0.0) < end for course in courses):
-        now = time.time()
+        now = time.time() + rng.choice(SKEWS)
         assert now < end + LONGEST, "rows stopped being kept"
         readings = observe.read([course.rollout for course in courses], metrics, now)
         for course in courses:

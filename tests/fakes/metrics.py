@@ -41,6 +41,9 @@ class FakeMetrics:
     outage: Fault | None = None
     reads: list[list[tuple[float, float]]] = field(default_factory=list)
 
+    def clock(self, now: float) -> float:
+        return now
+
     def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
         self.reads.append([(window.since, window.until) for window in windows])
         return {window.rollout.id: self.outage or self._figures(window) for window in windows}

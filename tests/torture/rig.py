@@ -383,7 +383,8 @@ class Rig:
         }
         outside = bootstrap.connect(read_settings(environment))
         kube = Kube(Impatient(outside.kube._api.configuration))
-        metrics = PrometheusMetrics(PrometheusLink(self.figures.url, query_seconds=2.0, read_seconds=4.0))
+        link = PrometheusLink(self.figures.url, query_seconds=2.0, read_seconds=4.0)
+        metrics = PrometheusMetrics(link, stopwatch=self.clock.now)
         ports = replace(
             outside.ports,
             clock=self.wall,

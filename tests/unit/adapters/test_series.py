@@ -6,6 +6,7 @@ import pytest
 
 from bot.adapters import series
 from bot.adapters.prometheus_link import Series
+from bot.adapters.series import Detail, Span
 
 OWNER = ("shop", "reviews-v2")
 
@@ -23,22 +24,95 @@ def counter(code: str, samples: dict[float, float], version: str = "1", replica:
     return labels, samples
 
 
+def counted(*inside: Series, since: float = 0.0, due: tuple[float, float] | None = None) -> Detail:
+    span = Span(since=since, near=since - 120.0, interval=15.0, due=due)
+    return series.counted(inside, span)[OWNER]
+
+
 @pytest.mark.parametrize("first", [1.0, 2.0])
 def test_a_counter_that_comes_back_after_the_restart_was_seen_is_counted_from_zero(first: float) -> None:
-    behind = [counter("200", {0.0: 500.0}), counter("404", {0.0: 1.0})]
-    inside = [
-        counter("200", {15.0: 520.0, 30.0: 10.0, 45.0: 40.0, 60.0: 70.0}),
-        counter("404", {15.0: 1.0, 45.0: first, 60.0: first}),
-    ]
+    found = counted(
+        counter("200", {0.0: 500.0, 15.0: 520.0, 30.0: 10.0, 45.0: 40.0, 60.0: 70.0}),
+        counter("404", {0.0: 1.0, 15.0: 1.0, 45.0: first, 60.0: first}),
+    )
 
-    counted = series.counted(behind, inside, since=0.0)[OWNER]
-
-    assert counted.requests == 20 + 70 + first
-    assert counted.client_errors["404"] == first
+    assert found.side.requests == 20 + 70 + first
+    assert found.side.client_errors["404"] == first
+    assert found.is_shaky
+    assert not found.is_unknown
 
 
 def test_a_series_that_is_relabelled_after_a_restart_goes_on_from_what_it_read() -> None:
-    behind = [counter("200", {0.0: 500.0})]
-    inside = [counter("200", {15.0: 10.0, 30.0: 40.0}), counter("200", {45.0: 70.0, 60.0: 100.0}, version="2")]
+    found = counted(
+        counter("200", {0.0: 500.0, 15.0: 10.0, 30.0: 40.0}),
+        counter("200", {45.0: 70.0, 60.0: 100.0}, version="2"),
+    )
 
-    assert series.counted(behind, inside, since=0.0)[OWNER].requests == 100
+    assert found.side.requests == 100
+    assert found.is_shaky
+
+
+def test_a_series_that_is_relabelled_goes_on_from_the_most_that_any_scraper_saw_of_it() -> None:
+    found = counted(
+        counter("200", {0.0: 100.0, 15.0: 130.0}, replica="a"),
+        counter("200", {14.0: 140.0}, replica="b"),
+        counter("200", {30.0: 160.0}, version="2", replica="a"),
+    )
+
+    assert found.side.requests == 60
+
+
+def test_a_scraper_of_which_only_samples_after_the_restart_are_known_shows_no_life_before() -> None:
+    """The other one found the restart a moment later, and within what is read."""
+    found = counted(
+        counter("200", {-45.0: 900.0, -30.0: 10.0, -15.0: 40.0, 0.0: 70.0, 15.0: 100.0}, replica="a"),
+        counter("200", {-32.0: 6.0, -17.0: 36.0, -2.0: 66.0, 13.0: 96.0}, replica="b"),
+    )
+
+    assert found.side.requests == 30
+
+
+def test_a_restart_that_one_scraper_has_missed_is_known_from_the_other() -> None:
+    found = counted(
+        counter("200", {0.0: 10.0, 15.0: 15.0, 60.0: 40.0}, replica="a"),
+        counter("200", {1.0: 10.0, 16.0: 16.0, 31.0: 2.0, 46.0: 22.0, 61.0: 41.0}, replica="b"),
+    )
+
+    assert found.side.requests == 6 + 41
+    assert not found.is_unknown
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_unknown"),
+    [
+        ((80.0, 100.0), 130.0, True),  # all of it may be of a new life
+        ((880.0, 900.0), 1000.0, False),  # a new life would have had to answer five times as much as the old one
+        ((80.0, 100.0), 30.0, False),  # it fell: that is no secret
+    ],
+)
+def test_a_restart_that_may_hide_where_scrapes_are_missing_makes_its_side_unknown(
+    *, before: tuple[float, float], after: float, is_unknown: bool
+) -> None:
+    found = counted(counter("200", {0.0: before[0], 15.0: before[1], 150.0: after, 165.0: after + 10}))
+
+    assert found.is_unknown is is_unknown
+
+
+def test_one_missed_scrape_hides_nothing() -> None:
+    assert not counted(counter("200", {0.0: 10.0, 15.0: 20.0, 45.0: 40.0})).is_unknown
+
+
+@pytest.mark.parametrize(
+    ("last", "due", "is_unknown"),
+    [
+        (45.0, (50.0, 59.0), False),  # the next one begins at 60
+        (45.0, (50.0, 61.0), True),
+        (30.0, (50.0, 59.0), False),  # the one of 45 has failed
+        (-60.0, (-10.0, 61.0), False),  # it is gone
+    ],
+)
+def test_a_scrape_that_may_be_on_its_way_makes_its_side_unknown(
+    *, last: float, due: tuple[float, float], is_unknown: bool
+) -> None:
+    samples = {last - 15.0 * number: 100.0 - number for number in range(4)}
+    assert counted(counter("200", samples), since=-100.0, due=due).is_unknown is is_unknown

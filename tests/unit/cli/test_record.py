@@ -35,7 +35,8 @@ def test_the_stages_are_those_of_the_story_and_the_primarys_past_comes_first() -
     )
 
     assert len(past["history"]) == 240
-    assert (len(rows), [row["stage"] for row in rows]) == (40, ["mirror"] * 19 + [20] * 21)
+    assert [row["stage"] for row in rows] == ["mirror"] * 19 + [20] * 20
+    assert rows[-1]["t"] == NOW - 15  # what was answered in the last ten seconds may not be stored yet
     assert rows[0]["canary"]["requests"] == 100
     assert rows[0]["primary"]["buckets"]["+Inf"] == 400
 

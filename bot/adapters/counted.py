@@ -1,0 +1,402 @@
+"""What both sides of many rollouts answered in windows that end together: asked in one query, and one more for details.
+
+Everything that one answer must agree on is asked in one query: a Prometheus behind a balancer may have a twin that
+scraped earlier or later. Most sides are counted by levels, which add up whoever answers. A side whose counters began
+again, or go on under other names, is counted series by series, and only if the very samples of the first answer tell of
+it; otherwise it is unknown for that reading.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from bot.adapters import queries, series
+from bot.adapters.counters import NOTHING, Owner, by_owner, closed, difference, is_odd, is_same, owner_of, sides
+from bot.adapters.prometheus_link import Answer, Query, Sample, Series
+from bot.adapters.queries import Selector
+from bot.controller.ports import Window
+from bot.rollout import gates
+from bot.rollout.errors import Fault
+from bot.rollout.figures import Figures, SideFigures, UserView
+from bot.rollout.model import Rollout, Target
+from bot.rollout.service import MetricsSource
+
+MOST_TIMES = 8  # beginnings of windows in one query: together they are slow
+AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what ends later is not looked at
+
+BEGAN, ENDED, MARKED = "where counters began", "where counters ended", "where counters are"
+UNUSUAL, LATELY, HOLES, RETURNED = "new counters", "counters new lately", "missing scrapes", "pods that came back"
+CHECK, USERS = "all samples", "requests of users"
+NOW, BEFORE = "the newest scrape", "the scrape before"
+ANSWERS, BUCKETS, COUNTS, INSIDE = "answers", "latency buckets", "counts", "counters as they went"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def selector_of(source: MetricsSource, namespaces: Sequence[str], workloads: Sequence[str]) -> Selector:
+    """The requests of these workloads that a service counts."""
+    return Selector(
+        namespaces=tuple(namespaces),
+        workloads=tuple(workloads),
+        reporter=source.reporter,
+        source_workload=source.source_workload,
+        labels=source.labels,
+    )
+
+
+def read(answer: Answer) -> tuple[Sample, ...]:
+    """The samples of an answer; a fault is raised."""
+    if isinstance(answer, Fault):
+        raise answer
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Windows that are asked for together: they end together, and are about the same kind of callers.
+
+    Attributes:
+        until: when they end.
+        times: when they begin, each once.
+        interval: seconds between two scrapes.
+        due: a scrape between these moments may be on its way; None where the windows end early enough.
+    """
+
+    source: MetricsSource
+    until: float
+    times: tuple[float, ...]
+    windows: tuple[Window, ...]
+    interval: float
+    due: tuple[float, float] | None
+
+    def query(self) -> Query:
+        """All that is asked of everybody."""
+        texts = {
+            f"{number} {name}": text
+            for number, since in enumerate(self.times)
+            for name, text in self._questions(since).items()
+        }
+        return Query(about=COUNTS, text=queries.together(texts), at=self.until)
+
+    def of(self, since: float) -> list[Window]:
+        """The windows that begin at a moment."""
+        return [window for window in self.windows if _moment(window.since) == since]
+
+    @property
+    def before(self) -> float:
+        """Seconds before a window that are looked at too where counters may have begun again."""
+        return queries.just_before(self.interval)
+
+    def selector(self, owners: Iterable[Owner]) -> Selector:
+        """The requests of these owners."""
+        spaces, names = zip(*owners, strict=True)
+        return selector_of(self.source, sorted(set(spaces)), sorted(set(names)))
+
+    def _questions(self, since: float) -> dict[str, str]:
+        windows, seconds = self.of(since), self.until - since
+        selector = self.selector({owner for window in windows for owner in owners_of(window)})
+        long = queries.LONG_BEFORE * self.before
+        hosts = sorted({window.rollout.target.host for window in windows})
+        holes = queries.holes(selector, seconds, self.before, self.interval)
+        return {
+            **dict(self._levels(since, selector, "", queries.REQUESTS, queries.ANSWER)),
+            **dict(self._levels(since, selector, BUCKETS, queries.BUCKETS, f"{queries.OWNER}, le")),
+            UNUSUAL: queries.unusual(selector, seconds, since - _reach(since), long),
+            LATELY: queries.lately(selector, seconds, self.before),
+            **({HOLES: holes} if holes else {}),
+            RETURNED: queries.returned(selector, seconds, long),
+            CHECK: queries.check(selector, seconds),
+            NOW: queries.scraped(selector),
+            BEFORE: queries.scraped(selector, seconds),
+            USERS: queries.users(hosts, self.source.source_workload, seconds, self.source.labels),
+        }
+
+    def _levels(self, since: float, selector: Selector, of: str, metric: str, by: str) -> Iterator[tuple[str, str]]:
+        """Levels at both ends of a window, which look back to the same moment; and at its end as the next will ask."""
+        reach, later = _reach(since), _reach(self.until)
+        yield BEGAN + of, queries.level(selector, metric, by, since - reach, self.until - since)
+        yield ENDED + of, queries.level(selector, metric, by, self.until - reach)
+        if later != reach:
+            yield MARKED + of, queries.level(selector, metric, by, self.until - later)
+
+
+def batched(windows: Sequence[Window], surely: float | None) -> list[Batch]:
+    """Windows by what can be asked together. ``surely``: what Prometheus's clock has surely reached."""
+    found: defaultdict[tuple[MetricsSource, float, bool], list[Window]] = defaultdict(list)
+    for window in windows:
+        metrics = window.rollout.metrics
+        is_early = surely is not None and window.until > surely - metrics.delay
+        found[replace(metrics, scrape_interval=0.0, read_delay=None), _moment(window.until), is_early].append(window)
+    return [
+        _batch(source, until, times, some, surely if is_early else None)
+        for (source, until, is_early), some in found.items()
+        for times in _times(some)
+    ]
+
+
+def _times(windows: Iterable[Window]) -> Iterator[tuple[float, ...]]:
+    times = sorted({_moment(window.since) for window in windows})
+    return (tuple(times[start : start + MOST_TIMES]) for start in range(0, len(times), MOST_TIMES))
+
+
+def _batch(
+    source: MetricsSource, until: float, times: tuple[float, ...], windows: Iterable[Window], surely: float | None
+) -> Batch:
+    mine = tuple(window for window in windows if _moment(window.since) in times)
+    delay = max(window.rollout.metrics.delay for window in mine)
+    return Batch(
+        source=source,
+        until=until,
+        times=times,
+        windows=mine,
+        interval=max(window.rollout.metrics.scrape_interval for window in mine),
+        due=None if surely is None else (surely - delay if until <= surely + AHEAD else -math.inf, until),
+    )
+
+
+def owners_of(window: Window) -> tuple[Owner, Owner]:
+    """The primary's and the canary's."""
+    target = window.rollout.target
+    return (target.namespace, target.primary_deployment), (target.namespace, target.canary_deployment)
+
+
+def _moment(at: float) -> float:
+    return round(at, 3)
+
+
+def _reach(at: float) -> float:
+    """How far back is looked for what counters read at a moment: at least ``LOOK_BACK``, and alike for all."""
+    return (math.floor(at / queries.LOOK_BACK) - 1) * queries.LOOK_BACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What one answer tells of the windows that begin at one moment, by owner.
+
+    Attributes:
+        began, ended, marked: levels; what ``marked`` looks back to is what the next window's start will.
+        unusual: of whom levels may tell too little; ``lately``: also before the window, ``holes``: scrapes are missing.
+        returned: of whom pods are seen again after a long time.
+        users: by Service and workload.
+    """
+
+    began: Mapping[Owner, SideFigures]
+    ended: Mapping[Owner, SideFigures]
+    marked: Mapping[Owner, SideFigures]
+    unusual: frozenset[Owner]
+    lately: frozenset[Owner]
+    holes: frozenset[Owner]
+    returned: frozenset[Owner]
+    check: Mapping[Owner, float]
+    now: Mapping[Owner, float]
+    before: Mapping[Owner, float]
+    users: Mapping[Owner, float]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Sequence[Sample]]) -> _Told:
+        began, ended, marked = (
+            sides(found.get(name, ()), found.get(name + BUCKETS, ())) for name in (BEGAN, ENDED, MARKED)
+        )
+        unusual, lately, holes, returned = (
+            frozenset(owner_of(labels) for labels, _ in found.get(name, ()))
+            for name in (UNUSUAL, LATELY, HOLES, RETURNED)
+        )
+        odd = {owner for owner, end in ended.items() if is_odd(difference(end, began.get(owner, NOTHING)))}
+        return cls(
+            began=began,
+            ended=ended,
+            marked=marked if MARKED in found else ended,
+            unusual=unusual | odd,
+            lately=lately,
+            holes=holes,
+            returned=returned,
+            check=by_owner(found.get(CHECK, ())),
+            now=by_owner(found.get(NOW, ())),
+            before=by_owner(found.get(BEFORE, ())),
+            users={
+                (labels.get(queries.SERVICE, ""), labels.get(queries.WORKLOAD, "")): n
+                for labels, n in found.get(USERS, ())
+            },
+        )
+
+    def is_doubtful(self, window: Window, owner: Owner) -> bool:
+        """Whether its series have to be looked at one by one."""
+        if owner in self.unusual or owner in self.holes:
+            return True
+        return owner in self.lately and not self.is_continued(window, owner)
+
+    def is_continued(self, window: Window, owner: Owner) -> bool:
+        """Whether its counters read at the window's start what was kept of them: nothing came late since."""
+        known = known_of(window, owner[1])
+        return known is None or is_same(self.began.get(owner, NOTHING), known)
+
+
+def known_of(window: Window, workload: str) -> SideFigures | None:
+    """The mark of a side where the window begins; None where there is none."""
+    past = window.rollout.trial
+    if not past.marks or past.until != window.since:
+        return None
+    return past.marks.get(workload, NOTHING)
+
+
+@dataclass(slots=True, kw_only=True)
+class Counted:
+    """One batch with its answers.
+
+    Attributes:
+        told: by the beginnings of windows; or why nothing is known.
+        doubtful: owners that are looked at series by series, by the same.
+        details: what was found then, or why it could not be.
+    """
+
+    batch: Batch
+    told: Mapping[float, _Told] | Fault
+    doubtful: Mapping[float, frozenset[Owner]] = field(default_factory=dict)
+    details: Mapping[float, Mapping[Owner, series.Detail]] | Fault = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batch: Batch, answer: Answer) -> Counted:
+        """What the first answer tells."""
+        if isinstance(answer, Fault):
+            return cls(batch=batch, told=answer)
+        found = _by_question(answer)
+        told = {since: _Told.of(found.get(number, {})) for number, since in enumerate(batch.times)}
+        doubtful = {
+            since: frozenset(
+                owner
+                for window in batch.of(since)
+                for owner in owners_of(window)
+                if batch.due is not None or one.is_doubtful(window, owner)
+            )
+            for since, one in told.items()
+        }
+        return cls(batch=batch, told=told, doubtful=doubtful)
+
+    def wanted(self) -> Query | None:
+        """Every sample of those of whom sums tell too little; None where there are none."""
+        owners = {owner for found in self.doubtful.values() for owner in found}
+        if isinstance(self.told, Fault) or not owners or self._is_too_early():
+            return None
+        first = min(since for since, found in self.doubtful.items() if found)
+        are_holes = any(one.holes & self.doubtful[since] for since, one in self.told.items())
+        before = self.batch.before * (queries.LONG_BEFORE if are_holes else 1)
+        seconds = self.batch.until - first + before
+        return Query(about=INSIDE, text=queries.inside(self.batch.selector(owners), seconds), at=self.batch.until)
+
+    def explain(self, answer: list[Series] | Fault) -> None:
+        """Take what was answered to ``wanted``."""
+        if isinstance(answer, Fault):
+            self.details = answer
+            return
+        self.details = {
+            since: series.counted(
+                answer,
+                series.Span(
+                    since=since, near=since - self.batch.before, interval=self.batch.interval, due=self.batch.due
+                ),
+            )
+            for since, owners in self.doubtful.items()
+            if owners
+        }
+
+    def figures(self, window: Window, own: Mapping[str, float | None]) -> Figures | Fault:
+        """Everything about one window. ``own``: the values of the service's own queries."""
+        if isinstance(self.told, Fault):
+            return self.told
+        told, target = self.told[_moment(window.since)], window.rollout.target
+        names = (target.primary_deployment, target.canary_deployment)
+        (primary, its_mark), (canary, other_mark) = (self._side(told, window, name) for name in names)
+        return Figures(
+            start=window.since,
+            end=window.until,
+            primary=primary,
+            canary=canary,
+            users=_users(told, target),
+            custom=dict(own),
+            marks={name: mark for name, mark in zip(names, (its_mark, other_mark), strict=True) if mark is not None},
+        )
+
+    def _is_too_early(self) -> bool:
+        """Whether windows end long after the newest sample that there can be."""
+        return self.batch.due is not None and math.isinf(self.batch.due[0])
+
+    def _side(self, told: _Told, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
+        """What a workload answered, None where that is not known; and its mark, None where there are no counters."""
+        owner = (window.rollout.target.namespace, workload)
+        last, level = told.now.get(owner), told.marked.get(owner)
+        if level is None:
+            return None, None
+        mark, known = replace(level, last=last), known_of(window, workload)
+        if last is None or owner not in told.ended or last < window.until - gates.lately(window.rollout):
+            return None, mark
+        side, mark = self._answered(told, window, owner, mark)
+        if isinstance(side, str):
+            log.warning("side_unknown", rollout=window.rollout.id, workload=workload, why=side)
+            return None, mark
+        began = known.last if known is not None and known.last is not None else told.before.get(owner)
+        return replace(side, first=began, last=last), replace(mark, last=last)
+
+    def _answered(
+        self, told: _Told, window: Window, owner: Owner, mark: SideFigures
+    ) -> tuple[SideFigures | str, SideFigures]:
+        """The counts alone, or why nobody knows them; and the mark.
+
+        They are of its series one by one where those are the same samples, else of levels.
+        """
+        is_doubtful = owner in self.doubtful[_moment(window.since)]
+        detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
+        if detail is None or detail.is_unknown or owner in told.returned:
+            return "scrapes are missing, or on their way", mark
+        if is_doubtful and told.is_continued(window, owner) and detail.is_of(told.check.get(owner)):
+            return detail.side, mark
+        if detail.is_shaky:
+            return "counters began again, and whoever answers scraped at other times", mark
+        began, known = told.began.get(owner, NOTHING), known_of(window, owner[1])
+        side = difference(told.ended[owner], began)
+        if known is None:
+            return ("its counts do not fit together" if is_odd(side) else side), mark
+        side = replace(side, first=told.before.get(owner), last=told.now.get(owner))
+        rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.metrics.scrape_interval
+        total, mark = closed(side, began=began, mark=known, ended=mark, rate=rate, spacing=spacing)
+        return ("its counters are others than before" if total is None else total), mark
+
+    def _detail(self, window: Window, owner: Owner) -> series.Detail | None:
+        if isinstance(self.details, Fault) or self._is_too_early():
+            return None
+        return self.details.get(_moment(window.since), {}).get(owner, series.NOTHING_MOVED)
+
+
+def _users(told: _Told, target: Target) -> UserView | None:
+    """Where the users of a rollout's Service went; None where no proxy of theirs reports.
+
+    They are counted in the window alone, without marks: figures that end behind Prometheus's clock are complete, and
+    what these decide (whether users are where the routes say, and whether they find a pod) is decided by shares and by
+    a few requests of the last minute, which one restarted gateway does not turn around.
+    """
+    host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
+    if not any((host, name) in told.users for name in names):
+        return None
+    canary, primary, nowhere = (told.users.get((host, name), 0.0) for name in names)
+    return UserView(canary=canary, primary=primary, nowhere=nowhere)
+
+
+def _usual(rollout: Rollout, workload: str, now: SideFigures) -> float:
+    """The most requests a second of a side, in this window or a row of the last minute; 0 where that is not known."""
+    is_canary = workload == rollout.target.canary_deployment
+    rows = [now, *(row.canary if is_canary else row.primary for row in rollout.trial.recent)]
+    return max((side.per_second or 0.0 for side in rows if side is not None), default=0.0)
+
+
+def _by_question(samples: Iterable[Sample]) -> dict[int, dict[str, list[Sample]]]:
+    """By the window's beginning, and by what was asked of it."""
+    found: defaultdict[int, defaultdict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for sample in samples:
+        number, _, name = sample[0].get(queries.ASKED, "").partition(" ")
+        if number.isdigit():
+            found[int(number)][name].append(sample)
+    return {number: dict(answers) for number, answers in found.items()}
