@@ -350,7 +350,9 @@ class Counted:
         """
         is_doubtful = owner in self.doubtful[_moment(window.since)]
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
-        if detail is None or detail.is_unknown or owner in told.returned:
+        if detail is None:
+            return "its counters could not be looked at one by one", mark
+        if detail.is_unknown or owner in told.returned:
             return "scrapes are missing, or on their way", mark
         if is_doubtful and told.is_continued(window, owner) and detail.is_of(told.check.get(owner)):
             return detail.side, mark
