@@ -185,8 +185,8 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
             if not all(low <= count <= high for count, (low, high) in zip(counted, bounds, strict=True)):
                 wrong.append((one.rollout.id, name, counted, bounds, name in one.unknown))
     assert [case for case in wrong if not case[-1]] == []
-    # Of two sides of each: to say of everything that it is unknown is no answer. Where replicas answer in turn, a side is
-    # unknown whenever its counters begin again or are relabelled: most of these do.
+    # Of two sides of each: to say of everything that it is unknown is no answer. Where replicas answer in turn, a side
+    # is unknown whenever its counters begin again or are relabelled: most of these do.
     assert known >= (TOGETHER if len(stores) == 1 else 2)
 
 
