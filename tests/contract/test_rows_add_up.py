@@ -94,18 +94,21 @@ class Course:
     seen: Mapping[str, Sequence[Sequence[Scraped]]]  # by Deployment: what each replica of Prometheus found of its pods
     unknown: set[str] = field(default_factory=set)
 
-    def served(self, name: str, end: float) -> list[tuple[float, ...]]:
-        """Requests, errors and client errors since the start, as had been scraped by ``end``.
+    def served(self, name: str, end: float) -> tuple[Sequence[float], Sequence[float]]:
+        """Requests, errors and client errors since the start, as had been scraped by ``end``: at least, and at most.
 
-        One replica may have answered at the start, and another at the end.
+        Of each pod, one replica may have answered at the start, and another at the end, or when it went.
         """
         start = self.rollout.settled_at or 0.0
-        begun, ended = ([_truth([found.by(at) for found in pods]) for pods in self.seen[name]] for at in (start, end))
-        return [
-            tuple(later - earlier for later, earlier in zip(last, first, strict=True))
-            for last in ended
-            for first in begun
-        ]
+        least, most = [0.0] * 3, [0.0] * 3
+        for replicas in zip(*self.seen[name], strict=True):
+            begun, ended = (
+                list(zip(*(_counted(found.by(at)) for found in replicas), strict=True)) for at in (start, end)
+            )
+            for place in range(3):
+                least[place] += min(ended[place]) - max(begun[place])
+                most[place] += max(ended[place]) - min(begun[place])
+        return least, most
 
 
 def courses(rng: random.Random, setup: str) -> tuple[list[Course], list[Store]]:
@@ -177,9 +180,10 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
         ):
             counted = _counts(side)
             until = one.rollout.trial.until or 0.0  # what is scraped later is of rows that are still to be read
-            truths = [*one.served(name, until - ON_THE_WAY), *one.served(name, until)]
+            least, _ = one.served(name, until - ON_THE_WAY)
+            _, most = one.served(name, until)
             # A counter that reads the same after a restart as before it is not known to have restarted.
-            bounds = [(min(counts) - FEW, max(counts) + FEW) for counts in zip(*truths, strict=True)]
+            bounds = [(low - FEW, high + FEW) for low, high in zip(least, most, strict=True)]
             if name not in one.unknown:
                 known += 1
             if not all(low <= count <= high for count, (low, high) in zip(counted, bounds, strict=True)):
@@ -196,6 +200,5 @@ def _counts(side: SideFigures | None) -> tuple[float, ...]:
     return side.requests, side.errors, side.client_errors.get(CLIENT_ERRORS, 0.0)
 
 
-def _truth(served: Sequence[Mapping[str, int]]) -> tuple[float, ...]:
-    counts = [(sum(pod.values()), pod["500"], pod["404"]) for pod in served]
-    return tuple(float(sum(column)) for column in zip(*counts, strict=True))
+def _counted(served: Mapping[str, int]) -> tuple[float, ...]:
+    return float(sum(served.values())), float(served["500"]), float(served["404"])

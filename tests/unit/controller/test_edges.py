@@ -244,6 +244,9 @@ class PoisonedReads:
         self._word = word
         self.tries = 0
 
+    def clock(self, now: float) -> float:
+        return self._metrics.clock(now)
+
     def read(self, windows: Any) -> Any:
         self.tries += 1
         if any(self._word in repr(window.rollout.id) for window in windows):
