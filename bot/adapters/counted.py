@@ -103,12 +103,13 @@ class Batch:
         long = queries.LONG_BEFORE * self.before
         hosts = sorted({window.rollout.target.host for window in windows})
         holes = queries.holes(selector, seconds, self.before, self.interval)
+        away = queries.returned(selector, seconds, self.before)
         return {
             **dict(self._levels(since, selector, "", queries.REQUESTS, queries.ANSWER)),
             **dict(self._levels(since, selector, BUCKETS, queries.BUCKETS, f"{queries.OWNER}, le")),
             UNUSUAL: queries.unusual(selector, seconds, since - _reach(since), long),
             LATELY: queries.lately(selector, seconds, self.before),
-            **({HOLES: holes} if holes else {}),
+            HOLES: f"{holes} or {away}" if holes else away,
             RETURNED: queries.returned(selector, seconds, long),
             CHECK: queries.check(selector, seconds),
             NOW: queries.scraped(selector),

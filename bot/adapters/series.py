@@ -122,10 +122,11 @@ class _Counter:
         """When it was seen last."""
         return self.seen[-1].at
 
-    def reads(self, lives: Lives) -> float:
-        """How far it has come in its last life, by whoever saw most."""
+    def reads(self, lives: Lives) -> tuple[float, float]:
+        """How far it has come in its last life, by whoever saw least of it lately, and by whoever saw most."""
         life = max(map(lives.of, self.seen))
-        return max(one.value for one in self.seen if lives.of(one) == life)
+        last = {one.scrape: one.value for one in self.seen if lives.of(one) == life}
+        return min(last.values()), max(last.values())
 
     def grown(self, since: float, began: float, lives: Lives) -> float:
         """What it counted after ``since``; ``began`` is what it read before its first sample."""
@@ -354,8 +355,8 @@ def _lines(counters: Iterable[_Counter]) -> dict[Key | None, list[_Counter]]:
 def _began(counter: _Counter, lines: Mapping[Key | None, list[_Counter]], lives: Lives) -> float:
     """What a counter read before its first sample: what it did under other labels; 0 if it was born, or is older."""
     first, others = counter.seen[0], lines.get(_line(counter.labels), ())
-    ended = [(one.ended, one.reads(lives)) for one in others if one.ended < first.at]
-    return max(((at, reads) for at, reads in ended if reads <= first.value), default=(0.0, 0.0))[1]
+    ended = [(one.ended, *one.reads(lives)) for one in others if one.ended < first.at]
+    return max(((at, most) for at, least, most in ended if least <= first.value), default=(0.0, 0.0))[1]
 
 
 def _plain(labels: Labels) -> dict[str, str]:

@@ -174,6 +174,10 @@ class Scraped:
 
     seen: list[tuple[float, str, int, int]] = field(default_factory=list)  # time, code, life, count
 
+    def is_new(self, start: float, end: float) -> bool:
+        """Whether it was scraped for the first time after ``start`` and not after ``end``."""
+        return start < min((at for at, *_ in self.seen), default=math.inf) <= end
+
     def by(self, end: float) -> dict[str, int]:
         """Requests by code, as far as anybody had scraped them by ``end``."""
         found = dict.fromkeys(CODES, 0)

@@ -112,6 +112,34 @@ def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -
     assert second.canary == EXPECTED[f"busy/{CANARY}"]
 
 
+def test_counters_that_began_again_cost_one_query_more_however_many_they_are(prometheus_url: str) -> None:
+    asked: list[str] = []
+    link = PrometheusLink(prometheus_url)
+
+    class Counting:
+        def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
+            asked.extend(query.about for query in queries.values())
+            return link.ask(queries)
+
+        def ask_series(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
+            asked.extend(query.about for query in queries.values())
+            return link.ask_series(queries)
+
+    metrics = PrometheusMetrics(Counting())  # type: ignore[arg-type]  # the part that reads
+    for _ in range(9):  # turns of a tick
+        windows = [
+            Window(rollout=replace(_rollout(name), id=RolloutId(f"{name} {seconds}")), since=NOW - seconds, until=NOW)
+            for name in ("restarted", "first-error", "born")
+            for seconds in (WINDOW, WINDOW - 15, WINDOW - 30)
+        ]
+        answers = metrics.read(windows)
+    link.close()
+
+    assert all(isinstance(answer, Figures) for answer in answers.values())
+    assert sorted(asked) == sorted(["Prometheus's clock", *9 * ["counts"], *9 * ["counters as they went"]])
+    assert len(asked) <= 20
+
+
 def test_a_workloads_past_is_read_in_rows(metrics: Metrics) -> None:
     rows = metrics.rows(_service("busy"), [CANARY, "reviews-v9"], NOW - WINDOW, NOW)
 

@@ -16,6 +16,7 @@ import pytest
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import Query, Sample, Series
 from bot.controller import observe
+from bot.controller.ports import Window
 from bot.rollout.figures import CLIENT_ERRORS, Figures, SideFigures
 from bot.rollout.model import Phase, Rollout, RolloutId
 from bot.rollout.service import GateLimits, MetricsSource
@@ -111,16 +112,17 @@ class Course:
         return least, most
 
 
-def courses(rng: random.Random, setup: str) -> tuple[list[Course], list[Store]]:
+def courses(
+    rng: random.Random, scrapers: Sequence[Sequence[Scraper]], delay: float | None = None
+) -> tuple[list[Course], list[Store]]:
     """Rollouts with their targets, all scraped, by each Prometheus at its own times."""
-    scrapers, _ = SETUPS[setup]
     stores, found = [Store() for _ in scrapers], []
     for number in range(TOGETHER):
         at = target(f"n{number}")
         own = replace(
             rollout(phase=Phase.MIRRORING, stage=0, at=at, gates=GateLimits()),
             id=RolloutId(f"r{number}"),
-            metrics=MetricsSource(scrape_interval=INTERVAL, read_delay=LAG + TIMEOUT if setup == "lagging" else None),
+            metrics=MetricsSource(scrape_interval=INTERVAL, read_delay=delay),
             settled_at=START + rng.choice([0.0, 7.5]),
         )
         seen: dict[str, list[Sequence[Scraped]]] = {}
@@ -167,8 +169,9 @@ def _note_unknown(one: Course, primary: SideFigures | None, canary: SideFigures 
 @pytest.mark.parametrize("setup", SETUPS)
 def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
     rng = random.Random(f"{setup} {seed}")  # noqa: S311  # not a secret
-    found, stores = courses(rng, setup)
-    read_on(rng, found, stores, SETUPS[setup][1])
+    scrapers, ahead = SETUPS[setup]
+    found, stores = courses(rng, scrapers, LAG + TIMEOUT if setup == "lagging" else None)
+    read_on(rng, found, stores, ahead)
 
     wrong, known = [], 0
     for one in found:
@@ -192,6 +195,40 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
     # Of two sides of each: to say of everything that it is unknown is no answer. Where replicas answer in turn, a side
     # is unknown whenever its counters begin again or are relabelled: most of these do.
     assert known >= (TOGETHER if len(stores) == 1 else 2)
+
+
+@pytest.mark.parametrize("ahead", [0.0, -2.0])
+def test_whoever_keeps_no_delay_and_no_marks_is_told_right_or_nothing(ahead: float) -> None:
+    """Windows that end at their caller's "now", as no bot reads them: a scrape that is on its way is never a zero."""
+    rng = random.Random(f"hasty {ahead}")  # noqa: S311  # not a secret
+    found, (store,) = courses(rng, [[Scraper(labels={}, away=0.0)]])
+    model = Model([store], rng)
+    metrics = PrometheusMetrics(model, stopwatch=model.now)  # type: ignore[arg-type]  # the part that reads
+    known = 0
+    for _ in range(12):
+        store.now = START + rng.uniform(60.0, TRAFFIC)
+        until = store.now + ahead
+        since = until - rng.uniform(15.0, 45.0)
+        readings = metrics.read([Window(rollout=one.rollout, since=since, until=until) for one in found])
+        for one in found:
+            figures = readings[one.rollout.id]
+            assert isinstance(figures, Figures)
+            for name, side in zip(_names(one), (figures.primary, figures.canary), strict=True):
+                (pods_seen,) = one.seen[name]
+                if side is None or any(pod.is_new(since - INTERVAL, until) for pod in pods_seen):
+                    continue  # of a pod that was never scraped, nobody knows that its first scrape is on its way
+                known += 1
+                truth = [sum(column) for column in zip(*(_grown(pod, since, until) for pod in pods_seen), strict=True)]
+                assert _counts(side) == pytest.approx(truth, abs=FEW), (one.rollout.id, name, store.now - START)
+    assert known >= 2 * TOGETHER
+
+
+def _grown(pod: Scraped, since: float, until: float) -> list[float]:
+    return [later - earlier for later, earlier in zip(_counted(pod.by(until)), _counted(pod.by(since)), strict=True)]
+
+
+def _names(one: Course) -> tuple[str, str]:
+    return one.rollout.target.primary_deployment, one.rollout.target.canary_deployment
 
 
 def _counts(side: SideFigures | None) -> tuple[float, ...]:
