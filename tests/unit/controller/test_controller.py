@@ -101,7 +101,7 @@ class Rig:
         self.clock.advance(seconds)
         self.controller.sweep(self.store.live())
 
-    def until(self, reached: Callable[[Rollout], bool], *, approve: bool = True) -> Rollout:
+    def until(self, reached: Callable[[Rollout], bool], *, approve: bool = True, every: float = 10.0) -> Rollout:
         """Tick until the newest rollout is there; approve whatever is asked, and finish every Deployment."""
         for _ in range(400):
             rollout = self.newest()
@@ -111,11 +111,12 @@ class Rig:
                 self.controller.approve("reviews", by=OMAR, evidence=self.controller.evidence(rollout))
             if rollout.phase in {Phase.UPGRADING, Phase.ABORTING}:
                 self.workloads.finish("reviews-v1")
-            self.tick()
+            self.tick(every)
         raise AssertionError(f"never there, but {self.newest().phase} {self.newest().hold}")
 
     def at(self, name: str) -> Rollout:
-        return self.until(lambda rollout: rollout.current.name == name and rollout.settled_at is not None)
+        """As a walk to where a test begins: with longer strides than what it looks at."""
+        return self.until(lambda rollout: rollout.current.name == name and rollout.settled_at is not None, every=20.0)
 
     def said(self, kind: EntryKind) -> list[str]:
         return [entry.text for entry in self.controller.story(self.newest()) if entry.kind is kind]

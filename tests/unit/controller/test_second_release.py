@@ -54,7 +54,7 @@ class Releases(Rig):
         self.controller.start("reviews", version, by=MAYA)
         return self.until(lambda rollout: rollout.ended).phase
 
-    def until(self, reached: Callable[[Rollout], bool], *, approve: bool = True) -> Rollout:
+    def until(self, reached: Callable[[Rollout], bool], *, approve: bool = True, every: float = 10.0) -> Rollout:
         """As the rig's, for a primary of any name."""
         for _ in range(400):
             rollout = self.newest()
@@ -65,7 +65,7 @@ class Releases(Rig):
             name = self.service.primary_deployment
             if rollout.phase in {Phase.UPGRADING, Phase.ABORTING} and name in self.workloads.deployments:
                 self.workloads.finish(name)
-            self.tick()
+            self.tick(every)
         raise AssertionError(f"never there, but {self.newest().phase} {self.newest().hold}")
 
     def halted(self) -> None:
