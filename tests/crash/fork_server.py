@@ -7,6 +7,7 @@ is the unmodified program; only the second that importing takes is saved. It end
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import runpy
@@ -23,6 +24,8 @@ PR_SET_PDEATHSIG = 1
 def serve() -> None:
     """Fork for each line."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
+    gc.collect()
+    gc.freeze()  # what is imported lives on: no fork looks through it again, and copies it by looking
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

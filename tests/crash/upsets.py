@@ -112,9 +112,9 @@ class Scene:
         self.traffic.now(rates=rates(self.kube.store, self.ground, self._users))
 
     def load(self, _namespace: str, name: str) -> float | None:
-        """What HPAs see of a Deployment."""
-        now = self.traffic.stretches[-1].rates.items()
-        return REQUEST_COST * sum(rate for target, rate in now if target.partition("/")[0] == name)
+        """What HPAs see of a Deployment; nothing before there are users."""
+        now = self.traffic.stretches[-1].rates.items() if self.traffic.stretches else ()
+        return REQUEST_COST * sum(rate for target, rate in now if target.partition("/")[0] == name) if now else None
 
     def settle(self) -> None:
         """Controllers have threads of their own here."""
