@@ -64,7 +64,8 @@ class Batch:
         until: when they end.
         times: when they begin, each once.
         interval: seconds between two scrapes.
-        due: a scrape between these moments may be on its way; None where the windows end early enough.
+        due: Prometheus's time, how long a scrape may take, and ``until``, where one may be on its way; None where the
+            windows end early enough.
     """
 
     source: MetricsSource
@@ -72,7 +73,7 @@ class Batch:
     times: tuple[float, ...]
     windows: tuple[Window, ...]
     interval: float
-    due: tuple[float, float] | None
+    due: tuple[float, float, float] | None
 
     def query(self) -> Query:
         """All that is asked of everybody."""
@@ -156,7 +157,7 @@ def _batch(
         times=times,
         windows=mine,
         interval=max(window.rollout.metrics.scrape_interval for window in mine),
-        due=None if surely is None else (surely - delay if until <= surely + AHEAD else -math.inf, until),
+        due=None if surely is None else (surely, delay, until),
     )
 
 
@@ -324,7 +325,7 @@ class Counted:
 
     def _is_too_early(self) -> bool:
         """Whether windows end long after the newest sample that there can be."""
-        return self.batch.due is not None and math.isinf(self.batch.due[0])
+        return self.batch.due is not None and self.batch.until > self.batch.due[0] + AHEAD
 
     def _side(self, told: _Told, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
         """What a workload answered, None where that is not known; and its mark, None where there are no counters."""

@@ -96,6 +96,7 @@ class Lives:
 
     restarts: dict[Key, list[_Restart]]
     firsts: Mapping[Scrape, float]
+    slack: float
 
     def of(self, one: _Seen) -> int:
         """Which life of its process a sample is of."""
@@ -107,7 +108,8 @@ class Lives:
 
     def _since(self, restart: _Restart, scrape: Scrape) -> float:
         first = self.firsts[scrape]
-        return restart.found.get(scrape, first if restart.after < first else restart.by)
+        # A scrape that began after the other one may have been answered before it: it shows the old life still.
+        return restart.found.get(scrape, first if restart.after < first else restart.by + self.slack)
 
 
 @dataclass(slots=True)
@@ -173,13 +175,14 @@ class Span:
 
     Attributes:
         near: since when samples are looked at for whether others may read something else.
-        due: a scrape that was due after the first moment and not after the second may not be there yet.
+        due: Prometheus's time, how long a scrape may take, and the window's end: a scrape that was due shortly before
+            that time and not after the end may not be there yet.
     """
 
     since: float
     near: float
     interval: float
-    due: tuple[float, float] | None = None
+    due: tuple[float, float, float] | None = None
 
 
 def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
@@ -266,11 +269,12 @@ class _Process:
         """Whether a scrape that counts may be on its way."""
         return span.due is not None and any(self._is_due(max(found), span.due) for found in self.totals.values())
 
-    def _is_due(self, last: float, due: tuple[float, float]) -> bool:
+    def _is_due(self, last: float, due: tuple[float, float, float]) -> bool:
         spacing = self._spacing()
         if spacing is None:
             return True
-        first, until = due
+        now, longest, until = due
+        first = now - min(longest, spacing)  # no scrape takes longer than until the next one
         if last < until - GONE * spacing:
             return False
         return any(first < last + number * spacing <= until + JITTER for number in range(1, GONE + 1))
@@ -313,7 +317,7 @@ def _lives(samples: Iterable[Samples], interval: float) -> Lives:
             if value < last:
                 known = times[scrape]
                 falls[scrape].add((last_at, known[bisect_right(known, last_at)]))
-    lives = Lives(restarts={}, firsts={scrape: known[0] for scrape, known in times.items()})
+    lives = Lives(restarts={}, firsts={scrape: known[0] for scrape, known in times.items()}, slack=interval)
     for by, after, scrape in sorted(
         ((by, after, scrape) for scrape, found in falls.items() for after, by in found), key=lambda found: found[:2]
     ):

@@ -17,6 +17,7 @@ from sandbox.promql import Labels, Matcher, Point, Series
 
 INTERVAL, TIMEOUT = 15.0, 10.0
 BEFORE, TRAFFIC, SETTLING = 900.0, 330.0, 240.0  # seconds of traffic before and after the start, and without any after
+APART = 90.0  # seconds between two restarts, at least
 CODES = ("200", "404", "500")
 
 Key = frozenset[tuple[str, str]]
@@ -135,6 +136,8 @@ def pods(rng: random.Random, workload: str, start: float) -> list[Pod]:
         kind = rng.choice(["steady", "steady", "restarts", "comes", "goes", "renamed", "replaced"])
         if kind == "restarts":
             starts += sorted(moments[: rng.randint(1, 2)])
+            # A life that ends before it has answered more than the next one by its first scrape shows nowhere.
+            starts[2:] = [max(starts[-1], starts[1] + APART)] if len(starts) > 2 else []
         elif kind == "comes":
             starts, names = [moments[0]], [(moments[0], "a")]
         elif kind in {"goes", "replaced"}:

@@ -24,7 +24,7 @@ def counter(code: str, samples: dict[float, float], version: str = "1", replica:
     return labels, samples
 
 
-def counted(*inside: Series, since: float = 0.0, due: tuple[float, float] | None = None) -> Detail:
+def counted(*inside: Series, since: float = 0.0, due: tuple[float, float, float] | None = None) -> Detail:
     span = Span(since=since, near=since - 120.0, interval=15.0, due=due)
     return series.counted(inside, span)[OWNER]
 
@@ -105,14 +105,15 @@ def test_one_missed_scrape_hides_nothing() -> None:
 @pytest.mark.parametrize(
     ("last", "due", "is_unknown"),
     [
-        (45.0, (50.0, 59.0), False),  # the next one begins at 60
-        (45.0, (50.0, 61.0), True),
-        (30.0, (50.0, 59.0), False),  # the one of 45 has failed
-        (-60.0, (-10.0, 61.0), False),  # it is gone
+        (45.0, (60.0, 10.0, 59.0), False),  # the next one begins at 60
+        (45.0, (60.0, 10.0, 61.0), True),
+        (30.0, (60.0, 10.0, 59.0), False),  # the one of 45 has failed
+        (30.0, (62.0, 20.0, 59.0), False),  # and takes no longer than until the next one
+        (-60.0, (0.0, 10.0, 61.0), False),  # it is gone
     ],
 )
 def test_a_scrape_that_may_be_on_its_way_makes_its_side_unknown(
-    *, last: float, due: tuple[float, float], is_unknown: bool
+    *, last: float, due: tuple[float, float, float], is_unknown: bool
 ) -> None:
     samples = {last - 15.0 * number: 100.0 - number for number in range(4)}
     assert counted(counter("200", samples), since=-100.0, due=due).is_unknown is is_unknown
