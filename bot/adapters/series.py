@@ -132,16 +132,14 @@ class _Counter:
 
     def grown(self, since: float, began: float, lives: Lives) -> float:
         """What it counted after ``since``; ``began`` is what it read before its first sample."""
-        total, reads, life = 0.0, began, lives.of(self.seen[0])
+        reads: defaultdict[int, float] = defaultdict(float)  # by life: one scraper may still show the life before
+        reads[lives.of(self.seen[0])] = began
+        total = 0.0
         for one in self.seen:
-            its = lives.of(one)
-            if its < life:
-                continue  # this scraper still shows the life before
-            if its > life:
-                life, reads = its, 0.0
+            life = lives.of(one)
             if one.at > since:
-                total += max(0.0, one.value - reads)
-            reads = max(reads, one.value)
+                total += max(0.0, one.value - reads[life])
+            reads[life] = max(reads[life], one.value)
         return total
 
 
