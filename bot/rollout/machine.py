@@ -434,8 +434,10 @@ def _not_yet(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) ->
 def _unwritten(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
     """Why what is to be written is not, as a sentence, and whether only a person can help; "" while that is normal."""
     stage, denied, parts = rollout.current, sight.denied, {gap.part for gap in gaps if not gap.blocked}
-    # While the primary grows users stay wherever they are, and that has a time-out of its own.
-    if not parts & {Part.ROUTES, Part.MARKS, Part.TEMPLATE} or stage.kind is StageKind.SCALE_UP:
+    if not parts & {Part.ROUTES, Part.MARKS, Part.TEMPLATE}:
+        return "", False
+    # While the primary grows users may stay where they are, and that has a time-out of its own; unless nobody answers.
+    if stage.kind is StageKind.SCALE_UP and (Part.ROUTES not in parts or sight.primary.at_home > 0):
         return "", False
     if denied is not None and denied.cause in _TURNED_DOWN:
         return f"{denied.sentence} Every look tries again.", True

@@ -166,6 +166,8 @@ def scale_up_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: f
         return rollout, ()
     name, primary, stage = rollout.target.primary_deployment, sight.primary, rollout.current
     within = f"within {lasting(rollout.scale_timeout)}"
+    if _are_on_their_way(rollout, sight):
+        return rollout, ()
     if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
         return _still_nothing(rollout, sight, within, now)
     if stage.kind is StageKind.SCALE_UP:
@@ -175,6 +177,15 @@ def scale_up_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: f
     else:
         return rollout, ()
     return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
+
+
+def _are_on_their_way(rollout: Rollout, sight: Sight) -> bool:
+    """Whether users of a primary without a ready pod are still to be brought to the canary, which has some.
+
+    A halt writes nothing, and would leave them there. Why the write does not get through is held and told meanwhile.
+    """
+    keeps = rollout.current.kind in {StageKind.SCALE_UP, StageKind.RESTORE} and sight.primary.at_home == 0
+    return keeps and sight.away > 0 and sight.routes is not None and sight.routes != ALL_CANARY
 
 
 def _still_nothing(rollout: Rollout, sight: Sight, within: str, now: float) -> Change:
@@ -214,7 +225,7 @@ def upgrade_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: fl
     if sight.pods_unseen is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
         return rollout, ()
     late = now - rollout.since > rollout.upgrade_timeout
-    if not (late or _is_hopeless(rollout, sight, now)):
+    if not (late or _is_hopeless(rollout, sight, now)) or _are_on_their_way(rollout, sight):
         return rollout, ()
     name, version = rollout.target.primary_deployment, rollout.version
     what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"

@@ -125,6 +125,27 @@ def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
     return rollout
 
 
+@pytest.mark.parametrize(("name", "held_at"), [("shift 60", "scale up"), ("bake", "restore")])
+def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_write_gets_through(
+    name: str, held_at: str
+) -> None:
+    """A halt writes nothing: it would leave them there, be aborted as somebody is stranded, and come again."""
+    rollout, _ = machine.abort(at_stage(name), OMAR, "because.", 0.0)
+    live = at_stage(name).current.routes
+    sight = a_sight(rollout, primary=NOBODY, routes=live, owner=rollout.id, denied=REFUSED)
+    said: list[str] = []
+    for now in range(60, 7200, 60):
+        rollout, entries = machine.look(rollout, sight, PASS, float(now))
+        said += [entry.text for entry in entries if entry.kind is EntryKind.ALERT]
+
+    assert said == [f"Holding at {held_at}: Could not patch it: exceeded quota. Every look tries again."]
+    assert next_action(rollout, sight) == SetRoutes(routes=ALL_CANARY)
+    away = replace(sight, routes=ALL_CANARY, denied=None)
+    halted, entries = machine.look(rollout, away, PASS, 7260.0)
+    assert (halted.phase, entries[-1].kind) == (Phase.HALTED, EntryKind.HALTED)
+    assert machine.look(halted, away, PASS, 9000.0)[0].phase is Phase.HALTED
+
+
 # The VirtualService is gone
 
 
