@@ -434,10 +434,12 @@ def _not_yet(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) ->
 def _unwritten(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
     """Why what is to be written is not, as a sentence, and whether only a person can help; "" while that is normal."""
     stage, denied, parts = rollout.current, sight.denied, {gap.part for gap in gaps if not gap.blocked}
-    if not parts & {Part.ROUTES, Part.MARKS, Part.TEMPLATE}:
-        return "", False
-    # While the primary grows users may stay where they are, and that has a time-out of its own; unless nobody answers.
-    if stage.kind is StageKind.SCALE_UP and (Part.ROUTES not in parts or sight.primary.at_home > 0):
+    written = {Part.ROUTES, Part.MARKS, Part.TEMPLATE}
+    if stage.kind is StageKind.SCALE_UP:
+        # While the primary grows users may stay where they are, and that has a time-out of its own; unless nobody
+        # answers them there.
+        written = {Part.ROUTES} if sight.primary.at_home == 0 else set()
+    if not parts & written:
         return "", False
     if denied is not None and denied.cause in _TURNED_DOWN:
         return f"{denied.sentence} Every look tries again.", True
