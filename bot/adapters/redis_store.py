@@ -216,7 +216,8 @@ class RedisStore:
         """Rebuild the indexes from the services' own keys; for after a loss, and harmless at any time."""
         with faults():
             for index, kind in INDEXES.items():
-                self._link.eval(CLEAR, 1, index, kind)
+                if self._link.type(index) not in {"none", kind}:
+                    self._link.eval(CLEAR, 1, index, kind)
             for key in self._link.scan_iter(match=HISTORIES, count=1000):
                 service = Keys.of_history(key)
                 self._link.sadd(SERVICES, service)

@@ -60,7 +60,7 @@ MATRIX: Mapping[str, Stages] = {
     "halt-retry": {"halted": (SAVE, FILE, LOAD, *TOLD), "upgrade again": (SAVE, FILE, LOAD, *TOLD)},
     "halt-abort": RESTORED,
     "autoscaler": LIVED_ON,
-    "deleted": {HALF: (LOAD,), "abandoned": (SAVE, SAY)},
+    "deleted": {HALF: (LOAD,), "abandoned": (SAVE, LAST_BEAT, SAY)},
     "made-again": UPSET,
     "no-rule": UPSET,
     "no-canary": UPSET,
@@ -71,7 +71,7 @@ MATRIX: Mapping[str, Stages] = {
     "older-bot": LIVED_ON,
     "skewed": LIVED_ON,
     "slow-scrapes": LIVED_ON,
-    "neighbour": UPSET,
+    "neighbour": {HALF: (LOAD, "create SelfSubjectAccessReview"), **WENT_HOME},  # theirs, before it is refused
     "late-write": WENT_HOME,
 }
 

@@ -303,7 +303,7 @@ class World:
             if self._routed(stage):
                 upset.begin()
             return False
-        if stage == upset.upset.heals_in and self.census.get((stage, ROUTE)) and not self._holds_for_trap(stage):
+        if stage == upset.upset.heals_in and self.census.get((stage, ROUTE)) and not self._may_be_trapped_yet(stage):
             upset.heal()
         if stage == self.story.speaks_in or (stage == upset.upset.at and not upset.upset.says):
             return upset.ready and not self._holds_for_trap(stage)
@@ -312,6 +312,12 @@ class World:
     def _routed(self, stage: str) -> bool:
         """Whether the stage's routes are in force."""
         return self.census.get((stage, ROUTE), 0) > 1  # it was announced before it was carried out, and after
+
+    def _may_be_trapped_yet(self, stage: str) -> bool:
+        """Whether the trap may close before it is over; a write that is turned down has no moment after it."""
+        trap = self.trap
+        accepted = trap is not None and (trap.kind, trap.moment) == (ROUTE, Moment.AFTER)
+        return self._holds_for_trap(stage) and not accepted
 
     def _holds_for_trap(self, stage: str) -> bool:
         trap = self.trap
