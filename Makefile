@@ -19,15 +19,16 @@ sandbox: ## the same world left running, with a page to type and click in
 
 test: ## every test
 	@scripts/setup.sh browser
-	$(PYTHON) -m pytest -m "not sandbox" -n 3 --dist worksteal
-	# Stories wait more than they work, so many are played at once, and the long ones first; what is killed and broken by
-	# the hundred needs its processor.
+	$(PYTHON) -m pytest -m "not sandbox" -n 4 --dist worksteal
+	# Stories and killed bots wait more than they work, so many are played at once, and the long ones first; schedules of
+	# faults need their processor.
 	$(PYTHON) -m pytest -m sandbox -n 7 --dist load --maxschedchunk 1 tests/sandbox/test_scenarios.py tests/sandbox tests/contract
-	$(PYTHON) -m pytest -m sandbox -n 2 --dist worksteal tests/crash tests/torture
+	$(PYTHON) -m pytest -m sandbox -n 5 --dist worksteal tests/crash
+	$(PYTHON) -m pytest -m sandbox -n 2 --dist worksteal tests/torture
 
 test-fast: ## what needs no Envoy, Prometheus or browser; a minute or two
 	@scripts/setup.sh
-	$(PYTHON) -m pytest -m "not sandbox" -n 3 --dist worksteal
+	$(PYTHON) -m pytest -m "not sandbox" -n 4 --dist worksteal
 
 check: format lint types contracts test ## what has to be green before anything lands
 
