@@ -63,7 +63,7 @@ MATRIX: Mapping[str, Stages] = {
     "deleted": {HALF: (LOAD,), "abandoned": (SAVE, LAST_BEAT, SAY)},
     "made-again": UPSET,
     "no-rule": UPSET,
-    "no-canary": UPSET,
+    "no-canary": WENT_HOME,  # the bot goes home at the next look, which may read nothing first
     "left-the-file": UPSET,
     "forbidden": UPSET,
     "garbled": UPSET,

@@ -18,7 +18,7 @@ from tests.crash.bots import BotServer
 from tests.crash.grid import Grid
 from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, TOLD, cells, traps
 from tests.crash.stories import STORIES
-from tests.crash.world import BEAT, FIRST_BEAT, LEASE_BEAT, Trap
+from tests.crash.world import BEAT, FIRST_BEAT, LEASE_BEAT, ROUTE, Trap
 
 pytestmark = pytest.mark.sandbox
 
@@ -34,6 +34,8 @@ ANY_TIME = {
     "EVAL lease",
     *TOLD,
 }  # requests whose stage depends on the clock, or on how busy the machine is
+# Typed once more because its answer was late, the command takes off the marks of an object that was made again.
+REPEATED = {("abandoned", ROUTE)}
 WRITES = ("update ", "patch ", "create ", "delete ", "EVAL", "SADD", *ANY_TIME)
 
 
@@ -61,7 +63,7 @@ def test_every_write_of_a_story_has_its_place_in_the_matrix(grid: Grid, story: s
     written = {(stage, kind) for stage, kind in census if kind.startswith(WRITES) and kind not in ANY_TIME}
     somewhere = {(stage, kind) for stages in MATRIX.values() for stage in stages for kind in stages[stage]}
     assert found == []
-    assert written <= somewhere
+    assert written - REPEATED <= somewhere
 
 
 def test_the_matrix_is_as_large_as_the_safety_page_says_and_has_every_story() -> None:
