@@ -38,7 +38,7 @@ __all__ = [
     "Resume",
     "Retry",
     "Seen",
-    "decide",
+    "decide_on",
     "service_of",
 ]
 
@@ -185,7 +185,7 @@ def service_of(token: str) -> str:
 # --- deciding --------------------------------------------------------------------------------------------------------
 
 
-def decide(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: float) -> machine.Change:
+def decide_on(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: float) -> machine.Change:
     """What becomes of the rollout. The very same value comes back where the same click has been served already.
 
     Args:

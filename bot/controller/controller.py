@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from bot.controller import abandoning, adoption, claims, observe
 from bot.controller.claims import Claim
-from bot.controller.commands import Abandon, Abort, Approve, By, Event, Seen, decide, is_served
+from bot.controller.commands import Abandon, Abort, Approve, By, Event, Seen, decide_on, is_served
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
@@ -172,7 +172,7 @@ class Controller:
                 rollout = concerned(self._ports.store, key, seen)
                 if rollout is None or rollout.id != asked.id:
                     continue  # who may decide about that one has not been asked
-                changed, entries = decide(rollout, event, by.id, seen, self._ports.clock.now())
+                changed, entries = decide_on(rollout, event, by.id, seen, self._ports.clock.now())
                 if changed is rollout:
                     return rollout  # the same click once more
                 try:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.commands import Abort, By, Event, Seen, decide
+from bot.controller.commands import Abort, By, Event, Seen, decide_on
 from bot.controller.names import concerned, key_of, name_of
 from bot.rollout import machine
 from bot.rollout.errors import Refusal
@@ -102,7 +102,7 @@ class FakeEngine:
         if rollout is None:
             raise Refusal(f"{name_of(service)} has no rollout.")
         by.refuse_strangers(event, rollout.approvals_rule)
-        changed, entries = decide(rollout, event, by.id, seen, self.clock.now())
+        changed, entries = decide_on(rollout, event, by.id, seen, self.clock.now())
         if changed is rollout:
             return rollout
         self._ask(type(event).__name__.lower(), rollout.service, by.id)
