@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.adapters import routes as edits
-from bot.rollout.model import Phase, PodTemplate, Rollout, RolloutId, Routes, Target
-from bot.rollout.service import GateLimits, HardLimit, Measure, Service
+from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Routes, Target
+from bot.model.service import GateLimits, HardLimit, Measure, Service
 from sandbox.kube import bookinfo
 from tests.builders import a_rollout, a_service, a_target
 

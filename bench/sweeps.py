@@ -16,7 +16,7 @@ from bench.percentiles import percentile
 from bot import bootstrap, logs
 from bot.controller.controller import Watch
 from bot.controller.rounds import TURNS, Rounds
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 from bot.settings.env import read_settings
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.redis import Redis

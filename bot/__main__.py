@@ -17,11 +17,11 @@ from bot.cli.check import check
 from bot.cli.record import Wanted, record
 from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
+from bot.model.errors import CanaryError, Refusal
+from bot.model.freeze import covering
+from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
-from bot.rollout.errors import CanaryError, Refusal
-from bot.rollout.freeze import covering
 from bot.rollout.judge.replay import DEFAULTS, replay
-from bot.rollout.model import EntryKind, UserId
 from bot.settings.env import Settings, environment, read_settings
 from bot.settings.kinds import parse_duration
 from bot.settings.services import read_services

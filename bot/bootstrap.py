@@ -44,11 +44,11 @@ from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import NoRooms, Ports
 from bot.controller.rounds import Rounds
+from bot.model.errors import Fault
+from bot.model.rollout import RolloutId
+from bot.model.service import Service
 from bot.probes import Asking, OwnMetrics, Probes
 from bot.probes.telling import Telling
-from bot.rollout.errors import Fault
-from bot.rollout.model import RolloutId
-from bot.rollout.service import Service
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
 from bot.settings.services import Catalogue, read_or_do_without, read_services

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.rollout.model import ENDED, Phase
+from bot.model.rollout import ENDED, Phase
 from bot.rollout.turns import TRANSITIONS
 from bot.settings.services import schema, schema_text
 from bot.settings.variables import env_example

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bot.rollout.figures import Figures, Judgement, SideFigures, Verdict
-from bot.rollout.freeze import Freeze
-from bot.rollout.incidents import Difference, Drift, Edit
-from bot.rollout.model import PodTemplate, Rollout, RolloutId, Routes, Target, Template, Topology, UserId
+from bot.model.figures import Figures, Judgement, SideFigures, Verdict
+from bot.model.freeze import Freeze
+from bot.model.incidents import Difference, Drift, Edit
+from bot.model.observation import Progress, SideSight, Sight
+from bot.model.rollout import PodTemplate, Rollout, RolloutId, Routes, Target, Template, Topology, UserId
+from bot.model.service import Service
 from bot.rollout.plans import make_plan
-from bot.rollout.service import Service
-from bot.rollout.sights import Progress, SideSight, Sight
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
 EVER = 1e9  # seconds; later than any look of a test that begins at 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.judge.scenarios import Scenario
 from bench.judge.traffic import BOUNDS, ERRORS, LATENCY, REQUESTS, SCRAPE, SCRAPES, Floats, Side, Traffic
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.settings import JudgeSettings
 from bot.rollout.judge.verdict import Verdict

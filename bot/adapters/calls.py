@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bot.rollout.errors import Cause, Contended, Fault
+from bot.model.errors import Cause, Contended, Fault
 
 Called = Callable[[str], None]  # told how a call ended, once for each call
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from bot.adapters import queries
 from bot.adapters.prometheus_link import Labels, Sample
-from bot.rollout.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
+from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 
 Owner = tuple[str, str]  # namespace and workload
 

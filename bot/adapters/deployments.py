@@ -16,10 +16,10 @@ from typing import Any
 from bot.adapters.kube import FIELD_MANAGER
 from bot.adapters.kube_objects import labels_of
 from bot.adapters.writers import TEMPLATE, Path, Writer, writer_of
-from bot.rollout.images import digest, is_ready
-from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
-from bot.rollout.model import PodTemplate
-from bot.rollout.sights import Progress
+from bot.model.images import digest, is_ready
+from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
+from bot.model.observation import Progress
+from bot.model.rollout import PodTemplate
 
 Object = dict[str, Any]
 

@@ -17,8 +17,8 @@ import structlog
 from bot.adapters import life
 from bot.adapters import routes as edits
 from bot.adapters.kube import Kube, Object
-from bot.rollout.errors import Cause, Contended, Fault
-from bot.rollout.model import RolloutId
+from bot.model.errors import Cause, Contended, Fault
+from bot.model.rollout import RolloutId
 
 LEFT_TO_US = frozenset({Cause.FORBIDDEN, Cause.MISSING, Cause.REFUSED})  # answers that will be the same next time
 

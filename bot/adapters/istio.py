@@ -23,8 +23,8 @@ from bot.adapters.kube_answers import Unanswered
 from bot.adapters.routes import VirtualService
 from bot.adapters.writers import ROUTES, Writer, annotation, writer_of
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
-from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
+from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
+from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
 

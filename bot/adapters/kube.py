@@ -26,7 +26,7 @@ from kubernetes.client.rest import RESTResponse
 
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
-from bot.rollout.errors import Cause, Fault, Refusal
+from bot.model.errors import Cause, Fault, Refusal
 
 Object = dict[str, Any]
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from bot.rollout.errors import Cause, Contended, Fault
+from bot.model.errors import Cause, Contended, Fault
 
 Object = dict[str, Any]
 

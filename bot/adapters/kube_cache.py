@@ -23,7 +23,7 @@ from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
 from bot.adapters.kube_selector import Selector, read_selector
 from bot.adapters.writers import without_writers
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends
 BACK_OFF = 0.2

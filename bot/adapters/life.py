@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.rollout.model import RolloutId
+from bot.model.rollout import RolloutId
 
 Object = dict[str, Any]
 

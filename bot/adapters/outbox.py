@@ -18,8 +18,8 @@ from bot.adapters.redis_link import Batch, Link, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE
 from bot.adapters.stored import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Letter
-from bot.rollout.errors import Fault
-from bot.rollout.model import RolloutId
+from bot.model.errors import Fault
+from bot.model.rollout import RolloutId
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100

@@ -12,7 +12,7 @@ from threading import Lock
 
 from bot.adapters import queries
 from bot.adapters.prometheus_link import PrometheusLink, Query
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 
 ASKED_AGAIN = 60.0  # seconds
 TRIED_AGAIN = 10.0  # seconds after it was not answered

@@ -22,7 +22,7 @@ from urllib3 import Retry
 
 from bot.adapters import queries
 from bot.adapters.calls import Called, counted, nobody
-from bot.rollout.errors import Cause, Fault
+from bot.model.errors import Cause, Fault
 
 QUERY_SECONDS = 5.0  # for each query
 READ_SECONDS = 10.0  # for all shared queries of one read

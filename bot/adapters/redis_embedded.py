@@ -22,7 +22,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bot.rollout.errors import Fault, Refusal
+from bot.model.errors import Fault, Refusal
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0

@@ -16,9 +16,9 @@ from bot.adapters.stored import (
     load_freeze,
     load_freeze_line,
 )
-from bot.rollout import freeze as rules
-from bot.rollout.freeze import Deed, Freeze, FreezeLine
-from bot.rollout.model import UserId
+from bot.model import freeze as rules
+from bot.model.freeze import Deed, Freeze, FreezeLine
+from bot.model.rollout import UserId
 
 # KEYS: now, story  ARGV: scope, the freeze, the line
 #

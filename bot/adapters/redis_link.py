@@ -23,7 +23,7 @@ from redis.retry import Retry
 
 from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
-from bot.rollout.errors import Cause, Fault, Refusal
+from bot.model.errors import Cause, Fault, Refusal
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0

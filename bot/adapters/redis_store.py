@@ -23,9 +23,9 @@ from bot.adapters.stored import (
     load_entry,
     load_rollout,
 )
+from bot.model.errors import Refusal, Stale, Unreadable
+from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId
 from bot.rollout.copies import replace
-from bot.rollout.errors import Refusal, Stale, Unreadable
-from bot.rollout.model import Entry, EntryKind, Rollout, RolloutId
 
 KEPT = "It is kept as it is, and a version that can read it shows it."
 MILLISECONDS = 1000  # in a second: Redis counts in them

@@ -17,9 +17,9 @@ from bot.adapters import life
 from bot.adapters import routes as edits
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.controller.ports import Marks
-from bot.rollout.errors import Contended, Fault, Refusal
-from bot.rollout.model import Routes
-from bot.rollout.sights import Rescue
+from bot.model.errors import Contended, Fault, Refusal
+from bot.model.observation import Rescue
+from bot.model.rollout import Routes
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 

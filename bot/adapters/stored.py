@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from bot.rollout.errors import Fault, Remains, Unreadable
-from bot.rollout.freeze import Freeze, FreezeLine
-from bot.rollout.model import Entry, Rollout, RolloutId
-from bot.rollout.strictness import ERRORS, SLOW
+from bot.model.errors import Fault, Remains, Unreadable
+from bot.model.freeze import Freeze, FreezeLine
+from bot.model.judge_settings import ERRORS, SLOW
+from bot.model.rollout import Entry, Rollout, RolloutId
 
 SCHEMA = 3
 

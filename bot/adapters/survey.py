@@ -15,14 +15,14 @@ from typing import Generic, TypeVar
 from bot.adapters.kube import Kube, Object
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_selector import selector_text
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
+from bot.model.service import Service
 from bot.rollout.preflight import Access, Permission, Survey, Unread
 from bot.rollout.preflight.gateways import GATEWAY_PODS, gateway_places
 from bot.rollout.preflight.mesh import ELSEWHERE
 from bot.rollout.preflight.objects import name_of, named, namespace_of, service_name, service_namespace
 from bot.rollout.preflight.permissions import needed
 from bot.rollout.preflight.scene import REQUIRED
-from bot.rollout.service import Service
 
 AT_ONCE = 8  # requests
 

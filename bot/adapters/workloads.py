@@ -23,9 +23,9 @@ from bot.adapters.kube import MERGE_PATCH, Kube, Object, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_selector import selector_text
 from bot.controller.ports import Rehearsal, Still, always
-from bot.rollout.errors import Cause, Contended, Fault, Stale
-from bot.rollout.model import PodTemplate, Target, Template
-from bot.rollout.sights import Progress, SideSight
+from bot.model.errors import Cause, Contended, Fault, Stale
+from bot.model.observation import Progress, SideSight
+from bot.model.rollout import PodTemplate, Target, Template
 
 ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second
 

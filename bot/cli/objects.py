@@ -11,8 +11,8 @@ import yaml
 from bot.adapters.kube import Kube
 from bot.adapters.writers import without_writers
 from bot.controller.starting import Plan, PlannedStage
-from bot.rollout.errors import Refusal
-from bot.rollout.service import Service
+from bot.model.errors import Refusal
+from bot.model.service import Service
 
 
 def plan_as_yaml(plan: Plan) -> str:

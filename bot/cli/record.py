@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.controller.ports import Metrics
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import SideFigures
-from bot.rollout.model import Entry, EntryKind, Phase, Rollout, Stage
-from bot.rollout.service import Service
+from bot.model.errors import Refusal
+from bot.model.figures import SideFigures
+from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
+from bot.model.service import Service
 
 PAST_SECONDS = 3600.0  # of the primary, before the first interval
 MIRROR = "mirror"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.rollout.freeze import Deed, Freeze, FreezeLine, told
-from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.model.freeze import Deed, Freeze, FreezeLine, told
+from bot.model.rollout import Entry, Rollout, RolloutId
 from bot.rollout.phrases import describe
 
 NOTHING: Mapping[RolloutId, str] = {}

@@ -22,9 +22,9 @@ from bot.adapters.rescuer import KubeRescuer
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.edges import Broken
 from bot.controller.watchdog import Place, Watchdog, Witness
+from bot.model.errors import Fault
+from bot.model.observation import Deed
 from bot.probes import Probes, WatchdogMetrics
-from bot.rollout.errors import Fault
-from bot.rollout.sights import Deed
 from bot.settings.env import Settings
 from bot.settings.services import read_services
 

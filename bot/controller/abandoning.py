@@ -11,18 +11,10 @@ from dataclasses import replace
 from bot.controller.claims import lives
 from bot.controller.ports import Ports
 from bot.controller.records import halted
+from bot.model.errors import Fault, Refusal, Unreadable
+from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topology, UserId
+from bot.model.service import Service
 from bot.rollout import machine
-from bot.rollout.errors import Fault, Refusal, Unreadable
-from bot.rollout.model import (
-    Entry,
-    EntryKind,
-    Rollout,
-    RolloutId,
-    Target,
-    Topology,
-    UserId,
-)
-from bot.rollout.service import Service
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 

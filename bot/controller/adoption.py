@@ -17,11 +17,11 @@ from bot.controller.claims import Claim, Found
 from bot.controller.edges import Broken
 from bot.controller.ports import Mesh, Ports, Pulse, Store
 from bot.controller.records import ANYTHING, halted
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import Entry, Rollout, RolloutId, Template, UserId
+from bot.model.service import Service
 from bot.rollout.deadman import Heard, hear, is_as_it_was
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import Entry, Rollout, RolloutId, Template, UserId
 from bot.rollout.plans import make_plan
-from bot.rollout.service import Service
 
 
 def adopt(  # all of it is on the record

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.controller.ports import Marks, Ports, Pulse, Store
-from bot.rollout.errors import Fault, Refusal, Unreadable
-from bot.rollout.model import RolloutId
-from bot.rollout.service import Service
+from bot.model.errors import Fault, Refusal, Unreadable
+from bot.model.rollout import RolloutId
+from bot.model.service import Service
 
 
 class Claim(StrEnum):

@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from bot.model.errors import Refusal
+from bot.model.rollout import Decided, Rollout, RolloutId, UserId
+from bot.model.service import ApprovalRule
 from bot.rollout import machine
-from bot.rollout.errors import Refusal
-from bot.rollout.model import Decided, Rollout, RolloutId, UserId
 from bot.rollout.plans import Overrides
-from bot.rollout.service import ApprovalRule
 
 __all__ = [
     "OF_APPROVERS",

@@ -22,6 +22,12 @@ from bot.controller.ports import Ports, Still, Store
 from bot.controller.rivals import in_the_way, promoted_since
 from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.controller.timekeeping import Timekeeper
+from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
+from bot.model.figures import Figures, Judgement
+from bot.model.freeze import ALL, Deed, Freeze, FreezeLine
+from bot.model.observation import Denied, Sight
+from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.service import Service
 from bot.rollout import deadman, machine
 from bot.rollout.desired import (
     Action,
@@ -33,14 +39,8 @@ from bot.rollout.desired import (
     Wait,
     next_action,
 )
-from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.rollout.figures import Figures, Judgement
-from bot.rollout.freeze import ALL, Deed, Freeze, FreezeLine
-from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
-from bot.rollout.service import Service
-from bot.rollout.sights import Denied, Sight
 
 # A look that changed something is followed by another at once, so that a stage does not wait for the next tick. The
 # longest chain is an advance: leave, set routes, settle, and an action of the next stage.

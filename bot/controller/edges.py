@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.rollout.errors import Fault, Refusal
+from bot.model.errors import Fault, Refusal
 
 OURSELVES = "canary-bot"
 

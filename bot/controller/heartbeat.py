@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 from bot.controller.edges import Broken
 from bot.controller.ports import Clock, Mesh
-from bot.rollout.errors import Contended, Fault
-from bot.rollout.model import Rollout, RolloutId
-from bot.rollout.sights import Sight
+from bot.model.errors import Contended, Fault
+from bot.model.observation import Sight
+from bot.model.rollout import Rollout, RolloutId
 
 DEAD_MAN_SECONDS = 120.0
 BEATS = 3  # within the limit, so that one lost beat is nobody's death

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.controller.ports import Lease, Store
-from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.model.errors import Fault
+from bot.model.rollout import Entry, Rollout, RolloutId
 
 
 class LeadersStore:

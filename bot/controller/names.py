@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from bot.controller.commands import Seen
 from bot.controller.ports import Store
-from bot.rollout.errors import Refusal, Unreadable
-from bot.rollout.model import Rollout
-from bot.rollout.service import ApprovalRule, Service
+from bot.model.errors import Refusal, Unreadable
+from bot.model.rollout import Rollout
+from bot.model.service import ApprovalRule, Service
 
 
 def name_of(key: str) -> str:

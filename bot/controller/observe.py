@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
+from bot.model.errors import Cause, Fault
+from bot.model.figures import Figures, Judgement, Trial
+from bot.model.observation import BLIND, UNKNOWN, Sight, Unseen
+from bot.model.rollout import PodTemplate, Rollout, RolloutId
 from bot.rollout import gates, trial
-from bot.rollout.errors import Cause, Fault
-from bot.rollout.figures import Figures, Judgement, Trial
-from bot.rollout.model import PodTemplate, Rollout, RolloutId
-from bot.rollout.sights import BLIND, UNKNOWN, Sight, Unseen
 
 Found = TypeVar("Found")
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Figures, SideFigures
-from bot.rollout.freeze import Freeze, FreezeLine
-from bot.rollout.model import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
+from bot.model.errors import Fault
+from bot.model.figures import Figures, SideFigures
+from bot.model.freeze import Freeze, FreezeLine
+from bot.model.observation import Rescue, SideSight
+from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
+from bot.model.service import Service
 from bot.rollout.preflight import Callers, Survey, Telemetry
-from bot.rollout.service import Service
-from bot.rollout.sights import Rescue, SideSight
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
 # its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.

@@ -5,9 +5,9 @@ It is halted: neither forward nor back until somebody says, or until whoever mak
 
 from __future__ import annotations
 
-from bot.rollout.model import Phase, PodTemplate, Rollout, RolloutId, Target, UserId
+from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Target, UserId
+from bot.model.service import Service
 from bot.rollout.plans import make_plan
-from bot.rollout.service import Service
 
 # A template that names nothing fits whatever is there: which image was being promoted is not known any more.
 ANYTHING = PodTemplate(images={})

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from bot.rollout.model import Phase, Rollout
+from bot.model.rollout import Phase, Rollout
+from bot.model.service import Service
 from bot.rollout.phrases import describe
-from bot.rollout.service import Service
 
 
 def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Service] = ()) -> Iterator[str]:

@@ -9,17 +9,17 @@ from typing import Any
 from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import in_the_way
+from bot.model.errors import Cause, Fault, Refusal
+from bot.model.figures import SideFigures
+from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Stage, UserId
+from bot.model.service import Service
 from bot.rollout import trial
-from bot.rollout.errors import Cause, Fault, Refusal
-from bot.rollout.figures import SideFigures
 from bot.rollout.gates import PROPAGATION
-from bot.rollout.model import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.rollout.plans import Overrides, make_plan
 from bot.rollout.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
 from bot.rollout.preflight.mesh import MARKS
 from bot.rollout.preflight.moved import MOVED, left_on_canary
 from bot.rollout.preflight.permissions import PERMISSION
-from bot.rollout.service import Service
 
 NO_OVERRIDES = Overrides()
 REMEMBERED = 50  # rollouts of the service, refused starts among them

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from bot.controller.edges import Broken
 from bot.controller.ports import Marks, Mesh, Pulse, Rescuer, Workloads
 from bot.controller.records import ANYTHING
+from bot.model.errors import Contended, Fault
+from bot.model.observation import Deed, Rescue
+from bot.model.rollout import Routes
 from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
-from bot.rollout.errors import Contended, Fault
-from bot.rollout.model import Routes
-from bot.rollout.sights import Deed, Rescue
 
 LONGEST_PAUSE = 10.0  # seconds between two looks that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches

@@ -9,12 +9,12 @@ import structlog
 from bot.controller.controller import Watch
 from bot.controller.edges import Broken, kind
 from bot.controller.ports import Clock
+from bot.model.errors import Fault
+from bot.model.figures import Judgement, Verdict
+from bot.model.freeze import FreezeLine
+from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
 from bot.probes.figures import OwnMetrics
 from bot.rollout.desired import Action, SetRoutes
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Judgement, Verdict
-from bot.rollout.freeze import FreezeLine
-from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

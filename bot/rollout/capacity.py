@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 
+from bot.model.figures import Judgement, SideFigures
+from bot.model.observation import Sight
+from bot.model.rollout import Phase, Rollout
 from bot.rollout.copies import replace
-from bot.rollout.figures import Judgement, SideFigures
-from bot.rollout.model import Phase, Rollout
-from bot.rollout.sights import Sight
 
 EVERYONE = 100  # percent
 NOISE = 0.1  # of a rate, that is not worth remembering

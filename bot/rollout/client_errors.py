@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.rollout.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Verdict
+from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Verdict
+from bot.model.rollout import Rollout
+from bot.model.service import GateAction, GateLimits
 from bot.rollout.gates import Sides
 from bot.rollout.judge import clients
 from bot.rollout.judge.clients import ALONE, CODES, Clients, Row
-from bot.rollout.model import Rollout
 from bot.rollout.phrases import count, percent
-from bot.rollout.service import GateAction, GateLimits
 
 CLIENTS = "client errors"
 MOST_TOLD = 2

@@ -11,19 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.model.images import digest
+from bot.model.observation import Progress, SideSight, Sight
+from bot.model.rollout import ENDED, HOME, Phase, Rollout, Routes, StageKind, Template, Topology
 from bot.rollout import capacity
-from bot.rollout.images import digest
-from bot.rollout.model import (
-    ENDED,
-    HOME,
-    Phase,
-    Rollout,
-    Routes,
-    StageKind,
-    Template,
-    Topology,
-)
-from bot.rollout.sights import Progress, SideSight, Sight
 
 
 class Part(StrEnum):

@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bot.rollout.model import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
-from bot.rollout.sights import Deed, Progress, Rescue, SideSight
+from bot.model.observation import Deed, Progress, Rescue, SideSight
+from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
 
 MINUTE = 60
 

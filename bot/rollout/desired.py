@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.model.observation import Sight
+from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity
 from bot.rollout.compare import Gap, Part, Whose, compare
-from bot.rollout.model import Phase, Rollout, RolloutId, Routes, Template
-from bot.rollout.sights import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

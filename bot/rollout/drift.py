@@ -14,12 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from bot.rollout import holds
-from bot.rollout.compare import Part, Whose, compare, foreign_bits
-from bot.rollout.copies import replace
-from bot.rollout.errors import Refusal
-from bot.rollout.incidents import Difference, Drift, Edit
-from bot.rollout.model import (
+from bot.model.errors import Refusal
+from bot.model.incidents import Difference, Drift, Edit
+from bot.model.observation import SideSight, Sight
+from bot.model.rollout import (
     BOT,
     EntryKind,
     Hold,
@@ -32,10 +30,12 @@ from bot.rollout.model import (
     Topology,
     UserId,
 )
+from bot.model.service import OnDrift
+from bot.rollout import holds
+from bot.rollout.compare import Part, Whose, compare, foreign_bits
+from bot.rollout.copies import replace
 from bot.rollout.phrases import lasting
 from bot.rollout.preflight.ownership import ignore_rules
-from bot.rollout.service import OnDrift
-from bot.rollout.sights import SideSight, Sight
 from bot.rollout.turns import Change, entry, withdraw
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person

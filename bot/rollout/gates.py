@@ -13,13 +13,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.model.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
+from bot.model.judge_settings import FEWEST
+from bot.model.rollout import Phase, Rollout, Target, Topology
+from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
 from bot.rollout import harm
-from bot.rollout.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
 from bot.rollout.histograms import quantile
-from bot.rollout.model import Phase, Rollout, Target, Topology
 from bot.rollout.phrases import count, percent
-from bot.rollout.service import CustomGate, GateAction, HardLimit, Measure, Rule
-from bot.rollout.strictness import FEWEST
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bot.rollout.figures import Figures, Finding, SideFigures, Verdict
+from bot.model.figures import Figures, Finding, SideFigures, Verdict
+from bot.model.judge_settings import FEWEST
+from bot.model.rollout import Rollout
 from bot.rollout.histograms import slower, tail_bounds
-from bot.rollout.model import Rollout
 from bot.rollout.phrases import percent
-from bot.rollout.strictness import FEWEST
 
 HARM = "harm"
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.

@@ -11,8 +11,8 @@ nothing of the kind: there only the words are saved.
 
 from __future__ import annotations
 
+from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Rollout
 from bot.rollout.copies import replace
-from bot.rollout.model import Entry, EntryKind, Hold, HoldCause, Rollout
 from bot.rollout.phrases import lasting
 from bot.rollout.turns import Change, entry
 

@@ -22,13 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bot.rollout import capacity, drift, health, holds, questions, returning
-from bot.rollout.compare import Gap, Part, compare, is_complete
-from bot.rollout.copies import replace
-from bot.rollout.deadman import told
-from bot.rollout.errors import Cause, Refusal
-from bot.rollout.figures import Judgement, Trial, Verdict
-from bot.rollout.model import (
+from bot.model.errors import Cause, Refusal
+from bot.model.figures import Judgement, Trial, Verdict
+from bot.model.observation import BLIND, Sight, Unseen
+from bot.model.rollout import (
     ALL_CANARY,
     BOT,
     JUDGED,
@@ -43,10 +40,13 @@ from bot.rollout.model import (
     Template,
     UserId,
 )
+from bot.model.service import OnDrift, OnTimeout
+from bot.rollout import capacity, drift, health, holds, questions, returning
+from bot.rollout.compare import Gap, Part, compare, is_complete
+from bot.rollout.copies import replace
+from bot.rollout.deadman import told
 from bot.rollout.phrases import describe, doing, home, lasting, summary
 from bot.rollout.plans import make_finish, make_retreat
-from bot.rollout.service import OnDrift, OnTimeout
-from bot.rollout.sights import BLIND, Sight, Unseen
 from bot.rollout.turns import enter as _enter
 from bot.rollout.turns import entry as _entry
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.rollout.figures import EVIDENCE, UNPROVEN, Judgement
-from bot.rollout.model import JUDGED, Phase, Rollout, StageKind, Template
-from bot.rollout.sights import Sight
+from bot.model.figures import EVIDENCE, UNPROVEN, Judgement
+from bot.model.observation import Sight
+from bot.model.rollout import JUDGED, Phase, Rollout, StageKind, Template
 
 
 def describe(rollout: Rollout) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.rollout.errors import Refusal
-from bot.rollout.model import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
-from bot.rollout.service import ApproveAt, Promote, Service
+from bot.model.errors import Refusal
+from bot.model.rollout import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
+from bot.model.service import ApproveAt, Promote, Service
 
 LAST_WEIGHT = 100  # percent
 

@@ -16,8 +16,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bot.model.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
+from bot.model.judge_settings import FEWEST
+from bot.model.rollout import Phase, Rollout
+from bot.model.service import GateLimits, Unproven
 from bot.rollout import client_errors, gates
-from bot.rollout.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.gates import Sides, badness
 from bot.rollout.harm import HARM
 from bot.rollout.judge.evidence import N_C
@@ -30,10 +33,7 @@ from bot.rollout.judge.verdict import Verdict as Answer
 from bot.rollout.judge.verdict import fair as comparable
 from bot.rollout.judge.wording import Names, forecast_text, text, times
 from bot.rollout.machine import WATCHED
-from bot.rollout.model import Phase, Rollout
 from bot.rollout.phrases import count, percent
-from bot.rollout.service import GateLimits, Unproven
-from bot.rollout.strictness import FEWEST
 
 DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult
 
 from dotenv import dotenv_values
 
-from bot.rollout.errors import Refusal
+from bot.model.errors import Refusal
 from bot.settings.mistakes import SettingsError
 from bot.settings.secret import Secret
 from bot.settings.values import Values, split_address

@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from bot.rollout.service import ClientLimits, CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
-from bot.rollout.strictness import STRICTNESS, JudgeSettings, MetricLimits, Weights
+from bot.model.judge_settings import STRICTNESS, JudgeSettings, MetricLimits, Weights
+from bot.model.service import ClientLimits, CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
 from bot.settings.kinds import Bounds, Duration, PositiveDuration, Query, Share, shown
 from bot.settings.section import Section, lasting
 

@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from bot.rollout.errors import Refusal
+from bot.model.errors import Refusal
+from bot.model.service import ApproveAt
 from bot.rollout.plans import check_weights
-from bot.rollout.service import ApproveAt
 
 WHOLE = 100  # percent
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from bot.rollout.errors import Refusal
+from bot.model.errors import Refusal
 
 
 class SettingsError(Refusal):

@@ -1,6 +1,6 @@
 """The sections of ``services.yaml``, one model each: the one definition behind reading, refusing and the JSON Schema.
 
-Defaults are those of ``bot.rollout.service``; no figure is repeated here. The gates have a
+Defaults are those of ``bot.model.service``; no figure is repeated here. The gates have a
 module of their own, and so have line numbers (``services``).
 """
 
@@ -16,15 +16,7 @@ from pydantic import (
     StrictStr,
 )
 
-from bot.rollout.service import (
-    ApprovalRule,
-    DriftRule,
-    MetricsSource,
-    OnDrift,
-    OnTimeout,
-    Promote,
-    Service,
-)
+from bot.model.service import ApprovalRule, DriftRule, MetricsSource, OnDrift, OnTimeout, Promote, Service
 from bot.settings.gates import GatesSection
 from bot.settings.kinds import (
     Approve,

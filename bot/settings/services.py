@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
-from bot.rollout.errors import Refusal
-from bot.rollout.service import Service
+from bot.model.errors import Refusal
+from bot.model.service import Service
 from bot.settings.kinds import shown
 from bot.settings.mistakes import SettingsError, did_you_mean
 from bot.settings.sections import ServiceSection, ServicesFile

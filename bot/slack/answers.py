@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.rollout.freeze import Freeze, covering, told
-from bot.rollout.model import BOT, Entry, Rollout, RolloutId
-from bot.rollout.service import Service
+from bot.model.freeze import Freeze, covering, told
+from bot.model.rollout import BOT, Entry, Rollout, RolloutId
+from bot.model.service import Service
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, wording
 from bot.slack.blocks import Block, Element, Message

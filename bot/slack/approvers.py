@@ -20,9 +20,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import UserId
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import UserId
+from bot.model.service import ApprovalRule
 from bot.slack.codes import ORG_WIDE, answer_code, needed_scope, pages, remedy
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed

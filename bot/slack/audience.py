@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from bot.rollout.errors import Fault
-from bot.rollout.service import Service
+from bot.model.errors import Fault
+from bot.model.service import Service
 from bot.slack.approvers import Approvers
 from bot.slack.rooms import Rooms
 

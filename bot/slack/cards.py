@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.controller.commands import Seen
-from bot.rollout.incidents import Drift
-from bot.rollout.model import Entry, EntryKind, Phase, Rollout, Stage
+from bot.model.incidents import Drift
+from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
 from bot.slack import blocks as b
 from bot.slack import figures, wording
 from bot.slack.blocks import Block, Element, Message

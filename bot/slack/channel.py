@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.controller.ports import CardRef, Clock
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 from bot.slack.blocks import Block, Message
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, needed_scope, remedy
 

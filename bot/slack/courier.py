@@ -19,9 +19,9 @@ from math import inf
 import structlog
 
 from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
-from bot.rollout.errors import Fault, Unreadable
-from bot.rollout.model import Phase, Rollout
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Fault, Unreadable
+from bot.model.rollout import Phase, Rollout
+from bot.model.service import ApprovalRule
 from bot.slack.approvers import People
 from bot.slack.blocks import Message
 from bot.slack.cards import card

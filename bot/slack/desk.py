@@ -28,10 +28,10 @@ from bot.controller.commands import (
 )
 from bot.controller.names import name_of
 from bot.controller.ports import Clock
-from bot.rollout.errors import Fault, Refusal, Unreadable
-from bot.rollout.freeze import ALL, Freeze, covering
-from bot.rollout.model import Rollout
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Fault, Refusal, Unreadable
+from bot.model.freeze import ALL, Freeze, covering
+from bot.model.rollout import Rollout
+from bot.model.service import ApprovalRule
 from bot.slack import answers, cards, freezes, views, wording
 from bot.slack.approvers import Approvers, Person
 from bot.slack.blocks import Message

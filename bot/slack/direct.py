@@ -16,8 +16,8 @@ from math import inf
 import structlog
 
 from bot.controller.ports import CardRef, Letter, Outbox
-from bot.rollout.model import Entry, Rollout, RolloutId
-from bot.rollout.service import ApprovalRule
+from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.model.service import ApprovalRule
 from bot.slack import blocks as b
 from bot.slack import cards
 from bot.slack.approvers import People

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bot.controller.commands import By, Event, Overrides, Seen
-from bot.rollout.freeze import Freeze
-from bot.rollout.model import Entry, Rollout, RolloutId, UserId
-from bot.rollout.service import Service
+from bot.model.freeze import Freeze
+from bot.model.rollout import Entry, Rollout, RolloutId, UserId
+from bot.model.service import Service
 
 
 class Plan(Protocol):

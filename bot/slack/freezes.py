@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.rollout.freeze import ALL, Freeze, moment, told
-from bot.rollout.model import Rollout, UserId
+from bot.model.freeze import ALL, Freeze, moment, told
+from bot.model.rollout import Rollout, UserId
 from bot.slack import blocks as b
 from bot.slack import wording
 from bot.slack.blocks import Block, Element, Message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bot.controller.ports import Letter
-from bot.rollout.model import EntryKind, Rollout, RolloutId
+from bot.model.rollout import EntryKind, Rollout, RolloutId
 from bot.slack.limits import POSTS_BURST
 from bot.slack.lines import LOUD
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rollout.model import BOT, Entry, EntryKind, Phase, Rollout, Stage
+from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, Stage
 from bot.slack import blocks as b
 from bot.slack import figures, wording
 from bot.slack.blocks import Element, Message

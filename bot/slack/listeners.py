@@ -14,8 +14,8 @@ from uuid import uuid4
 import structlog
 from slack_bolt import Ack, App, BoltContext, BoltResponse, Respond
 
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import UserId
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import UserId
 from bot.slack import views
 from bot.slack.approvers import Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY

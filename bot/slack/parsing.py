@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.rollout.errors import Refusal
-from bot.rollout.freeze import ALL
+from bot.model.errors import Refusal
+from bot.model.freeze import ALL
 from bot.rollout.plans import Overrides, check_weights
 
 COMMAND = "/canary"

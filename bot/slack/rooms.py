@@ -19,7 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted, needed_scope, pages, remedy
 
 A_PAGE = 999  # channels, the most that Slack gives at once

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bot.controller.commands import Seen
-from bot.rollout.errors import Refusal
-from bot.rollout.freeze import Freeze
-from bot.rollout.model import Entry, Rollout
+from bot.model.errors import Refusal
+from bot.model.freeze import Freeze
+from bot.model.rollout import Entry, Rollout
+from bot.model.service import Service
 from bot.rollout.plans import Overrides
-from bot.rollout.service import Service
 from bot.slack import answers, freezes, parsing, wording
 from bot.slack import blocks as b
 from bot.slack.blocks import Block, Element

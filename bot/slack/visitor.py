@@ -13,7 +13,7 @@ import structlog
 from slack_bolt import Respond
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.rollout.errors import Fault, Refusal
+from bot.model.errors import Fault, Refusal
 from bot.slack import blocks
 from bot.slack.approvers import Person
 from bot.slack.blocks import Block, Message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.rollout.model import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
+from bot.model.rollout import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
 from bot.rollout.phrases import question
 
 _PARTS = re.compile(r"[-/:._]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.rollout.model import (
+from bot.model.rollout import (
     ALL_CANARY,
     HOME,
     Entry,
@@ -18,7 +18,7 @@ from bot.rollout.model import (
     Topology,
     UserId,
 )
-from bot.rollout.service import ApprovalRule, GateLimits, MetricsSource
+from bot.model.service import ApprovalRule, GateLimits, MetricsSource
 
 ANNA = UserId("U0ANNA")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.preflight import Callers, Telemetry, Traffic
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, answers, find_program

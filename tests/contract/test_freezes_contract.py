@@ -12,8 +12,8 @@ from bot.adapters.redis_freezes import FREEZE, RedisFreezes
 from bot.adapters.redis_link import connect
 from bot.adapters.stored import FREEZES, FREEZES_STORY, dump_freeze
 from bot.controller.ports import Freezes
-from bot.rollout.errors import Fault
-from bot.rollout.freeze import ALL, Deed, FreezeLine
+from bot.model.errors import Fault
+from bot.model.freeze import ALL, Deed, FreezeLine
 from tests.builders import LENA, MAYA, OMAR, a_freeze
 from tests.contract.conftest import Server
 from tests.fakes.freezes import InMemoryFreezes

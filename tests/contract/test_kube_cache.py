@@ -18,8 +18,8 @@ from bot.adapters.kube import MERGE_PATCH, Kube
 from bot.adapters.kube_cache import PACE, CachedReads, Pace
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.observe import see
-from bot.rollout.errors import Fault
-from bot.rollout.model import PodTemplate, RolloutId, Routes
+from bot.model.errors import Fault
+from bot.model.rollout import PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_rollout, a_target
 from tests.contract.wire import Wire

@@ -17,8 +17,8 @@ import pytest
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.controller.ports import Mesh, Still
-from bot.rollout.errors import Contended, Stale
-from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes
+from bot.model.errors import Contended, Stale
+from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.fakes.mesh import InMemoryMesh

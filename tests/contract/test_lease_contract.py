@@ -13,7 +13,7 @@ import pytest
 from bot.adapters.redis_lease import FENCE, LEASE, RedisLease
 from bot.adapters.redis_link import connect
 from bot.controller.ports import Lease
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 from tests.contract.conftest import Server
 from tests.fakes.clock import FakeClock
 from tests.fakes.lease import FakeLeases

@@ -19,8 +19,8 @@ from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
 from bot.controller.ports import Mesh, MeshSight, Pulse
-from bot.rollout.errors import Cause, Contended, Fault, Refusal
-from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
+from bot.model.errors import Cause, Contended, Fault, Refusal
+from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.fakes.mesh import InMemoryMesh

@@ -16,10 +16,10 @@ import pytest
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import PrometheusLink, Query
 from bot.controller.ports import Metrics, Window
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Figures, SideFigures, UserView
-from bot.rollout.model import Phase, Rollout, RolloutId
-from bot.rollout.service import CustomGate, GateLimits, MetricsSource, Service
+from bot.model.errors import Fault
+from bot.model.figures import Figures, SideFigures, UserView
+from bot.model.rollout import Phase, Rollout, RolloutId
+from bot.model.service import CustomGate, GateLimits, MetricsSource, Service
 from tests.contract.examples import rollout, target
 from tests.contract.measured import CALLERS, CANARY, EXPECTED, NOW, PRIMARY, SCRAPE, TELEMETRY, WINDOW, serve
 from tests.fakes.metrics import FakeMetrics

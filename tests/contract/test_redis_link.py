@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bot.adapters.redis_link import EXPECTED, connect
-from bot.rollout.errors import Fault, Refusal
+from bot.model.errors import Fault, Refusal
 from sandbox.ports import free_port
 from sandbox.processes import Program, find_program
 from tests.contract.conftest import Server, answers_ping

@@ -15,9 +15,9 @@ from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.rescuer import KubeRescuer
 from bot.controller.ports import Marks, Mesh, Pulse, Rescuer
-from bot.rollout.errors import Contended, Fault
-from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
-from bot.rollout.sights import Deed, Rescue
+from bot.model.errors import Contended, Fault
+from bot.model.observation import Deed, Rescue
+from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.fakes.mesh import InMemoryMesh

@@ -17,9 +17,9 @@ from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import Query, Sample, Series
 from bot.controller import observe
 from bot.controller.ports import Window
-from bot.rollout.figures import CLIENT_ERRORS, Figures, SideFigures
-from bot.rollout.model import Phase, Rollout, RolloutId
-from bot.rollout.service import GateLimits, MetricsSource
+from bot.model.figures import CLIENT_ERRORS, Figures, SideFigures
+from bot.model.rollout import Phase, Rollout, RolloutId
+from bot.model.service import GateLimits, MetricsSource
 from sandbox.promql import Matrix, evaluate
 from tests.contract.drawn import INTERVAL, SETTLING, TIMEOUT, TRAFFIC, Pod, Scraped, Scraper, Store, pods, scrape
 from tests.contract.examples import rollout, target

@@ -19,9 +19,9 @@ import pytest
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import PrometheusLink
 from bot.controller import observe
-from bot.rollout.figures import CLIENT_ERRORS, Figures, SideFigures
-from bot.rollout.model import Phase, Rollout, RolloutId
-from bot.rollout.service import GateLimits, MetricsSource
+from bot.model.figures import CLIENT_ERRORS, Figures, SideFigures
+from bot.model.rollout import Phase, Rollout, RolloutId
+from bot.model.service import GateLimits, MetricsSource
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, answers, find_program
 from tests.contract import served

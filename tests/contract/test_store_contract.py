@@ -10,8 +10,8 @@ import pytest
 from bot.adapters.redis_link import connect
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.stored import SCHEMA, SERVICES, Keys
-from bot.rollout.errors import Fault, Refusal, Stale, Unreadable
-from bot.rollout.model import Phase, RolloutId
+from bot.model.errors import Fault, Refusal, Stale, Unreadable
+from bot.model.rollout import Phase, RolloutId
 from tests.builders import MAYA
 from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout

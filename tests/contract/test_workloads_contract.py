@@ -18,10 +18,10 @@ from bot.adapters.kube_cache import CachedReads
 from bot.adapters.survey import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.ports import Rehearsal, Workloads
-from bot.rollout.errors import Cause, Fault, Refusal
-from bot.rollout.model import PodTemplate, Template
+from bot.model.errors import Cause, Fault, Refusal
+from bot.model.observation import Progress, SideSight
+from bot.model.rollout import PodTemplate, Template
 from bot.rollout.preflight import examine
-from bot.rollout.sights import Progress, SideSight
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_service, a_target
 from tests.fakes.workloads import InMemoryWorkloads

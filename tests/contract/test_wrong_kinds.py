@@ -11,8 +11,8 @@ from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_link import connect
 from bot.adapters.redis_store import INDEXES, RedisStore
 from bot.adapters.stored import Keys
-from bot.rollout.errors import Fault
-from bot.rollout.model import RolloutId
+from bot.model.errors import Fault
+from bot.model.rollout import RolloutId
 from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
 

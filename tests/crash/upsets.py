@@ -17,7 +17,7 @@ from typing import Any, cast
 from redis import Redis
 
 from bot.adapters.stored import Keys
-from bot.rollout.model import RolloutId
+from bot.model.rollout import RolloutId
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures
 from sandbox.kube import bookinfo

@@ -21,7 +21,7 @@ from bot.adapters import redis_link
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.routes import HEARTBEAT
-from bot.rollout.model import Rollout
+from bot.model.rollout import Rollout
 from bot.slack.lines import line
 from sandbox.figures import Figures, Mood
 from sandbox.kube.server import KubeApi

@@ -17,12 +17,12 @@ from typing import Any
 from bot.controller.abandoning import NOBODY
 from bot.controller.commands import Abort, By, Event, Seen, decide_on
 from bot.controller.names import concerned, key_of, name_of
+from bot.model.errors import Refusal
+from bot.model.freeze import Freeze
+from bot.model.rollout import Entry, Rollout, RolloutId, UserId
+from bot.model.service import Service
 from bot.rollout import machine
-from bot.rollout.errors import Refusal
-from bot.rollout.freeze import Freeze
-from bot.rollout.model import Entry, Rollout, RolloutId, UserId
 from bot.rollout.plans import Overrides
-from bot.rollout.service import Service
 from tests.builders import MAYA, a_rollout, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes

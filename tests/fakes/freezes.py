@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.rollout import freeze as rules
-from bot.rollout.errors import Fault
-from bot.rollout.freeze import Deed, Freeze, FreezeLine
-from bot.rollout.model import UserId
+from bot.model import freeze as rules
+from bot.model.errors import Fault
+from bot.model.freeze import Deed, Freeze, FreezeLine
+from bot.model.rollout import UserId
 
 
 class InMemoryFreezes:

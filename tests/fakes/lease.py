@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 from tests.fakes.clock import FakeClock
 
 SECONDS = 10.0

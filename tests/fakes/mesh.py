@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from bot.adapters import life
 from bot.adapters import routes as edits
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
-from bot.rollout.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.rollout.model import PodTemplate, RolloutId, Routes, Target
-from bot.rollout.sights import Rescue
+from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
+from bot.model.observation import Rescue
+from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 
 VirtualService: TypeAlias = dict[str, Any]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.controller.ports import Window
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Figures, SideFigures
-from bot.rollout.model import RolloutId
+from bot.model.errors import Fault
+from bot.model.figures import Figures, SideFigures
+from bot.model.rollout import RolloutId
+from bot.model.service import Service
 from bot.rollout.preflight import Callers, Telemetry
-from bot.rollout.service import Service
 from tests.surveys import HEALTHY
 
 

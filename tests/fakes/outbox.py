@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 
 from bot.controller.ports import CardRef, Letter
-from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.model.errors import Fault
+from bot.model.rollout import Entry, Rollout, RolloutId
 
 
 class InMemoryOutbox:

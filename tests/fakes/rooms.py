@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot.rollout.errors import Refusal, Remains, Stale, Unreadable
-from bot.rollout.model import Entry, Rollout, RolloutId
+from bot.model.errors import Refusal, Remains, Stale, Unreadable
+from bot.model.rollout import Entry, Rollout, RolloutId
 from tests.fakes.outbox import InMemoryOutbox
 
 

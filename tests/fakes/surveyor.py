@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
+from bot.model.service import Service
 from bot.rollout.preflight import Survey
-from bot.rollout.service import Service
 
 
 @dataclass

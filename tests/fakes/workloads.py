@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.controller.ports import Rehearsal, Still, always
-from bot.rollout.errors import Cause, Fault, Stale
-from bot.rollout.incidents import Trouble
-from bot.rollout.model import PodTemplate, Target, Template
-from bot.rollout.sights import Progress, SideSight
+from bot.model.errors import Cause, Fault, Stale
+from bot.model.incidents import Trouble
+from bot.model.observation import Progress, SideSight
+from bot.model.rollout import PodTemplate, Target, Template
 
 
 @dataclass(slots=True, kw_only=True)

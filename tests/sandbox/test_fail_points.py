@@ -13,9 +13,9 @@ from redis.retry import Retry
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import PrometheusLink
 from bot.controller.ports import Window
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Figures as Answered
-from bot.rollout.model import Phase
+from bot.model.errors import Fault
+from bot.model.figures import Figures as Answered
+from bot.model.rollout import Phase
 from sandbox.figures import Figures, Mood
 from sandbox.redis import Redis
 from sandbox.redis_proxy import RedisProxy, end_of, words_of

@@ -17,8 +17,8 @@ from bot.controller.commands import By, Restore
 from bot.controller.controller import Controller, Watch
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
-from bot.rollout.errors import Fault
-from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId
+from bot.model.errors import Fault
+from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId
 from tests import surveys
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock

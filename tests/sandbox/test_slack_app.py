@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 from slack_bolt import App
 
-from bot.rollout.model import Entry, EntryKind, Rollout
-from bot.rollout.service import ApprovalRule
+from bot.model.rollout import Entry, EntryKind, Rollout
+from bot.model.service import ApprovalRule
 from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.channel import Channel

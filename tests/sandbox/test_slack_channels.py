@@ -11,9 +11,9 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import UserId
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import UserId
+from bot.model.service import ApprovalRule
 from bot.slack.approvers import Approvers, Person
 from bot.slack.client import web_client
 from bot.slack.rooms import Rooms

@@ -10,7 +10,7 @@ import pytest
 
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
-from bot.rollout.model import PodTemplate, RolloutId, Routes
+from bot.model.rollout import PodTemplate, RolloutId, Routes
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.controller.ports import Metrics, Window
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Figures, SideFigures
-from bot.rollout.model import Rollout, RolloutId
+from bot.model.errors import Fault
+from bot.model.figures import Figures, SideFigures
+from bot.model.rollout import Rollout, RolloutId
 from sandbox.traffic import Scraped
 
 Served = tuple[int, int]  # requests, and those that failed

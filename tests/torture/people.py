@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from bot.controller.commands import Abandon, By, Event, Pause, Restore, Resume, Retry
-from bot.rollout.errors import CanaryError
-from bot.rollout.model import HoldCause, Phase, Rollout, UserId
+from bot.model.errors import CanaryError
+from bot.model.rollout import HoldCause, Phase, Rollout, UserId
 from tests.torture.rig import Rig
 
 MAYA, OMAR, LENA = UserId("U0MAYA0001"), UserId("U0OMAR0001"), UserId("U0LENA0001")

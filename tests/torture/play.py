@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bot.rollout.errors import CanaryError
-from bot.rollout.model import JUDGED, Phase, Rollout
+from bot.model.errors import CanaryError
+from bot.model.rollout import JUDGED, Phase, Rollout
 from bot.slack.lines import line
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards

@@ -33,8 +33,8 @@ from bot.controller.controller import Controller
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.ports import Metrics
 from bot.controller.watchdog import Watchdog
-from bot.rollout.errors import CanaryError
-from bot.rollout.model import Rollout, RolloutId
+from bot.model.errors import CanaryError
+from bot.model.rollout import Rollout, RolloutId
 from bot.settings.env import read_settings
 from bot.slack.channel import Channel
 from bot.slack.client import web_client

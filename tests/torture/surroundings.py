@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from redis import Redis
 
 from bot.adapters.stored import SCHEMA
-from bot.rollout.errors import CanaryError
-from bot.rollout.model import Phase, UserId
+from bot.model.errors import CanaryError
+from bot.model.rollout import Phase, UserId
 from sandbox.figures import Figures
 from sandbox.kube.objects import Object
 from sandbox.kube.server import KubeApi

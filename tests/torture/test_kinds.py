@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.errors import CanaryError, Fault
-from bot.rollout.model import Phase
+from bot.model.errors import CanaryError, Fault
+from bot.model.rollout import Phase
 from sandbox.redis import Redis
 from sandbox.wire import Moment, System
 from tests.torture.events import TICK, Event, Held

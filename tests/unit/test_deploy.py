@@ -17,8 +17,8 @@ from bot.adapters import routes as edits
 from bot.adapters.kube import KINDS
 from bot.adapters.workloads import template_patch
 from bot.bootstrap import DRAIN_SECONDS
-from bot.rollout.model import ALL_CANARY, HOME, Routes, Topology
-from bot.rollout.sights import Deed, Rescue
+from bot.model.observation import Deed, Rescue
+from bot.model.rollout import ALL_CANARY, HOME, Routes, Topology
 from bot.settings.variables import VARIABLES
 from sandbox.kube import bookinfo
 from tests.builders import a_rollout, a_target

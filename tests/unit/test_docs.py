@@ -150,7 +150,7 @@ RUNBOOK = text("docs/operations.md") + text("docs/preflight.md")
 QUOTATIONS = [q for q in re.findall(r"`([^`\n]+)`", RUNBOOK) if (GAP in q or is_sentence(q)) and q != GAP]
 MUST_BE_QUOTED = [
     *(words for path in (ROOT / "bot/rollout/preflight").glob("*.py") for words in said_in(path)),
-    *said_in(ROOT / "bot/rollout/freeze.py"),
+    *said_in(ROOT / "bot/model/freeze.py"),
     *said_in(ROOT / "bot/rollout/compare.py"),
     *said_in(ROOT / "bot/rollout/machine.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/turns.py", only_to="Refusal"),

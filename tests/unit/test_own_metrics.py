@@ -9,12 +9,12 @@ from prometheus_client import generate_latest
 
 from bot.adapters.calls import counted
 from bot.controller.rounds import TURNS, Rounds
+from bot.model.errors import Cause, Contended, Fault, Stale
+from bot.model.figures import Judgement, Trial, Verdict
+from bot.model.rollout import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
 from bot.probes import OwnMetrics
 from bot.probes.telling import Telling
 from bot.rollout.desired import SetRoutes
-from bot.rollout.errors import Cause, Contended, Fault, Stale
-from bot.rollout.figures import Judgement, Trial, Verdict
-from bot.rollout.model import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
 from tests.builders import MAYA, OMAR, a_rollout, routes
 from tests.fakes.clock import FakeClock
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.routes.shape import misshapen
-from bot.rollout.errors import Refusal
-from bot.rollout.model import Target
+from bot.model.errors import Refusal
+from bot.model.rollout import Target
 
 VirtualService = dict[str, Any]
 HttpRoute = dict[str, Any]

@@ -23,8 +23,8 @@ from bot.adapters.routes.managed import (
 from bot.adapters.routes.meaning import read_routes
 from bot.adapters.routes.writing import canary_destination, mirrors_canary, write_routes
 from bot.controller.ports import Marks
-from bot.rollout.errors import Refusal, Unreadable
-from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes, Target, Topology
+from bot.model.errors import Refusal, Unreadable
+from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"

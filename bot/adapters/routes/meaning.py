@@ -12,8 +12,8 @@ from bot.adapters.routes.managed import (
     title,
 )
 from bot.adapters.routes.writing import mirror_percent, mirrors_canary, with_inserted
-from bot.rollout.errors import Refusal
-from bot.rollout.model import HOME, Routes, Target
+from bot.model.errors import Refusal
+from bot.model.rollout import HOME, Routes, Target
 
 _EVERYONE = 100
 

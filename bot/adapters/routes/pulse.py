@@ -15,9 +15,9 @@ from bot.adapters.routes.managed import VirtualService
 from bot.adapters.routes.marks import HEARTBEAT, OWNER, WATCHDOG
 from bot.adapters.routes.writing import write_routes
 from bot.controller.ports import Pulse
+from bot.model.observation import Deed, Rescue
+from bot.model.rollout import RolloutId, Routes, Target
 from bot.rollout.deadman import told
-from bot.rollout.model import RolloutId, Routes, Target
-from bot.rollout.sights import Deed, Rescue
 
 
 def pulse_of(vs: VirtualService, life: Life | None = None, *, foreign: bool = False) -> Pulse | None:

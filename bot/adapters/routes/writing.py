@@ -17,8 +17,8 @@ from bot.adapters.routes.managed import (
     managed_routes,
     title,
 )
-from bot.rollout.errors import Refusal
-from bot.rollout.model import HOME, Routes, Target
+from bot.model.errors import Refusal
+from bot.model.rollout import HOME, Routes, Target
 
 _EVERY_REQUEST = 100
 

@@ -15,7 +15,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.histograms import tail_bounds
 from bot.rollout.judge.dispersion import dispersion
 from bot.rollout.judge.evidence import B_C, B_P, absolute, originals, relative

@@ -17,8 +17,8 @@ from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import SideFigures
+from bot.model.errors import Refusal
+from bot.model.figures import SideFigures
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.settings import JudgeSettings, MetricLimits, Weights
 from bot.rollout.judge.state import JudgeState

@@ -1,11 +1,11 @@
-"""The judge's fixed grids, and its settings from where services keep them (``bot.rollout.strictness``)."""
+"""The judge's fixed grids, and its settings from where services keep them (``bot.model.judge_settings``)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.rollout.strictness import ERRORS, SLOW, WEIGHTS, JudgeSettings, MetricLimits, Weights
+from bot.model.judge_settings import ERRORS, SLOW, WEIGHTS, JudgeSettings, MetricLimits, Weights
 
 __all__ = [
     "CEILING_TIMES",

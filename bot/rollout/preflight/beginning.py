@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from bot.rollout.model import ALL_CANARY, HOME, Routes, Target, Template
+from bot.model.observation import Progress, SideSight
+from bot.model.rollout import ALL_CANARY, HOME, Routes, Target, Template
 from bot.rollout.preflight.moved import MOVED
 from bot.rollout.preflight.problems import Problem
-from bot.rollout.sights import Progress, SideSight
 
 
 def ready_to_begin(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from bot.model.service import Promote
 from bot.rollout.preflight.objects import Object, name_of, pod_labels, replicas, within
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject
-from bot.rollout.service import Promote
 
 _EVERYONE = 100
 _LONGEST = 160  # characters of a controller's message

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bot.rollout import freeze
-from bot.rollout.freeze import Freeze
+from bot.model import freeze
+from bot.model.freeze import Freeze
 from bot.rollout.preflight.problems import Problem, blocks
 
 

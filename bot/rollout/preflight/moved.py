@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.rollout.model import ALL_CANARY, Phase, Rollout, Template
+from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
+from bot.model.service import Service
 from bot.rollout.preflight.objects import (
     Object,
     annotations_of,
@@ -22,7 +23,6 @@ from bot.rollout.preflight.objects import (
 from bot.rollout.preflight.problems import Problem, blocks
 from bot.rollout.preflight.reach import full_name
 from bot.rollout.preflight.survey import Subject
-from bot.rollout.service import Service
 
 MOVED = "moved"  # what the problem is about: no other sentence then says where users ought to be
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from bot.rollout.images import digest, is_ready
-from bot.rollout.service import Service
+from bot.model.images import digest, is_ready
+from bot.model.service import Service
 
 Object: TypeAlias = dict[str, Any]
 Labels: TypeAlias = Mapping[str, str]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.model.service import Promote, Service
 from bot.rollout.preflight.objects import Object, annotations_of, labels_of, name_of, title
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
-from bot.rollout.service import Promote, Service
 
 _RIVALS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
 _RIVAL_MARKS = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.rollout.errors import Refusal
-from bot.rollout.images import pinned
-from bot.rollout.model import PodTemplate, Rollout, Target, Topology
+from bot.model.errors import Refusal
+from bot.model.images import pinned
+from bot.model.rollout import PodTemplate, Rollout, Target, Topology
+from bot.model.service import Promote, Service
 from bot.rollout.preflight import (
     capacity,
     gateways,
@@ -42,7 +43,6 @@ from bot.rollout.preflight.objects import (
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.subsets import Pair, topology
 from bot.rollout.preflight.survey import Callers, Subject, Survey, Telemetry
-from bot.rollout.service import Promote, Service
 
 CHECKS = (
     permissions.check,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.rollout.images import is_ready
+from bot.model.images import is_ready
 from bot.rollout.preflight.objects import (
     Object,
     annotations_of,

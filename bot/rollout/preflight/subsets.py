@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.rollout.images import is_ready
-from bot.rollout.model import Topology
+from bot.model.images import is_ready
+from bot.model.rollout import Topology
 from bot.rollout.preflight.objects import (
     Labels,
     Object,

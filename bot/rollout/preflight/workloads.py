@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bot.model.service import Promote
 from bot.rollout.preflight.objects import Object, app_containers, container_statuses, name_of, pods_of, replicas
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
-from bot.rollout.service import Promote
 
 _NEVER = 2_147_483_647  # Kubernetes' own way to write "no deadline"
 _LONGEST = 160  # characters of a node's message

@@ -7,9 +7,9 @@ import pytest
 from bot.adapters.deployments import creation_troubles, pods_of, progress, template_writer
 from bot.adapters.kube_answers import warnings_in
 from bot.adapters.kube_selector import selector_text
-from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
-from bot.rollout.model import PodTemplate
-from bot.rollout.sights import Progress
+from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
+from bot.model.observation import Progress
+from bot.model.rollout import PodTemplate
 
 PINNED = "registry.example/reviews:2@sha256:" + "2" * 64
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bot.adapters.kube_answers import Unanswered, answer_in
-from bot.rollout.errors import Cause, Contended, Fault
+from bot.model.errors import Cause, Contended, Fault
 
 RBAC = (
     'deployments.apps "reviews-v1" is forbidden: User "system:serviceaccount:canary-bot:canary-bot" cannot patch '

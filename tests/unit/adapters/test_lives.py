@@ -20,9 +20,9 @@ from bot.adapters import life
 from bot.adapters import routes as edits
 from bot.adapters.heart import Heart
 from bot.adapters.rescuer import KubeRescuer
-from bot.rollout.errors import Cause, Contended, Fault
-from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes
-from bot.rollout.sights import Deed, Rescue
+from bot.model.errors import Cause, Contended, Fault
+from bot.model.observation import Deed, Rescue
+from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target
 from tests.fakes.mesh import reviews
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from bot.adapters import routes as r
-from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes
+from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target
 
 MIRROR, SHIFTED = Routes(canary=0, mirror=True), Routes(canary=20)

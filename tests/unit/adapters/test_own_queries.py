@@ -13,9 +13,9 @@ import pytest
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_link import LARGEST, PrometheusLink
 from bot.controller.ports import Window
-from bot.rollout.figures import Figures
-from bot.rollout.model import Rollout, RolloutId
-from bot.rollout.service import CustomGate, GateLimits
+from bot.model.figures import Figures
+from bot.model.rollout import Rollout, RolloutId
+from bot.model.service import CustomGate, GateLimits
 from tests.builders import a_rollout, a_service
 
 Answer = tuple[int, bytes]  # status and body

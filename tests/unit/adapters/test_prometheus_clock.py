@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.prometheus_clock import PrometheusClock
 from bot.adapters.prometheus_link import Query
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 
 TRUE = 1_750_000_000.0  # the time when the stopwatch is at 0
 

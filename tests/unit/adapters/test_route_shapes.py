@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.adapters import routes as edits
-from bot.rollout.errors import Refusal
-from bot.rollout.model import HOME, PodTemplate, RolloutId, Routes
+from bot.model.errors import Refusal
+from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target
 
 TARGET = a_target()

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters import routes as r
-from bot.rollout.errors import Refusal
-from bot.rollout.model import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes, Target, Topology
+from bot.model.errors import Refusal
+from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes, Target, Topology
 
 MIRROR = Routes(canary=0, mirror=True)
 OWNER = RolloutId("r-1")

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.stored import Keys, dump_entry, dump_rollout, load_entry, load_rollout
+from bot.model.errors import Fault
+from bot.model.judge_settings import JudgeSettings, MetricLimits
+from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
+from bot.model.service import HardLimit, Measure, Promote
 from bot.rollout import machine, turns
-from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
 from bot.rollout.plans import make_wait
-from bot.rollout.service import HardLimit, Measure, Promote
-from bot.rollout.strictness import JudgeSettings, MetricLimits
 from tests.builders import MAYA, a_rollout, a_service
 from tests.contract.examples import rollout
 

@@ -9,9 +9,9 @@ import pytest
 
 from bot.cli.record import Wanted, record
 from bot.cli.status import replayed
-from bot.rollout.errors import Refusal
+from bot.model.errors import Refusal
+from bot.model.rollout import Entry, EntryKind, Phase
 from bot.rollout.judge.replay import replay
-from bot.rollout.model import Entry, EntryKind, Phase
 from tests.builders import a_rollout, a_service, a_side_of
 from tests.fakes.metrics import FakeMetrics
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.cli import status
 from bot.cli.status import freezes, frozen
-from bot.rollout.freeze import ALL, Deed, FreezeLine
-from bot.rollout.model import RolloutId
+from bot.model.freeze import ALL, Deed, FreezeLine
+from bot.model.rollout import RolloutId
 from tests.builders import MAYA, OMAR, a_freeze, a_rollout
 
 NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC

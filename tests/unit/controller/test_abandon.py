@@ -9,9 +9,9 @@ import pytest
 
 from bot.controller.abandoning import NOBODY
 from bot.controller.commands import Abandon, Abort, By, Event, Pause, Seen
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import HOME, EntryKind, Phase, Rollout, RolloutId
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId
+from bot.model.service import ApprovalRule
 from tests.builders import LENA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
 from tests.fakes.store import InMemoryStore

@@ -7,9 +7,9 @@ import pytest
 from bot.controller.adoption import Adoption
 from bot.controller.commands import By, Pause
 from bot.controller.watchdog import Watchdog
-from bot.rollout.errors import Fault
-from bot.rollout.model import HOME, EntryKind, Phase, Rollout
-from bot.rollout.sights import Progress
+from bot.model.errors import Fault
+from bot.model.observation import Progress
+from bot.model.rollout import HOME, EntryKind, Phase, Rollout
 from tests.builders import MAYA, a_service, a_target, routes
 from tests.fakes.clock import FakeClock
 from tests.unit.controller.test_controller import Rig

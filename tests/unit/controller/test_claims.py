@@ -13,8 +13,8 @@ from bot.adapters import routes as edits
 from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
 from bot.controller.ports import Pulse
-from bot.rollout.errors import Fault, Refusal, Unreadable
-from bot.rollout.model import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target
+from bot.model.errors import Fault, Refusal, Unreadable
+from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target
 from tests.builders import MAYA, OMAR, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
 from tests.fakes.store import InMemoryStore

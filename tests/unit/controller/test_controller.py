@@ -12,14 +12,14 @@ from bot.controller.commands import Abort, Accept, By, Event, Pause, Restore, Re
 from bot.controller.controller import Controller, Watch
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
-from bot.rollout.errors import Contended, Fault, Refusal
-from bot.rollout.figures import SideFigures
-from bot.rollout.freeze import FreezeLine
-from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.errors import Contended, Fault, Refusal
+from bot.model.figures import SideFigures
+from bot.model.freeze import FreezeLine
+from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.service import ApproveAt, GateLimits, Service
 from bot.rollout.plans import Overrides
 from bot.rollout.preflight import Callers, Permission, Survey
 from bot.rollout.preflight.permissions import needed
-from bot.rollout.service import ApproveAt, GateLimits, Service
 from tests import surveys
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock

@@ -23,9 +23,9 @@ from bot.controller.commands import (
     Retry,
     Seen,
 )
-from bot.rollout.errors import Refusal
-from bot.rollout.model import Entry, Phase, Rollout, RolloutId, UserId
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Refusal
+from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
+from bot.model.service import ApprovalRule
 from tests.builders import LENA, MAYA, OMAR, a_service
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig

@@ -18,10 +18,10 @@ from bot.controller.heartbeat import Heartbeat
 from bot.controller.observe import MOST_READS, read_each
 from bot.controller.ports import Ports
 from bot.controller.watchdog import Watchdog, Witness
+from bot.model.errors import Contended, Fault, Refusal
+from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
 from bot.probes import OwnMetrics
 from bot.probes.telling import Telling
-from bot.rollout.errors import Contended, Fault, Refusal
-from bot.rollout.model import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
 from tests.builders import OLD, a_rollout, a_service, a_side_of, a_target
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes

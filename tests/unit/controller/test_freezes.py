@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.freeze import ALL, Deed, FreezeLine
-from bot.rollout.model import Phase
+from bot.model.errors import Fault, Refusal
+from bot.model.freeze import ALL, Deed, FreezeLine
+from bot.model.rollout import Phase
 from tests.builders import LENA, MAYA, OMAR, a_freeze
 from tests.unit.controller.test_controller import Rig
 

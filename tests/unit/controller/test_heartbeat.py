@@ -8,9 +8,9 @@ import pytest
 
 from bot.controller.commands import Pause
 from bot.controller.heartbeat import Heartbeat, Task
-from bot.rollout.errors import Fault
-from bot.rollout.model import Phase, Rollout, RolloutId, Target
-from bot.rollout.sights import Sight
+from bot.model.errors import Fault
+from bot.model.observation import Sight
+from bot.model.rollout import Phase, Rollout, RolloutId, Target
 from tests.builders import OMAR, a_rollout, a_sight
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.model import HOME, Phase, Rollout
-from bot.rollout.service import Promote
+from bot.model.rollout import HOME, Phase, Rollout
+from bot.model.service import Promote
 from tests.builders import MAYA, OMAR, a_service
 from tests.unit.controller.test_controller import Rig
 

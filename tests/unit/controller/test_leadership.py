@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.controller.leadership import LeadersStore
-from bot.rollout.errors import Fault, Stale
-from bot.rollout.model import Phase, Rollout, RolloutId
+from bot.model.errors import Fault, Stale
+from bot.model.rollout import Phase, Rollout, RolloutId
 from tests.builders import a_rollout, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.lease import SECONDS, FakeLease, FakeLeases

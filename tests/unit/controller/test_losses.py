@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.controller.observe import see
-from bot.rollout.errors import Cause, Fault, Refusal
-from bot.rollout.model import HOME, EntryKind, Phase
+from bot.model.errors import Cause, Fault, Refusal
+from bot.model.rollout import HOME, EntryKind, Phase
 from tests.builders import OMAR, a_rollout, a_side_of, routes
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.workloads import InMemoryWorkloads

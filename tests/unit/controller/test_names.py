@@ -14,9 +14,9 @@ from bot.controller.controller import Controller
 from bot.controller.names import key_of
 from bot.controller.ports import Ports
 from bot.controller.rivals import in_the_way
-from bot.rollout.errors import Refusal
-from bot.rollout.model import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
-from bot.rollout.service import Service
+from bot.model.errors import Refusal
+from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
+from bot.model.service import Service
 from bot.settings.services import read_or_do_without
 from tests.builders import MAYA, OMAR, a_rollout, a_service, a_target
 from tests.fakes.store import InMemoryStore

@@ -8,11 +8,11 @@ import pytest
 
 from bot.adapters.routes import OWNER, RESTORE
 from bot.controller.commands import Leave, Restore, Retry
-from bot.rollout.errors import Fault
-from bot.rollout.incidents import Trouble
-from bot.rollout.model import ALL_CANARY, HOME, EntryKind, Phase, Rollout
-from bot.rollout.service import DriftRule, GateLimits, OnDrift
-from bot.rollout.sights import Progress
+from bot.model.errors import Fault
+from bot.model.incidents import Trouble
+from bot.model.observation import Progress
+from bot.model.rollout import ALL_CANARY, HOME, EntryKind, Phase, Rollout
+from bot.model.service import DriftRule, GateLimits, OnDrift
 from tests.builders import OMAR, a_service, a_side_of, routes
 from tests.unit.controller.test_controller import Rig
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.controller.commands import Accept
-from bot.rollout.errors import Refusal
-from bot.rollout.model import ALL_CANARY, Phase, Rollout
-from bot.rollout.service import Promote, Service
+from bot.model.errors import Refusal
+from bot.model.rollout import ALL_CANARY, Phase, Rollout
+from bot.model.service import Promote, Service
 from tests import surveys
 from tests.builders import MAYA, OMAR, a_service, a_side_of
 from tests.fakes.workloads import FakeDeployment

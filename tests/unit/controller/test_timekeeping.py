@@ -8,10 +8,10 @@ import pytest
 
 from bot.controller.controller import Controller, Watch
 from bot.controller.ports import Ports, Window
-from bot.rollout.errors import Fault
-from bot.rollout.figures import Figures
-from bot.rollout.model import EntryKind, Phase, Rollout, RolloutId
-from bot.rollout.service import Service
+from bot.model.errors import Fault
+from bot.model.figures import Figures
+from bot.model.rollout import EntryKind, Phase, Rollout, RolloutId
+from bot.model.service import Service
 from tests.builders import a_service, figures
 from tests.fakes.clock import FakeClock
 from tests.fakes.metrics import FakeMetrics

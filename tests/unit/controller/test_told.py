@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import EntryKind, Phase
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import EntryKind, Phase
 from tests.unit.controller.test_controller import Rig
 
 INVITE = "I am not in #releases: type `/invite @canary` there."

@@ -8,9 +8,9 @@ import pytest
 
 from bot.adapters.routes import HEARTBEAT
 from bot.controller.watchdog import LONGEST_PAUSE, Place, Watchdog, Witness
-from bot.rollout.errors import Contended, Fault
-from bot.rollout.model import ALL_CANARY, HOME, Routes
-from bot.rollout.sights import Deed
+from bot.model.errors import Contended, Fault
+from bot.model.observation import Deed
+from bot.model.rollout import ALL_CANARY, HOME, Routes
 from tests.builders import a_rollout, a_target, routes
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.settings import JudgeSettings
 from bot.rollout.judge.state import JudgeState

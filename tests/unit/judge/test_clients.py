@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.judge.refusals import LIMITS, Refusals, scenarios, work_out
-from bot.rollout.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
+from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 from bot.rollout.judge.clients import (
     ALONE,
     CODES,

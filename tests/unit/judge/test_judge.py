@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.judge.judge import Interval
 from bot.rollout.judge.saved import save
 from bot.rollout.judge.verdict import Failing, Overdue, Verdict

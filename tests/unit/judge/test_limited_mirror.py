@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.judge.evidence import originals, relative
 from bot.rollout.judge.forecast import forecast
 from bot.rollout.judge.judge import Interval, start, step

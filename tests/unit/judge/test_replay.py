@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import SideFigures
+from bot.model.errors import Refusal
+from bot.model.figures import SideFigures
 from bot.rollout.judge.forecast import forecast
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.replay import DEFAULTS, replay

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
 from bot.rollout.judge.judge import Interval, start, step
 from bot.rollout.judge.saved import load, save
 from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, judged, rows

@@ -7,11 +7,11 @@ from itertools import product
 
 import pytest
 
+from bot.model.figures import Verdict
+from bot.model.observation import Progress, SideSight, Sight
+from bot.model.rollout import ALL_CANARY, BOT, HOME, Phase, Rollout, Routes, Template
 from bot.rollout import machine
 from bot.rollout.desired import Action, ApplyTemplate, Release, ScalePrimaryUp, SetRoutes, Wait, next_action
-from bot.rollout.figures import Verdict
-from bot.rollout.model import ALL_CANARY, BOT, HOME, Phase, Rollout, Routes, Template
-from bot.rollout.sights import Progress, SideSight, Sight
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, routes, verdict
 
 GOOD = verdict(Verdict.PASS)

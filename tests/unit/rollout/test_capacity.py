@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.model.figures import Judgement, Verdict
+from bot.model.rollout import Phase, Rollout
 from bot.rollout import capacity
-from bot.rollout.figures import Judgement, Verdict
-from bot.rollout.model import Phase, Rollout
 from tests.builders import a_rollout, a_side, a_side_of, a_sight, a_target, figures, routes
 
 

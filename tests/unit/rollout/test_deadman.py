@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
+from bot.model.observation import Deed, Progress, Rescue, SideSight
+from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Template
 from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
-from bot.rollout.model import ALL_CANARY, HOME, RolloutId, Routes, Template
-from bot.rollout.sights import Deed, Progress, Rescue, SideSight
 from tests.builders import a_side, a_target, routes
 
 OWNER, OTHER = RolloutId("r-1"), RolloutId("r-2")

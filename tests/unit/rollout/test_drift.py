@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from bot.model.errors import Refusal
+from bot.model.figures import Verdict
+from bot.model.observation import SideSight, Sight
+from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, Topology
+from bot.model.service import DriftRule, OnDrift, Promote
 from bot.rollout import drift, machine
 from bot.rollout.desired import ApplyTemplate, Release, SetRoutes, next_action
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import Verdict
-from bot.rollout.model import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, Topology
-from bot.rollout.service import DriftRule, OnDrift, Promote
-from bot.rollout.sights import SideSight, Sight
 from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
 
 PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)

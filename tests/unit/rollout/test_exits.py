@@ -9,23 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.model.errors import Cause, Refusal
+from bot.model.figures import Verdict
+from bot.model.observation import BLIND, UNKNOWN, Denied, Progress, Sight, Unseen
+from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
+from bot.model.service import ApproveAt, Promote
 from bot.rollout import machine
 from bot.rollout.compare import Part, compare
 from bot.rollout.desired import Release, SetRoutes, next_action
-from bot.rollout.errors import Cause, Refusal
-from bot.rollout.figures import Verdict
-from bot.rollout.model import (
-    ALL_CANARY,
-    HOME,
-    EntryKind,
-    HoldCause,
-    Phase,
-    Rollout,
-    Template,
-    Topology,
-)
-from bot.rollout.service import ApproveAt, Promote
-from bot.rollout.sights import BLIND, UNKNOWN, Denied, Progress, Sight, Unseen
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
 from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
 

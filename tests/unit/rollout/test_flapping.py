@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.model.errors import Cause
+from bot.model.figures import Finding, Judgement, Verdict
+from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
+from bot.model.observation import Progress, SideSight, Unseen
+from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Template
+from bot.model.service import ApprovalRule, OnTimeout
 from bot.rollout import holds, machine
-from bot.rollout.errors import Cause
-from bot.rollout.figures import Finding, Judgement, Verdict
-from bot.rollout.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
-from bot.rollout.model import Entry, EntryKind, HoldCause, Phase, Rollout, Template
-from bot.rollout.service import ApprovalRule, OnTimeout
-from bot.rollout.sights import Progress, SideSight, Unseen
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, verdict
 
 PASS, INCONCLUSIVE, ERROR = (verdict(word) for word in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR))

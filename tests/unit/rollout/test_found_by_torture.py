@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.model.figures import Verdict
+from bot.model.observation import Progress
+from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.rollout import machine
 from bot.rollout.desired import ApplyTemplate, SetRoutes, next_action
-from bot.rollout.figures import Verdict
-from bot.rollout.model import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.rollout.plans import make_plan
-from bot.rollout.sights import Progress
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
 
 PASS = verdict(Verdict.PASS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rollout.freeze import ALL, Freeze, covering, current, told
+from bot.model.freeze import ALL, Freeze, covering, current, told
 from bot.rollout.preflight.freezes import check
 from tests.builders import LENA, a_freeze
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from bot.model.figures import Verdict
+from bot.model.incidents import Trouble
+from bot.model.observation import Progress, SideSight, Sight
+from bot.model.rollout import HOME, EntryKind, Phase, Rollout, Template
 from bot.rollout import health, machine
 from bot.rollout.desired import SetRoutes, Wait, next_action
-from bot.rollout.figures import Verdict
-from bot.rollout.incidents import Trouble
-from bot.rollout.model import HOME, EntryKind, Phase, Rollout, Template
-from bot.rollout.sights import Progress, SideSight, Sight
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
 
 PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE), verdict(Verdict.FAIL)

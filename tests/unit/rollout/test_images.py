@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rollout.errors import Refusal
-from bot.rollout.images import pinned, repository
+from bot.model.errors import Refusal
+from bot.model.images import pinned, repository
 from tests.surveys import a_deployment, a_pod
 
 DIGEST = "sha256:" + "a" * 64

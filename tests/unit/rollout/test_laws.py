@@ -9,6 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.model.errors import Refusal
+from bot.model.figures import Verdict
+from bot.model.observation import Progress, SideSight, Sight
+from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology
+from bot.model.service import ApproveAt, Promote
 from bot.rollout import machine
 from bot.rollout.desired import (
     ApplyTemplate,
@@ -19,11 +24,6 @@ from bot.rollout.desired import (
     Wait,
     next_action,
 )
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import Verdict
-from bot.rollout.model import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology
-from bot.rollout.service import ApproveAt, Promote
-from bot.rollout.sights import Progress, SideSight, Sight
 from tests.builders import OMAR, a_rollout, a_service, a_target, verdict
 
 

@@ -7,11 +7,10 @@ from itertools import product
 
 import pytest
 
-from bot.rollout import machine
-from bot.rollout.desired import next_action
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import Finding, Judgement, Verdict
-from bot.rollout.model import (
+from bot.model.errors import Refusal
+from bot.model.figures import Finding, Judgement, Verdict
+from bot.model.observation import Deed, Progress, Rescue
+from bot.model.rollout import (
     ALL_CANARY,
     BOT,
     ENDED,
@@ -24,8 +23,9 @@ from bot.rollout.model import (
     Template,
     Topology,
 )
-from bot.rollout.service import ApprovalRule, ApproveAt, OnTimeout, Promote
-from bot.rollout.sights import Deed, Progress, Rescue
+from bot.model.service import ApprovalRule, ApproveAt, OnTimeout, Promote
+from bot.rollout import machine
+from bot.rollout.desired import next_action
 from bot.rollout.turns import TRANSITIONS
 from tests.builders import EVER, LENA, MAYA, OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
 

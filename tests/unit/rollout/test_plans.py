@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rollout.errors import Refusal
-from bot.rollout.model import Topology
+from bot.model.errors import Refusal
+from bot.model.rollout import Topology
+from bot.model.service import ApprovalRule, ApproveAt
 from bot.rollout.plans import Overrides, make_plan
-from bot.rollout.service import ApprovalRule, ApproveAt
 from tests.builders import a_service
 
 AUTO = Overrides(auto=True)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.stored import dump_rollout, load_rollout
+from bot.model.figures import Figures, Judgement, SideFigures, Trial, Verdict
+from bot.model.rollout import Phase, Rollout, Stage, Target
+from bot.model.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from bot.rollout import trial
-from bot.rollout.figures import Figures, Judgement, SideFigures, Trial, Verdict
 from bot.rollout.judge.saved import load
-from bot.rollout.model import Phase, Rollout, Stage, Target
-from bot.rollout.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.rollout.errors import Refusal
+from bot.model.errors import Refusal
 from bot.settings.env import HttpMode, LogFormat, Settings, SocketMode, read_settings
 from bot.settings.mistakes import SettingsError
 from bot.settings.secret import Secret

@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.rollout.errors import Refusal
-from bot.rollout.service import (
+from bot.model.errors import Refusal
+from bot.model.judge_settings import ERRORS, SLOW, JudgeSettings, Weights
+from bot.model.service import (
     ApprovalRule,
     ApproveAt,
     ClientLimits,
@@ -30,7 +31,6 @@ from bot.rollout.service import (
     Service,
     Unproven,
 )
-from bot.rollout.strictness import ERRORS, SLOW, JudgeSettings, Weights
 from bot.settings.kinds import parse_duration, spoken_duration
 from bot.settings.mistakes import SettingsError
 from bot.settings.services import Catalogue, read_services, schema, schema_text

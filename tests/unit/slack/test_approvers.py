@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import UserId
-from bot.rollout.service import ApprovalRule
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import UserId
+from bot.model.service import ApprovalRule
 from bot.slack.approvers import Approvers, Person
 from tests.builders import LENA, MAYA, OMAR
 from tests.fakes.clock import FakeClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rollout.service import ApprovalRule, Service
+from bot.model.service import ApprovalRule, Service
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.rooms import Rooms

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.controller.commands import Seen
-from bot.rollout import phrases
-from bot.rollout.errors import Refusal
-from bot.rollout.figures import Finding, Judgement, Verdict
-from bot.rollout.incidents import Difference, Drift, Edit
-from bot.rollout.model import (
+from bot.model.errors import Refusal
+from bot.model.figures import Finding, Judgement, Verdict
+from bot.model.incidents import Difference, Drift, Edit
+from bot.model.rollout import (
     BOT,
     Approval,
     Entry,
@@ -28,8 +27,9 @@ from bot.rollout.model import (
     Topology,
     UserId,
 )
+from bot.model.service import ApprovalRule
+from bot.rollout import phrases
 from bot.rollout.plans import make_retreat
-from bot.rollout.service import ApprovalRule
 from bot.rollout.trial import weigh
 from bot.slack import answers, views
 from bot.slack.blocks import Block, Message

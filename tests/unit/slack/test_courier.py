@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.controller.ports import CardRef
-from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.model.errors import Fault
+from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId
 from bot.slack.channel import Channel
 from bot.slack.courier import Courier
 from tests.builders import MAYA, a_rollout, a_service

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from bot.rollout.errors import Fault
-from bot.rollout.model import Entry, EntryKind, Phase
+from bot.model.errors import Fault
+from bot.model.rollout import Entry, EntryKind, Phase
 from bot.slack.channel import Channel
 from bot.slack.courier import Courier
 from tests.builders import a_rollout

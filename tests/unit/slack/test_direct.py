@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.model.rollout import Approval, EntryKind, Rollout, RolloutId, UserId
+from bot.model.service import ApprovalRule
 from bot.rollout import machine
-from bot.rollout.model import Approval, EntryKind, Rollout, RolloutId, UserId
-from bot.rollout.service import ApprovalRule
 from bot.slack import direct
 from bot.slack.approvers import People
 from bot.slack.channel import Channel

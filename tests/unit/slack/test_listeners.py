@@ -16,10 +16,10 @@ import pytest
 from slack_bolt import BoltRequest, BoltResponse
 
 from bot.controller.commands import Seen
-from bot.rollout.errors import Fault, Refusal
-from bot.rollout.model import Phase, Rollout, UserId
+from bot.model.errors import Fault, Refusal
+from bot.model.rollout import Phase, Rollout, UserId
+from bot.model.service import ApprovalRule, Service
 from bot.rollout.plans import Overrides
-from bot.rollout.service import ApprovalRule, Service
 from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.blocks import Block

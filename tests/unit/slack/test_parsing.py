@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rollout.errors import Refusal
-from bot.rollout.freeze import ALL
+from bot.model.errors import Refusal
+from bot.model.freeze import ALL
 from bot.rollout.plans import Overrides
 from bot.slack.parsing import GRAMMAR, Command, Verb, parse
 

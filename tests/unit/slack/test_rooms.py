@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.errors import Fault
+from bot.model.errors import Fault
 from bot.slack.rooms import Rooms
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import FakeSlack

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.rollout.model import Template
+from bot.model.observation import Progress
+from bot.model.rollout import Template
 from bot.rollout.preflight import ready_to_begin
-from bot.rollout.sights import Progress
 from tests.builders import a_side, a_target, routes
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.errors import Refusal
-from bot.rollout.model import ALL_CANARY, Phase, Stage, Template
+from bot.model.errors import Refusal
+from bot.model.rollout import ALL_CANARY, Phase, Stage, Template
 from bot.rollout.preflight import Scene, examine
 from bot.rollout.preflight.moved import left_on_canary
 from tests.builders import a_rollout, a_service

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import yaml
 
+from bot.model.service import Promote
 from bot.rollout.preflight import Permission, examine
 from bot.rollout.preflight.permissions import needed
-from bot.rollout.service import Promote
 from tests.builders import a_service
 from tests.surveys import a_survey
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
+from bot.model.service import Promote
 from bot.rollout.preflight import Scene, examine
-from bot.rollout.service import Promote
 from tests.builders import a_service
 from tests.surveys import a_deployment, a_survey
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.model.service import Promote
 from bot.rollout.preflight import Scene, examine
 from bot.rollout.preflight.room import quantity
-from bot.rollout.service import Promote
 from tests.builders import a_service
 from tests.surveys import a_survey
 

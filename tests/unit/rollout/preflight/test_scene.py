@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.errors import Refusal
-from bot.rollout.model import Topology
+from bot.model.errors import Refusal
+from bot.model.rollout import Topology
 from bot.rollout.preflight import Survey, Unread, examine
 from tests.builders import a_service
 from tests.surveys import a_deployment, a_pod, a_survey

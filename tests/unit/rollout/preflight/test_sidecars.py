@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.model.service import CustomGate, GateLimits
 from bot.rollout.preflight import Scene, Survey, examine
-from bot.rollout.service import CustomGate, GateLimits
 from tests.builders import a_service
 from tests.surveys import a_survey
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.figures import SideFigures
+from bot.model.figures import SideFigures
+from bot.model.service import GateLimits, MetricsSource
 from bot.rollout.preflight import Scene, Telemetry, Traffic, examine
 from bot.rollout.preflight.telemetry import apart, pace
-from bot.rollout.service import GateLimits, MetricsSource
 from tests.builders import a_service
 from tests.surveys import HEALTHY, a_survey
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.rollout.strictness import STRICTNESS, JudgeSettings
+from bot.model.judge_settings import STRICTNESS, JudgeSettings
 
 
 class Promote(StrEnum):

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.rollout.errors import Cause
-from bot.rollout.incidents import Trouble
-from bot.rollout.model import RolloutId, Routes, Template
+from bot.model.errors import Cause
+from bot.model.incidents import Trouble
+from bot.model.rollout import RolloutId, Routes, Template
 
 
 class Progress(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from bot.rollout.model import UserId
+from bot.model.rollout import UserId
 
 ALL = "all"  # the scope of a freeze of every service, also of those that services.yaml gets later
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from bot.rollout.figures import UNTRIED, Judgement, Trial
-from bot.rollout.incidents import Drift, Shortage, Size
-from bot.rollout.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
+from bot.model.figures import UNTRIED, Judgement, Trial
+from bot.model.incidents import Drift, Shortage, Size
+from bot.model.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
 
 RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bot.rollout.errors import Refusal
+from bot.model.errors import Refusal
 
 
 def repository(image: str) -> str:
