@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bot.adapters import routes as edits
+from bot.cluster import routes as edits
 from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Routes, Target
 from bot.model.service import GateLimits, HardLimit, Measure, Service
 from sandbox.kube import bookinfo

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import structlog
 
 from bot.adapters import life
-from bot.adapters import routes as edits
 from bot.adapters.kube import Kube, Object
+from bot.cluster import routes as edits
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.rollout import RolloutId
 

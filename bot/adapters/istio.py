@@ -16,12 +16,12 @@ from typing import Any
 import structlog
 
 from bot.adapters import life
-from bot.adapters import routes as edits
 from bot.adapters.heart import Heart
 from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
-from bot.adapters.routes import VirtualService
-from bot.adapters.writers import ROUTES, Writer, annotation, writer_of
+from bot.cluster import routes as edits
+from bot.cluster.managed_fields import ROUTES, Writer, annotation, writer_of
+from bot.cluster.routes import VirtualService
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target

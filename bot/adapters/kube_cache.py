@@ -21,8 +21,8 @@ import structlog
 from bot.adapters.kube import Kube, Object, Place, Stream
 from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
-from bot.adapters.kube_selector import Selector, read_selector
-from bot.adapters.writers import without_writers
+from bot.cluster.managed_fields import without_writers
+from bot.cluster.selectors import Selector, read_selector
 from bot.model.errors import Fault
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bot.adapters.kube_selector import Selector
+from bot.cluster.selectors import Selector
 
 Object = dict[str, Any]
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from bot.adapters import life
-from bot.adapters import routes as edits
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
+from bot.cluster import routes as edits
 from bot.controller.ports import Marks
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.observation import Rescue

@@ -14,13 +14,13 @@ from typing import Generic, TypeVar
 
 from bot.adapters.kube import Kube, Object
 from bot.adapters.kube_answers import Unanswered
-from bot.adapters.kube_selector import selector_text
+from bot.cluster.objects import name_of, named, namespace_of, service_name, service_namespace
+from bot.cluster.selectors import selector_text
 from bot.model.errors import Fault
 from bot.model.service import Service
 from bot.rollout.preflight import Access, Permission, Survey, Unread
 from bot.rollout.preflight.gateways import GATEWAY_PODS, gateway_places
 from bot.rollout.preflight.mesh import ELSEWHERE
-from bot.rollout.preflight.objects import name_of, named, namespace_of, service_name, service_namespace
 from bot.rollout.preflight.permissions import needed
 from bot.rollout.preflight.scene import REQUIRED
 

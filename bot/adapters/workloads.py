@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.adapters.deployments import (
+from bot.adapters.kube import MERGE_PATCH, Kube, Object, Reads
+from bot.adapters.kube_answers import Unanswered
+from bot.cluster.deployments import (
     creation_troubles,
     has_template,
     images,
@@ -19,9 +21,7 @@ from bot.adapters.deployments import (
     template_writer,
     wanted_pods,
 )
-from bot.adapters.kube import MERGE_PATCH, Kube, Object, Reads
-from bot.adapters.kube_answers import Unanswered
-from bot.adapters.kube_selector import selector_text
+from bot.cluster.selectors import selector_text
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.observation import Progress, SideSight

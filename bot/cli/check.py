@@ -13,8 +13,8 @@ from slack_sdk.errors import SlackApiError
 from bot import bootstrap
 from bot.adapters import life
 from bot.adapters.kube import Object
+from bot.cluster.objects import service_name, service_namespace
 from bot.model.errors import CanaryError, Fault, Refusal
-from bot.rollout.preflight.objects import service_name, service_namespace
 from bot.settings.env import Settings, SlackSettings, SocketMode
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience

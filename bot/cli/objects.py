@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from bot.adapters.kube import Kube
-from bot.adapters.writers import without_writers
+from bot.cluster.managed_fields import without_writers
 from bot.controller.starting import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.service import Service

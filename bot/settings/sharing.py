@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from bot.cluster.objects import full_host
 from bot.model.service import Service
-from bot.rollout.preflight.objects import full_host
 
 VERSION = "{version}"
 

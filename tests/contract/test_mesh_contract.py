@@ -17,7 +17,7 @@ from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
-from bot.adapters.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
+from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
 from bot.controller.ports import Mesh, MeshSight, Pulse
 from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes

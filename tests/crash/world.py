@@ -20,7 +20,7 @@ from typing import Any, Self
 from bot.adapters import redis_link
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_store import RedisStore
-from bot.adapters.routes import HEARTBEAT
+from bot.cluster.routes import HEARTBEAT
 from bot.model.rollout import Rollout
 from bot.slack.lines import line
 from sandbox.figures import Figures, Mood

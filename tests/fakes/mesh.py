@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from bot.adapters import life
-from bot.adapters import routes as edits
+from bot.cluster import routes as edits
 from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Rescue

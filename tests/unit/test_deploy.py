@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.adapters import routes as edits
 from bot.adapters.kube import KINDS
 from bot.adapters.workloads import template_patch
 from bot.bootstrap import DRAIN_SECONDS
+from bot.cluster import routes as edits
 from bot.model.observation import Deed, Rescue
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Topology
 from bot.settings.variables import VARIABLES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from bot.cluster.objects import Object, name_of, pod_labels, replicas, within
 from bot.model.service import Promote
-from bot.rollout.preflight.objects import Object, name_of, pod_labels, replicas, within
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject
 

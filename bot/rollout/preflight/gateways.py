@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bot.cluster.objects import Object, annotations_of, labels_of, name_of, namespace_of, within
 from bot.model.images import is_ready
-from bot.rollout.preflight.objects import Object, annotations_of, labels_of, name_of, namespace_of, within
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
 

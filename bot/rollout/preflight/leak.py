@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bot.cluster.objects import host_names, service_name
 from bot.rollout.preflight.gateways import SIDECARS, bindings
-from bot.rollout.preflight.objects import host_names, service_name
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Callers, Subject
 

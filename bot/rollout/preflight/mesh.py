@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bot.cluster.objects import Object, annotations_of, called, host_names, name_of, namespace_of, service_name, title
 from bot.rollout.preflight.gateways import SIDECARS, Place, lets_in, overlap, place_of
-from bot.rollout.preflight.objects import (
-    Object,
-    annotations_of,
-    called,
-    host_names,
-    name_of,
-    namespace_of,
-    service_name,
-    title,
-)
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.reach import applies, full_name, is_seen, meeting
 from bot.rollout.preflight.survey import Subject

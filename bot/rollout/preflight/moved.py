@@ -8,18 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.cluster.objects import Object, annotations_of, host_names, name_of, namespace_of, pod_labels, replicas, within
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
 from bot.model.service import Service
-from bot.rollout.preflight.objects import (
-    Object,
-    annotations_of,
-    host_names,
-    name_of,
-    namespace_of,
-    pod_labels,
-    replicas,
-    within,
-)
 from bot.rollout.preflight.problems import Problem, blocks
 from bot.rollout.preflight.reach import full_name
 from bot.rollout.preflight.survey import Subject

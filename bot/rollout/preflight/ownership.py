@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.cluster.objects import Object, annotations_of, labels_of, name_of, title
 from bot.model.service import Promote, Service
-from bot.rollout.preflight.objects import Object, annotations_of, labels_of, name_of, title
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
 

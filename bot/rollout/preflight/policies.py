@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bot.rollout.preflight.objects import Labels, Object, name_of, pod_labels, title, within
+from bot.cluster.objects import Labels, Object, name_of, pod_labels, title, within
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject
 

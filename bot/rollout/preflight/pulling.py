@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.cluster.objects import Object, images, name_of, template_of
 from bot.model.images import repository
 from bot.model.service import Promote
-from bot.rollout.preflight.objects import Object, images, name_of, template_of
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject
 

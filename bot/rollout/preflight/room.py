@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from math import ceil, floor
 from typing import Any
 
+from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, template_of, within
 from bot.model.service import Promote
-from bot.rollout.preflight.objects import Object, name_of, pod_labels, pods_of, replicas, template_of, within
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject
 

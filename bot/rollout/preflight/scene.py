@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bot.cluster.objects import (
+    Object,
+    app_containers,
+    full_host,
+    image_pins,
+    images,
+    name_of,
+    namespace_of,
+    pod_labels,
+    pods_of,
+    replicas,
+    service_name,
+    service_namespace,
+)
 from bot.model.errors import Refusal
 from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
@@ -25,20 +39,6 @@ from bot.rollout.preflight import (
     telemetry,
     templates,
     workloads,
-)
-from bot.rollout.preflight.objects import (
-    Object,
-    app_containers,
-    full_host,
-    image_pins,
-    images,
-    name_of,
-    namespace_of,
-    pod_labels,
-    pods_of,
-    replicas,
-    service_name,
-    service_namespace,
 )
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.subsets import Pair, topology

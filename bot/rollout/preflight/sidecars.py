@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.model.images import is_ready
-from bot.rollout.preflight.objects import (
+from bot.cluster.objects import (
     Object,
     annotations_of,
     container_statuses,
@@ -14,6 +13,7 @@ from bot.rollout.preflight.objects import (
     pod_labels,
     pods_of,
 )
+from bot.model.images import is_ready
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
 

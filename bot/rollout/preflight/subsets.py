@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.model.images import is_ready
-from bot.model.rollout import Topology
-from bot.rollout.preflight.objects import (
+from bot.cluster.objects import (
     Labels,
     Object,
     host_names,
@@ -19,6 +17,8 @@ from bot.rollout.preflight.objects import (
     service_name,
     within,
 )
+from bot.model.images import is_ready
+from bot.model.rollout import Topology
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
 

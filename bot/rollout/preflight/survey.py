@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bot.cluster.objects import Object, named
 from bot.model.service import Service
-from bot.rollout.preflight.objects import Object, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from bot.cluster.objects import Object, name_of, pods_of
 from bot.model.figures import SideFigures
 from bot.model.images import is_ready
-from bot.rollout.preflight.objects import Object, name_of, pods_of
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject, Telemetry, Traffic
 

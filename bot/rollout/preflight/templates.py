@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.cluster.objects import Object, name_of, pod_annotations, template_of
 from bot.model.service import Promote
-from bot.rollout.preflight.objects import Object, name_of, pod_annotations, template_of
 from bot.rollout.preflight.problems import Problem, warns
 from bot.rollout.preflight.survey import Subject
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bot.cluster.objects import Object, app_containers, container_statuses, name_of, pods_of, replicas
 from bot.model.service import Promote
-from bot.rollout.preflight.objects import Object, app_containers, container_statuses, name_of, pods_of, replicas
 from bot.rollout.preflight.problems import Problem, blocks, warns
 from bot.rollout.preflight.survey import Subject
 

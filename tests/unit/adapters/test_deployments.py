@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.deployments import creation_troubles, pods_of, progress, template_writer
 from bot.adapters.kube_answers import warnings_in
-from bot.adapters.kube_selector import selector_text
+from bot.cluster.deployments import creation_troubles, pods_of, progress, template_writer
+from bot.cluster.selectors import selector_text
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress
 from bot.model.rollout import PodTemplate

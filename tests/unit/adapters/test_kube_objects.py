@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.kube_objects import Objects
-from bot.adapters.kube_selector import read_selector, selector_text
+from bot.cluster.selectors import read_selector, selector_text
 from sandbox.kube.selectors import by_selector
 
 

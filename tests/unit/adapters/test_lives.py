@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from bot.adapters import life
-from bot.adapters import routes as edits
 from bot.adapters.heart import Heart
 from bot.adapters.rescuer import KubeRescuer
+from bot.cluster import routes as edits
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.observation import Deed, Rescue
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes

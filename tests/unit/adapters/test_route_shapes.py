@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.adapters import routes as edits
+from bot.cluster import routes as edits
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.adapters.writers import ROUTES, TEMPLATE, Writer, annotation, writer_of
+from bot.cluster.managed_fields import ROUTES, TEMPLATE, Writer, annotation, writer_of
 
 
 def entry(manager: str, time: str, *path: str, **more: Any) -> dict[str, Any]:

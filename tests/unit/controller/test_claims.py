@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters import routes as edits
+from bot.cluster import routes as edits
 from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
 from bot.controller.ports import Pulse

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.routes import OWNER, RESTORE
+from bot.cluster.routes import OWNER, RESTORE
 from bot.controller.commands import Leave, Restore, Retry
 from bot.model.errors import Fault
 from bot.model.incidents import Trouble

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from bot.adapters.routes import HEARTBEAT
+from bot.cluster.routes import HEARTBEAT
 from bot.controller.watchdog import LONGEST_PAUSE, Place, Watchdog, Witness
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Deed

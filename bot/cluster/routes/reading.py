@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.adapters.routes.managed import (
+from bot.cluster.routes.managed import (
     HttpRoute,
     Sides,
     VirtualService,
@@ -11,7 +11,7 @@ from bot.adapters.routes.managed import (
     managed_routes,
     title,
 )
-from bot.adapters.routes.writing import mirror_percent, mirrors_canary, with_inserted
+from bot.cluster.routes.writing import mirror_percent, mirrors_canary, with_inserted
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes, Target
 

@@ -11,9 +11,9 @@ import json
 from typing import Any
 
 from bot.adapters.life import Life
-from bot.adapters.routes.managed import VirtualService
-from bot.adapters.routes.marks import HEARTBEAT, OWNER, WATCHDOG
-from bot.adapters.routes.writing import write_routes
+from bot.cluster.routes.annotations import HEARTBEAT, OWNER, WATCHDOG
+from bot.cluster.routes.managed import VirtualService
+from bot.cluster.routes.writing import write_routes
 from bot.controller.ports import Pulse
 from bot.model.observation import Deed, Rescue
 from bot.model.rollout import RolloutId, Routes, Target

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from bot.adapters.routes.managed import (
+from bot.cluster.routes.managed import (
     INSERTED,
     HttpRoute,
     Sides,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.routes.shape import misshapen
+from bot.cluster.routes.shape import misshapen
 from bot.model.errors import Refusal
 from bot.model.rollout import Target
 

@@ -13,8 +13,7 @@ Read in this order: ``managed`` (which routes are ours), ``meaning`` (what they 
 something else), ``marks`` (whose the object is, and what was there before), ``pulse`` (whether anybody looks after it).
 """
 
-from bot.adapters.routes.managed import INSERTED, VirtualService, managed_routes, title
-from bot.adapters.routes.marks import (
+from bot.cluster.routes.annotations import (
     HEARTBEAT,
     OWNER,
     RESTORE,
@@ -32,9 +31,10 @@ from bot.adapters.routes.marks import (
     unclosed,
     unmark,
 )
-from bot.adapters.routes.meaning import read_routes
-from bot.adapters.routes.pulse import beaten, pulse_of, rescue_of, rescued
-from bot.adapters.routes.writing import write_routes
+from bot.cluster.routes.heartbeat import beaten, pulse_of, rescue_of, rescued
+from bot.cluster.routes.managed import INSERTED, VirtualService, managed_routes, title
+from bot.cluster.routes.reading import read_routes
+from bot.cluster.routes.writing import write_routes
 
 __all__ = [
     "HEARTBEAT",

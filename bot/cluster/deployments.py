@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.adapters.kube import FIELD_MANAGER
 from bot.adapters.kube_objects import labels_of
-from bot.adapters.writers import TEMPLATE, Path, Writer, writer_of
+from bot.cluster.managed_fields import TEMPLATE, Path, Writer, writer_of
 from bot.model.images import digest, is_ready
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress

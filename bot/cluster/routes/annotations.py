@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from bot.adapters.routes.managed import (
+from bot.cluster.routes.managed import (
     HttpRoute,
     Sides,
     VirtualService,
@@ -20,8 +20,8 @@ from bot.adapters.routes.managed import (
     managed_routes,
     title,
 )
-from bot.adapters.routes.meaning import read_routes
-from bot.adapters.routes.writing import canary_destination, mirrors_canary, write_routes
+from bot.cluster.routes.reading import read_routes
+from bot.cluster.routes.writing import canary_destination, mirrors_canary, write_routes
 from bot.controller.ports import Marks
 from bot.model.errors import Refusal, Unreadable
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
