@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bench.judge.cost import cost
+from bot.analysis.analysis import opened, weigh
 from bot.rollout import machine
-from bot.rollout.trial import opened, weigh
 from bot.slack.cards import card
 from tests.builders import a_rollout, a_side_of, a_sight, figures
 

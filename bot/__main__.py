@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot import bootstrap, logs
+from bot.analysis.judge.replay import DEFAULTS, replay
 from bot.cli import objects, status, watchdog
 from bot.cli.check import check
 from bot.cli.record import Wanted, record
@@ -21,7 +22,6 @@ from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
 from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
-from bot.rollout.judge.replay import DEFAULTS, replay
 from bot.settings.env import Settings, environment, read_settings
 from bot.settings.kinds import parse_duration
 from bot.settings.services import read_services

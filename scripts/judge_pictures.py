@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from bot.rollout.judge.settings import JudgeSettings
+from bot.analysis.judge.settings import JudgeSettings
 from scripts.judge_runs import BASE, ONSET, RPS, Row, aborted, passed, shares
 
 WIDTH, HEIGHT = 860, 580

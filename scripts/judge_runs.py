@@ -10,7 +10,7 @@ from functools import lru_cache
 from bench.judge.ours import figures, increments
 from bench.judge.scenarios import HEALTHY, TEN, Scenario, Split
 from bench.judge.traffic import ERRORS, REQUESTS, SCRAPE, Traffic, simulate
-from bot.rollout.judge.replay import Answer, replay
+from bot.analysis.judge.replay import Answer, replay
 
 SEED = 11
 RPS, BASE = 100, 0.001

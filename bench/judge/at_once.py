@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from bench.judge.ours import NEVER, Run, increments
 from bench.judge.scenarios import Scenario
 from bench.judge.traffic import BOUNDS, ERRORS, LATENCY, REQUESTS, SCRAPE, SCRAPES, Floats, Traffic
-from bot.rollout.histograms import tail_bounds
-from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import absolute, originals, relative
-from bot.rollout.judge.judge import ALTERNATIVES, BETTER, EXACT, RECENT, VETO_FEWEST, WORSE
-from bot.rollout.judge.processes import NotWorse, Worse, hazard, lse
-from bot.rollout.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, JudgeSettings
-from bot.rollout.judge.state import CEILING
-from bot.rollout.judge.verdict import FAILING_FEWEST, FAILING_MANY, FAILING_TIMES
+from bot.analysis.histograms import tail_bounds
+from bot.analysis.judge.dispersion import dispersion
+from bot.analysis.judge.evidence import absolute, originals, relative
+from bot.analysis.judge.judge import ALTERNATIVES, BETTER, EXACT, RECENT, VETO_FEWEST, WORSE
+from bot.analysis.judge.processes import NotWorse, Worse, hazard, lse
+from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, JudgeSettings
+from bot.analysis.judge.state import CEILING
+from bot.analysis.judge.verdict import FAILING_FEWEST, FAILING_MANY, FAILING_TIMES
 
 Bools = NDArray[np.bool_]
 NAMES = ("errors", "slow_a", "slow_b", "ceiling")

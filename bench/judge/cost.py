@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import process_time
 
+from bot.analysis.judge import clients
+from bot.analysis.judge.clients import Row
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.saved import load, save
+from bot.analysis.judge.settings import JudgeSettings
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 from bot.model.service import ClientLimits
-from bot.rollout.judge import clients
-from bot.rollout.judge.clients import Row
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.saved import load, save
-from bot.rollout.judge.settings import JudgeSettings
 
 STAGES = {"mirror": 1.0, "5": 0.05, "20": 0.2, "50": 0.5}  # the canary's requests over the service's
 ROWS = 120  # of each stage: half an hour

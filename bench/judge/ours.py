@@ -9,10 +9,10 @@ import numpy as np
 
 from bench.judge.scenarios import Scenario
 from bench.judge.traffic import BOUNDS, ERRORS, LATENCY, REQUESTS, SCRAPE, SCRAPES, Floats, Side, Traffic
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.settings import JudgeSettings
+from bot.analysis.judge.verdict import Verdict
 from bot.model.figures import SideFigures
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.settings import JudgeSettings
-from bot.rollout.judge.verdict import Verdict
 
 NEVER = math.inf
 

@@ -13,7 +13,7 @@ from bench.judge.peers import PEERS
 from bench.judge.scenarios import FIVE, TEN, THIRTY, TWO, Noise, Scenario, bad
 from bench.judge.traffic import SECONDS, Floats, simulate
 from bench.judge.tuned import Tuned, tune
-from bot.rollout.judge.settings import JudgeSettings
+from bot.analysis.judge.settings import JudgeSettings
 
 OURS = "ours"
 SAMPLE = 5  # runs of each scenario that are also stepped row by row

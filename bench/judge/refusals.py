@@ -16,10 +16,10 @@ from statistics import median
 import numpy as np
 
 from bench.judge.traffic import SCRAPE, STEP, STEPS, Floats, Rng
+from bot.analysis.judge.clients import Row, load, save, start, step
+from bot.analysis.judge.settings import JudgeSettings
 from bot.model.figures import CLIENT_ERRORS, SideFigures
 from bot.model.service import ClientLimits
-from bot.rollout.judge.clients import Row, load, save, start, step
-from bot.rollout.judge.settings import JudgeSettings
 
 PROPORTIONS = {"401": 0.2, "403": 0.1, "404": 0.6, "429": 0.1}
 PER_SCRAPE = SCRAPE // STEP

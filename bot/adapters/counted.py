@@ -19,12 +19,12 @@ from bot.adapters import queries, series
 from bot.adapters.counters import NOTHING, Owner, by_owner, closed, difference, is_odd, is_same, owner_of, sides
 from bot.adapters.prometheus_link import Answer, Query, Sample, Series
 from bot.adapters.queries import Selector
+from bot.analysis import gates
 from bot.controller.ports import Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures, UserView
 from bot.model.rollout import Rollout, Target
 from bot.model.service import MetricsSource
-from bot.rollout import gates
 
 MOST_TIMES = 8  # beginnings of windows in one query: together they are slow
 AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what ends later is not looked at

@@ -22,13 +22,13 @@ from bot.adapters.counted import ANSWERS, BUCKETS, NOW, Counted, batched, read, 
 from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides
 from bot.adapters.prometheus_clock import CLOCK, PrometheusClock
 from bot.adapters.prometheus_link import Answer, PrometheusLink, Query, Series
+from bot.analysis import gates
 from bot.cluster.objects import full_host
 from bot.controller.ports import Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import Service
-from bot.rollout import gates
 from bot.rollout.preflight import Callers, Telemetry, Traffic
 
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon

@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
+from bot.analysis import analysis, gates
 from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
 from bot.model.figures import Figures, Judgement, Trial
 from bot.model.observation import BLIND, UNKNOWN, Sight, Unseen
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
-from bot.rollout import gates, trial
 
 Found = TypeVar("Found")
 
@@ -71,11 +71,11 @@ def _try(look: Callable[[], Found], tell: Callable[[Fault], None], doing: str) -
 
 def read(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Readings:
     """The figures that each of them has to be judged by next, asked for together; none where nothing is judged."""
-    if not any(trial.span(rollout, now) for rollout in rollouts):
+    if not any(analysis.span(rollout, now) for rollout in rollouts):
         return {}
     # Samples are stamped by another machine: by a clock of ours that is ahead, rows would end before they are there.
     by_theirs = metrics.clock(now)
-    spans = [(rollout, trial.span(rollout, by_theirs)) for rollout in rollouts]
+    spans = [(rollout, analysis.span(rollout, by_theirs)) for rollout in rollouts]
     windows = [Window(rollout=rollout, since=span[0], until=span[1]) for rollout, span in spans if span is not None]
     return metrics.read(windows) if windows else {}
 
@@ -103,11 +103,11 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
 def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, Trial]:
     """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
     if reading is None:
-        return trial.unread(rollout, now), rollout.trial
+        return analysis.unread(rollout, now), rollout.trial
     if isinstance(reading, Fault):
         return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.trial
     try:
         with contained(f"judge {rollout.service}"):
-            return trial.weigh(rollout, reading)
+            return analysis.weigh(rollout, reading)
     except Broken as broken:
         return gates.unavailable(now, broken.sentence), rollout.trial

@@ -6,6 +6,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.analysis import analysis
+from bot.analysis.gates import PROPAGATION
 from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import in_the_way
@@ -13,8 +15,6 @@ from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.model.service import Service
-from bot.rollout import trial
-from bot.rollout.gates import PROPAGATION
 from bot.rollout.plans import Overrides, make_plan
 from bot.rollout.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
 from bot.rollout.preflight.mesh import MARKS
@@ -225,9 +225,9 @@ def with_past(draft: Draft, service: Service) -> tuple[Rollout, tuple[str, ...]]
         name = rollout.target.primary_deployment
         unknown = f"The past of {name} is not known (Prometheus {draft.past.sentence.rstrip('.')}), so"
         warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
-        return replace(rollout, trial=trial.opened(service.gates, ())), (warning,)
+        return replace(rollout, trial=analysis.opened(service.gates, ())), (warning,)
     known = [row for row in draft.past if row is not None]
-    return replace(rollout, trial=trial.opened(service.gates, known)), ()
+    return replace(rollout, trial=analysis.opened(service.gates, known)), ()
 
 
 def last_checks(draft: Draft, ports: Ports) -> Checked:

@@ -160,7 +160,7 @@ def _together(one: SideFigures | None, later: SideFigures | None) -> SideFigures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What judging remembers between two looks. Made by ``bot.rollout.trial``; the machine only keeps it.
+    """What judging remembers between two looks. Made by ``bot.analysis.analysis``; the machine only keeps it.
 
     Attributes:
         subject: the Deployment that is judged; another one begins a new trial.

@@ -1,6 +1,6 @@
 """What the sequential judge can be told; the defaults were chosen by simulation. Shares are 0 to 1, times seconds.
 
-Values alone, so that a service can carry them: how they are used is ``bot.rollout.judge``'s business.
+Values alone, so that a service can carry them: how they are used is ``bot.analysis.judge``'s business.
 """
 
 from __future__ import annotations

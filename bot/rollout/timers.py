@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from bot.analysis.judge.saved import load, save
 from bot.model.figures import Trial
 from bot.model.rollout import Hold, Rollout
-from bot.rollout.judge.saved import load, save
 
 # Replicas' clocks differ by this much without anything being wrong, seconds.
 TOLERANCE = 30.0

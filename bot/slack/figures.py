@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from bot.analysis.histograms import slower
 from bot.model.figures import Figures, Finding, Judgement, SideFigures, Verdict
 from bot.model.rollout import Phase, Rollout
-from bot.rollout.histograms import slower
 from bot.slack.blocks import Block, data_table, shorten
 
 COLUMNS = ("Gate", "Canary", "Primary", "Limit", "Verdict")

@@ -155,7 +155,7 @@ MUST_BE_QUOTED = [
     *said_in(ROOT / "bot/rollout/machine.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/turns.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/drift.py", only_to="Refusal"),
-    *said_in(ROOT / "bot/rollout/gates.py", only_to="_unknown"),
+    *said_in(ROOT / "bot/analysis/gates.py", only_to="_unknown"),
 ]
 
 

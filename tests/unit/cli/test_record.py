@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from bot.analysis.judge.replay import replay
 from bot.cli.record import Wanted, record
 from bot.cli.status import replayed
 from bot.model.errors import Refusal
 from bot.model.rollout import Entry, EntryKind, Phase
-from bot.rollout.judge.replay import replay
 from tests.builders import a_rollout, a_service, a_side_of
 from tests.fakes.metrics import FakeMetrics
 

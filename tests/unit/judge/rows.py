@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.settings import JudgeSettings
+from bot.analysis.judge.state import JudgeState
+from bot.analysis.judge.verdict import Assessment, Verdict
 from bot.model.figures import SideFigures
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.settings import JudgeSettings
-from bot.rollout.judge.state import JudgeState
-from bot.rollout.judge.verdict import Assessment, Verdict
 
 DEFAULTS = JudgeSettings()
 Counts = tuple[float, float] | None  # requests and errors; None: a missing scrape

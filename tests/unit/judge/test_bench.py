@@ -12,7 +12,7 @@ from bench.judge.ours import judge as row_by_row
 from bench.judge.outcomes import work_out
 from bench.judge.scenarios import HEALTHY, STAGES, TEN, THIRTY, Noise, Scenario, Split, bad, healthy
 from bench.judge.traffic import ERRORS, REQUESTS, simulate
-from bot.rollout.judge.settings import JudgeSettings
+from bot.analysis.judge.settings import JudgeSettings
 
 RUNS = 6
 

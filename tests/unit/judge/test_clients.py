@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.judge.refusals import LIMITS, Refusals, scenarios, work_out
-from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
-from bot.rollout.judge.clients import (
+from bot.analysis.judge.clients import (
     ALONE,
     CODES,
     MOST,
@@ -26,6 +25,7 @@ from bot.rollout.judge.clients import (
     start,
     step,
 )
+from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 from tests.unit.judge.rows import DEFAULTS
 
 

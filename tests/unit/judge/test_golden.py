@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import absolute, ratios, relative
-from bot.rollout.judge.processes import NotWorse, Worse, lse
-from bot.rollout.judge.ratio import Seen
-from bot.rollout.judge.saved import pack, unpack
-from bot.rollout.judge.settings import CEILING_TIMES, LADDER, LOWER, Floats
+from bot.analysis.judge.dispersion import dispersion
+from bot.analysis.judge.evidence import absolute, ratios, relative
+from bot.analysis.judge.processes import NotWorse, Worse, lse
+from bot.analysis.judge.ratio import Seen
+from bot.analysis.judge.saved import pack, unpack
+from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, Floats
 
 ROWS = [
     (30, 0, 120, 1),

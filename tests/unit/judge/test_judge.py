@@ -9,11 +9,11 @@ from itertools import count
 
 import pytest
 
+from bot.analysis.judge.judge import Interval
+from bot.analysis.judge.saved import save
+from bot.analysis.judge.verdict import Failing, Overdue, Verdict
+from bot.analysis.judge.wording import text
 from bot.model.figures import SideFigures
-from bot.rollout.judge.judge import Interval
-from bot.rollout.judge.saved import save
-from bot.rollout.judge.verdict import Failing, Overdue, Verdict
-from bot.rollout.judge.wording import text
 from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
 
 

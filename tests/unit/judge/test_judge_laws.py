@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.analysis.judge.evidence import absolute, relative
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.processes import lse
+from bot.analysis.judge.saved import load, save
+from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, MetricLimits
+from bot.analysis.judge.verdict import Verdict
 from bot.model.figures import SideFigures
-from bot.rollout.judge.evidence import absolute, relative
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.processes import lse
-from bot.rollout.judge.saved import load, save
-from bot.rollout.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, MetricLimits
-from bot.rollout.judge.verdict import Verdict
 from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
 
 COUNT = st.integers(min_value=0, max_value=400)

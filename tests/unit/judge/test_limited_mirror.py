@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.analysis.judge.evidence import originals, relative
+from bot.analysis.judge.forecast import forecast
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.processes import Worse
+from bot.analysis.judge.settings import LADDER
+from bot.analysis.judge.verdict import Assessment, Overdue, Verdict
 from bot.model.figures import SideFigures
-from bot.rollout.judge.evidence import originals, relative
-from bot.rollout.judge.forecast import forecast
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.processes import Worse
-from bot.rollout.judge.settings import LADDER
-from bot.rollout.judge.verdict import Assessment, Overdue, Verdict
 from tests.unit.judge.rows import DEFAULTS, judged, side, verdicts
 
 RUNS, ROWS = 400, 480

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bot.rollout.judge.evidence import absolute, relative
-from bot.rollout.judge.processes import NotWorse, Worse, lse
-from bot.rollout.judge.settings import CEILING_TIMES, LADDER, LOWER, Floats
+from bot.analysis.judge.evidence import absolute, relative
+from bot.analysis.judge.processes import NotWorse, Worse, lse
+from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, Floats
 
 RUNS, ROWS = 400, 480
 ALPHAS = (0.5, 0.2, 0.05)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from bot.analysis.judge.forecast import forecast
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.replay import DEFAULTS, replay
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
-from bot.rollout.judge.forecast import forecast
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.replay import DEFAULTS, replay
 
 HISTORY = [{"requests": 1200, "errors": 2, "buckets": {"100": 800, "250": 1180, "500": 1199, "+Inf": 1200}}] * 60
 

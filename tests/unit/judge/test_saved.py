@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.saved import load, save
 from bot.model.figures import SideFigures
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.saved import load, save
 from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, judged, rows
 from tests.unit.judge.test_golden import CEILING, NOT_WORSE, RATIOS, ROWS, WORSE
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rollout.judge.forecast import Forecast
-from bot.rollout.judge.settings import JudgeSettings
-from bot.rollout.judge.wording import forecast_text, text
+from bot.analysis.judge.forecast import Forecast
+from bot.analysis.judge.settings import JudgeSettings
+from bot.analysis.judge.wording import forecast_text, text
 from tests.unit.judge.rows import DEFAULTS, HISTORY, Counts, judged, rows
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.analysis import gates
+from bot.analysis.gates import badness
+from bot.analysis.histograms import quantile, tail_bounds
 from bot.model.figures import Figures, Finding, SideFigures, Trial, UserView, Verdict
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule
-from bot.rollout import gates
-from bot.rollout.gates import badness
-from bot.rollout.histograms import quantile, tail_bounds
 from tests.builders import a_rollout, a_service, a_side_of, a_target, figures
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict

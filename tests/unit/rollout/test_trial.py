@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.stored import dump_rollout, load_rollout
+from bot.analysis import analysis
+from bot.analysis.judge.saved import load
 from bot.model.figures import Figures, Judgement, SideFigures, Trial, Verdict
 from bot.model.rollout import Phase, Rollout, Stage, Target
 from bot.model.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
-from bot.rollout import trial
-from bot.rollout.judge.saved import load
 from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
@@ -34,7 +34,7 @@ def at(stage: str, seconds: float | None = None, **gates: object) -> Rollout:
 
 def row(rollout: Rollout, end: float, canary: SideFigures | None, primary: SideFigures | None) -> Figures:
     """What is read up to ``end``; both sides were scraped just then unless they say otherwise."""
-    span = trial.span(rollout, end + rollout.metrics.delay)
+    span = analysis.span(rollout, end + rollout.metrics.delay)
     assert span == (span and span[0], end)
     sides = [
         side if side is None or side.last is not None else replace(side, first=span[0], last=end)
@@ -50,7 +50,7 @@ def judged(
     judgement = Judgement(at=0.0, verdict=INCONCLUSIVE)
     for _ in range(rows):
         begun = rollout.trial.until if rollout.trial.until is not None else 0.0
-        judgement, kept = trial.weigh(rollout, row(rollout, begun + every, canary, primary))
+        judgement, kept = analysis.weigh(rollout, row(rollout, begun + every, canary, primary))
         rollout = replace(rollout, trial=kept, judgement=judgement)
     return rollout, judgement
 
@@ -70,7 +70,7 @@ def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: li
         begun = rollout.trial.until or 0.0
         # A request a second on the canary, four on the primary, each with the half of a percent that fails.
         sides = [a_side_of((now - begun) * rate, (now - begun) * rate * 0.005) for rate in (1.0, 4.0)]
-        judgement, kept = trial.weigh(rollout, row(rollout, now, sides[0], sides[1]))
+        judgement, kept = analysis.weigh(rollout, row(rollout, now, sides[0], sides[1]))
         assert judgement.figures is not None
         assert judgement.figures.canary is not None
         assert judgement.figures.canary.requests == pytest.approx(now)  # the open row is shown, too
@@ -84,9 +84,9 @@ def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: li
 def test_a_row_is_kept_once_a_scrape_interval_has_passed_and_judged_anew_until_then() -> None:
     rollout = at("shift 20")
 
-    early, kept = trial.weigh(rollout, row(rollout, 5.0, GOOD, LIKEWISE))
+    early, kept = analysis.weigh(rollout, row(rollout, 5.0, GOOD, LIKEWISE))
     assert (kept.until, early.at) == (None, 5.0)
-    _, kept = trial.weigh(rollout, row(rollout, 15.0, GOOD, LIKEWISE))
+    _, kept = analysis.weigh(rollout, row(rollout, 15.0, GOOD, LIKEWISE))
     assert kept.until == 15.0
 
 
@@ -114,10 +114,10 @@ def test_what_was_read_at_once_after_a_pause_thins_out_no_fault_that_starts_afte
 def test_a_reading_begins_where_the_last_kept_one_ended_however_long_ago() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE)
 
-    assert trial.span(rollout, 30.0) == (15.0, 20.0)
-    assert trial.span(rollout, 910.0) == (15.0, 900.0)
-    assert trial.span(rollout, 90_010.0) == (89_940.0, 90_000.0)  # beyond an hour it is no evidence any more
-    assert trial.span(rollout, 25.0) is None
+    assert analysis.span(rollout, 30.0) == (15.0, 20.0)
+    assert analysis.span(rollout, 910.0) == (15.0, 900.0)
+    assert analysis.span(rollout, 90_010.0) == (89_940.0, 90_000.0)  # beyond an hour it is no evidence any more
+    assert analysis.span(rollout, 25.0) is None
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,20 @@ def test_a_reading_ends_as_long_before_now_as_a_scrape_may_take(
 ) -> None:
     rollout = replace(at("shift 20"), metrics=MetricsSource(scrape_interval=interval, read_delay=set_to))
 
-    assert trial.span(rollout, 300.0) == (0.0, 300.0 - delay)
+    assert analysis.span(rollout, 300.0) == (0.0, 300.0 - delay)
 
 
 def test_a_clock_behind_what_was_read_is_a_hold_with_a_sentence_and_no_pass() -> None:
     rollout, judgement = judged(at("shift 20", seconds=3600.0), a_side_of(300, 1), a_side_of(1200, 4), rows=40)
     assert judgement.verdict is PASS
 
-    assert trial.span(rollout, 600.0 - 3600.0) is None
-    behind = trial.unread(rollout, 600.0 - 3600.0)
+    assert analysis.span(rollout, 600.0 - 3600.0) is None
+    behind = analysis.unread(rollout, 600.0 - 3600.0)
 
     assert (behind.verdict, behind.hold) == (INCONCLUSIVE, True)
     assert behind.sentence.startswith("The clock is 3600 s behind the figures that were read already")
     # The clocks of two machines are never quite the same.
-    assert trial.unread(rollout, 600.0 + rollout.metrics.delay - 2.0) == judgement
+    assert analysis.unread(rollout, 600.0 + rollout.metrics.delay - 2.0) == judgement
 
 
 def test_what_was_answered_before_the_routes_were_in_force_is_judged_and_none_of_the_stages_own() -> None:
@@ -149,17 +149,17 @@ def test_what_was_answered_before_the_routes_were_in_force_is_judged_and_none_of
     place = next(number for number, stage in enumerate(rollout.plan) if stage.name == "shift 40")
     moved = replace(rollout, stage=place, settled_at=35.0)
 
-    _, kept = trial.weigh(moved, row(moved, 45.0, GOOD, LIKEWISE))
+    _, kept = analysis.weigh(moved, row(moved, 45.0, GOOD, LIKEWISE))
     assert (kept.until, kept.sums) == (45.0, None)
-    _, kept = trial.weigh(replace(moved, trial=kept), row(replace(moved, trial=kept), 60.0, GOOD, LIKEWISE))
+    _, kept = analysis.weigh(replace(moved, trial=kept), row(replace(moved, trial=kept), 60.0, GOOD, LIKEWISE))
     assert kept.sums is not None
     assert (kept.sums.start, kept.sums.end) == (45.0, 60.0)
 
 
 @pytest.mark.parametrize("phase", [Phase.ABORTING, Phase.PROMOTED, Phase.PREFLIGHT])
 def test_nothing_is_read_where_nothing_is_judged(phase: Phase) -> None:
-    assert trial.span(replace(at("shift 20"), phase=phase), 60.0) is None
-    assert trial.span(replace(at("shift 20"), settled_at=None), 60.0) is None
+    assert analysis.span(replace(at("shift 20"), phase=phase), 60.0) is None
+    assert analysis.span(replace(at("shift 20"), settled_at=None), 60.0) is None
 
 
 def test_a_side_without_a_scrape_in_the_row_waits_and_is_counted_with_the_next() -> None:
@@ -216,7 +216,7 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
 def test_an_abort_does_not_wait_for_the_end_of_a_row() -> None:
     rollout, _ = judged(at("shift 20"), a_side_of(300, 90), LIKEWISE, rows=2)
 
-    judgement, kept = trial.weigh(rollout, row(rollout, 35.0, a_side_of(100, 30), a_side_of(400, 1)))
+    judgement, kept = analysis.weigh(rollout, row(rollout, 35.0, a_side_of(100, 30), a_side_of(400, 1)))
 
     assert (judgement.verdict, kept.until) == (FAIL, 35.0)
 
@@ -307,7 +307,7 @@ def test_nobody_says_that_figures_are_missing_for_two_minutes_moments_after_a_st
     unscraped = replace(a_side_of(0), first=-3.0, last=-3.0)
     rollout = at("mirror")
     for now in (3.0, 8.0, 14.0):
-        judgement, _ = trial.weigh(rollout, row(rollout, now, unscraped, a_side_of(80)))
+        judgement, _ = analysis.weigh(rollout, row(rollout, now, unscraped, a_side_of(80)))
         assert judgement.sentence.startswith("No figures yet")
         assert "2 min" not in judgement.sentence
 
@@ -339,8 +339,8 @@ def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_for
         for start, copies in ((100.0, 220), (115.0, 300))
     )
 
-    early, kept = trial.weigh(rollout, first)
-    late, _ = trial.weigh(replace(rollout, trial=kept), second)
+    early, kept = analysis.weigh(rollout, first)
+    late, _ = analysis.weigh(replace(rollout, trial=kept), second)
 
     unknown, all_copied = (next(one for one in found.findings if one.gate == "coverage") for found in (early, late))
     assert unknown.sentence == "How many copies reach the canary is not known yet."
@@ -410,7 +410,7 @@ def test_client_errors_that_are_not_judged_are_not_told() -> None:
     _, judgement = judged(at("shift 20", client_errors=None), NOT_FOUND, ASKED, rows=20)
 
     assert told_of_clients(judgement) == []
-    assert trial.opened(GateLimits(client_errors=None), [ASKED] * 240).clients == ""
+    assert analysis.opened(GateLimits(client_errors=None), [ASKED] * 240).clients == ""
 
 
 def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_not() -> None:
@@ -447,7 +447,7 @@ def test_client_errors_stand_among_the_details() -> None:
 def test_between_two_rows_nothing_about_client_errors_comes_or_goes() -> None:
     rollout, before = judged(at("shift 20"), NOT_FOUND, ASKED, rows=2)
     for now in (33.0, 38.0, 43.0):
-        open_row, kept = trial.weigh(rollout, row(rollout, now, refused(200, _404=200), ASKED))
+        open_row, kept = analysis.weigh(rollout, row(rollout, now, refused(200, _404=200), ASKED))
         assert told_of_clients(open_row) == told_of_clients(before) == []
         assert kept.clients == rollout.trial.clients
 
@@ -540,20 +540,20 @@ def test_it_says_how_long_it_will_take() -> None:
 def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() -> None:
     history = [a_side_of(1200, 4, slow=6)] * 240
 
-    begun = trial.opened(GateLimits(), history)
+    begun = analysis.opened(GateLimits(), history)
 
     assert [metric.bound for metric in load(begun.judge).metrics] == [None, 100.0]
     assert begun.before is not None
     assert (begun.before.requests, begun.before.errors) == (288_000, 960)
-    assert trial.opened(GateLimits(), ()).before is None
+    assert analysis.opened(GateLimits(), ()).before is None
 
 
 def test_a_look_without_a_reading_says_what_the_last_one_of_the_stage_said() -> None:
     rollout, judgement = judged(at("shift 20"), GOOD, LIKEWISE)
 
-    assert trial.unread(rollout, 26.0) == judgement
-    assert trial.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence.startswith("Warming up")
-    assert trial.unread(at("shift 20"), 1.0).verdict is INCONCLUSIVE
+    assert analysis.unread(rollout, 26.0) == judgement
+    assert analysis.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence.startswith("Warming up")
+    assert analysis.unread(at("shift 20"), 1.0).verdict is INCONCLUSIVE
 
 
 def counts() -> Iterator[tuple[SideFigures | None, SideFigures | None]]:
@@ -597,9 +597,9 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
     assert before.verdict is PASS
 
     empty = Figures(start=60.0, end=65.0, primary=None, canary=None)
-    blind, _ = trial.weigh(good, empty)
+    blind, _ = analysis.weigh(good, empty)
     unscraped = replace(a_side_of(0), first=60.0, last=60.0)
-    waiting, _ = trial.weigh(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
+    waiting, _ = analysis.weigh(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
 
     assert blind.verdict is INCONCLUSIVE
     assert blind.sentence.startswith("Prometheus knows nothing of reviews-v2 right now.")
@@ -610,7 +610,7 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
 def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) -> None:
     doubtful, before = judged(at(stage, seconds=0.0), a_side_of(300, 30), a_side_of(300, 1), rows=2)
 
-    blind, _ = trial.weigh(doubtful, Figures(start=30.0, end=35.0, primary=None, canary=None))
+    blind, _ = analysis.weigh(doubtful, Figures(start=30.0, end=35.0, primary=None, canary=None))
 
     assert (before.verdict, before.ask) == (INCONCLUSIVE, True)
     assert (blind.verdict, blind.ask) == (INCONCLUSIVE, False)
@@ -622,6 +622,6 @@ def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on
     until = rollout.trial.until
     assert until is not None
 
-    judgement, kept = trial.weigh(rollout, row(rollout, until + 5.0, a_side_of(400, 1), a_side_of(100)))
+    judgement, kept = analysis.weigh(rollout, row(rollout, until + 5.0, a_side_of(400, 1), a_side_of(100)))
 
     assert (before.proven, judgement.proven, kept.shown, kept.until) == (True, True, True, until)

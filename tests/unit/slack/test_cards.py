@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.analysis.analysis import weigh
 from bot.controller.commands import Seen
 from bot.model.errors import Refusal
 from bot.model.figures import Finding, Judgement, Verdict
@@ -30,7 +31,6 @@ from bot.model.rollout import (
 from bot.model.service import ApprovalRule
 from bot.rollout import phrases
 from bot.rollout.plans import make_retreat
-from bot.rollout.trial import weigh
 from bot.slack import answers, views
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card

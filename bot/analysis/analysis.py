@@ -16,22 +16,22 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bot.analysis import client_errors, gates
+from bot.analysis.gates import Sides, badness
+from bot.analysis.judge.evidence import N_C
+from bot.analysis.judge.forecast import forecast
+from bot.analysis.judge.judge import Interval, again, start, step
+from bot.analysis.judge.saved import load, save
+from bot.analysis.judge.state import JudgeState
+from bot.analysis.judge.verdict import Assessment, Failing, Overdue, assess
+from bot.analysis.judge.verdict import Verdict as Answer
+from bot.analysis.judge.verdict import fair as comparable
+from bot.analysis.judge.wording import Names, forecast_text, text, times
+from bot.analysis.mirror_harm import HARM
 from bot.model.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import GateLimits, Unproven
-from bot.rollout import client_errors, gates
-from bot.rollout.gates import Sides, badness
-from bot.rollout.harm import HARM
-from bot.rollout.judge.evidence import N_C
-from bot.rollout.judge.forecast import forecast
-from bot.rollout.judge.judge import Interval, again, start, step
-from bot.rollout.judge.saved import load, save
-from bot.rollout.judge.state import JudgeState
-from bot.rollout.judge.verdict import Assessment, Failing, Overdue, assess
-from bot.rollout.judge.verdict import Verdict as Answer
-from bot.rollout.judge.verdict import fair as comparable
-from bot.rollout.judge.wording import Names, forecast_text, text, times
 from bot.rollout.machine import WATCHED
 from bot.rollout.phrases import count, percent
 

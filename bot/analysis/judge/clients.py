@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 
+from bot.analysis.judge.dispersion import dispersion
+from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, absolute, originals, relative
+from bot.analysis.judge.processes import Worse, hazard
+from bot.analysis.judge.settings import Floats, JudgeSettings
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 from bot.model.service import ClientLimits
-from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P, absolute, originals, relative
-from bot.rollout.judge.processes import Worse, hazard
-from bot.rollout.judge.settings import Floats, JudgeSettings
 
 CODES = (CLIENT_ERRORS, *CLIENT_CODES)
 FEWER = ("401", "403")

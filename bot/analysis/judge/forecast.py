@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.rollout.judge.evidence import B_P, N_P, originals, relative
-from bot.rollout.judge.settings import LADDER, LOWER, ROW_SECONDS, Floats, JudgeSettings
-from bot.rollout.judge.state import JudgeState, Metric
+from bot.analysis.judge.evidence import B_P, N_P, originals, relative
+from bot.analysis.judge.settings import LADDER, LOWER, ROW_SECONDS, Floats, JudgeSettings
+from bot.analysis.judge.state import JudgeState, Metric
 
 TIMES = 5.0  # the fault that is asked about: so many times the primary's errors
 MIXING = 1.5  # log capital lost to alternatives that do not fit

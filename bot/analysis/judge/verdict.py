@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P, originals
-from bot.rollout.judge.processes import lse
-from bot.rollout.judge.ratio import Ratio, Seen
-from bot.rollout.judge.settings import Floats, JudgeSettings
-from bot.rollout.judge.state import Course, JudgeState
+from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, originals
+from bot.analysis.judge.processes import lse
+from bot.analysis.judge.ratio import Ratio, Seen
+from bot.analysis.judge.settings import Floats, JudgeSettings
+from bot.analysis.judge.state import Course, JudgeState
 
 FAILING_FEWEST = 3  # errors in a minute above the ceiling
 FAILING_MANY = 10  # errors in a minute, and ...

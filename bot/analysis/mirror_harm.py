@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bot.analysis.histograms import slower, tail_bounds
 from bot.model.figures import Figures, Finding, SideFigures, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
-from bot.rollout.histograms import slower, tail_bounds
 from bot.rollout.phrases import percent
 
 HARM = "harm"

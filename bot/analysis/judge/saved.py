@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from bot.rollout.judge.processes import DECIMALS, NotWorse, Worse
-from bot.rollout.judge.ratio import Seen
-from bot.rollout.judge.settings import LADDER, LOWER, Floats
-from bot.rollout.judge.state import Course, Evidence, JudgeState, Metric, Minute
+from bot.analysis.judge.processes import DECIMALS, NotWorse, Worse
+from bot.analysis.judge.ratio import Seen
+from bot.analysis.judge.settings import LADDER, LOWER, Floats
+from bot.analysis.judge.state import Course, Evidence, JudgeState, Metric, Minute
 
 VERSION = 5
 BEFORE = 4  # the same without ``Course.limited``

@@ -17,13 +17,13 @@ from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
+from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge.settings import JudgeSettings, MetricLimits, Weights
+from bot.analysis.judge.state import JudgeState
+from bot.analysis.judge.verdict import Assessment, MetricAssessment, Verdict
+from bot.analysis.judge.wording import text
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
-from bot.rollout.judge.judge import Interval, start, step
-from bot.rollout.judge.settings import JudgeSettings, MetricLimits, Weights
-from bot.rollout.judge.state import JudgeState
-from bot.rollout.judge.verdict import Assessment, MetricAssessment, Verdict
-from bot.rollout.judge.wording import text
 
 Answer = dict[str, Any]
 DEFAULTS = JudgeSettings()

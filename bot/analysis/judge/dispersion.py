@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bot.rollout.judge.settings import Floats
+from bot.analysis.judge.settings import Floats
 
 BLOCKS = (1, 2, 4, 8)  # rows per block
 FEWEST_BLOCKS = 8

@@ -15,22 +15,14 @@ from string import ascii_lowercase
 
 import numpy as np
 
+from bot.analysis.histograms import tail_bounds
+from bot.analysis.judge.dispersion import dispersion
+from bot.analysis.judge.evidence import B_C, B_P, absolute, originals, relative
+from bot.analysis.judge.processes import Worse, hazard
+from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, ROW_SECONDS, Floats, JudgeSettings
+from bot.analysis.judge.state import CEILING, Course, Evidence, JudgeState, Metric, Minute
+from bot.analysis.judge.verdict import Assessment, assess
 from bot.model.figures import SideFigures
-from bot.rollout.histograms import tail_bounds
-from bot.rollout.judge.dispersion import dispersion
-from bot.rollout.judge.evidence import B_C, B_P, absolute, originals, relative
-from bot.rollout.judge.processes import Worse, hazard
-from bot.rollout.judge.settings import (
-    CEILING_TIMES,
-    LADDER,
-    LOWER,
-    NEEDED_AGAIN,
-    ROW_SECONDS,
-    Floats,
-    JudgeSettings,
-)
-from bot.rollout.judge.state import CEILING, Course, Evidence, JudgeState, Metric, Minute
-from bot.rollout.judge.verdict import Assessment, assess
 
 RECENT = 60.0  # seconds: "is failing now", and how long the primary's failing excuses the canary
 VETO_FEWEST = 3

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from bot.rollout.judge.processes import DECIMALS, lse
-from bot.rollout.judge.settings import Floats
+from bot.analysis.judge.processes import DECIMALS, lse
+from bot.analysis.judge.settings import Floats
 
 CLASSES = 8
 SURPRISE = np.log(20)  # a 95 % interval

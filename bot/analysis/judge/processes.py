@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.rollout.judge.settings import LOWER, ROW_SECONDS, Bools, Floats
+from bot.analysis.judge.settings import LOWER, ROW_SECONDS, Bools, Floats
 
 DECIMALS = 9
 MOST_JOINING = 1 - 1e-12

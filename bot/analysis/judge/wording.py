@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.rollout.judge.evidence import B_C, B_P, N_C, N_P
-from bot.rollout.judge.forecast import TIMES, Forecast
-from bot.rollout.judge.ratio import GRID, MOST_SURE, Ratio
-from bot.rollout.judge.settings import JudgeSettings
-from bot.rollout.judge.state import CEILING, JudgeState, Metric
-from bot.rollout.judge.verdict import Assessment, Failing, Overdue, Verdict
+from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P
+from bot.analysis.judge.forecast import TIMES, Forecast
+from bot.analysis.judge.ratio import GRID, MOST_SURE, Ratio
+from bot.analysis.judge.settings import JudgeSettings
+from bot.analysis.judge.state import CEILING, JudgeState, Metric
+from bot.analysis.judge.verdict import Assessment, Failing, Overdue, Verdict
 
 FEW = 5  # bad requests of the primary; below it "most likely" would be a guess
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.rollout.judge.settings import Floats
+from bot.analysis.judge.settings import Floats
 
 N_C, B_C, N_P, B_P = range(4)  # a row's columns
 

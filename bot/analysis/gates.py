@@ -13,12 +13,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.analysis import mirror_harm
+from bot.analysis.histograms import quantile
 from bot.model.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Target, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
-from bot.rollout import harm
-from bot.rollout.histograms import quantile
 from bot.rollout.phrases import count, percent
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
@@ -124,7 +124,7 @@ def _sample(
     least = rollout.gates.minimum_requests
     if rollout.phase is Phase.MIRRORING:
         yield _coverage(rollout, recent)
-        yield from harm.find(rollout, stage, recent)
+        yield from mirror_harm.find(rollout, stage, recent)
     if subject.requests < least:
         yield _unknown(
             "sample",

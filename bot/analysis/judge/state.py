@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bot.rollout.judge.processes import NotWorse, Worse
-from bot.rollout.judge.ratio import Seen
-from bot.rollout.judge.settings import LADDER, Floats, JudgeSettings, MetricLimits
+from bot.analysis.judge.processes import NotWorse, Worse
+from bot.analysis.judge.ratio import Seen
+from bot.analysis.judge.settings import LADDER, Floats, JudgeSettings, MetricLimits
 
 CEILING = "ceiling"
 

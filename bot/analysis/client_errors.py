@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bot.analysis.gates import Sides
+from bot.analysis.judge import clients
+from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
 from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits
-from bot.rollout.gates import Sides
-from bot.rollout.judge import clients
-from bot.rollout.judge.clients import ALONE, CODES, Clients, Row
 from bot.rollout.phrases import count, percent
 
 CLIENTS = "client errors"

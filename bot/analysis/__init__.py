@@ -1,0 +1,1 @@
+"""Are the figures good: gates, the sequential judge, harm of mirroring. Pure."""
