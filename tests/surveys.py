@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from bot.rollout.preflight import Survey, Telemetry, Traffic
+from bot.preflight import Survey, Telemetry, Traffic
 
 Object = dict[str, Any]
 

@@ -29,7 +29,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import Service
-from bot.rollout.preflight import Callers, Telemetry, Traffic
+from bot.preflight import Callers, Telemetry, Traffic
 
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon
 RECENT_SECONDS = 600.0  # what the primary answers before a start

@@ -18,11 +18,11 @@ from bot.cluster.objects import name_of, named, namespace_of, service_name, serv
 from bot.cluster.selectors import selector_text
 from bot.model.errors import Fault
 from bot.model.service import Service
-from bot.rollout.preflight import Access, Permission, Survey, Unread
-from bot.rollout.preflight.gateways import GATEWAY_PODS, gateway_places
-from bot.rollout.preflight.mesh import ELSEWHERE
-from bot.rollout.preflight.permissions import needed
-from bot.rollout.preflight.scene import REQUIRED
+from bot.preflight import Access, Permission, Survey, Unread
+from bot.preflight.examine import REQUIRED
+from bot.preflight.gateways import GATEWAY_PODS, gateway_places
+from bot.preflight.mesh import ELSEWHERE
+from bot.preflight.permissions import needed
 
 AT_ONCE = 8  # requests
 

@@ -16,7 +16,7 @@ from bot.model.freeze import Freeze, FreezeLine
 from bot.model.observation import Rescue, SideSight
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import Service
-from bot.rollout.preflight import Callers, Survey, Telemetry
+from bot.preflight import Callers, Survey, Telemetry
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
 # its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.

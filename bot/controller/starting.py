@@ -15,11 +15,11 @@ from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.model.service import Service
+from bot.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
+from bot.preflight.mesh import MARKS
+from bot.preflight.moved import MOVED, left_on_canary
+from bot.preflight.permissions import PERMISSION
 from bot.rollout.plans import Overrides, make_plan
-from bot.rollout.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
-from bot.rollout.preflight.mesh import MARKS
-from bot.rollout.preflight.moved import MOVED, left_on_canary
-from bot.rollout.preflight.permissions import PERMISSION
 
 NO_OVERRIDES = Overrides()
 REMEMBERED = 50  # rollouts of the service, refused starts among them

@@ -31,11 +31,11 @@ from bot.model.rollout import (
     UserId,
 )
 from bot.model.service import OnDrift
+from bot.preflight.ownership import ignore_rules
 from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
 from bot.rollout.copies import replace
 from bot.rollout.phrases import lasting
-from bot.rollout.preflight.ownership import ignore_rules
 from bot.rollout.turns import Change, entry, withdraw
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person

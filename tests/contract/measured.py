@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 
 from bot.model.figures import SideFigures
-from bot.rollout.preflight import Callers, Telemetry, Traffic
+from bot.preflight import Callers, Telemetry, Traffic
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, answers, find_program
 

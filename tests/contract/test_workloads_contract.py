@@ -21,7 +21,7 @@ from bot.controller.ports import Rehearsal, Workloads
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.observation import Progress, SideSight
 from bot.model.rollout import PodTemplate, Template
-from bot.rollout.preflight import examine
+from bot.preflight import examine
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_service, a_target
 from tests.fakes.workloads import InMemoryWorkloads

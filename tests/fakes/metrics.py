@@ -10,7 +10,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import Service
-from bot.rollout.preflight import Callers, Telemetry
+from bot.preflight import Callers, Telemetry
 from tests.surveys import HEALTHY
 
 

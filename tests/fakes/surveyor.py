@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bot.model.errors import Fault
 from bot.model.service import Service
-from bot.rollout.preflight import Survey
+from bot.preflight import Survey
 
 
 @dataclass

@@ -17,9 +17,9 @@ from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ApproveAt, GateLimits, Service
+from bot.preflight import Callers, Permission, Survey
+from bot.preflight.permissions import needed
 from bot.rollout.plans import Overrides
-from bot.rollout.preflight import Callers, Permission, Survey
-from bot.rollout.preflight.permissions import needed
 from tests import surveys
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock

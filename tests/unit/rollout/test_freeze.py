@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model.freeze import ALL, Freeze, covering, current, told
-from bot.rollout.preflight.freezes import check
+from bot.preflight.freezes import check
 from tests.builders import LENA, a_freeze
 
 NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC

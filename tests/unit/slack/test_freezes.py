@@ -12,8 +12,8 @@ from bot.model.errors import Fault, Refusal
 from bot.model.freeze import ALL, Freeze
 from bot.model.rollout import Phase, UserId
 from bot.model.service import ApprovalRule
+from bot.preflight import freezes as preflight
 from bot.rollout import machine
-from bot.rollout.preflight import freezes as preflight
 from bot.slack import answers, freezes, views
 from bot.slack.blocks import Message, readable
 from bot.slack.cards import card

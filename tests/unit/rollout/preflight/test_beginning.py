@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.model.observation import Progress
 from bot.model.rollout import Template
-from bot.rollout.preflight import ready_to_begin
+from bot.preflight import ready_to_begin
 from tests.builders import a_side, a_target, routes
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.preflight import Scene, Unread, examine
-from bot.rollout.preflight.gateways import GATEWAY_PODS, gateway_places, overlap
+from bot.preflight import Scene, Unread, examine
+from bot.preflight.gateways import GATEWAY_PODS, gateway_places, overlap
 from tests.builders import a_service
 from tests.surveys import a_gateway, a_survey, a_virtual_service
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.rollout.preflight import Callers, Scene, examine
+from bot.preflight import Callers, Scene, examine
 from tests.builders import a_service
 from tests.surveys import a_survey, a_virtual_service
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.preflight import Scene, Unread, examine
-from bot.rollout.preflight.mesh import ELSEWHERE
+from bot.preflight import Scene, Unread, examine
+from bot.preflight.mesh import ELSEWHERE
 from tests.builders import a_service
 from tests.surveys import a_backend, a_gateway, a_rule, a_survey, a_virtual_service
 

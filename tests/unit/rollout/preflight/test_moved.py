@@ -9,8 +9,8 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Stage, Template
-from bot.rollout.preflight import Scene, examine
-from bot.rollout.preflight.moved import left_on_canary
+from bot.preflight import Scene, examine
+from bot.preflight.moved import left_on_canary
 from tests.builders import a_rollout, a_service
 from tests.surveys import a_deployment, a_survey, a_virtual_service
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import yaml
 
 from bot.model.service import Promote
-from bot.rollout.preflight import Permission, examine
-from bot.rollout.preflight.permissions import needed
+from bot.preflight import Permission, examine
+from bot.preflight.permissions import needed
 from tests.builders import a_service
 from tests.surveys import a_survey
 

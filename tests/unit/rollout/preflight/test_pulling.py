@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bot.model.service import Promote
-from bot.rollout.preflight import Scene, examine
+from bot.preflight import Scene, examine
 from tests.builders import a_service
 from tests.surveys import a_deployment, a_survey
 

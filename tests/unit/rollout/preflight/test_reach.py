@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rollout.preflight.gateways import SIDECARS
-from bot.rollout.preflight.reach import applies, full_name, is_seen, meeting
+from bot.preflight.gateways import SIDECARS
+from bot.preflight.scope import applies, full_name, is_seen, meeting
 from tests.surveys import a_virtual_service
 
 NAMESPACES = ["default", "shop", "third", "istio-system"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bot.model.service import Promote
-from bot.rollout.preflight import Scene, examine
-from bot.rollout.preflight.room import quantity
+from bot.preflight import Scene, examine
+from bot.preflight.quotas import quantity
 from tests.builders import a_service
 from tests.surveys import a_survey
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.rollout import Topology
-from bot.rollout.preflight import Survey, Unread, examine
+from bot.preflight import Survey, Unread, examine
 from tests.builders import a_service
 from tests.surveys import a_deployment, a_pod, a_survey
 

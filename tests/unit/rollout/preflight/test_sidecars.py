@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.model.service import CustomGate, GateLimits
-from bot.rollout.preflight import Scene, Survey, examine
+from bot.preflight import Scene, Survey, examine
 from tests.builders import a_service
 from tests.surveys import a_survey
 

@@ -9,8 +9,8 @@ import pytest
 
 from bot.model.figures import SideFigures
 from bot.model.service import GateLimits, MetricsSource
-from bot.rollout.preflight import Scene, Telemetry, Traffic, examine
-from bot.rollout.preflight.telemetry import apart, pace
+from bot.preflight import Scene, Telemetry, Traffic, examine
+from bot.preflight.telemetry import apart, pace
 from tests.builders import a_service
 from tests.surveys import HEALTHY, a_survey
 

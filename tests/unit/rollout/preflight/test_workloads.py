@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.service import Promote
-from bot.rollout.preflight import examine
+from bot.preflight import examine
 from tests.builders import a_service
 from tests.surveys import a_deployment, a_pod, a_survey
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from bot.cluster.objects import Object, annotations_of, labels_of, name_of, title
 from bot.model.service import Promote, Service
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Subject
 
 _RIVALS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
 _RIVAL_MARKS = {

@@ -7,10 +7,10 @@ Prometheus's figures ``telemetry`` and ``leak``. ``beginning`` looks at the live
 said. What each check says, and what to do about it, is listed in ``docs/preflight.md``.
 """
 
-from bot.rollout.preflight.beginning import ready_to_begin
-from bot.rollout.preflight.problems import Problem
-from bot.rollout.preflight.scene import Scene, examine
-from bot.rollout.preflight.survey import Access, Callers, Permission, Survey, Telemetry, Traffic, Unread
+from bot.preflight.examine import Scene, examine
+from bot.preflight.live_state import ready_to_begin
+from bot.preflight.problems import Problem
+from bot.preflight.snapshot import Access, Callers, Permission, Survey, Telemetry, Traffic, Unread
 
 __all__ = [
     "Access",

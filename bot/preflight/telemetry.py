@@ -13,8 +13,8 @@ from math import ceil
 from bot.cluster.objects import Object, name_of, pods_of
 from bot.model.figures import SideFigures
 from bot.model.images import is_ready
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Subject, Telemetry, Traffic
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Subject, Telemetry, Traffic
 
 LATELY = "the last ten minutes"
 RECENT_ROWS = 40

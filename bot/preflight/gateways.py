@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from bot.cluster.objects import Object, annotations_of, labels_of, name_of, namespace_of, within
 from bot.model.images import is_ready
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Subject
 
 GATEWAY_PODS = "Gateway pod"  # what the survey calls them when they may not be read
 MESH = "mesh"  # in a VirtualService's list of gateways: the sidecars, and no Gateway object

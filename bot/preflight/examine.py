@@ -23,26 +23,26 @@ from bot.model.errors import Refusal
 from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
 from bot.model.service import Promote, Service
-from bot.rollout.preflight import (
+from bot.preflight import (
     capacity,
     gateways,
+    image_pull,
     leak,
     mesh,
     moved,
     ownership,
     permissions,
     policies,
-    pulling,
-    room,
+    quotas,
     sidecars,
     subsets,
     telemetry,
     templates,
     workloads,
 )
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.subsets import Pair, topology
-from bot.rollout.preflight.survey import Callers, Subject, Survey, Telemetry
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Callers, Subject, Survey, Telemetry
+from bot.preflight.subsets import Pair, topology
 
 CHECKS = (
     permissions.check,
@@ -53,8 +53,8 @@ CHECKS = (
     sidecars.check,
     policies.check,
     capacity.check,
-    room.check,
-    pulling.check,
+    quotas.check,
+    image_pull.check,
     templates.check,
 )
 # Without these nothing can be decided. Other kinds that could not be read only leave a question open.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bot.cluster.objects import host_names, service_name
-from bot.rollout.preflight.gateways import SIDECARS, bindings
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Callers, Subject
+from bot.preflight.gateways import SIDECARS, bindings
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Callers, Subject
 
 MOST_NAMED = 5
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from bot.cluster.objects import Object, images, name_of, template_of
 from bot.model.images import repository
 from bot.model.service import Promote
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Subject
 
 
 def check(subject: Subject) -> Iterator[Problem]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from bot.cluster.objects import Object, name_of, pod_annotations, template_of
 from bot.model.service import Promote
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Subject
 
 MOST_SHOWN = 8
 _LONGEST = 40  # characters of a value

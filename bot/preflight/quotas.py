@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, template_of, within
 from bot.model.service import Promote
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Subject
 
 _SUFFIXES = {
     **{unit: 1000.0**power for power, unit in enumerate(("", "k", "M", "G", "T", "P", "E"))},

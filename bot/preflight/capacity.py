@@ -7,8 +7,8 @@ from math import ceil
 
 from bot.cluster.objects import Object, name_of, pod_labels, replicas, within
 from bot.model.service import Promote
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Subject
 
 _EVERYONE = 100
 _LONGEST = 160  # characters of a controller's message

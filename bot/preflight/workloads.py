@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.cluster.objects import Object, app_containers, container_statuses, name_of, pods_of, replicas
 from bot.model.service import Promote
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Subject
 
 _NEVER = 2_147_483_647  # Kubernetes' own way to write "no deadline"
 _LONGEST = 160  # characters of a node's message

@@ -14,8 +14,8 @@ from bot.cluster.objects import (
     pods_of,
 )
 from bot.model.images import is_ready
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Subject
 
 PROXY = "istio-proxy"
 _INJECT = "sidecar.istio.io/inject"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.model.service import Promote, Service
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.survey import Access, Subject
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Access, Subject
 
 PERMISSION = "permission"  # what such a problem is about: the API server's own refusal need not be told beside it
 ISTIO = "networking.istio.io"

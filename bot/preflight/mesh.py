@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.cluster.objects import Object, annotations_of, called, host_names, name_of, namespace_of, service_name, title
-from bot.rollout.preflight.gateways import SIDECARS, Place, lets_in, overlap, place_of
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.reach import applies, full_name, is_seen, meeting
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.gateways import SIDECARS, Place, lets_in, overlap, place_of
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.scope import applies, full_name, is_seen, meeting
+from bot.preflight.snapshot import Subject
 
 _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read

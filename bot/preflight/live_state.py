@@ -6,8 +6,8 @@ from collections.abc import Container
 
 from bot.model.observation import Progress, SideSight
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Target, Template
-from bot.rollout.preflight.moved import MOVED
-from bot.rollout.preflight.problems import Problem
+from bot.preflight.moved import MOVED
+from bot.preflight.problems import Problem
 
 
 def ready_to_begin(

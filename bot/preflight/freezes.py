@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bot.model import freeze
 from bot.model.freeze import Freeze
-from bot.rollout.preflight.problems import Problem, blocks
+from bot.preflight.problems import Problem, blocks
 
 
 def check(freezes: Iterable[Freeze], service: str, now: float) -> list[Problem]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from bot.cluster.objects import Object, annotations_of, host_names, name_of, namespace_of, pod_labels, replicas, within
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
 from bot.model.service import Service
-from bot.rollout.preflight.problems import Problem, blocks
-from bot.rollout.preflight.reach import full_name
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, blocks
+from bot.preflight.scope import full_name
+from bot.preflight.snapshot import Subject
 
 MOVED = "moved"  # what the problem is about: no other sentence then says where users ought to be
 

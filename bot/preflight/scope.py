@@ -7,7 +7,7 @@ namespaces in its ``exportTo``; without one to all (a mesh whose settings say ot
 from __future__ import annotations
 
 from bot.cluster.objects import Object, namespace_of
-from bot.rollout.preflight.gateways import SIDECARS, Place, bindings, shown_to
+from bot.preflight.gateways import SIDECARS, Place, bindings, shown_to
 
 _NOBODY = "~"  # in exportTo: hidden from all
 

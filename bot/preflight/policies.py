@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bot.cluster.objects import Labels, Object, name_of, pod_labels, title, within
-from bot.rollout.preflight.problems import Problem, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, warns
+from bot.preflight.snapshot import Subject
 
 _MEANING: Mapping[str, str] = {
     "AuthorizationPolicy": "Callers, the gateway among them, may be let in on one side and get 403 on the other, which "

@@ -19,8 +19,8 @@ from bot.cluster.objects import (
 )
 from bot.model.images import is_ready
 from bot.model.rollout import Topology
-from bot.rollout.preflight.problems import Problem, blocks, warns
-from bot.rollout.preflight.survey import Subject
+from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.snapshot import Subject
 
 _OTHERS_LABELS = ("pod-template-hash", "rollouts-pod-template-hash")
 
