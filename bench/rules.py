@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bench.judge.cost import cost
 from bot.analysis.analysis import opened, weigh
-from bot.rollout import machine
+from bot.rollout import decide
 from bot.slack.cards import card
 from tests.builders import a_rollout, a_side_of, a_sight, figures
 
@@ -17,7 +17,7 @@ TIMES = 500
 
 def rules() -> dict[str, float]:
     """Judging, deciding and drawing."""
-    begun, _ = machine.begin(a_rollout(), 0.0)
+    begun, _ = decide.begin(a_rollout(), 0.0)
     past = [a_side_of(4000, 40 if row % 16 == 0 else 4, slow=4) for row in range(240)]
     rollout = replace(begun, settled_at=0.0, trial=opened(begun.gates, past))
     seen = figures(a_side_of(4000, 4), a_side_of(1000, 1))
@@ -33,7 +33,7 @@ def rules() -> dict[str, float]:
         "the judge: one look in all (CPU ms)": look.look,
         "the judge: its state at most (bytes)": look.largest,
         "judge one look with its gates and sentences (CPU ms)": cpu_ms(lambda: weigh(rollout, later)),
-        "decide one look (CPU ms)": cpu_ms(lambda: machine.look(rollout, sight, judgement, 10.0)),
+        "decide one look (CPU ms)": cpu_ms(lambda: decide.look(rollout, sight, judgement, 10.0)),
         "draw one card (CPU ms)": cpu_ms(lambda: card(rollout, (), 10.0)),
     }
 

@@ -16,8 +16,8 @@ from bot.analysis.judge.replay import DEFAULTS, replay
 from bot.cli import objects, status, watchdog
 from bot.cli.check import check
 from bot.cli.record import Wanted, record
-from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
+from bot.controller.decisions import Abandon, By
 from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
 from bot.model.rollout import EntryKind, UserId

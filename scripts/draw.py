@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.model.rollout import ENDED, Phase
-from bot.rollout.turns import TRANSITIONS
+from bot.rollout.transitions import TRANSITIONS
 from bot.settings.services import schema, schema_text
 from bot.settings.variables import env_example
 from scripts.advice import INTRODUCTION, SECTIONS
@@ -44,7 +44,7 @@ def drawn() -> dict[str, str]:
 
 def states() -> str:
     """The phases of a rollout as a diagram and a table."""
-    lines = ["# States", "", "Drawn by `make docs` from the table in `bot/rollout/turns.py`.", "", "```mermaid"]
+    lines = ["# States", "", "Drawn by `make docs` from the table in `bot/rollout/transitions.py`.", "", "```mermaid"]
     lines += ["stateDiagram-v2", "    [*] --> preflight"]
     for phase, following in TRANSITIONS.items():
         lines += [f"    {phase} --> {after}" for after in Phase if after in following]

@@ -32,7 +32,7 @@ from bot.model.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, S
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import GateLimits, Unproven
-from bot.rollout.machine import WATCHED
+from bot.rollout.decide import WATCHED
 from bot.rollout.phrases import count, percent
 
 DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule

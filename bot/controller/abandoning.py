@@ -14,7 +14,7 @@ from bot.controller.records import halted
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topology, UserId
 from bot.model.service import Service
-from bot.rollout import machine
+from bot.rollout import decide
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
@@ -98,10 +98,10 @@ def record_of(service: Service, owner: RolloutId, by: UserId, now: float) -> Rol
     return halted(service, owner, target, by, now)
 
 
-def note(rollout: Rollout, by: UserId, reason: str, now: float) -> machine.Change:
+def note(rollout: Rollout, by: UserId, reason: str, now: float) -> decide.Change:
     """A line of the story of a rollout whose marks were found: one that has ended, or one that nobody knew."""
     if not rollout.ended:
-        return machine.abandon(rollout, by, reason, now)
+        return decide.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")
     text = f"The marks that {rollout.id} had left on VirtualService {rollout.target.virtual_service} go: {why}."
     return replace(rollout), (Entry(at=now, kind=EntryKind.RESUMED, text=text, by=by),)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from bot.controller import abandoning, adoption, claims, observe
 from bot.controller.claims import Claim
-from bot.controller.commands import Abandon, Abort, Approve, By, Event, Seen, decide_on, is_served
+from bot.controller.decisions import Abandon, Abort, Approve, By, Event, Seen, decide_on, is_served
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
@@ -28,8 +28,8 @@ from bot.model.freeze import ALL, Deed, Freeze, FreezeLine
 from bot.model.observation import Denied, Sight
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import Service
-from bot.rollout import deadman, machine
-from bot.rollout.desired import (
+from bot.rollout import deadman, decide
+from bot.rollout.actions import (
     Action,
     ApplyTemplate,
     Release,
@@ -125,11 +125,11 @@ class Controller:
             draft = make_draft(order, self._new_id(), self._ports, now)
             checked = last_checks(draft, self._ports)
             if checked.reasons:
-                refused, entries = machine.refuse(draft.rollout, checked.reasons, now)
+                refused, entries = decide.refuse(draft.rollout, checked.reasons, now)
                 self._ports.store.create(refused, entries)
                 raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.told)
             known_by, unknown = with_past(draft, known)
-            begun, entries = machine.begin(known_by, now, (*checked.warnings, *unknown))
+            begun, entries = decide.begin(known_by, now, (*checked.warnings, *unknown))
             stored = self._create(begun, entries)
             self._watch.changed(draft.rollout, stored, entries)
             self._give_way(stored)
@@ -423,7 +423,7 @@ class Controller:
             if reading is not None:  # otherwise it is the last one again
                 self._watch.judged(rollout, judgement)
             reading = None
-            decided, entries = machine.look(timely, sight, judgement, now, trial)
+            decided, entries = decide.look(timely, sight, judgement, now, trial)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
@@ -560,7 +560,7 @@ class Controller:
         # What the store has a record of keeps its id; the abort of its marks has one of its own.
         own = found.marks.owner if found.claim is Claim.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
-        aborting, entries = machine.abort(taken, by, reason, now)
+        aborting, entries = decide.abort(taken, by, reason, now)
         entries = tuple(adoption.without_stage(taken, entry) for entry in entries)
         if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.marks.owner):
             raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")

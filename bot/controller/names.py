@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.controller.commands import Seen
+from bot.controller.decisions import Seen
 from bot.controller.ports import Store
 from bot.model.errors import Refusal, Unreadable
 from bot.model.rollout import Rollout

@@ -14,7 +14,7 @@ from bot.model.figures import Judgement, Verdict
 from bot.model.freeze import FreezeLine
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
 from bot.probes.figures import OwnMetrics
-from bot.rollout.desired import Action, SetRoutes
+from bot.rollout.actions import Action, SetRoutes
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

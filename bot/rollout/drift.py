@@ -36,7 +36,7 @@ from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
 from bot.rollout.copies import replace
 from bot.rollout.phrases import lasting
-from bot.rollout.turns import Change, entry, withdraw
+from bot.rollout.transitions import Change, entry, withdraw
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person
 RESTORING_SECONDS = 60.0  # that a restore may take before what is still there is told again

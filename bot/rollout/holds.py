@@ -14,7 +14,7 @@ from __future__ import annotations
 from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Rollout
 from bot.rollout.copies import replace
 from bot.rollout.phrases import lasting
-from bot.rollout.turns import Change, entry
+from bot.rollout.transitions import Change, entry
 
 CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more
 LONGEST_CALM = 600.0

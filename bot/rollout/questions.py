@@ -11,7 +11,7 @@ from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import EntryKind, Phase, Rollout
 from bot.rollout.copies import replace
 from bot.rollout.phrases import question, unproven
-from bot.rollout.turns import Change, entry, withdraw
+from bot.rollout.transitions import Change, entry, withdraw
 
 GOOD, DOUBT = "good", "doubt"
 FLAPS = 3  # times that a question is told to be withdrawn in a stage; the card shows it always

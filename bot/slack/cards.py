@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.controller.commands import Seen
+from bot.controller.decisions import Seen
 from bot.model.incidents import Drift
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
 from bot.slack import blocks as b

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.controller.commands import (
+from bot.controller.decisions import (
     Abandon,
     Abort,
     Accept,

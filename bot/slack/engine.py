@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bot.controller.commands import By, Event, Overrides, Seen
+from bot.controller.decisions import By, Event, Overrides, Seen
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import Service
@@ -79,4 +79,4 @@ class Engine(Protocol):
         """What a start would do."""
 
     def evidence(self, rollout: Rollout) -> str:
-        """The value of every button on the rollout's card (``bot.controller.commands.Seen``)."""
+        """The value of every button on the rollout's card (``bot.controller.decisions.Seen``)."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bot.controller.commands import Seen
+from bot.controller.decisions import Seen
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout

@@ -15,13 +15,13 @@ from itertools import count
 from typing import Any
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.commands import Abort, By, Event, Seen, decide_on
+from bot.controller.decisions import Abort, By, Event, Seen, decide_on
 from bot.controller.names import concerned, key_of, name_of
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import Service
-from bot.rollout import machine
+from bot.rollout import decide
 from bot.rollout.plans import Overrides
 from tests.builders import MAYA, a_rollout, a_service
 from tests.fakes.clock import FakeClock
@@ -68,7 +68,7 @@ class FakeEngine:
             started_by=by,
             started_at=now,
         )
-        begun, entries = machine.begin(draft, now)
+        begun, entries = decide.begin(draft, now)
         return self.store.create(replace(begun, **changes), entries)
 
     def change(self, service: str, *entries: Entry, **changes: Any) -> Rollout:

@@ -11,7 +11,7 @@ import pytest
 import websocket
 from slack_sdk import WebClient
 
-from bot.rollout import machine
+from bot.rollout import decide
 from bot.slack.cards import card
 from sandbox.ports import free_port
 from sandbox.processes import Program, answers, fetch
@@ -58,7 +58,7 @@ def text_of(url: str, folder: Path, wanted: str) -> str:
 def test_a_card_is_readable_in_a_browser(tmp_path: Path) -> None:
     with Slack() as slack:
         client = WebClient(token=slack.bot_token, base_url=f"{slack.url}/api/")
-        begun, _ = machine.begin(a_rollout(), 0.0)
+        begun, _ = decide.begin(a_rollout(), 0.0)
         shown = card(begun, (), 0.0)
         client.chat_postMessage(channel="#releases", text=shown.text, blocks=list(shown.blocks))
 

@@ -13,8 +13,8 @@ from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
 from bot.adapters.redis_link import Link, connect
 from bot.adapters.redis_store import RedisStore
-from bot.controller.commands import By, Restore
 from bot.controller.controller import Controller, Watch
+from bot.controller.decisions import By, Restore
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.model.errors import Fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from bot.controller.commands import Abandon, By, Event, Pause, Restore, Resume, Retry
+from bot.controller.decisions import Abandon, By, Event, Pause, Restore, Resume, Retry
 from bot.model.errors import CanaryError
 from bot.model.rollout import HoldCause, Phase, Rollout, UserId
 from tests.torture.rig import Rig

@@ -152,8 +152,8 @@ MUST_BE_QUOTED = [
     *(words for path in (ROOT / "bot/rollout/preflight").glob("*.py") for words in said_in(path)),
     *said_in(ROOT / "bot/model/freeze.py"),
     *said_in(ROOT / "bot/rollout/compare.py"),
-    *said_in(ROOT / "bot/rollout/machine.py", only_to="Refusal"),
-    *said_in(ROOT / "bot/rollout/turns.py", only_to="Refusal"),
+    *said_in(ROOT / "bot/rollout/decide.py", only_to="Refusal"),
+    *said_in(ROOT / "bot/rollout/transitions.py", only_to="Refusal"),
     *said_in(ROOT / "bot/rollout/drift.py", only_to="Refusal"),
     *said_in(ROOT / "bot/analysis/gates.py", only_to="_unknown"),
 ]

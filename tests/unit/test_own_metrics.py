@@ -14,7 +14,7 @@ from bot.model.figures import Judgement, Trial, Verdict
 from bot.model.rollout import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
 from bot.probes import OwnMetrics
 from bot.probes.telling import Telling
-from bot.rollout.desired import SetRoutes
+from bot.rollout.actions import SetRoutes
 from tests.builders import MAYA, OMAR, a_rollout, routes
 from tests.fakes.clock import FakeClock
 

@@ -14,7 +14,7 @@ from bot.model.errors import Fault
 from bot.model.judge_settings import JudgeSettings, MetricLimits
 from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
 from bot.model.service import HardLimit, Measure, Promote
-from bot.rollout import machine, turns
+from bot.rollout import decide, transitions
 from bot.rollout.plans import make_wait
 from tests.builders import MAYA, a_rollout, a_service
 from tests.contract.examples import rollout
@@ -96,18 +96,18 @@ def as_of_schema_2(stored: Rollout) -> str:
 
 def everywhere(promote: Promote, topology: Topology) -> Iterator[Rollout]:
     """A rollout in every stage of its plan, of each way back from there, and at each end of them."""
-    begun, _ = machine.begin(a_rollout(a_service(promote=promote), topology), 1.0)
+    begun, _ = decide.begin(a_rollout(a_service(promote=promote), topology), 1.0)
     place = begun
     for number, stage in enumerate(begun.plan):
-        place = begun if number == 0 else turns.enter(replace(place, touched=False), stage.phase, number, 2.0)
+        place = begun if number == 0 else transitions.enter(replace(place, touched=False), stage.phase, number, 2.0)
         yield place
-        aborting, _ = machine.abort(place, MAYA, "because.", 3.0)
+        aborting, _ = decide.abort(place, MAYA, "because.", 3.0)
         yield from (replace(aborting, stage=step) for step in range(len(aborting.retreat)))
         wait = replace(aborting, retreat=(*aborting.retreat[:-2], make_wait(2), *aborting.retreat[-2:]))
         yield from (wait, replace(wait, phase=Phase.HALTED), replace(wait, phase=Phase.ABORTED, ended_at=9.0))
         if stage.phase is Phase.UPGRADING:
-            halted = turns.enter(place, Phase.HALTED, number, 3.0)
-            accepted, _ = machine.accept(halted, MAYA, 4.0)
+            halted = transitions.enter(place, Phase.HALTED, number, 3.0)
+            accepted, _ = decide.accept(halted, MAYA, 4.0)
             yield from (halted, accepted, replace(accepted, phase=Phase.PROMOTED, ended_at=9.0))
     yield replace(place, phase=Phase.PROMOTED, ended_at=9.0)
     yield a_rollout(phase=Phase.REFUSED, ended_at=1.0)

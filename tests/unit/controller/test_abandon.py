@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.commands import Abandon, Abort, By, Event, Pause, Seen
+from bot.controller.decisions import Abandon, Abort, By, Event, Pause, Seen
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId
 from bot.model.service import ApprovalRule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.controller.adoption import Adoption
-from bot.controller.commands import By, Pause
+from bot.controller.decisions import By, Pause
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import Fault
 from bot.model.observation import Progress

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.cluster import routes as edits
-from bot.controller.commands import Abandon, By
 from bot.controller.controller import Controller
+from bot.controller.decisions import Abandon, By
 from bot.controller.ports import Pulse
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target

@@ -8,8 +8,8 @@ from itertools import count
 
 import pytest
 
-from bot.controller.commands import Abort, Accept, By, Event, Pause, Restore, Retry
 from bot.controller.controller import Controller, Watch
+from bot.controller.decisions import Abort, Accept, By, Event, Pause, Restore, Retry
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.model.errors import Contended, Fault, Refusal

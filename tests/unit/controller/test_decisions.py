@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.controller.commands import (
+from bot.controller.decisions import (
     OF_APPROVERS,
     Abort,
     Accept,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.controller.commands import Pause
+from bot.controller.decisions import Pause
 from bot.controller.heartbeat import Heartbeat, Task
 from bot.model.errors import Fault
 from bot.model.observation import Sight

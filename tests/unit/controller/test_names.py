@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.controller.commands import Abandon, Abort, Approve, Pause, Resume
 from bot.controller.controller import Controller
+from bot.controller.decisions import Abandon, Abort, Approve, Pause, Resume
 from bot.controller.names import key_of
 from bot.controller.ports import Ports
 from bot.controller.rivals import in_the_way

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.cluster.routes import OWNER, RESTORE
-from bot.controller.commands import Leave, Restore, Retry
+from bot.controller.decisions import Leave, Restore, Retry
 from bot.model.errors import Fault
 from bot.model.incidents import Trouble
 from bot.model.observation import Progress

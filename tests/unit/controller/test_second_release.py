@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.controller.commands import Accept
+from bot.controller.decisions import Accept
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Rollout
 from bot.model.service import Promote, Service

@@ -10,8 +10,8 @@ import pytest
 from bot.model.figures import Verdict
 from bot.model.observation import Progress, SideSight, Sight
 from bot.model.rollout import ALL_CANARY, BOT, HOME, Phase, Rollout, Routes, Template
-from bot.rollout import machine
-from bot.rollout.desired import Action, ApplyTemplate, Release, ScalePrimaryUp, SetRoutes, Wait, next_action
+from bot.rollout import decide
+from bot.rollout.actions import Action, ApplyTemplate, Release, ScalePrimaryUp, SetRoutes, Wait, next_action
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, routes, verdict
 
 GOOD = verdict(Verdict.PASS)
@@ -26,7 +26,7 @@ def aborting(point: str, *, bad: bool) -> Rollout:
     rollout = a_rollout(a_service(), target=a_target(primary_replicas=2, canary_replicas=2))
     index = next(i for i, stage in enumerate(rollout.plan) if stage.name == point)
     there = replace(rollout, phase=rollout.plan[index].phase, stage=index, settled_at=0.0, judgement=GOOD)
-    return machine.abort(there, BOT if bad else OMAR, "because.", 1.0)[0]
+    return decide.abort(there, BOT if bad else OMAR, "because.", 1.0)[0]
 
 
 def pods(ready: int, wanted: int = 2, template: Template | None = OLD, **changes: object) -> SideSight:
@@ -38,7 +38,7 @@ def pods(ready: int, wanted: int = 2, template: Template | None = OLD, **changes
 def decided(rollout: Rollout, sight: Sight) -> tuple[Rollout, Action | None]:
     """What is done next, once looking at this sight changes nothing any more."""
     for _ in range(8):
-        after, _ = machine.look(rollout, sight, GOOD, 2.0)
+        after, _ = decide.look(rollout, sight, GOOD, 2.0)
         if after == rollout:
             break
         rollout = after

@@ -14,9 +14,9 @@ from bot.model.figures import Verdict
 from bot.model.observation import BLIND, UNKNOWN, Denied, Progress, Sight, Unseen
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApproveAt, Promote
-from bot.rollout import machine
+from bot.rollout import decide
+from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare
-from bot.rollout.desired import Release, SetRoutes, next_action
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
 from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
 
@@ -91,7 +91,7 @@ def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_en
     told = [hold for hold in rollout.holds if hold.told] or rollout.phase is Phase.HALTED
     assert told, "who waits for a person has told one"
 
-    ended, entries = machine.abandon(rollout, OMAR, "it cannot be mended", world.now)
+    ended, entries = decide.abandon(rollout, OMAR, "it cannot be mended", world.now)
 
     assert (ended.phase, entries[-1].kind) == (Phase.ABANDONED, EntryKind.ENDED)
 
@@ -99,11 +99,11 @@ def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_en
 def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
     """A person aborts, and for more than an hour nothing that was lost comes back."""
     if not rollout.ended and rollout.phase is not Phase.ABORTING:
-        rollout, _ = machine.abort(rollout, OMAR, "because.", world.now)
+        rollout, _ = decide.abort(rollout, OMAR, "because.", world.now)
     for _ in range(40):
         world.now += 120.0
         sight = losses.of(world.sight(rollout))
-        rollout, _ = machine.look(rollout, sight, PASS, world.now)
+        rollout, _ = decide.look(rollout, sight, PASS, world.now)
         if losses.writes:
             continue
         match next_action(rollout, sight):
@@ -121,20 +121,20 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     name: str, held_at: str
 ) -> None:
     """A halt writes nothing: it would leave them there, be aborted as somebody is stranded, and come again."""
-    rollout, _ = machine.abort(at_stage(name), OMAR, "because.", 0.0)
+    rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
     live = at_stage(name).current.routes
     sight = a_sight(rollout, primary=NOBODY, routes=live, owner=rollout.id, denied=REFUSED)
     said: list[str] = []
     for now in range(60, 7200, 60):
-        rollout, entries = machine.look(rollout, sight, PASS, float(now))
+        rollout, entries = decide.look(rollout, sight, PASS, float(now))
         said += [entry.text for entry in entries if entry.kind is EntryKind.ALERT]
 
     assert said == [f"Holding at {held_at}: Could not patch it: exceeded quota. Every look tries again."]
     assert next_action(rollout, sight) == SetRoutes(routes=ALL_CANARY)
     away = replace(sight, routes=ALL_CANARY, denied=None)
-    halted, entries = machine.look(rollout, away, PASS, 7260.0)
+    halted, entries = decide.look(rollout, away, PASS, 7260.0)
     assert (halted.phase, entries[-1].kind) == (Phase.HALTED, EntryKind.HALTED)
-    assert machine.look(halted, away, PASS, 9000.0)[0].phase is Phase.HALTED
+    assert decide.look(halted, away, PASS, 9000.0)[0].phase is Phase.HALTED
 
 
 # The VirtualService is gone
@@ -143,15 +143,15 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
 @pytest.mark.parametrize("name", ["mirror", "shift 40", "shift 100", "upgrade", "switchback 50", "bake"])
 def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: str) -> None:
     rollout = at_stage(name)
-    held, said = machine.look(rollout, without_routes(rollout), PASS, 1.0)
+    held, said = decide.look(rollout, without_routes(rollout), PASS, 1.0)
 
     gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
     assert [entry.text for entry in said] == [f"Holding at {name}: {gone}"]
     assert next_action(held, without_routes(held)) is None
-    aborting, _ = machine.abort(held, OMAR, "the service is retired.", 2.0)
+    aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
     sight = without_routes(aborting, primary=a_side(rollout.current.template))
-    waiting, _ = machine.look(aborting, sight, PASS, 10.0)
-    ended, entries = machine.look(waiting, sight, PASS, 32.0)
+    waiting, _ = decide.look(aborting, sight, PASS, 10.0)
+    ended, entries = decide.look(waiting, sight, PASS, 32.0)
     assert (waiting.phase, ended.phase) == (Phase.ABORTING, Phase.ABORTED)
     left = " reviews-v1 has the image of v2: put the old one back by hand."
     upgraded = rollout.current.template is Template.UPGRADED
@@ -162,12 +162,12 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
 
 
 def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_ever() -> None:
-    aborting, _ = machine.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
-    waiting, _ = machine.look(aborting, without_routes(aborting), PASS, 5.0)
+    aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    waiting, _ = decide.look(aborting, without_routes(aborting), PASS, 5.0)
     anew = a_sight(aborting, routes=routes(40), owner=None)
 
-    going_on, _ = machine.look(waiting, anew, PASS, 20.0)
-    again, _ = machine.look(going_on, without_routes(going_on), PASS, 40.0)
+    going_on, _ = decide.look(waiting, anew, PASS, 20.0)
+    again, _ = decide.look(going_on, without_routes(going_on), PASS, 40.0)
 
     assert next_action(going_on, anew) == SetRoutes(routes=HOME)
     assert (going_on.gone_since, again.phase) == (None, Phase.ABORTING)
@@ -176,13 +176,13 @@ def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_
 def test_a_promotion_of_which_only_the_marks_were_left_ends_with_the_object() -> None:
     finishing = replace(at_stage("finish"), settled_at=None)
 
-    assert machine.look(finishing, without_routes(finishing), PASS, 1.0)[0].phase is Phase.PROMOTED
+    assert decide.look(finishing, without_routes(finishing), PASS, 1.0)[0].phase is Phase.PROMOTED
 
 
 def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
     rollout = at_stage("shift 40")
 
-    assert machine.look(rollout, without_routes(rollout), FAIL, 1.0)[0].phase is Phase.ABORTING
+    assert decide.look(rollout, without_routes(rollout), FAIL, 1.0)[0].phase is Phase.ABORTING
 
 
 # What may not be read, or is too slow
@@ -201,8 +201,8 @@ def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
 def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unseen, words: str) -> None:
     rollout = at_stage("shift 40")
 
-    _, on_routes = machine.look(rollout, without_routes(rollout, why), PASS, 1.0)
-    _, on_pods = machine.look(rollout, without_pods(rollout, why), PASS, 1.0)
+    _, on_routes = decide.look(rollout, without_routes(rollout, why), PASS, 1.0)
+    _, on_pods = decide.look(rollout, without_pods(rollout, why), PASS, 1.0)
 
     assert on_routes[0].text.startswith(f"Holding at shift 40: VirtualService reviews {words}")
     assert on_pods[0].text.startswith(f"Holding at shift 40: reviews-v1 or reviews-v2 {words}")
@@ -212,7 +212,7 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
     rollout = at_stage("shift 40")
     sight = without_routes(rollout, FORBIDDEN, canary=a_side(ready=0))
 
-    aborting, said = machine.look(rollout, sight, PASS, 1.0)
+    aborting, said = decide.look(rollout, sight, PASS, 1.0)
 
     assert aborting.phase is Phase.ABORTING
     assert "40 % of the users are on reviews-v2, which has no ready pod." in said[0].text
@@ -221,22 +221,22 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
 def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
     for name in ("mirror", "shift 40", "upgrade", "switchback 50", "bake"):
         rollout = at_stage(name)
-        held, _ = machine.look(rollout, without_pods(rollout), PASS, 9999.0)
+        held, _ = decide.look(rollout, without_pods(rollout), PASS, 9999.0)
         assert (held.phase, held.stage, held.drift) == (rollout.phase, rollout.stage, None)
 
 
 def test_an_abort_brings_users_home_to_a_primary_that_was_never_touched_although_its_pods_may_not_be_seen() -> None:
-    aborting, _ = machine.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
     away = without_pods(aborting, routes=routes(40))
 
-    assert next_action(machine.look(aborting, away, PASS, 1.0)[0], away) == SetRoutes(routes=HOME)
+    assert next_action(decide.look(aborting, away, PASS, 1.0)[0], away) == SetRoutes(routes=HOME)
     there = without_pods(aborting, routes=HOME)
-    home, _ = machine.look(aborting, there, PASS, 2.0)
+    home, _ = decide.look(aborting, there, PASS, 2.0)
     assert next_action(home, there) == Release(routes=HOME)
 
 
 def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> None:
-    aborting, _ = machine.abort(at_stage("switchback 50"), OMAR, "because.", 0.0)
+    aborting, _ = decide.abort(at_stage("switchback 50"), OMAR, "because.", 0.0)
     back = replace(aborting, stage=1)  # restored, and about to return
 
     blocked = [gap.blocked for gap in compare(back, without_pods(back, routes=ALL_CANARY)) if gap.part is Part.ROUTES]
@@ -246,17 +246,17 @@ def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> Non
 
 def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
     rollout = at_stage("shift 40")
-    held, _ = machine.look(rollout, a_sight(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
+    held, _ = decide.look(rollout, a_sight(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
 
     half = without_pods(held, routes=routes(70), writer="helm")
     for sight in (None, without_routes(held, FORBIDDEN), without_routes(held), half):
-        blind, _ = machine.look(held, sight, PASS, 9999.0)
+        blind, _ = decide.look(held, sight, PASS, 9999.0)
         assert (blind.drift, blind.phase) == (held.drift, Phase.SHIFTING)
 
 
 def test_a_look_without_a_sight_is_one_that_sees_nothing() -> None:
-    for rollout in (at_stage("shift 40"), machine.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
-        assert machine.look(rollout, None, PASS, 9.0) == machine.look(rollout, BLIND, PASS, 9.0)
+    for rollout in (at_stage("shift 40"), decide.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
+        assert decide.look(rollout, None, PASS, 9.0) == decide.look(rollout, BLIND, PASS, 9.0)
 
 
 # Deployments that are gone
@@ -264,11 +264,11 @@ def test_a_look_without_a_sight_is_one_that_sees_nothing() -> None:
 
 def test_with_neither_deployment_there_an_abort_puts_the_routes_back_and_ends() -> None:
     for name in ("shift 40", "upgrade", "bake"):
-        rollout, _ = machine.abort(at_stage(name), OMAR, "because.", 0.0)
+        rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
         live = at_stage(name).current.routes
         sight = a_sight(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.id)
         for now in range(1, 8):
-            rollout, _ = machine.look(rollout, sight, PASS, float(now))
+            rollout, _ = decide.look(rollout, sight, PASS, float(now))
             match next_action(rollout, sight):
                 case SetRoutes(routes=wanted):
                     sight = replace(sight, routes=wanted)
@@ -283,13 +283,13 @@ def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_can
     rollout = replace(at_stage("upgrade"), settled_at=None)
     sight = a_sight(rollout, primary=NOBODY)
 
-    held, _ = machine.look(rollout, sight, PASS, 1.0)
-    halted, _ = machine.look(held, sight, PASS, 45.0)
+    held, _ = decide.look(rollout, sight, PASS, 1.0)
+    halted, _ = decide.look(held, sight, PASS, 45.0)
 
     assert (halted.phase, halted.reason) == (Phase.HALTED, "reviews-v1 could not be upgraded: It does not exist.")
-    accepted, _ = machine.accept(halted, OMAR, 50.0)
+    accepted, _ = decide.accept(halted, OMAR, 50.0)
     left = replace(sight, owner=None)
-    assert machine.look(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
+    assert decide.look(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
 
 
 # Writes that are turned down
@@ -304,9 +304,9 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_look_in_its_own_word
     denied = Denied(cause=cause, sentence="Could not patch it: the quota is exceeded.")
     sight = a_sight(rollout, primary=a_side(), routes=live, denied=denied)
 
-    held, said = machine.look(rollout, sight, PASS, 1.0)
-    still, more = machine.look(held, sight, PASS, 2.0)
-    done, then = machine.look(still, a_sight(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
+    held, said = decide.look(rollout, sight, PASS, 1.0)
+    still, more = decide.look(held, sight, PASS, 2.0)
+    done, then = decide.look(still, a_sight(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
 
     text = f"Holding at {name}: Could not patch it: the quota is exceeded. Every look tries again."
     assert [(entry.kind, entry.text) for entry in said] == [(EntryKind.ALERT, text)]
@@ -319,8 +319,8 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
     denied = Denied(cause=Cause.TIMED_OUT, sentence="Could not patch it: the API server did not answer in time.")
     sight = a_sight(rollout, primary=a_side(), denied=denied)
 
-    early, nothing = machine.look(rollout, sight, PASS, machine.WRITE_SECONDS)
-    _, said = machine.look(early, sight, PASS, machine.WRITE_SECONDS + 1)
+    early, nothing = decide.look(rollout, sight, PASS, decide.WRITE_SECONDS)
+    _, said = decide.look(early, sight, PASS, decide.WRITE_SECONDS + 1)
 
     assert nothing == ()
     assert said[0].text.startswith("Holding at upgrade: Could not patch it: the API server did not answer in time.")
@@ -330,17 +330,17 @@ def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> N
     rollout = replace(at_stage("upgrade"), settled_at=None)
     sight = a_sight(rollout, primary=a_side(), denied=REFUSED)
 
-    halted, _ = machine.look(rollout, sight, PASS, rollout.upgrade_timeout + 1)
+    halted, _ = decide.look(rollout, sight, PASS, rollout.upgrade_timeout + 1)
 
     assert halted.reason == "reviews-v1 could not be upgraded: Could not patch it: exceeded quota."
 
 
 def test_nobody_can_retry_what_has_ended_in_a_gone_object() -> None:
-    aborting, _ = machine.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
-    held, _ = machine.look(aborting, without_routes(aborting), PASS, 1.0)
-    ended, _ = machine.look(held, without_routes(aborting), PASS, 60.0)
+    aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
+    held, _ = decide.look(aborting, without_routes(aborting), PASS, 1.0)
+    ended, _ = decide.look(held, without_routes(aborting), PASS, 60.0)
 
     assert (held.hold and held.hold.cause) is HoldCause.CLUSTER
-    for event in (machine.retry, machine.accept, machine.pause, machine.resume):
+    for event in (decide.retry, decide.accept, decide.pause, decide.resume):
         with pytest.raises(Refusal, match="has ended"):
             event(ended, OMAR, 61.0)

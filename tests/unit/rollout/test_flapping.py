@@ -16,7 +16,7 @@ from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress, SideSight, Unseen
 from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
-from bot.rollout import holds, machine
+from bot.rollout import decide, holds
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, verdict
 
 PASS, INCONCLUSIVE, ERROR = (verdict(word) for word in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR))
@@ -42,7 +42,7 @@ def looked(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0
     said: list[Entry] = []
     for judgement in judgements:
         now += 10.0
-        rollout, entries = machine.look(rollout, a_sight(rollout), judgement, now)
+        rollout, entries = decide.look(rollout, a_sight(rollout), judgement, now)
         said += entries
     return rollout, said
 
@@ -82,7 +82,7 @@ def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_tol
 
 def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody() -> None:
     asked, _ = looked(settled(), [PASS])
-    approved, _ = machine.approve(replace(asked, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
+    approved, _ = decide.approve(replace(asked, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
 
     withdrawn, _ = looked(approved, [INCONCLUSIVE], 411.0)
     again, said = looked(withdrawn, [PASS], 421.0)
@@ -96,7 +96,7 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
     rollout, said = looked(settled(), [SLOW, PASS, SLOW, PASS, SLOW])
     assert kinds(said)[EntryKind.ASK] == 1
-    approved, _ = machine.approve(rollout, OMAR, 451.0)
+    approved, _ = decide.approve(rollout, OMAR, 451.0)
 
     for figures in (PASS, SLOW):
         assert looked(approved, [figures], 452.0)[0].current.name == "shift 20"
@@ -104,7 +104,7 @@ def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes()
 
 def test_another_doubt_is_another_question() -> None:
     rollout, _ = looked(settled(), [SLOW])
-    approved, _ = machine.approve(replace(rollout, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
+    approved, _ = decide.approve(replace(rollout, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
 
     other, said = looked(approved, [FAILING], 411.0)
 
@@ -153,13 +153,13 @@ def test_a_cause_that_was_away_for_long_is_news() -> None:
 
 
 def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
-    rollout, _ = machine.abort(settled("upgrade"), OMAR, "because.", 0.0)
+    rollout, _ = decide.abort(settled("upgrade"), OMAR, "because.", 0.0)
     restoring = a_sight(rollout, primary=a_side(Template.UPGRADED))
     said: list[Entry] = []
     for number in range(40):
-        rollout, entries = machine.look(rollout, None if number % 2 else restoring, PASS, 10.0 * number)
+        rollout, entries = decide.look(rollout, None if number % 2 else restoring, PASS, 10.0 * number)
         said += entries
-    restored, _ = machine.look(rollout, a_sight(rollout), PASS, 401.0)
+    restored, _ = decide.look(rollout, a_sight(rollout), PASS, 401.0)
 
     assert restored.current.name == "return"
     assert len(said) <= 6
@@ -167,8 +167,8 @@ def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
 
 def test_several_causes_are_told_each_and_the_one_that_remains_is_told_again() -> None:
     rollout, first = looked(settled(), [INCONCLUSIVE])
-    blind, second = machine.look(rollout, None, INCONCLUSIVE, 420.0)
-    seen, third = machine.look(blind, a_sight(rollout), INCONCLUSIVE, 430.0)
+    blind, second = decide.look(rollout, None, INCONCLUSIVE, 420.0)
+    seen, third = decide.look(blind, a_sight(rollout), INCONCLUSIVE, 430.0)
 
     assert [hold.cause for hold in blind.holds] == [HoldCause.CLUSTER, HoldCause.METRICS]
     assert [entry.kind for entry in (*first, *second)] == [EntryKind.HELD, EntryKind.HELD]
@@ -181,7 +181,7 @@ def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None
     for number in range(60):
         why = Unseen(cause=Cause.TIMED_OUT if number % 2 else Cause.FORBIDDEN, sentence=f"Try {number}.")
         sight = replace(a_sight(rollout), routes=None, owner=None, routes_unseen=why)
-        rollout, entries = machine.look(rollout, sight, PASS, 10.0 * number)
+        rollout, entries = decide.look(rollout, sight, PASS, 10.0 * number)
         said += entries
 
     assert kinds(said) == {EntryKind.HELD: 1}
@@ -220,26 +220,26 @@ def test_an_upgrade_that_sticks_says_why_at_the_first_look_and_once_however_the_
 ) -> None:
     rollout = replace(settled("upgrade"), settled_at=None)
     if restoring:
-        rollout, _ = machine.abort(rollout, OMAR, "because.", 0.0)
+        rollout, _ = decide.abort(rollout, OMAR, "because.", 0.0)
     said: list[Entry] = []
     for number in range(20):
         side = upgraded(seen[number % len(seen)])
         side = replace(side, template=Template.RECORDED) if restoring else side
-        rollout, entries = machine.look(rollout, a_sight(rollout, primary=side), PASS, 5.0 * number)
+        rollout, entries = decide.look(rollout, a_sight(rollout, primary=side), PASS, 5.0 * number)
         said += entries
 
     sentence = f"reviews-v1 is stuck: {why}. Users stay on v2."
     assert [(entry.kind, entry.text) for entry in said] == [
         (EntryKind.HELD, f"Holding at {rollout.current.name}: {sentence}")
     ]
-    done, more = machine.look(rollout, a_sight(rollout), PASS, 101.0)
+    done, more = decide.look(rollout, a_sight(rollout), PASS, 101.0)
     assert (done.hold, more[0].kind) == (None, EntryKind.RESUMED)
 
 
 def test_a_halt_says_what_the_pods_said_and_not_how_long_it_was_waited() -> None:
     rollout = replace(settled("upgrade"), settled_at=None)
 
-    halted, _ = machine.look(rollout, a_sight(rollout, primary=upgraded(PULL)), PASS, rollout.upgrade_timeout + 1)
+    halted, _ = decide.look(rollout, a_sight(rollout, primary=upgraded(PULL)), PASS, rollout.upgrade_timeout + 1)
 
     assert halted.reason == (
         "reviews-v1 could not be upgraded: reviews-v1 is stuck: a new pod cannot pull its image (ImagePullBackOff)."
@@ -250,7 +250,7 @@ def test_without_a_reason_it_is_said_in_seconds_or_minutes_that_it_took_too_long
     for seconds, words in ((25.0, "25 seconds"), (900.0, "15 minutes")):
         rollout = replace(settled("upgrade", upgrade_timeout=seconds), settled_at=None)
         slow = upgraded()
-        halted, _ = machine.look(rollout, a_sight(rollout, primary=slow), PASS, seconds + 1)
+        halted, _ = decide.look(rollout, a_sight(rollout, primary=slow), PASS, seconds + 1)
         assert halted.reason == f"reviews-v1 could not be upgraded: It did not become ready within {words}."
 
 
@@ -258,4 +258,4 @@ def test_one_restart_while_a_pod_starts_is_nothing_yet() -> None:
     rollout = replace(settled("upgrade"), settled_at=None)
     once = upgraded(trouble(restarts=1, ended="Error"))
 
-    assert machine.look(rollout, a_sight(rollout, primary=once), PASS, 5.0)[0].hold is None
+    assert decide.look(rollout, a_sight(rollout, primary=once), PASS, 5.0)[0].hold is None

@@ -14,16 +14,8 @@ from bot.model.figures import Verdict
 from bot.model.observation import Progress, SideSight, Sight
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology
 from bot.model.service import ApproveAt, Promote
-from bot.rollout import machine
-from bot.rollout.desired import (
-    ApplyTemplate,
-    Release,
-    ScaleCanaryDown,
-    ScalePrimaryUp,
-    SetRoutes,
-    Wait,
-    next_action,
-)
+from bot.rollout import decide
+from bot.rollout.actions import ApplyTemplate, Release, ScaleCanaryDown, ScalePrimaryUp, SetRoutes, Wait, next_action
 from tests.builders import OMAR, a_rollout, a_service, a_target, verdict
 
 
@@ -57,13 +49,13 @@ Drawn = tuple[Promote, Topology, tuple[ApproveAt, ...]]
 Moves = list[tuple[Move, Verdict]]
 
 PEOPLE = {
-    Move.APPROVE: machine.approve,
-    Move.PAUSE: machine.pause,
-    Move.RESUME: machine.resume,
-    Move.RETRY: machine.retry,
-    Move.ACCEPT: machine.accept,
-    Move.RESTORE: machine.restore,
-    Move.LEAVE: machine.leave,
+    Move.APPROVE: decide.approve,
+    Move.PAUSE: decide.pause,
+    Move.RESUME: decide.resume,
+    Move.RETRY: decide.retry,
+    Move.ACCEPT: decide.accept,
+    Move.RESTORE: decide.restore,
+    Move.LEAVE: decide.leave,
 }
 
 
@@ -154,13 +146,13 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
         if move in PEOPLE or move is Move.ABORT:
             try:
                 if move is Move.ABORT:
-                    rollout, _ = machine.abort(rollout, OMAR, "because.", world.now)
+                    rollout, _ = decide.abort(rollout, OMAR, "because.", world.now)
                 else:
                     rollout, _ = PEOPLE[move](rollout, OMAR, world.now)
             except Refusal:
                 assert rollout is before, "a refusal changes nothing"
         sight = None if move is Move.BLIND else world.sight(rollout)
-        rollout, _ = machine.look(rollout, sight, verdict(word, world.now), world.now)
+        rollout, _ = decide.look(rollout, sight, verdict(word, world.now), world.now)
         theirs = rollout.drift is not None and rollout.phase is not Phase.ABORTING
         if sight is not None and move is not Move.WRITE_FAILS and not theirs:
             world.do(rollout)
@@ -172,7 +164,7 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
 def story(promote: Promote, topology: Topology, approve: tuple[ApproveAt, ...]) -> tuple[Rollout, World]:
     service = a_service(promote=promote, approve=approve, hold_patience=100.0)
     target = a_target(topology, primary_replicas=2, canary_replicas=2)
-    rollout, _ = machine.begin(a_rollout(service, topology, target=target), 0.0)
+    rollout, _ = decide.begin(a_rollout(service, topology, target=target), 0.0)
     return rollout, World(topology)
 
 

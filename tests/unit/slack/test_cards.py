@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.analysis.analysis import weigh
-from bot.controller.commands import Seen
+from bot.controller.decisions import Seen
 from bot.model.errors import Refusal
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import Difference, Drift, Edit

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.rollout import Approval, EntryKind, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule
-from bot.rollout import machine
+from bot.rollout import decide
 from bot.slack import direct
 from bot.slack.approvers import People
 from bot.slack.channel import Channel
@@ -290,7 +290,7 @@ def test_only_the_newest_message_to_a_person_has_buttons(post: Direct) -> None:
 
 
 def test_a_refused_start_is_nobodys_news(post: Direct) -> None:
-    refused, entries = machine.refuse(a_rollout(id=RolloutId("r-9")), ["It is frozen."], post.clock.now())
+    refused, entries = decide.refuse(a_rollout(id=RolloutId("r-9")), ["It is frozen."], post.clock.now())
     post.close()
     post.store.create(refused, entries)
     post.run(30)

@@ -13,7 +13,7 @@ from bot.model.freeze import ALL, Freeze
 from bot.model.rollout import Phase, UserId
 from bot.model.service import ApprovalRule
 from bot.preflight import freezes as preflight
-from bot.rollout import machine
+from bot.rollout import decide
 from bot.slack import answers, freezes, views
 from bot.slack.blocks import Message, readable
 from bot.slack.cards import card
@@ -371,7 +371,7 @@ def test_no_reason_ends_the_code_that_stands_beside_it(text: str) -> None:
 
 def test_whoever_froze_is_named_on_the_card_and_in_the_line_of_a_refused_start() -> None:
     reason = "reviews is frozen since 14:02 UTC by U0MAYA0001, until somebody ends it: a <migration>."
-    refused, (entry,) = machine.refuse(a_rollout(), [reason], 10.0)
+    refused, (entry,) = decide.refuse(a_rollout(), [reason], 10.0)
 
     shown = card(refused, (entry,), 10.0)
     said = line(refused, entry)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 from slack_bolt import BoltRequest, BoltResponse
 
-from bot.controller.commands import Seen
+from bot.controller.decisions import Seen
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import Phase, Rollout, UserId
 from bot.model.service import ApprovalRule, Service

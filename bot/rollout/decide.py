@@ -3,7 +3,7 @@
 **Rule 1.** A phase is changed by the events below, or by one of the rules that ``_RULES`` lists (some of them live in
 ``returning``), and only through the table in ``turns``.
 **Rule 2.** An event that is not possible now raises ``Refusal`` and changes nothing.
-**Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.desired``'s business.
+**Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.actions``'s business.
 
 Theory of operation
 -------------------
@@ -41,14 +41,14 @@ from bot.model.rollout import (
     UserId,
 )
 from bot.model.service import OnDrift, OnTimeout
-from bot.rollout import capacity, drift, health, holds, questions, returning
+from bot.rollout import capacity, drift, holds, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.copies import replace
 from bot.rollout.deadman import told
 from bot.rollout.phrases import describe, doing, home, lasting, summary
 from bot.rollout.plans import make_finish, make_retreat
-from bot.rollout.turns import enter as _enter
-from bot.rollout.turns import entry as _entry
+from bot.rollout.transitions import enter as _enter
+from bot.rollout.transitions import entry as _entry
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
@@ -247,8 +247,8 @@ def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float
     rollout = rollout if trial is None else replace(rollout, trial=trial)
     seen = BLIND if sight is None else sight
     if seen.pods_unseen is None and rollout.phase in WATCHED and not rollout.current.release:
-        rollout = health.note(capacity.note_load(rollout, seen, judgement), seen, now)
-        judgement = health.join(rollout, seen, judgement)
+        rollout = pods.note(capacity.note_load(rollout, seen, judgement), seen, now)
+        judgement = pods.join(rollout, seen, judgement)
     entries: tuple[Entry, ...] = ()
     for rule in _RULES:
         changed, said = rule(rollout, seen, judgement, now)
@@ -298,7 +298,7 @@ def _danger(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) ->
     """Bad figures, or users on a side without a ready pod, abort: paused, held or waiting makes no difference."""
     if rollout.phase not in WATCHED or rollout.current.release:
         return rollout, ()
-    stranded = health.stranded(rollout, sight)
+    stranded = pods.stranded(rollout, sight)
     if stranded:
         return abort(rollout, BOT, stranded, now)
     if rollout.phase is Phase.HALTED:
@@ -560,16 +560,16 @@ def _refuse_not_halted(rollout: Rollout) -> None:
 _RULES: tuple[Callable[[Rollout, Sight, Judgement, float], Change], ...] = (
     _note,
     _rescued,
-    returning.object_gone,
+    retreat.object_gone,
     _danger,
     _upgraded_unawares,
-    returning.canary_gone,
-    returning.canary_back,
-    returning.make_room,
+    retreat.canary_gone,
+    retreat.canary_back,
+    retreat.make_room,
     _drift,
     _see,
-    returning.upgrade_sticks,
-    returning.upgrade_fails,
-    returning.scale_up_fails,
+    retreat.upgrade_sticks,
+    retreat.upgrade_fails,
+    retreat.scale_up_fails,
     _advance,
 )

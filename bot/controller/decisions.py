@@ -19,7 +19,7 @@ from typing import TypeAlias
 from bot.model.errors import Refusal
 from bot.model.rollout import Decided, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule
-from bot.rollout import machine
+from bot.rollout import decide
 from bot.rollout.plans import Overrides
 
 __all__ = [
@@ -185,7 +185,7 @@ def service_of(token: str) -> str:
 # --- deciding --------------------------------------------------------------------------------------------------------
 
 
-def decide_on(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: float) -> machine.Change:
+def decide_on(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: float) -> decide.Change:
     """What becomes of the rollout. The very same value comes back where the same click has been served already.
 
     Args:
@@ -229,27 +229,27 @@ def _made(event: Event, by: UserId, seen: Seen, now: float) -> Decided:
     return Decided(by=by, what=type(event).__name__.lower(), stage=seen.stage, evidence=seen.evidence, at=now)
 
 
-def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> machine.Change:
+def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> decide.Change:
     if isinstance(event, Abort):
         said = event.reason.strip().rstrip(".") or "no reason given"
-        return machine.abort(rollout, by, f"{said}.", now)
+        return decide.abort(rollout, by, f"{said}.", now)
     if isinstance(event, Abandon):
-        return machine.abandon(rollout, by, event.reason, now)
+        return decide.abandon(rollout, by, event.reason, now)
     return _PLAIN[type(event)](rollout, by, now)
 
 
-_PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], machine.Change]] = {
-    Approve: machine.approve,
-    Pause: machine.pause,
-    Resume: machine.resume,
-    Retry: machine.retry,
-    Accept: machine.accept,
-    Restore: machine.restore,
-    Leave: machine.leave,
+_PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], decide.Change]] = {
+    Approve: decide.approve,
+    Pause: decide.pause,
+    Resume: decide.resume,
+    Retry: decide.retry,
+    Accept: decide.accept,
+    Restore: decide.restore,
+    Leave: decide.leave,
 }
 
 
-def _used_up(before: Rollout, event: Event, change: machine.Change) -> machine.Change:
+def _used_up(before: Rollout, event: Event, change: decide.Change) -> decide.Change:
     """What was decided is not decided again on the same evidence; several people may approve it."""
     after, entries = change
     if isinstance(event, Approve) or after.evidence != before.evidence:

@@ -13,10 +13,10 @@ from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rol
 from bot.rollout import capacity, holds
 from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.copies import replace
-from bot.rollout.health import stuck
 from bot.rollout.phrases import lasting
 from bot.rollout.plans import make_wait
-from bot.rollout.turns import Change, enter, entry
+from bot.rollout.pods import stuck
+from bot.rollout.transitions import Change, enter, entry
 
 GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has nothing to bring home
 LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
