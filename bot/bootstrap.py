@@ -55,12 +55,12 @@ from bot.settings.services import Catalogue, read_or_do_without, read_services
 from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
-from bot.slack.channel import Channel
 from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, HttpMode, SocketMode
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
+from bot.slack.requester import Repeats
 from bot.slack.rooms import Rooms
-from bot.slack.visitor import Repeats
+from bot.slack.web_api import Channel
 
 LOOKS_AT_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
 COURIER_SECONDS = 1.0

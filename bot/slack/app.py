@@ -11,11 +11,11 @@ from slack_bolt import App
 from bot.controller.ports import Clock
 from bot.slack.approvers import Approvers
 from bot.slack.client import CountingClient
-from bot.slack.desk import Desk
+from bot.slack.commands import Desk
 from bot.slack.engine import Engine
 from bot.slack.listeners import Listeners
 from bot.slack.parsing import COMMAND
-from bot.slack.visitor import Repeats
+from bot.slack.requester import Repeats
 
 THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be acknowledged
 

@@ -22,10 +22,10 @@ from bot.slack import blocks as b
 from bot.slack import cards
 from bot.slack.approvers import People
 from bot.slack.blocks import Element, Message
-from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, SlackFault, Unreachable
-from bot.slack.letters import is_question
-from bot.slack.limits import Limits
-from bot.slack.lines import LOUD, line
+from bot.slack.priorities import is_question
+from bot.slack.rate_limits import Limits
+from bot.slack.thread import LOUD, line
+from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, SlackFault, Unreachable
 
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
 REFRESH_EVERY = 10.0  # seconds between edits of one message

@@ -20,9 +20,9 @@ from bot.slack import views
 from bot.slack.approvers import Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
 from bot.slack.client import CountingClient
-from bot.slack.desk import Desk
+from bot.slack.commands import Desk
+from bot.slack.requester import SLACK_FAILURES, Repeats, Visitor
 from bot.slack.views import FormErrors, View
-from bot.slack.visitor import SLACK_FAILURES, Repeats, Visitor
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
 

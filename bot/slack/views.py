@@ -13,8 +13,8 @@ from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout
 from bot.model.service import Service
 from bot.rollout.plans import Overrides
-from bot.slack import answers, freezes, parsing, wording
 from bot.slack import blocks as b
+from bot.slack import freezes, parsing, replies, wording
 from bot.slack.blocks import Block, Element
 from bot.slack.cards import buttons
 
@@ -137,7 +137,7 @@ def read_reason(view: View) -> ReasonForm:
 def details(rollout: Rollout, story: Sequence[Entry]) -> View:
     """Everything there is to know about a rollout, to read."""
     head = [b.rich_text(b.words(f"{wording.title(rollout)}: {wording.state(rollout)}", bold=True, limit=600))]
-    return _modal(DETAILS, rollout.service, [*head, *answers.why_blocks(rollout, story)])
+    return _modal(DETAILS, rollout.service, [*head, *replies.why_blocks(rollout, story)])
 
 
 def home(
@@ -159,7 +159,7 @@ def home(
         blocks += [b.header("All quiet"), b.section(b.readable(sentence))]
     blocks += freezes.board(frozen, command)
     if past:
-        points = (answers.past_line(rollout) for rollout in past[:MOST_ROLLOUTS])
+        points = (replies.past_line(rollout) for rollout in past[:MOST_ROLLOUTS])
         blocks += [b.header("Recent"), b.rich_list(points)]
     blocks.append(b.context(f"As of {b.date_mrkdwn(now)}. `{command} help` lists every command."))
     return {"type": "home", "blocks": blocks}

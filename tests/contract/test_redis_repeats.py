@@ -7,7 +7,7 @@ import pytest
 from bot.adapters.redis_link import connect
 from bot.adapters.redis_repeats import REMEMBERED_FOR, RedisRepeats
 from bot.model.errors import Fault
-from bot.slack.visitor import Repeats
+from bot.slack.requester import Repeats
 from tests.contract.conftest import Server
 
 

@@ -22,7 +22,7 @@ from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_store import RedisStore
 from bot.cluster.routes import HEARTBEAT
 from bot.model.rollout import Rollout
-from bot.slack.lines import line
+from bot.slack.thread import line
 from sandbox.figures import Figures, Mood
 from sandbox.kube.server import KubeApi
 from sandbox.people import CHANNEL, MAYA, OMAR, cards

@@ -14,10 +14,10 @@ from bot.model.rollout import Entry, EntryKind, Rollout
 from bot.model.service import ApprovalRule
 from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
-from bot.slack.channel import Channel
 from bot.slack.client import web_client
 from bot.slack.connection import PATH, Connection, HttpMode, SocketMode
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
+from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack, Workspace
 from tests.builders import a_service
 from tests.fakes.engine import FakeEngine

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.slack.channel import Channel
 from bot.slack.client import web_client
 from bot.slack.connection import PATH, HttpMode, SocketMode
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
 from bot.slack.rooms import Rooms
+from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack
 from sandbox.slack.model import BOT_USER
 from sandbox.slack.scopes import MANIFEST

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.model.errors import CanaryError
 from bot.model.rollout import JUDGED, Phase, Rollout
-from bot.slack.lines import line
+from bot.slack.thread import line
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards
 from sandbox.wire import System

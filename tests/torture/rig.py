@@ -36,9 +36,9 @@ from bot.controller.watchdog import Watchdog
 from bot.model.errors import CanaryError
 from bot.model.rollout import Rollout, RolloutId
 from bot.settings.env import read_settings
-from bot.slack.channel import Channel
 from bot.slack.client import web_client
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
+from bot.slack.web_api import Channel
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures
 from sandbox.kube.server import KubeApi

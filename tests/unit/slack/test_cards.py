@@ -31,10 +31,10 @@ from bot.model.rollout import (
 from bot.model.service import ApprovalRule
 from bot.rollout import phrases
 from bot.rollout.plans import make_retreat
-from bot.slack import answers, views
+from bot.slack import replies, views
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
-from bot.slack.lines import line
+from bot.slack.thread import line
 from sandbox.slack.blocks import Surface, check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, figures
 from tests.fakes.engine import FakePlan
@@ -281,7 +281,7 @@ STORIES = st.lists(
 def test_a_plan_shows_each_finding_whole_and_says_how_many_it_leaves_out() -> None:
     rule = f"Warning: VirtualService reviews is kept by Argo CD. Add `{'x' * 700}`."
     few, many = (
-        answers.plan("reviews", "v2", FakePlan(stages=(("mirror", "Users 100 % v1."),), findings=(rule,) * number))
+        replies.plan("reviews", "v2", FakePlan(stages=(("mirror", "Users 100 % v1."),), findings=(rule,) * number))
         for number in (4, 40)
     )
 
@@ -309,10 +309,10 @@ def test_slack_takes_every_card_line_answer_and_form(rollout: Rollout, story: li
         if said is not None:
             assert_slack_takes(said.message)
     for message in (
-        answers.status(rollout, story, NOW),
-        answers.why(rollout, story),
-        answers.live([rollout] * 60, "/canary"),
-        answers.history(rollout.service, [rollout] * 10),
+        replies.status(rollout, story, NOW),
+        replies.why(rollout, story),
+        replies.live([rollout] * 60, "/canary"),
+        replies.history(rollout.service, [rollout] * 10),
     ):
         assert_is_shown(message)
     for view in (
@@ -351,7 +351,7 @@ def mrkdwn_of(block: Block | list[Any]) -> str:
 
 
 def test_a_record_that_cannot_be_read_is_one_line_of_the_history_and_hides_no_other() -> None:
-    said = json.dumps(answers.history("reviews", [], {RolloutId("r-0"): "holds a newer rollout."}).blocks)
+    said = json.dumps(replies.history("reviews", [], {RolloutId("r-0"): "holds a newer rollout."}).blocks)
 
     assert "r-0" in said
     assert "Redis holds a newer rollout." in said

@@ -10,8 +10,8 @@ import pytest
 from bot.controller.ports import CardRef
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId
-from bot.slack.channel import Channel
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
+from bot.slack.web_api import Channel
 from tests.builders import MAYA, a_rollout, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import Arguments, FakeSlack

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, EntryKind, Phase
-from bot.slack.channel import Channel
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
+from bot.slack.web_api import Channel
 from tests.builders import a_rollout
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import FakeSlack

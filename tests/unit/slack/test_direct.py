@@ -12,9 +12,9 @@ from bot.model.service import ApprovalRule
 from bot.rollout import decide
 from bot.slack import direct
 from bot.slack.approvers import People
-from bot.slack.channel import Channel
-from bot.slack.courier import Courier
+from bot.slack.delivery import Courier
 from bot.slack.rooms import Rooms
+from bot.slack.web_api import Channel
 from tests.builders import LENA, MAYA, OMAR, a_rollout
 from tests.fakes.slack_client import Arguments, FakeSlack
 from tests.unit.slack.test_courier import POST, UPDATE, Post

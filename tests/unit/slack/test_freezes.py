@@ -14,11 +14,11 @@ from bot.model.rollout import Phase, UserId
 from bot.model.service import ApprovalRule
 from bot.preflight import freezes as preflight
 from bot.rollout import decide
-from bot.slack import answers, freezes, views
+from bot.slack import freezes, replies, views
 from bot.slack.blocks import Message, readable
 from bot.slack.cards import card
-from bot.slack.lines import line
 from bot.slack.parsing import parse
+from bot.slack.thread import line
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, OMAR, a_freeze, a_rollout, a_service
 from tests.fakes.freezes import InMemoryFreezes
@@ -294,7 +294,7 @@ def test_a_hundred_frozen_services_fit_in_an_answer() -> None:
     known = [a_service(name=f"{'s' * 58}-{number:03}") for number in range(100)]
     frozen = [a_freeze(service.name, reason="x" * 500) for service in known]
 
-    for message in (answers.services(known, {}, frozen), freezes.ended(a_freeze(ALL), OMAR, frozen)):
+    for message in (replies.services(known, {}, frozen), freezes.ended(a_freeze(ALL), OMAR, frozen)):
         assert check_blocks(list(message.blocks), "message") == []
 
 
@@ -312,8 +312,8 @@ def messages(reason: str) -> list[Message]:
     return [
         freezes.begun(freeze, freeze, live, "/canary"),
         freezes.ended(freeze, UserId("U0OMAR0001"), [freeze]),
-        answers.services([a_service()], {}, [freeze]),
-        answers.idle("reviews", [], [freeze], 2000.0, "/canary"),
+        replies.services([a_service()], {}, [freeze]),
+        replies.idle("reviews", [], [freeze], 2000.0, "/canary"),
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.slack.limits import CARDS_BURST, POST, POSTS_BURST, UPDATE, URGENT, Bucket, Limits
+from bot.slack.rate_limits import CARDS_BURST, POST, POSTS_BURST, UPDATE, URGENT, Bucket, Limits
 
 WAITS = st.lists(st.floats(0, 20), max_size=200)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from bot.controller.ports import Letter
 from bot.model.rollout import EntryKind, Rollout, RolloutId
-from bot.slack.limits import POSTS_BURST
-from bot.slack.lines import LOUD
+from bot.slack.rate_limits import POSTS_BURST
+from bot.slack.thread import LOUD
 
 BAD_NEWS = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT})
 # Entries after which a card has other buttons than before.

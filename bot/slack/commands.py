@@ -32,7 +32,7 @@ from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.freeze import ALL, Freeze, covering
 from bot.model.rollout import Rollout
 from bot.model.service import ApprovalRule
-from bot.slack import answers, cards, freezes, views, wording
+from bot.slack import cards, freezes, replies, views, wording
 from bot.slack.approvers import Approvers, Person
 from bot.slack.blocks import Message
 from bot.slack.engine import Engine
@@ -104,12 +104,12 @@ class Desk:
     def _questions(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.STATUS: self._status,
-            Verb.LIST: lambda caller, _asked: caller.tell(answers.live(self.engine.live(), self.command)),
+            Verb.LIST: lambda caller, _asked: caller.tell(replies.live(self.engine.live(), self.command)),
             Verb.WHY: self._why,
             Verb.PLAN: self._plan,
             Verb.HISTORY: self._history,
             Verb.SERVICES: self._services,
-            Verb.HELP: lambda caller, _asked: caller.tell(answers.help_text(self.command)),
+            Verb.HELP: lambda caller, _asked: caller.tell(replies.help_text(self.command)),
         }
 
     def _deeds(self) -> dict[Verb, Callable[[Caller, Command], None]]:
@@ -201,37 +201,37 @@ class Desk:
 
     def _status(self, caller: Caller, asked: Command) -> None:
         if asked.service is None and len(self.engine.live()) != 1:
-            caller.tell(answers.live(self.engine.live(), self.command))
+            caller.tell(replies.live(self.engine.live(), self.command))
             return
         service = asked.service or self.engine.live()[0].key
         rollout = self.engine.active(service)
         if rollout is None:
             frozen = covering(self.engine.freezes(), service)
             now = self.clock.now()
-            caller.tell(answers.idle(service, self.engine.history(service), frozen, now, self.command))
+            caller.tell(replies.idle(service, self.engine.history(service), frozen, now, self.command))
         else:
-            caller.tell(answers.status(rollout, self.engine.story(rollout), self.clock.now()))
+            caller.tell(replies.status(rollout, self.engine.story(rollout), self.clock.now()))
 
     def _why(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
         rollout = self.engine.active(service) or next(iter(self.engine.history(service)), None)
         if rollout is None:
             raise Refusal(f"{service} has had no rollout yet.")
-        caller.tell(answers.why(rollout, self.engine.story(rollout)))
+        caller.tell(replies.why(rollout, self.engine.story(rollout)))
 
     def _plan(self, caller: Caller, asked: Command) -> None:
         service = self._only_service(asked)
-        caller.tell(answers.plan(service, asked.version, self.engine.plan(service, asked.version)))
+        caller.tell(replies.plan(service, asked.version, self.engine.plan(service, asked.version)))
 
     def _history(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        caller.tell(answers.history(service, self.engine.history(service), self.engine.unreadable(service)))
+        caller.tell(replies.history(service, self.engine.history(service), self.engine.unreadable(service)))
 
     def _services(self, caller: Caller, _asked: Command) -> None:
         if self.engine.trouble:
             raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
         in_flight = {rollout.key: rollout for rollout in self.engine.live()}
-        caller.tell(answers.services(self.engine.services(), in_flight, self.engine.freezes()))
+        caller.tell(replies.services(self.engine.services(), in_flight, self.engine.freezes()))
 
     # Deeds
 

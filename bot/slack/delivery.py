@@ -25,9 +25,8 @@ from bot.model.service import ApprovalRule
 from bot.slack.approvers import People
 from bot.slack.blocks import Message
 from bot.slack.cards import card
-from bot.slack.channel import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
 from bot.slack.direct import Direct
-from bot.slack.letters import (
+from bot.slack.priorities import (
     Said,
     Where,
     by_rollout,
@@ -39,9 +38,10 @@ from bot.slack.letters import (
     is_question,
     rank,
 )
-from bot.slack.limits import CARD_EVERY, Limits
-from bot.slack.lines import line
+from bot.slack.rate_limits import CARD_EVERY, Limits
 from bot.slack.rooms import Rooms
+from bot.slack.thread import line
+from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
 
 REST, LONGEST_REST = 10.0, 300.0  # seconds a rollout rests after a failure, doubled by each further one
 CLOSED_FOR = 60.0  # seconds a channel that cannot be written to is left alone
