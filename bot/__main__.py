@@ -23,8 +23,8 @@ from bot.model.freeze import covering
 from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
 from bot.settings.env import Settings, environment, read_settings
-from bot.settings.kinds import parse_duration
 from bot.settings.services import read_services
+from bot.settings.types import parse_duration
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import structlog
 from slack_bolt import App
 
-from bot.adapters import redis_link
+from bot.adapters import redis_connection
 from bot.adapters.calls import Called, nobody
 from bot.adapters.clock import SteadyClock, SystemClock, stopwatch
 from bot.adapters.istio import IstioMesh
@@ -29,13 +29,13 @@ from bot.adapters.kube import Kube
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusLink
+from bot.adapters.redis_deduplication import RedisRepeats
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
-from bot.adapters.redis_repeats import RedisRepeats
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.scheduler import Job, Scheduler
-from bot.adapters.survey import KubeSurveyor
+from bot.adapters.snapshot import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller, Watch
@@ -123,7 +123,7 @@ def connect(
     kube.count_calls(lambda outcome: called("kubernetes", outcome))
     reads = CachedReads(kube) if watching else None
     metrics = prometheus(settings.prometheus, lambda outcome: called("prometheus", outcome))
-    link = redis_link.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
+    link = redis_connection.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
     store = RedisStore(link)
     slack = slack_client(settings.slack, called) if settings.slack else None
     rooms = Rooms(slack, time.monotonic) if slack is not None else None

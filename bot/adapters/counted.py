@@ -17,7 +17,7 @@ import structlog
 
 from bot.adapters import queries, series
 from bot.adapters.counters import NOTHING, Owner, by_owner, closed, difference, is_odd, is_same, owner_of, sides
-from bot.adapters.prometheus_link import Answer, Query, Sample, Series
+from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
 from bot.adapters.queries import Selector
 from bot.analysis import gates
 from bot.controller.ports import Window

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bot.adapters import queries
-from bot.adapters.prometheus_link import Labels, Sample
+from bot.adapters.prometheus_connection import Labels, Sample
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 
 Owner = tuple[str, str]  # namespace and workload

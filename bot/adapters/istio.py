@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from bot.adapters import life
-from bot.adapters.heart import Heart
+from bot.adapters.heartbeat_lease import Heart
 from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.cluster import routes as edits

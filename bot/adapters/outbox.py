@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from bot.adapters.redis_link import Batch, Link, WrongKind, answers, faults
+from bot.adapters.redis_connection import Batch, Link, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE
-from bot.adapters.stored import CARDS, WORDS, Keys, load_entry
+from bot.adapters.serialization import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Letter
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId

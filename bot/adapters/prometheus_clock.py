@@ -11,7 +11,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from bot.adapters import queries
-from bot.adapters.prometheus_link import PrometheusLink, Query
+from bot.adapters.prometheus_connection import PrometheusLink, Query
 from bot.model.errors import Fault
 
 ASKED_AGAIN = 60.0  # seconds

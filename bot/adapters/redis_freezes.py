@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.adapters.redis_link import Link, faults
-from bot.adapters.stored import (
+from bot.adapters.redis_connection import Link, faults
+from bot.adapters.serialization import (
     FREEZES,
     FREEZES_STORY,
     dump_freeze,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.adapters.clock import stopwatch
-from bot.adapters.redis_link import Link, faults
+from bot.adapters.redis_connection import Link, faults
 
 RENEWED_AFTER = 1 / 3  # of its length: two renewals may fail before it is lost
 # Redis' clock and ours may run at slightly different speeds; the lease ends for us before it can end for others.

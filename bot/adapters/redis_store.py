@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 
-from bot.adapters.redis_link import Link, WrongKind, answers, faults
-from bot.adapters.stored import (
+from bot.adapters.redis_connection import Link, WrongKind, answers, faults
+from bot.adapters.serialization import (
     CARDS,
     HISTORIES,
     SERVICES,

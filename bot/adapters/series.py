@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from bot.adapters import queries
 from bot.adapters.counters import NOTHING, Owner, owner_of, sides
-from bot.adapters.prometheus_link import Labels, Sample, Series
+from bot.adapters.prometheus_connection import Labels, Sample, Series
 from bot.model.figures import SideFigures
 
 NAME, POD, INSTANCE, BOUND = "__name__", "pod", "instance", "le"

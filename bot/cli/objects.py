@@ -10,7 +10,7 @@ import yaml
 
 from bot.adapters.kube import Kube
 from bot.cluster.managed_fields import without_writers
-from bot.controller.starting import Plan, PlannedStage
+from bot.controller.start import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.service import Service
 

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry
 
 from bot.adapters.bell import Bell
 from bot.adapters.clock import SystemClock, stopwatch
+from bot.adapters.failsafe import KubeRescuer
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.kube_cache import CachedReads
-from bot.adapters.rescuer import KubeRescuer
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.edges import Broken
 from bot.controller.watchdog import Place, Watchdog, Witness

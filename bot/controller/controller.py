@@ -20,7 +20,7 @@ from bot.controller.locks import Locks
 from bot.controller.names import concerned, key_of, name_of, unknown, unlisted
 from bot.controller.ports import Ports, Still, Store
 from bot.controller.rivals import in_the_way, promoted_since
-from bot.controller.starting import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
+from bot.controller.start import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.controller.timekeeping import Timekeeper
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures, Judgement

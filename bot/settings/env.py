@@ -16,9 +16,9 @@ from urllib.parse import SplitResult
 from dotenv import dotenv_values
 
 from bot.model.errors import Refusal
-from bot.settings.mistakes import SettingsError
+from bot.settings.environment import Values, split_address
+from bot.settings.errors import SettingsError
 from bot.settings.secret import Secret
-from bot.settings.values import Values, split_address
 from bot.settings.variables import VARIABLES
 
 

@@ -19,8 +19,8 @@ from pydantic import (
 
 from bot.model.judge_settings import STRICTNESS, JudgeSettings, MetricLimits, Weights
 from bot.model.service import ClientLimits, CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
-from bot.settings.kinds import Bounds, Duration, PositiveDuration, Query, Share, shown
-from bot.settings.section import Section, lasting
+from bot.settings.base import Section, lasting
+from bot.settings.types import Bounds, Duration, PositiveDuration, Query, Share, shown
 
 _JUDGE = STRICTNESS
 # A ceiling of 0 % or 100 % has to mean something to a test of shares in between.

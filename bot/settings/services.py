@@ -16,10 +16,10 @@ from pydantic_core import ErrorDetails
 
 from bot.model.errors import Refusal
 from bot.model.service import Service
-from bot.settings.kinds import shown
-from bot.settings.mistakes import SettingsError, did_you_mean
-from bot.settings.sections import ServiceSection, ServicesFile
+from bot.settings.errors import SettingsError, did_you_mean
+from bot.settings.schema import ServiceSection, ServicesFile
 from bot.settings.sharing import clashes
+from bot.settings.types import shown
 from bot.settings.yaml_tree import Mistake, Place, Tree, parse
 
 M = TypeVar("M", bound=BaseModel)

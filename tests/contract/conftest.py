@@ -13,7 +13,7 @@ from redis import Redis as Client
 from redis.exceptions import RedisError
 
 from bot.adapters.outbox import RedisOutbox
-from bot.adapters.redis_link import connect
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_store import RedisStore
 from bot.controller.ports import Outbox, Store
 from sandbox.ports import free_port

@@ -17,8 +17,8 @@ from slack_bolt import Respond
 from slack_sdk.errors import SlackApiError
 
 from bot.adapters.kube import Kube
-from bot.adapters.prometheus_link import PrometheusLink, Query
-from bot.adapters.redis_link import connect
+from bot.adapters.prometheus_connection import PrometheusLink, Query
+from bot.adapters.redis_connection import connect
 from bot.model.errors import Fault
 from bot.slack.client import web_client
 from tests.contract.conftest import Server

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_freezes import FREEZE, RedisFreezes
-from bot.adapters.redis_link import connect
-from bot.adapters.stored import FREEZES, FREEZES_STORY, dump_freeze
+from bot.adapters.serialization import FREEZES, FREEZES_STORY, dump_freeze
 from bot.controller.ports import Freezes
 from bot.model.errors import Fault
 from bot.model.freeze import ALL, Deed, FreezeLine

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_lease import FENCE, LEASE, RedisLease
-from bot.adapters.redis_link import connect
 from bot.controller.ports import Lease
 from bot.model.errors import Fault
 from tests.contract.conftest import Server

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import PrometheusLink, Query
+from bot.adapters.prometheus_connection import PrometheusLink, Query
 from bot.controller.ports import Metrics, Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures, UserView

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.adapters.outbox import RedisOutbox
-from bot.adapters.redis_link import connect
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_store import RedisStore
-from bot.adapters.stored import CARDS, WORDS
+from bot.adapters.serialization import CARDS, WORDS
 from bot.controller.ports import CardRef
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId

@@ -13,7 +13,7 @@ from redis import Redis as Client
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bot.adapters.redis_link import EXPECTED, connect
+from bot.adapters.redis_connection import EXPECTED, connect
 from bot.model.errors import Fault, Refusal
 from sandbox.ports import free_port
 from sandbox.processes import Program, find_program
@@ -22,7 +22,7 @@ from tests.contract.conftest import Server, answers_ping
 # One process of ours: joins the embedded server, leaves its name, and stays until its input ends.
 MEMBER = """
 import sys
-from bot.adapters.redis_link import connect
+from bot.adapters.redis_connection import connect
 link = connect(sys.argv[1])
 link.sadd("members", sys.argv[2])
 print(*sorted(link.smembers("members")), flush=True)

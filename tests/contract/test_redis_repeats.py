@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.adapters.redis_link import connect
-from bot.adapters.redis_repeats import REMEMBERED_FOR, RedisRepeats
+from bot.adapters.redis_connection import connect
+from bot.adapters.redis_deduplication import REMEMBERED_FOR, RedisRepeats
 from bot.model.errors import Fault
 from bot.slack.requester import Repeats
 from tests.contract.conftest import Server

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bot.adapters import life
+from bot.adapters.failsafe import KubeRescuer
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
-from bot.adapters.rescuer import KubeRescuer
 from bot.controller.ports import Marks, Mesh, Pulse, Rescuer
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Deed, Rescue

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import Query, Sample, Series
+from bot.adapters.prometheus_connection import Query, Sample, Series
 from bot.controller import observe
 from bot.controller.ports import Window
 from bot.model.figures import CLIENT_ERRORS, Figures, SideFigures

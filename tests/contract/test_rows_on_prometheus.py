@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusLink
 from bot.controller import observe
 from bot.model.figures import CLIENT_ERRORS, Figures, SideFigures
 from bot.model.rollout import Phase, Rollout, RolloutId

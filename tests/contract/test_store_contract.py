@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.adapters.redis_link import connect
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_store import RedisStore
-from bot.adapters.stored import SCHEMA, SERVICES, Keys
+from bot.adapters.serialization import SCHEMA, SERVICES, Keys
 from bot.model.errors import Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import Phase, RolloutId
 from tests.builders import MAYA

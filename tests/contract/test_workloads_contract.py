@@ -15,7 +15,7 @@ import pytest
 from bot.adapters.kube import Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
-from bot.adapters.survey import KubeSurveyor
+from bot.adapters.snapshot import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.ports import Rehearsal, Workloads
 from bot.model.errors import Cause, Fault, Refusal

@@ -8,9 +8,9 @@ from typing import cast
 import pytest
 
 from bot.adapters.outbox import RedisOutbox
-from bot.adapters.redis_link import connect
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_store import INDEXES, RedisStore
-from bot.adapters.stored import Keys
+from bot.adapters.serialization import Keys
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
 from tests.contract.conftest import Server, Shelf

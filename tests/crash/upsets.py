@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from redis import Redis
 
-from bot.adapters.stored import Keys
+from bot.adapters.serialization import Keys
 from bot.model.rollout import RolloutId
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from bot.adapters import redis_link
+from bot.adapters import redis_connection
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_store import RedisStore
 from bot.cluster.routes import HEARTBEAT
@@ -138,7 +138,7 @@ class World:
             self._notice("ADDED", vs)
         for wire in (self.kube.wire, self.slack.wire, self.figures.wire, self.proxy.wire):
             wire.listen(self._hear)
-        link = redis_link.connect(f"redis://127.0.0.1:{self._place.port}/{self._place.database}")
+        link = redis_connection.connect(f"redis://127.0.0.1:{self._place.port}/{self._place.database}")
         self._stack.callback(link.close)
         self.store, self.outbox = RedisStore(link), RedisOutbox(link)
         self._env = self._environment()

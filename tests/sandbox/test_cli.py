@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from bot import bootstrap
+from bot.adapters.redis_connection import connect
 from bot.adapters.redis_freezes import RedisFreezes
-from bot.adapters.redis_link import connect
 from bot.settings.env import read_settings
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.retry import Retry
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusLink
 from bot.controller.ports import Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures as Answered

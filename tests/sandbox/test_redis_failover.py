@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.outbox import RedisOutbox
+from bot.adapters.redis_connection import Link, connect
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
-from bot.adapters.redis_link import Link, connect
 from bot.adapters.redis_store import RedisStore
 from bot.controller.controller import Controller, Watch
 from bot.controller.decisions import By, Restore

@@ -18,15 +18,15 @@ from kubernetes import client
 from redis import Redis
 
 from bot import bootstrap
-from bot.adapters import redis_link
+from bot.adapters import redis_connection
+from bot.adapters.failsafe import KubeRescuer
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusLink
 from bot.adapters.redis_store import RedisStore
-from bot.adapters.rescuer import KubeRescuer
-from bot.adapters.stored import Keys
-from bot.adapters.survey import KubeSurveyor
+from bot.adapters.serialization import Keys
+from bot.adapters.snapshot import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
@@ -126,7 +126,7 @@ class Rig:
         self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
         self.redis = Redis(port=redis_port)
-        self.link = redis_link.connect(f"redis://{LOOPBACK}:{redis_port}/0")
+        self.link = redis_connection.connect(f"redis://{LOOPBACK}:{redis_port}/0")
         self.store = RedisStore(self.link)  # past every fault, for whoever judges
         self.wall = WallClock(self.clock)
         self.noises: list[Noise] = []

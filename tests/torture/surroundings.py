@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from redis import Redis
 
-from bot.adapters.stored import SCHEMA
+from bot.adapters.serialization import SCHEMA
 from bot.model.errors import CanaryError
 from bot.model.rollout import Phase, UserId
 from sandbox.figures import Figures

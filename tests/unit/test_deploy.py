@@ -291,7 +291,7 @@ def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
 
 def test_what_the_watchdog_writes_is_in_its_table() -> None:
     """It reads by the ports that the bot uses too; only one of them with a cache, of VirtualServices and Leases."""
-    writes = text("bot/adapters/rescuer.py")
+    writes = text("bot/adapters/failsafe.py")
     wiring = text("bot/cli/watchdog.py")
 
     assert re.findall(r"_kube\.(\w+)\(", writes) == [

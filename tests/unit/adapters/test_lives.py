@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from bot.adapters import life
-from bot.adapters.heart import Heart
-from bot.adapters.rescuer import KubeRescuer
+from bot.adapters.failsafe import KubeRescuer
+from bot.adapters.heartbeat_lease import Heart
 from bot.cluster import routes as edits
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.observation import Deed, Rescue

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_link import LARGEST, PrometheusLink
+from bot.adapters.prometheus_connection import LARGEST, PrometheusLink
 from bot.controller.ports import Window
 from bot.model.figures import Figures
 from bot.model.rollout import Rollout, RolloutId

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.adapters.prometheus_clock import PrometheusClock
-from bot.adapters.prometheus_link import Query
+from bot.adapters.prometheus_connection import Query
 from bot.model.errors import Fault
 
 TRUE = 1_750_000_000.0  # the time when the stopwatch is at 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.adapters import series
-from bot.adapters.prometheus_link import Series
+from bot.adapters.prometheus_connection import Series
 from bot.adapters.series import Detail, Span
 
 OWNER = ("shop", "reviews-v2")

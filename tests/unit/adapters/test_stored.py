@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.stored import Keys, dump_entry, dump_rollout, load_entry, load_rollout
+from bot.adapters.serialization import Keys, dump_entry, dump_rollout, load_entry, load_rollout
 from bot.model.errors import Fault
 from bot.model.judge_settings import JudgeSettings, MetricLimits
 from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology

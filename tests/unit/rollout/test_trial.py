@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.stored import dump_rollout, load_rollout
+from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.analysis import analysis
 from bot.analysis.judge.saved import load
 from bot.model.figures import Figures, Judgement, SideFigures, Trial, Verdict

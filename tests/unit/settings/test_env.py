@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.settings.env import HttpMode, LogFormat, Settings, SocketMode, read_settings
-from bot.settings.mistakes import SettingsError
+from bot.settings.errors import SettingsError
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES, env_example
 

@@ -31,9 +31,9 @@ from bot.model.service import (
     Service,
     Unproven,
 )
-from bot.settings.kinds import parse_duration, spoken_duration
-from bot.settings.mistakes import SettingsError
+from bot.settings.errors import SettingsError
 from bot.settings.services import Catalogue, read_services, schema, schema_text
+from bot.settings.types import parse_duration, spoken_duration
 
 ROOT = Path(__file__).parents[3]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.settings.mistakes import SettingsError
+from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
 from bot.settings.sharing import can_be_same
 

@@ -17,8 +17,9 @@ from pydantic import (
 )
 
 from bot.model.service import ApprovalRule, DriftRule, MetricsSource, OnDrift, OnTimeout, Promote, Service
+from bot.settings.base import Section, lasting
 from bot.settings.gates import GatesSection
-from bot.settings.kinds import (
+from bot.settings.types import (
     Approve,
     Approver,
     CanaryName,
@@ -34,7 +35,6 @@ from bot.settings.kinds import (
     Switchback,
     Weights,
 )
-from bot.settings.section import Section, lasting
 
 _RULE = ApprovalRule()
 _DRIFT = DriftRule()

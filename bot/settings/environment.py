@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from bot.settings.mistakes import did_you_mean
+from bot.settings.errors import did_you_mean
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.settings.kinds import spoken_duration
+from bot.settings.types import spoken_duration
 
 
 def lasting(seconds: float, alias: str | None = None) -> Any:

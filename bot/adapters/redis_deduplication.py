@@ -4,7 +4,7 @@ and not necessarily to the same replica.
 
 from __future__ import annotations
 
-from bot.adapters.redis_link import Link, faults
+from bot.adapters.redis_connection import Link, faults
 
 REMEMBERED_FOR = 3600  # seconds; Slack tries for five minutes, or hourly where an app asks for delayed events
 
