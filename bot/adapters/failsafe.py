@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bot.adapters import life
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
+from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
-from bot.controller.ports import Marks
 from bot.model.errors import Contended, Fault, Refusal
-from bot.model.observation import Rescue
+from bot.model.observation import Marks, Rescue
 from bot.model.rollout import Routes
+from bot.rollout.deadman import told
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
@@ -36,23 +36,23 @@ class KubeRescuer:
         target = marks.target
         namespace, name = target.virtual_service_namespace, target.virtual_service
         vs = self._kube.get("VirtualService", namespace, name)  # never from a cache: this is what the write rests on
-        lease = self._kube.get("Lease", namespace, life.name_for(name))
-        heard = life.read(lease, marks.owner)
+        lease = self._kube.get("Lease", namespace, heartbeat_lease.name_for(name))
+        heard = heartbeat_lease.read(lease, marks.owner)
         pulse = None if vs is None else edits.pulse_of(vs, heard)
         if vs is None or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
             raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
         try:
-            wanted = edits.rescued(vs, target, marks.owner, routes, rescue)
+            wanted = edits.rescued(vs, target, marks.owner, routes, rescue, told(rescue, target))
         except Refusal as refusal:
             raise Fault("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
         if lease is not None and heard is not None:
-            self._kube.put(life.taken(lease, self._now()))
+            self._kube.put(heartbeat_lease.taken(lease, self._now()))
         self._kube.put(wanted)
 
     def watch(self, namespace: str, limit: float) -> None:
         """Say that a watchdog watches over this namespace, and after how many seconds of silence it acts."""
-        lease = self._kube.get("Lease", namespace, life.WATCHING)
-        wanted = life.watching(lease, namespace, limit, self._now())
+        lease = self._kube.get("Lease", namespace, heartbeat_lease.WATCHING)
+        wanted = heartbeat_lease.watching(lease, namespace, limit, self._now())
         if lease is None:
             self._kube.create(wanted)
         else:

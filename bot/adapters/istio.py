@@ -15,15 +15,16 @@ from typing import Any
 
 import structlog
 
-from bot.adapters import life
-from bot.adapters.heartbeat_lease import Heart
-from bot.adapters.kube import FIELD_MANAGER, Kube, Reads
+from bot.adapters.heartbeat import Heart
+from bot.adapters.kube import Kube, Reads
 from bot.adapters.kube_answers import Unanswered
+from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
-from bot.cluster.managed_fields import ROUTES, Writer, annotation, writer_of
+from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.routes import VirtualService
-from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
+from bot.controller.ports import MeshSight, Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
+from bot.model.observation import Marks, Pulse
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
@@ -179,7 +180,9 @@ class IstioMesh:
         owner = None if vs is None else edits.owner_of(vs)
         if vs is None or owner is None:
             return None
-        heard = life.read(self._leases.get("Lease", namespace, life.name_for(virtual_service)), owner)
+        heard = heartbeat_lease.read(
+            self._leases.get("Lease", namespace, heartbeat_lease.name_for(virtual_service)), owner
+        )
         return edits.pulse_of(vs, heard, foreign=heard is not None and self._heart.is_foreign(heard))
 
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:

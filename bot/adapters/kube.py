@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 import structlog
@@ -26,11 +26,10 @@ from kubernetes.client.rest import RESTResponse
 
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
+from bot.cluster.managed_fields import FIELD_MANAGER
+from bot.cluster.objects import Object
 from bot.model.errors import Cause, Fault, Refusal
 
-Object = dict[str, Any]
-
-FIELD_MANAGER = "canary-bot"
 WATCHDOG_MANAGER = "canary-bot-watchdog"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"

@@ -14,11 +14,9 @@ import json
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 
+from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
-
-Object = dict[str, Any]
 
 LONGEST_MESSAGE = 500
 

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.adapters.kube import Kube, Object, Place, Stream
+from bot.adapters.kube import Kube, Place, Stream
 from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
 from bot.cluster.managed_fields import without_writers
+from bot.cluster.objects import Object
 from bot.cluster.selectors import Selector, read_selector
 from bot.model.errors import Fault
 

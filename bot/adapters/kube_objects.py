@@ -7,12 +7,10 @@ ignored, so that nobody is told the past after having changed it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from bot.cluster.objects import Object, labels_of
 from bot.cluster.selectors import Selector
-
-Object = dict[str, Any]
 
 
 class Objects:
@@ -93,11 +91,6 @@ class Objects:
             held.pop(name, None)
             if not held:
                 del self._by_label[pair]
-
-
-def labels_of(obj: Object) -> Mapping[str, str]:
-    """The object's own labels."""
-    return (obj.get("metadata") or {}).get("labels") or {}
 
 
 def version_of(obj: Object | None) -> int:

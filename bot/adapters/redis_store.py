@@ -23,9 +23,9 @@ from bot.adapters.serialization import (
     load_entry,
     load_rollout,
 )
+from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId
-from bot.rollout.copies import replace
 
 KEPT = "It is kept as it is, and a version that can read it shows it."
 MILLISECONDS = 1000  # in a second: Redis counts in them

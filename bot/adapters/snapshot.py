@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bot.adapters.kube import Kube, Object
+from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
-from bot.cluster.objects import name_of, named, namespace_of, service_name, service_namespace
+from bot.cluster.objects import Object, name_of, named, namespace_of, service_name, service_namespace
 from bot.cluster.selectors import selector_text
 from bot.model.errors import Fault
 from bot.model.service import Service

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.adapters.kube import MERGE_PATCH, Kube, Object, Reads
+from bot.adapters.kube import MERGE_PATCH, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.cluster.deployments import (
     creation_troubles,
@@ -21,6 +21,7 @@ from bot.cluster.deployments import (
     template_writer,
     wanted_pods,
 )
+from bot.cluster.objects import Object
 from bot.cluster.selectors import selector_text
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Stale

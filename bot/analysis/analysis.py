@@ -29,11 +29,10 @@ from bot.analysis.judge.verdict import fair as comparable
 from bot.analysis.judge.wording import Names, forecast_text, text, times
 from bot.analysis.mirror_harm import HARM
 from bot.model.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
+from bot.model.formats import count, percent
 from bot.model.judge_settings import FEWEST
-from bot.model.rollout import Phase, Rollout
+from bot.model.rollout import WATCHED, Phase, Rollout
 from bot.model.service import GateLimits, Unproven
-from bot.rollout.decide import WATCHED
-from bot.rollout.phrases import count, percent
 
 DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it

@@ -12,9 +12,9 @@ from bot.analysis.gates import Sides
 from bot.analysis.judge import clients
 from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
 from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Verdict
+from bot.model.formats import count, percent
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits
-from bot.rollout.phrases import count, percent
 
 CLIENTS = "client errors"
 MOST_TOLD = 2

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from bot.analysis import mirror_harm
 from bot.analysis.histograms import quantile
 from bot.model.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
+from bot.model.formats import count, percent
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Target, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
-from bot.rollout.phrases import count, percent
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
 

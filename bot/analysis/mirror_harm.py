@@ -12,9 +12,9 @@ from functools import partial
 
 from bot.analysis.histograms import slower, tail_bounds
 from bot.model.figures import Figures, Finding, SideFigures, Verdict
+from bot.model.formats import percent
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
-from bot.rollout.phrases import percent
 
 HARM = "harm"
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.

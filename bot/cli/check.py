@@ -11,9 +11,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot import bootstrap
-from bot.adapters import life
-from bot.adapters.kube import Object
-from bot.cluster.objects import service_name, service_namespace
+from bot.cluster import heartbeat_lease
+from bot.cluster.objects import Object, service_name, service_namespace
 from bot.model.errors import CanaryError, Fault, Refusal
 from bot.settings.env import Settings, SlackSettings, SocketMode
 from bot.slack.approvers import Approvers
@@ -114,7 +113,7 @@ def _watchdogs(outside: bootstrap.Outside, limit: float) -> Iterator[Line]:
     names = outside.catalogue.names
     for namespace in dict.fromkeys(outside.catalogue.get(name).namespace for name in names):
         try:
-            lease = outside.kube.get("Lease", namespace, life.WATCHING)
+            lease = outside.kube.get("Lease", namespace, heartbeat_lease.WATCHING)
         except Fault as fault:
             yield Line(ok=False, part="watchdog", sentence=f"{fault.sentence} Its Role needs `get` of it.")
             continue
@@ -129,7 +128,7 @@ def watchdog_line(namespace: str, lease: Object | None, limit: float, now: float
             "See deploy/watchdog.yaml."
         )
         return Line(ok=True, part="watchdog", sentence=sentence)
-    theirs, said_at = life.watched(lease)
+    theirs, said_at = heartbeat_lease.watched(lease)
     silent = now - said_at if said_at is not None else 0.0
     if silent > MISSED * theirs:
         sentence = f"the one of namespace {namespace} has said nothing for {silent:.0f} s: is it running?"

@@ -13,15 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.adapters.kube import FIELD_MANAGER
-from bot.adapters.kube_objects import labels_of
-from bot.cluster.managed_fields import TEMPLATE, Path, Writer, writer_of
+from bot.cluster.managed_fields import FIELD_MANAGER, TEMPLATE, Path, Writer, writer_of
+from bot.cluster.objects import Object, labels_of
 from bot.model.images import digest, is_ready
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress
 from bot.model.rollout import PodTemplate
-
-Object = dict[str, Any]
 
 LONGEST_DETAIL = 300  # characters
 _POD_NAME = re.compile(r'^pods "[^"]*"')

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-Object = dict[str, Any]
+from bot.cluster.objects import Object
+
 Path = tuple[str, ...]
+
+FIELD_MANAGER = "canary-bot"  # under which the bot itself writes
 
 ROUTES: Path = ("f:spec", "f:http")
 TEMPLATE: Path = ("f:spec", "f:template")

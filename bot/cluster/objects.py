@@ -40,12 +40,12 @@ def namespace_of(thing: Object, default: str) -> str:
 
 def labels_of(thing: Object) -> Labels:
     """The object's own labels."""
-    return thing["metadata"].get("labels") or {}
+    return (thing.get("metadata") or {}).get("labels") or {}
 
 
 def annotations_of(thing: Object) -> Labels:
     """The object's own annotations."""
-    return thing["metadata"].get("annotations") or {}
+    return (thing.get("metadata") or {}).get("annotations") or {}
 
 
 def template_of(deployment: Object) -> Object:

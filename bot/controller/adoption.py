@@ -15,9 +15,10 @@ from dataclasses import replace
 
 from bot.controller.claims import Claim, Found
 from bot.controller.edges import Broken
-from bot.controller.ports import Mesh, Ports, Pulse, Store
+from bot.controller.ports import Mesh, Ports, Store
 from bot.controller.records import ANYTHING, halted
 from bot.model.errors import Fault, Refusal
+from bot.model.observation import Pulse
 from bot.model.rollout import Entry, Rollout, RolloutId, Template, UserId
 from bot.model.service import Service
 from bot.rollout.deadman import Heard, hear, is_as_it_was

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.controller.ports import Marks, Ports, Pulse, Store
+from bot.controller.ports import Ports, Store
 from bot.model.errors import Fault, Refusal, Unreadable
+from bot.model.observation import Marks, Pulse
 from bot.model.rollout import RolloutId
 from bot.model.service import Service
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.freeze import Freeze, FreezeLine
-from bot.model.observation import Rescue, SideSight
+from bot.model.observation import Marks, Pulse, Rescue, SideSight
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import Service
 from bot.preflight import Callers, Survey, Telemetry
@@ -214,39 +214,6 @@ class MeshSight:
     written_at: float | None = field(default=None, compare=False)
     marker: str = field(default="", compare=False)
     marked_at: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
-    """A sign of life on a VirtualService.
-
-    Attributes:
-        beat: what changes with every heartbeat; only whether it changes means anything.
-        rescue: what the watchdog did to the owner's rollout, if it had to.
-        limit: seconds of silence that its bot itself says it may be given; 0.0 where it does not say.
-        foreign: whether the bot that beats works with another store than ours.
-        renewed_at: when it beat last, by its own clock; None where it does not say.
-    """
-
-    owner: RolloutId
-    beat: str
-    rescue: Rescue | None = None
-    limit: float = 0.0
-    foreign: bool = False
-    renewed_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
-    """What a rollout left on its VirtualService at its first write: enough to bring users home without a store.
-
-    Attributes:
-        recorded: the primary's template as it was.
-    """
-
-    owner: RolloutId
-    target: Target
-    recorded: PodTemplate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.controller.timers import caught_up, moved
 from bot.model.rollout import Rollout, RolloutId
-from bot.rollout.timers import caught_up, moved
 
 LEAST = 2.0  # seconds: less than that is two readings of two clocks with a pause between them
 REMEMBERED = 10_000  # rollouts

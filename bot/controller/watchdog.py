@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.controller.edges import Broken
-from bot.controller.ports import Marks, Mesh, Pulse, Rescuer, Workloads
+from bot.controller.ports import Mesh, Rescuer, Workloads
 from bot.controller.records import ANYTHING
 from bot.model.errors import Contended, Fault
-from bot.model.observation import Deed, Rescue
+from bot.model.observation import Deed, Marks, Pulse, Rescue
 from bot.model.rollout import Routes
 from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from bot.model.errors import Cause
 from bot.model.incidents import Trouble
-from bot.model.rollout import RolloutId, Routes, Template
+from bot.model.rollout import PodTemplate, RolloutId, Routes, Target, Template
 
 
 class Progress(StrEnum):
@@ -156,3 +156,36 @@ class Sight:
 UNKNOWN = SideSight(template=None, progress=Progress.WAITING)
 _UNREACHABLE = Unseen(cause=Cause.UNREACHABLE)
 BLIND = Sight(routes=None, primary=UNKNOWN, canary=UNKNOWN, routes_unseen=_UNREACHABLE, pods_unseen=_UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """A sign of life on a VirtualService.
+
+    Attributes:
+        beat: what changes with every heartbeat; only whether it changes means anything.
+        rescue: what the watchdog did to the owner's rollout, if it had to.
+        limit: seconds of silence that its bot itself says it may be given; 0.0 where it does not say.
+        foreign: whether the bot that beats works with another store than ours.
+        renewed_at: when it beat last, by its own clock; None where it does not say.
+    """
+
+    owner: RolloutId
+    beat: str
+    rescue: Rescue | None = None
+    limit: float = 0.0
+    foreign: bool = False
+    renewed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What a rollout left on its VirtualService at its first write: enough to bring users home without a store.
+
+    Attributes:
+        recorded: the primary's template as it was.
+    """
+
+    owner: RolloutId
+    target: Target
+    recorded: PodTemplate

@@ -39,6 +39,9 @@ class Phase(StrEnum):
 
 ENDED = frozenset({Phase.PROMOTED, Phase.ABORTED, Phase.REFUSED, Phase.ABANDONED})
 JUDGED = frozenset({Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK, Phase.BAKING})
+# Figures are read in these phases: wherever users may be on something new, and while copies are made. They are acted
+# upon in all of them but a halt, where people are told and nothing moves by itself.
+WATCHED = JUDGED | {Phase.UPGRADING, Phase.HALTED}
 
 
 class Topology(StrEnum):
@@ -211,7 +214,7 @@ class Hold:
     over_since: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.rollout.copies``
+@dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.model.copies``
 class Rollout:
     """Everything that is remembered about one rollout. Changed only by the rules, which ``machine.look`` asks in order.
 

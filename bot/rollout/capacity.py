@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 
+from bot.model.copies import replace
 from bot.model.figures import Judgement, SideFigures
 from bot.model.observation import Sight
 from bot.model.rollout import Phase, Rollout
-from bot.rollout.copies import replace
 
 EVERYONE = 100  # percent
 NOISE = 0.1  # of a rate, that is not worth remembering

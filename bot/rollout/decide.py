@@ -22,13 +22,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bot.model.copies import replace
 from bot.model.errors import Cause, Refusal
 from bot.model.figures import Judgement, Trial, Verdict
+from bot.model.formats import lasting
 from bot.model.observation import BLIND, Sight, Unseen
 from bot.model.rollout import (
     ALL_CANARY,
     BOT,
     JUDGED,
+    WATCHED,
     Approval,
     Entry,
     EntryKind,
@@ -43,18 +46,14 @@ from bot.model.rollout import (
 from bot.model.service import OnDrift, OnTimeout
 from bot.rollout import capacity, drift, holds, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
-from bot.rollout.copies import replace
 from bot.rollout.deadman import told
-from bot.rollout.phrases import describe, doing, home, lasting, summary
+from bot.rollout.phrases import describe, doing, home, summary
 from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
-# Figures are read in these phases: wherever users may be on something new, and while copies are made. They are acted
-# upon in all of them but a halt, where people are told and nothing moves by itself.
-WATCHED = JUDGED | {Phase.UPGRADING, Phase.HALTED}
 
 # Seconds after a stage was entered in which its routes should have been written; a few looks fail without any fuss.
 WRITE_SECONDS = 30.0

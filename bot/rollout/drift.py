@@ -14,7 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from bot.cluster.gitops import ignore_rules
+from bot.model.copies import replace
 from bot.model.errors import Refusal
+from bot.model.formats import lasting
 from bot.model.incidents import Difference, Drift, Edit
 from bot.model.observation import SideSight, Sight
 from bot.model.rollout import (
@@ -31,11 +34,8 @@ from bot.model.rollout import (
     UserId,
 )
 from bot.model.service import OnDrift
-from bot.preflight.ownership import ignore_rules
 from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
-from bot.rollout.copies import replace
-from bot.rollout.phrases import lasting
 from bot.rollout.transitions import Change, entry, withdraw
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person

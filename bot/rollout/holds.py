@@ -11,9 +11,9 @@ nothing of the kind: there only the words are saved.
 
 from __future__ import annotations
 
+from bot.model.copies import replace
+from bot.model.formats import lasting
 from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Rollout
-from bot.rollout.copies import replace
-from bot.rollout.phrases import lasting
 from bot.rollout.transitions import Change, entry
 
 CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.model.copies import replace
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
 from bot.model.observation import SideSight, Sight
 from bot.model.rollout import HoldCause, Phase, Rollout, Topology
 from bot.rollout import capacity
-from bot.rollout.copies import replace
 
 CRASHES = 3  # restarts of one container in one stage that are a crash loop, whatever it is called just now
 SHORT_LOOKS = 3  # in a row with too few ready pods ...

@@ -7,9 +7,9 @@ again, and nobody is called twice for the same thing.
 
 from __future__ import annotations
 
+from bot.model.copies import replace
 from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import EntryKind, Phase, Rollout
-from bot.rollout.copies import replace
 from bot.rollout.phrases import question, unproven
 from bot.rollout.transitions import Change, entry, withdraw
 

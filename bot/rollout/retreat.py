@@ -7,13 +7,13 @@ when enough pods are ready. To a primary without a ready pod nobody is sent at a
 
 from __future__ import annotations
 
+from bot.model.copies import replace
 from bot.model.figures import Judgement
+from bot.model.formats import lasting
 from bot.model.observation import Progress, Sight
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, StageKind, Template
 from bot.rollout import capacity, holds
 from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
-from bot.rollout.copies import replace
-from bot.rollout.phrases import lasting
 from bot.rollout.plans import make_wait
 from bot.rollout.pods import stuck
 from bot.rollout.transitions import Change, enter, entry

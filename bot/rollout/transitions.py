@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.rollout import BOT, ENDED, Entry, EntryKind, Phase, Rollout, UserId
-from bot.rollout.copies import replace
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 

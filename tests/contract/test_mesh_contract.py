@@ -18,8 +18,9 @@ from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
 from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
-from bot.controller.ports import Mesh, MeshSight, Pulse
+from bot.controller.ports import Mesh, MeshSight
 from bot.model.errors import Cause, Contended, Fault, Refusal
+from bot.model.observation import Pulse
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target

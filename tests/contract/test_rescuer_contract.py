@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from bot.adapters import life
 from bot.adapters.failsafe import KubeRescuer
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
-from bot.controller.ports import Marks, Mesh, Pulse, Rescuer
+from bot.cluster import heartbeat_lease
+from bot.controller.ports import Mesh, Rescuer
 from bot.model.errors import Contended, Fault
-from bot.model.observation import Deed, Rescue
+from bot.model.observation import Deed, Marks, Pulse, Rescue
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
@@ -222,7 +222,7 @@ def test_watchdogs_say_where_they_watch_and_what_their_limit_is(api: KubeApi, tm
     rescuer.watch("default", 120.0)
     (lease,) = api.store.list("Lease", "default")
     assert lease["metadata"]["name"] == "canary-bot.watchdog"
-    assert life.watched(lease) == (120.0, AT)
+    assert heartbeat_lease.watched(lease) == (120.0, AT)
 
 
 def test_routes_that_cannot_be_told_any_more_are_a_fault_in_words(api: KubeApi, tmp_path: Path) -> None:

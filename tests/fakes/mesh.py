@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, TypeAlias
 
-from bot.adapters import life
+from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
-from bot.controller.ports import Marks, MeshSight, Pulse, Rehearsal, Still, always
+from bot.controller.ports import MeshSight, Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Rescue
+from bot.model.observation import Marks, Pulse, Rescue
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
+from bot.rollout.deadman import told
 
 VirtualService: TypeAlias = dict[str, Any]
 
@@ -124,7 +125,7 @@ class InMemoryMesh:
 
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         vs = self._find(namespace, virtual_service)
-        if life.read(self.leases.get((namespace, virtual_service)), owner) is not None:
+        if heartbeat_lease.read(self.leases.get((namespace, virtual_service)), owner) is not None:
             del self.leases[namespace, virtual_service]
         if vs is not None and (bare := edits.unclosed(edits.unmark(vs, owner))) is not vs:
             self._put(bare)
@@ -137,15 +138,15 @@ class InMemoryMesh:
             raise Contended("Kubernetes", "the object has been modified.")
         if vs is None or edits.owner_of(vs) != owner:
             return
-        if not life.is_held(self.leases.get(place), owner, self.store):
+        if not heartbeat_lease.is_held(self.leases.get(place), owner, self.store):
             self._put(edits.beaten(vs, owner, self._now()))
-        self.leases[place] = life.beaten(self.leases.get(place), vs, owner, self.store, limit, self._now())
+        self.leases[place] = heartbeat_lease.beaten(self.leases.get(place), vs, owner, self.store, limit, self._now())
         self.beats += 1
 
     def quiet(self, target: Target, owner: RolloutId) -> None:
         self._answer()
         place = target.virtual_service_namespace, target.virtual_service
-        if life.read(self.leases.get(place), owner) is not None:
+        if heartbeat_lease.read(self.leases.get(place), owner) is not None:
             del self.leases[place]
 
     def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
@@ -157,7 +158,7 @@ class InMemoryMesh:
         owner = None if vs is None else edits.owner_of(vs)
         if vs is None or owner is None:
             return None
-        heard = life.read(self.leases.get((namespace, virtual_service)), owner)
+        heard = heartbeat_lease.read(self.leases.get((namespace, virtual_service)), owner)
         return edits.pulse_of(vs, heard, foreign=heard is not None and heard.store not in {"", self.store})
 
     def marks(self, namespace: str, virtual_service: str) -> Marks | None:
@@ -179,14 +180,17 @@ class InMemoryMesh:
     def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
         vs = self._get(marks.target)
         place = marks.target.virtual_service_namespace, marks.target.virtual_service
-        heard = life.read(self.leases.get(place), marks.owner)
+        heard = heartbeat_lease.read(self.leases.get(place), marks.owner)
         pulse = edits.pulse_of(vs, heard)
         if self.conflicts or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
             self.conflicts = max(0, self.conflicts - 1)
             raise Contended("Kubernetes", "the object has been modified.")
         if heard is not None:
-            self.leases[place] = life.taken(self.leases[place], self._now())
-        self._put(edits.rescued(vs, marks.target, marks.owner, routes, rescue), "canary-bot-watchdog")
+            self.leases[place] = heartbeat_lease.taken(self.leases[place], self._now())
+        self._put(
+            edits.rescued(vs, marks.target, marks.owner, routes, rescue, told(rescue, marks.target)),
+            "canary-bot-watchdog",
+        )
         self.written.append(routes)
 
     def watch(self, namespace: str, limit: float) -> None:

@@ -443,7 +443,7 @@ def test_the_policy_lets_every_edit_of_a_rollout_through(methods: tuple[str, ...
         live = edited
     for edited in (
         edits.beaten(live, rollout.id, 2.0),
-        edits.rescued(live, target, rollout.id, HOME, Rescue(at=3.0, silence=120.0, deed=Deed.HOME)),
+        edits.rescued(live, target, rollout.id, HOME, Rescue(at=3.0, silence=120.0, deed=Deed.HOME), "home"),
     ):
         assert objections("canary-bot-virtualservices", live, edited) == []
         live = edited

@@ -149,7 +149,7 @@ def quotes(quotation: str, sentence: str) -> bool:
 RUNBOOK = text("docs/operations.md") + text("docs/preflight.md")
 QUOTATIONS = [q for q in re.findall(r"`([^`\n]+)`", RUNBOOK) if (GAP in q or is_sentence(q)) and q != GAP]
 MUST_BE_QUOTED = [
-    *(words for path in (ROOT / "bot/rollout/preflight").glob("*.py") for words in said_in(path)),
+    *(words for path in (ROOT / "bot/preflight").glob("*.py") for words in said_in(path)),
     *said_in(ROOT / "bot/model/freeze.py"),
     *said_in(ROOT / "bot/rollout/compare.py"),
     *said_in(ROOT / "bot/rollout/decide.py", only_to="Refusal"),

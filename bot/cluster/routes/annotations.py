@@ -22,8 +22,8 @@ from bot.cluster.routes.managed import (
 )
 from bot.cluster.routes.reading import read_routes
 from bot.cluster.routes.writing import canary_destination, mirrors_canary, write_routes
-from bot.controller.ports import Marks
 from bot.model.errors import Refusal, Unreadable
+from bot.model.observation import Marks
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 
 OWNER = "canary-bot/rollout"

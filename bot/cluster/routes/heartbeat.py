@@ -1,8 +1,8 @@
 """What the object itself says about whether somebody looks after its rollout: two annotations.
 
-The heartbeat beats beside the object (``bot.adapters.life``); the annotation is where it began, and is changed when the
-beat had stopped, or cannot be written there. A rescue writes routes, and says when and why beside the marks, which
-stay: whoever comes back needs them to end the rollout.
+The heartbeat beats beside the object (``bot.cluster.heartbeat_lease``); the annotation is where it began, and is
+changed when the beat had stopped, or cannot be written there. A rescue writes routes, and says when and why beside the marks,
+which stay: whoever comes back needs them to end the rollout.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot.adapters.life import Life
+from bot.cluster.heartbeat_lease import Life
 from bot.cluster.routes.annotations import HEARTBEAT, OWNER, WATCHDOG
 from bot.cluster.routes.managed import VirtualService
 from bot.cluster.routes.writing import write_routes
-from bot.controller.ports import Pulse
-from bot.model.observation import Deed, Rescue
+from bot.model.observation import Deed, Pulse, Rescue
 from bot.model.rollout import RolloutId, Routes, Target
-from bot.rollout.deadman import told
 
 
 def pulse_of(vs: VirtualService, life: Life | None = None, *, foreign: bool = False) -> Pulse | None:
@@ -47,8 +45,10 @@ def beaten(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
     return _annotated(vs, HEARTBEAT, f"{beat}+" if _annotations(vs).get(HEARTBEAT) == beat else beat)
 
 
-def rescued(vs: VirtualService, target: Target, owner: RolloutId, routes: Routes, rescue: Rescue) -> VirtualService:
-    """A copy of ``vs`` that says ``routes``, and why the watchdog made it so.
+def rescued(
+    vs: VirtualService, target: Target, owner: RolloutId, routes: Routes, rescue: Rescue, sentence: str
+) -> VirtualService:
+    """A copy of ``vs`` that says ``routes``, and why the watchdog made it so; ``sentence`` is for its readers.
 
     Raises:
         Refusal: the managed routes cannot be told, or somebody else mirrors on one of them.
@@ -58,7 +58,7 @@ def rescued(vs: VirtualService, target: Target, owner: RolloutId, routes: Routes
         "at": rescue.at,
         "silence": round(rescue.silence, 1),
         "deed": rescue.deed,
-        "sentence": told(rescue, target),  # for whoever reads the object
+        "sentence": sentence,
     }
     return _annotated(write_routes(vs, target, routes), WATCHDOG, json.dumps(said))
 

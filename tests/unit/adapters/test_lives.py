@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from bot.adapters import life
 from bot.adapters.failsafe import KubeRescuer
-from bot.adapters.heartbeat_lease import Heart
+from bot.adapters.heartbeat import Heart
+from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.observation import Deed, Rescue
@@ -113,11 +113,11 @@ class Play:
         if before in {"beating", "taken", "restarted"}:
             self.heart.beat(self.vs(), ME, LIMIT)
         if before == "taken":  # by a watchdog that died then
-            self.server.write(LEASE, life.taken(self.server.objects[LEASE], 1.0))
+            self.server.write(LEASE, heartbeat_lease.taken(self.server.objects[LEASE], 1.0))
         if before in {"taken", "restarted"}:
             self.heart = self.a_bot()
         if before == "an older rollout's":
-            self.server.write(LEASE, life.beaten(None, self.vs(), OLDER, "a", LIMIT, 0.0))
+            self.server.write(LEASE, heartbeat_lease.beaten(None, self.vs(), OLDER, "a", LIMIT, 0.0))
         self.server.log.clear()
         self.beat = self.heard()
         self.endings: dict[str, str] = {}
@@ -132,7 +132,7 @@ class Play:
         return deepcopy(self.server.objects[VS])
 
     def heard(self) -> str:
-        pulse = edits.pulse_of(self.vs(), life.read(self.server.objects.get(LEASE), ME))
+        pulse = edits.pulse_of(self.vs(), heartbeat_lease.read(self.server.objects.get(LEASE), ME))
         assert pulse is not None
         return pulse.beat
 
@@ -242,7 +242,7 @@ def judge(play: Play, dogs: Sequence[str], order: Sequence[str]) -> None:
     acted = any(one[1:] == ("put", "VirtualService", True) and one[0] in dogs for one in log)
     assert play.routes == (HOME if acted else SIXTY)
     # The bot lives: it holds the Lease again, and whatever was done meanwhile is there to be seen.
-    assert life.is_held(play.server.objects.get(LEASE), ME, "a"), f"{order} {log}"
+    assert heartbeat_lease.is_held(play.server.objects.get(LEASE), ME, "a"), f"{order} {log}"
     assert (edits.rescue_of(play.vs()) is not None) is acted
 
 
@@ -329,46 +329,46 @@ def test_where_leases_are_forbidden_the_beat_is_on_the_object_as_before() -> Non
 
 
 def test_a_lease_names_its_rollout_its_bot_and_how_long_it_is_good_for() -> None:
-    lease = life.beaten(None, Play("beating").vs(), ME, "a", 119.5, 1_750_000_000.25)
+    lease = heartbeat_lease.beaten(None, Play("beating").vs(), ME, "a", 119.5, 1_750_000_000.25)
     assert lease["metadata"]["name"] == "canary-bot-reviews"
-    assert lease["metadata"]["annotations"][life.OWNER] == ME
+    assert lease["metadata"]["annotations"][heartbeat_lease.OWNER] == ME
     assert lease["metadata"]["ownerReferences"][0]["name"] == "reviews"
     assert lease["spec"]["leaseDurationSeconds"] == 120
     assert lease["spec"]["renewTime"] == "2025-06-15T15:06:40.250000Z"
-    heard = life.read(lease, ME)
+    heard = heartbeat_lease.read(lease, ME)
     assert heard is not None
     assert (heard.limit, heard.holder, heard.store, heard.renewed_at) == (120.0, "canary-bot", "a", 1_750_000_000.25)
 
 
 def test_a_lease_of_another_rollout_or_of_nobody_says_nothing_about_this_one() -> None:
-    lease = life.beaten(None, Play("beating").vs(), OLDER, "a", LIMIT, 0.0)
-    assert life.read(lease, ME) is None
-    assert life.read(None, ME) is None
-    assert life.read({"metadata": {"name": "canary-bot-reviews"}}, ME) is None
+    lease = heartbeat_lease.beaten(None, Play("beating").vs(), OLDER, "a", LIMIT, 0.0)
+    assert heartbeat_lease.read(lease, ME) is None
+    assert heartbeat_lease.read(None, ME) is None
+    assert heartbeat_lease.read({"metadata": {"name": "canary-bot-reviews"}}, ME) is None
 
 
 @pytest.mark.parametrize("spec", [{}, {"renewTime": "yesterday"}, {"leaseDurationSeconds": None}, {"renewTime": None}])
 def test_a_lease_that_somebody_has_garbled_is_another_beat_and_no_crash(spec: Object) -> None:
-    lease = life.beaten(None, Play("beating").vs(), ME, "a", LIMIT, 0.0) | {"spec": spec}
-    lease["metadata"]["annotations"][life.BEATS] = "many"
-    heard = life.read(lease, ME)
+    lease = heartbeat_lease.beaten(None, Play("beating").vs(), ME, "a", LIMIT, 0.0) | {"spec": spec}
+    lease["metadata"]["annotations"][heartbeat_lease.BEATS] = "many"
+    heard = heartbeat_lease.read(lease, ME)
     assert heard is not None
     assert heard.renewed_at is None
-    assert life.is_held(life.beaten(lease, Play("beating").vs(), ME, "a", LIMIT, 0.0), ME, "a")
+    assert heartbeat_lease.is_held(heartbeat_lease.beaten(lease, Play("beating").vs(), ME, "a", LIMIT, 0.0), ME, "a")
 
 
 @pytest.mark.parametrize("length", [1, 230, 241, 242, 243, 252, 253])
 def test_the_name_is_one_that_an_api_server_takes_and_no_other_objects(length: int) -> None:
     one, other = f"{'a' * (length - 1)}b", f"{'a' * (length - 1)}c"
-    assert len(life.name_for(one)) <= life.LONGEST_NAME
-    assert life.name_for(one) != life.name_for(other)
-    assert life.name_for(one) != life.WATCHING
+    assert len(heartbeat_lease.name_for(one)) <= heartbeat_lease.LONGEST_NAME
+    assert heartbeat_lease.name_for(one) != heartbeat_lease.name_for(other)
+    assert heartbeat_lease.name_for(one) != heartbeat_lease.WATCHING
 
 
 @pytest.mark.parametrize(("stored", "foreign"), [("a", False), ("", False), ("b", True)])
 def test_a_bot_is_another_one_only_where_both_say_which_store_is_theirs(stored: str, *, foreign: bool) -> None:
     play = Play("beating")
-    heard = life.read(life.beaten(None, play.vs(), ME, stored, LIMIT, 0.0), ME)
+    heard = heartbeat_lease.read(heartbeat_lease.beaten(None, play.vs(), ME, stored, LIMIT, 0.0), ME)
     assert heard is not None
     assert play.heart.is_foreign(heard) is foreign
     assert not Heart(Connection(play.server, "bot"), play.now).is_foreign(heard)  # type: ignore[arg-type]  # as above

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.adapters import life
 from bot.cli.check import watchdog_line
+from bot.cluster import heartbeat_lease
 
 NOW = 1_750_000_000.0
 
@@ -22,7 +22,7 @@ NOW = 1_750_000_000.0
     ],
 )
 def test_its_limit_is_compared_with_the_bots(theirs: float, age: float, said: str) -> None:
-    lease = life.watching(None, "default", theirs, NOW - age)
+    lease = heartbeat_lease.watching(None, "default", theirs, NOW - age)
 
     assert str(watchdog_line("default", lease, 120.0, NOW)).startswith(said)
 

@@ -12,8 +12,8 @@ import pytest
 from bot.cluster import routes as edits
 from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, By
-from bot.controller.ports import Pulse
 from bot.model.errors import Fault, Refusal, Unreadable
+from bot.model.observation import Pulse
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target
 from tests.builders import MAYA, OMAR, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bot.model.copies import replace
 from bot.model.rollout import Rollout, Stage
-from bot.rollout.copies import replace
 from tests.builders import a_rollout
 
 FIELDS = [field.name for field in dataclasses.fields(Rollout)]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.controller.timers import TOLERANCE, caught_up, moved
 from bot.model.figures import Trial
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.rollout import Approval, Hold, HoldCause, Rollout
-from bot.rollout.timers import TOLERANCE, caught_up, moved
 from tests.builders import MAYA, a_drift, a_rollout, a_side_of, figures
 
 NOW = 10_000.0

@@ -14,11 +14,9 @@ import math
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from bot.cluster.objects import Object
 from bot.model.rollout import RolloutId
-
-Object = dict[str, Any]
 
 API_VERSION = "coordination.k8s.io/v1"
 OWNER = "canary-bot/rollout"

@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.adapters import life
-from bot.adapters.kube import Kube, Object
+from bot.adapters.kube import Kube
+from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
+from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.rollout import RolloutId
 
@@ -58,21 +59,21 @@ class Heart:
     def end(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """No more beats of ``owner``'s: its Lease goes, unless another rollout has it by now."""
         self._held.pop((namespace, virtual_service), None)
-        lease = self._kube.get("Lease", namespace, life.name_for(virtual_service))
-        if lease is not None and life.read(lease, owner) is not None:
+        lease = self._kube.get("Lease", namespace, heartbeat_lease.name_for(virtual_service))
+        if lease is not None and heartbeat_lease.read(lease, owner) is not None:
             self._kube.delete(lease)
 
-    def is_foreign(self, heard: life.Life) -> bool:
+    def is_foreign(self, heard: heartbeat_lease.Life) -> bool:
         """Whether a bot with another store beats. Those that do not say are taken for our own."""
         return heard.store not in {"", self._store} and self._store != ""
 
     def _renew(self, place: tuple[str, str], vs: Object, owner: RolloutId, limit: float) -> None:
         lease = self._held.pop(place, None)
-        if not life.is_held(lease, owner, self._store):
-            lease = self._kube.get("Lease", place[0], life.name_for(place[1]))
-        if not life.is_held(lease, owner, self._store) and not self._on_the_object(place, owner):
+        if not heartbeat_lease.is_held(lease, owner, self._store):
+            lease = self._kube.get("Lease", place[0], heartbeat_lease.name_for(place[1]))
+        if not heartbeat_lease.is_held(lease, owner, self._store) and not self._on_the_object(place, owner):
             return
-        wanted = life.beaten(lease, vs, owner, self._store, limit, self._now())
+        wanted = heartbeat_lease.beaten(lease, vs, owner, self._store, limit, self._now())
         self._held[place] = self._kube.create(wanted) if lease is None else self._kube.put(wanted)
 
     def _on_the_object(self, place: tuple[str, str], owner: RolloutId) -> bool:
