@@ -10,7 +10,7 @@ from bench.judge.cost import cost
 from bot.analysis.analysis import opened, weigh
 from bot.rollout import decide
 from bot.slack.cards import card
-from tests.builders import a_rollout, a_side_of, a_sight, figures
+from tests.builders import a_rollout, a_side_of, an_observation, figures
 
 TIMES = 500
 
@@ -24,7 +24,7 @@ def rules() -> dict[str, float]:
     judgement, trial = weigh(rollout, seen)
     rollout = replace(rollout, trial=trial)
     later = replace(seen, start=60.0, end=75.0)
-    sight = a_sight(rollout)
+    observed = an_observation(rollout)
     look = cost()
     return {
         "the judge: read its state (CPU ms)": look.load,
@@ -33,7 +33,7 @@ def rules() -> dict[str, float]:
         "the judge: one look in all (CPU ms)": look.look,
         "the judge: its state at most (bytes)": look.largest,
         "judge one look with its gates and sentences (CPU ms)": cpu_ms(lambda: weigh(rollout, later)),
-        "decide one look (CPU ms)": cpu_ms(lambda: decide.look(rollout, sight, judgement, 10.0)),
+        "decide one look (CPU ms)": cpu_ms(lambda: decide.look(rollout, observed, judgement, 10.0)),
         "draw one card (CPU ms)": cpu_ms(lambda: card(rollout, (), 10.0)),
     }
 

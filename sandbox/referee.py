@@ -98,13 +98,13 @@ class Referee:
         """Whether a rollout holds the VirtualService."""
         return MARKS[0] in _annotations(self._vs() or {"metadata": {}})
 
-    def see(self, written: Written) -> None:
+    def observe(self, written: Written) -> None:
         """One write; whoever wrote, the shares that hold now are remembered."""
         self._notice_another_primary()
         kind, name = written.target.kind.kind, written.target.name
         ground = self._ground
         if (kind, name) == ("VirtualService", ground.virtual_service):
-            self._see_routes(written)
+            self._observe_routes(written)
         elif kind == "Deployment" and written.before and written.after and written.manager != WATCHDOG:
             if written.manager != BOT:
                 self._hear_of(name, written.after)
@@ -113,11 +113,11 @@ class Referee:
             else:
                 self._judge_template(name, written.before, written.after)
         elif kind == "Lease" and written.manager in OURS:
-            self._see_heartbeat(written)
+            self._observe_heartbeat(written)
         elif written.manager in OURS and kind != "Event":
             self._violated(f"{written.manager} wrote {kind} {name}, which is not its business")
 
-    def _see_heartbeat(self, written: Written) -> None:
+    def _observe_heartbeat(self, written: Written) -> None:
         """A bot that takes or renews the heartbeat lives; nobody of us has business with any other Lease."""
         name = written.target.name
         if name == f"canary-bot-{self._ground.virtual_service}":
@@ -128,7 +128,7 @@ class Referee:
 
     # Routes
 
-    def _see_routes(self, written: Written) -> None:
+    def _observe_routes(self, written: Written) -> None:
         before, after = written.before, written.after
         if before is None or after is None:
             return

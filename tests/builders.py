@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.figures import Figures, Judgement, SideFigures, Verdict
 from bot.model.freeze import Freeze
 from bot.model.incidents import Difference, Drift, Edit
-from bot.model.observation import Progress, SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import PodTemplate, Rollout, RolloutId, Routes, Target, Template, Topology, UserId
 from bot.model.service import Service
 from bot.rollout.plans import make_plan
@@ -82,15 +82,15 @@ def a_rollout(service: Service | None = None, topology: Topology = Topology.PER_
     return replace(rollout, **changes)
 
 
-def a_side(template: Template | None = Template.RECORDED, **changes: Any) -> SideSight:
+def a_side(template: Template | None = Template.RECORDED, **changes: Any) -> DeploymentStatus:
     """A Deployment with both of its two pods ready."""
-    return replace(SideSight(template=template, progress=Progress.DONE, ready=2, wanted=2), **changes)
+    return replace(DeploymentStatus(template=template, progress=Progress.DONE, ready=2, wanted=2), **changes)
 
 
 _SIDES = {template: a_side(template) for template in (None, *Template)}
 
 
-def a_sight(rollout: Rollout, **changes: Any) -> Sight:
+def an_observation(rollout: Rollout, **changes: Any) -> Observation:
     """The cluster exactly as the rollout's current stage wants it."""
     stage = rollout.current
     as_wanted: dict[str, Any] = {
@@ -99,7 +99,7 @@ def a_sight(rollout: Rollout, **changes: Any) -> Sight:
         "canary": _SIDES[Template.RECORDED],
         "owner": None if stage.release else rollout.id,
     }
-    return Sight(**(as_wanted | changes))
+    return Observation(**(as_wanted | changes))
 
 
 def a_drift(**changes: Any) -> Drift:

@@ -22,7 +22,7 @@ from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.routes import VirtualService
-from bot.controller.ports import MeshSight, Rehearsal, Still, always
+from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Marks, Pulse
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
@@ -64,13 +64,13 @@ class IstioMesh:
         self._now = now
         self._wait = wait
 
-    def look(self, target: Target) -> MeshSight:
+    def look(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""
         vs = self._get(target, self._reads)
         read, owner = edits.read_routes(vs, target), edits.owner_of(vs)
         writer = writer_of(vs, ROUTES, not_by=FIELD_MANAGER)
         marker = _marker(vs)
-        return MeshSight(
+        return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=owner,
             marked=owner is None or edits.is_whole(vs),

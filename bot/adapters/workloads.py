@@ -25,7 +25,7 @@ from bot.cluster.objects import Object
 from bot.cluster.selectors import selector_text
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Stale
-from bot.model.observation import Progress, SideSight
+from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Target, Template
 
 ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second
@@ -40,7 +40,7 @@ class KubeWorkloads:
 
     def look(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
-    ) -> tuple[SideSight, SideSight]:
+    ) -> tuple[DeploymentStatus, DeploymentStatus]:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""
         primary = {Template.RECORDED: recorded, Template.UPGRADED: upgraded}
         return (
@@ -120,18 +120,18 @@ class KubeWorkloads:
 
     def _side(
         self, namespace: str, name: str, templates: dict[Template, PodTemplate], home: Mapping[str, str]
-    ) -> SideSight:
+    ) -> DeploymentStatus:
         deployment = self._reads.get("Deployment", namespace, name)
         if deployment is None:
             gone = f"Deployment {namespace}/{name} does not exist."
-            return SideSight(template=None, progress=Progress.FAILED, reason=gone, exists=False)
+            return DeploymentStatus(template=None, progress=Progress.FAILED, reason=gone, exists=False)
         selector = selector_text(deployment["spec"]["selector"])
         replica_sets = own_replica_sets(deployment, self._reads.list("ReplicaSet", namespace, selector))
         pods = pods_of(deployment, replica_sets, self._reads.list("Pod", namespace, selector), home)
         writer = template_writer(deployment, templates.values())
         how_far, reason = progress(deployment, replica_sets)
         known = (which for which, template in templates.items() if has_template(deployment, template))
-        return SideSight(
+        return DeploymentStatus(
             template=next(known, None),
             progress=how_far,
             reason=reason,

@@ -25,7 +25,7 @@ from bot.controller.timekeeping import Timekeeper
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures, Judgement
 from bot.model.freeze import ALL, Deed, Freeze, FreezeLine
-from bot.model.observation import Denied, Sight
+from bot.model.observation import Denied, Observation
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import Service
 from bot.rollout import deadman, decide
@@ -415,7 +415,7 @@ class Controller:
     def _look_on(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
         """Look, and look again while looking changes something; figures are new at the first look alone."""
         for _ in range(LOOKS_PER_TICK):
-            sight = self._see(rollout)
+            observed = self._observe(rollout)
             now = self._ports.clock.now()
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
@@ -423,21 +423,21 @@ class Controller:
             if reading is not None:  # otherwise it is the last one again
                 self._watch.judged(rollout, judgement)
             reading = None
-            decided, entries = decide.look(timely, sight, judgement, now, trial)
+            decided, entries = decide.look(timely, observed, judgement, now, trial)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
             self._times.looked(rollout)
-            acted = self._act(rollout, sight)
+            acted = self._act(rollout, observed)
             if rollout.ended or not (acted or moved):
                 break
-        self._heart.after_look(rollout, sight if sight.whole else None)
+        self._heart.after_look(rollout, observed if observed.whole else None)
         return rollout
 
-    def _see(self, rollout: Rollout) -> Sight:
+    def _observe(self, rollout: Rollout) -> Observation:
         mesh, workloads = self._ports.mesh, self._ports.workloads
-        sight = observe.see(rollout, mesh, workloads, tell=lambda fault: self._watch.failed(rollout, fault))
-        return replace(sight, denied=self._denied.get(rollout.id))
+        observed = observe.observe(rollout, mesh, workloads, tell=lambda fault: self._watch.failed(rollout, fault))
+        return replace(observed, denied=self._denied.get(rollout.id))
 
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
@@ -456,9 +456,9 @@ class Controller:
         if len(self._saved) > REMEMBERED:
             del self._saved[next(iter(self._saved))]
 
-    def _act(self, rollout: Rollout, sight: Sight) -> bool:
+    def _act(self, rollout: Rollout, observed: Observation) -> bool:
         """Do the next thing; True when something was done. A fault is left to the next tick, which is told of it."""
-        action = next_action(rollout, sight)
+        action = next_action(rollout, observed)
         if action is None or isinstance(action, Wait) or _drifted(rollout):
             self._denied.pop(rollout.id, None)
             return False
@@ -468,12 +468,12 @@ class Controller:
         except Fault as fault:
             self._watch.failed(rollout, fault)
             return False
-        return self._try(rollout, sight, action)
+        return self._try(rollout, observed, action)
 
-    def _try(self, rollout: Rollout, sight: Sight, action: Action) -> bool:
+    def _try(self, rollout: Rollout, observed: Observation, action: Action) -> bool:
         try:
             if isinstance(action, ApplyTemplate) and action.template is Template.RECORDED:
-                self._refuse_taking_back(rollout, sight)
+                self._refuse_taking_back(rollout, observed)
             with contained(f"write what {rollout.service} needs"):
                 self._do(rollout, action)
         except Stale:
@@ -504,17 +504,17 @@ class Controller:
             case Wait():
                 pass
 
-    def _refuse_taking_back(self, rollout: Rollout, sight: Sight) -> None:
+    def _refuse_taking_back(self, rollout: Rollout, observed: Observation) -> None:
         """What another service has promoted on the same primary meanwhile is not taken back.
 
         Raises:
             Fault: it has, so nothing may be written.
         """
-        if sight.primary.template is not None:
+        if observed.primary.template is not None:
             return
         others = (service.key for service in self._services.values() if service.key != rollout.key)
         past = (one for key in others for one in self._ports.store.history(key))
-        other = promoted_since(rollout, sight.primary.images, past)
+        other = promoted_since(rollout, observed.primary.images, past)
         if other is not None:
             name = rollout.target.primary_deployment
             told = f"{name} has what {other.service} {other.version} has promoted since, which is not taken back."

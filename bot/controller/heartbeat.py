@@ -15,7 +15,7 @@ from collections.abc import Callable
 from bot.controller.edges import Broken
 from bot.controller.ports import Clock, Mesh
 from bot.model.errors import Contended, Fault
-from bot.model.observation import Sight
+from bot.model.observation import Observation
 from bot.model.rollout import Rollout, RolloutId
 
 DEAD_MAN_SECONDS = 120.0
@@ -60,14 +60,14 @@ class Heartbeat:
         """Whether this process looked after the rollout last, as far as it knows."""
         return rollout_id in self._beaten
 
-    def after_look(self, rollout: Rollout, sight: Sight | None) -> None:
+    def after_look(self, rollout: Rollout, observed: Observation | None) -> None:
         """Renew the heartbeat if it is time."""
         if rollout.ended:
             self._end(rollout)
             return
         now, last = self._clock.now(), self._beaten.get(rollout.id)
         # A clock that was set back must not keep the heartbeat waiting.
-        if sight is None or (last is not None and 0 <= now - last < self._every):
+        if observed is None or (last is not None and 0 <= now - last < self._every):
             return
         if rollout.id in self._under_way:
             return

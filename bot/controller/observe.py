@@ -1,4 +1,4 @@
-"""One look at the world: the cluster as a ``Sight``, the figures as a ``Judgement``. Faults become what they mean."""
+"""What is so now: the cluster as an ``Observation``, the figures as a ``Judgement``. Faults become what they mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
 from bot.model.figures import Figures, Judgement, Trial
-from bot.model.observation import BLIND, UNKNOWN, Sight, Unseen
+from bot.model.observation import BLIND, UNKNOWN, Observation, Unseen
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
 
 Found = TypeVar("Found")
@@ -24,9 +24,9 @@ MOST_READS = 64  # of one sweep, to find out which of its rollouts cannot be rea
 Readings = Mapping[RolloutId, Figures | Fault]
 
 
-def see(
+def observe(
     rollout: Rollout, mesh: Mesh, workloads: Workloads, tell: Callable[[Fault], None] = lambda _fault: None
-) -> Sight:
+) -> Observation:
     """The cluster as it is now; what could not be read is told, and is not known.
 
     One object that is gone, or that we may not read, hides no other. A server that does not answer is asked for nothing
@@ -41,11 +41,11 @@ def see(
         lambda: workloads.look(rollout.target, rollout.recorded, rollout.upgraded, canary), tell, doing
     )
     primary, challenger = sides or (UNKNOWN, UNKNOWN)
-    sight = Sight(routes=None, primary=primary, canary=challenger, routes_unseen=unseen, pods_unseen=hidden)
+    observed = Observation(routes=None, primary=primary, canary=challenger, routes_unseen=unseen, pods_unseen=hidden)
     if routes is None:
-        return sight
+        return observed
     return replace(
-        sight,
+        observed,
         routes=routes.routes,
         owner=routes.owner,
         rescue=routes.rescue,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.freeze import Freeze, FreezeLine
-from bot.model.observation import Marks, Pulse, Rescue, SideSight
+from bot.model.observation import DeploymentStatus, Marks, Pulse, Rescue
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import Service
 from bot.preflight import Callers, Survey, Telemetry
@@ -191,7 +191,7 @@ class Outbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeshSight:
+class RouteStatus:
     """The managed part of a VirtualService as it is live.
 
     Attributes:
@@ -232,7 +232,7 @@ class Rehearsal:
 class Mesh(Protocol):
     """Istio's VirtualServices: only the managed routes' weights and mirror are ours."""
 
-    def look(self, target: Target) -> MeshSight:
+    def look(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""
 
     def route(  # who, where, what, and what may be overwritten
@@ -343,7 +343,7 @@ class Workloads(Protocol):
 
     def look(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
-    ) -> tuple[SideSight, SideSight]:
+    ) -> tuple[DeploymentStatus, DeploymentStatus]:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""
 
     def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:

@@ -245,23 +245,28 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
     rollout, scene = draft.rollout, draft.scene
     try:
-        sight = ports.mesh.look(rollout.target)
+        observed = ports.mesh.look(rollout.target)
     except Fault as fault:
         if fault.cause is not Cause.MISSING:
             raise
         return Checked(reasons=scene.reasons or (fault.sentence,), warnings=scene.warnings)
     primary, canary = ports.workloads.look(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
     told = {problem.about for problem in scene.problems if problem.blocking}
-    moved = scene.if_moved if sight.owner is None else None
+    moved = scene.if_moved if observed.owner is None else None
     # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.
-    routes = sight.routes if sight.owner is None else HOME
-    reasons = ready_to_begin(rollout.target, routes, sight.reason, primary, canary, told, moved)
-    if sight.owner is not None:
-        reasons.append(claims.in_the_way(draft.service, sight.owner, ports))
+    routes = observed.routes if observed.owner is None else HOME
+    reasons = ready_to_begin(rollout.target, routes, observed.reason, primary, canary, told, moved)
+    if observed.owner is not None:
+        reasons.append(claims.in_the_way(draft.service, observed.owner, ports))
     unheard, unknown = _unheard(rollout.channel, ports)
     reasons = [*unheard, *scene.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.
-    plain = sight.owner is None and sight.routes is not None and not sight.routes.mirror and not {MARKS, MOVED} & told
+    plain = (
+        observed.owner is None
+        and observed.routes is not None
+        and not observed.routes.mirror
+        and not {MARKS, MOVED} & told
+    )
     rehearsal = _rehearsed(draft, ports, told) if plain else Rehearsal()
     admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
     warnings = (*scene.warnings, *admission, *unknown)

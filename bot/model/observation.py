@@ -23,7 +23,7 @@ class Progress(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SideSight:
+class DeploymentStatus:
     """What one look saw of a Deployment and its pods.
 
     Attributes:
@@ -106,7 +106,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Observation:
     """What one look saw of the cluster. What it could not see is not known: neither good nor bad.
 
     Attributes:
@@ -122,8 +122,8 @@ class Sight:
     """
 
     routes: Routes | None
-    primary: SideSight
-    canary: SideSight
+    primary: DeploymentStatus
+    canary: DeploymentStatus
     owner: RolloutId | None = None
     marked: bool = True
     writer: str = ""
@@ -153,9 +153,9 @@ class Sight:
 
 
 # A side of which nothing is known. Whoever reads one has asked ``pods_unseen`` first.
-UNKNOWN = SideSight(template=None, progress=Progress.WAITING)
+UNKNOWN = DeploymentStatus(template=None, progress=Progress.WAITING)
 _UNREACHABLE = Unseen(cause=Cause.UNREACHABLE)
-BLIND = Sight(routes=None, primary=UNKNOWN, canary=UNKNOWN, routes_unseen=_UNREACHABLE, pods_unseen=_UNREACHABLE)
+BLIND = Observation(routes=None, primary=UNKNOWN, canary=UNKNOWN, routes_unseen=_UNREACHABLE, pods_unseen=_UNREACHABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

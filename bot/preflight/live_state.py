@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from bot.model.observation import Progress, SideSight
+from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Target, Template
 from bot.preflight.moved import MOVED
 from bot.preflight.problems import Problem
@@ -14,8 +14,8 @@ def ready_to_begin(
     target: Target,
     routes: Routes | None,
     why: str,
-    primary: SideSight,
-    canary: SideSight,
+    primary: DeploymentStatus,
+    canary: DeploymentStatus,
     told: Container[str] = (),
     if_moved: Problem | None = None,
 ) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.model.observation import Sight
+from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity
 from bot.rollout.compare import Gap, Part, Whose, compare
@@ -69,33 +69,33 @@ class Wait:
 Action = SetRoutes | ApplyTemplate | ScaleCanaryDown | ScalePrimaryUp | Release | Wait
 
 
-def next_action(rollout: Rollout, sight: Sight) -> Action | None:
+def next_action(rollout: Rollout, observed: Observation) -> Action | None:
     """The one thing that brings the cluster closer to what the current stage wants; None when there is none."""
     if rollout.phase is Phase.HALTED and not rollout.restoring_at:
         return None
-    actions = (_close(gap, rollout, sight) for gap in compare(rollout, sight))
+    actions = (_close(gap, rollout, observed) for gap in compare(rollout, observed))
     return next((action for action in actions if action is not None), None)
 
 
-def _close(gap: Gap, rollout: Rollout, sight: Sight) -> Action | None:
+def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
     """What closes the gap, or why that must wait; None where it is not for us, or only time closes it."""
     if gap.part in {Part.ROUTES, Part.SPARE} and gap.blocked:
-        return _scale_up(rollout, sight) or Wait(sentence=gap.blocked)
+        return _scale_up(rollout, observed) or Wait(sentence=gap.blocked)
     if gap.part is Part.SPARE:
         return ScaleCanaryDown()
     if gap.part is Part.MARKS and rollout.current.release:
         return Release(routes=rollout.current.routes) if gap.whose is Whose.OURS else None
     if gap.part in {Part.ROUTES, Part.MARKS}:
-        return _routes(rollout, sight)
+        return _routes(rollout, observed)
     if gap.part is Part.TEMPLATE:
         return _patch(gap, rollout)
-    return _scale_up(rollout, sight) if gap.part is Part.SIZE and rollout.phase is Phase.ABORTING else None
+    return _scale_up(rollout, observed) if gap.part is Part.SIZE and rollout.phase is Phase.ABORTING else None
 
 
-def _routes(rollout: Rollout, sight: Sight) -> SetRoutes:
+def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
     told = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
-    theirs = sight.owner if sight.owner not in {None, rollout.id} and told else None
+    theirs = observed.owner if observed.owner not in {None, rollout.id} and told else None
     return SetRoutes(routes=rollout.current.routes, over=theirs, again=rollout.restoring_at is not None)
 
 
@@ -107,13 +107,13 @@ def _patch(gap: Gap, rollout: Rollout) -> Action | None:
     return Wait(sentence=gap.blocked) if gap.blocked else ApplyTemplate(template=rollout.current.template)
 
 
-def _scale_up(rollout: Rollout, sight: Sight) -> Action | None:
+def _scale_up(rollout: Rollout, observed: Observation) -> Action | None:
     """A primary that shrank while it had no users: an HPA, or somebody, took it for idle."""
-    if sight.pods_unseen is not None or not sight.primary.exists:
+    if observed.pods_unseen is not None or not observed.primary.exists:
         return None
     pods = rollout.current.pods
     # Relabelled, it is about to carry alone those whom it shares with the canary.
     alone = rollout.phase is Phase.BAKING and rollout.current.release
     if rollout.phase is Phase.SWITCHING_BACK or alone:
-        pods = capacity.of_primary(rollout, capacity.EVERYONE, sight)
-    return ScalePrimaryUp(pods=pods) if sight.primary.wanted < pods else None
+        pods = capacity.of_primary(rollout, capacity.EVERYONE, observed)
+    return ScalePrimaryUp(pods=pods) if observed.primary.wanted < pods else None

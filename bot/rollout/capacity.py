@@ -6,7 +6,7 @@ from math import ceil
 
 from bot.model.copies import replace
 from bot.model.figures import Judgement, SideFigures
-from bot.model.observation import Sight
+from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout
 
 EVERYONE = 100  # percent
@@ -15,17 +15,17 @@ LONG_ENOUGH = 60.0  # seconds of figures for a rate, or four scrapes where that 
 GROWTH = 1.25  # times the traffic of the start, below which it is the same traffic
 
 
-def of_primary(rollout: Rollout, share: int, sight: Sight | None = None) -> int:
+def of_primary(rollout: Rollout, share: int, observed: Observation | None = None) -> int:
     """Pods of the primary for ``share`` percent of the users; never less than one.
 
-    As many as it had at the start, or as its HPA keeps at least. With ``sight``, more where there is more traffic than
-    then, but no more than carry it now: a quiet hour at the start says nothing about what one pod can do.
+    As many as it had at the start, or as its HPA keeps at least. With ``observed``, more where there is more traffic
+    than then, but no more than carry it now: a quiet hour at the start says nothing about what one pod can do.
     """
     target = rollout.target
     whole = max(target.primary_replicas, target.primary_minimum, 1)
-    if sight is not None and target.primary_replicas and rollout.pod_rate and rollout.user_rate:
+    if observed is not None and target.primary_replicas and rollout.pod_rate and rollout.user_rate:
         by_rate = rollout.user_rate / rollout.pod_rate
-        whole = max(whole, min(ceil(by_rate), _serving(rollout, sight)) if by_rate > whole * GROWTH else 0)
+        whole = max(whole, min(ceil(by_rate), _serving(rollout, observed)) if by_rate > whole * GROWTH else 0)
     return max(1, ceil(whole * share / EVERYONE))
 
 
@@ -35,14 +35,14 @@ def of_canary(rollout: Rollout, share: int) -> int:
     return max(1, min(target.canary_replicas, ceil(target.primary_replicas * share / EVERYONE)))
 
 
-def note_load(rollout: Rollout, sight: Sight, judgement: Judgement) -> Rollout:
+def note_load(rollout: Rollout, observed: Observation, judgement: Judgement) -> Rollout:
     """Remember how much a pod of the primary was seen to carry, and how much all users ask for now."""
     figures = judgement.figures
     if figures is None or figures.primary is None:
         return rollout
     primary = _rate(rollout, figures.primary)
-    if rollout.phase is Phase.MIRRORING and primary is not None and sight.primary.answering > 0:
-        rate = primary / sight.primary.answering
+    if rollout.phase is Phase.MIRRORING and primary is not None and observed.primary.answering > 0:
+        rate = primary / observed.primary.answering
         return rollout if rate <= (rollout.pod_rate or 0.0) else replace(rollout, pod_rate=rate)
     canary = 0.0 if figures.canary is None else _rate(rollout, figures.canary)
     if rollout.phase is not Phase.SHIFTING or primary is None or canary is None:
@@ -64,11 +64,11 @@ def _rate(rollout: Rollout, side: SideFigures) -> float | None:
     return side.per_second if enough else None
 
 
-def _serving(rollout: Rollout, sight: Sight) -> int:
+def _serving(rollout: Rollout, observed: Observation) -> int:
     """Ready pods that are known to carry users. While they return, the primary's are the ones that are asked about:
     counted here, each that was added would ask for another.
     """
-    if sight.routes is None:
+    if observed.routes is None:
         return 0
-    proven = sight.routes.primary > 0 and rollout.phase is not Phase.SWITCHING_BACK
-    return (sight.primary.answering if proven else 0) + (sight.canary.answering if sight.routes.canary else 0)
+    proven = observed.routes.primary > 0 and rollout.phase is not Phase.SWITCHING_BACK
+    return (observed.primary.answering if proven else 0) + (observed.canary.answering if observed.routes.canary else 0)

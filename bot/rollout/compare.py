@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.model.images import digest
-from bot.model.observation import Progress, SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ENDED, HOME, Phase, Rollout, Routes, StageKind, Template, Topology
 from bot.rollout import capacity
 
@@ -20,7 +20,7 @@ from bot.rollout import capacity
 class Part(StrEnum):
     """What of the cluster a gap is about, in the order in which gaps are closed."""
 
-    SIGHT = "sight"  # something that must be known was not seen
+    OBSERVATION = "sight"  # something that must be known was not seen
     ROUTES = "routes"  # of the VirtualService: shares and mirror
     SPARE = "spare"  # pods of a canary that has done its work
     MARKS = "marks"  # our annotations on the VirtualService
@@ -54,29 +54,29 @@ class Gap:
     blocked: str = ""
 
 
-def compare(rollout: Rollout, sight: Sight) -> tuple[Gap, ...]:
+def compare(rollout: Rollout, observed: Observation) -> tuple[Gap, ...]:
     """Every gap between the current stage and what was seen, in the order in which gaps are closed."""
     if rollout.phase in ENDED | {Phase.PREFLIGHT}:
         return ()
-    return tuple(gap for find in _FINDERS for gap in find(rollout, sight))
+    return tuple(gap for find in _FINDERS for gap in find(rollout, observed))
 
 
-def is_complete(side: SideSight, template: Template) -> bool:
+def is_complete(side: DeploymentStatus, template: Template) -> bool:
     """Whether a Deployment's own rollout of ``template`` is done: every wanted pod is ready on it, and no other pod."""
     done = side.template is template and side.progress is Progress.DONE and side.stale == 0
     return done and side.ready >= max(side.wanted, 1)
 
 
-def is_restored(rollout: Rollout, sight: Sight) -> bool:
+def is_restored(rollout: Rollout, observed: Observation) -> bool:
     """Whether a primary that may have been patched can take everyone back.
 
     When the canary is the trouble nobody waits for the last pod: enough of them on the old image, and none on another.
     """
-    primary = sight.primary
+    primary = observed.primary
     if is_complete(primary, Template.RECORDED):
         return True
     clean = primary.template is Template.RECORDED and primary.stale == 0
-    enough = capacity.of_primary(rollout, capacity.EVERYONE, sight)
+    enough = capacity.of_primary(rollout, capacity.EVERYONE, observed)
     return rollout.urgent and rollout.target.primary_replicas > 0 and clean and primary.ready >= enough
 
 
@@ -85,42 +85,42 @@ def is_restoring(rollout: Rollout) -> bool:
     return rollout.phase is Phase.ABORTING and rollout.current.kind is StageKind.RESTORE
 
 
-def is_roomy(rollout: Rollout, sight: Sight) -> bool:
+def is_roomy(rollout: Rollout, observed: Observation) -> bool:
     """Whether the wait for the primary's pods is over. When the canary is the trouble, one of them is enough."""
-    hurry = rollout.urgent or sight.canary.answering == 0
-    return sight.primary.at_home >= (1 if hurry else rollout.current.pods)
+    hurry = rollout.urgent or observed.canary.answering == 0
+    return observed.primary.at_home >= (1 if hurry else rollout.current.pods)
 
 
-def is_orphaned(sight: Sight) -> bool:
+def is_orphaned(observed: Observation) -> bool:
     """Whether neither Deployment exists any more: then no route is better for users than another."""
-    return sight.pods_unseen is None and not sight.primary.exists and not sight.canary.exists
+    return observed.pods_unseen is None and not observed.primary.exists and not observed.canary.exists
 
 
 # What was not seen
 
 
-def _sight(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+def _observed(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     stage = rollout.current
-    if sight.routes_unseen is not None:
-        yield Gap(part=Part.SIGHT, whose=Whose.TIMES, keeps=not (sight.gone and stage.release))
-    if sight.pods_unseen is not None:
+    if observed.routes_unseen is not None:
+        yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (observed.gone and stage.release))
+    if observed.pods_unseen is not None:
         # Whoever is home is home, also where nobody may look at the pods.
-        yield Gap(part=Part.SIGHT, whose=Whose.TIMES, keeps=not (stage.release or stage.kind is StageKind.RETURN))
+        yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (stage.release or stage.kind is StageKind.RETURN))
 
 
 # The VirtualService
 
 
-def _routes(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
-    want, live, kind = rollout.current.routes, sight.routes, rollout.current.kind
-    if sight.routes_unseen is not None or live == want:
+def _routes(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    want, live, kind = rollout.current.routes, observed.routes, rollout.current.kind
+    if observed.routes_unseen is not None or live == want:
         return
     ours = (
         rollout.phase is Phase.ABORTING
         or (rollout.settled_at is None and live is not None and live in _before(rollout))
         or (rollout.settled_at is None and rollout.phase is Phase.HALTED)
     )
-    whose, blocked = Whose.OURS if ours else Whose.THEIRS, _receiver_not_ready(rollout, sight)
+    whose, blocked = Whose.OURS if ours else Whose.THEIRS, _receiver_not_ready(rollout, observed)
     yield Gap(part=Part.ROUTES, whose=whose, keeps=kind is not StageKind.SCALE_UP, blocked=blocked)
 
 
@@ -131,12 +131,12 @@ def _before(rollout: Rollout) -> set[Routes]:
     return {rollout.plan[rollout.stage - 1].routes if rollout.stage else HOME}
 
 
-def _marks(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
-    if sight.routes_unseen is not None:
+def _marks(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    if observed.routes_unseen is not None:
         return
-    taken, gone = sight.owner not in {None, rollout.id}, sight.owner is None or not sight.marked
+    taken, gone = observed.owner not in {None, rollout.id}, observed.owner is None or not observed.marked
     if rollout.current.release:
-        if sight.owner == rollout.id:
+        if observed.owner == rollout.id:
             yield Gap(part=Part.MARKS)
         elif taken and rollout.phase is not Phase.ABORTING:
             yield Gap(part=Part.MARKS, whose=Whose.THEIRS, keeps=False)
@@ -146,44 +146,44 @@ def _marks(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
     theirs = rollout.phase is not Phase.ABORTING and (taken or rollout.settled_at is not None)
     # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.
     away = rollout.phase is Phase.HALTED or rollout.current.kind in {StageKind.RESTORE, StageKind.SCALE_UP}
-    keeps = sight.owner != rollout.id and not away
+    keeps = observed.owner != rollout.id and not away
     yield Gap(part=Part.MARKS, whose=Whose.THEIRS if theirs else Whose.OURS, keeps=keeps)
 
 
 # The Deployments
 
 
-def _spare(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     """The canary's pods are not needed any more, unless they are the next version's already."""
     over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.scale_canary_down
-    if over and sight.pods_unseen is not None:
+    if over and observed.pods_unseen is not None:
         name = rollout.target.canary_deployment
         yield Gap(part=Part.SPARE, keeps=False, blocked=f"Whether {name} is still the one of this rollout is not seen.")
         return
-    if not over or sight.routes is None or not _is_still_ours(rollout, sight):
+    if not over or observed.routes is None or not _is_still_ours(rollout, observed):
         return
-    if sight.routes.canary == 0:
+    if observed.routes.canary == 0:
         yield Gap(part=Part.SPARE, keeps=False)
     # A relabelled primary shares the subset that has the users, and must be able to carry them alone.
     elif rollout.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
-        yield Gap(part=Part.SPARE, keeps=False, blocked=_not_upgraded(rollout, sight))
+        yield Gap(part=Part.SPARE, keeps=False, blocked=_not_upgraded(rollout, observed))
 
 
-def _is_still_ours(rollout: Rollout, sight: Sight) -> bool:
-    canary, uid = sight.canary, rollout.target.canary_uid
+def _is_still_ours(rollout: Rollout, observed: Observation) -> bool:
+    canary, uid = observed.canary, rollout.target.canary_uid
     return canary.wanted > 0 and canary.template is Template.RECORDED and (not uid or canary.uid in {"", uid})
 
 
-def _primary(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
-    if sight.pods_unseen is None and not _is_left_alone(rollout) and is_replaced(sight.primary, _uid(rollout)):
+def _primary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    if observed.pods_unseen is None and not _is_left_alone(rollout) and is_replaced(observed.primary, _uid(rollout)):
         yield Gap(part=Part.PRIMARY, whose=Whose.THEIRS, keeps=False)
 
 
-def _template(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
-    stage, side = rollout.current, sight.primary
-    if sight.pods_unseen is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
+def _template(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    stage, side = rollout.current, observed.primary
+    if observed.pods_unseen is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
         return
-    blocked = _nobody_to_keep_the_users(rollout, sight)
+    blocked = _nobody_to_keep_the_users(rollout, observed)
     begun = rollout.phase is Phase.UPGRADING and rollout.settled_at is None and side.template is not None
     if begun or is_restoring(rollout):
         yield Gap(part=Part.TEMPLATE, blocked=blocked)
@@ -191,38 +191,38 @@ def _template(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
         yield Gap(part=Part.TEMPLATE, whose=Whose.THEIRS, keeps=rollout.phase is Phase.UPGRADING, blocked=blocked)
 
 
-def _pods(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
-    if sight.pods_unseen is not None:
+def _pods(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    if observed.pods_unseen is not None:
         return
-    upgrading = rollout.phase is Phase.UPGRADING and not is_complete(sight.primary, rollout.current.template)
-    restoring = is_restoring(rollout) and not is_restored(rollout, sight)
+    upgrading = rollout.phase is Phase.UPGRADING and not is_complete(observed.primary, rollout.current.template)
+    restoring = is_restoring(rollout) and not is_restored(rollout, observed)
     if upgrading or restoring:
         yield Gap(part=Part.PODS, whose=Whose.TIMES)
 
 
-def _size(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
-    if sight.pods_unseen is not None:
+def _size(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    if observed.pods_unseen is not None:
         return
-    small = sight.primary.wanted < rollout.current.pods
+    small = observed.primary.wanted < rollout.current.pods
     if rollout.current.kind is StageKind.SCALE_UP:
-        roomy = is_roomy(rollout, sight)
+        roomy = is_roomy(rollout, observed)
         if small or not roomy:
             yield Gap(part=Part.SIZE, keeps=not roomy)
     elif small:
         yield Gap(part=Part.SIZE)
 
 
-def _canary(rollout: Rollout, sight: Sight) -> Iterator[Gap]:
+def _canary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     """A canary that runs something else is not the one that was judged."""
-    if sight.pods_unseen is not None or _is_left_alone(rollout) or _is_done_with(rollout, sight):
+    if observed.pods_unseen is not None or _is_left_alone(rollout) or _is_done_with(rollout, observed):
         return
-    side = sight.canary
+    side = observed.canary
     replaced = is_replaced(side, rollout.target.canary_uid)
     if replaced or side.template is None or any(foreign_bits(side, rollout.upgraded.images)):
         yield Gap(part=Part.CANARY, whose=Whose.THEIRS, keeps=False)
 
 
-def foreign_bits(side: SideSight, pinned: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+def foreign_bits(side: DeploymentStatus, pinned: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     """Digest asked for and digests shown instead. The same name may come to mean other bits: a tag that was pushed
     again, and a pod that has pulled it since.
     """
@@ -237,7 +237,7 @@ def _uid(rollout: Rollout) -> str:
     return rollout.target.primary_uid
 
 
-def is_replaced(side: SideSight, uid: str) -> bool:
+def is_replaced(side: DeploymentStatus, uid: str) -> bool:
     """Whether a Deployment is not there, or not the one that the rollout began with."""
     return not side.exists or bool(uid and side.uid and side.uid != uid)
 
@@ -247,7 +247,7 @@ def _is_left_alone(rollout: Rollout) -> bool:
     return rollout.phase in {Phase.HALTED, Phase.ABORTING} or rollout.accepted
 
 
-def _is_done_with(rollout: Rollout, sight: Sight) -> bool:
+def _is_done_with(rollout: Rollout, observed: Observation) -> bool:
     """Whether the canary has done its work: users are on the upgraded primary for good.
 
     It may be cleaned away then, or get its next image. Where a relabelled primary shares the canary's subset, its pods
@@ -255,31 +255,31 @@ def _is_done_with(rollout: Rollout, sight: Sight) -> bool:
     """
     if rollout.phase is not Phase.BAKING or not rollout.primary_touched:
         return False
-    return rollout.current.routes.canary == 0 or sight.canary.answering == 0
+    return rollout.current.routes.canary == 0 or observed.canary.answering == 0
 
 
-_FINDERS = (_sight, _routes, _spare, _marks, _primary, _template, _pods, _size, _canary)
+_FINDERS = (_observed, _routes, _spare, _marks, _primary, _template, _pods, _size, _canary)
 
 
 # Why something must wait
 
 
-def _receiver_not_ready(rollout: Rollout, sight: Sight) -> str:
+def _receiver_not_ready(rollout: Rollout, observed: Observation) -> str:
     """Why the stage's routes must not be written now, or "" when every side that gains users is ready for them."""
-    want, live, target = rollout.current.routes, sight.routes, rollout.target
+    want, live, target = rollout.current.routes, observed.routes, rollout.target
     gains_canary = want.mirror or live is None or want.canary > live.canary
     gains_primary = live is None or want.primary > live.primary
-    if sight.pods_unseen is not None:
+    if observed.pods_unseen is not None:
         return _unknown_receiver(rollout, canary=gains_canary and want.canary + want.mirror > 0)
     if want.canary + want.mirror > 0 and gains_canary:
-        if sight.canary.ready == 0:
+        if observed.canary.ready == 0:
             return f"No pod of {target.canary_deployment} is ready to receive requests."
         # No more than it asks for: with users on it, an autoscaler will see to the rest.
-        needed = min(capacity.of_canary(rollout, want.canary), max(sight.canary.wanted, 1))
-        if rollout.phase is Phase.SHIFTING and sight.canary.ready < needed:
-            return _too_few(target.canary_deployment, sight.canary, needed, want.canary)
+        needed = min(capacity.of_canary(rollout, want.canary), max(observed.canary.wanted, 1))
+        if rollout.phase is Phase.SHIFTING and observed.canary.ready < needed:
+            return _too_few(target.canary_deployment, observed.canary, needed, want.canary)
     if want.primary > 0 and gains_primary:
-        return _primary_not_ready(rollout, sight)
+        return _primary_not_ready(rollout, observed)
     return ""
 
 
@@ -291,36 +291,36 @@ def _unknown_receiver(rollout: Rollout, *, canary: bool) -> str:
     return f"Whether pods of {name} are ready cannot be seen, so nobody is sent there."
 
 
-def _primary_not_ready(rollout: Rollout, sight: Sight) -> str:
-    name, primary = rollout.target.primary_deployment, sight.primary
-    if rollout.phase is Phase.ABORTING and is_orphaned(sight):
+def _primary_not_ready(rollout: Rollout, observed: Observation) -> str:
+    name, primary = rollout.target.primary_deployment, observed.primary
+    if rollout.phase is Phase.ABORTING and is_orphaned(observed):
         return ""
     if primary.at_home == 0:
         return f"No pod of {name} is ready to receive users."
-    if sight.away == 0:
+    if observed.away == 0:
         return ""  # any ready pod is better than none
     if rollout.phase is Phase.SWITCHING_BACK:
-        return _not_upgraded(rollout, sight)
-    if rollout.phase is Phase.ABORTING and rollout.primary_touched and not is_restored(rollout, sight):
+        return _not_upgraded(rollout, observed)
+    if rollout.phase is Phase.ABORTING and rollout.primary_touched and not is_restored(rollout, observed):
         return f"{name} is not completely restored and ready yet ({primary.ready} of {primary.wanted} pods)."
     return ""
 
 
-def _not_upgraded(rollout: Rollout, sight: Sight) -> str:
+def _not_upgraded(rollout: Rollout, observed: Observation) -> str:
     """Why the upgraded primary cannot take the stage's users yet."""
-    name, primary = rollout.target.primary_deployment, sight.primary
+    name, primary = rollout.target.primary_deployment, observed.primary
     if not is_complete(primary, Template.UPGRADED):
         return f"{name} is not completely upgraded and ready yet ({primary.ready} of {primary.wanted} pods)."
     share = rollout.current.routes.primary or capacity.EVERYONE  # relabelled, it serves under the canary's name
-    needed = capacity.of_primary(rollout, share, sight)
+    needed = capacity.of_primary(rollout, share, observed)
     return _too_few(name, primary, needed, share) if primary.ready < needed else ""
 
 
-def _too_few(name: str, side: SideSight, needed: int, share: int) -> str:
+def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> str:
     return f"{name} has {side.ready} of the {needed} ready pods that {share} % of the users need."
 
 
-def _nobody_to_keep_the_users(rollout: Rollout, sight: Sight) -> str:
-    if sight.canary.ready == 0 and sight.primary.ready > 0:
+def _nobody_to_keep_the_users(rollout: Rollout, observed: Observation) -> str:
+    if observed.canary.ready == 0 and observed.primary.ready > 0:
         return f"No pod of {rollout.target.canary_deployment} is ready to keep the users meanwhile."
     return ""

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bot.model.observation import Deed, Progress, Rescue, SideSight
+from bot.model.observation import Deed, DeploymentStatus, Progress, Rescue
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
 
 MINUTE = 60
@@ -47,7 +47,7 @@ def hear(before: Heard | None, owner: RolloutId, beat: str, at: float, longest: 
     return replace(before, at=at, silence=before.silence + min(max(at - before.at, 0.0), longest))
 
 
-def is_as_it_was(live: Routes | None, primary: SideSight) -> bool:
+def is_as_it_was(live: Routes | None, primary: DeploymentStatus) -> bool:
     """Whether the primary is surely as it was before the rollout.
 
     One that serves a mix or, with everyone on the canary, is not whole may be in the middle of being restored.
@@ -56,7 +56,7 @@ def is_as_it_was(live: Routes | None, primary: SideSight) -> bool:
     return primary.template is Template.RECORDED and whole
 
 
-def safe_routes(live: Routes | None, primary: SideSight, canary: SideSight) -> Routes | None:
+def safe_routes(live: Routes | None, primary: DeploymentStatus, canary: DeploymentStatus) -> Routes | None:
     """Where everyone is safe now; None when nowhere is better than where they are.
 
     Args:

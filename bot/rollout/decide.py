@@ -26,7 +26,7 @@ from bot.model.copies import replace
 from bot.model.errors import Cause, Refusal
 from bot.model.figures import Judgement, Trial, Verdict
 from bot.model.formats import lasting
-from bot.model.observation import BLIND, Sight, Unseen
+from bot.model.observation import BLIND, Observation, Unseen
 from bot.model.rollout import (
     ALL_CANARY,
     BOT,
@@ -235,7 +235,9 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
 # --- what a look finds -----------------------------------------------------------------------------------------------
 
 
-def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float, trial: Trial | None = None) -> Change:
+def look(
+    rollout: Rollout, observed: Observation | None, judgement: Judgement, now: float, trial: Trial | None = None
+) -> Change:
     """One look at the cluster (None: nothing was seen) and at the figures; ``trial`` is what judging remembers.
 
     The rules are asked in order and the first that changes the phase ends the look, so that a step is never taken on
@@ -244,7 +246,7 @@ def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float
     if rollout.ended or rollout.phase is Phase.PREFLIGHT:
         return rollout, ()
     rollout = rollout if trial is None else replace(rollout, trial=trial)
-    seen = BLIND if sight is None else sight
+    seen = BLIND if observed is None else observed
     if seen.pods_unseen is None and rollout.phase in WATCHED and not rollout.current.release:
         rollout = pods.note(capacity.note_load(rollout, seen, judgement), seen, now)
         judgement = pods.join(rollout, seen, judgement)
@@ -259,7 +261,7 @@ def look(rollout: Rollout, sight: Sight | None, judgement: Judgement, now: float
     return rollout, entries
 
 
-def _note(rollout: Rollout, _sight: Sight, judgement: Judgement, now: float) -> Change:
+def _note(rollout: Rollout, _observed: Observation, judgement: Judgement, now: float) -> Change:
     """Remember the figures; an approval that rested on better ones is withdrawn."""
     if rollout.phase not in WATCHED:
         return rollout, ()
@@ -274,18 +276,18 @@ def _decided_by(judgement: Judgement) -> tuple[Verdict, str]:
     return judgement.verdict, judgement.findings[0].gate if judgement.findings else ""
 
 
-def _rescued(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def _rescued(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """What the watchdog did while nobody looked is no drift by a stranger: the rollout is over.
 
     A rollout on its way out goes on as it was: what the watchdog did fits it, or is mended like anything else.
     """
-    if sight.rescue is None or rollout.retreat:
+    if observed.rescue is None or rollout.retreat:
         return rollout, ()
-    if rollout.current.release and sight.routes == rollout.current.routes:
+    if rollout.current.release and observed.routes == rollout.current.routes:
         return rollout, ()  # nobody was moved, and only the marks are left to go
-    at, reason = rollout.current.name, told(sight.rescue, rollout.target)
+    at, reason = rollout.current.name, told(observed.rescue, rollout.target)
     aborting, _ = abort(rollout, BOT, reason, now)
-    if sight.routes is not None and sight.routes.canary == 0 and is_complete(sight.primary, Template.RECORDED):
+    if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
         aborting = replace(aborting, retreat=make_retreat(primary_touched=False), touched=False)
     name = rollout.target.primary_deployment
@@ -293,11 +295,11 @@ def _rescued(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) 
     return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason}{then}"),)
 
 
-def _danger(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) -> Change:
+def _danger(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
     """Bad figures, or users on a side without a ready pod, abort: paused, held or waiting makes no difference."""
     if rollout.phase not in WATCHED or rollout.current.release:
         return rollout, ()
-    stranded = pods.stranded(rollout, sight)
+    stranded = pods.stranded(rollout, observed)
     if stranded:
         return abort(rollout, BOT, stranded, now)
     if rollout.phase is Phase.HALTED:
@@ -325,13 +327,13 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
 
 
-def _drift(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def _drift(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Somebody else's change is told and waits for a choice; without one the service's rule decides."""
-    edits = drift.find(rollout, sight, now)
+    edits = drift.find(rollout, observed, now)
     if not edits:
         return drift.end(rollout, now)
     noticed, said = drift.notice(rollout, edits, now)
-    if not sight.whole:
+    if not observed.whole:
         return noticed, said  # nothing is decided about what cannot be seen
     match drift.overdue(noticed, now):
         case OnDrift.ABORT:
@@ -347,13 +349,13 @@ def _drift(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) ->
     return decided, (*said, *more)
 
 
-def _upgraded_unawares(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """A store that lost its last writes may not know of the upgrade it ordered: then the primary is restored first.
 
     Sending everyone home at once would leave them on the image that is being taken back, or in the middle of it.
     """
     ignorant = rollout.phase is Phase.ABORTING and not rollout.primary_touched
-    if not ignorant or sight.primary.template is not Template.UPGRADED:
+    if not ignorant or observed.primary.template is not Template.UPGRADED:
         return rollout, ()
     name = rollout.target.primary_deployment
     text = f"{name} has the image of {rollout.version} already, so it is restored before any user returns to it."
@@ -362,37 +364,37 @@ def _upgraded_unawares(rollout: Rollout, sight: Sight, _judgement: Judgement, no
     return restoring, (_entry(now, EntryKind.STAGE, text),)
 
 
-def _see(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Hold while something cannot be seen, written or is not ready; settle when all is as the stage wants it."""
-    gaps = compare(rollout, sight)
-    unseen = _unseen(rollout, sight)
-    waits = any(gap.part is Part.SIGHT and gap.keeps for gap in gaps)
+    gaps = compare(rollout, observed)
+    unseen = _unseen(rollout, observed)
+    waits = any(gap.part is Part.OBSERVATION and gap.keeps for gap in gaps)
     if unseen and waits:
         return holds.there(rollout, HoldCause.CLUSTER, unseen, now)
     if rollout.drift is not None:
         return holds.gone(rollout, now, HoldCause.CLUSTER)
     if rollout.phase is Phase.HALTED:
         seen, said = holds.gone(rollout, now, HoldCause.CLUSTER)
-        return (_settle(seen, now) if sight.routes == rollout.current.routes else seen), said
+        return (_settle(seen, now) if observed.routes == rollout.current.routes else seen), said
     if any(gap.keeps for gap in gaps):
-        return _not_yet(rollout, sight, gaps, now)
+        return _not_yet(rollout, observed, gaps, now)
     seen, said = holds.gone(rollout, now, *_OF_THE_CLUSTER)
     return _settle(seen, now), said
 
 
-def _unseen(rollout: Rollout, sight: Sight) -> str:
+def _unseen(rollout: Rollout, observed: Observation) -> str:
     """What is not known of the cluster, and why, as a sentence; "" when everything was seen."""
     target = rollout.target
-    if sight.gone:
+    if observed.gone:
         name = f"VirtualService {target.virtual_service}"
         ends = "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.service}` ends this rollout."
         return f"{name} no longer exists. Nothing is moved.{ends}"
-    if sight.routes_unseen is not None and sight.routes_unseen.cause is Cause.UNREACHABLE:
-        return f"The Kubernetes API cannot be read; routes stay as they are. {sight.routes_unseen.sentence}".rstrip()
-    if sight.routes_unseen is not None:
-        return _unreadable(f"VirtualService {target.virtual_service}", sight.routes_unseen)
-    if sight.pods_unseen is not None:
-        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", sight.pods_unseen)
+    if observed.routes_unseen is not None and observed.routes_unseen.cause is Cause.UNREACHABLE:
+        return f"The Kubernetes API cannot be read; routes stay as they are. {observed.routes_unseen.sentence}".rstrip()
+    if observed.routes_unseen is not None:
+        return _unreadable(f"VirtualService {target.virtual_service}", observed.routes_unseen)
+    if observed.pods_unseen is not None:
+        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", observed.pods_unseen)
     return ""
 
 
@@ -416,7 +418,7 @@ def _settle(rollout: Rollout, now: float) -> Rollout:
     return replace(rollout, settled_at=settled_at, restoring_at=None)
 
 
-def _not_yet(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) -> Change:
+def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> Change:
     """What the stage wants is not there yet. Said when a side is not ready for it, and when writing it does not work.
 
     Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
@@ -424,20 +426,20 @@ def _not_yet(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) ->
     blocked = next((gap.blocked for gap in gaps if gap.part is Part.ROUTES), "")
     if blocked:
         return holds.there(rollout, HoldCause.CAPACITY, blocked, now)
-    unwritten, loud = _unwritten(rollout, sight, gaps, now)
+    unwritten, loud = _unwritten(rollout, observed, gaps, now)
     if unwritten:
         return holds.there(rollout, HoldCause.CLUSTER, unwritten, now, loud=loud)
     return holds.gone(rollout, now, HoldCause.CLUSTER, HoldCause.CAPACITY)
 
 
-def _unwritten(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
+def _unwritten(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
     """Why what is to be written is not, as a sentence, and whether only a person can help; "" while that is normal."""
-    stage, denied, parts = rollout.current, sight.denied, {gap.part for gap in gaps if not gap.blocked}
+    stage, denied, parts = rollout.current, observed.denied, {gap.part for gap in gaps if not gap.blocked}
     written = {Part.ROUTES, Part.MARKS, Part.TEMPLATE}
     if stage.kind is StageKind.SCALE_UP:
         # While the primary grows users may stay where they are, and that has a time-out of its own; unless nobody
         # answers them there.
-        written = {Part.ROUTES} if sight.primary.at_home == 0 else set()
+        written = {Part.ROUTES} if observed.primary.at_home == 0 else set()
     if not parts & written:
         return "", False
     if denied is not None and denied.cause in _TURNED_DOWN:
@@ -452,9 +454,9 @@ def _unwritten(rollout: Rollout, sight: Sight, gaps: Sequence[Gap], now: float) 
     return "", False
 
 
-def _advance(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) -> Change:
+def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
     """Leave the stage when it is settled, served, passed and approved."""
-    if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, sight):
+    if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, observed):
         return rollout, ()
     stage = rollout.current
     judged = rollout.phase in JUDGED and not stage.release
@@ -464,7 +466,7 @@ def _advance(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) -
     # By the time of what was judged: figures that end before the stage does say nothing about its end.
     served = early or (min(now, judgement.at) if judged else now) - rollout.settled_at >= stage.seconds
     if judged and judgement.verdict is not Verdict.PASS:
-        return _doubt(rollout, sight, judgement, now, served=served)
+        return _doubt(rollout, observed, judgement, now, served=served)
     rollout, said = holds.gone(rollout, now, HoldCause.METRICS)
     # Figures that were in doubt a moment ago, and will be again, are not good yet; unless people have said go on.
     flapping = holds.find(rollout, HoldCause.METRICS) is not None and not _is_approved(rollout)
@@ -474,14 +476,14 @@ def _advance(rollout: Rollout, sight: Sight, judgement: Judgement, now: float) -
     if asks and not _is_approved(rollout):
         asked, question = _ask(rollout, judgement, now)
         return asked, said + question
-    left, summary = _leave(rollout, sight, judgement if judged else None, now)
+    left, summary = _leave(rollout, observed, judgement if judged else None, now)
     return left, said + summary
 
 
-def _is_kept(rollout: Rollout, sight: Sight) -> bool:
+def _is_kept(rollout: Rollout, observed: Observation) -> bool:
     """Whether something about the cluster keeps the rollout where it is."""
     causes = {HoldCause.DRIFT, *_OF_THE_CLUSTER}
-    blind = not sight.whole and any(gap.part is Part.SIGHT and gap.keeps for gap in compare(rollout, sight))
+    blind = not observed.whole and any(gap.part is Part.OBSERVATION and gap.keeps for gap in compare(rollout, observed))
     return blind or any(hold.cause in causes for hold in rollout.holds)
 
 
@@ -489,7 +491,7 @@ def _is_approved(rollout: Rollout) -> bool:
     return len(rollout.approvals) >= rollout.approvals_rule.count
 
 
-def _doubt(rollout: Rollout, sight: Sight, judgement: Judgement, now: float, *, served: bool) -> Change:
+def _doubt(rollout: Rollout, observed: Observation, judgement: Judgement, now: float, *, served: bool) -> Change:
     """No pass: it holds once its time is up. A doubt that time will not settle goes on if people say so."""
     # In the look that settled it no figures can be known yet, however short the stage is.
     time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
@@ -497,7 +499,7 @@ def _doubt(rollout: Rollout, sight: Sight, judgement: Judgement, now: float, *, 
         return holds.gone(rollout, now, HoldCause.METRICS)
     decides = judgement.ask and served and not rollout.paused_by
     if decides and _is_approved(rollout):
-        return _leave(rollout, sight, judgement, now)
+        return _leave(rollout, observed, judgement, now)
     held, said = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
     if not decides:
         return held, said
@@ -522,7 +524,7 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = Fal
     return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
 
 
-def _leave(rollout: Rollout, sight: Sight, judgement: Judgement | None, now: float) -> Change:
+def _leave(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     stage, walk = rollout.current, rollout.retreat or rollout.plan
     said = () if judgement is None else (_entry(now, EntryKind.SUMMARY, summary(rollout, judgement)),)
@@ -534,7 +536,7 @@ def _leave(rollout: Rollout, sight: Sight, judgement: Judgement | None, now: flo
         return entered, (*said, _entry(now, EntryKind.STAGE, f"{following.name}: {doing(entered)}."))
     minutes = (now - rollout.started_at) / 60
     if rollout.phase is Phase.ABORTING:
-        text = f"{rollout.service} {rollout.version} is aborted: {home(rollout, sight)}. {rollout.reason}"
+        text = f"{rollout.service} {rollout.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
         return _enter(rollout, Phase.ABORTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
     upgraded = f"the upgraded {rollout.target.primary_deployment}"
     where = upgraded if stage.template is Template.UPGRADED else rollout.target.canary_deployment
@@ -556,7 +558,7 @@ def _refuse_not_halted(rollout: Rollout) -> None:
         raise Refusal(f"{rollout.service} is not halted: {describe(rollout)}.")
 
 
-_RULES: tuple[Callable[[Rollout, Sight, Judgement, float], Change], ...] = (
+_RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] = (
     _note,
     _rescued,
     retreat.object_gone,
@@ -566,7 +568,7 @@ _RULES: tuple[Callable[[Rollout, Sight, Judgement, float], Change], ...] = (
     retreat.canary_back,
     retreat.make_room,
     _drift,
-    _see,
+    _observe,
     retreat.upgrade_sticks,
     retreat.upgrade_fails,
     retreat.scale_up_fails,

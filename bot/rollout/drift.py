@@ -19,7 +19,7 @@ from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.formats import lasting
 from bot.model.incidents import Difference, Drift, Edit
-from bot.model.observation import SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import (
     BOT,
     EntryKind,
@@ -48,54 +48,54 @@ _VIRTUAL_SERVICE = "VirtualService"
 # What was changed
 
 
-def find(rollout: Rollout, sight: Sight, now: float) -> tuple[Edit, ...]:
+def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...]:
     """Every change of others that is there now, one for each object; none while an abort writes over them all.
 
     What was told of an object that is not seen now is taken to be there still.
     """
     if rollout.phase is Phase.ABORTING:
         return ()
-    parts = {gap.part for gap in compare(rollout, sight) if gap.whose is Whose.THEIRS}
+    parts = {gap.part for gap in compare(rollout, observed) if gap.whose is Whose.THEIRS}
     edits = (
-        _routes_edit(rollout, sight, parts),
-        _primary_edit(rollout, sight, parts),
-        _canary_edit(rollout, sight, parts),
+        _routes_edit(rollout, observed, parts),
+        _primary_edit(rollout, observed, parts),
+        _canary_edit(rollout, observed, parts),
     )
-    found = tuple(edit for edit in edits if edit is not None) + tuple(_unseen(rollout, sight))
+    found = tuple(edit for edit in edits if edit is not None) + tuple(_unseen(rollout, observed))
     restoring = rollout.restoring_at is not None and now - rollout.restoring_at <= RESTORING_SECONDS
     return tuple(edit for edit in found if not edit.restorable) if restoring else found
 
 
-def _unseen(rollout: Rollout, sight: Sight) -> Iterator[Edit]:
+def _unseen(rollout: Rollout, observed: Observation) -> Iterator[Edit]:
     known = rollout.drift.edits if rollout.drift is not None else ()
     for edit in known:
-        unseen = sight.routes_unseen if edit.obj.startswith(_VIRTUAL_SERVICE) else sight.pods_unseen
+        unseen = observed.routes_unseen if edit.obj.startswith(_VIRTUAL_SERVICE) else observed.pods_unseen
         if unseen is not None:
             yield edit
 
 
-def _routes_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | None:
-    on_routes = tuple(_on_routes(rollout, sight)) if Part.ROUTES in parts else ()
-    on_marks = tuple(_on_marks(rollout, sight)) if Part.MARKS in parts else ()
+def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
+    on_routes = tuple(_on_routes(rollout, observed)) if Part.ROUTES in parts else ()
+    on_marks = tuple(_on_marks(rollout, observed)) if Part.MARKS in parts else ()
     if not (on_routes or on_marks):
         return None
-    who, at = (sight.writer, sight.written_at) if on_routes else (sight.marker, sight.marked_at)
+    who, at = (observed.writer, observed.written_at) if on_routes else (observed.marker, observed.marked_at)
     name = f"{_VIRTUAL_SERVICE} {rollout.target.virtual_service}"
     return Edit(obj=name, differences=(*on_routes, *on_marks), who=who, at=at)
 
 
-def _on_marks(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
-    if sight.owner not in {None, rollout.id}:
-        yield Difference(what="the mark of the rollout", ours=rollout.id, theirs=str(sight.owner))
-    gone = sight.owner is None or not sight.marked
+def _on_marks(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
+    if observed.owner not in {None, rollout.id}:
+        yield Difference(what="the mark of the rollout", ours=rollout.id, theirs=str(observed.owner))
+    gone = observed.owner is None or not observed.marked
     if rollout.settled_at is not None and not rollout.current.release and gone:
         yield Difference(what="the annotations canary-bot/*", ours="there", theirs=_NOTHING)
 
 
-def _on_routes(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
-    wanted, live = rollout.current.routes, sight.routes
+def _on_routes(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
+    wanted, live = rollout.current.routes, observed.routes
     if live is None:
-        yield Difference(what="users", ours=_users(wanted), theirs=sight.reason.rstrip(".") or "something else")
+        yield Difference(what="users", ours=_users(wanted), theirs=observed.reason.rstrip(".") or "something else")
         return
     if live.canary != wanted.canary:
         yield Difference(what="users", ours=_users(wanted), theirs=_users(live))
@@ -103,22 +103,26 @@ def _on_routes(rollout: Rollout, sight: Sight) -> Iterator[Difference]:
         yield Difference(what="copies to the canary", ours=_on(wanted.mirror), theirs=_on(live.mirror))
 
 
-def _primary_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | None:
+def _primary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
     """Ours may be written again only while the primary has no users, and is the one that the rollout began with."""
-    side, name = sight.primary, rollout.target.primary_deployment
+    side, name = observed.primary, rollout.target.primary_deployment
     ours = rollout.upgraded if rollout.current.template is Template.UPGRADED else rollout.recorded
     replaced = tuple(_replaced(name, side, rollout.target.primary_uid)) if Part.PRIMARY in parts else ()
     changed = tuple(_on_template(side, ours)) if Part.TEMPLATE in parts else ()
     if not (replaced or changed):
         return None
     shares = rollout.target.topology is Topology.RELABEL and rollout.primary_touched
-    idle = sight.routes is not None and sight.routes.primary == 0 and (not shares or rollout.phase is Phase.UPGRADING)
+    idle = (
+        observed.routes is not None
+        and observed.routes.primary == 0
+        and (not shares or rollout.phase is Phase.UPGRADING)
+    )
     return _of_deployment(name, side, (*replaced, *changed), restorable=idle and not replaced)
 
 
-def _canary_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | None:
+def _canary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
     """A canary that runs something else is not the one that was judged; ours cannot be put back."""
-    side, name = sight.canary, rollout.target.canary_deployment
+    side, name = observed.canary, rollout.target.canary_deployment
     if Part.CANARY not in parts:
         return None
     differences = tuple(_replaced(name, side, rollout.target.canary_uid))
@@ -128,7 +132,7 @@ def _canary_edit(rollout: Rollout, sight: Sight, parts: set[Part]) -> Edit | Non
     return _of_deployment(name, side, differences, restorable=False) if differences else None
 
 
-def _of_deployment(name: str, side: SideSight, differences: tuple[Difference, ...], *, restorable: bool) -> Edit:
+def _of_deployment(name: str, side: DeploymentStatus, differences: tuple[Difference, ...], *, restorable: bool) -> Edit:
     return Edit(
         obj=f"Deployment {name}",
         differences=differences,
@@ -138,14 +142,14 @@ def _of_deployment(name: str, side: SideSight, differences: tuple[Difference, ..
     )
 
 
-def _replaced(name: str, side: SideSight, uid: str) -> Iterator[Difference]:
+def _replaced(name: str, side: DeploymentStatus, uid: str) -> Iterator[Difference]:
     if not side.exists:
         yield Difference(what=name, ours="there", theirs=_NOTHING)
     elif uid and side.uid and side.uid != uid:
         yield Difference(what=name, ours="the one this rollout began with", theirs="another of that name")
 
 
-def _on_template(side: SideSight, ours: PodTemplate) -> Iterator[Difference]:
+def _on_template(side: DeploymentStatus, ours: PodTemplate) -> Iterator[Difference]:
     changed = [(one, image) for one, image in ours.images.items() if side.images.get(one) != image]
     for container, image in changed:
         what = "image" if len(ours.images) == 1 else f"image of {container}"
@@ -155,7 +159,7 @@ def _on_template(side: SideSight, ours: PodTemplate) -> Iterator[Difference]:
         yield Difference(what="labels of its pods", ours=labels, theirs="others")
 
 
-def _on_digests(name: str, side: SideSight, pinned: Mapping[str, str]) -> Iterator[Difference]:
+def _on_digests(name: str, side: DeploymentStatus, pinned: Mapping[str, str]) -> Iterator[Difference]:
     for asked, others in foreign_bits(side, pinned):
         yield Difference(what=f"what pods of {name} run", ours=_bits(asked), theirs=", ".join(map(_bits, others)))
 

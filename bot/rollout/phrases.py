@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.model.figures import EVIDENCE, UNPROVEN, Judgement
-from bot.model.observation import Sight
+from bot.model.observation import Observation
 from bot.model.rollout import JUDGED, Phase, Rollout, StageKind, Template
 
 
@@ -71,14 +71,14 @@ def doing(rollout: Rollout) -> str:
     return f"users {stage.routes.primary} % primary, {stage.routes.canary} % canary"
 
 
-def home(rollout: Rollout, sight: Sight) -> str:
+def home(rollout: Rollout, observed: Observation) -> str:
     """Where an abort has brought the users; not always what it set out for (``_canary_gone``)."""
     if not rollout.recorded.images:  # it went by marks that do not say which image is the old one
-        names = ", ".join(sorted(image.rpartition("/")[2] for image in sight.primary.images.values()))
+        names = ", ".join(sorted(image.rpartition("/")[2] for image in observed.primary.images.values()))
         has = f"the image that it has now ({names})" if names else "the image that it has now"
         name = rollout.target.primary_deployment
         return f"all users are on {name}, with {has}; if that is not the old one, put the old one back by hand"
-    if sight.primary.template is not Template.UPGRADED:
+    if observed.primary.template is not Template.UPGRADED:
         return "all users are on the old version"
     name = rollout.target.primary_deployment
     return f"all users are on {name}, which still has the image of {rollout.version}; put the old one back by hand"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from bot.model.copies import replace
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
-from bot.model.observation import SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HoldCause, Phase, Rollout, Topology
 from bot.rollout import capacity
 
@@ -45,8 +45,8 @@ class _Side:
     """
 
     name: str
-    sight: SideSight
-    other: SideSight
+    observed: DeploymentStatus
+    other: DeploymentStatus
     share: int
     tried: bool
     load: int
@@ -62,14 +62,14 @@ class _Side:
         return f"{self.share} % of the users" if self.share else "copies of the requests"
 
 
-def note(rollout: Rollout, sight: Sight, now: float) -> Rollout:
+def note(rollout: Rollout, observed: Observation, now: float) -> Rollout:
     """Remember what a stage began with, how many pods are asked for, and since when a side has too few of them."""
-    sizes = dict(_sizes(rollout, sight, now))
+    sizes = dict(_sizes(rollout, observed, now))
     rollout = rollout if sizes == rollout.sizes else replace(rollout, sizes=sizes)
     if rollout.restarts is None:
-        counts = {_key(one): one.restarts for side in (sight.primary, sight.canary) for one in side.troubles}
+        counts = {_key(one): one.restarts for side in (observed.primary, observed.canary) for one in side.troubles}
         rollout = replace(rollout, restarts={key: count for key, count in counts.items() if count})
-    short = next((side for side in _sides(rollout, sight) if side.sight.answering < side.needed), None)
+    short = next((side for side in _sides(rollout, observed) if side.observed.answering < side.needed), None)
     before = rollout.shortage
     if short is None:
         return rollout if before is None else replace(rollout, shortage=None)
@@ -80,14 +80,14 @@ def note(rollout: Rollout, sight: Sight, now: float) -> Rollout:
     return replace(rollout, shortage=replace(before, seen_at=now, looks=before.looks + 1))
 
 
-def _sizes(rollout: Rollout, sight: Sight, now: float) -> Iterator[tuple[str, Size]]:
+def _sizes(rollout: Rollout, observed: Observation, now: float) -> Iterator[tuple[str, Size]]:
     target = rollout.target
-    for name, side in ((target.primary_deployment, sight.primary), (target.canary_deployment, sight.canary)):
+    for name, side in ((target.primary_deployment, observed.primary), (target.canary_deployment, observed.canary)):
         if side.exists:
             yield name, _size(rollout.sizes.get(name), side, now, rollout.scale_timeout)
 
 
-def _size(before: Size | None, side: SideSight, now: float, patience: float) -> Size:
+def _size(before: Size | None, side: DeploymentStatus, now: float, patience: float) -> Size:
     """A Deployment that asks for more has ``patience`` seconds to get them; one that asks for fewer wants no more."""
     if before is None:
         return Size(wanted=side.wanted, expected=side.wanted, since=now)
@@ -96,9 +96,9 @@ def _size(before: Size | None, side: SideSight, now: float, patience: float) -> 
     return Size(wanted=side.wanted, expected=before.expected if starting else side.wanted, since=since)
 
 
-def join(rollout: Rollout, sight: Sight, judgement: Judgement) -> Judgement:
+def join(rollout: Rollout, observed: Observation, judgement: Judgement) -> Judgement:
     """The judgement with what the pods say."""
-    found = tuple(findings(rollout, sight))
+    found = tuple(findings(rollout, observed))
     if not found:
         return judgement
     worst = max((judgement.verdict, *(one.verdict for one in found if one.acts)), key=_badness)
@@ -106,25 +106,25 @@ def join(rollout: Rollout, sight: Sight, judgement: Judgement) -> Judgement:
     return replace(judgement, verdict=worst, findings=tuple(ranked))
 
 
-def findings(rollout: Rollout, sight: Sight) -> Iterator[Finding]:
+def findings(rollout: Rollout, observed: Observation) -> Iterator[Finding]:
     """What is wrong with the pods of the sides that receive something; nothing when all is well."""
-    for side in _sides(rollout, sight):
+    for side in _sides(rollout, observed):
         yield from _containers(rollout, side)
         yield from _too_few(rollout, side)
         yield from _wants_fewer(side)
-        if side.sight.stale:  # I3: who has users runs exactly what is expected
-            pods = "1 ready pod" if side.sight.stale == 1 else f"{side.sight.stale} ready pods"
+        if side.observed.stale:  # I3: who has users runs exactly what is expected
+            pods = "1 ready pod" if side.observed.stale == 1 else f"{side.observed.stale} ready pods"
             text = f"{side.name} has {pods} of another image than its Deployment asks for, with {side.carries}."
-            yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.sight.stale))
+            yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.observed.stale))
 
 
-def stuck(rollout: Rollout, sight: Sight) -> str:
+def stuck(rollout: Rollout, observed: Observation) -> str:
     """Why pods of the primary's newest template do not come up, as a sentence; "" when nothing is known against them.
 
     What a kubelet calls it changes from one moment to the next (a pull is tried, then waited for; a container runs,
     then crashes), and none of that is progress.
     """
-    name, troubles = rollout.target.primary_deployment, sight.primary.troubles
+    name, troubles = rollout.target.primary_deployment, observed.primary.troubles
     waiting = {one.waiting: one for one in troubles if one.waiting}
     crashes = sum(one.restarts for one in troubles if one.container and one.ended not in {"", "Completed"})
     known = any(hold.cause is HoldCause.PODS for hold in rollout.holds)
@@ -141,19 +141,19 @@ def stuck(rollout: Rollout, sight: Sight) -> str:
     return f"{name} is stuck: a new pod cannot start ({other})." if other else ""
 
 
-def stranded(rollout: Rollout, sight: Sight) -> str:
+def stranded(rollout: Rollout, observed: Observation) -> str:
     """That users are on a side without a pod that answers while the other has some, as a sentence; else ""."""
-    if sight.pods_unseen is not None or sight.gone:
+    if observed.pods_unseen is not None or observed.gone:
         return ""  # nothing is known against either side, or there is nothing to move users with
-    routes = sight.routes
-    if sight.routes_unseen is not None:  # users are where they were last seen
+    routes = observed.routes
+    if observed.routes_unseen is not None:  # users are where they were last seen
         routes = rollout.current.routes if rollout.settled_at is not None else None
         if routes is None:
             return ""
     if routes is None:
-        return _unreadable(rollout, sight)
+        return _unreadable(rollout, observed)
     target, touched = rollout.target, rollout.primary_touched
-    primary, canary = sight.primary.at_home, sight.away
+    primary, canary = observed.primary.at_home, observed.away
     if routes.canary > 0 and canary == 0 and primary > 0:
         return _nobody_ready(routes.canary, target.canary_deployment)
     # Before the upgrade only where the canary has users anyway: nobody is the first to meet it by accident.
@@ -163,9 +163,9 @@ def stranded(rollout: Rollout, sight: Sight) -> str:
     return ""
 
 
-def _unreadable(rollout: Rollout, sight: Sight) -> str:
+def _unreadable(rollout: Rollout, observed: Observation) -> str:
     """Somebody's edit does not say where users are: then nobody must be where no pod answers."""
-    if sight.away > 0 or sight.primary.at_home == 0:
+    if observed.away > 0 or observed.primary.at_home == 0:
         return ""
     name = rollout.target.canary_deployment
     return f"{name} has no ready pod, and the routes, which somebody edited, may send users there."
@@ -175,34 +175,34 @@ def _nobody_ready(share: int, name: str) -> str:
     return f"{share} % of the users are on {name}, which has no ready pod."
 
 
-def _sides(rollout: Rollout, sight: Sight) -> Iterator[_Side]:
-    routes = sight.routes or rollout.current.routes
+def _sides(rollout: Rollout, observed: Observation) -> Iterator[_Side]:
+    routes = observed.routes or rollout.current.routes
     target = rollout.target
     both = target.topology is Topology.RELABEL and rollout.primary_touched and rollout.phase is not Phase.UPGRADING
     back = rollout.phase is Phase.SWITCHING_BACK or (rollout.phase is Phase.BAKING and rollout.primary_touched)
     if routes.canary or routes.mirror:
         yield _Side(
             name=target.canary_deployment,
-            sight=sight.canary,
-            other=sight.primary,
+            observed=observed.canary,
+            other=observed.primary,
             share=routes.canary,
             tried=not back,
             load=0 if both or not routes.canary else capacity.of_canary(rollout, routes.canary),
-            expected=_expected(rollout, target.canary_deployment, sight.canary),
+            expected=_expected(rollout, target.canary_deployment, observed.canary),
         )
     if routes.primary or both:
         yield _Side(
             name=target.primary_deployment,
-            sight=sight.primary,
-            other=sight.canary,
+            observed=observed.primary,
+            other=observed.canary,
             share=routes.canary if both else routes.primary,
             tried=back,
             load=0 if both else capacity.of_primary(rollout, routes.primary),
-            expected=_expected(rollout, target.primary_deployment, sight.primary),
+            expected=_expected(rollout, target.primary_deployment, observed.primary),
         )
 
 
-def _expected(rollout: Rollout, name: str, side: SideSight) -> int:
+def _expected(rollout: Rollout, name: str, side: DeploymentStatus) -> int:
     size = rollout.sizes.get(name)
     return side.wanted if size is None else min(size.expected, side.wanted)
 
@@ -212,11 +212,11 @@ def _expected(rollout: Rollout, name: str, side: SideSight) -> int:
 
 def _containers(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     """The worst that happened to its containers since the stage began; one finding for each kind of it."""
-    news = [(one, _since(rollout, one)) for one in side.sight.troubles]
+    news = [(one, _since(rollout, one)) for one in side.observed.troubles]
     looping = [(one, count) for one, count in news if one.waiting == CRASH_LOOP or count >= CRASHES]
     killed = [(one, count) for one, count in news if count and one.ended == OOM]
     # A pod that waits for a node, or for a quota, is one that is not there yet, and counted as such.
-    waiting = [one for one in side.sight.troubles if one.container and one.waiting not in {"", CRASH_LOOP}]
+    waiting = [one for one in side.observed.troubles if one.container and one.waiting not in {"", CRASH_LOOP}]
     if looping:
         text = f"{side.name} is in a crash loop while it has {side.carries}: {_restarted(rollout, looping)}."
         yield _finding(side, "crash loop", text, looping, clear=True)
@@ -275,7 +275,7 @@ def _key(trouble: Trouble) -> str:
 
 def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     shortage = rollout.shortage
-    if shortage is None or shortage.deployment != side.name or side.sight.answering >= side.needed:
+    if shortage is None or shortage.deployment != side.name or side.observed.answering >= side.needed:
         return
     seconds = shortage.seen_at - shortage.since
     patient = shortage.looks < SHORT_LOOKS or seconds < SHORT_SECONDS
@@ -284,22 +284,22 @@ def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     yield Finding(
         gate="ready pods",
         verdict=Verdict.FAIL if condemns else Verdict.INCONCLUSIVE,
-        sentence=f"{side.name} has {side.sight.answering} of the {side.needed} ready pods that {side.share} % of the "
-        f"users need{lasting}.",
-        value=float(side.sight.answering),
+        sentence=f"{side.name} has {side.observed.answering} of the {side.needed} ready pods that {side.share} % of "
+        f"the users need{lasting}.",
+        value=float(side.observed.answering),
         limit=float(side.needed),
     )
 
 
 def _wants_fewer(side: _Side) -> Iterator[Finding]:
     """Shown, because latency may come of it; nothing follows, because an autoscaler that saves pods does its job."""
-    if side.sight.wanted < side.load:
-        asks = "1 pod" if side.sight.wanted == 1 else f"{side.sight.wanted} pods"
+    if side.observed.wanted < side.load:
+        asks = "1 pod" if side.observed.wanted == 1 else f"{side.observed.wanted} pods"
         yield Finding(
             gate="pods wanted",
             verdict=Verdict.INCONCLUSIVE,
             sentence=f"{side.name} asks for {asks}; {side.load} carried {side.share} % of the users at the start.",
-            value=float(side.sight.wanted),
+            value=float(side.observed.wanted),
             limit=float(side.load),
             acts=False,
         )

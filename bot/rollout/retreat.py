@@ -10,7 +10,7 @@ from __future__ import annotations
 from bot.model.copies import replace
 from bot.model.figures import Judgement
 from bot.model.formats import lasting
-from bot.model.observation import Progress, Sight
+from bot.model.observation import Observation, Progress
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, StageKind, Template
 from bot.rollout import capacity, holds
 from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
@@ -22,12 +22,12 @@ GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has noth
 LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
 
 
-def object_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """An abort whose VirtualService does not exist has nothing to bring home, and says so.
 
     A tool that deletes an object to make it anew does so within seconds, so that long it is waited for.
     """
-    if not sight.gone:
+    if not observed.gone:
         return (rollout if rollout.gone_since is None else replace(rollout, gone_since=None)), ()
     if rollout.gone_since is None:
         rollout = replace(rollout, gone_since=now)
@@ -37,23 +37,23 @@ def object_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: floa
     target = rollout.target
     text = (
         f"{rollout.service} {rollout.version} is aborted: VirtualService {target.virtual_service} no longer exists, so "
-        f"there is nothing to bring home.{_left_behind(rollout, sight)} {rollout.reason}"
+        f"there is nothing to bring home.{_left_behind(rollout, observed)} {rollout.reason}"
     )
     ended = enter(rollout, Phase.ABORTED, rollout.stage, now)
     return ended, (entry(now, EntryKind.ENDED, text),)
 
 
-def _left_behind(rollout: Rollout, sight: Sight) -> str:
+def _left_behind(rollout: Rollout, observed: Observation) -> str:
     """What an abort that ends early leaves for people to do."""
-    name, primary = rollout.target.primary_deployment, sight.primary
-    if sight.pods_unseen is not None and rollout.primary_touched:
+    name, primary = rollout.target.primary_deployment, observed.primary
+    if observed.pods_unseen is not None and rollout.primary_touched:
         return f" See which image {name} has: it may be that of {rollout.version}."
     if primary.template is Template.UPGRADED:
         return f" {name} has the image of {rollout.version}: put the old one back by hand."
     return ""
 
 
-def canary_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """While the primary is being restored the canary keeps the users; without a ready pod it keeps nobody.
 
     Any ready pod of the primary is then better than none, whichever image it runs. Relabelled pods that are not
@@ -62,16 +62,16 @@ def canary_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: floa
     # While it is scaled up one pod is enough then, as ``is_roomy`` says.
     if not is_restoring(rollout):
         return rollout, ()
-    if sight.pods_unseen is not None:
+    if observed.pods_unseen is not None:
         return rollout, ()
-    target, primary = rollout.target, sight.primary
-    if is_orphaned(sight):
+    target, primary = rollout.target, observed.primary
+    if is_orphaned(observed):
         text = (
             f"Neither {target.primary_deployment} nor {target.canary_deployment} exists any more, so only the routes "
             "are put back."
         )
         return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
-    if sight.away > 0 or primary.at_home == 0:
+    if observed.away > 0 or primary.at_home == 0:
         return rollout, ()
     ordered = primary.template is Template.RECORDED
     # Old pods beside a new template that hangs are the newest again once theirs is ordered, and then users return.
@@ -89,12 +89,12 @@ def canary_gone(rollout: Rollout, sight: Sight, _judgement: Judgement, now: floa
     return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
 
 
-def canary_back(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def canary_back(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """The canary was gone and is ready again before anybody was moved: the primary is restored first, after all."""
     if rollout.phase is not Phase.ABORTING or rollout.current.kind is not StageKind.RETURN:
         return rollout, ()
-    unrestored = rollout.primary_touched and sight.primary.template is Template.UPGRADED
-    if sight.routes != ALL_CANARY or sight.canary.ready == 0 or not unrestored:
+    unrestored = rollout.primary_touched and observed.primary.template is Template.UPGRADED
+    if observed.routes != ALL_CANARY or observed.canary.ready == 0 or not unrestored:
         return rollout, ()
     restore = next(place for place, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
     name, canary = rollout.target.primary_deployment, rollout.target.canary_deployment
@@ -105,124 +105,128 @@ def canary_back(rollout: Rollout, sight: Sight, _judgement: Judgement, now: floa
 # The primary's size
 
 
-def make_room(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def make_room(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """A primary that shrank while it had no users is scaled up: before they return, or at least while they do."""
     if rollout.phase is not Phase.ABORTING or rollout.current.pods or rollout.current.release:
         return rollout, ()
-    if sight.pods_unseen is not None:
+    if observed.pods_unseen is not None:
         return rollout, ()
     done, rest = rollout.retreat[: rollout.stage], rollout.retreat[rollout.stage :]
-    needed = capacity.of_primary(rollout, capacity.EVERYONE, sight)
-    if _must_wait(rollout, sight, needed):
+    needed = capacity.of_primary(rollout, capacity.EVERYONE, observed)
+    if _must_wait(rollout, observed, needed):
         wait = make_wait(needed)
         waiting = enter(rollout, Phase.ABORTING, rollout.stage, now, retreat=(*done, wait, *rest))
-        return waiting, (entry(now, EntryKind.STAGE, _waits(rollout, sight, needed)),)
-    if sight.primary.exists and sight.primary.wanted < needed:
+        return waiting, (entry(now, EntryKind.STAGE, _waits(rollout, observed, needed)),)
+    if observed.primary.exists and observed.primary.wanted < needed:
         growing = replace(rollout, retreat=(*done, replace(rollout.current, pods=needed), *rest[1:]))
-        return growing, (entry(now, EntryKind.STAGE, _grows(rollout, sight, needed)),)
+        return growing, (entry(now, EntryKind.STAGE, _grows(rollout, observed, needed)),)
     return rollout, ()
 
 
-def _must_wait(rollout: Rollout, sight: Sight, needed: int) -> bool:
+def _must_wait(rollout: Rollout, observed: Observation, needed: int) -> bool:
     waited = any(stage.kind is StageKind.SCALE_UP for stage in rollout.retreat)
-    users_are_away = sight.routes is not None and sight.routes.canary > 0
-    if rollout.current.kind is not StageKind.RETURN or waited or not users_are_away or is_orphaned(sight):
+    users_are_away = observed.routes is not None and observed.routes.canary > 0
+    if rollout.current.kind is not StageKind.RETURN or waited or not users_are_away or is_orphaned(observed):
         return False
-    if sight.primary.at_home == 0:
+    if observed.primary.at_home == 0:
         return True
-    everyone = sight.routes == ALL_CANARY  # else some of the users are there already, and stay
-    return everyone and not rollout.urgent and sight.canary.answering > 0 and sight.primary.at_home < needed
+    everyone = observed.routes == ALL_CANARY  # else some of the users are there already, and stay
+    return everyone and not rollout.urgent and observed.canary.answering > 0 and observed.primary.at_home < needed
 
 
-def _waits(rollout: Rollout, sight: Sight, needed: int) -> str:
+def _waits(rollout: Rollout, observed: Observation, needed: int) -> str:
     target = rollout.target
-    has = f"{target.primary_deployment} has {sight.primary.at_home} of the {needed} ready pods that all users need"
-    scaled = f", so it is scaled from {sight.primary.wanted} to {needed} first" if sight.primary.wanted < needed else ""
-    if sight.canary.answering == 0:
+    has = f"{target.primary_deployment} has {observed.primary.at_home} of the {needed} ready pods that all users need"
+    scaled = (
+        f", so it is scaled from {observed.primary.wanted} to {needed} first"
+        if observed.primary.wanted < needed
+        else ""
+    )
+    if observed.canary.answering == 0:
         return f"{has}{scaled}. No pod of {target.canary_deployment} is ready either: nobody can be served until then."
-    move = "stay on" if sight.routes == ALL_CANARY else "go to"
+    move = "stay on" if observed.routes == ALL_CANARY else "go to"
     return f"{has}{scaled}. Until then all users {move} {rollout.version} ({target.canary_deployment})."
 
 
-def _grows(rollout: Rollout, sight: Sight, needed: int) -> str:
-    name, wanted = rollout.target.primary_deployment, sight.primary.wanted
+def _grows(rollout: Rollout, observed: Observation, needed: int) -> str:
+    name, wanted = rollout.target.primary_deployment, observed.primary.wanted
     pods = "1 pod" if wanted == 1 else f"{wanted} pods"
     return f"{name} asks for {pods} where {needed} carry all users: it is scaled to {needed} meanwhile."
 
 
-def scale_up_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def scale_up_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Nobody waits for ever for its size: with a ready pod users return all the same, without one a person decides."""
     late = rollout.phase is Phase.ABORTING and rollout.current.pods and now - rollout.since > rollout.scale_timeout
-    if sight.pods_unseen is not None or not late or rollout.settled_at is not None:
+    if observed.pods_unseen is not None or not late or rollout.settled_at is not None:
         return rollout, ()
-    name, primary, stage = rollout.target.primary_deployment, sight.primary, rollout.current
+    name, primary, stage = rollout.target.primary_deployment, observed.primary, rollout.current
     within = f"within {lasting(rollout.scale_timeout)}"
-    if _are_on_their_way(rollout, sight):
+    if _are_on_their_way(rollout, observed):
         return rollout, ()
     if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
-        return _still_nothing(rollout, sight, within, now)
+        return _still_nothing(rollout, observed, within, now)
     if stage.kind is StageKind.SCALE_UP:
         text = f"{name} had only {primary.at_home} of {stage.pods} pods ready {within}; users return all the same."
-    elif stage.kind is StageKind.RETURN and sight.routes == HOME:
+    elif stage.kind is StageKind.RETURN and observed.routes == HOME:
         text = f"{name} could not be scaled to {stage.pods} pods {within}: it asks for {primary.wanted}. Please look."
     else:
         return rollout, ()
     return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
 
 
-def _are_on_their_way(rollout: Rollout, sight: Sight) -> bool:
+def _are_on_their_way(rollout: Rollout, observed: Observation) -> bool:
     """Whether users of a primary without a ready pod are still to be brought to the canary, which has some.
 
     A halt writes nothing, and would leave them there. Why the write does not get through is held and told meanwhile.
     """
-    keeps = rollout.current.kind in {StageKind.SCALE_UP, StageKind.RESTORE} and sight.primary.at_home == 0
-    return keeps and sight.away > 0 and sight.routes is not None and sight.routes != ALL_CANARY
+    keeps = rollout.current.kind in {StageKind.SCALE_UP, StageKind.RESTORE} and observed.primary.at_home == 0
+    return keeps and observed.away > 0 and observed.routes is not None and observed.routes != ALL_CANARY
 
 
-def _still_nothing(rollout: Rollout, sight: Sight, within: str, now: float) -> Change:
+def _still_nothing(rollout: Rollout, observed: Observation, within: str, now: float) -> Change:
     target = rollout.target
-    why = stuck(rollout, sight) or sight.primary.reason
+    why = stuck(rollout, observed) or observed.primary.reason
     reason = f"{target.primary_deployment} had no ready pod {within}. {why}".rstrip()
     text = (
-        f"{reason} Users are where they were ({target.canary_deployment}: {_ready(sight)} ready). "
+        f"{reason} Users are where they were ({target.canary_deployment}: {_ready(observed)} ready). "
         "Bring the primary up and retry, or accept it as it is."
     )
     halted = enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason)
     return halted, (entry(now, EntryKind.HALTED, text),)
 
 
-def _ready(sight: Sight) -> str:
-    return f"{sight.canary.ready} of {sight.canary.wanted} pods"
+def _ready(observed: Observation) -> str:
+    return f"{observed.canary.ready} of {observed.canary.wanted} pods"
 
 
 # The primary's image
 
 
-def upgrade_sticks(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def upgrade_sticks(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Pods of the primary that do not come up are told with their reason at once, and waited for all the same."""
-    if sight.pods_unseen is not None:
+    if observed.pods_unseen is not None:
         return rollout, ()
     if _is_getting_its_image(rollout):
-        waiting = any(gap.part is Part.PODS for gap in compare(rollout, sight))
-        sentence = stuck(rollout, sight) if waiting else ""
+        waiting = any(gap.part is Part.PODS for gap in compare(rollout, observed))
+        sentence = stuck(rollout, observed) if waiting else ""
         if sentence:
             stay = f"Users stay on {rollout.version}."
             return holds.there(rollout, HoldCause.PODS, f"{sentence} {stay}", now)
     return holds.gone(rollout, now, HoldCause.PODS)
 
 
-def upgrade_fails(rollout: Rollout, sight: Sight, _judgement: Judgement, now: float) -> Change:
+def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """A primary that does not come up is nobody's to route to: users stay on the canary and a person decides."""
-    if sight.pods_unseen is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
+    if observed.pods_unseen is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
         return rollout, ()
     late = now - rollout.since > rollout.upgrade_timeout
-    if not (late or _is_hopeless(rollout, sight, now)) or _are_on_their_way(rollout, sight):
+    if not (late or _is_hopeless(rollout, observed, now)) or _are_on_their_way(rollout, observed):
         return rollout, ()
     name, version = rollout.target.primary_deployment, rollout.version
     what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"
-    reason = f"{name} could not be {what}: {_why_not(rollout, sight, late=late)}"
+    reason = f"{name} could not be {what}: {_why_not(rollout, observed, late=late)}"
     text = (
-        f"{reason} All users stay on {version} ({rollout.target.canary_deployment}, {_ready(sight)} ready). "
+        f"{reason} All users stay on {version} ({rollout.target.canary_deployment}, {_ready(observed)} ready). "
         "Retry, abort (the old image is restored before any user returns), or accept it as it is."
     )
     return enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (entry(now, EntryKind.HALTED, text),)
@@ -233,9 +237,9 @@ def _is_getting_its_image(rollout: Rollout) -> bool:
     return rollout.phase is Phase.UPGRADING or is_restoring(rollout)
 
 
-def _is_hopeless(rollout: Rollout, sight: Sight, now: float) -> bool:
+def _is_hopeless(rollout: Rollout, observed: Observation, now: float) -> bool:
     """A Deployment that says so itself, or is not there. It stays so until it moves: a retry waits its full time."""
-    primary = sight.primary
+    primary = observed.primary
     if rollout.retries:
         return False
     if not primary.exists:
@@ -243,11 +247,13 @@ def _is_hopeless(rollout: Rollout, sight: Sight, now: float) -> bool:
     return primary.progress is Progress.FAILED and primary.template is rollout.current.template
 
 
-def _why_not(rollout: Rollout, sight: Sight, *, late: bool) -> str:
+def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> str:
     """The pods know best, then the API server, then the Deployment; what is left is that its time is over."""
-    told = stuck(rollout, sight)
-    if told or sight.denied is not None:
-        return told or (sight.denied.sentence if sight.denied else "")
+    told = stuck(rollout, observed)
+    if told or observed.denied is not None:
+        return told or (observed.denied.sentence if observed.denied else "")
     in_time = f"It did not become ready within {lasting(rollout.upgrade_timeout)}."
-    failed = sight.primary.progress is Progress.FAILED or not sight.primary.exists
-    return sight.primary.reason if failed and sight.primary.reason else in_time if late else sight.primary.reason
+    failed = observed.primary.progress is Progress.FAILED or not observed.primary.exists
+    return (
+        observed.primary.reason if failed and observed.primary.reason else in_time if late else observed.primary.reason
+    )

@@ -17,7 +17,7 @@ from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import MERGE_PATCH, Kube
 from bot.adapters.kube_cache import PACE, CachedReads, Pace
 from bot.adapters.workloads import KubeWorkloads
-from bot.controller.observe import see
+from bot.controller.observe import observe
 from bot.model.errors import Fault
 from bot.model.rollout import PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
@@ -91,10 +91,10 @@ def asked(api: KubeApi, *methods: str) -> int:
 def test_looking_again_asks_the_api_server_for_nothing(api: KubeApi, kube: Kube) -> None:
     with closing(CachedReads(kube)) as reads:
         mesh, workloads = IstioMesh(kube, lambda: 0.0, reads=reads), KubeWorkloads(kube, reads=reads)
-        first = see(a_rollout(), mesh, workloads)
+        first = observe(a_rollout(), mesh, workloads)
         before = api.requests
         for _ in range(50):
-            assert see(a_rollout(), mesh, workloads) == first
+            assert observe(a_rollout(), mesh, workloads) == first
         assert api.requests == before
         assert first.primary.ready == first.canary.ready == 2
 

@@ -18,7 +18,7 @@ from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
 from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
-from bot.controller.ports import Mesh, MeshSight
+from bot.controller.ports import Mesh, RouteStatus
 from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.observation import Pulse
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
@@ -118,7 +118,7 @@ def without_bookkeeping(vs: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_untouched_mesh_is_at_home_and_nobodys(world: World) -> None:
-    assert world.mesh.look(TARGET) == MeshSight(routes=HOME)
+    assert world.mesh.look(TARGET) == RouteStatus(routes=HOME)
 
 
 @pytest.mark.parametrize("methods", [None, ("GET", "HEAD")])
@@ -126,7 +126,7 @@ def test_what_is_routed_is_what_is_seen(world: World, methods: tuple[str, ...] |
     target = replace(TARGET, mirror_methods=methods)
     for routes in STAGES:
         world.mesh.route(target, routes, ME, RECORDED)
-        assert world.mesh.look(target) == MeshSight(routes=routes, owner=ME, writer="canary-bot")
+        assert world.mesh.look(target) == RouteStatus(routes=routes, owner=ME, writer="canary-bot")
 
 
 def test_routing_what_is_routed_already_writes_nothing(world: World) -> None:
@@ -149,7 +149,7 @@ def test_a_release_at_home_leaves_the_object_as_it_was(world: World, methods: tu
 def test_a_release_on_the_canary_keeps_its_weights_and_drops_the_marks(world: World) -> None:
     world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
     world.mesh.release(TARGET, ALL_CANARY, ME)
-    assert world.mesh.look(TARGET) == MeshSight(routes=ALL_CANARY, writer="canary-bot")
+    assert world.mesh.look(TARGET) == RouteStatus(routes=ALL_CANARY, writer="canary-bot")
     assert "annotations" not in world.read()["metadata"]
 
 
@@ -165,7 +165,7 @@ def test_another_rollouts_mesh_is_neither_routed_nor_released(world: World) -> N
 def test_an_edit_by_hand_is_seen_with_its_writer_and_mended_on_request(world: World) -> None:
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     world.edit("maya", weights(70))
-    assert world.mesh.look(TARGET) == MeshSight(routes=Routes(canary=70), owner=ME, writer="maya")
+    assert world.mesh.look(TARGET) == RouteStatus(routes=Routes(canary=70), owner=ME, writer="maya")
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     assert world.mesh.look(TARGET).routes == QUARTER
 
@@ -183,8 +183,8 @@ def test_a_mark_that_another_took_is_overwritten_only_by_who_names_it(world: Wor
     with pytest.raises(Contended, match="belongs to rollout r-2"):
         world.mesh.route(TARGET, HOME, ME, RECORDED, over=RolloutId("r-3"))
     world.mesh.route(TARGET, HOME, ME, RECORDED, over=OTHER)
-    sight = world.mesh.look(TARGET)
-    assert (sight.routes, sight.owner, sight.marked) == (HOME, ME, True)
+    observed = world.mesh.look(TARGET)
+    assert (observed.routes, observed.owner, observed.marked) == (HOME, ME, True)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_record_that_is_gone_or_damaged_is_seen_and_written_again(
     with pytest.raises(Contended, match="already mirrors"):  # as far as its marks say, somebody else does
         world.mesh.route(TARGET, MIRROR, ME, RECORDED)
     world.mesh.route(TARGET, MIRROR, ME, RECORDED, again=True)
-    assert world.mesh.look(TARGET) == MeshSight(routes=MIRROR, owner=ME, writer=world.mesh.look(TARGET).writer)
+    assert world.mesh.look(TARGET) == RouteStatus(routes=MIRROR, owner=ME, writer=world.mesh.look(TARGET).writer)
 
 
 def test_previews_write_nothing_and_pass_the_rehearsal(world: World) -> None:
@@ -215,8 +215,8 @@ def test_previews_write_nothing_and_pass_the_rehearsal(world: World) -> None:
 
 def test_an_object_that_became_ambiguous_is_a_reason_a_refusal_or_a_contention_by_who_asks(world: World) -> None:
     world.edit("maya", lambda vs: vs["spec"]["http"].append(deepcopy(vs["spec"]["http"][0])))
-    sight = world.mesh.look(TARGET)
-    assert (sight.routes, "Say by name which ones to move" in sight.reason) == (None, True)
+    observed = world.mesh.look(TARGET)
+    assert (observed.routes, "Say by name which ones to move" in observed.reason) == (None, True)
     with pytest.raises(Refusal, match="by name"):
         world.mesh.preview(TARGET, MIRROR, ME, RECORDED)
     with pytest.raises(Contended, match="by name"):
@@ -378,8 +378,8 @@ def test_unmarking_keeps_an_edit_that_came_between_read_and_write(api: KubeApi, 
     IstioMesh(kube_of(api, tmp_path), lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
     kube = Overtaken(kube_of(api, tmp_path), lambda: edit(api, "maya", weights(70)))
     IstioMesh(kube, lambda: 0.0, wait=lambda _: None).unmark("default", "reviews", ME)
-    sight = IstioMesh(kube_of(api, tmp_path), lambda: 0.0).look(TARGET)
-    assert (sight.routes, sight.owner) == (Routes(canary=70), None)
+    observed = IstioMesh(kube_of(api, tmp_path), lambda: 0.0).look(TARGET)
+    assert (observed.routes, observed.owner) == (Routes(canary=70), None)
 
 
 class Overtaken(Kube):

@@ -83,8 +83,8 @@ def live(api: KubeApi) -> dict[str, Any]:
 def test_a_rescue_writes_the_routes_and_why_and_leaves_the_marks(world: World) -> None:
     marks = world.marks()
     world.rescuer.rescue(marks, world.pulse().beat, HOME, HELP)
-    sight = world.mesh.look(TARGET)
-    assert (sight.routes, sight.owner, sight.writer, sight.rescue) == (HOME, ME, WATCHDOG_MANAGER, HELP)
+    observed = world.mesh.look(TARGET)
+    assert (observed.routes, observed.owner, observed.writer, observed.rescue) == (HOME, ME, WATCHDOG_MANAGER, HELP)
     assert world.marks() == marks
 
 

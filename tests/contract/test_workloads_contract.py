@@ -19,7 +19,7 @@ from bot.adapters.snapshot import KubeSurveyor
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.ports import Rehearsal, Workloads
 from bot.model.errors import Cause, Fault, Refusal
-from bot.model.observation import Progress, SideSight
+from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Template
 from bot.preflight import examine
 from sandbox.kube import KubeApi, bookinfo
@@ -41,7 +41,9 @@ class World:
     finish: Callable[[str], None]
     settle: Callable[[], object]
 
-    def look(self, recorded: PodTemplate = RECORDED, upgraded: PodTemplate = UPGRADED) -> tuple[SideSight, SideSight]:
+    def look(
+        self, recorded: PodTemplate = RECORDED, upgraded: PodTemplate = UPGRADED
+    ) -> tuple[DeploymentStatus, DeploymentStatus]:
         return self.workloads.look(TARGET, recorded, upgraded, CANARY)
 
 
@@ -112,8 +114,8 @@ def _counts(deployment: dict[str, dict[str, int]]) -> tuple[int, ...]:
     return tuple(status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas"))
 
 
-def a_side(template: Template | None, image: str, **changes: object) -> SideSight:
-    side = SideSight(template=template, progress=Progress.DONE, ready=2, wanted=2, images={"reviews": image})
+def a_side(template: Template | None, image: str, **changes: object) -> DeploymentStatus:
+    side = DeploymentStatus(template=template, progress=Progress.DONE, ready=2, wanted=2, images={"reviews": image})
     return replace(side, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
 

@@ -132,7 +132,7 @@ class World:
         ground = self.story.ground
         self.kube.deployments.start_seconds(ground.namespace, ground.primary, POD_SECONDS)
         self.referee = Referee(self.kube.store, time.monotonic, ground, drain=0.0)
-        self.kube.witness(self.referee.see)
+        self.kube.witness(self.referee.observe)
         self.kube.store.subscribe(self._notice)
         for vs in self.kube.store.list("VirtualService"):
             self._notice("ADDED", vs)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
-from bot.controller.ports import MeshSight, Rehearsal, Still, always
+from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Marks, Pulse, Rescue
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
@@ -80,10 +80,10 @@ class InMemoryMesh:
         """Somebody deletes the object."""
         del self._objects[namespace, name]
 
-    def look(self, target: Target) -> MeshSight:
+    def look(self, target: Target) -> RouteStatus:
         vs = self._get(target)
         read = edits.read_routes(vs, target)
-        return MeshSight(
+        return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=edits.owner_of(vs),
             marked=edits.owner_of(vs) is None or edits.is_whole(vs),

@@ -9,7 +9,7 @@ from typing import Any
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Fault, Stale
 from bot.model.incidents import Trouble
-from bot.model.observation import Progress, SideSight
+from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Target, Template
 
 
@@ -73,7 +73,7 @@ class InMemoryWorkloads:
 
     def look(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
-    ) -> tuple[SideSight, SideSight]:
+    ) -> tuple[DeploymentStatus, DeploymentStatus]:
         self._answer()
         primary = {Template.RECORDED: recorded, Template.UPGRADED: upgraded}
         return (
@@ -128,13 +128,13 @@ class InMemoryWorkloads:
 
     def _side(
         self, name: str, templates: Mapping[Template, PodTemplate], home: Mapping[str, str] | None = None
-    ) -> SideSight:
+    ) -> DeploymentStatus:
         found = self.deployments.get(name)
         if found is None:
             gone = f"Deployment {name} does not exist."
-            return SideSight(template=None, progress=Progress.FAILED, reason=gone, exists=False)
+            return DeploymentStatus(template=None, progress=Progress.FAILED, reason=gone, exists=False)
         moved = found.stale if home and home.items() <= found.labels.items() else found.ready
-        return SideSight(
+        return DeploymentStatus(
             template=next((which for which, template in templates.items() if found.has(template)), None),
             progress=found.progress,
             reason=found.reason,

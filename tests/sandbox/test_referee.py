@@ -41,7 +41,7 @@ class Match:
         change(after)
         after = self.kube.store.put(after)
         target = Target(kind=kind_named(kind), version="v1", namespace="default", name=name, subresource=part)
-        self.referee.see(Written(manager=manager, target=target, before=before, after=after))
+        self.referee.observe(Written(manager=manager, target=target, before=before, after=after))
 
     def route(self, canary: int, manager: str = "canary-bot") -> None:
         self.write("VirtualService", "reviews", weights(100 - canary, canary), manager=manager)

@@ -169,7 +169,7 @@ class Rig:
         for name in (self.ground.primary, self.ground.canary):
             self.kube.deployments.start_seconds(self.ground.namespace, name, POD_SECONDS)
         self.referee = Referee(self.kube.store, self.clock.now, self.ground, dead_man=DEAD_MAN)
-        self.kube.witness(self.referee.see)
+        self.kube.witness(self.referee.observe)
         self.kube.store.subscribe(self._users_move)
         self.users_move()
         for wire in (self.kube.wire, self.slack.wire, self.proxy.wire):

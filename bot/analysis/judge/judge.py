@@ -294,8 +294,8 @@ def _choose_bounds(state: JudgeState, interval: Interval, settings: JudgeSetting
         return state
     if not _latency_counts(state.course, settings):
         before = SideFigures(requests=0, errors=0, buckets=state.first_buckets)
-        nothing_seen = state.evidence.totals[0].sum() == 0
-        reserved = settings.weights.slow if nothing_seen else state.reserved
+        nothing_observed = state.evidence.totals[0].sum() == 0
+        reserved = settings.weights.slow if nothing_observed else state.reserved
         return replace(state, first_buckets=_summed([before, interval.primary]), reserved=reserved)
     metrics = _latency(settings, tail_bounds(state.first_buckets), ()) if state.reserved else ()
     if not metrics:

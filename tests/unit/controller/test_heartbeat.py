@@ -9,9 +9,9 @@ import pytest
 from bot.controller.decisions import Pause
 from bot.controller.heartbeat import Heartbeat, Task
 from bot.model.errors import Fault
-from bot.model.observation import Sight
+from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Target
-from tests.builders import OMAR, a_rollout, a_sight
+from tests.builders import OMAR, a_rollout, an_observation
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh
 from tests.unit.controller.test_controller import OUTAGE, Rig
@@ -37,7 +37,7 @@ class Beating:
         rollout = rollout or self.rollout
         self.clock.advance(after)
         before = self.mesh.beats
-        self.heart.after_look(rollout, a_sight(rollout))
+        self.heart.after_look(rollout, an_observation(rollout))
         return self.mesh.beats - before
 
 
@@ -125,7 +125,7 @@ def test_a_thousand_rollouts_do_not_beat_all_at_once() -> None:
     for _ in range(9):
         tasks.clear()
         for rollout in rollouts:
-            heart.after_look(rollout, a_sight(rollout))
+            heart.after_look(rollout, an_observation(rollout))
         for task in tasks:
             task()
         counts.append(len(tasks))
@@ -148,12 +148,12 @@ def test_slow_writes_do_not_pile_up() -> None:
     tasks = list[Task]()
     heart, clock, mesh, rollout = slow_heart(tasks)
     for _ in range(1000):
-        heart.after_look(rollout, a_sight(rollout))
+        heart.after_look(rollout, an_observation(rollout))
         clock.advance(10.0)
 
     assert len(tasks) == 1
     tasks.pop()()
-    heart.after_look(rollout, a_sight(rollout))
+    heart.after_look(rollout, an_observation(rollout))
     assert (mesh.beats, len(tasks)) == (1, 1)
 
 
@@ -172,8 +172,8 @@ def test_a_beat_that_crashes_is_told_and_the_next_look_tries_again() -> None:
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: told.append(fault.sentence))
 
-    heart.after_look(rollout, a_sight(rollout))
-    heart.after_look(rollout, a_sight(rollout))
+    heart.after_look(rollout, an_observation(rollout))
+    heart.after_look(rollout, an_observation(rollout))
 
     assert len(told) == 2
     assert all("heartbeat" in sentence for sentence in told)
@@ -183,7 +183,7 @@ def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind()
     told = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: told.append(fault.sentence))
-    heart.after_look(rollout, a_sight(rollout))
+    heart.after_look(rollout, an_observation(rollout))
 
     heart.after_look(replace(rollout, phase=Phase.PROMOTED), None)
 
@@ -195,13 +195,13 @@ def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind()
 def test_an_ended_rollout_leaves_no_lease_behind_also_by_a_beat_that_was_under_way(*, in_flight: bool) -> None:
     tasks = list[Task]()
     heart, clock, mesh, rollout = slow_heart(tasks)
-    heart.after_look(rollout, a_sight(rollout))
+    heart.after_look(rollout, an_observation(rollout))
     tasks.pop()()
     clock.advance(LIMIT)
     if in_flight:
-        heart.after_look(rollout, a_sight(rollout))
+        heart.after_look(rollout, an_observation(rollout))
 
-    heart.after_look(replace(rollout, phase=Phase.PROMOTED), a_sight(rollout))
+    heart.after_look(replace(rollout, phase=Phase.PROMOTED), an_observation(rollout))
     while tasks:
         tasks.pop()()
 
@@ -276,7 +276,9 @@ def test_without_a_store_or_a_cluster_there_is_no_heartbeat() -> None:
 def test_a_sight_is_needed_not_a_good_one() -> None:
     beating = Beating()
     beating.clock.advance(40.0)
-    ill = Sight(routes=None, primary=a_sight(beating.rollout).primary, canary=a_sight(beating.rollout).canary)
+    ill = Observation(
+        routes=None, primary=an_observation(beating.rollout).primary, canary=an_observation(beating.rollout).canary
+    )
     before = beating.mesh.beats
 
     beating.heart.after_look(beating.rollout, ill)

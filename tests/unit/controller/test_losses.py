@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.controller.observe import see
+from bot.controller.observe import observe
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, Phase
 from tests.builders import OMAR, a_rollout, a_side_of, routes
@@ -22,13 +22,13 @@ def test_a_server_that_does_not_answer_is_asked_once_and_one_that_refuses_is_ask
     mesh.outage = Fault("Kubernetes", "no.", cause)
     told: list[str] = []
 
-    sight = see(a_rollout(), mesh, workloads, lambda fault: told.append(fault.sentence))
+    observed = observe(a_rollout(), mesh, workloads, lambda fault: told.append(fault.sentence))
 
     silent = cause in {Cause.UNREACHABLE, Cause.TIMED_OUT}
-    assert sight.routes_unseen is not None
-    assert (sight.routes_unseen.cause, told) == (cause, ["no."])
-    assert (sight.pods_unseen is not None) == silent
-    assert (sight.primary.ready == 2) != silent
+    assert observed.routes_unseen is not None
+    assert (observed.routes_unseen.cause, told) == (cause, ["no."])
+    assert (observed.pods_unseen is not None) == silent
+    assert (observed.primary.ready == 2) != silent
 
 
 def test_a_rollout_whose_virtual_service_was_deleted_is_held_by_name_and_its_abort_ends() -> None:

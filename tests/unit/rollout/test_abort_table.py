@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from bot.model.figures import Verdict
-from bot.model.observation import Progress, SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ALL_CANARY, BOT, HOME, Phase, Rollout, Routes, Template
 from bot.rollout import decide
 from bot.rollout.actions import Action, ApplyTemplate, Release, ScalePrimaryUp, SetRoutes, Wait, next_action
@@ -29,25 +29,27 @@ def aborting(point: str, *, bad: bool) -> Rollout:
     return decide.abort(there, BOT if bad else OMAR, "because.", 1.0)[0]
 
 
-def pods(ready: int, wanted: int = 2, template: Template | None = OLD, **changes: object) -> SideSight:
+def pods(ready: int, wanted: int = 2, template: Template | None = OLD, **changes: object) -> DeploymentStatus:
     progress = Progress.DONE if ready >= wanted > 0 else Progress.WAITING
     side = a_side(template, ready=ready, wanted=wanted, progress=progress)
     return replace(side, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
 
-def decided(rollout: Rollout, sight: Sight) -> tuple[Rollout, Action | None]:
+def decided(rollout: Rollout, observed: Observation) -> tuple[Rollout, Action | None]:
     """What is done next, once looking at this sight changes nothing any more."""
     for _ in range(8):
-        after, _ = decide.look(rollout, sight, GOOD, 2.0)
+        after, _ = decide.look(rollout, observed, GOOD, 2.0)
         if after == rollout:
             break
         rollout = after
-    return rollout, next_action(rollout, sight)
+    return rollout, next_action(rollout, observed)
 
 
-def first(point: str, live: Routes, primary: SideSight, canary: SideSight, *, bad: bool = True) -> Action | None:
+def first(
+    point: str, live: Routes, primary: DeploymentStatus, canary: DeploymentStatus, *, bad: bool = True
+) -> Action | None:
     rollout = aborting(point, bad=bad)
-    return decided(rollout, Sight(routes=live, primary=primary, canary=canary, owner=rollout.id))[1]
+    return decided(rollout, Observation(routes=live, primary=primary, canary=canary, owner=rollout.id))[1]
 
 
 ROWS = [
@@ -103,7 +105,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("point", "live", "primary", "ready", "bad", "done"), ROWS)
 def test_an_abort_does_what_the_table_says(  # a row
-    point: str, live: Routes, primary: SideSight, ready: int, done: Action | None, *, bad: bool
+    point: str, live: Routes, primary: DeploymentStatus, ready: int, done: Action | None, *, bad: bool
 ) -> None:
     action = first(point, live, primary, pods(ready), bad=bad)
 
@@ -121,8 +123,8 @@ def test_in_every_state_an_abort_keeps_the_invariants(point: str, *, bad: bool) 
     start = aborting(point, bad=bad)
     for live, (primary_ready, wanted, template, stale), canary_ready in product(LIVE, STATES, (0, 1, 2)):
         primary, canary = pods(primary_ready, wanted, template, stale=stale), pods(canary_ready)
-        sight = Sight(routes=live, primary=primary, canary=canary, owner=start.id)
-        rollout, action = decided(start, sight)
+        observed = Observation(routes=live, primary=primary, canary=canary, owner=start.id)
+        rollout, action = decided(start, observed)
         match action:
             case SetRoutes(routes=routes):
                 gains_primary, gains_canary = routes.primary > live.primary, routes.canary > live.canary
@@ -143,7 +145,7 @@ def test_in_every_state_an_abort_keeps_the_invariants(point: str, *, bad: bool) 
 
 def test_going_home_from_weights_is_one_write_and_grows_the_primary_before_it_ends() -> None:
     rollout = aborting("shift 40", bad=True)
-    shrunk = Sight(routes=HOME, primary=pods(1, 1), canary=pods(2), owner=rollout.id)
+    shrunk = Observation(routes=HOME, primary=pods(1, 1), canary=pods(2), owner=rollout.id)
 
     rollout, action = decided(rollout, shrunk)
     assert (rollout.phase, rollout.current.name, action) == (Phase.ABORTING, "return", GROW)

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from bot.model.observation import Deed, Progress, Rescue, SideSight
+from bot.model.observation import Deed, DeploymentStatus, Progress, Rescue
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Template
 from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
 from tests.builders import a_side, a_target, routes
@@ -102,7 +102,9 @@ def test_time_in_which_nobody_could_listen_is_no_silence() -> None:
         (None, UPGRADED, READY, ALL_CANARY),
     ],
 )
-def test_where_users_are_safe(live: Routes | None, primary: SideSight, canary: SideSight, safe: Routes | None) -> None:
+def test_where_users_are_safe(
+    live: Routes | None, primary: DeploymentStatus, canary: DeploymentStatus, safe: Routes | None
+) -> None:
     assert safe_routes(live, primary, canary) == safe
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
-from bot.model.observation import SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, Topology
 from bot.model.service import DriftRule, OnDrift, Promote
 from bot.rollout import decide, drift
 from bot.rollout.actions import ApplyTemplate, Release, SetRoutes, next_action
-from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
+from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_target, an_observation, routes, verdict
 
 PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
 OTHER = RolloutId("r-2")
@@ -30,9 +30,9 @@ def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: An
     return replace(there, **changes)
 
 
-def edited(rollout: Rollout, **changes: Any) -> Sight:
+def edited(rollout: Rollout, **changes: Any) -> Observation:
     """The mesh as kubectl left it."""
-    return a_sight(rollout, **{"routes": HOME, "writer": "kubectl-edit", "written_at": NOON, **changes})
+    return an_observation(rollout, **{"routes": HOME, "writer": "kubectl-edit", "written_at": NOON, **changes})
 
 
 def said(entries: tuple[Entry, ...]) -> list[str]:
@@ -42,7 +42,7 @@ def said(entries: tuple[Entry, ...]) -> list[str]:
 # What is noticed
 
 
-def side(template: Template | None, images: dict[str, str], **changes: Any) -> SideSight:
+def side(template: Template | None, images: dict[str, str], **changes: Any) -> DeploymentStatus:
     return a_side(template, images=images, writer="helm", written_at=NOON, **changes)
 
 
@@ -131,16 +131,16 @@ def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
 
 def test_whoever_took_the_mark_is_named_and_not_who_wrote_the_routes() -> None:
     rollout = at_stage("shift 40")
-    sight = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
+    observed = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
 
-    assert decide.look(rollout, sight, PASS, 1.0)[1][0].text.startswith("argo changed VirtualService reviews at")
+    assert decide.look(rollout, observed, PASS, 1.0)[1][0].text.startswith("argo changed VirtualService reviews at")
 
 
 def test_two_objects_that_were_changed_are_two_sentences() -> None:
     rollout = at_stage("shift 40")
-    sight = edited(rollout, primary=side(None, {"reviews": "reviews:9"}))
+    observed = edited(rollout, primary=side(None, {"reviews": "reviews:9"}))
 
-    text = decide.look(rollout, sight, PASS, 1.0)[1][0].text
+    text = decide.look(rollout, observed, PASS, 1.0)[1][0].text
 
     assert "kubectl-edit changed VirtualService reviews" in text
     assert "helm changed Deployment reviews-v1 at 15:06:40 UTC: image reviews:1 → reviews:9." in text
@@ -149,21 +149,21 @@ def test_two_objects_that_were_changed_are_two_sentences() -> None:
 def test_before_the_routes_of_a_stage_are_written_those_of_the_one_before_are_no_drift() -> None:
     rollout = at_stage("shift 40", settled_at=None)
 
-    assert drift.find(rollout, a_sight(rollout, routes=routes(20)), 1.0) == ()
-    assert drift.find(rollout, a_sight(rollout, routes=routes(70)), 1.0) != ()
+    assert drift.find(rollout, an_observation(rollout, routes=routes(20)), 1.0) == ()
+    assert drift.find(rollout, an_observation(rollout, routes=routes(70)), 1.0) != ()
 
 
 def test_the_upgrade_itself_is_no_drift() -> None:
     rollout = at_stage("upgrade", settled_at=None)
 
     for template in (Template.RECORDED, Template.UPGRADED):
-        assert drift.find(rollout, a_sight(rollout, primary=a_side(template)), 1.0) == ()
+        assert drift.find(rollout, an_observation(rollout, primary=a_side(template)), 1.0) == ()
 
 
 def test_a_halt_lets_people_mend_the_primary_and_tells_of_routes_that_were_moved() -> None:
     halted = at_stage("upgrade", phase=Phase.HALTED)
 
-    assert drift.find(halted, a_sight(halted, primary=a_side(None)), 1.0) == ()
+    assert drift.find(halted, an_observation(halted, primary=a_side(None)), 1.0) == ()
     assert decide.look(halted, edited(halted), PASS, 1.0)[0].drift is not None
 
 
@@ -183,7 +183,7 @@ def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
     assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), again=True)
     seen, more = decide.look(restored, edited(held), PASS, 6.0)
     assert (seen.drift, more) == (None, ()), "what is being written over is not told again"
-    settled, _ = decide.look(seen, a_sight(seen), PASS, 7.0)
+    settled, _ = decide.look(seen, an_observation(seen), PASS, 7.0)
     assert (settled.settled_at, settled.restoring_at, settled.hold) == (7.0, None, None)
 
 
@@ -245,7 +245,7 @@ def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
 
 def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
     held = held_at()
-    going, entries = decide.look(held, a_sight(held), PASS, 90.0)
+    going, entries = decide.look(held, an_observation(held), PASS, 90.0)
 
     assert (going.drift, going.hold, going.settled_at) == (None, None, 90.0)
     assert said(entries) == ["Going on at shift 40 after 90 s: the change is undone."]
@@ -287,12 +287,12 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
     texts = []
     now = 0.0
     for _ in range(drift.FLAPS + 2):  # Argo CD undoes what was restored, each time
-        sight = edited(rollout, writer="argocd-controller")
-        rollout, entries = decide.look(rollout, sight, PASS, now)
+        observed = edited(rollout, writer="argocd-controller")
+        rollout, entries = decide.look(rollout, observed, PASS, now)
         texts += said(entries)
         now += 700.0
-        rollout, _ = decide.look(rollout, sight, PASS, now)
-        rollout, _ = decide.look(rollout, a_sight(rollout), PASS, now + 1)
+        rollout, _ = decide.look(rollout, observed, PASS, now)
+        rollout, _ = decide.look(rollout, an_observation(rollout), PASS, now + 1)
 
     assert "argocd-controller is Argo CD. Add to the Application: `ignoreDifferences:" in texts[0]
     assert "changed it back" not in texts[0]
@@ -304,7 +304,7 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
 def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
     held = held_at()
     restored, _ = decide.restore(held, OMAR, 1.0)
-    settled, _ = decide.look(restored, a_sight(restored), PASS, 2.0)
+    settled, _ = decide.look(restored, an_observation(restored), PASS, 2.0)
 
     _, entries = decide.look(settled, edited(settled), PASS, 3.0)
 
@@ -350,9 +350,9 @@ def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that
 @pytest.mark.parametrize("changes", [{"owner": None}, {"marked": False}], ids=["the mark", "the record"])
 def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, Any]) -> None:
     rollout = at_stage("shift 40")
-    sight = a_sight(rollout, writer="canary-bot", written_at=NOON, **changes)
+    observed = an_observation(rollout, writer="canary-bot", written_at=NOON, **changes)
 
-    _, entries = decide.look(rollout, sight, PASS, 1.0)
+    _, entries = decide.look(rollout, observed, PASS, 1.0)
 
     removed = "Somebody removed a part of VirtualService reviews: the annotations canary-bot/* there → none."
     assert entries[0].text.startswith(removed)
@@ -362,7 +362,7 @@ def test_a_deployment_that_is_gone_was_removed() -> None:
     rollout = at_stage("shift 40")
     gone = a_side(None, exists=False)  # its last pods still answer
 
-    _, entries = decide.look(rollout, a_sight(rollout, canary=gone), PASS, 1.0)
+    _, entries = decide.look(rollout, an_observation(rollout, canary=gone), PASS, 1.0)
 
     assert entries[0].text.startswith("Somebody removed Deployment reviews-v2: reviews-v2 there → none.")
 
@@ -382,16 +382,16 @@ def test_a_deployment_that_is_gone_was_removed() -> None:
 )
 @pytest.mark.parametrize("stage", ["bake", "finish"])
 def test_a_canary_that_has_done_its_work_may_be_cleaned_away_or_get_its_next_image(
-    canary: SideSight, stage: str
+    canary: DeploymentStatus, stage: str
 ) -> None:
     rollout = at_stage(stage, scale_canary_down=True, settled_at=None)
-    sight = a_sight(rollout, canary=canary, owner=rollout.id)
+    observed = an_observation(rollout, canary=canary, owner=rollout.id)
 
-    seen, entries = decide.look(rollout, sight, PASS, 1.0)
+    seen, entries = decide.look(rollout, observed, PASS, 1.0)
 
     assert (seen.phase, seen.hold, entries) == (Phase.BAKING, None, ())
     wanted = Release(routes=HOME) if stage == "finish" else None
-    assert next_action(seen, sight) == wanted, "the next version's pods are not scaled down"
+    assert next_action(seen, observed) == wanted, "the next version's pods are not scaled down"
 
 
 def test_a_canary_that_has_the_users_for_good_is_watched_to_the_end() -> None:
@@ -399,14 +399,14 @@ def test_a_canary_that_has_the_users_for_good_is_watched_to_the_end() -> None:
     place = next(i for i, stage in enumerate(adopting.plan) if stage.name == "bake")
     baking = replace(adopting, phase=Phase.BAKING, stage=place, settled_at=0.0)
 
-    held, _ = decide.look(baking, a_sight(baking, canary=side(None, {"reviews": "reviews:3"})), PASS, 1.0)
+    held, _ = decide.look(baking, an_observation(baking, canary=side(None, {"reviews": "reviews:3"})), PASS, 1.0)
 
     assert held.drift is not None
 
 
 def test_a_relabelled_canary_answers_users_until_it_has_no_pod_any_more() -> None:
     rollout = at_stage("bake", Topology.RELABEL)
-    mixed = a_sight(rollout, canary=side(None, {"reviews": "reviews:3"}))
+    mixed = an_observation(rollout, canary=side(None, {"reviews": "reviews:3"}))
 
     assert decide.look(rollout, mixed, PASS, 1.0)[0].drift is not None
     gone = replace(mixed, canary=side(None, {}, exists=False, ready=0))

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from bot.model.errors import Cause, Refusal
 from bot.model.figures import Verdict
-from bot.model.observation import BLIND, UNKNOWN, Denied, Progress, Sight, Unseen
+from bot.model.observation import BLIND, UNKNOWN, Denied, Observation, Progress, Unseen
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApproveAt, Promote
 from bot.rollout import decide
 from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare
-from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, routes, verdict
+from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
 
 PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
@@ -35,12 +35,12 @@ def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: ob
     return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
 
 
-def without_routes(rollout: Rollout, why: Unseen = GONE, **changes: object) -> Sight:
-    return replace(a_sight(rollout), routes=None, owner=None, routes_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+def without_routes(rollout: Rollout, why: Unseen = GONE, **changes: object) -> Observation:
+    return replace(an_observation(rollout), routes=None, owner=None, routes_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
 
-def without_pods(rollout: Rollout, why: Unseen = FORBIDDEN, **changes: object) -> Sight:
-    return replace(a_sight(rollout), primary=UNKNOWN, canary=UNKNOWN, pods_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+def without_pods(rollout: Rollout, why: Unseen = FORBIDDEN, **changes: object) -> Observation:
+    return replace(an_observation(rollout), primary=UNKNOWN, canary=UNKNOWN, pods_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
 
 # Every reachable state, under every combination of losses
@@ -56,16 +56,16 @@ class Losses:
     canary: bool
     writes: bool
 
-    def of(self, sight: Sight) -> Sight:
+    def of(self, observed: Observation) -> Observation:
         if self.primary:
-            sight = replace(sight, primary=NOBODY)
+            observed = replace(observed, primary=NOBODY)
         if self.canary:
-            sight = replace(sight, canary=NOBODY)
+            observed = replace(observed, canary=NOBODY)
         if self.pods is not None:
-            sight = replace(sight, primary=UNKNOWN, canary=UNKNOWN, pods_unseen=self.pods)
+            observed = replace(observed, primary=UNKNOWN, canary=UNKNOWN, pods_unseen=self.pods)
         if self.routes is not None:
-            sight = replace(sight, routes=None, owner=None, rescue=None, routes_unseen=self.routes)
-        return replace(sight, denied=REFUSED) if self.writes else sight
+            observed = replace(observed, routes=None, owner=None, rescue=None, routes_unseen=self.routes)
+        return replace(observed, denied=REFUSED) if self.writes else observed
 
 
 UNSEEN, BOTH = (None, GONE, FORBIDDEN, SLOW), (False, True)
@@ -102,11 +102,11 @@ def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
         rollout, _ = decide.abort(rollout, OMAR, "because.", world.now)
     for _ in range(40):
         world.now += 120.0
-        sight = losses.of(world.sight(rollout))
-        rollout, _ = decide.look(rollout, sight, PASS, world.now)
+        observed = losses.of(world.observed(rollout))
+        rollout, _ = decide.look(rollout, observed, PASS, world.now)
         if losses.writes:
             continue
-        match next_action(rollout, sight):
+        match next_action(rollout, observed):
             case SetRoutes(routes=wanted):
                 world.routes, world.owner = wanted, rollout.id
             case Release():
@@ -123,15 +123,15 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     """A halt writes nothing: it would leave them there, be aborted as somebody is stranded, and come again."""
     rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
     live = at_stage(name).current.routes
-    sight = a_sight(rollout, primary=NOBODY, routes=live, owner=rollout.id, denied=REFUSED)
+    observed = an_observation(rollout, primary=NOBODY, routes=live, owner=rollout.id, denied=REFUSED)
     said: list[str] = []
     for now in range(60, 7200, 60):
-        rollout, entries = decide.look(rollout, sight, PASS, float(now))
+        rollout, entries = decide.look(rollout, observed, PASS, float(now))
         said += [entry.text for entry in entries if entry.kind is EntryKind.ALERT]
 
     assert said == [f"Holding at {held_at}: Could not patch it: exceeded quota. Every look tries again."]
-    assert next_action(rollout, sight) == SetRoutes(routes=ALL_CANARY)
-    away = replace(sight, routes=ALL_CANARY, denied=None)
+    assert next_action(rollout, observed) == SetRoutes(routes=ALL_CANARY)
+    away = replace(observed, routes=ALL_CANARY, denied=None)
     halted, entries = decide.look(rollout, away, PASS, 7260.0)
     assert (halted.phase, entries[-1].kind) == (Phase.HALTED, EntryKind.HALTED)
     assert decide.look(halted, away, PASS, 9000.0)[0].phase is Phase.HALTED
@@ -149,9 +149,9 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
     assert [entry.text for entry in said] == [f"Holding at {name}: {gone}"]
     assert next_action(held, without_routes(held)) is None
     aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
-    sight = without_routes(aborting, primary=a_side(rollout.current.template))
-    waiting, _ = decide.look(aborting, sight, PASS, 10.0)
-    ended, entries = decide.look(waiting, sight, PASS, 32.0)
+    observed = without_routes(aborting, primary=a_side(rollout.current.template))
+    waiting, _ = decide.look(aborting, observed, PASS, 10.0)
+    ended, entries = decide.look(waiting, observed, PASS, 32.0)
     assert (waiting.phase, ended.phase) == (Phase.ABORTING, Phase.ABORTED)
     left = " reviews-v1 has the image of v2: put the old one back by hand."
     upgraded = rollout.current.template is Template.UPGRADED
@@ -164,7 +164,7 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
 def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_ever() -> None:
     aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
     waiting, _ = decide.look(aborting, without_routes(aborting), PASS, 5.0)
-    anew = a_sight(aborting, routes=routes(40), owner=None)
+    anew = an_observation(aborting, routes=routes(40), owner=None)
 
     going_on, _ = decide.look(waiting, anew, PASS, 20.0)
     again, _ = decide.look(going_on, without_routes(going_on), PASS, 40.0)
@@ -210,9 +210,9 @@ def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unseen, word
 
 def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() -> None:
     rollout = at_stage("shift 40")
-    sight = without_routes(rollout, FORBIDDEN, canary=a_side(ready=0))
+    observed = without_routes(rollout, FORBIDDEN, canary=a_side(ready=0))
 
-    aborting, said = decide.look(rollout, sight, PASS, 1.0)
+    aborting, said = decide.look(rollout, observed, PASS, 1.0)
 
     assert aborting.phase is Phase.ABORTING
     assert "40 % of the users are on reviews-v2, which has no ready pod." in said[0].text
@@ -246,11 +246,11 @@ def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> Non
 
 def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
     rollout = at_stage("shift 40")
-    held, _ = decide.look(rollout, a_sight(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
+    held, _ = decide.look(rollout, an_observation(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
 
     half = without_pods(held, routes=routes(70), writer="helm")
-    for sight in (None, without_routes(held, FORBIDDEN), without_routes(held), half):
-        blind, _ = decide.look(held, sight, PASS, 9999.0)
+    for observed in (None, without_routes(held, FORBIDDEN), without_routes(held), half):
+        blind, _ = decide.look(held, observed, PASS, 9999.0)
         assert (blind.drift, blind.phase) == (held.drift, Phase.SHIFTING)
 
 
@@ -266,29 +266,29 @@ def test_with_neither_deployment_there_an_abort_puts_the_routes_back_and_ends() 
     for name in ("shift 40", "upgrade", "bake"):
         rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
         live = at_stage(name).current.routes
-        sight = a_sight(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.id)
+        observed = an_observation(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.id)
         for now in range(1, 8):
-            rollout, _ = decide.look(rollout, sight, PASS, float(now))
-            match next_action(rollout, sight):
+            rollout, _ = decide.look(rollout, observed, PASS, float(now))
+            match next_action(rollout, observed):
                 case SetRoutes(routes=wanted):
-                    sight = replace(sight, routes=wanted)
+                    observed = replace(observed, routes=wanted)
                 case Release():
-                    sight = replace(sight, owner=None)
+                    observed = replace(observed, owner=None)
                 case _:
                     pass
-        assert (rollout.phase, sight.routes, sight.owner) == (Phase.ABORTED, HOME, None)
+        assert (rollout.phase, observed.routes, observed.owner) == (Phase.ABORTED, HOME, None)
 
 
 def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_canary_may_be_accepted() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
-    sight = a_sight(rollout, primary=NOBODY)
+    observed = an_observation(rollout, primary=NOBODY)
 
-    held, _ = decide.look(rollout, sight, PASS, 1.0)
-    halted, _ = decide.look(held, sight, PASS, 45.0)
+    held, _ = decide.look(rollout, observed, PASS, 1.0)
+    halted, _ = decide.look(held, observed, PASS, 45.0)
 
     assert (halted.phase, halted.reason) == (Phase.HALTED, "reviews-v1 could not be upgraded: It does not exist.")
     accepted, _ = decide.accept(halted, OMAR, 50.0)
-    left = replace(sight, owner=None)
+    left = replace(observed, owner=None)
     assert decide.look(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
 
 
@@ -302,11 +302,11 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_look_in_its_own_word
 ) -> None:
     rollout = replace(at_stage(name), settled_at=None)
     denied = Denied(cause=cause, sentence="Could not patch it: the quota is exceeded.")
-    sight = a_sight(rollout, primary=a_side(), routes=live, denied=denied)
+    observed = an_observation(rollout, primary=a_side(), routes=live, denied=denied)
 
-    held, said = decide.look(rollout, sight, PASS, 1.0)
-    still, more = decide.look(held, sight, PASS, 2.0)
-    done, then = decide.look(still, a_sight(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
+    held, said = decide.look(rollout, observed, PASS, 1.0)
+    still, more = decide.look(held, observed, PASS, 2.0)
+    done, then = decide.look(still, an_observation(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
 
     text = f"Holding at {name}: Could not patch it: the quota is exceeded. Every look tries again."
     assert [(entry.kind, entry.text) for entry in said] == [(EntryKind.ALERT, text)]
@@ -317,10 +317,10 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_look_in_its_own_word
 def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_while() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
     denied = Denied(cause=Cause.TIMED_OUT, sentence="Could not patch it: the API server did not answer in time.")
-    sight = a_sight(rollout, primary=a_side(), denied=denied)
+    observed = an_observation(rollout, primary=a_side(), denied=denied)
 
-    early, nothing = decide.look(rollout, sight, PASS, decide.WRITE_SECONDS)
-    _, said = decide.look(early, sight, PASS, decide.WRITE_SECONDS + 1)
+    early, nothing = decide.look(rollout, observed, PASS, decide.WRITE_SECONDS)
+    _, said = decide.look(early, observed, PASS, decide.WRITE_SECONDS + 1)
 
     assert nothing == ()
     assert said[0].text.startswith("Holding at upgrade: Could not patch it: the API server did not answer in time.")
@@ -328,9 +328,9 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
 
 def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
-    sight = a_sight(rollout, primary=a_side(), denied=REFUSED)
+    observed = an_observation(rollout, primary=a_side(), denied=REFUSED)
 
-    halted, _ = decide.look(rollout, sight, PASS, rollout.upgrade_timeout + 1)
+    halted, _ = decide.look(rollout, observed, PASS, rollout.upgrade_timeout + 1)
 
     assert halted.reason == "reviews-v1 could not be upgraded: Could not patch it: exceeded quota."
 

@@ -9,11 +9,11 @@ import pytest
 
 from bot.model.figures import Verdict
 from bot.model.incidents import Trouble
-from bot.model.observation import Progress, SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout, Template
 from bot.rollout import decide, pods
 from bot.rollout.actions import SetRoutes, Wait, next_action
-from tests.builders import OMAR, a_rollout, a_service, a_side, a_sight, a_target, routes, verdict
+from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, an_observation, routes, verdict
 
 PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE), verdict(Verdict.FAIL)
 
@@ -36,8 +36,8 @@ ONCE = trouble(restarts=1, ended="Error")
 IMAGE = trouble(waiting="ImagePullBackOff")
 
 
-def canary_with(rollout: Rollout, *troubles: Trouble, **changes: Any) -> Sight:
-    return a_sight(rollout, canary=a_side(troubles=troubles, **changes))
+def canary_with(rollout: Rollout, *troubles: Trouble, **changes: Any) -> Observation:
+    return an_observation(rollout, canary=a_side(troubles=troubles, **changes))
 
 
 # Containers
@@ -56,9 +56,9 @@ def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_look(stag
 
 def test_the_sentence_has_the_figures() -> None:
     rollout = at_stage("shift 40")
-    sight = canary_with(rollout, LOOP, trouble("reviews-v2-b", restarts=3, ended="OOMKilled"))
+    observed = canary_with(rollout, LOOP, trouble("reviews-v2-b", restarts=3, ended="OOMKilled"))
 
-    (finding,) = pods.findings(rollout, sight)
+    (finding,) = pods.findings(rollout, observed)
 
     assert finding.sentence == (
         "reviews-v2 is in a crash loop while it has 40 % of the users: "
@@ -68,9 +68,9 @@ def test_the_sentence_has_the_figures() -> None:
 
 def test_three_restarts_in_one_stage_are_a_crash_loop_whatever_it_is_called_just_now() -> None:
     rollout = at_stage("shift 40")
-    sight = canary_with(rollout, trouble(restarts=3, ended="Error"))
+    observed = canary_with(rollout, trouble(restarts=3, ended="Error"))
 
-    assert decide.look(rollout, sight, PASS, 5.0)[0].phase is Phase.ABORTING
+    assert decide.look(rollout, observed, PASS, 5.0)[0].phase is Phase.ABORTING
 
 
 def test_one_restart_is_shown_and_keeps_nobody_waiting() -> None:
@@ -85,9 +85,9 @@ def test_one_restart_is_shown_and_keeps_nobody_waiting() -> None:
 
 def test_two_restarts_make_the_rollout_wait() -> None:
     rollout = at_stage("shift 40")
-    sight = canary_with(rollout, ONCE, trouble("reviews-v2-b", restarts=1))
+    observed = canary_with(rollout, ONCE, trouble("reviews-v2-b", restarts=1))
 
-    held, entries = decide.look(rollout, sight, PASS, 500.0)
+    held, entries = decide.look(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
     assert entries[0].text == (
@@ -119,9 +119,9 @@ def test_a_ready_pod_of_another_image_makes_the_rollout_wait_while_it_can_answer
 
 def test_what_happened_before_the_stage_is_not_held_against_it() -> None:
     rollout = at_stage("shift 40", restarts=None)
-    sight = canary_with(rollout, OOM)
+    observed = canary_with(rollout, OOM)
 
-    seen, entries = decide.look(rollout, sight, PASS, 5.0)
+    seen, entries = decide.look(rollout, observed, PASS, 5.0)
     assert (seen.phase, entries, seen.restarts) == (Phase.SHIFTING, (), {"reviews-v2-a/reviews": 1})
     again = canary_with(rollout, replace(OOM, restarts=2))
     assert decide.look(seen, again, PASS, 6.0)[0].phase is Phase.ABORTING
@@ -143,9 +143,11 @@ def test_a_side_that_receives_nothing_may_do_what_it_likes() -> None:
 
 def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_nobody_there() -> None:
     rollout = at_stage("shift 40")
-    sight = a_sight(rollout, primary=a_side(troubles=(trouble("reviews-v1-a", restarts=1, ended="OOMKilled"),)))
+    observed = an_observation(
+        rollout, primary=a_side(troubles=(trouble("reviews-v1-a", restarts=1, ended="OOMKilled"),))
+    )
 
-    held, entries = decide.look(rollout, sight, PASS, 500.0)
+    held, entries = decide.look(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
     assert "reviews-v1 was killed for lack of memory (OOMKilled) while it has 60 % of the users" in entries[0].text
@@ -153,9 +155,9 @@ def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_
 
 def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
     rollout = at_stage("switchback 50")
-    sight = a_sight(rollout, primary=a_side(Template.UPGRADED, troubles=(replace(LOOP, pod="reviews-v1-a"),)))
+    observed = an_observation(rollout, primary=a_side(Template.UPGRADED, troubles=(replace(LOOP, pod="reviews-v1-a"),)))
 
-    aborting, _ = decide.look(rollout, sight, PASS, 5.0)
+    aborting, _ = decide.look(rollout, observed, PASS, 5.0)
 
     assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
 
@@ -163,10 +165,10 @@ def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
 # Too few pods
 
 
-def looks(rollout: Rollout, sight: Sight, times: int, seconds: float = 10.0) -> tuple[Rollout, list[str]]:
+def looks(rollout: Rollout, observed: Observation, times: int, seconds: float = 10.0) -> tuple[Rollout, list[str]]:
     texts: list[str] = []
     for number in range(times):
-        rollout, entries = decide.look(rollout, sight, PASS, 200.0 + number * seconds)
+        rollout, entries = decide.look(rollout, observed, PASS, 200.0 + number * seconds)
         texts += [entry.text for entry in entries]
     return rollout, texts
 
@@ -195,23 +197,23 @@ def test_looks_that_follow_each_other_at_once_are_one_and_a_recovery_begins_anew
 
     assert looks(rollout, short, 10, seconds=0.01)[0].phase is Phase.SHIFTING
     twice, _ = looks(rollout, short, 2)
-    whole, _ = decide.look(twice, a_sight(twice), PASS, 230.0)
+    whole, _ = decide.look(twice, an_observation(twice), PASS, 230.0)
     assert whole.shortage is None
     assert looks(replace(whole, hold=None, stage=rollout.stage), short, 2)[0].phase is not Phase.ABORTING
 
 
 def test_a_shortage_condemns_nobody_while_the_other_side_could_not_serve_either() -> None:
     rollout = at_stage("shift 80")
-    sight = a_sight(rollout, canary=a_side(ready=1), primary=a_side(ready=0, progress=Progress.WAITING))
+    observed = an_observation(rollout, canary=a_side(ready=1), primary=a_side(ready=0, progress=Progress.WAITING))
 
-    assert all(one.verdict is Verdict.INCONCLUSIVE for one in pods.findings(looks(rollout, sight, 1)[0], sight))
+    assert all(one.verdict is Verdict.INCONCLUSIVE for one in pods.findings(looks(rollout, observed, 1)[0], observed))
 
 
 def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:
     rollout = at_stage("shift 80", settled_at=None)
-    sight = a_sight(rollout, routes=routes(60), canary=a_side(ready=1))
+    observed = an_observation(rollout, routes=routes(60), canary=a_side(ready=1))
 
-    held, entries = decide.look(rollout, sight, PASS, 5.0)
+    held, entries = decide.look(rollout, observed, PASS, 5.0)
 
     assert held.hold
     assert entries[0].text == ("Holding at shift 80: reviews-v2 has 1 of the 2 ready pods that 80 % of the users need.")
@@ -220,7 +222,7 @@ def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:
 # What an autoscaler does
 
 
-def sized(ready: int, wanted: int, template: Template = Template.RECORDED) -> SideSight:
+def sized(ready: int, wanted: int, template: Template = Template.RECORDED) -> DeploymentStatus:
     progress = Progress.DONE if ready >= wanted else Progress.WAITING
     return a_side(template, ready=ready, wanted=wanted, progress=progress)
 
@@ -248,16 +250,16 @@ def test_an_autoscaler_that_does_its_job_aborts_nothing_and_keeps_nobody_waiting
     for seconds, wanted, ready in steps:
         now += seconds
         template = rollout.current.template if which == "primary" else Template.RECORDED
-        sight = a_sight(rollout, **{which: sized(ready, wanted, template)})
-        rollout, entries = decide.look(rollout, sight, PASS, now)
+        observed = an_observation(rollout, **{which: sized(ready, wanted, template)})
+        rollout, entries = decide.look(rollout, observed, PASS, now)
         assert (rollout.current.name, rollout.hold, entries) == (stage, None, ())
 
 
 def test_what_is_wanted_less_than_the_load_had_at_the_start_is_shown_and_nothing_follows() -> None:
     rollout = at_stage("bake")
-    sight = a_sight(rollout, primary=sized(1, 1, Template.UPGRADED))
+    observed = an_observation(rollout, primary=sized(1, 1, Template.UPGRADED))
 
-    (finding,) = pods.findings(rollout, sight)
+    (finding,) = pods.findings(rollout, observed)
 
     assert finding.sentence == "reviews-v1 asks for 1 pod; 2 carried 100 % of the users at the start."
     assert not finding.acts
@@ -266,17 +268,17 @@ def test_what_is_wanted_less_than_the_load_had_at_the_start_is_shown_and_nothing
 def test_pods_that_are_lost_condemn_also_after_an_autoscaler_has_chosen_another_number() -> None:
     rollout = at_stage("shift 100")
     for number, side in enumerate([sized(2, 2), sized(2, 4), sized(1, 4), sized(1, 4), sized(1, 4)]):
-        rollout, _ = decide.look(rollout, a_sight(rollout, canary=side), PASS, 10.0 * number)
+        rollout, _ = decide.look(rollout, an_observation(rollout, canary=side), PASS, 10.0 * number)
 
     assert rollout.phase is Phase.ABORTING
 
 
 def test_pods_that_were_asked_for_and_never_come_condemn_once_they_had_their_time() -> None:
     rollout = replace(at_stage("shift 100"), paused_by=OMAR)
-    rollout, _ = decide.look(rollout, a_sight(rollout, canary=sized(1, 1)), PASS, 0.0)
+    rollout, _ = decide.look(rollout, an_observation(rollout, canary=sized(1, 1)), PASS, 0.0)
     aborted_at = None
     for now in range(10, 400, 10):
-        rollout, _ = decide.look(rollout, a_sight(rollout, canary=sized(1, 2)), PASS, float(now))
+        rollout, _ = decide.look(rollout, an_observation(rollout, canary=sized(1, 2)), PASS, float(now))
         aborted_at = aborted_at or (now if rollout.phase is Phase.ABORTING else None)
 
     assert aborted_at is not None
@@ -286,8 +288,10 @@ def test_pods_that_were_asked_for_and_never_come_condemn_once_they_had_their_tim
 def test_users_arrive_where_as_many_pods_are_ready_as_are_asked_for_and_nowhere_without_any() -> None:
     rollout = at_stage("shift 80", settled_at=None)
 
-    assert next_action(rollout, a_sight(rollout, routes=routes(60), canary=sized(1, 1))) == SetRoutes(routes=routes(80))
-    assert isinstance(next_action(rollout, a_sight(rollout, routes=routes(60), canary=sized(0, 0))), Wait)
+    assert next_action(rollout, an_observation(rollout, routes=routes(60), canary=sized(1, 1))) == SetRoutes(
+        routes=routes(80)
+    )
+    assert isinstance(next_action(rollout, an_observation(rollout, routes=routes(60), canary=sized(0, 0))), Wait)
 
 
 # Nobody ready at all
@@ -295,10 +299,10 @@ def test_users_arrive_where_as_many_pods_are_ready_as_are_asked_for_and_nowhere_
 
 def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_of_them() -> None:
     rollout = at_stage("shift 40")
-    sight = a_sight(rollout, primary=a_side(ready=0, wanted=0, progress=Progress.WAITING))
+    observed = an_observation(rollout, primary=a_side(ready=0, wanted=0, progress=Progress.WAITING))
 
-    aborting, entries = decide.look(rollout, sight, PASS, 5.0)
-    waiting, more = decide.look(aborting, sight, PASS, 5.1)
+    aborting, entries = decide.look(rollout, observed, PASS, 5.0)
+    waiting, more = decide.look(aborting, observed, PASS, 5.1)
 
     assert "60 % of the users are on reviews-v1, which has no ready pod." in entries[0].text
     assert (waiting.current.name, waiting.current.routes) == ("scale up", routes(100))
@@ -311,7 +315,7 @@ def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_o
 def test_nobody_is_the_first_to_meet_the_canary_by_accident() -> None:
     rollout = at_stage("mirror")
 
-    assert pods.stranded(rollout, a_sight(rollout, primary=a_side(ready=0))) == ""
+    assert pods.stranded(rollout, an_observation(rollout, primary=a_side(ready=0))) == ""
 
 
 # Halted
@@ -323,10 +327,10 @@ def halted() -> Rollout:
 
 def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_it_is_good_again() -> None:
     rollout = halted()
-    sight = a_sight(rollout, primary=a_side(Template.UPGRADED, ready=1, progress=Progress.FAILED))
+    observed = an_observation(rollout, primary=a_side(Template.UPGRADED, ready=1, progress=Progress.FAILED))
     said = []
     for now, word in enumerate([PASS, FAIL, FAIL, INCONCLUSIVE, PASS, PASS]):
-        rollout, entries = decide.look(rollout, sight, word, float(now))
+        rollout, entries = decide.look(rollout, observed, word, float(now))
         said += [(entry.kind, entry.text.split(":")[0]) for entry in entries]
         assert rollout.phase is Phase.HALTED, "nothing moves by itself"
 
@@ -338,10 +342,10 @@ def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_i
 
 def test_a_halt_is_left_when_the_users_have_no_ready_pod_and_the_other_side_has_some() -> None:
     rollout = halted()
-    sight = a_sight(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=1))
+    observed = an_observation(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=1))
 
-    aborting, _ = decide.look(rollout, sight, PASS, 5.0)
-    home, entries = decide.look(aborting, sight, PASS, 5.1)
+    aborting, _ = decide.look(rollout, observed, PASS, 5.0)
+    home, entries = decide.look(aborting, observed, PASS, 5.1)
 
     assert (home.phase, home.current.routes) == (Phase.ABORTING, HOME)
     assert entries[0].kind is EntryKind.ALERT
@@ -349,6 +353,6 @@ def test_a_halt_is_left_when_the_users_have_no_ready_pod_and_the_other_side_has_
 
 def test_a_halt_with_nobody_ready_anywhere_stays_where_it_is() -> None:
     rollout = halted()
-    sight = a_sight(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=0))
+    observed = an_observation(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=0))
 
-    assert decide.look(rollout, sight, PASS, 5.0)[0].phase is Phase.HALTED
+    assert decide.look(rollout, observed, PASS, 5.0)[0].phase is Phase.HALTED

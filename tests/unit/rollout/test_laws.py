@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
-from bot.model.observation import Progress, SideSight, Sight
+from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology
 from bot.model.service import ApproveAt, Promote
 from bot.rollout import decide
@@ -74,12 +74,12 @@ class World:
     now: float = 0.0
     shares: list[int] = field(default_factory=list)
 
-    def sight(self, rollout: Rollout) -> Sight:
-        primary = SideSight(
+    def observed(self, rollout: Rollout) -> Observation:
+        primary = DeploymentStatus(
             template=self.template, progress=self.progress, ready=self.primary_ready, wanted=self.primary_wanted
         )
-        canary = SideSight(template=Template.RECORDED, progress=Progress.DONE, ready=self.canary_ready, wanted=2)
-        return Sight(routes=self.routes, primary=primary, canary=canary, owner=rollout.id if self.owner else None)
+        canary = DeploymentStatus(template=Template.RECORDED, progress=Progress.DONE, ready=self.canary_ready, wanted=2)
+        return Observation(routes=self.routes, primary=primary, canary=canary, owner=rollout.id if self.owner else None)
 
     def happen(self, move: Move) -> None:  # noqa: C901  # a case for each move
         match move:
@@ -108,7 +108,7 @@ class World:
                 pass
 
     def do(self, rollout: Rollout) -> None:
-        match next_action(rollout, self.sight(rollout)):
+        match next_action(rollout, self.observed(rollout)):
             case SetRoutes(routes=routes):
                 self._check_receivers(rollout, routes)
                 self.routes, self.owner = routes, rollout.id
@@ -151,10 +151,10 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
                     rollout, _ = PEOPLE[move](rollout, OMAR, world.now)
             except Refusal:
                 assert rollout is before, "a refusal changes nothing"
-        sight = None if move is Move.BLIND else world.sight(rollout)
-        rollout, _ = decide.look(rollout, sight, verdict(word, world.now), world.now)
+        observed = None if move is Move.BLIND else world.observed(rollout)
+        rollout, _ = decide.look(rollout, observed, verdict(word, world.now), world.now)
         theirs = rollout.drift is not None and rollout.phase is not Phase.ABORTING
-        if sight is not None and move is not Move.WRITE_FAILS and not theirs:
+        if observed is not None and move is not Move.WRITE_FAILS and not theirs:
             world.do(rollout)
         if before.ended:
             assert rollout == before, "an ended rollout never changes"
