@@ -25,15 +25,15 @@ def rules() -> dict[str, float]:
     rollout = replace(rollout, trial=trial)
     later = replace(seen, start=60.0, end=75.0)
     observed = an_observation(rollout)
-    look = cost()
+    total = cost()
     return {
-        "the judge: read its state (CPU ms)": look.load,
-        "the judge: one interval, three bursty metrics (CPU ms)": look.row,
-        "the judge: store its state (CPU ms)": look.save,
-        "the judge: one look in all (CPU ms)": look.look,
-        "the judge: its state at most (bytes)": look.largest,
+        "the judge: read its state (CPU ms)": total.load,
+        "the judge: one interval, three bursty metrics (CPU ms)": total.row,
+        "the judge: store its state (CPU ms)": total.save,
+        "the judge: one look in all (CPU ms)": total.total,
+        "the judge: its state at most (bytes)": total.largest,
         "judge one look with its gates and sentences (CPU ms)": cpu_ms(lambda: weigh(rollout, later)),
-        "decide one look (CPU ms)": cpu_ms(lambda: decide.look(rollout, observed, judgement, 10.0)),
+        "decide one look (CPU ms)": cpu_ms(lambda: decide.decide(rollout, observed, judgement, 10.0)),
         "draw one card (CPU ms)": cpu_ms(lambda: card(rollout, (), 10.0)),
     }
 

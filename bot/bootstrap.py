@@ -62,7 +62,7 @@ from bot.slack.requester import Repeats
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 
-LOOKS_AT_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
+CHECKS_OF_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
 COURIER_SECONDS = 1.0
 DEPTH_SECONDS = 5.0  # between two counts of what waits to be delivered
 REINDEX_SECONDS = 60.0
@@ -225,7 +225,7 @@ def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: fl
         store=outside.store,
         mesh=outside.ports.mesh,
         reclaim=controller.reclaim,
-        looked_after=controller.looked_after,
+        cared_for=controller.cared_for,
         patience=dead_man_seconds / 2,  # a living bot renews its heartbeats more often than that
         pause=3 * ADOPT_SECONDS,
         stopwatch=stopwatch,
@@ -285,13 +285,13 @@ class Bot:
         self._phases: dict[str, str] = {}  # of the live rollout of each service, as it was last seen
         self._scheduler = Scheduler(
             [
-                Job(name="lease", seconds=settings.lease_seconds / LOOKS_AT_LEASE, run=self._keep_lease),
+                Job(name="lease", seconds=settings.lease_seconds / CHECKS_OF_LEASE, run=self._keep_lease),
                 Job(name="sweep", seconds=self._rounds.seconds, run=self._if_leading(self._sweep)),
                 Job(name="courier", seconds=COURIER_SECONDS, run=self._if_leading(self._deliver)),
                 # A lost index would hide live rollouts and letters; the services' own keys bring it back.
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(outside.store.reindex)),
-                Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.look)),
-                Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.look),
+                Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
+                Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
             ]
         )
         self._probes = Probes(

@@ -85,7 +85,7 @@ def check_refusals(told: Sequence[Told]) -> list[Check]:
 def check_cost(measured: Cost) -> list[Check]:
     """Of a look at its dearest, and whether a state that was stored judges alike."""
     return [
-        Check("milliseconds of CPU a look, three bursty metrics", measured.look, 0.5),
+        Check("milliseconds of CPU a look, three bursty metrics", measured.total, 0.5),
         Check("bytes of state in two hours", measured.largest, 4096),
         Check("answers that differ after saving and loading", measured.differing, 0),
     ]

@@ -42,7 +42,7 @@ class Cost:
     differing: int
 
     @property
-    def look(self) -> float:
+    def total(self) -> float:
         """All parts."""
         return self.load + self.row + self.save + self.clients
 

@@ -64,7 +64,7 @@ class IstioMesh:
         self._now = now
         self._wait = wait
 
-    def look(self, target: Target) -> RouteStatus:
+    def observe(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""
         vs = self._get(target, self._reads)
         read, owner = edits.read_routes(vs, target), edits.owner_of(vs)

@@ -1,6 +1,6 @@
 """The port ``Freezes`` on Redis: a hash of what is frozen now, and a stream of who froze and unfroze what.
 
-Both keys are in one slot, so one script writes a change as a whole. Names of keys and JSON are in ``stored``.
+Both keys are in one slot, so one script writes a change as a whole. Names of keys and JSON are in ``serialization``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 All keys of a service are in one slot, so one script writes a change as a whole: the rollout if its revision is still
 the expected one, the pointer to the live rollout, the story's lines and the outbox's letters. Delivering letters is
-``outbox``'s business; names of keys and JSON are in ``stored``.
+``outbox``'s business; names of keys and JSON are in ``serialization``.
 """
 
 from __future__ import annotations

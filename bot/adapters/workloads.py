@@ -38,7 +38,7 @@ class KubeWorkloads:
         self._kube = kube
         self._reads: Reads = reads or kube
 
-    def look(
+    def observe(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
     ) -> tuple[DeploymentStatus, DeploymentStatus]:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""

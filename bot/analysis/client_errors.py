@@ -21,7 +21,7 @@ MOST_TOLD = 2
 SHADOW = ' Before Istio 1.28 copies carry the host name with "-shadow" behind it.'
 LATE = 2.0  # the last minute is told when it is so many times worse than the stage
 
-_MEANING = {
+_READING = {
     CLIENT_ERRORS: "client errors (4xx)",
     "401": "401 (not authenticated)",
     "403": "403 (not allowed)",
@@ -116,7 +116,7 @@ def _told(bet: str, stage: Sides, late: Sides) -> str:
     when = " in the last minute" if lately else ""
     against = f", {sides.other} {_of(sides.reference, code)}" if _counts(sides.reference) and bet != ALONE else ""
     subject = f"{sides.name} answers " if bet == ALONE else ""
-    return f"{subject}{_MEANING[code]} {_of(sides.subject, code)}{against}{when}"
+    return f"{subject}{_READING[code]} {_of(sides.subject, code)}{against}{when}"
 
 
 def _counts(side: SideFigures | None) -> bool:

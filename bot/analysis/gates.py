@@ -108,7 +108,7 @@ def check(
         *_in_force(rollout, recent),
     ]
     looked: dict[str, tuple[bool, ...]] = {}
-    for look in _looks(rollout, Sides.of(rollout, late), sides, stage.custom):
+    for look in _findings(rollout, Sides.of(rollout, late), sides, stage.custom):
         history = (*strikes.get(look.name, ()), look.bad is True)[-look.rule.within :]
         looked[look.name] = history
         findings.append(_found(look, sum(history)))
@@ -243,7 +243,7 @@ class _Look:
     sample: float | None = None
 
 
-def _looks(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Look]:
+def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Look]:
     least = rollout.gates.minimum_requests
     # Where a minute's traffic is too thin for a quantile, the stage's has to do.
     thin = late.subject is None or late.subject.requests < least
@@ -257,13 +257,13 @@ def _limited(limit: HardLimit, late: Sides, least: int) -> _Look:
     subject, reference = late.subject, late.fair
     value, against = (None if side is None else _measured(limit, side, least) for side in (subject, reference))
     if value is None:
-        return _look(limit, None, f"{limit.name} of {late.name} is not known yet.")
+        return _finding(limit, None, f"{limit.name} of {late.name} is not known yet.")
     allowed = _allowed(limit, against)
     if allowed is None:
-        return _look(limit, False, f"{limit.name}: nobody is on {late.other} to compare with.")
+        return _finding(limit, False, f"{limit.name}: nobody is on {late.other} to compare with.")
     shown, most = (_amount(limit, amount) for amount in (value, allowed))
     requests = subject.requests if subject is not None else 0.0
-    return _look(
+    return _finding(
         limit,
         value > allowed and (limit.of is Measure.LATENCY or _many(subject)),
         f"{limit.name} on {late.name} lately: {shown} of {count(requests)} requests; allowed {most}.",
@@ -273,7 +273,7 @@ def _limited(limit: HardLimit, late: Sides, least: int) -> _Look:
     )
 
 
-def _look(
+def _finding(
     limit: HardLimit,
     bad: bool | None,  # noqa: FBT001  # three answers, not a switch
     sentence: str,

@@ -57,7 +57,7 @@ def run(settings: Settings) -> int:
     log.info("watching_over", limit=settings.dead_man_seconds, probes=probes.port)
     while not stop.is_set():
         try:
-            watchdog.look()
+            watchdog.reconcile()
         except Exception:  # whatever it was, the next look must come: users' safety hangs on it
             log.exception("look_failed")
         bell.wait(LOOK_SECONDS)

@@ -38,8 +38,8 @@ def adopt(  # all of it is on the record
     # An ended rollout has done with the primary: which image that runs since is not for its marks to say.
     recorded = replace(marks.recorded, images={}) if found.claim is Claim.ENDED else marks.recorded
     plan = make_plan(service, target.topology)
-    primary, _ = ports.workloads.look(target, recorded, ANYTHING, ANYTHING)
-    touched = not is_as_it_was(ports.mesh.look(target).routes, primary)
+    primary, _ = ports.workloads.observe(target, recorded, ANYTHING, ANYTHING)
+    touched = not is_as_it_was(ports.mesh.observe(target).routes, primary)
     if touched and found.claim is Claim.ENDED:
         raise Refusal(
             f"VirtualService {target.virtual_service} carries the marks of rollout {marks.owner}, which has ended, and "
@@ -68,11 +68,11 @@ def without_stage(found: Rollout, entry: Entry) -> Entry:
 # What the controller does: it aborts a rollout from its marks (None when the store knows it after all), by service,
 # owner and reason; and it tells whether this process was the last to look after one, as far as it knows.
 Reclaim = Callable[[str, RolloutId, str], object]
-LookedAfter = Callable[[RolloutId], bool]
+CaredFor = Callable[[RolloutId], bool]
 
 
 class Adoption:
-    """Looks for forgotten rollouts again and again; ``look`` is called every few seconds, by one thread."""
+    """Looks for forgotten rollouts again and again; ``reconcile`` is called every few seconds, by one thread."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Adoption:
         store: Store,
         mesh: Mesh,
         reclaim: Reclaim,
-        looked_after: LookedAfter,
+        cared_for: CaredFor,
         patience: float,
         pause: float,
         stopwatch: Callable[[], float],
@@ -94,7 +94,7 @@ class Adoption:
             store: what knows of rollouts.
             mesh: where their marks are.
             reclaim: takes a forgotten rollout up.
-            looked_after: knows those of this process.
+            cared_for: knows those of this process.
             patience: seconds a heartbeat must be silent before a stranger's rollout counts as nobody's.
             pause: seconds between two looks that may count as silence.
             stopwatch: seconds that no clock setting changes.
@@ -104,14 +104,14 @@ class Adoption:
         self._store = store
         self._mesh = mesh
         self._reclaim = reclaim
-        self._looked_after = looked_after
+        self._cared_for = cared_for
         self._patience = patience
         self._pause = pause
         self._stopwatch = stopwatch
         self._failed = failed
         self._heard: dict[str, Heard] = {}
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Look at the VirtualService of every service once.
 
         Raises:
@@ -120,13 +120,13 @@ class Adoption:
         known = set(self._store.busy().values())  # also those whose records cannot be read
         for service in self._services:
             try:
-                self._look_at(service, known)
+                self._reconcile_at(service, known)
             except Fault as fault:
                 self._failed(service, fault)
             except Exception as error:  # noqa: BLE001  # whatever it was, it is this service's alone
                 self._failed(service, Broken(error, f"look for a lost rollout of {service.name}"))
 
-    def _look_at(self, service: Service, known: set[RolloutId]) -> None:
+    def _reconcile_at(self, service: Service, known: set[RolloutId]) -> None:
         place = service.namespace, service.virtual_service
         owner = self._mesh.owner(*place)  # most are known, and their heartbeats nobody's business here
         pulse = None if owner is None or owner in known else self._mesh.pulse(*place)
@@ -138,7 +138,7 @@ class Adoption:
     def _is_nobodys(self, service: Service, pulse: Pulse) -> bool:
         heard = hear(self._heard.get(service.key), pulse.owner, pulse.beat, self._stopwatch(), self._pause)
         self._heard[service.key] = heard
-        ours = self._looked_after(pulse.owner)
+        ours = self._cared_for(pulse.owner)
         patience = max(self._patience, pulse.limit / 2)  # its bot says itself how long it may be silent
         return ours or pulse.rescue is not None or heard.silence >= patience
 

@@ -44,7 +44,7 @@ from bot.rollout.plans import Overrides
 
 # A look that changed something is followed by another at once, so that a stage does not wait for the next tick. The
 # longest chain is an advance: leave, set routes, settle, and an action of the next stage.
-LOOKS_PER_TICK = 5
+RECONCILES_PER_TICK = 5
 SAVES = 5
 REMEMBERED = 10_000  # rollouts
 
@@ -103,7 +103,7 @@ class Controller:
         self._confessed: dict[RolloutId, str] = {}  # what people were told is wrong with us
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="look")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Controller:
             stored = self._create(begun, entries)
             self._watch.changed(draft.rollout, stored, entries)
             self._give_way(stored)
-            return self._look_after_command(stored)
+            return self._reconcile_after_command(stored)
 
     def plan(self, service: str, version: str, *, overrides: Overrides = NO_OVERRIDES) -> Plan:
         """Every object a rollout would write, stage by stage, without writing anything.
@@ -179,7 +179,7 @@ class Controller:
                     saved = self._save(rollout, changed, entries)
                 except Stale:
                     continue  # somebody else's command or tick came between; decide again on what is stored now
-                return self._let_go(saved) if isinstance(event, Abandon) else self._look_after_command(saved)
+                return self._let_go(saved) if isinstance(event, Abandon) else self._reconcile_after_command(saved)
         raise Fault("Redis", f"{service} is changing too fast to be changed; try again.")
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
@@ -236,11 +236,11 @@ class Controller:
                 found = claims.Found(marks=marks, claim=claims.claim(known, marks, self._ports.store, lives=False))
             except Refusal:
                 return None
-            rescue = self._ports.mesh.look(marks.target).rescue
+            rescue = self._ports.mesh.observe(marks.target).rescue
             told = f"{deadman.told(rescue, marks.target)} {reason}" if rescue else reason
             return self._adopt_and_abort(known, found, BOT, told)
 
-    def looked_after(self, owner: RolloutId) -> bool:
+    def cared_for(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""
         return self._heart.knows(owner)
 
@@ -355,11 +355,11 @@ class Controller:
             with contained(f"look after {rollout.service}"), self._locks.alone(rollout.key):
                 if self._saved.get(rollout.id, rollout.revision) <= rollout.revision:
                     try:
-                        self._look_on(rollout, reading if reading is not None else self._read(rollout))
+                        self._reconcile(rollout, reading if reading is not None else self._read(rollout))
                     except Stale:  # another replica served a command; what it stored is looked at instead
-                        self._look_at_stored(rollout)
+                        self._reconcile_stored(rollout)
                 else:
-                    self._look_at_stored(rollout)
+                    self._reconcile_stored(rollout)
         except Fault as fault:
             self._watch.failed(rollout, fault)
             if isinstance(fault, Broken):
@@ -394,10 +394,10 @@ class Controller:
                 told.add(fault.sentence)
                 self._watch.failed(rollout, fault)
 
-    def _look_at_stored(self, rollout: Rollout) -> None:
+    def _reconcile_stored(self, rollout: Rollout) -> None:
         stored = self._ports.store.load(rollout.key, rollout.id)
         if stored is not None and not stored.ended:
-            self._look_on(stored, self._read(stored))
+            self._reconcile(stored, self._read(stored))
 
     def _read(self, rollout: Rollout) -> Figures | Fault | None:
         return observe.read([rollout], self._ports.metrics, self._ports.clock.now()).get(rollout.id)
@@ -412,9 +412,9 @@ class Controller:
         """Wait for looks under way."""
         self._pool.shutdown(wait=True)
 
-    def _look_on(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
+    def _reconcile(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
         """Look, and look again while looking changes something; figures are new at the first look alone."""
-        for _ in range(LOOKS_PER_TICK):
+        for _ in range(RECONCILES_PER_TICK):
             observed = self._observe(rollout)
             now = self._ports.clock.now()
             timely = self._times.kept(rollout)
@@ -423,15 +423,15 @@ class Controller:
             if reading is not None:  # otherwise it is the last one again
                 self._watch.judged(rollout, judgement)
             reading = None
-            decided, entries = decide.look(timely, observed, judgement, now, trial)
+            decided, entries = decide.decide(timely, observed, judgement, now, trial)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
-            self._times.looked(rollout)
+            self._times.reconciled(rollout)
             acted = self._act(rollout, observed)
             if rollout.ended or not (acted or moved):
                 break
-        self._heart.after_look(rollout, observed if observed.whole else None)
+        self._heart.after_reconcile(rollout, observed if observed.whole else None)
         return rollout
 
     def _observe(self, rollout: Rollout) -> Observation:
@@ -546,11 +546,11 @@ class Controller:
 
     # --- the small print ---------------------------------------------------------------------------------------------
 
-    def _look_after_command(self, saved: Rollout) -> Rollout:
+    def _reconcile_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
         try:
             with contained(f"look after {saved.service}"):
-                return self._look_on(saved, self._read(saved))
+                return self._reconcile(saved, self._read(saved))
         except Fault as fault:
             self._watch.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved
@@ -566,7 +566,7 @@ class Controller:
             raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
         stored = self._create(aborting, entries)
         self._watch.changed(taken, stored, entries)
-        return self._look_after_command(stored)
+        return self._reconcile_after_command(stored)
 
     def _give_way(self, begun: Rollout) -> None:
         """Two starts about one Deployment, at the same moment on two replicas: whoever sees the other gives way.
@@ -610,7 +610,7 @@ class Controller:
 
     def _let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:
         """The record has ended; the marks go, if they can."""
-        self._heart.after_look(ended, None)
+        self._heart.after_reconcile(ended, None)
         trouble = abandoning.unmark(ended, self._ports, owner)
         return self._save(ended, ended, trouble) if trouble else ended
 

@@ -60,7 +60,7 @@ class Heartbeat:
         """Whether this process looked after the rollout last, as far as it knows."""
         return rollout_id in self._beaten
 
-    def after_look(self, rollout: Rollout, observed: Observation | None) -> None:
+    def after_reconcile(self, rollout: Rollout, observed: Observation | None) -> None:
         """Renew the heartbeat if it is time."""
         if rollout.ended:
             self._end(rollout)

@@ -33,12 +33,12 @@ def observe(
     more: each question would take its whole time-out.
     """
     doing = f"see {rollout.service} in the cluster"
-    routes, unseen = _try(lambda: mesh.look(rollout.target), tell, doing)
+    routes, unseen = _try(lambda: mesh.observe(rollout.target), tell, doing)
     if unseen is not None and unseen.cause in _SILENT:
         return replace(BLIND, routes_unseen=unseen, pods_unseen=unseen)
     canary = PodTemplate(images=rollout.canary_images)
     sides, hidden = _try(
-        lambda: workloads.look(rollout.target, rollout.recorded, rollout.upgraded, canary), tell, doing
+        lambda: workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, canary), tell, doing
     )
     primary, challenger = sides or (UNKNOWN, UNKNOWN)
     observed = Observation(routes=None, primary=primary, canary=challenger, routes_unseen=unseen, pods_unseen=hidden)

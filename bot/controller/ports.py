@@ -232,7 +232,7 @@ class Rehearsal:
 class Mesh(Protocol):
     """Istio's VirtualServices: only the managed routes' weights and mirror are ours."""
 
-    def look(self, target: Target) -> RouteStatus:
+    def observe(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""
 
     def route(  # who, where, what, and what may be overwritten
@@ -341,7 +341,7 @@ class Rescuer(Protocol):
 class Workloads(Protocol):
     """The two Deployments."""
 
-    def look(
+    def observe(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
     ) -> tuple[DeploymentStatus, DeploymentStatus]:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""

@@ -245,12 +245,12 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
     rollout, scene = draft.rollout, draft.scene
     try:
-        observed = ports.mesh.look(rollout.target)
+        observed = ports.mesh.observe(rollout.target)
     except Fault as fault:
         if fault.cause is not Cause.MISSING:
             raise
         return Checked(reasons=scene.reasons or (fault.sentence,), warnings=scene.warnings)
-    primary, canary = ports.workloads.look(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
+    primary, canary = ports.workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
     told = {problem.about for problem in scene.problems if problem.blocking}
     moved = scene.if_moved if observed.owner is None else None
     # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.

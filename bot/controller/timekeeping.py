@@ -39,7 +39,7 @@ class Timekeeper:
             rollout = moved(rollout, apart - then, self._now())
         return caught_up(rollout, self._now())
 
-    def looked(self, rollout: Rollout) -> None:
+    def reconciled(self, rollout: Rollout) -> None:
         """The look is over, and this is how the rollout is stored now."""
         self._seen.pop(rollout.id, None)
         if not rollout.ended:

@@ -46,7 +46,7 @@ class Witness:
 
 
 class Watchdog:
-    """Watches these VirtualServices. ``look`` is called about every second, by one thread."""
+    """Watches these VirtualServices. ``reconcile`` is called about every second, by one thread."""
 
     def __init__(
         self,
@@ -75,12 +75,12 @@ class Watchdog:
         self._report_at: float | None = None
         self.trouble = ""  # the newest failure as a sentence, "" when the last look went well
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Look at each VirtualService once. One that fails keeps no other waiting."""
         trouble = ""
         for place in self._places:
             try:
-                self._look_at(place)
+                self._reconcile_at(place)
             except Contended:
                 continue  # somebody wrote it; if that was the bot, its heartbeat has changed
             except Fault as fault:
@@ -110,7 +110,7 @@ class Watchdog:
             except Exception as error:  # noqa: BLE001  # nothing hangs on it, so nobody is kept waiting by it
                 self._witness.failed((namespace, name), Broken(error, f"say that namespace {namespace} is watched"))
 
-    def _look_at(self, place: Place) -> None:
+    def _reconcile_at(self, place: Place) -> None:
         pulse = self._mesh.pulse(*place)
         if pulse is None:
             self._heard.pop(place, None)
@@ -129,9 +129,9 @@ class Watchdog:
         marks = self._mesh.marks(*place)
         if marks is None or marks.owner != heard.owner:
             return
-        live = self._mesh.look(marks.target).routes
+        live = self._mesh.observe(marks.target).routes
         # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
-        primary, canary = self._workloads.look(marks.target, marks.recorded, ANYTHING, ANYTHING)
+        primary, canary = self._workloads.observe(marks.target, marks.recorded, ANYTHING, ANYTHING)
         safe = safe_routes(live, primary, canary)
         doing = None if safe is None else deed(live, safe)
         if safe is None:

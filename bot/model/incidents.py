@@ -1,6 +1,6 @@
 """What can go wrong around a rollout, as values: other people's edits, pods in trouble, pods that are missing.
 
-How each is recognised and what follows from it is in ``drift`` and ``health``; times are seconds since the epoch.
+How each is recognised and what follows from it is in ``drift`` and ``pods``; times are seconds since the epoch.
 """
 
 from __future__ import annotations

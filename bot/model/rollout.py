@@ -216,7 +216,7 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.model.copies``
 class Rollout:
-    """Everything that is remembered about one rollout. Changed only by the rules, which ``machine.look`` asks in order.
+    """Everything that is remembered about one rollout. Changed only by the rules that ``decide`` asks in order.
 
     Attributes:
         stage: index into ``plan``, or into ``retreat`` while aborting.
@@ -332,7 +332,7 @@ class Rollout:
 
     @property
     def primary_touched(self) -> bool:
-        """Whether the primary may have been patched: then going home leads over the canary (``machine.abort``)."""
+        """Whether the primary may have been patched: then going home leads over the canary (``decide.abort``)."""
         on_the_way = () if self.retreat else self.plan[: self.stage + 1]
         return self.touched or any(stage.template is Template.UPGRADED for stage in on_the_way)
 

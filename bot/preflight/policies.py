@@ -8,7 +8,7 @@ from bot.cluster.objects import Labels, Object, name_of, pod_labels, title, with
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
 
-_MEANING: Mapping[str, str] = {
+_READING: Mapping[str, str] = {
     "AuthorizationPolicy": "Callers, the gateway among them, may be let in on one side and get 403 on the other, which "
     "no judgement takes for an error",
     "PeerAuthentication": "Callers without mutual TLS may be let in on one side only",
@@ -26,10 +26,10 @@ def check(subject: Subject) -> Iterator[Problem]:
         ours, theirs = (within(selector, pod_labels(side)) for side in (primary, canary))
         if ours is not theirs:
             governed, other = (primary, canary) if ours else (canary, primary)
-            meaning = _MEANING.get(str(policy.get("kind", "")), "The two are not alike")
+            reading = _READING.get(str(policy.get("kind", "")), "The two are not alike")
             yield warns(
                 f"{title(policy)} governs the pods of {name_of(governed)} and not those of {name_of(other)}.",
-                remedy=f"{meaning}: select both by a label that they share, or accept it.",
+                remedy=f"{reading}: select both by a label that they share, or accept it.",
             )
 
 

@@ -53,7 +53,7 @@ class OwnMetrics:
         self._ticks = Counter(
             "canary_bot_ticks_total", "Rounds in which every live rollout was looked at", registry=self.registry
         )
-        self._looks_failed = Counter(
+        self._reconciles_failed = Counter(
             "canary_bot_looks_failed_total",
             "Failures met while looking at one rollout, by the system that failed or the kind of the bot's own error",
             ["cause"],
@@ -94,9 +94,9 @@ class OwnMetrics:
         self._tick_seconds.observe(seconds)
         self._tick_lag.set(lag)
 
-    def look_failed(self, cause: str) -> None:
+    def reconcile_failed(self, cause: str) -> None:
         """One look met a failure; ``cause`` is a system or the name of an error of ours."""
-        self._looks_failed.labels(cause).inc()
+        self._reconciles_failed.labels(cause).inc()
 
     def verdict(self, verdict: str) -> None:
         """One judgement."""

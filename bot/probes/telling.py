@@ -77,7 +77,7 @@ class Telling:
         log.info("acted", service=rollout.service, rollout=rollout.id, action=type(action).__name__, detail=str(action))
 
     def _failed(self, rollout: Rollout, fault: Fault) -> None:
-        self._own.look_failed(kind(fault))
+        self._own.reconcile_failed(kind(fault))
         bound = log.bind(service=rollout.service, system=fault.system, sentence=fault.sentence)
         if not isinstance(fault, Broken):
             bound.warning("outside_fault")

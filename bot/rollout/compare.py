@@ -1,7 +1,7 @@
 """What the current stage wants of the cluster, against what was seen of it: the only place where both are compared.
 
 Everything else is read off the gaps. A stage is *settled* when no gap keeps it; the next *action* closes the first gap
-that is ours to close (``desired``); a *hold* says why a gap is still there (``machine``); and what is somebody else's
+that is ours to close (``actions``); a *hold* says why a gap is still there (``decide``); and what is somebody else's
 doing is *drift*. Nothing here knows what was done before, and what was not seen makes no gap but its own.
 """
 
@@ -20,7 +20,7 @@ from bot.rollout import capacity
 class Part(StrEnum):
     """What of the cluster a gap is about, in the order in which gaps are closed."""
 
-    OBSERVATION = "sight"  # something that must be known was not seen
+    OBSERVATION = "observation"  # something that must be known was not seen
     ROUTES = "routes"  # of the VirtualService: shares and mirror
     SPARE = "spare"  # pods of a canary that has done its work
     MARKS = "marks"  # our annotations on the VirtualService

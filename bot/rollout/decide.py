@@ -1,7 +1,7 @@
 """What may happen to a rollout. Pure: a rollout and an event go in, a new rollout and lines of its story come out.
 
 **Rule 1.** A phase is changed by the events below, or by one of the rules that ``_RULES`` lists (some of them live in
-``returning``), and only through the table in ``turns``.
+``retreat``), and only through the table in ``transitions``.
 **Rule 2.** An event that is not possible now raises ``Refusal`` and changes nothing.
 **Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.actions``'s business.
 
@@ -235,7 +235,7 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
 # --- what a look finds -----------------------------------------------------------------------------------------------
 
 
-def look(
+def decide(
     rollout: Rollout, observed: Observation | None, judgement: Judgement, now: float, trial: Trial | None = None
 ) -> Change:
     """One look at the cluster (None: nothing was seen) and at the figures; ``trial`` is what judging remembers.

@@ -133,7 +133,7 @@ def make_retreat(*, primary_touched: bool) -> tuple[Stage, ...]:
     """The way home. A primary that may have been patched is restored first, while the canary keeps the users.
 
     Never the other way round: routing to a primary in mid-upgrade is the outage others shipped (flagger#1898). Where
-    the primary has shrunk meanwhile, ``returning`` puts the wait for its pods between.
+    the primary has shrunk meanwhile, ``retreat`` puts the wait for its pods between.
     """
     back, restore = StageKind.RETURN, StageKind.RESTORE
     home = Stage(name=back.value, phase=Phase.ABORTING, routes=HOME, kind=back)

@@ -1,4 +1,4 @@
-"""The rules of the way back, and of a primary that does not come up. Each is one of ``machine.look``'s rules.
+"""The rules of the way back, and of a primary that does not come up. Each is one of ``decide.decide``'s rules.
 
 While it had no users an HPA, or somebody, may have shrunk the primary. Users of a canary that is the trouble go home at
 once, if only one pod is ready there, and the primary grows meanwhile. From a canary that serves everyone well they go

@@ -1,6 +1,6 @@
 """Reads ``services.yaml`` into the catalogue of services, or refuses with every mistake and its line.
 
-What may be written is defined in ``sections`` and ``kinds``; here are the file, its lines and its defaults.
+What may be written is defined in ``schema`` and ``types``; here are the file, its lines and its defaults.
 """
 
 from __future__ import annotations

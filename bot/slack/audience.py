@@ -39,7 +39,7 @@ class Audience:
             wrong = [one for one in asked if isinstance(one, str)]
             yield service, wrong, [one for one in asked if isinstance(one, Fault)]
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Find out, and remember it for ``trouble``; to be called about once a minute."""
         found = {service.name: tuple(wrong) for service, wrong, _ in self.findings()}
         for name, wrong in found.items():

@@ -112,7 +112,7 @@ def services(known: Sequence[Service], in_flight: Mapping[str, Rollout], frozen:
 
 def help_text(command: str) -> Message:
     """The grammar."""
-    lines = "\n".join(f"• `{command} {usage}`: {meaning}" for usage, meaning in GRAMMAR.values())
+    lines = "\n".join(f"• `{command} {usage}`: {reading}" for usage, reading in GRAMMAR.values())
     note = "SERVICE may be left out when only one can be meant. Everything else happens on the rollout's card."
     return _message(f"{command} starts, watches and stops canary releases.", [b.section(lines), b.context(note)])
 

@@ -49,14 +49,14 @@ class Rooms:
         Raises:
             Fault: Slack does not say.
         """
-        return self._closed(channel, self._look())
+        return self._closed(channel, self._listing())
 
     def each(self, channels: Iterable[str]) -> Iterator[tuple[str, str | Fault | None]]:
         """The same of many channels, for the price of one look. Nobody waits for it."""
-        look = self._look(UNHURRIED)
+        listing = self._listing(UNHURRIED)
         for channel in dict.fromkeys(channels):
             try:
-                yield channel, self._closed(channel, look)
+                yield channel, self._closed(channel, listing)
             except Fault as fault:
                 yield channel, fault
 
@@ -87,29 +87,29 @@ class Rooms:
                 )
         return remedy(code) or f"Slack lets me post nothing in {channel} ({code})."
 
-    def _look(self, patience: float = PATIENCE) -> _Look:
-        return _Look(client=self._client, monotonic=self._monotonic, until=self._monotonic() + patience)
+    def _listing(self, patience: float = PATIENCE) -> _Listing:
+        return _Listing(client=self._client, monotonic=self._monotonic, until=self._monotonic() + patience)
 
-    def _closed(self, channel: str, look: _Look) -> str | None:
+    def _closed(self, channel: str, listing: _Listing) -> str | None:
         with self._lock:
             at, code = self._said.get(channel, (0.0, ""))
         if code and self._monotonic() - at < SAID_FOR:
             return self.why(channel, code)
         try:
-            room = look.find(channel)
-            lacking = look.granted is not None and WRITE not in look.granted
-            return remedy(NO_SCOPE, WRITE) if lacking else self._judged(channel, room, look)
+            room = listing.find(channel)
+            lacking = listing.granted is not None and WRITE not in listing.granted
+            return remedy(NO_SCOPE, WRITE) if lacking else self._judged(channel, room, listing)
         except _Refused as refused:
             if refused.code in NO_TOKEN:
                 return remedy(refused.code)
             told = remedy(refused.code, refused.scope) or f"it answers {refused.code}."
             raise Fault("Slack", f"does not say whether I may post in {channel}: {told}") from refused
 
-    def _judged(self, channel: str, room: Room | None, look: _Look) -> str | None:
-        may_join_in = look.granted is not None and WRITE_PUBLIC in look.granted
+    def _judged(self, channel: str, room: Room | None, listing: _Listing) -> str | None:
+        may_join_in = listing.granted is not None and WRITE_PUBLIC in listing.granted
         if room is None:
-            if look.gap:
-                raise Fault("Slack", f"does not say whether I may post in {channel}: {look.gap}")
+            if listing.gap:
+                raise Fault("Slack", f"does not say whether I may post in {channel}: {listing.gap}")
             return self.why(channel, "channel_not_found")
         name = str(room.get("name") or "")
         if channel.startswith("#") and not _is_called(room, channel):
@@ -146,7 +146,7 @@ class _Refused(Exception):  # noqa: N818  # not an error to anybody but this mod
 
 
 @dataclass(slots=True, kw_only=True)
-class _Look:
+class _Listing:
     """One look at Slack's lists; each is asked for once, and only if it is needed.
 
     Attributes:

@@ -174,7 +174,7 @@ class Channel:
         try:
             return call()
         except SlackApiError as error:
-            raise _meaning(method, error) from error
+            raise _reading(method, error) from error
         except (TimeoutError, http.client.HTTPException, ConnectionResetError) as error:
             raise Ambiguous(f"Slack did not answer {method} in time.") from error
         except (URLError, OSError) as error:
@@ -183,7 +183,7 @@ class Channel:
             raise Refused(f"Slack answered {method} with something unreadable.") from error
 
 
-def _meaning(method: str, error: SlackApiError) -> SlackFault:
+def _reading(method: str, error: SlackApiError) -> SlackFault:
     """What Slack's answer means for us."""
     code = answer_code(error)
     status = error.response.status_code if isinstance(error.response, SlackResponse) else 0

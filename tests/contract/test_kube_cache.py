@@ -182,7 +182,7 @@ def test_what_we_wrote_is_what_we_read_though_the_watch_lags(api: KubeApi, kube:
         mesh = IstioMesh(kube, lambda: 0.0, reads=reads)
         for canary in range(1, 60):
             mesh.route(a_target(), Routes(canary=canary), RolloutId("r-1"), PodTemplate(images={"reviews": "x"}))
-            assert mesh.look(a_target()).routes == Routes(canary=canary)
+            assert mesh.observe(a_target()).routes == Routes(canary=canary)
         assert asked(api, "GET") < 59 + 10  # one for each write, which has to be built on the newest object
 
 

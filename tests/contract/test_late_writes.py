@@ -221,8 +221,8 @@ def test_a_late_release_does_not_undo_what_was_decided_since(world: World, momen
     with pytest.raises((Stale, Contended)):
         world.first.release(TARGET, QUARTER, ME, still=question)
 
-    assert world.first.look(TARGET).routes == HOME
-    assert world.first.look(TARGET).owner == ME
+    assert world.first.observe(TARGET).routes == HOME
+    assert world.first.observe(TARGET).owner == ME
 
 
 def test_an_end_that_finds_nothing_of_ours_leaves_nothing_behind(world: World) -> None:

@@ -118,7 +118,7 @@ def without_bookkeeping(vs: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_untouched_mesh_is_at_home_and_nobodys(world: World) -> None:
-    assert world.mesh.look(TARGET) == RouteStatus(routes=HOME)
+    assert world.mesh.observe(TARGET) == RouteStatus(routes=HOME)
 
 
 @pytest.mark.parametrize("methods", [None, ("GET", "HEAD")])
@@ -126,7 +126,7 @@ def test_what_is_routed_is_what_is_seen(world: World, methods: tuple[str, ...] |
     target = replace(TARGET, mirror_methods=methods)
     for routes in STAGES:
         world.mesh.route(target, routes, ME, RECORDED)
-        assert world.mesh.look(target) == RouteStatus(routes=routes, owner=ME, writer="canary-bot")
+        assert world.mesh.observe(target) == RouteStatus(routes=routes, owner=ME, writer="canary-bot")
 
 
 def test_routing_what_is_routed_already_writes_nothing(world: World) -> None:
@@ -149,7 +149,7 @@ def test_a_release_at_home_leaves_the_object_as_it_was(world: World, methods: tu
 def test_a_release_on_the_canary_keeps_its_weights_and_drops_the_marks(world: World) -> None:
     world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
     world.mesh.release(TARGET, ALL_CANARY, ME)
-    assert world.mesh.look(TARGET) == RouteStatus(routes=ALL_CANARY, writer="canary-bot")
+    assert world.mesh.observe(TARGET) == RouteStatus(routes=ALL_CANARY, writer="canary-bot")
     assert "annotations" not in world.read()["metadata"]
 
 
@@ -159,21 +159,23 @@ def test_another_rollouts_mesh_is_neither_routed_nor_released(world: World) -> N
         world.mesh.route(TARGET, HOME, OTHER, RECORDED)
     with pytest.raises(Contended, match="belongs to rollout r-1"):
         world.mesh.release(TARGET, HOME, OTHER)
-    assert world.mesh.look(TARGET).routes == QUARTER
+    assert world.mesh.observe(TARGET).routes == QUARTER
 
 
 def test_an_edit_by_hand_is_seen_with_its_writer_and_mended_on_request(world: World) -> None:
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     world.edit("maya", weights(70))
-    assert world.mesh.look(TARGET) == RouteStatus(routes=Routes(canary=70), owner=ME, writer="maya")
+    assert world.mesh.observe(TARGET) == RouteStatus(routes=Routes(canary=70), owner=ME, writer="maya")
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
-    assert world.mesh.look(TARGET).routes == QUARTER
+    assert world.mesh.observe(TARGET).routes == QUARTER
 
 
 def test_stripped_annotations_come_back_with_the_next_route(world: World) -> None:
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     world.edit("argocd-controller", lambda vs: vs["metadata"].pop("annotations"))
-    assert (world.mesh.look(TARGET).owner, world.mesh.look(TARGET).marker) == (None, ""), "a removal has no author"
+    assert (world.mesh.observe(TARGET).owner, world.mesh.observe(TARGET).marker) == (None, ""), (
+        "a removal has no author"
+    )
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     assert {OWNER, RESTORE} <= world.read()["metadata"]["annotations"].keys()
 
@@ -183,7 +185,7 @@ def test_a_mark_that_another_took_is_overwritten_only_by_who_names_it(world: Wor
     with pytest.raises(Contended, match="belongs to rollout r-2"):
         world.mesh.route(TARGET, HOME, ME, RECORDED, over=RolloutId("r-3"))
     world.mesh.route(TARGET, HOME, ME, RECORDED, over=OTHER)
-    observed = world.mesh.look(TARGET)
+    observed = world.mesh.observe(TARGET)
     assert (observed.routes, observed.owner, observed.marked) == (HOME, ME, True)
 
 
@@ -196,11 +198,11 @@ def test_a_record_that_is_gone_or_damaged_is_seen_and_written_again(
 ) -> None:
     world.mesh.route(TARGET, MIRROR, ME, RECORDED)
     world.edit("maya", lambda vs: damage(vs["metadata"]["annotations"]))
-    assert (world.mesh.look(TARGET).marked, world.mesh.look(TARGET).marker) == (False, who)
+    assert (world.mesh.observe(TARGET).marked, world.mesh.observe(TARGET).marker) == (False, who)
     with pytest.raises(Contended, match="already mirrors"):  # as far as its marks say, somebody else does
         world.mesh.route(TARGET, MIRROR, ME, RECORDED)
     world.mesh.route(TARGET, MIRROR, ME, RECORDED, again=True)
-    assert world.mesh.look(TARGET) == RouteStatus(routes=MIRROR, owner=ME, writer=world.mesh.look(TARGET).writer)
+    assert world.mesh.observe(TARGET) == RouteStatus(routes=MIRROR, owner=ME, writer=world.mesh.observe(TARGET).writer)
 
 
 def test_previews_write_nothing_and_pass_the_rehearsal(world: World) -> None:
@@ -215,7 +217,7 @@ def test_previews_write_nothing_and_pass_the_rehearsal(world: World) -> None:
 
 def test_an_object_that_became_ambiguous_is_a_reason_a_refusal_or_a_contention_by_who_asks(world: World) -> None:
     world.edit("maya", lambda vs: vs["spec"]["http"].append(deepcopy(vs["spec"]["http"][0])))
-    observed = world.mesh.look(TARGET)
+    observed = world.mesh.observe(TARGET)
     assert (observed.routes, "Say by name which ones to move" in observed.reason) == (None, True)
     with pytest.raises(Refusal, match="by name"):
         world.mesh.preview(TARGET, MIRROR, ME, RECORDED)
@@ -225,7 +227,7 @@ def test_an_object_that_became_ambiguous_is_a_reason_a_refusal_or_a_contention_b
 
 def test_a_missing_virtual_service_is_a_fault(world: World) -> None:
     with pytest.raises(Fault, match="default/nowhere does not exist") as missing:
-        world.mesh.look(replace(TARGET, virtual_service="nowhere"))
+        world.mesh.observe(replace(TARGET, virtual_service="nowhere"))
     assert missing.value.cause is Cause.MISSING
 
 
@@ -255,14 +257,14 @@ def test_an_unrelated_edit_between_read_and_write_is_kept(api: KubeApi, tmp_path
     mesh = meddled(api, tmp_path, lambda vs: vs["metadata"].setdefault("labels", {}).update(team="books"))
     mesh.route(TARGET, QUARTER, ME, RECORDED)
     assert live(api)["metadata"]["labels"] == {"team": "books"}
-    assert mesh.look(TARGET).routes == QUARTER
+    assert mesh.observe(TARGET).routes == QUARTER
 
 
 def test_an_edit_of_the_managed_routes_between_read_and_write_is_not_overwritten(api: KubeApi, tmp_path: Path) -> None:
     mesh = meddled(api, tmp_path, weights(70))
     with pytest.raises(Contended, match="maya changed the managed routes"):
         mesh.route(TARGET, QUARTER, ME, RECORDED)
-    assert mesh.look(TARGET).routes == Routes(canary=70)
+    assert mesh.observe(TARGET).routes == Routes(canary=70)
 
 
 def test_somebody_who_never_stops_writing_is_told_of(api: KubeApi, tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ def test_a_write_without_an_answer_is_looked_up_before_it_is_called_failed(
     else:
         with pytest.raises(Unanswered, match="cannot be reached"):
             mesh.route(TARGET, QUARTER, ME, RECORDED)
-    assert mesh.look(TARGET).routes == (QUARTER if arrived else HOME)
+    assert mesh.observe(TARGET).routes == (QUARTER if arrived else HOME)
 
 
 def test_a_rehearsal_tells_what_the_server_would_refuse(api: KubeApi, tmp_path: Path) -> None:
@@ -323,7 +325,7 @@ def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:
         kube = kube_of(api.load(bookinfo.objects()), tmp_path)
         IstioMesh(kube, lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
         assert kube.istio_version() == "v1beta1"
-        assert IstioMesh(kube, lambda: 0.0).look(TARGET).routes == QUARTER
+        assert IstioMesh(kube, lambda: 0.0).observe(TARGET).routes == QUARTER
 
 
 # Out of our hands
@@ -378,7 +380,7 @@ def test_unmarking_keeps_an_edit_that_came_between_read_and_write(api: KubeApi, 
     IstioMesh(kube_of(api, tmp_path), lambda: 0.0).route(TARGET, QUARTER, ME, RECORDED)
     kube = Overtaken(kube_of(api, tmp_path), lambda: edit(api, "maya", weights(70)))
     IstioMesh(kube, lambda: 0.0, wait=lambda _: None).unmark("default", "reviews", ME)
-    observed = IstioMesh(kube_of(api, tmp_path), lambda: 0.0).look(TARGET)
+    observed = IstioMesh(kube_of(api, tmp_path), lambda: 0.0).observe(TARGET)
     assert (observed.routes, observed.owner) == (Routes(canary=70), None)
 
 
@@ -485,7 +487,7 @@ def test_an_edit_between_read_and_beat_is_not_overwritten(api: KubeApi, tmp_path
     mesh = meddled(api, tmp_path, weights(70))
     with pytest.raises(Contended):
         mesh.beat(TARGET, ME)
-    assert mesh.look(TARGET).routes == Routes(canary=70)
+    assert mesh.observe(TARGET).routes == Routes(canary=70)
 
 
 def test_a_beat_of_another_replica_in_between_is_found_and_not_fought(api: KubeApi, tmp_path: Path) -> None:
@@ -515,7 +517,7 @@ def test_a_lease_that_may_not_be_deleted_keeps_no_rollout_from_its_end(api: Kube
     mesh.beat(TARGET, ME)
     api.forbid(verb="delete", kind="Lease")
     mesh.release(TARGET, HOME, ME)
-    assert mesh.look(TARGET).owner is None
+    assert mesh.observe(TARGET).owner is None
 
 
 @pytest.mark.parametrize(("theirs", "foreign"), [("redis-1", False), ("redis-2", True)])
@@ -533,4 +535,4 @@ def test_a_mark_that_is_not_the_watchdogs_hand_is_no_rescue(world: World) -> Non
     of_another = '{"rollout": "r-2", "at": 1, "silence": 2, "deed": "home"}'
     for text in ("{", "[]", "{}", "null", '{"rollout": "r-1", "at": 1, "silence": 2, "deed": "?"}', of_another):
         world.edit("maya", annotation(WATCHDOG, text))
-        assert world.mesh.look(TARGET).rescue is None
+        assert world.mesh.observe(TARGET).rescue is None

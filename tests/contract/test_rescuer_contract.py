@@ -83,7 +83,7 @@ def live(api: KubeApi) -> dict[str, Any]:
 def test_a_rescue_writes_the_routes_and_why_and_leaves_the_marks(world: World) -> None:
     marks = world.marks()
     world.rescuer.rescue(marks, world.pulse().beat, HOME, HELP)
-    observed = world.mesh.look(TARGET)
+    observed = world.mesh.observe(TARGET)
     assert (observed.routes, observed.owner, observed.writer, observed.rescue) == (HOME, ME, WATCHDOG_MANAGER, HELP)
     assert world.marks() == marks
 
@@ -100,7 +100,7 @@ def test_keeping_users_where_they_are_is_only_said(world: World) -> None:
     kept = Rescue(at=AT, silence=120.0, deed=Deed.KEPT)
     world.rescuer.rescue(world.marks(), world.pulse().beat, ALL_CANARY, kept)
     assert world.read()["spec"] == before
-    assert world.mesh.look(TARGET).rescue == kept
+    assert world.mesh.observe(TARGET).rescue == kept
 
 
 def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
@@ -113,7 +113,7 @@ def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
 def test_a_heartbeat_that_has_changed_stops_a_rescue(world: World) -> None:
     with pytest.raises(Contended):
         world.rescuer.rescue(world.marks(), "17", HOME, HELP)
-    assert world.mesh.look(TARGET).routes == SIXTY
+    assert world.mesh.observe(TARGET).routes == SIXTY
 
 
 def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_rescue_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_ag
     assert world.pulse().beat != before.beat
     with pytest.raises(Contended):
         world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
-    assert world.mesh.look(TARGET).rescue == HELP
+    assert world.mesh.observe(TARGET).rescue == HELP
 
 
 def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
@@ -145,7 +145,7 @@ def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
     with pytest.raises(Contended):
         world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
-    assert world.mesh.look(TARGET).routes == SIXTY
+    assert world.mesh.observe(TARGET).routes == SIXTY
 
 
 def test_marks_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: World) -> None:
@@ -154,7 +154,7 @@ def test_marks_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: 
     before = world.pulse()
     assert (before.limit, before.renewed_at) == (0.0, None)
     world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
-    assert world.mesh.look(TARGET).routes == HOME
+    assert world.mesh.observe(TARGET).routes == HOME
 
 
 def test_an_event_about_nothing_is_none(world: World) -> None:
@@ -186,7 +186,7 @@ def test_a_beat_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> Non
     assert marks is not None
     with pytest.raises(Contended):
         rescuer.rescue(marks, str(int(AT)), HOME, HELP)
-    assert mesh.look(TARGET).routes == SIXTY
+    assert mesh.observe(TARGET).routes == SIXTY
 
 
 def test_a_beat_on_the_lease_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_beat_on_the_lease_between_read_and_write_wins(api: KubeApi, tmp_path:
     kube = Beating(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: mesh.beat(TARGET, ME, 120.0))
     with pytest.raises(Contended):
         KubeRescuer(kube, lambda: AT).rescue(marks, pulse.beat, HOME, HELP)
-    assert mesh.look(TARGET).routes == SIXTY
+    assert mesh.observe(TARGET).routes == SIXTY
 
 
 class Beating(Kube):

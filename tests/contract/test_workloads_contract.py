@@ -41,10 +41,10 @@ class World:
     finish: Callable[[str], None]
     settle: Callable[[], object]
 
-    def look(
+    def observe(
         self, recorded: PodTemplate = RECORDED, upgraded: PodTemplate = UPGRADED
     ) -> tuple[DeploymentStatus, DeploymentStatus]:
-        return self.workloads.look(TARGET, recorded, upgraded, CANARY)
+        return self.workloads.observe(TARGET, recorded, upgraded, CANARY)
 
 
 @pytest.fixture
@@ -120,32 +120,32 @@ def a_side(template: Template | None, image: str, **changes: object) -> Deployme
 
 
 def test_before_anything_both_sides_are_ready_and_as_recorded(world: World) -> None:
-    assert world.look() == (a_side(Template.RECORDED, V1), a_side(Template.RECORDED, V2))
+    assert world.observe() == (a_side(Template.RECORDED, V1), a_side(Template.RECORDED, V2))
 
 
 def test_an_upgrade_waits_for_pods_of_the_new_image_and_a_revert_for_the_old_ones(world: World) -> None:
     world.workloads.apply(TARGET, UPGRADED)
-    primary, _ = world.look()
+    primary, _ = world.observe()
     assert (primary.template, primary.progress, primary.ready) == (Template.UPGRADED, Progress.WAITING, 0)
     assert primary.images == {"reviews": V2}
 
     world.finish("reviews-v1")
-    assert world.look()[0] == a_side(Template.UPGRADED, V2)
+    assert world.observe()[0] == a_side(Template.UPGRADED, V2)
 
     world.workloads.apply(TARGET, RECORDED)
     world.finish("reviews-v1")
-    assert world.look()[0] == a_side(Template.RECORDED, V1)
+    assert world.observe()[0] == a_side(Template.RECORDED, V1)
 
 
 def test_a_template_that_is_there_already_is_not_applied_again(world: World) -> None:
     world.workloads.apply(TARGET, UPGRADED)
     world.finish("reviews-v1")
     world.workloads.apply(TARGET, UPGRADED)
-    assert world.look()[0] == a_side(Template.UPGRADED, V2)
+    assert world.observe()[0] == a_side(Template.UPGRADED, V2)
 
 
 def test_an_image_that_nobody_recorded_is_no_known_template(world: World) -> None:
-    primary, _ = world.look(recorded=PodTemplate(images={"reviews": "reviews:0"}))
+    primary, _ = world.observe(recorded=PodTemplate(images={"reviews": "reviews:0"}))
     assert primary.template is None
 
 
@@ -162,32 +162,32 @@ def test_a_preview_is_the_patch_and_writes_nothing(world: World) -> None:
             }
         },
     }
-    assert world.look()[0] == a_side(Template.RECORDED, V1)
+    assert world.observe()[0] == a_side(Template.RECORDED, V1)
 
 
 def test_a_rehearsed_upgrade_writes_nothing(world: World) -> None:
     assert world.workloads.rehearse(TARGET, UPGRADED) == Rehearsal()
-    assert world.look()[0] == a_side(Template.RECORDED, V1)
+    assert world.observe()[0] == a_side(Template.RECORDED, V1)
 
 
 def test_a_canary_is_scaled_to_zero_once_and_is_not_ready_then(world: World) -> None:
     world.workloads.scale_canary_down(TARGET)
     world.workloads.scale_canary_down(TARGET)
     world.settle()
-    _, canary = world.look()
+    _, canary = world.observe()
     assert (canary.wanted, canary.ready, canary.progress) == (0, 0, Progress.WAITING)
     assert "scaled to zero" in canary.reason
 
 
 def test_a_primary_is_scaled_up_and_never_down(world: World) -> None:
     world.workloads.scale_primary_up(TARGET, 1)
-    assert world.look()[0].wanted == 2
+    assert world.observe()[0].wanted == 2
     world.workloads.scale_primary_up(TARGET, 3)
-    primary, _ = world.look()
+    primary, _ = world.observe()
     assert (primary.wanted, primary.ready, primary.progress) == (3, 2, Progress.WAITING)
     world.finish("reviews-v1")
     world.workloads.scale_primary_up(TARGET, 3)
-    assert world.look()[0] == a_side(Template.RECORDED, V1, ready=3, wanted=3)
+    assert world.observe()[0] == a_side(Template.RECORDED, V1, ready=3, wanted=3)
 
 
 def test_what_does_not_exist_is_told_by_name(world: World) -> None:
@@ -198,7 +198,7 @@ def test_what_does_not_exist_is_told_by_name(world: World) -> None:
         world.workloads.apply(gone, UPGRADED)
     assert missing.value.cause is Cause.MISSING
     world.workloads.scale_canary_down(gone)
-    primary, _ = world.workloads.look(gone, RECORDED, UPGRADED, CANARY)
+    primary, _ = world.workloads.observe(gone, RECORDED, UPGRADED, CANARY)
     assert (primary.template, primary.progress) == (None, Progress.FAILED)
 
 
@@ -213,7 +213,7 @@ def test_image_and_label_move_in_one_write_when_the_selector_leaves_the_label_fr
         workloads = KubeWorkloads(Kube.connect(str(api.write_kubeconfig(tmp_path / "kubeconfig"))))
         workloads.apply(target, upgraded)
         assert rolled(api, "reviews")
-        primary, canary = workloads.look(target, RECORDED, upgraded, CANARY)
+        primary, canary = workloads.observe(target, RECORDED, upgraded, CANARY)
         patches = [record for record in api.audit if (record.verb, record.kind) == ("patch", "Deployment")]
     assert len(patches) == 1
     assert primary == a_side(Template.UPGRADED, V2)
@@ -225,7 +225,7 @@ def test_a_paused_deployment_has_failed_in_words(api: KubeApi, kube: Kube) -> No
     assert paused is not None
     paused["spec"]["paused"] = True
     api.store.put(paused)
-    primary, _ = KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)
+    primary, _ = KubeWorkloads(kube).observe(TARGET, RECORDED, UPGRADED, CANARY)
     assert primary.progress is Progress.FAILED
     assert "kubectl rollout resume deployment/reviews-v1" in primary.reason
 
@@ -238,7 +238,7 @@ def test_a_crashing_canary_has_no_ready_pods(api: KubeApi, kube: Kube) -> None:
         return not any(one["ready"] for pod in pods for one in pod["status"]["containerStatuses"][:1])
 
     assert api.store.wait_until(crashed)
-    primary, canary = KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)
+    primary, canary = KubeWorkloads(kube).observe(TARGET, RECORDED, UPGRADED, CANARY)
     assert (primary.ready, canary.ready) == (2, 0)
     assert {(one.container, one.ended, one.waiting) for one in canary.troubles} == {
         ("reviews", "Error", "CrashLoopBackOff")
@@ -259,7 +259,7 @@ def test_a_size_that_an_autoscaler_chose_meanwhile_is_not_undone(api: KubeApi, k
 
     racing = Racing.connect(str(api.write_kubeconfig(tmp_path / "racing")))
     KubeWorkloads(racing).scale_primary_up(TARGET, 3)
-    assert KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)[0].wanted == 5
+    assert KubeWorkloads(kube).observe(TARGET, RECORDED, UPGRADED, CANARY)[0].wanted == 5
 
 
 def test_who_wrote_a_template_and_which_bits_its_pods_run_are_seen(api: KubeApi, kube: Kube) -> None:
@@ -268,7 +268,7 @@ def test_who_wrote_a_template_and_which_bits_its_pods_run_are_seen(api: KubeApi,
     edited["spec"]["template"]["spec"]["containers"][0]["image"] = V2
     api.replace_as("kubectl-set", edited)
     assert rolled(api)
-    primary, canary = KubeWorkloads(kube).look(TARGET, RECORDED, UPGRADED, CANARY)
+    primary, canary = KubeWorkloads(kube).observe(TARGET, RECORDED, UPGRADED, CANARY)
     assert (primary.template, primary.writer, primary.written_at is not None) == (
         Template.UPGRADED,
         "kubectl-set",
@@ -291,8 +291,8 @@ def test_the_bots_own_last_write_is_not_blamed_for_what_somebody_else_changed_or
     stripped["spec"]["selector"]["matchLabels"].pop("version")
     api.store.put(stripped)  # whoever removes a field leaves no entry
 
-    assert workloads.look(TARGET, recorded, replace(UPGRADED, labels={"version": "v1"}), CANARY)[0].writer == ""
-    assert workloads.look(TARGET, RECORDED, UPGRADED, CANARY)[0].writer == "canary-bot"
+    assert workloads.observe(TARGET, recorded, replace(UPGRADED, labels={"version": "v1"}), CANARY)[0].writer == ""
+    assert workloads.observe(TARGET, RECORDED, UPGRADED, CANARY)[0].writer == "canary-bot"
 
 
 def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: KubeApi, kube: Kube) -> None:

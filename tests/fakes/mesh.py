@@ -80,7 +80,7 @@ class InMemoryMesh:
         """Somebody deletes the object."""
         del self._objects[namespace, name]
 
-    def look(self, target: Target) -> RouteStatus:
+    def observe(self, target: Target) -> RouteStatus:
         vs = self._get(target)
         read = edits.read_routes(vs, target)
         return RouteStatus(

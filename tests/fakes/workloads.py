@@ -71,7 +71,7 @@ class InMemoryWorkloads:
         """The Deployment's rollout fails."""
         self.deployments[name].progress, self.deployments[name].reason = Progress.FAILED, reason
 
-    def look(
+    def observe(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
     ) -> tuple[DeploymentStatus, DeploymentStatus]:
         self._answer()

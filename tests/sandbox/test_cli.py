@@ -61,7 +61,7 @@ def deploy(kube: KubeApi, objects: list[dict[str, Any]]) -> None:
     assert kube.store.wait_until(ready)
 
 
-def meaning(route: dict[str, Any]) -> tuple[dict[str, int], str | None]:
+def reading(route: dict[str, Any]) -> tuple[dict[str, int], str | None]:
     """Weights by subset that are not zero, and the subset that gets copies; a mirror of 0 % is no mirror."""
     weights = {d["destination"]["subset"]: d["weight"] for d in route["route"] if d["weight"]}
     percent = route.get("mirrorPercentage", {}).get("value", 100)
@@ -89,7 +89,7 @@ def test_the_plan_of_a_relabel_service_is_the_source_documents_manifests(kube: K
     stages = [line.removeprefix("# stage: ") for line in done.stdout.splitlines() if line.startswith("# stage: ")]
     shifts = [f"shift {weight}" for weight in (20, 40, 60, 80, 100)]
     assert (done.returncode, stages) == (0, ["mirror", *shifts, "upgrade", "switchback 100", "bake", "finish"])
-    told = [meaning(thing["spec"]["http"][0]) for thing in documents if thing and thing["kind"] == "VirtualService"]
+    told = [reading(thing["spec"]["http"][0]) for thing in documents if thing and thing["kind"] == "VirtualService"]
     final = ({"v2": 100}, None)
     assert told == [
         ({"v1": 100}, "v2"),

@@ -83,9 +83,9 @@ class Play:
         if not self._rig.away:
             bot = self._rig.bot
             self._guarded(lambda: bot.controller.sweep(bot.outside.ports.store.live()))
-            self._guarded(bot.adoption.look)
+            self._guarded(bot.adoption.reconcile)
             self._guarded(bot.courier.deliver)
-        self._rig.watchdog.look()
+        self._rig.watchdog.reconcile()
         for wrong in self._rig.accounts.audit(self._stored()):
             self._violated(wrong)
         self._judge_blind_advance(before)

@@ -348,7 +348,7 @@ class Rig:
             store=outside.ports.store,
             mesh=outside.ports.mesh,
             reclaim=controller.reclaim,
-            looked_after=controller.looked_after,
+            cared_for=controller.cared_for,
             patience=DEAD_MAN / 2,
             pause=3 * TICK,
             stopwatch=self.clock.now,

@@ -268,7 +268,7 @@ def test_the_roles_grant_what_is_asked_for_and_nothing_else(manifest: str) -> No
 
 
 def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
-    others_own = {"rescuer.py"}  # the watchdog's
+    others_own = {"failsafe.py"}  # the watchdog's
     modules = [path for path in (ROOT / "bot/adapters").glob("*.py") if path.name not in others_own]
     source = "\n".join(path.read_text(encoding="utf-8") for path in modules)
     asked = {(kind, verb) for verb, kind in re.findall(r'\.(get|list|patch)\(\s*"([A-Z]\w+)"', source)}
@@ -279,7 +279,7 @@ def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
     deleted = re.findall(r"\.delete\((\w+)", source)
     scales = re.findall(r'subresource="(\w+)"', source)
 
-    # `put` takes a whole object: istio.py's are VirtualServices, and heart.py's Leases but for one.
+    # `put` takes a whole object: istio.py's are VirtualServices, and heartbeat.py's Leases but for one.
     assert set(puts) == {"wanted", "obj", "edits"}
     assert (created, deleted) == (["wanted"], ["lease"])
     assert set(scales) == {"scale"}

@@ -9,8 +9,9 @@ nothing besides:
 
 An object in which the managed routes cannot be told for sure is refused (``Refusal``) before anything is edited.
 
-Read in this order: ``managed`` (which routes are ours), ``meaning`` (what they say), ``writing`` (making them say
-something else), ``marks`` (whose the object is, and what was there before), ``pulse`` (whether anybody looks after it).
+Read in this order: ``managed`` (which routes are ours), ``reading`` (what they say), ``writing`` (making them say
+something else), ``annotations`` (whose the object is, and what was there before), ``heartbeat`` (whether anybody looks
+after it).
 """
 
 from bot.cluster.routes.annotations import (

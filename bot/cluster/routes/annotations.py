@@ -29,7 +29,7 @@ from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topo
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
 HEARTBEAT = "canary-bot/heartbeat"
-WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``pulse``
+WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat``
 ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
 
 # Of what ``restore`` holds. Readers ignore keys they do not know, so a newer version may add some and be rolled back;

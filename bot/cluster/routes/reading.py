@@ -26,19 +26,19 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | str:
     try:
         managed = managed_routes(vs, target)
         sides = Sides.of(vs, target)
-        meanings = {_meaning(route, sides, target) for route in managed}
+        meanings = {_reading(route, sides, target) for route in managed}
         if len(meanings) > 1:
-            listed = " and ".join(sorted(str(meaning) for meaning in meanings))
+            listed = " and ".join(sorted(str(reading) for reading in meanings))
             return f"The managed routes of {title(vs)} do not agree: {listed}."
-        meaning = meanings.pop()
-        if isinstance(meaning, str):
-            return f"{title(vs)} {meaning}."
-        return _with_copies(meaning, vs, managed, target)
+        reading = meanings.pop()
+        if isinstance(reading, str):
+            return f"{title(vs)} {reading}."
+        return _with_copies(reading, vs, managed, target)
     except Refusal as refusal:
         return " ".join((refusal.sentence, *refusal.reasons))
 
 
-def _meaning(route: HttpRoute, sides: Sides, target: Target) -> Routes | str:
+def _reading(route: HttpRoute, sides: Sides, target: Target) -> Routes | str:
     """What one route says; or the end of a sentence about why that is nothing of ours."""
     canary = _canary_share(route, sides)
     copies = mirrors_canary(route, sides)
@@ -62,13 +62,13 @@ def _canary_share(route: HttpRoute, sides: Sides) -> float | None:
     return canary.get("weight", 0) * _EVERYONE / total if total else None
 
 
-def _with_copies(meaning: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | str:
-    """``meaning`` of the managed routes, completed by what the inserted ones add."""
+def _with_copies(reading: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | str:
+    """``reading`` of the managed routes, completed by what the inserted ones add."""
     if not any(is_inserted(route) for route in vs["spec"]["http"]):
-        if meaning.mirror and target.mirror_methods is not None:
+        if reading.mirror and target.mirror_methods is not None:
             return f"{title(vs)} mirrors every method and not only {', '.join(target.mirror_methods)}."
-        return meaning
-    if target.mirror_methods is None or meaning != HOME:
+        return reading
+    if target.mirror_methods is None or reading != HOME:
         return f"{title(vs)} still has a mirroring route that we inserted."
     if with_inserted(foreign_http(vs), managed, vs, target) != vs["spec"]["http"]:
         return f"The mirroring route that we inserted in {title(vs)} was changed, or no longer copies its original."

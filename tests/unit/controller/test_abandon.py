@@ -179,7 +179,7 @@ def test_the_marks_of_an_ended_rollout_go_and_its_routes_stay() -> None:
 
     assert (found.id, found.phase) == (ended.id, Phase.ABORTED)
     assert marks_on(rig.mesh) == {}
-    assert rig.mesh.look(ended.target).routes == routes(40)
+    assert rig.mesh.observe(ended.target).routes == routes(40)
     assert [entry.by for entry in rig.controller.story(ended)[story:]] == [OMAR]
 
 
@@ -252,7 +252,7 @@ def test_a_record_that_cannot_be_read_has_an_end_also_where_its_service_left_the
     ended = rig.store.history("default/reviews")[0]
     assert (rig.store.busy(), marks_on(rig.mesh)) == ({}, {})
     assert ended.phase is (Phase.ABANDONED if event is WHY else Phase.ABORTED)
-    assert rig.mesh.look(live.target).routes == (routes(40) if event is WHY else HOME)
+    assert rig.mesh.observe(live.target).routes == (routes(40) if event is WHY else HOME)
 
 
 def test_who_may_abandon_a_record_that_cannot_be_read_is_what_the_record_still_says() -> None:

@@ -42,7 +42,7 @@ class Morning(Rig):
             store=self.store,
             mesh=self.mesh,
             reclaim=self.controller.reclaim,
-            looked_after=self.controller.looked_after,
+            cared_for=self.controller.cared_for,
             patience=PATIENCE,
             pause=3 * PAUSE,
             stopwatch=self.stopwatch.now,
@@ -61,18 +61,18 @@ class Morning(Rig):
         self.controller = self.restarted()
         self.adoption = self.a_job()
 
-    def look(self, seconds: float = PAUSE) -> None:
+    def reconcile(self, seconds: float = PAUSE) -> None:
         """The job's next run."""
         self.stopwatch.advance(seconds)
         self.clock.advance(seconds)
-        self.adoption.look()
+        self.adoption.reconcile()
 
     def nobody_lives(self, seconds: float = 125.0) -> None:
         """Only the watchdog is awake."""
         for _ in range(round(seconds)):
             self.stopwatch.advance(1.0)
             self.clock.advance(1.0)
-            self.dog.look()
+            self.dog.reconcile()
 
     def ends_at_home(self) -> None:
         self.until(lambda rollout: rollout.ended)
@@ -89,7 +89,7 @@ def test_what_a_living_bots_redis_loses_is_taken_up_at_the_next_look_and_aborted
     rollout = morning.begun(stage)
     morning.redis_is_lost()
 
-    morning.look()
+    morning.reconcile()
 
     assert morning.newest().id == rollout.id
     (said,) = morning.said(EntryKind.ABORTING)
@@ -104,9 +104,9 @@ def test_a_new_process_with_an_empty_store_listens_before_it_takes_up_what_may_b
     morning.bot_is_restarted()
 
     for _ in range(round(PATIENCE / PAUSE)):
-        morning.look()
+        morning.reconcile()
     assert morning.controller.active("reviews") is None
-    morning.look()
+    morning.reconcile()
 
     assert morning.newest().phase in {Phase.ABORTING, Phase.ABORTED}
     morning.ends_at_home()
@@ -120,7 +120,7 @@ def test_another_bots_rollout_is_never_touched_while_that_one_lives() -> None:
 
     for _ in range(100):
         theirs.tick(PAUSE)
-        mine.look()
+        mine.reconcile()
 
     assert mine.controller.active("reviews") is None
     assert theirs.newest().phase is not Phase.ABORTING
@@ -133,11 +133,11 @@ def test_nothing_is_forgotten_while_the_store_merely_cannot_be_reached() -> None
 
     for _ in range(100):
         with pytest.raises(Fault, match="cannot be reached"):
-            morning.look()
+            morning.reconcile()
 
-    assert morning.mesh.look(a_target()).routes == routes(60)
+    assert morning.mesh.observe(a_target()).routes == routes(60)
     morning.store.outage = None
-    morning.look()
+    morning.reconcile()
     assert morning.live().phase is Phase.SHIFTING
 
 
@@ -164,10 +164,10 @@ def test_a_cluster_that_cannot_be_read_is_told_and_asked_again() -> None:
     morning.begun("shift 60")
     morning.redis_is_lost()
     morning.mesh.outage = Fault("Kubernetes", "cannot be reached.")
-    morning.look()
+    morning.reconcile()
     morning.mesh.outage = None
 
-    morning.look()
+    morning.reconcile()
 
     assert "cannot be reached." in morning.faults
     morning.ends_at_home()
@@ -182,7 +182,7 @@ def test_a_primary_that_is_still_being_restored_takes_nobody_before_it_is_whole(
     primary.ready, primary.stale = ready, stale
     morning.redis_is_lost()
 
-    morning.look()
+    morning.reconcile()
 
     assert morning.live().current.name == "restore"
     assert morning.live().current.routes.primary == 0
@@ -201,7 +201,7 @@ def test_a_bot_that_is_back_tells_what_the_watchdog_did_and_ends_the_rollout(sta
         morning.redis_is_lost()
     morning.bot_is_restarted()
 
-    morning.look()
+    morning.reconcile()
     morning.tick(1.0)
 
     (said,) = morning.said(EntryKind.ABORTING)

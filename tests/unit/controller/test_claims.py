@@ -49,7 +49,7 @@ def test_an_abort_of_one_service_never_ends_the_live_rollout_of_another(changes:
         controller.abort("ratings", by=MAYA, reason="cleans up")
 
     rig.tick()
-    assert rig.mesh.look(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.target).routes == routes(40)
     assert (rig.live().phase, rig.live().hold) == (Phase.SHIFTING, None)
 
 
@@ -147,7 +147,7 @@ def test_marks_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_refusal_
     rig.controller.abort("reviews", by=MAYA, reason="as the refusal says")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, rig.mesh.look(ended.target).routes) == (Phase.ABORTED, HOME)
+    assert (ended.phase, rig.mesh.observe(ended.target).routes) == (Phase.ABORTED, HOME)
     assert rig.mesh.virtual_service()["spec"] == before["spec"]
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert len(rig.controller.history("reviews")) == 3
@@ -165,7 +165,7 @@ def test_an_abort_of_an_ended_rollouts_marks_does_not_take_back_the_image_that_i
     rig.controller.abort("reviews", by=MAYA, reason="somebody restored a backup")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert rig.mesh.look(ended.target).routes == HOME
+    assert rig.mesh.observe(ended.target).routes == HOME
     assert len(rig.workloads.applied) == applied
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:2"}
 
@@ -182,7 +182,7 @@ def test_an_abort_of_an_abandoned_rollouts_marks_says_which_image_everyone_is_on
     rig.controller.abort("reviews", by=MAYA, reason="cleans up")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, rig.mesh.look(ended.target).routes) == (Phase.ABORTED, HOME)
+    assert (ended.phase, rig.mesh.observe(ended.target).routes) == (Phase.ABORTED, HOME)
     text = rig.controller.story(ended)[-1].text
     assert "all users are on reviews-v1, with the image that it has now (reviews:2)" in text
     assert "if that is not the old one, put the old one back by hand" in text
@@ -229,7 +229,7 @@ def test_a_store_that_cannot_be_reached_is_no_unreadable_record() -> None:
 
     with pytest.raises(Fault, match="cannot be reached"):
         rig.controller.abort("reviews", by=MAYA, reason="now")
-    assert rig.mesh.look(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.target).routes == routes(40)
 
 
 Damage = Callable[[dict[str, str]], object]
@@ -254,7 +254,7 @@ def test_marks_that_a_newer_version_has_added_to_are_read_as_before() -> None:
     rig.tick()
 
     assert rig.mesh.marks("default", "reviews") == before
-    assert rig.mesh.look(live.target).marked
+    assert rig.mesh.observe(live.target).marked
     assert rig.live().hold is None
 
 
@@ -280,7 +280,7 @@ def test_marks_that_cannot_be_read_stop_no_abort_of_a_rollout_whose_record_can(s
     rig.controller.abort("reviews", by=OMAR, reason="now")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, rig.mesh.look(live.target).routes) == (Phase.ABORTED, HOME)
+    assert (ended.phase, rig.mesh.observe(live.target).routes) == (Phase.ABORTED, HOME)
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
 
 
@@ -305,7 +305,7 @@ def test_where_neither_record_nor_marks_can_be_read_the_abort_names_the_way_out(
         rig.controller.abort("reviews", by=MAYA, reason="now")
     rig.controller.decide("reviews", Abandon("nothing is known of it"), By(id=OMAR))
 
-    assert rig.mesh.look(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.target).routes == routes(40)
     assert not rig.mesh.virtual_service()["metadata"].get("annotations")
     assert rig.store.busy() == {}
 
@@ -320,8 +320,8 @@ def test_marks_that_are_damaged_in_the_last_moment_do_not_keep_a_promotion_from_
 
     rig.mesh.release(target, HOME, owner)
 
-    assert rig.mesh.look(target).owner is None
-    assert rig.mesh.look(target).routes == HOME
+    assert rig.mesh.observe(target).owner is None
+    assert rig.mesh.observe(target).routes == HOME
 
 
 def test_what_an_earlier_rollout_had_recorded_is_not_taken_for_how_it_was_before_this_one() -> None:

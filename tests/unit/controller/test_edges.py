@@ -87,10 +87,10 @@ class Edge:
 
 
 EDGES = [
-    Edge("mesh", ("look",)),
+    Edge("mesh", ("observe",)),
     Edge("mesh", ("beat",)),
     Edge("mesh", ("route",)),
-    Edge("workloads", ("look",)),
+    Edge("workloads", ("observe",)),
     Edge("metrics", ("read",)),
     Edge("store", ("save",)),
     Edge("store", ("load",)),
@@ -179,7 +179,7 @@ def test_one_rollouts_failure_is_its_own(edge: Edge, error: Exception) -> None:
     assert three.beats.count("r-ratings") >= 2
     assert three.beats.count("r-details") >= 2
     for name in ("ratings", "details"):
-        routes = three.mesh.look(a_target(virtual_service=name, host=f"{name}.default.svc.cluster.local"))
+        routes = three.mesh.observe(a_target(virtual_service=name, host=f"{name}.default.svc.cluster.local"))
         assert routes.routes == Routes(canary=0, mirror=True)
     assert {name for name, _ in three.told} == {"poisoned"}
     assert all(fault.sentence.endswith(".") for _, fault in three.told)
@@ -264,15 +264,15 @@ def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: 
         store=InMemoryStore(),
         mesh=Looked(mesh, looked),
         reclaim=controller.reclaim,
-        looked_after=controller.looked_after,
+        cared_for=controller.cared_for,
         patience=60.0,
         pause=5.0,
         stopwatch=FakeClock().now,
         failed=lambda service, fault: failed.append((service.name, fault)),
     )
 
-    adoption.look()
-    adoption.look()
+    adoption.reconcile()
+    adoption.reconcile()
 
     assert [name for name in looked if name != "poisoned"] == ["ratings", "details"] * 2
     assert [name for name, _ in failed] == ["poisoned"] * 2
@@ -294,8 +294,8 @@ def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error
         witness=Witness(failed=lambda place, _fault: failed.append(place)),
     )
 
-    dog.look()
-    dog.look()
+    dog.reconcile()
+    dog.reconcile()
 
     assert [name for name in looked if name != "poisoned"] == ["ratings", "details"] * 2
     assert failed == [("default", "poisoned")] * 2

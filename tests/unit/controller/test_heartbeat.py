@@ -29,22 +29,22 @@ class Beating:
         self.heart = Heartbeat(self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(fault.sentence))
         self.rollout = replace(a_rollout(), phase=Phase.MIRRORING)
         self.mesh.route(self.rollout.target, self.rollout.current.routes, self.rollout.id, self.rollout.recorded)
-        self.look()
-        self.look(after=LIMIT)
+        self.reconcile()
+        self.reconcile(after=LIMIT)
 
-    def look(self, rollout: Rollout | None = None, *, after: float = 0.0) -> int:
+    def reconcile(self, rollout: Rollout | None = None, *, after: float = 0.0) -> int:
         """Look; how often the heart beat for it."""
         rollout = rollout or self.rollout
         self.clock.advance(after)
         before = self.mesh.beats
-        self.heart.after_look(rollout, an_observation(rollout))
+        self.heart.after_reconcile(rollout, an_observation(rollout))
         return self.mesh.beats - before
 
 
 def test_a_heart_beats_three_times_within_the_limit_and_no_more() -> None:
     beating = Beating()
 
-    beats = [beating.look(after=5.0) for _ in range(48)]
+    beats = [beating.reconcile(after=5.0) for _ in range(48)]
 
     assert sum(beats) == 6
     assert [index for index, beat in enumerate(beats, start=1) if beat] == [8, 16, 24, 32, 40, 48]
@@ -54,7 +54,7 @@ def test_a_beat_does_not_touch_the_virtual_service() -> None:
     beating = Beating()
     before = beating.mesh.virtual_service()
 
-    assert beating.look(after=40.0) == 1
+    assert beating.reconcile(after=40.0) == 1
 
     assert beating.mesh.virtual_service() == before
 
@@ -73,7 +73,7 @@ def test_a_look_that_did_not_see_the_cluster_is_no_sign_of_life() -> None:
     beating.clock.advance(40.0)
     before = beating.mesh.beats
 
-    beating.heart.after_look(beating.rollout, None)
+    beating.heart.after_reconcile(beating.rollout, None)
 
     assert beating.mesh.beats == before
 
@@ -82,38 +82,38 @@ def test_a_conflict_is_left_to_the_next_look() -> None:
     beating = Beating()
     beating.mesh.conflicts = 1
 
-    assert [beating.look(after=40.0), beating.look(after=5.0)] == [0, 1]
+    assert [beating.reconcile(after=40.0), beating.reconcile(after=5.0)] == [0, 1]
     assert beating.faults == []
 
 
 def test_a_fault_is_told_and_the_next_look_tries_again() -> None:
     beating = Beating()
     beating.mesh.outage = Fault("Kubernetes", "cannot be reached.")
-    beating.look(after=40.0)
+    beating.reconcile(after=40.0)
     beating.mesh.outage = None
 
     assert beating.faults == ["cannot be reached."]
-    assert beating.look(after=5.0) == 1
+    assert beating.reconcile(after=5.0) == 1
 
 
 def test_a_clock_that_is_set_back_does_not_keep_the_heart_waiting() -> None:
     beating = Beating()
 
-    assert beating.look(after=-3600.0) == 1
+    assert beating.reconcile(after=-3600.0) == 1
 
 
 def test_nothing_is_written_for_a_rollout_whose_marks_are_not_there() -> None:
     beating = Beating()
     stranger = replace(beating.rollout, id=RolloutId("r-2"))
 
-    assert beating.look(stranger) == 0
+    assert beating.reconcile(stranger) == 0
 
 
 def test_an_ended_rollout_has_no_heartbeat_and_is_forgotten() -> None:
     beating = Beating()
 
     assert beating.heart.knows(beating.rollout.id)
-    assert beating.look(replace(beating.rollout, phase=Phase.PROMOTED), after=40.0) == 0
+    assert beating.reconcile(replace(beating.rollout, phase=Phase.PROMOTED), after=40.0) == 0
     assert not beating.heart.knows(beating.rollout.id)
 
 
@@ -125,7 +125,7 @@ def test_a_thousand_rollouts_do_not_beat_all_at_once() -> None:
     for _ in range(9):
         tasks.clear()
         for rollout in rollouts:
-            heart.after_look(rollout, an_observation(rollout))
+            heart.after_reconcile(rollout, an_observation(rollout))
         for task in tasks:
             task()
         counts.append(len(tasks))
@@ -148,12 +148,12 @@ def test_slow_writes_do_not_pile_up() -> None:
     tasks = list[Task]()
     heart, clock, mesh, rollout = slow_heart(tasks)
     for _ in range(1000):
-        heart.after_look(rollout, an_observation(rollout))
+        heart.after_reconcile(rollout, an_observation(rollout))
         clock.advance(10.0)
 
     assert len(tasks) == 1
     tasks.pop()()
-    heart.after_look(rollout, an_observation(rollout))
+    heart.after_reconcile(rollout, an_observation(rollout))
     assert (mesh.beats, len(tasks)) == (1, 1)
 
 
@@ -172,8 +172,8 @@ def test_a_beat_that_crashes_is_told_and_the_next_look_tries_again() -> None:
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: told.append(fault.sentence))
 
-    heart.after_look(rollout, an_observation(rollout))
-    heart.after_look(rollout, an_observation(rollout))
+    heart.after_reconcile(rollout, an_observation(rollout))
+    heart.after_reconcile(rollout, an_observation(rollout))
 
     assert len(told) == 2
     assert all("heartbeat" in sentence for sentence in told)
@@ -183,9 +183,9 @@ def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind()
     told = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: told.append(fault.sentence))
-    heart.after_look(rollout, an_observation(rollout))
+    heart.after_reconcile(rollout, an_observation(rollout))
 
-    heart.after_look(replace(rollout, phase=Phase.PROMOTED), None)
+    heart.after_reconcile(replace(rollout, phase=Phase.PROMOTED), None)
 
     assert len(told) == 2
     assert not heart.knows(rollout.id)
@@ -195,13 +195,13 @@ def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind()
 def test_an_ended_rollout_leaves_no_lease_behind_also_by_a_beat_that_was_under_way(*, in_flight: bool) -> None:
     tasks = list[Task]()
     heart, clock, mesh, rollout = slow_heart(tasks)
-    heart.after_look(rollout, an_observation(rollout))
+    heart.after_reconcile(rollout, an_observation(rollout))
     tasks.pop()()
     clock.advance(LIMIT)
     if in_flight:
-        heart.after_look(rollout, an_observation(rollout))
+        heart.after_reconcile(rollout, an_observation(rollout))
 
-    heart.after_look(replace(rollout, phase=Phase.PROMOTED), an_observation(rollout))
+    heart.after_reconcile(replace(rollout, phase=Phase.PROMOTED), an_observation(rollout))
     while tasks:
         tasks.pop()()
 
@@ -281,6 +281,6 @@ def test_a_sight_is_needed_not_a_good_one() -> None:
     )
     before = beating.mesh.beats
 
-    beating.heart.after_look(beating.rollout, ill)
+    beating.heart.after_reconcile(beating.rollout, ill)
 
     assert beating.mesh.beats == before + 1

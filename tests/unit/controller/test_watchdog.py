@@ -63,14 +63,14 @@ class Night:
             self.stopwatch.advance(step)
             if beats_every and second * step % beats_every == 0:
                 self.mesh.beat(TARGET, ROLLOUT.id)
-            self.dog.look()
+            self.dog.reconcile()
 
     def beats_as_an_older_version(self, beat: str) -> None:
         self.mesh.edit("canary-bot", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: beat}))
 
     @property
     def routes(self) -> Routes | None:
-        return self.mesh.look(TARGET).routes
+        return self.mesh.observe(TARGET).routes
 
     @property
     def annotations(self) -> set[str]:
@@ -79,7 +79,7 @@ class Night:
 
 def test_users_are_home_a_second_after_the_limit_and_not_before_it() -> None:
     night = Night(routes(60))
-    night.dog.look()
+    night.dog.reconcile()
 
     night.passes(LIMIT - 1)
     before = night.routes
@@ -100,10 +100,10 @@ def test_a_rescue_leaves_the_marks_says_when_and_why_and_posts_one_event() -> No
     ((reason, sentence),) = night.mesh.events
     assert reason == "BroughtHome"
     assert "because nobody had looked after this rollout for 2 minutes." in sentence
-    rescue = night.mesh.look(TARGET).rescue
+    rescue = night.mesh.observe(TARGET).rescue
     assert rescue is not None
     assert (rescue.deed, rescue.silence) == (Deed.HOME, LIMIT)
-    assert night.mesh.look(TARGET).writer == "canary-bot-watchdog"
+    assert night.mesh.observe(TARGET).writer == "canary-bot-watchdog"
 
 
 def test_a_living_bot_is_never_disturbed_however_its_clock_runs() -> None:
@@ -123,7 +123,7 @@ def test_a_living_bot_is_never_disturbed_however_its_clock_runs() -> None:
 def test_a_bot_that_asks_for_more_patience_is_given_it_and_less_hurries_nobody(bots: float, waits: float) -> None:
     night = Night(routes(60))
     night.mesh.beat(TARGET, ROLLOUT.id, bots)
-    night.dog.look()
+    night.dog.reconcile()
 
     night.passes(waits - 1)
     before = night.routes
@@ -161,7 +161,7 @@ def test_an_object_from_a_backup_is_no_living_rollout(*, stale: bool) -> None:
 
 def test_it_says_where_it_watches_and_with_which_limit() -> None:
     night = Night(routes(60))
-    night.dog.look()
+    night.dog.reconcile()
     assert night.mesh.watched == {"default": LIMIT}
 
     night.mesh.watched.clear()
@@ -305,7 +305,7 @@ def test_a_second_watchdog_finds_nothing_to_do_and_nothing_to_say() -> None:
     other = night.another()
     for _ in range(round(LIMIT) + 60):
         night.passes(1)
-        other.look()
+        other.reconcile()
 
     assert night.mesh.written == [HOME]
     assert len(night.mesh.events) == 1

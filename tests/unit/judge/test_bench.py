@@ -89,7 +89,7 @@ def test_a_look_at_its_dearest_stores_little_and_storing_changes_no_answer() -> 
 
     assert 2000 < measured.largest <= 4096
     assert measured.differing == 0
-    assert measured.look > 0
+    assert measured.total > 0
 
 
 def test_only_what_was_simulated_is_checked_and_a_figure_that_is_missing_holds_nothing() -> None:

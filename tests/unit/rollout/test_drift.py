@@ -97,19 +97,19 @@ def test_a_change_is_noticed_at_the_next_look_and_shown_as_a_diff(
 ) -> None:
     rollout = at_stage(stage, asked_at=1.0, evidence=4)
 
-    held, entries = decide.look(rollout, edited(rollout, **changes), PASS, 500.0)
+    held, entries = decide.decide(rollout, edited(rollout, **changes), PASS, 500.0)
 
     assert held.stage == rollout.stage
     assert (held.hold and held.hold.cause, [entry.kind for entry in entries]) == (HoldCause.DRIFT, [EntryKind.ALERT])
     assert diff in entries[0].text
     assert (held.asked_at, held.evidence) == (None, 5), "an approval would have rested on something else"
-    assert decide.look(held, edited(rollout, **changes), PASS, 501.0) == (held, ()), "it is told once"
+    assert decide.decide(held, edited(rollout, **changes), PASS, 501.0) == (held, ()), "it is told once"
 
 
 def test_labels_that_tell_the_subsets_apart_are_watched_too() -> None:
     rollout = at_stage("shift 40", Topology.RELABEL)
 
-    held, entries = decide.look(
+    held, entries = decide.decide(
         rollout, edited(rollout, routes=routes(40), primary=side(None, {"reviews": OLD})), PASS, 1.0
     )
 
@@ -120,7 +120,7 @@ def test_labels_that_tell_the_subsets_apart_are_watched_too() -> None:
 def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
     rollout = at_stage("shift 40")
 
-    _, entries = decide.look(rollout, edited(rollout), PASS, 500.0)
+    _, entries = decide.decide(rollout, edited(rollout), PASS, 500.0)
 
     assert " ".join(said(entries)) == (
         "kubectl-edit changed VirtualService reviews at 15:06:40 UTC: users 60/40 → 100/0. "
@@ -133,14 +133,14 @@ def test_whoever_took_the_mark_is_named_and_not_who_wrote_the_routes() -> None:
     rollout = at_stage("shift 40")
     observed = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
 
-    assert decide.look(rollout, observed, PASS, 1.0)[1][0].text.startswith("argo changed VirtualService reviews at")
+    assert decide.decide(rollout, observed, PASS, 1.0)[1][0].text.startswith("argo changed VirtualService reviews at")
 
 
 def test_two_objects_that_were_changed_are_two_sentences() -> None:
     rollout = at_stage("shift 40")
     observed = edited(rollout, primary=side(None, {"reviews": "reviews:9"}))
 
-    text = decide.look(rollout, observed, PASS, 1.0)[1][0].text
+    text = decide.decide(rollout, observed, PASS, 1.0)[1][0].text
 
     assert "kubectl-edit changed VirtualService reviews" in text
     assert "helm changed Deployment reviews-v1 at 15:06:40 UTC: image reviews:1 → reviews:9." in text
@@ -164,7 +164,7 @@ def test_a_halt_lets_people_mend_the_primary_and_tells_of_routes_that_were_moved
     halted = at_stage("upgrade", phase=Phase.HALTED)
 
     assert drift.find(halted, an_observation(halted, primary=a_side(None)), 1.0) == ()
-    assert decide.look(halted, edited(halted), PASS, 1.0)[0].drift is not None
+    assert decide.decide(halted, edited(halted), PASS, 1.0)[0].drift is not None
 
 
 # What becomes of it
@@ -172,7 +172,7 @@ def test_a_halt_lets_people_mend_the_primary_and_tells_of_routes_that_were_moved
 
 def held_at(stage: str = "shift 40", **changes: Any) -> Rollout:
     rollout = at_stage(stage, **changes)
-    return decide.look(rollout, edited(rollout), PASS, 0.0)[0]
+    return decide.decide(rollout, edited(rollout), PASS, 0.0)[0]
 
 
 def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
@@ -181,9 +181,9 @@ def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
 
     assert said(entries) == ["Restoring at shift 40: users 100/0 → 60/40."]
     assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), again=True)
-    seen, more = decide.look(restored, edited(held), PASS, 6.0)
+    seen, more = decide.decide(restored, edited(held), PASS, 6.0)
     assert (seen.drift, more) == (None, ()), "what is being written over is not told again"
-    settled, _ = decide.look(seen, an_observation(seen), PASS, 7.0)
+    settled, _ = decide.decide(seen, an_observation(seen), PASS, 7.0)
     assert (settled.settled_at, settled.restoring_at, settled.hold) == (7.0, None, None)
 
 
@@ -191,7 +191,7 @@ def test_a_restore_that_does_not_get_through_is_told_again() -> None:
     held = held_at()
     restored, _ = decide.restore(held, OMAR, 5.0)
 
-    again, entries = decide.look(restored, edited(held), PASS, 5.0 + drift.RESTORING_SECONDS + 1)
+    again, entries = decide.decide(restored, edited(held), PASS, 5.0 + drift.RESTORING_SECONDS + 1)
 
     assert again.drift
     assert "Ours was restored once already, and kubectl-edit has changed it back." in entries[0].text
@@ -200,7 +200,7 @@ def test_a_restore_that_does_not_get_through_is_told_again() -> None:
 def test_a_taken_mark_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
     rollout = at_stage("shift 40")
     taken = edited(rollout, routes=routes(40), owner=OTHER)
-    held, _ = decide.look(rollout, taken, PASS, 0.0)
+    held, _ = decide.decide(rollout, taken, PASS, 0.0)
 
     assert next_action(rollout, taken) == SetRoutes(routes=routes(40))
     restored, _ = decide.restore(held, OMAR, 1.0)
@@ -212,7 +212,7 @@ def test_a_taken_mark_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
 def test_a_primarys_image_is_restored_while_it_has_no_users() -> None:
     rollout = at_stage("shift 100")
     foreign = edited(rollout, routes=routes(100), primary=side(None, {"reviews": "reviews:9"}))
-    held, _ = decide.look(rollout, foreign, PASS, 0.0)
+    held, _ = decide.decide(rollout, foreign, PASS, 0.0)
 
     restored, _ = decide.restore(held, OMAR, 1.0)
 
@@ -222,7 +222,7 @@ def test_a_primarys_image_is_restored_while_it_has_no_users() -> None:
 def test_a_primarys_image_is_not_touched_while_it_has_users() -> None:
     rollout = at_stage("shift 40")
     foreign = edited(rollout, routes=routes(40), primary=side(None, {"reviews": "reviews:9"}))
-    held, entries = decide.look(rollout, foreign, PASS, 0.0)
+    held, entries = decide.decide(rollout, foreign, PASS, 0.0)
 
     assert "Restore" not in entries[0].text
     with pytest.raises(Refusal, match="Deployment reviews-v1 cannot be restored by canary-bot"):
@@ -237,7 +237,7 @@ def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
     assert said(entries) == [
         "Theirs stays (users 60/40 → 100/0); the rollout waits until it is undone, restored or aborted."
     ]
-    assert decide.look(left, edited(left), PASS, 99_999.0) == (left, ())
+    assert decide.decide(left, edited(left), PASS, 99_999.0) == (left, ())
     with pytest.raises(Refusal, match="holds with their change already"):
         decide.leave(left, OMAR, 6.0)
     assert decide.restore(left, OMAR, 7.0)[0].drift is None, "people may change their mind"
@@ -245,7 +245,7 @@ def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
 
 def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
     held = held_at()
-    going, entries = decide.look(held, an_observation(held), PASS, 90.0)
+    going, entries = decide.decide(held, an_observation(held), PASS, 90.0)
 
     assert (going.drift, going.hold, going.settled_at) == (None, None, 90.0)
     assert said(entries) == ["Going on at shift 40 after 90 s: the change is undone."]
@@ -254,7 +254,7 @@ def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
 def test_another_change_on_top_is_told_as_well() -> None:
     held, _ = decide.leave(held_at(), OMAR, 5.0)
 
-    again, entries = decide.look(held, edited(held, routes=routes(90)), PASS, 6.0)
+    again, entries = decide.decide(held, edited(held, routes=routes(90)), PASS, 6.0)
 
     assert again.drift
     assert again.drift.left_by is None
@@ -272,14 +272,14 @@ def test_another_change_on_top_is_told_as_well() -> None:
 def test_without_an_answer_the_services_rule_decides(rule: OnDrift, told: str) -> None:
     held = held_at(drift_rule=DriftRule(on_timeout=rule))
 
-    assert decide.look(held, edited(held), PASS, 600.0) == (held, ())
-    decided, entries = decide.look(held, edited(held), PASS, 601.0)
+    assert decide.decide(held, edited(held), PASS, 600.0) == (held, ())
+    decided, entries = decide.decide(held, edited(held), PASS, 601.0)
 
     assert entries[-1].text.startswith(told)
     assert (decided.phase is Phase.ABORTING) == (rule is OnDrift.ABORT)
     assert (decided.drift is None) == (rule is not OnDrift.HOLD)
     if rule is OnDrift.HOLD:
-        assert decide.look(decided, edited(held), PASS, 99_999.0) == (decided, ()), "told once"
+        assert decide.decide(decided, edited(held), PASS, 99_999.0) == (decided, ()), "told once"
 
 
 def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fought_for_ever() -> None:
@@ -288,11 +288,11 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
     now = 0.0
     for _ in range(drift.FLAPS + 2):  # Argo CD undoes what was restored, each time
         observed = edited(rollout, writer="argocd-controller")
-        rollout, entries = decide.look(rollout, observed, PASS, now)
+        rollout, entries = decide.decide(rollout, observed, PASS, now)
         texts += said(entries)
         now += 700.0
-        rollout, _ = decide.look(rollout, observed, PASS, now)
-        rollout, _ = decide.look(rollout, an_observation(rollout), PASS, now + 1)
+        rollout, _ = decide.decide(rollout, observed, PASS, now)
+        rollout, _ = decide.decide(rollout, an_observation(rollout), PASS, now + 1)
 
     assert "argocd-controller is Argo CD. Add to the Application: `ignoreDifferences:" in texts[0]
     assert "changed it back" not in texts[0]
@@ -304,9 +304,9 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
 def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
     held = held_at()
     restored, _ = decide.restore(held, OMAR, 1.0)
-    settled, _ = decide.look(restored, an_observation(restored), PASS, 2.0)
+    settled, _ = decide.decide(restored, an_observation(restored), PASS, 2.0)
 
-    _, entries = decide.look(settled, edited(settled), PASS, 3.0)
+    _, entries = decide.decide(settled, edited(settled), PASS, 3.0)
 
     assert "If kubectl-edit is a tool, make it leave the object alone while a rollout runs." in entries[0].text
 
@@ -314,7 +314,7 @@ def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
 def test_bad_figures_abort_over_a_drift_that_nobody_has_answered() -> None:
     held = held_at()
 
-    aborting, _ = decide.look(held, edited(held, routes=routes(70)), FAIL, 5.0)
+    aborting, _ = decide.decide(held, edited(held, routes=routes(70)), FAIL, 5.0)
 
     assert (aborting.phase, aborting.drift) == (Phase.ABORTING, None)
     assert next_action(aborting, edited(held, routes=routes(70))) == SetRoutes(routes=HOME)
@@ -331,11 +331,11 @@ def test_nothing_is_to_be_decided_where_nobody_changed_anything() -> None:
 
 def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that_is_still_there() -> None:
     rollout = at_stage("shift 40")
-    noticed, _ = decide.look(rollout, edited(rollout), PASS, 10.0)
-    blind, _ = decide.look(noticed, None, PASS, 20.0)
+    noticed, _ = decide.decide(rollout, edited(rollout), PASS, 10.0)
+    blind, _ = decide.decide(noticed, None, PASS, 20.0)
 
-    seen, told = decide.look(blind, edited(rollout), PASS, 30.0)
-    still, nothing = decide.look(seen, edited(rollout), PASS, 40.0)
+    seen, told = decide.decide(blind, edited(rollout), PASS, 30.0)
+    still, nothing = decide.decide(seen, edited(rollout), PASS, 40.0)
 
     assert blind.hold is not None
     assert blind.hold.cause is HoldCause.CLUSTER
@@ -352,7 +352,7 @@ def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, 
     rollout = at_stage("shift 40")
     observed = an_observation(rollout, writer="canary-bot", written_at=NOON, **changes)
 
-    _, entries = decide.look(rollout, observed, PASS, 1.0)
+    _, entries = decide.decide(rollout, observed, PASS, 1.0)
 
     removed = "Somebody removed a part of VirtualService reviews: the annotations canary-bot/* there → none."
     assert entries[0].text.startswith(removed)
@@ -362,7 +362,7 @@ def test_a_deployment_that_is_gone_was_removed() -> None:
     rollout = at_stage("shift 40")
     gone = a_side(None, exists=False)  # its last pods still answer
 
-    _, entries = decide.look(rollout, an_observation(rollout, canary=gone), PASS, 1.0)
+    _, entries = decide.decide(rollout, an_observation(rollout, canary=gone), PASS, 1.0)
 
     assert entries[0].text.startswith("Somebody removed Deployment reviews-v2: reviews-v2 there → none.")
 
@@ -387,7 +387,7 @@ def test_a_canary_that_has_done_its_work_may_be_cleaned_away_or_get_its_next_ima
     rollout = at_stage(stage, scale_canary_down=True, settled_at=None)
     observed = an_observation(rollout, canary=canary, owner=rollout.id)
 
-    seen, entries = decide.look(rollout, observed, PASS, 1.0)
+    seen, entries = decide.decide(rollout, observed, PASS, 1.0)
 
     assert (seen.phase, seen.hold, entries) == (Phase.BAKING, None, ())
     wanted = Release(routes=HOME) if stage == "finish" else None
@@ -399,7 +399,7 @@ def test_a_canary_that_has_the_users_for_good_is_watched_to_the_end() -> None:
     place = next(i for i, stage in enumerate(adopting.plan) if stage.name == "bake")
     baking = replace(adopting, phase=Phase.BAKING, stage=place, settled_at=0.0)
 
-    held, _ = decide.look(baking, an_observation(baking, canary=side(None, {"reviews": "reviews:3"})), PASS, 1.0)
+    held, _ = decide.decide(baking, an_observation(baking, canary=side(None, {"reviews": "reviews:3"})), PASS, 1.0)
 
     assert held.drift is not None
 
@@ -408,6 +408,6 @@ def test_a_relabelled_canary_answers_users_until_it_has_no_pod_any_more() -> Non
     rollout = at_stage("bake", Topology.RELABEL)
     mixed = an_observation(rollout, canary=side(None, {"reviews": "reviews:3"}))
 
-    assert decide.look(rollout, mixed, PASS, 1.0)[0].drift is not None
+    assert decide.decide(rollout, mixed, PASS, 1.0)[0].drift is not None
     gone = replace(mixed, canary=side(None, {}, exists=False, ready=0))
-    assert decide.look(rollout, gone, PASS, 1.0)[0].drift is None
+    assert decide.decide(rollout, gone, PASS, 1.0)[0].drift is None

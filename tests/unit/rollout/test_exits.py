@@ -103,7 +103,7 @@ def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
     for _ in range(40):
         world.now += 120.0
         observed = losses.of(world.observed(rollout))
-        rollout, _ = decide.look(rollout, observed, PASS, world.now)
+        rollout, _ = decide.decide(rollout, observed, PASS, world.now)
         if losses.writes:
             continue
         match next_action(rollout, observed):
@@ -126,15 +126,15 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     observed = an_observation(rollout, primary=NOBODY, routes=live, owner=rollout.id, denied=REFUSED)
     said: list[str] = []
     for now in range(60, 7200, 60):
-        rollout, entries = decide.look(rollout, observed, PASS, float(now))
+        rollout, entries = decide.decide(rollout, observed, PASS, float(now))
         said += [entry.text for entry in entries if entry.kind is EntryKind.ALERT]
 
     assert said == [f"Holding at {held_at}: Could not patch it: exceeded quota. Every look tries again."]
     assert next_action(rollout, observed) == SetRoutes(routes=ALL_CANARY)
     away = replace(observed, routes=ALL_CANARY, denied=None)
-    halted, entries = decide.look(rollout, away, PASS, 7260.0)
+    halted, entries = decide.decide(rollout, away, PASS, 7260.0)
     assert (halted.phase, entries[-1].kind) == (Phase.HALTED, EntryKind.HALTED)
-    assert decide.look(halted, away, PASS, 9000.0)[0].phase is Phase.HALTED
+    assert decide.decide(halted, away, PASS, 9000.0)[0].phase is Phase.HALTED
 
 
 # The VirtualService is gone
@@ -143,15 +143,15 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
 @pytest.mark.parametrize("name", ["mirror", "shift 40", "shift 100", "upgrade", "switchback 50", "bake"])
 def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: str) -> None:
     rollout = at_stage(name)
-    held, said = decide.look(rollout, without_routes(rollout), PASS, 1.0)
+    held, said = decide.decide(rollout, without_routes(rollout), PASS, 1.0)
 
     gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
     assert [entry.text for entry in said] == [f"Holding at {name}: {gone}"]
     assert next_action(held, without_routes(held)) is None
     aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
     observed = without_routes(aborting, primary=a_side(rollout.current.template))
-    waiting, _ = decide.look(aborting, observed, PASS, 10.0)
-    ended, entries = decide.look(waiting, observed, PASS, 32.0)
+    waiting, _ = decide.decide(aborting, observed, PASS, 10.0)
+    ended, entries = decide.decide(waiting, observed, PASS, 32.0)
     assert (waiting.phase, ended.phase) == (Phase.ABORTING, Phase.ABORTED)
     left = " reviews-v1 has the image of v2: put the old one back by hand."
     upgraded = rollout.current.template is Template.UPGRADED
@@ -163,11 +163,11 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
 
 def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_ever() -> None:
     aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
-    waiting, _ = decide.look(aborting, without_routes(aborting), PASS, 5.0)
+    waiting, _ = decide.decide(aborting, without_routes(aborting), PASS, 5.0)
     anew = an_observation(aborting, routes=routes(40), owner=None)
 
-    going_on, _ = decide.look(waiting, anew, PASS, 20.0)
-    again, _ = decide.look(going_on, without_routes(going_on), PASS, 40.0)
+    going_on, _ = decide.decide(waiting, anew, PASS, 20.0)
+    again, _ = decide.decide(going_on, without_routes(going_on), PASS, 40.0)
 
     assert next_action(going_on, anew) == SetRoutes(routes=HOME)
     assert (going_on.gone_since, again.phase) == (None, Phase.ABORTING)
@@ -176,13 +176,13 @@ def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_
 def test_a_promotion_of_which_only_the_marks_were_left_ends_with_the_object() -> None:
     finishing = replace(at_stage("finish"), settled_at=None)
 
-    assert decide.look(finishing, without_routes(finishing), PASS, 1.0)[0].phase is Phase.PROMOTED
+    assert decide.decide(finishing, without_routes(finishing), PASS, 1.0)[0].phase is Phase.PROMOTED
 
 
 def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
     rollout = at_stage("shift 40")
 
-    assert decide.look(rollout, without_routes(rollout), FAIL, 1.0)[0].phase is Phase.ABORTING
+    assert decide.decide(rollout, without_routes(rollout), FAIL, 1.0)[0].phase is Phase.ABORTING
 
 
 # What may not be read, or is too slow
@@ -201,8 +201,8 @@ def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
 def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unseen, words: str) -> None:
     rollout = at_stage("shift 40")
 
-    _, on_routes = decide.look(rollout, without_routes(rollout, why), PASS, 1.0)
-    _, on_pods = decide.look(rollout, without_pods(rollout, why), PASS, 1.0)
+    _, on_routes = decide.decide(rollout, without_routes(rollout, why), PASS, 1.0)
+    _, on_pods = decide.decide(rollout, without_pods(rollout, why), PASS, 1.0)
 
     assert on_routes[0].text.startswith(f"Holding at shift 40: VirtualService reviews {words}")
     assert on_pods[0].text.startswith(f"Holding at shift 40: reviews-v1 or reviews-v2 {words}")
@@ -212,7 +212,7 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
     rollout = at_stage("shift 40")
     observed = without_routes(rollout, FORBIDDEN, canary=a_side(ready=0))
 
-    aborting, said = decide.look(rollout, observed, PASS, 1.0)
+    aborting, said = decide.decide(rollout, observed, PASS, 1.0)
 
     assert aborting.phase is Phase.ABORTING
     assert "40 % of the users are on reviews-v2, which has no ready pod." in said[0].text
@@ -221,7 +221,7 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
 def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
     for name in ("mirror", "shift 40", "upgrade", "switchback 50", "bake"):
         rollout = at_stage(name)
-        held, _ = decide.look(rollout, without_pods(rollout), PASS, 9999.0)
+        held, _ = decide.decide(rollout, without_pods(rollout), PASS, 9999.0)
         assert (held.phase, held.stage, held.drift) == (rollout.phase, rollout.stage, None)
 
 
@@ -229,9 +229,9 @@ def test_an_abort_brings_users_home_to_a_primary_that_was_never_touched_although
     aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
     away = without_pods(aborting, routes=routes(40))
 
-    assert next_action(decide.look(aborting, away, PASS, 1.0)[0], away) == SetRoutes(routes=HOME)
+    assert next_action(decide.decide(aborting, away, PASS, 1.0)[0], away) == SetRoutes(routes=HOME)
     there = without_pods(aborting, routes=HOME)
-    home, _ = decide.look(aborting, there, PASS, 2.0)
+    home, _ = decide.decide(aborting, there, PASS, 2.0)
     assert next_action(home, there) == Release(routes=HOME)
 
 
@@ -246,17 +246,17 @@ def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> Non
 
 def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
     rollout = at_stage("shift 40")
-    held, _ = decide.look(rollout, an_observation(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
+    held, _ = decide.decide(rollout, an_observation(rollout, routes=routes(70), writer="helm"), PASS, 1.0)
 
     half = without_pods(held, routes=routes(70), writer="helm")
     for observed in (None, without_routes(held, FORBIDDEN), without_routes(held), half):
-        blind, _ = decide.look(held, observed, PASS, 9999.0)
+        blind, _ = decide.decide(held, observed, PASS, 9999.0)
         assert (blind.drift, blind.phase) == (held.drift, Phase.SHIFTING)
 
 
 def test_a_look_without_a_sight_is_one_that_sees_nothing() -> None:
     for rollout in (at_stage("shift 40"), decide.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
-        assert decide.look(rollout, None, PASS, 9.0) == decide.look(rollout, BLIND, PASS, 9.0)
+        assert decide.decide(rollout, None, PASS, 9.0) == decide.decide(rollout, BLIND, PASS, 9.0)
 
 
 # Deployments that are gone
@@ -268,7 +268,7 @@ def test_with_neither_deployment_there_an_abort_puts_the_routes_back_and_ends() 
         live = at_stage(name).current.routes
         observed = an_observation(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.id)
         for now in range(1, 8):
-            rollout, _ = decide.look(rollout, observed, PASS, float(now))
+            rollout, _ = decide.decide(rollout, observed, PASS, float(now))
             match next_action(rollout, observed):
                 case SetRoutes(routes=wanted):
                     observed = replace(observed, routes=wanted)
@@ -283,13 +283,13 @@ def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_can
     rollout = replace(at_stage("upgrade"), settled_at=None)
     observed = an_observation(rollout, primary=NOBODY)
 
-    held, _ = decide.look(rollout, observed, PASS, 1.0)
-    halted, _ = decide.look(held, observed, PASS, 45.0)
+    held, _ = decide.decide(rollout, observed, PASS, 1.0)
+    halted, _ = decide.decide(held, observed, PASS, 45.0)
 
     assert (halted.phase, halted.reason) == (Phase.HALTED, "reviews-v1 could not be upgraded: It does not exist.")
     accepted, _ = decide.accept(halted, OMAR, 50.0)
     left = replace(observed, owner=None)
-    assert decide.look(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
+    assert decide.decide(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
 
 
 # Writes that are turned down
@@ -304,9 +304,9 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_look_in_its_own_word
     denied = Denied(cause=cause, sentence="Could not patch it: the quota is exceeded.")
     observed = an_observation(rollout, primary=a_side(), routes=live, denied=denied)
 
-    held, said = decide.look(rollout, observed, PASS, 1.0)
-    still, more = decide.look(held, observed, PASS, 2.0)
-    done, then = decide.look(still, an_observation(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
+    held, said = decide.decide(rollout, observed, PASS, 1.0)
+    still, more = decide.decide(held, observed, PASS, 2.0)
+    done, then = decide.decide(still, an_observation(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
 
     text = f"Holding at {name}: Could not patch it: the quota is exceeded. Every look tries again."
     assert [(entry.kind, entry.text) for entry in said] == [(EntryKind.ALERT, text)]
@@ -319,8 +319,8 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
     denied = Denied(cause=Cause.TIMED_OUT, sentence="Could not patch it: the API server did not answer in time.")
     observed = an_observation(rollout, primary=a_side(), denied=denied)
 
-    early, nothing = decide.look(rollout, observed, PASS, decide.WRITE_SECONDS)
-    _, said = decide.look(early, observed, PASS, decide.WRITE_SECONDS + 1)
+    early, nothing = decide.decide(rollout, observed, PASS, decide.WRITE_SECONDS)
+    _, said = decide.decide(early, observed, PASS, decide.WRITE_SECONDS + 1)
 
     assert nothing == ()
     assert said[0].text.startswith("Holding at upgrade: Could not patch it: the API server did not answer in time.")
@@ -330,15 +330,15 @@ def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> N
     rollout = replace(at_stage("upgrade"), settled_at=None)
     observed = an_observation(rollout, primary=a_side(), denied=REFUSED)
 
-    halted, _ = decide.look(rollout, observed, PASS, rollout.upgrade_timeout + 1)
+    halted, _ = decide.decide(rollout, observed, PASS, rollout.upgrade_timeout + 1)
 
     assert halted.reason == "reviews-v1 could not be upgraded: Could not patch it: exceeded quota."
 
 
 def test_nobody_can_retry_what_has_ended_in_a_gone_object() -> None:
     aborting, _ = decide.abort(at_stage("shift 40"), OMAR, "because.", 0.0)
-    held, _ = decide.look(aborting, without_routes(aborting), PASS, 1.0)
-    ended, _ = decide.look(held, without_routes(aborting), PASS, 60.0)
+    held, _ = decide.decide(aborting, without_routes(aborting), PASS, 1.0)
+    ended, _ = decide.decide(held, without_routes(aborting), PASS, 60.0)
 
     assert (held.hold and held.hold.cause) is HoldCause.CLUSTER
     for event in (decide.retry, decide.accept, decide.pause, decide.resume):

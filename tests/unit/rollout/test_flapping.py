@@ -42,7 +42,7 @@ def looked(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0
     said: list[Entry] = []
     for judgement in judgements:
         now += 10.0
-        rollout, entries = decide.look(rollout, an_observation(rollout), judgement, now)
+        rollout, entries = decide.decide(rollout, an_observation(rollout), judgement, now)
         said += entries
     return rollout, said
 
@@ -157,9 +157,9 @@ def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
     restoring = an_observation(rollout, primary=a_side(Template.UPGRADED))
     said: list[Entry] = []
     for number in range(40):
-        rollout, entries = decide.look(rollout, None if number % 2 else restoring, PASS, 10.0 * number)
+        rollout, entries = decide.decide(rollout, None if number % 2 else restoring, PASS, 10.0 * number)
         said += entries
-    restored, _ = decide.look(rollout, an_observation(rollout), PASS, 401.0)
+    restored, _ = decide.decide(rollout, an_observation(rollout), PASS, 401.0)
 
     assert restored.current.name == "return"
     assert len(said) <= 6
@@ -167,8 +167,8 @@ def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
 
 def test_several_causes_are_told_each_and_the_one_that_remains_is_told_again() -> None:
     rollout, first = looked(settled(), [INCONCLUSIVE])
-    blind, second = decide.look(rollout, None, INCONCLUSIVE, 420.0)
-    seen, third = decide.look(blind, an_observation(rollout), INCONCLUSIVE, 430.0)
+    blind, second = decide.decide(rollout, None, INCONCLUSIVE, 420.0)
+    seen, third = decide.decide(blind, an_observation(rollout), INCONCLUSIVE, 430.0)
 
     assert [hold.cause for hold in blind.holds] == [HoldCause.CLUSTER, HoldCause.METRICS]
     assert [entry.kind for entry in (*first, *second)] == [EntryKind.HELD, EntryKind.HELD]
@@ -181,7 +181,7 @@ def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None
     for number in range(60):
         why = Unseen(cause=Cause.TIMED_OUT if number % 2 else Cause.FORBIDDEN, sentence=f"Try {number}.")
         observed = replace(an_observation(rollout), routes=None, owner=None, routes_unseen=why)
-        rollout, entries = decide.look(rollout, observed, PASS, 10.0 * number)
+        rollout, entries = decide.decide(rollout, observed, PASS, 10.0 * number)
         said += entries
 
     assert kinds(said) == {EntryKind.HELD: 1}
@@ -225,21 +225,23 @@ def test_an_upgrade_that_sticks_says_why_at_the_first_look_and_once_however_the_
     for number in range(20):
         side = upgraded(seen[number % len(seen)])
         side = replace(side, template=Template.RECORDED) if restoring else side
-        rollout, entries = decide.look(rollout, an_observation(rollout, primary=side), PASS, 5.0 * number)
+        rollout, entries = decide.decide(rollout, an_observation(rollout, primary=side), PASS, 5.0 * number)
         said += entries
 
     sentence = f"reviews-v1 is stuck: {why}. Users stay on v2."
     assert [(entry.kind, entry.text) for entry in said] == [
         (EntryKind.HELD, f"Holding at {rollout.current.name}: {sentence}")
     ]
-    done, more = decide.look(rollout, an_observation(rollout), PASS, 101.0)
+    done, more = decide.decide(rollout, an_observation(rollout), PASS, 101.0)
     assert (done.hold, more[0].kind) == (None, EntryKind.RESUMED)
 
 
 def test_a_halt_says_what_the_pods_said_and_not_how_long_it_was_waited() -> None:
     rollout = replace(settled("upgrade"), settled_at=None)
 
-    halted, _ = decide.look(rollout, an_observation(rollout, primary=upgraded(PULL)), PASS, rollout.upgrade_timeout + 1)
+    halted, _ = decide.decide(
+        rollout, an_observation(rollout, primary=upgraded(PULL)), PASS, rollout.upgrade_timeout + 1
+    )
 
     assert halted.reason == (
         "reviews-v1 could not be upgraded: reviews-v1 is stuck: a new pod cannot pull its image (ImagePullBackOff)."
@@ -250,7 +252,7 @@ def test_without_a_reason_it_is_said_in_seconds_or_minutes_that_it_took_too_long
     for seconds, words in ((25.0, "25 seconds"), (900.0, "15 minutes")):
         rollout = replace(settled("upgrade", upgrade_timeout=seconds), settled_at=None)
         slow = upgraded()
-        halted, _ = decide.look(rollout, an_observation(rollout, primary=slow), PASS, seconds + 1)
+        halted, _ = decide.decide(rollout, an_observation(rollout, primary=slow), PASS, seconds + 1)
         assert halted.reason == f"reviews-v1 could not be upgraded: It did not become ready within {words}."
 
 
@@ -258,4 +260,4 @@ def test_one_restart_while_a_pod_starts_is_nothing_yet() -> None:
     rollout = replace(settled("upgrade"), settled_at=None)
     once = upgraded(trouble(restarts=1, ended="Error"))
 
-    assert decide.look(rollout, an_observation(rollout, primary=once), PASS, 5.0)[0].hold is None
+    assert decide.decide(rollout, an_observation(rollout, primary=once), PASS, 5.0)[0].hold is None

@@ -29,7 +29,7 @@ def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded
     aborting, _ = decide.abort(stored, OMAR, "bad", now=10.0)
     observed = an_observation(stored, primary=a_side(Template.UPGRADED))
 
-    after, entries = decide.look(aborting, observed, PASS, now=10.0)
+    after, entries = decide.decide(aborting, observed, PASS, now=10.0)
 
     assert (after.phase, after.current.name) == (Phase.ABORTING, "restore")
     assert next_action(after, observed) == ApplyTemplate(template=Template.RECORDED)
@@ -42,7 +42,7 @@ def test_an_abort_that_knows_of_the_upgrade_is_told_nothing_new() -> None:
     aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=10.0)
     observed = an_observation(aborting, primary=a_side(Template.UPGRADED))
 
-    after, entries = decide.look(aborting, observed, PASS, now=10.0)
+    after, entries = decide.decide(aborting, observed, PASS, now=10.0)
 
     assert (after.current.name, entries) == ("restore", ())
 
@@ -50,9 +50,9 @@ def test_an_abort_that_knows_of_the_upgrade_is_told_nothing_new() -> None:
 def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
     rollout = entered("shift 20")
     unwritten = an_observation(rollout, routes=routes(0, mirror=True))
-    early, nothing = decide.look(rollout, unwritten, PASS, now=decide.WRITE_SECONDS)
-    held, said = decide.look(early, unwritten, PASS, now=decide.WRITE_SECONDS + 1)
-    asked, alert = decide.look(held, unwritten, PASS, now=decide.WRITE_SECONDS + 2 + rollout.hold_patience)
+    early, nothing = decide.decide(rollout, unwritten, PASS, now=decide.WRITE_SECONDS)
+    held, said = decide.decide(early, unwritten, PASS, now=decide.WRITE_SECONDS + 1)
+    asked, alert = decide.decide(held, unwritten, PASS, now=decide.WRITE_SECONDS + 2 + rollout.hold_patience)
 
     assert (early.hold, nothing) == (None, ())
     assert held.hold is not None
@@ -68,17 +68,17 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
 def test_an_abort_that_cannot_be_written_is_told_as_well() -> None:
     aborting, _ = decide.abort(entered("shift 20"), OMAR, "bad", now=0.0)
 
-    _, said = decide.look(aborting, an_observation(aborting, routes=routes(20)), PASS, now=decide.WRITE_SECONDS + 1)
+    _, said = decide.decide(aborting, an_observation(aborting, routes=routes(20)), PASS, now=decide.WRITE_SECONDS + 1)
 
     assert [entry.kind for entry in said] == [EntryKind.HELD]
 
 
 def test_a_hold_for_an_unreadable_cluster_ends_when_it_is_read_though_the_stage_is_not_there_yet() -> None:
     rollout = entered("upgrade")
-    blind, _ = decide.look(rollout, None, PASS, now=1.0)
+    blind, _ = decide.decide(rollout, None, PASS, now=1.0)
     waiting = an_observation(rollout, primary=a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1))
 
-    seen, said = decide.look(blind, waiting, PASS, now=5.0)
+    seen, said = decide.decide(blind, waiting, PASS, now=5.0)
 
     assert blind.hold is not None
     assert seen.hold is None
@@ -92,7 +92,7 @@ def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> No
     for at, look in enumerate(
         (observed, replace(observed, routes=HOME), replace(observed, routes=HOME, owner=None)) * 2
     ):
-        aborting, entries = decide.look(aborting, look, PASS, now=float(at))
+        aborting, entries = decide.decide(aborting, look, PASS, now=float(at))
         told += [entry.text for entry in entries if entry.kind is EntryKind.ENDED]
 
     where = "all users are on reviews-v1, which still has the image of v2; put the old one back by hand"
@@ -107,8 +107,8 @@ def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored()
     halfway = a_side(Template.RECORDED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
     observed = an_observation(aborting, primary=halfway, canary=a_side(ready=0))
 
-    waiting, said = decide.look(aborting, observed, PASS, now=1.0)
-    left, _ = decide.look(aborting, replace(observed, primary=replace(halfway, stale=0, elsewhere=0)), PASS, now=1.0)
+    waiting, said = decide.decide(aborting, observed, PASS, now=1.0)
+    left, _ = decide.decide(aborting, replace(observed, primary=replace(halfway, stale=0, elsewhere=0)), PASS, now=1.0)
 
     assert (aborting.current.name, waiting.current.name, said) == ("restore", "restore", ())
     assert left.current.name == "return"
@@ -117,10 +117,10 @@ def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored()
 def test_a_canary_that_comes_back_before_anybody_was_moved_keeps_the_users_until_the_primary_is_restored() -> None:
     aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=0.0)
     upgraded = an_observation(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
-    leaving, _ = decide.look(aborting, upgraded, PASS, now=1.0)
+    leaving, _ = decide.decide(aborting, upgraded, PASS, now=1.0)
     unwritten = an_observation(leaving, routes=ALL_CANARY, primary=a_side(Template.UPGRADED))
 
-    restoring, said = decide.look(leaving, unwritten, PASS, now=2.0)
+    restoring, said = decide.decide(leaving, unwritten, PASS, now=2.0)
 
     assert (leaving.current.name, restoring.current.name) == ("return", "restore")
     assert next_action(restoring, unwritten) == ApplyTemplate(template=Template.RECORDED)
@@ -155,9 +155,9 @@ def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_
     stuck = replace(rollout, phase=phase, stage=place, since=0.0)
     observed = an_observation(stuck, primary=HANGING, canary=GONE)
 
-    aborting, said = decide.look(stuck, observed, PASS, now=1.0)
+    aborting, said = decide.decide(stuck, observed, PASS, now=1.0)
     restored = replace(observed, primary=a_side())
-    returning, _ = decide.look(aborting, restored, PASS, now=2.0)
+    returning, _ = decide.decide(aborting, restored, PASS, now=2.0)
 
     assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
     assert "100 % of the users are on" in said[0].text
@@ -171,7 +171,7 @@ def test_new_pods_of_a_relabelled_primary_serve_the_users_of_a_canary_that_is_go
     upgrading = replace(relabel, phase=Phase.UPGRADING, stage=place, since=0.0)
     halfway = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
 
-    going_on, said = decide.look(upgrading, an_observation(upgrading, primary=halfway, canary=GONE), PASS, now=1.0)
+    going_on, said = decide.decide(upgrading, an_observation(upgrading, primary=halfway, canary=GONE), PASS, now=1.0)
 
     assert (going_on.phase, said) == (Phase.UPGRADING, ())
 
@@ -180,7 +180,7 @@ def test_users_whom_older_pods_answer_while_a_deployment_by_hand_hangs_are_not_t
     shifting = entered("shift 20")
     hotfix = a_side(None, progress=Progress.WAITING, ready=0, stale=2)
 
-    held, said = decide.look(shifting, an_observation(shifting, primary=hotfix), PASS, now=1.0)
+    held, said = decide.decide(shifting, an_observation(shifting, primary=hotfix), PASS, now=1.0)
 
     assert (held.phase, held.hold and held.hold.cause) == (Phase.SHIFTING, HoldCause.DRIFT)
     assert "no ready pod" not in " ".join(entry.text for entry in said)
@@ -191,7 +191,7 @@ def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary
     restoring = a_side(Template.RECORDED, progress=Progress.WAITING, ready=0, stale=1)
     observed = an_observation(aborting, primary=restoring, canary=GONE)
 
-    returning, said = decide.look(aborting, observed, PASS, now=1.0)
+    returning, said = decide.decide(aborting, observed, PASS, now=1.0)
 
     assert next_action(returning, observed) == SetRoutes(routes=HOME)
     assert [entry.text for entry in said if entry.kind is EntryKind.ALERT] == [
@@ -203,7 +203,7 @@ def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the
     mirroring = entered("mirror")
     observed = an_observation(mirroring, routes=None, canary=GONE)
 
-    aborting, said = decide.look(mirroring, observed, PASS, now=1.0)
+    aborting, said = decide.decide(mirroring, observed, PASS, now=1.0)
 
     assert next_action(aborting, observed) == SetRoutes(routes=HOME)
     assert said[0].text.startswith(

@@ -48,7 +48,7 @@ def canary_with(rollout: Rollout, *troubles: Trouble, **changes: Any) -> Observa
 def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_look(stage: str, one: Trouble, why: str) -> None:
     rollout = at_stage(stage)
 
-    aborting, entries = decide.look(rollout, canary_with(rollout, one), PASS, 5.0)
+    aborting, entries = decide.decide(rollout, canary_with(rollout, one), PASS, 5.0)
 
     assert aborting.phase is Phase.ABORTING
     assert f"reviews-v2 was {why}".replace("was in", "is in") in entries[0].text
@@ -70,13 +70,13 @@ def test_three_restarts_in_one_stage_are_a_crash_loop_whatever_it_is_called_just
     rollout = at_stage("shift 40")
     observed = canary_with(rollout, trouble(restarts=3, ended="Error"))
 
-    assert decide.look(rollout, observed, PASS, 5.0)[0].phase is Phase.ABORTING
+    assert decide.decide(rollout, observed, PASS, 5.0)[0].phase is Phase.ABORTING
 
 
 def test_one_restart_is_shown_and_keeps_nobody_waiting() -> None:
     rollout = at_stage("shift 40")
 
-    left, _ = decide.look(rollout, canary_with(rollout, ONCE), PASS, 500.0)
+    left, _ = decide.decide(rollout, canary_with(rollout, ONCE), PASS, 500.0)
 
     assert left.current.name == "shift 60"
     shown = [(one.gate, one.acts, one.value) for one in pods.findings(rollout, canary_with(rollout, ONCE))]
@@ -87,7 +87,7 @@ def test_two_restarts_make_the_rollout_wait() -> None:
     rollout = at_stage("shift 40")
     observed = canary_with(rollout, ONCE, trouble("reviews-v2-b", restarts=1))
 
-    held, entries = decide.look(rollout, observed, PASS, 500.0)
+    held, entries = decide.decide(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
     assert entries[0].text == (
@@ -99,7 +99,7 @@ def test_two_restarts_make_the_rollout_wait() -> None:
 def test_a_pod_that_cannot_pull_its_image_makes_the_rollout_wait() -> None:
     rollout = at_stage("shift 40")
 
-    held, _ = decide.look(rollout, canary_with(rollout, IMAGE), PASS, 500.0)
+    held, _ = decide.decide(rollout, canary_with(rollout, IMAGE), PASS, 500.0)
 
     assert held.hold
     assert held.hold.sentence == "1 pod of reviews-v2 cannot start: ImagePullBackOff."
@@ -108,7 +108,7 @@ def test_a_pod_that_cannot_pull_its_image_makes_the_rollout_wait() -> None:
 def test_a_ready_pod_of_another_image_makes_the_rollout_wait_while_it_can_answer_users() -> None:
     rollout = at_stage("shift 40")
 
-    held, _ = decide.look(rollout, canary_with(rollout, stale=1), PASS, 500.0)
+    held, _ = decide.decide(rollout, canary_with(rollout, stale=1), PASS, 500.0)
 
     assert held.hold
     assert held.hold.sentence == (
@@ -121,18 +121,18 @@ def test_what_happened_before_the_stage_is_not_held_against_it() -> None:
     rollout = at_stage("shift 40", restarts=None)
     observed = canary_with(rollout, OOM)
 
-    seen, entries = decide.look(rollout, observed, PASS, 5.0)
+    seen, entries = decide.decide(rollout, observed, PASS, 5.0)
     assert (seen.phase, entries, seen.restarts) == (Phase.SHIFTING, (), {"reviews-v2-a/reviews": 1})
     again = canary_with(rollout, replace(OOM, restarts=2))
-    assert decide.look(seen, again, PASS, 6.0)[0].phase is Phase.ABORTING
+    assert decide.decide(seen, again, PASS, 6.0)[0].phase is Phase.ABORTING
 
 
 def test_each_stage_counts_from_its_own_beginning() -> None:
     rollout = at_stage("shift 40")
-    left, _ = decide.look(rollout, canary_with(rollout, ONCE), PASS, 500.0)
+    left, _ = decide.decide(rollout, canary_with(rollout, ONCE), PASS, 500.0)
 
     assert left.restarts is None
-    assert decide.look(left, canary_with(left, ONCE), PASS, 501.0)[0].restarts == {"reviews-v2-a/reviews": 1}
+    assert decide.decide(left, canary_with(left, ONCE), PASS, 501.0)[0].restarts == {"reviews-v2-a/reviews": 1}
 
 
 def test_a_side_that_receives_nothing_may_do_what_it_likes() -> None:
@@ -147,7 +147,7 @@ def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_
         rollout, primary=a_side(troubles=(trouble("reviews-v1-a", restarts=1, ended="OOMKilled"),))
     )
 
-    held, entries = decide.look(rollout, observed, PASS, 500.0)
+    held, entries = decide.decide(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
     assert "reviews-v1 was killed for lack of memory (OOMKilled) while it has 60 % of the users" in entries[0].text
@@ -157,7 +157,7 @@ def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
     rollout = at_stage("switchback 50")
     observed = an_observation(rollout, primary=a_side(Template.UPGRADED, troubles=(replace(LOOP, pod="reviews-v1-a"),)))
 
-    aborting, _ = decide.look(rollout, observed, PASS, 5.0)
+    aborting, _ = decide.decide(rollout, observed, PASS, 5.0)
 
     assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
 
@@ -168,7 +168,7 @@ def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
 def looks(rollout: Rollout, observed: Observation, times: int, seconds: float = 10.0) -> tuple[Rollout, list[str]]:
     texts: list[str] = []
     for number in range(times):
-        rollout, entries = decide.look(rollout, observed, PASS, 200.0 + number * seconds)
+        rollout, entries = decide.decide(rollout, observed, PASS, 200.0 + number * seconds)
         texts += [entry.text for entry in entries]
     return rollout, texts
 
@@ -197,7 +197,7 @@ def test_looks_that_follow_each_other_at_once_are_one_and_a_recovery_begins_anew
 
     assert looks(rollout, short, 10, seconds=0.01)[0].phase is Phase.SHIFTING
     twice, _ = looks(rollout, short, 2)
-    whole, _ = decide.look(twice, an_observation(twice), PASS, 230.0)
+    whole, _ = decide.decide(twice, an_observation(twice), PASS, 230.0)
     assert whole.shortage is None
     assert looks(replace(whole, hold=None, stage=rollout.stage), short, 2)[0].phase is not Phase.ABORTING
 
@@ -213,7 +213,7 @@ def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:
     rollout = at_stage("shift 80", settled_at=None)
     observed = an_observation(rollout, routes=routes(60), canary=a_side(ready=1))
 
-    held, entries = decide.look(rollout, observed, PASS, 5.0)
+    held, entries = decide.decide(rollout, observed, PASS, 5.0)
 
     assert held.hold
     assert entries[0].text == ("Holding at shift 80: reviews-v2 has 1 of the 2 ready pods that 80 % of the users need.")
@@ -251,7 +251,7 @@ def test_an_autoscaler_that_does_its_job_aborts_nothing_and_keeps_nobody_waiting
         now += seconds
         template = rollout.current.template if which == "primary" else Template.RECORDED
         observed = an_observation(rollout, **{which: sized(ready, wanted, template)})
-        rollout, entries = decide.look(rollout, observed, PASS, now)
+        rollout, entries = decide.decide(rollout, observed, PASS, now)
         assert (rollout.current.name, rollout.hold, entries) == (stage, None, ())
 
 
@@ -268,17 +268,17 @@ def test_what_is_wanted_less_than_the_load_had_at_the_start_is_shown_and_nothing
 def test_pods_that_are_lost_condemn_also_after_an_autoscaler_has_chosen_another_number() -> None:
     rollout = at_stage("shift 100")
     for number, side in enumerate([sized(2, 2), sized(2, 4), sized(1, 4), sized(1, 4), sized(1, 4)]):
-        rollout, _ = decide.look(rollout, an_observation(rollout, canary=side), PASS, 10.0 * number)
+        rollout, _ = decide.decide(rollout, an_observation(rollout, canary=side), PASS, 10.0 * number)
 
     assert rollout.phase is Phase.ABORTING
 
 
 def test_pods_that_were_asked_for_and_never_come_condemn_once_they_had_their_time() -> None:
     rollout = replace(at_stage("shift 100"), paused_by=OMAR)
-    rollout, _ = decide.look(rollout, an_observation(rollout, canary=sized(1, 1)), PASS, 0.0)
+    rollout, _ = decide.decide(rollout, an_observation(rollout, canary=sized(1, 1)), PASS, 0.0)
     aborted_at = None
     for now in range(10, 400, 10):
-        rollout, _ = decide.look(rollout, an_observation(rollout, canary=sized(1, 2)), PASS, float(now))
+        rollout, _ = decide.decide(rollout, an_observation(rollout, canary=sized(1, 2)), PASS, float(now))
         aborted_at = aborted_at or (now if rollout.phase is Phase.ABORTING else None)
 
     assert aborted_at is not None
@@ -301,8 +301,8 @@ def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_o
     rollout = at_stage("shift 40")
     observed = an_observation(rollout, primary=a_side(ready=0, wanted=0, progress=Progress.WAITING))
 
-    aborting, entries = decide.look(rollout, observed, PASS, 5.0)
-    waiting, more = decide.look(aborting, observed, PASS, 5.1)
+    aborting, entries = decide.decide(rollout, observed, PASS, 5.0)
+    waiting, more = decide.decide(aborting, observed, PASS, 5.1)
 
     assert "60 % of the users are on reviews-v1, which has no ready pod." in entries[0].text
     assert (waiting.current.name, waiting.current.routes) == ("scale up", routes(100))
@@ -330,7 +330,7 @@ def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_i
     observed = an_observation(rollout, primary=a_side(Template.UPGRADED, ready=1, progress=Progress.FAILED))
     said = []
     for now, word in enumerate([PASS, FAIL, FAIL, INCONCLUSIVE, PASS, PASS]):
-        rollout, entries = decide.look(rollout, observed, word, float(now))
+        rollout, entries = decide.decide(rollout, observed, word, float(now))
         said += [(entry.kind, entry.text.split(":")[0]) for entry in entries]
         assert rollout.phase is Phase.HALTED, "nothing moves by itself"
 
@@ -344,8 +344,8 @@ def test_a_halt_is_left_when_the_users_have_no_ready_pod_and_the_other_side_has_
     rollout = halted()
     observed = an_observation(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=1))
 
-    aborting, _ = decide.look(rollout, observed, PASS, 5.0)
-    home, entries = decide.look(aborting, observed, PASS, 5.1)
+    aborting, _ = decide.decide(rollout, observed, PASS, 5.0)
+    home, entries = decide.decide(aborting, observed, PASS, 5.1)
 
     assert (home.phase, home.current.routes) == (Phase.ABORTING, HOME)
     assert entries[0].kind is EntryKind.ALERT
@@ -355,4 +355,4 @@ def test_a_halt_with_nobody_ready_anywhere_stays_where_it_is() -> None:
     rollout = halted()
     observed = an_observation(rollout, canary=a_side(ready=0), primary=a_side(Template.UPGRADED, ready=0))
 
-    assert decide.look(rollout, observed, PASS, 5.0)[0].phase is Phase.HALTED
+    assert decide.decide(rollout, observed, PASS, 5.0)[0].phase is Phase.HALTED

@@ -152,7 +152,7 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
             except Refusal:
                 assert rollout is before, "a refusal changes nothing"
         observed = None if move is Move.BLIND else world.observed(rollout)
-        rollout, _ = decide.look(rollout, observed, verdict(word, world.now), world.now)
+        rollout, _ = decide.decide(rollout, observed, verdict(word, world.now), world.now)
         theirs = rollout.drift is not None and rollout.phase is not Phase.ABORTING
         if observed is not None and move is not Move.WRITE_FAILS and not theirs:
             world.do(rollout)

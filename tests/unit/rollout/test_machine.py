@@ -57,17 +57,17 @@ def test_a_rollout_begins_with_the_mirror() -> None:
 
 def test_a_stage_counts_its_time_from_when_the_routes_were_seen_not_from_when_they_were_wanted() -> None:
     rollout = begun(approve=())
-    pending, _ = decide.look(rollout, an_observation(rollout, routes=HOME), PASS, now=1000.0)
+    pending, _ = decide.decide(rollout, an_observation(rollout, routes=HOME), PASS, now=1000.0)
 
     assert pending.settled_at is None
-    settled, _ = decide.look(pending, an_observation(rollout), PASS, now=1001.0)
+    settled, _ = decide.decide(pending, an_observation(rollout), PASS, now=1001.0)
     assert (settled.settled_at, settled.stage) == (1001.0, 0)
 
 
 def test_a_passed_and_served_stage_without_approval_is_left() -> None:
     rollout = at_stage("shift 20")
 
-    left, entries = decide.look(rollout, an_observation(rollout), PASS, now=120.0)
+    left, entries = decide.decide(rollout, an_observation(rollout), PASS, now=120.0)
 
     assert left.current.name == "shift 40"
     assert kinds(entries) == [EntryKind.SUMMARY, EntryKind.STAGE]
@@ -76,13 +76,13 @@ def test_a_passed_and_served_stage_without_approval_is_left() -> None:
 def test_a_passed_stage_is_not_left_before_its_least_time() -> None:
     rollout = at_stage("shift 20")
 
-    assert decide.look(rollout, an_observation(rollout), PASS, now=119.0)[0].stage == rollout.stage
+    assert decide.decide(rollout, an_observation(rollout), PASS, now=119.0)[0].stage == rollout.stage
 
 
 def test_people_are_asked_once_and_the_stage_waits_for_them() -> None:
     rollout = at_stage("mirror")
-    asked, first = decide.look(rollout, an_observation(rollout), PASS, now=300.0)
-    waiting, second = decide.look(asked, an_observation(asked), PASS, now=310.0)
+    asked, first = decide.decide(rollout, an_observation(rollout), PASS, now=300.0)
+    waiting, second = decide.decide(asked, an_observation(asked), PASS, now=310.0)
 
     assert (kinds(first), second) == ([EntryKind.ASK], ())
     assert waiting.current.name == "mirror"
@@ -90,10 +90,10 @@ def test_people_are_asked_once_and_the_stage_waits_for_them() -> None:
 
 def test_an_approval_lets_the_next_look_leave_the_stage() -> None:
     rollout = at_stage("mirror")
-    asked, _ = decide.look(rollout, an_observation(rollout), PASS, now=300.0)
+    asked, _ = decide.decide(rollout, an_observation(rollout), PASS, now=300.0)
     approved, _ = decide.approve(asked, OMAR, now=301.0)
 
-    left, _ = decide.look(approved, an_observation(approved), PASS, now=302.0)
+    left, _ = decide.decide(approved, an_observation(approved), PASS, now=302.0)
 
     assert left.current.name == "shift 20"
 
@@ -118,16 +118,16 @@ def test_two_approvals_are_two_people() -> None:
 
     with pytest.raises(Refusal, match="approved this already"):
         decide.approve(once, OMAR, now=3.0)
-    assert decide.look(once, an_observation(once), PASS, now=300.0)[0].stage == once.stage
+    assert decide.decide(once, an_observation(once), PASS, now=300.0)[0].stage == once.stage
     twice, _ = decide.approve(once, LENA, now=4.0)
-    assert decide.look(twice, an_observation(twice), PASS, now=300.0)[0].stage == once.stage + 1
+    assert decide.decide(twice, an_observation(twice), PASS, now=300.0)[0].stage == once.stage + 1
 
 
 def test_worse_figures_withdraw_the_question_and_its_approvals() -> None:
     rollout = replace(at_stage("mirror"), asked_at=1.0, evidence=7)
     once, _ = decide.approve(rollout, OMAR, now=2.0)
 
-    withdrawn, _ = decide.look(once, an_observation(once), INCONCLUSIVE, now=400.0)
+    withdrawn, _ = decide.decide(once, an_observation(once), INCONCLUSIVE, now=400.0)
 
     assert (withdrawn.asked_at, withdrawn.approvals, withdrawn.evidence) == (None, (), 8)
 
@@ -137,7 +137,7 @@ def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase) -> None:
     rule = ApprovalRule(timeout=60, on_timeout=policy)
     rollout = replace(at_stage("mirror"), asked_at=0.0, approvals_rule=rule)
 
-    timed_out, entries = decide.look(rollout, an_observation(rollout), PASS, now=301.0)
+    timed_out, entries = decide.decide(rollout, an_observation(rollout), PASS, now=301.0)
 
     assert timed_out.phase is phase
     assert len(entries) == 1
@@ -157,10 +157,10 @@ def unproven_at(stage: str, **changes: object) -> tuple[Rollout, Judgement]:
 def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(promote: Promote) -> None:
     rollout, judgement = unproven_at("shift 100", promote=promote)
 
-    asked, entries = decide.look(rollout, an_observation(rollout), judgement, now=1000.0)
-    later, more = decide.look(asked, an_observation(asked), judgement, now=1010.0)
+    asked, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
+    later, more = decide.decide(asked, an_observation(asked), judgement, now=1010.0)
     approved, _ = decide.approve(later, OMAR, now=1020.0)
-    gone, said = decide.look(approved, an_observation(approved), judgement, now=1030.0)
+    gone, said = decide.decide(approved, an_observation(approved), judgement, now=1030.0)
 
     assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
     assert "Not proven: 0 of 7. One approval is needed." in entries[0].text
@@ -172,7 +172,7 @@ def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(pr
 def test_weights_go_on_unproven_and_say_so() -> None:
     rollout, judgement = unproven_at("shift 80")
 
-    gone, entries = decide.look(rollout, an_observation(rollout), judgement, now=1000.0)
+    gone, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert gone.current.name == "shift 100"
     assert entries[0].text.startswith("shift 80 ended, not proven. Time is up; not proven: 0 of 30.")
@@ -182,7 +182,7 @@ def test_a_question_says_that_nothing_was_proven() -> None:
     rollout = at_stage("mirror")
     _, judgement = unproven_at("mirror")
 
-    _, entries = decide.look(rollout, an_observation(rollout), judgement, now=1000.0)
+    _, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert entries[-1].text == (
         "Shift 20 % of the users to v2? Time is up; not proven: 0 of 30. One approval is needed."
@@ -192,7 +192,7 @@ def test_a_question_says_that_nothing_was_proven() -> None:
 def test_bad_figures_abort_even_while_paused_and_waiting_for_approval() -> None:
     rollout = replace(at_stage("shift 40"), paused_by=OMAR, asked_at=1.0)
 
-    aborting, entries = decide.look(rollout, an_observation(rollout), FAIL, now=10.0)
+    aborting, entries = decide.decide(rollout, an_observation(rollout), FAIL, now=10.0)
 
     assert (aborting.phase, aborting.current.routes) == (Phase.ABORTING, HOME)
     assert entries[-1].by == BOT
@@ -201,16 +201,16 @@ def test_bad_figures_abort_even_while_paused_and_waiting_for_approval() -> None:
 def test_a_paused_rollout_stays_where_it_is() -> None:
     rollout, _ = decide.pause(at_stage("shift 20"), OMAR, now=1.0)
 
-    assert decide.look(rollout, an_observation(rollout), PASS, now=9999.0)[0].stage == rollout.stage
+    assert decide.decide(rollout, an_observation(rollout), PASS, now=9999.0)[0].stage == rollout.stage
     resumed, _ = decide.resume(rollout, OMAR, now=2.0)
-    assert decide.look(resumed, an_observation(resumed), PASS, now=9999.0)[0].stage == rollout.stage + 1
+    assert decide.decide(resumed, an_observation(resumed), PASS, now=9999.0)[0].stage == rollout.stage + 1
 
 
 def test_an_unreachable_prometheus_holds_once_and_goes_on_by_itself() -> None:
     rollout = at_stage("shift 20")
-    held, first = decide.look(rollout, an_observation(rollout), ERROR, now=1.0)
-    still, second = decide.look(held, an_observation(held), ERROR, now=500.0)
-    going, third = decide.look(still, an_observation(still), PASS, now=600.0)
+    held, first = decide.decide(rollout, an_observation(rollout), ERROR, now=1.0)
+    still, second = decide.decide(held, an_observation(held), ERROR, now=500.0)
+    going, third = decide.decide(still, an_observation(still), PASS, now=600.0)
 
     assert (held.hold and held.hold.cause, kinds(first), second) == (HoldCause.METRICS, [EntryKind.HELD], ())
     assert third[0].kind is EntryKind.RESUMED
@@ -221,7 +221,7 @@ def test_a_hold_that_lasts_asks_a_person_once() -> None:
     rollout = at_stage("shift 20", hold_patience=60)
     said = []
     for now in (1.0, 30.0, 62.0, 90.0, 120.0):
-        rollout, entries = decide.look(rollout, an_observation(rollout), ERROR, now=now)
+        rollout, entries = decide.decide(rollout, an_observation(rollout), ERROR, now=now)
         said += kinds(entries)
 
     assert said == [EntryKind.HELD, EntryKind.ALERT]
@@ -230,7 +230,7 @@ def test_a_hold_that_lasts_asks_a_person_once() -> None:
 def test_a_cluster_that_cannot_be_seen_is_neither_good_nor_bad() -> None:
     rollout = at_stage("shift 20")
 
-    held, _ = decide.look(rollout, None, PASS, now=9999.0)
+    held, _ = decide.decide(rollout, None, PASS, now=9999.0)
 
     assert (held.stage, held.hold and held.hold.cause) == (rollout.stage, HoldCause.CLUSTER)
 
@@ -238,7 +238,7 @@ def test_a_cluster_that_cannot_be_seen_is_neither_good_nor_bad() -> None:
 def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
     rollout = at_stage("shift 20")
 
-    held, entries = decide.look(
+    held, entries = decide.decide(
         rollout, an_observation(rollout, routes=routes(30), writer="kubectl-edit"), PASS, now=500.0
     )
 
@@ -250,17 +250,17 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
 
 def test_an_abort_overrides_drift() -> None:
     rollout = at_stage("shift 20")
-    held, _ = decide.look(rollout, an_observation(rollout, routes=routes(30)), PASS, now=5.0)
+    held, _ = decide.decide(rollout, an_observation(rollout, routes=routes(30)), PASS, now=5.0)
 
     aborting, _ = decide.abort(held, OMAR, "wrong version.", now=6.0)
 
-    assert decide.look(aborting, an_observation(aborting, routes=routes(30)), PASS, now=7.0)[0].hold is None
+    assert decide.decide(aborting, an_observation(aborting, routes=routes(30)), PASS, now=7.0)[0].hold is None
 
 
 def test_users_on_a_canary_without_ready_pods_go_home() -> None:
     rollout = at_stage("shift 60")
 
-    aborting, entries = decide.look(rollout, an_observation(rollout, canary=a_side(ready=0)), PASS, now=1.0)
+    aborting, entries = decide.decide(rollout, an_observation(rollout, canary=a_side(ready=0)), PASS, now=1.0)
 
     assert aborting.phase is Phase.ABORTING
     assert "60 % of the users are on reviews-v2, which has no ready pod" in entries[0].text
@@ -269,7 +269,7 @@ def test_users_on_a_canary_without_ready_pods_go_home() -> None:
 def test_a_changed_canary_image_holds() -> None:
     rollout = at_stage("shift 20")
 
-    held, _ = decide.look(rollout, an_observation(rollout, canary=a_side(None)), PASS, now=500.0)
+    held, _ = decide.decide(rollout, an_observation(rollout, canary=a_side(None)), PASS, now=500.0)
 
     assert held.hold
     assert held.hold.cause is HoldCause.DRIFT
@@ -279,8 +279,8 @@ def test_the_upgrade_is_left_only_when_every_wanted_pod_is_ready_on_the_new_imag
     rollout = replace(at_stage("upgrade"), settled_at=None, asked_at=None)
     rolling = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1)
 
-    waiting, _ = decide.look(rollout, an_observation(rollout, primary=rolling), PASS, now=1.0)
-    done, entries = decide.look(waiting, an_observation(rollout), PASS, now=2.0)
+    waiting, _ = decide.decide(rollout, an_observation(rollout, primary=rolling), PASS, now=1.0)
+    done, entries = decide.decide(waiting, an_observation(rollout), PASS, now=2.0)
 
     assert waiting.settled_at is None
     assert (done.settled_at, kinds(entries)) == (2.0, [EntryKind.ASK])
@@ -290,7 +290,7 @@ def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary() ->
     rollout = replace(at_stage("upgrade"), settled_at=None)
     stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1, reason="Image cannot be pulled.")
 
-    halted, entries = decide.look(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
+    halted, entries = decide.decide(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
 
     assert (halted.phase, halted.current.routes) == (Phase.HALTED, ALL_CANARY)
     assert "Image cannot be pulled. All users stay on v2" in entries[-1].text
@@ -299,19 +299,19 @@ def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary() ->
 def test_a_retry_gives_a_stuck_primary_its_full_time_again() -> None:
     rollout = replace(at_stage("upgrade"), settled_at=None)
     stuck = a_side(Template.UPGRADED, progress=Progress.FAILED, ready=1)
-    halted, _ = decide.look(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
+    halted, _ = decide.decide(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
     again, _ = decide.retry(halted, OMAR, now=10.0)
 
-    assert decide.look(again, an_observation(again, primary=stuck), PASS, now=11.0)[0].phase is Phase.UPGRADING
-    assert decide.look(again, an_observation(again, primary=stuck), PASS, now=1000.0)[0].phase is Phase.HALTED
+    assert decide.decide(again, an_observation(again, primary=stuck), PASS, now=11.0)[0].phase is Phase.UPGRADING
+    assert decide.decide(again, an_observation(again, primary=stuck), PASS, now=1000.0)[0].phase is Phase.HALTED
 
 
 def test_accepting_a_halt_ends_on_the_canary() -> None:
     halted = replace(at_stage("upgrade"), phase=Phase.HALTED)
     accepted, _ = decide.accept(halted, OMAR, now=1.0)
 
-    ended, _ = decide.look(accepted, an_observation(accepted), PASS, now=2.0)
-    ended, _ = decide.look(ended, an_observation(ended), PASS, now=3.0)
+    ended, _ = decide.decide(accepted, an_observation(accepted), PASS, now=2.0)
+    ended, _ = decide.decide(ended, an_observation(ended), PASS, now=3.0)
 
     assert (ended.phase, ended.current.routes) == (Phase.PROMOTED, ALL_CANARY)
 
@@ -346,7 +346,7 @@ def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct() -> None:
 def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_ready_pod() -> None:
     aborting, _ = decide.abort(at_stage("switchback 50"), OMAR, "because.", now=1.0)
 
-    moved, entries = decide.look(aborting, an_observation(aborting, canary=a_side(ready=0)), PASS, now=2.0)
+    moved, entries = decide.decide(aborting, an_observation(aborting, canary=a_side(ready=0)), PASS, now=2.0)
 
     assert (moved.current.name, moved.current.routes) == ("return", HOME)
     assert entries[0].kind is EntryKind.ALERT
@@ -390,7 +390,7 @@ def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(
     ):
         live = start.current.routes if seen == "wanted" else seen
         observed = an_observation(start, primary=primary, canary=canary, routes=live)
-        after, _ = decide.look(start, observed, verdict(word), now)
+        after, _ = decide.decide(start, observed, verdict(word), now)
 
         assert after.phase is start.phase or after.phase in TRANSITIONS[start.phase]
         if word is not Verdict.PASS and start.phase in {Phase.MIRRORING, Phase.SHIFTING, Phase.SWITCHING_BACK}:
@@ -403,7 +403,7 @@ def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(
 def test_an_ended_rollout_never_changes(phase: Phase) -> None:
     ended = replace(a_rollout(), phase=phase)
 
-    assert decide.look(ended, an_observation(ended), FAIL, now=1.0) == (ended, ())
+    assert decide.decide(ended, an_observation(ended), FAIL, now=1.0) == (ended, ())
     for event in (decide.pause, decide.resume, decide.retry, decide.accept, decide.restore, decide.approve):
         with pytest.raises(Refusal, match="has ended"):
             event(ended, OMAR, 1.0)
@@ -422,7 +422,7 @@ def rescue(deed: Deed = Deed.HOME) -> Rescue:
 def test_a_rescued_rollout_is_aborted_with_what_the_watchdog_did_and_not_held_for_drift(name: str) -> None:
     rollout = at_stage(name)
 
-    aborting, entries = decide.look(rollout, an_observation(rollout, routes=HOME, rescue=rescue()), PASS, now=9.0)
+    aborting, entries = decide.decide(rollout, an_observation(rollout, routes=HOME, rescue=rescue()), PASS, now=9.0)
 
     assert aborting.phase is Phase.ABORTING
     assert kinds(entries) == [EntryKind.ABORTING]
@@ -436,7 +436,7 @@ def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrad
     rollout = at_stage("upgrade")
     home = an_observation(rollout, routes=HOME, primary=a_side(), rescue=rescue())
 
-    aborting, _ = decide.look(rollout, home, PASS, now=9.0)
+    aborting, _ = decide.decide(rollout, home, PASS, now=9.0)
 
     assert [stage.routes for stage in aborting.retreat] == [HOME, HOME]
 
@@ -445,7 +445,7 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
     rollout = at_stage("upgrade")
     kept = an_observation(rollout, primary=a_side(Template.UPGRADED, ready=0), rescue=rescue(Deed.KEPT))
 
-    aborting, entries = decide.look(rollout, kept, PASS, now=9.0)
+    aborting, entries = decide.decide(rollout, kept, PASS, now=9.0)
 
     assert [stage.routes for stage in aborting.retreat] == [ALL_CANARY, HOME, HOME]
     assert entries[0].text.endswith("2 minutes. reviews-v1 is restored before anybody returns to it.")
@@ -454,7 +454,7 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
 def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
     rollout = replace(at_stage("upgrade"), phase=Phase.HALTED)
 
-    aborting, _ = decide.look(rollout, an_observation(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
+    aborting, _ = decide.decide(rollout, an_observation(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
 
     assert aborting.phase is Phase.ABORTING
 
@@ -462,7 +462,7 @@ def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
 def test_a_rescue_ends_a_rollout_once() -> None:
     rollout, _ = decide.abort(at_stage("shift 60"), OMAR, "because.", now=0.0)
 
-    still, entries = decide.look(rollout, an_observation(rollout, rescue=rescue()), PASS, now=9.0)
+    still, entries = decide.decide(rollout, an_observation(rollout, rescue=rescue()), PASS, now=9.0)
 
     assert (still.phase, still.reason, entries) == (Phase.ABORTING, "because.", ())
 
@@ -470,16 +470,16 @@ def test_a_rescue_ends_a_rollout_once() -> None:
 def test_a_promotion_of_which_only_the_marks_are_left_is_finished() -> None:
     rollout = at_stage("finish", Topology.RELABEL)
 
-    ended, _ = decide.look(rollout, an_observation(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
+    ended, _ = decide.decide(rollout, an_observation(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
 
     assert ended.phase is Phase.PROMOTED
 
 
 def test_whoever_approves_the_first_users_is_shown_what_preflight_doubted() -> None:
     rollout, _ = decide.begin(a_rollout(), 0.0, ["reviews-v2 has no readinessProbe."])
-    settled, _ = decide.look(rollout, an_observation(rollout), verdict(Verdict.PASS), 0.0)
+    settled, _ = decide.decide(rollout, an_observation(rollout), verdict(Verdict.PASS), 0.0)
 
-    asked, said = decide.look(settled, an_observation(settled), verdict(Verdict.PASS), settled.current.seconds)
+    asked, said = decide.decide(settled, an_observation(settled), verdict(Verdict.PASS), settled.current.seconds)
 
     assert asked.asked_at is not None
     assert said[-1].text.endswith("That accepts what preflight warned of: reviews-v2 has no readinessProbe.")
@@ -490,12 +490,12 @@ DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
 
 def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
     rollout, _ = decide.begin(a_rollout(a_service(approve=())), 0.0)
-    settled, _ = decide.look(rollout, an_observation(rollout), DOUBT, 0.0)
+    settled, _ = decide.decide(rollout, an_observation(rollout), DOUBT, 0.0)
 
-    asked, said = decide.look(settled, an_observation(settled), DOUBT, 300.0)
-    still, more = decide.look(asked, an_observation(asked), DOUBT, 310.0)
+    asked, said = decide.decide(settled, an_observation(settled), DOUBT, 300.0)
+    still, more = decide.decide(asked, an_observation(asked), DOUBT, 310.0)
     approved, _ = decide.approve(still, OMAR, 311.0)
-    gone_on, _ = decide.look(approved, an_observation(approved), DOUBT, 312.0)
+    gone_on, _ = decide.decide(approved, an_observation(approved), DOUBT, 312.0)
 
     assert (asked.hold is not None, asked.asked_at) == (True, 300.0)
     assert [entry.kind for entry in said] == [EntryKind.HELD, EntryKind.ASK]
@@ -505,10 +505,10 @@ def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
 
 def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -> None:
     rollout, _ = decide.begin(a_rollout(), 0.0)
-    settled, _ = decide.look(rollout, an_observation(rollout), PASS, 0.0)
-    asked, _ = decide.look(settled, an_observation(settled), PASS, 300.0)
+    settled, _ = decide.decide(rollout, an_observation(rollout), PASS, 0.0)
+    asked, _ = decide.decide(settled, an_observation(settled), PASS, 300.0)
 
-    doubtful, said = decide.look(asked, an_observation(asked), replace(DOUBT, at=310.0), 310.0)
+    doubtful, said = decide.decide(asked, an_observation(asked), replace(DOUBT, at=310.0), 310.0)
 
     assert doubtful.asked_at == 310.0
     assert "is withdrawn" in said[0].text
@@ -517,10 +517,10 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
 def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:
     """A look comes a moment after its figures were read: what they leave open may be settled at the stage's end."""
     rollout, _ = decide.begin(a_rollout(), 0.0)
-    settled, _ = decide.look(rollout, an_observation(rollout), PASS, 0.0)
+    settled, _ = decide.decide(rollout, an_observation(rollout), PASS, 0.0)
 
-    waiting, said = decide.look(settled, an_observation(settled), verdict(Verdict.INCONCLUSIVE, 299.9), 300.1)
-    held, more = decide.look(waiting, an_observation(waiting), verdict(Verdict.INCONCLUSIVE, 300.0), 300.1)
+    waiting, said = decide.decide(settled, an_observation(settled), verdict(Verdict.INCONCLUSIVE, 299.9), 300.1)
+    held, more = decide.decide(waiting, an_observation(waiting), verdict(Verdict.INCONCLUSIVE, 300.0), 300.1)
 
     assert (waiting.hold, said) == (None, ())
     assert (held.hold is not None, [entry.kind for entry in more]) == (True, [EntryKind.HELD])
@@ -531,8 +531,8 @@ def test_a_stage_without_a_time_is_not_held_in_the_look_that_settles_it() -> Non
     plan = tuple(replace(stage, seconds=0.0) for stage in baking.plan)
     baking = replace(baking, plan=plan)
 
-    settled, said = decide.look(baking, an_observation(baking), INCONCLUSIVE, 10.0)
-    held, more = decide.look(settled, an_observation(settled), INCONCLUSIVE, 15.0)
+    settled, said = decide.decide(baking, an_observation(baking), INCONCLUSIVE, 10.0)
+    held, more = decide.decide(settled, an_observation(settled), INCONCLUSIVE, 15.0)
 
     assert (settled.settled_at, settled.hold, said) == (10.0, None, ())
     assert (held.hold is not None, [entry.kind for entry in more]) == (True, [EntryKind.HELD])
@@ -542,7 +542,7 @@ def test_silence_about_a_doubt_is_told_once_and_never_a_yes() -> None:
     rollout, _ = decide.begin(a_rollout(), 0.0)
     at, said = rollout, []
     for now in range(0, 5000, 100):
-        at, entries = decide.look(at, an_observation(at), DOUBT, float(now))
+        at, entries = decide.decide(at, an_observation(at), DOUBT, float(now))
         said += [entry.kind for entry in entries if entry.kind is EntryKind.ALERT]
 
     assert at.current.name == "mirror"
@@ -551,11 +551,11 @@ def test_silence_about_a_doubt_is_told_once_and_never_a_yes() -> None:
 
 def test_a_hold_ends_with_its_cause_although_the_stages_time_is_not_up() -> None:
     rollout, _ = decide.begin(a_rollout(), 0.0)
-    settled, _ = decide.look(rollout, an_observation(rollout), verdict(Verdict.INCONCLUSIVE), 0.0)
+    settled, _ = decide.decide(rollout, an_observation(rollout), verdict(Verdict.INCONCLUSIVE), 0.0)
     shared = Judgement(at=10.0, verdict=Verdict.INCONCLUSIVE, hold=True)
-    held, said = decide.look(settled, an_observation(settled), shared, 10.0)
+    held, said = decide.decide(settled, an_observation(settled), shared, 10.0)
 
-    after, more = decide.look(held, an_observation(held), verdict(Verdict.INCONCLUSIVE, 20.0), 20.0)
+    after, more = decide.decide(held, an_observation(held), verdict(Verdict.INCONCLUSIVE, 20.0), 20.0)
 
     assert [entry.kind for entry in said] == [EntryKind.HELD]
     assert (after.hold, [entry.kind for entry in more]) == (None, [EntryKind.RESUMED])

@@ -29,7 +29,7 @@ def test_each_service_is_told_what_is_wrong_with_its_own(slack: FakeSlack) -> No
     )
     assert audience.trouble() is None
 
-    audience.look()
+    audience.check()
 
     told = str(audience.trouble())
     assert told.startswith("reviews: I see no channel #ops:")
@@ -41,7 +41,7 @@ def test_what_slack_does_not_say_is_no_finding(slack: FakeSlack) -> None:
     slack.down = True
     audience = an_audience(slack, a_team("reviews", "#ops", "@nobody"))
 
-    audience.look()
+    audience.check()
 
     assert audience.trouble() is None
     assert [len(faults) for _, _, faults in audience.findings()] == [2]
@@ -52,7 +52,7 @@ def test_a_thousand_services_cost_a_handful_of_calls_and_one_readable_line(slack
     slack.members = (MAYA,)
     audience = an_audience(slack, *services)
 
-    audience.look()
+    audience.check()
 
     assert len(slack.calls) <= 5
     assert str(audience.trouble()).endswith("; and 995 more services")
@@ -63,6 +63,6 @@ def test_a_slack_in_trouble_is_asked_once_a_look(slack: FakeSlack, status: int) 
     slack.fail("users.conversations", status=status, retry_after=30, times=100)
     audience = an_audience(slack, *(a_team(f"s{number}", f"#c{number}") for number in range(20)))
 
-    audience.look()
+    audience.check()
 
     assert len(slack.said("users.conversations")) == 1
