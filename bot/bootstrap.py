@@ -57,13 +57,13 @@ from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, HttpMode, SocketMode
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.requester import Repeats
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 
 CHECKS_OF_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
-COURIER_SECONDS = 1.0
+DELIVERY_SECONDS = 1.0
 DEPTH_SECONDS = 5.0  # between two counts of what waits to be delivered
 REINDEX_SECONDS = 60.0
 ADOPT_SECONDS = 5.0
@@ -260,7 +260,7 @@ class Bot:
         client = outside.slack or slack_client(slack, own.called)
         rooms = outside.rooms or Rooms(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
-        self._courier = Courier(
+        self._delivery = Delivery(
             outbox=outside.outbox,
             store=outside.ports.store,
             channel=Channel(client, outside.ports.clock),
@@ -287,7 +287,7 @@ class Bot:
             [
                 Job(name="lease", seconds=settings.lease_seconds / CHECKS_OF_LEASE, run=self._keep_lease),
                 Job(name="sweep", seconds=self._rounds.seconds, run=self._if_leading(self._sweep)),
-                Job(name="courier", seconds=COURIER_SECONDS, run=self._if_leading(self._deliver)),
+                Job(name="courier", seconds=DELIVERY_SECONDS, run=self._if_leading(self._deliver)),
                 # A lost index would hide live rollouts and letters; the services' own keys bring it back.
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(outside.store.reindex)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
@@ -353,7 +353,7 @@ class Bot:
     def _step_down(self) -> None:
         """Finish what runs, say what is to be said, and let another replica lead at once."""
         self._scheduler.stop(DRAIN_SECONDS)
-        self._if_leading(self._courier.deliver)()
+        self._if_leading(self._delivery.deliver)()
         try:
             self._lease.release()
         except Fault as fault:
@@ -363,7 +363,7 @@ class Bot:
         if self._indexed_as != self._leads_as:  # whoever led before us may have died between a letter and its index
             self._indexed_as = self._leads_as
             self._outside.store.reindex()
-        self._courier.deliver()
+        self._delivery.deliver()
         if time.monotonic() >= self._count_at:
             self._count_at = time.monotonic() + DEPTH_SECONDS
             self._own.outbox(self._outside.outbox.depth())
@@ -398,7 +398,7 @@ class Bot:
     def _slack_trouble(self) -> str | None:
         if self._connection.freshness() is None:
             return "Slack is not connected."
-        return (self._courier.trouble or None) if self._leads() else None
+        return (self._delivery.trouble or None) if self._leads() else None
 
 
 def trouble(ask: Callable[[], object]) -> str | None:

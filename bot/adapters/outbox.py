@@ -17,7 +17,7 @@ import structlog
 from bot.adapters.redis_connection import Batch, Link, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE
 from bot.adapters.serialization import CARDS, WORDS, Keys, load_entry
-from bot.controller.ports import CardRef, Letter
+from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
 
@@ -53,7 +53,7 @@ class RedisOutbox:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    def pending(self, limit: int = 100) -> Sequence[Letter]:
+    def pending(self, limit: int = 100) -> Sequence[Notification]:
         """Undelivered letters: words, then cards.
 
         Services take turns: letters that cannot be delivered (a channel was archived) keep nobody else's waiting.
@@ -68,45 +68,45 @@ class RedisOutbox:
             cards = self._ask(self._link.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
         return sum(int(count) for count in (*words, *cards) if not isinstance(count, WrongKind))
 
-    def done(self, letters: Sequence[Letter]) -> None:
+    def done(self, notifications: Sequence[Notification]) -> None:
         """Forget delivered letters."""
         words: defaultdict[str, list[str]] = defaultdict(list)
-        for letter in letters:
-            if letter.id.startswith(CARD):
-                self._shown(letter)
+        for notification in notifications:
+            if notification.id.startswith(CARD):
+                self._shown(notification)
             else:
-                words[letter.key].append(letter.id)
+                words[notification.key].append(notification.id)
         with faults():
             for key, ids in words.items():
                 self._link.xdel(Keys(service=key).outbox, *ids)
                 self._link.hdel(Keys(service=key).tries, *ids, *(f"{one}{TOLD}" for one in ids))
 
-    def postpone(self, letters: Sequence[Letter]) -> None:
+    def postpone(self, notifications: Sequence[Notification]) -> None:
         """Send cards to the end of the line."""
-        services = list(dict.fromkeys(letter.key for letter in letters if letter.entry is None))
+        services = list(dict.fromkeys(notification.key for notification in notifications if notification.entry is None))
         if services:
             with faults():
                 self._link.eval(LATER, 1, CARDS, *services)
 
-    def tries(self, letter: Letter) -> int:
+    def tries(self, notification: Notification) -> int:
         """How often posting the letter was begun without a known outcome."""
         with faults():
-            return int(self._link.hget(Keys(service=letter.key).tries, letter.id) or 0)
+            return int(self._link.hget(Keys(service=notification.key).tries, notification.id) or 0)
 
-    def note_tries(self, letter: Letter, count: int) -> None:
+    def note_tries(self, notification: Notification, count: int) -> None:
         """Write that down. A count and no increment: the connection is tried twice, and may have been heard twice."""
         with faults():
-            self._link.hset(Keys(service=letter.key).tries, mapping={letter.id: str(count)})
+            self._link.hset(Keys(service=notification.key).tries, mapping={notification.id: str(count)})
 
-    def told(self, letter: Letter) -> bool:
+    def told(self, notification: Notification) -> bool:
         """Whether people were told the letter themselves."""
         with faults():
-            return self._link.hget(Keys(service=letter.key).tries, f"{letter.id}{TOLD}") is not None
+            return self._link.hget(Keys(service=notification.key).tries, f"{notification.id}{TOLD}") is not None
 
-    def note_told(self, letter: Letter) -> None:
+    def note_told(self, notification: Notification) -> None:
         """Write that down beside its tries."""
         with faults():
-            self._link.hset(Keys(service=letter.key).tries, mapping={f"{letter.id}{TOLD}": "1"})
+            self._link.hset(Keys(service=notification.key).tries, mapping={f"{notification.id}{TOLD}": "1"})
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""
@@ -121,7 +121,7 @@ class RedisOutbox:
             self._link.hset(keys.card(rollout_id), mapping={"channel": card.channel, "ts": card.ts})
             self._link.hdel(keys.tries, f"{CARD}{rollout_id}")
 
-    def _words(self, limit: int) -> Sequence[Letter]:
+    def _words(self, limit: int) -> Sequence[Notification]:
         services = sorted(self._link.smembers(WORDS))
         streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
         read = {key: stream for key, stream in zip(services, streams, strict=True) if _is_ours(key, stream)}
@@ -141,20 +141,20 @@ class RedisOutbox:
         if old:
             self._link.xdel(Keys(service=key).outbox, *old)
 
-    def _cards(self) -> Sequence[Letter]:
+    def _cards(self) -> Sequence[Notification]:
         services = self._link.zrange(CARDS, 0, CARDS_AT_ONCE - 1)
         found = self._ask(services, lambda batch, keys: batch.hgetall(keys.cards))
         read = {key: cards for key, cards in zip(services, found, strict=True) if _is_ours(key, cards)}
         for key, cards in read.items():
             if not cards:
                 self._end_turn(key)
-        return [letter for key, cards in read.items() for letter in _read_cards(key, cards)]
+        return [notification for key, cards in read.items() for notification in _read_cards(key, cards)]
 
-    def _shown(self, letter: Letter) -> None:
-        keys = Keys(service=letter.key)
+    def _shown(self, notification: Notification) -> None:
+        keys = Keys(service=notification.key)
         with faults():
-            self._link.eval(SHOWN, 1, keys.cards, letter.rollout_id, letter.revision)
-            self._end_turn(letter.key)
+            self._link.eval(SHOWN, 1, keys.cards, notification.rollout_id, notification.revision)
+            self._end_turn(notification.key)
 
     def _end_turn(self, key: str) -> None:
         """To the end of the line if a card has changed meanwhile, else out of it."""
@@ -179,8 +179,8 @@ def _is_ours(key: str, answer: object) -> bool:
     return not isinstance(answer, WrongKind)
 
 
-def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Letter]:
-    letters = []
+def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Notification]:
+    notifications = []
     for place, fields in stream:
         if "entry" not in fields:
             continue
@@ -188,10 +188,10 @@ def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Se
             entry = load_entry(fields["entry"])
         except Fault as fault:
             # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
-            log.warning("letter_unreadable", service=key, letter=place, reason=fault.sentence)
+            log.warning("letter_unreadable", service=key, notification=place, reason=fault.sentence)
             continue
-        letters.append(
-            Letter(
+        notifications.append(
+            Notification(
                 id=place,
                 key=key,
                 rollout_id=RolloutId(fields["rollout"]),
@@ -200,11 +200,13 @@ def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Se
                 number=int(fields.get("number", 0)),
             )
         )
-    return letters
+    return notifications
 
 
-def _read_cards(key: str, cards: Mapping[str, str]) -> Sequence[Letter]:
+def _read_cards(key: str, cards: Mapping[str, str]) -> Sequence[Notification]:
     return [
-        Letter(id=f"{CARD}{rollout_id}", key=key, rollout_id=RolloutId(rollout_id), revision=int(revision), entry=None)
+        Notification(
+            id=f"{CARD}{rollout_id}", key=key, rollout_id=RolloutId(rollout_id), revision=int(revision), entry=None
+        )
         for rollout_id, revision in cards.items()
     ]

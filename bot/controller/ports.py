@@ -128,7 +128,7 @@ class Lease(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Notification:
     """Something the channel must be told: an entry of a story, or (``entry`` None) that the card is out of date.
 
     Attributes:
@@ -157,7 +157,7 @@ class Outbox(Protocol):
     An entry is a letter of its own; however often a rollout changes, its card has one letter, of the newest revision.
     """
 
-    def pending(self, limit: int = 100) -> Sequence[Letter]:
+    def pending(self, limit: int = 100) -> Sequence[Notification]:
         """Undelivered letters: at most ``limit`` entries, oldest first within a service, services taking turns; then
         cards, those that have been out of date for longest first, and not necessarily all.
         """
@@ -165,22 +165,22 @@ class Outbox(Protocol):
     def depth(self) -> int:
         """How many letters wait, however many that is."""
 
-    def done(self, letters: Sequence[Letter]) -> None:
+    def done(self, notifications: Sequence[Notification]) -> None:
         """Forget delivered letters. A card that has changed since then keeps its letter."""
 
-    def postpone(self, letters: Sequence[Letter]) -> None:
+    def postpone(self, notifications: Sequence[Notification]) -> None:
         """Send cards to the end of the line: they cannot be shown for now, and others are not to wait behind them."""
 
-    def tries(self, letter: Letter) -> int:
+    def tries(self, notification: Notification) -> int:
         """How often posting the letter was begun without a known outcome."""
 
-    def note_tries(self, letter: Letter, count: int) -> None:
+    def note_tries(self, notification: Notification, count: int) -> None:
         """Write that down: one more before the letter is posted, one less when it is known that nothing was."""
 
-    def told(self, letter: Letter) -> bool:
+    def told(self, notification: Notification) -> bool:
         """Whether people were told the letter themselves, while its channel was closed."""
 
-    def note_told(self, letter: Letter) -> None:
+    def note_told(self, notification: Notification) -> None:
         """Write that down, for as long as the letter is there: the next leader is not to tell them again."""
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:

@@ -18,7 +18,7 @@ from math import inf
 
 import structlog
 
-from bot.controller.ports import CardRef, Clock, Letter, Outbox, Store
+from bot.controller.ports import CardRef, Clock, Notification, Outbox, Store
 from bot.model.errors import Fault, Unreadable
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import ApprovalRule
@@ -30,7 +30,7 @@ from bot.slack.priorities import (
     Said,
     Where,
     by_rollout,
-    card_letter,
+    card_notification,
     changes_buttons,
     identity,
     in_order,
@@ -83,7 +83,7 @@ class Memory:
     aside: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
-class Courier:
+class Delivery:
     """One per process; only the leader's is called."""
 
     def __init__(
@@ -146,14 +146,14 @@ class Courier:
         """
         if self._steady() < self._quiet_until:
             return
-        letters = self._outbox.pending(BATCH)
-        self.waiting = len(letters)
-        mail = by_rollout(letters)
+        notifications = self._outbox.pending(BATCH)
+        self.waiting = len(notifications)
+        mail = by_rollout(notifications)
         mail |= {where: [] for where, room in self._owed.items() if where not in mail and room not in self._closed}
         self._remember_only(mail)
-        self._direct.remember_only(letters)
+        self._direct.remember_only(notifications)
         try:
-            if letters and self._doubts_slack:
+            if notifications and self._doubts_slack:
                 self._ask_slack()
             for where in sorted(mail, key=lambda where: min(map(rank, mail[where]), default=inf)):
                 if not self._leads():
@@ -183,38 +183,42 @@ class Courier:
 
     # One rollout
 
-    def _attend(self, where: Where, letters: Sequence[Letter]) -> None:
+    def _attend(self, where: Where, notifications: Sequence[Notification]) -> None:
         """Deliver one rollout's letters. Raises what concerns all of them: Slack or Redis is gone."""
         memory, now = self._memory[where], self._steady()
         if now < memory.rests_until:
             return
         closed = memory.channel in self._closed
-        if not closed and all(letter.entry is None for letter in letters) and not self._may_refresh(memory, now):
+        if (
+            not closed
+            and all(notification.entry is None for notification in notifications)
+            and not self._may_refresh(memory, now)
+        ):
             return  # before anything is loaded: most of a thousand cards wait for their turn at any time
         try:
             if closed:
-                self._meanwhile(where, letters, memory)
+                self._meanwhile(where, notifications, memory)
                 return
             if memory.failures:
                 self._ask_slack()
-            self._deliver_one(where, letters, memory)
+            self._deliver_one(where, notifications, memory)
         except RetryLater:
             raise
         except Exception as failure:  # noqa: BLE001  # one rollout's trouble keeps nobody else's words waiting
-            self._survive(where, letters, memory, failure)
+            self._survive(where, notifications, memory, failure)
 
-    def _deliver_one(self, where: Where, letters: Sequence[Letter], memory: Memory) -> None:
+    def _deliver_one(self, where: Where, notifications: Sequence[Notification], memory: Memory) -> None:
         rollout = self._store.load(*where)
         if rollout is None:
-            self._outbox.done(letters)
+            self._outbox.done(notifications)
             self._owed.pop(where, None)
             return
         memory.channel = rollout.channel
         if rollout.channel in self._closed:
-            self._meanwhile(where, letters, memory)
+            self._meanwhile(where, notifications, memory)
             return
         self._direct.refresh(rollout, self._limits, self._steady())
-        words = self._left(letters, memory)
+        words = self._left(notifications, memory)
         ref = (None if memory.card_is_gone else self._find_card(where, memory)) or self._post_card(rollout, memory)
         if ref is None:
             return
@@ -227,7 +231,7 @@ class Courier:
             self._refresh(ref, rollout, memory, urgent=any(map(changes_buttons, words)))
             self._say_all(ref, rollout, words, memory)
 
-    def _survive(self, where: Where, letters: Sequence[Letter], memory: Memory, failure: Exception) -> None:
+    def _survive(self, where: Where, notifications: Sequence[Notification], memory: Memory, failure: Exception) -> None:
         """Keep a failure where it belongs.
 
         Raises:
@@ -258,7 +262,7 @@ class Courier:
             case Unreadable():  # a newer version may read it yet, and then has its words; nobody else ever has
                 bound.warning("slack.record_unreadable")
                 self._rest(memory)
-                self._give_up(letters)
+                self._give_up(notifications)
             case Fault():
                 bound.warning("slack.delivery_failed")
                 self._rest(memory)
@@ -266,7 +270,7 @@ class Courier:
             case _:
                 bound.error("slack.letter_poisoned", exc_info=failure)
                 self._rest(memory)
-                self._drop_old(letters)
+                self._drop_old(notifications)
 
     # The card
 
@@ -280,10 +284,10 @@ class Courier:
     def _post_card(self, rollout: Rollout, memory: Memory) -> CardRef | None:
         if not self._limits.take_post(rollout.channel, self._steady()):
             return None
-        letter = card_letter(rollout)
-        tries = self._begin(letter, memory)
+        notification = card_notification(rollout)
+        tries = self._begin(notification, memory)
         memory.failures = max(memory.failures, tries - 1)
-        with _Undone(self._outbox, letter, tries):
+        with _Undone(self._outbox, notification, tries):
             ref = self._channel.post_card(rollout.channel, self._card(rollout), rollout.id)
         memory.posted, memory.card_is_gone, memory.card_posted_at = ref, False, self._steady()
         self._note_open(rollout.channel)
@@ -307,7 +311,7 @@ class Courier:
     def _note_shown(self, rollout: Rollout, memory: Memory) -> None:
         if memory.shown != rollout.revision:
             memory.shown, memory.updated_at, memory.failures = rollout.revision, self._steady(), 0
-        self._outbox.done([card_letter(rollout)])
+        self._outbox.done([card_notification(rollout)])
 
     def _may_refresh(self, memory: Memory, now: float) -> bool:
         return now - memory.updated_at >= CARD_EVERY and self._limits.may_update(now)
@@ -317,70 +321,74 @@ class Courier:
 
     # The thread
 
-    def _left(self, letters: Sequence[Letter], memory: Memory) -> Sequence[Letter]:
+    def _left(self, notifications: Sequence[Notification], memory: Memory) -> Sequence[Notification]:
         """Words that are to be said now; those that were said and not forgotten since are forgotten now."""
-        said = [letter for letter in letters if identity(letter) in self._said]
+        said = [notification for notification in notifications if identity(notification) in self._said]
         if said:
             self._outbox.done(said)
         now = self._steady()
         waiting = {name for name, (until, _) in memory.aside.items() if now < until}
-        words = [letter for letter in letters if letter.entry is not None and letter.id not in waiting]
-        return [letter for letter in words if letter not in said]
+        words = [
+            notification
+            for notification in notifications
+            if notification.entry is not None and notification.id not in waiting
+        ]
+        return [notification for notification in words if notification not in said]
 
-    def _say_all(self, ref: CardRef, rollout: Rollout, letters: Sequence[Letter], memory: Memory) -> None:
+    def _say_all(self, ref: CardRef, rollout: Rollout, notifications: Sequence[Notification], memory: Memory) -> None:
         """Lines in order, as far as the channel's budget goes."""
-        for letter in in_order(letters):
-            if not self._leads() or self._waits_for_buttons(letter, rollout, memory):
+        for notification in in_order(notifications):
+            if not self._leads() or self._waits_for_buttons(notification, rollout, memory):
                 return
             try:
-                if not self._say(ref, rollout, letter, memory):
+                if not self._say(ref, rollout, notification, memory):
                     return
             except Refused as refused:  # this one is left aside, later ones may pass
-                self._set_aside(letter, memory, refused)
+                self._set_aside(notification, memory, refused)
                 self._ask_slack()
                 continue
             memory.failures = 0
-            self._said[identity(letter)] = self._steady()
-            self._outbox.done([letter])
+            self._said[identity(notification)] = self._steady()
+            self._outbox.done([notification])
 
-    def _say(self, ref: CardRef, rollout: Rollout, letter: Letter, memory: Memory) -> bool:
+    def _say(self, ref: CardRef, rollout: Rollout, notification: Notification, memory: Memory) -> bool:
         """Post one line; False when the budget is used up."""
-        told = line(rollout, letter.entry, self._mentions(rollout.approvals_rule)) if letter.entry else None
+        told = line(rollout, notification.entry, self._mentions(rollout.approvals_rule)) if notification.entry else None
         if told is None:
             return True
         if not self._limits.take_post(rollout.channel, self._steady()):
             return False
-        tries = self._begin(letter, memory)
+        tries = self._begin(notification, memory)
         if tries > MOST_TRIES:
-            log.warning("slack.line_doubtful", rollout=rollout.id, revision=letter.revision)
+            log.warning("slack.line_doubtful", rollout=rollout.id, revision=notification.revision)
             return True
-        with _Undone(self._outbox, letter, tries):
+        with _Undone(self._outbox, notification, tries):
             self._channel.post_line(ref, told.message, broadcast=told.broadcast)
         self._note_open(rollout.channel)
         return True
 
-    def _begin(self, letter: Letter, memory: Memory) -> int:
+    def _begin(self, notification: Notification, memory: Memory) -> int:
         """Write down that the letter is about to be posted; which try that is, of those whose outcome is not known.
 
         A note that fails, written or not, is followed by no post, so that the next one is the same try.
         """
-        tries = memory.begun.get(letter.id) or self._outbox.tries(letter) + 1
-        memory.begun[letter.id] = tries
-        self._outbox.note_tries(letter, tries)
-        del memory.begun[letter.id]
+        tries = memory.begun.get(notification.id) or self._outbox.tries(notification) + 1
+        memory.begun[notification.id] = tries
+        self._outbox.note_tries(notification, tries)
+        del memory.begun[notification.id]
         return tries
 
-    def _waits_for_buttons(self, letter: Letter, rollout: Rollout, memory: Memory) -> bool:
+    def _waits_for_buttons(self, notification: Notification, rollout: Rollout, memory: Memory) -> bool:
         """Nobody should look for a button that the thread speaks of; but a question does not wait for long."""
-        if letter.entry is None or not is_question(letter) or memory.shown >= rollout.revision:
+        if notification.entry is None or not is_question(notification) or memory.shown >= rollout.revision:
             return False
-        return self._clock.now() - letter.entry.at < ASK_WAITS
+        return self._clock.now() - notification.entry.at < ASK_WAITS
 
-    def _set_aside(self, letter: Letter, memory: Memory, refused: Refused) -> None:
-        _, times = memory.aside.get(letter.id, (0.0, 0))
-        memory.aside[letter.id] = (self._steady() + _pause(times), times + 1)
-        log.warning("slack.line_refused", rollout=letter.rollout_id, reason=refused.sentence)
-        self._drop_old([letter])
+    def _set_aside(self, notification: Notification, memory: Memory, refused: Refused) -> None:
+        _, times = memory.aside.get(notification.id, (0.0, 0))
+        memory.aside[notification.id] = (self._steady() + _pause(times), times + 1)
+        log.warning("slack.line_refused", rollout=notification.rollout_id, reason=refused.sentence)
+        self._drop_old([notification])
 
     # Failures
 
@@ -398,22 +406,24 @@ class Courier:
         memory.rests_until = self._steady() + (_pause(memory.failures) if seconds is None else seconds)
         memory.failures += 1
 
-    def _meanwhile(self, where: Where, letters: Sequence[Letter], memory: Memory) -> None:
+    def _meanwhile(self, where: Where, notifications: Sequence[Notification], memory: Memory) -> None:
         """While its channel is closed: people are told themselves, and the card waits where it is in nobody's way."""
-        owed, now = self._direct.owed(letters), self._steady()
+        owed, now = self._direct.owed(notifications), self._steady()
         rollout = self._store.load(*where) if owed or self._direct.has_shown(where[1]) else None
         if rollout is not None and rollout.phase is Phase.REFUSED:
-            self._outbox.done(letters)  # whoever asked was answered, and nothing has changed
+            self._outbox.done(notifications)  # whoever asked was answered, and nothing has changed
             return
         if rollout is not None:
             self._direct.refresh(rollout, self._limits, now)
             code = self._closed[memory.channel][1]
             why = self._rooms.why(memory.channel, code) if self._rooms is not None else f"Slack says {code}."
             self._direct.tell(rollout, owed, why, self._limits, now)
-        self._wait_for_room(where, [letter for letter in letters if letter.entry is None], memory)
-        self._drop_old(letters)
+        self._wait_for_room(
+            where, [notification for notification in notifications if notification.entry is None], memory
+        )
+        self._drop_old(notifications)
 
-    def _wait_for_room(self, where: Where, cards: Sequence[Letter], memory: Memory) -> None:
+    def _wait_for_room(self, where: Where, cards: Sequence[Notification], memory: Memory) -> None:
         """After an hour a card keeps no place in the outbox, but a live rollout's is shown when the channel is back."""
         now = self._steady()
         memory.closed_since = now if memory.closed_since is None else memory.closed_since
@@ -425,15 +435,22 @@ class Courier:
             self._owed[where] = memory.channel
         self._outbox.done(cards)
 
-    def _give_up(self, letters: Sequence[Letter]) -> None:
+    def _give_up(self, notifications: Sequence[Notification]) -> None:
         """Nobody can say these or draw this card: old words go, and the card with the last of them."""
-        self._drop_old(letters)
-        if all(letter.entry is None or self._clock.now() - letter.entry.at > KEPT_FOR for letter in letters):
-            self._outbox.done([letter for letter in letters if letter.entry is None])
+        self._drop_old(notifications)
+        if all(
+            notification.entry is None or self._clock.now() - notification.entry.at > KEPT_FOR
+            for notification in notifications
+        ):
+            self._outbox.done([notification for notification in notifications if notification.entry is None])
 
-    def _drop_old(self, letters: Sequence[Letter]) -> None:
+    def _drop_old(self, notifications: Sequence[Notification]) -> None:
         now = self._clock.now()
-        old = [letter for letter in letters if letter.entry is not None and now - letter.entry.at > KEPT_FOR]
+        old = [
+            notification
+            for notification in notifications
+            if notification.entry is not None and now - notification.entry.at > KEPT_FOR
+        ]
         if old:
             log.error("slack.words_dropped", lines=len(old), rollout=old[0].rollout_id)
             self._outbox.done(old)
@@ -442,9 +459,9 @@ class Courier:
 class _Undone:
     """Takes the note of a try back when it is known that nothing was posted; a lost answer leaves it."""
 
-    def __init__(self, outbox: Outbox, letter: Letter, tries: int) -> None:
+    def __init__(self, outbox: Outbox, notification: Notification, tries: int) -> None:
         self._outbox = outbox
-        self._letter = letter
+        self._notification = notification
         self._tries = tries
 
     def __enter__(self) -> None:
@@ -452,7 +469,7 @@ class _Undone:
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, Ambiguous):
-            self._outbox.note_tries(self._letter, self._tries - 1)
+            self._outbox.note_tries(self._notification, self._tries - 1)
 
 
 def _pause(failures: int) -> float:

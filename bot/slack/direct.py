@@ -15,7 +15,7 @@ from math import inf
 
 import structlog
 
-from bot.controller.ports import CardRef, Letter, Outbox
+from bot.controller.ports import CardRef, Notification, Outbox
 from bot.model.rollout import Entry, Rollout, RolloutId
 from bot.model.service import ApprovalRule
 from bot.slack import blocks as b
@@ -43,7 +43,7 @@ class Shown:
     """A message with buttons that one person has: what it said and why it came, its buttons, and since when."""
 
     ref: CardRef
-    letter: Letter
+    notification: Notification
     why: str
     message: Message
     buttons: Sequence[Element]
@@ -76,57 +76,70 @@ class Direct:
         self._tries: Counter[tuple[str, str, str]] = Counter()
         self._shown: dict[RolloutId, dict[str, Shown]] = {}
 
-    def remember_only(self, letters: Iterable[Letter]) -> None:
+    def remember_only(self, notifications: Iterable[Notification]) -> None:
         """Forget letters that are gone."""
-        kept = list(letters)
-        there, rollouts = {(letter.key, letter.id) for letter in kept}, {letter.rollout_id for letter in kept}
+        kept = list(notifications)
+        there, rollouts = (
+            {(notification.key, notification.id) for notification in kept},
+            {notification.rollout_id for notification in kept},
+        )
         self._known = {rollout_id: known for rollout_id, known in self._known.items() if rollout_id in rollouts}
         self._reached = {place: reached for place, reached in self._reached.items() if place in there}
         self._told &= there
         self._tries = Counter({where: count for where, count in self._tries.items() if where[:2] in there})
 
-    def owed(self, letters: Sequence[Letter]) -> list[Letter]:
+    def owed(self, notifications: Sequence[Notification]) -> list[Notification]:
         """Those that people must know now and have not all been told, by this process or by one before it."""
-        urgent = [one for one in letters if one.entry is not None and (one.entry.kind in LOUD or is_question(one))]
-        return [letter for letter in urgent if not self._is_told(letter)]
+        urgent = [
+            one for one in notifications if one.entry is not None and (one.entry.kind in LOUD or is_question(one))
+        ]
+        return [notification for notification in urgent if not self._is_told(notification)]
 
-    def _is_told(self, letter: Letter) -> bool:
-        place = (letter.key, letter.id)
-        if place not in self._told and place not in self._reached and self._outbox.told(letter):
+    def _is_told(self, notification: Notification) -> bool:
+        place = (notification.key, notification.id)
+        if place not in self._told and place not in self._reached and self._outbox.told(notification):
             self._told.add(place)
         return place in self._told
 
-    def tell(self, rollout: Rollout, letters: Sequence[Letter], why: str, limits: Limits, now: float) -> None:
+    def tell(
+        self, rollout: Rollout, notifications: Sequence[Notification], why: str, limits: Limits, now: float
+    ) -> None:
         """Write to each person what they have not been told yet, as far as Slack lets us now.
 
         Raises:
             RetryLater: Slack itself is in trouble; the rest is for the next time.
         """
-        people = self._to_tell(rollout, now) if letters else People(())
-        for letter in letters:
-            place = (letter.key, letter.id)
+        people = self._to_tell(rollout, now) if notifications else People(())
+        for notification in notifications:
+            place = (notification.key, notification.id)
             reached = self._reached.setdefault(place, set())
             for user in people.ids:
-                if user not in reached and not self._write(user, rollout, letter, why, limits, now):
+                if user not in reached and not self._write(user, rollout, notification, why, limits, now):
                     return
                 reached.add(user)
-            if people.whole or (letter.entry is not None and self._now() - letter.entry.at > WAITS_FOR_GROUPS):
-                self._outbox.note_told(letter)
+            if people.whole or (
+                notification.entry is not None and self._now() - notification.entry.at > WAITS_FOR_GROUPS
+            ):
+                self._outbox.note_told(notification)
                 self._told.add(place)
 
-    def _write(self, user: str, rollout: Rollout, letter: Letter, why: str, limits: Limits, now: float) -> bool:
+    def _write(
+        self, user: str, rollout: Rollout, notification: Notification, why: str, limits: Limits, now: float
+    ) -> bool:
         """Whether we are done with this person: they have it, or cannot be reached."""
         if not limits.take_post(user, now):
             return False
-        message = self._message(rollout, letter, why)
+        message = self._message(rollout, notification, why)
         try:
             ref = self._channel.post_direct(user, message)
         except Limited as limited:
             limits.silence(limited.method, user, limited.seconds, now)
             return False
         except (Ambiguous, Refused, Unreachable) as failure:
-            return self._gives_up(user, letter, failure)
-        shown = Shown(ref=ref, letter=letter, why=why, message=message, buttons=cards.buttons(rollout), at=now)
+            return self._gives_up(user, notification, failure)
+        shown = Shown(
+            ref=ref, notification=notification, why=why, message=message, buttons=cards.buttons(rollout), at=now
+        )
         self._note_shown(user, shown, limits, now)
         return True
 
@@ -146,7 +159,7 @@ class Direct:
                 continue
             if not limits.take_update(now):
                 return
-            if not self._edit(one, self._message(rollout, one.letter, one.why), limits, now):
+            if not self._edit(one, self._message(rollout, one.notification, one.why), limits, now):
                 del people[user]
                 continue
             people[user] = replace(one, buttons=cards.buttons(rollout), at=now)
@@ -155,7 +168,7 @@ class Direct:
 
     def _note_shown(self, user: str, shown: Shown, limits: Limits, now: float) -> None:
         """Only the newest message to a person has buttons."""
-        people = self._shown.setdefault(shown.letter.rollout_id, {})
+        people = self._shown.setdefault(shown.notification.rollout_id, {})
         before = people.get(user)
         people[user] = shown
         if before is not None and limits.take_update(now):
@@ -168,7 +181,7 @@ class Direct:
         except Limited as limited:
             limits.silence(limited.method, one.ref.channel, limited.seconds, now)
         except (Ambiguous, Refused, Unreachable, CardGone) as failure:
-            log.info("slack.old_buttons_left", rollout=one.letter.rollout_id, reason=failure.sentence)
+            log.info("slack.old_buttons_left", rollout=one.notification.rollout_id, reason=failure.sentence)
         else:
             return True
         return False
@@ -187,20 +200,20 @@ class Direct:
         self._known[rollout.id] = now + KNOWN_FOR, people
         return people
 
-    def _gives_up(self, user: str, letter: Letter, failure: SlackFault) -> bool:
+    def _gives_up(self, user: str, notification: Notification, failure: SlackFault) -> bool:
         """Whether this person cannot be told. Nobody else goes untold because of it.
 
         Raises:
             RetryLater: Slack itself is in trouble.
         """
-        log.warning("slack.not_told", rollout=letter.rollout_id, user=user, reason=failure.sentence)
+        log.warning("slack.not_told", rollout=notification.rollout_id, user=user, reason=failure.sentence)
         self._channel.ping()
-        self._tries[letter.key, letter.id, user] += 1
-        return self._tries[letter.key, letter.id, user] >= TRIES
+        self._tries[notification.key, notification.id, user] += 1
+        return self._tries[notification.key, notification.id, user] >= TRIES
 
-    def _message(self, rollout: Rollout, letter: Letter, why: str) -> Message:
+    def _message(self, rollout: Rollout, notification: Notification, why: str) -> Message:
         """The line that the channel would have got, the card as it is now, and why they come here."""
-        told = line(rollout, letter.entry) if letter.entry else None
+        told = line(rollout, notification.entry) if notification.entry else None
         if told is None:
             raise LookupError("only letters that are said are told to people")
         shown = cards.card(rollout, self._story(rollout), self._now())

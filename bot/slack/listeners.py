@@ -21,7 +21,7 @@ from bot.slack.approvers import Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
 from bot.slack.client import CountingClient
 from bot.slack.commands import Desk
-from bot.slack.requester import SLACK_FAILURES, Repeats, Visitor
+from bot.slack.requester import SLACK_FAILURES, Repeats, Requester
 from bot.slack.views import FormErrors, View
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
@@ -70,28 +70,28 @@ class Listeners:
 
     def on_command(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """``/canary ...``."""
-        visitor = self._visitor(body, context, respond)
-        if not self._in_time(ack, context, visitor) or not self._repeats.is_new(visitor.trigger):
+        requester = self._requester(body, context, respond)
+        if not self._in_time(ack, context, requester) or not self._repeats.is_new(requester.trigger):
             return
         text = str(body.get("text") or "")
-        self._answering(visitor, lambda: self._desk.serve(visitor, self._desk.parse(text)))
+        self._answering(requester, lambda: self._desk.serve(requester, self._desk.parse(text)))
 
     def on_click(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """A button of a card or of the App Home."""
-        visitor = self._visitor(body, context, respond)
-        if not self._in_time(ack, context, visitor) or not self._repeats.is_new(visitor.trigger):
+        requester = self._requester(body, context, respond)
+        if not self._in_time(ack, context, requester) or not self._repeats.is_new(requester.trigger):
             return
         action = body["actions"][0]
         action_id, value = str(action.get("action_id", "")), str(action.get("value", ""))
-        self._answering(visitor, lambda: self._desk.click(visitor, action_id, value))
+        self._answering(requester, lambda: self._desk.click(requester, action_id, value))
         if (body.get("view") or {}).get("type") == "home":
-            self._publish_home(visitor.person)
+            self._publish_home(requester.person)
 
     def on_shortcut(self, ack: Ack, body: Body, context: BoltContext) -> None:
         """The start form from the shortcuts menu."""
-        visitor = self._visitor(body, context, None)
-        if self._in_time(ack, context, visitor):
-            self._answering(visitor, lambda: self._desk.start_form(visitor))
+        requester = self._requester(body, context, None)
+        if self._in_time(ack, context, requester):
+            self._answering(requester, lambda: self._desk.start_form(requester))
 
     def on_start_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The start form was submitted: what is wrong is said beside the fields."""
@@ -100,37 +100,37 @@ class Listeners:
         except FormErrors as wrong:
             ack(response_action="errors", errors=wrong.errors)
             return
-        visitor = self._visitor(body, context, None, channel)
-        if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
-            self._answering(visitor, lambda: self._desk.serve(visitor, asked))
+        requester = self._requester(body, context, None, channel)
+        if self._in_time(ack, context, requester) and self._repeats.is_new(_submission(body, view)):
+            self._answering(requester, lambda: self._desk.serve(requester, asked))
 
     def on_abort_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for an abort was given."""
         channel = str(views.metadata(view).get("channel", ""))
-        visitor = self._visitor(body, context, None, channel)
-        if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
-            self._answering(visitor, lambda: self._desk.abort(visitor, views.read_reason(view)))
+        requester = self._requester(body, context, None, channel)
+        if self._in_time(ack, context, requester) and self._repeats.is_new(_submission(body, view)):
+            self._answering(requester, lambda: self._desk.abort(requester, views.read_reason(view)))
 
     def on_abandon_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for abandoning a rollout was given, which confirms it."""
         channel = str(views.metadata(view).get("channel", ""))
-        visitor = self._visitor(body, context, None, channel)
-        if self._in_time(ack, context, visitor) and self._repeats.is_new(_submission(body, view)):
-            self._answering(visitor, lambda: self._desk.abandon(visitor, views.read_reason(view)))
+        requester = self._requester(body, context, None, channel)
+        if self._in_time(ack, context, requester) and self._repeats.is_new(_submission(body, view)):
+            self._answering(requester, lambda: self._desk.abandon(requester, views.read_reason(view)))
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
         """``@canary status``, which works inside threads, where slash commands do not."""
         if event.get("bot_id") or not self._repeats.is_new(str(body.get("event_id", ""))):
             return
         team = event.get("user_team") or event.get("team") or body.get("team_id")
-        visitor = Visitor(
+        requester = Requester(
             person=_person(event.get("user"), team, context),
             client=self._client,
             channel=str(event.get("channel", "")),
             thread=str(event.get("thread_ts") or event.get("ts") or ""),
         )
         text = str(event.get("text") or "").partition(">")[2]
-        self._answering(visitor, lambda: self._desk.serve(visitor, self._desk.parse(text)))
+        self._answering(requester, lambda: self._desk.serve(requester, self._desk.parse(text)))
 
     def on_home(self, event: Body, body: Body, context: BoltContext) -> None:
         """Somebody opened the App Home."""
@@ -143,9 +143,9 @@ class Listeners:
 
     def on_error(self, error: Exception, body: Body, context: BoltContext) -> None:
         """What failed outside of ``_answering``."""
-        self._unforeseen(self._visitor(body, context, context.respond), error)
+        self._unforeseen(self._requester(body, context, context.respond), error)
 
-    def _answering(self, visitor: Visitor, work: Work) -> None:
+    def _answering(self, requester: Requester, work: Work) -> None:
         """Do the work; whatever comes of it is told to the person.
 
         Nothing may be raised from here: Bolt takes the acknowledgement back from a listener that raises at once, and
@@ -154,28 +154,30 @@ class Listeners:
         try:
             work()
         except Refusal as refusal:
-            log.info("slack.refused", user=visitor.person.id, reason=refusal.sentence)
-            visitor.tell(str(refusal))
+            log.info("slack.refused", user=requester.person.id, reason=refusal.sentence)
+            requester.tell(str(refusal))
         except Fault as fault:
-            log.warning("slack.fault", user=visitor.person.id, system=fault.system, reason=fault.sentence)
-            visitor.tell(f"I could not do that now. {fault.system}: {fault.sentence} Look at the card, then try again.")
+            log.warning("slack.fault", user=requester.person.id, system=fault.system, reason=fault.sentence)
+            requester.tell(
+                f"I could not do that now. {fault.system}: {fault.sentence} Look at the card, then try again."
+            )
         except Exception as error:  # noqa: BLE001  # see above
-            self._unforeseen(visitor, error)
+            self._unforeseen(requester, error)
 
-    def _unforeseen(self, visitor: Visitor, error: Exception) -> None:
+    def _unforeseen(self, requester: Requester, error: Exception) -> None:
         """A mistake of ours: the person gets an id, the log gets the rest."""
         error_id = uuid4().hex[:8]
         log.error("slack.listener_failed", error_id=error_id, exc_info=error)
-        if visitor.person.id:
-            visitor.tell(f"Something went wrong on my side. The log has it under {error_id}. Look at the card first.")
+        if requester.person.id:
+            requester.tell(f"Something went wrong on my side. The log has it under {error_id}. Look at the card first.")
 
-    def _in_time(self, ack: Ack, context: BoltContext, visitor: Visitor) -> bool:
+    def _in_time(self, ack: Ack, context: BoltContext, requester: Requester) -> bool:
         """Acknowledge, unless Slack has given up already."""
         if self._monotonic() - float(context["received_at"]) <= TOO_LATE:
             ack()
             return True
-        log.warning("slack.too_late", user=visitor.person.id)
-        visitor.tell("I was too busy to answer in time, so I have done nothing. Please try again.")
+        log.warning("slack.too_late", user=requester.person.id)
+        requester.tell("I was too busy to answer in time, so I have done nothing. Please try again.")
         return False
 
     def _publish_home(self, person: Person) -> None:
@@ -186,12 +188,12 @@ class Listeners:
         except SLACK_FAILURES as error:
             log.warning("slack.home_not_published", error=type(error).__name__)
 
-    def _visitor(self, body: Body, context: BoltContext, respond: Respond | None, channel: str = "") -> Visitor:
+    def _requester(self, body: Body, context: BoltContext, respond: Respond | None, channel: str = "") -> Requester:
         """Who sent the payload, in whichever of Slack's shapes."""
         user = body.get("user") if isinstance(body.get("user"), dict) else {}
         place = body.get("channel") if isinstance(body.get("channel"), dict) else {}
         team = (user or {}).get("team_id") or (body.get("team") or {}).get("id") or body.get("team_id")
-        return Visitor(
+        return Requester(
             person=_person((user or {}).get("id") or body.get("user_id"), team, context),
             client=self._client,
             channel=channel or str((place or {}).get("id") or body.get("channel_id") or ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.controller.ports import Letter
+from bot.controller.ports import Notification
 from bot.model.rollout import EntryKind, Rollout, RolloutId
 from bot.slack.rate_limits import POSTS_BURST
 from bot.slack.thread import LOUD
@@ -17,53 +17,53 @@ Where = tuple[str, RolloutId]
 Said = tuple[object, ...]
 
 
-def by_rollout(letters: Iterable[Letter]) -> dict[Where, list[Letter]]:
+def by_rollout(notifications: Iterable[Notification]) -> dict[Where, list[Notification]]:
     """Letters of each rollout, both in the order they came in."""
-    mail: dict[Where, list[Letter]] = {}
-    for letter in letters:
-        mail.setdefault((letter.key, letter.rollout_id), []).append(letter)
+    mail: dict[Where, list[Notification]] = {}
+    for notification in notifications:
+        mail.setdefault((notification.key, notification.rollout_id), []).append(notification)
     return mail
 
 
-def rank(letter: Letter) -> int:
+def rank(notification: Notification) -> int:
     """What is delivered first: aborts and alerts, then questions, then everything else that is said, then cards."""
-    if letter.entry is None:
+    if notification.entry is None:
         return 3
-    return 0 if is_bad_news(letter) else 1 if is_question(letter) else 2
+    return 0 if is_bad_news(notification) else 1 if is_question(notification) else 2
 
 
-def is_bad_news(letter: Letter) -> bool:
+def is_bad_news(notification: Notification) -> bool:
     """Whether people must know before anything else is said."""
-    return letter.entry is not None and letter.entry.kind in BAD_NEWS
+    return notification.entry is not None and notification.entry.kind in BAD_NEWS
 
 
-def is_question(letter: Letter) -> bool:
+def is_question(notification: Notification) -> bool:
     """Whether people are asked to decide."""
-    return letter.entry is not None and letter.entry.kind is EntryKind.ASK
+    return notification.entry is not None and notification.entry.kind is EntryKind.ASK
 
 
-def in_order(letters: Sequence[Letter]) -> Sequence[Letter]:
+def in_order(notifications: Sequence[Notification]) -> Sequence[Notification]:
     """As they happened; but the worst news does not wait behind more lines than can be said at once."""
-    late = any(map(is_bad_news, letters[POSTS_BURST:]))
-    return sorted(letters, key=lambda letter: not is_bad_news(letter)) if late else letters
+    late = any(map(is_bad_news, notifications[POSTS_BURST:]))
+    return sorted(notifications, key=lambda notification: not is_bad_news(notification)) if late else notifications
 
 
-def identity(letter: Letter) -> Said:
+def identity(notification: Notification) -> Said:
     """The same for a change that had to be decided and written again. What is loud is rather said twice than lost."""
-    if letter.entry is None:
+    if notification.entry is None:
         return ()
-    kind = letter.entry.kind
-    loud = letter.entry.text if kind in LOUD else ""
-    return (letter.key, letter.rollout_id, letter.revision, kind, letter.number, loud)
+    kind = notification.entry.kind
+    loud = notification.entry.text if kind in LOUD else ""
+    return (notification.key, notification.rollout_id, notification.revision, kind, notification.number, loud)
 
 
-def card_letter(rollout: Rollout) -> Letter:
+def card_notification(rollout: Rollout) -> Notification:
     """The letter that its card is out of date, as far as this revision."""
-    return Letter(
+    return Notification(
         id=f"card:{rollout.id}", key=rollout.key, rollout_id=rollout.id, revision=rollout.revision, entry=None
     )
 
 
-def changes_buttons(letter: Letter) -> bool:
+def changes_buttons(notification: Notification) -> bool:
     """Whether the card has other buttons since."""
-    return letter.entry is not None and letter.entry.kind in BUTTONS_CHANGE
+    return notification.entry is not None and notification.entry.kind in BUTTONS_CHANGE

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
+class Requester:
     """A ``desk.Caller`` who came through Slack.
 
     Attributes:

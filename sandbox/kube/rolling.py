@@ -62,11 +62,11 @@ def next_sizes(limits: Bounds, new: Size, olds: Sequence[Size]) -> tuple[int, li
 def template_hash(template: Mapping[str, Any]) -> str:
     """A ReplicaSet's `pod-template-hash`."""
     number = int(digest(json.dumps(template, sort_keys=True)), 16)
-    letters = []
+    notifications = []
     for _ in range(_HASH_LENGTH):
         number, index = divmod(number, len(_HASH_ALPHABET))
-        letters.append(_HASH_ALPHABET[index])
-    return "".join(letters)
+        notifications.append(_HASH_ALPHABET[index])
+    return "".join(notifications)
 
 
 def _grown(limits: Bounds, new: Size, total: int) -> int:

@@ -19,14 +19,16 @@ def test_every_entry_is_a_letter_and_the_card_has_one_however_often_it_changes(s
     created = shelf.store.create(rollout(), [entry("one"), entry("two")])
     shelf.store.save(created)
 
-    letters = shelf.outbox.pending()
+    notifications = shelf.outbox.pending()
 
-    assert [(letter.revision, letter.number, letter.entry) for letter in letters] == [
+    assert [(notification.revision, notification.number, notification.entry) for notification in notifications] == [
         (1, 0, entry("one")),
         (1, 1, entry("two")),
         (2, 0, None),
     ]
-    assert {(letter.key, letter.rollout_id) for letter in letters} == {("default/reviews", "r1")}
+    assert {(notification.key, notification.rollout_id) for notification in notifications} == {
+        ("default/reviews", "r1")
+    }
 
 
 def test_the_depth_counts_every_letter_that_waits_and_no_other(shelf: Shelf) -> None:
@@ -39,8 +41,8 @@ def test_the_depth_counts_every_letter_that_waits_and_no_other(shelf: Shelf) -> 
 
     shelf.outbox.done(shelf.outbox.pending(100))
     assert shelf.outbox.depth() == 51
-    while letters := shelf.outbox.pending():
-        shelf.outbox.done(letters)
+    while notifications := shelf.outbox.pending():
+        shelf.outbox.done(notifications)
     assert shelf.outbox.depth() == 0
 
 
@@ -50,7 +52,7 @@ def test_a_card_that_changed_while_it_was_shown_stays_out_of_date(shelf: Shelf) 
     shelf.store.save(created)
 
     shelf.outbox.done(shown)
-    assert [letter.revision for letter in shelf.outbox.pending()] == [2]
+    assert [notification.revision for notification in shelf.outbox.pending()] == [2]
 
     shelf.outbox.done(shelf.outbox.pending())
     assert list(shelf.outbox.pending()) == []
@@ -63,10 +65,10 @@ def test_cards_that_have_been_out_of_date_for_longest_come_first(shelf: Shelf) -
     shelf.store.save(first)
     shelf.store.save(second)
 
-    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r1", "r2"]
+    assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r1", "r2"]
     shelf.outbox.done(shown[:1])  # it has changed meanwhile: its turn is over, its letter is not
 
-    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r2", "r1"]
+    assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r2", "r1"]
 
 
 def test_cards_that_cannot_be_shown_for_now_let_others_pass_and_are_not_forgotten(shelf: Shelf) -> None:
@@ -75,20 +77,20 @@ def test_cards_that_cannot_be_shown_for_now_let_others_pass_and_are_not_forgotte
     first, second, third = shelf.outbox.pending()
 
     shelf.outbox.postpone([first, second])
-    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r3", "r1", "r2"]
+    assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r3", "r1", "r2"]
 
     shelf.outbox.done([first])
     shelf.outbox.postpone([first, third])  # what was shown meanwhile does not come back
     shelf.outbox.postpone([])
-    assert [letter.rollout_id for letter in shelf.outbox.pending()] == ["r2", "r3"]
+    assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r2", "r3"]
 
 
 def test_tries_to_post_a_letter_are_counted_until_their_outcome_is_known(shelf: Shelf) -> None:
     shelf.store.create(rollout(), [entry("one")])
     word, card = shelf.outbox.pending()
 
-    for letter, count in ((word, 1), (word, 2), (word, 2), (card, 1)):
-        shelf.outbox.note_tries(letter, count)
+    for notification, count in ((word, 1), (word, 2), (word, 2), (card, 1)):
+        shelf.outbox.note_tries(notification, count)
     assert [shelf.outbox.tries(word), shelf.outbox.tries(card)] == [2, 1]
 
     shelf.outbox.done([word])
@@ -104,8 +106,8 @@ def test_that_people_were_told_a_letter_is_known_until_it_is_delivered(shelf: Sh
     shelf.outbox.note_told(first)
     shelf.outbox.note_tries(second, 1)
 
-    assert [shelf.outbox.told(letter) for letter in (first, second)] == [True, False]
-    assert [shelf.outbox.tries(letter) for letter in (first, second)] == [0, 1]
+    assert [shelf.outbox.told(notification) for notification in (first, second)] == [True, False]
+    assert [shelf.outbox.tries(notification) for notification in (first, second)] == [0, 1]
     assert len(shelf.outbox.pending()) == 3  # the channel has not got it yet
     shelf.outbox.done([first])
     assert not shelf.outbox.told(first)
@@ -121,7 +123,7 @@ def test_letters_whose_place_in_the_index_was_lost_are_found_again(redis_server:
 
     store.reindex()
 
-    assert [letter.id.partition(":")[0] for letter in outbox.pending()][1:] == ["card"]
+    assert [notification.id.partition(":")[0] for notification in outbox.pending()][1:] == ["card"]
     assert len(outbox.pending()) == 2
 
 
@@ -161,7 +163,7 @@ def test_a_service_with_many_letters_keeps_no_other_waiting(shelf: Shelf) -> Non
     shelf.store.create(rollout(1, service="details"), [entry(str(number)) for number in range(20)])
     shelf.store.create(rollout(2, service="reviews"), [entry("mine")])
 
-    texts = [letter.entry.text for letter in shelf.outbox.pending(limit=4) if letter.entry]
+    texts = [notification.entry.text for notification in shelf.outbox.pending(limit=4) if notification.entry]
 
     assert texts == ["0", "mine", "1", "2"]
 

@@ -57,7 +57,7 @@ def test_a_change_from_an_old_copy_is_stale_and_writes_nothing(shelf: Shelf) -> 
 
     assert shelf.store.active("default/reviews") == new == replace(old, stage=1, revision=2)
     assert list(shelf.store.story("default/reviews", old.id)) == [entry("on")]
-    assert [letter.entry for letter in shelf.outbox.pending()] == [entry("on"), None]
+    assert [notification.entry for notification in shelf.outbox.pending()] == [entry("on"), None]
 
 
 def test_a_write_with_an_older_lease_than_the_services_newest_is_refused_and_writes_nothing(shelf: Shelf) -> None:

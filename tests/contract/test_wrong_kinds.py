@@ -61,9 +61,9 @@ def test_one_key_of_another_kind_keeps_no_other_service_waiting(spoiled: Shelf, 
 
     assert spoiled.store.busy()["default/details"] == "r1"
     assert "r1" in [one.id for one in spoiled.store.live()]
-    letters = [letter for letter in spoiled.outbox.pending() if letter.key == "default/details"]
-    assert [letter.entry for letter in letters] == [entry("one"), None]
-    assert spoiled.outbox.depth() >= len(letters)
+    notifications = [notification for notification in spoiled.outbox.pending() if notification.key == "default/details"]
+    assert [notification.entry for notification in notifications] == [entry("one"), None]
+    assert spoiled.outbox.depth() >= len(notifications)
 
 
 def test_a_live_record_of_another_kind_is_set_aside_as_one_that_cannot_be_read(spoiled: Shelf) -> None:

@@ -222,8 +222,8 @@ class World:
     def _holds(self, stage: str) -> bool:
         """No data keeps a rollout where it is, until the trap has closed or a person has aborted."""
         trapped = self.trap is not None and not self.kills and self.trap.stage == stage
-        waits_for_courier = trapped and self.trap is not None and self.trap.kind in FROM_THEN_ON
-        return waits_for_courier or stage == self.story.speaks_in
+        waits_for_delivery = trapped and self.trap is not None and self.trap.kind in FROM_THEN_ON
+        return waits_for_delivery or stage == self.story.speaks_in
 
     # The mesh
 
@@ -359,8 +359,12 @@ class World:
         rollout, ids = self.store.history(KEY, 1)[0], self.scene.rollouts()  # one more where a record was damaged
         entries = [entry for rollout_id in ids for entry in self.store.story(KEY, rollout_id)]
         story = [text for entry in entries if (text := _line(rollout, entry))]
-        letters = [letter for letter in self.outbox.pending(1000) if letter.key == KEY]
-        waiting = [text for letter in letters if letter.entry and (text := _line(rollout, letter.entry))]
+        notifications = [notification for notification in self.outbox.pending(1000) if notification.key == KEY]
+        waiting = [
+            text
+            for notification in notifications
+            if notification.entry and (text := _line(rollout, notification.entry))
+        ]
         ours = [m for m in self.slack.workspace.messages(CHANNEL) if m.text.startswith("reviews ")]
         posted = [m.text for m in ours if m.is_reply]
         known = posted + waiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 
-from bot.controller.ports import CardRef, Letter
+from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, Rollout, RolloutId
 
@@ -23,59 +23,62 @@ class InMemoryOutbox:
         self.noting: Fault | None = None
         self._tries: dict[tuple[str, str], int] = {}
         self._told: set[tuple[str, str]] = set()
-        self._words: dict[str, list[Letter]] = {}
+        self._words: dict[str, list[Notification]] = {}
         self._out_of_date: dict[tuple[str, RolloutId], int] = {}  # in the order of their becoming so
         self._cards: dict[tuple[str, RolloutId], CardRef] = {}
         self._posted = 0
 
-    def pending(self, limit: int = 100) -> Sequence[Letter]:
+    def pending(self, limit: int = 100) -> Sequence[Notification]:
         self._answer()
         in_turns = chain.from_iterable(zip_longest(*(self._words[key] for key in sorted(self._words))))
-        words = [letter for letter in in_turns if letter is not None][:limit]
-        return [*words, *(_card_letter(*where, revision) for where, revision in self._out_of_date.items())]
+        words = [notification for notification in in_turns if notification is not None][:limit]
+        return [*words, *(_card_notification(*where, revision) for where, revision in self._out_of_date.items())]
 
     def depth(self) -> int:
         self._answer()
         return sum(map(len, self._words.values())) + len(self._out_of_date)
 
-    def done(self, letters: Sequence[Letter]) -> None:
+    def done(self, notifications: Sequence[Notification]) -> None:
         self._take()
-        for letter in letters:
-            where = (letter.key, letter.rollout_id)
-            if letter.entry is None and self._out_of_date.get(where, letter.revision + 1) <= letter.revision:
+        for notification in notifications:
+            where = (notification.key, notification.rollout_id)
+            if (
+                notification.entry is None
+                and self._out_of_date.get(where, notification.revision + 1) <= notification.revision
+            ):
                 del self._out_of_date[where]
-            elif letter.entry is None and where in self._out_of_date:
+            elif notification.entry is None and where in self._out_of_date:
                 self._out_of_date[where] = self._out_of_date.pop(where)  # to the end of the line
-        gone = {(letter.key, letter.id) for letter in letters}
+        gone = {(notification.key, notification.id) for notification in notifications}
         self._tries = {place: count for place, count in self._tries.items() if place not in gone}
         self._told -= gone
         for key, box in self._words.items():
-            self._words[key] = [letter for letter in box if (key, letter.id) not in gone]
+            self._words[key] = [notification for notification in box if (key, notification.id) not in gone]
 
-    def postpone(self, letters: Sequence[Letter]) -> None:
+    def postpone(self, notifications: Sequence[Notification]) -> None:
         self._take()
-        for letter in letters:
-            where = (letter.key, letter.rollout_id)
-            if letter.entry is None and where in self._out_of_date:
+        for notification in notifications:
+            where = (notification.key, notification.rollout_id)
+            if notification.entry is None and where in self._out_of_date:
                 self._out_of_date[where] = self._out_of_date.pop(where)
 
-    def tries(self, letter: Letter) -> int:
+    def tries(self, notification: Notification) -> int:
         self._answer()
-        return self._tries.get((letter.key, letter.id), 0)
+        return self._tries.get((notification.key, notification.id), 0)
 
-    def note_tries(self, letter: Letter, count: int) -> None:
+    def note_tries(self, notification: Notification, count: int) -> None:
         self._take()
-        self._tries[letter.key, letter.id] = count
+        self._tries[notification.key, notification.id] = count
         if self.noting is not None:
             raise self.noting
 
-    def told(self, letter: Letter) -> bool:
+    def told(self, notification: Notification) -> bool:
         self._answer()
-        return (letter.key, letter.id) in self._told
+        return (notification.key, notification.id) in self._told
 
-    def note_told(self, letter: Letter) -> None:
+    def note_told(self, notification: Notification) -> None:
         self._take()
-        self._told.add((letter.key, letter.id))
+        self._told.add((notification.key, notification.id))
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         self._answer()
@@ -93,7 +96,7 @@ class InMemoryOutbox:
         for number, entry in enumerate(entries):
             self._posted += 1
             self._words.setdefault(rollout.key, []).append(
-                Letter(
+                Notification(
                     id=f"{self._posted}-0",
                     key=rollout.key,
                     rollout_id=rollout.id,
@@ -114,5 +117,5 @@ class InMemoryOutbox:
             raise self.outage
 
 
-def _card_letter(key: str, rollout_id: RolloutId, revision: int) -> Letter:
-    return Letter(id=f"card:{rollout_id}", key=key, rollout_id=rollout_id, revision=revision, entry=None)
+def _card_notification(key: str, rollout_id: RolloutId, revision: int) -> Notification:
+    return Notification(id=f"card:{rollout_id}", key=key, rollout_id=rollout_id, revision=revision, entry=None)

@@ -128,7 +128,7 @@ def test_a_rollout_is_promoted_although_the_master_is_killed_on_its_way(servers:
     assert bot.newest().phase is Phase.PROMOTED
     assert bot.mesh.written == [routes(0, mirror=True), *map(routes, SHARES), HOME]
     assert len(bot.workloads.applied) == 1
-    kinds = [letter.entry.kind for letter in bot.outbox.pending() if letter.entry]
+    kinds = [notification.entry.kind for notification in bot.outbox.pending() if notification.entry]
     assert kinds == [entry.kind for entry in bot.story()]
     assert number is not None
     assert bot.lease.fence is not None

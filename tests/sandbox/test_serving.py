@@ -15,7 +15,7 @@ from sandbox.ports import LOOPBACK
 from sandbox.redis_proxy import RedisProxy
 from sandbox.serving import Serving
 
-VISITORS = 40
+REQUESTERS = 40
 
 
 def _serving() -> Serving:
@@ -30,23 +30,23 @@ def _redis_proxy() -> RedisProxy:
 def test_whoever_comes_while_a_stand_in_ends_is_hung_up_on(
     stand_in: Callable[[], AbstractContextManager[Serving | RedisProxy]],
 ) -> None:
-    with warnings.catch_warnings(record=True) as told, ExitStack() as visitors:
+    with warnings.catch_warnings(record=True) as told, ExitStack() as requesters:
         warnings.simplefilter("always", ResourceWarning)
         for _ in range(20):
             with stand_in() as listening:
                 came = [
-                    visitors.enter_context(socket.create_connection((LOOPBACK, listening.port), timeout=5))
-                    for _ in range(VISITORS)
+                    requesters.enter_context(socket.create_connection((LOOPBACK, listening.port), timeout=5))
+                    for _ in range(REQUESTERS)
                 ]
-            assert [visitor for visitor in came if not _is_hung_up_on(visitor)] == []
+            assert [requester for requester in came if not _is_hung_up_on(requester)] == []
         gc.collect()
 
     assert [str(warning.message) for warning in told] == []
 
 
-def _is_hung_up_on(visitor: socket.socket) -> bool:
+def _is_hung_up_on(requester: socket.socket) -> bool:
     try:
-        return visitor.recv(1) == b""
+        return requester.recv(1) == b""
     except ConnectionResetError:
         return True
     except TimeoutError:

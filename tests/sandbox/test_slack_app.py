@@ -16,7 +16,7 @@ from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.client import web_client
 from bot.slack.connection import PATH, Connection, HttpMode, SocketMode
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack, Workspace
 from tests.builders import a_service
@@ -42,7 +42,7 @@ class Bot:
             clock=self.engine.clock,
             signing_secret=slack.signing_secret,
         )
-        self.courier = Courier(
+        self.delivery = Delivery(
             outbox=self.engine.store,
             store=self.engine.store,
             channel=Channel(client, self.engine.clock),
@@ -54,7 +54,7 @@ class Bot:
     def deliver(self, seconds: int = 8) -> None:
         """The courier's job, as if once a second."""
         for _ in range(seconds):
-            self.courier.deliver()
+            self.delivery.deliver()
             self.engine.clock.advance(1)
 
     def card(self) -> Message:

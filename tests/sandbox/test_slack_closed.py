@@ -10,7 +10,7 @@ import pytest
 
 from bot.slack.client import web_client
 from bot.slack.connection import PATH, HttpMode, SocketMode
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack
@@ -26,7 +26,7 @@ def bot(request: pytest.FixtureRequest) -> Iterator[Bot]:
     with Slack(scopes=MANIFEST) as slack:
         bot = Bot(slack)
         client = web_client(slack.bot_token, slack.url + "/api/")
-        bot.courier = Courier(
+        bot.delivery = Delivery(
             outbox=bot.engine.store,
             store=bot.engine.store,
             channel=Channel(client, bot.engine.clock),

@@ -84,7 +84,7 @@ class Play:
             bot = self._rig.bot
             self._guarded(lambda: bot.controller.sweep(bot.outside.ports.store.live()))
             self._guarded(bot.adoption.reconcile)
-            self._guarded(bot.courier.deliver)
+            self._guarded(bot.delivery.deliver)
         self._rig.watchdog.reconcile()
         for wrong in self._rig.accounts.audit(self._stored()):
             self._violated(wrong)
@@ -294,7 +294,7 @@ class Play:
             return
         for _ in range(HEALING):
             self._rig.pass_time(TICK)
-            self._guarded(self._rig.bot.courier.deliver)
+            self._guarded(self._rig.bot.delivery.deliver)
             if not self._rig.bot.outside.outbox.pending(1):
                 break
         else:

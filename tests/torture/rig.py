@@ -37,7 +37,7 @@ from bot.model.errors import CanaryError
 from bot.model.rollout import Rollout, RolloutId
 from bot.settings.env import read_settings
 from bot.slack.client import web_client
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures
@@ -96,7 +96,7 @@ class Bot:
     outside: bootstrap.Outside
     controller: Controller
     adoption: Adoption
-    courier: Courier
+    delivery: Delivery
 
     def end(self) -> None:
         """Close what the process would close by ending."""
@@ -328,7 +328,7 @@ class Rig:
         outside = self._connect()
         slack = web_client(self.slack.bot_token, f"{self.slack.url}/api/")
         clock = self.wall
-        courier = Courier(
+        delivery = Delivery(
             outbox=outside.outbox,
             store=outside.ports.store,
             channel=Channel(slack, clock),
@@ -353,7 +353,7 @@ class Rig:
             pause=3 * TICK,
             stopwatch=self.clock.now,
         )
-        return Bot(outside=outside, controller=controller, adoption=adoption, courier=courier)
+        return Bot(outside=outside, controller=controller, adoption=adoption, delivery=delivery)
 
     def _watchdog(self) -> Watchdog:
         kube = Kube(Impatient(self.bot.outside.kube._api.configuration), manager=WATCHDOG_MANAGER)

@@ -276,8 +276,8 @@ def _latency(settings: JudgeSettings, bounds: Sequence[float], history: Sequence
     pair = (weights.slow_a, weights.slow_b)
     shares = pair if len(chosen) == len(pair) else [weights.slow / max(len(chosen), 1)] * len(chosen)
     metrics = []
-    for letter, weight, bound in zip(ascii_lowercase, shares, chosen, strict=False):
-        name = f"slow_{letter}"
+    for notification, weight, bound in zip(ascii_lowercase, shares, chosen, strict=False):
+        name = f"slow_{notification}"
         counted = [counts for row in history if (counts := _bad(Metric(name, weight, bound), row))]
         phi = dispersion([requests for requests, _ in counted], [slow for _, slow in counted])
         metrics.append(Metric(name, weight, bound, phi, phi > settings.vote_above))

@@ -10,7 +10,7 @@ import pytest
 from bot.controller.ports import CardRef
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from tests.builders import MAYA, a_rollout, a_service
 from tests.fakes.clock import FakeClock
@@ -29,12 +29,12 @@ class Post:
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.courier = self.a_courier()
+        self.delivery = self.a_delivery()
 
-    def a_courier(self) -> Courier:
+    def a_delivery(self) -> Delivery:
         """A new process, or the next leader."""
         channel = Channel(self.slack.client, self.clock)
-        return Courier(outbox=self.store, store=self.store, channel=channel, clock=self.clock, steady=self.clock.now)
+        return Delivery(outbox=self.store, store=self.store, channel=channel, clock=self.clock, steady=self.clock.now)
 
     def begin(self, service: str = "reviews", channel: str = "#releases") -> Rollout:
         rollout = a_rollout(a_service(name=service, channel=channel), id=RolloutId(f"r-{service}"))
@@ -48,7 +48,7 @@ class Post:
     def run(self, seconds: int) -> None:
         """The scheduler's job, every second."""
         for _ in range(seconds):
-            self.courier.deliver()
+            self.delivery.deliver()
             self.clock.advance(1)
 
     def lines(self) -> list[str]:
@@ -79,7 +79,7 @@ def test_the_card_is_posted_once_and_everything_else_goes_into_its_thread(post: 
 def test_the_next_leader_goes_on_with_the_same_card(post: Post) -> None:
     rollout = post.begin()
     post.run(1)
-    post.courier = post.a_courier()
+    post.delivery = post.a_delivery()
     post.happen(rollout, "mirror: on")
     post.run(5)
 
@@ -160,7 +160,7 @@ def test_nothing_is_lost_and_nothing_doubled_when_slack_is_away_for_an_hour(post
     rollout = post.happen(rollout, "mirror: on", "shift 20: on")
     post.happen(rollout, "Aborted at shift 20: errors.", kind=EntryKind.ABORTING)
     post.run(3600)
-    assert "Slack" in post.courier.trouble
+    assert "Slack" in post.delivery.trouble
     post.slack.forget()
     post.slack.down = False
     post.run(15)
@@ -168,7 +168,7 @@ def test_nothing_is_lost_and_nothing_doubled_when_slack_is_away_for_an_hour(post
     assert post.lines() == ["mirror: on", "shift 20: on", "Aborted at shift 20: errors."]
     assert len(post.slack.said(UPDATE)) == 1
     assert post.store.pending() == []
-    assert post.courier.trouble == ""
+    assert post.delivery.trouble == ""
 
 
 def test_a_limited_method_is_left_alone_for_as_long_as_slack_says_while_others_go_on(post: Post) -> None:
@@ -216,13 +216,13 @@ def test_what_was_said_is_not_said_again_when_the_outbox_fails_to_note_it(post: 
     class Forgetful(InMemoryStore):
         forgets = False
 
-        def done(self, letters: object) -> None:
+        def done(self, notifications: object) -> None:
             if self.forgets:
                 raise Fault("Redis", "cannot be reached.")
-            super().done(letters)  # type: ignore[arg-type]  # the fake's own argument, handed on
+            super().done(notifications)  # type: ignore[arg-type]  # the fake's own argument, handed on
 
     post.store = store = Forgetful()
-    post.courier = post.a_courier()
+    post.delivery = post.a_delivery()
     rollout = post.begin()
     post.run(5)
     post.happen(rollout, "mirror: on")
@@ -277,7 +277,7 @@ def test_a_channel_without_the_bot_waits_for_an_invitation_and_stops_nobody_else
     post.slack.fail(POST, "not_in_channel")
     closed = post.happen(post.begin("aaa", channel="#closed"), "mirror: on")
     post.run(2)
-    assert post.courier.trouble == "", "one channel is no reason to call the whole bot not ready"
+    assert post.delivery.trouble == "", "one channel is no reason to call the whole bot not ready"
     post.happen(post.begin("reviews"), "shift 20: on")
     post.run(30)
     assert post.lines() == ["shift 20: on"]
@@ -400,7 +400,7 @@ def test_a_line_that_slack_refuses_for_whatever_reason_keeps_no_other_waiting_an
     post.happen(other, "shift 20: on")
     post.run(5)
     assert post.lines() == ["poison", "next line", "shift 20: on"]
-    assert post.courier.trouble == ""
+    assert post.delivery.trouble == ""
 
     post.run(10)
     assert post.lines()[3:] == ["poison"], "it is tried again"
@@ -418,7 +418,7 @@ def test_a_rollout_that_cannot_be_shown_keeps_no_other_waiting(post: Post) -> No
             return tuple(super().story(key, rollout_id))
 
     post.store = Broken()
-    post.courier = post.a_courier()
+    post.delivery = post.a_delivery()
     broken, other = post.begin("aaa"), post.begin("reviews")
     post.happen(broken, "mirror: on")
     post.happen(other, "shift 20: on")
@@ -453,7 +453,7 @@ def test_the_next_leader_says_what_may_have_been_said_once_more_at_the_most(post
     for _ in range(4):
         post.slack.swallow(POST)
         post.run(1)
-        post.courier = post.a_courier()  # it crashed before it heard an answer
+        post.delivery = post.a_delivery()  # it crashed before it heard an answer
     post.run(60)
 
     assert post.lines() == ["mirror: on", "mirror: on"]
@@ -485,7 +485,7 @@ def test_a_change_that_a_failover_undid_and_that_was_decided_again_is_not_said_t
 def test_who_leads_no_longer_says_nothing_more(post: Post) -> None:
     leads = True
     channel = Channel(post.slack.client, post.clock)
-    post.courier = Courier(
+    post.delivery = Delivery(
         outbox=post.store,
         store=post.store,
         channel=channel,
@@ -508,7 +508,7 @@ def test_a_wrong_token_is_trouble_and_is_said_in_words(post: Post) -> None:
     post.begin()
     post.run(1)
 
-    assert post.courier.trouble == "Slack refused chat.postMessage (token_revoked). Is the bot's token still good?"
+    assert post.delivery.trouble == "Slack refused chat.postMessage (token_revoked). Is the bot's token still good?"
 
 
 def test_a_card_that_is_gone_again_and_again_is_not_posted_again_and_again(post: Post) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, EntryKind, Phase
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from tests.builders import a_rollout
 from tests.fakes.clock import FakeClock
@@ -17,22 +17,22 @@ from tests.fakes.store import InMemoryStore
 FULL = Fault("Redis", "has no memory left for writes.")
 
 
-def deliver(courier: Courier, clock: FakeClock, times: int) -> None:
+def deliver(delivery: Delivery, clock: FakeClock, times: int) -> None:
     for _ in range(times):
         with contextlib.suppress(Fault):  # as the scheduler does: the next run comes
-            courier.deliver()
+            delivery.deliver()
         clock.advance(1)
 
 
 def test_while_redis_takes_no_writes_a_rollout_gets_one_card_and_not_one_each_second(slack: FakeSlack) -> None:
     store, clock = InMemoryStore(), FakeClock()
-    courier = Courier(outbox=store, store=store, channel=Channel(slack.client, clock), clock=clock, steady=clock.now)
+    delivery = Delivery(outbox=store, store=store, channel=Channel(slack.client, clock), clock=clock, steady=clock.now)
     entry = Entry(at=clock.now(), kind=EntryKind.STAGE, text="mirror: on")
     rollout = store.create(replace(a_rollout(), phase=Phase.MIRRORING), (entry,))
     store.full = FULL
-    deliver(courier, clock, times=10)
+    deliver(delivery, clock, times=10)
     store.full = None
-    deliver(courier, clock, times=200)
+    deliver(delivery, clock, times=200)
 
     posts = slack.said("chat.postMessage")
     assert [post for post in posts if "thread_ts" not in post] == posts[:1]

@@ -12,7 +12,7 @@ from bot.model.service import ApprovalRule
 from bot.rollout import decide
 from bot.slack import direct
 from bot.slack.approvers import People
-from bot.slack.delivery import Courier
+from bot.slack.delivery import Delivery
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from tests.builders import LENA, MAYA, OMAR, a_rollout
@@ -45,8 +45,8 @@ class Workspace(FakeSlack):
 class Direct(Post):
     """A courier that knows the people behind the approvers."""
 
-    def a_courier(self) -> Courier:
-        return Courier(
+    def a_delivery(self) -> Delivery:
+        return Delivery(
             outbox=self.store,
             store=self.store,
             channel=Channel(self.slack.client, self.clock),
@@ -225,7 +225,7 @@ def test_the_next_leader_says_nothing_of_it_a_second_time(post: Direct) -> None:
     post.close()
     post.happen(rollout, "Aborting: errors of v2.", kind=EntryKind.ABORTING)
     post.run(300)
-    post.courier = post.a_courier()
+    post.delivery = post.a_delivery()
     post.run(120)
 
     assert len(post.told(OMAR)) == 1
@@ -249,7 +249,7 @@ def test_what_was_written_while_no_bot_ran_is_told_by_the_next(post: Direct) -> 
     post.close()
     post.happen(rollout, "Aborting: from a shell.", kind=EntryKind.ABORTING)
     post.clock.advance(1800)
-    post.courier = post.a_courier()
+    post.delivery = post.a_delivery()
     post.run(60)
 
     assert len(post.told(OMAR)) == 1
