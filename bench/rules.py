@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bench.judge.cost import cost
-from bot.analysis.analysis import opened, weigh
+from bot.analysis.analysis import analyse, begin
 from bot.rollout import decide
 from bot.slack.cards import card
 from tests.builders import a_rollout, a_side_of, an_observation, figures
@@ -19,9 +19,9 @@ def rules() -> dict[str, float]:
     """Judging, deciding and drawing."""
     begun, _ = decide.begin(a_rollout(), 0.0)
     past = [a_side_of(4000, 40 if row % 16 == 0 else 4, slow=4) for row in range(240)]
-    rollout = replace(begun, settled_at=0.0, trial=opened(begun.gates, past))
+    rollout = replace(begun, settled_at=0.0, trial=begin(begun.gates, past))
     seen = figures(a_side_of(4000, 4), a_side_of(1000, 1))
-    judgement, trial = weigh(rollout, seen)
+    judgement, trial = analyse(rollout, seen)
     rollout = replace(rollout, trial=trial)
     later = replace(seen, start=60.0, end=75.0)
     observed = an_observation(rollout)
@@ -32,7 +32,7 @@ def rules() -> dict[str, float]:
         "the judge: store its state (CPU ms)": total.save,
         "the judge: one look in all (CPU ms)": total.total,
         "the judge: its state at most (bytes)": total.largest,
-        "judge one look with its gates and sentences (CPU ms)": cpu_ms(lambda: weigh(rollout, later)),
+        "judge one look with its gates and sentences (CPU ms)": cpu_ms(lambda: analyse(rollout, later)),
         "decide one look (CPU ms)": cpu_ms(lambda: decide.decide(rollout, observed, judgement, 10.0)),
         "draw one card (CPU ms)": cpu_ms(lambda: card(rollout, (), 10.0)),
     }

@@ -14,7 +14,7 @@ from bench import cluster
 from bench.outside import Outside, Requests
 from bench.percentiles import percentile
 from bot import bootstrap, logs
-from bot.controller.controller import Watch
+from bot.controller.controller import Telemetry
 from bot.controller.rounds import TURNS, Rounds
 from bot.model.errors import Fault
 from bot.settings.env import read_settings
@@ -83,7 +83,7 @@ def measure(job: Job) -> dict[str, float]:
     for number in range(job.rollouts):
         outside.ports.store.create(cluster.rollout(number, job.now), ())
     began, lags, faults = [0.0], list[float](), list[Fault]()
-    watch = Watch(
+    watch = Telemetry(
         judged=lambda _rollout, _judgement: lags.append(time.monotonic() - began[0]),
         failed=lambda _rollout, fault: faults.append(fault),
     )

@@ -96,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(settings: Settings, _: argparse.Namespace) -> int:
     settings.require_slack()
     own = OwnMetrics()
-    outside = bootstrap.connect(settings, watching=True, without_services=True, called=own.called)
-    bootstrap.Bot(settings, outside, own).run()
+    adapters = bootstrap.connect(settings, watching=True, without_services=True, called=own.called)
+    bootstrap.Bot(settings, adapters, own).run()
     return 0
 
 
@@ -120,25 +120,27 @@ def _plan(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _init(settings: Settings, arguments: argparse.Namespace) -> int:
-    outside = bootstrap.connect(settings)
-    made = objects.mesh_objects(outside.catalogue.get(arguments.service), outside.kube)
-    _say(objects.apply_missing(made, outside.kube) if arguments.apply else [objects.as_yaml(made)])
+    adapters = bootstrap.connect(settings)
+    made = objects.mesh_objects(adapters.catalogue.get(arguments.service), adapters.kube)
+    _say(objects.apply_missing(made, adapters.kube) if arguments.apply else [objects.as_yaml(made)])
     return 0
 
 
 def _status(settings: Settings, arguments: argparse.Namespace) -> int:
-    outside = _live(settings)
-    controller = bootstrap.make_controller(outside)
+    adapters = _live(settings)
+    controller = bootstrap.make_controller(adapters)
     if arguments.service:
         active = controller.active(arguments.service)
         live = [active] if active else []
     else:
         live = list(controller.live())
-    _say(status.status(live, outside.ports.clock.now()))
+    _say(status.status(live, adapters.ports.clock.now()))
     if arguments.service and live:
         _say(status.story(controller.story(live[0])))
     frozen = controller.freezes()
-    _say(status.frozen(covering(frozen, arguments.service) if arguments.service else frozen, outside.ports.clock.now()))
+    _say(
+        status.frozen(covering(frozen, arguments.service) if arguments.service else frozen, adapters.ports.clock.now())
+    )
     return 0
 
 
@@ -166,13 +168,13 @@ def _user() -> str:
 
 
 def _history(settings: Settings, arguments: argparse.Namespace) -> int:
-    outside = _live(settings)
-    controller = bootstrap.make_controller(outside)
-    names = [arguments.service] if arguments.service else outside.catalogue.names
+    adapters = _live(settings)
+    controller = bootstrap.make_controller(adapters)
+    names = [arguments.service] if arguments.service else adapters.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
     unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
     _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True), unreadable))
-    told = outside.ports.freezes.story()
+    told = adapters.ports.freezes.story()
     _say(status.freezes([line for line in told if not arguments.service or line.freeze.covers(arguments.service)]))
     return 0
 
@@ -192,13 +194,13 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _record(settings: Settings, arguments: argparse.Namespace) -> int:
-    outside = bootstrap.connect(settings)
-    service, now = outside.catalogue.get(arguments.service), outside.ports.clock.now()
-    controller = bootstrap.make_controller(outside)
+    adapters = bootstrap.connect(settings)
+    service, now = adapters.catalogue.get(arguments.service), adapters.ports.clock.now()
+    controller = bootstrap.make_controller(adapters)
     rollout = None if arguments.canary else next(iter(controller.history(service.name, 1)), None)
     story = controller.story(rollout) if rollout else ()
     wanted = Wanted(service=service, seconds=arguments.seconds, version=arguments.canary, rollout=rollout, story=story)
-    _say(record(wanted, outside.metrics, now))
+    _say(record(wanted, adapters.metrics, now))
     return 0
 
 
@@ -210,7 +212,7 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _live(settings: Settings) -> bootstrap.Outside:
+def _live(settings: Settings) -> bootstrap.Adapters:
     """Everything outside, for who deals with live rollouts: they need no ``services.yaml``."""
     return bootstrap.connect(settings, without_services=True)
 

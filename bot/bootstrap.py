@@ -29,16 +29,16 @@ from bot.adapters.kube import Kube
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import PrometheusLink
-from bot.adapters.redis_deduplication import RedisRepeats
+from bot.adapters.prometheus_connection import PrometheusConnection
+from bot.adapters.redis_deduplication import RedisDeduplication
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.scheduler import Job, Scheduler
-from bot.adapters.snapshot import KubeSurveyor
+from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
-from bot.controller.controller import Controller, Watch
+from bot.controller.controller import Controller, Telemetry
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
 from bot.controller.leadership import LeadersStore
@@ -58,7 +58,7 @@ from bot.slack.audience import Audience
 from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, HttpMode, SocketMode
 from bot.slack.delivery import Delivery
-from bot.slack.requester import Repeats
+from bot.slack.requester import Deduplication
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 
@@ -79,7 +79,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Adapters:
     """Every adapter, connected lazily: building it makes no request and cannot fail for a system that is down."""
 
     catalogue: Catalogue
@@ -89,7 +89,7 @@ class Outside:
     store: RedisStore
     outbox: RedisOutbox
     lease: RedisLease
-    repeats: RedisRepeats
+    deduplication: RedisDeduplication
     metrics: PrometheusMetrics
     slack: CountingClient | None  # and its channels; None where nothing of Slack is set
     rooms: Rooms | None
@@ -102,7 +102,7 @@ def connect(
     watching: bool = False,
     without_services: bool = False,
     called: Callable[[str, str], None] = lambda _system, _outcome: None,
-) -> Outside:
+) -> Adapters:
     """Adapters for these settings.
 
     Args:
@@ -132,12 +132,12 @@ def connect(
         freezes=RedisFreezes(link),
         mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis_url.reveal())),
         workloads=KubeWorkloads(kube, reads=reads),
-        surveyor=KubeSurveyor(kube),
+        snapshots=KubeSnapshots(kube),
         metrics=metrics,
         clock=clock,
         rooms=rooms or NoRooms(),
     )
-    return Outside(
+    return Adapters(
         catalogue=catalogue,
         kube=kube,
         reads=reads,
@@ -145,7 +145,7 @@ def connect(
         store=store,
         outbox=RedisOutbox(link),
         lease=RedisLease(link, new_replica(), seconds=settings.lease_seconds),
-        repeats=RedisRepeats(link),
+        deduplication=RedisDeduplication(link),
         metrics=metrics,
         slack=slack,
         rooms=rooms,
@@ -157,7 +157,7 @@ def prometheus(settings: PrometheusSettings, called: Called = nobody) -> Prometh
     basic = None
     if settings.username is not None:
         basic = (settings.username, settings.password.reveal() if settings.password else "")
-    link = PrometheusLink(
+    link = PrometheusConnection(
         settings.url,
         bearer=settings.bearer_token.reveal() if settings.bearer_token else None,
         basic=basic,
@@ -192,25 +192,25 @@ def new_replica() -> str:
 
 
 def make_controller(
-    outside: Outside, watch: Watch | None = None, dead_man_seconds: float = DEAD_MAN_SECONDS
+    adapters: Adapters, telemetry: Telemetry | None = None, dead_man_seconds: float = DEAD_MAN_SECONDS
 ) -> Controller:
     """The controller over these adapters."""
-    services = {name: outside.catalogue.get(name) for name in outside.catalogue.names}
-    watch = watch or Watch()
+    services = {name: adapters.catalogue.get(name) for name in adapters.catalogue.names}
+    telemetry = telemetry or Telemetry()
     beats = ThreadPoolExecutor(BEATING_THREADS, thread_name_prefix="beat")
-    heart = Heartbeat(outside.ports.mesh, SteadyClock(), dead_man_seconds, run=beats.submit, failed=watch.failed)
+    heart = Heartbeat(adapters.ports.mesh, SteadyClock(), dead_man_seconds, run=beats.submit, failed=telemetry.failed)
     return Controller(
         services=services,
-        trouble=outside.catalogue.trouble,
-        ports=outside.ports,
+        trouble=adapters.catalogue.trouble,
+        ports=adapters.ports,
         new_id=new_id,
-        watch=watch,
+        telemetry=telemetry,
         heart=heart,
-        stopwatch=outside.stopwatch,
+        stopwatch=adapters.stopwatch,
     )
 
 
-def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: float) -> Adoption:
+def make_adoption(adapters: Adapters, controller: Controller, dead_man_seconds: float) -> Adoption:
     """Who looks for rollouts that the store has lost."""
     told: dict[str, str] = {}
 
@@ -222,8 +222,8 @@ def make_adoption(outside: Outside, controller: Controller, dead_man_seconds: fl
 
     return Adoption(
         services=controller.services(),
-        store=outside.store,
-        mesh=outside.ports.mesh,
+        store=adapters.store,
+        mesh=adapters.ports.mesh,
         reclaim=controller.reclaim,
         cared_for=controller.cared_for,
         patience=dead_man_seconds / 2,  # a living bot renews its heartbeats more often than that
@@ -243,28 +243,28 @@ def connection(app: App, slack: SlackSettings) -> Connection:
 class Bot:
     """The long-running process: Slack, the lease, what the leader does, and the probes."""
 
-    def __init__(self, settings: Settings, outside: Outside, own: OwnMetrics | None = None) -> None:
-        """``own`` is what ``outside`` tells of its calls."""
+    def __init__(self, settings: Settings, adapters: Adapters, own: OwnMetrics | None = None) -> None:
+        """``own`` is what ``adapters`` tells of its calls."""
         slack = settings.require_slack()
         self._own = own = own or OwnMetrics()
-        self._outside = outside
-        self._lease = outside.lease
+        self._adapters = adapters
+        self._lease = adapters.lease
         self._leads_as: int | None = None  # the number of the lease it last led with
         self._indexed_as: int | None = None  # and that for which the indexes are surely whole
         self._own.leader(self._leads)
         self._count_at = 0.0  # when what waits to be delivered is counted again
-        self._telling = Telling(self._own, outside.ports.clock)
-        self._controller = make_controller(outside, self._telling.watch(), settings.dead_man_seconds)
-        self._leader = self._controller.under(LeadersStore(outside.store, outside.lease))
-        adoption = make_adoption(outside, self._leader, settings.dead_man_seconds)
-        client = outside.slack or slack_client(slack, own.called)
-        rooms = outside.rooms or Rooms(client, time.monotonic)
+        self._telling = Telling(self._own, adapters.ports.clock)
+        self._controller = make_controller(adapters, self._telling.telemetry(), settings.dead_man_seconds)
+        self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
+        adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
+        client = adapters.slack or slack_client(slack, own.called)
+        rooms = adapters.rooms or Rooms(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
         self._delivery = Delivery(
-            outbox=outside.outbox,
-            store=outside.ports.store,
-            channel=Channel(client, outside.ports.clock),
-            clock=outside.ports.clock,
+            outbox=adapters.outbox,
+            store=adapters.ports.store,
+            channel=Channel(client, adapters.ports.clock),
+            clock=adapters.ports.clock,
             mentions=approvers.mentions,
             people=approvers.people,
             rooms=rooms,
@@ -274,10 +274,10 @@ class Bot:
             engine=self._controller,
             client=client,
             approvers=approvers,
-            clock=outside.ports.clock,
+            clock=adapters.ports.clock,
             command=slack.command,
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
-            repeats=Repeats(outside.repeats.is_new),
+            deduplication=Deduplication(adapters.deduplication.is_new),
         )
         self._audience = Audience(self._controller.services(), rooms, approvers)
         self._connection = connection(app, slack)
@@ -289,7 +289,7 @@ class Bot:
                 Job(name="sweep", seconds=self._rounds.seconds, run=self._if_leading(self._sweep)),
                 Job(name="courier", seconds=DELIVERY_SECONDS, run=self._if_leading(self._deliver)),
                 # A lost index would hide live rollouts and letters; the services' own keys bring it back.
-                Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(outside.store.reindex)),
+                Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(adapters.store.reindex)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
             ]
@@ -307,14 +307,14 @@ class Bot:
         self._keep_lease()  # before the first sweep, so that a bot on its own is at work at once
         self._scheduler.start()
         self._connection.start()
-        log.info("running", services=list(self._outside.catalogue.names), probes=self._probes.port)
+        log.info("running", services=list(self._adapters.catalogue.names), probes=self._probes.port)
         stop.wait()
         log.info("stopping")
         self._step_down()
         self._connection.close()
         self._controller.close()
-        if self._outside.reads is not None:
-            self._outside.reads.close()
+        if self._adapters.reads is not None:
+            self._adapters.reads.close()
         self._probes.close()
 
     # Leading: one replica does what nobody has asked for; all of them serve people
@@ -362,17 +362,17 @@ class Bot:
     def _deliver(self) -> None:
         if self._indexed_as != self._leads_as:  # whoever led before us may have died between a letter and its index
             self._indexed_as = self._leads_as
-            self._outside.store.reindex()
+            self._adapters.store.reindex()
         self._delivery.deliver()
         if time.monotonic() >= self._count_at:
             self._count_at = time.monotonic() + DEPTH_SECONDS
-            self._own.outbox(self._outside.outbox.depth())
+            self._own.outbox(self._adapters.outbox.depth())
 
     def _sweep(self) -> None:
         late = self._rounds.begin(time.monotonic())
         if self._rounds.is_idle:
             return
-        store = self._outside.ports.store
+        store = self._adapters.ports.store
         busy = store.busy()
         live = store.live({key: busy[key] for key in self._rounds.turn(busy)})
         self._phases = {key: phase for key, phase in self._phases.items() if key in busy}
@@ -386,12 +386,12 @@ class Bot:
 
     def _parts(self) -> Mapping[str, Callable[[], str | None]]:
         """Each part this process needs or makes use of, and how to find out what is wrong with it."""
-        outside = self._outside
+        adapters = self._adapters
         return {
-            "redis": lambda: trouble(outside.ports.store.ping),
+            "redis": lambda: trouble(adapters.ports.store.ping),
             "slack": self._slack_trouble,
-            "kubernetes": lambda: trouble(outside.kube.ping),
-            "prometheus": lambda: trouble(outside.metrics.ping),
+            "kubernetes": lambda: trouble(adapters.kube.ping),
+            "prometheus": lambda: trouble(adapters.metrics.ping),
             "channels and approvers": self._audience.trouble,
         }
 

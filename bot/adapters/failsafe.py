@@ -1,4 +1,4 @@
-"""The port ``Rescuer``: what the watchdog writes of routes, and the Event that tells of it.
+"""The port ``Failsafe``: what the watchdog writes of routes, and the Event that tells of it.
 
 Two objects, in this order: the VirtualService is read, the Lease is read and taken over, the VirtualService is written.
 Each write is conditional on what was read. A bot that lives renews the Lease, so it cannot be taken. One that comes
@@ -24,7 +24,7 @@ from bot.rollout.deadman import told
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
 
-class KubeRescuer:
+class KubeFailsafe:
     """Writes to one cluster. ``now`` is seconds since the epoch, for the Event's time."""
 
     def __init__(self, kube: Kube, now: Callable[[], float]) -> None:

@@ -21,7 +21,7 @@ from bot.adapters.clock import stopwatch as steady
 from bot.adapters.counted import ANSWERS, BUCKETS, NOW, Counted, batched, read, selector_of
 from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides
 from bot.adapters.prometheus_clock import CLOCK, PrometheusClock
-from bot.adapters.prometheus_connection import Answer, PrometheusLink, Query, Series
+from bot.adapters.prometheus_connection import Answer, PrometheusConnection, Query, Series
 from bot.analysis import gates
 from bot.cluster.objects import full_host
 from bot.controller.ports import Window
@@ -29,7 +29,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import Service
-from bot.preflight import Callers, Telemetry, Traffic
+from bot.preflight import Callers, MetricFacts, Traffic
 
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon
 RECENT_SECONDS = 600.0  # what the primary answers before a start
@@ -42,7 +42,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class PrometheusMetrics:
     """Figures from one Prometheus."""
 
-    def __init__(self, link: PrometheusLink, stopwatch: Callable[[], float] = steady) -> None:
+    def __init__(self, link: PrometheusConnection, stopwatch: Callable[[], float] = steady) -> None:
         """``stopwatch``: seconds that go by itself, to know Prometheus's time between two answers."""
         self._link = link
         self._clock = PrometheusClock(link, stopwatch)
@@ -118,8 +118,8 @@ class PrometheusMetrics:
         answers = self._link.ask({name: Query(about=name, text=text, at=end) for name, text in asked.items()})
         return Callers(of_canary=_by_caller(answers.get(reached, ())), of_service=_by_caller(answers[calls]))
 
-    def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:
-        """Who counts what of both sides, how often, and by which clock; see ``Telemetry``. Its rate stays unknown."""
+    def telemetry(self, service: Service, canary: str, end: float) -> MetricFacts:
+        """Who counts what of both sides, how often, and by which clock; see ``MetricFacts``. Its rate stays unknown."""
         source, space, primary = service.metrics, [service.namespace], service.primary_deployment
         anybody = replace(source, source_workload=ANYBODY)
         ours, both = selector_of(anybody, space, [primary]), selector_of(anybody, space, [primary, canary])
@@ -134,7 +134,7 @@ class PrometheusMetrics:
         wanted = {name: Query(about=name, text=text, at=end) for name, text in asked.items()}
         answers = self._link.ask(wanted | {CLOCK: Query(about=CLOCK, text=queries.CLOCK)})
         found = {name: read(answer) for name, answer in answers.items()}
-        return Telemetry(
+        return MetricFacts(
             traffic=tuple(_traffic(labels, value) for labels, value in found[TRAFFIC] if math.isfinite(value)),
             reporters=frozenset(labels.get("reporter", "") for labels, _ in found[REPORTERS]),
             bounds={name: frozenset(les) for (_, name), les in buckets_by_owner(found[BUCKETS]).items()},

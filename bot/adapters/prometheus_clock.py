@@ -11,7 +11,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from bot.adapters import queries
-from bot.adapters.prometheus_connection import PrometheusLink, Query
+from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.model.errors import Fault
 
 ASKED_AGAIN = 60.0  # seconds
@@ -24,7 +24,7 @@ CLOCK = "Prometheus's clock"
 class PrometheusClock:
     """The earlier of two clocks: our own and Prometheus's. May be asked from any thread."""
 
-    def __init__(self, link: PrometheusLink, stopwatch: Callable[[], float]) -> None:
+    def __init__(self, link: PrometheusConnection, stopwatch: Callable[[], float]) -> None:
         self._link = link
         self._stopwatch = stopwatch
         self._ahead: list[float] = []  # how far Prometheus is ahead of the stopwatch, by its last answers

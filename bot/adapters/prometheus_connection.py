@@ -68,7 +68,7 @@ class _Own:
     seconds: float
 
 
-class PrometheusLink:
+class PrometheusConnection:
     """One Prometheus. Its methods may be called from any thread."""
 
     def __init__(

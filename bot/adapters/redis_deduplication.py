@@ -9,7 +9,7 @@ from bot.adapters.redis_connection import Link, faults
 REMEMBERED_FOR = 3600  # seconds; Slack tries for five minutes, or hourly where an app asks for delayed events
 
 
-class RedisRepeats:
+class RedisDeduplication:
     """One key for each payload, which forgets itself."""
 
     def __init__(self, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""The port ``Surveyor``: everything preflight reads, as the API server has it. What it means is decided there.
+"""The port ``Snapshots``: everything preflight reads, as the API server has it. What it means is decided there.
 
 One list per kind and namespace, all at the same time; then what depends on them (gateways and pods). VirtualServices
 are listed twice: those of the service's namespace, without which nothing can be said, and those of all namespaces, for
@@ -18,7 +18,7 @@ from bot.cluster.objects import Object, name_of, named, namespace_of, service_na
 from bot.cluster.selectors import selector_text
 from bot.model.errors import Fault
 from bot.model.service import Service
-from bot.preflight import Access, Permission, Survey, Unread
+from bot.preflight import Access, Permission, Snapshot, Unread
 from bot.preflight.examine import REQUIRED
 from bot.preflight.gateways import GATEWAY_PODS, gateway_places
 from bot.preflight.mesh import ELSEWHERE
@@ -29,23 +29,23 @@ AT_ONCE = 8  # requests
 T = TypeVar("T")
 
 
-class KubeSurveyor:
+class KubeSnapshots:
     """Surveys services of one cluster."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
-    def survey(self, service: Service, version: str) -> Survey:
+    def take(self, service: Service, version: str) -> Snapshot:
         """The raw objects as the API server has them; missing ones are None or empty, forbidden ones are told.
 
         Raises:
             Unanswered: the API server gave no answer, so nothing could be said about the service.
         """
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="survey") as pool:
-            return _survey(service, version, _Look(self._kube, pool))
+            return _snapshot(service, version, _Look(self._kube, pool))
 
 
-def _survey(service: Service, version: str, look: _Look) -> Survey:
+def _snapshot(service: Service, version: str, look: _Look) -> Snapshot:
     home = service.namespace
     meshes = look.ask("VirtualService", lambda kube: kube.list("VirtualService", home))
     everywhere = look.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
@@ -76,7 +76,7 @@ def _survey(service: Service, version: str, look: _Look) -> Survey:
     asked = [look.gateway(*place) for place in gateway_places(ours)] if ours else []
     gateways = [found for gateway in asked if (found := look.told(gateway, None))]
     doors = [look.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
-    return Survey(
+    return Snapshot(
         virtual_service=ours,
         service=look.told(backend, None),
         virtual_services=(*(one for one in virtual_services if one is not ours), *elsewhere),

@@ -1,10 +1,10 @@
 """Judging a live rollout: one reading of the figures goes in, a judgement and what must be remembered come out. Pure.
 
-Every request enters the judge exactly once: a reading begins where the last one that was kept ended (``Trial.until``),
-however long ago that was. Readings come with every look, but a row of the judge must hold at least one scrape of
-everybody, or its cap per row would mean nothing. So the row that is open is judged anew at each look, over all of its
-time so far, and kept once a scrape interval has passed. That never weakens the judge's promise: the cap is concave, so
-the capped evidence of a part of a row is, on average, at least that of the whole.
+Every request enters the judge exactly once: a reading begins where the last one that was kept ended
+(``AnalysisState.until``), however long ago that was. Readings come with every look, but a row of the judge must hold at
+least one scrape of everybody, or its cap per row would mean nothing. So the row that is open is judged anew at each
+look, over all of its time so far, and kept once a scrape interval has passed. That never weakens the judge's promise:
+the cap is concave, so the capped evidence of a part of a row is, on average, at least that of the whole.
 
 While users return, the upgraded primary is on trial and the canary is what it is compared with: a trial of its own.
 Where everyone is on one side there is nothing to compare with; the absolute ceiling alone is left.
@@ -28,7 +28,7 @@ from bot.analysis.judge.verdict import Verdict as Answer
 from bot.analysis.judge.verdict import fair as comparable
 from bot.analysis.judge.wording import Names, forecast_text, text, times
 from bot.analysis.mirror_harm import HARM
-from bot.model.figures import EVIDENCE, UNPROVEN, Figures, Finding, Judgement, SideFigures, Trial, Verdict
+from bot.model.figures import EVIDENCE, UNPROVEN, AnalysisState, Figures, Finding, Judgement, SideFigures, Verdict
 from bot.model.formats import count, percent
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import WATCHED, Phase, Rollout
@@ -39,11 +39,13 @@ LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, a
 APART = 1.0  # seconds that clocks of two machines may be apart, where figures are read without a delay
 
 
-def opened(limits: GateLimits, history: Sequence[SideFigures]) -> Trial:
+def begin(limits: GateLimits, history: Sequence[SideFigures]) -> AnalysisState:
     """Before the first look. ``history``: the primary's last hour, in rows of a scrape interval each."""
     rows = [_judged_of(row, limits) for row in history]
     before = sum(rows[1:], start=rows[0]) if rows else None
-    return Trial(judge=save(start(limits.judge, rows)), clients=client_errors.opened(limits, history), before=before)
+    return AnalysisState(
+        judge=save(start(limits.judge, rows)), clients=client_errors.begin(limits, history), before=before
+    )
 
 
 def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
@@ -75,12 +77,12 @@ def unread(rollout: Rollout, now: float) -> Judgement:
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
 
 
-def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
+def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
     """All that a reading says about the current stage, and the trial with it.
 
     Args:
         rollout: as it is stored, in a phase that is watched.
-        row: figures since ``Trial.until``, as ``span`` asked for them.
+        row: figures since ``AnalysisState.until``, as ``span`` asked for them.
     """
     trial, absent, marks = _begun(rollout), _absent(rollout, row), row.marks
     row = _believed(replace(row, marks={}), trial)
@@ -88,7 +90,7 @@ def weigh(rollout: Rollout, row: Figures) -> tuple[Judgement, Trial]:
     stage = row if trial.sums is None else trial.sums + row
     recent = (*_lately(trial.recent, row.end, gates.lately(rollout)), row)
     beside, strikes = gates.check(rollout, stage, recent, trial.strikes)
-    clients = client_errors.weighed(trial.clients, rollout, row, first=trial.sums is None) if whole else trial.clients
+    clients = client_errors.analysed(trial.clients, rollout, row, first=trial.sums is None) if whole else trial.clients
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
     judgement = _judgement(rollout, _Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
@@ -111,7 +113,7 @@ def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figure
 # The row
 
 
-def _begun(rollout: Rollout) -> Trial:
+def _begun(rollout: Rollout) -> AnalysisState:
     """The trial as the current stage needs it: another subject begins anew, another stage counts anew."""
     trial, settings = rollout.trial, rollout.gates.judge
     target = rollout.target
@@ -125,7 +127,7 @@ def _begun(rollout: Rollout) -> Trial:
     return replace(trial, subject=subject)
 
 
-def _kept(trial: Trial, rollout: Rollout) -> JudgeState:
+def _kept(trial: AnalysisState, rollout: Rollout) -> JudgeState:
     """The judge's state as it was kept; evidence that another version kept begins again."""
     try:
         return load(trial.judge) if trial.judge else start(rollout.gates.judge)
@@ -141,7 +143,7 @@ def _absent(rollout: Rollout, row: Figures) -> str:
     return sides.other if rollout.current.routes.compared and sides.reference is None else ""
 
 
-def _believed(row: Figures, trial: Trial) -> Figures:
+def _believed(row: Figures, trial: AnalysisState) -> Figures:
     """The row without a side that says nothing new.
 
     Without a scrape in it there are no counts yet; what was counted is kept, however old the newest scrape looks. And a

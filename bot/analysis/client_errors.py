@@ -30,7 +30,7 @@ _READING = {
 }
 
 
-def opened(limits: GateLimits, history: Sequence[SideFigures]) -> str:
+def begin(limits: GateLimits, history: Sequence[SideFigures]) -> str:
     """What is remembered before the first row; "" where client errors are not judged."""
     return clients.save(clients.start(limits.judge, history)) if limits.client_errors else ""
 
@@ -51,7 +51,7 @@ def passed_on(text: str, rollout: Rollout, last: Figures | None) -> str:
     )
 
 
-def weighed(text: str, rollout: Rollout, row: Figures, *, first: bool) -> str:
+def analysed(text: str, rollout: Rollout, row: Figures, *, first: bool) -> str:
     """The same with one whole row more; ``first``: of its stage."""
     limits = rollout.gates.client_errors
     if limits is None:

@@ -39,27 +39,27 @@ def check(settings: Settings) -> Iterator[Line]:
     """Every part in turn; one that fails does not keep the others from being asked."""
     yield Line(ok=True, part="settings", sentence="complete")
     try:
-        outside = bootstrap.connect(settings)
+        adapters = bootstrap.connect(settings)
     except CanaryError as error:
         yield Line(ok=False, part="services", sentence=str(error))
         return
-    count = len(outside.catalogue.names)
+    count = len(adapters.catalogue.names)
     yield Line(
-        ok=True, part="services", sentence=f"{count} in {settings.services_file}: {', '.join(outside.catalogue.names)}"
+        ok=True, part="services", sentence=f"{count} in {settings.services_file}: {', '.join(adapters.catalogue.names)}"
     )
-    yield _ask("redis", outside.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
-    yield _ask("prometheus", outside.metrics.ping, "answers", "Check PROMETHEUS_URL and its credentials.")
+    yield _ask("redis", adapters.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
+    yield _ask("prometheus", adapters.metrics.ping, "answers", "Check PROMETHEUS_URL and its credentials.")
     reached = _ask(
-        "kubernetes", outside.kube.ping, "answers", "Check KUBECONFIG and KUBE_CONTEXT, or the service account."
+        "kubernetes", adapters.kube.ping, "answers", "Check KUBECONFIG and KUBE_CONTEXT, or the service account."
     )
     yield reached
     if reached.ok:
-        yield from _services(outside)
-        yield from _watchdogs(outside, settings.dead_man_seconds)
+        yield from _services(adapters)
+        yield from _watchdogs(adapters, settings.dead_man_seconds)
     reached = _slack(settings)
     yield reached
-    if reached.ok and outside.slack is not None and outside.rooms is not None:
-        yield from _audience(outside, outside.slack, outside.rooms)
+    if reached.ok and adapters.slack is not None and adapters.rooms is not None:
+        yield from _audience(adapters, adapters.slack, adapters.rooms)
 
 
 def _ask(part: str, ask: Callable[[], object], fine: str, remedy: str) -> Line:
@@ -70,10 +70,10 @@ def _ask(part: str, ask: Callable[[], object], fine: str, remedy: str) -> Line:
     return Line(ok=True, part=part, sentence=fine)
 
 
-def _services(outside: bootstrap.Outside) -> Iterator[Line]:
+def _services(adapters: bootstrap.Adapters) -> Iterator[Line]:
     """The objects each service names that exist before any canary does."""
-    for name in outside.catalogue.names:
-        service = outside.catalogue.get(name)
+    for name in adapters.catalogue.names:
+        service = adapters.catalogue.get(name)
         home = service.namespace
         wanted = {
             ("virtual_service",): ("VirtualService", home, service.virtual_service),
@@ -83,9 +83,9 @@ def _services(outside: bootstrap.Outside) -> Iterator[Line]:
         }
         try:
             missing = [
-                f"{outside.catalogue.written_at(name, *keys)}: there is no {kind} {at} in namespace {space}"
+                f"{adapters.catalogue.written_at(name, *keys)}: there is no {kind} {at} in namespace {space}"
                 for keys, (kind, space, at) in wanted.items()
-                if outside.kube.get(kind, space, at) is None
+                if adapters.kube.get(kind, space, at) is None
             ]
         except Fault as fault:
             yield Line(ok=False, part=name, sentence=fault.sentence)
@@ -98,9 +98,9 @@ def _services(outside: bootstrap.Outside) -> Iterator[Line]:
             yield Line(ok=True, part=name, sentence=f"every object is there (namespace {service.namespace})")
 
 
-def _audience(outside: bootstrap.Outside, slack: WebClient, rooms: Rooms) -> Iterator[Line]:
+def _audience(adapters: bootstrap.Adapters, slack: WebClient, rooms: Rooms) -> Iterator[Line]:
     """Whether each service's channel is open, and whether its approvers are people and groups that Slack knows."""
-    services = [outside.catalogue.get(name) for name in outside.catalogue.names]
+    services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
     for service, wrong, unknown in Audience(services, rooms, Approvers(slack, time.monotonic)).findings():
         told = [*wrong, *(f"Slack {fault.sentence}" for fault in unknown)]
         approvers = ", ".join(service.approvals.approvers) or "any member of the workspace"
@@ -108,16 +108,16 @@ def _audience(outside: bootstrap.Outside, slack: WebClient, rooms: Rooms) -> Ite
         yield Line(ok=not told, part=service.name, sentence=" ".join(told) or fine)
 
 
-def _watchdogs(outside: bootstrap.Outside, limit: float) -> Iterator[Line]:
+def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:
     """Whether anybody would bring users home if this bot died, and after how long; one line for each namespace."""
-    names = outside.catalogue.names
-    for namespace in dict.fromkeys(outside.catalogue.get(name).namespace for name in names):
+    names = adapters.catalogue.names
+    for namespace in dict.fromkeys(adapters.catalogue.get(name).namespace for name in names):
         try:
-            lease = outside.kube.get("Lease", namespace, heartbeat_lease.WATCHING)
+            lease = adapters.kube.get("Lease", namespace, heartbeat_lease.WATCHING)
         except Fault as fault:
             yield Line(ok=False, part="watchdog", sentence=f"{fault.sentence} Its Role needs `get` of it.")
             continue
-        yield watchdog_line(namespace, lease, limit, outside.ports.clock.now())
+        yield watchdog_line(namespace, lease, limit, adapters.ports.clock.now())
 
 
 def watchdog_line(namespace: str, lease: Object | None, limit: float, now: float) -> Line:

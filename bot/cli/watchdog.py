@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from bot.adapters.bell import Bell
 from bot.adapters.clock import SystemClock, stopwatch
-from bot.adapters.failsafe import KubeRescuer
+from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.kube_cache import CachedReads
@@ -77,7 +77,7 @@ def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: W
         places=[(service.namespace, service.virtual_service) for service in read_services(settings.services_file)],
         mesh=IstioMesh(kube, now, leases=reads, reads=reads),
         workloads=KubeWorkloads(kube),  # asked only when a heartbeat is silent, and then of the API server itself
-        rescuer=KubeRescuer(kube, now),
+        failsafe=KubeFailsafe(kube, now),
         limit=settings.dead_man_seconds,
         now=now,
         stopwatch=stopwatch,

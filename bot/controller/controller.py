@@ -50,7 +50,7 @@ REMEMBERED = 10_000  # rollouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Telemetry:
     """What is told to whoever measures us; every field is a plain function. The defaults measure nothing."""
 
     ticked: Callable[[float, float], None] = lambda _seconds, _lag: None
@@ -72,7 +72,7 @@ class Controller:
         trouble: str = "",
         ports: Ports,
         new_id: Callable[[], RolloutId],
-        watch: Watch = Watch(),  # frozen
+        telemetry: Telemetry = Telemetry(),  # frozen
         threads: int = 4,
         heart: Heartbeat | None = None,
         stopwatch: Callable[[], float] | None = None,
@@ -84,7 +84,7 @@ class Controller:
             trouble: why that file could not be read; "" when it could. Live rollouts are looked after all the same.
             ports: everything outside.
             new_id: makes the id of a new rollout.
-            watch: what is told to whoever measures us.
+            telemetry: what is told to whoever measures us.
             threads: that look at once.
             heart: renews the heartbeats; one of its own by default.
             stopwatch: seconds that no clock setting changes; without one the clock is never set.
@@ -93,10 +93,10 @@ class Controller:
         self._trouble = trouble
         self._ports = ports
         self._new_id = new_id
-        self._watch = watch
+        self._telemetry = telemetry
         self._stopwatch = stopwatch or ports.clock.now
-        self._times = Timekeeper(ports.clock.now, self._stopwatch, watch.clock_set)
-        self._heart = heart or Heartbeat(ports.mesh, ports.clock, failed=watch.failed)
+        self._times = Timekeeper(ports.clock.now, self._stopwatch, telemetry.clock_set)
+        self._heart = heart or Heartbeat(ports.mesh, ports.clock, failed=telemetry.failed)
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
@@ -131,7 +131,7 @@ class Controller:
             known_by, unknown = with_past(draft, known)
             begun, entries = decide.begin(known_by, now, (*checked.warnings, *unknown))
             stored = self._create(begun, entries)
-            self._watch.changed(draft.rollout, stored, entries)
+            self._telemetry.changed(draft.rollout, stored, entries)
             self._give_way(stored)
             return self._reconcile_after_command(stored)
 
@@ -265,7 +265,7 @@ class Controller:
         until = None if seconds is None else now + seconds
         freeze = Freeze(scope=scope, by=by, since=now, until=until, reason=reason)
         replaced = self._ports.freezes.freeze(freeze)
-        self._watch.froze(FreezeLine(at=now, by=by, deed=Deed.FROZE, freeze=freeze))
+        self._telemetry.froze(FreezeLine(at=now, by=by, deed=Deed.FROZE, freeze=freeze))
         return freeze, replaced
 
     def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
@@ -278,7 +278,7 @@ class Controller:
         now = self._ports.clock.now()
         if not self._ports.freezes.unfreeze(freeze, by=by, now=now):
             raise Refusal(f"The freeze of {freeze.what} has just changed. See `services`, then try again.")
-        self._watch.froze(FreezeLine(at=now, by=by, deed=Deed.UNFROZE, freeze=freeze))
+        self._telemetry.froze(FreezeLine(at=now, by=by, deed=Deed.UNFROZE, freeze=freeze))
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
@@ -342,7 +342,7 @@ class Controller:
         each = map if len(live) == 1 else self._pool.map  # one alone keeps nobody waiting
         began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.id)), live))
         last = max(began, default=started)
-        self._watch.ticked(self._stopwatch() - started, late + last - started)
+        self._telemetry.ticked(self._stopwatch() - started, late + last - started)
 
     def tick(self, rollout: Rollout, reading: Figures | Fault | None = None) -> float:
         """Look at one rollout, decide, save, act. Faults are told to the watch; the next tick tries again.
@@ -361,7 +361,7 @@ class Controller:
                 else:
                     self._reconcile_stored(rollout)
         except Fault as fault:
-            self._watch.failed(rollout, fault)
+            self._telemetry.failed(rollout, fault)
             if isinstance(fault, Broken):
                 self._confess(rollout, fault)
         return began
@@ -383,7 +383,7 @@ class Controller:
         except Fault as fault:
             if not isinstance(fault, Broken):  # the store is away: said at the next look
                 del self._confessed[rollout.id]
-            self._watch.failed(rollout, fault)
+            self._telemetry.failed(rollout, fault)
 
     def _tell_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
         """One Prometheus that is away is one fault, however many rollouts it keeps waiting."""
@@ -392,7 +392,7 @@ class Controller:
             fault = readings.get(rollout.id)
             if isinstance(fault, Fault) and fault.sentence not in told:
                 told.add(fault.sentence)
-                self._watch.failed(rollout, fault)
+                self._telemetry.failed(rollout, fault)
 
     def _reconcile_stored(self, rollout: Rollout) -> None:
         stored = self._ports.store.load(rollout.key, rollout.id)
@@ -421,7 +421,7 @@ class Controller:
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
             judgement, trial = observe.judge(timely, reading, now)
             if reading is not None:  # otherwise it is the last one again
-                self._watch.judged(rollout, judgement)
+                self._telemetry.judged(rollout, judgement)
             reading = None
             decided, entries = decide.decide(timely, observed, judgement, now, trial)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
@@ -436,13 +436,13 @@ class Controller:
 
     def _observe(self, rollout: Rollout) -> Observation:
         mesh, workloads = self._ports.mesh, self._ports.workloads
-        observed = observe.observe(rollout, mesh, workloads, tell=lambda fault: self._watch.failed(rollout, fault))
+        observed = observe.observe(rollout, mesh, workloads, tell=lambda fault: self._telemetry.failed(rollout, fault))
         return replace(observed, denied=self._denied.get(rollout.id))
 
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
         self._note_saved(saved)
-        self._watch.changed(before, saved, entries)
+        self._telemetry.changed(before, saved, entries)
         return saved
 
     def _create(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
@@ -466,7 +466,7 @@ class Controller:
             if self._is_superseded(rollout):
                 return False
         except Fault as fault:
-            self._watch.failed(rollout, fault)
+            self._telemetry.failed(rollout, fault)
             return False
         return self._try(rollout, observed, action)
 
@@ -481,10 +481,10 @@ class Controller:
         except Fault as fault:
             if fault.system != "Redis":  # the store's trouble is told of elsewhere, and is nobody's refusal
                 self._denied[rollout.id] = Denied(cause=fault.cause, sentence=fault.sentence)
-            self._watch.failed(rollout, fault)
+            self._telemetry.failed(rollout, fault)
             return False
         self._denied.pop(rollout.id, None)
-        self._watch.acted(rollout, action)
+        self._telemetry.acted(rollout, action)
         return True
 
     def _do(self, rollout: Rollout, action: Action) -> None:
@@ -552,7 +552,7 @@ class Controller:
             with contained(f"look after {saved.service}"):
                 return self._reconcile(saved, self._read(saved))
         except Fault as fault:
-            self._watch.failed(saved, fault)
+            self._telemetry.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved
 
     def _adopt_and_abort(self, known: Service, found: claims.Found, by: UserId, reason: str) -> Rollout:
@@ -565,7 +565,7 @@ class Controller:
         if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.marks.owner):
             raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
         stored = self._create(aborting, entries)
-        self._watch.changed(taken, stored, entries)
+        self._telemetry.changed(taken, stored, entries)
         return self._reconcile_after_command(stored)
 
     def _give_way(self, begun: Rollout) -> None:
@@ -605,7 +605,7 @@ class Controller:
         if before is not None:
             return self._let_go(self._save(before, left, entries))
         stored = self._create(left, entries)
-        self._watch.changed(found, stored, entries)
+        self._telemetry.changed(found, stored, entries)
         return self._let_go(stored, owner)
 
     def _let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:

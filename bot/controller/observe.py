@@ -11,7 +11,7 @@ from bot.analysis import analysis, gates
 from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
-from bot.model.figures import Figures, Judgement, Trial
+from bot.model.figures import AnalysisState, Figures, Judgement
 from bot.model.observation import BLIND, UNKNOWN, Observation, Unseen
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
 
@@ -100,7 +100,7 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
     return found
 
 
-def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, Trial]:
+def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, AnalysisState]:
     """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
     if reading is None:
         return analysis.unread(rollout, now), rollout.trial
@@ -108,6 +108,6 @@ def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tupl
         return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.trial
     try:
         with contained(f"judge {rollout.service}"):
-            return analysis.weigh(rollout, reading)
+            return analysis.analyse(rollout, reading)
     except Broken as broken:
         return gates.unavailable(now, broken.sentence), rollout.trial

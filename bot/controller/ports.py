@@ -16,7 +16,7 @@ from bot.model.freeze import Freeze, FreezeLine
 from bot.model.observation import DeploymentStatus, Marks, Pulse, Rescue
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import Service
-from bot.preflight import Callers, Survey, Telemetry
+from bot.preflight import Callers, MetricFacts, Snapshot
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
 # its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.
@@ -316,7 +316,7 @@ class Mesh(Protocol):
         """Offer each object to the API server as a dry run."""
 
 
-class Rescuer(Protocol):
+class Failsafe(Protocol):
     """What the watchdog may write: everyone to where they are safe, and an Event about it."""
 
     def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
@@ -366,10 +366,10 @@ class Workloads(Protocol):
         """Let the primary ask for at least ``pods`` pods; one that asks for more already is left alone."""
 
 
-class Surveyor(Protocol):
+class Snapshots(Protocol):
     """Everything preflight reads, in one go."""
 
-    def survey(self, service: Service, version: str) -> Survey:
+    def take(self, service: Service, version: str) -> Snapshot:
         """The raw objects as the API server has them; missing ones are None or empty.
 
         What may not be read is told in ``unread``, and whether we may do what a rollout does in ``permissions``.
@@ -419,7 +419,7 @@ class Metrics(Protocol):
             since: whoever reached the canary before it did so by our own routes; None: nobody did.
         """
 
-    def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:
+    def telemetry(self, service: Service, canary: str, end: float) -> MetricFacts:
         """What is known of both sides before anything begins; ``rate`` and ``skew`` are for others to say.
 
         Raises:
@@ -457,7 +457,7 @@ class Ports:
     freezes: Freezes
     mesh: Mesh
     workloads: Workloads
-    surveyor: Surveyor
+    snapshots: Snapshots
     metrics: Metrics
     clock: Clock
     rooms: Rooms = NoRooms()  # noqa: RUF009  # it holds nothing

@@ -15,7 +15,7 @@ from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Stage, UserId
 from bot.model.service import Service
-from bot.preflight import Callers, Scene, Telemetry, examine, freezes, ready_to_begin, telemetry
+from bot.preflight import Callers, MetricFacts, Scene, examine, freezes, ready_to_begin, telemetry
 from bot.preflight.mesh import MARKS
 from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
@@ -95,11 +95,11 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         Refusal: the objects are missing or ambiguous, with every reason.
     """
     service = replace(order.service, weights=order.overrides.weights or order.service.weights)
-    survey = ports.surveyor.survey(service, order.version)
+    snapshot = ports.snapshots.take(service, order.version)
     past = _past(service, ports, now)
     figures = _figures(order, ports, now, past)
     try:
-        scene = examine(service, order.version, survey, *figures, _left_on_canary(service, ports))
+        scene = examine(service, order.version, snapshot, *figures, _left_on_canary(service, ports))
     except Refusal as refusal:
         frozen, _ = _frozen_or_why_not(service.name, ports)
         unheard, _ = _unheard(order.channel or service.channel, ports)
@@ -174,7 +174,7 @@ def _unheard(channel: str, ports: Ports) -> tuple[list[str], list[str]]:
 
 def _figures(
     order: Order, ports: Ports, now: float, past: Sequence[SideFigures | None] | Fault
-) -> tuple[Callers, Telemetry]:
+) -> tuple[Callers, MetricFacts]:
     """Preflight can do without: that nobody knows is worth a warning, and no more."""
     service, canary = order.service, order.service.canary_name(order.version)
     try:
@@ -182,7 +182,7 @@ def _figures(
         found = ports.metrics.telemetry(service, canary, now)
         skew = telemetry.apart(found.clock, before, ports.clock.now())
     except Fault as fault:  # and then nobody knows who calls either, which need not be said as well
-        return Callers(), Telemetry(failure=f"Prometheus {fault.sentence}")
+        return Callers(), MetricFacts(failure=f"Prometheus {fault.sentence}")
     rate = None if isinstance(past, Fault) else telemetry.pace(past, service.metrics.scrape_interval)
     found = replace(found, skew=skew, rate=rate)
     try:
@@ -225,9 +225,9 @@ def with_past(draft: Draft, service: Service) -> tuple[Rollout, tuple[str, ...]]
         name = rollout.target.primary_deployment
         unknown = f"The past of {name} is not known (Prometheus {draft.past.sentence.rstrip('.')}), so"
         warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
-        return replace(rollout, trial=analysis.opened(service.gates, ())), (warning,)
+        return replace(rollout, trial=analysis.begin(service.gates, ())), (warning,)
     known = [row for row in draft.past if row is not None]
-    return replace(rollout, trial=analysis.opened(service.gates, known)), ()
+    return replace(rollout, trial=analysis.begin(service.gates, known)), ()
 
 
 def last_checks(draft: Draft, ports: Ports) -> Checked:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bot.analysis.judge.saved import load, save
-from bot.model.figures import Trial
+from bot.model.figures import AnalysisState
 from bot.model.rollout import Hold, Rollout
 
 # Replicas' clocks differ by this much without anything being wrong, seconds.
@@ -50,7 +50,7 @@ def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
     )
 
 
-def _moved(trial: Trial, seconds: float, now: float) -> Trial:
+def _moved(trial: AnalysisState, seconds: float, now: float) -> AnalysisState:
     """The figures go on where they were by the new clock, and never where they have been: nothing is counted twice.
 
     A clock that is set back behind what was read has nothing to read, and the rollout holds until the clock is past it

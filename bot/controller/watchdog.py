@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.controller.edges import Broken
-from bot.controller.ports import Mesh, Rescuer, Workloads
+from bot.controller.ports import Failsafe, Mesh, Workloads
 from bot.controller.records import ANYTHING
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Deed, Marks, Pulse, Rescue
@@ -54,7 +54,7 @@ class Watchdog:
         places: Sequence[Place],
         mesh: Mesh,
         workloads: Workloads,
-        rescuer: Rescuer,
+        failsafe: Failsafe,
         limit: float,
         now: Callable[[], float],
         stopwatch: Callable[[], float],
@@ -64,7 +64,7 @@ class Watchdog:
         self._places = tuple(dict.fromkeys(places))
         self._mesh = mesh
         self._workloads = workloads
-        self._rescuer = rescuer
+        self._failsafe = failsafe
         self._limit = limit
         self._now = now
         self._stopwatch = stopwatch
@@ -102,7 +102,7 @@ class Watchdog:
         self._report_at = now + self._limit / REPORTS
         for namespace, name in {place[0]: place for place in self._places}.values():
             try:
-                self._rescuer.watch(namespace, self._limit)
+                self._failsafe.watch(namespace, self._limit)
             except Contended:
                 continue  # another one has just said so
             except Fault as fault:
@@ -144,7 +144,7 @@ class Watchdog:
     def _rescue(self, place: Place, marks: Marks, heard: Heard, safe: Routes, doing: Deed) -> None:
         rescue = Rescue(at=self._now(), silence=heard.silence, deed=doing)
         try:
-            self._rescuer.rescue(marks, heard.beat, safe, rescue)
+            self._failsafe.rescue(marks, heard.beat, safe, rescue)
         except Contended:
             raise
         except Fault as fault:
@@ -165,6 +165,6 @@ class Watchdog:
             return
         self._said[place] = (heard.beat, reason)
         try:
-            self._rescuer.tell(*place, reason, sentence)
+            self._failsafe.tell(*place, reason, sentence)
         except Fault as fault:
             self._witness.failed(place, fault)

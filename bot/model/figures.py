@@ -130,8 +130,8 @@ class Figures:
         start, end: the window, seconds since the epoch; both sides are read over the same one.
         users: what the proxies of users saw; None where no such proxy reports.
         custom: value of each custom query by name; None where it returned nothing usable.
-        marks: what the counters of each side read at the end, by Deployment; see ``Trial.marks``. Windows that are
-            added up have none.
+        marks: what the counters of each side read at the end, by Deployment; see ``AnalysisState.marks``. Windows that
+            are added up have none.
     """
 
     start: float
@@ -159,7 +159,7 @@ def _together(one: SideFigures | None, later: SideFigures | None) -> SideFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class AnalysisState:
     """What judging remembers between two looks. Made by ``bot.analysis.analysis``; the machine only keeps it.
 
     Attributes:
@@ -192,7 +192,7 @@ class Trial:
     strikes: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
 
 
-UNTRIED = Trial()  # nothing was judged yet
+UNTRIED = AnalysisState()  # nothing was judged yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

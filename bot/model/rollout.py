@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from bot.model.figures import UNTRIED, Judgement, Trial
+from bot.model.figures import UNTRIED, AnalysisState, Judgement
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
 
@@ -288,7 +288,7 @@ class Rollout:
     others: tuple[Hold, ...] = ()
     gone_since: float | None = None
     judgement: Judgement | None = None
-    trial: Trial = UNTRIED
+    trial: AnalysisState = UNTRIED
     warnings: tuple[str, ...] = ()
     reason: str = ""
     retries: int = 0

@@ -10,16 +10,16 @@ said. What each check says, and what to do about it, is listed in ``docs/preflig
 from bot.preflight.examine import Scene, examine
 from bot.preflight.live_state import ready_to_begin
 from bot.preflight.problems import Problem
-from bot.preflight.snapshot import Access, Callers, Permission, Survey, Telemetry, Traffic, Unread
+from bot.preflight.snapshot import Access, Callers, MetricFacts, Permission, Snapshot, Traffic, Unread
 
 __all__ = [
     "Access",
     "Callers",
+    "MetricFacts",
     "Permission",
     "Problem",
     "Scene",
-    "Survey",
-    "Telemetry",
+    "Snapshot",
     "Traffic",
     "Unread",
     "examine",

@@ -108,7 +108,7 @@ def _autoscaler(subject: Subject, deployment: Object) -> Object | None:
     return next(
         (
             one
-            for one in subject.survey.autoscalers
+            for one in subject.snapshot.autoscalers
             if within(wanted, (one.get("spec") or {}).get("scaleTargetRef") or {})
         ),
         None,

@@ -41,7 +41,7 @@ from bot.preflight import (
     workloads,
 )
 from bot.preflight.problems import Problem, blocks, warns
-from bot.preflight.snapshot import Callers, Subject, Survey, Telemetry
+from bot.preflight.snapshot import Callers, MetricFacts, Snapshot, Subject
 from bot.preflight.subsets import Pair, topology
 
 CHECKS = (
@@ -97,9 +97,9 @@ class Scene:
 def examine(
     service: Service,
     version: str,
-    survey: Survey,
+    snapshot: Snapshot,
     callers: Callers = NO_CALLERS,
-    figures: Telemetry | None = None,
+    figures: MetricFacts | None = None,
     before: Rollout | None = None,
 ) -> Scene:
     """Find the two Deployments, their subsets and the topology, and look at everything around them.
@@ -110,11 +110,11 @@ def examine(
     Raises:
         Refusal: what is where cannot be told; with every blocking problem there is, these and the others.
     """
-    subject = Subject(service=service, version=version, survey=_with_specs(survey))
+    subject = Subject(service=service, version=version, snapshot=_with_specs(snapshot))
     pair, found = subsets.find(subject)
     containers, unclear = _containers(subject)
     pins, mixed = _pins(subject, containers)
-    unfit = [*_unread(survey), *_missing(subject), *_wrong_version(subject), *found, *unclear, *mixed]
+    unfit = [*_unread(snapshot), *_missing(subject), *_wrong_version(subject), *found, *unclear, *mixed]
     around = [problem for check in CHECKS for problem in check(subject)]
     around += telemetry.check(subject, figures) if figures else ()
     around += leak.check(subject, callers)
@@ -138,14 +138,14 @@ def examine(
     )
 
 
-def _with_specs(survey: Survey) -> Survey:
+def _with_specs(snapshot: Snapshot) -> Snapshot:
     """The API server takes a VirtualService without ``spec``, and then nothing is said in it."""
-    ours = survey.virtual_service
+    ours = snapshot.virtual_service
     return replace(
-        survey,
+        snapshot,
         virtual_service=None if ours is None else {**ours, "spec": ours.get("spec") or {}},
-        virtual_services=tuple({**one, "spec": one.get("spec") or {}} for one in survey.virtual_services),
-        destination_rules=tuple({**one, "spec": one.get("spec") or {}} for one in survey.destination_rules),
+        virtual_services=tuple({**one, "spec": one.get("spec") or {}} for one in snapshot.virtual_services),
+        destination_rules=tuple({**one, "spec": one.get("spec") or {}} for one in snapshot.destination_rules),
     )
 
 
@@ -156,9 +156,9 @@ def _refusal(service: Service, version: str, problems: Iterable[Problem]) -> Ref
     return Refusal(f"{service.name} {version} was not started; nothing has changed.", (*reasons, *warnings))
 
 
-def _unread(survey: Survey) -> list[Problem]:
+def _unread(snapshot: Snapshot) -> list[Problem]:
     problems = []
-    for one in survey.unread:
+    for one in snapshot.unread:
         if one.kind in REQUIRED:
             group, resource = REQUIRED[one.kind]
             rule = f"- {{apiGroups: [{group}], resources: [{resource}], verbs: [get, list]}}"
@@ -177,31 +177,31 @@ def _unread(survey: Survey) -> list[Problem]:
 
 
 def _missing(subject: Subject) -> list[Problem]:
-    service, version, survey = subject.service, subject.version, subject.survey
+    service, version, snapshot = subject.service, subject.version, subject.snapshot
     where = f"in namespace {service.namespace}"
     problems = []
-    if subject.primary is None and survey.is_read("Deployment"):
+    if subject.primary is None and snapshot.is_read("Deployment"):
         problems.append(
             blocks(
                 f"There is no Deployment {service.primary_deployment} {where} (the primary).",
                 remedy="Correct `primary.deployment` or `namespace` in services.yaml.",
             )
         )
-    if subject.canary is None and survey.is_read("Deployment"):
+    if subject.canary is None and snapshot.is_read("Deployment"):
         problems.append(
             blocks(
                 f"There is no Deployment {service.canary_name(version)} {where}.",
                 remedy=f"Deploy {version} first; it gets no users before you start.",
             )
         )
-    if survey.service is None and survey.is_read("Service"):
+    if snapshot.service is None and snapshot.is_read("Service"):
         problems.append(
             blocks(
                 f"There is no Service {service_name(service)} in namespace {service_namespace(service)}.",
                 remedy="Name it under `host` in services.yaml when it is not called like the service.",
             )
         )
-    if survey.virtual_service is None and survey.is_read("VirtualService"):
+    if snapshot.virtual_service is None and snapshot.is_read("VirtualService"):
         problems.append(
             blocks(
                 f"There is no VirtualService {service.virtual_service} {where}.",
@@ -259,7 +259,7 @@ def _pins(subject: Subject, containers: Sequence[str]) -> tuple[dict[str, str], 
     canary = subject.canary
     if canary is None:
         return {}, []
-    pods = pods_of(canary, subject.survey.pods)
+    pods = pods_of(canary, subject.snapshot.pods)
     try:
         return {name: pinned(images(canary)[name], name, pods) for name in containers}, []
     except Refusal as refusal:
@@ -272,7 +272,9 @@ def _same_image(subject: Subject, containers: Sequence[str], pins: Mapping[str, 
     if not containers or primary is None or canary is None or subject.service.promote is not Promote.UPGRADE:
         return []
     ours, theirs = ({name: images(side)[name] for name in containers} for side in (primary, canary))
-    before, after = ([image_pins(side, subject.survey.pods, name) for name in containers] for side in (primary, canary))
+    before, after = (
+        [image_pins(side, subject.snapshot.pods, name) for name in containers] for side in (primary, canary)
+    )
     if ours == theirs and all(before) and all(after) and before != after:
         return [
             blocks(
@@ -296,7 +298,7 @@ def _mixed_primary(subject: Subject, containers: Sequence[str]) -> list[Problem]
     primary = subject.primary
     if primary is None:
         return []
-    shown = {name: image_pins(primary, subject.survey.pods, name) for name in containers}
+    shown = {name: image_pins(primary, subject.snapshot.pods, name) for name in containers}
     return [
         warns(
             f"The pods of {name_of(primary)} run different images under {images(primary)[name]}.",
@@ -326,7 +328,7 @@ def _sized(target: Target, subject: Subject, primary: Object, canary: Object) ->
 
 def _target(subject: Subject, pair: Pair, how: Topology) -> Target:
     service = subject.service
-    virtual_service: Object = subject.survey.virtual_service or {"metadata": {}}
+    virtual_service: Object = subject.snapshot.virtual_service or {"metadata": {}}
     return Target(
         namespace=service.namespace,
         host=full_host(service),

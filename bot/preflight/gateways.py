@@ -75,7 +75,7 @@ def shown_to(space: str, exported: Sequence[str], home: str) -> bool:
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Routes on a Gateway that does not exist, or does not let the host in, apply nowhere."""
-    virtual_service = subject.survey.virtual_service
+    virtual_service = subject.snapshot.virtual_service
     if virtual_service is None:
         return
     places = gateway_places(virtual_service)
@@ -89,9 +89,9 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 
 def _missing(subject: Subject, virtual_service: Object, places: Sequence[Place], *, on_mesh: bool) -> Iterator[Problem]:
-    found = {place_of(gateway) for gateway in subject.survey.gateways}
+    found = {place_of(gateway) for gateway in subject.snapshot.gateways}
     absent = [place for place in places if place not in found]
-    if not absent or not subject.survey.is_read("Gateway"):
+    if not absent or not subject.snapshot.is_read("Gateway"):
         return
     listed = ", ".join(f"{space}/{name}" for space, name in absent)
     sentence = f"There is no Gateway {listed}, which VirtualService {name_of(virtual_service)} names."
@@ -103,7 +103,7 @@ def _missing(subject: Subject, virtual_service: Object, places: Sequence[Place],
 def _uncovered(subject: Subject, virtual_service: Object, *, on_mesh: bool) -> Iterator[Problem]:
     hosts = [str(host) for host in virtual_service["spec"].get("hosts") or ()]
     home = namespace_of(virtual_service, subject.service.namespace)
-    gateways = subject.survey.gateways
+    gateways = subject.snapshot.gateways
     covered = [host for host in hosts if any(lets_in(gateway, host, home) for gateway in gateways)]
     if not gateways or len(covered) == len(hosts):
         return
@@ -126,12 +126,12 @@ def _reads_http(server: Object) -> bool:
 
 def _deserted(subject: Subject) -> Iterator[Problem]:
     """A Gateway is only an order; pods with its labels carry it out, usually in its own namespace."""
-    if not subject.survey.is_read(GATEWAY_PODS):
+    if not subject.snapshot.is_read(GATEWAY_PODS):
         return
-    for gateway in subject.survey.gateways:
+    for gateway in subject.snapshot.gateways:
         space, name = place_of(gateway)
         selector = gateway["spec"].get("selector") or {}
-        pods = [one for one in subject.survey.gateway_pods if namespace_of(one, space) == space]
+        pods = [one for one in subject.snapshot.gateway_pods if namespace_of(one, space) == space]
         if selector and not any(is_ready(pod) and within(selector, labels_of(pod)) for pod in pods):
             labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
             yield warns(
@@ -142,17 +142,17 @@ def _deserted(subject: Subject) -> Iterator[Problem]:
 
 def _hidden(subject: Subject, virtual_service: Object) -> Iterator[Problem]:
     """``exportTo`` hides an object from other namespaces, and gateways are usually in another."""
-    survey, home = subject.survey, subject.service.namespace
-    wanting = sorted({place_of(gateway)[0] for gateway in survey.gateways})
+    snapshot, home = subject.snapshot, subject.service.namespace
+    wanting = sorted({place_of(gateway)[0] for gateway in snapshot.gateways})
     written = [(f"VirtualService {name_of(virtual_service)}", virtual_service["spec"].get("exportTo") or ())]
     written += [
         (f"DestinationRule {name_of(rule)}", rule["spec"].get("exportTo") or ())
-        for rule in survey.destination_rules
+        for rule in snapshot.destination_rules
         if name_of(rule) == subject.service.destination_rule
     ]
-    if survey.service is not None:
-        listed = annotations_of(survey.service).get(_EXPORT_TO, "").replace(" ", "").split(",")
-        written.append((f"Service {name_of(survey.service)}", [entry for entry in listed if entry]))
+    if snapshot.service is not None:
+        listed = annotations_of(snapshot.service).get(_EXPORT_TO, "").replace(" ", "").split(",")
+        written.append((f"Service {name_of(snapshot.service)}", [entry for entry in listed if entry]))
     for what, spaces in written:
         blind = [space for space in wanting if spaces and not shown_to(space, spaces, home)]
         if blind:

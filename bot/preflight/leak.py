@@ -42,7 +42,7 @@ def check(subject: Subject, callers: Callers) -> Iterator[Problem]:
 
 
 def _governs_the_mesh(subject: Subject) -> bool:
-    virtual_service = subject.survey.virtual_service
+    virtual_service = subject.snapshot.virtual_service
     if virtual_service is None:
         return False
     hosts = {str(host) for host in virtual_service["spec"].get("hosts") or ()}

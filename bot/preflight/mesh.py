@@ -31,7 +31,7 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 def _leftovers(subject: Subject) -> Iterator[Problem]:
     """Marks without a rollout: what was recorded before an older one would be taken for what was there before this."""
-    ours = subject.survey.virtual_service
+    ours = subject.snapshot.virtual_service
     if ours is None or annotations_of(ours).get(f"{_MARKS}rollout"):
         return  # a rollout's own marks are told with its name
     marks = sorted(key for key in annotations_of(ours) if key.startswith(_MARKS))
@@ -54,11 +54,11 @@ def _leftovers(subject: Subject) -> Iterator[Problem]:
 
 def _rivals(subject: Subject) -> Iterator[Problem]:
     """Same host on the same gateway: Istio joins the rules of both in an order nobody chose; on the mesh one wins."""
-    ours = subject.survey.virtual_service
+    ours = subject.snapshot.virtual_service
     if ours is None:
         return
     home = subject.service.namespace
-    for other in subject.survey.virtual_services:
+    for other in subject.snapshot.virtual_services:
         places = [place for place in meeting(ours, other) if _is_let_in(other, place, subject)]
         where = ", ".join(_written(place) for place in places)
         own, its = _hosts(ours, home), _hosts(other, home)
@@ -92,7 +92,7 @@ def _within(host: str, wide: str) -> bool:
 def _is_let_in(other: Object, place: Place, subject: Subject) -> bool:
     """A Gateway may take hosts from some namespaces alone; one that was not read is thought to take them from all."""
     home = namespace_of(other, subject.service.namespace)
-    gateways = [one for one in subject.survey.gateways if place_of(one) == place]
+    gateways = [one for one in subject.snapshot.gateways if place_of(one) == place]
     hosts = _hosts(other, home)
     return not gateways or any(lets_in(gateway, host, home) for gateway in gateways for host in hosts)
 
@@ -115,18 +115,18 @@ def _sent_to(other: Object, subject: Subject) -> list[str]:
 
 def _delegation(subject: Subject) -> Iterator[Problem]:
     """Routes without hosts apply where another VirtualService delegates to them, and inherit its mirror."""
-    ours = subject.survey.virtual_service
+    ours = subject.snapshot.virtual_service
     if ours is None or ours["spec"].get("hosts"):
         return
     home = subject.service.namespace
     roots = [
         (other, route)
-        for other in subject.survey.virtual_services
+        for other in subject.snapshot.virtual_services
         for route in other["spec"].get("http") or ()
         if _delegated(route, namespace_of(other, home)) == (home, name_of(ours))
     ]
     if not roots:
-        yield _astray(ours, is_all_read=subject.survey.is_read(ELSEWHERE))
+        yield _astray(ours, is_all_read=subject.snapshot.is_read(ELSEWHERE))
     for root, route in roots:
         if not is_seen(ours, namespace_of(root, home)):
             yield warns(
@@ -169,7 +169,7 @@ def _written(place: Place) -> str:
 
 
 def _faults(subject: Subject) -> Iterator[Problem]:
-    virtual_service = subject.survey.virtual_service
+    virtual_service = subject.snapshot.virtual_service
     names = host_names(subject.service)
     for number, route in enumerate((virtual_service or {"spec": {}})["spec"].get("http") or (), start=1):
         hosts = {str((one.get("destination") or {}).get("host", "")) for one in route.get("route") or ()}
@@ -184,7 +184,7 @@ def _faults(subject: Subject) -> Iterator[Problem]:
 
 def _ports(subject: Subject) -> Iterator[Problem]:
     """Istio guesses where the protocol is not said, and copies were then reported as TCP, which no gate sees."""
-    ports = (subject.survey.service or {}).get("spec", {}).get("ports") or ()
+    ports = (subject.snapshot.service or {}).get("spec", {}).get("ports") or ()
     protocols = [_protocol(port) for port in ports]
     for port, protocol in zip(ports, protocols, strict=True):
         # A port that says it is something else is believed, as long as there is another for the requests.
@@ -211,7 +211,7 @@ def _protocol(port: Object) -> str:
 def _http_routes(subject: Subject) -> Iterator[Problem]:
     """The Gateway API's own routes to the same Service know nothing of our weights."""
     names = {service_name(subject.service)}
-    for route in subject.survey.http_routes:
+    for route in subject.snapshot.http_routes:
         spec: dict[str, Any] = route.get("spec") or {}
         parents = {one.get("name") for one in spec.get("parentRefs") or () if one.get("kind") == "Service"}
         backends = {

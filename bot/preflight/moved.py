@@ -64,7 +64,7 @@ def explain(service: Service, subset: str, deployment: str, before: Rollout | No
 
 def _subset_of_everyone(subject: Subject) -> str | None:
     """The one subset that has all users of our routes and is not the primary's; None also while a rollout is on."""
-    ours = subject.survey.virtual_service
+    ours = subject.snapshot.virtual_service
     if ours is None or annotations_of(ours).get("canary-bot/rollout"):
         return None
     at_home = {str(one["name"]) for one in _subsets(subject) if _is_primarys(one, subject)}
@@ -99,7 +99,7 @@ def _has_users(entry: Object, route: Object) -> bool:
 
 def _subsets(subject: Subject) -> list[Object]:
     names = host_names(subject.service)
-    rules = [one for one in subject.survey.destination_rules if one["spec"].get("host") in names]
+    rules = [one for one in subject.snapshot.destination_rules if one["spec"].get("host") in names]
     return [subset for rule in rules for subset in rule["spec"].get("subsets") or ()]
 
 
@@ -110,10 +110,10 @@ def _is_primarys(subset: Object, subject: Subject) -> bool:
 
 def _in_subset(subject: Subject, name: str) -> list[Object]:
     """Deployments that have pods there."""
-    selector = (subject.survey.service or {}).get("spec", {}).get("selector") or {}
+    selector = (subject.snapshot.service or {}).get("spec", {}).get("selector") or {}
     labels = [one.get("labels") or {} for one in _subsets(subject) if one["name"] == name]
     return [
         one
-        for one in subject.survey.deployments
+        for one in subject.snapshot.deployments
         if replicas(one) and within(selector, pod_labels(one)) and any(within(each, pod_labels(one)) for each in labels)
     ]

@@ -22,7 +22,7 @@ _RIVAL_MARKS = {
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Every object that a rollout writes, and the canary, which nobody else may steer either."""
-    virtual_service = subject.survey.virtual_service
+    virtual_service = subject.snapshot.virtual_service
     for thing in (*subject.sides, *([virtual_service] if virtual_service else [])):
         yield from _rivals(thing)
     yield from _drivers(subject)
@@ -53,7 +53,7 @@ def _rivals(thing: Object) -> Iterator[Problem]:
 def _drivers(subject: Subject) -> Iterator[Problem]:
     """Orders of other canary tools that name our objects without having marked them, as a new one has not yet."""
     names = {name_of(side) for side in subject.sides}
-    for driver in subject.survey.drivers:
+    for driver in subject.snapshot.drivers:
         spec = driver.get("spec") or {}
         named = {str((spec.get(field) or {}).get("name", "")) for field in ("targetRef", "workloadRef")}
         istio = (((spec.get("strategy") or {}).get("canary") or {}).get("trafficRouting") or {}).get("istio") or {}
@@ -72,4 +72,4 @@ def _written(subject: Subject) -> list[Object]:
     service = subject.service
     primary = subject.primary if service.promote is Promote.UPGRADE else None
     canary = subject.canary if service.scale_canary_down else None
-    return [thing for thing in (subject.survey.virtual_service, primary, canary) if thing is not None]
+    return [thing for thing in (subject.snapshot.virtual_service, primary, canary) if thing is not None]

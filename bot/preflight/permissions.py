@@ -42,7 +42,7 @@ def needed(service: Service, version: str) -> tuple[Access, ...]:
 
 def check(subject: Subject) -> Iterator[Problem]:
     """What we may not do blocks, unless we can do without; what nobody could say warns, once."""
-    for permission in subject.survey.permissions:
+    for permission in subject.snapshot.permissions:
         if permission.allowed is False:
             access = permission.access
             sentence = f"canary-bot may not {access.verb} {_object(access)} in namespace {access.namespace}."
@@ -50,7 +50,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             # Without a watch every look asks the API server itself: slower, and no less safe.
             needless = access.verb == "watch"
             yield warns(sentence, remedy=remedy) if needless else blocks(sentence, remedy=remedy, about=PERMISSION)
-    unknown = [one for one in subject.survey.permissions if one.allowed is None]
+    unknown = [one for one in subject.snapshot.permissions if one.allowed is None]
     if unknown:
         things = ", ".join(f"{one.access.verb} {_object(one.access)}" for one in unknown)
         yield warns(

@@ -21,7 +21,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     primary, canary = subject.primary, subject.canary
     if primary is None or canary is None:
         return
-    for policy in subject.survey.policies:
+    for policy in subject.snapshot.policies:
         selector = _selector(policy)
         ours, theirs = (within(selector, pod_labels(side)) for side in (primary, canary))
         if ours is not theirs:

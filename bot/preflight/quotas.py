@@ -44,7 +44,7 @@ def _quotas(subject: Subject, primary: Object) -> Iterator[Problem]:
     """An upgrade needs room for the pods that it starts before old ones go."""
     surge = _surge(primary)
     need = _needs(subject, primary)
-    for quota in subject.survey.quotas:
+    for quota in subject.snapshot.quotas:
         status = quota.get("status") or {}
         used, hard = status.get("used") or {}, status.get("hard") or {}
         short = [
@@ -81,7 +81,7 @@ def _share(written: object, whole: int, rounded: Callable[[float], int]) -> int:
 
 def _needs(subject: Subject, deployment: Object) -> dict[str, float]:
     """What a quota counts for one pod: with its sidecar where a pod can be seen, else as the template says."""
-    living = pods_of(deployment, subject.survey.pods)
+    living = pods_of(deployment, subject.snapshot.pods)
     spec = (living[0].get("spec") if living else None) or template_of(deployment)["spec"]
     need = dict.fromkeys(_PODS, 1.0)
     for container in spec.get("containers") or ():
@@ -96,7 +96,7 @@ def _needs(subject: Subject, deployment: Object) -> dict[str, float]:
 def _budgets(subject: Subject, side: Object) -> Iterator[Problem]:
     """A drain during the rollout waits for a budget, and one that counts both sides guards neither."""
     other = next((one for one in subject.sides if one is not side), None)
-    for budget in subject.survey.budgets:
+    for budget in subject.snapshot.budgets:
         selector = ((budget.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
         status = budget.get("status") or {}
         if not selector or not within(selector, pod_labels(side)):

@@ -25,7 +25,7 @@ _AMBIENT = "ambient.istio.io/redirection"
 def check(subject: Subject) -> Iterator[Problem]:
     """Each Deployment by the pods that can be seen, or by its template where none can."""
     for side in subject.sides:
-        pods = [pod for pod in pods_of(side, subject.survey.pods) if is_ready(pod)]
+        pods = [pod for pod in pods_of(side, subject.snapshot.pods) if is_ready(pod)]
         if pods:
             yield from _seen(subject, side, pods)
         else:
@@ -61,7 +61,7 @@ def _unseen(subject: Subject, deployment: Object) -> Iterator[Problem]:
     said = {**pod_annotations(deployment), **pod_labels(deployment)}.get(_INJECT)
     if said == "false":
         yield _uncounted(subject, f"{name} says {_INJECT}=false, so its requests are counted nowhere.")
-    elif subject.survey.is_read("Pod"):
+    elif subject.snapshot.is_read("Pod"):
         yield warns(
             f"No ready pod of {name} can be seen, so nobody knows whether it has a sidecar.",
             remedy="Without one, nothing counts its requests, and the mirror waits for figures that never come.",

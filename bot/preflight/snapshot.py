@@ -64,7 +64,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telemetry:
+class MetricFacts:
     """What Prometheus knows of both sides before anything begins.
 
     Attributes:
@@ -93,7 +93,7 @@ class Telemetry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Snapshot:
     """What the API server holds about one service, as raw JSON objects. Missing objects are None or empty.
 
     Attributes:
@@ -143,17 +143,17 @@ class Subject:
 
     service: Service
     version: str
-    survey: Survey
+    snapshot: Snapshot
 
     @property
     def primary(self) -> Object | None:
         """The primary Deployment, if it is there."""
-        return named(self.survey.deployments, self.service.primary_deployment)
+        return named(self.snapshot.deployments, self.service.primary_deployment)
 
     @property
     def canary(self) -> Object | None:
         """The canary Deployment, if it is there."""
-        return named(self.survey.deployments, self.service.canary_name(self.version))
+        return named(self.snapshot.deployments, self.service.canary_name(self.version))
 
     @property
     def sides(self) -> tuple[Object, ...]:

@@ -104,7 +104,7 @@ def _balanced(pair: Pair) -> Iterator[Problem]:
 def _strays(subject: Subject, pair: Pair) -> Iterator[Problem]:
     """Routes go by the labels that pods have, and somebody may have changed those by hand."""
     for side, subset in zip(subject.sides, (pair.primary, pair.canary), strict=True):
-        for pod in pods_of(side, subject.survey.pods):
+        for pod in pods_of(side, subject.snapshot.pods):
             if (
                 is_ready(pod)
                 and pod["metadata"].get("ownerReferences")
@@ -118,11 +118,13 @@ def _strays(subject: Subject, pair: Pair) -> Iterator[Problem]:
 
 
 def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
-    service, survey = subject.service, subject.survey
+    service, snapshot = subject.service, subject.snapshot
     host = service_name(service)
     names = host_names(service)
-    rules = [one for one in survey.destination_rules if one["spec"].get("host") in names and one["spec"].get("subsets")]
-    if not survey.is_read("DestinationRule"):
+    rules = [
+        one for one in snapshot.destination_rules if one["spec"].get("host") in names and one["spec"].get("subsets")
+    ]
+    if not snapshot.is_read("DestinationRule"):
         return None, []
     if len(rules) != 1:
         listed = ", ".join(name_of(rule) for rule in rules)
@@ -148,7 +150,7 @@ def _subsets_of(rule: Object, deployment: Object) -> list[Object]:
 
 
 def _unselected(subject: Subject) -> list[Problem]:
-    if subject.survey.service is None:
+    if subject.snapshot.service is None:
         return []
     selector = _selector(subject)
     return [
@@ -181,7 +183,7 @@ def _strangers(subject: Subject, pair: Pair) -> Iterator[Problem]:
     """A third Deployment whose pods join one of the two subsets would get users nobody planned for."""
     ours = {name_of(side) for side in subject.sides}
     selector = _selector(subject)
-    for other in subject.survey.deployments:
+    for other in subject.snapshot.deployments:
         if name_of(other) in ours or not within(selector, pod_labels(other)) or replicas(other) == 0:
             continue
         for subset in (pair.primary, pair.canary):
@@ -195,4 +197,4 @@ def _strangers(subject: Subject, pair: Pair) -> Iterator[Problem]:
 
 
 def _selector(subject: Subject) -> Labels:
-    return (subject.survey.service or {}).get("spec", {}).get("selector") or {}
+    return (subject.snapshot.service or {}).get("spec", {}).get("selector") or {}

@@ -14,7 +14,7 @@ from bot.cluster.objects import Object, name_of, pods_of
 from bot.model.figures import SideFigures
 from bot.model.images import is_ready
 from bot.preflight.problems import Problem, warns
-from bot.preflight.snapshot import Subject, Telemetry, Traffic
+from bot.preflight.snapshot import MetricFacts, Subject, Traffic
 
 LATELY = "the last ten minutes"
 RECENT_ROWS = 40
@@ -40,7 +40,7 @@ def apart(theirs: float | None, before: float, after: float) -> float:
     return theirs - (after if theirs > after else before)
 
 
-def check(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def check(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """Nothing here blocks: a rollout without figures holds, and that is safe."""
     if telemetry.failure:
         yield warns(
@@ -59,7 +59,7 @@ def check(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
     yield from _copied(subject, telemetry)
 
 
-def _clock(telemetry: Telemetry) -> Iterator[Problem]:
+def _clock(telemetry: MetricFacts) -> Iterator[Problem]:
     if abs(telemetry.skew) > _TOLERANCE:
         how = "ahead of" if telemetry.skew > 0 else "behind"
         yield warns(
@@ -68,7 +68,7 @@ def _clock(telemetry: Telemetry) -> Iterator[Problem]:
         )
 
 
-def _counted(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def _counted(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """Whether the primary's requests are found under the labels and the callers that services.yaml names."""
     name, source = subject.service.primary_deployment, subject.service.metrics
     total = sum(one.requests for one in telemetry.traffic)
@@ -107,7 +107,7 @@ def _counted(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
         )
 
 
-def _mixed(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def _mixed(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """One Prometheus for several clusters with the same names: what is judged is the sum of them."""
     name = subject.service.primary_deployment
     for label, values in sorted(telemetry.clusters.items()):
@@ -119,7 +119,7 @@ def _mixed(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
         )
 
 
-def _expected(subject: Subject, telemetry: Telemetry) -> list[Traffic]:
+def _expected(subject: Subject, telemetry: MetricFacts) -> list[Traffic]:
     wanted = subject.service.metrics.source_workload
     return [one for one in telemetry.traffic if one.requests > 0 and re.fullmatch(wanted, one.source)]
 
@@ -132,7 +132,7 @@ def _by_source(traffic: Sequence[Traffic]) -> str:
     return ", ".join(f"{count:,.0f} from {source or 'unknown'}" for source, count in ranked)
 
 
-def _scraped(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def _scraped(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """By the names of pods: whoever is not scraped is not counted."""
     sides = [(side, _ready(subject, side)) for side in subject.sides]
     if any(names for _, names in sides) and not any(names & telemetry.scraped for _, names in sides):
@@ -155,10 +155,10 @@ def _scraped(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
 
 
 def _ready(subject: Subject, side: Object) -> set[str]:
-    return {name_of(pod) for pod in pods_of(side, subject.survey.pods) if is_ready(pod)}
+    return {name_of(pod) for pod in pods_of(side, subject.snapshot.pods) if is_ready(pod)}
 
 
-def _buckets(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def _buckets(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """Shares of slow requests can be compared only by the same bounds."""
     primary, canary = subject.service.primary_deployment, subject.service.canary_name(subject.version)
     ours, theirs = (telemetry.bounds.get(name, frozenset()) for name in (primary, canary))
@@ -176,7 +176,7 @@ def _buckets(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
         )
 
 
-def _enough(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def _enough(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """Whether each stage sees the requests a verdict needs within its time, at the present rate."""
     service, rate = subject.service, telemetry.rate
     if not rate:
@@ -204,7 +204,7 @@ def _enough(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
         )
 
 
-def _copied(subject: Subject, telemetry: Telemetry) -> Iterator[Problem]:
+def _copied(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
     """What is copied: nothing of gRPC where only reads are, and writes where everything is."""
     traffic, methods = _expected(subject, telemetry), subject.service.mirror_methods
     total = sum(one.requests for one in traffic)

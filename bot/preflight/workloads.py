@@ -19,7 +19,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     for side in subject.sides:
         yield from _standing_still(side)
         yield from _probe(side, subject.service.container)
-        for pod in pods_of(side, subject.survey.pods):
+        for pod in pods_of(side, subject.snapshot.pods):
             yield from _waiting(side, pod)
         yield from _restarts(side, subject)
     if subject.primary is not None and subject.service.promote is Promote.UPGRADE:
@@ -86,7 +86,7 @@ def _waiting(deployment: Object, pod: Object) -> Iterator[Problem]:
 
 def _restarts(deployment: Object, subject: Subject) -> Iterator[Problem]:
     """How often and why last. Whether that was an hour or a month ago is for a person to say."""
-    statuses = [one for pod in pods_of(deployment, subject.survey.pods) for one in container_statuses(pod)]
+    statuses = [one for pod in pods_of(deployment, subject.snapshot.pods) for one in container_statuses(pod)]
     restarted = [one for one in statuses if one.get("restartCount")]
     if restarted:
         count = sum(int(one["restartCount"]) for one in restarted)

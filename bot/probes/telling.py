@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.controller.controller import Watch
+from bot.controller.controller import Telemetry
 from bot.controller.edges import Broken, kind
 from bot.controller.ports import Clock
 from bot.model.errors import Fault
@@ -30,9 +30,9 @@ class Telling:
         self._visible: dict[RolloutId, float] = {}  # of aborts under way: since when their reason can have been seen
         self._broken: dict[str, str] = {}  # the newest mistake of ours that the log has, by service
 
-    def watch(self) -> Watch:
+    def telemetry(self) -> Telemetry:
         """What the controller calls."""
-        return Watch(
+        return Telemetry(
             ticked=self._ticked,
             judged=self._judged,
             changed=self._changed,

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 
 from bot.model.copies import replace
 from bot.model.errors import Cause, Refusal
-from bot.model.figures import Judgement, Trial, Verdict
+from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.formats import lasting
 from bot.model.observation import BLIND, Observation, Unseen
 from bot.model.rollout import (
@@ -236,7 +236,7 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
 
 
 def decide(
-    rollout: Rollout, observed: Observation | None, judgement: Judgement, now: float, trial: Trial | None = None
+    rollout: Rollout, observed: Observation | None, judgement: Judgement, now: float, trial: AnalysisState | None = None
 ) -> Change:
     """One look at the cluster (None: nothing was seen) and at the figures; ``trial`` is what judging remembers.
 

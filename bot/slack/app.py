@@ -15,7 +15,7 @@ from bot.slack.commands import Desk
 from bot.slack.engine import Engine
 from bot.slack.listeners import Listeners
 from bot.slack.parsing import COMMAND
-from bot.slack.requester import Repeats
+from bot.slack.requester import Deduplication
 
 THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be acknowledged
 
@@ -30,7 +30,7 @@ def build_app(
     signing_secret: str = "",
     executor: Executor | None = None,
     monotonic: Callable[[], float] = time.monotonic,
-    repeats: Repeats | None = None,
+    deduplication: Deduplication | None = None,
 ) -> App:
     """An app that answers; it may be built while Slack is down, and asks who it is at the first event."""
     app = App(
@@ -40,5 +40,5 @@ def build_app(
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
     desk = Desk(engine=engine, approvers=approvers, clock=clock, command=command)
-    Listeners(desk, client, monotonic, repeats).register(app)
+    Listeners(desk, client, monotonic, deduplication).register(app)
     return app

@@ -21,7 +21,7 @@ from bot.slack.approvers import Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
 from bot.slack.client import CountingClient
 from bot.slack.commands import Desk
-from bot.slack.requester import SLACK_FAILURES, Repeats, Requester
+from bot.slack.requester import SLACK_FAILURES, Deduplication, Requester
 from bot.slack.views import FormErrors, View
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
@@ -40,12 +40,12 @@ class Listeners:
         desk: Desk,
         client: CountingClient,
         monotonic: Callable[[], float] = time.monotonic,
-        repeats: Repeats | None = None,
+        deduplication: Deduplication | None = None,
     ) -> None:
         self._desk = desk
         self._client = client
         self._monotonic = monotonic
-        self._repeats = repeats or Repeats()
+        self._deduplication = deduplication or Deduplication()
 
     def register(self, app: App) -> None:
         """Connect everything."""
@@ -71,7 +71,7 @@ class Listeners:
     def on_command(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """``/canary ...``."""
         requester = self._requester(body, context, respond)
-        if not self._in_time(ack, context, requester) or not self._repeats.is_new(requester.trigger):
+        if not self._in_time(ack, context, requester) or not self._deduplication.is_new(requester.trigger):
             return
         text = str(body.get("text") or "")
         self._answering(requester, lambda: self._desk.serve(requester, self._desk.parse(text)))
@@ -79,7 +79,7 @@ class Listeners:
     def on_click(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """A button of a card or of the App Home."""
         requester = self._requester(body, context, respond)
-        if not self._in_time(ack, context, requester) or not self._repeats.is_new(requester.trigger):
+        if not self._in_time(ack, context, requester) or not self._deduplication.is_new(requester.trigger):
             return
         action = body["actions"][0]
         action_id, value = str(action.get("action_id", "")), str(action.get("value", ""))
@@ -101,26 +101,26 @@ class Listeners:
             ack(response_action="errors", errors=wrong.errors)
             return
         requester = self._requester(body, context, None, channel)
-        if self._in_time(ack, context, requester) and self._repeats.is_new(_submission(body, view)):
+        if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
             self._answering(requester, lambda: self._desk.serve(requester, asked))
 
     def on_abort_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for an abort was given."""
         channel = str(views.metadata(view).get("channel", ""))
         requester = self._requester(body, context, None, channel)
-        if self._in_time(ack, context, requester) and self._repeats.is_new(_submission(body, view)):
+        if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
             self._answering(requester, lambda: self._desk.abort(requester, views.read_reason(view)))
 
     def on_abandon_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for abandoning a rollout was given, which confirms it."""
         channel = str(views.metadata(view).get("channel", ""))
         requester = self._requester(body, context, None, channel)
-        if self._in_time(ack, context, requester) and self._repeats.is_new(_submission(body, view)):
+        if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
             self._answering(requester, lambda: self._desk.abandon(requester, views.read_reason(view)))
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
         """``@canary status``, which works inside threads, where slash commands do not."""
-        if event.get("bot_id") or not self._repeats.is_new(str(body.get("event_id", ""))):
+        if event.get("bot_id") or not self._deduplication.is_new(str(body.get("event_id", ""))):
             return
         team = event.get("user_team") or event.get("team") or body.get("team_id")
         requester = Requester(

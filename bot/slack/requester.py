@@ -115,7 +115,7 @@ class Requester:
         self.client.chat_postMessage(channel=self.person.id, text=message.text, blocks=message.plain)
 
 
-class Repeats:
+class Deduplication:
     """Payloads seen before: Slack, or a proxy in front of us, may deliver one twice, and to two replicas.
 
     ``shared`` is what all replicas know together. While it cannot be asked, what this one knows is enough: a command

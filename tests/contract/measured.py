@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 
 from bot.model.figures import SideFigures
-from bot.preflight import Callers, Telemetry, Traffic
+from bot.preflight import Callers, MetricFacts, Traffic
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, answers, find_program
 
@@ -152,7 +152,7 @@ EXPECTED: Mapping[str, SideFigures] = {
 CALLERS = Callers(of_canary={"productpage-v1": 8}, of_service={"productpage-v1": 1040 + 7})
 
 # The last ten minutes are all that these series have seen.
-TELEMETRY = Telemetry(
+TELEMETRY = MetricFacts(
     traffic=(Traffic(source="istio-ingressgateway", requests=840, protocol=""),),
     reporters=frozenset({"destination"}),
     bounds={CANARY: frozenset({500.0, inf})},

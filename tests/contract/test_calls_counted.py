@@ -17,7 +17,7 @@ from slack_bolt import Respond
 from slack_sdk.errors import SlackApiError
 
 from bot.adapters.kube import Kube
-from bot.adapters.prometheus_connection import PrometheusLink, Query
+from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.adapters.redis_connection import connect
 from bot.model.errors import Fault
 from bot.slack.client import web_client
@@ -44,7 +44,7 @@ def kubernetes(url: str, told: Told) -> object:
 
 
 def prometheus(url: str, told: Told) -> object:
-    link = PrometheusLink(url, query_seconds=0.3, read_seconds=10.0)
+    link = PrometheusConnection(url, query_seconds=0.3, read_seconds=10.0)
     link.count_calls(told.append)
     with closing(link):
         return link.ask({"one": Query(about="one", text="vector(1)")})

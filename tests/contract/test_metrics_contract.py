@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import PrometheusLink, Query
+from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.controller.ports import Metrics, Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures, UserView
@@ -38,7 +38,7 @@ def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def prometheus(prometheus_url: str) -> Iterator[PrometheusMetrics]:
-    metrics = PrometheusMetrics(PrometheusLink(prometheus_url))
+    metrics = PrometheusMetrics(PrometheusConnection(prometheus_url))
     yield metrics
     metrics.close()
 
@@ -90,7 +90,7 @@ def test_all_rollouts_of_the_same_times_are_read_together(metrics: Metrics) -> N
 
 def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -> None:
     asked: list[int] = []
-    link = PrometheusLink(prometheus_url)
+    link = PrometheusConnection(prometheus_url)
 
     class Counting:
         def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
@@ -114,7 +114,7 @@ def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -
 
 def test_counters_that_began_again_cost_one_query_more_however_many_they_are(prometheus_url: str) -> None:
     asked: list[str] = []
-    link = PrometheusLink(prometheus_url)
+    link = PrometheusConnection(prometheus_url)
 
     class Counting:
         def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
@@ -189,7 +189,7 @@ def test_the_primary_is_known_whoever_counts_and_calls_it(prometheus: Prometheus
 
 def test_a_prometheus_that_is_down_knows_nothing_of_either_side() -> None:
     with pytest.raises(Fault, match="cannot be reached"):
-        PrometheusMetrics(PrometheusLink("http://127.0.0.1:1")).telemetry(_service("busy"), CANARY, NOW)
+        PrometheusMetrics(PrometheusConnection("http://127.0.0.1:1")).telemetry(_service("busy"), CANARY, NOW)
 
 
 def test_a_custom_query_is_asked_about_the_side_being_judged(metrics: Metrics) -> None:
@@ -231,12 +231,14 @@ def test_only_one_finite_number_is_a_custom_querys_value(
 
 def test_a_prometheus_that_is_down_is_a_fault() -> None:
     with pytest.raises(Fault, match=r"^Prometheus: cannot be reached \(ConnectionError\)\.$"):
-        PrometheusMetrics(PrometheusLink("http://admin:hunter2@127.0.0.1:1")).ping()
+        PrometheusMetrics(PrometheusConnection("http://admin:hunter2@127.0.0.1:1")).ping()
 
 
 def test_a_prometheus_that_hangs_is_a_fault_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        metrics = PrometheusMetrics(PrometheusLink(f"http://127.0.0.1:{silent.getsockname()[1]}", query_seconds=0.2))
+        metrics = PrometheusMetrics(
+            PrometheusConnection(f"http://127.0.0.1:{silent.getsockname()[1]}", query_seconds=0.2)
+        )
 
         with pytest.raises(Fault, match=r"^Prometheus: did not answer within 0\.2 seconds\.$"):
             read(metrics, _rollout("busy"))
@@ -265,7 +267,7 @@ def test_another_server_at_its_address_is_a_fault_and_gets_the_configured_header
 
     with HTTPServer(("127.0.0.1", 0), Portal) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        link = PrometheusLink(
+        link = PrometheusConnection(
             f"http://127.0.0.1:{server.server_port}/", bearer="token", headers={"X-Scope-OrgID": "shop"}
         )
         metrics = PrometheusMetrics(link)

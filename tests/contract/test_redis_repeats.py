@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.adapters.redis_connection import connect
-from bot.adapters.redis_deduplication import REMEMBERED_FOR, RedisRepeats
+from bot.adapters.redis_deduplication import REMEMBERED_FOR, RedisDeduplication
 from bot.model.errors import Fault
-from bot.slack.requester import Repeats
+from bot.slack.requester import Deduplication
 from tests.contract.conftest import Server
 
 
@@ -15,7 +15,7 @@ from tests.contract.conftest import Server
 def test_what_one_replica_served_is_new_to_no_other(kind: str, request: pytest.FixtureRequest) -> None:
     server: Server = request.getfixturevalue(f"{kind}_server")
     server.client.flushall()
-    here, there = (Repeats(RedisRepeats(connect(server.url)).is_new) for _ in range(2))
+    here, there = (Deduplication(RedisDeduplication(connect(server.url)).is_new) for _ in range(2))
 
     assert here.is_new("trigger-1")
     assert not there.is_new("trigger-1")
@@ -25,15 +25,15 @@ def test_what_one_replica_served_is_new_to_no_other(kind: str, request: pytest.F
 
 
 def test_without_a_key_everything_is_new(redis_server: Server) -> None:
-    repeats = Repeats(RedisRepeats(connect(redis_server.url)).is_new)
+    deduplication = Deduplication(RedisDeduplication(connect(redis_server.url)).is_new)
 
-    assert [repeats.is_new(""), repeats.is_new("")] == [True, True]
+    assert [deduplication.is_new(""), deduplication.is_new("")] == [True, True]
 
 
 def test_while_redis_is_gone_a_replica_still_knows_what_it_served_itself() -> None:
-    gone = RedisRepeats(connect("redis://127.0.0.1:1/0"))
-    repeats = Repeats(gone.is_new)
+    gone = RedisDeduplication(connect("redis://127.0.0.1:1/0"))
+    deduplication = Deduplication(gone.is_new)
 
-    assert [repeats.is_new("trigger-1"), repeats.is_new("trigger-1")] == [True, False]
+    assert [deduplication.is_new("trigger-1"), deduplication.is_new("trigger-1")] == [True, False]
     with pytest.raises(Fault, match="cannot be reached"):
         gone.is_new("trigger-1")

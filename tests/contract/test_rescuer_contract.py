@@ -1,4 +1,4 @@
-"""What every ``Rescuer`` promises, asked of the fake and of the real adapter before a Kubernetes API over HTTP."""
+"""What every ``Failsafe`` promises, asked of the fake and of the real adapter before a Kubernetes API over HTTP."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.failsafe import KubeRescuer
+from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.cluster import heartbeat_lease
-from bot.controller.ports import Mesh, Rescuer
+from bot.controller.ports import Failsafe, Mesh
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Deed, Marks, Pulse, Rescue
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
@@ -35,7 +35,7 @@ class World:
     """A VirtualService in mid-rollout at 60 %, the bot's hands, and the watchdog's."""
 
     mesh: Mesh
-    rescuer: Rescuer
+    failsafe: Failsafe
     read: Callable[[], dict[str, Any]]
 
     def marks(self) -> Marks:
@@ -60,12 +60,12 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "memory":
         memory = InMemoryMesh(now=lambda: AT)
         memory.route(TARGET, SIXTY, ME, RECORDED)
-        return World(mesh=memory, rescuer=memory, read=memory.virtual_service)
+        return World(mesh=memory, failsafe=memory, read=memory.virtual_service)
     api: KubeApi = request.getfixturevalue("api")
     bot, dog = (kube_of(api, tmp_path, manager) for manager in ("canary-bot", WATCHDOG_MANAGER))
     IstioMesh(bot, lambda: AT).route(TARGET, SIXTY, ME, RECORDED)
     return World(
-        mesh=IstioMesh(bot, lambda: AT + 40), rescuer=KubeRescuer(dog, lambda: AT + 121.5), read=lambda: live(api)
+        mesh=IstioMesh(bot, lambda: AT + 40), failsafe=KubeFailsafe(dog, lambda: AT + 121.5), read=lambda: live(api)
     )
 
 
@@ -82,14 +82,14 @@ def live(api: KubeApi) -> dict[str, Any]:
 
 def test_a_rescue_writes_the_routes_and_why_and_leaves_the_marks(world: World) -> None:
     marks = world.marks()
-    world.rescuer.rescue(marks, world.pulse().beat, HOME, HELP)
+    world.failsafe.rescue(marks, world.pulse().beat, HOME, HELP)
     observed = world.mesh.observe(TARGET)
     assert (observed.routes, observed.owner, observed.writer, observed.rescue) == (HOME, ME, WATCHDOG_MANAGER, HELP)
     assert world.marks() == marks
 
 
 def test_who_reads_the_object_reads_why(world: World) -> None:
-    world.rescuer.rescue(world.marks(), world.pulse().beat, HOME, HELP)
+    world.failsafe.rescue(world.marks(), world.pulse().beat, HOME, HELP)
     said = world.read()["metadata"]["annotations"]["canary-bot/watchdog"]
     assert "The watchdog brought everyone back to reviews-v1 at 15:06 UTC" in said
 
@@ -98,13 +98,13 @@ def test_keeping_users_where_they_are_is_only_said(world: World) -> None:
     world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
     before = world.read()["spec"]
     kept = Rescue(at=AT, silence=120.0, deed=Deed.KEPT)
-    world.rescuer.rescue(world.marks(), world.pulse().beat, ALL_CANARY, kept)
+    world.failsafe.rescue(world.marks(), world.pulse().beat, ALL_CANARY, kept)
     assert world.read()["spec"] == before
     assert world.mesh.observe(TARGET).rescue == kept
 
 
 def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
-    world.rescuer.rescue(world.marks(), world.pulse().beat, HOME, HELP)
+    world.failsafe.rescue(world.marks(), world.pulse().beat, HOME, HELP)
     world.mesh.release(TARGET, HOME, ME)
     annotations = world.read()["metadata"].get("annotations") or {}
     assert [name for name in annotations if name.startswith("canary-bot/")] == []
@@ -112,7 +112,7 @@ def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
 
 def test_a_heartbeat_that_has_changed_stops_a_rescue(world: World) -> None:
     with pytest.raises(Contended):
-        world.rescuer.rescue(world.marks(), "17", HOME, HELP)
+        world.failsafe.rescue(world.marks(), "17", HOME, HELP)
     assert world.mesh.observe(TARGET).routes == SIXTY
 
 
@@ -121,21 +121,21 @@ def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
     world.mesh.release(TARGET, HOME, ME)
     before = world.read()
     with pytest.raises(Contended):
-        world.rescuer.rescue(marks, beat, HOME, HELP)
+        world.failsafe.rescue(marks, beat, HOME, HELP)
     assert world.read() == before
 
 
 def test_a_rescue_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_again(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
     before = world.pulse()
-    world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+    world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
     assert world.pulse().beat == before.beat  # another watchdog goes on counting the same silence
     for _ in range(2):  # the first may only find that it is in other hands
         with suppress(Contended):
             world.mesh.beat(TARGET, ME, 120.0)
     assert world.pulse().beat != before.beat
     with pytest.raises(Contended):
-        world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+        world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
     assert world.mesh.observe(TARGET).rescue == HELP
 
 
@@ -144,7 +144,7 @@ def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
     before = world.pulse()
     world.mesh.beat(TARGET, ME, 120.0)
     with pytest.raises(Contended):
-        world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+        world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
     assert world.mesh.observe(TARGET).routes == SIXTY
 
 
@@ -153,12 +153,12 @@ def test_marks_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: 
     world.mesh.quiet(TARGET, ME)
     before = world.pulse()
     assert (before.limit, before.renewed_at) == (0.0, None)
-    world.rescuer.rescue(world.marks(), before.beat, HOME, HELP)
+    world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
     assert world.mesh.observe(TARGET).routes == HOME
 
 
 def test_an_event_about_nothing_is_none(world: World) -> None:
-    world.rescuer.tell("default", "elsewhere", "BroughtHome", "Everyone is home.")
+    world.failsafe.tell("default", "elsewhere", "BroughtHome", "Everyone is home.")
 
 
 # Only over the wire
@@ -181,11 +181,11 @@ class Meddled(Kube):
 def test_a_beat_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> None:
     mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
     mesh.route(TARGET, SIXTY, ME, RECORDED)
-    rescuer = KubeRescuer(Meddled(kube_of(api, tmp_path, WATCHDOG_MANAGER), api), lambda: AT)
+    failsafe = KubeFailsafe(Meddled(kube_of(api, tmp_path, WATCHDOG_MANAGER), api), lambda: AT)
     marks = mesh.marks("default", "reviews")
     assert marks is not None
     with pytest.raises(Contended):
-        rescuer.rescue(marks, str(int(AT)), HOME, HELP)
+        failsafe.rescue(marks, str(int(AT)), HOME, HELP)
     assert mesh.observe(TARGET).routes == SIXTY
 
 
@@ -198,7 +198,7 @@ def test_a_beat_on_the_lease_between_read_and_write_wins(api: KubeApi, tmp_path:
     assert pulse is not None
     kube = Beating(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: mesh.beat(TARGET, ME, 120.0))
     with pytest.raises(Contended):
-        KubeRescuer(kube, lambda: AT).rescue(marks, pulse.beat, HOME, HELP)
+        KubeFailsafe(kube, lambda: AT).rescue(marks, pulse.beat, HOME, HELP)
     assert mesh.observe(TARGET).routes == SIXTY
 
 
@@ -217,9 +217,9 @@ class Beating(Kube):
 
 
 def test_watchdogs_say_where_they_watch_and_what_their_limit_is(api: KubeApi, tmp_path: Path) -> None:
-    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
-    rescuer.watch("default", 90.0)
-    rescuer.watch("default", 120.0)
+    failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    failsafe.watch("default", 90.0)
+    failsafe.watch("default", 120.0)
     (lease,) = api.store.list("Lease", "default")
     assert lease["metadata"]["name"] == "canary-bot.watchdog"
     assert heartbeat_lease.watched(lease) == (120.0, AT)
@@ -233,14 +233,14 @@ def test_routes_that_cannot_be_told_any_more_are_a_fault_in_words(api: KubeApi, 
     vs = live(api)
     vs["spec"]["http"][0] = {"redirect": {"uri": "/elsewhere"}}
     api.store.put(vs)
-    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
     with pytest.raises(Fault, match="has no http route to reviews"):
-        rescuer.rescue(marks, str(int(AT)), HOME, HELP)
+        failsafe.rescue(marks, str(int(AT)), HOME, HELP)
 
 
 def test_an_event_is_about_the_object_and_from_the_watchdog(api: KubeApi, tmp_path: Path) -> None:
-    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
-    rescuer.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+    failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    failsafe.tell("default", "reviews", "BroughtHome", "Everyone is home.")
     (event,) = api.store.list("Event", "default")
     about = event["involvedObject"]
     assert (about["kind"], about["name"], about["uid"]) == ("VirtualService", "reviews", live(api)["metadata"]["uid"])
@@ -250,7 +250,7 @@ def test_an_event_is_about_the_object_and_from_the_watchdog(api: KubeApi, tmp_pa
 
 
 def test_a_second_event_of_the_same_moment_is_a_conflict_not_a_crash(api: KubeApi, tmp_path: Path) -> None:
-    rescuer = KubeRescuer(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
-    rescuer.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+    failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
+    failsafe.tell("default", "reviews", "BroughtHome", "Everyone is home.")
     with pytest.raises(Contended):
-        rescuer.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+        failsafe.tell("default", "reviews", "BroughtHome", "Everyone is home.")

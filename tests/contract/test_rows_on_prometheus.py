@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusConnection
 from bot.controller import observe
 from bot.model.figures import CLIENT_ERRORS, Figures, SideFigures
 from bot.model.rollout import Phase, Rollout, RolloutId
@@ -105,7 +105,7 @@ def metrics(courses: Sequence[Course], tmp_path: Path) -> Iterator[PrometheusMet
         "--log.level=warn",
     ]
     program = Program(argv, log=tmp_path / "prometheus.log", ready=answers(port, "/-/ready")).start()
-    link = PrometheusLink(f"http://{LOOPBACK}:{port}", query_seconds=15.0, read_seconds=20.0)
+    link = PrometheusConnection(f"http://{LOOPBACK}:{port}", query_seconds=15.0, read_seconds=20.0)
     yield PrometheusMetrics(link)
     link.close()
     program.stop()

@@ -15,7 +15,7 @@ import pytest
 from bot.adapters.kube import Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
-from bot.adapters.snapshot import KubeSurveyor
+from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.ports import Rehearsal, Workloads
 from bot.model.errors import Cause, Fault, Refusal
@@ -306,39 +306,39 @@ def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: Kube
 
 
 def test_a_survey_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> None:
-    survey = KubeSurveyor(kube).survey(a_service(host="reviews.default.svc.cluster.local"), "v2")
-    assert survey.virtual_service is not None
-    assert survey.service is not None
-    assert survey.virtual_services == ()
-    assert [one["metadata"]["name"] for one in survey.destination_rules] == ["reviews"]
-    assert [one["metadata"]["name"] for one in survey.gateways] == ["reviews-gateway"]
-    assert {one["metadata"]["name"] for one in survey.deployments} == {"reviews-v1", "reviews-v2", "reviews-v3"}
-    assert {pod["metadata"]["labels"]["version"] for pod in survey.pods} == {"v1", "v2"}
-    assert [one["metadata"]["name"] for one in survey.gateway_pods] == ["istio-ingressgateway-0"]
-    assert {obj["kind"] for obj in (*survey.deployments, *survey.pods)} == {"Deployment", "Pod"}
-    assert survey.unread == ()
-    assert all(permission.allowed for permission in survey.permissions)
+    snapshot = KubeSnapshots(kube).take(a_service(host="reviews.default.svc.cluster.local"), "v2")
+    assert snapshot.virtual_service is not None
+    assert snapshot.service is not None
+    assert snapshot.virtual_services == ()
+    assert [one["metadata"]["name"] for one in snapshot.destination_rules] == ["reviews"]
+    assert [one["metadata"]["name"] for one in snapshot.gateways] == ["reviews-gateway"]
+    assert {one["metadata"]["name"] for one in snapshot.deployments} == {"reviews-v1", "reviews-v2", "reviews-v3"}
+    assert {pod["metadata"]["labels"]["version"] for pod in snapshot.pods} == {"v1", "v2"}
+    assert [one["metadata"]["name"] for one in snapshot.gateway_pods] == ["istio-ingressgateway-0"]
+    assert {obj["kind"] for obj in (*snapshot.deployments, *snapshot.pods)} == {"Deployment", "Pod"}
+    assert snapshot.unread == ()
+    assert all(permission.allowed for permission in snapshot.permissions)
     assert {record.kind for record in api.audit} == {"SelfSubjectAccessReview"}
 
 
 def test_a_survey_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="get", kind="Gateway", namespace="istio-system")
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    (unread,) = survey.unread
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    (unread,) = snapshot.unread
     assert (unread.kind, "forbidden" in unread.sentence) == ("Gateway", True)
-    assert (survey.gateways, survey.gateway_pods) == ((), ())
-    assert len(survey.pods) == 4
+    assert (snapshot.gateways, snapshot.gateway_pods) == ((), ())
+    assert len(snapshot.pods) == 4
 
 
 def test_a_survey_does_without_what_only_leaves_a_question_open(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="list", kind="Pod", namespace="istio-system")
     api.fail_next(verb="list", kind="PodDisruptionBudget", status=503)
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    assert {one.kind for one in survey.unread} == {"Gateway pod", "PodDisruptionBudget"}
-    assert survey.gateway_pods == ()
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert {one.kind for one in snapshot.unread} == {"Gateway pod", "PodDisruptionBudget"}
+    assert snapshot.gateway_pods == ()
     api.fail_next(verb="list", kind="Deployment", status=503)
     with pytest.raises(Unanswered):
-        KubeSurveyor(kube).survey(a_service(), "v2")
+        KubeSnapshots(kube).take(a_service(), "v2")
 
 
 def test_a_survey_does_not_take_it_that_there_are_none_where_the_server_is_too_old_to_say(
@@ -346,8 +346,8 @@ def test_a_survey_does_not_take_it_that_there_are_none_where_the_server_is_too_o
 ) -> None:
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
         api.fail_next(verb="list", kind=kind, status=404)
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    assert {one.kind: "too old" in one.sentence for one in survey.unread} == {
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert {one.kind: "too old" in one.sentence for one in snapshot.unread} == {
         "HorizontalPodAutoscaler": True,
         "PodDisruptionBudget": True,
     }
@@ -370,22 +370,22 @@ def load_virtual_service(api: KubeApi, namespace: str, name: str) -> None:
 def test_a_survey_brings_the_virtual_services_of_every_namespace_each_once(api: KubeApi, kube: Kube) -> None:
     load_virtual_service(api, "default", "ratings")
     load_virtual_service(api, "shop", "reviews")  # called like ours
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    found = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in survey.virtual_services]
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    found = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in snapshot.virtual_services]
     assert found == [("default", "ratings"), ("shop", "reviews")]
-    assert survey.virtual_service is not None
-    assert survey.virtual_service["metadata"]["namespace"] == "default"
-    assert {one["kind"] for one in survey.virtual_services} == {"VirtualService"}
-    assert survey.unread == ()
+    assert snapshot.virtual_service is not None
+    assert snapshot.virtual_service["metadata"]["namespace"] == "default"
+    assert {one["kind"] for one in snapshot.virtual_services} == {"VirtualService"}
+    assert snapshot.unread == ()
 
 
 def test_a_survey_does_without_the_virtual_services_of_other_namespaces(api: KubeApi, kube: Kube) -> None:
     load_virtual_service(api, "default", "ratings")
     load_virtual_service(api, "shop", "reviews")
     api.forbid(verb="list", kind="VirtualService", namespace="")
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    assert [one["metadata"]["name"] for one in survey.virtual_services] == ["ratings"]
-    scene = examine(a_service(), "v2", survey)
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert [one["metadata"]["name"] for one in snapshot.virtual_services] == ["ratings"]
+    scene = examine(a_service(), "v2", snapshot)
     assert scene.reasons == ()
     (warning,) = scene.warnings
     assert warning.startswith(
@@ -397,17 +397,17 @@ def test_a_survey_does_without_the_virtual_services_of_other_namespaces(api: Kub
 
 def test_a_survey_cannot_do_without_the_virtual_services_of_its_own_namespace(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="list", kind="VirtualService", namespace="default")
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    assert [one.kind for one in survey.unread] == ["VirtualService"]
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert [one.kind for one in snapshot.unread] == ["VirtualService"]
     with pytest.raises(Refusal, match=r"resources: \[virtualservices\], verbs: \[get, list\]"):
-        examine(a_service(), "v2", survey)
+        examine(a_service(), "v2", snapshot)
 
 
 def test_a_survey_reads_budgets(api: KubeApi, kube: Kube) -> None:
     metadata = {"name": "reviews", "namespace": "default"}
     spec = {"selector": {"matchLabels": {"app": "reviews"}}, "minAvailable": 1}
     api.load([{"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}])
-    (budget,) = KubeSurveyor(kube).survey(a_service(), "v2").budgets
+    (budget,) = KubeSnapshots(kube).take(a_service(), "v2").budgets
     assert (budget["kind"], budget["spec"]["selector"]) == ("PodDisruptionBudget", spec["selector"])
 
 
@@ -419,28 +419,28 @@ def test_a_survey_reads_autoscalers_and_does_without_kinds_that_the_cluster_does
     api.load(
         [{"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": scaled}]
     )
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    assert [one["metadata"]["name"] for one in survey.autoscalers] == ["reviews"]
-    assert (survey.http_routes, survey.unread) == ((), ())
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert [one["metadata"]["name"] for one in snapshot.autoscalers] == ["reviews"]
+    assert (snapshot.http_routes, snapshot.unread) == ((), ())
 
 
 def test_a_survey_asks_for_every_permission_of_the_rollout(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="update", kind="VirtualService")
     api.forbid(verb="patch", kind="Deployment", subresource="scale")
-    survey = KubeSurveyor(kube).survey(a_service(scale_canary_down=True), "v2")
-    denied = {one.access.verb + " " + one.access.name for one in survey.permissions if one.allowed is False}
+    snapshot = KubeSnapshots(kube).take(a_service(scale_canary_down=True), "v2")
+    denied = {one.access.verb + " " + one.access.name for one in snapshot.permissions if one.allowed is False}
     assert denied == {"update reviews", "patch reviews-v1", "patch reviews-v2"}
-    assert sum(one.allowed is True for one in survey.permissions) == 16
+    assert sum(one.allowed is True for one in snapshot.permissions) == 16
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_a_server_that_cannot_say_what_we_may_do_leaves_it_open(api: KubeApi, kube: Kube, status: int) -> None:
     api.fail_next(verb="create", kind="SelfSubjectAccessReview", status=status, times=100)
-    survey = KubeSurveyor(kube).survey(a_service(), "v2")
-    assert {one.allowed for one in survey.permissions} == {None}
-    assert all(one.why.startswith("Could not ask what we may do") for one in survey.permissions)
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert {one.allowed for one in snapshot.permissions} == {None}
+    assert all(one.why.startswith("Could not ask what we may do") for one in snapshot.permissions)
 
 
 def test_preflight_has_nothing_against_the_rehearsals_own_services(kube: Kube) -> None:
-    scene = examine(a_service(), "v2", KubeSurveyor(kube).survey(a_service(), "v2"))
+    scene = examine(a_service(), "v2", KubeSnapshots(kube).take(a_service(), "v2"))
     assert scene.problems == ()

@@ -30,7 +30,7 @@ def reviews(v1: int = 100, v2: int = 0) -> VirtualService:
 
 
 class InMemoryMesh:
-    """The ports ``Mesh`` and ``Rescuer`` without an API server.
+    """The ports ``Mesh`` and ``Failsafe`` without an API server.
 
     ``mesh.edit("maya", change)`` edits by hand, behind the bot's back: ``change`` gets the raw object and alters it.
     ``mesh.outage`` is raised by every call while it is set, and ``mesh.denial`` by every write of routes.
@@ -175,7 +175,7 @@ class InMemoryMesh:
         self._get(target)
         return Rehearsal(refusals=tuple(self.refusals), warnings=tuple(self.warnings)) if objects else Rehearsal()
 
-    # The port ``Rescuer``, on the same objects
+    # The port ``Failsafe``, on the same objects
 
     def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
         vs = self._get(marks.target)

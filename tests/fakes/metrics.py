@@ -10,8 +10,8 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import Service
-from bot.preflight import Callers, Telemetry
-from tests.surveys import HEALTHY
+from bot.preflight import Callers, MetricFacts
+from tests.snapshots import HEALTHY
 
 
 @dataclass
@@ -37,7 +37,7 @@ class FakeMetrics:
     custom: dict[str, float] = field(default_factory=dict)
     callers_seen: Callers = field(default_factory=Callers)
     reached_at: float | None = None
-    telemetry_seen: Telemetry = HEALTHY
+    telemetry_seen: MetricFacts = HEALTHY
     outage: Fault | None = None
     reads: list[list[tuple[float, float]]] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ class FakeMetrics:
             return self.callers_seen
         return replace(self.callers_seen, of_canary={})
 
-    def telemetry(self, service: Service, canary: str, end: float) -> Telemetry:  # noqa: ARG002  # the port's
+    def telemetry(self, service: Service, canary: str, end: float) -> MetricFacts:  # noqa: ARG002  # the port's
         self._answer()
         return self.telemetry_seen
 

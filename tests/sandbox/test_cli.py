@@ -212,8 +212,8 @@ def live(kube: KubeApi, tmp_path: Path) -> Iterator[Environment]:
     deploy(kube, bookinfo.objects())
     with Redis(tmp_path / "redis") as redis:
         env = environment(kube, tmp_path) | {"REDIS_URL": redis.url}
-        outside = bootstrap.connect(read_settings(env, tmp_path / "no.env"))
-        bootstrap.make_controller(outside).start("reviews", "v2", by=MAYA)
+        adapters = bootstrap.connect(read_settings(env, tmp_path / "no.env"))
+        bootstrap.make_controller(adapters).start("reviews", "v2", by=MAYA)
         (tmp_path / "services.yaml").write_text("services: {reviews: {spacename: default}}")
         yield env
 

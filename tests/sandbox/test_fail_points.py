@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.retry import Retry
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusConnection
 from bot.controller.ports import Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures as Answered
@@ -114,7 +114,7 @@ def read_by(metrics: PrometheusMetrics, now: float) -> Answered:
 
 
 def test_the_stand_in_answers_what_the_adapter_asks(figures: Figures, clock: FakeClock) -> None:
-    metrics = PrometheusMetrics(PrometheusLink(figures.url))
+    metrics = PrometheusMetrics(PrometheusConnection(figures.url))
     now = clock.now()
 
     read = read_by(metrics, now)
@@ -127,7 +127,7 @@ def test_the_stand_in_answers_what_the_adapter_asks(figures: Figures, clock: Fak
 
 
 def test_each_mood_is_no_data_or_a_fault_and_never_a_good_figure(figures: Figures, clock: FakeClock) -> None:
-    metrics = PrometheusMetrics(PrometheusLink(figures.url))
+    metrics = PrometheusMetrics(PrometheusConnection(figures.url))
     now = clock.now()
     found: dict[Mood, tuple[bool, bool] | None] = {}
     for mood in Mood:

@@ -13,18 +13,18 @@ from bot.adapters.redis_connection import Link, connect
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
 from bot.adapters.redis_store import RedisStore
-from bot.controller.controller import Controller, Watch
+from bot.controller.controller import Controller, Telemetry
 from bot.controller.decisions import By, Restore
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.model.errors import Fault
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId
-from tests import surveys
+from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.surveyor import FakeSurveyor
+from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.workloads import InMemoryWorkloads
 from tests.sandbox.redis_sets import Set, await_true, cluster, sentinels
 
@@ -47,14 +47,14 @@ class Bot:
 
     def _controller(self) -> Controller:
         sides = {"default/reviews-v1": a_side_of(4000), "default/reviews-v2": a_side_of(800)}
-        deployments = tuple(surveys.a_deployment(f"reviews-{v}", v, image=f"reviews:{v[1:]}") for v in ("v1", "v2"))
-        survey = surveys.a_survey(virtual_service=self.mesh.virtual_service(), deployments=deployments)
+        deployments = tuple(snapshots.a_deployment(f"reviews-{v}", v, image=f"reviews:{v[1:]}") for v in ("v1", "v2"))
+        snapshot = snapshots.a_snapshot(virtual_service=self.mesh.virtual_service(), deployments=deployments)
         ports = Ports(
             store=self.store,
             freezes=RedisFreezes(self.link),
             mesh=self.mesh,
             workloads=self.workloads,
-            surveyor=FakeSurveyor(survey),
+            snapshots=FakeSnapshots(snapshot),
             metrics=FakeMetrics(sides, per=10.0),
             clock=self.clock,
         )
@@ -63,7 +63,7 @@ class Bot:
             services={"reviews": a_service(mirror_percent=20)},
             ports=ports,
             new_id=lambda: RolloutId(f"r-{next(ids)}"),
-            watch=Watch(failed=lambda _, fault: self.faults.append(str(fault))),
+            telemetry=Telemetry(failed=lambda _, fault: self.faults.append(str(fault))),
         )
 
     def tick(self) -> None:

@@ -82,7 +82,7 @@ class Play:
         self._people.answer_questions()
         if not self._rig.away:
             bot = self._rig.bot
-            self._guarded(lambda: bot.controller.sweep(bot.outside.ports.store.live()))
+            self._guarded(lambda: bot.controller.sweep(bot.adapters.ports.store.live()))
             self._guarded(bot.adoption.reconcile)
             self._guarded(bot.delivery.deliver)
         self._rig.watchdog.reconcile()
@@ -295,7 +295,7 @@ class Play:
         for _ in range(HEALING):
             self._rig.pass_time(TICK)
             self._guarded(self._rig.bot.delivery.deliver)
-            if not self._rig.bot.outside.outbox.pending(1):
+            if not self._rig.bot.adapters.outbox.pending(1):
                 break
         else:
             self._violated("words are still waiting long after Slack came back")

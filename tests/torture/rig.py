@@ -19,14 +19,14 @@ from redis import Redis
 
 from bot import bootstrap
 from bot.adapters import redis_connection
-from bot.adapters.failsafe import KubeRescuer
+from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import PrometheusLink
+from bot.adapters.prometheus_connection import PrometheusConnection
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import Keys
-from bot.adapters.snapshot import KubeSurveyor
+from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
@@ -93,7 +93,7 @@ class Impatient(client.ApiClient):
 class Bot:
     """What a restart replaces: everything that only memory held."""
 
-    outside: bootstrap.Outside
+    adapters: bootstrap.Adapters
     controller: Controller
     adoption: Adoption
     delivery: Delivery
@@ -101,8 +101,8 @@ class Bot:
     def end(self) -> None:
         """Close what the process would close by ending."""
         self.controller.close()
-        self.outside.metrics.close()
-        self.outside.store._link.close()
+        self.adapters.metrics.close()
+        self.adapters.store._link.close()
 
 
 class Rig:
@@ -325,49 +325,49 @@ class Rig:
             self.bot, self.standby = self.standby, None
 
     def _new_bot(self) -> Bot:
-        outside = self._connect()
+        adapters = self._connect()
         slack = web_client(self.slack.bot_token, f"{self.slack.url}/api/")
         clock = self.wall
         delivery = Delivery(
-            outbox=outside.outbox,
-            store=outside.ports.store,
+            outbox=adapters.outbox,
+            store=adapters.ports.store,
             channel=Channel(slack, clock),
             clock=clock,
             steady=self.clock.now,
         )
-        services = [outside.catalogue.get(name) for name in outside.catalogue.names]
+        services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
         controller = Controller(
             services={service.name: service for service in services},
-            ports=outside.ports,
+            ports=adapters.ports,
             new_id=bootstrap.new_id,
-            heart=Heartbeat(outside.ports.mesh, clock, DEAD_MAN),  # in the look itself: the schedule has one thread
+            heart=Heartbeat(adapters.ports.mesh, clock, DEAD_MAN),  # in the look itself: the schedule has one thread
             stopwatch=self.clock.now,
         )
         adoption = Adoption(
             services=services,
-            store=outside.ports.store,
-            mesh=outside.ports.mesh,
+            store=adapters.ports.store,
+            mesh=adapters.ports.mesh,
             reclaim=controller.reclaim,
             cared_for=controller.cared_for,
             patience=DEAD_MAN / 2,
             pause=3 * TICK,
             stopwatch=self.clock.now,
         )
-        return Bot(outside=outside, controller=controller, adoption=adoption, delivery=delivery)
+        return Bot(adapters=adapters, controller=controller, adoption=adoption, delivery=delivery)
 
     def _watchdog(self) -> Watchdog:
-        kube = Kube(Impatient(self.bot.outside.kube._api.configuration), manager=WATCHDOG_MANAGER)
+        kube = Kube(Impatient(self.bot.adapters.kube._api.configuration), manager=WATCHDOG_MANAGER)
         return Watchdog(
             places=[(self.ground.namespace, self.ground.virtual_service)],
             mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None),
             workloads=KubeWorkloads(kube),
-            rescuer=KubeRescuer(kube, self.clock.now),
+            failsafe=KubeFailsafe(kube, self.clock.now),
             limit=DEAD_MAN,
             now=self.clock.now,
             stopwatch=self.clock.now,
         )
 
-    def _connect(self) -> bootstrap.Outside:
+    def _connect(self) -> bootstrap.Adapters:
         services = self._directory / "services.yaml"
         defaults = {"approvals": {"count": 1, "self": False}}
         ours = {**defaults, **self.schedule.service}
@@ -381,17 +381,17 @@ class Rig:
             "KUBECONFIG": str(kubeconfig),
             "SERVICES_FILE": str(services),
         }
-        outside = bootstrap.connect(read_settings(environment))
-        kube = Kube(Impatient(outside.kube._api.configuration))
-        link = PrometheusLink(self.figures.url, query_seconds=2.0, read_seconds=4.0)
+        adapters = bootstrap.connect(read_settings(environment))
+        kube = Kube(Impatient(adapters.kube._api.configuration))
+        link = PrometheusConnection(self.figures.url, query_seconds=2.0, read_seconds=4.0)
         metrics = PrometheusMetrics(link, stopwatch=self.clock.now)
         ports = replace(
-            outside.ports,
+            adapters.ports,
             clock=self.wall,
             mesh=IstioMesh(kube, self.wall.now, wait=lambda _attempt: None),
             workloads=KubeWorkloads(kube),
-            surveyor=KubeSurveyor(kube),
+            snapshots=KubeSnapshots(kube),
             metrics=cast("Metrics", Bookkeeper(metrics, self.accounts)),
         )
-        outside.metrics.close()
-        return replace(outside, kube=kube, ports=ports, metrics=metrics)
+        adapters.metrics.close()
+        return replace(adapters, kube=kube, ports=ports, metrics=metrics)

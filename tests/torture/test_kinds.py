@@ -53,7 +53,7 @@ class Stage:
         for _ in range(times):
             self.rig.pass_time(TICK)
             bot = self.rig.bot
-            bot.controller.sweep(bot.outside.ports.store.live())
+            bot.controller.sweep(bot.adapters.ports.store.live())
 
     @property
     def marks(self) -> dict[str, str]:
@@ -129,13 +129,13 @@ def test_withdrawn_rights_are_refused_with_403_and_given_back(stage: Stage) -> N
     heal = stage.hand.withdraw(rights=(("get", "VirtualService", ""),))
     again = stage.hand.withdraw(rights=(("get", "VirtualService", ""),))
     with pytest.raises(Fault, match="forbid"):
-        stage.rig.bot.outside.kube.get("VirtualService", *vs)
+        stage.rig.bot.adapters.kube.get("VirtualService", *vs)
     heal()
     with pytest.raises(Fault):
-        stage.rig.bot.outside.kube.get("VirtualService", *vs)
+        stage.rig.bot.adapters.kube.get("VirtualService", *vs)
 
     again()
-    assert stage.rig.bot.outside.kube.get("VirtualService", *vs) is not None
+    assert stage.rig.bot.adapters.kube.get("VirtualService", *vs) is not None
 
 
 def test_a_write_that_hangs_lands_when_it_is_let_go(stage: Stage) -> None:
@@ -172,7 +172,7 @@ def test_scrapes_take_long_and_some_fail(stage: Stage) -> None:
 
 
 def test_the_clock_on_the_wall_is_set_and_no_other(stage: Stage) -> None:
-    before, wall = stage.rig.clock.now(), stage.rig.bot.outside.ports.clock
+    before, wall = stage.rig.clock.now(), stage.rig.bot.adapters.ports.clock
     heal = stage.hand.set_clock(seconds=3600.0)
     assert (stage.rig.clock.now(), wall.now(), stage.rig.figures.now()) == (before, before + 3600, before)
 

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from bot.adapters.calls import counted
 from bot.controller.rounds import TURNS, Rounds
 from bot.model.errors import Cause, Contended, Fault, Stale
-from bot.model.figures import Judgement, Trial, Verdict
+from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.rollout import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
 from bot.probes import OwnMetrics
 from bot.probes.telling import Telling
@@ -28,7 +28,7 @@ class Shown:
         self.clock = FakeClock(NOW)
         self.own = OwnMetrics()
         self.telling = Telling(self.own, self.clock)
-        self.watch = self.telling.watch()
+        self.telemetry = self.telling.telemetry()
 
     def value(self, name: str) -> float:
         lines = generate_latest(self.own.registry).decode().splitlines()
@@ -52,7 +52,7 @@ def shifting() -> Rollout:
 def aborts(shown: Shown, before: Rollout, after: Rollout, by: str = BOT) -> Rollout:
     aborting = replace(after, phase=Phase.ABORTING, retreat=(after.plan[0],), stage=0, since=shown.clock.now())
     entry = Entry(at=shown.clock.now(), kind=EntryKind.ABORTING, text="Aborted.", by=MAYA if by == MAYA else BOT)
-    shown.watch.changed(before, aborting, (entry,))
+    shown.telemetry.changed(before, aborting, (entry,))
     return aborting
 
 
@@ -63,19 +63,19 @@ def test_abort_seconds_begin_when_the_bad_sample_can_have_been_seen_and_end_with
     aborting = aborts(shown, before, judged(before, Verdict.FAIL, NOW - 1))
 
     shown.clock.advance(0.5)
-    shown.watch.acted(aborting, SetRoutes(routes=HOME))
+    shown.telemetry.acted(aborting, SetRoutes(routes=HOME))
     shown.clock.advance(60.0)
-    shown.watch.acted(aborting, SetRoutes(routes=HOME))  # written again, because somebody undid it
+    shown.telemetry.acted(aborting, SetRoutes(routes=HOME))  # written again, because somebody undid it
 
     assert shown.value("canary_bot_abort_seconds_count") == 1
     assert shown.value("canary_bot_abort_seconds_sum") == pytest.approx(10.5)
 
 
 def test_in_a_stage_that_was_never_judged_the_bad_sample_can_have_been_there_since_it_settled(shown: Shown) -> None:
-    before = replace(shifting(), judgement=None, settled_at=NOW - 7, trial=Trial())
+    before = replace(shifting(), judgement=None, settled_at=NOW - 7, trial=AnalysisState())
     aborting = aborts(shown, before, judged(before, Verdict.FAIL, NOW))
 
-    shown.watch.acted(aborting, SetRoutes(routes=HOME))
+    shown.telemetry.acted(aborting, SetRoutes(routes=HOME))
 
     assert shown.value("canary_bot_abort_seconds_sum") == pytest.approx(7.0)
 
@@ -84,7 +84,7 @@ def test_what_people_abort_is_no_reaction_of_ours(shown: Shown) -> None:
     before = judged(shifting(), Verdict.FAIL, NOW - 10)
     aborting = aborts(shown, before, before, by=MAYA)
 
-    shown.watch.acted(aborting, SetRoutes(routes=HOME))
+    shown.telemetry.acted(aborting, SetRoutes(routes=HOME))
 
     assert shown.value("canary_bot_abort_seconds_count") == 0
     assert shown.value('canary_bot_aborts_total{reason="people"}') == 1
@@ -106,9 +106,9 @@ def test_each_approval_counts_from_the_question(shown: Shown) -> None:
     once = replace(asked, approvals=(Approval(by=MAYA, at=NOW - 40),))
     twice = replace(asked, approvals=(*once.approvals, Approval(by=OMAR, at=NOW)))
 
-    shown.watch.changed(asked, once, ())
-    shown.watch.changed(once, twice, ())
-    shown.watch.changed(twice, replace(twice, evidence=9), ())
+    shown.telemetry.changed(asked, once, ())
+    shown.telemetry.changed(once, twice, ())
+    shown.telemetry.changed(twice, replace(twice, evidence=9), ())
 
     assert shown.value("canary_bot_approvals_waiting_seconds_count") == 2
     assert shown.value("canary_bot_approvals_waiting_seconds_sum") == pytest.approx(60 + 100)
@@ -116,7 +116,7 @@ def test_each_approval_counts_from_the_question(shown: Shown) -> None:
 
 def test_verdicts_are_counted_by_word(shown: Shown) -> None:
     for word in (Verdict.PASS, Verdict.PASS, Verdict.FAIL):
-        shown.watch.judged(shifting(), Judgement(at=NOW, verdict=word))
+        shown.telemetry.judged(shifting(), Judgement(at=NOW, verdict=word))
 
     assert shown.value('canary_bot_verdicts_total{verdict="pass"}') == 2
     assert shown.value('canary_bot_verdicts_total{verdict="fail"}') == 1
@@ -133,7 +133,7 @@ def test_a_tick_is_a_round_of_everybody_however_many_turns_it_takes(shown: Shown
         if rounds.is_idle:
             continue
         seen += rounds.turn(keys)
-        shown.watch.ticked(0.5, 0.1 * turn)
+        shown.telemetry.ticked(0.5, 0.1 * turn)
         if rounds.is_last:
             shown.telling.round_is_over()
 
@@ -193,6 +193,6 @@ def test_a_call_is_counted_once_by_how_it_ended(shown: Shown, error: Exception |
 
 
 def test_routes_of_other_phases_are_no_reaction(shown: Shown) -> None:
-    shown.watch.acted(shifting(), SetRoutes(routes=routes(40)))
+    shown.telemetry.acted(shifting(), SetRoutes(routes=routes(40)))
 
     assert shown.value("canary_bot_abort_seconds_count") == 0

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.failsafe import KubeRescuer
+from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.heartbeat import Heart
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as edits
@@ -149,8 +149,8 @@ class Play:
         """A watchdog that has heard nothing since ``beat``."""
         marks = edits.marks_of(self.vs())
         assert marks is not None
-        rescuer = KubeRescuer(Connection(self.server, who), self.now)  # type: ignore[arg-type]  # as above
-        rescuer.rescue(marks, self.beat, HOME, HELP)
+        failsafe = KubeFailsafe(Connection(self.server, who), self.now)  # type: ignore[arg-type]  # as above
+        failsafe.rescue(marks, self.beat, HOME, HELP)
 
     def run(self, deeds: dict[str, Callable[[], None]], order: Sequence[str]) -> None:
         """Everybody's requests in this order; who is not named any more dies, and the bot finishes on its own."""

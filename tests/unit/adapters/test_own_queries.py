@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import LARGEST, PrometheusLink
+from bot.adapters.prometheus_connection import LARGEST, PrometheusConnection
 from bot.controller.ports import Window
 from bot.model.figures import Figures
 from bot.model.rollout import Rollout, RolloutId
@@ -60,7 +60,7 @@ def rollout(name: str, *queries: str) -> Rollout:
 
 
 def read(url: str, *rollouts: Rollout, query_seconds: float = 0.5) -> dict[str, Figures]:
-    link = PrometheusLink(url, query_seconds=query_seconds, read_seconds=5.0, own_seconds=1.0)
+    link = PrometheusConnection(url, query_seconds=query_seconds, read_seconds=5.0, own_seconds=1.0)
     metrics = PrometheusMetrics(link)
     answers = metrics.read([Window(rollout=one, since=0, until=15) for one in rollouts])
     metrics.close()
@@ -122,7 +122,7 @@ def test_many_services_whose_queries_hang_keep_nobody_else_waiting() -> None:
     slow = [rollout(f"slow-{number}", *["slow"] * 6) for number in range(20)]
     windows = [Window(rollout=one, since=0, until=15) for one in (*slow, rollout("r-2", "good"))]
     with serving(answer) as url:
-        metrics = PrometheusMetrics(PrometheusLink(url, query_seconds=3.0, read_seconds=6.0, own_seconds=3.0))
+        metrics = PrometheusMetrics(PrometheusConnection(url, query_seconds=3.0, read_seconds=6.0, own_seconds=3.0))
         try:
             found = [metrics.read(windows)[RolloutId("r-2")] for _ in range(2)]
         finally:

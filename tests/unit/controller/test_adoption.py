@@ -30,7 +30,7 @@ class Morning(Rig):
             places=[("default", "reviews")],
             mesh=self.mesh,
             workloads=self.workloads,
-            rescuer=self.mesh,
+            failsafe=self.mesh,
             limit=120.0,
             now=self.clock.now,
             stopwatch=self.stopwatch.now,

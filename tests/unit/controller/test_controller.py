@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from bot.controller.controller import Controller, Watch
+from bot.controller.controller import Controller, Telemetry
 from bot.controller.decisions import Abort, Accept, By, Event, Pause, Restore, Retry
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
@@ -17,10 +17,10 @@ from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ApproveAt, GateLimits, Service
-from bot.preflight import Callers, Permission, Survey
+from bot.preflight import Callers, Permission, Snapshot
 from bot.preflight.permissions import needed
 from bot.rollout.plans import Overrides
-from tests import surveys
+from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
@@ -28,18 +28,18 @@ from tests.fakes.lease import FakeLeases
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.rooms import FakeRooms
+from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.store import InMemoryStore
-from tests.fakes.surveyor import FakeSurveyor
 from tests.fakes.workloads import InMemoryWorkloads
 
 OUTAGE = Fault("Kubernetes", "cannot be reached.")
 
 
-def a_survey(mesh: InMemoryMesh) -> Survey:
-    return surveys.a_survey(
+def a_snapshot(mesh: InMemoryMesh) -> Snapshot:
+    return snapshots.a_snapshot(
         virtual_service=mesh.virtual_service(),
         deployments=tuple(
-            surveys.a_deployment(f"reviews-{version}", version, image=f"reviews:{version[1:]}")
+            snapshots.a_deployment(f"reviews-{version}", version, image=f"reviews:{version[1:]}")
             for version in ("v1", "v2")
         ),
     )
@@ -57,7 +57,7 @@ class Rig:
         # A fifth of the requests is copied and a fifth of the users is moved: the traffic is the same throughout.
         sides = {"default/reviews-v1": a_side_of(4000), "default/reviews-v2": a_side_of(800)}
         self.metrics = FakeMetrics(sides, per=10.0)
-        self.surveyor = FakeSurveyor(a_survey(self.mesh))
+        self.snapshots = FakeSnapshots(a_snapshot(self.mesh))
         self.rooms = FakeRooms()
         self.faults: list[str] = []
         self.froze: Callable[[FreezeLine], None] = lambda _: None
@@ -72,15 +72,15 @@ class Rig:
             freezes=self.freezes,
             mesh=self.mesh,
             workloads=self.workloads,
-            surveyor=self.surveyor,
+            snapshots=self.snapshots,
             metrics=self.metrics,
             clock=self.clock,
             rooms=self.rooms,
         )
-        watch = Watch(failed=lambda _, fault: self.faults.append(fault.sentence), froze=self.froze)
+        telemetry = Telemetry(failed=lambda _, fault: self.faults.append(fault.sentence), froze=self.froze)
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
         known = services or {"reviews": self.service}
-        return Controller(services=known, ports=ports, new_id=ids, watch=watch)
+        return Controller(services=known, ports=ports, new_id=ids, telemetry=telemetry)
 
     def start(self) -> Rollout:
         return self.controller.start("reviews", "v2", by=MAYA)
@@ -228,7 +228,7 @@ def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside
     rig.mesh.refusals = ["The webhook refuses these routes."]
     rig.workloads.refusals = ["The image policy refuses reviews:2."]
     rig.workloads.deployments["reviews-v2"].ready = 0
-    rig.surveyor.found.deployments[1]["spec"]["template"]["spec"]["containers"][0].pop("readinessProbe")
+    rig.snapshots.found.deployments[1]["spec"]["template"]["spec"]["containers"][0].pop("readinessProbe")
 
     with pytest.raises(Refusal) as refused:
         rig.start()
@@ -242,7 +242,7 @@ def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside
 def test_what_a_missing_permission_forbids_is_told_once() -> None:
     rig = Rig()
     access = next(one for one in needed(rig.service, "v2") if one.verb == "update")
-    rig.surveyor.found = replace(rig.surveyor.found, permissions=(Permission(access=access, allowed=False),))
+    rig.snapshots.found = replace(rig.snapshots.found, permissions=(Permission(access=access, allowed=False),))
     rig.mesh.refusals = ["Could not update VirtualService default/reviews: forbidden."]
 
     with pytest.raises(Refusal) as refused:
@@ -255,7 +255,7 @@ def test_what_a_missing_permission_forbids_is_told_once() -> None:
 def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> None:
     rig = Rig()
     rig.mesh.edit("maya", lambda vs: vs["metadata"].update(annotations={"canary-bot/restore": "{}"}))
-    rig.surveyor.found = replace(rig.surveyor.found, virtual_service=rig.mesh.virtual_service())
+    rig.snapshots.found = replace(rig.snapshots.found, virtual_service=rig.mesh.virtual_service())
     rig.mesh.edit("maya", lambda vs: vs["spec"].update(http=vs["spec"]["http"] * 2))
     rig.workloads.deployments["reviews-v2"].ready = 0
 
@@ -289,7 +289,7 @@ def test_a_prometheus_that_is_down_stops_no_start_and_is_told() -> None:
 
 def test_what_preflight_refuses_is_kept_in_the_history_and_told_once() -> None:
     rig = Rig()
-    rig.surveyor.found.deployments[1]["spec"]["paused"] = True
+    rig.snapshots.found.deployments[1]["spec"]["paused"] = True
     rig.workloads.deployments["reviews-v2"].ready = 0
 
     with pytest.raises(Refusal) as refused:
@@ -301,7 +301,7 @@ def test_what_preflight_refuses_is_kept_in_the_history_and_told_once() -> None:
 
 def test_a_plan_shows_what_would_stop_a_start_and_what_it_would_warn_of() -> None:
     rig = Rig()
-    rig.surveyor.found.deployments[1]["spec"] |= {"paused": True, "replicas": 1}
+    rig.snapshots.found.deployments[1]["spec"] |= {"paused": True, "replicas": 1}
 
     findings = rig.controller.plan("reviews", "v2").findings
 
@@ -310,7 +310,7 @@ def test_a_plan_shows_what_would_stop_a_start_and_what_it_would_warn_of() -> Non
 
 def test_weights_chosen_at_the_start_are_the_ones_the_canary_is_measured_against() -> None:
     rig = Rig(a_service(mirror_percent=50))
-    rig.surveyor.found.deployments[1]["spec"]["replicas"] = 1
+    rig.snapshots.found.deployments[1]["spec"]["replicas"] = 1
 
     plan = rig.controller.plan("reviews", "v2", overrides=Overrides(weights=(60, 100)))
 

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from pydantic import TypeAdapter, ValidationError
 
 from bot.controller.adoption import Adoption
-from bot.controller.controller import Controller, Watch
+from bot.controller.controller import Controller, Telemetry
 from bot.controller.edges import Broken, contained, kind
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.observe import MOST_READS, read_each
@@ -27,10 +27,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
 from tests.fakes.mesh import InMemoryMesh, reviews
 from tests.fakes.metrics import FakeMetrics
+from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.store import InMemoryStore
-from tests.fakes.surveyor import FakeSurveyor
 from tests.fakes.workloads import InMemoryWorkloads
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 NAMES = ("poisoned", "ratings", "details")
 
@@ -114,7 +114,7 @@ class Three:
             "freezes": InMemoryFreezes(),
             "mesh": self.mesh,
             "workloads": InMemoryWorkloads({f"{one}-{name}": image for one in NAMES for name, image in images.items()}),
-            "surveyor": FakeSurveyor(a_survey()),
+            "surveyor": FakeSnapshots(a_snapshot()),
             "metrics": FakeMetrics(sides),
             "clock": self.clock,
         }
@@ -122,16 +122,16 @@ class Three:
             self.store.create(self._rollout(name, number), ())
         ports[edge.port] = Trap(ports[edge.port], edge.methods, error)
         self.told: list[tuple[str, Fault]] = []
-        watch = Watch(failed=lambda rollout, fault: self.told.append((rollout.service, fault)))
+        telemetry = Telemetry(failed=lambda rollout, fault: self.told.append((rollout.service, fault)))
         if telling:
-            watch = Telling(self.own, self.clock).watch()
+            telemetry = Telling(self.own, self.clock).telemetry()
         everything: dict[str, Any] = ports
         self.controller = Controller(
             services={},
             ports=Ports(**everything),
             new_id=lambda: RolloutId("r-9"),
-            watch=watch,
-            heart=Heartbeat(Beats(everything["mesh"], self.beats), self.clock, failed=watch.failed),
+            telemetry=telemetry,
+            heart=Heartbeat(Beats(everything["mesh"], self.beats), self.clock, failed=telemetry.failed),
         )
 
     def _rollout(self, name: str, number: int) -> Rollout:
@@ -287,7 +287,7 @@ def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error
         places=[("default", name) for name in NAMES],
         mesh=Looked(mesh, looked),
         workloads=InMemoryWorkloads(),
-        rescuer=InMemoryMesh(),
+        failsafe=InMemoryMesh(),
         limit=120.0,
         now=FakeClock().now,
         stopwatch=FakeClock().now,

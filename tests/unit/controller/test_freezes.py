@@ -51,16 +51,16 @@ def test_a_start_whose_objects_are_missing_is_told_of_the_freeze_as_well() -> No
 
 def test_a_freeze_that_is_typed_while_preflight_looks_still_counts() -> None:
     rig = Rig()
-    survey = rig.surveyor.survey
+    snapshot = rig.snapshots.take
 
     class Slow:
         """A survey in whose time somebody stops the line."""
 
-        def survey(self, *asked: object) -> object:
+        def snapshot(self, *asked: object) -> object:
             rig.controller.freeze(ALL, by=OMAR, reason="an incident", seconds=None)
-            return survey(*asked)  # type: ignore[arg-type]  # as it was asked
+            return snapshot(*asked)  # type: ignore[arg-type]  # as it was asked
 
-    rig.surveyor = Slow()  # type: ignore[assignment]  # it answers what the other one does
+    rig.snapshots = Slow()  # type: ignore[assignment]  # it answers what the other one does
     rig.controller = rig.restarted()
 
     with pytest.raises(Refusal) as refused:

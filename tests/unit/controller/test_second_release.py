@@ -12,7 +12,7 @@ from bot.controller.decisions import Accept
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Rollout
 from bot.model.service import Promote, Service
-from tests import surveys
+from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of
 from tests.fakes.workloads import FakeDeployment
 from tests.unit.controller.test_controller import Rig
@@ -37,11 +37,11 @@ class Releases(Rig):
         self.metrics.sides[f"default/reviews-{version}"] = a_side_of(800)
 
     def release(self, version: str) -> Phase:
-        self.surveyor.found = surveys.a_survey(
+        self.snapshots.found = snapshots.a_snapshot(
             virtual_service=self.mesh.virtual_service(),
-            destination_rules=(surveys.a_rule("v1", "v2", "v3", "v4"),),
+            destination_rules=(snapshots.a_rule("v1", "v2", "v3", "v4"),),
             deployments=tuple(
-                surveys.a_deployment(
+                snapshots.a_deployment(
                     name,
                     one.labels["version"],
                     image=one.images["reviews"],

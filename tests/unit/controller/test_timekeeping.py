@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from bot.controller.controller import Controller, Watch
+from bot.controller.controller import Controller, Telemetry
 from bot.controller.ports import Ports, Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures
@@ -56,14 +56,14 @@ class Clocks(Rig):
             freezes=self.freezes,
             mesh=self.mesh,
             workloads=self.workloads,
-            surveyor=self.surveyor,
+            snapshots=self.snapshots,
             metrics=self.metrics,
             clock=self.clock,
         )
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
-        watch = Watch(failed=lambda _, fault: self.faults.append(fault.sentence), clock_set=self.set_by.append)
+        telemetry = Telemetry(failed=lambda _, fault: self.faults.append(fault.sentence), clock_set=self.set_by.append)
         known = {"reviews": self.service} if services is None else services
-        return Controller(services=known, ports=ports, new_id=ids, watch=watch, stopwatch=self.steady.now)
+        return Controller(services=known, ports=ports, new_id=ids, telemetry=telemetry, stopwatch=self.steady.now)
 
     def tick(self, seconds: float = 10.0) -> None:
         self.steady.advance(seconds)

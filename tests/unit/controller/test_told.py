@@ -30,7 +30,7 @@ def test_a_start_whose_card_nobody_would_see_changes_nothing() -> None:
 def test_it_is_told_together_with_everything_else_also_where_nothing_can_be_decided() -> None:
     rig = Rig()
     rig.rooms.why = {"#releases": INVITE}
-    rig.surveyor.found = replace(rig.surveyor.found, service=None)
+    rig.snapshots.found = replace(rig.snapshots.found, service=None)
 
     with pytest.raises(Refusal) as refused:
         rig.start()

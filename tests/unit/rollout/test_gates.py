@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.analysis import gates
 from bot.analysis.gates import badness
 from bot.analysis.histograms import quantile, tail_bounds
-from bot.model.figures import Figures, Finding, SideFigures, Trial, UserView, Verdict
+from bot.model.figures import AnalysisState, Figures, Finding, SideFigures, UserView, Verdict
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule
 from tests.builders import a_rollout, a_service, a_side_of, a_target, figures
@@ -88,7 +88,7 @@ def test_a_mirror_of_a_tenth_needs_a_tenth_of_the_copies() -> None:
 
 
 def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> None:
-    rollout = mirroring(trial=Trial(before=a_side_of(36_000, 36, slow=36)))
+    rollout = mirroring(trial=AnalysisState(before=a_side_of(36_000, 36, slow=36)))
 
     harmed = checked(rollout, figures(a_side_of(1000, 40, first=0, last=9), scraped(1000)))["harm"]
     slower = checked(rollout, figures(a_side_of(1000, 1, slow=200), scraped(1000)))["harm"]
@@ -101,7 +101,7 @@ def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> No
 
 
 def test_a_burst_of_something_else_while_copies_are_made_is_no_harm_of_theirs() -> None:
-    rollout = mirroring(trial=Trial(before=a_side_of(36_000, 36, slow=36)))
+    rollout = mirroring(trial=AnalysisState(before=a_side_of(36_000, 36, slow=36)))
     burst, calm = figures(a_side_of(200, slow=40), a_side_of(200)), figures(a_side_of(200), a_side_of(200))
     stage = burst + calm + calm
 
@@ -113,7 +113,7 @@ def test_a_burst_of_something_else_while_copies_are_made_is_no_harm_of_theirs() 
 
 
 def test_what_is_not_judged_is_not_taken_for_harm() -> None:
-    past = Trial(before=a_side_of(36_000, 36, slow=36))
+    past = AnalysisState(before=a_side_of(36_000, 36, slow=36))
     worse = figures(a_side_of(1000, 40, slow=200), a_side_of(1000))
 
     assert "slower" in checked(replace(mirroring(trial=past), gates=GateLimits(errors=False)), worse)["harm"].sentence

@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.images import pinned, repository
-from tests.surveys import a_deployment, a_pod
+from tests.snapshots import a_deployment, a_pod
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.controller.timers import TOLERANCE, caught_up, moved
-from bot.model.figures import Trial
+from bot.model.figures import AnalysisState
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.rollout import Approval, Hold, HoldCause, Rollout
 from tests.builders import MAYA, a_drift, a_rollout, a_side_of, figures
@@ -33,7 +33,7 @@ def waiting() -> Rollout:
         drift=a_drift(since=NOW - 40),
         shortage=Shortage(deployment="reviews-v1", since=NOW - 30, seen_at=NOW - 10),
         approvals=(Approval(by=MAYA, at=NOW - 20),),
-        trial=Trial(until=NOW - 10),
+        trial=AnalysisState(until=NOW - 10),
     )
 
 
@@ -66,7 +66,7 @@ def test_every_wait_is_as_long_as_before_whatever_the_clock_shows(seconds: float
 
 def test_no_moment_that_is_waited_from_is_forgotten() -> None:
     """A new field of a rollout with a moment in it has to be thought of here."""
-    seen = {one.name for kind in (Rollout, Hold, Drift, Shortage, Size, Trial) for one in fields(kind)}
+    seen = {one.name for kind in (Rollout, Hold, Drift, Shortage, Size, AnalysisState) for one in fields(kind)}
     times = {name for name in seen if name in {"since", "until"} or name.endswith(("_at", "_since"))}
 
     assert times == {
@@ -84,7 +84,7 @@ def test_no_moment_that_is_waited_from_is_forgotten() -> None:
 def test_figures_that_were_read_are_not_read_again_when_the_clock_goes_back() -> None:
     row = figures(a_side_of(100), a_side_of(100), start=NOW - 20, end=NOW - 10)
     empty = figures(None, None, start=NOW - 10, end=NOW)
-    rollout = replace(waiting(), trial=Trial(until=NOW, recent=(row, empty)))
+    rollout = replace(waiting(), trial=AnalysisState(until=NOW, recent=(row, empty)))
 
     back = moved(rollout, -3600.0, NOW - 3600)
     assert back.trial.until == row.end
@@ -148,7 +148,7 @@ def one_ahead(place: str, at: float) -> Rollout:
         "drift": {"drift": replace(rollout.drift, since=at)},
         "shortage": {"shortage": replace(rollout.shortage, since=at)},
         "looks": {"shortage": replace(rollout.shortage, seen_at=at)},
-        "until": {"trial": Trial(until=at)},
+        "until": {"trial": AnalysisState(until=at)},
     }
     return replace(rollout, **changes[place])
 
@@ -156,8 +156,8 @@ def one_ahead(place: str, at: float) -> Rollout:
 def test_figures_are_read_on_from_now_when_nothing_was_read_ahead() -> None:
     row = figures(a_side_of(100), a_side_of(100), start=NOW - 20, end=NOW - 10)
     empty = figures(None, None, start=NOW - 10, end=NOW + 3590)
-    unread = replace(waiting(), trial=Trial(until=NOW + 3590, recent=(row, empty)))
-    read = replace(unread, trial=Trial(until=NOW + 3590, recent=(row, replace(empty, canary=a_side_of(100)))))
+    unread = replace(waiting(), trial=AnalysisState(until=NOW + 3590, recent=(row, empty)))
+    read = replace(unread, trial=AnalysisState(until=NOW + 3590, recent=(row, replace(empty, canary=a_side_of(100)))))
 
     assert caught_up(unread, NOW).trial.until == NOW
     assert caught_up(read, NOW).trial.until == NOW + 3590  # nothing is counted twice

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.analysis import analysis
 from bot.analysis.judge.saved import load
-from bot.model.figures import Figures, Judgement, SideFigures, Trial, Verdict
+from bot.model.figures import AnalysisState, Figures, Judgement, SideFigures, Verdict
 from bot.model.rollout import Phase, Rollout, Stage, Target
 from bot.model.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from tests.builders import a_rollout, a_service, a_side_of, a_target
@@ -50,7 +50,7 @@ def judged(
     judgement = Judgement(at=0.0, verdict=INCONCLUSIVE)
     for _ in range(rows):
         begun = rollout.trial.until if rollout.trial.until is not None else 0.0
-        judgement, kept = analysis.weigh(rollout, row(rollout, begun + every, canary, primary))
+        judgement, kept = analysis.analyse(rollout, row(rollout, begun + every, canary, primary))
         rollout = replace(rollout, trial=kept, judgement=judgement)
     return rollout, judgement
 
@@ -70,7 +70,7 @@ def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: li
         begun = rollout.trial.until or 0.0
         # A request a second on the canary, four on the primary, each with the half of a percent that fails.
         sides = [a_side_of((now - begun) * rate, (now - begun) * rate * 0.005) for rate in (1.0, 4.0)]
-        judgement, kept = analysis.weigh(rollout, row(rollout, now, sides[0], sides[1]))
+        judgement, kept = analysis.analyse(rollout, row(rollout, now, sides[0], sides[1]))
         assert judgement.figures is not None
         assert judgement.figures.canary is not None
         assert judgement.figures.canary.requests == pytest.approx(now)  # the open row is shown, too
@@ -84,9 +84,9 @@ def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: li
 def test_a_row_is_kept_once_a_scrape_interval_has_passed_and_judged_anew_until_then() -> None:
     rollout = at("shift 20")
 
-    early, kept = analysis.weigh(rollout, row(rollout, 5.0, GOOD, LIKEWISE))
+    early, kept = analysis.analyse(rollout, row(rollout, 5.0, GOOD, LIKEWISE))
     assert (kept.until, early.at) == (None, 5.0)
-    _, kept = analysis.weigh(rollout, row(rollout, 15.0, GOOD, LIKEWISE))
+    _, kept = analysis.analyse(rollout, row(rollout, 15.0, GOOD, LIKEWISE))
     assert kept.until == 15.0
 
 
@@ -149,9 +149,9 @@ def test_what_was_answered_before_the_routes_were_in_force_is_judged_and_none_of
     place = next(number for number, stage in enumerate(rollout.plan) if stage.name == "shift 40")
     moved = replace(rollout, stage=place, settled_at=35.0)
 
-    _, kept = analysis.weigh(moved, row(moved, 45.0, GOOD, LIKEWISE))
+    _, kept = analysis.analyse(moved, row(moved, 45.0, GOOD, LIKEWISE))
     assert (kept.until, kept.sums) == (45.0, None)
-    _, kept = analysis.weigh(replace(moved, trial=kept), row(replace(moved, trial=kept), 60.0, GOOD, LIKEWISE))
+    _, kept = analysis.analyse(replace(moved, trial=kept), row(replace(moved, trial=kept), 60.0, GOOD, LIKEWISE))
     assert kept.sums is not None
     assert (kept.sums.start, kept.sums.end) == (45.0, 60.0)
 
@@ -216,7 +216,7 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
 def test_an_abort_does_not_wait_for_the_end_of_a_row() -> None:
     rollout, _ = judged(at("shift 20"), a_side_of(300, 90), LIKEWISE, rows=2)
 
-    judgement, kept = analysis.weigh(rollout, row(rollout, 35.0, a_side_of(100, 30), a_side_of(400, 1)))
+    judgement, kept = analysis.analyse(rollout, row(rollout, 35.0, a_side_of(100, 30), a_side_of(400, 1)))
 
     assert (judgement.verdict, kept.until) == (FAIL, 35.0)
 
@@ -307,7 +307,7 @@ def test_nobody_says_that_figures_are_missing_for_two_minutes_moments_after_a_st
     unscraped = replace(a_side_of(0), first=-3.0, last=-3.0)
     rollout = at("mirror")
     for now in (3.0, 8.0, 14.0):
-        judgement, _ = analysis.weigh(rollout, row(rollout, now, unscraped, a_side_of(80)))
+        judgement, _ = analysis.analyse(rollout, row(rollout, now, unscraped, a_side_of(80)))
         assert judgement.sentence.startswith("No figures yet")
         assert "2 min" not in judgement.sentence
 
@@ -339,8 +339,8 @@ def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_for
         for start, copies in ((100.0, 220), (115.0, 300))
     )
 
-    early, kept = analysis.weigh(rollout, first)
-    late, _ = analysis.weigh(replace(rollout, trial=kept), second)
+    early, kept = analysis.analyse(rollout, first)
+    late, _ = analysis.analyse(replace(rollout, trial=kept), second)
 
     unknown, all_copied = (next(one for one in found.findings if one.gate == "coverage") for found in (early, late))
     assert unknown.sentence == "How many copies reach the canary is not known yet."
@@ -355,7 +355,7 @@ def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> No
 
 
 def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_on() -> None:
-    past = Trial(before=a_side_of(36_000, 36, slow=36))
+    past = AnalysisState(before=a_side_of(36_000, 36, slow=36))
     rollout = replace(at("mirror", seconds=60.0), trial=past)
 
     early, before = judged(rollout, a_side_of(1200, 4, slow=200), a_side_of(1200, 4, slow=200), rows=2)
@@ -410,7 +410,7 @@ def test_client_errors_that_are_not_judged_are_not_told() -> None:
     _, judgement = judged(at("shift 20", client_errors=None), NOT_FOUND, ASKED, rows=20)
 
     assert told_of_clients(judgement) == []
-    assert analysis.opened(GateLimits(client_errors=None), [ASKED] * 240).clients == ""
+    assert analysis.begin(GateLimits(client_errors=None), [ASKED] * 240).clients == ""
 
 
 def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_not() -> None:
@@ -447,7 +447,7 @@ def test_client_errors_stand_among_the_details() -> None:
 def test_between_two_rows_nothing_about_client_errors_comes_or_goes() -> None:
     rollout, before = judged(at("shift 20"), NOT_FOUND, ASKED, rows=2)
     for now in (33.0, 38.0, 43.0):
-        open_row, kept = analysis.weigh(rollout, row(rollout, now, refused(200, _404=200), ASKED))
+        open_row, kept = analysis.analyse(rollout, row(rollout, now, refused(200, _404=200), ASKED))
         assert told_of_clients(open_row) == told_of_clients(before) == []
         assert kept.clients == rollout.trial.clients
 
@@ -540,12 +540,12 @@ def test_it_says_how_long_it_will_take() -> None:
 def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() -> None:
     history = [a_side_of(1200, 4, slow=6)] * 240
 
-    begun = analysis.opened(GateLimits(), history)
+    begun = analysis.begin(GateLimits(), history)
 
     assert [metric.bound for metric in load(begun.judge).metrics] == [None, 100.0]
     assert begun.before is not None
     assert (begun.before.requests, begun.before.errors) == (288_000, 960)
-    assert analysis.opened(GateLimits(), ()).before is None
+    assert analysis.begin(GateLimits(), ()).before is None
 
 
 def test_a_look_without_a_reading_says_what_the_last_one_of_the_stage_said() -> None:
@@ -597,9 +597,9 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
     assert before.verdict is PASS
 
     empty = Figures(start=60.0, end=65.0, primary=None, canary=None)
-    blind, _ = analysis.weigh(good, empty)
+    blind, _ = analysis.analyse(good, empty)
     unscraped = replace(a_side_of(0), first=60.0, last=60.0)
-    waiting, _ = analysis.weigh(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
+    waiting, _ = analysis.analyse(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
 
     assert blind.verdict is INCONCLUSIVE
     assert blind.sentence.startswith("Prometheus knows nothing of reviews-v2 right now.")
@@ -610,7 +610,7 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
 def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) -> None:
     doubtful, before = judged(at(stage, seconds=0.0), a_side_of(300, 30), a_side_of(300, 1), rows=2)
 
-    blind, _ = analysis.weigh(doubtful, Figures(start=30.0, end=35.0, primary=None, canary=None))
+    blind, _ = analysis.analyse(doubtful, Figures(start=30.0, end=35.0, primary=None, canary=None))
 
     assert (before.verdict, before.ask) == (INCONCLUSIVE, True)
     assert (blind.verdict, blind.ask) == (INCONCLUSIVE, False)
@@ -622,6 +622,6 @@ def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on
     until = rollout.trial.until
     assert until is not None
 
-    judgement, kept = analysis.weigh(rollout, row(rollout, until + 5.0, a_side_of(400, 1), a_side_of(100)))
+    judgement, kept = analysis.analyse(rollout, row(rollout, until + 5.0, a_side_of(400, 1), a_side_of(100)))
 
     assert (before.proven, judgement.proven, kept.shown, kept.until) == (True, True, True, until)

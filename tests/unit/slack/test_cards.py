@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.analysis.analysis import weigh
+from bot.analysis.analysis import analyse
 from bot.controller.decisions import Seen
 from bot.model.errors import Refusal
 from bot.model.figures import Finding, Judgement, Verdict
@@ -53,7 +53,7 @@ def measured(rollout: Rollout, errors: int) -> Rollout:
     """The same with figures: 412 requests on the canary in each of three scrapes."""
     for number in range(1, 4):
         row = figures(a_side_of(1024, 1), a_side_of(412, errors, slow=3), start=15.0 * (number - 1), end=15.0 * number)
-        judgement, trial = weigh(rollout, row)
+        judgement, trial = analyse(rollout, row)
         rollout = replace(rollout, judgement=judgement, trial=trial)
     return rollout
 

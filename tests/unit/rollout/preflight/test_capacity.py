@@ -8,7 +8,7 @@ import pytest
 
 from bot.preflight import Scene, examine
 from tests.builders import a_service
-from tests.surveys import a_deployment, a_survey
+from tests.snapshots import a_deployment, a_snapshot
 
 
 def scene_of(primary: int, canary: int, *autoscalers: dict[str, Any], **service: Any) -> Scene:
@@ -16,7 +16,7 @@ def scene_of(primary: int, canary: int, *autoscalers: dict[str, Any], **service:
         a_deployment("reviews-v1", "v1", replicas=primary),
         a_deployment("reviews-v2", "v2", replicas=canary),
     )
-    return examine(a_service(**service), "v2", a_survey(deployments=deployments, autoscalers=autoscalers))
+    return examine(a_service(**service), "v2", a_snapshot(deployments=deployments, autoscalers=autoscalers))
 
 
 def autoscaler(deployment: str, least: int, most: int) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def test_an_autoscaler_whose_selector_fits_both_sides_averages_over_both() -> No
         a_deployment("reviews-v1", "v1", app="reviews"),
         a_deployment("reviews-v2", "v2", app="reviews", track="canary"),
     )
-    survey = a_survey(deployments=deployments, autoscalers=(autoscaler("reviews-v1", 2, 9),))
+    snapshot = a_snapshot(deployments=deployments, autoscalers=(autoscaler("reviews-v1", 2, 9),))
 
-    (warning,) = examine(a_service(), "v2", survey).warnings
+    (warning,) = examine(a_service(), "v2", snapshot).warnings
 
     assert warning.startswith("HPA reviews-v1-hpa counts the canary's pods as reviews-v1's")

@@ -9,13 +9,13 @@ import pytest
 from bot.preflight import Scene, Unread, examine
 from bot.preflight.gateways import GATEWAY_PODS, gateway_places, overlap
 from tests.builders import a_service
-from tests.surveys import a_gateway, a_survey, a_virtual_service
+from tests.snapshots import a_gateway, a_snapshot, a_virtual_service
 
 LEGACY = "reviews-gateway.istio-system.svc.cluster.local"
 
 
 def scene_of(*gateways: dict[str, Any], **spec: Any) -> Scene:
-    return examine(a_service(), "v2", a_survey(virtual_service=a_virtual_service(**spec), gateways=gateways))
+    return examine(a_service(), "v2", a_snapshot(virtual_service=a_virtual_service(**spec), gateways=gateways))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_one_missing_gateway_of_several_is_a_warning() -> None:
 def test_a_gateway_that_may_not_be_read_is_not_said_to_be_missing() -> None:
     unread = (Unread(kind="Gateway", sentence="Could not read Gateway: forbidden."),)
 
-    scene = examine(a_service(), "v2", a_survey(gateways=(), unread=unread))
+    scene = examine(a_service(), "v2", a_snapshot(gateways=(), unread=unread))
 
     assert (scene.reasons, len(scene.warnings)) == ((), 1)
 
@@ -99,25 +99,25 @@ def test_http_routes_apply_only_where_http_is_read(server: dict[str, Any], *, fi
 
 
 def test_a_gateway_that_no_pod_serves_is_told_with_the_labels_to_look_for() -> None:
-    (warning,) = examine(a_service(), "v2", a_survey(gateway_pods=())).warnings
+    (warning,) = examine(a_service(), "v2", a_snapshot(gateway_pods=())).warnings
 
     assert warning.startswith(
         "No ready pod in namespace istio-system has the labels istio=ingressgateway that Gateway "
         "istio-system/reviews-gateway asks for."
     )
     forbidden = (Unread(kind=GATEWAY_PODS, sentence="Could not list Pods of istio-system: forbidden."),)
-    (unknown,) = examine(a_service(), "v2", a_survey(gateway_pods=(), unread=forbidden)).warnings
+    (unknown,) = examine(a_service(), "v2", a_snapshot(gateway_pods=(), unread=forbidden)).warnings
     assert unknown.startswith("Gateway pod objects could not be read, so nothing is known about them")
 
 
 @pytest.mark.parametrize(("exported", "seen"), [(["*"], True), (["istio-system"], True), (["."], False)])
 def test_an_object_that_the_gateways_namespace_does_not_see_is_told(exported: list[str], *, seen: bool) -> None:
-    survey = a_survey(virtual_service=a_virtual_service(exportTo=exported))
-    survey.destination_rules[0]["spec"]["exportTo"] = exported
-    assert survey.service is not None
-    survey.service["metadata"]["annotations"] = {"networking.istio.io/exportTo": ",".join(exported)}
+    snapshot = a_snapshot(virtual_service=a_virtual_service(exportTo=exported))
+    snapshot.destination_rules[0]["spec"]["exportTo"] = exported
+    assert snapshot.service is not None
+    snapshot.service["metadata"]["annotations"] = {"networking.istio.io/exportTo": ",".join(exported)}
 
-    warnings = examine(a_service(), "v2", survey).warnings
+    warnings = examine(a_service(), "v2", snapshot).warnings
 
     told = [f"{kind} reviews is exported to . alone" for kind in ("VirtualService", "DestinationRule", "Service")]
     assert [warning.split(",")[0] for warning in warnings] == ([] if seen else told)

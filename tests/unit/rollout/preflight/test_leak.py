@@ -6,11 +6,11 @@ from typing import Any
 
 from bot.preflight import Callers, Scene, examine
 from tests.builders import a_service
-from tests.surveys import a_survey, a_virtual_service
+from tests.snapshots import a_snapshot, a_virtual_service
 
 
 def scene_of(callers: Callers, **changes: Any) -> Scene:
-    return examine(a_service(), "v2", a_survey(**changes), callers)
+    return examine(a_service(), "v2", a_snapshot(**changes), callers)
 
 
 def test_callers_inside_the_mesh_are_told_with_their_requests() -> None:

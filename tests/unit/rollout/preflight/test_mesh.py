@@ -9,11 +9,11 @@ import pytest
 from bot.preflight import Scene, Unread, examine
 from bot.preflight.mesh import ELSEWHERE
 from tests.builders import a_service
-from tests.surveys import a_backend, a_gateway, a_rule, a_survey, a_virtual_service
+from tests.snapshots import a_backend, a_gateway, a_rule, a_snapshot, a_virtual_service
 
 
 def scene_of(**changes: Any) -> Scene:
-    return examine(a_service(), "v2", a_survey(**changes))
+    return examine(a_service(), "v2", a_snapshot(**changes))
 
 
 def http_route(**spec: Any) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def test_a_short_name_counts_where_the_kubernetes_service_is() -> None:
     ]
     parts = {"service": backend, "destination_rules": (rule,), "virtual_service": ours}
 
-    scene = examine(service, "v2", a_survey(virtual_services=tuple(senders), **parts))
+    scene = examine(service, "v2", a_snapshot(virtual_services=tuple(senders), **parts))
 
     assert [one.split(" as well")[0] for one in scene.warnings] == [
         "VirtualService shop/sender sends requests to reviews"
@@ -319,13 +319,13 @@ def test_a_virtual_service_for_something_else_is_nothing_to_us(other: dict[str, 
 
 
 def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
-    survey = a_survey()
-    assert survey.virtual_service is not None
-    ours = survey.virtual_service["spec"]["http"][0]
+    snapshot = a_snapshot()
+    assert snapshot.virtual_service is not None
+    ours = snapshot.virtual_service["spec"]["http"][0]
     elsewhere = {"fault": {"abort": {}}, "route": [{"destination": {"host": "ratings"}}]}
-    survey.virtual_service["spec"]["http"] = [ours | {"fault": {"delay": {}}}, elsewhere]
+    snapshot.virtual_service["spec"]["http"] = [ours | {"fault": {"delay": {}}}, elsewhere]
 
-    (warning,) = examine(a_service(), "v2", survey).warnings
+    (warning,) = examine(a_service(), "v2", snapshot).warnings
 
     assert warning.startswith("The route http route 1 injects faults (delay)")
 

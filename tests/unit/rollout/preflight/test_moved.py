@@ -12,7 +12,7 @@ from bot.model.rollout import ALL_CANARY, Phase, Stage, Template
 from bot.preflight import Scene, examine
 from bot.preflight.moved import left_on_canary
 from tests.builders import a_rollout, a_service
-from tests.surveys import a_deployment, a_survey, a_virtual_service
+from tests.snapshots import a_deployment, a_snapshot, a_virtual_service
 
 V3 = a_deployment("reviews-v3", "v3")
 ALL_THREE = (a_deployment("reviews-v1", "v1"), a_deployment("reviews-v2", "v2"), V3)
@@ -37,8 +37,8 @@ def an_adopted() -> Any:
 
 
 def scene(*http: dict[str, Any], version: str = "v3", **service: Any) -> Scene:
-    survey = a_survey(virtual_service=a_virtual_service(http=[*http]), deployments=ALL_THREE)
-    return examine(a_service(**service), version, survey)
+    snapshot = a_snapshot(virtual_service=a_virtual_service(http=[*http]), deployments=ALL_THREE)
+    return examine(a_service(**service), version, snapshot)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_while_the_primary_has_users_nothing_is_said_of_it(route: dict[str, Any]
 
 
 def test_a_rollout_that_is_known_to_have_ended_there_is_named_and_nobody_is_sent_back() -> None:
-    survey = a_survey(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=ALL_THREE)
+    snapshot = a_snapshot(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=ALL_THREE)
 
-    (reason,) = examine(a_service(), "v3", survey, before=an_adopted()).reasons
+    (reason,) = examine(a_service(), "v3", snapshot, before=an_adopted()).reasons
 
     assert reason.startswith("v2 is the primary now: rollout r-1 ended with all users on reviews-v2 (subset v2)")
     assert WRITE in reason
@@ -78,28 +78,30 @@ def test_a_rollout_that_is_known_to_have_ended_there_is_named_and_nobody_is_sent
 
 
 def test_the_old_primary_may_be_gone_by_then() -> None:
-    survey = a_survey(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=ALL_THREE[1:])
+    snapshot = a_snapshot(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=ALL_THREE[1:])
 
     with pytest.raises(Refusal) as refused:
-        examine(a_service(), "v3", survey, before=an_adopted())
+        examine(a_service(), "v3", snapshot, before=an_adopted())
 
     assert any(WRITE in reason for reason in refused.value.reasons)
 
 
 def test_a_container_that_is_named_stays_named_and_a_fixed_canary_changes_places() -> None:
-    survey = a_survey(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=ALL_THREE)
+    snapshot = a_snapshot(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=ALL_THREE)
     service = a_service(container="reviews", canary_deployment="reviews-v2")
 
-    (reason,) = examine(service, "v2", survey).reasons
+    (reason,) = examine(service, "v2", snapshot).reasons
 
     assert "`primary: {deployment: reviews-v2, container: reviews}` and `canary: {deployment: reviews-v1}`" in reason
 
 
 def test_several_deployments_in_that_subset_are_a_persons_choice() -> None:
     twin = a_deployment("reviews-twin", "v2")
-    survey = a_survey(virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=(*ALL_THREE, twin))
+    snapshot = a_snapshot(
+        virtual_service=a_virtual_service(http=[weights(v1=0, v2=100)]), deployments=(*ALL_THREE, twin)
+    )
 
-    reasons = examine(a_service(), "v3", survey).reasons
+    reasons = examine(a_service(), "v3", snapshot).reasons
 
     assert any("Name the Deployment that has them as `primary: {deployment: NAME}`" in reason for reason in reasons)
 
@@ -114,7 +116,7 @@ def test_a_rollout_that_is_still_marked_explains_itself() -> None:
     ours = a_virtual_service(http=[weights(v1=0, v2=100)])
     ours["metadata"]["annotations"] = {"canary-bot/rollout": "r-9"}
 
-    assert examine(a_service(), "v3", a_survey(virtual_service=ours, deployments=ALL_THREE)).reasons == ()
+    assert examine(a_service(), "v3", a_snapshot(virtual_service=ours, deployments=ALL_THREE)).reasons == ()
 
 
 def test_with_the_file_corrected_the_next_release_begins_from_there() -> None:
@@ -135,4 +137,4 @@ def test_only_a_canary_that_kept_the_users_was_left_there() -> None:
 def test_a_virtual_service_without_spec_is_looked_at_like_an_empty_one() -> None:
     empty = {"kind": "VirtualService", "metadata": {"name": "reviews", "namespace": "default"}}
 
-    assert examine(a_service(), "v2", a_survey(virtual_service=empty)).reasons == ()
+    assert examine(a_service(), "v2", a_snapshot(virtual_service=empty)).reasons == ()

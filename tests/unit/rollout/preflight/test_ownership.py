@@ -9,15 +9,15 @@ import yaml
 
 from bot.preflight import Scene, examine
 from tests.builders import a_service
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 
 def scene_of(*, deployment: dict[str, Any] | None = None, service: Any = None, **metadata: Any) -> Scene:
-    survey = a_survey()
-    assert survey.virtual_service is not None
-    survey.virtual_service["metadata"] |= metadata
-    survey.deployments[0]["metadata"] |= deployment or {}
-    return examine(service or a_service(), "v2", survey)
+    snapshot = a_snapshot()
+    assert snapshot.virtual_service is not None
+    snapshot.virtual_service["metadata"] |= metadata
+    snapshot.deployments[0]["metadata"] |= deployment or {}
+    return examine(service or a_service(), "v2", snapshot)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_another_canary_tool_blocks(metadata: dict[str, Any], tool: str) -> None
 def test_an_order_of_another_canary_tool_blocks_before_it_has_marked_anything(
     driver: dict[str, Any], said: str
 ) -> None:
-    reasons = examine(a_service(), "v2", a_survey(drivers=(driver | {"metadata": {"name": "shop"}},))).reasons
+    reasons = examine(a_service(), "v2", a_snapshot(drivers=(driver | {"metadata": {"name": "shop"}},))).reasons
 
     assert [reason.startswith(said) for reason in reasons] == [True] * bool(said)
 

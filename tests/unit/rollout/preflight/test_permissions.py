@@ -8,7 +8,7 @@ from bot.model.service import Promote
 from bot.preflight import Permission, examine
 from bot.preflight.permissions import needed
 from tests.builders import a_service
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 WRITES = {"update", "patch", "delete", "create"}
 
@@ -40,7 +40,7 @@ def test_what_is_denied_blocks_with_the_rule_to_add() -> None:
         Permission(access=access, allowed=access.verb not in WRITES) for access in needed(service, "v2")
     )
 
-    reasons = examine(service, "v2", a_survey(permissions=permissions)).reasons
+    reasons = examine(service, "v2", a_snapshot(permissions=permissions)).reasons
 
     assert reasons[0].startswith("canary-bot may not update virtualservices reviews in namespace default.")
     assert [yaml.safe_load(reason.split("`")[1])[0] for reason in reasons] == [
@@ -80,7 +80,7 @@ def test_without_a_watch_the_api_server_is_asked_each_time_and_nothing_is_stoppe
         Permission(access=access, allowed=access.verb != "watch") for access in needed(a_service(), "v2")
     )
 
-    scene = examine(a_service(), "v2", a_survey(permissions=permissions))
+    scene = examine(a_service(), "v2", a_snapshot(permissions=permissions))
 
     assert scene.reasons == ()
     assert scene.warnings[0].startswith(
@@ -92,7 +92,7 @@ def test_what_the_server_cannot_say_is_one_warning() -> None:
     asked = needed(a_service(), "v2")
     permissions = tuple(Permission(access=access, allowed=None, why="It said 404.") for access in asked)
 
-    scene = examine(a_service(), "v2", a_survey(permissions=permissions))
+    scene = examine(a_service(), "v2", a_snapshot(permissions=permissions))
 
     assert scene.reasons == ()
     assert scene.warnings[0].endswith("is not known: It said 404. Compare its Role with deploy/rbac.yaml.")

@@ -8,7 +8,7 @@ import pytest
 
 from bot.preflight import examine
 from tests.builders import a_service
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 
 def policy(kind: str, **spec: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def policy(kind: str, **spec: Any) -> dict[str, Any]:
     ],
 )
 def test_both_sides_should_be_governed_alike(policy: dict[str, Any], said: str) -> None:
-    scene = examine(a_service(), "v2", a_survey(policies=(policy,)))
+    scene = examine(a_service(), "v2", a_snapshot(policies=(policy,)))
 
     assert scene.reasons == ()
     assert [warning.startswith(said) for warning in scene.warnings] == [True] * bool(said)

@@ -9,13 +9,13 @@ import yaml
 from bot.model.service import Promote
 from bot.preflight import Scene, examine
 from tests.builders import a_service
-from tests.surveys import a_deployment, a_survey
+from tests.snapshots import a_deployment, a_snapshot
 
 
 def scene_of(image: str = "", promote: Promote = Promote.UPGRADE, **pod: Any) -> Scene:
     canary = a_deployment("reviews-v2", "v2", image=image)
     canary["spec"]["template"]["spec"] |= pod
-    return examine(a_service(promote=promote), "v2", a_survey(deployments=(a_deployment("reviews-v1", "v1"), canary)))
+    return examine(a_service(promote=promote), "v2", a_snapshot(deployments=(a_deployment("reviews-v1", "v1"), canary)))
 
 
 def test_an_image_from_elsewhere_may_be_out_of_the_primarys_reach() -> None:

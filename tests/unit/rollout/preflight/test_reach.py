@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.preflight.gateways import SIDECARS
 from bot.preflight.scope import applies, full_name, is_seen, meeting
-from tests.surveys import a_virtual_service
+from tests.snapshots import a_virtual_service
 
 NAMESPACES = ["default", "shop", "third", "istio-system"]
 GATEWAY = ("istio-system", "reviews-gateway")

@@ -11,7 +11,7 @@ from bot.model.service import Promote
 from bot.preflight import Scene, examine
 from bot.preflight.quotas import quantity
 from tests.builders import a_service
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 
 def quota(**left: tuple[str, str]) -> dict[str, Any]:
@@ -23,13 +23,13 @@ def quota(**left: tuple[str, str]) -> dict[str, Any]:
 
 
 def scene_of(*quotas: dict[str, Any], strategy: dict[str, Any] | None = None, **service: Any) -> Scene:
-    survey = a_survey(quotas=quotas)
-    primary = survey.deployments[0]["spec"] | ({"strategy": strategy} if strategy else {})
-    survey.deployments[0]["spec"] = primary
-    for pod in survey.pods[:2]:
+    snapshot = a_snapshot(quotas=quotas)
+    primary = snapshot.deployments[0]["spec"] | ({"strategy": strategy} if strategy else {})
+    snapshot.deployments[0]["spec"] = primary
+    for pod in snapshot.pods[:2]:
         pod["spec"]["containers"][1]["resources"] = {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
         pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "400m", "memory": "128Mi"}}
-    return examine(a_service(**service), "v2", survey)
+    return examine(a_service(**service), "v2", snapshot)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,16 @@ def budget(allowed: int, **labels: str) -> dict[str, Any]:
 
 
 def test_a_budget_that_would_hold_up_a_drain_is_told_for_each_side_it_guards() -> None:
-    survey = a_survey(budgets=(budget(0, app="reviews", version="v2"), budget(1, version="v1"), budget(0, app="other")))
+    snapshot = a_snapshot(
+        budgets=(budget(0, app="reviews", version="v2"), budget(1, version="v1"), budget(0, app="other"))
+    )
 
-    (warning,) = examine(a_service(), "v2", survey).warnings
+    (warning,) = examine(a_service(), "v2", snapshot).warnings
 
     assert warning.startswith("PodDisruptionBudget reviews-pdb allows no pod of reviews-v2 to be evicted now.")
 
 
 def test_a_budget_that_counts_both_sides_guards_neither() -> None:
-    (warning,) = examine(a_service(), "v2", a_survey(budgets=(budget(1, app="reviews"),))).warnings
+    (warning,) = examine(a_service(), "v2", a_snapshot(budgets=(budget(1, app="reviews"),))).warnings
 
     assert warning.startswith("PodDisruptionBudget reviews-pdb counts the pods of reviews-v1 and reviews-v2 as one.")

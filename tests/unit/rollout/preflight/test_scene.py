@@ -9,15 +9,15 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.rollout import Topology
-from bot.preflight import Survey, Unread, examine
+from bot.preflight import Snapshot, Unread, examine
 from tests.builders import a_service
-from tests.surveys import a_deployment, a_pod, a_survey
+from tests.snapshots import a_deployment, a_pod, a_snapshot
 
 DIGEST = "sha256:" + "a" * 64
 
 
 def test_a_version_in_the_immutable_selector_means_traffic_returns_to_the_primarys_subset() -> None:
-    scene = examine(a_service(), "v2", a_survey())
+    scene = examine(a_service(), "v2", a_snapshot())
 
     assert (scene.target.topology, scene.target.primary_subset, scene.target.canary_subset) == (
         Topology.PER_VERSION,
@@ -29,7 +29,7 @@ def test_a_version_in_the_immutable_selector_means_traffic_returns_to_the_primar
 
 
 def test_a_healthy_service_has_no_problems() -> None:
-    assert examine(a_service(), "v2", a_survey()).problems == ()
+    assert examine(a_service(), "v2", a_snapshot()).problems == ()
 
 
 def test_a_free_version_label_moves_together_with_the_image() -> None:
@@ -39,63 +39,63 @@ def test_a_free_version_label_moves_together_with_the_image() -> None:
     )
     service = a_service(primary_deployment="reviews", canary_deployment="reviews-canary")
 
-    scene = examine(service, "v2", a_survey(deployments=deployments))
+    scene = examine(service, "v2", a_snapshot(deployments=deployments))
 
     assert scene.target.topology is Topology.RELABEL
     assert (scene.recorded.labels, scene.upgraded.labels) == ({"version": "v1"}, {"version": "v2"})
 
 
-def two_rules(survey: dict[str, Any]) -> None:
-    survey["destination_rules"] = survey["destination_rules"] * 2
+def two_rules(snapshot: dict[str, Any]) -> None:
+    snapshot["destination_rules"] = snapshot["destination_rules"] * 2
 
 
-def no_canary(survey: dict[str, Any]) -> None:
-    survey["deployments"] = survey["deployments"][:1]
+def no_canary(snapshot: dict[str, Any]) -> None:
+    snapshot["deployments"] = snapshot["deployments"][:1]
 
 
-def no_virtual_service(survey: dict[str, Any]) -> None:
-    survey["virtual_service"] = None
+def no_virtual_service(snapshot: dict[str, Any]) -> None:
+    snapshot["virtual_service"] = None
 
 
-def same_subset(survey: dict[str, Any]) -> None:
-    survey["deployments"] = (a_deployment("reviews-v1", "v2"), a_deployment("reviews-v2", "v2"))
+def same_subset(snapshot: dict[str, Any]) -> None:
+    snapshot["deployments"] = (a_deployment("reviews-v1", "v2"), a_deployment("reviews-v2", "v2"))
 
 
-def a_stranger(survey: dict[str, Any]) -> None:
-    survey["deployments"] += (a_deployment("reviews-hotfix", "v2"),)
+def a_stranger(snapshot: dict[str, Any]) -> None:
+    snapshot["deployments"] += (a_deployment("reviews-hotfix", "v2"),)
 
 
-def hashed_subsets(survey: dict[str, Any]) -> None:
+def hashed_subsets(snapshot: dict[str, Any]) -> None:
     for subset, deployment in zip(
-        survey["destination_rules"][0]["spec"]["subsets"], survey["deployments"], strict=False
+        snapshot["destination_rules"][0]["spec"]["subsets"], snapshot["deployments"], strict=False
     ):
         subset["labels"] = {"pod-template-hash": subset["name"]}
         deployment["spec"]["template"]["metadata"]["labels"]["pod-template-hash"] = subset["name"]
 
 
-def narrow_selector(survey: dict[str, Any]) -> None:
-    survey["service"]["spec"]["selector"]["version"] = "v1"
+def narrow_selector(snapshot: dict[str, Any]) -> None:
+    snapshot["service"]["spec"]["selector"]["version"] = "v1"
 
 
-def same_image(survey: dict[str, Any]) -> None:
+def same_image(snapshot: dict[str, Any]) -> None:
     image = {"containers": [{"name": "reviews", "image": "registry.example/reviews:1"}]}
-    for deployment in survey["deployments"]:
+    for deployment in snapshot["deployments"]:
         deployment["spec"]["template"]["spec"] = image
 
 
-def two_containers(survey: dict[str, Any]) -> None:
-    survey["deployments"][0]["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "side:1"})
+def two_containers(snapshot: dict[str, Any]) -> None:
+    snapshot["deployments"][0]["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "side:1"})
 
 
-def two_digests(survey: dict[str, Any]) -> None:
-    canary = survey["deployments"][1]
+def two_digests(snapshot: dict[str, Any]) -> None:
+    canary = snapshot["deployments"][1]
     image = "registry.example/reviews-v2"
-    survey["pods"] = (a_pod(canary, image_id=f"{image}@{DIGEST}"), a_pod(canary, image_id=f"{image}@sha256:b"))
+    snapshot["pods"] = (a_pod(canary, image_id=f"{image}@{DIGEST}"), a_pod(canary, image_id=f"{image}@sha256:b"))
 
 
-def unreadable_rules(survey: dict[str, Any]) -> None:
-    survey["destination_rules"] = ()
-    survey["unread"] = (Unread(kind="DestinationRule", sentence="Could not list DestinationRules: forbidden."),)
+def unreadable_rules(snapshot: dict[str, Any]) -> None:
+    snapshot["destination_rules"] = ()
+    snapshot["unread"] = (Unread(kind="DestinationRule", sentence="Could not list DestinationRules: forbidden."),)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def unreadable_rules(survey: dict[str, Any]) -> None:
 def test_what_is_missing_or_ambiguous_is_refused_in_words(
     change: Callable[[dict[str, Any]], None], sentence: str
 ) -> None:
-    survey = a_survey()
-    parts = {name: getattr(survey, name) for name in Survey.__slots__}
+    snapshot = a_snapshot()
+    parts = {name: getattr(snapshot, name) for name in Snapshot.__slots__}
     change(parts)
 
     with pytest.raises(Refusal, match=sentence):
-        examine(a_service(), "v2", Survey(**parts))
+        examine(a_service(), "v2", Snapshot(**parts))
 
 
 def test_every_reason_is_given_at_once_also_those_of_other_checks() -> None:
@@ -130,7 +130,7 @@ def test_every_reason_is_given_at_once_also_those_of_other_checks() -> None:
     primary["spec"]["paused"] = True
 
     with pytest.raises(Refusal) as refused:
-        examine(a_service(), "v2", a_survey(virtual_service=None, service=None, deployments=(primary,)))
+        examine(a_service(), "v2", a_snapshot(virtual_service=None, service=None, deployments=(primary,)))
 
     assert [reason.split(" in namespace")[0].split(",")[0] for reason in refused.value.reasons] == [
         "There is no Deployment reviews-v2",
@@ -144,7 +144,7 @@ def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
     unread = (Unread(kind="VirtualService", sentence="Could not list VirtualServices of default: forbidden."),)
 
     with pytest.raises(Refusal) as refused:
-        examine(a_service(), "v2", a_survey(virtual_service=None, unread=unread))
+        examine(a_service(), "v2", a_snapshot(virtual_service=None, unread=unread))
 
     (reason,) = refused.value.reasons
     assert "Add to canary-bot's Role" in reason
@@ -153,7 +153,7 @@ def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
 def test_a_kind_that_only_leaves_a_question_open_is_a_warning() -> None:
     unread = (Unread(kind="HorizontalPodAutoscaler", sentence="Could not list them: forbidden."),)
 
-    scene = examine(a_service(), "v2", a_survey(unread=unread))
+    scene = examine(a_service(), "v2", a_snapshot(unread=unread))
 
     assert (scene.reasons, len(scene.warnings)) == ((), 1)
 
@@ -165,34 +165,34 @@ def test_the_bits_that_were_tested_are_the_bits_that_are_promoted() -> None:
         a_pod(canary, image_id="registry.example/reviews-v2@sha256:0", ready=False),
     )
 
-    scene = examine(a_service(), "v2", a_survey(pods=pods))
+    scene = examine(a_service(), "v2", a_snapshot(pods=pods))
 
     assert scene.upgraded.images == {"reviews": f"registry.example/reviews-v2:1.20.3@{DIGEST}"}
 
 
 def test_the_service_may_be_named_by_any_form_of_its_name() -> None:
-    scene = examine(a_service(host="reviews.default.svc.cluster.local"), "v2", a_survey())
+    scene = examine(a_service(host="reviews.default.svc.cluster.local"), "v2", a_snapshot())
 
     assert scene.target.host == "reviews.default.svc.cluster.local"
 
 
 def test_subsets_with_different_traffic_policies_cannot_be_compared() -> None:
-    survey = a_survey()
-    survey.destination_rules[0]["spec"]["subsets"][1]["trafficPolicy"] = {"outlierDetection": {}}
+    snapshot = a_snapshot()
+    snapshot.destination_rules[0]["spec"]["subsets"][1]["trafficPolicy"] = {"outlierDetection": {}}
 
-    (warning,) = examine(a_service(), "v2", survey).warnings
+    (warning,) = examine(a_service(), "v2", snapshot).warnings
 
     assert warning.startswith("The subsets v1 and v2 of reviews have different trafficPolicy (outlierDetection).")
 
 
-def with_bits(*digests: str, image: str = "") -> Survey:
+def with_bits(*digests: str, image: str = "") -> Snapshot:
     """Both sides' pods in order, each with what its node says it runs."""
     deployments = a_deployment("reviews-v1", "v1", image=image), a_deployment("reviews-v2", "v2", image=image)
     pods = [a_pod(side, number) for side in deployments for number in (1, 2)]
     for pod, shown in zip(pods, digests, strict=True):
         app = pod["spec"]["containers"][0]["image"].rpartition(":")[0]
         pod["status"]["containerStatuses"][0]["imageID"] = f"{app}@sha256:{shown}"
-    return a_survey(deployments=deployments, pods=tuple(pods))
+    return a_snapshot(deployments=deployments, pods=tuple(pods))
 
 
 def test_the_same_bits_under_two_names_are_nothing_to_promote() -> None:
@@ -216,11 +216,11 @@ def test_a_primary_that_runs_a_mix_is_told() -> None:
 
 
 def test_a_pod_that_was_relabelled_by_hand_is_named() -> None:
-    survey = a_survey()
-    survey.pods[0]["metadata"]["labels"]["version"] = "v2"
+    snapshot = a_snapshot()
+    snapshot.pods[0]["metadata"]["labels"]["version"] = "v2"
 
     with pytest.raises(Refusal) as refused:
-        examine(a_service(), "v2", survey)
+        examine(a_service(), "v2", snapshot)
 
     assert refused.value.reasons[0].startswith(
         "Pod reviews-v1-1 of reviews-v1 is not in the subset v1: its labels are not its template's. `kubectl delete pod"
@@ -236,18 +236,18 @@ def test_a_pod_that_was_relabelled_by_hand_is_named() -> None:
     ],
 )
 def test_balancing_by_more_than_weights_is_told(balancer: dict[str, Any], said: str) -> None:
-    survey = a_survey()
-    survey.destination_rules[0]["spec"]["trafficPolicy"] = {"loadBalancer": balancer}
+    snapshot = a_snapshot()
+    snapshot.destination_rules[0]["spec"]["trafficPolicy"] = {"loadBalancer": balancer}
 
-    assert [one.startswith(said) for one in examine(a_service(), "v2", survey).warnings] == [True] * bool(said)
+    assert [one.startswith(said) for one in examine(a_service(), "v2", snapshot).warnings] == [True] * bool(said)
 
 
 def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
-    survey = a_survey(virtual_service=None)
-    del survey.deployments[0]["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    snapshot = a_snapshot(virtual_service=None)
+    del snapshot.deployments[0]["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
 
     with pytest.raises(Refusal) as refused:
-        examine(a_service(), "v2", survey)
+        examine(a_service(), "v2", snapshot)
 
     assert [reason.split(" has ")[0].split(" in ")[0] for reason in refused.value.reasons][:2] == [
         "There is no VirtualService reviews",
@@ -256,11 +256,11 @@ def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
 
 
 def test_a_cluster_without_nodes_behind_it_is_only_warned_about() -> None:
-    survey = a_survey(pods=())
-    for deployment in survey.deployments:
+    snapshot = a_snapshot(pods=())
+    for deployment in snapshot.deployments:
         del deployment["status"]
 
-    scene = examine(a_service(), "v2", survey)
+    scene = examine(a_service(), "v2", snapshot)
 
     assert scene.reasons == ()
     assert [warning.split(" can be seen")[0] for warning in scene.warnings] == [

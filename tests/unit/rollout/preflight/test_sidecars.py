@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from bot.model.service import CustomGate, GateLimits
-from bot.preflight import Scene, Survey, examine
+from bot.preflight import Scene, Snapshot, examine
 from tests.builders import a_service
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 CUSTOM = GateLimits(custom=(CustomGate(name="lag", query="lag", maximum=1.0),))
 
 
-def scene_of(survey: Survey, **service: Any) -> Scene:
-    return examine(a_service(**service), "v2", survey)
+def scene_of(snapshot: Snapshot, **service: Any) -> Scene:
+    return examine(a_service(**service), "v2", snapshot)
 
 
 def strip(pod: dict[str, Any]) -> None:
@@ -22,72 +22,72 @@ def strip(pod: dict[str, Any]) -> None:
 
 
 def test_a_native_sidecar_is_one() -> None:
-    survey = a_survey()
-    for pod in survey.pods:
+    snapshot = a_snapshot()
+    for pod in snapshot.pods:
         pod["spec"]["initContainers"] = [pod["spec"]["containers"].pop()]
         pod["status"]["initContainerStatuses"] = [pod["status"]["containerStatuses"].pop()]
 
-    assert scene_of(survey).problems == ()
+    assert scene_of(snapshot).problems == ()
 
 
 def test_without_a_sidecar_nothing_is_counted_so_nothing_begins() -> None:
-    survey = a_survey()
-    for pod in survey.pods[2:]:
+    snapshot = a_snapshot()
+    for pod in snapshot.pods[2:]:
         strip(pod)
 
-    (reason,) = scene_of(survey).reasons
+    (reason,) = scene_of(snapshot).reasons
 
     assert reason.startswith("No pod of reviews-v2 has a sidecar (istio-proxy), so its requests are counted nowhere.")
 
 
 def test_with_metrics_of_its_own_an_application_may_do_without() -> None:
-    survey = a_survey()
-    for pod in survey.pods[2:]:
+    snapshot = a_snapshot()
+    for pod in snapshot.pods[2:]:
         strip(pod)
 
-    scene = scene_of(survey, gates=CUSTOM)
+    scene = scene_of(snapshot, gates=CUSTOM)
 
     assert scene.reasons == ()
     assert "Only the custom gates can judge it." in scene.warnings[0]
 
 
 def test_a_pod_that_was_born_without_a_sidecar_is_told() -> None:
-    survey = a_survey()
-    strip(survey.pods[2])
+    snapshot = a_snapshot()
+    strip(snapshot.pods[2])
 
-    (warning,) = scene_of(survey).warnings
+    (warning,) = scene_of(snapshot).warnings
 
     assert warning.startswith("1 of the 2 ready pods of reviews-v2 have no sidecar")
 
 
 def test_a_sidecar_that_is_not_ready_is_told() -> None:
-    survey = a_survey()
-    survey.pods[0]["status"]["containerStatuses"][1]["ready"] = False
+    snapshot = a_snapshot()
+    snapshot.pods[0]["status"]["containerStatuses"][1]["ready"] = False
 
-    (warning,) = scene_of(survey).warnings
+    (warning,) = scene_of(snapshot).warnings
 
     assert warning.startswith("The sidecar of 1 of the 2 pods of reviews-v1 is not ready.")
 
 
 def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
-    survey = a_survey()
-    for pod in survey.pods[2:]:
+    snapshot = a_snapshot()
+    for pod in snapshot.pods[2:]:
         strip(pod)
         pod["metadata"]["annotations"] = {"ambient.istio.io/redirection": "enabled"}
 
-    (reason,) = scene_of(survey).reasons
-    (warning,) = scene_of(survey, gates=CUSTOM).warnings
+    (reason,) = scene_of(snapshot).reasons
+    (warning,) = scene_of(snapshot, gates=CUSTOM).warnings
 
     assert reason.startswith("reviews-v2 is in the ambient mesh without a sidecar: the copies it gets are counted")
     assert warning.startswith("reviews-v2 is in the ambient mesh")
 
 
 def test_where_no_pod_can_be_seen_the_template_has_the_word() -> None:
-    survey = a_survey(pods=a_survey().pods[:2])
-    (unknown,) = scene_of(survey).warnings
-    survey.deployments[1]["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+    snapshot = a_snapshot(pods=a_snapshot().pods[:2])
+    (unknown,) = scene_of(snapshot).warnings
+    snapshot.deployments[1]["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
 
-    (sure,) = scene_of(survey).reasons
+    (sure,) = scene_of(snapshot).reasons
 
     assert unknown.startswith("No ready pod of reviews-v2 can be seen")
     assert sure.startswith("reviews-v2 says sidecar.istio.io/inject=false")

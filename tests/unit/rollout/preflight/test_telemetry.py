@@ -9,16 +9,16 @@ import pytest
 
 from bot.model.figures import SideFigures
 from bot.model.service import GateLimits, MetricsSource
-from bot.preflight import Scene, Telemetry, Traffic, examine
+from bot.preflight import MetricFacts, Scene, Traffic, examine
 from bot.preflight.telemetry import apart, pace
 from tests.builders import a_service
-from tests.surveys import HEALTHY, a_survey
+from tests.snapshots import HEALTHY, a_snapshot
 
 GATEWAY = MetricsSource(source_workload="istio-ingressgateway")
 
 
 def scene_of(service: Any = None, **changes: Any) -> Scene:
-    return examine(service or a_service(metrics=GATEWAY), "v2", a_survey(), figures=replace(HEALTHY, **changes))
+    return examine(service or a_service(metrics=GATEWAY), "v2", a_snapshot(), figures=replace(HEALTHY, **changes))
 
 
 def test_a_prometheus_that_sees_both_sides_is_nothing_to_speak_of() -> None:
@@ -123,5 +123,5 @@ def test_clocks_are_apart_only_where_no_time_in_between_explains_it() -> None:
 
 
 def test_nothing_is_said_of_figures_that_were_not_asked_for() -> None:
-    assert examine(a_service(), "v2", a_survey()).problems == ()
-    assert len(examine(a_service(), "v2", a_survey(), figures=Telemetry()).warnings) == 1
+    assert examine(a_service(), "v2", a_snapshot()).problems == ()
+    assert len(examine(a_service(), "v2", a_snapshot(), figures=MetricFacts()).warnings) == 1

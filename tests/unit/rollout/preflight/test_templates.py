@@ -10,7 +10,7 @@ import pytest
 from bot.model.service import Promote
 from bot.preflight import examine
 from tests.builders import a_service
-from tests.surveys import a_survey
+from tests.snapshots import a_snapshot
 
 Template = dict[str, Any]
 
@@ -21,9 +21,9 @@ def app(template: Template) -> dict[str, Any]:
 
 
 def differences(change: Callable[[Template], object], **service: Any) -> str:
-    survey = a_survey()
-    change(survey.deployments[1]["spec"]["template"])
-    warnings = examine(a_service(**service), "v2", survey).warnings
+    snapshot = a_snapshot()
+    change(snapshot.deployments[1]["spec"]["template"])
+    warnings = examine(a_service(**service), "v2", snapshot).warnings
     return warnings[0].partition("beyond the image (")[2].partition("); only")[0] if warnings else ""
 
 
@@ -59,11 +59,11 @@ def test_a_difference_is_shown_by_its_field(change: Callable[[Template], object]
 
 
 def test_values_of_the_environment_are_never_shown() -> None:
-    survey = a_survey()
-    for deployment, value in zip(survey.deployments, ("hunter1", "hunter2"), strict=True):
+    snapshot = a_snapshot()
+    for deployment, value in zip(snapshot.deployments, ("hunter1", "hunter2"), strict=True):
         app(deployment["spec"]["template"])["env"] = [{"name": "PASSWORD", "value": value}]
 
-    (warning,) = examine(a_service(), "v2", survey).warnings
+    (warning,) = examine(a_service(), "v2", snapshot).warnings
 
     assert "(reviews.env.PASSWORD differs)" in warning
     assert "hunter" not in warning

@@ -10,7 +10,7 @@ import pytest
 from bot.model.service import Promote
 from bot.preflight import examine
 from tests.builders import a_service
-from tests.surveys import a_deployment, a_pod, a_survey
+from tests.snapshots import a_deployment, a_pod, a_snapshot
 
 Object = dict[str, Any]
 Change = Callable[[Object], object]
@@ -56,10 +56,10 @@ def test_what_a_deployment_says_of_itself(
     *,
     blocking: bool,
 ) -> None:
-    survey = a_survey()
-    change(survey.deployments[side])
+    snapshot = a_snapshot()
+    change(snapshot.deployments[side])
 
-    (problem,) = (one for one in examine(a_service(), "v2", survey).problems if "templates" not in one.sentence)
+    (problem,) = (one for one in examine(a_service(), "v2", snapshot).problems if "templates" not in one.sentence)
 
     assert problem.blocking is blocking
     assert sentence in problem.sentence
@@ -67,18 +67,18 @@ def test_what_a_deployment_says_of_itself(
 
 
 def test_the_primarys_upgrade_is_of_no_interest_when_there_is_none() -> None:
-    survey = a_survey()
-    survey.deployments[0]["spec"] |= {"revisionHistoryLimit": 0, "strategy": {"type": "Recreate"}}
+    snapshot = a_snapshot()
+    snapshot.deployments[0]["spec"] |= {"revisionHistoryLimit": 0, "strategy": {"type": "Recreate"}}
 
-    assert examine(a_service(promote=Promote.ADOPT), "v2", survey).problems == ()
+    assert examine(a_service(promote=Promote.ADOPT), "v2", snapshot).problems == ()
 
 
 def test_a_waiting_container_blocks_in_the_nodes_own_words() -> None:
-    survey = a_survey()
+    snapshot = a_snapshot()
     waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
-    survey.pods[2]["status"]["containerStatuses"][0] |= {"ready": False, "state": {"waiting": waiting}}
+    snapshot.pods[2]["status"]["containerStatuses"][0] |= {"ready": False, "state": {"waiting": waiting}}
 
-    (reason,) = examine(a_service(), "v2", survey).reasons
+    (reason,) = examine(a_service(), "v2", snapshot).reasons
 
     assert reason.startswith("reviews in reviews-v2-1 of reviews-v2 waits: ImagePullBackOff (Back-off pulling image).")
 
@@ -89,21 +89,21 @@ def test_a_pod_that_is_only_being_born_or_leaving_is_no_trouble() -> None:
     born["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
     leaving["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    survey = a_survey()
+    snapshot = a_snapshot()
 
-    assert examine(a_service(), "v2", a_survey(pods=(*survey.pods, born, leaving))).problems == ()
+    assert examine(a_service(), "v2", a_snapshot(pods=(*snapshot.pods, born, leaving))).problems == ()
 
 
 def test_restarts_are_counted_with_their_reasons() -> None:
-    survey = a_survey()
-    for pod, reason in zip(survey.pods[2:], ("OOMKilled", "Error"), strict=True):
+    snapshot = a_snapshot()
+    for pod, reason in zip(snapshot.pods[2:], ("OOMKilled", "Error"), strict=True):
         ended = {
             "restartCount": 3,
             "lastState": {"terminated": {"reason": reason, "finishedAt": f"2026-08-0{len(reason)}T10:00:00Z"}},
         }
         pod["status"]["containerStatuses"][0] |= ended
 
-    (warning,) = examine(a_service(), "v2", survey).warnings
+    (warning,) = examine(a_service(), "v2", snapshot).warnings
 
     assert warning.startswith("Containers of reviews-v2 have restarted 6 times (Error, OOMKilled), last at")
     assert "last at 2026-08-09T10:00:00Z." in warning
@@ -112,10 +112,10 @@ def test_restarts_are_counted_with_their_reasons() -> None:
 def test_a_canarys_pod_is_not_taken_for_the_primarys_whose_selector_fits_it() -> None:
     primary = a_deployment("reviews", "v1", app="reviews")
     canary = a_deployment("reviews-canary", "v2", app="reviews", track="canary")
-    survey = a_survey(deployments=(primary, canary))
-    survey.pods[2]["status"]["containerStatuses"][0]["restartCount"] = 1
+    snapshot = a_snapshot(deployments=(primary, canary))
+    snapshot.pods[2]["status"]["containerStatuses"][0]["restartCount"] = 1
     service = a_service(primary_deployment="reviews", canary_deployment="reviews-canary")
 
-    (warning,) = examine(service, "v2", survey).warnings
+    (warning,) = examine(service, "v2", snapshot).warnings
 
     assert warning.startswith("Containers of reviews-canary have restarted once.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from bot.preflight import Survey, Telemetry, Traffic
+from bot.preflight import MetricFacts, Snapshot, Traffic
 
 Object = dict[str, Any]
 
@@ -101,7 +101,7 @@ def a_gateway_pod() -> Object:
     }
 
 
-HEALTHY = Telemetry(
+HEALTHY = MetricFacts(
     traffic=(Traffic(source="istio-ingressgateway", requests=6000),),
     reporters=frozenset({"destination", "source"}),
     bounds={"reviews-v1": frozenset({100.0, 500.0})},
@@ -111,7 +111,7 @@ HEALTHY = Telemetry(
 )
 
 
-def a_survey(**changes: Any) -> Survey:
+def a_snapshot(**changes: Any) -> Snapshot:
     """Nothing to complain about. Pods are the Deployments' own unless ``pods`` are given."""
     parts: dict[str, Any] = {
         "virtual_service": a_virtual_service(),
@@ -122,4 +122,4 @@ def a_survey(**changes: Any) -> Survey:
         "deployments": (a_deployment("reviews-v1", "v1"), a_deployment("reviews-v2", "v2")),
     } | changes
     pods = tuple(a_pod(one, number) for one in parts["deployments"] for number in (1, 2))
-    return Survey(**({"pods": pods} | deepcopy(parts)))
+    return Snapshot(**({"pods": pods} | deepcopy(parts)))

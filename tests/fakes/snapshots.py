@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 
 from bot.model.errors import Fault
 from bot.model.service import Service
-from bot.preflight import Survey
+from bot.preflight import Snapshot
 
 
 @dataclass
-class FakeSurveyor:
-    """The port ``Surveyor``: answers ``found`` whatever is asked, and remembers the questions in ``asked``.
+class FakeSnapshots:
+    """The port ``Snapshots``: answers ``found`` whatever is asked, and remembers the questions in ``asked``.
 
     While ``outage`` is set every call raises it.
     """
 
-    found: Survey
+    found: Snapshot
     outage: Fault | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def survey(self, service: Service, version: str) -> Survey:
+    def take(self, service: Service, version: str) -> Snapshot:
         if self.outage:
             raise self.outage
         self.asked.append((service.name, version))
