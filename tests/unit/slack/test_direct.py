@@ -17,7 +17,7 @@ from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from tests.builders import LENA, MAYA, OMAR, a_rollout
 from tests.fakes.slack_client import Arguments, FakeSlack
-from tests.unit.slack.test_courier import POST, UPDATE, Post
+from tests.unit.slack.test_delivery import POST, UPDATE, Post
 
 CLOSED = (
     "is_archived",

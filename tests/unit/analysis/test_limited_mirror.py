@@ -21,7 +21,7 @@ from bot.analysis.judge.processes import Worse
 from bot.analysis.judge.settings import LADDER
 from bot.analysis.judge.verdict import Assessment, Overdue, Verdict
 from bot.model.figures import SideFigures
-from tests.unit.judge.rows import DEFAULTS, judged, side, verdicts
+from tests.unit.analysis.rows import DEFAULTS, judged, side, verdicts
 
 RUNS, ROWS = 400, 480
 

@@ -17,7 +17,7 @@ from bot.analysis.judge.saved import load, save
 from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, MetricLimits
 from bot.analysis.judge.verdict import Verdict
 from bot.model.figures import SideFigures
-from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
+from tests.unit.analysis.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
 
 COUNT = st.integers(min_value=0, max_value=400)
 PAIR = st.tuples(COUNT, COUNT, COUNT, COUNT).map(lambda n: ((n[0], min(n[1], n[0])), (n[2], min(n[3], n[2]))))

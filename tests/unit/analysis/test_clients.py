@@ -26,7 +26,7 @@ from bot.analysis.judge.clients import (
     step,
 )
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
-from tests.unit.judge.rows import DEFAULTS
+from tests.unit.analysis.rows import DEFAULTS
 
 
 def side(requests: float, **codes: float) -> SideFigures:

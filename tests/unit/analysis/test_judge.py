@@ -14,7 +14,7 @@ from bot.analysis.judge.saved import save
 from bot.analysis.judge.verdict import Failing, Overdue, Verdict
 from bot.analysis.judge.wording import text
 from bot.model.figures import SideFigures
-from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
+from tests.unit.analysis.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
 
 
 def test_total_failure_aborts_after_exactly_three_rows() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.analysis.judge.forecast import Forecast
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.wording import forecast_text, text
-from tests.unit.judge.rows import DEFAULTS, HISTORY, Counts, judged, rows
+from tests.unit.analysis.rows import DEFAULTS, HISTORY, Counts, judged, rows
 
 
 def said(pairs: list[tuple[Counts, Counts]], settings: JudgeSettings = DEFAULTS) -> str:

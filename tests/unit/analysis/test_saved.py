@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.saved import load, save
 from bot.model.figures import SideFigures
-from tests.unit.judge.rows import BURSTY, DEFAULTS, HISTORY, judged, rows
-from tests.unit.judge.test_golden import CEILING, NOT_WORSE, RATIOS, ROWS, WORSE
+from tests.unit.analysis.rows import BURSTY, DEFAULTS, HISTORY, judged, rows
+from tests.unit.analysis.test_golden import CEILING, NOT_WORSE, RATIOS, ROWS, WORSE
 
 LARGEST = 4096  # bytes
 
