@@ -114,7 +114,7 @@ class Three:
             "freezes": InMemoryFreezes(),
             "mesh": self.mesh,
             "workloads": InMemoryWorkloads({f"{one}-{name}": image for one in NAMES for name, image in images.items()}),
-            "surveyor": FakeSnapshots(a_snapshot()),
+            "snapshots": FakeSnapshots(a_snapshot()),
             "metrics": FakeMetrics(sides),
             "clock": self.clock,
         }

@@ -56,7 +56,7 @@ def test_a_freeze_that_is_typed_while_preflight_looks_still_counts() -> None:
     class Slow:
         """A survey in whose time somebody stops the line."""
 
-        def snapshot(self, *asked: object) -> object:
+        def take(self, *asked: object) -> object:
             rig.controller.freeze(ALL, by=OMAR, reason="an incident", seconds=None)
             return snapshot(*asked)  # type: ignore[arg-type]  # as it was asked
 
