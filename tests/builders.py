@@ -1,4 +1,4 @@
-"""Values to start from in tests: a service, a rollout, sights and figures in domain words."""
+"""Values to start from in tests: a service, a rollout, observations and figures in domain words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The port ``Outbox`` on Redis: letters wait here until the courier has delivered them. ``redis_store`` writes them.
+"""The port ``Outbox`` on Redis: notifications wait here until they are delivered. ``redis_store`` writes them.
 
 Words are a stream for each service. That a card is out of date is one field of a hash, however often its rollout
 changes meanwhile. Two indexes say which services have any, so that asking costs the same for ten services as for a

@@ -241,7 +241,7 @@ class RedisStore:
             if expected == 0:
                 self._link.sadd(SERVICES, rollout.key)
             outcome = str(self._link.eval(WRITE, 7, *_arguments(rollout, text, expected, entries, fence or 0)))
-            # So that the courier need not ask every service. Whoever dies here is made up for by ``reindex``.
+            # So that delivery need not ask every service. Whoever dies here is made up for by ``reindex``.
             if outcome in {"written", "marked"} and entries:
                 self._link.sadd(WORDS, rollout.key)
             if outcome == "marked":

@@ -105,7 +105,7 @@ class _Asked(Generic[T]):
 
 
 class _Look:
-    """One survey's reads. What may not be read is remembered, once for each kind, and the survey goes on."""
+    """One snapshot's reads. What may not be read is remembered, once for each kind, and the survey goes on."""
 
     def __init__(self, kube: Kube, pool: ThreadPoolExecutor) -> None:
         self._kube = kube

@@ -49,7 +49,7 @@ class DeploymentStatus:
     images: Mapping[str, str] = field(default_factory=dict)
     troubles: tuple[Trouble, ...] = ()
     exists: bool = True
-    # Of each cluster's own making, so that two sights of the same situation are equal without them.
+    # Of each cluster's own making, so that two observations of the same situation are equal without them.
     digests: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     uid: str = field(default="", compare=False)
     writer: str = field(default="", compare=False)

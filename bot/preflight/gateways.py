@@ -13,7 +13,7 @@ from bot.model.images import is_ready
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
 
-GATEWAY_PODS = "Gateway pod"  # what the survey calls them when they may not be read
+GATEWAY_PODS = "Gateway pod"  # what the snapshot calls them when they may not be read
 MESH = "mesh"  # in a VirtualService's list of gateways: the sidecars, and no Gateway object
 
 _HTTP = ("HTTP", "GRPC")  # how the protocols of a server begin that http routes apply to

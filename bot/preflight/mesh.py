@@ -13,7 +13,7 @@ from bot.preflight.snapshot import Subject
 
 _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
-ELSEWHERE = "Other namespaces' VirtualService"  # what the survey calls them when they may not be read
+ELSEWHERE = "Other namespaces' VirtualService"  # what the snapshot calls them when they may not be read
 MARKS = "marks"  # what such a problem is about: with them, no dry run tells anything new
 _MARKS, _OURS = "canary-bot/", "canarybot-mirror-"  # how our annotations and the routes that we insert begin
 _KUBERNETES_HTTP = ("kubernetes.io/h2c", "kubernetes.io/ws")

@@ -76,7 +76,7 @@ def _outcome(error: Exception) -> str:
 def web_client(
     token: str, base_url: str | None = None, timeout: int = TIMEOUT, called: Callable[[str], None] = lambda _: None
 ) -> CountingClient:
-    """A client that never tries again by itself: a second post is the courier's decision, and forms cannot wait.
+    """A client that never tries again by itself: a second post is for ``delivery`` to decide, and forms cannot wait.
 
     ``called`` is told how each call ended, as ``ok`` or in some failure.
     """

@@ -51,7 +51,7 @@ class Shown:
 
 
 class Direct:
-    """One per courier. It remembers who is still to be told what, and where buttons were shown.
+    """One per delivery. It remembers who is still to be told what, and where buttons were shown.
 
     Losing that says a letter once more at most, and leaves buttons that are told to be old when they are pressed.
     """

@@ -1,7 +1,7 @@
 """The wire to Slack's message methods, and what its failures mean to us. What is said, and when, is decided elsewhere.
 
 The client must not retry by itself (see ``bot.slack.client``): a post that timed out may have been made, so trying
-again is the courier's decision.
+again is for ``delivery`` to decide.
 """
 
 from __future__ import annotations

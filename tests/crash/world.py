@@ -46,7 +46,7 @@ ENDED = frozenset({"promoted", "aborted", "abandoned", "refused"})
 ROUTE = "update VirtualService"
 BEAT = "update VirtualService/heartbeat"  # our name for a write that renews the heartbeat and changes nothing else
 FIRST_BEAT, LEASE_BEAT, LAST_BEAT = "create Lease", "update Lease", "delete Lease"
-# Requests in the courier's own time, and the heart's: they follow the stages.
+# Requests in delivery's own time, and the heart's: they follow the stages.
 FROM_THEN_ON = ("chat.postMessage", "chat.update", "HSET tries", "HSET", "XDEL", LEASE_BEAT)
 
 Document = dict[str, Any]
@@ -54,7 +54,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trap:
-    """Kill the bot at the first request of this kind in this stage (the courier's kinds: in it or after it)."""
+    """Kill the bot at the first request of this kind in this stage (delivery's kinds: in it or after it)."""
 
     stage: str
     kind: str
@@ -258,7 +258,7 @@ class World:
 
     def _ended(self) -> bool:
         over = self._stored is not None and self._stored["phase"] in ENDED
-        # The courier's traps may close after the end: its words follow.
+        # Delivery's traps may close after the end: its words follow.
         return over and (self.trap is None or self.kills > 0 or self.trap.kind not in FROM_THEN_ON)
 
     def _keep_bot_alive(self) -> None:

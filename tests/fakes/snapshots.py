@@ -1,4 +1,4 @@
-"""A surveyor that has already looked."""
+"""Snapshots that were taken already."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ RULE = ApprovalRule(approvers=("@release-managers",))
 
 
 class Bot:
-    """The Slack half of the process: the app, its connection and the courier."""
+    """The Slack half of the process: the app, its connection and delivery."""
 
     def __init__(self, slack: Slack) -> None:
         self.slack = slack
@@ -52,7 +52,7 @@ class Bot:
         )
 
     def deliver(self, seconds: int = 8) -> None:
-        """The courier's job, as if once a second."""
+        """What delivery does, as if once a second."""
         for _ in range(seconds):
             self.delivery.deliver()
             self.engine.clock.advance(1)

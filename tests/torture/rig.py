@@ -1,4 +1,4 @@
-"""A controller with its real adapters, its courier, and a world of stand-ins, moved on a sweep at a time.
+"""A controller with its real adapters, its delivery, and a world of stand-ins, moved on a sweep at a time.
 
 Time is the rig's own: a sweep is five seconds, and none of them is waited for. Everything else is as in production:
 the adapters speak HTTP with the stand-ins and Redis' protocol with a real server, through a proxy that can fail.

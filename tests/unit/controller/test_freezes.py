@@ -54,7 +54,7 @@ def test_a_freeze_that_is_typed_while_preflight_looks_still_counts() -> None:
     snapshot = rig.snapshots.take
 
     class Slow:
-        """A survey in whose time somebody stops the line."""
+        """A snapshot in whose time somebody stops the line."""
 
         def take(self, *asked: object) -> object:
             rig.controller.freeze(ALL, by=OMAR, reason="an incident", seconds=None)

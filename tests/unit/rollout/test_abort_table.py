@@ -36,7 +36,7 @@ def pods(ready: int, wanted: int = 2, template: Template | None = OLD, **changes
 
 
 def decided(rollout: Rollout, observed: Observation) -> tuple[Rollout, Action | None]:
-    """What is done next, once looking at this sight changes nothing any more."""
+    """What is done next, once what is observed changes nothing any more."""
     for _ in range(8):
         after, _ = decide.decide(rollout, observed, GOOD, 2.0)
         if after == rollout:

@@ -22,7 +22,7 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 @dataclass
 class Post:
-    """A courier with everything around it."""
+    """A delivery with everything around it."""
 
     slack: FakeSlack
     store: InMemoryStore = field(default_factory=InMemoryStore)

@@ -43,7 +43,7 @@ class Workspace(FakeSlack):
 
 
 class Direct(Post):
-    """A courier that knows the people behind the approvers."""
+    """A delivery that knows the people behind the approvers."""
 
     def a_delivery(self) -> Delivery:
         return Delivery(
