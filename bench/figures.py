@@ -58,9 +58,9 @@ class Figures:
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
 
     def answer(self, query: str, at: float) -> list[dict[str, Any]]:
-        """The vector for a query; ``vector(1)`` and its like are answered with one."""
+        """The vector for a query; ``vector(1)`` and its like are answered with one, ``time()`` with what time it is."""
         if not _NAMESPACES.search(query):
-            return [{"metric": {}, "value": [at, "1"]}]
+            return [{"metric": {}, "value": [at, f"{at:.3f}" if "time()" in query else "1"]}]
         return [
             {"metric": labels | label, "value": [at, f"{value:.15g}"]}
             for text, label in questions(query)
