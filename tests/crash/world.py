@@ -258,8 +258,7 @@ class World:
 
     def _ended(self) -> bool:
         over = self._stored is not None and self._stored["phase"] in ENDED
-        # Delivery's traps may close after the end: its words follow.
-        return over and (self.trap is None or self.kills > 0 or self.trap.kind not in FROM_THEN_ON)
+        return over and (self.trap is None or self.kills > 0 or not _closes_late(self.trap))
 
     def _keep_bot_alive(self) -> None:
         if self._dying():
@@ -371,6 +370,11 @@ class World:
         twice = sum(max(0, known.count(text) - story.count(text)) for text in set(known))
         lost = [text for text in set(story) if known.count(text) < story.count(text)]
         return twice + max(0, sum(one in ours for one in cards(self.slack.workspace)) - len(ids)), lost
+
+
+def _closes_late(trap: Trap) -> bool:
+    """Whether it may close after the end was stored: delivery's words follow it, and so does an ended stage's tidying."""
+    return trap.kind in FROM_THEN_ON or trap.stage in ENDED
 
 
 def is_well(words: tuple[int, list[str]]) -> bool:
