@@ -13,7 +13,7 @@ from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.client import web_client
 from sandbox.slack import Slack
-from tests.fakes.engine import FakeEngine
+from tests.fakes.controller_port import FakeController
 
 PER_SECOND = 50
 ROUNDS = 2  # in turns, so that a busy moment of the machine does not count against one of them alone
@@ -27,8 +27,10 @@ def acknowledgements(commands: int) -> dict[str, float]:
         client = web_client(slack.bot_token, f"{slack.url}/api/")
         bare = App(client=client, token_verification_enabled=False)
         bare.command("/bare")(_acknowledge)
-        engine = FakeEngine()
-        ours = build_app(engine=engine, client=client, approvers=Approvers(client, time.monotonic), clock=engine.clock)
+        controller = FakeController()
+        ours = build_app(
+            controller=controller, client=client, approvers=Approvers(client, time.monotonic), clock=controller.clock
+        )
         for _ in range(ROUNDS):
             for name, app, command in (("bare Bolt app", bare, "/bare"), ("canary-bot", ours, "/canary")):
                 handler = SocketModeHandler(app, slack.app_token)

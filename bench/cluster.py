@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Routes, Target
-from bot.model.service import GateLimits, HardLimit, Measure, Service
+from bot.model.service import GateLimits, HardLimit, Measure, ServiceConfig
 from sandbox.kube import bookinfo
 from tests.builders import a_rollout, a_service, a_target
 
@@ -55,12 +55,12 @@ def objects(number: int, now: float) -> list[Object]:
     found = {(one["kind"], one["metadata"]["name"]): one for one in bookinfo.service_objects(name, namespace)}
     owner, recorded = _rollout_id(number), PodTemplate(images={name: bookinfo.image("v1")})
     plain = found["VirtualService", name]
-    taken = edits.take(plain, _target(number), SHARE, owner=owner, recorded=recorded, now=now)
+    taken = virtual_services.claim(plain, _target(number), SHARE, owner=owner, recorded=recorded, now=now)
     sides = [found["Deployment", f"{name}-{version}"] for version in ("v1", "v2")]
     return [taken, *(one for deployment in sides for one in _at_rest(deployment))]
 
 
-def _service(number: int) -> Service:
+def _service(number: int) -> ServiceConfig:
     namespace, name = place(number)
     # The judge wants three scrapes to agree, whatever the tick is: the reaction is that of a limit, at the first look
     # that sees anything bad.

@@ -10,7 +10,7 @@ from bench.sweeps import TICK_SECONDS
 
 MANY = 1000  # live rollouts
 CORE_SHARE = 0.6  # of one core
-LOOK_SECONDS = 0.5  # from a sample that is read to routes that are accepted
+RECONCILE_SECONDS = 0.5  # from a sample that is read to routes that are accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ LIMITS = (
     Limit(begins=_COST, ends="peak memory (MB)", most=300),
     Limit(begins=_COST, ends="Prometheus requests per sweep", most=20),
     Limit(begins=_COST, ends="Kubernetes requests per sweep", most=0),
-    Limit(begins="bad sample to routes accepted", ends="p95 (s)", most=TICK_SECONDS + READ_DELAY + LOOK_SECONDS),
+    Limit(begins="bad sample to routes accepted", ends="p95 (s)", most=TICK_SECONDS + READ_DELAY + RECONCILE_SECONDS),
 )
 
 

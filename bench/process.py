@@ -54,7 +54,7 @@ class World:
         healthy = answers(self.probes, "/healthz")
         return Program(argv, log=self.directory / "bot.log", ready=healthy, env=self.env)
 
-    def await_first_looks(self) -> None:
+    def await_first_reconciles(self) -> None:
         """Until the bot is connected to Slack and has looked at everything twice: then its caches are full."""
         self.slack.wait_for_connections(1, PATIENCE_SECONDS)
         _await(lambda: self._ticks() >= FIRST_TICKS, f"the bot has not ticked {FIRST_TICKS} times")
@@ -130,7 +130,7 @@ def acknowledging(rollouts: int, commands: int, directory: Path) -> dict[str, fl
     with world(rollouts, now, directory / "acknowledging") as around:
         around.seed(rollouts, now)
         bot = around.bot().start()
-        around.await_first_looks()
+        around.await_first_reconciles()
         asked = [cluster.place(number % rollouts)[1] for number in range(commands)]
         sent = [around.slack.command("@maya", "#releases", f"status {name}") for name in asked]
         bot.stop(15)
@@ -146,7 +146,7 @@ def reaction(rollouts: int, faults: int, directory: Path) -> dict[str, float]:
     with world(rollouts, now, directory / "reaction") as around:
         around.seed(rollouts, now)
         bot = around.bot().start()
-        around.await_first_looks()
+        around.await_first_reconciles()
         spoiled, began, chance = {}, time.monotonic(), random.Random(1)
         moments = sorted(chance.uniform(0.0, SPOILING_TICKS * TICK_SECONDS) for _ in range(faults))
         for moment, number in zip(moments, chance.sample(range(rollouts), faults), strict=True):

@@ -19,10 +19,10 @@ def rules() -> dict[str, float]:
     """Judging, deciding and drawing."""
     begun, _ = decide.begin(a_rollout(), 0.0)
     past = [a_side_of(4000, 40 if row % 16 == 0 else 4, slow=4) for row in range(240)]
-    rollout = replace(begun, settled_at=0.0, trial=begin(begun.gates, past))
+    rollout = replace(begun, settled_at=0.0, analysis_state=begin(begun.gates, past))
     seen = figures(a_side_of(4000, 4), a_side_of(1000, 1))
-    judgement, trial = analyse(rollout, seen)
-    rollout = replace(rollout, trial=trial)
+    judgement, analysis_state = analyse(rollout, seen)
+    rollout = replace(rollout, analysis_state=analysis_state)
     later = replace(seen, start=60.0, end=75.0)
     observed = an_observation(rollout)
     total = cost()

@@ -174,8 +174,8 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     past = [rollout for name in names for rollout in controller.history(name)]
     unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
     _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True), unreadable))
-    told = adapters.ports.freezes.story()
-    _say(status.freezes([line for line in told if not arguments.service or line.freeze.covers(arguments.service)]))
+    notified = adapters.ports.freezes.story()
+    _say(status.freezes([line for line in notified if not arguments.service or line.freeze.covers(arguments.service)]))
     return 0
 
 

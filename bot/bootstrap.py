@@ -46,9 +46,9 @@ from bot.controller.ports import NoRooms, Ports
 from bot.controller.rounds import Rounds
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.probes import Asking, OwnMetrics, Probes
-from bot.probes.telling import Telling
+from bot.probes.telemetry import Telemetrist
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
 from bot.settings.services import Catalogue, read_or_do_without, read_services
@@ -123,13 +123,13 @@ def connect(
     kube.count_calls(lambda outcome: called("kubernetes", outcome))
     reads = CachedReads(kube) if watching else None
     metrics = prometheus(settings.prometheus, lambda outcome: called("prometheus", outcome))
-    link = redis_connection.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
-    store = RedisStore(link)
+    client = redis_connection.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
+    store = RedisStore(client)
     slack = slack_client(settings.slack, called) if settings.slack else None
     rooms = Rooms(slack, time.monotonic) if slack is not None else None
     ports = Ports(
         store=store,
-        freezes=RedisFreezes(link),
+        freezes=RedisFreezes(client),
         mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis_url.reveal())),
         workloads=KubeWorkloads(kube, reads=reads),
         snapshots=KubeSnapshots(kube),
@@ -143,9 +143,9 @@ def connect(
         reads=reads,
         ports=ports,
         store=store,
-        outbox=RedisOutbox(link),
-        lease=RedisLease(link, new_replica(), seconds=settings.lease_seconds),
-        deduplication=RedisDeduplication(link),
+        outbox=RedisOutbox(client),
+        lease=RedisLease(client, new_replica(), seconds=settings.lease_seconds),
+        deduplication=RedisDeduplication(client),
         metrics=metrics,
         slack=slack,
         rooms=rooms,
@@ -157,15 +157,15 @@ def prometheus(settings: PrometheusSettings, called: Called = nobody) -> Prometh
     basic = None
     if settings.username is not None:
         basic = (settings.username, settings.password.reveal() if settings.password else "")
-    link = PrometheusConnection(
+    client = PrometheusConnection(
         settings.url,
         bearer=settings.bearer_token.reveal() if settings.bearer_token else None,
         basic=basic,
         ca_file=str(settings.ca_file) if settings.ca_file else None,
         headers={name: value.reveal() for name, value in settings.headers.items()},
     )
-    link.count_calls(called)
-    return PrometheusMetrics(link)
+    client.count_calls(called)
+    return PrometheusMetrics(client)
 
 
 def store_name(redis_url: str) -> str:
@@ -212,13 +212,13 @@ def make_controller(
 
 def make_adoption(adapters: Adapters, controller: Controller, dead_man_seconds: float) -> Adoption:
     """Who looks for rollouts that the store has lost."""
-    told: dict[str, str] = {}
+    notified: dict[str, str] = {}
 
-    def failed(service: Service, fault: Fault) -> None:
-        if told.get(service.key) != fault.sentence:
+    def failed(service: ServiceConfig, fault: Fault) -> None:
+        if notified.get(service.key) != fault.sentence:
             error = fault.error if isinstance(fault, Broken) else None
             log.warning("marks_not_seen", service=service.name, sentence=fault.sentence, exc_info=error)
-        told[service.key] = fault.sentence
+        notified[service.key] = fault.sentence
 
     return Adoption(
         services=controller.services(),
@@ -253,8 +253,8 @@ class Bot:
         self._indexed_as: int | None = None  # and that for which the indexes are surely whole
         self._own.leader(self._leads)
         self._count_at = 0.0  # when what waits to be delivered is counted again
-        self._telling = Telling(self._own, adapters.ports.clock)
-        self._controller = make_controller(adapters, self._telling.telemetry(), settings.dead_man_seconds)
+        self._notifying = Telemetrist(self._own, adapters.ports.clock)
+        self._controller = make_controller(adapters, self._notifying.telemetry(), settings.dead_man_seconds)
         self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
         adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
         client = adapters.slack or slack_client(slack, own.called)
@@ -271,7 +271,7 @@ class Bot:
             leads=self._leads,
         )
         app = build_app(
-            engine=self._controller,
+            controller=self._controller,
             client=client,
             approvers=approvers,
             clock=adapters.ports.clock,
@@ -382,7 +382,7 @@ class Bot:
             self._leader.sweep(live, late)
         finally:
             if self._rounds.is_last:
-                self._telling.round_is_over()
+                self._notifying.round_is_over()
 
     def _parts(self) -> Mapping[str, Callable[[], str | None]]:
         """Each part this process needs or makes use of, and how to find out what is wrong with it."""

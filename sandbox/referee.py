@@ -24,7 +24,7 @@ OURS = frozenset({BOT, WATCHDOG})
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHING = "canary-bot.watchdog"  # where watchdogs say that they watch
 # The last of them is there between two writes: an object that bears no other mark any more is changed and changed back.
-MARKS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog", "canary-bot/ended")
+ANNOTATIONS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog", "canary-bot/ended")
 WHOLE = 100  # percent
 DRAIN_SECONDS = 30.0
 
@@ -32,7 +32,7 @@ Images = Mapping[str, str]
 
 
 @dataclass(slots=True)
-class Seen:
+class Recorded:
     """What happened so far, by the bot's own writes.
 
     Attributes:
@@ -51,7 +51,7 @@ class Seen:
     deployed_by_others: bool = False
     idle_since: float | None = None
     beaten_at: float = float("-inf")
-    rescues: int = 0
+    failsafes: int = 0
     violations: list[str] = field(default_factory=list)
 
 
@@ -79,7 +79,7 @@ class Referee:
         self._old = images_of(self._get("Deployment", ground.primary)["spec"]["template"]["spec"])
         self._whole = int(self._get("Deployment", ground.primary)["spec"]["replicas"])
         self._primary = self._get("Deployment", ground.primary)["metadata"]["uid"]
-        self.seen = Seen(expected=dict(self._old))
+        self.seen = Recorded(expected=dict(self._old))
 
     @property
     def violations(self) -> list[str]:
@@ -96,7 +96,7 @@ class Referee:
 
     def marked(self) -> bool:
         """Whether a rollout holds the VirtualService."""
-        return MARKS[0] in _annotations(self._vs() or {"metadata": {}})
+        return ANNOTATIONS[0] in _annotations(self._vs() or {"metadata": {}})
 
     def observe(self, written: Written) -> None:
         """One write; whoever wrote, the shares that hold now are remembered."""
@@ -136,7 +136,7 @@ class Referee:
         if written.manager == BOT and _annotations(before).get(HEARTBEAT) != _annotations(after).get(HEARTBEAT):
             self.seen.beaten_at = self._clock()
         if written.manager == WATCHDOG:
-            self.seen.rescues += 1
+            self.seen.failsafes += 1
             self._judge_silence()
         if written.manager in OURS:
             self.seen.routes.append(now)
@@ -274,7 +274,7 @@ class Referee:
         ``upgraded`` None: people were told that the image is theirs to put back.
         """
         vs = self._get("VirtualService", self._ground.virtual_service)
-        left = [mark for mark in MARKS if mark in _annotations(vs)]
+        left = [mark for mark in ANNOTATIONS if mark in _annotations(vs)]
         shares = shares_of(vs)
         if left or shares.mirrored or len(vs["spec"]["http"]) != len(self._original["spec"]["http"]):
             self._violated(f"the rollout has ended and left {left or 'a mirror'} behind")
@@ -349,5 +349,5 @@ def _without_ours(vs: Object) -> tuple[object, ...]:
             entry.pop("weight", None)
     spec["http"] = http
     metadata = vs["metadata"]
-    annotations = {key: value for key, value in _annotations(vs).items() if key not in MARKS}
+    annotations = {key: value for key, value in _annotations(vs).items() if key not in ANNOTATIONS}
     return spec, annotations, metadata.get("labels"), metadata.get("ownerReferences"), metadata["name"]

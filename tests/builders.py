@@ -10,7 +10,7 @@ from bot.model.freeze import Freeze
 from bot.model.incidents import Difference, Drift, Edit
 from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import PodTemplate, Rollout, RolloutId, Routes, Target, Template, Topology, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout.plans import make_plan
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
@@ -18,9 +18,9 @@ EVER = 1e9  # seconds; later than any look of a test that begins at 0
 OLD, NEW = "reviews:1", "reviews:2@sha256:" + "2" * 64
 
 
-def a_service(**changes: Any) -> Service:
+def a_service(**changes: Any) -> ServiceConfig:
     """Bookinfo's reviews, with the defaults of ``services.yaml``."""
-    reviews = Service(
+    reviews = ServiceConfig(
         name="reviews",
         namespace="default",
         channel="#releases",
@@ -55,7 +55,9 @@ def a_target(topology: Topology = Topology.PER_VERSION, **changes: Any) -> Targe
     return replace(target, **changes)
 
 
-def a_rollout(service: Service | None = None, topology: Topology = Topology.PER_VERSION, **changes: Any) -> Rollout:
+def a_rollout(
+    service: ServiceConfig | None = None, topology: Topology = Topology.PER_VERSION, **changes: Any
+) -> Rollout:
     """A rollout of reviews v2 that Maya has just asked for, in preflight."""
     service = service or a_service()
     relabel = topology is Topology.RELABEL

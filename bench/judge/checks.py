@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.judge.cost import Cost
 from bench.judge.outcomes import Outcome
-from bench.judge.refusals import Told
+from bench.judge.refusals import Finding
 from bench.judge.scenarios import (
     BASES,
     FIVE,
@@ -69,14 +69,14 @@ def check(outcomes: Sequence[Outcome]) -> list[Check]:
     ]
 
 
-def check_refusals(told: Sequence[Told]) -> list[Check]:
+def check_refusals(notified: Sequence[Finding]) -> list[Check]:
     """Who is told of for refusing like the other side, and who is not for refusing otherwise."""
-    calm = [one for one in told if not one.scenario.is_bad]
+    calm = [one for one in notified if not one.scenario.is_bad]
     checks = [
         Check("told of a version that refuses like the other, worst scenario", max(one.share for one in calm), 0.03),
         Check("the same, mean", float(np.mean([one.share for one in calm])), 0.01),
     ]
-    everything = [one for one in told if one.scenario.name.startswith("404 to everything")]
+    everything = [one for one in notified if one.scenario.name.startswith("404 to everything")]
     return checks + [
         Check(f"median seconds, {one.scenario.name}, {one.scenario.rps:g} rps", one.median, 75) for one in everything
     ]

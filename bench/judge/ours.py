@@ -11,7 +11,7 @@ from bench.judge.scenarios import Scenario
 from bench.judge.traffic import BOUNDS, ERRORS, LATENCY, REQUESTS, SCRAPE, SCRAPES, Floats, Side, Traffic
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.settings import JudgeSettings
-from bot.analysis.judge.verdict import Verdict
+from bot.analysis.judge.verdict import Decision
 from bot.model.figures import SideFigures
 
 NEVER = math.inf
@@ -45,9 +45,9 @@ def _run(scenario: Scenario, past: Floats, canary: Floats, primary: Floats, sett
         stage = next(name for name, end, _ in scenario.stages if t <= end)
         interval = Interval(t=float(t), stage=stage, canary=_read(one), primary=_read(two), limited=limited)
         state, assessment = step(state, interval, settings)
-        if assessment.verdict is Verdict.ABORT:
+        if assessment.verdict is Decision.ABORT:
             return Run(aborted=t, by=state.aborted_by, passed=passed)
-        if assessment.verdict is Verdict.PASS:
+        if assessment.verdict is Decision.PASS:
             passed.setdefault(stage, t)
     return Run(passed=passed)
 

@@ -77,12 +77,12 @@ class Outcome:
 
     def stage_passing(self) -> dict[str, tuple[float, float]]:
         """By stage: the share of runs that passed it, and the median seconds it took those."""
-        told, began = {}, 0
+        notified, began = {}, 0
         for name, end, _ in self.scenario.stages:
             took = [run.passed[name] - began for run in self.runs if name in run.passed]
-            told[name] = (len(took) / len(self.runs), float(np.median(took)) if took else float("nan"))
+            notified[name] = (len(took) / len(self.runs), float(np.median(took)) if took else float("nan"))
             began = end
-        return told
+        return notified
 
     def to_json(self) -> dict[str, Any]:
         """For ``--out``."""

@@ -76,8 +76,8 @@ def _flagger(canary: Side, *, every: int, checks: int) -> Floats:
 
 def _nth(failed: NDArray[np.bool_], *, every: int, count: int) -> Floats:
     """When the ``count``-th check fails; checks are failures by scrape, looked at every so many seconds."""
-    looks = failed[:, every // SCRAPE - 1 :: every // SCRAPE]
-    reached = np.cumsum(looks, axis=1) >= count
+    reconciles = failed[:, every // SCRAPE - 1 :: every // SCRAPE]
+    reached = np.cumsum(reconciles, axis=1) >= count
     at = (np.argmax(reached, axis=1) + 1.0) * every
     return np.where(reached.any(axis=1), at, NEVER)
 

@@ -61,7 +61,7 @@ class Refusals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Finding:
     """What came of so many runs: when each was first told (infinite: never), in seconds, and how often it came back."""
 
     scenario: Refusals
@@ -104,15 +104,15 @@ def scenarios() -> Iterator[Refusals]:
     yield Refusals(name="404 to 20 % under crawlers", rps=100, split=0.2, share={"404": 0.2}, crawler=True)
 
 
-def work_out(scenario: Refusals, runs: int, seed: int) -> Told:
+def work_out(scenario: Refusals, runs: int, seed: int) -> Finding:
     """So many half hours."""
     rng = np.random.default_rng([seed, zlib.crc32(repr(scenario).encode())])
     settings, first, flaps = JudgeSettings(), [], 0
     for _ in range(runs):
-        told = _run(scenario, rng, settings)
-        first.append(next((SCRAPE * number for number, won in enumerate(told, 1) if won), math.inf))
-        flaps += sum(after and not before for before, after in pairwise(told))
-    return Told(scenario=scenario, first=tuple(first), flaps=flaps / runs)
+        notified = _run(scenario, rng, settings)
+        first.append(next((SCRAPE * number for number, won in enumerate(notified, 1) if won), math.inf))
+        flaps += sum(after and not before for before, after in pairwise(notified))
+    return Finding(scenario=scenario, first=tuple(first), flaps=flaps / runs)
 
 
 def _run(scenario: Refusals, rng: Rng, settings: JudgeSettings) -> list[bool]:
@@ -125,12 +125,12 @@ def _run(scenario: Refusals, rng: Rng, settings: JudgeSettings) -> list[bool]:
     phases = rng.integers(0, PER_SCRAPE, 2)
     canary = _rows(_counts(scenario, rng, canary_rps, crawling[-STEPS:], bad=True), int(phases[0]))
     primary = _rows(_counts(scenario, rng, primary_rps, crawling[-STEPS:], bad=False, others=True), int(phases[1]))
-    told = []
+    notified = []
     for number, (one, two) in enumerate(zip(canary, primary, strict=True)):
         row = Row(seconds=SCRAPE, subject=one, reference=two, first=number == 0, limited=scenario.copied < 1)
         state = load(save(step(state, row, LIMITS, settings)))
-        told.append(bool(state.won))
-    return told
+        notified.append(bool(state.won))
+    return notified
 
 
 def _crawling(scenario: Refusals, steps: int, rng: Rng) -> Floats:

@@ -18,7 +18,7 @@ import structlog
 from bot.adapters import queries, series
 from bot.adapters.counters import NOTHING, Owner, by_owner, closed, difference, is_odd, is_same, owner_of, sides
 from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
-from bot.adapters.queries import Selector
+from bot.adapters.queries import SeriesSelector
 from bot.analysis import gates
 from bot.controller.ports import Window
 from bot.model.errors import Fault
@@ -38,9 +38,9 @@ ANSWERS, BUCKETS, COUNTS, INSIDE = "answers", "latency buckets", "counts", "coun
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def selector_of(source: MetricsSource, namespaces: Sequence[str], workloads: Sequence[str]) -> Selector:
+def selector_of(source: MetricsSource, namespaces: Sequence[str], workloads: Sequence[str]) -> SeriesSelector:
     """The requests of these workloads that a service counts."""
-    return Selector(
+    return SeriesSelector(
         namespaces=tuple(namespaces),
         workloads=tuple(workloads),
         reporter=source.reporter,
@@ -93,7 +93,7 @@ class Batch:
         """Seconds before a window that are looked at too where counters may have begun again."""
         return queries.just_before(self.interval)
 
-    def selector(self, owners: Iterable[Owner]) -> Selector:
+    def selector(self, owners: Iterable[Owner]) -> SeriesSelector:
         """The requests of these owners."""
         spaces, names = zip(*owners, strict=True)
         return selector_of(self.source, sorted(set(spaces)), sorted(set(names)))
@@ -118,7 +118,9 @@ class Batch:
             USERS: queries.users(hosts, self.source.source_workload, seconds, self.source.labels),
         }
 
-    def _levels(self, since: float, selector: Selector, of: str, metric: str, by: str) -> Iterator[tuple[str, str]]:
+    def _levels(
+        self, since: float, selector: SeriesSelector, of: str, metric: str, by: str
+    ) -> Iterator[tuple[str, str]]:
         """Levels at both ends of a window, which look back to the same moment; and at its end as the next will ask."""
         reach, later = _reach(since), _reach(self.until)
         yield BEGAN + of, queries.level(selector, metric, by, since - reach, self.until - since)
@@ -173,11 +175,11 @@ def _moment(at: float) -> float:
 
 def _reach(at: float) -> float:
     """How far back is looked for what counters read at a moment: at least ``LOOK_BACK``, and alike for all."""
-    return (math.floor(at / queries.LOOK_BACK) - 1) * queries.LOOK_BACK
+    return (math.floor(at / queries.LOOKBACK) - 1) * queries.LOOKBACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
+class _Counts:
     """What one answer tells of the windows that begin at one moment, by owner.
 
     Attributes:
@@ -200,7 +202,7 @@ class _Told:
     users: Mapping[Owner, float]
 
     @classmethod
-    def of(cls, found: Mapping[str, Sequence[Sample]]) -> _Told:
+    def of(cls, found: Mapping[str, Sequence[Sample]]) -> _Counts:
         began, ended, marked = (
             sides(found.get(name, ()), found.get(name + BUCKETS, ())) for name in (BEGAN, ENDED, MARKED)
         )
@@ -240,10 +242,10 @@ class _Told:
 
 def known_of(window: Window, workload: str) -> SideFigures | None:
     """The mark of a side where the window begins; None where there is none."""
-    past = window.rollout.trial
-    if not past.marks or past.until != window.since:
+    past = window.rollout.analysis_state
+    if not past.watermarks or past.until != window.since:
         return None
-    return past.marks.get(workload, NOTHING)
+    return past.watermarks.get(workload, NOTHING)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -257,7 +259,7 @@ class Counted:
     """
 
     batch: Batch
-    told: Mapping[float, _Told] | Fault
+    notified: Mapping[float, _Counts] | Fault
     doubtful: Mapping[float, frozenset[Owner]] = field(default_factory=dict)
     details: Mapping[float, Mapping[Owner, series.Detail]] | Fault = field(default_factory=dict)
 
@@ -265,9 +267,9 @@ class Counted:
     def of(cls, batch: Batch, answer: Answer) -> Counted:
         """What the first answer tells."""
         if isinstance(answer, Fault):
-            return cls(batch=batch, told=answer)
+            return cls(batch=batch, notified=answer)
         found = _by_question(answer)
-        told = {since: _Told.of(found.get(number, {})) for number, since in enumerate(batch.times)}
+        notified = {since: _Counts.of(found.get(number, {})) for number, since in enumerate(batch.times)}
         doubtful = {
             since: frozenset(
                 owner
@@ -275,17 +277,17 @@ class Counted:
                 for owner in owners_of(window)
                 if batch.due is not None or one.is_doubtful(window, owner)
             )
-            for since, one in told.items()
+            for since, one in notified.items()
         }
-        return cls(batch=batch, told=told, doubtful=doubtful)
+        return cls(batch=batch, notified=notified, doubtful=doubtful)
 
     def wanted(self) -> Query | None:
         """Every sample of those of whom sums tell too little; None where there are none."""
         owners = {owner for found in self.doubtful.values() for owner in found}
-        if isinstance(self.told, Fault) or not owners or self._is_too_early():
+        if isinstance(self.notified, Fault) or not owners or self._is_too_early():
             return None
         first = min(since for since, found in self.doubtful.items() if found)
-        are_holes = any(one.holes & self.doubtful[since] for since, one in self.told.items())
+        are_holes = any(one.holes & self.doubtful[since] for since, one in self.notified.items())
         before = self.batch.before * (queries.LONG_BEFORE if are_holes else 1)
         seconds = self.batch.until - first + before
         return Query(about=INSIDE, text=queries.inside(self.batch.selector(owners), seconds), at=self.batch.until)
@@ -308,43 +310,47 @@ class Counted:
 
     def figures(self, window: Window, own: Mapping[str, float | None]) -> Figures | Fault:
         """Everything about one window. ``own``: the values of the service's own queries."""
-        if isinstance(self.told, Fault):
-            return self.told
-        told, target = self.told[_moment(window.since)], window.rollout.target
+        if isinstance(self.notified, Fault):
+            return self.notified
+        notified, target = self.notified[_moment(window.since)], window.rollout.target
         names = (target.primary_deployment, target.canary_deployment)
-        (primary, its_mark), (canary, other_mark) = (self._side(told, window, name) for name in names)
+        (primary, its_watermark), (canary, other_watermark) = (self._side(notified, window, name) for name in names)
         return Figures(
             start=window.since,
             end=window.until,
             primary=primary,
             canary=canary,
-            users=_users(told, target),
+            users=_users(notified, target),
             custom=dict(own),
-            marks={name: mark for name, mark in zip(names, (its_mark, other_mark), strict=True) if mark is not None},
+            watermarks={
+                name: mark
+                for name, mark in zip(names, (its_watermark, other_watermark), strict=True)
+                if mark is not None
+            },
         )
 
     def _is_too_early(self) -> bool:
         """Whether windows end long after the newest sample that there can be."""
         return self.batch.due is not None and self.batch.until > self.batch.due[0] + AHEAD
 
-    def _side(self, told: _Told, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
+    def _side(self, notified: _Counts, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
         """What a workload answered, None where that is not known; and its mark, None where there are no counters."""
         owner = (window.rollout.target.namespace, workload)
-        last, level = told.now.get(owner), told.marked.get(owner)
+        last, level = notified.now.get(owner), notified.marked.get(owner)
         if level is None:
             return None, None
         mark, known = replace(level, last=last), known_of(window, workload)
-        if last is None or owner not in told.ended or last < window.until - gates.lately(window.rollout):
+        if last is None or owner not in notified.ended or last < window.until - gates.lately(window.rollout):
             return None, mark
-        side, mark = self._answered(told, window, owner, mark)
+        side, mark = self._answered(notified, window, owner, mark)
         if isinstance(side, str):
             log.warning("side_unknown", rollout=window.rollout.id, workload=workload, why=side)
             return None, mark
-        began = known.last if known is not None and known.last is not None else told.before.get(owner)
+        began = known.last if known is not None and known.last is not None else notified.before.get(owner)
         return replace(side, first=began, last=last), replace(mark, last=last)
 
     def _answered(
-        self, told: _Told, window: Window, owner: Owner, mark: SideFigures
+        self, notified: _Counts, window: Window, owner: Owner, mark: SideFigures
     ) -> tuple[SideFigures | str, SideFigures]:
         """The counts alone, or why nobody knows them; and the mark.
 
@@ -354,17 +360,17 @@ class Counted:
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
         if detail is None:
             return "its counters could not be looked at one by one", mark
-        if detail.is_unknown or owner in told.returned:
+        if detail.is_unknown or owner in notified.returned:
             return "scrapes are missing, or on their way", mark
-        if is_doubtful and told.is_continued(window, owner) and detail.is_of(told.check.get(owner)):
+        if is_doubtful and notified.is_continued(window, owner) and detail.is_of(notified.check.get(owner)):
             return detail.side, mark
         if detail.is_shaky:
             return "counters began again, and whoever answers scraped at other times", mark
-        began, known = told.began.get(owner, NOTHING), known_of(window, owner[1])
-        side = difference(told.ended[owner], began)
+        began, known = notified.began.get(owner, NOTHING), known_of(window, owner[1])
+        side = difference(notified.ended[owner], began)
         if known is None:
             return ("its counts do not fit together" if is_odd(side) else side), mark
-        side = replace(side, first=told.before.get(owner), last=told.now.get(owner))
+        side = replace(side, first=notified.before.get(owner), last=notified.now.get(owner))
         rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.metrics.scrape_interval
         total, mark = closed(side, began=began, mark=known, ended=mark, rate=rate, spacing=spacing)
         return ("its counters are others than before" if total is None else total), mark
@@ -375,7 +381,7 @@ class Counted:
         return self.details.get(_moment(window.since), {}).get(owner, series.NOTHING_MOVED)
 
 
-def _users(told: _Told, target: Target) -> UserView | None:
+def _users(notified: _Counts, target: Target) -> UserView | None:
     """Where the users of a rollout's Service went; None where no proxy of theirs reports.
 
     They are counted in the window alone, without marks: figures that end behind Prometheus's clock are complete, and
@@ -383,16 +389,16 @@ def _users(told: _Told, target: Target) -> UserView | None:
     a few requests of the last minute, which one restarted gateway does not turn around.
     """
     host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
-    if not any((host, name) in told.users for name in names):
+    if not any((host, name) in notified.users for name in names):
         return None
-    canary, primary, nowhere = (told.users.get((host, name), 0.0) for name in names)
+    canary, primary, nowhere = (notified.users.get((host, name), 0.0) for name in names)
     return UserView(canary=canary, primary=primary, nowhere=nowhere)
 
 
 def _usual(rollout: Rollout, workload: str, now: SideFigures) -> float:
     """The most requests a second of a side, in this window or a row of the last minute; 0 where that is not known."""
     is_canary = workload == rollout.target.canary_deployment
-    rows = [now, *(row.canary if is_canary else row.primary for row in rollout.trial.recent)]
+    rows = [now, *(row.canary if is_canary else row.primary for row in rollout.analysis_state.recent)]
     return max((side.per_second or 0.0 for side in rows if side is not None), default=0.0)
 
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.errors import Contended, Fault, Refusal
-from bot.model.observation import Marks, Rescue
+from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes
-from bot.rollout.deadman import told
+from bot.rollout.deadman import notified
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
@@ -31,18 +31,22 @@ class KubeFailsafe:
         self._kube = kube
         self._now = now
 
-    def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
+    def apply(
+        self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
+    ) -> None:
         """Make the managed routes equal ``routes``, unless anybody has given a sign of life since ``beat``."""
-        target = marks.target
+        target = annotations.target
         namespace, name = target.virtual_service_namespace, target.virtual_service
         vs = self._kube.get("VirtualService", namespace, name)  # never from a cache: this is what the write rests on
         lease = self._kube.get("Lease", namespace, heartbeat_lease.name_for(name))
-        heard = heartbeat_lease.read(lease, marks.owner)
-        pulse = None if vs is None else edits.pulse_of(vs, heard)
-        if vs is None or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
+        heard = heartbeat_lease.read(lease, annotations.owner)
+        heartbeat = None if vs is None else virtual_services.heartbeat_of(vs, heard)
+        if vs is None or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
             raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
         try:
-            wanted = edits.rescued(vs, target, marks.owner, routes, rescue, told(rescue, target))
+            wanted = virtual_services.with_failsafe_record(
+                vs, target, annotations.owner, routes, failsafe_record, notified(failsafe_record, target)
+            )
         except Refusal as refusal:
             raise Fault("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
         if lease is not None and heard is not None:
@@ -58,7 +62,7 @@ class KubeFailsafe:
         else:
             self._kube.put(wanted)
 
-    def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
         """Post an Event about the VirtualService; nothing when it is gone."""
         vs = self._kube.get("VirtualService", namespace, virtual_service)
         if vs is None:

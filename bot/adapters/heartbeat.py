@@ -16,7 +16,7 @@ import structlog
 
 from bot.adapters.kube import Kube
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.rollout import RolloutId
@@ -35,7 +35,7 @@ class Heart:
         self._now = now
         self._store = store
         self._held: dict[tuple[str, str], Object] = {}  # Leases as we wrote them last: the next write needs no read
-        self._told: set[tuple[str, str]] = set()
+        self._notified: set[tuple[str, str]] = set()
 
     def beat(self, vs: Object, owner: RolloutId, limit: float) -> None:
         """One more beat for the rollout that holds ``vs``; one write while the Lease is in our hands.
@@ -52,9 +52,9 @@ class Heart:
             if fault.cause not in LEFT_TO_US:
                 raise
             self._on_the_object(place, owner)
-            if place not in self._told:
+            if place not in self._notified:
                 log.warning("no_lease", virtual_service="/".join(place), sentence=fault.sentence)
-            self._told.add(place)
+            self._notified.add(place)
 
     def end(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """No more beats of ``owner``'s: its Lease goes, unless another rollout has it by now."""
@@ -79,7 +79,7 @@ class Heart:
     def _on_the_object(self, place: tuple[str, str], owner: RolloutId) -> bool:
         """Change the heartbeat on the VirtualService itself; False where the rollout does not hold it any more."""
         vs = self._kube.get("VirtualService", *place)
-        if vs is None or edits.owner_of(vs) != owner:
+        if vs is None or virtual_services.owner_of(vs) != owner:
             return False
-        self._kube.put(edits.beaten(vs, owner, self._now()))
+        self._kube.put(virtual_services.beaten(vs, owner, self._now()))
         return True

@@ -19,12 +19,12 @@ from bot.adapters.heartbeat import Heart
 from bot.adapters.kube import Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.routes import VirtualService
 from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Marks, Pulse
+from bot.model.observation import Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
@@ -67,19 +67,19 @@ class IstioMesh:
     def observe(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""
         vs = self._get(target, self._reads)
-        read, owner = edits.read_routes(vs, target), edits.owner_of(vs)
+        read, owner = virtual_services.read_routes(vs, target), virtual_services.owner_of(vs)
         writer = writer_of(vs, ROUTES, not_by=FIELD_MANAGER)
         marker = _marker(vs)
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=owner,
-            marked=owner is None or edits.is_whole(vs),
+            marked=owner is None or virtual_services.is_whole(vs),
             writer=writer.manager,
             written_at=writer.at,
             marker=marker.manager,
             marked_at=marker.at,
             reason=read if isinstance(read, str) else "",
-            rescue=edits.rescue_of(vs),
+            failsafe_record=virtual_services.failsafe_record_of(vs),
         )
 
     def route(  # the port's
@@ -101,10 +101,16 @@ class IstioMesh:
         """
 
         def edit(vs: VirtualService) -> VirtualService:
-            if edits.owner_of(vs) == owner and edits.is_whole(vs) and edits.read_routes(vs, target) == routes:
+            if (
+                virtual_services.owner_of(vs) == owner
+                and virtual_services.is_whole(vs)
+                and virtual_services.read_routes(vs, target) == routes
+            ):
                 return vs
             now = self._now()
-            return edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
+            return virtual_services.claim(
+                vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again
+            )
 
         self._write(target, edit, still)
 
@@ -112,8 +118,8 @@ class IstioMesh:
         """Leave ``routes`` behind for good: annotations and inserted routes go."""
 
         def edit(vs: VirtualService) -> VirtualService:
-            edits.refuse_other_owner(vs, owner)
-            return edits.leave(vs, target, routes)
+            virtual_services.refuse_other_owner(vs, owner)
+            return virtual_services.release(vs, target, routes)
 
         # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
         self._fall_silent(target.virtual_service_namespace, target.virtual_service, owner)
@@ -123,7 +129,7 @@ class IstioMesh:
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
         self._fall_silent(namespace, virtual_service, owner)
-        if not self._edit(namespace, virtual_service, lambda vs: edits.unmark(vs, owner)):
+        if not self._edit(namespace, virtual_service, lambda vs: virtual_services.unmark(vs, owner)):
             self._close(namespace, virtual_service, owner)
 
     def _fall_silent(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
@@ -139,8 +145,8 @@ class IstioMesh:
         Such a write was read before, and the API server takes it only while the object is as it was then. Where the
         marks were gone already, their removal may be older than that read.
         """
-        self._edit(namespace, virtual_service, lambda vs: edits.closed(vs, owner))
-        self._edit(namespace, virtual_service, edits.unclosed)
+        self._edit(namespace, virtual_service, lambda vs: virtual_services.closed(vs, owner))
+        self._edit(namespace, virtual_service, virtual_services.unclosed)
 
     def _edit(self, namespace: str, virtual_service: str, edit: Edit) -> bool:
         """Read, edit, replace, whoever else writes meanwhile: for edits of our own annotations alone.
@@ -162,7 +168,7 @@ class IstioMesh:
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
         """Renew the heartbeat, beside the object. One write on what was last seen: a conflict is the next beat's."""
         vs = self._reads.get("VirtualService", target.virtual_service_namespace, target.virtual_service)
-        if vs is not None and edits.owner_of(vs) == owner:
+        if vs is not None and virtual_services.owner_of(vs) == owner:
             self._heart.beat(vs, owner, limit)
 
     def quiet(self, target: Target, owner: RolloutId) -> None:
@@ -172,23 +178,23 @@ class IstioMesh:
     def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
         """The rollout that holds the object; None when none does, or no object."""
         vs = self._reads.get("VirtualService", namespace, virtual_service)
-        return None if vs is None else edits.owner_of(vs)
+        return None if vs is None else virtual_services.owner_of(vs)
 
-    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
+    def heartbeat(self, namespace: str, virtual_service: str) -> Heartbeat | None:
         """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
         vs = self._reads.get("VirtualService", namespace, virtual_service)
-        owner = None if vs is None else edits.owner_of(vs)
+        owner = None if vs is None else virtual_services.owner_of(vs)
         if vs is None or owner is None:
             return None
         heard = heartbeat_lease.read(
             self._leases.get("Lease", namespace, heartbeat_lease.name_for(virtual_service)), owner
         )
-        return edits.pulse_of(vs, heard, foreign=heard is not None and self._heart.is_foreign(heard))
+        return virtual_services.heartbeat_of(vs, heard, foreign=heard is not None and self._heart.is_foreign(heard))
 
-    def marks(self, namespace: str, virtual_service: str) -> Marks | None:
+    def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
         """The marks of whatever rollout holds the object; None when there are none, or no object."""
         vs = self._kube.get("VirtualService", namespace, virtual_service)
-        return None if vs is None else edits.marks_of(vs)
+        return None if vs is None else virtual_services.rollout_annotations_of(vs)
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
         """The object ``route`` would write now; nothing is written.
@@ -197,18 +203,18 @@ class IstioMesh:
             Refusal: the object is one that we must not edit, in words for whoever asked.
         """
         vs = self._get(target)
-        return edits.take(vs, target, routes, owner=owner, recorded=recorded, now=self._now())
+        return virtual_services.claim(vs, target, routes, owner=owner, recorded=recorded, now=self._now())
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         """The object ``release`` would leave behind; nothing is written."""
-        return edits.leave(self._get(target), target, routes)
+        return virtual_services.release(self._get(target), target, routes)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
         """Offer each object to the API server as a dry run, which runs admission and needs the same permission."""
         version = self._get(target)["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
         warnings: list[str] = []
-        kube = self._kube.telling(warnings.append)
+        kube = self._kube.notifying(warnings.append)
         refusals = filter(None, [_rehearsed(kube, obj) for obj in fresh])
         # Stages share their mistakes: each is told once.
         return Rehearsal(refusals=tuple(dict.fromkeys(refusals)), warnings=tuple(dict.fromkeys(warnings)))
@@ -225,7 +231,7 @@ class IstioMesh:
             if wanted == vs:
                 return False
             if not still():
-                raise Stale("Redis", f"holds a newer decision about {edits.title(vs)}; nothing was written.")
+                raise Stale("Redis", f"holds a newer decision about {virtual_services.title(vs)}; nothing was written.")
             try:
                 self._kube.put(wanted)
             except Contended as conflict:
@@ -234,7 +240,7 @@ class IstioMesh:
                 if _edited(edit, vs) != vs and _rival_wrote(before, vs, target):
                     who = writer_of(vs, ROUTES, not_by=FIELD_MANAGER).manager or "somebody"
                     raise Contended(
-                        "Kubernetes", f"{who} changed the managed routes of {edits.title(vs)}."
+                        "Kubernetes", f"{who} changed the managed routes of {virtual_services.title(vs)}."
                     ) from conflict
             except Unanswered:
                 vs = self._get(target)
@@ -243,7 +249,7 @@ class IstioMesh:
                 return True
             else:
                 return True
-        raise _busy(edits.title(vs))
+        raise _busy(virtual_services.title(vs))
 
     def _get(self, target: Target, reads: Reads | None = None) -> VirtualService:
         namespace, name = target.virtual_service_namespace, target.virtual_service
@@ -262,9 +268,11 @@ def _marker(vs: VirtualService) -> Writer:
 
     What is removed leaves no entry of whoever removed it. The last entries are our own then, and say nothing.
     """
-    name = edits.OWNER if edits.is_whole(vs) else edits.RESTORE
+    name = virtual_services.OWNER if virtual_services.is_whole(vs) else virtual_services.RESTORE
     there = name in (vs["metadata"].get("annotations") or {})
-    return writer_of(vs, annotation(name), not_by=FIELD_MANAGER) if edits.owner_of(vs) and there else Writer()
+    return (
+        writer_of(vs, annotation(name), not_by=FIELD_MANAGER) if virtual_services.owner_of(vs) and there else Writer()
+    )
 
 
 def _rehearsed(kube: Kube, obj: VirtualService) -> str:
@@ -288,6 +296,6 @@ def _edited(edit: Edit, vs: VirtualService) -> VirtualService:
 
 def _rival_wrote(before: VirtualService, after: VirtualService, target: Target) -> bool:
     try:
-        return edits.managed_part(before, target) != edits.managed_part(after, target)
+        return virtual_services.managed_part(before, target) != virtual_services.managed_part(after, target)
     except Refusal:
         return True  # no longer a thing that we could manage

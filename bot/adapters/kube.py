@@ -100,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ObjectKey:
     """One object, or a part of it."""
 
     kind: str
@@ -114,7 +114,7 @@ class Place:
 
 
 # Told after each write: the object as the write left it, or None when only a new look can say.
-Hear = Callable[[Place, Object | None], None]
+Hear = Callable[[ObjectKey, Object | None], None]
 
 
 def log_warning(text: str) -> None:
@@ -235,7 +235,7 @@ class Kube:
             answer_in(response.status, text, doing)
         raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.", Cause.MISSING)
 
-    def telling(self, on_warning: Callable[[str], None]) -> Kube:
+    def notifying(self, on_warning: Callable[[str], None]) -> Kube:
         """The same cluster for a while: what admission has against an object is told to ``on_warning`` instead."""
         other = copy(self)
         other._on_warning = on_warning  # noqa: SLF001  # our own copy
@@ -251,7 +251,7 @@ class Kube:
         status: Object = answer.get("status") or {}
         return status
 
-    def tell_of_writes(self, hear: Hear) -> None:
+    def on_write(self, hear: Hear) -> None:
         """Call ``hear`` after each write that was no rehearsal, before whoever wrote goes on."""
         self._hears.append(hear)
 
@@ -275,7 +275,7 @@ class Kube:
         try:
             self._ask("DELETE", path, f"delete {place}", body, "application/json")
         finally:
-            self._tell(place, None)
+            self._notify(place, None)
 
     def patch(
         self,
@@ -289,7 +289,7 @@ class Kube:
         dry_run: bool = False,
     ) -> Object:
         """Patch an object; a resourceVersion in ``body`` makes it conditional. Custom resources take merge patches."""
-        place = Place(kind=kind, namespace=namespace, name=name, subresource=subresource)
+        place = ObjectKey(kind=kind, namespace=namespace, name=name, subresource=subresource)
         return self._write("PATCH", "patch", place, body, dry_run=dry_run, content_type=content_type)
 
     # The wire
@@ -310,7 +310,7 @@ class Kube:
         self,
         method: str,
         verb: str,
-        place: Place,
+        place: ObjectKey,
         body: Object,
         *,
         dry_run: bool,
@@ -324,15 +324,15 @@ class Kube:
         try:
             answer = self._ask(method, path, doing, body, content_type)
         except Unanswered:
-            self._tell(place, None)
+            self._notify(place, None)
             raise
         if answer is None:
             raise Fault("Kubernetes", f"Could not {doing}: it does not exist.", Cause.MISSING)
         if not dry_run:
-            self._tell(place, None if place.subresource else answer)
+            self._notify(place, None if place.subresource else answer)
         return answer
 
-    def _tell(self, place: Place, left: Object | None) -> None:
+    def _notify(self, place: ObjectKey, left: Object | None) -> None:
         for hear in self._hears:
             hear(place, left)
 
@@ -422,7 +422,7 @@ def _writing(manager: str, *, dry_run: bool) -> dict[str, str]:
     return {"fieldManager": manager, "fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
 
 
-def _place(obj: Object) -> Place:
+def _place(obj: Object) -> ObjectKey:
     metadata = obj["metadata"]
     name = metadata.get("name", metadata.get("generateName", ""))
-    return Place(kind=obj["kind"], namespace=metadata["namespace"], name=name)
+    return ObjectKey(kind=obj["kind"], namespace=metadata["namespace"], name=name)

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.adapters.kube import Kube, Place, Stream
+from bot.adapters.kube import Kube, ObjectKey, Stream
 from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
 from bot.cluster.managed_fields import without_writers
 from bot.cluster.objects import Object
-from bot.cluster.selectors import Selector, read_selector
+from bot.cluster.selectors import LabelSelector, read_selector
 from bot.model.errors import Fault
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends
@@ -91,7 +91,7 @@ class WatchCache:
             self._read_at = self._monotonic()
             return self._objects.get(name)
 
-    def list(self, selector: Selector) -> list[Object]:
+    def list(self, selector: LabelSelector) -> list[Object]:
         """The objects that match, by name."""
         with self._lock:
             self._read_at = self._monotonic()
@@ -239,7 +239,7 @@ class CachedReads:
         self._lock = threading.Lock()
         self._caches: dict[tuple[str, str], WatchCache] = {}
         self._closed = False
-        kube.tell_of_writes(self._wrote)
+        kube.on_write(self._wrote)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object, or None when there is none of that name."""
@@ -281,7 +281,7 @@ class CachedReads:
                 cache.start()
             return cache
 
-    def _wrote(self, place: Place, left: Object | None) -> None:
+    def _wrote(self, place: ObjectKey, left: Object | None) -> None:
         with self._lock:
             cache = self._caches.get((place.kind, place.namespace))
         if cache is None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from bot.cluster.objects import Object, labels_of
-from bot.cluster.selectors import Selector
+from bot.cluster.selectors import LabelSelector
 
 
 class Objects:
@@ -26,7 +26,7 @@ class Objects:
         """The object of that name."""
         return self._by_name.get(name)
 
-    def select(self, selector: Selector) -> list[Object]:
+    def select(self, selector: LabelSelector) -> list[Object]:
         """The objects whose labels match, by name."""
         sets = [self._by_label.get(pair, {}) for pair in selector.pairs]
         fewest = min(sets, key=len, default=self._by_name)

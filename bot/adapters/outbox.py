@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from bot.adapters.redis_connection import Batch, Link, WrongKind, answers, faults
+from bot.adapters.redis_connection import Batch, RedisClient, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE
 from bot.adapters.serialization import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Notification
@@ -50,8 +50,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class RedisOutbox:
     """One stream of words for each service, and one hash of cards; a word's id is its place in the stream."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
 
     def pending(self, limit: int = 100) -> Sequence[Notification]:
         """Undelivered letters: words, then cards.
@@ -64,8 +64,8 @@ class RedisOutbox:
     def depth(self) -> int:
         """How many letters wait, all of them: words, and cards that are out of date."""
         with faults():
-            words = self._ask(sorted(self._link.smembers(WORDS)), lambda batch, keys: batch.xlen(keys.outbox))
-            cards = self._ask(self._link.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
+            words = self._ask(sorted(self._client.smembers(WORDS)), lambda batch, keys: batch.xlen(keys.outbox))
+            cards = self._ask(self._client.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
         return sum(int(count) for count in (*words, *cards) if not isinstance(count, WrongKind))
 
     def done(self, notifications: Sequence[Notification]) -> None:
@@ -78,59 +78,59 @@ class RedisOutbox:
                 words[notification.key].append(notification.id)
         with faults():
             for key, ids in words.items():
-                self._link.xdel(Keys(service=key).outbox, *ids)
-                self._link.hdel(Keys(service=key).tries, *ids, *(f"{one}{TOLD}" for one in ids))
+                self._client.xdel(Keys(service=key).outbox, *ids)
+                self._client.hdel(Keys(service=key).tries, *ids, *(f"{one}{TOLD}" for one in ids))
 
     def postpone(self, notifications: Sequence[Notification]) -> None:
         """Send cards to the end of the line."""
         services = list(dict.fromkeys(notification.key for notification in notifications if notification.entry is None))
         if services:
             with faults():
-                self._link.eval(LATER, 1, CARDS, *services)
+                self._client.eval(LATER, 1, CARDS, *services)
 
     def tries(self, notification: Notification) -> int:
         """How often posting the letter was begun without a known outcome."""
         with faults():
-            return int(self._link.hget(Keys(service=notification.key).tries, notification.id) or 0)
+            return int(self._client.hget(Keys(service=notification.key).tries, notification.id) or 0)
 
     def note_tries(self, notification: Notification, count: int) -> None:
         """Write that down. A count and no increment: the connection is tried twice, and may have been heard twice."""
         with faults():
-            self._link.hset(Keys(service=notification.key).tries, mapping={notification.id: str(count)})
+            self._client.hset(Keys(service=notification.key).tries, mapping={notification.id: str(count)})
 
-    def told(self, notification: Notification) -> bool:
+    def notified(self, notification: Notification) -> bool:
         """Whether people were told the letter themselves."""
         with faults():
-            return self._link.hget(Keys(service=notification.key).tries, f"{notification.id}{TOLD}") is not None
+            return self._client.hget(Keys(service=notification.key).tries, f"{notification.id}{TOLD}") is not None
 
-    def note_told(self, notification: Notification) -> None:
+    def note_notified(self, notification: Notification) -> None:
         """Write that down beside its tries."""
         with faults():
-            self._link.hset(Keys(service=notification.key).tries, mapping={f"{notification.id}{TOLD}": "1"})
+            self._client.hset(Keys(service=notification.key).tries, mapping={f"{notification.id}{TOLD}": "1"})
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""
         with faults():
-            found = self._link.hgetall(Keys(service=key).card(rollout_id))
+            found = self._client.hgetall(Keys(service=key).card(rollout_id))
         return CardRef(channel=found["channel"], ts=found["ts"]) if found else None
 
     def remember_card(self, key: str, rollout_id: RolloutId, card: CardRef) -> None:
         """Keep where the card is, for as long as the rollout's story is kept."""
         keys = Keys(service=key)
         with faults():
-            self._link.hset(keys.card(rollout_id), mapping={"channel": card.channel, "ts": card.ts})
-            self._link.hdel(keys.tries, f"{CARD}{rollout_id}")
+            self._client.hset(keys.card(rollout_id), mapping={"channel": card.channel, "ts": card.ts})
+            self._client.hdel(keys.tries, f"{CARD}{rollout_id}")
 
     def _words(self, limit: int) -> Sequence[Notification]:
-        services = sorted(self._link.smembers(WORDS))
+        services = sorted(self._client.smembers(WORDS))
         streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
         read = {key: stream for key, stream in zip(services, streams, strict=True) if _is_ours(key, stream)}
         for key, stream in read.items():
             if not stream:
-                self._link.srem(WORDS, key)
+                self._client.srem(WORDS, key)
                 # Whoever wrote words since we looked may have been here before us.
-                if self._link.xlen(Keys(service=key).outbox):
-                    self._link.sadd(WORDS, key)
+                if self._client.xlen(Keys(service=key).outbox):
+                    self._client.sadd(WORDS, key)
             self._forget_old_cards(key, stream)
         boxes = [_read_words(key, stream) for key, stream in read.items()]
         return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
@@ -139,10 +139,10 @@ class RedisOutbox:
         """Cards had letters of their own in the stream once; now any change marks the card again."""
         old = [place for place, fields in stream if "entry" not in fields]
         if old:
-            self._link.xdel(Keys(service=key).outbox, *old)
+            self._client.xdel(Keys(service=key).outbox, *old)
 
     def _cards(self) -> Sequence[Notification]:
-        services = self._link.zrange(CARDS, 0, CARDS_AT_ONCE - 1)
+        services = self._client.zrange(CARDS, 0, CARDS_AT_ONCE - 1)
         found = self._ask(services, lambda batch, keys: batch.hgetall(keys.cards))
         read = {key: cards for key, cards in zip(services, found, strict=True) if _is_ours(key, cards)}
         for key, cards in read.items():
@@ -153,20 +153,20 @@ class RedisOutbox:
     def _shown(self, notification: Notification) -> None:
         keys = Keys(service=notification.key)
         with faults():
-            self._link.eval(SHOWN, 1, keys.cards, notification.rollout_id, notification.revision)
+            self._client.eval(SHOWN, 1, keys.cards, notification.rollout_id, notification.revision)
             self._end_turn(notification.key)
 
     def _end_turn(self, key: str) -> None:
         """To the end of the line if a card has changed meanwhile, else out of it."""
-        self._link.zrem(CARDS, key)
-        if self._link.hlen(Keys(service=key).cards):
-            self._link.eval(OUT_OF_DATE, 1, CARDS, key)
+        self._client.zrem(CARDS, key)
+        if self._client.hlen(Keys(service=key).cards):
+            self._client.eval(OUT_OF_DATE, 1, CARDS, key)
 
     def _ask(self, services: Sequence[str], ask: Callable[[Batch, Keys], object]) -> list[Any]:
         """One question about each service, in one round trip; ``WrongKind`` where the key is not ours any more."""
         if not services:
             return []
-        batch = self._link.pipeline(transaction=False)
+        batch = self._client.pipeline(transaction=False)
         for key in services:
             ask(batch, Keys(service=key))
         return answers(batch)

@@ -28,7 +28,7 @@ from bot.controller.ports import Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts, Traffic
 
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon
@@ -44,7 +44,7 @@ class PrometheusMetrics:
 
     def __init__(self, link: PrometheusConnection, stopwatch: Callable[[], float] = steady) -> None:
         """``stopwatch``: seconds that go by itself, to know Prometheus's time between two answers."""
-        self._link = link
+        self._connection = link
         self._clock = PrometheusClock(link, stopwatch)
 
     def clock(self, now: float) -> float:
@@ -58,10 +58,10 @@ class PrometheusMetrics:
         the delay, by ``clock``, is told of everybody.
         """
         batches = batched(windows, self._clock.surely())
-        answers = self._link.ask({str(number): batch.query() for number, batch in enumerate(batches)})
+        answers = self._connection.ask({str(number): batch.query() for number, batch in enumerate(batches)})
         turns = [Counted.of(batch, answers[str(number)]) for number, batch in enumerate(batches)]
         wanted = {str(number): query for number, turn in enumerate(turns) if (query := turn.wanted()) is not None}
-        detailed = self._link.ask_series(wanted) if wanted else {}
+        detailed = self._connection.ask_series(wanted) if wanted else {}
         for number, found in detailed.items():
             turns[int(number)].explain(found)
         own = self._own_values(windows)
@@ -79,7 +79,7 @@ class PrometheusMetrics:
         if not asked:
             return {}
         found: dict[RolloutId, dict[str, float | None]] = {}
-        for rollout, answers in self._link.ask_apart(asked).items():
+        for rollout, answers in self._connection.ask_apart(asked).items():
             for name, answer in answers.items():
                 if isinstance(answer, Fault):
                     log.warning("custom_query_failed", rollout=rollout, gate=name, reason=answer.sentence)
@@ -87,7 +87,7 @@ class PrometheusMetrics:
         return found
 
     def rows(
-        self, service: Service, workloads: Sequence[str], start: float, end: float
+        self, service: ServiceConfig, workloads: Sequence[str], start: float, end: float
     ) -> Mapping[str, Sequence[SideFigures | None]]:
         """Each workload's counts in rows of a scrape interval each, oldest first."""
         step = service.metrics.scrape_interval
@@ -96,7 +96,7 @@ class PrometheusMetrics:
         selector = selector_of(service.metrics, [service.namespace], workloads)
         asked = {ANSWERS: queries.answers(selector, step), BUCKETS: queries.buckets(selector, step)}
         first = round(start + step)  # the client asks for whole seconds
-        answers = self._link.ask_range(asked, first, end, step)
+        answers = self._connection.ask_range(asked, first, end, step)
         times = [round(first + number * step, 3) for number in range(int((round(end) - first) / step) + 1)]
         # Of what was answered last some may not have been scraped, or not be stored yet: that is no row.
         surely = self._clock.surely()
@@ -104,7 +104,7 @@ class PrometheusMetrics:
         rows = [_row(answers, at) if at <= complete else {} for at in times]
         return {name: [row.get((service.namespace, name)) for row in rows] for name in workloads}
 
-    def callers(self, service: Service, canary: str, end: float, since: float | None = None) -> Callers:
+    def callers(self, service: ServiceConfig, canary: str, end: float, since: float | None = None) -> Callers:
         """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers."""
         lately = LATELY_SECONDS if since is None else min(LATELY_SECONDS, end - since)
         named = service.metrics.source_workload
@@ -115,10 +115,10 @@ class PrometheusMetrics:
         asked = {calls: queries.calls(full_host(service), known, INSIDE_SECONDS, labels)}
         if lately > 0:
             asked[reached] = queries.reached(service.namespace, canary, lately, labels)
-        answers = self._link.ask({name: Query(about=name, text=text, at=end) for name, text in asked.items()})
+        answers = self._connection.ask({name: Query(about=name, text=text, at=end) for name, text in asked.items()})
         return Callers(of_canary=_by_caller(answers.get(reached, ())), of_service=_by_caller(answers[calls]))
 
-    def telemetry(self, service: Service, canary: str, end: float) -> MetricFacts:
+    def telemetry(self, service: ServiceConfig, canary: str, end: float) -> MetricFacts:
         """Who counts what of both sides, how often, and by which clock; see ``MetricFacts``. Its rate stays unknown."""
         source, space, primary = service.metrics, [service.namespace], service.primary_deployment
         anybody = replace(source, source_workload=ANYBODY)
@@ -132,7 +132,7 @@ class PrometheusMetrics:
             NOW: queries.scraped(ours),
         }
         wanted = {name: Query(about=name, text=text, at=end) for name, text in asked.items()}
-        answers = self._link.ask(wanted | {CLOCK: Query(about=CLOCK, text=queries.CLOCK)})
+        answers = self._connection.ask(wanted | {CLOCK: Query(about=CLOCK, text=queries.CLOCK)})
         found = {name: read(answer) for name, answer in answers.items()}
         return MetricFacts(
             traffic=tuple(_traffic(labels, value) for labels, value in found[TRAFFIC] if math.isfinite(value)),
@@ -146,11 +146,11 @@ class PrometheusMetrics:
 
     def ping(self) -> None:
         """Raise ``Fault`` when Prometheus cannot be asked."""
-        read(self._link.ask({"alive": Query(about="liveness", text=queries.ALIVE)})["alive"])
+        read(self._connection.ask({"alive": Query(about="liveness", text=queries.ALIVE)})["alive"])
 
     def close(self) -> None:
         """Let go of connections and threads."""
-        self._link.close()
+        self._connection.close()
 
 
 # What is asked

@@ -25,7 +25,7 @@ class PrometheusClock:
     """The earlier of two clocks: our own and Prometheus's. May be asked from any thread."""
 
     def __init__(self, link: PrometheusConnection, stopwatch: Callable[[], float]) -> None:
-        self._link = link
+        self._connection = link
         self._stopwatch = stopwatch
         self._ahead: list[float] = []  # how far Prometheus is ahead of the stopwatch, by its last answers
         self._next: float | None = None  # when it is asked next, by the stopwatch
@@ -45,7 +45,7 @@ class PrometheusClock:
 
     def _ask(self) -> None:
         query = Query(about=CLOCK, text=queries.CLOCK)
-        answer = self._link.ask({CLOCK: query})[CLOCK]
+        answer = self._connection.ask({CLOCK: query})[CLOCK]
         came = self._stopwatch()
         if isinstance(answer, Fault) or not answer:
             self._next = came + TRIED_AGAIN

@@ -47,7 +47,7 @@ CLUSTERS = ("cluster", "cluster_id", "cluster_name", "destination_cluster", "env
 # and DATA_LOSS are the server's doing; the other codes are the caller's.
 GRPC_ERRORS = frozenset({"2", "4", "12", "13", "14", "15"})
 
-LOOK_BACK = 300.0  # seconds that are looked behind a gap in the scrapes
+LOOKBACK = 300.0  # seconds that are looked behind a gap in the scrapes
 JUST_BEFORE = 120.0  # seconds before a window that are read too where counters began again: at least, and ...
 SCRAPES_BEFORE = 4  # so many scrapes
 LONG_BEFORE = 5  # times as much is read where scrapes are missing
@@ -65,7 +65,7 @@ CLOCK = "vector(time())"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selector:
+class SeriesSelector:
     """Whose requests are counted: the same population for every workload named, in every namespace named.
 
     Attributes:
@@ -102,17 +102,17 @@ def matching(labels: Labels) -> tuple[str, ...]:
     return tuple(f'{name}="{_literal(value)}"' for name, value in labels)
 
 
-def answers(selector: Selector, seconds: float) -> str:
+def answers(selector: SeriesSelector, seconds: float) -> str:
     """Requests answered in the window, by owner, HTTP code and gRPC status; nothing where nothing was scraped in it."""
     return f"sum by ({ANSWER}) ({_count(selector.of(REQUESTS), seconds)})"
 
 
-def buckets(selector: Selector, seconds: float) -> str:
+def buckets(selector: SeriesSelector, seconds: float) -> str:
     """Requests at or under each bucket's bound (cumulative), by owner and ``le``."""
     return f"sum by ({OWNER}, le) ({_count(selector.of(BUCKETS), seconds)})"
 
 
-def level(selector: Selector, metric: str, by: str, seconds: float, ago: float = 0) -> str:
+def level(selector: SeriesSelector, metric: str, by: str, seconds: float, ago: float = 0) -> str:
     """What the counters of ``metric`` read ``ago`` seconds before, looking back ``seconds`` for each; sums.
 
     A counter that was last scraped before all that is not in it.
@@ -128,7 +128,7 @@ def just_before(interval: float) -> float:
     return max(JUST_BEFORE, SCRAPES_BEFORE * interval)
 
 
-def unusual(selector: Selector, seconds: float, reach: float, before: float) -> str:
+def unusual(selector: SeriesSelector, seconds: float, reach: float, before: float) -> str:
     """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it.
 
     Or in the ``before`` seconds before it: the scrape that found the restart may have come late, and where two scrape a
@@ -141,14 +141,14 @@ def unusual(selector: Selector, seconds: float, reach: float, before: float) -> 
     return f"count by ({OWNER}) ({born} or {again})"
 
 
-def lately(selector: Selector, seconds: float, before: float) -> str:
+def lately(selector: SeriesSelector, seconds: float, before: float) -> str:
     """Owners with series that were new in the ``before`` seconds before the window."""
     series = selector.of(REQUESTS)
-    known = f"last_over_time({series}[{duration(LOOK_BACK)}]{_offset(seconds + before)})"
+    known = f"last_over_time({series}[{duration(LOOKBACK)}]{_offset(seconds + before)})"
     return f"count by ({OWNER}) (last_over_time({series}[{duration(before)}]{_offset(seconds)}) unless {known})"
 
 
-def holes(selector: Selector, seconds: float, before: float, interval: float) -> str | None:
+def holes(selector: SeriesSelector, seconds: float, before: float, interval: float) -> str | None:
     """Owners with series that miss two scrapes and more in the window and ``before``; None where that is too short."""
     series, whole = selector.of(REQUESTS), seconds + before
     least = math.floor(whole / interval) - 1
@@ -160,7 +160,7 @@ def holes(selector: Selector, seconds: float, before: float, interval: float) ->
     return f"count by ({OWNER}) ({few} and {there} and {known})"
 
 
-def returned(selector: Selector, seconds: float, before: float) -> str:
+def returned(selector: SeriesSelector, seconds: float, before: float) -> str:
     """Owners with pods that were not seen for ``before`` seconds, but were seen in the hour, and are seen again."""
     series, pods = selector.of(REQUESTS, IN_POD), f"{OWNER}, pod"
     now, near, far = (
@@ -170,12 +170,12 @@ def returned(selector: Selector, seconds: float, before: float) -> str:
     return f"count by ({OWNER}) ({now} unless {near} and {far})"
 
 
-def check(selector: Selector, seconds: float) -> str:
+def check(selector: SeriesSelector, seconds: float) -> str:
     """A sum over every sample in the window, by owner: whoever has the same samples finds the same sum."""
     return f"sum by ({OWNER}) (sum_over_time({selector.of(REQUESTS)}[{duration(seconds)}]))"
 
 
-def inside(selector: Selector, seconds: float) -> str:
+def inside(selector: SeriesSelector, seconds: float) -> str:
     """Every sample of both metrics in the window."""
     return f"{selector.of('', BOTH)}[{duration(seconds)}]"
 
@@ -195,14 +195,14 @@ def users(hosts: Sequence[str], source_workload: str, seconds: float, labels: La
     return f"sum by ({SERVICE}, {WORKLOAD}) ({_count(f'{REQUESTS}{{{matchers}}}', seconds)})"
 
 
-def scraped(selector: Selector, seconds_ago: float = 0, step: float = 15.0) -> str:
+def scraped(selector: SeriesSelector, seconds_ago: float = 0, step: float = 15.0) -> str:
     """When the newest sample was taken, seconds since the epoch, by owner (the mean over its series).
 
     Two sides are not scraped at the same moments: their counts are comparable only over the times they span. Where the
     last scrapes of all of them failed, the newest one before, found in steps of ``step`` seconds.
     """
     series = f"timestamp({selector.of(REQUESTS)}{_offset(seconds_ago)})"
-    before = f"max_over_time(timestamp({selector.of(REQUESTS)})[{duration(LOOK_BACK)}:{duration(step)}]"
+    before = f"max_over_time(timestamp({selector.of(REQUESTS)})[{duration(LOOKBACK)}:{duration(step)}]"
     return f"avg by ({OWNER}) ({series}) or max by ({OWNER}) ({before}{_offset(seconds_ago)}))"
 
 
@@ -218,22 +218,22 @@ def calls(host: str, known: str, seconds: float, labels: Labels = ()) -> str:
     return _by_caller((f'reporter="source",{to}', *matching(labels)), seconds)
 
 
-def traffic(selector: Selector, seconds: float) -> str:
+def traffic(selector: SeriesSelector, seconds: float) -> str:
     """Requests answered in the window, by caller, protocol, and method where a Telemetry resource adds that."""
     return f"sum by ({CALLER}, {PROTOCOL}, {METHOD}) ({_count(selector.of(REQUESTS), seconds)})"
 
 
-def reporters(selector: Selector) -> str:
+def reporters(selector: SeriesSelector) -> str:
     """Who counts a workload's requests, whoever sends them."""
     return f"count by (reporter) ({selector.of(REQUESTS)})"
 
 
-def bounds(selector: Selector) -> str:
+def bounds(selector: SeriesSelector) -> str:
     """The bounds of the latency buckets, by owner and ``le``."""
     return f"count by ({OWNER}, le) ({selector.of(BUCKETS)})"
 
 
-def clusters(selector: Selector) -> str:
+def clusters(selector: SeriesSelector) -> str:
     """By owner, the values of every label that may tell clusters apart, in all combinations that are there."""
     return f"count by ({OWNER}, {', '.join(CLUSTERS)}) ({selector.of(REQUESTS)})"
 
@@ -301,7 +301,7 @@ def _count(series: str, seconds: float) -> str:
     Without two samples in the window that is exact. A counter that restarted between two of them is counted from the
     restart: what was scraped between the window's start and the restart is lost.
     """
-    window, before = f"[{duration(seconds)}]", f"[{duration(LOOK_BACK)}]{_offset(seconds)}"
+    window, before = f"[{duration(seconds)}]", f"[{duration(LOOKBACK)}]{_offset(seconds)}"
     grown = f"last_over_time({series}{window}) - (last_over_time({series}{before}) <= min_over_time({series}{window}))"
     return f"({grown} unless resets({series}{window}) > 0 or last_over_time({series}{window}))"
 

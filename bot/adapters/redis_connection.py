@@ -101,7 +101,7 @@ def answers(batch: Batch) -> list[Any]:
     return found
 
 
-class Link(Protocol):
+class RedisClient(Protocol):
     """The commands we use, on a server or a cluster, answering in ``str``: redis' own types cover bytes as well."""
 
     def ping(self) -> bool: ...
@@ -128,7 +128,7 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
-def connect(url: str, called: Called = nobody) -> Link:
+def connect(url: str, called: Called = nobody) -> RedisClient:
     """A client for the Redis at ``url``. Only a cluster and an embedded server are spoken to at once.
 
     ``called`` is told how each question ended; several commands in one round trip are one question.
@@ -139,7 +139,7 @@ def connect(url: str, called: Called = nobody) -> Link:
     """
     try:
         # ``decode_responses`` is what makes it one, and no type says so.
-        return cast("Link", Counting(_client(url), called))
+        return cast("RedisClient", Counting(_client(url), called))
     except ValueError:
         # Not chained: the library's words may hold the URL, and with it the password.
         raise Refusal(EXPECTED) from None

@@ -4,7 +4,7 @@ and not necessarily to the same replica.
 
 from __future__ import annotations
 
-from bot.adapters.redis_connection import Link, faults
+from bot.adapters.redis_connection import RedisClient, faults
 
 REMEMBERED_FOR = 3600  # seconds; Slack tries for five minutes, or hourly where an app asks for delayed events
 
@@ -12,8 +12,8 @@ REMEMBERED_FOR = 3600  # seconds; Slack tries for five minutes, or hourly where 
 class RedisDeduplication:
     """One key for each payload, which forgets itself."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
 
     def is_new(self, key: str) -> bool:
         """Whether this is the first time, for all replicas together.
@@ -22,4 +22,4 @@ class RedisDeduplication:
             Fault: Redis cannot be asked.
         """
         with faults():
-            return bool(self._link.set(f"canary:served:{key}", "", nx=True, ex=REMEMBERED_FOR))
+            return bool(self._client.set(f"canary:served:{key}", "", nx=True, ex=REMEMBERED_FOR))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.adapters.redis_connection import Link, faults
+from bot.adapters.redis_connection import RedisClient, faults
 from bot.adapters.serialization import (
     FREEZES,
     FREEZES_STORY,
@@ -17,7 +17,7 @@ from bot.adapters.serialization import (
     load_freeze_line,
 )
 from bot.model import freeze as rules
-from bot.model.freeze import Deed, Freeze, FreezeLine
+from bot.model.freeze import FailsafeAction, Freeze, FreezeLine
 from bot.model.rollout import UserId
 
 # KEYS: now, story  ARGV: scope, the freeze, the line
@@ -48,8 +48,8 @@ return 1
 class RedisFreezes:
     """Freezes in Redis."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
 
     def current(self, now: float) -> Sequence[Freeze]:
         """Every freeze that is not over at ``now``; those that are over are forgotten.
@@ -58,10 +58,10 @@ class RedisFreezes:
             Fault: Redis cannot be asked, or holds one that cannot be read.
         """
         with faults():
-            stored = {text: load_freeze(text) for text in self._link.hgetall(FREEZES).values()}
+            stored = {text: load_freeze(text) for text in self._client.hgetall(FREEZES).values()}
             for text, freeze in stored.items():
                 if freeze.is_over(now):  # compared as it was read: it may have been replaced since
-                    self._link.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, "")
+                    self._client.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, "")
         return rules.current(stored.values(), now)
 
     def freeze(self, freeze: Freeze) -> Freeze | None:
@@ -70,10 +70,10 @@ class RedisFreezes:
         Raises:
             Fault: Redis cannot be asked.
         """
-        line = FreezeLine(at=freeze.since, by=freeze.by, deed=Deed.FROZE, freeze=freeze)
+        line = FreezeLine(at=freeze.since, by=freeze.by, action=FailsafeAction.FROZE, freeze=freeze)
         keys = (FREEZES, FREEZES_STORY)
         with faults():
-            answer = self._link.eval(FREEZE, 2, *keys, freeze.scope, dump_freeze(freeze), dump_freeze_line(line))
+            answer = self._client.eval(FREEZE, 2, *keys, freeze.scope, dump_freeze(freeze), dump_freeze_line(line))
         replaced = load_freeze(str(answer)) if answer else None
         return replaced if replaced is not None and not replaced.is_over(freeze.since) else None
 
@@ -83,12 +83,12 @@ class RedisFreezes:
         Raises:
             Fault: Redis cannot be asked.
         """
-        line = dump_freeze_line(FreezeLine(at=now, by=by, deed=Deed.UNFROZE, freeze=freeze))
+        line = dump_freeze_line(FreezeLine(at=now, by=by, action=FailsafeAction.UNFROZE, freeze=freeze))
         with faults():
             # As it is stored, which a newer version may spell with more fields than this one knows.
-            stored = self._link.hgetall(FREEZES).get(freeze.scope)
+            stored = self._client.hgetall(FREEZES).get(freeze.scope)
             text = stored if stored is not None and load_freeze(stored) == freeze else dump_freeze(freeze)
-            return bool(self._link.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, line))
+            return bool(self._client.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, line))
 
     def story(self) -> Sequence[FreezeLine]:
         """Who froze and unfroze what, oldest first.
@@ -97,4 +97,4 @@ class RedisFreezes:
             Fault: Redis cannot be asked.
         """
         with faults():
-            return [load_freeze_line(fields["line"]) for _, fields in self._link.xrange(FREEZES_STORY)]
+            return [load_freeze_line(fields["line"]) for _, fields in self._client.xrange(FREEZES_STORY)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.adapters.clock import stopwatch
-from bot.adapters.redis_connection import Link, faults
+from bot.adapters.redis_connection import RedisClient, faults
 
 RENEWED_AFTER = 1 / 3  # of its length: two renewals may fail before it is lost
 # Redis' clock and ours may run at slightly different speeds; the lease ends for us before it can end for others.
@@ -51,7 +51,7 @@ class RedisLease:
 
     def __init__(
         self,
-        link: Link,
+        client: RedisClient,
         owner: str,
         *,
         seconds: float = 10.0,
@@ -60,13 +60,13 @@ class RedisLease:
         """Nothing is held before ``keep``.
 
         Args:
-            link: the Redis that all replicas share.
+            client: the Redis that all replicas share.
             owner: this process and no other, also after a restart.
             seconds: how long the lease lasts without being renewed.
             monotonic: seconds that no clock setting changes and that go on while the machine is suspended: Redis does
                 not wait for it.
         """
-        self._link = link
+        self._client = client
         self._owner = owner
         self._seconds = seconds
         self._monotonic = monotonic
@@ -90,7 +90,7 @@ class RedisLease:
         if self.fence is not None and asked_at < self._renew_at:
             return
         with faults():
-            answer = str(self._link.eval(KEEP, 2, LEASE, FENCE, self._owner, round(self._seconds * 1000)))
+            answer = str(self._client.eval(KEEP, 2, LEASE, FENCE, self._owner, round(self._seconds * 1000)))
         self._held = (int(answer), asked_at + self._seconds * CERTAIN) if answer else None
         self._renew_at = asked_at + self._seconds * RENEWED_AFTER
 
@@ -98,4 +98,4 @@ class RedisLease:
         """Let others have it at once. Harmless when it is not ours."""
         self._held = None  # first of all: what runs beside us must stop
         with faults():
-            self._link.eval(RELEASE, 1, LEASE, self._owner)
+            self._client.eval(RELEASE, 1, LEASE, self._owner)

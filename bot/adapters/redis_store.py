@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 
-from bot.adapters.redis_connection import Link, WrongKind, answers, faults
+from bot.adapters.redis_connection import RedisClient, WrongKind, answers, faults
 from bot.adapters.serialization import (
     CARDS,
     HISTORIES,
@@ -98,8 +98,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class RedisStore:
     """Rollouts in Redis."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, client: RedisClient) -> None:
+        self._client = client
         # Live rollouts as they were last read or written: their text and what it says.
         self._parsed: dict[RolloutId, tuple[str, Rollout | None]] = {}
 
@@ -133,7 +133,7 @@ class RedisStore:
     def active(self, key: str) -> Rollout | None:
         """The live rollout of the service ``key``, at most one."""
         with faults():
-            rollout_id = self._link.get(Keys(service=key).active)
+            rollout_id = self._client.get(Keys(service=key).active)
         try:
             rollout = self.load(key, RolloutId(rollout_id)) if rollout_id else None
         except Unreadable as unreadable:
@@ -145,7 +145,7 @@ class RedisStore:
     def busy(self) -> Mapping[str, RolloutId]:
         """The services that have a live rollout, by their keys, and which; it may have ended a moment ago."""
         with faults():
-            services = sorted(self._link.smembers(SERVICES))
+            services = sorted(self._client.smembers(SERVICES))
             ids = self._get([Keys(service=key).active for key in services])
         busy = {key: RolloutId(found) for key, found in zip(services, ids, strict=True) if found}
         known = set(busy.values())
@@ -176,7 +176,7 @@ class RedisStore:
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
         """Every entry of a rollout, oldest first."""
         with faults():
-            lines = self._link.xrange(Keys(service=key).story(rollout_id))
+            lines = self._client.xrange(Keys(service=key).story(rollout_id))
         return [_line(place, fields["entry"]) for place, fields in lines]
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
@@ -197,38 +197,38 @@ class RedisStore:
             if text and not isinstance(_read_or_why_not(text), str):
                 return False
             names = (keys.active, keys.rollout(rollout_id))
-            return bool(self._link.eval(SET_ASIDE, len(names), *names, rollout_id, text))
+            return bool(self._client.eval(SET_ASIDE, len(names), *names, rollout_id, text))
 
     def _newest(self, key: str, limit: int) -> Sequence[tuple[RolloutId, str]]:
         """Ids and records of the newest rollouts, newest first."""
         keys = Keys(service=key)
         with faults():
-            ids = self._link.zrevrange(keys.history, 0, limit - 1) if limit > 0 else []
+            ids = self._client.zrevrange(keys.history, 0, limit - 1) if limit > 0 else []
             documents = self._get([keys.rollout(RolloutId(found)) for found in ids])
         return [(RolloutId(found), text) for found, text in zip(ids, documents, strict=True) if text is not None]
 
     def ping(self) -> None:
         """Raise ``Fault`` when the store cannot be reached."""
         with faults():
-            self._link.ping()
+            self._client.ping()
 
     def reindex(self) -> None:
         """Rebuild the indexes from the services' own keys; for after a loss, and harmless at any time."""
         with faults():
             for index, kind in INDEXES.items():
-                if self._link.type(index) not in {"none", kind}:
-                    self._link.eval(CLEAR, 1, index, kind)
-            for key in self._link.scan_iter(match=HISTORIES, count=1000):
+                if self._client.type(index) not in {"none", kind}:
+                    self._client.eval(CLEAR, 1, index, kind)
+            for key in self._client.scan_iter(match=HISTORIES, count=1000):
                 service = Keys.of_history(key)
-                self._link.sadd(SERVICES, service)
-                batch = self._link.pipeline(transaction=False)
+                self._client.sadd(SERVICES, service)
+                batch = self._client.pipeline(transaction=False)
                 batch.xlen(Keys(service=service).outbox)
                 batch.hlen(Keys(service=service).cards)
                 words, cards = (0 if isinstance(one, WrongKind) else int(one) for one in answers(batch))
                 if words:
-                    self._link.sadd(WORDS, service)
+                    self._client.sadd(WORDS, service)
                 if cards:
-                    self._link.eval(OUT_OF_DATE, 1, CARDS, service)
+                    self._client.eval(OUT_OF_DATE, 1, CARDS, service)
 
     def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> str:
         """One change as a whole: "written", or why not.
@@ -239,13 +239,13 @@ class RedisStore:
         text = dump_rollout(rollout)
         with faults():
             if expected == 0:
-                self._link.sadd(SERVICES, rollout.key)
-            outcome = str(self._link.eval(WRITE, 7, *_arguments(rollout, text, expected, entries, fence or 0)))
+                self._client.sadd(SERVICES, rollout.key)
+            outcome = str(self._client.eval(WRITE, 7, *_arguments(rollout, text, expected, entries, fence or 0)))
             # So that delivery need not ask every service. Whoever dies here is made up for by ``reindex``.
             if outcome in {"written", "marked"} and entries:
-                self._link.sadd(WORDS, rollout.key)
+                self._client.sadd(WORDS, rollout.key)
             if outcome == "marked":
-                self._link.eval(OUT_OF_DATE, 1, CARDS, rollout.key)
+                self._client.eval(OUT_OF_DATE, 1, CARDS, rollout.key)
         if outcome == "fenced":
             raise Stale("Redis", f"lets nobody change {rollout.service} with an old lease: another replica leads now.")
         if outcome not in {"written", "marked"}:
@@ -269,7 +269,7 @@ class RedisStore:
         """Many keys of any slots in one round trip; "", which nothing can be read from, where it is no string."""
         if not names:
             return []
-        pipeline = self._link.pipeline(transaction=False)
+        pipeline = self._client.pipeline(transaction=False)
         for name in names:
             pipeline.get(name)
         return ["" if isinstance(one, WrongKind) else one for one in answers(pipeline)]

@@ -76,7 +76,7 @@ class Scheduler:
             self._scheduler.shutdown(wait=False)
         return quiet
 
-    def look_again(self) -> None:
+    def recheck(self) -> None:
         """The stopwatch may have made something due; without this it is noticed as real seconds pass."""
         self._scheduler.wakeup()
 

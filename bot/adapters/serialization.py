@@ -136,9 +136,17 @@ class Keys:
         return f"canary:{{{self.service}}}:{rest}"
 
 
+# Fields that are called otherwise in what is stored, where older versions find them.
+_STORED_AS = {"analysis_state": "trial", "notified": "told", "watermarks": "marks", "reconciles": "looks"}
+
+
+def _stored_as(field: str) -> str:
+    return _STORED_AS.get(field, field)
+
+
 # ``ser_json_inf_nan``: by default infinity is stored as null, and the rollout never read again.
 class _Stored(BaseModel):
-    model_config = ConfigDict(ser_json_inf_nan="strings", populate_by_name=True)
+    model_config = ConfigDict(ser_json_inf_nan="strings", validate_by_name=True, alias_generator=_stored_as)
 
     schema_version: int = Field(alias="schema")
     rollout: Rollout
@@ -153,7 +161,7 @@ class _StoredFreeze(RootModel[Freeze]):
 
 
 class _StoredFreezeLine(RootModel[FreezeLine]):
-    pass
+    model_config = ConfigDict(alias_generator=lambda field: "deed" if field == "action" else field)
 
 
 def dump_rollout(rollout: Rollout) -> str:
@@ -227,7 +235,7 @@ def load_freeze(text: str) -> Freeze:
 
 def dump_freeze_line(line: FreezeLine) -> str:
     """One line of the story of all freezes as it is stored."""
-    return _StoredFreezeLine(line).model_dump_json()
+    return _StoredFreezeLine(line).model_dump_json(by_alias=True)
 
 
 def load_freeze_line(text: str) -> FreezeLine:

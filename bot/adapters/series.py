@@ -65,7 +65,7 @@ Scrape = tuple[Key, Key]  # a process, and who scraped it
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Sample:
     """One sample."""
 
     at: float
@@ -98,7 +98,7 @@ class Lives:
     firsts: Mapping[Scrape, float]
     slack: float
 
-    def of(self, one: _Seen) -> int:
+    def of(self, one: _Sample) -> int:
         """Which life of its process a sample is of."""
         return sum(self._since(restart, one.scrape) <= one.at for restart in self.restarts.get(one.scrape[0], ()))
 
@@ -117,7 +117,7 @@ class _Counter:
     """One counter of one process, by whomever it was scraped."""
 
     labels: Labels
-    seen: list[_Seen] = field(default_factory=list)
+    seen: list[_Sample] = field(default_factory=list)
 
     @property
     def ended(self) -> float:
@@ -339,7 +339,7 @@ def _counters(samples: Iterable[Samples]) -> dict[Key, _Counter]:
     for labels, seen in samples:
         counter = found.setdefault(_same(labels), _Counter(labels))
         scrape = _scrape(labels)
-        counter.seen += [_Seen(at, value, scrape) for at, value in seen]
+        counter.seen += [_Sample(at, value, scrape) for at, value in seen]
     for counter in found.values():
         counter.seen.sort(key=lambda one: one.at)
     return found

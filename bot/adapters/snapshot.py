@@ -1,4 +1,4 @@
-"""The port ``Snapshots``: everything preflight reads, as the API server has it. What it means is decided there.
+"""The port ``Snapshots``: everything preflight questions, as the API server has it. What it means is decided there.
 
 One list per kind and namespace, all at the same time; then what depends on them (gateways and pods). VirtualServices
 are listed twice: those of the service's namespace, without which nothing can be said, and those of all namespaces, for
@@ -17,7 +17,7 @@ from bot.adapters.kube_answers import Unanswered
 from bot.cluster.objects import Object, name_of, named, namespace_of, service_name, service_namespace
 from bot.cluster.selectors import selector_text
 from bot.model.errors import Fault
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission, Snapshot, Unread
 from bot.preflight.examine import REQUIRED
 from bot.preflight.gateways import GATEWAY_PODS, gateway_places
@@ -35,64 +35,64 @@ class KubeSnapshots:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
-    def take(self, service: Service, version: str) -> Snapshot:
+    def take(self, service: ServiceConfig, version: str) -> Snapshot:
         """The raw objects as the API server has them; missing ones are None or empty, forbidden ones are told.
 
         Raises:
             Unanswered: the API server gave no answer, so nothing could be said about the service.
         """
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="survey") as pool:
-            return _snapshot(service, version, _Look(self._kube, pool))
+            return _snapshot(service, version, _Questions(self._kube, pool))
 
 
-def _snapshot(service: Service, version: str, look: _Look) -> Snapshot:
+def _snapshot(service: ServiceConfig, version: str, questions: _Questions) -> Snapshot:
     home = service.namespace
-    meshes = look.ask("VirtualService", lambda kube: kube.list("VirtualService", home))
-    everywhere = look.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
-    deployments = look.ask("Deployment", lambda kube: kube.list("Deployment", home))
+    meshes = questions.ask("VirtualService", lambda kube: kube.list("VirtualService", home))
+    everywhere = questions.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
+    deployments = questions.ask("Deployment", lambda kube: kube.list("Deployment", home))
     place = service_namespace(service), service_name(service)
-    backend = look.ask("Service", lambda kube: kube.get("Service", *place))
-    rules = look.ask("DestinationRule", lambda kube: kube.list("DestinationRule", home))
-    scalers = look.ask("HorizontalPodAutoscaler", lambda kube: kube.list("HorizontalPodAutoscaler", home))
-    http_routes = look.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
-    budgets = look.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
-    quotas = look.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
+    backend = questions.ask("Service", lambda kube: kube.get("Service", *place))
+    rules = questions.ask("DestinationRule", lambda kube: kube.list("DestinationRule", home))
+    scalers = questions.ask("HorizontalPodAutoscaler", lambda kube: kube.list("HorizontalPodAutoscaler", home))
+    http_routes = questions.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
+    budgets = questions.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
+    quotas = questions.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
     policies = (
-        look.ask("Sidecar", lambda kube: kube.list("Sidecar", home)),
-        look.ask("PeerAuthentication", lambda kube: kube.list("PeerAuthentication", home)),
-        look.ask("AuthorizationPolicy", lambda kube: kube.list("AuthorizationPolicy", home)),
+        questions.ask("Sidecar", lambda kube: kube.list("Sidecar", home)),
+        questions.ask("PeerAuthentication", lambda kube: kube.list("PeerAuthentication", home)),
+        questions.ask("AuthorizationPolicy", lambda kube: kube.list("AuthorizationPolicy", home)),
     )
     drivers = (
-        look.ask("Canary", lambda kube: kube.list("Canary", home)),
-        look.ask("Rollout", lambda kube: kube.list("Rollout", home)),
+        questions.ask("Canary", lambda kube: kube.list("Canary", home)),
+        questions.ask("Rollout", lambda kube: kube.list("Rollout", home)),
     )
-    permissions = [look.may(access) for access in needed(service, version)]
+    permissions = [questions.may(access) for access in needed(service, version)]
 
-    virtual_services, all_deployments = look.listed(meshes), look.listed(deployments)
+    virtual_services, all_deployments = questions.listed(meshes), questions.listed(deployments)
     ours = named(virtual_services, service.virtual_service)
-    elsewhere = [one for one in look.listed(everywhere) if namespace_of(one, home) != home]
+    elsewhere = [one for one in questions.listed(everywhere) if namespace_of(one, home) != home]
     sides = {service.primary_deployment, service.canary_name(version)}
-    pods = [look.pods_of(one) for one in all_deployments if name_of(one) in sides]
-    asked = [look.gateway(*place) for place in gateway_places(ours)] if ours else []
-    gateways = [found for gateway in asked if (found := look.told(gateway, None))]
-    doors = [look.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
+    pods = [questions.pods_of(one) for one in all_deployments if name_of(one) in sides]
+    asked = [questions.gateway(*place) for place in gateway_places(ours)] if ours else []
+    gateways = [found for gateway in asked if (found := questions.notified(gateway, None))]
+    doors = [questions.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
     return Snapshot(
         virtual_service=ours,
-        service=look.told(backend, None),
+        service=questions.notified(backend, None),
         virtual_services=(*(one for one in virtual_services if one is not ours), *elsewhere),
-        destination_rules=look.listed(rules),
+        destination_rules=questions.listed(rules),
         gateways=tuple(gateways),
-        gateway_pods=_each_once(look.listed(some) for some in doors),
+        gateway_pods=_each_once(questions.listed(some) for some in doors),
         deployments=all_deployments,
-        pods=_each_once(look.listed(some) for some in pods),
-        autoscalers=look.listed(scalers),
-        http_routes=look.listed(http_routes),
-        budgets=look.listed(budgets),
-        quotas=look.listed(quotas),
-        policies=tuple(one for kind in policies for one in look.listed(kind)),
-        drivers=tuple(one for kind in drivers for one in look.listed(kind)),
+        pods=_each_once(questions.listed(some) for some in pods),
+        autoscalers=questions.listed(scalers),
+        http_routes=questions.listed(http_routes),
+        budgets=questions.listed(budgets),
+        quotas=questions.listed(quotas),
+        policies=tuple(one for kind in policies for one in questions.listed(kind)),
+        drivers=tuple(one for kind in drivers for one in questions.listed(kind)),
         permissions=tuple(permission.result() for permission in permissions),
-        unread=tuple(look.unread),
+        unread=tuple(questions.unread),
     )
 
 
@@ -104,8 +104,8 @@ class _Asked(Generic[T]):
     answer: Future[T]
 
 
-class _Look:
-    """One snapshot's reads. What may not be read is remembered, once for each kind, and the survey goes on."""
+class _Questions:
+    """One snapshot's questions. What may not be read is remembered, once for each kind, and the survey goes on."""
 
     def __init__(self, kube: Kube, pool: ThreadPoolExecutor) -> None:
         self._kube = kube
@@ -116,7 +116,7 @@ class _Look:
         """Begin a read."""
         return _Asked(kind=kind, answer=self._pool.submit(read, self._kube))
 
-    def told(self, asked: _Asked[T], instead: T) -> T:
+    def notified(self, asked: _Asked[T], instead: T) -> T:
         """Its answer; ``instead`` when the server refuses it."""
         try:
             return asked.answer.result()
@@ -129,7 +129,7 @@ class _Look:
 
     def listed(self, asked: _Asked[list[Object]]) -> tuple[Object, ...]:
         """The objects of a list; none when the server refuses it."""
-        found = self.told(asked, [])
+        found = self.notified(asked, [])
         return tuple(found)
 
     def pods_of(self, deployment: Object) -> _Asked[list[Object]]:

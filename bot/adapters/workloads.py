@@ -74,7 +74,7 @@ class KubeWorkloads:
         patch = self.preview(target, template)
         warnings: list[str] = []
         try:
-            self._kube.telling(warnings.append).patch(
+            self._kube.notifying(warnings.append).patch(
                 "Deployment", target.namespace, target.primary_deployment, patch, dry_run=True
             )
         except (Unanswered, Contended):

@@ -23,8 +23,7 @@ from bot.analysis.judge.forecast import forecast
 from bot.analysis.judge.judge import Interval, again, start, step
 from bot.analysis.judge.saved import load, save
 from bot.analysis.judge.state import JudgeState
-from bot.analysis.judge.verdict import Assessment, Failing, Overdue, assess
-from bot.analysis.judge.verdict import Verdict as Answer
+from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue, assess
 from bot.analysis.judge.verdict import fair as comparable
 from bot.analysis.judge.wording import Names, forecast_text, text, times
 from bot.analysis.mirror_harm import HARM
@@ -53,7 +52,7 @@ def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
 
     It ends a delay behind the clock: a sample bears the time at which its scrape began, and is there once it has ended.
     """
-    since = rollout.trial.until if rollout.trial.until is not None else rollout.settled_at
+    since = rollout.analysis_state.until if rollout.analysis_state.until is not None else rollout.settled_at
     until = now - rollout.metrics.delay
     if rollout.phase not in WATCHED or since is None or until <= since:
         return None
@@ -65,7 +64,7 @@ def unread(rollout: Rollout, now: float) -> Judgement:
 
     A clock behind what was read already reads nothing new, and what it read before is no reason to go on.
     """
-    behind = rollout.trial.until - now if rollout.trial.until is not None else 0.0
+    behind = rollout.analysis_state.until - now if rollout.analysis_state.until is not None else 0.0
     if behind > APART:
         sentence = (
             f"The clock is {behind:.0f} s behind the figures that were read already: nothing new can be judged until "
@@ -73,7 +72,7 @@ def unread(rollout: Rollout, now: float) -> Judgement:
         )
         finding = Finding(gate=EVIDENCE, verdict=Verdict.INCONCLUSIVE, sentence=sentence)
         return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
-    same = rollout.judgement is not None and rollout.trial.stage == rollout.current.name
+    same = rollout.judgement is not None and rollout.analysis_state.stage == rollout.current.name
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
 
 
@@ -84,23 +83,29 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         rollout: as it is stored, in a phase that is watched.
         row: figures since ``AnalysisState.until``, as ``span`` asked for them.
     """
-    trial, absent, marks = _begun(rollout), _absent(rollout, row), row.marks
-    row = _believed(replace(row, marks={}), trial)
-    state, assessment, whole = _stepped(rollout, _kept(trial, rollout), row)
-    stage = row if trial.sums is None else trial.sums + row
-    recent = (*_lately(trial.recent, row.end, gates.lately(rollout)), row)
-    beside, strikes = gates.check(rollout, stage, recent, trial.strikes)
-    clients = client_errors.analysed(trial.clients, rollout, row, first=trial.sums is None) if whole else trial.clients
+    analysis_state, absent, watermarks = _begun(rollout), _absent(rollout, row), row.watermarks
+    row = _believed(replace(row, watermarks={}), analysis_state)
+    state, assessment, whole = _stepped(rollout, _kept(analysis_state, rollout), row)
+    stage = row if analysis_state.sums is None else analysis_state.sums + row
+    recent = (*_lately(analysis_state.recent, row.end, gates.lately(rollout)), row)
+    beside, strikes = gates.check(rollout, stage, recent, analysis_state.strikes)
+    clients = (
+        client_errors.analysed(analysis_state.clients, rollout, row, first=analysis_state.sums is None)
+        if whole
+        else analysis_state.clients
+    )
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
     judgement = _judgement(rollout, _Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
-        trial = replace(trial, shown=judgement.proven, sample=_sample(rollout, stage) or trial.sample)
+        analysis_state = replace(
+            analysis_state, shown=judgement.proven, sample=_sample(rollout, stage) or analysis_state.sample
+        )
     if not whole:
-        return judgement, trial
+        return judgement, analysis_state
     # What was answered before the routes were in force is judged, and is none of the stage's own.
-    sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else trial.sums
-    trial = replace(trial, until=row.end, marks=marks, judge=save(state), clients=clients)
-    return judgement, replace(trial, sums=sums, recent=recent, strikes=strikes)
+    sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else analysis_state.sums
+    analysis_state = replace(analysis_state, until=row.end, watermarks=watermarks, judge=save(state), clients=clients)
+    return judgement, replace(analysis_state, sums=sums, recent=recent, strikes=strikes)
 
 
 def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figures]:
@@ -115,22 +120,25 @@ def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figure
 
 def _begun(rollout: Rollout) -> AnalysisState:
     """The trial as the current stage needs it: another subject begins anew, another stage counts anew."""
-    trial, settings = rollout.trial, rollout.gates.judge
+    analysis_state, settings = rollout.analysis_state, rollout.gates.judge
     target = rollout.target
     subject = target.primary_deployment if rollout.primary_judged else target.canary_deployment
-    if trial.subject and trial.subject != subject:
-        begun, clients = save(again(_kept(trial, rollout), settings)), client_errors.again(trial.clients, rollout)
-        trial = replace(trial, judge=begun, clients=clients, recent=(), shown=False)
-    if trial.stage != rollout.current.name:
-        clients = client_errors.passed_on(trial.clients, rollout, trial.sums)
-        trial = replace(trial, stage=rollout.current.name, clients=clients, sums=None, strikes={})
-    return replace(trial, subject=subject)
+    if analysis_state.subject and analysis_state.subject != subject:
+        begun, clients = (
+            save(again(_kept(analysis_state, rollout), settings)),
+            client_errors.again(analysis_state.clients, rollout),
+        )
+        analysis_state = replace(analysis_state, judge=begun, clients=clients, recent=(), shown=False)
+    if analysis_state.stage != rollout.current.name:
+        clients = client_errors.passed_on(analysis_state.clients, rollout, analysis_state.sums)
+        analysis_state = replace(analysis_state, stage=rollout.current.name, clients=clients, sums=None, strikes={})
+    return replace(analysis_state, subject=subject)
 
 
-def _kept(trial: AnalysisState, rollout: Rollout) -> JudgeState:
+def _kept(analysis_state: AnalysisState, rollout: Rollout) -> JudgeState:
     """The judge's state as it was kept; evidence that another version kept begins again."""
     try:
-        return load(trial.judge) if trial.judge else start(rollout.gates.judge)
+        return load(analysis_state.judge) if analysis_state.judge else start(rollout.gates.judge)
     except ValueError:
         return start(rollout.gates.judge)
 
@@ -143,14 +151,14 @@ def _absent(rollout: Rollout, row: Figures) -> str:
     return sides.other if rollout.current.routes.compared and sides.reference is None else ""
 
 
-def _believed(row: Figures, trial: AnalysisState) -> Figures:
+def _believed(row: Figures, analysis_state: AnalysisState) -> Figures:
     """The row without a side that says nothing new.
 
     Without a scrape in it there are no counts yet; what was counted is kept, however old the newest scrape looks. And a
     side that was counted before, but has no sample where the row begins, has lost its past (a Prometheus that came back
     empty): all it ever answered would look like news.
     """
-    counted = trial.recent[-1] if trial.recent else None
+    counted = analysis_state.recent[-1] if analysis_state.recent else None
     primary = _news(row.primary, counted.primary if counted else None)
     return replace(row, primary=primary, canary=_news(row.canary, counted.canary if counted else None))
 
@@ -251,14 +259,14 @@ def _judgement(rollout: Rollout, case: _Case, beside: Sequence[Finding]) -> Judg
 def _beside_another(rollout: Rollout, case: _Case) -> _Word:
     answer, overdue, failing = case.assessment.verdict, case.assessment.overdue, case.assessment.failing
     sentence = text(case.state, case.assessment, rollout.gates.judge, _names(rollout))
-    if answer is Answer.ABORT:
+    if answer is Decision.ABORT:
         return _Word(verdict=Verdict.FAIL, sentence=sentence)
-    if answer is Answer.PASS:
+    if answer is Decision.PASS:
         return _Word(verdict=Verdict.PASS, sentence=sentence, proven=True)
     if failing in {Failing.SHARED, Failing.PRIMARY}:
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=True)
-    if overdue is Overdue.NOT_PROVEN and (told := _failing_here(rollout, case)):
-        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=told, hold=True)
+    if overdue is Overdue.NOT_PROVEN and (notified := _failing_here(rollout, case)):
+        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=notified, hold=True)
     goes_on = overdue is Overdue.NOT_PROVEN and rollout.gates.unproven is not Unproven.HOLD
     verdict = Verdict.PASS if goes_on else Verdict.INCONCLUSIVE
     return _Word(verdict=verdict, sentence=sentence, ask=overdue is not None and not goes_on)
@@ -283,9 +291,9 @@ def _alone(rollout: Rollout, case: _Case) -> _Word:
     """Everyone is on one side: what was seen before still counts, and the absolute ceiling."""
     settings, sides = rollout.gates.judge, Sides.of(rollout, case.stage)
     subject = sides.subject
-    if case.assessment.verdict in {Answer.ABORT, Answer.NO_DATA} or subject is None:
+    if case.assessment.verdict in {Decision.ABORT, Decision.NO_DATA} or subject is None:
         said = text(case.state, case.assessment, settings, _names(rollout))
-        aborted = case.assessment.verdict is Answer.ABORT
+        aborted = case.assessment.verdict is Decision.ABORT
         return _Word(verdict=Verdict.FAIL if aborted else Verdict.INCONCLUSIVE, sentence=said)
     errors, share = subject.errors, subject.error_share or 0.0
     answered = (
@@ -296,13 +304,13 @@ def _alone(rollout: Rollout, case: _Case) -> _Word:
     if suspect:
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, ask=True)
     long = case.stage.end - case.stage.start >= settings.least_seconds
-    return _Word(verdict=Verdict.PASS, sentence=sentence, proven=rollout.trial.shown and long)
+    return _Word(verdict=Verdict.PASS, sentence=sentence, proven=rollout.analysis_state.shown and long)
 
 
 def _never_shown(rollout: Rollout) -> list[Finding]:
     """That a stage which compares nothing follows one that proved nothing, with what both sides had answered there."""
-    sample = rollout.trial.sample
-    if rollout.current.routes.compared or rollout.trial.shown or sample is None:
+    sample = rollout.analysis_state.sample
+    if rollout.current.routes.compared or rollout.analysis_state.shown or sample is None:
         return []
     stage, *counts = sample
     n_c, b_c, n_p, b_p = map(count, counts)
@@ -387,7 +395,7 @@ def _sample(rollout: Rollout, stage: Figures) -> tuple[str, float, float, float,
 
 def _forecast(rollout: Rollout, case: _Case) -> str:
     """How long it will still take, while that is a question."""
-    if not rollout.current.routes.compared or case.assessment.verdict is not Answer.WATCH:
+    if not rollout.current.routes.compared or case.assessment.verdict is not Decision.WATCH:
         return ""
     sides, seconds = Sides.of(rollout, case.stage), case.stage.end - case.stage.start
     if sides.subject is None or sides.reference is None or seconds <= 0:

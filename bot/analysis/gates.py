@@ -107,12 +107,12 @@ def check(
         *_users(rollout, late),
         *_in_force(rollout, recent),
     ]
-    looked: dict[str, tuple[bool, ...]] = {}
-    for look in _findings(rollout, Sides.of(rollout, late), sides, stage.custom):
-        history = (*strikes.get(look.name, ()), look.bad is True)[-look.rule.within :]
-        looked[look.name] = history
-        findings.append(_found(look, sum(history)))
-    return tuple(findings), looked
+    reconciled: dict[str, tuple[bool, ...]] = {}
+    for reading in _findings(rollout, Sides.of(rollout, late), sides, stage.custom):
+        history = (*strikes.get(reading.name, ()), reading.bad is True)[-reading.rule.within :]
+        reconciled[reading.name] = history
+        findings.append(_found(reading, sum(history)))
+    return tuple(findings), reconciled
 
 
 # The sample
@@ -214,23 +214,27 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
     if answered < SEEN:
         return
     found = seen.canary / answered
-    told = f"{percent(found)} of {count(answered)} requests of users went to {rollout.target.canary_deployment}"
+    notified = f"{percent(found)} of {count(answered)} requests of users went to {rollout.target.canary_deployment}"
     if rollout.current.routes.mirror:
         if seen.canary > 0:
             why = "callers that do not follow the VirtualService reach it"
             yield Finding(
-                gate="leak", verdict=Verdict.INCONCLUSIVE, sentence=f"{told} itself: {why}.", value=found, acts=False
+                gate="leak",
+                verdict=Verdict.INCONCLUSIVE,
+                sentence=f"{notified} itself: {why}.",
+                value=found,
+                acts=False,
             )
     elif abs(found - share) > max(FAR_OFF, DEVIATIONS * math.sqrt(share * (1 - share) / answered)):
         why = "the proxies have not taken the routes, or callers do not follow the VirtualService"
-        yield _unknown("in force", f"{told} instead of {percent(share)}: {why}.", value=found, limit=share)
+        yield _unknown("in force", f"{notified} instead of {percent(share)}: {why}.", value=found, limit=share)
 
 
 # Hard limits and a team's own queries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
+class _Reading:
     """One limit at one look; ``bad`` None: not known."""
 
     name: str
@@ -243,7 +247,7 @@ class _Look:
     sample: float | None = None
 
 
-def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Look]:
+def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Reading]:
     least = rollout.gates.minimum_requests
     # Where a minute's traffic is too thin for a quantile, the stage's has to do.
     thin = late.subject is None or late.subject.requests < least
@@ -253,7 +257,7 @@ def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, 
         yield _queried(gate, custom.get(gate.name))
 
 
-def _limited(limit: HardLimit, late: Sides, least: int) -> _Look:
+def _limited(limit: HardLimit, late: Sides, least: int) -> _Reading:
     subject, reference = late.subject, late.fair
     value, against = (None if side is None else _measured(limit, side, least) for side in (subject, reference))
     if value is None:
@@ -280,8 +284,8 @@ def _finding(
     value: float | None = None,
     allowed: float | None = None,
     sample: float | None = None,
-) -> _Look:
-    return _Look(
+) -> _Reading:
+    return _Reading(
         name=limit.name,
         bad=bad,
         sentence=sentence,
@@ -314,13 +318,13 @@ def _amount(limit: HardLimit, value: float) -> str:
     return percent(value) if limit.of is Measure.ERRORS else f"{value:,.0f} ms"
 
 
-def _queried(gate: CustomGate, value: float | None) -> _Look:
+def _queried(gate: CustomGate, value: float | None) -> _Reading:
     low, high = gate.minimum, gate.maximum
     if value is None or not math.isfinite(value):
         sentence = f"{gate.name}: the query returned nothing."
-        return _Look(name=gate.name, bad=None, sentence=sentence, action=gate.action, rule=gate.rule)
+        return _Reading(name=gate.name, bad=None, sentence=sentence, action=gate.action, rule=gate.rule)
     bounds = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
-    return _Look(
+    return _Reading(
         name=gate.name,
         bad=(high is not None and value > high) or (low is not None and value < low),
         sentence=f"{gate.name}: {value:g}; allowed {' and '.join(filter(None, bounds))}.",
@@ -331,25 +335,27 @@ def _queried(gate: CustomGate, value: float | None) -> _Look:
     )
 
 
-def _found(look: _Look, strikes: int) -> Finding:
+def _found(reading: _Reading, strikes: int) -> Finding:
     """The look as a finding: a limit acts once enough of its last looks were bad."""
-    sentence = look.sentence
-    if look.bad is None:
+    sentence = reading.sentence
+    if reading.bad is None:
         verdict = Verdict.INCONCLUSIVE
-    elif strikes >= look.rule.times:
-        verdict = Verdict.INCONCLUSIVE if look.action is GateAction.HOLD else Verdict.FAIL
+    elif strikes >= reading.rule.times:
+        verdict = Verdict.INCONCLUSIVE if reading.action is GateAction.HOLD else Verdict.FAIL
     else:
-        verdict = Verdict.INCONCLUSIVE if look.bad else Verdict.PASS
-    if look.rule.within > 1 and strikes:
-        sentence = f"{sentence.rstrip('.')} ({strikes} of the last {look.rule.within} looks; {look.rule.times} act)."
+        verdict = Verdict.INCONCLUSIVE if reading.bad else Verdict.PASS
+    if reading.rule.within > 1 and strikes:
+        sentence = (
+            f"{sentence.rstrip('.')} ({strikes} of the last {reading.rule.within} looks; {reading.rule.times} act)."
+        )
     return Finding(
-        gate=look.name,
+        gate=reading.name,
         verdict=verdict,
         sentence=sentence,
-        value=look.value,
-        limit=look.limit,
-        sample=look.sample,
-        acts=look.action is not GateAction.OBSERVE,
+        value=reading.value,
+        limit=reading.limit,
+        sample=reading.sample,
+        acts=reading.action is not GateAction.OBSERVE,
     )
 
 

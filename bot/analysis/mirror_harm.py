@@ -27,7 +27,7 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
     It holds and does not abort: the hour before may have been a quieter one. Copies load for as long as they are made,
     so what most of the last rows do not show was a burst of something else.
     """
-    before, name = rollout.trial.before, rollout.target.primary_deployment
+    before, name = rollout.analysis_state.before, rollout.target.primary_deployment
     if before is None or before.requests <= 0:
         return
     rows = [row.primary for row in recent if row.primary is not None and row.primary.requests > 0]

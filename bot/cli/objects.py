@@ -12,7 +12,7 @@ from bot.adapters.kube import Kube
 from bot.cluster.managed_fields import without_writers
 from bot.controller.start import Plan, PlannedStage
 from bot.model.errors import Refusal
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 
 def plan_as_yaml(plan: Plan) -> str:
@@ -35,7 +35,7 @@ def plan_as_json(plan: Plan) -> str:
     return json.dumps({"findings": list(plan.findings), "stages": stages}, indent=2)
 
 
-def mesh_objects(service: Service, kube: Kube) -> Sequence[dict[str, Any]]:
+def mesh_objects(service: ServiceConfig, kube: Kube) -> Sequence[dict[str, Any]]:
     """The Gateway, DestinationRule and VirtualService a service needs, made from what is deployed.
 
     One subset per version label that Deployments of the service carry; all users on the primary's.
@@ -61,7 +61,7 @@ def mesh_objects(service: Service, kube: Kube) -> Sequence[dict[str, Any]]:
     return tuple(_mesh_objects(service, host, versions, kube.istio_version()))
 
 
-def _mesh_objects(service: Service, host: str, versions: dict[str, str], api: str) -> Iterator[dict[str, Any]]:
+def _mesh_objects(service: ServiceConfig, host: str, versions: dict[str, str], api: str) -> Iterator[dict[str, Any]]:
     def thing(kind: str, name: str, spec: dict[str, Any], namespace: str = service.namespace) -> dict[str, Any]:
         metadata = {"name": name, "namespace": namespace}
         return {"apiVersion": f"networking.istio.io/{api}", "kind": kind, "metadata": metadata, "spec": spec}

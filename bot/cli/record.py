@@ -16,7 +16,7 @@ from bot.controller.ports import Metrics
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 PAST_SECONDS = 3600.0  # of the primary, before the first interval
 MIRROR = "mirror"
@@ -26,7 +26,7 @@ MIRROR = "mirror"
 class Wanted:
     """What is to be recorded: the last ``seconds``, of a rollout or (``rollout`` None) of a version as if mirrored."""
 
-    service: Service
+    service: ServiceConfig
     seconds: float
     version: str | None
     rollout: Rollout | None

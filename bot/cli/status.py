@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.model.freeze import Deed, Freeze, FreezeLine, told
+from bot.model.freeze import FailsafeAction, Freeze, FreezeLine, notified
 from bot.model.rollout import Entry, Rollout, RolloutId
 from bot.rollout.phrases import describe
 
@@ -31,16 +31,18 @@ def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
 def frozen(freezes: Sequence[Freeze], now: float) -> Iterator[str]:
     """One line per freeze."""
     for freeze in freezes:
-        yield told(freeze, now)
+        yield notified(freeze, now)
 
 
 def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:
     """One line for each time that something was frozen or unfrozen, newest first."""
     for line in reversed(lines):
         freeze = line.freeze
-        until = f" until {_date(freeze.until)}" if line.deed is Deed.FROZE and freeze.until is not None else ""
+        until = (
+            f" until {_date(freeze.until)}" if line.action is FailsafeAction.FROZE and freeze.until is not None else ""
+        )
         whose = f" (frozen by {freeze.by})" if line.by != freeze.by else ""
-        yield f"{_date(line.at)}  {line.by} {line.deed} {freeze.what}{until}{whose}: {freeze.reason}"
+        yield f"{_date(line.at)}  {line.by} {line.action} {freeze.what}{until}{whose}: {freeze.reason}"
 
 
 def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, str] = NOTHING) -> Iterator[str]:

@@ -23,12 +23,12 @@ from bot.adapters.workloads import KubeWorkloads
 from bot.controller.edges import Broken
 from bot.controller.watchdog import Place, Watchdog, Witness
 from bot.model.errors import Fault
-from bot.model.observation import Deed
+from bot.model.observation import FailsafeAction
 from bot.probes import Probes, WatchdogMetrics
 from bot.settings.env import Settings
 from bot.settings.services import read_services
 
-LOOK_SECONDS = 1.0  # looks are answered from a watch: they ask the API server for nothing
+RECONCILE_SECONDS = 1.0  # looks are answered from a watch: they ask the API server for nothing
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def run(settings: Settings) -> int:
             watchdog.reconcile()
         except Exception:  # whatever it was, the next look must come: users' safety hangs on it
             log.exception("look_failed")
-        bell.wait(LOOK_SECONDS)
+        bell.wait(RECONCILE_SECONDS)
     reads.close()
     probes.close()
     return 0
@@ -89,9 +89,9 @@ def logged(metrics: WatchdogMetrics) -> Witness:
     """What the watchdog tells, counted, and logged once."""
     troubles: dict[Place, str] = {}
 
-    def acted(place: Place, deed: Deed, sentence: str) -> None:
-        metrics.acted(deed)
-        log.warning("rescued", virtual_service="/".join(place), deed=str(deed), sentence=sentence)
+    def acted(place: Place, action: FailsafeAction, sentence: str) -> None:
+        metrics.acted(action)
+        log.warning("rescued", virtual_service="/".join(place), action=str(action), sentence=sentence)
 
     def left(place: Place, sentence: str) -> None:
         log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)
@@ -103,4 +103,4 @@ def logged(metrics: WatchdogMetrics) -> Witness:
             log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence, exc_info=error)
         troubles[place] = fault.sentence
 
-    return Witness(looked=metrics.looked, acted=acted, left=left, failed=failed)
+    return Witness(reconciled=metrics.reconciled, acted=acted, left=left, failed=failed)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.cluster.objects import Object, annotations_of, labels_of, name_of
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 _FLUX_OFF = "kustomize.toolkit.fluxcd.io/reconcile"
 # The first that fits is the owner: Argo CD and Flux both leave Helm's labels on what they render from charts.
-_MARKS = (
+_OWNERS_BY_ANNOTATION = (
     ("argocd.argoproj.io/tracking-id", "Argo CD"),
     ("argocd.argoproj.io/instance", "Argo CD"),
     ("kustomize.toolkit.fluxcd.io/name", "Flux (Kustomization)"),
@@ -30,16 +30,16 @@ _MANAGERS = {
 
 def keeper(thing: Object) -> str:
     """The GitOps tool that keeps the object; "" when none is seen."""
-    marks = {**annotations_of(thing), **labels_of(thing)}
-    if marks.get(_FLUX_OFF) == "disabled":
+    annotations = {**annotations_of(thing), **labels_of(thing)}
+    if annotations.get(_FLUX_OFF) == "disabled":
         return ""  # somebody has followed our advice
-    found = next((owner for mark, owner in _MARKS if mark in marks), "")
+    found = next((owner for mark, owner in _OWNERS_BY_ANNOTATION if mark in annotations), "")
     if found:
         return found
     managers = {str(entry.get("manager", "")) for entry in thing["metadata"].get("managedFields") or ()}
     # In the table's order: whoever renders a chart leaves Helm's label on it, and Helm's own word counts last.
     wrote = next((owner for manager, owner in _MANAGERS.items() if manager in managers), "")
-    return wrote or ("Helm" if marks.get("app.kubernetes.io/managed-by") == "Helm" else "")
+    return wrote or ("Helm" if annotations.get("app.kubernetes.io/managed-by") == "Helm" else "")
 
 
 def ignore_rules(
@@ -65,7 +65,7 @@ class Kept:
     primary: bool
 
     @classmethod
-    def of(cls, thing: Object, service: Service) -> Kept:
+    def of(cls, thing: Object, service: ServiceConfig) -> Kept:
         """What ignore rules need to know of ``thing``, an object of ``service``."""
         return cls(
             kind=str(thing["kind"]),

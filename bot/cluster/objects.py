@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from bot.model.images import digest, is_ready
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 Object: TypeAlias = dict[str, Any]
 Labels: TypeAlias = Mapping[str, str]
@@ -117,23 +117,23 @@ def within(part: Labels, whole: Labels) -> bool:
     return all(whole.get(key) == value for key, value in part.items())
 
 
-def host_names(service: Service) -> frozenset[str]:
+def host_names(service: ServiceConfig) -> frozenset[str]:
     """Every way to write the Kubernetes Service's name where the mesh objects are."""
     short, space = service_name(service), service_namespace(service)
     bare = {short} if space == service.namespace else set()  # a name without dots is completed with one's own namespace
     return frozenset({f"{short}.{space}", f"{short}.{space}.svc", f"{short}.{space}.svc.cluster.local", *bare})
 
 
-def service_namespace(service: Service) -> str:
+def service_namespace(service: ServiceConfig) -> str:
     """Where the Kubernetes Service is, which may be named by any form of its DNS name."""
     return (service.host or service.name).partition(".")[2].partition(".")[0] or service.namespace
 
 
-def service_name(service: Service) -> str:
+def service_name(service: ServiceConfig) -> str:
     """The Kubernetes Service's own name."""
     return (service.host or service.name).partition(".")[0]
 
 
-def full_host(service: Service) -> str:
+def full_host(service: ServiceConfig) -> str:
     """The Service's fully qualified name."""
     return f"{service_name(service)}.{service_namespace(service)}.svc.cluster.local"

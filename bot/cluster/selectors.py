@@ -27,7 +27,7 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selector:
+class LabelSelector:
     """Every requirement must be met."""
 
     requirements: tuple[Requirement, ...]
@@ -44,9 +44,9 @@ class Selector:
 
 
 @lru_cache(maxsize=4096)
-def read_selector(text: str) -> Selector:
+def read_selector(text: str) -> LabelSelector:
     """The selector in a query written by ``selector_text``."""
-    return Selector(requirements=tuple(_read(part) for part in _SPLIT.split(text) if part))
+    return LabelSelector(requirements=tuple(_read(part) for part in _SPLIT.split(text) if part))
 
 
 def selector_text(selector: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from bot.controller.ports import Ports
 from bot.controller.records import halted
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topology, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout import decide
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
@@ -34,31 +34,31 @@ def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tu
     return ()
 
 
-def owner_of_marks(service: Service, ports: Ports) -> RolloutId:
+def owner_of_annotations(service: ServiceConfig, ports: Ports) -> RolloutId:
     """Whose marks are on the service's VirtualService, where they may be taken off.
 
     Raises:
         Refusal: there are none, or they are a live rollout's.
         Fault: the store or the cluster could not be read.
     """
-    pulse = ports.mesh.pulse(service.namespace, service.virtual_service)
-    if pulse is None:
+    heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
+    if heartbeat is None:
         raise Refusal(
             f"{service.name} has no live rollout, and VirtualService {service.virtual_service} carries no marks of "
             "one: there is nothing to abandon."
         )
-    live = next((key for key, one in ports.store.busy().items() if one == pulse.owner), None)
+    live = next((key for key, one in ports.store.busy().items() if one == heartbeat.owner), None)
     if live is not None:
         raise Refusal(
             f"{service.name} has no live rollout. The marks on VirtualService {service.virtual_service} are those of "
-            f"rollout {pulse.owner} of {live}, which is live."
+            f"rollout {heartbeat.owner} of {live}, which is live."
         )
-    if lives(pulse, ports.clock.now()):
+    if lives(heartbeat, ports.clock.now()):
         raise Refusal(
-            f"The marks on VirtualService {service.virtual_service} are those of rollout {pulse.owner}, and another "
-            "canary-bot, with a Redis of its own, looks after it: end it there."
+            f"The marks on VirtualService {service.virtual_service} are those of rollout {heartbeat.owner}, and "
+            "another canary-bot, with a Redis of its own, looks after it: end it there."
         )
-    return pulse.owner
+    return heartbeat.owner
 
 
 def set_aside(key: str, ports: Ports) -> RolloutId | None:
@@ -81,7 +81,7 @@ def refuse_without_reason(service: str, reason: str) -> None:
         raise Refusal(f"Give a reason for abandoning {service}: it is kept with the rollout.")
 
 
-def record_of(service: Service, owner: RolloutId, by: UserId, now: float) -> Rollout:
+def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) -> Rollout:
     """A record for marks whose rollout nobody knows, so that the history tells who took them off, and why."""
     target = Target(
         namespace=service.namespace,

@@ -18,15 +18,15 @@ from bot.controller.edges import Broken
 from bot.controller.ports import Mesh, Ports, Store
 from bot.controller.records import ANYTHING, halted
 from bot.model.errors import Fault, Refusal
-from bot.model.observation import Pulse
+from bot.model.observation import Heartbeat
 from bot.model.rollout import Entry, Rollout, RolloutId, Template, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, hear, is_as_it_was
 from bot.rollout.plans import make_plan
 
 
 def adopt(  # all of it is on the record
-    service: Service, found: Found, rollout_id: RolloutId, by: UserId, ports: Ports, now: float
+    service: ServiceConfig, found: Found, rollout_id: RolloutId, by: UserId, ports: Ports, now: float
 ) -> Rollout:
     """The rollout whose marks were found, halted where it was: neither forward nor back until somebody says.
 
@@ -34,17 +34,17 @@ def adopt(  # all of it is on the record
         Refusal: its owner has ended, and where users would be brought to is not what it was then.
         Fault: the cluster could not be read.
     """
-    marks, target = found.marks, found.marks.target
+    annotations, target = found.annotations, found.annotations.target
     # An ended rollout has done with the primary: which image that runs since is not for its marks to say.
-    recorded = replace(marks.recorded, images={}) if found.claim is Claim.ENDED else marks.recorded
+    recorded = replace(annotations.recorded, images={}) if found.claim is Claim.ENDED else annotations.recorded
     plan = make_plan(service, target.topology)
     primary, _ = ports.workloads.observe(target, recorded, ANYTHING, ANYTHING)
     touched = not is_as_it_was(ports.mesh.observe(target).routes, primary)
     if touched and found.claim is Claim.ENDED:
         raise Refusal(
-            f"VirtualService {target.virtual_service} carries the marks of rollout {marks.owner}, which has ended, and "
-            f"{target.primary_deployment} is another one since: nobody is sent to it. Put the routes right by hand; "
-            f"`abandon {service.name}` takes the marks off."
+            f"VirtualService {target.virtual_service} carries the marks of rollout {annotations.owner}, which has "
+            f"ended, and {target.primary_deployment} is another one since: nobody is sent to it. Put the routes right "
+            f"by hand; `abandon {service.name}` takes the marks off."
         )
     stage = next((i for i, one in enumerate(plan) if one.template is Template.UPGRADED), 0) if touched else 0
     version = target.canary_subset
@@ -55,8 +55,8 @@ def why(found: Found) -> str:
     """Why an abort goes by marks, as a sentence."""
     return {
         Claim.FORGOTTEN: "Its state was lost; its marks were not.",
-        Claim.UNREADABLE: f"The record of rollout {found.marks.owner} cannot be read; its marks can.",
-        Claim.ENDED: f"Rollout {found.marks.owner} has ended, and somebody put its marks back.",
+        Claim.UNREADABLE: f"The record of rollout {found.annotations.owner} cannot be read; its marks can.",
+        Claim.ENDED: f"Rollout {found.annotations.owner} has ended, and somebody put its marks back.",
     }[found.claim]
 
 
@@ -77,7 +77,7 @@ class Adoption:
     def __init__(
         self,
         *,
-        services: Sequence[Service],
+        services: Sequence[ServiceConfig],
         store: Store,
         mesh: Mesh,
         reclaim: Reclaim,
@@ -85,7 +85,7 @@ class Adoption:
         patience: float,
         pause: float,
         stopwatch: Callable[[], float],
-        failed: Callable[[Service, Fault], None] = lambda _service, _fault: None,
+        failed: Callable[[ServiceConfig, Fault], None] = lambda _service, _fault: None,
     ) -> None:
         """Nothing is looked at yet.
 
@@ -126,24 +126,24 @@ class Adoption:
             except Exception as error:  # noqa: BLE001  # whatever it was, it is this service's alone
                 self._failed(service, Broken(error, f"look for a lost rollout of {service.name}"))
 
-    def _reconcile_at(self, service: Service, known: set[RolloutId]) -> None:
+    def _reconcile_at(self, service: ServiceConfig, known: set[RolloutId]) -> None:
         place = service.namespace, service.virtual_service
         owner = self._mesh.owner(*place)  # most are known, and their heartbeats nobody's business here
-        pulse = None if owner is None or owner in known else self._mesh.pulse(*place)
-        if pulse is None or pulse.owner in known:
+        heartbeat = None if owner is None or owner in known else self._mesh.heartbeat(*place)
+        if heartbeat is None or heartbeat.owner in known:
             self._heard.pop(service.key, None)
-        elif self._is_nobodys(service, pulse):
-            self._reclaim(service.name, pulse.owner, lost(service))
+        elif self._is_nobodys(service, heartbeat):
+            self._reclaim(service.name, heartbeat.owner, lost(service))
 
-    def _is_nobodys(self, service: Service, pulse: Pulse) -> bool:
-        heard = hear(self._heard.get(service.key), pulse.owner, pulse.beat, self._stopwatch(), self._pause)
+    def _is_nobodys(self, service: ServiceConfig, heartbeat: Heartbeat) -> bool:
+        heard = hear(self._heard.get(service.key), heartbeat.owner, heartbeat.beat, self._stopwatch(), self._pause)
         self._heard[service.key] = heard
-        ours = self._cared_for(pulse.owner)
-        patience = max(self._patience, pulse.limit / 2)  # its bot says itself how long it may be silent
-        return ours or pulse.rescue is not None or heard.silence >= patience
+        ours = self._cared_for(heartbeat.owner)
+        patience = max(self._patience, heartbeat.limit / 2)  # its bot says itself how long it may be silent
+        return ours or heartbeat.failsafe_record is not None or heard.silence >= patience
 
 
-def lost(service: Service) -> str:
+def lost(service: ServiceConfig) -> str:
     """Why a forgotten rollout is aborted."""
-    marks = f"its marks on VirtualService {service.virtual_service}"
-    return f"Redis had lost this rollout; it was taken up again from {marks}, to bring everyone to safety."
+    annotations = f"its marks on VirtualService {service.virtual_service}"
+    return f"Redis had lost this rollout; it was taken up again from {annotations}, to bring everyone to safety."

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from bot.controller.ports import Ports, Store
 from bot.model.errors import Fault, Refusal, Unreadable
-from bot.model.observation import Marks, Pulse
+from bot.model.observation import Heartbeat, RolloutAnnotations
 from bot.model.rollout import RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 
 class Claim(StrEnum):
@@ -29,11 +29,11 @@ class Claim(StrEnum):
 class Found:
     """Marks that the service may take up, and why."""
 
-    marks: Marks
+    annotations: RolloutAnnotations
     claim: Claim
 
 
-def left_behind(service: Service, ports: Ports) -> Found | None:
+def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
     """Marks that an abort of ``service`` has to go by, because the store has no live rollout of it to go by.
 
     None where the store has one; also where it has none and the VirtualService bears no marks.
@@ -50,52 +50,55 @@ def left_behind(service: Service, ports: Ports) -> Found | None:
     except Fault as fault:  # if it is the store that cannot be reached, asking it for more tells
         unreadable = fault
     try:
-        marks = ports.mesh.marks(service.namespace, service.virtual_service)
+        annotations = ports.mesh.annotations(service.namespace, service.virtual_service)
     except Unreadable as damaged:
         raise _nobody_knows_home(service, unreadable, damaged.sentence) from damaged
-    if marks is not None:
-        pulse = ports.mesh.pulse(service.namespace, service.virtual_service)
-        found = claim(service, marks, ports.store, lives=lives(pulse, ports.clock.now()))
+    if annotations is not None:
+        heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
+        found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
         if unreadable is None or found is Claim.UNREADABLE:
-            return Found(marks=marks, claim=found)
+            return Found(annotations=annotations, claim=found)
     if isinstance(unreadable, Unreadable):
         bare = f"VirtualService {service.virtual_service} carries no marks that say how it was before."
         raise _nobody_knows_home(service, unreadable, bare) from unreadable
     if unreadable is not None:
         raise unreadable
-    owner = None if marks is not None else ports.mesh.owner(service.namespace, service.virtual_service)
+    owner = None if annotations is not None else ports.mesh.owner(service.namespace, service.virtual_service)
     if owner is not None and owner not in ports.store.busy().values():
         bare = f"VirtualService {service.virtual_service} carries the mark of rollout {owner}, not how it was before."
         raise _nobody_knows_home(service, None, bare)
     return None
 
 
-def _nobody_knows_home(service: Service, record: Fault | None, marks: str) -> Unreadable:
+def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations: str) -> Unreadable:
     """Both that say how it was before are lost, and only a person can know: no abort guesses."""
-    lost = marks if record is None else f"{record.sentence} {marks}"
+    lost = annotations if record is None else f"{record.sentence} {annotations}"
     ends = f"see to the routes by hand; `abandon {service.name}` ends the rollout and moves nobody"
     return Unreadable("Kubernetes", f"{lost} So no abort can bring anybody home: {ends}.")
 
 
-def claim(service: Service, marks: Marks, store: Store, *, lives: bool) -> Claim:
+def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store, *, lives: bool) -> Claim:
     """Why ``service`` may take these marks up. ``lives``: another bot, with a store of its own, looks after them.
 
     Raises:
         Refusal: it may not; says whose they are, and names no command that would end what is alive.
         Fault: the store could not be read.
     """
-    live = next((key for key, one in store.busy().items() if one == marks.owner), None)
+    live = next((key for key, one in store.busy().items() if one == annotations.owner), None)
     if live == service.key:
         return Claim.UNREADABLE
-    what = f"VirtualService {service.virtual_service} carries the marks of rollout {marks.owner}"
+    what = f"VirtualService {service.virtual_service} carries the marks of rollout {annotations.owner}"
     if live is not None:
         name = _name(live)
         raise Refusal(
             f"{what}, which is live and {name}'s: see `status {name}`. {service.name} itself has no rollout, and none "
             "can begin before that one has ended."
         )
-    if (marks.target.namespace, marks.target.primary_deployment) != (service.namespace, service.primary_deployment):
-        primary = f"{marks.target.namespace}/{marks.target.primary_deployment}"
+    if (annotations.target.namespace, annotations.target.primary_deployment) != (
+        service.namespace,
+        service.primary_deployment,
+    ):
+        primary = f"{annotations.target.namespace}/{annotations.target.primary_deployment}"
         raise Refusal(
             f"{what}, which is about Deployment {primary} and not about {service.primary_deployment}, so it is not "
             f"{service.name}'s: whoever releases that Deployment has to end it. {service.name} itself has no rollout."
@@ -105,29 +108,34 @@ def claim(service: Service, marks: Marks, store: Store, *, lives: bool) -> Claim
             f"{what}, and another canary-bot, with a Redis of its own, looks after it: end it there. Once that one has "
             f"been silent for a while, `abort {service.name}` works here. {service.name} has no rollout in this Redis."
         )
-    return Claim.ENDED if _is_known(store, service.key, marks.owner) else Claim.FORGOTTEN
+    return Claim.ENDED if _is_known(store, service.key, annotations.owner) else Claim.FORGOTTEN
 
 
-def lives(pulse: Pulse | None, now: float) -> bool:
+def lives(heartbeat: Heartbeat | None, now: float) -> bool:
     """Whether a bot with another store than ours has given a sign of life lately, as far as clocks can be compared.
 
     Our own store's rollouts are ours whatever became of their records; and one that the watchdog had to bring home has
     nobody any more.
     """
-    if pulse is None or not pulse.foreign or pulse.rescue is not None or pulse.renewed_at is None:
+    if (
+        heartbeat is None
+        or not heartbeat.foreign
+        or heartbeat.failsafe_record is not None
+        or heartbeat.renewed_at is None
+    ):
         return False
-    return abs(now - pulse.renewed_at) < pulse.limit
+    return abs(now - heartbeat.renewed_at) < heartbeat.limit
 
 
-def in_the_way(service: Service, owner: RolloutId, ports: Ports) -> str:
+def in_the_way(service: ServiceConfig, owner: RolloutId, ports: Ports) -> str:
     """What becomes of marks that stand in the way of a start, as a sentence."""
     held, name = f"{service.virtual_service} still carries the marks of rollout {owner}", service.name
     try:
-        marks = ports.mesh.marks(service.namespace, service.virtual_service)
-        if marks is None:
+        annotations = ports.mesh.annotations(service.namespace, service.virtual_service)
+        if annotations is None:
             return f"{held}; `/canary abandon {name}` takes them off."
-        pulse = ports.mesh.pulse(service.namespace, service.virtual_service)
-        found = claim(service, marks, ports.store, lives=lives(pulse, ports.clock.now()))
+        heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
+        found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
     except Refusal as refusal:
         return refusal.sentence
     except Fault as fault:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from bot.controller import abandoning, adoption, claims, observe
 from bot.controller.claims import Claim
-from bot.controller.decisions import Abandon, Abort, Approve, By, Event, Seen, decide_on, is_served
+from bot.controller.decisions import Abandon, Abort, Approve, ButtonToken, By, Event, decide_on, is_served
 from bot.controller.edges import Broken, contained
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
@@ -24,10 +24,10 @@ from bot.controller.start import NO_OVERRIDES, Order, Plan, last_checks, make_dr
 from bot.controller.timekeeping import Timekeeper
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures, Judgement
-from bot.model.freeze import ALL, Deed, Freeze, FreezeLine
+from bot.model.freeze import ALL, FailsafeAction, Freeze, FreezeLine
 from bot.model.observation import Denied, Observation
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout import deadman, decide
 from bot.rollout.actions import (
     Action,
@@ -68,7 +68,7 @@ class Controller:
     def __init__(
         self,
         *,
-        services: Mapping[str, Service],
+        services: Mapping[str, ServiceConfig],
         trouble: str = "",
         ports: Ports,
         new_id: Callable[[], RolloutId],
@@ -127,7 +127,7 @@ class Controller:
             if checked.reasons:
                 refused, entries = decide.refuse(draft.rollout, checked.reasons, now)
                 self._ports.store.create(refused, entries)
-                raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.told)
+                raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.notified)
             known_by, unknown = with_past(draft, known)
             begun, entries = decide.begin(known_by, now, (*checked.warnings, *unknown))
             stored = self._create(begun, entries)
@@ -147,32 +147,32 @@ class Controller:
         draft = make_draft(order, RolloutId("plan"), self._ports, self._ports.clock.now())
         return make_plan_of(draft, self._ports)
 
-    def decide(self, service: str, event: Event, by: By, seen: Seen | None = None) -> Rollout:
+    def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         """The one door for whatever people decide about a rollout: commands, buttons and forms.
 
         Args:
             service: its name, or ``namespace/name``; live rollouts are looked through first.
             event: what was decided.
             by: who, and how to find out whether a rule lets them.
-            seen: what the button or form showed, which the decision is bound to; None for a typed command, which is
-                about the live rollout as it is stored then.
+            button_token: what the button or form showed, which the decision is bound to; None for a typed command,
+                which is about the live rollout as it is stored then.
 
         Raises:
             OutOfDate: the rollout has moved on since.
             Refusal: it is not possible, or not theirs to decide; nothing has changed.
             Fault: the store could not be reached.
         """
-        key = self._key(service) if seen is None else seen.key
+        key = self._key(service) if button_token is None else button_token.key
         for _ in range(SAVES):
-            asked = self._concerned(key, event, seen)
-            if asked is None or self._is_left(asked, event, by, seen):
-                return self._decide_unknown(key, event, by, seen)
+            asked = self._concerned(key, event, button_token)
+            if asked is None or self._is_left(asked, event, by, button_token):
+                return self._decide_unknown(key, event, by, button_token)
             by.refuse_strangers(event, asked.approvals_rule)  # may ask Slack, so nobody else waits for it
             with self._locks.alone(key):
-                rollout = concerned(self._ports.store, key, seen)
+                rollout = concerned(self._ports.store, key, button_token)
                 if rollout is None or rollout.id != asked.id:
                     continue  # who may decide about that one has not been asked
-                changed, entries = decide_on(rollout, event, by.id, seen, self._ports.clock.now())
+                changed, entries = decide_on(rollout, event, by.id, button_token, self._ports.clock.now())
                 if changed is rollout:
                     return rollout  # the same click once more
                 try:
@@ -184,36 +184,36 @@ class Controller:
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
         """Decide ``Approve`` as somebody who needs not be asked who they are; ``evidence`` is the button's value."""
-        return self.decide(service, Approve(), By(id=by), None if evidence is None else Seen.read(evidence))
+        return self.decide(service, Approve(), By(id=by), None if evidence is None else ButtonToken.read(evidence))
 
     def abort(self, service: str, *, by: UserId, reason: str) -> Rollout:
         """Decide ``Abort`` as somebody who needs not be asked who they are."""
         return self.decide(service, Abort(reason), By(id=by))
 
-    def _decide_unknown(self, key: str, event: Event, by: By, seen: Seen | None) -> Rollout:
+    def _decide_unknown(self, key: str, event: Event, by: By, button_token: ButtonToken | None) -> Rollout:
         """About a rollout that the store does not know: it may have lost it, and then its marks are still there."""
         known = next((service for service in self._services.values() if service.key == key), None)
         known = known or unlisted(key, self._ports.store)
         if isinstance(event, Abandon) and known is not None:
             by.refuse_strangers(event, known.approvals)
             with self._locks.alone(key):
-                return self._abandon_marks(known, event, by.id, seen)
+                return self._abandon_annotations(known, event, by.id, button_token)
         if isinstance(event, Abort) and known is not None:
             with self._locks.alone(key):
                 found = claims.left_behind(known, self._ports)
-                if found is not None and (seen is None or seen.rollout_id == found.marks.owner):
+                if found is not None and (button_token is None or button_token.rollout_id == found.annotations.owner):
                     reason = event.reason.strip().rstrip(".") or "no reason given"
                     return self._adopt_and_abort(known, found, by.id, f"{reason}. {adoption.why(found)}")
-        if seen is not None:
+        if button_token is not None:
             raise Refusal("That rollout is long over. The newest card has the buttons that count.")
         raise Refusal(f"{name_of(key)} has no rollout. Start one with `start {name_of(key)} VERSION`.")
 
-    def _concerned(self, key: str, event: Event, seen: Seen | None) -> Rollout | None:
+    def _concerned(self, key: str, event: Event, button_token: ButtonToken | None) -> Rollout | None:
         """The rollout that is meant; None where its record cannot be read and an end of it is asked for: that goes by
         its marks.
         """
         try:
-            return concerned(self._ports.store, key, seen)
+            return concerned(self._ports.store, key, button_token)
         except Fault:
             if not isinstance(event, Abort | Abandon):
                 raise
@@ -229,16 +229,20 @@ class Controller:
         with self._locks.alone(known.key):
             if not self._is_forgotten(known) or self._ports.store.load(known.key, owner) is not None:
                 return None
-            marks = self._ports.mesh.marks(known.namespace, known.virtual_service)
-            if marks is None or marks.owner != owner:
+            annotations = self._ports.mesh.annotations(known.namespace, known.virtual_service)
+            if annotations is None or annotations.owner != owner:
                 return None
             try:  # several services may share a VirtualService; whether a bot lives has been listened for
-                found = claims.Found(marks=marks, claim=claims.claim(known, marks, self._ports.store, lives=False))
+                found = claims.Found(
+                    annotations=annotations, claim=claims.claim(known, annotations, self._ports.store, lives=False)
+                )
             except Refusal:
                 return None
-            rescue = self._ports.mesh.observe(marks.target).rescue
-            told = f"{deadman.told(rescue, marks.target)} {reason}" if rescue else reason
-            return self._adopt_and_abort(known, found, BOT, told)
+            failsafe_record = self._ports.mesh.observe(annotations.target).failsafe_record
+            notified = (
+                f"{deadman.notified(failsafe_record, annotations.target)} {reason}" if failsafe_record else reason
+            )
+            return self._adopt_and_abort(known, found, BOT, notified)
 
     def cared_for(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""
@@ -265,7 +269,7 @@ class Controller:
         until = None if seconds is None else now + seconds
         freeze = Freeze(scope=scope, by=by, since=now, until=until, reason=reason)
         replaced = self._ports.freezes.freeze(freeze)
-        self._telemetry.froze(FreezeLine(at=now, by=by, deed=Deed.FROZE, freeze=freeze))
+        self._telemetry.froze(FreezeLine(at=now, by=by, action=FailsafeAction.FROZE, freeze=freeze))
         return freeze, replaced
 
     def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
@@ -278,7 +282,7 @@ class Controller:
         now = self._ports.clock.now()
         if not self._ports.freezes.unfreeze(freeze, by=by, now=now):
             raise Refusal(f"The freeze of {freeze.what} has just changed. See `services`, then try again.")
-        self._telemetry.froze(FreezeLine(at=now, by=by, deed=Deed.UNFROZE, freeze=freeze))
+        self._telemetry.froze(FreezeLine(at=now, by=by, action=FailsafeAction.UNFROZE, freeze=freeze))
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
@@ -286,13 +290,13 @@ class Controller:
         """The service's live rollout."""
         return self._ports.store.active(self._key(service))
 
-    def seen(self, seen: Seen) -> Rollout | None:
+    def shown_by(self, button_token: ButtonToken) -> Rollout | None:
         """The rollout that a button or a form showed, live or ended."""
-        return concerned(self._ports.store, seen.key, seen)
+        return concerned(self._ports.store, button_token.key, button_token)
 
-    def nothing_live(self, service: str) -> Seen:
+    def nothing_live(self, service: str) -> ButtonToken:
         """What a form shows that is about a service without a live rollout."""
-        return Seen(key=self._key(service), rollout_id=abandoning.NOBODY, stage=0, evidence=0)
+        return ButtonToken(key=self._key(service), rollout_id=abandoning.NOBODY, stage=0, evidence=0)
 
     def live(self) -> Sequence[Rollout]:
         """Every live rollout, oldest first."""
@@ -316,14 +320,14 @@ class Controller:
 
     def evidence(self, rollout: Rollout) -> str:
         """The value of every button that is shown for the rollout as it is now."""
-        return str(Seen.of(rollout))
+        return str(ButtonToken.of(rollout))
 
     @property
     def trouble(self) -> str:
         """Why ``services.yaml`` could not be read; "" when it could."""
         return self._trouble
 
-    def services(self) -> Sequence[Service]:
+    def services(self) -> Sequence[ServiceConfig]:
         """Every service of ``services.yaml``."""
         return tuple(self._services.values())
 
@@ -338,7 +342,7 @@ class Controller:
         """
         started = self._stopwatch()
         readings = observe.read_each(live, self._ports.metrics, self._ports.clock.now())
-        self._tell_unread(live, readings)
+        self._notify_of_unread(live, readings)
         each = map if len(live) == 1 else self._pool.map  # one alone keeps nobody waiting
         began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.id)), live))
         last = max(began, default=started)
@@ -385,13 +389,13 @@ class Controller:
                 del self._confessed[rollout.id]
             self._telemetry.failed(rollout, fault)
 
-    def _tell_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
+    def _notify_of_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
         """One Prometheus that is away is one fault, however many rollouts it keeps waiting."""
-        told = set[str]()
+        notified = set[str]()
         for rollout in live:
             fault = readings.get(rollout.id)
-            if isinstance(fault, Fault) and fault.sentence not in told:
-                told.add(fault.sentence)
+            if isinstance(fault, Fault) and fault.sentence not in notified:
+                notified.add(fault.sentence)
                 self._telemetry.failed(rollout, fault)
 
     def _reconcile_stored(self, rollout: Rollout) -> None:
@@ -419,11 +423,11 @@ class Controller:
             now = self._ports.clock.now()
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
-            judgement, trial = observe.judge(timely, reading, now)
+            judgement, analysis_state = observe.judge(timely, reading, now)
             if reading is not None:  # otherwise it is the last one again
                 self._telemetry.judged(rollout, judgement)
             reading = None
-            decided, entries = decide.decide(timely, observed, judgement, now, trial)
+            decided, entries = decide.decide(timely, observed, judgement, now, analysis_state)
             saved = self._save(rollout, decided, entries) if decided != rollout else rollout
             moved = (saved.phase, saved.stage, saved.settled_at) != (rollout.phase, rollout.stage, rollout.settled_at)
             rollout = saved
@@ -436,7 +440,9 @@ class Controller:
 
     def _observe(self, rollout: Rollout) -> Observation:
         mesh, workloads = self._ports.mesh, self._ports.workloads
-        observed = observe.observe(rollout, mesh, workloads, tell=lambda fault: self._telemetry.failed(rollout, fault))
+        observed = observe.observe(
+            rollout, mesh, workloads, notify=lambda fault: self._telemetry.failed(rollout, fault)
+        )
         return replace(observed, denied=self._denied.get(rollout.id))
 
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
@@ -517,8 +523,8 @@ class Controller:
         other = promoted_since(rollout, observed.primary.images, past)
         if other is not None:
             name = rollout.target.primary_deployment
-            told = f"{name} has what {other.service} {other.version} has promoted since, which is not taken back."
-            raise Fault("Kubernetes", f"{told} `abandon {rollout.service}` ends this rollout.", Cause.REFUSED)
+            notified = f"{name} has what {other.service} {other.version} has promoted since, which is not taken back."
+            raise Fault("Kubernetes", f"{notified} `abandon {rollout.service}` ends this rollout.", Cause.REFUSED)
 
     def _is_superseded(self, rollout: Rollout) -> bool:
         """Whether another replica has decided since: an abort there must not be undone by what we were about to do."""
@@ -555,14 +561,14 @@ class Controller:
             self._telemetry.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.id) or saved
 
-    def _adopt_and_abort(self, known: Service, found: claims.Found, by: UserId, reason: str) -> Rollout:
+    def _adopt_and_abort(self, known: ServiceConfig, found: claims.Found, by: UserId, reason: str) -> Rollout:
         now = self._ports.clock.now()
         # What the store has a record of keeps its id; the abort of its marks has one of its own.
-        own = found.marks.owner if found.claim is Claim.FORGOTTEN else self._new_id()
+        own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
         aborting, entries = decide.abort(taken, by, reason, now)
         entries = tuple(adoption.without_stage(taken, entry) for entry in entries)
-        if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.marks.owner):
+        if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
             raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
         stored = self._create(aborting, entries)
         self._telemetry.changed(taken, stored, entries)
@@ -576,26 +582,28 @@ class Controller:
         """
         rivals = tuple(in_the_way(begun, self._ports.store.live()))
         if rivals:
-            self.decide(begun.key, Abort(rivals[0]), By(id=BOT), Seen.of(begun))
+            self.decide(begun.key, Abort(rivals[0]), By(id=BOT), ButtonToken.of(begun))
             raise Refusal(f"{begun.service} {begun.version} was aborted at once; no user was moved.", rivals)
 
-    def _is_left(self, rollout: Rollout, event: Event, by: By, seen: Seen | None) -> bool:
+    def _is_left(self, rollout: Rollout, event: Event, by: By, button_token: ButtonToken | None) -> bool:
         """Whether the rollout has ended, and what it left behind is to go; unless that very click has been served."""
-        served = seen is not None and is_served(rollout, event, by.id, seen, self._ports.clock.now())
+        served = button_token is not None and is_served(rollout, event, by.id, button_token, self._ports.clock.now())
         return rollout.ended and isinstance(event, Abandon) and not served
 
-    def _abandon_marks(self, known: Service, event: Abandon, by: UserId, seen: Seen | None) -> Rollout:
+    def _abandon_annotations(
+        self, known: ServiceConfig, event: Abandon, by: UserId, button_token: ButtonToken | None
+    ) -> Rollout:
         """Take off what a rollout that has ended, or one that nobody knows, left on the VirtualService."""
         abandoning.refuse_without_reason(known.name, event.reason)
-        unbound = seen is None or seen.rollout_id == abandoning.NOBODY
+        unbound = button_token is None or button_token.rollout_id == abandoning.NOBODY
         lost = abandoning.set_aside(known.key, self._ports) if unbound else None
         try:
-            owner = abandoning.owner_of_marks(known, self._ports)
+            owner = abandoning.owner_of_annotations(known, self._ports)
         except (Refusal, Fault):
             if lost is None:
                 raise
             owner = lost  # its record is set aside, whatever can be known of its marks
-        if seen is not None and seen.rollout_id not in {owner, abandoning.NOBODY}:
+        if button_token is not None and button_token.rollout_id not in {owner, abandoning.NOBODY}:
             raise Refusal("That rollout is long over, and it has left nothing behind.")
         now = self._ports.clock.now()
         before = None if owner == lost else self._ports.store.load(known.key, owner)
@@ -614,16 +622,16 @@ class Controller:
         trouble = abandoning.unmark(ended, self._ports, owner)
         return self._save(ended, ended, trouble) if trouble else ended
 
-    def _is_forgotten(self, known: Service) -> bool:
+    def _is_forgotten(self, known: ServiceConfig) -> bool:
         return self._ports.store.active(known.key) is None
 
-    def _refuse_second(self, known: Service) -> None:
+    def _refuse_second(self, known: ServiceConfig) -> None:
         live = self._ports.store.active(known.key)
         if live is not None:
             where = f"({live.version}, {describe(live)})"
             raise Refusal(f"{known.name} already has a rollout {where}. See `status {known.name}`.")
 
-    def _service(self, said: str) -> Service:
+    def _service(self, said: str) -> ServiceConfig:
         """The service of ``services.yaml``, by ``name`` or ``namespace/name``."""
         for service in self._services.values():
             if said in {service.name, service.key}:

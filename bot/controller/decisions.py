@@ -28,16 +28,16 @@ __all__ = [
     "Abort",
     "Accept",
     "Approve",
+    "ButtonToken",
     "By",
     "Event",
-    "Leave",
+    "KeepTheirs",
     "OutOfDate",
     "Overrides",
     "Pause",
     "Restore",
     "Resume",
     "Retry",
-    "Seen",
     "decide_on",
     "service_of",
 ]
@@ -90,7 +90,7 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class KeepTheirs:
     """Leave somebody else's change as it is, and wait."""
 
 
@@ -101,7 +101,7 @@ class Abandon:
     reason: str
 
 
-Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | Leave | Abandon
+Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | KeepTheirs | Abandon
 
 # Stopping is everybody's; what sends users on, or ends the bot's care for them, is for those whom the rollout names.
 OF_APPROVERS = (Approve, Retry, Accept, Restore, Abandon)
@@ -137,7 +137,7 @@ class OutOfDate(Refusal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ButtonToken:
     """What the person who clicks had seen. Its string form is the opaque value of every button."""
 
     key: str
@@ -154,12 +154,12 @@ class Seen:
         return self.key.rpartition("/")[2]
 
     @classmethod
-    def of(cls, rollout: Rollout) -> Seen:
+    def of(cls, rollout: Rollout) -> ButtonToken:
         """What a card of this rollout shows."""
         return cls(key=rollout.key, rollout_id=rollout.id, stage=rollout.stage, evidence=rollout.evidence)
 
     @classmethod
-    def read(cls, token: str) -> Seen:
+    def read(cls, token: str) -> ButtonToken:
         """The reverse of ``str``.
 
         Raises:
@@ -179,29 +179,31 @@ def service_of(token: str) -> str:
     Raises:
         Refusal: the token is none of ours.
     """
-    return Seen.read(token).service
+    return ButtonToken.read(token).service
 
 
 # --- deciding --------------------------------------------------------------------------------------------------------
 
 
-def decide_on(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now: float) -> decide.Change:
+def decide_on(
+    rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken | None, now: float
+) -> decide.Change:
     """What becomes of the rollout. The very same value comes back where the same click has been served already.
 
     Args:
         rollout: as it is stored; where ``seen`` is given, the rollout that was seen, live or ended.
         event: what was decided.
         by: who; whether they may at all is checked where people are known.
-        seen: what the clicked button or the form showed; None for a typed command.
+        button_token: what the clicked button or the form showed; None for a typed command.
         now: seconds since the epoch.
 
     Raises:
         OutOfDate: the rollout has moved on since.
         Refusal: it is not possible now.
     """
-    if seen is None:
+    if button_token is None:
         return _used_up(rollout, event, _applied(rollout, event, by, now))
-    if is_served(rollout, event, by, seen, now):
+    if is_served(rollout, event, by, button_token, now):
         return rollout, ()
     if rollout.ended:
         raise Refusal(
@@ -210,23 +212,25 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, seen: Seen | None, now
         )
     # What is not possible anyway says so itself, which tells more than that the button is old.
     changed = _applied(rollout, event, by, now)
-    if seen != Seen.of(rollout):
+    if button_token != ButtonToken.of(rollout):
         raise OutOfDate(
             "That button is out of date: the rollout has moved on since it was shown. The card has new ones."
         )
     decided, entries = _used_up(rollout, event, changed)
-    made = _made(event, by, seen, now)
+    made = _made(event, by, button_token, now)
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
 
 
-def is_served(rollout: Rollout, event: Event, by: UserId, seen: Seen, now: float) -> bool:
+def is_served(rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken, now: float) -> bool:
     """Whether this very click has been served a moment ago."""
-    made = _made(event, by, seen, now)
+    made = _made(event, by, button_token, now)
     return any(replace(one, at=now) == made and now - one.at <= SAME_CLICK for one in rollout.decided)
 
 
-def _made(event: Event, by: UserId, seen: Seen, now: float) -> Decided:
-    return Decided(by=by, what=type(event).__name__.lower(), stage=seen.stage, evidence=seen.evidence, at=now)
+def _made(event: Event, by: UserId, button_token: ButtonToken, now: float) -> Decided:
+    return Decided(
+        by=by, what=type(event).__name__.lower(), stage=button_token.stage, evidence=button_token.evidence, at=now
+    )
 
 
 def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> decide.Change:
@@ -245,7 +249,7 @@ _PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], decide.Change]] 
     Retry: decide.retry,
     Accept: decide.accept,
     Restore: decide.restore,
-    Leave: decide.leave,
+    KeepTheirs: decide.keep_theirs,
 }
 
 

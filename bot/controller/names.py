@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.controller.decisions import Seen
+from bot.controller.decisions import ButtonToken
 from bot.controller.ports import Store
 from bot.model.errors import Refusal, Unreadable
 from bot.model.rollout import Rollout
-from bot.model.service import ApprovalRule, Service
+from bot.model.service import ApprovalRule, ServiceConfig
 
 
 def name_of(key: str) -> str:
@@ -20,7 +20,7 @@ def name_of(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def key_of(said: str, live: Iterable[str], services: Mapping[str, Service], trouble: str = "") -> str:
+def key_of(said: str, live: Iterable[str], services: Mapping[str, ServiceConfig], trouble: str = "") -> str:
     """The key of the service that somebody called ``name`` or ``namespace/name``.
 
     Args:
@@ -42,7 +42,7 @@ def key_of(said: str, live: Iterable[str], services: Mapping[str, Service], trou
     raise unknown(said, services, trouble)
 
 
-def unknown(said: str, services: Mapping[str, Service], trouble: str = "") -> Refusal:
+def unknown(said: str, services: Mapping[str, ServiceConfig], trouble: str = "") -> Refusal:
     """Why nothing can be done about a service that is neither live nor in the file."""
     if trouble:
         return Refusal(f"Only live rollouts are known, and {said} has none; {trouble}")
@@ -50,7 +50,7 @@ def unknown(said: str, services: Mapping[str, Service], trouble: str = "") -> Re
     return Refusal(f"There is no service {said} in services.yaml. Known: {known}.")
 
 
-def concerned(store: Store, key: str, seen: Seen | None) -> Rollout | None:
+def concerned(store: Store, key: str, seen: ButtonToken | None) -> Rollout | None:
     """The rollout that a decision is about: the one that was seen, live or ended; else the live one.
 
     Raises:
@@ -62,7 +62,7 @@ def concerned(store: Store, key: str, seen: Seen | None) -> Rollout | None:
     return store.load(key, seen.rollout_id)
 
 
-def unlisted(key: str, store: Store) -> Service | None:
+def unlisted(key: str, store: Store) -> ServiceConfig | None:
     """A service that left the file while its rollout lives, where the rollout's record cannot be read either.
 
     What the record still tells is in it, so that its marks are found and its own approvers are asked; the rest is
@@ -78,7 +78,7 @@ def unlisted(key: str, store: Store) -> Service | None:
     else:
         return None
     namespace, _, name = key.rpartition("/")
-    return Service(
+    return ServiceConfig(
         name=name,
         namespace=namespace,
         channel=remains.channel,

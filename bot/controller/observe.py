@@ -12,7 +12,7 @@ from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
 from bot.model.figures import AnalysisState, Figures, Judgement
-from bot.model.observation import BLIND, UNKNOWN, Observation, Unseen
+from bot.model.observation import BLIND, UNKNOWN, Observation, Unobserved
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
 
 Found = TypeVar("Found")
@@ -25,7 +25,7 @@ Readings = Mapping[RolloutId, Figures | Fault]
 
 
 def observe(
-    rollout: Rollout, mesh: Mesh, workloads: Workloads, tell: Callable[[Fault], None] = lambda _fault: None
+    rollout: Rollout, mesh: Mesh, workloads: Workloads, notify: Callable[[Fault], None] = lambda _fault: None
 ) -> Observation:
     """The cluster as it is now; what could not be read is told, and is not known.
 
@@ -33,22 +33,24 @@ def observe(
     more: each question would take its whole time-out.
     """
     doing = f"see {rollout.service} in the cluster"
-    routes, unseen = _try(lambda: mesh.observe(rollout.target), tell, doing)
+    routes, unseen = _try(lambda: mesh.observe(rollout.target), notify, doing)
     if unseen is not None and unseen.cause in _SILENT:
-        return replace(BLIND, routes_unseen=unseen, pods_unseen=unseen)
+        return replace(BLIND, routes_unobserved=unseen, pods_unobserved=unseen)
     canary = PodTemplate(images=rollout.canary_images)
     sides, hidden = _try(
-        lambda: workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, canary), tell, doing
+        lambda: workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, canary), notify, doing
     )
     primary, challenger = sides or (UNKNOWN, UNKNOWN)
-    observed = Observation(routes=None, primary=primary, canary=challenger, routes_unseen=unseen, pods_unseen=hidden)
+    observed = Observation(
+        routes=None, primary=primary, canary=challenger, routes_unobserved=unseen, pods_unobserved=hidden
+    )
     if routes is None:
         return observed
     return replace(
         observed,
         routes=routes.routes,
         owner=routes.owner,
-        rescue=routes.rescue,
+        failsafe_record=routes.failsafe_record,
         marked=routes.marked,
         writer=routes.writer,
         written_at=routes.written_at,
@@ -58,15 +60,17 @@ def observe(
     )
 
 
-def _try(look: Callable[[], Found], tell: Callable[[Fault], None], doing: str) -> tuple[Found | None, Unseen | None]:
+def _try(
+    look: Callable[[], Found], notify: Callable[[Fault], None], doing: str
+) -> tuple[Found | None, Unobserved | None]:
     try:
         with contained(doing):
             return look(), None
     except Fault as fault:
-        tell(fault)
+        notify(fault)
         # An object that we cannot understand was answered: the next one is asked for.
         cause = Cause.REFUSED if isinstance(fault, Broken) else fault.cause
-        return None, Unseen(cause=cause, sentence=fault.sentence)
+        return None, Unobserved(cause=cause, sentence=fault.sentence)
 
 
 def read(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Readings:
@@ -103,11 +107,11 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
 def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, AnalysisState]:
     """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
     if reading is None:
-        return analysis.unread(rollout, now), rollout.trial
+        return analysis.unread(rollout, now), rollout.analysis_state
     if isinstance(reading, Fault):
-        return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.trial
+        return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.analysis_state
     try:
         with contained(f"judge {rollout.service}"):
             return analysis.analyse(rollout, reading)
     except Broken as broken:
-        return gates.unavailable(now, broken.sentence), rollout.trial
+        return gates.unavailable(now, broken.sentence), rollout.analysis_state

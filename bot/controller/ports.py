@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.freeze import Freeze, FreezeLine
-from bot.model.observation import DeploymentStatus, Marks, Pulse, Rescue
+from bot.model.observation import DeploymentStatus, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts, Snapshot
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
@@ -177,10 +177,10 @@ class Outbox(Protocol):
     def note_tries(self, notification: Notification, count: int) -> None:
         """Write that down: one more before the letter is posted, one less when it is known that nothing was."""
 
-    def told(self, notification: Notification) -> bool:
+    def notified(self, notification: Notification) -> bool:
         """Whether people were told the letter themselves, while its channel was closed."""
 
-    def note_told(self, notification: Notification) -> None:
+    def note_notified(self, notification: Notification) -> None:
         """Write that down, for as long as the letter is there: the next leader is not to tell them again."""
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
@@ -209,7 +209,7 @@ class RouteStatus:
     marked: bool = True
     writer: str = ""
     reason: str = ""
-    rescue: Rescue | None = None
+    failsafe_record: FailsafeRecord | None = None
     # Of the server's own making: what is so is the same without them.
     written_at: float | None = field(default=None, compare=False)
     marker: str = field(default="", compare=False)
@@ -296,10 +296,10 @@ class Mesh(Protocol):
     def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
         """The rollout that holds the object; None when none does, or no object."""
 
-    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
+    def heartbeat(self, namespace: str, virtual_service: str) -> Heartbeat | None:
         """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
 
-    def marks(self, namespace: str, virtual_service: str) -> Marks | None:
+    def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
         """The marks of whatever rollout holds the object; None when there are none, or no object.
 
         Raises:
@@ -319,7 +319,9 @@ class Mesh(Protocol):
 class Failsafe(Protocol):
     """What the watchdog may write: everyone to where they are safe, and an Event about it."""
 
-    def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
+    def apply(
+        self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
+    ) -> None:
         """Make the managed routes equal ``routes`` and leave ``rescue`` beside the marks, which stay; one write.
 
         Raises:
@@ -334,7 +336,7 @@ class Failsafe(Protocol):
             Contended: another watchdog says so in the same moment, which is as good.
         """
 
-    def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
         """Post an Event about the VirtualService. ``reason`` is a word such as ``BroughtHome``."""
 
 
@@ -369,7 +371,7 @@ class Workloads(Protocol):
 class Snapshots(Protocol):
     """Everything preflight reads, in one go."""
 
-    def take(self, service: Service, version: str) -> Snapshot:
+    def take(self, service: ServiceConfig, version: str) -> Snapshot:
         """The raw objects as the API server has them; missing ones are None or empty.
 
         What may not be read is told in ``unread``, and whether we may do what a rollout does in ``permissions``.
@@ -401,7 +403,7 @@ class Metrics(Protocol):
         """
 
     def rows(
-        self, service: Service, workloads: Sequence[str], start: float, end: float
+        self, service: ServiceConfig, workloads: Sequence[str], start: float, end: float
     ) -> Mapping[str, Sequence[SideFigures | None]]:
         """Each workload's counts in rows of a scrape interval each, oldest first; None is a row without data.
 
@@ -409,7 +411,7 @@ class Metrics(Protocol):
             Fault: Prometheus cannot be reached or refuses.
         """
 
-    def callers(self, service: Service, canary: str, end: float, since: float | None = None) -> Callers:
+    def callers(self, service: ServiceConfig, canary: str, end: float, since: float | None = None) -> Callers:
         """Who reached the canary lately, and who inside the mesh calls the service at all, counted at the callers.
 
         Args:
@@ -419,7 +421,7 @@ class Metrics(Protocol):
             since: whoever reached the canary before it did so by our own routes; None: nobody did.
         """
 
-    def telemetry(self, service: Service, canary: str, end: float) -> MetricFacts:
+    def telemetry(self, service: ServiceConfig, canary: str, end: float) -> MetricFacts:
         """What is known of both sides before anything begins; ``rate`` and ``skew`` are for others to say.
 
         Raises:

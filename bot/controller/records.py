@@ -6,7 +6,7 @@ It is halted: neither forward nor back until somebody says, or until whoever mak
 from __future__ import annotations
 
 from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Target, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout.plans import make_plan
 
 # A template that names nothing fits whatever is there: which image was being promoted is not known any more.
@@ -14,7 +14,7 @@ ANYTHING = PodTemplate(images={})
 
 
 def halted(  # all of it is on the record
-    service: Service,
+    service: ServiceConfig,
     rollout_id: RolloutId,
     target: Target,
     by: UserId,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from bot.model.rollout import Phase, Rollout
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout.phrases import describe
 
 
-def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Service] = ()) -> Iterator[str]:
+def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[str]:
     """Why the rollout may not begin, as sentences.
 
     Args:

@@ -14,9 +14,9 @@ from bot.controller.rivals import in_the_way
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Stage, UserId
-from bot.model.service import Service
-from bot.preflight import Callers, MetricFacts, Scene, examine, freezes, ready_to_begin, telemetry
-from bot.preflight.mesh import MARKS
+from bot.model.service import ServiceConfig
+from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, ready_to_begin, telemetry
+from bot.preflight.mesh import ANNOTATIONS
 from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
 from bot.rollout.plans import Overrides, make_plan
@@ -30,23 +30,23 @@ PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
 class Order:
     """What somebody asked for; ``others`` are all services of the file."""
 
-    service: Service
+    service: ServiceConfig
     version: str
     by: UserId
     channel: str = ""
     overrides: Overrides = NO_OVERRIDES
-    others: Sequence[Service] = ()
+    others: Sequence[ServiceConfig] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A rollout that could begin: what was found, the value that would be stored, and the primary's last hour."""
 
-    service: Service
-    scene: Scene
+    service: ServiceConfig
+    examined: Examined
     rollout: Rollout
     past: Sequence[SideFigures | None] | Fault
-    others: Sequence[Service] = ()
+    others: Sequence[ServiceConfig] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Checked:
     warnings: tuple[str, ...]
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def notified(self) -> tuple[str, ...]:
         """All of it, for whoever is refused: what only warns is worth mending on the same occasion."""
         return (*self.reasons, *(f"Warning: {text}" for text in self.warnings))
 
@@ -99,7 +99,7 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
     past = _past(service, ports, now)
     figures = _figures(order, ports, now, past)
     try:
-        scene = examine(service, order.version, snapshot, *figures, _left_on_canary(service, ports))
+        examined = examine(service, order.version, snapshot, *figures, _left_on_canary(service, ports))
     except Refusal as refusal:
         frozen, _ = _frozen_or_why_not(service.name, ports)
         unheard, _ = _unheard(order.channel or service.channel, ports)
@@ -111,11 +111,11 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         channel=order.channel or service.channel,
         started_by=order.by,
         started_at=now,
-        target=scene.target,
-        plan=make_plan(service, scene.target.topology, order.overrides),
-        recorded=scene.recorded,
-        upgraded=scene.upgraded,
-        canary_images=scene.canary.images,
+        target=examined.target,
+        plan=make_plan(service, examined.target.topology, order.overrides),
+        recorded=examined.recorded,
+        upgraded=examined.upgraded,
+        canary_images=examined.canary.images,
         gates=service.gates,
         approvals_rule=service.approvals,
         metrics=service.metrics,
@@ -125,10 +125,10 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         drift_rule=service.drift,
         scale_canary_down=service.scale_canary_down,
     )
-    return Draft(service=service, scene=scene, rollout=rollout, past=past, others=order.others)
+    return Draft(service=service, examined=examined, rollout=rollout, past=past, others=order.others)
 
 
-def _left_on_canary(service: Service, ports: Ports) -> Rollout | None:
+def _left_on_canary(service: ServiceConfig, ports: Ports) -> Rollout | None:
     """The service's last rollout, if it left all users on its canary. Not known is like no: the routes say it too."""
     try:
         past = ports.store.history(service.key, REMEMBERED)
@@ -191,7 +191,7 @@ def _figures(
         return Callers(failure=f"Prometheus {fault.sentence}"), found
 
 
-def _own_until(service: Service, canary: str, ports: Ports) -> float | None:
+def _own_until(service: ServiceConfig, canary: str, ports: Ports) -> float | None:
     """Until when users may have been on the canary by a rollout of ours, as its callers' proxies count them.
 
     Proxies take the last routes within moments, and what they had counted till then is known with their next scrape.
@@ -208,7 +208,7 @@ def _own_until(service: Service, canary: str, ports: Ports) -> float | None:
     return ours.ended_at + PROPAGATION + service.metrics.scrape_interval
 
 
-def _past(service: Service, ports: Ports, now: float) -> Sequence[SideFigures | None] | Fault:
+def _past(service: ServiceConfig, ports: Ports, now: float) -> Sequence[SideFigures | None] | Fault:
     """The primary's last hour, in rows of a scrape interval each; or why it is not known."""
     name = service.primary_deployment
     try:
@@ -218,16 +218,16 @@ def _past(service: Service, ports: Ports, now: float) -> Sequence[SideFigures | 
         return fault
 
 
-def with_past(draft: Draft, service: Service) -> tuple[Rollout, tuple[str, ...]]:
+def with_past(draft: Draft, service: ServiceConfig) -> tuple[Rollout, tuple[str, ...]]:
     """The rollout with the primary's last hour to judge by, and a warning where that could not be had."""
     rollout = draft.rollout
     if isinstance(draft.past, Fault):
         name = rollout.target.primary_deployment
         unknown = f"The past of {name} is not known (Prometheus {draft.past.sentence.rstrip('.')}), so"
         warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
-        return replace(rollout, trial=analysis.begin(service.gates, ())), (warning,)
+        return replace(rollout, analysis_state=analysis.begin(service.gates, ())), (warning,)
     known = [row for row in draft.past if row is not None]
-    return replace(rollout, trial=analysis.begin(service.gates, known)), ()
+    return replace(rollout, analysis_state=analysis.begin(service.gates, known)), ()
 
 
 def last_checks(draft: Draft, ports: Ports) -> Checked:
@@ -243,37 +243,37 @@ def last_checks(draft: Draft, ports: Ports) -> Checked:
 
 def _checks(draft: Draft, ports: Ports) -> Checked:
     """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
-    rollout, scene = draft.rollout, draft.scene
+    rollout, examined = draft.rollout, draft.examined
     try:
         observed = ports.mesh.observe(rollout.target)
     except Fault as fault:
         if fault.cause is not Cause.MISSING:
             raise
-        return Checked(reasons=scene.reasons or (fault.sentence,), warnings=scene.warnings)
-    primary, canary = ports.workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, draft.scene.canary)
-    told = {problem.about for problem in scene.problems if problem.blocking}
-    moved = scene.if_moved if observed.owner is None else None
+        return Checked(reasons=examined.reasons or (fault.sentence,), warnings=examined.warnings)
+    primary, canary = ports.workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, draft.examined.canary)
+    notified = {problem.about for problem in examined.problems if problem.blocking}
+    moved = examined.if_moved if observed.owner is None else None
     # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.
     routes = observed.routes if observed.owner is None else HOME
-    reasons = ready_to_begin(rollout.target, routes, observed.reason, primary, canary, told, moved)
+    reasons = ready_to_begin(rollout.target, routes, observed.reason, primary, canary, notified, moved)
     if observed.owner is not None:
         reasons.append(claims.in_the_way(draft.service, observed.owner, ports))
     unheard, unknown = _unheard(rollout.channel, ports)
-    reasons = [*unheard, *scene.reasons, *reasons]
+    reasons = [*unheard, *examined.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.
     plain = (
         observed.owner is None
         and observed.routes is not None
         and not observed.routes.mirror
-        and not {MARKS, MOVED} & told
+        and not {ANNOTATIONS, MOVED} & notified
     )
-    rehearsal = _rehearsed(draft, ports, told) if plain else Rehearsal()
+    rehearsal = _rehearsed(draft, ports, notified) if plain else Rehearsal()
     admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
-    warnings = (*scene.warnings, *admission, *unknown)
+    warnings = (*examined.warnings, *admission, *unknown)
     return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=warnings)
 
 
-def _rehearsed(draft: Draft, ports: Ports, told: Container[str]) -> Rehearsal:
+def _rehearsed(draft: Draft, ports: Ports, notified: Container[str]) -> Rehearsal:
     """Every object that a rollout may write, also to go back, and the upgrade; each mistake is told once."""
     rollout, mesh = draft.rollout, ports.mesh
     target = rollout.target
@@ -290,7 +290,7 @@ def _rehearsed(draft: Draft, ports: Ports, told: Container[str]) -> Rehearsal:
         offered.append(ports.workloads.rehearse(target, rollout.upgraded))
     return Rehearsal(
         refusals=tuple(
-            text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in told
+            text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in notified
         ),
         warnings=tuple(text for one in offered for text in one.warnings),
     )
@@ -315,7 +315,7 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
         ]
     except Refusal as refusal:
         sentence = f"There is no plan for {rollout.service} {rollout.version}: {refusal.sentence}"
-        raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.told)))) from refusal
+        raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.notified)))) from refusal
     blocking = (f"Stops a start: {reason}" for reason in checked.reasons)
     return Plan(planned=planned, findings=(topology, *blocking, *(f"Warning: {text}" for text in checked.warnings)))
 

@@ -19,12 +19,15 @@ class Timekeeper:
     """Remembers, for each rollout, its revision and the distance of both clocks at the last look."""
 
     def __init__(
-        self, now: Callable[[], float], stopwatch: Callable[[], float], told: Callable[[float], None] = lambda _: None
+        self,
+        now: Callable[[], float],
+        stopwatch: Callable[[], float],
+        notified: Callable[[float], None] = lambda _: None,
     ) -> None:
         """``told`` hears by how many seconds the clock was set, once each time."""
         self._now = now
         self._stopwatch = stopwatch
-        self._told = told
+        self._notified = notified
         self._seen: dict[RolloutId, tuple[int, float]] = {}
         self._distance = self._apart()
 
@@ -32,7 +35,7 @@ class Timekeeper:
         """The rollout with its moments as this moment's clock would have shown them."""
         apart = self._apart()
         if abs(apart - self._distance) >= LEAST:
-            self._told(apart - self._distance)
+            self._notified(apart - self._distance)
             self._distance = apart
         revision, then = self._seen.get(rollout.id, (-1, apart))
         if revision == rollout.revision and abs(apart - then) >= LEAST:

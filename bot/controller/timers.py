@@ -22,7 +22,7 @@ def moved(rollout: Rollout, seconds: float, now: float) -> Rollout:
 
     ``now`` is what the clock shows since.
     """
-    return replace(_each(rollout, lambda at: at + seconds), trial=_moved(rollout.trial, seconds, now))
+    return replace(_each(rollout, lambda at: at + seconds), analysis_state=_moved(rollout.analysis_state, seconds, now))
 
 
 def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
@@ -50,19 +50,21 @@ def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
     )
 
 
-def _moved(trial: AnalysisState, seconds: float, now: float) -> AnalysisState:
+def _moved(analysis_state: AnalysisState, seconds: float, now: float) -> AnalysisState:
     """The figures go on where they were by the new clock, and never where they have been: nothing is counted twice.
 
     A clock that is set back behind what was read has nothing to read, and the rollout holds until the clock is past it
     or is set forward again; then it goes on where it was.
     """
-    if trial.until is None or (seconds > 0 and trial.until > now - seconds):
-        return trial
-    read = [row.end for row in trial.recent if row.primary is not None or row.canary is not None]
-    until = max([trial.until + seconds, *(end for end in read if seconds < 0)])
-    on = until - trial.until
-    sums = trial.sums and replace(trial.sums, start=trial.sums.start + on, end=trial.sums.end + on)
-    return replace(trial, until=until, sums=sums, judge=_judge_moved(trial.judge, on))
+    if analysis_state.until is None or (seconds > 0 and analysis_state.until > now - seconds):
+        return analysis_state
+    read = [row.end for row in analysis_state.recent if row.primary is not None or row.canary is not None]
+    until = max([analysis_state.until + seconds, *(end for end in read if seconds < 0)])
+    on = until - analysis_state.until
+    sums = analysis_state.sums and replace(
+        analysis_state.sums, start=analysis_state.sums.start + on, end=analysis_state.sums.end + on
+    )
+    return replace(analysis_state, until=until, sums=sums, judge=_judge_moved(analysis_state.judge, on))
 
 
 def _judge_moved(kept: str, seconds: float) -> str:
@@ -102,10 +104,10 @@ def caught_up(rollout: Rollout, now: float) -> Rollout:
         rollout = moved(rollout, -ahead, now)
     if all(at is None or at <= now + TOLERANCE for at in _moments(rollout)):
         return rollout
-    trial, until = rollout.trial, rollout.trial.until
+    analysis_state, until = rollout.analysis_state, rollout.analysis_state.until
     if until is not None and until > now + TOLERANCE:
-        trial = _moved(trial, now - until, now)
-    return replace(_each(rollout, lambda at: now if at > now + TOLERANCE else at), trial=trial)
+        analysis_state = _moved(analysis_state, now - until, now)
+    return replace(_each(rollout, lambda at: now if at > now + TOLERANCE else at), analysis_state=analysis_state)
 
 
 def _moments(rollout: Rollout) -> Iterator[float | None]:
@@ -116,4 +118,4 @@ def _moments(rollout: Rollout) -> Iterator[float | None]:
     yield from (size.since for size in rollout.sizes.values())
     yield None if rollout.drift is None else rollout.drift.since
     yield from () if rollout.shortage is None else (rollout.shortage.since, rollout.shortage.seen_at)
-    yield rollout.trial.until
+    yield rollout.analysis_state.until

@@ -17,19 +17,19 @@ from bot.controller.edges import Broken
 from bot.controller.ports import Failsafe, Mesh, Workloads
 from bot.controller.records import ANYTHING
 from bot.model.errors import Contended, Fault
-from bot.model.observation import Deed, Marks, Pulse, Rescue
+from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Routes
-from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
+from bot.rollout.deadman import Heard, action, hear, left_alone, notified, safe_routes
 
 LONGEST_PAUSE = 10.0  # seconds between two looks that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches
 RECHECK = 5.0  # seconds until a silent rollout that needs nothing is looked at again: pods come and go
 
 REASONS = {
-    Deed.HOME: "BroughtHome",
-    Deed.MIRROR: "MirrorEnded",
-    Deed.KEPT: "KeptOnCanary",
-    Deed.CANARY: "BroughtToCanary",
+    FailsafeAction.HOME: "BroughtHome",
+    FailsafeAction.MIRROR: "MirrorEnded",
+    FailsafeAction.KEPT: "KeptOnCanary",
+    FailsafeAction.CANARY: "BroughtToCanary",
 }
 
 Place = tuple[str, str]  # namespace and name of a VirtualService
@@ -39,8 +39,8 @@ Place = tuple[str, str]  # namespace and name of a VirtualService
 class Witness:
     """What the watchdog tells whoever measures it; every field is a plain function. The defaults measure nothing."""
 
-    looked: Callable[[Sequence[float]], None] = lambda _silences: None
-    acted: Callable[[Place, Deed, str], None] = lambda _place, _deed, _sentence: None
+    reconciled: Callable[[Sequence[float]], None] = lambda _silences: None
+    acted: Callable[[Place, FailsafeAction, str], None] = lambda _place, _action, _sentence: None
     left: Callable[[Place, str], None] = lambda _place, _sentence: None
     failed: Callable[[Place, Fault], None] = lambda _place, _fault: None
 
@@ -91,7 +91,7 @@ class Watchdog:
                 trouble = broken.sentence
                 self._witness.failed(place, broken)
         self.trouble = trouble
-        self._witness.looked([heard.silence for heard in self._heard.values()])
+        self._witness.reconciled([heard.silence for heard in self._heard.values()])
         self._report()
 
     def _report(self) -> None:
@@ -111,50 +111,52 @@ class Watchdog:
                 self._witness.failed((namespace, name), Broken(error, f"say that namespace {namespace} is watched"))
 
     def _reconcile_at(self, place: Place) -> None:
-        pulse = self._mesh.pulse(*place)
-        if pulse is None:
+        heartbeat = self._mesh.heartbeat(*place)
+        if heartbeat is None:
             self._heard.pop(place, None)
             self._said.pop(place, None)
             return
         at = self._stopwatch()
-        heard = hear(self._heard.get(place), pulse.owner, pulse.beat, at, LONGEST_PAUSE)
+        heard = hear(self._heard.get(place), heartbeat.owner, heartbeat.beat, at, LONGEST_PAUSE)
         self._heard[place] = heard
-        if heard.silence < max(self._limit, pulse.limit):
+        if heard.silence < max(self._limit, heartbeat.limit):
             self._rests.pop(place, None)
         elif at >= self._rests.get(place, at):
-            self._help(place, pulse, heard)
+            self._help(place, heartbeat, heard)
             self._rests[place] = at + RECHECK
 
-    def _help(self, place: Place, pulse: Pulse, heard: Heard) -> None:
-        marks = self._mesh.marks(*place)
-        if marks is None or marks.owner != heard.owner:
+    def _help(self, place: Place, heartbeat: Heartbeat, heard: Heard) -> None:
+        annotations = self._mesh.annotations(*place)
+        if annotations is None or annotations.owner != heard.owner:
             return
-        live = self._mesh.observe(marks.target).routes
+        live = self._mesh.observe(annotations.target).routes
         # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
-        primary, canary = self._workloads.observe(marks.target, marks.recorded, ANYTHING, ANYTHING)
+        primary, canary = self._workloads.observe(annotations.target, annotations.recorded, ANYTHING, ANYTHING)
         safe = safe_routes(live, primary, canary)
-        doing = None if safe is None else deed(live, safe)
+        doing = None if safe is None else action(live, safe)
         if safe is None:
-            self._leave(place, heard, "LeftAsItIs", left_alone(heard.silence, marks.target, at_home=False))
-        elif doing is None and pulse.rescue is None:
-            self._leave(place, heard, "LeftAtHome", left_alone(heard.silence, marks.target, at_home=True))
-        elif doing is not None and (doing is not Deed.KEPT or pulse.rescue is None):
-            self._rescue(place, marks, heard, safe, doing)
+            self._let_be(place, heard, "LeftAsItIs", left_alone(heard.silence, annotations.target, at_home=False))
+        elif doing is None and heartbeat.failsafe_record is None:
+            self._let_be(place, heard, "LeftAtHome", left_alone(heard.silence, annotations.target, at_home=True))
+        elif doing is not None and (doing is not FailsafeAction.KEPT or heartbeat.failsafe_record is None):
+            self._act(place, annotations, heard, safe, doing)
 
-    def _rescue(self, place: Place, marks: Marks, heard: Heard, safe: Routes, doing: Deed) -> None:
-        rescue = Rescue(at=self._now(), silence=heard.silence, deed=doing)
+    def _act(
+        self, place: Place, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction
+    ) -> None:
+        failsafe_record = FailsafeRecord(at=self._now(), silence=heard.silence, action=doing)
         try:
-            self._failsafe.rescue(marks, heard.beat, safe, rescue)
+            self._failsafe.apply(annotations, heard.beat, safe, failsafe_record)
         except Contended:
             raise
         except Fault as fault:
             self._say(place, heard, "RescueFailed", f"The watchdog cannot bring users to safety. {fault.sentence}")
             raise
-        sentence = told(rescue, marks.target)
+        sentence = notified(failsafe_record, annotations.target)
         self._witness.acted(place, doing, sentence)
         self._say(place, heard, REASONS[doing], sentence)
 
-    def _leave(self, place: Place, heard: Heard, reason: str, sentence: str) -> None:
+    def _let_be(self, place: Place, heard: Heard, reason: str, sentence: str) -> None:
         if self._said.get(place) != (heard.beat, reason):
             self._witness.left(place, sentence)
             self._say(place, heard, reason, sentence)
@@ -165,6 +167,6 @@ class Watchdog:
             return
         self._said[place] = (heard.beat, reason)
         try:
-            self._failsafe.tell(*place, reason, sentence)
+            self._failsafe.notify(*place, reason, sentence)
         except Fault as fault:
             self._witness.failed(place, fault)

@@ -140,7 +140,7 @@ class Figures:
     canary: SideFigures | None
     users: UserView | None = None
     custom: Mapping[str, float | None] = field(default_factory=dict)
-    marks: Mapping[str, SideFigures] = field(default_factory=dict, compare=False)
+    watermarks: Mapping[str, SideFigures] = field(default_factory=dict, compare=False)
 
     def __add__(self, later: Figures) -> Figures:
         """This window and the one that follows it as one; a side that one of them misses is the other's."""
@@ -181,7 +181,7 @@ class AnalysisState:
     subject: str = ""
     stage: str = ""
     until: float | None = None
-    marks: Mapping[str, SideFigures] = field(default_factory=dict)
+    watermarks: Mapping[str, SideFigures] = field(default_factory=dict)
     judge: str = ""
     clients: str = ""
     sums: Figures | None = None

@@ -64,7 +64,7 @@ class Shortage:
     deployment: str
     since: float
     seen_at: float
-    looks: int = 1
+    reconciles: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ class DeploymentStatus:
         return self.answering - self.elsewhere
 
 
-class Deed(StrEnum):
+class FailsafeAction(StrEnum):
     """What the watchdog did when nobody had looked after a rollout for too long."""
 
     HOME = "home"  # everyone was brought back to the primary
@@ -76,7 +76,7 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rescue:
+class FailsafeRecord:
     """What the watchdog left on the VirtualService for the bot to find.
 
     Attributes:
@@ -86,11 +86,11 @@ class Rescue:
 
     at: float
     silence: float
-    deed: Deed
+    action: FailsafeAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
+class Unobserved:
     """Why something of the cluster is not known at this look; ``sentence`` is the API server's own, or our reader's."""
 
     cause: Cause
@@ -127,24 +127,24 @@ class Observation:
     owner: RolloutId | None = None
     marked: bool = True
     writer: str = ""
-    rescue: Rescue | None = None
+    failsafe_record: FailsafeRecord | None = None
     written_at: float | None = None
     marker: str = ""
     marked_at: float | None = None
     reason: str = ""
-    routes_unseen: Unseen | None = None
-    pods_unseen: Unseen | None = None
+    routes_unobserved: Unobserved | None = None
+    pods_unobserved: Unobserved | None = None
     denied: Denied | None = None
 
     @property
     def gone(self) -> bool:
         """Whether there is no VirtualService any more."""
-        return self.routes_unseen is not None and self.routes_unseen.cause is Cause.MISSING
+        return self.routes_unobserved is not None and self.routes_unobserved.cause is Cause.MISSING
 
     @property
     def whole(self) -> bool:
         """Whether everything was seen."""
-        return self.routes_unseen is None and self.pods_unseen is None
+        return self.routes_unobserved is None and self.pods_unobserved is None
 
     @property
     def away(self) -> int:
@@ -154,12 +154,14 @@ class Observation:
 
 # A side of which nothing is known. Whoever reads one has asked ``pods_unseen`` first.
 UNKNOWN = DeploymentStatus(template=None, progress=Progress.WAITING)
-_UNREACHABLE = Unseen(cause=Cause.UNREACHABLE)
-BLIND = Observation(routes=None, primary=UNKNOWN, canary=UNKNOWN, routes_unseen=_UNREACHABLE, pods_unseen=_UNREACHABLE)
+_UNREACHABLE = Unobserved(cause=Cause.UNREACHABLE)
+BLIND = Observation(
+    routes=None, primary=UNKNOWN, canary=UNKNOWN, routes_unobserved=_UNREACHABLE, pods_unobserved=_UNREACHABLE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
+class Heartbeat:
     """A sign of life on a VirtualService.
 
     Attributes:
@@ -172,14 +174,14 @@ class Pulse:
 
     owner: RolloutId
     beat: str
-    rescue: Rescue | None = None
+    failsafe_record: FailsafeRecord | None = None
     limit: float = 0.0
     foreign: bool = False
     renewed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
+class RolloutAnnotations:
     """What a rollout left on its VirtualService at its first write: enough to bring users home without a store.
 
     Attributes:

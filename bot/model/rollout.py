@@ -208,7 +208,7 @@ class Hold:
     cause: HoldCause
     sentence: str
     since: float
-    told: bool = False
+    notified: bool = False
     times: int = 1
     calm_since: float | None = None
     over_since: float | None = None
@@ -288,7 +288,7 @@ class Rollout:
     others: tuple[Hold, ...] = ()
     gone_since: float | None = None
     judgement: Judgement | None = None
-    trial: AnalysisState = UNTRIED
+    analysis_state: AnalysisState = UNTRIED
     warnings: tuple[str, ...] = ()
     reason: str = ""
     retries: int = 0

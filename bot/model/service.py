@@ -196,7 +196,7 @@ class MetricsSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class ServiceConfig:
     """One entry of ``services.yaml`` with its defaults filled in."""
 
     name: str

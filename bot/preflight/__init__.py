@@ -7,7 +7,7 @@ Prometheus's figures ``telemetry`` and ``leak``. ``live_state`` looks at the liv
 said. What each check says, and what to do about it, is listed in ``docs/preflight.md``.
 """
 
-from bot.preflight.examine import Scene, examine
+from bot.preflight.examine import Examined, examine
 from bot.preflight.live_state import ready_to_begin
 from bot.preflight.problems import Problem
 from bot.preflight.snapshot import Access, Callers, MetricFacts, Permission, Snapshot, Traffic, Unread
@@ -15,10 +15,10 @@ from bot.preflight.snapshot import Access, Callers, MetricFacts, Permission, Sna
 __all__ = [
     "Access",
     "Callers",
+    "Examined",
     "MetricFacts",
     "Permission",
     "Problem",
-    "Scene",
     "Snapshot",
     "Traffic",
     "Unread",

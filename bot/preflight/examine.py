@@ -22,7 +22,7 @@ from bot.cluster.objects import (
 from bot.model.errors import Refusal
 from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
-from bot.model.service import Promote, Service
+from bot.model.service import Promote, ServiceConfig
 from bot.preflight import (
     capacity,
     gateways,
@@ -69,7 +69,7 @@ NO_CALLERS = Callers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Examined:
     """What ``examine`` found: where to act, the templates before and after, and what speaks against beginning.
 
     Attributes:
@@ -95,13 +95,13 @@ class Scene:
 
 
 def examine(
-    service: Service,
+    service: ServiceConfig,
     version: str,
     snapshot: Snapshot,
     callers: Callers = NO_CALLERS,
     figures: MetricFacts | None = None,
     before: Rollout | None = None,
-) -> Scene:
+) -> Examined:
     """Find the two Deployments, their subsets and the topology, and look at everything around them.
 
     ``figures`` None: Prometheus was not asked, and nothing is said of it. ``before`` is the service's last rollout,
@@ -125,7 +125,7 @@ def examine(
     if any(problem.blocking for problem in unfit) or primary is None or canary is None or pair is None:
         raise _refusal(service, version, (*unfit, *around))
     labels = pair.moved if topology(primary, pair.moved) is Topology.RELABEL else {}
-    return Scene(
+    return Examined(
         target=_sized(_target(subject, pair, topology(primary, pair.moved)), subject, primary, canary),
         recorded=PodTemplate(
             images={name: images(primary)[name] for name in containers},
@@ -149,7 +149,7 @@ def _with_specs(snapshot: Snapshot) -> Snapshot:
     )
 
 
-def _refusal(service: Service, version: str, problems: Iterable[Problem]) -> Refusal:
+def _refusal(service: ServiceConfig, version: str, problems: Iterable[Problem]) -> Refusal:
     found = dict.fromkeys(problems)  # each once, in order
     reasons = [str(problem) for problem in found if problem.blocking]
     warnings = [f"Warning: {problem}" for problem in found if not problem.blocking]

@@ -14,8 +14,8 @@ from bot.preflight.snapshot import Subject
 _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
 ELSEWHERE = "Other namespaces' VirtualService"  # what the snapshot calls them when they may not be read
-MARKS = "marks"  # what such a problem is about: with them, no dry run tells anything new
-_MARKS, _OURS = "canary-bot/", "canarybot-mirror-"  # how our annotations and the routes that we insert begin
+ANNOTATIONS = "marks"  # what such a problem is about: with them, no dry run tells anything new
+_PREFIX, _OURS = "canary-bot/", "canarybot-mirror-"  # how our annotations and the routes that we insert begin
 _KUBERNETES_HTTP = ("kubernetes.io/h2c", "kubernetes.io/ws")
 
 
@@ -32,16 +32,16 @@ def check(subject: Subject) -> Iterator[Problem]:
 def _leftovers(subject: Subject) -> Iterator[Problem]:
     """Marks without a rollout: what was recorded before an older one would be taken for what was there before this."""
     ours = subject.snapshot.virtual_service
-    if ours is None or annotations_of(ours).get(f"{_MARKS}rollout"):
+    if ours is None or annotations_of(ours).get(f"{_PREFIX}rollout"):
         return  # a rollout's own marks are told with its name
-    marks = sorted(key for key in annotations_of(ours) if key.startswith(_MARKS))
-    if marks:
-        removed = " ".join(f"{mark}-" for mark in marks)
+    annotations = sorted(key for key in annotations_of(ours) if key.startswith(_PREFIX))
+    if annotations:
+        removed = " ".join(f"{mark}-" for mark in annotations)
         yield blocks(
-            f"VirtualService {name_of(ours)} has marks of an older rollout ({', '.join(marks)}) and no rollout.",
+            f"VirtualService {name_of(ours)} has marks of an older rollout ({', '.join(annotations)}) and no rollout.",
             remedy=f"`kubectl -n {subject.service.namespace} annotate virtualservice {name_of(ours)} {removed}`, when "
             "its routes are as they should be.",
-            about=MARKS,
+            about=ANNOTATIONS,
         )
     routes = [str(one["name"]) for one in ours["spec"].get("http") or () if str(one.get("name", "")).startswith(_OURS)]
     if routes:

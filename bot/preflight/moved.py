@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bot.cluster.objects import Object, annotations_of, host_names, name_of, namespace_of, pod_labels, replicas, within
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks
 from bot.preflight.scope import full_name
 from bot.preflight.snapshot import Subject
@@ -42,7 +42,7 @@ def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
     )
 
 
-def explain(service: Service, subset: str, deployment: str, before: Rollout | None = None) -> Problem:
+def explain(service: ServiceConfig, subset: str, deployment: str, before: Rollout | None = None) -> Problem:
     """What has become of the primary, and the keys of services.yaml that say so."""
     old = service.primary_deployment
     known = before is not None and before.target.canary_deployment == deployment

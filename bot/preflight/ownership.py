@@ -14,7 +14,7 @@ from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
 
 _RIVALS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
-_RIVAL_MARKS = {
+_RIVAL_ANNOTATIONS = {
     "argo-rollouts.argoproj.io/managed-by-rollouts": "Argo Rollouts",
     "flagger.kubernetes.app/original-configuration": "Flagger",
 }
@@ -42,8 +42,8 @@ def _rivals(thing: Object) -> Iterator[Problem]:
         for one in thing["metadata"].get("ownerReferences") or ()
         if one.get("kind") in _RIVALS
     }
-    marks = {tool: mark for mark, tool in _RIVAL_MARKS.items() if mark in annotations_of(thing)}
-    for tool, evidence in (marks | owners).items():
+    annotations = {tool: mark for mark, tool in _RIVAL_ANNOTATIONS.items() if mark in annotations_of(thing)}
+    for tool, evidence in (annotations | owners).items():
         yield blocks(
             f"{title(thing)} belongs to {tool} ({evidence}).",
             remedy=f"Release it with {tool}, or take it out of {tool}'s hands first.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.model.service import Promote, Service
+from bot.model.service import Promote, ServiceConfig
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Access, Subject
 
@@ -13,7 +13,7 @@ ISTIO = "networking.istio.io"
 LEASES = ("coordination.k8s.io", "leases")
 
 
-def needed(service: Service, version: str) -> tuple[Access, ...]:
+def needed(service: ServiceConfig, version: str) -> tuple[Access, ...]:
     """Everything a rollout asks of the API server after preflight. What preflight itself reads proves itself."""
     space = service.namespace
     primary, canary = service.primary_deployment, service.canary_name(version)

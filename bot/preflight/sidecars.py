@@ -27,12 +27,12 @@ def check(subject: Subject) -> Iterator[Problem]:
     for side in subject.sides:
         pods = [pod for pod in pods_of(side, subject.snapshot.pods) if is_ready(pod)]
         if pods:
-            yield from _seen(subject, side, pods)
+            yield from _observed(subject, side, pods)
         else:
-            yield from _unseen(subject, side)
+            yield from _unobserved(subject, side)
 
 
-def _seen(subject: Subject, deployment: Object, pods: Sequence[Object]) -> Iterator[Problem]:
+def _observed(subject: Subject, deployment: Object, pods: Sequence[Object]) -> Iterator[Problem]:
     name = name_of(deployment)
     bare = [pod for pod in pods if not _has_proxy(pod)]
     if any(annotations_of(pod).get(_AMBIENT) == "enabled" for pod in bare):
@@ -56,7 +56,7 @@ def _seen(subject: Subject, deployment: Object, pods: Sequence[Object]) -> Itera
         )
 
 
-def _unseen(subject: Subject, deployment: Object) -> Iterator[Problem]:
+def _unobserved(subject: Subject, deployment: Object) -> Iterator[Problem]:
     name = name_of(deployment)
     said = {**pod_annotations(deployment), **pod_labels(deployment)}.get(_INJECT)
     if said == "false":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.cluster.objects import Object, named
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class Snapshot:
 class Subject:
     """What a check is about: a service, the version that is to be released, and what was found."""
 
-    service: Service
+    service: ServiceConfig
     version: str
     snapshot: Snapshot
 

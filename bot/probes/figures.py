@@ -138,21 +138,21 @@ class WatchdogMetrics:
         self._silence = Gauge(
             "canary_bot_watchdog_silence_seconds", "The longest silence of any heartbeat now", registry=self.registry
         )
-        self._rescues = Counter(
+        self._failsafes = Counter(
             "canary_bot_watchdog_rescues_total", "Rollouts it took in hand, by deed", ["deed"], registry=self.registry
         )
         self._failures = Counter(
             "canary_bot_watchdog_failures_total", "Looks and writes that failed", registry=self.registry
         )
 
-    def looked(self, silences: Sequence[float]) -> None:
+    def reconciled(self, silences: Sequence[float]) -> None:
         """One look: the silence of each rollout that is listened for, seconds."""
         self._watched.set(len(silences))
         self._silence.set(max(silences, default=0.0))
 
-    def acted(self, deed: str) -> None:
+    def acted(self, action: str) -> None:
         """Users of one rollout were brought to safety, or kept there."""
-        self._rescues.labels(deed).inc()
+        self._failsafes.labels(action).inc()
 
     def failed(self) -> None:
         """Something could not be read or written."""

@@ -83,9 +83,9 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
         return _scale_up(rollout, observed) or Wait(sentence=gap.blocked)
     if gap.part is Part.SPARE:
         return ScaleCanaryDown()
-    if gap.part is Part.MARKS and rollout.current.release:
+    if gap.part is Part.ANNOTATIONS and rollout.current.release:
         return Release(routes=rollout.current.routes) if gap.whose is Whose.OURS else None
-    if gap.part in {Part.ROUTES, Part.MARKS}:
+    if gap.part in {Part.ROUTES, Part.ANNOTATIONS}:
         return _routes(rollout, observed)
     if gap.part is Part.TEMPLATE:
         return _patch(gap, rollout)
@@ -94,8 +94,8 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
 
 def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
-    told = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
-    theirs = observed.owner if observed.owner not in {None, rollout.id} and told else None
+    notified = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
+    theirs = observed.owner if observed.owner not in {None, rollout.id} and notified else None
     return SetRoutes(routes=rollout.current.routes, over=theirs, again=rollout.restoring_at is not None)
 
 
@@ -109,7 +109,7 @@ def _patch(gap: Gap, rollout: Rollout) -> Action | None:
 
 def _scale_up(rollout: Rollout, observed: Observation) -> Action | None:
     """A primary that shrank while it had no users: an HPA, or somebody, took it for idle."""
-    if observed.pods_unseen is not None or not observed.primary.exists:
+    if observed.pods_unobserved is not None or not observed.primary.exists:
         return None
     pods = rollout.current.pods
     # Relabelled, it is about to carry alone those whom it shares with the canary.

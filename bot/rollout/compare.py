@@ -23,7 +23,7 @@ class Part(StrEnum):
     OBSERVATION = "observation"  # something that must be known was not seen
     ROUTES = "routes"  # of the VirtualService: shares and mirror
     SPARE = "spare"  # pods of a canary that has done its work
-    MARKS = "marks"  # our annotations on the VirtualService
+    ANNOTATIONS = "marks"  # our annotations on the VirtualService
     PRIMARY = "primary"  # the primary is another Deployment, or none
     TEMPLATE = "template"  # the primary's
     PODS = "pods"  # of the primary, on that template
@@ -93,7 +93,7 @@ def is_roomy(rollout: Rollout, observed: Observation) -> bool:
 
 def is_orphaned(observed: Observation) -> bool:
     """Whether neither Deployment exists any more: then no route is better for users than another."""
-    return observed.pods_unseen is None and not observed.primary.exists and not observed.canary.exists
+    return observed.pods_unobserved is None and not observed.primary.exists and not observed.canary.exists
 
 
 # What was not seen
@@ -101,9 +101,9 @@ def is_orphaned(observed: Observation) -> bool:
 
 def _observed(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     stage = rollout.current
-    if observed.routes_unseen is not None:
+    if observed.routes_unobserved is not None:
         yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (observed.gone and stage.release))
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         # Whoever is home is home, also where nobody may look at the pods.
         yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (stage.release or stage.kind is StageKind.RETURN))
 
@@ -113,7 +113,7 @@ def _observed(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 def _routes(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     want, live, kind = rollout.current.routes, observed.routes, rollout.current.kind
-    if observed.routes_unseen is not None or live == want:
+    if observed.routes_unobserved is not None or live == want:
         return
     ours = (
         rollout.phase is Phase.ABORTING
@@ -131,15 +131,15 @@ def _before(rollout: Rollout) -> set[Routes]:
     return {rollout.plan[rollout.stage - 1].routes if rollout.stage else HOME}
 
 
-def _marks(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
-    if observed.routes_unseen is not None:
+def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
+    if observed.routes_unobserved is not None:
         return
     taken, gone = observed.owner not in {None, rollout.id}, observed.owner is None or not observed.marked
     if rollout.current.release:
         if observed.owner == rollout.id:
-            yield Gap(part=Part.MARKS)
+            yield Gap(part=Part.ANNOTATIONS)
         elif taken and rollout.phase is not Phase.ABORTING:
-            yield Gap(part=Part.MARKS, whose=Whose.THEIRS, keeps=False)
+            yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS, keeps=False)
         return
     if not (taken or gone):
         return
@@ -147,7 +147,7 @@ def _marks(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.
     away = rollout.phase is Phase.HALTED or rollout.current.kind in {StageKind.RESTORE, StageKind.SCALE_UP}
     keeps = observed.owner != rollout.id and not away
-    yield Gap(part=Part.MARKS, whose=Whose.THEIRS if theirs else Whose.OURS, keeps=keeps)
+    yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS if theirs else Whose.OURS, keeps=keeps)
 
 
 # The Deployments
@@ -156,7 +156,7 @@ def _marks(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     """The canary's pods are not needed any more, unless they are the next version's already."""
     over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.scale_canary_down
-    if over and observed.pods_unseen is not None:
+    if over and observed.pods_unobserved is not None:
         name = rollout.target.canary_deployment
         yield Gap(part=Part.SPARE, keeps=False, blocked=f"Whether {name} is still the one of this rollout is not seen.")
         return
@@ -175,13 +175,17 @@ def _is_still_ours(rollout: Rollout, observed: Observation) -> bool:
 
 
 def _primary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
-    if observed.pods_unseen is None and not _is_left_alone(rollout) and is_replaced(observed.primary, _uid(rollout)):
+    if (
+        observed.pods_unobserved is None
+        and not _is_left_alone(rollout)
+        and is_replaced(observed.primary, _uid(rollout))
+    ):
         yield Gap(part=Part.PRIMARY, whose=Whose.THEIRS, keeps=False)
 
 
 def _template(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     stage, side = rollout.current, observed.primary
-    if observed.pods_unseen is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
+    if observed.pods_unobserved is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
         return
     blocked = _nobody_to_keep_the_users(rollout, observed)
     begun = rollout.phase is Phase.UPGRADING and rollout.settled_at is None and side.template is not None
@@ -192,7 +196,7 @@ def _template(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 
 def _pods(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         return
     upgrading = rollout.phase is Phase.UPGRADING and not is_complete(observed.primary, rollout.current.template)
     restoring = is_restoring(rollout) and not is_restored(rollout, observed)
@@ -201,7 +205,7 @@ def _pods(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 
 def _size(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         return
     small = observed.primary.wanted < rollout.current.pods
     if rollout.current.kind is StageKind.SCALE_UP:
@@ -214,7 +218,7 @@ def _size(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 def _canary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     """A canary that runs something else is not the one that was judged."""
-    if observed.pods_unseen is not None or _is_left_alone(rollout) or _is_done_with(rollout, observed):
+    if observed.pods_unobserved is not None or _is_left_alone(rollout) or _is_done_with(rollout, observed):
         return
     side = observed.canary
     replaced = is_replaced(side, rollout.target.canary_uid)
@@ -258,7 +262,7 @@ def _is_done_with(rollout: Rollout, observed: Observation) -> bool:
     return rollout.current.routes.canary == 0 or observed.canary.answering == 0
 
 
-_FINDERS = (_observed, _routes, _spare, _marks, _primary, _template, _pods, _size, _canary)
+_FINDERS = (_observed, _routes, _spare, _annotations, _primary, _template, _pods, _size, _canary)
 
 
 # Why something must wait
@@ -269,7 +273,7 @@ def _receiver_not_ready(rollout: Rollout, observed: Observation) -> str:
     want, live, target = rollout.current.routes, observed.routes, rollout.target
     gains_canary = want.mirror or live is None or want.canary > live.canary
     gains_primary = live is None or want.primary > live.primary
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         return _unknown_receiver(rollout, canary=gains_canary and want.canary + want.mirror > 0)
     if want.canary + want.mirror > 0 and gains_canary:
         if observed.canary.ready == 0:

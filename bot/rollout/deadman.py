@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from bot.model.observation import Deed, DeploymentStatus, Progress, Rescue
+from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
 
 MINUTE = 60
@@ -75,24 +75,31 @@ def safe_routes(live: Routes | None, primary: DeploymentStatus, canary: Deployme
     return HOME if primary.at_home > 0 and primary.elsewhere == 0 else None
 
 
-def deed(live: Routes | None, safe: Routes) -> Deed | None:
+def action(live: Routes | None, safe: Routes) -> FailsafeAction | None:
     """What writing ``safe`` over ``live`` does to users; None when they are home and get no copies made."""
     if safe == HOME:
-        return None if live == HOME else Deed.MIRROR if live is not None and live.canary == 0 else Deed.HOME
-    return Deed.KEPT if live == safe else Deed.CANARY
+        return (
+            None
+            if live == HOME
+            else FailsafeAction.MIRROR
+            if live is not None and live.canary == 0
+            else FailsafeAction.HOME
+        )
+    return FailsafeAction.KEPT if live == safe else FailsafeAction.CANARY
 
 
-def told(rescue: Rescue, target: Target) -> str:
+def notified(failsafe_record: FailsafeRecord, target: Target) -> str:
     """What the watchdog did and why, as a sentence for the channel, the Event and the annotation."""
     primary, canary = target.primary_deployment, target.canary_deployment
     did = {
-        Deed.HOME: f"brought everyone back to {primary}",
-        Deed.MIRROR: f"ended the copies to {canary}",
-        Deed.KEPT: f"kept everyone on {canary}",
-        Deed.CANARY: f"brought everyone to {canary}",
-    }[rescue.deed]
-    at = datetime.fromtimestamp(rescue.at, UTC).strftime("%H:%M UTC")
-    return f"The watchdog {did} at {at}, because nobody had looked after this rollout for {_duration(rescue.silence)}."
+        FailsafeAction.HOME: f"brought everyone back to {primary}",
+        FailsafeAction.MIRROR: f"ended the copies to {canary}",
+        FailsafeAction.KEPT: f"kept everyone on {canary}",
+        FailsafeAction.CANARY: f"brought everyone to {canary}",
+    }[failsafe_record.action]
+    at = datetime.fromtimestamp(failsafe_record.at, UTC).strftime("%H:%M UTC")
+    silence = _duration(failsafe_record.silence)
+    return f"The watchdog {did} at {at}, because nobody had looked after this rollout for {silence}."
 
 
 def left_alone(silence: float, target: Target, *, at_home: bool) -> str:

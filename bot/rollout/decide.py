@@ -26,7 +26,7 @@ from bot.model.copies import replace
 from bot.model.errors import Cause, Refusal
 from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.formats import lasting
-from bot.model.observation import BLIND, Observation, Unseen
+from bot.model.observation import BLIND, Observation, Unobserved
 from bot.model.rollout import (
     ALL_CANARY,
     BOT,
@@ -46,7 +46,7 @@ from bot.model.rollout import (
 from bot.model.service import OnDrift, OnTimeout
 from bot.rollout import capacity, drift, holds, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
-from bot.rollout.deadman import told
+from bot.rollout.deadman import notified
 from bot.rollout.phrases import describe, doing, home, summary
 from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import enter as _enter
@@ -190,7 +190,7 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     return drift.restore(rollout, by, now)
 
 
-def leave(rollout: Rollout, by: UserId, now: float) -> Change:
+def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
     """Leave somebody else's change as it is, and wait.
 
     Raises:
@@ -199,7 +199,7 @@ def leave(rollout: Rollout, by: UserId, now: float) -> Change:
     _refuse_ended(rollout)
     if rollout.drift is None:
         raise Refusal(f"Nobody else has changed anything: {describe(rollout)}.")
-    return drift.leave(rollout, by, now)
+    return drift.keep_theirs(rollout, by, now)
 
 
 def retry(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -236,7 +236,11 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
 
 
 def decide(
-    rollout: Rollout, observed: Observation | None, judgement: Judgement, now: float, trial: AnalysisState | None = None
+    rollout: Rollout,
+    observed: Observation | None,
+    judgement: Judgement,
+    now: float,
+    analysis_state: AnalysisState | None = None,
 ) -> Change:
     """One look at the cluster (None: nothing was seen) and at the figures; ``trial`` is what judging remembers.
 
@@ -245,9 +249,9 @@ def decide(
     """
     if rollout.ended or rollout.phase is Phase.PREFLIGHT:
         return rollout, ()
-    rollout = rollout if trial is None else replace(rollout, trial=trial)
+    rollout = rollout if analysis_state is None else replace(rollout, analysis_state=analysis_state)
     seen = BLIND if observed is None else observed
-    if seen.pods_unseen is None and rollout.phase in WATCHED and not rollout.current.release:
+    if seen.pods_unobserved is None and rollout.phase in WATCHED and not rollout.current.release:
         rollout = pods.note(capacity.note_load(rollout, seen, judgement), seen, now)
         judgement = pods.join(rollout, seen, judgement)
     entries: tuple[Entry, ...] = ()
@@ -266,7 +270,7 @@ def _note(rollout: Rollout, _observed: Observation, judgement: Judgement, now: f
     if rollout.phase not in WATCHED:
         return rollout, ()
     # Only what is news: between two rows of the judge nothing changes but the time of day.
-    last, kept = rollout.judgement, rollout.trial.until
+    last, kept = rollout.judgement, rollout.analysis_state.until
     news = last is None or kept is None or judgement.at <= kept or _decided_by(judgement) != _decided_by(last)
     noted = replace(rollout, judgement=judgement) if news else rollout
     return questions.reconsider(noted, judgement, now) if rollout.phase in JUDGED else (noted, ())
@@ -276,16 +280,16 @@ def _decided_by(judgement: Judgement) -> tuple[Verdict, str]:
     return judgement.verdict, judgement.findings[0].gate if judgement.findings else ""
 
 
-def _rescued(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
+def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """What the watchdog did while nobody looked is no drift by a stranger: the rollout is over.
 
     A rollout on its way out goes on as it was: what the watchdog did fits it, or is mended like anything else.
     """
-    if observed.rescue is None or rollout.retreat:
+    if observed.failsafe_record is None or rollout.retreat:
         return rollout, ()
     if rollout.current.release and observed.routes == rollout.current.routes:
         return rollout, ()  # nobody was moved, and only the marks are left to go
-    at, reason = rollout.current.name, told(observed.rescue, rollout.target)
+    at, reason = rollout.current.name, notified(observed.failsafe_record, rollout.target)
     aborting, _ = abort(rollout, BOT, reason, now)
     if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
@@ -309,20 +313,20 @@ def _danger(rollout: Rollout, observed: Observation, judgement: Judgement, now: 
 
 def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     """In a halt nothing moves by itself: people are told once that who has the users goes bad, or is good again."""
-    told = holds.find(rollout, HoldCause.METRICS)
-    if judgement.verdict is Verdict.FAIL and told is None:
+    notified = holds.find(rollout, HoldCause.METRICS)
+    if judgement.verdict is Verdict.FAIL and notified is None:
         text = (
             f"Halted, and {rollout.version}, which has all users, goes bad: {judgement.sentence} "
             "Nothing moves by itself here: abort, or mend it."
         )
-        hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, told=True)
+        hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, notified=True)
         return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
     # Good for a moment is not good again: figures that come and go are told once.
-    if told is None or judgement.verdict is not Verdict.PASS:
-        return (rollout if told is None else holds.put(rollout, replace(told, calm_since=None))), ()
-    calm_since = now if told.calm_since is None else told.calm_since
-    if now - calm_since < (holds.CALM_SECONDS if told.times > 1 else 0.0):
-        return holds.put(rollout, replace(told, calm_since=calm_since)), ()
+    if notified is None or judgement.verdict is not Verdict.PASS:
+        return (rollout if notified is None else holds.put(rollout, replace(notified, calm_since=None))), ()
+    calm_since = now if notified.calm_since is None else notified.calm_since
+    if now - calm_since < (holds.CALM_SECONDS if notified.times > 1 else 0.0):
+        return holds.put(rollout, replace(notified, calm_since=calm_since)), ()
     text = f"Still halted; the figures of {rollout.version} are good again."
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
 
@@ -343,7 +347,7 @@ def _drift(rollout: Rollout, observed: Observation, _judgement: Judgement, now: 
         case OnDrift.RESTORE:
             decided, more = drift.restore(noticed, BOT, now)
         case OnDrift.HOLD:
-            decided, more = drift.leave(noticed, BOT, now)
+            decided, more = drift.keep_theirs(noticed, BOT, now)
         case None:
             decided, more = noticed, ()
     return decided, (*said, *more)
@@ -367,7 +371,7 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
 def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Hold while something cannot be seen, written or is not ready; settle when all is as the stage wants it."""
     gaps = compare(rollout, observed)
-    unseen = _unseen(rollout, observed)
+    unseen = _unobserved(rollout, observed)
     waits = any(gap.part is Part.OBSERVATION and gap.keeps for gap in gaps)
     if unseen and waits:
         return holds.there(rollout, HoldCause.CLUSTER, unseen, now)
@@ -382,23 +386,24 @@ def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now
     return _settle(seen, now), said
 
 
-def _unseen(rollout: Rollout, observed: Observation) -> str:
+def _unobserved(rollout: Rollout, observed: Observation) -> str:
     """What is not known of the cluster, and why, as a sentence; "" when everything was seen."""
     target = rollout.target
     if observed.gone:
         name = f"VirtualService {target.virtual_service}"
         ends = "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.service}` ends this rollout."
         return f"{name} no longer exists. Nothing is moved.{ends}"
-    if observed.routes_unseen is not None and observed.routes_unseen.cause is Cause.UNREACHABLE:
-        return f"The Kubernetes API cannot be read; routes stay as they are. {observed.routes_unseen.sentence}".rstrip()
-    if observed.routes_unseen is not None:
-        return _unreadable(f"VirtualService {target.virtual_service}", observed.routes_unseen)
-    if observed.pods_unseen is not None:
-        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", observed.pods_unseen)
+    if observed.routes_unobserved is not None and observed.routes_unobserved.cause is Cause.UNREACHABLE:
+        why = observed.routes_unobserved.sentence
+        return f"The Kubernetes API cannot be read; routes stay as they are. {why}".rstrip()
+    if observed.routes_unobserved is not None:
+        return _unreadable(f"VirtualService {target.virtual_service}", observed.routes_unobserved)
+    if observed.pods_unobserved is not None:
+        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", observed.pods_unobserved)
     return ""
 
 
-def _unreadable(what: str, unseen: Unseen) -> str:
+def _unreadable(what: str, unseen: Unobserved) -> str:
     """What it is, which kind of failure, and what the API server says about it."""
     match unseen.cause:
         case Cause.FORBIDDEN:
@@ -435,7 +440,7 @@ def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: 
 def _unwritten(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
     """Why what is to be written is not, as a sentence, and whether only a person can help; "" while that is normal."""
     stage, denied, parts = rollout.current, observed.denied, {gap.part for gap in gaps if not gap.blocked}
-    written = {Part.ROUTES, Part.MARKS, Part.TEMPLATE}
+    written = {Part.ROUTES, Part.ANNOTATIONS, Part.TEMPLATE}
     if stage.kind is StageKind.SCALE_UP:
         # While the primary grows users may stay where they are, and that has a time-out of its own; unless nobody
         # answers them there.
@@ -448,7 +453,7 @@ def _unwritten(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now
         return "", False
     if denied is not None:
         return f"{denied.sentence} Every look tries again.", False
-    if parts & {Part.ROUTES, Part.MARKS}:
+    if parts & {Part.ROUTES, Part.ANNOTATIONS}:
         name = rollout.target.virtual_service
         return f"{name} cannot be brought to what {stage.name} wants; every look tries again.", False
     return "", False
@@ -476,7 +481,7 @@ def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now:
     if asks and not _is_approved(rollout):
         asked, question = _ask(rollout, judgement, now)
         return asked, said + question
-    left, summary = _leave(rollout, observed, judgement if judged else None, now)
+    left, summary = _next_stage(rollout, observed, judgement if judged else None, now)
     return left, said + summary
 
 
@@ -499,20 +504,20 @@ def _doubt(rollout: Rollout, observed: Observation, judgement: Judgement, now: f
         return holds.gone(rollout, now, HoldCause.METRICS)
     decides = judgement.ask and served and not rollout.paused_by
     if decides and _is_approved(rollout):
-        return _leave(rollout, observed, judgement, now)
+        return _next_stage(rollout, observed, judgement, now)
     held, said = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
     if not decides:
         return held, said
     doubt = holds.find(held, HoldCause.METRICS)
-    asking = held if doubt is None else holds.put(held, replace(doubt, told=True))  # the question tells of it
-    asked, question = _ask(asking, judgement, now, told=bool(said))
+    asking = held if doubt is None else holds.put(held, replace(doubt, notified=True))  # the question tells of it
+    asked, question = _ask(asking, judgement, now, notified=bool(said))
     return asked, said + question
 
 
-def _ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = False) -> Change:
+def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = False) -> Change:
     """Ask; silence past the rule's time-out is never a yes. ``told``: the doubts have just been said."""
     if rollout.asked_at is None:
-        return questions.ask(rollout, judgement, now, told=told)
+        return questions.ask(rollout, judgement, now, notified=notified)
     if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:
         return rollout, ()
     rule = rollout.approvals_rule
@@ -520,11 +525,11 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = Fal
     if rule.on_timeout is OnTimeout.ABORT:
         return abort(rollout, BOT, waited, now)
     text = f"{waited} Routes stay as they are until somebody approves or aborts."
-    hold = Hold(cause=HoldCause.APPROVAL, sentence=waited, since=now, told=True)
+    hold = Hold(cause=HoldCause.APPROVAL, sentence=waited, since=now, notified=True)
     return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
 
 
-def _leave(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
+def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     stage, walk = rollout.current, rollout.retreat or rollout.plan
     said = () if judgement is None else (_entry(now, EntryKind.SUMMARY, summary(rollout, judgement)),)
@@ -560,7 +565,7 @@ def _refuse_not_halted(rollout: Rollout) -> None:
 
 _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] = (
     _note,
-    _rescued,
+    _after_failsafe,
     retreat.object_gone,
     _danger,
     _upgraded_unawares,

@@ -61,30 +61,30 @@ def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...
         _primary_edit(rollout, observed, parts),
         _canary_edit(rollout, observed, parts),
     )
-    found = tuple(edit for edit in edits if edit is not None) + tuple(_unseen(rollout, observed))
+    found = tuple(edit for edit in edits if edit is not None) + tuple(_unobserved(rollout, observed))
     restoring = rollout.restoring_at is not None and now - rollout.restoring_at <= RESTORING_SECONDS
     return tuple(edit for edit in found if not edit.restorable) if restoring else found
 
 
-def _unseen(rollout: Rollout, observed: Observation) -> Iterator[Edit]:
+def _unobserved(rollout: Rollout, observed: Observation) -> Iterator[Edit]:
     known = rollout.drift.edits if rollout.drift is not None else ()
     for edit in known:
-        unseen = observed.routes_unseen if edit.obj.startswith(_VIRTUAL_SERVICE) else observed.pods_unseen
+        unseen = observed.routes_unobserved if edit.obj.startswith(_VIRTUAL_SERVICE) else observed.pods_unobserved
         if unseen is not None:
             yield edit
 
 
 def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
     on_routes = tuple(_on_routes(rollout, observed)) if Part.ROUTES in parts else ()
-    on_marks = tuple(_on_marks(rollout, observed)) if Part.MARKS in parts else ()
-    if not (on_routes or on_marks):
+    on_annotations = tuple(_on_annotations(rollout, observed)) if Part.ANNOTATIONS in parts else ()
+    if not (on_routes or on_annotations):
         return None
     who, at = (observed.writer, observed.written_at) if on_routes else (observed.marker, observed.marked_at)
     name = f"{_VIRTUAL_SERVICE} {rollout.target.virtual_service}"
-    return Edit(obj=name, differences=(*on_routes, *on_marks), who=who, at=at)
+    return Edit(obj=name, differences=(*on_routes, *on_annotations), who=who, at=at)
 
 
-def _on_marks(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
+def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
     if observed.owner not in {None, rollout.id}:
         yield Difference(what="the mark of the rollout", ours=rollout.id, theirs=str(observed.owner))
     gone = observed.owner is None or not observed.marked
@@ -255,7 +255,7 @@ def notice(rollout: Rollout, edits: tuple[Edit, ...], now: float) -> Change:
     drift = Drift(edits=edits, since=now)
     said = sentence(rollout, edits)
     held = replace(withdraw(rollout, now), drift=drift, restoring_at=None)
-    held = holds.put(held, Hold(cause=HoldCause.DRIFT, sentence=said, since=now, told=True))
+    held = holds.put(held, Hold(cause=HoldCause.DRIFT, sentence=said, since=now, notified=True))
     text = " ".join([said, _choices(rollout, drift), *_hints(rollout, edits)])
     return held, (entry(now, EntryKind.ALERT, text),)
 
@@ -268,7 +268,7 @@ def overdue(rollout: Rollout, now: float) -> OnDrift | None:
     return _default(rollout, drift)
 
 
-def leave(rollout: Rollout, by: UserId, now: float) -> Change:
+def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
     """Theirs stays: the rollout waits until it is undone, restored or aborted, and says no more about it.
 
     Raises:

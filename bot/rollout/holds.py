@@ -44,17 +44,17 @@ def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud
     """
     known = _remembered(rollout, cause)
     if known is None or (known.over_since is not None and now - known.over_since > STEADY_SECONDS):
-        hold = Hold(cause=cause, sentence=sentence, since=now, told=loud)
+        hold = Hold(cause=cause, sentence=sentence, since=now, notified=loud)
         kind = EntryKind.ALERT if loud else EntryKind.HELD
         return put(rollout, hold), (entry(now, kind, f"Holding at {rollout.current.name}: {sentence}"),)
     if known.over_since is not None:
         return _again(rollout, known, sentence, now)
     hold = replace(known, sentence=sentence, calm_since=None)
-    if hold.told or not (loud or now - hold.since > rollout.hold_patience):
+    if hold.notified or not (loud or now - hold.since > rollout.hold_patience):
         return put(rollout, hold), ()
     held = lasting(now - hold.since)
     text = f"Still holding at {rollout.current.name} after {held}: {sentence} Please look."
-    return put(rollout, replace(hold, told=True)), (entry(now, EntryKind.ALERT, text),)
+    return put(rollout, replace(hold, notified=True)), (entry(now, EntryKind.ALERT, text),)
 
 
 def _again(rollout: Rollout, known: Hold, sentence: str, now: float) -> Change:
@@ -86,7 +86,7 @@ def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
             return (rollout if hold.calm_since is not None else put(rollout, replace(hold, calm_since=now))), ()
     led = rollout.hold is not None and rollout.hold.cause is hold.cause
     after = put(rollout, replace(hold, over_since=now, calm_since=None))
-    if hold.times > FLAPS and not hold.told:
+    if hold.times > FLAPS and not hold.notified:
         return after, ()  # it was not told that it came, either
     if after.hold is None:
         text = f"Going on at {rollout.current.name} after {now - hold.since:.0f} s."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
-from bot.model.service import ApproveAt, Promote, Service
+from bot.model.service import ApproveAt, Promote, ServiceConfig
 
 LAST_WEIGHT = 100  # percent
 
@@ -45,7 +45,7 @@ def check_weights(weights: tuple[int, ...]) -> None:
         raise Refusal(f"Weights must end at 100, so that no user is on the primary while it is replaced; not {shown}.")
 
 
-def make_plan(service: Service, topology: Topology, overrides: Overrides = Overrides()) -> tuple[Stage, ...]:
+def make_plan(service: ServiceConfig, topology: Topology, overrides: Overrides = Overrides()) -> tuple[Stage, ...]:
     """Every stage from the mirror to the end, in order.
 
     Raises:
@@ -76,7 +76,7 @@ def make_plan(service: Service, topology: Topology, overrides: Overrides = Overr
     return (mirror, *shifts, *_ending(service, topology, approve, seconds))
 
 
-def _check_auto(service: Service, overrides: Overrides) -> None:
+def _check_auto(service: ServiceConfig, overrides: Overrides) -> None:
     """Starting with every approval given is approving one's own rollout, alone."""
     rule = service.approvals
     if overrides.auto and service.approve and (not rule.own or rule.count > 1):
@@ -86,7 +86,9 @@ def _check_auto(service: Service, overrides: Overrides) -> None:
         )
 
 
-def _ending(service: Service, topology: Topology, approve: frozenset[ApproveAt], seconds: float) -> tuple[Stage, ...]:
+def _ending(
+    service: ServiceConfig, topology: Topology, approve: frozenset[ApproveAt], seconds: float
+) -> tuple[Stage, ...]:
     """From everyone on the canary to the final state."""
     bake = max(service.bake_seconds, service.drain_seconds) if service.scale_canary_down else service.bake_seconds
     if service.promote is Promote.ADOPT:

@@ -24,9 +24,9 @@ from bot.model.rollout import HoldCause, Phase, Rollout, Topology
 from bot.rollout import capacity
 
 CRASHES = 3  # restarts of one container in one stage that are a crash loop, whatever it is called just now
-SHORT_LOOKS = 3  # in a row with too few ready pods ...
+SHORT_RECONCILES = 3  # in a row with too few ready pods ...
 SHORT_SECONDS = 15.0  # ... and for so long, before it condemns
-LOOK_SECONDS = 0.5  # looks closer together are one: a change is followed by another look at once
+RECONCILE_SECONDS = 0.5  # looks closer together are one: a change is followed by another look at once
 
 CRASH_LOOP, OOM = "CrashLoopBackOff", "OOMKilled"
 _PULL = "ImagePullBackOff"
@@ -75,9 +75,9 @@ def note(rollout: Rollout, observed: Observation, now: float) -> Rollout:
         return rollout if before is None else replace(rollout, shortage=None)
     if before is None or before.deployment != short.name:
         return replace(rollout, shortage=Shortage(deployment=short.name, since=now, seen_at=now))
-    if now - before.seen_at < LOOK_SECONDS:
+    if now - before.seen_at < RECONCILE_SECONDS:
         return rollout
-    return replace(rollout, shortage=replace(before, seen_at=now, looks=before.looks + 1))
+    return replace(rollout, shortage=replace(before, seen_at=now, reconciles=before.reconciles + 1))
 
 
 def _sizes(rollout: Rollout, observed: Observation, now: float) -> Iterator[tuple[str, Size]]:
@@ -143,10 +143,10 @@ def stuck(rollout: Rollout, observed: Observation) -> str:
 
 def stranded(rollout: Rollout, observed: Observation) -> str:
     """That users are on a side without a pod that answers while the other has some, as a sentence; else ""."""
-    if observed.pods_unseen is not None or observed.gone:
+    if observed.pods_unobserved is not None or observed.gone:
         return ""  # nothing is known against either side, or there is nothing to move users with
     routes = observed.routes
-    if observed.routes_unseen is not None:  # users are where they were last seen
+    if observed.routes_unobserved is not None:  # users are where they were last seen
         routes = rollout.current.routes if rollout.settled_at is not None else None
         if routes is None:
             return ""
@@ -278,8 +278,8 @@ def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     if shortage is None or shortage.deployment != side.name or side.observed.answering >= side.needed:
         return
     seconds = shortage.seen_at - shortage.since
-    patient = shortage.looks < SHORT_LOOKS or seconds < SHORT_SECONDS
-    lasting = f" ({shortage.looks} looks in a row, {seconds:.0f} s)" if shortage.looks > 1 else ""
+    patient = shortage.reconciles < SHORT_RECONCILES or seconds < SHORT_SECONDS
+    lasting = f" ({shortage.reconciles} looks in a row, {seconds:.0f} s)" if shortage.reconciles > 1 else ""
     condemns = side.tried and rollout.phase in _PASSING and side.other.answering > 0 and not patient
     yield Finding(
         gate="ready pods",

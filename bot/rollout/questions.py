@@ -17,7 +17,7 @@ GOOD, DOUBT = "good", "doubt"
 FLAPS = 3  # times that a question is told to be withdrawn in a stage; the card shows it always
 
 
-def ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = False) -> Change:
+def ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = False) -> Change:
     """The question stands from now on. ``told``: its doubts have just been said."""
     about = _about(judgement)
     before = about in rollout.asked
@@ -31,7 +31,7 @@ def ask(rollout: Rollout, judgement: Judgement, now: float, *, told: bool = Fals
     if before:
         text = f"The question to approve leaving {rollout.current.name} stands again: {question(rollout)}"
         return asked, (entry(now, EntryKind.RESUMED, text),) if rollout.withdrawn <= FLAPS else ()
-    proven = "" if told else unproven(rollout, judgement)
+    proven = "" if notified else unproven(rollout, judgement)
     doubts = f"That accepts what preflight warned of: {' '.join(rollout.warnings)}" if _accepts(rollout) else ""
     parts = (question(rollout), proven, _needed(rollout), doubts)
     return asked, (entry(now, EntryKind.ASK, " ".join(filter(None, parts))),)

@@ -46,7 +46,7 @@ def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
 def _left_behind(rollout: Rollout, observed: Observation) -> str:
     """What an abort that ends early leaves for people to do."""
     name, primary = rollout.target.primary_deployment, observed.primary
-    if observed.pods_unseen is not None and rollout.primary_touched:
+    if observed.pods_unobserved is not None and rollout.primary_touched:
         return f" See which image {name} has: it may be that of {rollout.version}."
     if primary.template is Template.UPGRADED:
         return f" {name} has the image of {rollout.version}: put the old one back by hand."
@@ -62,7 +62,7 @@ def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     # While it is scaled up one pod is enough then, as ``is_roomy`` says.
     if not is_restoring(rollout):
         return rollout, ()
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         return rollout, ()
     target, primary = rollout.target, observed.primary
     if is_orphaned(observed):
@@ -109,7 +109,7 @@ def make_room(rollout: Rollout, observed: Observation, _judgement: Judgement, no
     """A primary that shrank while it had no users is scaled up: before they return, or at least while they do."""
     if rollout.phase is not Phase.ABORTING or rollout.current.pods or rollout.current.release:
         return rollout, ()
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         return rollout, ()
     done, rest = rollout.retreat[: rollout.stage], rollout.retreat[rollout.stage :]
     needed = capacity.of_primary(rollout, capacity.EVERYONE, observed)
@@ -157,7 +157,7 @@ def _grows(rollout: Rollout, observed: Observation, needed: int) -> str:
 def scale_up_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Nobody waits for ever for its size: with a ready pod users return all the same, without one a person decides."""
     late = rollout.phase is Phase.ABORTING and rollout.current.pods and now - rollout.since > rollout.scale_timeout
-    if observed.pods_unseen is not None or not late or rollout.settled_at is not None:
+    if observed.pods_unobserved is not None or not late or rollout.settled_at is not None:
         return rollout, ()
     name, primary, stage = rollout.target.primary_deployment, observed.primary, rollout.current
     within = f"within {lasting(rollout.scale_timeout)}"
@@ -204,7 +204,7 @@ def _ready(observed: Observation) -> str:
 
 def upgrade_sticks(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Pods of the primary that do not come up are told with their reason at once, and waited for all the same."""
-    if observed.pods_unseen is not None:
+    if observed.pods_unobserved is not None:
         return rollout, ()
     if _is_getting_its_image(rollout):
         waiting = any(gap.part is Part.PODS for gap in compare(rollout, observed))
@@ -217,7 +217,7 @@ def upgrade_sticks(rollout: Rollout, observed: Observation, _judgement: Judgemen
 
 def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """A primary that does not come up is nobody's to route to: users stay on the canary and a person decides."""
-    if observed.pods_unseen is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
+    if observed.pods_unobserved is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
         return rollout, ()
     late = now - rollout.since > rollout.upgrade_timeout
     if not (late or _is_hopeless(rollout, observed, now)) or _are_on_their_way(rollout, observed):
@@ -249,9 +249,9 @@ def _is_hopeless(rollout: Rollout, observed: Observation, now: float) -> bool:
 
 def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> str:
     """The pods know best, then the API server, then the Deployment; what is left is that its time is over."""
-    told = stuck(rollout, observed)
-    if told or observed.denied is not None:
-        return told or (observed.denied.sentence if observed.denied else "")
+    notified = stuck(rollout, observed)
+    if notified or observed.denied is not None:
+        return notified or (observed.denied.sentence if observed.denied else "")
     in_time = f"It did not become ready within {lasting(rollout.upgrade_timeout)}."
     failed = observed.primary.progress is Progress.FAILED or not observed.primary.exists
     return (

@@ -16,7 +16,7 @@ from pydantic import (
     StrictStr,
 )
 
-from bot.model.service import ApprovalRule, DriftRule, MetricsSource, OnDrift, OnTimeout, Promote, Service
+from bot.model.service import ApprovalRule, DriftRule, MetricsSource, OnDrift, OnTimeout, Promote, ServiceConfig
 from bot.settings.base import Section, lasting
 from bot.settings.gates import GatesSection
 from bot.settings.types import (
@@ -40,7 +40,7 @@ _RULE = ApprovalRule()
 _DRIFT = DriftRule()
 _SOURCE = MetricsSource()
 # Only for its defaults.
-_SERVICE = Service(
+_SERVICE = ServiceConfig(
     name="",
     namespace="",
     channel="",
@@ -187,9 +187,9 @@ class ServiceSection(Section):
     hold_patience: PositiveDuration = lasting(_SERVICE.hold_patience)
     """How long a rollout waits by itself (no data, too little traffic) before it asks a person."""
 
-    def service(self, name: str) -> Service:
+    def service(self, name: str) -> ServiceConfig:
         """The same in the rules' words."""
-        return Service(
+        return ServiceConfig(
             name=name,
             namespace=self.namespace,
             channel=self.channel,

@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from bot.model.errors import Refusal
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.settings.errors import SettingsError, did_you_mean
 from bot.settings.schema import ServiceSection, ServicesFile
 from bot.settings.sharing import clashes
@@ -50,7 +50,7 @@ class Catalogue:
 
     def __init__(
         self,
-        services: Mapping[str, Service],
+        services: Mapping[str, ServiceConfig],
         source: str = "services.yaml",
         document: Tree | None = None,
         trouble: str = "",
@@ -60,7 +60,7 @@ class Catalogue:
         self._source = source
         self._document = document
 
-    def __iter__(self) -> Iterator[Service]:
+    def __iter__(self) -> Iterator[ServiceConfig]:
         return iter(self._services.values())
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Catalogue:
             return self._source
         return f"{self._source} line {self._document.at(['services', name, *keys]).line}"
 
-    def get(self, name: str) -> Service:
+    def get(self, name: str) -> ServiceConfig:
         """The service of that name.
 
         Raises:
@@ -108,7 +108,7 @@ def read_services(path: Path) -> Catalogue:
     services = {name: entry.service(name) for name, entry in file.services.items()} if file is not None else {}
     mistakes += [_shared(document, *clash) for clash in clashes(tuple(services.values()))]
     if file is None or mistakes:
-        raise SettingsError(path.name, [mistake.told(path) for mistake in sorted(set(mistakes))])
+        raise SettingsError(path.name, [mistake.notified(path) for mistake in sorted(set(mistakes))])
     return Catalogue(services, path.name, document)
 
 
@@ -126,7 +126,7 @@ def read_or_do_without(path: Path) -> Catalogue:
         return Catalogue({}, path.name, trouble=sentence)
 
 
-def _shared(document: Tree, service: Service, keys: tuple[str, ...], sentence: str) -> Mistake:
+def _shared(document: Tree, service: ServiceConfig, keys: tuple[str, ...], sentence: str) -> Mistake:
     here = document.at(["services", service.name, *keys])
     return Mistake(here.line, ".".join(("services", service.name, *keys)), sentence)
 

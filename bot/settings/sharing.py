@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from bot.cluster.objects import full_host
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 VERSION = "{version}"
 
-Clash = tuple[Service, tuple[str, ...], str]  # whose, which key, and a sentence that names both
+Clash = tuple[ServiceConfig, tuple[str, ...], str]  # whose, which key, and a sentence that names both
 
 
-def clashes(services: tuple[Service, ...]) -> Iterator[Clash]:
+def clashes(services: tuple[ServiceConfig, ...]) -> Iterator[Clash]:
     """Everything that two services share and must not, told at the later one."""
     for one, other in combinations(services, 2):
         if one.namespace == other.namespace:
@@ -25,7 +25,7 @@ def clashes(services: tuple[Service, ...]) -> Iterator[Clash]:
             yield from _routes(one, other)
 
 
-def _deployments(one: Service, other: Service) -> Iterator[Clash]:
+def _deployments(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
     primary, canary = ("primary", "deployment"), ("canary", "deployment")
     mine, theirs = other.primary_deployment, one.primary_deployment
     only = "a Deployment is one service's."
@@ -40,17 +40,17 @@ def _deployments(one: Service, other: Service) -> Iterator[Clash]:
         yield other, canary, f"{other.canary_deployment} can name {theirs}, which is the primary of {one.name}; {only}"
 
 
-def _routes(one: Service, other: Service) -> Iterator[Clash]:
+def _routes(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
     if one.virtual_service != other.virtual_service:
         return
     named = sorted(set(one.routes) & set(other.routes))
     where = f"VirtualService {one.virtual_service}"
     if named:
-        told = f"{', '.join(named)} of {where} would be moved by {one.name} and by {other.name}"
-        yield other, ("routes",), f"{told}; a route is one service's."
+        notified = f"{', '.join(named)} of {where} would be moved by {one.name} and by {other.name}"
+        yield other, ("routes",), f"{notified}; a route is one service's."
     elif full_host(one) == full_host(other) and not (one.routes and other.routes):
-        told = f"{one.name} and {other.name} move the routes to {full_host(one)} in {where}"
-        yield other, ("virtual_service",), f"{told}; name each one's with routes, or release them as one service."
+        notified = f"{one.name} and {other.name} move the routes to {full_host(one)} in {where}"
+        yield other, ("virtual_service",), f"{notified}; name each one's with routes, or release them as one service."
 
 
 def can_be_same(one: str, other: str) -> bool:

@@ -29,7 +29,7 @@ class Mistake:
     path: str  # such as services.reviews.weights; empty for the file as a whole
     sentence: str
 
-    def told(self, file: Path) -> str:
+    def notified(self, file: Path) -> str:
         """The mistake with its place in front."""
         return f"{file.name} line {self.line}: " + (f"{self.path}: " if self.path else "") + self.sentence
 

@@ -11,8 +11,8 @@ from slack_bolt import App
 from bot.controller.ports import Clock
 from bot.slack.approvers import Approvers
 from bot.slack.client import CountingClient
-from bot.slack.commands import Desk
-from bot.slack.engine import Engine
+from bot.slack.commands import Commands
+from bot.slack.controller_port import ControllerPort
 from bot.slack.listeners import Listeners
 from bot.slack.parsing import COMMAND
 from bot.slack.requester import Deduplication
@@ -22,7 +22,7 @@ THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be a
 
 def build_app(
     *,
-    engine: Engine,
+    controller: ControllerPort,
     client: CountingClient,
     approvers: Approvers,
     clock: Clock,
@@ -39,6 +39,6 @@ def build_app(
         token_verification_enabled=False,
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
-    desk = Desk(engine=engine, approvers=approvers, clock=clock, command=command)
-    Listeners(desk, client, monotonic, deduplication).register(app)
+    commands = Commands(controller=controller, approvers=approvers, clock=clock, command=command)
+    Listeners(commands, client, monotonic, deduplication).register(app)
     return app

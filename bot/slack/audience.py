@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 import structlog
 
 from bot.model.errors import Fault
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.slack.approvers import Approvers
 from bot.slack.rooms import Rooms
 
-MOST_TOLD = 5  # services in one sentence
+MOST_NAMED = 5  # services in one sentence
 
 log = structlog.get_logger(__name__)
 
@@ -23,13 +23,13 @@ log = structlog.get_logger(__name__)
 class Audience:
     """The channels and approvers of all services."""
 
-    def __init__(self, services: Sequence[Service], rooms: Rooms, approvers: Approvers) -> None:
+    def __init__(self, services: Sequence[ServiceConfig], rooms: Rooms, approvers: Approvers) -> None:
         self._services = services
         self._rooms = rooms
         self._approvers = approvers
         self._found: dict[str, tuple[str, ...]] = {}
 
-    def findings(self) -> Iterator[tuple[Service, list[str], list[Fault]]]:
+    def findings(self) -> Iterator[tuple[ServiceConfig, list[str], list[Fault]]]:
         """What is wrong with each service's channel and approvers, and what Slack does not say of them now."""
         channels = dict(self._rooms.each(service.channel for service in self._services))
         names = {name for service in self._services for name in service.approvals.approvers}
@@ -49,9 +49,9 @@ class Audience:
 
     def trouble(self) -> str | None:
         """What the last look has found, as one text; None when nothing. Asks nobody."""
-        told = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
-        more = [f"and {len(told) - MOST_TOLD} more services"] if len(told) > MOST_TOLD else []
-        return "; ".join([*told[:MOST_TOLD], *more]) or None
+        notified = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
+        more = [f"and {len(notified) - MOST_NAMED} more services"] if len(notified) > MOST_NAMED else []
+        return "; ".join([*notified[:MOST_NAMED], *more]) or None
 
     def _group(self, name: str) -> str | Fault | None:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.controller.decisions import Seen
+from bot.controller.decisions import ButtonToken
 from bot.model.incidents import Drift
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
 from bot.slack import blocks as b
@@ -20,10 +20,10 @@ APPROVE, HOLD, ABORT = "canary_approve", "canary_hold", "canary_abort"
 RETRY, ACCEPT, RESTORE, DETAILS = "canary_retry", "canary_accept", "canary_restore", "canary_details"
 # One action id for whatever keeps a rollout where it is: the value says which button the person saw, so that two clicks
 # do not cancel out. ``leave:`` leaves somebody else's change as it is.
-PAUSE_PREFIX, RESUME_PREFIX, LEAVE_PREFIX = "pause:", "resume:", "leave:"
+PAUSE_PREFIX, RESUME_PREFIX, KEEP_THEIRS_PREFIX = "pause:", "resume:", "leave:"
 MOST_DIFFERENCES = 5
 
-_MARKS = {"complete": "✓", "in_progress": "▸", "pending": "·", "error": "✗"}
+_SYMBOLS = {"complete": "✓", "in_progress": "▸", "pending": "·", "error": "✗"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def _plan(rollout: Rollout, tasks: Sequence[Task]) -> Block:
 
 
 def _plain_plan(tasks: Sequence[Task]) -> Block:
-    lines = (f"{_MARKS[task.status]} {task.title}" + (f" · {task.output}" if task.output else "") for task in tasks)
+    lines = (f"{_SYMBOLS[task.status]} {task.title}" + (f" · {task.output}" if task.output else "") for task in tasks)
     return b.rich_text(b.words("\n".join(lines)))
 
 
@@ -201,7 +201,7 @@ def _first_sentence(text: str) -> str:
 
 def buttons(rollout: Rollout) -> list[Element]:
     """Only what is possible now."""
-    token = str(Seen.of(rollout))
+    token = str(ButtonToken.of(rollout))
     details = b.button("Details", DETAILS, token)
     if rollout.ended or rollout.phase is Phase.ABORTING:
         return [details]
@@ -222,7 +222,7 @@ def buttons(rollout: Rollout) -> list[Element]:
 def _about_theirs(drift: Drift, token: str) -> list[Element]:
     """Write ours again, where that may be done, or leave theirs, which is chosen once."""
     restore = b.button("Restore", RESTORE, token, style="primary")
-    hold = b.button("Hold", HOLD, LEAVE_PREFIX + token)
+    hold = b.button("Hold", HOLD, KEEP_THEIRS_PREFIX + token)
     return [*([restore] if drift.restorable else []), *([hold] if drift.left_by is None else [])]
 
 

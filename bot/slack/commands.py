@@ -16,15 +16,15 @@ from bot.controller.decisions import (
     Abort,
     Accept,
     Approve,
+    ButtonToken,
     By,
     Event,
-    Leave,
+    KeepTheirs,
     OutOfDate,
     Pause,
     Restore,
     Resume,
     Retry,
-    Seen,
 )
 from bot.controller.names import name_of
 from bot.controller.ports import Clock
@@ -35,7 +35,7 @@ from bot.model.service import ApprovalRule
 from bot.slack import cards, freezes, replies, views, wording
 from bot.slack.approvers import Approvers, Person
 from bot.slack.blocks import Message
-from bot.slack.engine import Engine
+from bot.slack.controller_port import ControllerPort
 from bot.slack.parsing import Command, Verb, parse, usage
 from bot.slack.views import ReasonForm, View
 
@@ -55,7 +55,7 @@ class Caller(Protocol):
     def channel_name(self) -> str:
         """Its name without ``#``, "" where Slack does not say it."""
 
-    def tell(self, answer: Message | str) -> None:
+    def notify(self, answer: Message | str) -> None:
         """Answer the person; a string is a sentence of ours, not yet escaped."""
 
     def announce(self, message: Message) -> None:
@@ -70,10 +70,10 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Commands:
     """Answers commands, clicks and forms."""
 
-    engine: Engine
+    controller: ControllerPort
     approvers: Approvers
     clock: Clock
     command: str
@@ -85,9 +85,9 @@ class Desk:
             Refusal: no command.
         """
         try:
-            names = self.engine.names()
+            names = self.controller.names()
         except Fault:  # whatever needs the store says so itself; help does not
-            names = [service.name for service in self.engine.services()]
+            names = [service.name for service in self.controller.services()]
         return parse(text, names, self.command)
 
     def serve(self, caller: Caller, asked: Command) -> None:
@@ -98,21 +98,21 @@ class Desk:
         """
         if asked.verb is not Verb.HELP:
             self.approvers.check_member(caller.person)
-        serve = self._questions().get(asked.verb) or self._deeds()[asked.verb]
+        serve = self._questions().get(asked.verb) or self._actions()[asked.verb]
         serve(caller, asked)
 
     def _questions(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.STATUS: self._status,
-            Verb.LIST: lambda caller, _asked: caller.tell(replies.live(self.engine.live(), self.command)),
+            Verb.LIST: lambda caller, _asked: caller.notify(replies.live(self.controller.live(), self.command)),
             Verb.WHY: self._why,
             Verb.PLAN: self._plan,
             Verb.HISTORY: self._history,
             Verb.SERVICES: self._services,
-            Verb.HELP: lambda caller, _asked: caller.tell(replies.help_text(self.command)),
+            Verb.HELP: lambda caller, _asked: caller.notify(replies.help_text(self.command)),
         }
 
-    def _deeds(self) -> dict[Verb, Callable[[Caller, Command], None]]:
+    def _actions(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.START: self._start,
             Verb.APPROVE: lambda caller, asked: self._decide(caller, asked, Approve(), "Noted."),
@@ -137,14 +137,14 @@ class Desk:
         """
         self.approvers.check_member(caller.person)
         event, token = _clicked(action_id, value)
-        seen = Seen.read(token)
+        button_token = ButtonToken.read(token)
         if event is not None:
-            self.engine.decide(seen.key, event, self._by(caller), seen)
+            self.controller.decide(button_token.key, event, self._by(caller), button_token)
         elif action_id == cards.DETAILS:
-            rollout = self._seen(seen)
-            caller.show(views.details(rollout, self.engine.story(rollout)))
+            rollout = self._shown(button_token)
+            caller.show(views.details(rollout, self.controller.story(rollout)))
         elif action_id == cards.ABORT:
-            caller.show(views.abort_form(self._seen(seen), caller.channel))
+            caller.show(views.abort_form(self._shown(button_token), caller.channel))
         else:
             raise Refusal("I do not know that button. Use the newest card of the rollout.")
 
@@ -156,9 +156,9 @@ class Desk:
         """
         self.approvers.check_member(caller.person)
         try:
-            self.engine.decide(form.seen.key, Abort(form.reason), self._by(caller), form.seen)
+            self.controller.decide(form.button_token.key, Abort(form.reason), self._by(caller), form.button_token)
         except OutOfDate as refusal:
-            again = f"{self.command} abort {form.seen.service} {form.reason}".strip().replace("`", "'")
+            again = f"{self.command} abort {form.button_token.service} {form.reason}".strip().replace("`", "'")
             now = "The rollout has moved on since the form was opened, so nothing was aborted."
             raise Refusal(f"{now} To abort it as it is now: `{again}`") from refusal
 
@@ -169,8 +169,10 @@ class Desk:
             Refusal: the rollout it is about is over, or has moved on since the form was opened.
         """
         self.approvers.check_member(caller.person)
-        rollout = self.engine.decide(form.seen.key, Abandon(form.reason), self._by(caller), form.seen)
-        caller.tell(self.engine.story(rollout)[-1].text)
+        rollout = self.controller.decide(
+            form.button_token.key, Abandon(form.reason), self._by(caller), form.button_token
+        )
+        caller.notify(self.controller.story(rollout)[-1].text)
 
     def start_form(self, caller: Caller, service: str | None = None) -> None:
         """Open the start form.
@@ -179,59 +181,61 @@ class Desk:
             Refusal: nothing can be started.
         """
         self.approvers.check_member(caller.person)
-        if self.engine.trouble:
-            raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
+        if self.controller.trouble:
+            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
         try:
-            frozen = self.engine.freezes()
+            frozen = self.controller.freezes()
         except Fault:
             frozen = ()  # whoever submits the form is told what is wrong
-        services = self.engine.services()
+        services = self.controller.services()
         caller.show(views.start_form(services, caller.channel, service, frozen=frozen, command=self.command))
 
     def home(self, person: Person) -> View:
         """The App Home of this person."""
-        live = self.engine.live()
+        live = self.controller.live()
         yours = [r for r in live if wording.needs_somebody(r) and self._may_decide(person, r)]
-        past = [r for service in self.engine.services() for r in self.engine.history(service.key)[:5] if r.ended]
+        past = [
+            r for service in self.controller.services() for r in self.controller.history(service.key)[:5] if r.ended
+        ]
         past.sort(key=lambda rollout: rollout.ended_at or 0.0, reverse=True)
         others = [rollout for rollout in live if rollout not in yours]
-        return views.home(yours, others, past, self.engine.freezes(), self.command, self.clock.now())
+        return views.home(yours, others, past, self.controller.freezes(), self.command, self.clock.now())
 
     # Questions
 
     def _status(self, caller: Caller, asked: Command) -> None:
-        if asked.service is None and len(self.engine.live()) != 1:
-            caller.tell(replies.live(self.engine.live(), self.command))
+        if asked.service is None and len(self.controller.live()) != 1:
+            caller.notify(replies.live(self.controller.live(), self.command))
             return
-        service = asked.service or self.engine.live()[0].key
-        rollout = self.engine.active(service)
+        service = asked.service or self.controller.live()[0].key
+        rollout = self.controller.active(service)
         if rollout is None:
-            frozen = covering(self.engine.freezes(), service)
+            frozen = covering(self.controller.freezes(), service)
             now = self.clock.now()
-            caller.tell(replies.idle(service, self.engine.history(service), frozen, now, self.command))
+            caller.notify(replies.idle(service, self.controller.history(service), frozen, now, self.command))
         else:
-            caller.tell(replies.status(rollout, self.engine.story(rollout), self.clock.now()))
+            caller.notify(replies.status(rollout, self.controller.story(rollout), self.clock.now()))
 
     def _why(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        rollout = self.engine.active(service) or next(iter(self.engine.history(service)), None)
+        rollout = self.controller.active(service) or next(iter(self.controller.history(service)), None)
         if rollout is None:
             raise Refusal(f"{service} has had no rollout yet.")
-        caller.tell(replies.why(rollout, self.engine.story(rollout)))
+        caller.notify(replies.why(rollout, self.controller.story(rollout)))
 
     def _plan(self, caller: Caller, asked: Command) -> None:
         service = self._only_service(asked)
-        caller.tell(replies.plan(service, asked.version, self.engine.plan(service, asked.version)))
+        caller.notify(replies.plan(service, asked.version, self.controller.plan(service, asked.version)))
 
     def _history(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        caller.tell(replies.history(service, self.engine.history(service), self.engine.unreadable(service)))
+        caller.notify(replies.history(service, self.controller.history(service), self.controller.unreadable(service)))
 
     def _services(self, caller: Caller, _asked: Command) -> None:
-        if self.engine.trouble:
-            raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
-        in_flight = {rollout.key: rollout for rollout in self.engine.live()}
-        caller.tell(replies.services(self.engine.services(), in_flight, self.engine.freezes()))
+        if self.controller.trouble:
+            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
+        in_flight = {rollout.key: rollout for rollout in self.controller.live()}
+        caller.notify(replies.services(self.controller.services(), in_flight, self.controller.freezes()))
 
     # Deeds
 
@@ -241,52 +245,54 @@ class Desk:
             return
         service = self._only_service(asked)
         if asked.overrides.auto:  # it gives every approval in advance, so it is an approver's to give
-            for known in self.engine.services():
+            for known in self.controller.services():
                 if service in {known.name, known.key}:
                     self.approvers.check_approver(caller.person, known.approvals)
         # Always the service's own channel: whoever follows its releases follows that one, wherever this was typed.
-        rollout = self.engine.start(service, asked.version, by=caller.person.id, channel="", overrides=asked.overrides)
+        rollout = self.controller.start(
+            service, asked.version, by=caller.person.id, channel="", overrides=asked.overrides
+        )
         here = caller.channel_name and rollout.channel.lstrip("#") == caller.channel_name
         where = "the card is below" if here else f"the card is in {rollout.channel}"
-        caller.tell(f"Started {rollout.service} {rollout.version}: {where}.")
+        caller.notify(f"Started {rollout.service} {rollout.version}: {where}.")
 
     def _decide(self, caller: Caller, asked: Command, event: Event, done: str = "Done.") -> None:
-        rollout = self.engine.decide(self._service(asked), event, self._by(caller))
-        caller.tell(f"{done} {wording.title(rollout)}: {wording.state(rollout)}.")
+        rollout = self.controller.decide(self._service(asked), event, self._by(caller))
+        caller.notify(f"{done} {wording.title(rollout)}: {wording.state(rollout)}.")
 
     def _abandon(self, caller: Caller, asked: Command) -> None:
         """The form is the confirmation; it opens from the slash command alone."""
         service = self._service(asked)
         try:
-            rollout = self.engine.active(service)
+            rollout = self.controller.active(service)
         except Unreadable:  # it can be ended all the same
             rollout = None
         if rollout is not None:
             self.approvers.check_approver(caller.person, rollout.approvals_rule)
-            seen = Seen.of(rollout)
+            button_token = ButtonToken.of(rollout)
         else:
-            seen = self.engine.nothing_live(service)
-        caller.show(views.abandon_form(seen.service, rollout, seen, caller.channel, asked.reason))
+            button_token = self.controller.nothing_live(service)
+        caller.show(views.abandon_form(button_token.service, rollout, button_token, caller.channel, asked.reason))
 
     def _freeze(self, caller: Caller, asked: Command) -> None:
         scope = self._only_service(asked)
-        for before in self.engine.freezes():
+        for before in self.controller.freezes():
             if before.scope == scope:
                 self._check_may_end(caller, before)
-        live = [rollout for rollout in self.engine.live() if scope in {ALL, rollout.service}]
+        live = [rollout for rollout in self.controller.live() if scope in {ALL, rollout.service}]
         by = caller.person.id
-        freeze, replaced = self.engine.freeze(scope, by=by, reason=asked.reason, seconds=asked.seconds)
+        freeze, replaced = self.controller.freeze(scope, by=by, reason=asked.reason, seconds=asked.seconds)
         caller.announce(freezes.begun(freeze, replaced, live, self.command))
 
     def _unfreeze(self, caller: Caller, asked: Command) -> None:
         scope = self._only_service(asked)
-        frozen = self.engine.freezes()
+        frozen = self.controller.freezes()
         freeze = next((one for one in frozen if one.scope == scope), None)
         if freeze is None:
             raise Refusal(freezes.not_frozen(scope, frozen, self.command))
         self._check_may_end(caller, freeze)
         left = [one for one in frozen if one != freeze and (scope == ALL or one.covers(scope))]
-        self.engine.unfreeze(freeze, by=caller.person.id)
+        self.controller.unfreeze(freeze, by=caller.person.id)
         caller.announce(freezes.ended(freeze, caller.person.id, left))
 
     # Who and which
@@ -303,7 +309,7 @@ class Desk:
         """
         if caller.person.id == freeze.by:
             return
-        rules = [service.approvals for service in self.engine.services() if freeze.covers(service.name)]
+        rules = [service.approvals for service in self.controller.services() if freeze.covers(service.name)]
         names = [] if any(not rule.approvers for rule in rules) else [name for rule in rules for name in rule.approvers]
         try:
             self.approvers.check_approver(caller.person, ApprovalRule(approvers=tuple(dict.fromkeys(names))))
@@ -323,32 +329,32 @@ class Desk:
         """
         if asked.service is not None:
             return asked.service
-        live = sorted(rollout.key for rollout in self.engine.live())
+        live = sorted(rollout.key for rollout in self.controller.live())
         if len(live) == 1:
             return live[0]
         if not live:
             return self._only_service(asked)
         names = Counter(map(name_of, live))
-        told = ", ".join(name_of(key) if names[name_of(key)] == 1 else key for key in live)
-        raise Refusal(f"Which one: {told}? {usage(asked.verb, self.command)}")
+        notified = ", ".join(name_of(key) if names[name_of(key)] == 1 else key for key in live)
+        raise Refusal(f"Which one: {notified}? {usage(asked.verb, self.command)}")
 
     def _only_service(self, asked: Command) -> str:
         if asked.service is not None:
             return asked.service
-        names = [service.name for service in self.engine.services()]
+        names = [service.name for service in self.controller.services()]
         if len(names) == 1:
             return names[0]
-        if self.engine.trouble:
-            raise Refusal(f"No service of services.yaml is known; {self.engine.trouble}")
+        if self.controller.trouble:
+            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
         raise Refusal(f"Which service: {', '.join(names[:20])}? {usage(asked.verb, self.command)}")
 
-    def _seen(self, seen: Seen) -> Rollout:
+    def _shown(self, button_token: ButtonToken) -> Rollout:
         """The rollout a button or a form is about, live or ended; never a later one of the same service.
 
         Raises:
             Refusal: nobody knows it any more.
         """
-        rollout = self.engine.seen(seen)
+        rollout = self.controller.shown_by(button_token)
         if rollout is None:
             raise Refusal("That rollout is long over. The newest card has the buttons that count.")
         return rollout
@@ -366,7 +372,7 @@ def _clicked(action_id: str, value: str) -> tuple[Event | None, str]:
 _HOLDING: dict[str, Event] = {
     cards.PAUSE_PREFIX: Pause(),
     cards.RESUME_PREFIX: Resume(),
-    cards.LEAVE_PREFIX: Leave(),
+    cards.KEEP_THEIRS_PREFIX: KeepTheirs(),
 }
 _DECIDING: dict[str, Event] = {
     cards.APPROVE: Approve(),

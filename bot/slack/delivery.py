@@ -353,8 +353,10 @@ class Delivery:
 
     def _say(self, ref: CardRef, rollout: Rollout, notification: Notification, memory: Memory) -> bool:
         """Post one line; False when the budget is used up."""
-        told = line(rollout, notification.entry, self._mentions(rollout.approvals_rule)) if notification.entry else None
-        if told is None:
+        notified = (
+            line(rollout, notification.entry, self._mentions(rollout.approvals_rule)) if notification.entry else None
+        )
+        if notified is None:
             return True
         if not self._limits.take_post(rollout.channel, self._steady()):
             return False
@@ -363,7 +365,7 @@ class Delivery:
             log.warning("slack.line_doubtful", rollout=rollout.id, revision=notification.revision)
             return True
         with _Undone(self._outbox, notification, tries):
-            self._channel.post_line(ref, told.message, broadcast=told.broadcast)
+            self._channel.post_line(ref, notified.message, broadcast=notified.broadcast)
         self._note_open(rollout.channel)
         return True
 
@@ -417,7 +419,7 @@ class Delivery:
             self._direct.refresh(rollout, self._limits, now)
             code = self._closed[memory.channel][1]
             why = self._rooms.why(memory.channel, code) if self._rooms is not None else f"Slack says {code}."
-            self._direct.tell(rollout, owed, why, self._limits, now)
+            self._direct.notify(rollout, owed, why, self._limits, now)
         self._wait_for_room(
             where, [notification for notification in notifications if notification.entry is None], memory
         )

@@ -72,7 +72,7 @@ class Direct:
         self._now = now
         self._known: dict[RolloutId, tuple[float, People]] = {}
         self._reached: dict[tuple[str, str], set[str]] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._notified: set[tuple[str, str]] = set()
         self._tries: Counter[tuple[str, str, str]] = Counter()
         self._shown: dict[RolloutId, dict[str, Shown]] = {}
 
@@ -85,7 +85,7 @@ class Direct:
         )
         self._known = {rollout_id: known for rollout_id, known in self._known.items() if rollout_id in rollouts}
         self._reached = {place: reached for place, reached in self._reached.items() if place in there}
-        self._told &= there
+        self._notified &= there
         self._tries = Counter({where: count for where, count in self._tries.items() if where[:2] in there})
 
     def owed(self, notifications: Sequence[Notification]) -> list[Notification]:
@@ -93,15 +93,15 @@ class Direct:
         urgent = [
             one for one in notifications if one.entry is not None and (one.entry.kind in LOUD or is_question(one))
         ]
-        return [notification for notification in urgent if not self._is_told(notification)]
+        return [notification for notification in urgent if not self._is_notified(notification)]
 
-    def _is_told(self, notification: Notification) -> bool:
+    def _is_notified(self, notification: Notification) -> bool:
         place = (notification.key, notification.id)
-        if place not in self._told and place not in self._reached and self._outbox.told(notification):
-            self._told.add(place)
-        return place in self._told
+        if place not in self._notified and place not in self._reached and self._outbox.notified(notification):
+            self._notified.add(place)
+        return place in self._notified
 
-    def tell(
+    def notify(
         self, rollout: Rollout, notifications: Sequence[Notification], why: str, limits: Limits, now: float
     ) -> None:
         """Write to each person what they have not been told yet, as far as Slack lets us now.
@@ -109,7 +109,7 @@ class Direct:
         Raises:
             RetryLater: Slack itself is in trouble; the rest is for the next time.
         """
-        people = self._to_tell(rollout, now) if notifications else People(())
+        people = self._to_notify(rollout, now) if notifications else People(())
         for notification in notifications:
             place = (notification.key, notification.id)
             reached = self._reached.setdefault(place, set())
@@ -120,8 +120,8 @@ class Direct:
             if people.whole or (
                 notification.entry is not None and self._now() - notification.entry.at > WAITS_FOR_GROUPS
             ):
-                self._outbox.note_told(notification)
-                self._told.add(place)
+                self._outbox.note_notified(notification)
+                self._notified.add(place)
 
     def _write(
         self, user: str, rollout: Rollout, notification: Notification, why: str, limits: Limits, now: float
@@ -186,7 +186,7 @@ class Direct:
             return True
         return False
 
-    def _to_tell(self, rollout: Rollout, now: float) -> People:
+    def _to_notify(self, rollout: Rollout, now: float) -> People:
         """Who started it, and its approvers; asked anew after a while where Slack did not tell of all of them."""
         until, people = self._known.get(rollout.id, (-inf, People(())))
         if now < until:
@@ -195,7 +195,7 @@ class Direct:
         ids = [who for who in (rollout.started_by, *approvers.ids) if _USER.fullmatch(who)]
         ids = list(dict.fromkeys(ids))
         if len(ids) > MOST:
-            log.warning("slack.too_many_to_tell", rollout=rollout.id, people=len(ids), told=MOST)
+            log.warning("slack.too_many_to_tell", rollout=rollout.id, people=len(ids), notified=MOST)
         people = People(tuple(ids[:MOST]), approvers.whole)
         self._known[rollout.id] = now + KNOWN_FOR, people
         return people
@@ -213,16 +213,16 @@ class Direct:
 
     def _message(self, rollout: Rollout, notification: Notification, why: str) -> Message:
         """The line that the channel would have got, the card as it is now, and why they come here."""
-        told = line(rollout, notification.entry) if notification.entry else None
-        if told is None:
+        notified = line(rollout, notification.entry) if notification.entry else None
+        if notified is None:
             raise LookupError("only letters that are said are told to people")
         shown = cards.card(rollout, self._story(rollout), self._now())
         note = b.context(b.readable(f"This is for {rollout.channel}, which is closed to me. {why}"))
-        whole = (*told.message.blocks, *shown.blocks, note)
-        plain = (*told.message.plain, *shown.plain, note)
+        whole = (*notified.message.blocks, *shown.blocks, note)
+        plain = (*notified.message.plain, *shown.plain, note)
         if not b.fits(whole) or not b.fits(plain):
-            whole = plain = (*told.message.plain, b.actions(cards.buttons(rollout)), note)
-        return Message(text=told.message.text, blocks=whole, plain=plain)
+            whole = plain = (*notified.message.plain, b.actions(cards.buttons(rollout)), note)
+        return Message(text=notified.message.text, blocks=whole, plain=plain)
 
 
 def _without_buttons(message: Message) -> Message:

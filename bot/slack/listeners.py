@@ -20,7 +20,7 @@ from bot.slack import views
 from bot.slack.approvers import Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
 from bot.slack.client import CountingClient
-from bot.slack.commands import Desk
+from bot.slack.commands import Commands
 from bot.slack.requester import SLACK_FAILURES, Deduplication, Requester
 from bot.slack.views import FormErrors, View
 
@@ -37,12 +37,12 @@ class Listeners:
 
     def __init__(
         self,
-        desk: Desk,
+        commands: Commands,
         client: CountingClient,
         monotonic: Callable[[], float] = time.monotonic,
         deduplication: Deduplication | None = None,
     ) -> None:
-        self._desk = desk
+        self._commands = commands
         self._client = client
         self._monotonic = monotonic
         self._deduplication = deduplication or Deduplication()
@@ -50,7 +50,7 @@ class Listeners:
     def register(self, app: App) -> None:
         """Connect everything."""
         app.use(self.stamp)
-        app.command(self._desk.command)(self.on_command)
+        app.command(self._commands.command)(self.on_command)
         for action_id in (APPROVE, HOLD, ABORT, RETRY, ACCEPT, RESTORE, DETAILS):
             app.action(action_id)(self.on_click)
         app.shortcut(views.START)(self.on_shortcut)
@@ -74,7 +74,7 @@ class Listeners:
         if not self._in_time(ack, context, requester) or not self._deduplication.is_new(requester.trigger):
             return
         text = str(body.get("text") or "")
-        self._answering(requester, lambda: self._desk.serve(requester, self._desk.parse(text)))
+        self._answering(requester, lambda: self._commands.serve(requester, self._commands.parse(text)))
 
     def on_click(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """A button of a card or of the App Home."""
@@ -83,7 +83,7 @@ class Listeners:
             return
         action = body["actions"][0]
         action_id, value = str(action.get("action_id", "")), str(action.get("value", ""))
-        self._answering(requester, lambda: self._desk.click(requester, action_id, value))
+        self._answering(requester, lambda: self._commands.click(requester, action_id, value))
         if (body.get("view") or {}).get("type") == "home":
             self._publish_home(requester.person)
 
@@ -91,7 +91,7 @@ class Listeners:
         """The start form from the shortcuts menu."""
         requester = self._requester(body, context, None)
         if self._in_time(ack, context, requester):
-            self._answering(requester, lambda: self._desk.start_form(requester))
+            self._answering(requester, lambda: self._commands.start_form(requester))
 
     def on_start_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The start form was submitted: what is wrong is said beside the fields."""
@@ -102,21 +102,21 @@ class Listeners:
             return
         requester = self._requester(body, context, None, channel)
         if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
-            self._answering(requester, lambda: self._desk.serve(requester, asked))
+            self._answering(requester, lambda: self._commands.serve(requester, asked))
 
     def on_abort_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for an abort was given."""
         channel = str(views.metadata(view).get("channel", ""))
         requester = self._requester(body, context, None, channel)
         if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
-            self._answering(requester, lambda: self._desk.abort(requester, views.read_reason(view)))
+            self._answering(requester, lambda: self._commands.abort(requester, views.read_reason(view)))
 
     def on_abandon_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for abandoning a rollout was given, which confirms it."""
         channel = str(views.metadata(view).get("channel", ""))
         requester = self._requester(body, context, None, channel)
         if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
-            self._answering(requester, lambda: self._desk.abandon(requester, views.read_reason(view)))
+            self._answering(requester, lambda: self._commands.abandon(requester, views.read_reason(view)))
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
         """``@canary status``, which works inside threads, where slash commands do not."""
@@ -130,7 +130,7 @@ class Listeners:
             thread=str(event.get("thread_ts") or event.get("ts") or ""),
         )
         text = str(event.get("text") or "").partition(">")[2]
-        self._answering(requester, lambda: self._desk.serve(requester, self._desk.parse(text)))
+        self._answering(requester, lambda: self._commands.serve(requester, self._commands.parse(text)))
 
     def on_home(self, event: Body, body: Body, context: BoltContext) -> None:
         """Somebody opened the App Home."""
@@ -139,7 +139,7 @@ class Listeners:
 
     def on_groups_changed(self) -> None:
         """A user group changed: believe nothing remembered."""
-        self._desk.approvers.forget()
+        self._commands.approvers.forget()
 
     def on_error(self, error: Exception, body: Body, context: BoltContext) -> None:
         """What failed outside of ``_answering``."""
@@ -155,10 +155,10 @@ class Listeners:
             work()
         except Refusal as refusal:
             log.info("slack.refused", user=requester.person.id, reason=refusal.sentence)
-            requester.tell(str(refusal))
+            requester.notify(str(refusal))
         except Fault as fault:
             log.warning("slack.fault", user=requester.person.id, system=fault.system, reason=fault.sentence)
-            requester.tell(
+            requester.notify(
                 f"I could not do that now. {fault.system}: {fault.sentence} Look at the card, then try again."
             )
         except Exception as error:  # noqa: BLE001  # see above
@@ -169,7 +169,9 @@ class Listeners:
         error_id = uuid4().hex[:8]
         log.error("slack.listener_failed", error_id=error_id, exc_info=error)
         if requester.person.id:
-            requester.tell(f"Something went wrong on my side. The log has it under {error_id}. Look at the card first.")
+            requester.notify(
+                f"Something went wrong on my side. The log has it under {error_id}. Look at the card first."
+            )
 
     def _in_time(self, ack: Ack, context: BoltContext, requester: Requester) -> bool:
         """Acknowledge, unless Slack has given up already."""
@@ -177,12 +179,12 @@ class Listeners:
             ack()
             return True
         log.warning("slack.too_late", user=requester.person.id)
-        requester.tell("I was too busy to answer in time, so I have done nothing. Please try again.")
+        requester.notify("I was too busy to answer in time, so I have done nothing. Please try again.")
         return False
 
     def _publish_home(self, person: Person) -> None:
         try:
-            self._client.views_publish(user_id=person.id, view=self._desk.home(person))
+            self._client.views_publish(user_id=person.id, view=self._commands.home(person))
         except Fault as fault:
             log.warning("slack.home_not_published", reason=fault.sentence)
         except SLACK_FAILURES as error:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.model.freeze import Freeze, covering, told
+from bot.model.freeze import Freeze, covering, notified
 from bot.model.rollout import BOT, Entry, Rollout, RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, wording
 from bot.slack.blocks import Block, Element, Message
-from bot.slack.engine import Plan
+from bot.slack.controller_port import Plan
 from bot.slack.parsing import GRAMMAR
 
 MOST_LINES = 25
@@ -31,7 +31,7 @@ def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], now: f
     """The status of a service with nothing in flight; ``frozen`` are the freezes of it and of all services."""
     if frozen:
         sentence = f"{service} has no rollout in flight, and none starts while it is frozen."
-        text = " ".join((sentence, *(told(freeze, now) for freeze in frozen)))
+        text = " ".join((sentence, *(notified(freeze, now) for freeze in frozen)))
     else:
         text = sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
     last = [b.rich_list([past_line(past[0])])] if past else []
@@ -91,7 +91,7 @@ def history(service: str, rollouts: Sequence[Rollout], unreadable: Mapping[Rollo
     return _listed(f"The last rollouts of {service}, newest first.", lines)
 
 
-def services(known: Sequence[Service], in_flight: Mapping[str, Rollout], frozen: Sequence[Freeze]) -> Message:
+def services(known: Sequence[ServiceConfig], in_flight: Mapping[str, Rollout], frozen: Sequence[Freeze]) -> Message:
     """What can be released, and every freeze."""
     if not known:
         return _message("services.yaml names no service.", [b.section("services.yaml names no service.")])
@@ -138,7 +138,7 @@ def past_line(rollout: Rollout) -> list[Element]:
     return [name, b.words(f"{wording.state(rollout)}{reason} · "), b.date(ended)]
 
 
-def _service(service: Service, rollout: Rollout | None, *, frozen: bool) -> list[Element]:
+def _service(service: ServiceConfig, rollout: Rollout | None, *, frozen: bool) -> list[Element]:
     doing = f"{wording.title(rollout)}, {wording.state(rollout)}" if rollout else "nothing in flight"
     doing += ", frozen" if frozen else ""
     where = f" ({service.namespace}), weights {', '.join(map(str, service.weights))}: "

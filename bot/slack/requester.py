@@ -45,7 +45,7 @@ class Requester:
     trigger: str = ""
     thread: str | None = None
 
-    def tell(self, answer: Message | str) -> None:
+    def notify(self, answer: Message | str) -> None:
         """Answer where the question came from. A lost answer is logged: what was asked for is done all the same."""
         try:
             self._say(_message(answer), aloud=isinstance(answer, Message))
@@ -124,7 +124,7 @@ class Deduplication:
 
     def __init__(self, shared: Callable[[str], bool] = lambda _key: True) -> None:
         self._shared = shared
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._shown: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def is_new(self, key: str) -> bool:
@@ -139,12 +139,12 @@ class Deduplication:
 
     def _is_new_here(self, key: str) -> bool:
         with self._lock:
-            if key and key in self._seen:
+            if key and key in self._shown:
                 return False
             if key:
-                self._seen[key] = None
-            while len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+                self._shown[key] = None
+            while len(self._shown) > REMEMBERED:
+                self._shown.popitem(last=False)
             return True
 
 

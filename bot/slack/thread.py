@@ -16,21 +16,21 @@ LOUD = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKi
 SILENT = frozenset({EntryKind.STARTED})
 
 _ASKS_APPROVERS = frozenset({EntryKind.ASK, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ABORTING})
-_TELLS_STARTER = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
-_SAME_LOOK = 60.0  # seconds: a judgement this much older than its summary still belongs to it
+_NOTIFIES_STARTER = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
+_SAME_RECONCILE = 60.0  # seconds: a judgement this much older than its summary still belongs to it
 _MOST_MENTIONS = 10
 _LONGEST = 4000  # characters: what preflight doubted is in the question whole, rules to paste included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ThreadMessage:
     """A thread reply; ``broadcast`` shows it in the channel too."""
 
     message: Message
     broadcast: bool
 
 
-def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Line | None:
+def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> ThreadMessage | None:
     """What is said about an entry, or None where the card is enough.
 
     Args:
@@ -55,7 +55,7 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Line 
         plain.append(figures.plain_table(rollout.judgement, primary_is_judged=judged))
     shown = b.readable if refused else b.escape
     text = shown(b.shorten(f"{wording.title(rollout)}: {entry.text}", 1000))
-    return Line(message=Message(text=text, blocks=tuple(blocks), plain=tuple(plain)), broadcast=loud)
+    return ThreadMessage(message=Message(text=text, blocks=tuple(blocks), plain=tuple(plain)), broadcast=loud)
 
 
 def _lead(rollout: Rollout, entry: Entry, *, loud: bool) -> list[Element]:
@@ -65,7 +65,7 @@ def _lead(rollout: Rollout, entry: Entry, *, loud: bool) -> list[Element]:
 
 
 def _mentions(rollout: Rollout, entry: Entry, approvers: Sequence[str]) -> list[Element]:
-    wanted: list[str] = [rollout.started_by] if entry.kind in _TELLS_STARTER else []
+    wanted: list[str] = [rollout.started_by] if entry.kind in _NOTIFIES_STARTER else []
     if entry.kind in _ASKS_APPROVERS:
         wanted += approvers
     wanted = [who for who in dict.fromkeys(wanted) if who != entry.by][:_MOST_MENTIONS]
@@ -77,7 +77,7 @@ def _summarised(rollout: Rollout, entry: Entry) -> Stage | None:
     judgement = rollout.judgement
     if entry.kind is not EntryKind.SUMMARY or judgement is None or not judgement.findings:
         return None
-    if not 0 <= entry.at - judgement.at <= _SAME_LOOK:
+    if not 0 <= entry.at - judgement.at <= _SAME_RECONCILE:
         return None
     name, _ = wording.summarised(entry.text)
     return next((stage for stage in rollout.plan if stage.name == name), None)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bot.controller.decisions import Seen
+from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout.plans import Overrides
 from bot.slack import blocks as b
 from bot.slack import freezes, parsing, replies, wording
@@ -39,13 +39,13 @@ class FormErrors(Exception):  # noqa: N818  # said as what they are: the person'
 class ReasonForm:
     """A submitted abort, or abandonment."""
 
-    seen: Seen
+    button_token: ButtonToken
     channel: str
     reason: str
 
 
 def start_form(
-    services: Sequence[Service],
+    services: Sequence[ServiceConfig],
     channel: str = "",
     service: str | None = None,
     *,
@@ -100,11 +100,13 @@ def abort_form(rollout: Rollout, channel: str) -> View:
         b.rich_text(b.words(what, limit=600)),
         _input("reason", "Why?", {**_line("what you have seen"), "multiline": True, "max_length": 500}, optional=True),
     ]
-    remember = {"token": str(Seen.of(rollout)), "channel": channel}
+    remember = {"token": str(ButtonToken.of(rollout)), "channel": channel}
     return _modal(ABORT_REASON, f"Abort {rollout.service}", fields, submit="Abort Canary", remember=remember)
 
 
-def abandon_form(service: str, rollout: Rollout | None, seen: Seen, channel: str, reason: str = "") -> View:
+def abandon_form(
+    service: str, rollout: Rollout | None, button_token: ButtonToken, channel: str, reason: str = ""
+) -> View:
     """Ask why, and say what it means: it is no abort. Without a rollout it is about marks that one has left behind."""
     what = (
         f"{service} has no live rollout. What an earlier one has left on the VirtualService is taken off."
@@ -116,7 +118,7 @@ def abandon_form(service: str, rollout: Rollout | None, seen: Seen, channel: str
     if reason:
         line["initial_value"] = reason
     fields = [b.rich_text(b.words(f"{what} {stays}", limit=900)), _input("reason", "Why?", line)]
-    remember = {"token": str(seen), "channel": channel}
+    remember = {"token": str(button_token), "channel": channel}
     return _modal(ABANDON_REASON, f"Abandon {service}", fields, submit="Abandon Rollout", remember=remember)
 
 
@@ -128,7 +130,7 @@ def read_reason(view: View) -> ReasonForm:
     """
     remembered = metadata(view)
     return ReasonForm(
-        seen=Seen.read(str(remembered.get("token", ""))),
+        button_token=ButtonToken.read(str(remembered.get("token", ""))),
         channel=str(remembered.get("channel", "")),
         reason=_value(view, "reason").strip(),
     )

@@ -17,7 +17,7 @@ _MAX_PERCENT = 100
 
 
 @dataclass(slots=True)
-class Verdict:
+class AdmissionVerdict:
     """What is wrong, and what is only frowned upon."""
 
     errors: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Verdict:
 
 def admit(obj: Object) -> list[str]:
     """The webhook's warnings for ``obj``; raises its denial when there are errors."""
-    verdict = Verdict()
+    verdict = AdmissionVerdict()
     spec = obj.get("spec") or {}
     match obj.get("kind"):
         case "VirtualService":
@@ -54,7 +54,7 @@ def _listed(errors: list[str]) -> str:
 # VirtualService
 
 
-def _virtual_service(verdict: Verdict, spec: Mapping[str, Any]) -> None:
+def _virtual_service(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None:
     hosts, gateways, http = spec.get("hosts") or [], spec.get("gateways") or [], spec.get("http") or []
     is_delegate = not hosts and not gateways
     verdict.error_if(not hosts and gateways, "virtual service must have at least one host")
@@ -76,7 +76,7 @@ def _virtual_service(verdict: Verdict, spec: Mapping[str, Any]) -> None:
     _unreachable_rules(verdict, http)
 
 
-def _gateway_names(verdict: Verdict, names: Iterable[str]) -> None:
+def _gateway_names(verdict: AdmissionVerdict, names: Iterable[str]) -> None:
     for name in names:
         namespace, slash, gateway = name.partition("/")
         if slash:
@@ -92,7 +92,7 @@ def _gateway_names(verdict: Verdict, names: Iterable[str]) -> None:
             )
 
 
-def _http_route(verdict: Verdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
+def _http_route(verdict: AdmissionVerdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
     _one_action(verdict, route, is_delegate=is_delegate)
     _mirroring(verdict, route)
     _destinations(verdict, route.get("route") or [])
@@ -100,7 +100,7 @@ def _http_route(verdict: Verdict, route: Mapping[str, Any], *, is_delegate: bool
     verdict.error_if(attempts < 0, "attempts cannot be negative")
 
 
-def _one_action(verdict: Verdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
+def _one_action(verdict: AdmissionVerdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
     if "delegate" in route:
         verdict.error_if(is_delegate, "delegate HTTP route cannot contain delegate")
         for other in ("redirect", "route", "directResponse"):
@@ -116,7 +116,7 @@ def _one_action(verdict: Verdict, route: Mapping[str, Any], *, is_delegate: bool
     verdict.error_if(nothing, "HTTP route, redirect or direct_response is required")
 
 
-def _mirroring(verdict: Verdict, route: Mapping[str, Any]) -> None:
+def _mirroring(verdict: AdmissionVerdict, route: Mapping[str, Any]) -> None:
     both = "mirror" in route and route.get("mirrors")
     verdict.error_if(both, "HTTP route cannot contain both mirror and mirrors")
     if "mirror" in route:
@@ -132,13 +132,13 @@ def _mirroring(verdict: Verdict, route: Mapping[str, Any]) -> None:
         verdict.warnings.append('using deprecated setting "mirrorPercent", use "mirrorPercentage" instead')
 
 
-def _percentage(verdict: Verdict, name: str, percent: Mapping[str, Any] | None) -> None:
+def _percentage(verdict: AdmissionVerdict, name: str, percent: Mapping[str, Any] | None) -> None:
     value = (percent or {}).get("value", 0)
     verdict.error_if(value > _MAX_PERCENT, f"{name} must have a max value of 100 (it has {value:f})")
     verdict.error_if(value < 0, f"{name} must have a min value of 0 (it has {value:f})")
 
 
-def _destinations(verdict: Verdict, routes: list[dict[str, Any]]) -> None:
+def _destinations(verdict: AdmissionVerdict, routes: list[dict[str, Any]]) -> None:
     weights = [route.get("weight", 0) for route in routes]
     for route, weight in zip(routes, weights, strict=True):
         _destination(verdict, route["destination"])
@@ -146,7 +146,7 @@ def _destinations(verdict: Verdict, routes: list[dict[str, Any]]) -> None:
     verdict.error_if(len(routes) > 1 and sum(weights) == 0, "total destination weight = 0")
 
 
-def _destination(verdict: Verdict, destination: Mapping[str, Any]) -> None:
+def _destination(verdict: AdmissionVerdict, destination: Mapping[str, Any]) -> None:
     host, subset = destination["host"], destination.get("subset")
     if host == "*":
         verdict.errors.append('invalid destination host "*"')
@@ -158,7 +158,7 @@ def _destination(verdict: Verdict, destination: Mapping[str, Any]) -> None:
     verdict.error_if(port is not None and not 1 <= port <= 65535, f"port number {port} must be in the range 1..65535")  # noqa: PLR2004 -- the range of ports
 
 
-def _unreachable_rules(verdict: Verdict, http: list[dict[str, Any]]) -> None:
+def _unreachable_rules(verdict: AdmissionVerdict, http: list[dict[str, Any]]) -> None:
     for index, route in enumerate(http[:-1]):
         if not route.get("match"):
             name = f'"{route["name"]}"' if route.get("name") else f"#{index}"
@@ -168,7 +168,7 @@ def _unreachable_rules(verdict: Verdict, http: list[dict[str, Any]]) -> None:
 # DestinationRule and Gateway
 
 
-def _destination_rule(verdict: Verdict, spec: Mapping[str, Any]) -> None:
+def _destination_rule(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None:
     host = spec["host"]
     verdict.error_if(host != "*" and not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
     names = [subset["name"] for subset in spec.get("subsets") or []]
@@ -178,7 +178,7 @@ def _destination_rule(verdict: Verdict, spec: Mapping[str, Any]) -> None:
         verdict.errors.append(f"duplicate subset name {name}")
 
 
-def _gateway(verdict: Verdict, spec: Mapping[str, Any]) -> None:
+def _gateway(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None:
     servers = spec.get("servers") or []
     verdict.error_if(not servers, "gateway must have at least one server")
     for server in servers:

@@ -83,25 +83,25 @@ class Autoscalers:
         deployment = self._store.get("Deployment", namespace, name)
         if deployment is None:
             said = f'deployments.apps "{name}" not found'
-            self._tell(hpa, 0, 0, AbleToScale=("False", "FailedGetScale", said))
+            self._notify(hpa, 0, 0, AbleToScale=("False", "FailedGetScale", said))
             return
         wanted = int(deployment["spec"]["replicas"])
         able = ("True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
         if wanted == 0:
             said = "scaling is disabled since the replica count of the target is zero"
-            self._tell(hpa, 0, 0, AbleToScale=able, ScalingActive=("False", "ScalingDisabled", said))
+            self._notify(hpa, 0, 0, AbleToScale=able, ScalingActive=("False", "ScalingDisabled", said))
             return
         asked = self._asked(hpa, deployment, wanted, now)
         if asked is None:
             said = "the HPA was unable to compute the replica count: failed to get cpu utilization"
             active = ("False", "FailedGetResourceMetric", said)
-            self._tell(hpa, wanted, wanted, AbleToScale=able, ScalingActive=active)
+            self._notify(hpa, wanted, wanted, AbleToScale=able, ScalingActive=active)
             return
         if asked != wanted:
             self._scale(deployment, asked)
             self._past(hpa).steps.append(Step(at=now, by=asked - wanted))
         said = "the HPA was able to successfully calculate a replica count from cpu resource utilization"
-        self._tell(hpa, wanted, asked, AbleToScale=able, ScalingActive=("True", "ValidMetricFound", said))
+        self._notify(hpa, wanted, asked, AbleToScale=able, ScalingActive=("True", "ValidMetricFound", said))
 
     def _asked(self, hpa: Object, deployment: Object, wanted: int, now: float) -> int | None:
         """How many Pods it asks for now; None without metrics."""
@@ -144,7 +144,7 @@ class Autoscalers:
         scale["spec"]["replicas"] = replicas
         self._registry.replace(place, scale, Options(manager=MANAGER))
 
-    def _tell(self, hpa: Object, current: int, desired: int, **conditions: tuple[str, str, str]) -> None:
+    def _notify(self, hpa: Object, current: int, desired: int, **conditions: tuple[str, str, str]) -> None:
         """Write the status, as of this look: what the Deployment's own controller does of it comes later."""
         now = timestamp(datetime.now(UTC))
         before = hpa.get("status") or {}

@@ -70,7 +70,7 @@ class Mesh:
         self._dirty = asyncio.Event()
         # Changes the store has told of, and the last of them that Envoy's files contain.
         self._lock = threading.Lock()
-        self._told = 0
+        self._notified = 0
         self._applied = 0
         self._closed = False
         self._problem: str | None = None
@@ -109,10 +109,10 @@ class Mesh:
 
     def settle(self, timeout: float = 10.0) -> None:
         """Wait until Envoy has in force what the store holds now."""
-        told = self._tell()  # not only what we were told: the store may still be handing out its last changes
+        notified = self._notify()  # not only what we were told: the store may still be handing out its last changes
         deadline = time.monotonic() + timeout
         waiting = threading.Event()
-        while self._applied < told or not self.gateway.settled():
+        while self._applied < notified or not self.gateway.settled():
             if self._problem or time.monotonic() > deadline:
                 reason = self._problem or f"Envoy refused {self.gateway.rejected} configurations so far"
                 raise MeshError(f"The mesh is not as the cluster's objects say: {reason}.")
@@ -150,14 +150,14 @@ class Mesh:
     def _changed(self, _event: str, obj: JsonObject) -> None:
         """Called on the writer's thread after every change in the store: hand over and return."""
         if obj.get("kind") in KINDS:
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> int:
+    def _notify(self) -> int:
         with self._lock:
             if not self._closed:
-                self._told += 1
+                self._notified += 1
                 self._loop.soon(self._dirty.set)
-            return self._told
+            return self._notified
 
     async def _begin(self) -> None:
         await self._metrics.open(LOOPBACK)
@@ -181,7 +181,7 @@ class Mesh:
 
     async def _apply(self) -> None:
         """Bring servers, Envoy's files and scrape targets in line with the store."""
-        told = self._told
+        notified = self._notified
         pods = [pod_of(obj) for obj in self._store.list("Pod") if _is_served(obj)]
         services = tuple(service_of(obj) for obj in self._store.list("Service"))
         await self._pods.follow(pods, services)
@@ -197,7 +197,7 @@ class Mesh:
         )
         scraped = [(server.port, server.pod.namespace, server.pod.name) for server in servers]
         self._write_targets([(self._metrics.port, "istio-system", GATEWAY), *scraped])
-        self._applied = told
+        self._applied = notified
 
     def _write_targets(self, scraped: list[tuple[int, str, str]]) -> None:
         targets = [

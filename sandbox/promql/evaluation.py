@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sandbox.promql.parsing import Aggregate, Binary, Call, Matcher, Node, Number, QueryError, Select, Sub, Text, parse
 
-LOOK_BACK = 300.0  # seconds: how old a sample may be that an instant still shows
+LOOKBACK = 300.0  # seconds: how old a sample may be that an instant still shows
 NAME = "__name__"
 
 Labels = Mapping[str, str]
@@ -89,7 +89,7 @@ class _Evaluation:
     def newest(self, node: Select) -> Iterable[tuple[Labels, float, float]]:
         """The newest sample of each series that is not too old and was not the last of it."""
         at = self._when(node)
-        for labels, (when, value) in self.database.newest(node.matchers, at - LOOK_BACK, at):
+        for labels, (when, value) in self.database.newest(node.matchers, at - LOOKBACK, at):
             if value is not None:
                 yield labels, when, value
 
@@ -177,8 +177,8 @@ class _Evaluation:
         changed: Vector = []
         for labels, value in vector:
             found = re.fullmatch(pattern, labels.get(source, ""))
-            told = (found.expand(template) if "\\" in template else template) if found else labels.get(target, "")
-            new = {**labels, target: told}
+            notified = (found.expand(template) if "\\" in template else template) if found else labels.get(target, "")
+            new = {**labels, target: notified}
             changed.append(({name: text for name, text in new.items() if text}, value))
         return changed
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.kube.api import AuditRecord
-from sandbox.people import CHANNEL, MAYA, cards, told
+from sandbox.people import CHANNEL, MAYA, cards, notified
 from sandbox.recorder import Recorder, Span, binomial_interval, failed, routes_of
 from sandbox.slack.model import Message
 from sandbox.story import Timeline
@@ -26,9 +26,9 @@ def start(world: World, timeline: Timeline, version: str = "v2") -> None:
     world.slack.wait_for(lambda workspace: cards(workspace) or None, timeout=20)
 
 
-def wait_told(world: World, words: str, timeout: float = WHOLE_ROLLOUT) -> Message:
+def wait_for_words(world: World, words: str, timeout: float = WHOLE_ROLLOUT) -> Message:
     """Wait until the channel is told something that contains these words."""
-    return world.slack.wait_for(lambda workspace: told(workspace, words), timeout)
+    return world.slack.wait_for(lambda workspace: notified(workspace, words), timeout)
 
 
 def wait_routes(world: World, canary: int, timeout: float = WHOLE_ROLLOUT) -> None:
@@ -118,7 +118,7 @@ def check_over(timeline: Timeline, world: World, recorder: Recorder, before: dic
     """Everyone is on the old version and nothing is left behind."""
     check_no_errors(timeline, world)
     check_restored(timeline, world, before)
-    timeline.check("no mark is left", ok=not marks(live_service(world)))
+    timeline.check("no mark is left", ok=not annotations_on(live_service(world)))
     timeline.check("nobody was on v2 afterwards", ok=recorder.spans()[-1].canary == 0)
     patched = deployment_writes(world)
     timeline.check(f"{len(patched)} writes to Deployments", ok=not patched)
@@ -159,7 +159,7 @@ def served_by(world: World, span: Span) -> set[str]:
     return set(world.ledger.by_version(*span.steady))
 
 
-def marks(thing: dict[str, Any]) -> list[str]:
+def annotations_on(thing: dict[str, Any]) -> list[str]:
     """Annotations of the bot that are still there."""
     return [key for key in thing["metadata"].get("annotations") or {} if key.startswith("canary-bot/")]
 

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sandbox.people import CHANNEL, MAYA, OMAR, Approver, button, buttons, cards
 from sandbox.recorder import Recorder
+from sandbox.referee import ANNOTATIONS
 from sandbox.replicas import Replicas
 from sandbox.slack.model import Message
 from sandbox.slack.workspace import Workspace
 from sandbox.stories.checks import (
     REACTION,
+    annotations_on,
     check_event,
     check_mirror,
     check_no_errors,
@@ -23,10 +25,9 @@ from sandbox.stories.checks import (
     deployment_writes,
     last_on_canary,
     live_service,
-    marks,
     start,
+    wait_for_words,
     wait_routes,
-    wait_told,
 )
 from sandbox.story import Timeline
 from sandbox.world import World
@@ -48,7 +49,7 @@ def bot_killed(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.check("routes stayed at 60/40 while there was no bot", ok=alone.canary == 40)  # noqa: PLR2004  # percent
         timeline.say("fault", "the bot is started again")
         world.bot.start()
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     check_mirror(timeline, recorder, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])
     check_no_errors(timeline, world)
@@ -76,7 +77,7 @@ def two_bots(world: World, timeline: Timeline, recorder: Recorder) -> None:
         replicas.bot(leader).kill()
         heir, seconds = replicas.wait_for_leader(other_than=leader)
         timeline.check(f"{heir} led {seconds:.1f} s later (limit {TAKEOVER:.0f} s)", ok=seconds <= TAKEOVER)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
         timeline.say("fault", f"{leader} is started again, and {heir} is asked to end, as in a rolling update")
         replicas.bot(leader).start()
         world.slack.wait_for_connections(2, timeout=20)
@@ -122,12 +123,13 @@ def dead_man(world: World, timeline: Timeline, recorder: Recorder) -> None:
         what = f"all users were home {seconds:.1f} s after nobody lived any more (limit {limit:.0f} s + 5 s)"
         timeline.check(what, ok=1 < seconds <= limit + 5)
         check_event(timeline, world, "BroughtHome")
-        timeline.check(f"its marks stayed: {marks(live_service(world))}", ok=len(marks(live_service(world))) == 4)  # noqa: PLR2004
+        kept = annotations_on(live_service(world))
+        timeline.check(f"its annotations stayed: {kept}", ok=len(kept) == len(ANNOTATIONS))
         timeline.say("fault", "Redis, with its data, and the bot are started again")
         world.redis.start()
         world.bot.start()
-        abort = wait_told(world, "Aborted at shift 60: The watchdog brought everyone back to reviews-v1")
-        wait_told(world, "is aborted")
+        abort = wait_for_words(world, "Aborted at shift 60: The watchdog brought everyone back to reviews-v1")
+        wait_for_words(world, "is aborted")
     timeline.check(f"the channel was told: {abort.text[:200]}", ok=abort.broadcast)
     check_over(timeline, world, recorder, before)
 
@@ -142,8 +144,8 @@ def redis_lost(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.say("fault", "Redis crashes and comes back empty")
         lost = time.monotonic()
         world.redis.lose_everything()
-        abort = wait_told(world, "Aborted: Redis had lost this rollout")
-        wait_told(world, "is aborted")
+        abort = wait_for_words(world, "Aborted: Redis had lost this rollout")
+        wait_for_words(world, "is aborted")
     world.ledger.wait_for_more(80)
     seconds = last_on_canary(world) - lost
     timeline.check(f"all users were home {seconds:.1f} s later (limit {REACTION:.0f} s)", ok=seconds <= REACTION)
@@ -157,13 +159,13 @@ def primary_stuck(world: World, timeline: Timeline, recorder: Recorder) -> None:
     world.kube.deployments.start_seconds("default", "reviews-v1", None)
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "could not be upgraded")
+        wait_for_words(world, "could not be upgraded")
         world.ledger.wait_for_more(120)
         stuck = recorder.spans()[-1]
         timeline.check(f"users stayed on v2 ({stuck.canary} %)", ok=stuck.canary == 100)  # noqa: PLR2004
         world.kube.deployments.start_seconds("default", "reviews-v1", 0.5)
         world.slack.command(OMAR, CHANNEL, "abort reviews the new image does not start")
-        wait_told(world, "is aborted")
+        wait_for_words(world, "is aborted")
     world.ledger.wait_for_more(80)
     check_no_errors(timeline, world)
     check_restored(timeline, world, before)
@@ -194,9 +196,9 @@ def drift(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.check("theirs stayed until somebody chose", ok=recorder.spans()[-1].canary == 0)
         world.slack.click(OMAR, card, "canary_restore")
         wait_routes(world, 40, timeout=20)
-        wait_told(world, "is promoted")
-    told_times = len(replies(world.slack.workspace, "kubectl-edit changed"))
-    timeline.check(f"people were told {told_times} time", ok=told_times == 1)
+        wait_for_words(world, "is promoted")
+    times_said = len(replies(world.slack.workspace, "kubectl-edit changed"))
+    timeline.check(f"people were told {times_said} time", ok=times_said == 1)
     check_no_errors(timeline, world)
     check_upgraded_before_users(timeline, recorder, world)
     check_restored(timeline, world, before)

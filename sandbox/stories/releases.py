@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.people import CHANNEL, Approver
 from sandbox.recorder import Recorder
 from sandbox.stories.checks import (
+    annotations_on,
     check_mirror,
     check_no_errors,
     check_one_card,
@@ -14,10 +15,9 @@ from sandbox.stories.checks import (
     check_upgraded_before_users,
     deployment_writes,
     live_service,
-    marks,
     served_by,
     start,
-    wait_told,
+    wait_for_words,
 )
 from sandbox.story import Timeline
 from sandbox.world import World
@@ -30,7 +30,7 @@ def happy(world: World, timeline: Timeline, recorder: Recorder) -> None:
     before = live_service(world)
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     check_mirror(timeline, recorder, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])
     check_no_errors(timeline, world)
@@ -44,7 +44,7 @@ def early_pass(world: World, timeline: Timeline, recorder: Recorder) -> None:
     """Stages of five minutes that end as soon as the canary is shown to be good."""
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     proven = [m.text for m in world.slack.workspace.messages(CHANNEL) if " passed. Passed: " in m.text]
     timeline.check(f"{len(proven)} stages ended on evidence", ok=len(proven) == 3)  # noqa: PLR2004  # mirror, 50 %, and 50 % on the way back
     compared = [span for span in recorder.spans() if span.mirror or span.canary == 50]  # noqa: PLR2004  # percent
@@ -57,14 +57,16 @@ def relabel(world: World, timeline: Timeline, recorder: Recorder) -> None:
     """One Deployment whose selector leaves the version free: image and label move together, v2 is final."""
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     check_mirror(timeline, recorder, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])
     check_no_errors(timeline, world)
     final = live_service(world)
     weights = {d["destination"]["subset"]: d["weight"] for d in final["spec"]["http"][0]["route"]}
     timeline.check(f"final routes {weights}", ok=weights == {"v1": 0, "v2": 100})
-    timeline.check("no mirror and no mark is left", ok="mirror" not in final["spec"]["http"][0] and not marks(final))
+    timeline.check(
+        "no mirror and no mark is left", ok="mirror" not in final["spec"]["http"][0] and not annotations_on(final)
+    )
     primary = world.kube.store.get("Deployment", "default", "reviews") or {}
     template = primary["spec"]["template"]
     moved = (
@@ -77,14 +79,14 @@ def adopt(world: World, timeline: Timeline, recorder: Recorder) -> None:
     """The canary becomes the primary: nothing is upgraded, all users end on v2."""
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     check_mirror(timeline, recorder, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])
     check_no_errors(timeline, world)
     patched = deployment_writes(world)
     timeline.check(f"{len(patched)} writes to Deployments", ok=not patched)
     timeline.check("all users are on v2", ok=recorder.spans()[-1].canary == 100)  # noqa: PLR2004
-    timeline.check("no mark is left", ok=not marks(live_service(world)))
+    timeline.check("no mark is left", ok=not annotations_on(live_service(world)))
 
 
 def get_only(world: World, timeline: Timeline, recorder: Recorder) -> None:
@@ -92,7 +94,7 @@ def get_only(world: World, timeline: Timeline, recorder: Recorder) -> None:
     before = live_service(world)
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     span = next(span for span in recorder.spans() if span.mirror)
     copies, requests = recorder.copies_and_requests(span)
     sent = world.ledger.between(*span.steady)

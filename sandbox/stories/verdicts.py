@@ -15,8 +15,8 @@ from sandbox.stories.checks import (
     check_shares,
     live_service,
     start,
+    wait_for_words,
     wait_routes,
-    wait_told,
 )
 from sandbox.story import Timeline
 from sandbox.world import World
@@ -30,8 +30,8 @@ def bad_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
         wait_routes(world, 40)
         timeline.say("fault", "v2 answers 30 % of its requests with 500 from now on")
         world.mesh.faults.set(version="v2", error_share=0.3)
-        abort = wait_told(world, "Aborted at")
-        wait_told(world, "is aborted")
+        abort = wait_for_words(world, "Aborted at")
+        wait_for_words(world, "is aborted")
     world.ledger.wait_for_more(80)
     first, last = world.ledger.first_error(), world.ledger.last_request_to("reviews-v2")
     seconds = last.at - first.at if first and last else float("inf")
@@ -53,14 +53,14 @@ def shared_incident(world: World, timeline: Timeline, recorder: Recorder) -> Non
         timeline.say("fault", "v1 and v2 both answer 20 % of their requests with 500 from now on")
         for version in ("v1", "v2"):
             world.mesh.faults.set(version=version, error_share=0.2)
-        held = wait_told(world, "Both versions are failing")
+        held = wait_for_words(world, "Both versions are failing")
         world.ledger.wait_for_more(400)
         incident = recorder.spans()[-1]
         timeline.check(f"users stayed where they were ({incident.canary} % on v2)", ok=incident.canary == 40)  # noqa: PLR2004
         timeline.say("fault", "both answer as before again")
         for version in ("v1", "v2"):
             world.mesh.faults.set(version=version, error_share=0.0)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     said = "going back would not help" in held.text
     timeline.check(f"the channel was told that going back does not help: {held.text[:200]}", ok=said)
     aborts = [m for m in world.slack.workspace.messages(CHANNEL) if "Aborted at" in m.text]
@@ -75,8 +75,8 @@ def slow_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
     before = live_service(world)
     with Approver(world.slack):
         start(world, timeline)
-        abort = wait_told(world, "Aborted at")
-        wait_told(world, "is aborted")
+        abort = wait_for_words(world, "Aborted at")
+        wait_for_words(world, "is aborted")
     timeline.check(f"the channel was told why: {abort.text[:160]}", ok="requests slower than" in abort.text)
     on_canary = world.ledger.by_version().get("v2", 0)
     timeline.check(f"{on_canary} users met v2", ok=on_canary == 0)
@@ -92,7 +92,7 @@ def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> Non
         wait_routes(world, 20)
         timeline.say("fault", "Prometheus is stopped")
         world.prometheus.stop()
-        wait_told(world, "Holding at shift 20")
+        wait_for_words(world, "Holding at shift 20")
         held = time.monotonic()
         world.ledger.wait_for_more(400)
         still = recorder.spans()[-1]
@@ -100,9 +100,9 @@ def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> Non
         timeline.check("routes stayed at 80/20 while there were no metrics", ok=kept)
         timeline.say("fault", "Prometheus is started again")
         world.prometheus.start()
-        wait_told(world, "is promoted")
-    told_times = [m for m in world.slack.workspace.messages(CHANNEL) if "Holding at shift 20" in m.text]
-    timeline.check(f"people were told {len(told_times)} time", ok=len(told_times) == 1)
+        wait_for_words(world, "is promoted")
+    times_said = [m for m in world.slack.workspace.messages(CHANNEL) if "Holding at shift 20" in m.text]
+    timeline.check(f"people were told {len(times_said)} time", ok=len(times_said) == 1)
     check_no_errors(timeline, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])
 
@@ -120,7 +120,7 @@ def slow_scrape_healthy(world: World, timeline: Timeline, recorder: Recorder) ->
     scrape_badly(world, timeline)
     with Approver(world.slack):
         start(world, timeline)
-        wait_told(world, "is promoted")
+        wait_for_words(world, "is promoted")
     check_scraped_badly(world, timeline)
     aborts = [m for m in world.slack.workspace.messages(CHANNEL) if "Aborted at" in m.text]
     timeline.check(f"{len(aborts)} aborts", ok=not aborts)

@@ -92,7 +92,7 @@ class Target:
         ]
         return [*buckets, f"istio_requests_total{{{own}}} {count}"]
 
-    def told(self) -> str:
+    def notified(self) -> str:
         """Its life in seconds since the start, for whoever reads that it was counted wrongly."""
         pod = self.pod
         starts = [round(at - self.start, 1) for at in pod.starts]

@@ -23,41 +23,41 @@ from bot.model.errors import Fault
 from bot.slack.client import web_client
 from tests.contract.conftest import Server
 
-Told = list[str]
+Notified = list[str]
 
 
 @dataclass(frozen=True)
 class System:
     """How to make one call to it at an address, telling a list how it ended, and what it answers when all is well."""
 
-    call: Callable[[str, Told], object]
+    call: Callable[[str, Notified], object]
     answer: dict[str, Any]
     refusal: str = "refused"
 
 
-def kubernetes(url: str, told: Told) -> object:
+def kubernetes(url: str, notified: Notified) -> object:
     settings = client.Configuration()
     settings.host, settings.retries = url, False
     kube = Kube(client.ApiClient(settings))
-    kube.count_calls(told.append)
+    kube.count_calls(notified.append)
     return kube.version()
 
 
-def prometheus(url: str, told: Told) -> object:
+def prometheus(url: str, notified: Notified) -> object:
     link = PrometheusConnection(url, query_seconds=0.3, read_seconds=10.0)
-    link.count_calls(told.append)
+    link.count_calls(notified.append)
     with closing(link):
         return link.ask({"one": Query(about="one", text="vector(1)")})
 
 
-def slack(url: str, told: Told) -> object:
-    return web_client("xoxb-1", f"{url}/api/", timeout=1, called=told.append).api_test()
+def slack(url: str, notified: Notified) -> object:
+    return web_client("xoxb-1", f"{url}/api/", timeout=1, called=notified.append).api_test()
 
 
-def slack_answers(url: str, told: Told) -> None:
+def slack_answers(url: str, notified: Notified) -> None:
     """Through the address that comes with a command, which is a webhook: its errors are no errors of the library."""
     webhook = Respond(response_url=f"{url}/commands/T1/2/3")
-    web_client("xoxb-1", f"{url}/api/", called=told.append).respond(webhook, {"text": "Started."})
+    web_client("xoxb-1", f"{url}/api/", called=notified.append).respond(webhook, {"text": "Started."})
 
 
 SYSTEMS = {
@@ -102,47 +102,47 @@ def answering(status: int, answer: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 def test_an_answer_is_ok(system: System) -> None:
-    told: Told = []
+    notified: Notified = []
     with answering(200, system.answer) as url:
-        system.call(url, told)
+        system.call(url, notified)
 
-    assert told == ["ok"]
+    assert notified == ["ok"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 def test_nobody_there_is_failed(system: System) -> None:
-    told: Told = []
+    notified: Notified = []
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
 
     with suppress(Fault, OSError):
-        system.call(f"http://127.0.0.1:{port}", told)
+        system.call(f"http://127.0.0.1:{port}", notified)
 
-    assert told == ["failed"]
+    assert notified == ["failed"]
 
 
 @pytest.mark.parametrize("system", [SYSTEMS["prometheus"], SYSTEMS["slack"]], ids=["prometheus", "slack"])
 def test_silence_is_timed_out(system: System) -> None:
-    told: Told = []
+    notified: Notified = []
     with closing(socket.create_server(("127.0.0.1", 0))) as silent, suppress(Fault, OSError):
-        system.call(f"http://127.0.0.1:{silent.getsockname()[1]}", told)
+        system.call(f"http://127.0.0.1:{silent.getsockname()[1]}", notified)
 
-    assert told == ["timed_out"]
+    assert notified == ["timed_out"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 def test_a_refusal_is_no_failure_of_the_wire(system: System) -> None:
-    told: Told = []
+    notified: Notified = []
     no = {"ok": False, "error": "not_allowed", "message": "forbidden"}
     with answering(403, no) as url, suppress(Fault, SlackApiError):
-        system.call(url, told)
+        system.call(url, notified)
 
-    assert told == [system.refusal]
+    assert notified == [system.refusal]
 
 
 def test_every_question_to_redis_is_counted_once(redis_server: Server) -> None:
-    told: Told = []
-    link = connect(redis_server.url, told.append)
+    notified: Notified = []
+    link = connect(redis_server.url, notified.append)
 
     link.ping()
     batch = link.pipeline(transaction=False)
@@ -156,14 +156,14 @@ def test_every_question_to_redis_is_counted_once(redis_server: Server) -> None:
     redis_server.client.delete("a-list")
     link.close()
 
-    assert told == ["ok", "ok", "ok", "refused"]
+    assert notified == ["ok", "ok", "ok", "refused"]
 
 
 def test_a_redis_that_is_away_is_failed() -> None:
-    told: Told = []
-    link = connect("redis://127.0.0.1:1/0", told.append)
+    notified: Notified = []
+    link = connect("redis://127.0.0.1:1/0", notified.append)
 
     with pytest.raises(Fault, match="cannot be reached"):
         link.get("a")
 
-    assert told == ["failed"]
+    assert notified == ["failed"]

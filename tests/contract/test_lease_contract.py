@@ -168,7 +168,7 @@ def test_a_holder_that_cannot_renew_acts_until_its_time_is_over(redis_server: Se
     link = connect(redis_server.url)
     lease = RedisLease(link, "a", monotonic=clock.now)
     lease.keep()
-    lease._link = connect("redis://127.0.0.1:1/0")  # Redis is gone
+    lease._client = connect("redis://127.0.0.1:1/0")  # Redis is gone
     clock.advance(5)
 
     with pytest.raises(Fault, match="cannot be reached"):

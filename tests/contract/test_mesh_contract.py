@@ -20,7 +20,7 @@ from bot.adapters.kube_cache import CachedReads
 from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
 from bot.controller.ports import Mesh, RouteStatus
 from bot.model.errors import Cause, Contended, Fault, Refusal
-from bot.model.observation import Pulse
+from bot.model.observation import Heartbeat
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
@@ -191,7 +191,10 @@ def test_a_mark_that_another_took_is_overwritten_only_by_who_names_it(world: Wor
 
 @pytest.mark.parametrize(
     ("damage", "who"),
-    [(lambda marks: marks.pop(RESTORE), ""), (lambda marks: marks.update({RESTORE: "{"}), "maya")],
+    [
+        (lambda annotations: annotations.pop(RESTORE), ""),
+        (lambda annotations: annotations.update({RESTORE: "{"}), "maya"),
+    ],
 )
 def test_a_record_that_is_gone_or_damaged_is_seen_and_written_again(
     world: World, damage: Callable[[dict[str, str]], object], who: str
@@ -415,18 +418,18 @@ def test_the_first_beat_changes_the_heartbeat_and_nothing_else_and_the_others_no
 
 
 def test_every_beat_is_another_pulse_that_says_how_long_it_is_good_for(world: World) -> None:
-    assert world.mesh.pulse("default", "reviews") is None
-    assert world.mesh.pulse("default", "elsewhere") is None
+    assert world.mesh.heartbeat("default", "reviews") is None
+    assert world.mesh.heartbeat("default", "elsewhere") is None
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     world.edit("maya", lambda vs: vs["metadata"]["annotations"].update({HEARTBEAT: "17"}))
-    assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="17")
+    assert world.mesh.heartbeat("default", "reviews") == Heartbeat(owner=ME, beat="17")
     beats = set()
     for _ in range(3):
         world.mesh.beat(TARGET, ME, 90.0)
-        pulse = world.mesh.pulse("default", "reviews")
-        assert pulse is not None
-        assert (pulse.owner, pulse.limit, pulse.foreign, pulse.renewed_at) == (ME, 90.0, False, 0.0)
-        beats.add(pulse.beat)
+        heartbeat = world.mesh.heartbeat("default", "reviews")
+        assert heartbeat is not None
+        assert (heartbeat.owner, heartbeat.limit, heartbeat.foreign, heartbeat.renewed_at) == (ME, 90.0, False, 0.0)
+        beats.add(heartbeat.beat)
     assert len(beats) == 3
 
 
@@ -465,11 +468,13 @@ def test_the_heartbeat_of_another_rollout_is_left_alone_and_taken_by_whoever_hol
     world.mesh.quiet(TARGET, ME)
     assert len(world.leases()) == 1
     world.mesh.route(TARGET, QUARTER, ME, RECORDED, over=OTHER)
-    assert world.mesh.pulse("default", "reviews") == Pulse(owner=ME, beat="0")  # a stale Lease is no sign of life
+    assert world.mesh.heartbeat("default", "reviews") == Heartbeat(
+        owner=ME, beat="0"
+    )  # a stale Lease is no sign of life
     world.mesh.beat(TARGET, ME)
-    pulse = world.mesh.pulse("default", "reviews")
-    assert pulse is not None
-    assert pulse.beat != "0"
+    heartbeat = world.mesh.heartbeat("default", "reviews")
+    assert heartbeat is not None
+    assert heartbeat.beat != "0"
     assert len(world.leases()) == 1
 
 
@@ -525,9 +530,9 @@ def test_whose_bot_beats_is_known_by_its_store(api: KubeApi, tmp_path: Path, the
     bot = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store=theirs)
     bot.route(TARGET, QUARTER, ME, RECORDED)
     bot.beat(TARGET, ME, 60.0)
-    pulse = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store="redis-1").pulse("default", "reviews")
-    assert pulse is not None
-    assert pulse.foreign is foreign
+    heartbeat = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store="redis-1").heartbeat("default", "reviews")
+    assert heartbeat is not None
+    assert heartbeat.foreign is foreign
 
 
 def test_a_mark_that_is_not_the_watchdogs_hand_is_no_rescue(world: World) -> None:
@@ -535,4 +540,4 @@ def test_a_mark_that_is_not_the_watchdogs_hand_is_no_rescue(world: World) -> Non
     of_another = '{"rollout": "r-2", "at": 1, "silence": 2, "deed": "home"}'
     for text in ("{", "[]", "{}", "null", '{"rollout": "r-1", "at": 1, "silence": 2, "deed": "?"}', of_another):
         world.edit("maya", annotation(WATCHDOG, text))
-        assert world.mesh.observe(TARGET).rescue is None
+        assert world.mesh.observe(TARGET).failsafe_record is None

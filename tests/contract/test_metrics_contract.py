@@ -19,7 +19,7 @@ from bot.controller.ports import Metrics, Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures, UserView
 from bot.model.rollout import Phase, Rollout, RolloutId
-from bot.model.service import CustomGate, GateLimits, MetricsSource, Service
+from bot.model.service import CustomGate, GateLimits, MetricsSource, ServiceConfig
 from tests.contract.examples import rollout, target
 from tests.contract.measured import CALLERS, CANARY, EXPECTED, NOW, PRIMARY, SCRAPE, TELEMETRY, WINDOW, serve
 from tests.fakes.metrics import FakeMetrics
@@ -290,8 +290,8 @@ def _rollout(namespace: str, *gates: CustomGate, phase: Phase = Phase.MIRRORING,
     return rollout(phase=phase, stage=stage, at=target(namespace), gates=GateLimits(custom=gates))
 
 
-def _service(namespace: str) -> Service:
-    return Service(
+def _service(namespace: str) -> ServiceConfig:
+    return ServiceConfig(
         name="reviews",
         metrics=MetricsSource(scrape_interval=SCRAPE),
         namespace=namespace,

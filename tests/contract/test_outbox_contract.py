@@ -102,15 +102,15 @@ def test_that_people_were_told_a_letter_is_known_until_it_is_delivered(shelf: Sh
     shelf.store.create(rollout(), [entry("one"), entry("two")])
     first, second, _ = shelf.outbox.pending()
 
-    shelf.outbox.note_told(first)
-    shelf.outbox.note_told(first)
+    shelf.outbox.note_notified(first)
+    shelf.outbox.note_notified(first)
     shelf.outbox.note_tries(second, 1)
 
-    assert [shelf.outbox.told(notification) for notification in (first, second)] == [True, False]
+    assert [shelf.outbox.notified(notification) for notification in (first, second)] == [True, False]
     assert [shelf.outbox.tries(notification) for notification in (first, second)] == [0, 1]
     assert len(shelf.outbox.pending()) == 3  # the channel has not got it yet
     shelf.outbox.done([first])
-    assert not shelf.outbox.told(first)
+    assert not shelf.outbox.notified(first)
 
 
 def test_letters_whose_place_in_the_index_was_lost_are_found_again(redis_server: Server) -> None:

@@ -154,10 +154,10 @@ def read_on(rng: random.Random, found: list[Course], stores: Sequence[Store], ah
         readings = observe.read([one.rollout for one in found], metrics, now + ahead)
         for one in found:
             reading = readings.get(one.rollout.id)
-            judgement, trial = observe.judge(one.rollout, reading, now + ahead)
-            if trial.until != one.rollout.trial.until and isinstance(reading, Figures):
+            judgement, analysis_state = observe.judge(one.rollout, reading, now + ahead)
+            if analysis_state.until != one.rollout.analysis_state.until and isinstance(reading, Figures):
                 _note_unknown(one, reading.primary, reading.canary)
-            one.rollout = replace(one.rollout, trial=trial, judgement=judgement)
+            one.rollout = replace(one.rollout, analysis_state=analysis_state, judgement=judgement)
 
 
 def _note_unknown(one: Course, primary: SideFigures | None, canary: SideFigures | None) -> None:
@@ -175,14 +175,16 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
 
     wrong, known = [], 0
     for one in found:
-        sums = one.rollout.trial.sums
+        sums = one.rollout.analysis_state.sums
         assert sums is not None
         for name, side in (
             (one.rollout.target.primary_deployment, sums.primary),
             (one.rollout.target.canary_deployment, sums.canary),
         ):
             counted = _counts(side)
-            until = one.rollout.trial.until or 0.0  # what is scraped later is of rows that are still to be read
+            until = (
+                one.rollout.analysis_state.until or 0.0
+            )  # what is scraped later is of rows that are still to be read
             least, _ = one.served(name, until - ON_THE_WAY)
             _, most = one.served(name, until)
             # A counter that reads the same after a restart as before it is not known to have restarted.

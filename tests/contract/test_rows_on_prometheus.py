@@ -52,11 +52,11 @@ class Course:
         return float(sum(total.values())), float(total["500"]), float(total["404"])
 
     def take(self, reading: Figures, now: float) -> None:
-        judgement, trial = observe.judge(self.rollout, reading, now)
-        if trial.until != self.rollout.trial.until:
+        judgement, analysis_state = observe.judge(self.rollout, reading, now)
+        if analysis_state.until != self.rollout.analysis_state.until:
             sides = {_primary(self.rollout): reading.primary, _canary(self.rollout): reading.canary}
             self.unknown |= {name for name, side in sides.items() if side is None}
-        self.rollout = replace(self.rollout, trial=trial, judgement=judgement)
+        self.rollout = replace(self.rollout, analysis_state=analysis_state, judgement=judgement)
 
 
 def _primary(of: Rollout) -> str:
@@ -132,7 +132,7 @@ def test_rows_add_up_on_a_real_prometheus(start: float, courses: Sequence[Course
 
     wrong, known = [], 0
     for course in courses:
-        sums = course.rollout.trial.sums
+        sums = course.rollout.analysis_state.sums
         assert sums is not None
         for name, side in ((_primary(course.rollout), sums.primary), (_canary(course.rollout), sums.canary)):
             if name in course.unknown:
@@ -140,7 +140,7 @@ def test_rows_add_up_on_a_real_prometheus(start: float, courses: Sequence[Course
             known += 1
             counted, truth = _counts(side), course.truth(name)
             if any(abs(count - true) > EXACT for count, true in zip(counted, truth, strict=True)):
-                lives = [pod.told() for pod in course.pods[name]]
+                lives = [pod.notified() for pod in course.pods[name]]
                 wrong.append(f"{name} of {course.rollout.id}: {counted} for {truth} of {lives}")
     assert "\n".join(wrong) == ""
     assert known > ROLLOUTS  # of two sides of each: to say of everything that it is unknown is no answer
@@ -149,7 +149,7 @@ def test_rows_add_up_on_a_real_prometheus(start: float, courses: Sequence[Course
 def _read_on(courses: Sequence[Course], metrics: PrometheusMetrics, end: float) -> None:
     """Ticks at drawn times until everything that was served has been read."""
     rng, pause = random.Random(f"{end}"), threading.Event()  # noqa: S311  # not a secret
-    while any((course.rollout.trial.until or 0.0) < end for course in courses):
+    while any((course.rollout.analysis_state.until or 0.0) < end for course in courses):
         now = time.time() + rng.choice(SKEWS)
         assert now < end + LONGEST, "rows stopped being kept"
         readings = observe.read([course.rollout for course in courses], metrics, now)

@@ -385,9 +385,9 @@ def test_a_survey_does_without_the_virtual_services_of_other_namespaces(api: Kub
     api.forbid(verb="list", kind="VirtualService", namespace="")
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
     assert [one["metadata"]["name"] for one in snapshot.virtual_services] == ["ratings"]
-    scene = examine(a_service(), "v2", snapshot)
-    assert scene.reasons == ()
-    (warning,) = scene.warnings
+    examined = examine(a_service(), "v2", snapshot)
+    assert examined.reasons == ()
+    (warning,) = examined.warnings
     assert warning.startswith(
         "Other namespaces' VirtualService objects could not be read, so nothing is known about them: Could not list "
         "VirtualServices of all namespaces: virtualservices.networking.istio.io is forbidden: User "
@@ -442,5 +442,5 @@ def test_a_server_that_cannot_say_what_we_may_do_leaves_it_open(api: KubeApi, ku
 
 
 def test_preflight_has_nothing_against_the_rehearsals_own_services(kube: Kube) -> None:
-    scene = examine(a_service(), "v2", KubeSnapshots(kube).take(a_service(), "v2"))
-    assert scene.problems == ()
+    examined = examine(a_service(), "v2", KubeSnapshots(kube).take(a_service(), "v2"))
+    assert examined.problems == ()

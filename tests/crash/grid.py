@@ -13,7 +13,7 @@ from redis import Redis
 from sandbox.ports import LOOPBACK
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
-from tests.crash.upsets import Place
+from tests.crash.upsets import RedisDatabase
 from tests.crash.world import Trap, World, is_well
 
 DATABASES = 16
@@ -45,7 +45,7 @@ class Grid:
             with Redis(LOOPBACK, self._port, db=database) as redis:
                 redis.flushdb()
             directory = Path(tempfile.mkdtemp(dir=self._directory))
-            with World(directory, self._bots, Place(port=self._port, database=database), story, trap) as world:
+            with World(directory, self._bots, RedisDatabase(port=self._port, database=database), story, trap) as world:
                 end = world.play()
                 return list(_wrong(world, str(end["phase"]))), dict(world.census)
         except (AssertionError, TimeoutError) as stuck:

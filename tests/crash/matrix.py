@@ -10,27 +10,30 @@ from tests.crash.world import BEAT, FIRST_BEAT, LAST_BEAT, LEASE_BEAT, ROUTE, Tr
 SAVE = "EVAL"  # a script of the store's: the rollout, its story and its letters, at once
 FILE = "SADD"  # what the index needs before a save: whose rollouts and whose letters there are
 LOAD = "GET"
-LOOK = "get VirtualService"  # the read that a write of routes is built on
+OBSERVE = "get VirtualService"  # the read that a write of routes is built on
 READ, PATCH = "get Deployment", "patch Deployment"
 SCALE = "patch Deployment/scale"
 JUDGE = "query"
 SAY, SHOW = "chat.postMessage", "chat.update"
 TICK_OFF, NOTE_TRY, NOTE_CARD = "XDEL", "HSET tries", "HSET"
 
-ROUTED = (SAVE, FILE, LOAD, LOOK, ROUTE)
+ROUTED = (SAVE, FILE, LOAD, OBSERVE, ROUTE)
 JUDGED = (*ROUTED, JUDGE)
 TOLD = (SAY, SHOW, TICK_OFF)
-RELEASED = (SAVE, FILE, LAST_BEAT, LOOK, ROUTE)
+RELEASED = (SAVE, FILE, LAST_BEAT, OBSERVE, ROUTE)
 
 Stages = Mapping[str, tuple[str, ...]]
 
 # A quick abort may be over before its first card is posted: there is no update of it then.
-HOME: Stages = {"return": (SAVE, FILE, LOOK, ROUTE, SAY, TICK_OFF), "finish (aborting)": (SAVE, LAST_BEAT, LOOK, ROUTE)}
+HOME: Stages = {
+    "return": (SAVE, FILE, OBSERVE, ROUTE, SAY, TICK_OFF),
+    "finish (aborting)": (SAVE, LAST_BEAT, OBSERVE, ROUTE),
+}
 RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *TOLD), **HOME}
 
 # Something else goes wrong as well: of each kind one short story, from where it began to the end.
 HALF = "shift 50"
-WENT_HOME: Stages = {"return": (SAVE, LOOK, ROUTE), "finish (aborting)": (SAVE, ROUTE)}
+WENT_HOME: Stages = {"return": (SAVE, OBSERVE, ROUTE), "finish (aborting)": (SAVE, ROUTE)}
 UPSET: Stages = {HALF: (LOAD,), **WENT_HOME}
 LIVED_ON: Stages = {HALF: (LOAD, JUDGE), "shift 100": (SAVE, ROUTE), "finish": (SAVE, ROUTE)}
 
@@ -55,7 +58,7 @@ MATRIX: Mapping[str, Stages] = {
     },
     "abort-mirror": HOME,
     "abort-weights": HOME,
-    "abort-touched": {**RESTORED, "restore": (SAVE, LOAD, LOOK, ROUTE, READ, PATCH, *TOLD)},
+    "abort-touched": {**RESTORED, "restore": (SAVE, LOAD, OBSERVE, ROUTE, READ, PATCH, *TOLD)},
     "abort-relabel": RESTORED,
     "halt-retry": {"halted": (SAVE, FILE, LOAD, *TOLD), "upgrade again": (SAVE, FILE, LOAD, *TOLD)},
     "halt-abort": RESTORED,

@@ -135,9 +135,9 @@ DELAYED = {"prometheus": {"scrape_interval": "100ms", "read_delay": "300ms"}}  #
 
 
 def _upset(name: str, what: str, *, promoted: bool = False, **more: Any) -> Story:
-    told = {key: more.pop(key) for key in ("details", "says", "says_in", "heals_in") if key in more}
+    notified = {key: more.pop(key) for key in ("details", "says", "says_in", "heals_in") if key in more}
     changes = SHORT | more.pop("changes", {})
-    upset = Upset(what=what, at=more.pop("at", HALF), **told)
+    upset = Upset(what=what, at=more.pop("at", HALF), **notified)
     return Story(name=name, upset=upset, promoted=promoted, changes=changes, **more)
 
 

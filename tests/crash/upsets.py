@@ -65,7 +65,7 @@ class Upset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RedisDatabase:
     """An empty database of a Redis server."""
 
     port: int
@@ -73,7 +73,7 @@ class Place:
 
 
 @dataclass(kw_only=True)
-class Scene:
+class Surroundings:
     """What is around the bot in one cell, for whoever changes it by hand.
 
     Attributes:
@@ -83,7 +83,7 @@ class Scene:
     kube: KubeApi
     figures: Figures
     traffic: Traffic
-    place: Place
+    place: RedisDatabase
     ground: Ground
     objects: list[Object]
     service: Mapping[str, Any]
@@ -191,13 +191,13 @@ def beside(objects: Sequence[Object]) -> list[Object]:
 class Upsets(Around):
     """The upset of one cell: whether it has begun, and what ends it."""
 
-    def __init__(self, scene: Scene, upset: Upset, persuade: Callable[[str, str], None]) -> None:
+    def __init__(self, surroundings: Surroundings, upset: Upset, persuade: Callable[[str, str], None]) -> None:
         """``persuade``: types a command until somebody is answered with these words."""
-        super().__init__(scene)
+        super().__init__(surroundings)
         self.upset = upset
         self.started = False  # a bot that is killed from now on has met it
         self.begun = False
-        self._scene = scene
+        self._surroundings = surroundings
         self._persuade = persuade
         self._heal: Heal | None = None
         self._taken_over = False
@@ -217,11 +217,11 @@ class Upsets(Around):
     @property
     def ready(self) -> bool:
         """Whether it has come so far that the person speaks."""
-        if not self.begun or self._scene.waits:
+        if not self.begun or self._surroundings.waits:
             return False
         if self.upset.what == "hold_write" and not self._taken_over:
             self._taken_over = True
-            self._scene.restart()  # it dies with its write under way, and another replica takes the lease
+            self._surroundings.restart()  # it dies with its write under way, and another replica takes the lease
         return self.upset.what != "fewer_users" or self._pods_wanted() < WHOLE
 
     # What only a cell does
@@ -231,15 +231,17 @@ class Upsets(Around):
         return self.users_change(FEWER)
 
     def _pods_wanted(self) -> int:
-        found = self._scene.kube.store.get("Deployment", self._scene.ground.namespace, self._scene.ground.primary)
+        found = self._surroundings.kube.store.get(
+            "Deployment", self._surroundings.ground.namespace, self._surroundings.ground.primary
+        )
         return int(found["spec"]["replicas"]) if found else 0
 
     def set_prometheus_clock(self, seconds: float) -> Heal:
         """Prometheus' clock is set, and is not the bot's any more."""
-        self._scene.figures.scraped.skew = seconds
+        self._surroundings.figures.scraped.skew = seconds
 
         def back() -> None:
-            self._scene.figures.scraped.skew = 0.0
+            self._surroundings.figures.scraped.skew = 0.0
 
         return back
 

@@ -33,7 +33,7 @@ from sandbox.traffic import Traffic
 from sandbox.wire import Moment, Request, System, Trouble
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
-from tests.crash.upsets import HPA_SECONDS, Place, Scene, Upsets
+from tests.crash.upsets import HPA_SECONDS, RedisDatabase, Surroundings, Upsets
 
 TICK_SECONDS = 0.1
 SCRAPE_SECONDS = 0.1
@@ -74,7 +74,7 @@ def stage_of(rollout: Document) -> str:
 class World:
     """One cell of the matrix."""
 
-    def __init__(self, directory: Path, bots: BotServer, place: Place, story: Story, trap: Trap | None) -> None:
+    def __init__(self, directory: Path, bots: BotServer, place: RedisDatabase, story: Story, trap: Trap | None) -> None:
         self.directory = directory
         self.story = story
         self.trap = trap
@@ -88,7 +88,7 @@ class World:
         self._place = place
         self._restarted = False
         self._bots = bots
-        self.scene = Scene(
+        self.surroundings = Surroundings(
             kube=self.kube,
             figures=self.figures,
             traffic=self.traffic,
@@ -100,7 +100,7 @@ class World:
             restart=self.restart_bot,
             neighbour=story.shared,
         )
-        self._upset = Upsets(self.scene, story.upset, self._persuade) if story.upset else None
+        self._upset = Upsets(self.surroundings, story.upset, self._persuade) if story.upset else None
         self._stack = ExitStack()
         self._versions: dict[str, Document] = {}  # of the VirtualService, by resourceVersion
         self._changed = threading.Condition()
@@ -123,7 +123,7 @@ class World:
         self._stack.close()
 
     def _open(self) -> None:
-        self.kube.autoscalers.sync_seconds, self.kube.autoscalers.load = HPA_SECONDS, self.scene.load
+        self.kube.autoscalers.sync_seconds, self.kube.autoscalers.load = HPA_SECONDS, self.surroundings.load
         for part in (self.kube, self.slack, self.figures, self.proxy):
             self._stack.enter_context(part)
         self.kube.load(self.story.objects)
@@ -153,7 +153,7 @@ class World:
         )
 
     def _environment(self) -> dict[str, str]:
-        self.scene.write_file()
+        self.surroundings.write_file()
         return {
             "PATH": os.environ.get("PATH", ""),  # noqa: TID251  # the child finds its own interpreter by it
             "SLACK_BOT_TOKEN": self.slack.bot_token,
@@ -162,7 +162,7 @@ class World:
             "REDIS_URL": self.proxy.url(self._place.database),
             "PROMETHEUS_URL": self.figures.url,
             "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
-            "SERVICES_FILE": str(self.scene.file),
+            "SERVICES_FILE": str(self.surroundings.file),
             "PROBE_PORT": "0",
             "TICK_SECONDS": str(TICK_SECONDS),
             "LEASE_SECONDS": str(LEASE_SECONDS),
@@ -179,7 +179,7 @@ class World:
         """On the thread of whoever is asked, so the bot is dead before its request goes any further."""
         if request.rehearsal:
             return None
-        if (caught := self.scene.caught(request, moment)) is not None:
+        if (caught := self.surroundings.caught(request, moment)) is not None:
             return caught
         writes = _rollout_in(request)
         stage = stage_of(writes) if writes else self._stages[-1] if self._stages else "preflight"
@@ -231,7 +231,7 @@ class World:
         if obj["kind"] == "VirtualService":
             self._versions[obj["metadata"]["resourceVersion"]] = obj
         if obj["kind"] in {"VirtualService", "Pod"}:
-            self.scene.count_users()
+            self.surroundings.count_users()
 
     # What people do
 
@@ -355,7 +355,10 @@ class World:
 
     def words(self) -> tuple[int, list[str]]:
         """How many posts came twice, and which lines are lost: neither said nor waiting to be."""
-        rollout, ids = self.store.history(KEY, 1)[0], self.scene.rollouts()  # one more where a record was damaged
+        rollout, ids = (
+            self.store.history(KEY, 1)[0],
+            self.surroundings.rollouts(),
+        )  # one more where a record was damaged
         entries = [entry for rollout_id in ids for entry in self.store.story(KEY, rollout_id)]
         story = [text for entry in entries if (text := _line(rollout, entry))]
         notifications = [notification for notification in self.outbox.pending(1000) if notification.key == KEY]
@@ -373,7 +376,7 @@ class World:
 
 
 def _closes_late(trap: Trap) -> bool:
-    """Whether it may close after the end was stored: delivery's words follow it, and so does an ended stage's tidying."""
+    """Whether it may close after the end was stored: what is delivered and tidied up follows it."""
     return trap.kind in FROM_THEN_ON or trap.stage in ENDED
 
 

@@ -8,12 +8,12 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Marks, Pulse, Rescue
+from bot.model.observation import FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
-from bot.rollout.deadman import told
+from bot.rollout.deadman import notified
 
 VirtualService: TypeAlias = dict[str, Any]
 
@@ -82,15 +82,15 @@ class InMemoryMesh:
 
     def observe(self, target: Target) -> RouteStatus:
         vs = self._get(target)
-        read = edits.read_routes(vs, target)
+        read = virtual_services.read_routes(vs, target)
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
-            owner=edits.owner_of(vs),
-            marked=edits.owner_of(vs) is None or edits.is_whole(vs),
+            owner=virtual_services.owner_of(vs),
+            marked=virtual_services.owner_of(vs) is None or virtual_services.is_whole(vs),
             writer=self._writers.get(_key(vs), ""),
             marker=self._marker(vs),
             reason=read if isinstance(read, str) else "",
-            rescue=edits.rescue_of(vs),
+            failsafe_record=virtual_services.failsafe_record_of(vs),
         )
 
     def route(
@@ -105,19 +105,25 @@ class InMemoryMesh:
         still: Still = always,
     ) -> None:
         vs = self._get(target)
-        if edits.owner_of(vs) == owner and edits.is_whole(vs) and edits.read_routes(vs, target) == routes:
+        if (
+            virtual_services.owner_of(vs) == owner
+            and virtual_services.is_whole(vs)
+            and virtual_services.read_routes(vs, target) == routes
+        ):
             return
         now = self._now()
         with _refusals_as_contention():
-            taken = edits.take(vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again)
+            taken = virtual_services.claim(
+                vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again
+            )
         _refuse_unless(still)
         self._write(taken, routes)
 
     def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
         vs = self._get(target)
         with _refusals_as_contention():
-            edits.refuse_other_owner(vs, owner)
-            left = edits.leave(vs, target, routes)
+            virtual_services.refuse_other_owner(vs, owner)
+            left = virtual_services.release(vs, target, routes)
         self.quiet(target, owner)
         if left != vs:
             _refuse_unless(still)
@@ -127,7 +133,7 @@ class InMemoryMesh:
         vs = self._find(namespace, virtual_service)
         if heartbeat_lease.read(self.leases.get((namespace, virtual_service)), owner) is not None:
             del self.leases[namespace, virtual_service]
-        if vs is not None and (bare := edits.unclosed(edits.unmark(vs, owner))) is not vs:
+        if vs is not None and (bare := virtual_services.unclosed(virtual_services.unmark(vs, owner))) is not vs:
             self._put(bare)
 
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
@@ -136,10 +142,10 @@ class InMemoryMesh:
         if self.conflicts:
             self.conflicts -= 1
             raise Contended("Kubernetes", "the object has been modified.")
-        if vs is None or edits.owner_of(vs) != owner:
+        if vs is None or virtual_services.owner_of(vs) != owner:
             return
         if not heartbeat_lease.is_held(self.leases.get(place), owner, self.store):
-            self._put(edits.beaten(vs, owner, self._now()))
+            self._put(virtual_services.beaten(vs, owner, self._now()))
         self.leases[place] = heartbeat_lease.beaten(self.leases.get(place), vs, owner, self.store, limit, self._now())
         self.beats += 1
 
@@ -151,25 +157,29 @@ class InMemoryMesh:
 
     def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
         vs = self._find(namespace, virtual_service)
-        return None if vs is None else edits.owner_of(vs)
+        return None if vs is None else virtual_services.owner_of(vs)
 
-    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
+    def heartbeat(self, namespace: str, virtual_service: str) -> Heartbeat | None:
         vs = self._find(namespace, virtual_service)
-        owner = None if vs is None else edits.owner_of(vs)
+        owner = None if vs is None else virtual_services.owner_of(vs)
         if vs is None or owner is None:
             return None
         heard = heartbeat_lease.read(self.leases.get((namespace, virtual_service)), owner)
-        return edits.pulse_of(vs, heard, foreign=heard is not None and heard.store not in {"", self.store})
+        return virtual_services.heartbeat_of(
+            vs, heard, foreign=heard is not None and heard.store not in {"", self.store}
+        )
 
-    def marks(self, namespace: str, virtual_service: str) -> Marks | None:
+    def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
         vs = self._find(namespace, virtual_service)
-        return None if vs is None else edits.marks_of(vs)
+        return None if vs is None else virtual_services.rollout_annotations_of(vs)
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
-        return edits.take(self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now())
+        return virtual_services.claim(
+            self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now()
+        )
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
-        return edits.leave(self._get(target), target, routes)
+        return virtual_services.release(self._get(target), target, routes)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
         self._get(target)
@@ -177,18 +187,27 @@ class InMemoryMesh:
 
     # The port ``Failsafe``, on the same objects
 
-    def rescue(self, marks: Marks, beat: str, routes: Routes, rescue: Rescue) -> None:
-        vs = self._get(marks.target)
-        place = marks.target.virtual_service_namespace, marks.target.virtual_service
-        heard = heartbeat_lease.read(self.leases.get(place), marks.owner)
-        pulse = edits.pulse_of(vs, heard)
-        if self.conflicts or pulse is None or (pulse.owner, pulse.beat) != (marks.owner, beat):
+    def apply(
+        self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
+    ) -> None:
+        vs = self._get(annotations.target)
+        place = annotations.target.virtual_service_namespace, annotations.target.virtual_service
+        heard = heartbeat_lease.read(self.leases.get(place), annotations.owner)
+        heartbeat = virtual_services.heartbeat_of(vs, heard)
+        if self.conflicts or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
             self.conflicts = max(0, self.conflicts - 1)
             raise Contended("Kubernetes", "the object has been modified.")
         if heard is not None:
             self.leases[place] = heartbeat_lease.taken(self.leases[place], self._now())
         self._put(
-            edits.rescued(vs, marks.target, marks.owner, routes, rescue, told(rescue, marks.target)),
+            virtual_services.with_failsafe_record(
+                vs,
+                annotations.target,
+                annotations.owner,
+                routes,
+                failsafe_record,
+                notified(failsafe_record, annotations.target),
+            ),
             "canary-bot-watchdog",
         )
         self.written.append(routes)
@@ -197,14 +216,14 @@ class InMemoryMesh:
         self._answer()
         self.watched[namespace] = limit
 
-    def tell(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
         if self._find(namespace, virtual_service) is not None:
             self.events.append((reason, sentence))
 
     def _marker(self, vs: VirtualService) -> str:
         """What was removed has no writer."""
-        there = edits.is_whole(vs) or edits.RESTORE in (vs["metadata"].get("annotations") or {})
-        return self._hands.get(_key(vs), "") if edits.owner_of(vs) and there else ""
+        there = virtual_services.is_whole(vs) or virtual_services.RESTORE in (vs["metadata"].get("annotations") or {})
+        return self._hands.get(_key(vs), "") if virtual_services.owner_of(vs) and there else ""
 
     def _get(self, target: Target) -> VirtualService:
         namespace, name = target.virtual_service_namespace, target.virtual_service

@@ -9,7 +9,7 @@ from bot.controller.ports import Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts
 from tests.snapshots import HEALTHY
 
@@ -49,7 +49,7 @@ class FakeMetrics:
         return {window.rollout.id: self.outage or self._figures(window) for window in windows}
 
     def rows(
-        self, service: Service, workloads: Sequence[str], start: float, end: float
+        self, service: ServiceConfig, workloads: Sequence[str], start: float, end: float
     ) -> Mapping[str, Sequence[SideFigures | None]]:
         self._answer()
         count = int((end - start) / service.metrics.scrape_interval)
@@ -57,7 +57,7 @@ class FakeMetrics:
 
     def callers(
         self,
-        service: Service,  # noqa: ARG002  # the port's
+        service: ServiceConfig,  # noqa: ARG002  # the port's
         canary: str,  # noqa: ARG002  # the port's
         end: float,
         since: float | None = None,
@@ -67,7 +67,7 @@ class FakeMetrics:
             return self.callers_seen
         return replace(self.callers_seen, of_canary={})
 
-    def telemetry(self, service: Service, canary: str, end: float) -> MetricFacts:  # noqa: ARG002  # the port's
+    def telemetry(self, service: ServiceConfig, canary: str, end: float) -> MetricFacts:  # noqa: ARG002  # the port's
         self._answer()
         return self.telemetry_seen
 

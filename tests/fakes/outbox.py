@@ -22,7 +22,7 @@ class InMemoryOutbox:
         self.forgetful: Fault | None = None
         self.noting: Fault | None = None
         self._tries: dict[tuple[str, str], int] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._notified: set[tuple[str, str]] = set()
         self._words: dict[str, list[Notification]] = {}
         self._out_of_date: dict[tuple[str, RolloutId], int] = {}  # in the order of their becoming so
         self._cards: dict[tuple[str, RolloutId], CardRef] = {}
@@ -51,7 +51,7 @@ class InMemoryOutbox:
                 self._out_of_date[where] = self._out_of_date.pop(where)  # to the end of the line
         gone = {(notification.key, notification.id) for notification in notifications}
         self._tries = {place: count for place, count in self._tries.items() if place not in gone}
-        self._told -= gone
+        self._notified -= gone
         for key, box in self._words.items():
             self._words[key] = [notification for notification in box if (key, notification.id) not in gone]
 
@@ -72,13 +72,13 @@ class InMemoryOutbox:
         if self.noting is not None:
             raise self.noting
 
-    def told(self, notification: Notification) -> bool:
+    def notified(self, notification: Notification) -> bool:
         self._answer()
-        return (notification.key, notification.id) in self._told
+        return (notification.key, notification.id) in self._notified
 
-    def note_told(self, notification: Notification) -> None:
+    def note_notified(self, notification: Notification) -> None:
         self._take()
-        self._told.add((notification.key, notification.id))
+        self._notified.add((notification.key, notification.id))
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         self._answer()

@@ -67,7 +67,7 @@ class FakeSlack:
         with self._lock:
             return [arguments for called, arguments in self.calls if called == method]
 
-    def told(self) -> str:
+    def notified(self) -> str:
         """The newest sentence somebody was told in private."""
         return str(self.said("respond")[-1]["text"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bot.model.errors import Fault
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.preflight import Snapshot
 
 
@@ -20,7 +20,7 @@ class FakeSnapshots:
     outage: Fault | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
-    def take(self, service: Service, version: str) -> Snapshot:
+    def take(self, service: ServiceConfig, version: str) -> Snapshot:
         if self.outage:
             raise self.outage
         self.asked.append((service.name, version))

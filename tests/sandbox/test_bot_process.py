@@ -83,9 +83,11 @@ def test_a_services_file_with_mistakes_keeps_the_process_alive_and_whoever_asks_
 
             slack.command(MAYA, CHANNEL, "start reviews v2")
 
-            told = slack.wait_for(lambda space: [m.text for m in space.ephemerals(MAYA) if "nothing can be" in m.text])
+            notified = slack.wait_for(
+                lambda space: [m.text for m in space.ephemerals(MAYA) if "nothing can be" in m.text]
+            )
             assert bot.running
-    assert "services.yaml line 1" in told[0]
+    assert "services.yaml line 1" in notified[0]
     assert "services_unusable" in (tmp_path / "bot.log").read_text()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.outbox import RedisOutbox
-from bot.adapters.redis_connection import Link, connect
+from bot.adapters.redis_connection import RedisClient, connect
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
 from bot.adapters.redis_store import RedisStore
@@ -38,7 +38,7 @@ class Bot:
     def __init__(self, url: str) -> None:
         self.clock = FakeClock(1000.0)
         self.mesh, self.workloads = InMemoryMesh(), InMemoryWorkloads()
-        self.link: Link = connect(url)
+        self.link: RedisClient = connect(url)
         self.store, self.outbox = RedisStore(self.link), RedisOutbox(self.link)
         self.lease = RedisLease(self.link, "this one")  # real time, as Redis has
         self.faults: list[str] = []

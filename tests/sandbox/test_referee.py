@@ -169,7 +169,7 @@ def test_a_watchdog_that_does_not_wait_out_its_limit_is_told(match: Match) -> No
     match.clock.advance(1)
     match.route(0, manager="canary-bot-watchdog")
     assert len(match.referee.violations) == 1
-    assert match.referee.seen.rescues == 2
+    assert match.referee.seen.failsafes == 2
 
 
 def test_a_watchdog_that_deploys_or_sends_users_to_nobody_is_told(match: Match) -> None:
@@ -254,10 +254,10 @@ def test_marks_left_behind_and_users_on_the_wrong_side_are_told(match: Match) ->
     match.write("VirtualService", "reviews", mark)
     match.referee.judge_end(promoted=True, final_subset="v1", upgraded=True)
 
-    told = " ".join(match.referee.violations)
-    assert "left ['canary-bot/rollout'] behind" in told
-    assert "not with everyone on v1" in told
-    assert "ended promoted and the primary runs" in told
+    notified = " ".join(match.referee.violations)
+    assert "left ['canary-bot/rollout'] behind" in notified
+    assert "not with everyone on v1" in notified
+    assert "ended promoted and the primary runs" in notified
 
 
 def test_users_are_where_the_routes_and_the_ready_pods_are(match: Match) -> None:

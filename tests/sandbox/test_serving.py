@@ -30,7 +30,7 @@ def _redis_proxy() -> RedisProxy:
 def test_whoever_comes_while_a_stand_in_ends_is_hung_up_on(
     stand_in: Callable[[], AbstractContextManager[Serving | RedisProxy]],
 ) -> None:
-    with warnings.catch_warnings(record=True) as told, ExitStack() as requesters:
+    with warnings.catch_warnings(record=True) as notified, ExitStack() as requesters:
         warnings.simplefilter("always", ResourceWarning)
         for _ in range(20):
             with stand_in() as listening:
@@ -41,7 +41,7 @@ def test_whoever_comes_while_a_stand_in_ends_is_hung_up_on(
             assert [requester for requester in came if not _is_hung_up_on(requester)] == []
         gc.collect()
 
-    assert [str(warning.message) for warning in told] == []
+    assert [str(warning.message) for warning in notified] == []
 
 
 def _is_hung_up_on(requester: socket.socket) -> bool:

@@ -20,7 +20,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack, Workspace
 from tests.builders import a_service
-from tests.fakes.engine import FakeEngine
+from tests.fakes.controller_port import FakeController
 
 pytestmark = pytest.mark.sandbox
 
@@ -32,30 +32,30 @@ class Bot:
 
     def __init__(self, slack: Slack) -> None:
         self.slack = slack
-        self.engine = FakeEngine(a_service(approvals=RULE))
+        self.controller = FakeController(a_service(approvals=RULE))
         client = web_client(slack.bot_token, slack.url + "/api/")
         self.approvers = Approvers(client, time.monotonic)
         self.app: App = build_app(
-            engine=self.engine,
+            controller=self.controller,
             client=client,
             approvers=self.approvers,
-            clock=self.engine.clock,
+            clock=self.controller.clock,
             signing_secret=slack.signing_secret,
         )
         self.delivery = Delivery(
-            outbox=self.engine.store,
-            store=self.engine.store,
-            channel=Channel(client, self.engine.clock),
-            clock=self.engine.clock,
+            outbox=self.controller.store,
+            store=self.controller.store,
+            channel=Channel(client, self.controller.clock),
+            clock=self.controller.clock,
             mentions=self.approvers.mentions,
-            steady=self.engine.clock.now,
+            steady=self.controller.clock.now,
         )
 
     def deliver(self, seconds: int = 8) -> None:
         """What delivery does, as if once a second."""
         for _ in range(seconds):
             self.delivery.deliver()
-            self.engine.clock.advance(1)
+            self.controller.clock.advance(1)
 
     def card(self) -> Message:
         """The rollout's card as it reads now."""
@@ -63,9 +63,9 @@ class Bot:
 
     def asks(self) -> Rollout:
         """The mirror has passed."""
-        now = self.engine.clock.now()
+        now = self.controller.clock.now()
         question = Entry(at=now, kind=EntryKind.ASK, text="Shift 20 % of the users to v2? One approval is needed.")
-        return self.engine.change("reviews", question, asked_at=now, evidence=9)
+        return self.controller.change("reviews", question, asked_at=now, evidence=9)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def bot(request: pytest.FixtureRequest, slack: Slack) -> Iterator[Bot]:
 
 
 def test_a_rollout_is_started_approved_and_aborted_from_slack(bot: Bot) -> None:
-    slack, engine = bot.slack, bot.engine
+    slack, controller = bot.slack, bot.controller
 
     assert slack.command("@lena", "#releases", "start reviews v2").acknowledged
     slack.wait_for(whispered("@lena", "Started reviews v2: the card is below."))
@@ -114,14 +114,14 @@ def test_a_rollout_is_started_approved_and_aborted_from_slack(bot: Bot) -> None:
     slack.click("@lena", bot.card(), "canary_approve")
     slack.wait_for(whispered("@lena", "You are not one of the approvers (@release-managers)."))
     slack.click("@omar", bot.card(), "canary_approve")
-    engine.wait_until(lambda: engine.live()[0].approvals)
+    controller.wait_until(lambda: controller.live()[0].approvals)
     bot.deliver()
     assert "approved by" in str(bot.card().blocks)
 
     slack.click("@lena", bot.card(), "canary_abort")
     form = slack.wait_for(lambda workspace: next(iter(workspace.views("@lena")), None))
     slack.submit_view("@lena", form, {"reason": {"value": "it smells"}})
-    engine.wait_until(lambda: engine.reasons == ["it smells"] and engine.live()[0].retreat)
+    controller.wait_until(lambda: controller.reasons == ["it smells"] and controller.live()[0].retreat)
     bot.deliver()
     notice = slack.workspace.thread("#releases", bot.card().ts)[-1]
     assert "it smells" in notice.text
@@ -130,9 +130,9 @@ def test_a_rollout_is_started_approved_and_aborted_from_slack(bot: Bot) -> None:
 
 
 def test_seven_slow_commands_at_once_are_all_acknowledged(bot: Bot) -> None:
-    bot.engine.begin()
+    bot.controller.begin()
     gate = threading.Event()
-    bot.engine.before_answer = gate.wait
+    bot.controller.before_answer = gate.wait
     try:
         answers = [bot.slack.command("@maya", "#releases", "list") for _ in range(7)]
     finally:
@@ -143,7 +143,7 @@ def test_seven_slow_commands_at_once_are_all_acknowledged(bot: Bot) -> None:
 
 def test_a_mention_in_the_thread_and_the_home_are_answered(bot: Bot) -> None:
     slack = bot.slack
-    bot.engine.begin()
+    bot.controller.begin()
     bot.deliver()
 
     slack.mention("@maya", "#releases", "<@U0CANARY01> status", thread_ts=bot.card().ts)

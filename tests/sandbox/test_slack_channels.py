@@ -62,7 +62,7 @@ def test_what_the_lists_tell_is_what_a_post_would_meet(
 ) -> None:
     slack.workspace.put_channel(channel)
 
-    told = rooms.closed(named)
+    notified = rooms.closed(named)
 
     assert {call.method for call in slack.calls} <= {
         "users.conversations",
@@ -70,7 +70,7 @@ def test_what_the_lists_tell_is_what_a_post_would_meet(
         "conversations.info",
         "auth.test",
     }
-    assert told == (None if error is None else rooms.why(named, error))
+    assert notified == (None if error is None else rooms.why(named, error))
     if error is None:
         assert client.chat_postMessage(channel=named, text="A card.")["ok"]
     else:

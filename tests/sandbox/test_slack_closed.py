@@ -27,14 +27,14 @@ def bot(request: pytest.FixtureRequest) -> Iterator[Bot]:
         bot = Bot(slack)
         client = web_client(slack.bot_token, slack.url + "/api/")
         bot.delivery = Delivery(
-            outbox=bot.engine.store,
-            store=bot.engine.store,
-            channel=Channel(client, bot.engine.clock),
-            clock=bot.engine.clock,
+            outbox=bot.controller.store,
+            store=bot.controller.store,
+            channel=Channel(client, bot.controller.clock),
+            clock=bot.controller.clock,
             mentions=bot.approvers.mentions,
             people=bot.approvers.people,
             rooms=Rooms(client, time.monotonic),
-            steady=bot.engine.clock.now,
+            steady=bot.controller.clock.now,
         )
         if request.param == "socket":
             with connected(SocketMode(bot.app, slack.app_token)):
@@ -54,8 +54,8 @@ def direct(slack: Slack, user: str) -> list[Message]:
 
 @pytest.mark.parametrize("how", ["archived", "taken out", "made private", "restricted"])
 def test_a_question_is_approved_from_the_direct_message_and_the_card_comes_back(bot: Bot, how: str) -> None:
-    slack, engine = bot.slack, bot.engine
-    engine.begin("reviews", "v2", by=slack.workspace.user("@lena").id)  # type: ignore[arg-type]  # an id
+    slack, controller = bot.slack, bot.controller
+    controller.begin("reviews", "v2", by=slack.workspace.user("@lena").id)  # type: ignore[arg-type]  # an id
     bot.deliver()
     before = slack.workspace.channel("#releases")
     away = before.members - {BOT_USER}
@@ -75,7 +75,7 @@ def test_a_question_is_approved_from_the_direct_message_and_the_card_comes_back(
     assert "is closed to me" in str(question.blocks)
 
     slack.click("@omar", question, "canary_approve")
-    engine.wait_until(lambda: engine.live()[0].approvals)
+    controller.wait_until(lambda: controller.live()[0].approvals)
 
     bot.deliver(20)
     (settled,) = direct(slack, "@maya")
@@ -85,4 +85,4 @@ def test_a_question_is_approved_from_the_direct_message_and_the_card_comes_back(
     bot.deliver(70)
     cards = [message for message in slack.workspace.messages("#releases") if not message.is_reply]
     assert "approved by" in str(cards[-1].blocks)
-    assert engine.store.pending() == []
+    assert controller.store.pending() == []

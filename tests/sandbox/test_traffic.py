@@ -192,12 +192,12 @@ def test_what_was_scraped_does_not_depend_on_when_it_is_asked_for(seed: int) -> 
     often, late = (Scraped(traffic=traffic, every=EVERY, salt=str(seed)) for _ in range(2))
     began, everything = clock.now(), [Matcher("namespace", "=", "default")]
     for _ in range(40):
-        deed = dice.randrange(4)
-        if deed == 0:
+        action = dice.randrange(4)
+        if action == 0:
             traffic.now(rates={pod: dice.choice([0.0, 3.0, 40.0]) for pod in (POD, OTHER) if dice.random() < 0.7})
-        elif deed == 1:
+        elif action == 1:
             traffic.restart("reviews-v2")
-        elif deed == 2:
+        elif action == 2:
             seconds, lost = dice.choice([0.0, 3.0]), dice.choice([0.0, 0.4])
             for scraped in (often, late):
                 scraped.scrape("reviews-v2", seconds=seconds, lost=lost)

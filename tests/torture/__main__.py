@@ -26,7 +26,7 @@ def main() -> int:
     if arguments.seed is not None:
         print(draw(arguments.seed))
         found = run([arguments.seed])
-        _tell(found)
+        _notify(found)
         return _say(found, 1)
     seeds = list(range(arguments.first, arguments.first + arguments.n))
     return _say(_all(seeds), len(seeds))
@@ -39,7 +39,7 @@ def _all(seeds: list[int]) -> list[Found]:
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for done, violated in enumerate(pool.map(run, batches), start=1):
             found += violated
-            _tell(violated)
+            _notify(violated)
             if time.monotonic() - shown > PROGRESS_SECONDS or done == len(batches):
                 shown = time.monotonic()
                 played = min(done * BATCH, len(seeds))
@@ -50,7 +50,7 @@ def _all(seeds: list[int]) -> list[Found]:
     return found
 
 
-def _tell(found: list[Found]) -> None:
+def _notify(found: list[Found]) -> None:
     """At once: ten thousand take an hour."""
     for one in found:
         print(f"seed {one.seed}: replay with `make torture SEED={one.seed}`")

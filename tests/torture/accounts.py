@@ -51,7 +51,7 @@ class Accounts:
     def audit(self, rollout: Rollout | None) -> Iterator[str]:
         """What does not add up, in sentences; for the rollout as it is stored after a sweep."""
         readings, self.readings = self.readings, []
-        if rollout is None or rollout.trial.until is None:
+        if rollout is None or rollout.analysis_state.until is None:
             return
         for row in self._kept(rollout, [row for of, row in readings if of == rollout.id]):
             target = rollout.target
@@ -64,14 +64,14 @@ class Accounts:
 
     def _kept(self, rollout: Rollout, readings: Sequence[Figures]) -> Iterator[Figures]:
         """The rows that led from what was kept before to what is kept now; a gap begins everything anew."""
-        now, ahead = rollout.trial.until, self.ahead()
+        now, ahead = rollout.analysis_state.until, self.ahead()
         assert now is not None
         before, then = self._until.get(rollout.id, (None, ahead))
         self._until[rollout.id] = (now, ahead)
         if before == now:
             return
         # What was read by a clock that has been set since is thrown away, also if it would have ended at this moment.
-        kept = {(one.start, one.end) for one in rollout.trial.recent}
+        kept = {(one.start, one.end) for one in rollout.analysis_state.recent}
         row = next((row for row in reversed(readings) if row.end == now and (row.start, row.end) in kept), None)
         sides = (rollout.target.primary_deployment, rollout.target.canary_deployment)
         if row is None and before is not None and now == before + ahead - then:

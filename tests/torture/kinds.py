@@ -82,7 +82,7 @@ def _late_write(dice: random.Random) -> Sequence[Event]:
     return [hangs, Event(what="another_leads", at=at + 1, sweeps=sweeps + dice.randint(0, 3))]
 
 
-_neighbour = _once("neighbour_tries", deed=("start", "abort"))
+_neighbour = _once("neighbour_tries", action=("start", "abort"))
 
 KINDS: Mapping[Maker, int] = {
     _lasting("users_change", 12, factor=(0.3, 0.5, 2.0, 3.0)): 3,

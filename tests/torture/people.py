@@ -49,7 +49,7 @@ class People:
         elif rollout.phase is Phase.HALTED:
             self._halts += 1
             self._command("retry" if self._halts == 1 else "abort")
-        elif rollout.hold and rollout.hold.cause is HoldCause.DRIFT and rollout.hold.told:
+        elif rollout.hold and rollout.hold.cause is HoldCause.DRIFT and rollout.hold.notified:
             self._drifts += 1
             self._command("restore" if self._drifts <= PATIENCE else "abort")
 

@@ -246,8 +246,8 @@ class Play:
         if rollout is None:
             return  # the store has lost it; that an abort finds it is seen next
         asked = rollout.asked_at is not None or rollout.phase is Phase.HALTED or rollout.paused_by is not None
-        told = rollout.hold is not None and rollout.hold.told
-        if not asked and not told:
+        notified = rollout.hold is not None and rollout.hold.notified
+        if not asked and not notified:
             self._violated(f"waits at {rollout.current.name} ({rollout.hold}), and nobody was told")
 
     def _leave(self) -> None:

@@ -102,7 +102,7 @@ class Bot:
         """Close what the process would close by ending."""
         self.controller.close()
         self.adapters.metrics.close()
-        self.adapters.store._link.close()
+        self.adapters.store._client.close()
 
 
 class Rig:
@@ -274,14 +274,16 @@ class Rig:
     def is_behind(self) -> bool:
         """Whether the wall clock is behind figures that were read while it was ahead: then nothing can be judged."""
         live = self.store_says()
-        return live is not None and live.trial.until is not None and live.trial.until > self.wall.now()
+        return (
+            live is not None and live.analysis_state.until is not None and live.analysis_state.until > self.wall.now()
+        )
 
     def nobody_knows_home(self) -> bool:
         """Whether a rollout has left its traces, and nothing that can be read says how it was before."""
         vs = self.kube.store.get("VirtualService", self.ground.namespace, self.ground.virtual_service)
-        marks = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
+        annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         try:
-            json.loads(marks.get("canary-bot/restore", ""))
+            json.loads(annotations.get("canary-bot/restore", ""))
         except ValueError:
             return self.store_says() is None and (bool(self.record()) or self.referee.marked())
         return False

@@ -51,8 +51,8 @@ class Schedule:
         return any(event.what in what for event in self.events)
 
     def __str__(self) -> str:
-        told = {"scalers": self.scalers, "skew": self.skew, "closed": self.closed, "leaving": self.leaving}
-        return "\n".join([f"seed {self.seed}: {dict(self.service)}", str(told), *map(str, self.events)])
+        notified = {"scalers": self.scalers, "skew": self.skew, "closed": self.closed, "leaving": self.leaving}
+        return "\n".join([f"seed {self.seed}: {dict(self.service)}", str(notified), *map(str, self.events)])
 
 
 def draw(seed: int) -> Schedule:

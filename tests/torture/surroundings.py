@@ -183,21 +183,23 @@ class Around:
         self.newer_bot_writes()
         self.garble_record("newer")
 
-    def garble_marks(self, which: str) -> None:
+    def garble_annotations(self, which: str) -> None:
         """Somebody's tool damages our annotations."""
 
-        def damage(marks: dict[str, str]) -> None:
-            for name in [name for name in marks if name.startswith("canary-bot/") and which in {"all", name[11:]}]:
-                marks[name] = marks[name][: len(marks[name]) // 2] + "}"
+        def damage(annotations: dict[str, str]) -> None:
+            for name in [
+                name for name in annotations if name.startswith("canary-bot/") and which in {"all", name[11:]}
+            ]:
+                annotations[name] = annotations[name][: len(annotations[name]) // 2] + "}"
 
         self._annotate(damage)
 
     def _annotate(self, change: Callable[[dict[str, str]], None]) -> None:
         ground = self._setting.ground
         vs = self._setting.kube.store.get("VirtualService", ground.namespace, ground.virtual_service)
-        marks = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
-        if vs is not None and "canary-bot/rollout" in marks:
-            change(marks)
+        annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
+        if vs is not None and "canary-bot/rollout" in annotations:
+            change(annotations)
             self._put(vs)
 
     def _put(self, obj: Object) -> None:
@@ -224,14 +226,14 @@ class Surroundings(Around):
 
     # Another service
 
-    def neighbour_tries(self, deed: str) -> None:
+    def neighbour_tries(self, action: str) -> None:
         """The other service of this VirtualService is started, or aborted: neither may touch the live rollout."""
         before = self._rig.store_says()
         if self._rig.away:
             return
         controller = self._rig.bot.controller
         try:
-            if deed == "start":
+            if action == "start":
                 controller.start(NEIGHBOUR, "v9", by=RIVAL)
             else:
                 controller.abort(NEIGHBOUR, by=RIVAL, reason="not mine")
@@ -239,12 +241,12 @@ class Surroundings(Around):
             pass
         else:
             if before is not None:
-                self._violated(f"another service's {deed} was carried out on a VirtualService that is in use")
+                self._violated(f"another service's {action} was carried out on a VirtualService that is in use")
         after = self._rig.store_says()
         if before is not None and before.phase is not Phase.ABORTING:
             gone = after is None or after.id != before.id or after.phase is Phase.ABORTING
             if gone and not self._rig.garbled:
-                self._violated(f"another service's {deed} ended the live rollout of {KEY}")
+                self._violated(f"another service's {action} ended the live rollout of {KEY}")
 
 
 def _phase(text: str) -> str:
@@ -276,7 +278,7 @@ GARBAGE: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def _with_novelty(marks: dict[str, str]) -> None:
-    for name, text in marks.items():
+def _with_novelty(annotations: dict[str, str]) -> None:
+    for name, text in annotations.items():
         if name.startswith("canary-bot/") and text.startswith("{"):
-            marks[name] = json.dumps(json.loads(text) | {"novelty": True})
+            annotations[name] = json.dumps(json.loads(text) | {"novelty": True})

@@ -56,7 +56,7 @@ class Stage:
             bot.controller.sweep(bot.adapters.ports.store.live())
 
     @property
-    def marks(self) -> dict[str, str]:
+    def annotations(self) -> dict[str, str]:
         vs = self.rig.kube.store.get("VirtualService", "default", "reviews")
         return dict((vs or {"metadata": {}})["metadata"].get("annotations") or {})
 
@@ -155,7 +155,7 @@ def test_a_write_that_nobody_makes_is_let_go_as_well(stage: Stage) -> None:
     heal = stage.hand.hold_write(Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE))
     heal()
 
-    assert stage.start().marks
+    assert stage.start().annotations
 
 
 def test_scrapes_take_long_and_some_fail(stage: Stage) -> None:
@@ -208,23 +208,25 @@ def test_a_garbled_record_is_one_that_nobody_can_read(stage: Stage, how: str) ->
 
 @pytest.mark.parametrize("which", ["restore", "rollout", "heartbeat"])
 def test_garbled_marks_are_others_than_were_written(stage: Stage, which: str) -> None:
-    before = stage.start().marks
-    stage.hand.garble_marks(which)
-    changed = {name for name in before if stage.marks.get(name) != before[name]}
+    before = stage.start().annotations
+    stage.hand.garble_annotations(which)
+    changed = {name for name in before if stage.annotations.get(name) != before[name]}
 
     assert changed == {f"canary-bot/{which}"} & set(before)
 
 
 @pytest.mark.parametrize("record", [True, False])
-@pytest.mark.parametrize("marks", [True, False])
-def test_nobody_knows_home_where_record_and_marks_are_destroyed(stage: Stage, *, record: bool, marks: bool) -> None:
+@pytest.mark.parametrize("annotations", [True, False])
+def test_nobody_knows_home_where_record_and_marks_are_destroyed(
+    stage: Stage, *, record: bool, annotations: bool
+) -> None:
     stage.start()
     if record:
         stage.hand.garble_record("cut")
-    if marks:
-        stage.hand.garble_marks("restore")
+    if annotations:
+        stage.hand.garble_annotations("restore")
 
-    assert stage.rig.nobody_knows_home() is (record and marks)
+    assert stage.rig.nobody_knows_home() is (record and annotations)
 
 
 def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -> None:
@@ -234,16 +236,16 @@ def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -
     record = stage.rig.redis.get(stage.rig.record())
     assert isinstance(record, bytes)
     assert "novelty" in json.loads(record)["rollout"]
-    assert "novelty" in stage.marks["canary-bot/restore"]
+    assert "novelty" in stage.annotations["canary-bot/restore"]
     assert stage.rig.store_says() == before
 
 
-@pytest.mark.parametrize("deed", ["start", "abort"])
+@pytest.mark.parametrize("action", ["start", "abort"])
 def test_a_neighbour_shares_the_virtual_service_and_touches_no_rollout_of_others(
-    opened: Callable[[Schedule], Stage], deed: str
+    opened: Callable[[Schedule], Stage], action: str
 ) -> None:
     stage = opened(with_(neighbour=True)).start()
-    stage.hand.neighbour_tries(deed)
+    stage.hand.neighbour_tries(action)
 
     assert stage.wrong == []
     live = stage.rig.store_says()
@@ -260,30 +262,30 @@ def test_a_person_who_wants_out_gets_out(opened: Callable[[Schedule], Stage]) ->
 
 
 def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -> None:
-    stage, told = opened(CALM).start(), list[str]()
+    stage, notified = opened(CALM).start(), list[str]()
 
     def audit() -> None:
         stage.sweep()
-        told.extend(stage.rig.accounts.audit(stage.rig.store_says()))
+        notified.extend(stage.rig.accounts.audit(stage.rig.store_says()))
 
     for _ in range(5):
         audit()
-    assert told == []
+    assert notified == []
     for one in stage.rig.accounts.sums():
         one.rows.append(one.rows[-1])  # counted twice
     audit()
 
-    assert [words.split(" add up")[0] for words in told] == ["rows of reviews-v1", "rows of reviews-v2"]
+    assert [words.split(" add up")[0] for words in notified] == ["rows of reviews-v1", "rows of reviews-v2"]
 
 
 @pytest.mark.parametrize("seconds", [20.0, -20.0, 3600.0])
 def test_rows_add_up_over_a_clock_that_is_set(opened: Callable[[Schedule], Stage], seconds: float) -> None:
-    stage, told = opened(CALM).start(), list[str]()
+    stage, notified = opened(CALM).start(), list[str]()
 
     def audit(times: int) -> None:
         for _ in range(times):
             stage.sweep()
-            told.extend(stage.rig.accounts.audit(stage.rig.store_says()))
+            notified.extend(stage.rig.accounts.audit(stage.rig.store_says()))
 
     audit(3)
     heal = stage.hand.set_clock(seconds)
@@ -291,7 +293,7 @@ def test_rows_add_up_over_a_clock_that_is_set(opened: Callable[[Schedule], Stage
     heal()
     audit(8)
 
-    assert told == []
+    assert notified == []
     assert stage.rig.accounts.checked > 10
 
 

@@ -16,8 +16,8 @@ import yaml
 from bot.adapters.kube import KINDS
 from bot.adapters.workloads import template_patch
 from bot.bootstrap import DRAIN_SECONDS
-from bot.cluster import routes as edits
-from bot.model.observation import Deed, Rescue
+from bot.cluster import routes as virtual_services
+from bot.model.observation import FailsafeAction, FailsafeRecord
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Topology
 from bot.settings.variables import VARIABLES
 from sandbox.kube import bookinfo
@@ -280,7 +280,7 @@ def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
     scales = re.findall(r'subresource="(\w+)"', source)
 
     # `put` takes a whole object: istio.py's are VirtualServices, and heartbeat.py's Leases but for one.
-    assert set(puts) == {"wanted", "obj", "edits"}
+    assert set(puts) == {"wanted", "obj", "virtual_services"}
     assert (created, deleted) == (["wanted"], ["lease"])
     assert set(scales) == {"scale"}
     others = {("VirtualService", "update"), ("Deployment/scale", "patch"), ("DestinationRule", "get")}
@@ -438,16 +438,18 @@ def test_the_policy_lets_every_edit_of_a_rollout_through(methods: tuple[str, ...
     target, rollout = a_target(mirror_methods=methods), a_rollout()
     live = shared()
     for routes in (Routes(canary=0, mirror=True), Routes(canary=20), ALL_CANARY, HOME):
-        edited = edits.take(live, target, routes, owner=rollout.id, recorded=rollout.recorded, now=1.0)
+        edited = virtual_services.claim(live, target, routes, owner=rollout.id, recorded=rollout.recorded, now=1.0)
         assert objections("canary-bot-virtualservices", live, edited) == []
         live = edited
     for edited in (
-        edits.beaten(live, rollout.id, 2.0),
-        edits.rescued(live, target, rollout.id, HOME, Rescue(at=3.0, silence=120.0, deed=Deed.HOME), "home"),
+        virtual_services.beaten(live, rollout.id, 2.0),
+        virtual_services.with_failsafe_record(
+            live, target, rollout.id, HOME, FailsafeRecord(at=3.0, silence=120.0, action=FailsafeAction.HOME), "home"
+        ),
     ):
         assert objections("canary-bot-virtualservices", live, edited) == []
         live = edited
-    assert objections("canary-bot-virtualservices", live, edits.leave(live, target, HOME)) == []
+    assert objections("canary-bot-virtualservices", live, virtual_services.release(live, target, HOME)) == []
 
 
 OTHER_CHANGES_OF_A_VIRTUAL_SERVICE: Mapping[str, Callable[[Object], object]] = {

@@ -13,7 +13,7 @@ from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.rollout import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
 from bot.probes import OwnMetrics
-from bot.probes.telling import Telling
+from bot.probes.telemetry import Telemetrist
 from bot.rollout.actions import SetRoutes
 from tests.builders import MAYA, OMAR, a_rollout, routes
 from tests.fakes.clock import FakeClock
@@ -27,8 +27,8 @@ class Shown:
     def __init__(self) -> None:
         self.clock = FakeClock(NOW)
         self.own = OwnMetrics()
-        self.telling = Telling(self.own, self.clock)
-        self.telemetry = self.telling.telemetry()
+        self.notifying = Telemetrist(self.own, self.clock)
+        self.telemetry = self.notifying.telemetry()
 
     def value(self, name: str) -> float:
         lines = generate_latest(self.own.registry).decode().splitlines()
@@ -41,8 +41,8 @@ def shown() -> Shown:
 
 
 def judged(rollout: Rollout, verdict: Verdict, at: float) -> Rollout:
-    trial = replace(rollout.trial, stage=rollout.current.name)
-    return replace(rollout, judgement=Judgement(at=at, verdict=verdict), trial=trial)
+    analysis_state = replace(rollout.analysis_state, stage=rollout.current.name)
+    return replace(rollout, judgement=Judgement(at=at, verdict=verdict), analysis_state=analysis_state)
 
 
 def shifting() -> Rollout:
@@ -72,7 +72,7 @@ def test_abort_seconds_begin_when_the_bad_sample_can_have_been_seen_and_end_with
 
 
 def test_in_a_stage_that_was_never_judged_the_bad_sample_can_have_been_there_since_it_settled(shown: Shown) -> None:
-    before = replace(shifting(), judgement=None, settled_at=NOW - 7, trial=AnalysisState())
+    before = replace(shifting(), judgement=None, settled_at=NOW - 7, analysis_state=AnalysisState())
     aborting = aborts(shown, before, judged(before, Verdict.FAIL, NOW))
 
     shown.telemetry.acted(aborting, SetRoutes(routes=HOME))
@@ -135,7 +135,7 @@ def test_a_tick_is_a_round_of_everybody_however_many_turns_it_takes(shown: Shown
         seen += rounds.turn(keys)
         shown.telemetry.ticked(0.5, 0.1 * turn)
         if rounds.is_last:
-            shown.telling.round_is_over()
+            shown.notifying.round_is_over()
 
     turns = TURNS * 3 if rollouts > 300 else 9 if rollouts > 100 else 3
     first_round_began_before = turns // 3 > 1

@@ -176,12 +176,14 @@ def test_all_parts_are_asked_at_once_and_a_silent_one_is_asked_once() -> None:
 
     asking = Asking({"redis": silent, "slack": together, "kubernetes": together, "odd": odd}, seconds=0.1)
 
-    told = asking()
-    while told["slack"] is not None or "IndexError" not in str(told["odd"]):  # threads begin when the machine lets them
-        told = asking()
+    notified = asking()
+    while notified["slack"] is not None or "IndexError" not in str(
+        notified["odd"]
+    ):  # threads begin when the machine lets them
+        notified = asking()
 
-    assert told.keys() == {"redis", "slack", "kubernetes", "odd"}
-    assert str(told["redis"]).startswith("has not answered for ")
+    assert notified.keys() == {"redis", "slack", "kubernetes", "odd"}
+    assert str(notified["redis"]).startswith("has not answered for ")
     assert count == ["asked"]
     release.set()
     patient = Asking({"redis": lambda: "is gone."}, seconds=SOON)
@@ -242,7 +244,7 @@ def test_closing_ends_the_thread_and_frees_the_port_even_with_a_connection_left_
 def test_the_watchdog_has_figures_of_its_own() -> None:
     metrics = WatchdogMetrics()
 
-    metrics.looked([3.0, 40.0])
+    metrics.reconciled([3.0, 40.0])
     metrics.acted("home")
     metrics.failed()
 
@@ -253,5 +255,5 @@ def test_the_watchdog_has_figures_of_its_own() -> None:
         'canary_bot_watchdog_rescues_total{deed="home"} 1.0',
         "canary_bot_watchdog_failures_total 1.0",
     } <= set(lines)
-    metrics.looked([])
+    metrics.reconciled([])
     assert "canary_bot_watchdog_silence_seconds 0.0" in generate_latest(metrics.registry).decode()

@@ -44,12 +44,12 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BadRequests:
     """Bad requests by class of pi: (pi, canary's, primary's)."""
 
     classes: tuple[tuple[float, float, float], ...] = ()
 
-    def add(self, row: Sequence[float]) -> Seen:
+    def add(self, row: Sequence[float]) -> BadRequests:
         """With one more row: (n_c, b_c, n_p, b_p)."""
         n_c, b_c, n_p, b_p = row
         if n_c <= 0 or n_p <= 0 or b_c + b_p <= 0:
@@ -59,7 +59,7 @@ class Seen:
             gaps = [after[0] - before[0] for before, after in pairwise(classes)]
             at = gaps.index(min(gaps))
             classes[at : at + 2] = [_merged(classes[at], classes[at + 1])]
-        return Seen(tuple(classes))
+        return BadRequests(tuple(classes))
 
     def ratio(self, tolerance: float, phi: float) -> Ratio:
         """The interval as it stands."""

@@ -20,7 +20,7 @@ from typing import Any
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.settings import JudgeSettings, MetricLimits, Weights
 from bot.analysis.judge.state import JudgeState
-from bot.analysis.judge.verdict import Assessment, MetricAssessment, Verdict
+from bot.analysis.judge.verdict import Assessment, Decision, MetricAssessment
 from bot.analysis.judge.wording import text
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
@@ -108,9 +108,9 @@ def _note(interval: Interval, assessment: Assessment, state: JudgeState, stages:
     if not stages or str(stages[-1]["stage"]) != interval.stage:
         stage = int(interval.stage) if interval.stage.isdigit() else interval.stage
         stages.append({"stage": stage, "from": interval.t, "passed_at": None})
-    if assessment.verdict is Verdict.PASS and stages[-1]["passed_at"] is None:
+    if assessment.verdict is Decision.PASS and stages[-1]["passed_at"] is None:
         stages[-1]["passed_at"] = interval.t
-    if assessment.verdict is Verdict.ABORT and aborted["aborted_at"] is None:
+    if assessment.verdict is Decision.ABORT and aborted["aborted_at"] is None:
         aborted.update(aborted_at=interval.t, aborted_by=state.aborted_by)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bot.analysis.judge.processes import DECIMALS, NotWorse, Worse
-from bot.analysis.judge.ratio import Seen
+from bot.analysis.judge.ratio import BadRequests
 from bot.analysis.judge.settings import LADDER, LOWER, Floats
 from bot.analysis.judge.state import Course, Evidence, JudgeState, Metric, Minute
 
@@ -78,7 +78,7 @@ def load(text: str) -> JudgeState:
             worse=worse,
             votes=votes,
             not_worse=not_worse,
-            seen=tuple(Seen(tuple(map(tuple, classes))) for classes in data["seen"]),
+            seen=tuple(BadRequests(tuple(map(tuple, classes))) for classes in data["seen"]),
             totals=totals,
             stage_totals=stage_totals,
             pending=pending,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bot.analysis.judge.processes import NotWorse, Worse
-from bot.analysis.judge.ratio import Seen
+from bot.analysis.judge.ratio import BadRequests
 from bot.analysis.judge.settings import LADDER, Floats, JudgeSettings, MetricLimits
 
 CEILING = "ceiling"
@@ -53,7 +53,7 @@ class Evidence:
     worse: Worse
     votes: Worse | None
     not_worse: NotWorse
-    seen: tuple[Seen, ...]
+    seen: tuple[BadRequests, ...]
     totals: Floats
     stage_totals: Floats
     pending: Floats
@@ -67,7 +67,7 @@ class Evidence:
             worse=worse,
             votes=worse if bursty else None,
             not_worse=NotWorse.fresh(metrics),
-            seen=(Seen(),) * metrics,
+            seen=(BadRequests(),) * metrics,
             totals=none,
             stage_totals=none,
             pending=none,

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, originals
 from bot.analysis.judge.processes import lse
-from bot.analysis.judge.ratio import Ratio, Seen
+from bot.analysis.judge.ratio import BadRequests, Ratio
 from bot.analysis.judge.settings import Floats, JudgeSettings
 from bot.analysis.judge.state import Course, JudgeState
 
@@ -23,7 +23,7 @@ FAILING_TIMES = 3  # ... so many times the primary's share before the rollout
 FEW_BAD = 5  # a canary with fewer bad requests is not suspected when its time is up
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What an interval leads to."""
 
     PASS = "pass"  # noqa: S105  # a verdict, not a password
@@ -55,7 +55,7 @@ class MetricAssessment:
 
     worse: float
     not_worse: float
-    seen: Seen
+    seen: BadRequests
     tolerance: float
     phi: float
 
@@ -69,7 +69,7 @@ class MetricAssessment:
 class Assessment:
     """One interval's answer."""
 
-    verdict: Verdict
+    verdict: Decision
     log_e: float
     metrics: Mapping[str, MetricAssessment]
     ceiling: float
@@ -82,9 +82,9 @@ def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Asses
     log_e, failing = state.log_e, _failing(state, settings)
     verdict = _verdict(state, log_e, failing, settings)
     overdue = None
-    if verdict is Verdict.WATCH and (state.course.watermark or 0.0) >= deadline:
+    if verdict is Decision.WATCH and (state.course.watermark or 0.0) >= deadline:
         overdue = _overdue(state, log_e, settings)
-        verdict = Verdict.HOLD if overdue is Overdue.SUSPECT else verdict
+        verdict = Decision.HOLD if overdue is Overdue.SUSPECT else verdict
     return Assessment(
         verdict=verdict,
         log_e=log_e,
@@ -95,15 +95,15 @@ def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Asses
     )
 
 
-def _verdict(state: JudgeState, log_e: float, failing: Failing, settings: JudgeSettings) -> Verdict:
+def _verdict(state: JudgeState, log_e: float, failing: Failing, settings: JudgeSettings) -> Decision:
     if state.aborted_by:
-        return Verdict.ABORT
+        return Decision.ABORT
     if _silent(state.course, settings):
-        return Verdict.NO_DATA
+        return Decision.NO_DATA
     if failing is Failing.SHARED:
-        return Verdict.HOLD
+        return Decision.HOLD
     passed = failing is Failing.NOBODY and log_e <= 0 and _served(state, settings) and _shown(state, settings)
-    return Verdict.PASS if passed else Verdict.WATCH
+    return Decision.PASS if passed else Decision.WATCH
 
 
 def _silent(course: Course, settings: JudgeSettings) -> bool:

@@ -14,7 +14,7 @@ from bot.analysis.judge.forecast import TIMES, Forecast
 from bot.analysis.judge.ratio import GRID, MOST_SURE, Ratio
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING, JudgeState, Metric
-from bot.analysis.judge.verdict import Assessment, Failing, Overdue, Verdict
+from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
 
 FEW = 5  # bad requests of the primary; below it "most likely" would be a guess
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing
@@ -48,11 +48,11 @@ ROLES = Names()
 def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> str:
     """The sentence."""
     match assessment.verdict:
-        case Verdict.ABORT:
+        case Decision.ABORT:
             said = _aborted(state, assessment, settings, names)
-        case Verdict.PASS:
+        case Decision.PASS:
             said = _passed(state, settings, names)
-        case Verdict.NO_DATA:
+        case Decision.NO_DATA:
             course = state.course
             quiet = _duration((course.watermark or 0.0) - min(course.canary_at, course.primary_at))
             said = f"No fresh metrics for {quiet}. Promotion waits; nothing was judged."
@@ -60,7 +60,7 @@ def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, nam
             said = "No figures yet: judging begins with the first scrape of both versions."
         case _ if assessment.overdue is not None:
             said = _overdue(state, assessment.overdue, names)
-        case Verdict.HOLD:
+        case Decision.HOLD:
             why = f"Not blaming {names.the_subject}: going back would not help. Promotion waits."
             said = f"Both versions are failing: {_minute(state, names)}. {why}"
         case _:
@@ -108,8 +108,8 @@ def _overdue(state: JudgeState, overdue: Overdue, names: Names) -> str:
     place = _worst(state) if overdue is Overdue.SUSPECT else 0
     sides = _sides(state.metrics[place], state.evidence.stage_totals[place].tolist(), names)
     if overdue is Overdue.SUSPECT:
-        looks = f"{names.the_subject} looks worse than tolerated, though not surely"
-        return f"Time is up and {looks}: {sides}. A person decides."
+        reconciles = f"{names.the_subject} looks worse than tolerated, though not surely"
+        return f"Time is up and {reconciles}: {sides}. A person decides."
     why = f"Nothing speaks against {names.the_subject}, but there was too little to show it."
     return f"Time is up; not proven: {sides}. {why}"
 
@@ -142,7 +142,7 @@ def _caveats(state: JudgeState, assessment: Assessment, names: Names) -> list[st
         said.append(f"{names.the_reference} alone is failing: going back moves users to the worse side.")
     if state.blind:
         said.append(f"Not judged: {_blind(state)}, for which a version has no bucket.")
-    if state.past_share is None and assessment.verdict is Verdict.ABORT:
+    if state.past_share is None and assessment.verdict is Decision.ABORT:
         said.append("The primary's past is not known, so bursts of errors were not allowed for.")
     return said
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.cluster.routes.managed import (
     HttpRoute,
-    Sides,
+    RouteSides,
     VirtualService,
     foreign_http,
     is_inserted,
@@ -23,7 +23,7 @@ from bot.cluster.routes.managed import (
 from bot.cluster.routes.reading import read_routes
 from bot.cluster.routes.writing import canary_destination, mirrors_canary, write_routes
 from bot.model.errors import Refusal, Unreadable
-from bot.model.observation import Marks
+from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 
 OWNER = "canary-bot/rollout"
@@ -55,7 +55,7 @@ class Restore:
     owner: str = ""
 
 
-def take(  # all of it is written
+def claim(  # all of it is written
     vs: VirtualService,
     target: Target,
     routes: Routes,
@@ -94,7 +94,7 @@ def take(  # all of it is written
     return new
 
 
-def leave(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
+def release(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
     """A copy of ``vs`` without any trace of us that says ``routes`` for good.
 
     Where the recorded original says the same, it comes back field for field (a weight that was not written, a canary
@@ -190,7 +190,7 @@ def _fields_of(saved: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
     return routes
 
 
-def marks_of(vs: VirtualService) -> Marks | None:
+def rollout_annotations_of(vs: VirtualService) -> RolloutAnnotations | None:
     """Who holds the object and what is needed to bring users home; None when nobody does.
 
     Raises:
@@ -203,7 +203,7 @@ def marks_of(vs: VirtualService) -> Marks | None:
         raise Unreadable("Kubernetes", damaged.sentence) from damaged
     if owner is None or restore is None:
         return None
-    return Marks(owner=owner, target=restore.target, recorded=restore.recorded)
+    return RolloutAnnotations(owner=owner, target=restore.target, recorded=restore.recorded)
 
 
 def managed_part(vs: VirtualService, target: Target) -> object:
@@ -214,7 +214,7 @@ def managed_part(vs: VirtualService, target: Target) -> object:
 
 
 def _refuse_copies(vs: VirtualService, target: Target) -> None:
-    sides = Sides.of(vs, target)
+    sides = RouteSides.of(vs, target)
     if any(mirrors_canary(route, sides) for route in managed_routes(vs, target)):
         raise Refusal(f"{title(vs)} already mirrors to {sides.canary}. Remove that mirror first.")
 
@@ -249,7 +249,7 @@ def _target(saved: dict[str, Any]) -> Target:
 def _restored(vs: VirtualService, target: Target) -> VirtualService:
     """``vs`` without our inserted routes, and with the recorded fields where nobody edited them meanwhile."""
     new = deepcopy(vs)
-    sides = Sides.of(new, target)
+    sides = RouteSides.of(new, target)
     new["spec"]["http"] = foreign_http(new)
     restore = _readable(vs)  # where it is damaged, only the weights are known
     for route in managed_routes(new, target):
@@ -267,7 +267,7 @@ def _put_back(route: HttpRoute, original: Mapping[str, Any]) -> None:
             route.pop(field, None)
 
 
-def _same_but_weights(live: list[dict[str, Any]], recorded: list[dict[str, Any]], sides: Sides) -> bool:
+def _same_but_weights(live: list[dict[str, Any]], recorded: list[dict[str, Any]], sides: RouteSides) -> bool:
     """Whether the destinations are the recorded ones, but for weights and a canary entry that we added ourselves."""
     before = _without_weights(recorded)
     primary = sides.entry({"route": recorded}, sides.primary)

@@ -14,22 +14,22 @@ from bot.cluster.heartbeat_lease import Life
 from bot.cluster.routes.annotations import HEARTBEAT, OWNER, WATCHDOG
 from bot.cluster.routes.managed import VirtualService
 from bot.cluster.routes.writing import write_routes
-from bot.model.observation import Deed, Pulse, Rescue
+from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat
 from bot.model.rollout import RolloutId, Routes, Target
 
 
-def pulse_of(vs: VirtualService, life: Life | None = None, *, foreign: bool = False) -> Pulse | None:
+def heartbeat_of(vs: VirtualService, life: Life | None = None, *, foreign: bool = False) -> Heartbeat | None:
     """The heartbeat as it is, on the object and (``life``) beside it; None when no rollout holds the object."""
     annotations = _annotations(vs)
     owner, beat = annotations.get(OWNER), annotations.get(HEARTBEAT, "")
     if not owner:
         return None
     if life is None:
-        return Pulse(owner=RolloutId(owner), beat=beat, rescue=rescue_of(vs))
-    return Pulse(
+        return Heartbeat(owner=RolloutId(owner), beat=beat, failsafe_record=failsafe_record_of(vs))
+    return Heartbeat(
         owner=RolloutId(owner),
         beat=f"{beat} {life.beat}",
-        rescue=rescue_of(vs),
+        failsafe_record=failsafe_record_of(vs),
         limit=life.limit,
         foreign=foreign,
         renewed_at=life.renewed_at,
@@ -45,8 +45,8 @@ def beaten(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
     return _annotated(vs, HEARTBEAT, f"{beat}+" if _annotations(vs).get(HEARTBEAT) == beat else beat)
 
 
-def rescued(
-    vs: VirtualService, target: Target, owner: RolloutId, routes: Routes, rescue: Rescue, sentence: str
+def with_failsafe_record(
+    vs: VirtualService, target: Target, owner: RolloutId, routes: Routes, failsafe_record: FailsafeRecord, sentence: str
 ) -> VirtualService:
     """A copy of ``vs`` that says ``routes``, and why the watchdog made it so; ``sentence`` is for its readers.
 
@@ -55,22 +55,22 @@ def rescued(
     """
     said = {
         "rollout": owner,
-        "at": rescue.at,
-        "silence": round(rescue.silence, 1),
-        "deed": rescue.deed,
+        "at": failsafe_record.at,
+        "silence": round(failsafe_record.silence, 1),
+        "deed": failsafe_record.action,
         "sentence": sentence,
     }
     return _annotated(write_routes(vs, target, routes), WATCHDOG, json.dumps(said))
 
 
-def rescue_of(vs: VirtualService) -> Rescue | None:
+def failsafe_record_of(vs: VirtualService) -> FailsafeRecord | None:
     """What the watchdog did to the rollout that holds the object; None also where it speaks of another one."""
     annotations = _annotations(vs)
     try:
         said = json.loads(annotations.get(WATCHDOG, "null"))
         if said is None or said["rollout"] != annotations.get(OWNER):
             return None
-        return Rescue(at=float(said["at"]), silence=float(said["silence"]), deed=Deed(said["deed"]))
+        return FailsafeRecord(at=float(said["at"]), silence=float(said["silence"]), action=FailsafeAction(said["deed"]))
     except (ValueError, TypeError, KeyError):
         return None  # not the watchdog's hand: the routes themselves say what was changed
 

@@ -25,7 +25,7 @@ _INSTEAD_OF_ROUTE = ("redirect", "directResponse", "delegate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
+class RouteSides:
     """Tells the two sides among destinations. ``namespace`` is the VirtualService's, where short hosts resolve."""
 
     host: str
@@ -34,7 +34,7 @@ class Sides:
     canary: str
 
     @classmethod
-    def of(cls, vs: VirtualService, target: Target) -> Sides:
+    def of(cls, vs: VirtualService, target: Target) -> RouteSides:
         """The sides of ``target`` as ``vs`` would spell them."""
         namespace = str(vs["metadata"].get("namespace", target.virtual_service_namespace))
         return cls(host=target.host, namespace=namespace, primary=target.primary_subset, canary=target.canary_subset)
@@ -63,7 +63,7 @@ def managed_routes(vs: VirtualService, target: Target) -> list[HttpRoute]:
     Raises:
         Refusal: they cannot be told for sure, or hold something we must not move.
     """
-    sides = Sides.of(vs, target)
+    sides = RouteSides.of(vs, target)
     http = foreign_http(vs)
     chosen = _by_name(vs, http, target.route_names) if target.route_names else _to_primary(vs, http, sides)
     reasons = [f"{_label(http, route)} {reason}." for route in chosen if (reason := _unmanageable(route, sides))]
@@ -118,14 +118,14 @@ def _by_name(vs: VirtualService, http: list[HttpRoute], wanted: tuple[str, ...])
     return [route for route in http if route.get("name") in wanted]
 
 
-def _to_primary(vs: VirtualService, http: list[HttpRoute], sides: Sides) -> list[HttpRoute]:
+def _to_primary(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> list[HttpRoute]:
     found = [route for route in http if sides.entry(route, sides.primary)]
     if not found:
         raise Refusal(_nothing_managed(vs, http, sides))
     return found
 
 
-def _nothing_managed(vs: VirtualService, http: list[HttpRoute], sides: Sides) -> str:
+def _nothing_managed(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> str:
     wanted = f"{sides.host}, subset {sides.primary}"
     delegates = [route["delegate"] for route in http if route.get("delegate")]
     if delegates:
@@ -137,7 +137,7 @@ def _nothing_managed(vs: VirtualService, http: list[HttpRoute], sides: Sides) ->
     return f"{title(vs)} has no http route to {wanted}."
 
 
-def _unmanageable(route: HttpRoute, sides: Sides) -> str | None:
+def _unmanageable(route: HttpRoute, sides: RouteSides) -> str | None:
     """Why a route that should be ours cannot be, as the end of a sentence."""
     for field in _INSTEAD_OF_ROUTE:
         if route.get(field):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.cluster.routes.managed import (
     HttpRoute,
-    Sides,
+    RouteSides,
     VirtualService,
     foreign_http,
     is_inserted,
@@ -25,7 +25,7 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | str:
     """
     try:
         managed = managed_routes(vs, target)
-        sides = Sides.of(vs, target)
+        sides = RouteSides.of(vs, target)
         meanings = {_reading(route, sides, target) for route in managed}
         if len(meanings) > 1:
             listed = " and ".join(sorted(str(reading) for reading in meanings))
@@ -38,7 +38,7 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | str:
         return " ".join((refusal.sentence, *refusal.reasons))
 
 
-def _reading(route: HttpRoute, sides: Sides, target: Target) -> Routes | str:
+def _reading(route: HttpRoute, sides: RouteSides, target: Target) -> Routes | str:
     """What one route says; or the end of a sentence about why that is nothing of ours."""
     canary = _canary_share(route, sides)
     copies = mirrors_canary(route, sides)
@@ -53,7 +53,7 @@ def _reading(route: HttpRoute, sides: Sides, target: Target) -> Routes | str:
     return Routes(canary=int(canary), mirror=copies)
 
 
-def _canary_share(route: HttpRoute, sides: Sides) -> float | None:
+def _canary_share(route: HttpRoute, sides: RouteSides) -> float | None:
     """Percent of users; None where the weights say nothing."""
     if len(route["route"]) == 1:
         return 0  # Istio ignores a lone destination's weight, and this one is the primary

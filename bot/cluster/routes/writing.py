@@ -10,7 +10,7 @@ from typing import Any
 from bot.cluster.routes.managed import (
     INSERTED,
     HttpRoute,
-    Sides,
+    RouteSides,
     VirtualService,
     foreign_http,
     is_inserted,
@@ -30,7 +30,7 @@ def write_routes(vs: VirtualService, target: Target, routes: Routes) -> VirtualS
     while somebody else mirrors on one of them, because we would have to overwrite that.
     """
     new = deepcopy(vs)
-    sides = Sides.of(new, target)
+    sides = RouteSides.of(new, target)
     managed = managed_routes(new, target)
     if routes != HOME:
         _refuse_foreign_mirrors(new, managed, sides)
@@ -51,7 +51,7 @@ def with_inserted(
     The original stays untouched, so that ending the mirror is deleting the copy. The copy is deep and whole: a route
     that loses its timeout, retries or headers is another route.
     """
-    sides = Sides.of(vs, target)
+    sides = RouteSides.of(vs, target)
     methods = target.mirror_methods or ()
     result: list[HttpRoute] = []
     for route in http:
@@ -67,7 +67,7 @@ def with_inserted(
     return result
 
 
-def mirrors_canary(route: HttpRoute, sides: Sides) -> bool:
+def mirrors_canary(route: HttpRoute, sides: RouteSides) -> bool:
     """Whether the canary gets copies of this route's requests."""
     return sides.subset(route.get("mirror") or {}) == sides.canary and mirror_percent(route) > 0
 
@@ -80,19 +80,19 @@ def mirror_percent(route: HttpRoute) -> float:
     return float(next((route[old] for old in ("mirrorPercent", "mirror_percent") if old in route), _EVERY_REQUEST))
 
 
-def canary_destination(primary: Mapping[str, Any], sides: Sides) -> dict[str, Any]:
+def canary_destination(primary: Mapping[str, Any], sides: RouteSides) -> dict[str, Any]:
     """The primary entry's destination with the canary's subset: without its ``port``, the listener's would be taken."""
     return {**deepcopy(primary["destination"]), "subset": sides.canary}
 
 
-def _refuse_foreign_mirrors(vs: VirtualService, managed: list[HttpRoute], sides: Sides) -> None:
+def _refuse_foreign_mirrors(vs: VirtualService, managed: list[HttpRoute], sides: RouteSides) -> None:
     for route in managed:
         elsewhere = route.get("mirror") and sides.subset(route["mirror"]) != sides.canary and mirror_percent(route) > 0
         if elsewhere or route.get("mirrors"):
             raise Refusal(f"{title(vs)} already mirrors a managed route for another purpose. Remove that mirror first.")
 
 
-def _set_shares(route: HttpRoute, sides: Sides, routes: Routes) -> None:
+def _set_shares(route: HttpRoute, sides: RouteSides, routes: Routes) -> None:
     """The primary's entry always stays: Istio would give a lone canary everyone, whatever its weight."""
     primary, canary = _primary_entry(route, sides), sides.entry(route, sides.canary)
     if canary is None:
@@ -103,7 +103,7 @@ def _set_shares(route: HttpRoute, sides: Sides, routes: Routes) -> None:
     primary["weight"], canary["weight"] = routes.primary, routes.canary
 
 
-def _set_mirror(route: HttpRoute, sides: Sides, percent: float | None) -> None:
+def _set_mirror(route: HttpRoute, sides: RouteSides, percent: float | None) -> None:
     """Without a percentage the mirror goes: left behind at 0 %, any tool that drops the percentage makes it 100 %."""
     if percent is not None:
         route["mirror"] = canary_destination(_primary_entry(route, sides), sides)
@@ -113,7 +113,7 @@ def _set_mirror(route: HttpRoute, sides: Sides, percent: float | None) -> None:
         route.pop("mirrorPercentage", None)
 
 
-def _primary_entry(route: HttpRoute, sides: Sides) -> dict[str, Any]:
+def _primary_entry(route: HttpRoute, sides: RouteSides) -> dict[str, Any]:
     entry = sides.entry(route, sides.primary)
     if entry is None:
         raise LookupError("a managed route sends users to the primary")

@@ -20,8 +20,8 @@ def before() -> dict[str, Any]:
     return {"kind": "VirtualService", "metadata": metadata, "spec": {"hosts": ["*"], "http": [{"route": destinations}]}}
 
 
-def take(vs: dict[str, Any], routes: Routes) -> dict[str, Any]:
-    return r.take(vs, a_target(), routes, owner=OWNER, recorded=RECORDED, now=1000.0)
+def claim(vs: dict[str, Any], routes: Routes) -> dict[str, Any]:
+    return r.claim(vs, a_target(), routes, owner=OWNER, recorded=RECORDED, now=1000.0)
 
 
 def stripped(vs: dict[str, Any]) -> dict[str, Any]:
@@ -31,16 +31,16 @@ def stripped(vs: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_rollout_goes_on_from_its_mirror_although_its_marks_are_gone() -> None:
-    shifted = take(stripped(take(before(), MIRROR)), SHIFTED)
+    shifted = claim(stripped(claim(before(), MIRROR)), SHIFTED)
 
     assert r.read_routes(shifted, a_target()) == SHIFTED
     assert r.owner_of(shifted) == OWNER
 
 
 def test_what_is_recorded_anew_is_home_and_not_the_middle_of_the_rollout() -> None:
-    remarked = take(stripped(take(before(), SHIFTED)), SHIFTED)
+    remarked = claim(stripped(claim(before(), SHIFTED)), SHIFTED)
 
-    left = r.leave(remarked, a_target(), HOME)
+    left = r.release(remarked, a_target(), HOME)
 
     assert r.read_routes(left, a_target()) == HOME
     assert r.owner_of(left) is None

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters import queries
-from bot.adapters.queries import Selector
+from bot.adapters.queries import SeriesSelector
 
-REVIEWS = Selector(namespaces=("default",), workloads=("reviews-v1", "reviews-v2"))
+REVIEWS = SeriesSelector(namespaces=("default",), workloads=("reviews-v1", "reviews-v2"))
 
 
 def test_one_query_counts_both_sides_series_by_series() -> None:
@@ -95,12 +95,14 @@ def test_a_duration_is_whole_seconds_or_milliseconds(seconds: float, text: str) 
 
 
 def test_a_workloads_name_is_matched_as_it_is_and_never_as_a_pattern() -> None:
-    assert 'destination_workload=~"a\\\\.b|c"' in Selector(namespaces=("default",), workloads=("a.b", "c")).of("m")
+    assert 'destination_workload=~"a\\\\.b|c"' in SeriesSelector(namespaces=("default",), workloads=("a.b", "c")).of(
+        "m"
+    )
 
 
 @given(st.text())
 def test_no_value_can_leave_its_quotes(value: str) -> None:
-    text = Selector(namespaces=("n",), workloads=("w",), source_workload=value).of("m")
+    text = SeriesSelector(namespaces=("n",), workloads=("w",), source_workload=value).of("m")
 
     literals = re.findall(r'"((?:[^"\\\n]|\\.)*)"', text)
     assert len(literals) == 4

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.serialization import dump_rollout, load_rollout
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from tests.builders import a_target
 
 SAMPLES: dict[str, Any] = json.loads((Path(__file__).parent / "samples/schema-3.json").read_text(encoding="utf-8"))
@@ -28,9 +28,9 @@ def test_a_stored_record_loses_and_renames_no_field(stage: str) -> None:
 def test_annotations_that_a_rollout_has_left_say_whose_they_are_and_what_was_there_before(stage: str) -> None:
     vs = {"metadata": {"name": "reviews", "namespace": "default", "annotations": SAMPLES["annotations"][stage]}}
 
-    marks = edits.marks_of(vs)
+    marks = virtual_services.rollout_annotations_of(vs)
 
     assert marks is not None
-    assert (edits.owner_of(vs), marks.owner) == ("r-1", "r-1")
+    assert (virtual_services.owner_of(vs), marks.owner) == ("r-1", "r-1")
     assert marks.target.primary_deployment == a_target().primary_deployment
     assert marks.recorded.images == {"reviews": "reviews:1"}

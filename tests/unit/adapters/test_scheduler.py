@@ -95,7 +95,7 @@ def test_no_wall_clock_makes_a_job_due_and_none_keeps_it_waiting() -> None:
 
     for count in range(2, 30):  # the wall clock goes on meanwhile, at whatever speed this machine has
         steady.advance(0.0101)
-        scheduler.look_again()
+        scheduler.recheck()
         assert runs.reached(count)
 
     assert scheduler.stop()

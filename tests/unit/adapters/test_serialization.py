@@ -126,7 +126,7 @@ def test_a_rollout_of_schema_2_in_any_phase_comes_to_know_what_was_guessed(
 
 
 def test_a_hold_of_schema_2_is_the_one_that_people_know_of() -> None:
-    hold = Hold(cause=HoldCause.DRIFT, sentence="Somebody changed it.", since=5.0, told=True)
+    hold = Hold(cause=HoldCause.DRIFT, sentence="Somebody changed it.", since=5.0, notified=True)
 
     read = load_rollout(as_of_schema_2(replace(rollout(), hold=hold)))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import JudgeState
-from bot.analysis.judge.verdict import Assessment, Verdict
+from bot.analysis.judge.verdict import Assessment, Decision
 from bot.model.figures import SideFigures
 
 DEFAULTS = JudgeSettings()
@@ -44,7 +44,7 @@ def judged(
     return state, answers
 
 
-def verdicts(answers: Iterable[Assessment]) -> list[Verdict]:
+def verdicts(answers: Iterable[Assessment]) -> list[Decision]:
     """Their verdicts."""
     return [answer.verdict for answer in answers]
 

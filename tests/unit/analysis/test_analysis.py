@@ -49,9 +49,9 @@ def judged(
     """After so many more rows of these counts."""
     judgement = Judgement(at=0.0, verdict=INCONCLUSIVE)
     for _ in range(rows):
-        begun = rollout.trial.until if rollout.trial.until is not None else 0.0
+        begun = rollout.analysis_state.until if rollout.analysis_state.until is not None else 0.0
         judgement, kept = analysis.analyse(rollout, row(rollout, begun + every, canary, primary))
-        rollout = replace(rollout, trial=kept, judgement=judgement)
+        rollout = replace(rollout, analysis_state=kept, judgement=judgement)
     return rollout, judgement
 
 
@@ -67,17 +67,17 @@ def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: li
     rollout, now = at("shift 20"), 0.0
     for seconds in steps:
         now += seconds
-        begun = rollout.trial.until or 0.0
+        begun = rollout.analysis_state.until or 0.0
         # A request a second on the canary, four on the primary, each with the half of a percent that fails.
         sides = [a_side_of((now - begun) * rate, (now - begun) * rate * 0.005) for rate in (1.0, 4.0)]
         judgement, kept = analysis.analyse(rollout, row(rollout, now, sides[0], sides[1]))
         assert judgement.figures is not None
         assert judgement.figures.canary is not None
         assert judgement.figures.canary.requests == pytest.approx(now)  # the open row is shown, too
-        rollout = replace(rollout, trial=kept)
-    until = rollout.trial.until
+        rollout = replace(rollout, analysis_state=kept)
+    until = rollout.analysis_state.until
     if until is not None:
-        totals = load(rollout.trial.judge).evidence.totals[0].tolist()
+        totals = load(rollout.analysis_state.judge).evidence.totals[0].tolist()
         assert totals == pytest.approx([until, until * 0.005, 4 * until, 4 * until * 0.005])
 
 
@@ -151,7 +151,9 @@ def test_what_was_answered_before_the_routes_were_in_force_is_judged_and_none_of
 
     _, kept = analysis.analyse(moved, row(moved, 45.0, GOOD, LIKEWISE))
     assert (kept.until, kept.sums) == (45.0, None)
-    _, kept = analysis.analyse(replace(moved, trial=kept), row(replace(moved, trial=kept), 60.0, GOOD, LIKEWISE))
+    _, kept = analysis.analyse(
+        replace(moved, analysis_state=kept), row(replace(moved, analysis_state=kept), 60.0, GOOD, LIKEWISE)
+    )
     assert kept.sums is not None
     assert (kept.sums.start, kept.sums.end) == (45.0, 60.0)
 
@@ -166,19 +168,19 @@ def test_a_side_without_a_scrape_in_the_row_waits_and_is_counted_with_the_next()
     rollout = at("shift 20")
     silent = replace(a_side_of(0), first=10.0, last=10.0)
     rollout, _ = judged(rollout, silent, LIKEWISE)
-    assert load(rollout.trial.judge).evidence.totals[0].tolist() == [0, 0, 0, 0]
+    assert load(rollout.analysis_state.judge).evidence.totals[0].tolist() == [0, 0, 0, 0]
 
     rollout, _ = judged(rollout, a_side_of(600, 2), LIKEWISE)
 
-    assert load(rollout.trial.judge).evidence.totals[0].tolist() == [600, 2, 2400, 8]
+    assert load(rollout.analysis_state.judge).evidence.totals[0].tolist() == [600, 2, 2400, 8]
 
 
 def test_what_a_pod_answered_before_it_went_is_counted_however_old_its_newest_scrape_looks() -> None:
     rollout, _ = judged(at("shift 20"), replace(a_side_of(600, 2), first=10.0, last=10.0), LIKEWISE)
 
-    assert rollout.trial.sums is not None
-    assert rollout.trial.sums.canary is not None
-    assert (rollout.trial.sums.canary.requests, rollout.trial.sums.canary.errors) == (600, 2)
+    assert rollout.analysis_state.sums is not None
+    assert rollout.analysis_state.sums.canary is not None
+    assert (rollout.analysis_state.sums.canary.requests, rollout.analysis_state.sums.canary.errors) == (600, 2)
 
 
 def test_a_prometheus_that_lost_its_past_does_not_make_old_requests_new() -> None:
@@ -188,13 +190,16 @@ def test_a_prometheus_that_lost_its_past_does_not_make_old_requests_new() -> Non
     after, judgement = judged(rollout, forgetful[0], forgetful[1])
 
     assert judgement.verdict is not FAIL
-    assert load(after.trial.judge).evidence.totals[0].tolist() == load(rollout.trial.judge).evidence.totals[0].tolist()
+    assert (
+        load(after.analysis_state.judge).evidence.totals[0].tolist()
+        == load(rollout.analysis_state.judge).evidence.totals[0].tolist()
+    )
 
 
 def test_a_canary_that_answers_for_the_first_time_is_counted_from_its_first_request() -> None:
     rollout, _ = judged(at("mirror"), replace(a_side_of(290, 7), last=15.0), a_side_of(300))
 
-    assert load(rollout.trial.judge).evidence.totals[0].tolist() == [290, 7, 300, 0]
+    assert load(rollout.analysis_state.judge).evidence.totals[0].tolist() == [290, 7, 300, 0]
 
 
 # What it leads to
@@ -246,13 +251,13 @@ def test_what_was_never_proven_is_put_to_people_before_the_upgrade_with_both_sam
     unproven: Unproven, *, asks: bool
 ) -> None:
     before, _ = judged(at("shift 80", seconds=0.0, unproven=unproven), GOOD, LIKEWISE, rows=2)
-    last = replace(at("shift 100", seconds=0.0, unproven=unproven), trial=before.trial)
+    last = replace(at("shift 100", seconds=0.0, unproven=unproven), analysis_state=before.analysis_state)
 
     _, judgement = judged(last, GOOD, None, rows=2)
 
     assert (judgement.verdict, judgement.proven, judgement.ask) == (PASS, False, asks)
-    told = next(one.sentence for one in judgement.findings if one.gate == "unproven")
-    assert told == (
+    notified = next(one.sentence for one in judgement.findings if one.gate == "unproven")
+    assert notified == (
         "Not proven: in shift 80, the last stage with both versions, reviews-v2 had 2 errors in 600 requests, "
         "reviews-v1 8 in 2,400."
     )
@@ -261,7 +266,9 @@ def test_what_was_never_proven_is_put_to_people_before_the_upgrade_with_both_sam
 def test_what_was_proven_needs_nobody_before_the_upgrade() -> None:
     before, shown = judged(at("shift 80", seconds=0.0), a_side_of(1200, 1), a_side_of(300, 1), rows=40)
 
-    _, judgement = judged(replace(at("shift 100", seconds=0.0), trial=before.trial), GOOD, None, rows=2)
+    _, judgement = judged(
+        replace(at("shift 100", seconds=0.0), analysis_state=before.analysis_state), GOOD, None, rows=2
+    )
 
     assert shown.proven
     assert (judgement.verdict, judgement.ask) == (PASS, False)
@@ -279,8 +286,10 @@ def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied(
 
     assert judgement.verdict is not FAIL
     assert "A person decides" not in judgement.sentence
-    [told] = [one for one in judgement.findings if one.gate == "coverage"]
-    assert told.sentence.startswith("Copies are of GET and HEAD only: whatever else reviews-v1 answers badly counts")
+    [notified] = [one for one in judgement.findings if one.gate == "coverage"]
+    assert notified.sentence.startswith(
+        "Copies are of GET and HEAD only: whatever else reviews-v1 answers badly counts"
+    )
 
 
 @pytest.mark.parametrize(
@@ -340,7 +349,7 @@ def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_for
     )
 
     early, kept = analysis.analyse(rollout, first)
-    late, _ = analysis.analyse(replace(rollout, trial=kept), second)
+    late, _ = analysis.analyse(replace(rollout, analysis_state=kept), second)
 
     unknown, all_copied = (next(one for one in found.findings if one.gate == "coverage") for found in (early, late))
     assert unknown.sentence == "How many copies reach the canary is not known yet."
@@ -356,7 +365,7 @@ def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> No
 
 def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_on() -> None:
     past = AnalysisState(before=a_side_of(36_000, 36, slow=36))
-    rollout = replace(at("mirror", seconds=60.0), trial=past)
+    rollout = replace(at("mirror", seconds=60.0), analysis_state=past)
 
     early, before = judged(rollout, a_side_of(1200, 4, slow=200), a_side_of(1200, 4, slow=200), rows=2)
     _, after = judged(early, a_side_of(1200, 4, slow=200), a_side_of(1200, 4, slow=200), rows=3)
@@ -419,18 +428,18 @@ def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_no
     _, moved = judged(at("mirror"), login, crawled, rows=6)
     _, alike = judged(at("mirror"), crawled, crawled, rows=40)
 
-    [told] = told_of_clients(moved)
-    assert "401 (not authenticated) 5 % (360 of 7,200), reviews-v1 1 % (72 of 7,200)" in told
-    assert told.endswith('Before Istio 1.28 copies carry the host name with "-shadow" behind it.')
+    [notified] = told_of_clients(moved)
+    assert "401 (not authenticated) 5 % (360 of 7,200), reviews-v1 1 % (72 of 7,200)" in notified
+    assert notified.endswith('Before Istio 1.28 copies carry the host name with "-shadow" behind it.')
     assert told_of_clients(alike) == []
 
 
 def test_what_people_let_through_does_not_hold_the_next_stage() -> None:
-    rollout, told = judged(at("mirror"), refused(1200, _404=120), ASKED, rows=10)
-    onwards = replace(at("shift 20"), trial=replace(rollout.trial, until=0.0))
+    rollout, notified = judged(at("mirror"), refused(1200, _404=120), ASKED, rows=10)
+    onwards = replace(at("shift 20"), analysis_state=replace(rollout.analysis_state, until=0.0))
     _, next_stage = judged(onwards, refused(300, _404=30), ASKED, rows=20)
 
-    assert told_of_clients(told) != []
+    assert told_of_clients(notified) != []
     assert told_of_clients(next_stage) == []
 
 
@@ -449,7 +458,7 @@ def test_between_two_rows_nothing_about_client_errors_comes_or_goes() -> None:
     for now in (33.0, 38.0, 43.0):
         open_row, kept = analysis.analyse(rollout, row(rollout, now, refused(200, _404=200), ASKED))
         assert told_of_clients(open_row) == told_of_clients(before) == []
-        assert kept.clients == rollout.trial.clients
+        assert kept.clients == rollout.analysis_state.clients
 
 
 def test_too_few_requests_let_nobody_leave_a_stage_whose_time_is_up() -> None:
@@ -512,15 +521,15 @@ def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str) ->
 
 def test_users_who_return_put_the_upgraded_primary_on_trial_with_a_clean_sheet() -> None:
     forward, _ = judged(at("shift 80"), a_side_of(1200, 90), a_side_of(300, 1), rows=2)
-    assert load(forward.trial.judge).log_e > 0
+    assert load(forward.analysis_state.judge).log_e > 0
 
-    back = replace(at("switchback 50"), trial=replace(forward.trial, until=0.0))
+    back = replace(at("switchback 50"), analysis_state=replace(forward.analysis_state, until=0.0))
     after, judgement = judged(back, a_side_of(700, 1), a_side_of(700, 1))
 
-    state = load(after.trial.judge)
-    assert (after.trial.subject, judgement.verdict) == ("reviews-v1", INCONCLUSIVE)
+    state = load(after.analysis_state.judge)
+    assert (after.analysis_state.subject, judgement.verdict) == ("reviews-v1", INCONCLUSIVE)
     assert state.log_e <= 0
-    assert state.metrics == load(forward.trial.judge).metrics
+    assert state.metrics == load(forward.analysis_state.judge).metrics
 
 
 def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:
@@ -571,9 +580,11 @@ def test_a_restart_between_any_two_looks_changes_no_verdict() -> None:
 
 def test_a_stage_with_nobody_to_compare_with_may_end_early_only_after_one_that_was_proven() -> None:
     proven, _ = judged(at("shift 80", seconds=3600.0), a_side_of(1200, 4), a_side_of(300, 1), rows=40)
-    assert proven.trial.shown
+    assert proven.analysis_state.shown
 
-    _, after_proof = judged(replace(at("shift 100"), trial=proven.trial), a_side_of(1500, 1), None, rows=5)
+    _, after_proof = judged(
+        replace(at("shift 100"), analysis_state=proven.analysis_state), a_side_of(1500, 1), None, rows=5
+    )
     _, without = judged(at("shift 100"), a_side_of(1500, 1), None, rows=5)
 
     assert (after_proof.proven, without.proven) == (True, False)
@@ -581,7 +592,7 @@ def test_a_stage_with_nobody_to_compare_with_may_end_early_only_after_one_that_w
 
 def test_nobody_is_sent_on_to_a_side_that_was_above_the_ceiling_in_this_very_stage() -> None:
     before, _ = judged(at("shift 20", seconds=0.0), a_side_of(3000), a_side_of(12_000), rows=4)
-    stage = replace(at("shift 40", seconds=0.0), trial=before.trial)
+    stage = replace(at("shift 40", seconds=0.0), analysis_state=before.analysis_state)
 
     _, both = judged(stage, a_side_of(100, 20), a_side_of(150, 30), rows=1)
     _, canary = judged(stage, a_side_of(100, 8), a_side_of(150), rows=1)
@@ -619,7 +630,7 @@ def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) ->
 
 def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on_it() -> None:
     rollout, before = judged(at("shift 80", seconds=3600.0), a_side_of(1200, 4), a_side_of(300, 1), rows=40)
-    until = rollout.trial.until
+    until = rollout.analysis_state.until
     assert until is not None
 
     judgement, kept = analysis.analyse(rollout, row(rollout, until + 5.0, a_side_of(400, 1), a_side_of(100)))

@@ -94,12 +94,12 @@ def test_others_that_are_not_copied_do_not_make_the_canary_look_worse() -> None:
 
 def test_few_requests_tell_nothing_and_what_was_told_stays_told_until_its_evidence_is_gone() -> None:
     assert after(BEGUN, [(side(2, _404=2), USUAL)] * 2).won == frozenset()
-    told = after(BEGUN, [(side(300, _404=300), USUAL)] * 20)
+    notified = after(BEGUN, [(side(300, _404=300), USUAL)] * 20)
 
-    assert "404" in after(told, [(side(3), USUAL)]).won
-    mended = after(told, [(side(300, _404=3), USUAL)] * 40)
+    assert "404" in after(notified, [(side(3), USUAL)]).won
+    mended = after(notified, [(side(300, _404=3), USUAL)] * 40)
     assert mended.won == frozenset()
-    assert told.worse.log_e.max() <= MOST + 1e-3
+    assert notified.worse.log_e.max() <= MOST + 1e-3
 
 
 def test_a_side_that_was_not_scraped_waits_for_the_other() -> None:
@@ -121,22 +121,22 @@ def test_where_nobody_is_left_to_compare_with_only_what_no_caller_would_get_is_t
 
 def test_what_people_let_through_is_not_asked_again_unless_it_gets_worse() -> None:
     moved, worse = side(1200, _404=120), side(1200, _404=400)
-    told = after(BEGUN, [(moved, USUAL)] * 8)
+    notified = after(BEGUN, [(moved, USUAL)] * 8)
     shares = {code: moved.client_errors.get(code, 0.0) / 1200 for code in CODES}
 
-    onwards = passed_on(told, shares, DEFAULTS)
+    onwards = passed_on(notified, shares, DEFAULTS)
 
-    assert told.won == {"404", CLIENT_ERRORS}
+    assert notified.won == {"404", CLIENT_ERRORS}
     assert after(onwards, [(moved, USUAL)] * 40).won == frozenset()
     assert "404" in after(onwards, [(worse, USUAL)] * 8).won
     assert passed_on(BEGUN, shares, DEFAULTS) is BEGUN
 
 
 def test_another_subject_begins_with_a_clean_sheet() -> None:
-    told = after(BEGUN, [(side(300, _404=300), USUAL)] * 6)
+    notified = after(BEGUN, [(side(300, _404=300), USUAL)] * 6)
 
-    assert again(told, DEFAULTS).won == frozenset()
-    assert again(told, DEFAULTS).worse.log_e.max() <= 0
+    assert again(notified, DEFAULTS).won == frozenset()
+    assert again(notified, DEFAULTS).worse.log_e.max() <= 0
 
 
 def test_where_client_errors_are_not_counted_nothing_is_remembered_of_them() -> None:
@@ -176,7 +176,7 @@ def named(name: str) -> Refusals:
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "within"),
+    ("name", "notified", "within"),
     [
         ("like its primary, 30 % not copied", 0.0, float("inf")),
         ("crawlers, mirror", 0.0, float("inf")),
@@ -184,7 +184,7 @@ def named(name: str) -> Refusals:
         ("401 to 5 %", 1.0, 120.0),
     ],
 )
-def test_the_simulation_tells_whom_it_should(name: str, told: float, within: float) -> None:
+def test_the_simulation_tells_whom_it_should(name: str, notified: float, within: float) -> None:
     found = work_out(named(name), runs=6, seed=1)
 
-    assert (found.share, found.median <= within) == (told, True)
+    assert (found.share, found.median <= within) == (notified, True)

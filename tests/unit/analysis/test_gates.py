@@ -88,7 +88,7 @@ def test_a_mirror_of_a_tenth_needs_a_tenth_of_the_copies() -> None:
 
 
 def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> None:
-    rollout = mirroring(trial=AnalysisState(before=a_side_of(36_000, 36, slow=36)))
+    rollout = mirroring(analysis_state=AnalysisState(before=a_side_of(36_000, 36, slow=36)))
 
     harmed = checked(rollout, figures(a_side_of(1000, 40, first=0, last=9), scraped(1000)))["harm"]
     slower = checked(rollout, figures(a_side_of(1000, 1, slow=200), scraped(1000)))["harm"]
@@ -101,7 +101,7 @@ def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> No
 
 
 def test_a_burst_of_something_else_while_copies_are_made_is_no_harm_of_theirs() -> None:
-    rollout = mirroring(trial=AnalysisState(before=a_side_of(36_000, 36, slow=36)))
+    rollout = mirroring(analysis_state=AnalysisState(before=a_side_of(36_000, 36, slow=36)))
     burst, calm = figures(a_side_of(200, slow=40), a_side_of(200)), figures(a_side_of(200), a_side_of(200))
     stage = burst + calm + calm
 
@@ -116,9 +116,13 @@ def test_what_is_not_judged_is_not_taken_for_harm() -> None:
     past = AnalysisState(before=a_side_of(36_000, 36, slow=36))
     worse = figures(a_side_of(1000, 40, slow=200), a_side_of(1000))
 
-    assert "slower" in checked(replace(mirroring(trial=past), gates=GateLimits(errors=False)), worse)["harm"].sentence
     assert (
-        "errors 4 %" in checked(replace(mirroring(trial=past), gates=GateLimits(latency=False)), worse)["harm"].sentence
+        "slower"
+        in checked(replace(mirroring(analysis_state=past), gates=GateLimits(errors=False)), worse)["harm"].sentence
+    )
+    assert (
+        "errors 4 %"
+        in checked(replace(mirroring(analysis_state=past), gates=GateLimits(latency=False)), worse)["harm"].sentence
     )
 
 
@@ -224,7 +228,7 @@ def test_a_late_fault_is_not_thinned_out_by_good_minutes_before_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "looks", "expected"),
+    ("rule", "reconciles", "expected"),
     [
         (Rule(times=2, within=2), [True], INCONCLUSIVE),
         (Rule(times=2, within=2), [True, True], FAIL),
@@ -235,11 +239,11 @@ def test_a_late_fault_is_not_thinned_out_by_good_minutes_before_it() -> None:
         (Rule(times=3, within=3), [True, True, False], PASS),
     ],
 )
-def test_a_limit_may_need_several_bad_looks(rule: Rule, looks: list[bool], expected: Verdict) -> None:
+def test_a_limit_may_need_several_bad_looks(rule: Rule, reconciles: list[bool], expected: Verdict) -> None:
     rollout = shifting(limits=(HardLimit(name="x", of=Measure.ERRORS, maximum=0.05, rule=rule),))
     strikes: Mapping[str, tuple[bool, ...]] = {}
     found: tuple[Finding, ...] = ()
-    for bad in looks:
+    for bad in reconciles:
         seen = figures(a_side_of(1000), a_side_of(1000, 400 if bad else 0))
         found, strikes = gates.check(rollout, seen, [seen], strikes)
 

@@ -12,7 +12,7 @@ import pytest
 from bot.analysis.judge.dispersion import dispersion
 from bot.analysis.judge.evidence import absolute, ratios, relative
 from bot.analysis.judge.processes import NotWorse, Worse, lse
-from bot.analysis.judge.ratio import Seen
+from bot.analysis.judge.ratio import BadRequests
 from bot.analysis.judge.saved import pack, unpack
 from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, Floats
 
@@ -97,7 +97,7 @@ def test_the_ceiling(saved: bool) -> None:  # noqa: FBT001  # a parameter of the
 
 
 def test_the_interval_for_display() -> None:
-    seen, shown = Seen(), []
+    seen, shown = BadRequests(), []
     for row in ROWS:
         seen = seen.add(row)
         ratio = seen.ratio(1.25, 1.0)
@@ -109,11 +109,11 @@ def test_the_interval_for_display() -> None:
 
 
 def test_the_interval_hardly_changes_when_the_past_is_kept_in_classes() -> None:
-    seen = Seen()
+    seen = BadRequests()
     for number in range(40):
         seen = seen.add((300 + number, 4 + number % 3, 1200, 5))
     merged = seen.ratio(1.25, 1.0)
-    whole = Seen(tuple(sorted((round(n / (n + 1200), 9), 4.0 + (n - 300) % 3, 5.0) for n in range(300, 340))))
+    whole = BadRequests(tuple(sorted((round(n / (n + 1200), 9), 4.0 + (n - 300) % 3, 5.0) for n in range(300, 340))))
     one = whole.ratio(1.25, 1.0)
     exact = np.array([one.low, one.best, one.high])
 

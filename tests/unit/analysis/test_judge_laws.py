@@ -15,7 +15,7 @@ from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.processes import lse
 from bot.analysis.judge.saved import load, save
 from bot.analysis.judge.settings import CEILING_TIMES, LADDER, LOWER, NEEDED_AGAIN, MetricLimits
-from bot.analysis.judge.verdict import Verdict
+from bot.analysis.judge.verdict import Decision
 from bot.model.figures import SideFigures
 from tests.unit.analysis.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
 
@@ -102,7 +102,7 @@ def test_no_data_never_moves_towards_a_pass(
 ) -> None:
     _, answers = judged(rows([*run, *quiet]), HISTORY)
 
-    assert Verdict.PASS not in verdicts(answers[len(run) :])
+    assert Decision.PASS not in verdicts(answers[len(run) :])
 
 
 def counted(requests: int, errors: int, slow: int) -> SideFigures:
@@ -145,7 +145,7 @@ def test_no_amount_of_traffic_condemns_a_canary_that_is_within_tolerance_in_ever
     for number, (canary, primary) in enumerate(run, 1):
         interval = Interval(t=15.0 * number, stage="20", canary=times(canary, factor), primary=times(primary, factor))
         state, assessment = step(state, interval, DEFAULTS)
-        assert assessment.verdict is not Verdict.ABORT
+        assert assessment.verdict is not Decision.ABORT
         assert assessment.log_e <= 1e-6
 
 
@@ -156,8 +156,8 @@ def test_more_traffic_can_turn_a_pass_into_a_rightful_abort() -> None:
         bad, good = ((30 * factor, factor), (120 * factor, 0)), ((500 * factor, 0), (2000 * factor, 4 * factor))
         return [*[bad] * 3, *[good] * 40]
 
-    assert Verdict.PASS in verdicts(judged(rows(run(1)), HISTORY)[1])
-    assert verdicts(judged(rows(run(100)), HISTORY)[1]).index(Verdict.ABORT) == 2
+    assert Decision.PASS in verdicts(judged(rows(run(1)), HISTORY)[1])
+    assert verdicts(judged(rows(run(100)), HISTORY)[1]).index(Decision.ABORT) == 2
 
 
 @settings(max_examples=40, deadline=None)
@@ -178,14 +178,14 @@ def test_the_order_of_metrics_does_not_matter(run: list[tuple[SideFigures, SideF
 @pytest.mark.parametrize("missing", ["canary", "primary"])
 def test_a_side_that_is_not_heard_of_moves_nothing_towards_a_pass(missing: str) -> None:
     state, answers = judged(rows([((500, 0), (2000, 2))] * 40))
-    assert answers[-1].verdict is Verdict.PASS
+    assert answers[-1].verdict is Decision.PASS
     before = lse(state.evidence.not_worse.all)
 
     for number in range(41, 49):
         interval = rows([((500, 0), (2000, 2))], since=15.0 * (number - 1))[0]
         lost = replace(interval, canary=None) if missing == "canary" else replace(interval, primary=None)
         state, assessment = step(state, lost, DEFAULTS)
-        assert assessment.verdict is (Verdict.NO_DATA if number == 48 else Verdict.WATCH)
+        assert assessment.verdict is (Decision.NO_DATA if number == 48 else Decision.WATCH)
 
     assert lse(state.evidence.not_worse.all) == pytest.approx(before)
 
@@ -197,7 +197,7 @@ def test_a_row_as_long_as_an_outage_adds_no_more_than_any_other() -> None:
     interval = Interval(t=900.0, stage="20", canary=side(20_000), primary=side(80_000, 80))
     state, assessment = step(state, interval, DEFAULTS)
 
-    assert assessment.verdict is Verdict.PASS
+    assert assessment.verdict is Decision.PASS
     assert 0 < lse(state.evidence.not_worse.all)[0] - before <= math.log(20) / 4 + 1e-6
 
 
@@ -208,7 +208,7 @@ def test_a_week_of_silence_leaves_a_state_that_can_be_stored_and_judges_on() -> 
     for interval in week:
         state, assessment = step(load(save(state)), interval, DEFAULTS)
 
-    assert assessment.verdict is Verdict.ABORT
+    assert assessment.verdict is Decision.ABORT
 
 
 @pytest.mark.parametrize(

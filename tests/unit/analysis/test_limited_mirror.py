@@ -19,7 +19,7 @@ from bot.analysis.judge.forecast import forecast
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.processes import Worse
 from bot.analysis.judge.settings import LADDER
-from bot.analysis.judge.verdict import Assessment, Overdue, Verdict
+from bot.analysis.judge.verdict import Assessment, Decision, Overdue
 from bot.model.figures import SideFigures
 from tests.unit.analysis.rows import DEFAULTS, judged, side, verdicts
 
@@ -60,14 +60,14 @@ def test_a_healthy_canary_beside_posts_that_never_fail_is_not_aborted_and_looks_
     answers = mirrored(side(1050, 10.5), side(1500, 10.5), rows=120)
     as_before = mirrored(side(1050, 10.5), side(1500, 10.5), rows=120, limited=False)
 
-    assert Verdict.ABORT not in verdicts(answers)
+    assert Decision.ABORT not in verdicts(answers)
     assert answers[-1].log_e < 0
     assert answers[-1].metrics["errors"].ratio.best == pytest.approx(1.0, rel=0.1)
     assert as_before[-1].metrics["errors"].ratio.best > 1.25
 
 
 def test_five_times_the_errors_of_the_copied_ones_are_still_found() -> None:
-    assert verdicts(mirrored(side(1050, 52), side(1500, 10), rows=7))[-1] is Verdict.ABORT
+    assert verdicts(mirrored(side(1050, 52), side(1500, 10), rows=7))[-1] is Decision.ABORT
 
 
 def test_when_its_time_is_up_it_is_not_suspected_for_methods_that_it_does_not_get() -> None:
@@ -83,7 +83,7 @@ def test_an_incident_of_both_is_no_fault_of_the_canarys_however_many_others_ther
     # A tenth is copied, and 15 % of that fails on both sides: of all the primary's requests 1.5 %.
     rows = [copied(n, side(150, 23), side(1500, 23)) for n in range(1, 21)]
 
-    assert Verdict.ABORT not in verdicts(judged(rows, [side(1500, 2)] * 240)[1])
+    assert Decision.ABORT not in verdicts(judged(rows, [side(1500, 2)] * 240)[1])
 
 
 def test_a_pass_takes_the_others_for_alike() -> None:

@@ -68,12 +68,12 @@ def test_no_data_names_the_time_it_waited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("notified", "sentence"),
     [
         (Forecast(notice=1200, passing=None), "would take about 20 min to notice; a pass is out of reach."),
         (Forecast(notice=45, passing=150), "would take about 45 s to notice, a healthy one about 2 min to pass."),
         (Forecast(notice=None, passing=None), "would not be noticed."),
     ],
 )
-def test_a_forecast_in_words(told: Forecast, sentence: str) -> None:
-    assert sentence in forecast_text(told)
+def test_a_forecast_in_words(notified: Forecast, sentence: str) -> None:
+    assert sentence in forecast_text(notified)

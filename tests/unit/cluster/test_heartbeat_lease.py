@@ -19,9 +19,9 @@ import pytest
 from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.heartbeat import Heart
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.errors import Cause, Contended, Fault
-from bot.model.observation import Deed, Rescue
+from bot.model.observation import FailsafeAction, FailsafeRecord
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target
 from tests.fakes.mesh import reviews
@@ -32,7 +32,7 @@ RECORDED = PodTemplate(images={"reviews": "reviews:1"})
 SIXTY = Routes(canary=60)
 LIMIT = 120.0
 VS, LEASE = ("VirtualService", "default", "reviews"), ("Lease", "default", "canary-bot-reviews")
-HELP = Rescue(at=1.0, silence=LIMIT, deed=Deed.HOME)
+HELP = FailsafeRecord(at=1.0, silence=LIMIT, action=FailsafeAction.HOME)
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]
@@ -107,7 +107,7 @@ class Play:
     def __init__(self, before: str) -> None:
         self.server = Server()
         self.clock = 0.0
-        vs = edits.take(reviews(), TARGET, SIXTY, owner=ME, recorded=RECORDED, now=0.0)
+        vs = virtual_services.claim(reviews(), TARGET, SIXTY, owner=ME, recorded=RECORDED, now=0.0)
         self.server.write(VS, vs)
         self.heart = self.a_bot()
         if before in {"beating", "taken", "restarted"}:
@@ -132,9 +132,9 @@ class Play:
         return deepcopy(self.server.objects[VS])
 
     def heard(self) -> str:
-        pulse = edits.pulse_of(self.vs(), heartbeat_lease.read(self.server.objects.get(LEASE), ME))
-        assert pulse is not None
-        return pulse.beat
+        heartbeat = virtual_services.heartbeat_of(self.vs(), heartbeat_lease.read(self.server.objects.get(LEASE), ME))
+        assert heartbeat is not None
+        return heartbeat.beat
 
     def comes_back(self) -> None:
         """The bot beats; where that meets somebody else's write, at its next look again."""
@@ -145,23 +145,23 @@ class Play:
                 continue
             return
 
-    def rescues(self, who: str) -> None:
+    def failsafes(self, who: str) -> None:
         """A watchdog that has heard nothing since ``beat``."""
-        marks = edits.marks_of(self.vs())
-        assert marks is not None
+        annotations = virtual_services.rollout_annotations_of(self.vs())
+        assert annotations is not None
         failsafe = KubeFailsafe(Connection(self.server, who), self.now)  # type: ignore[arg-type]  # as above
-        failsafe.rescue(marks, self.beat, HOME, HELP)
+        failsafe.apply(annotations, self.beat, HOME, HELP)
 
-    def run(self, deeds: dict[str, Callable[[], None]], order: Sequence[str]) -> None:
+    def run(self, actions: dict[str, Callable[[], None]], order: Sequence[str]) -> None:
         """Everybody's requests in this order; who is not named any more dies, and the bot finishes on its own."""
-        turns = Turns(deeds, order)
+        turns = Turns(actions, order)
         self.server.turn = turns.wait
         turns.play(self.endings)
         self.server.turn = lambda _who: None
 
     @property
     def routes(self) -> object:
-        return edits.read_routes(self.vs(), TARGET)
+        return virtual_services.read_routes(self.vs(), TARGET)
 
 
 class Died(Exception):  # noqa: N818  # an end, and no error
@@ -171,8 +171,8 @@ class Died(Exception):  # noqa: N818  # an end, and no error
 class Turns:
     """Lets threads make one request each when it is their turn."""
 
-    def __init__(self, deeds: dict[str, Callable[[], None]], order: Sequence[str]) -> None:
-        self._deeds = deeds
+    def __init__(self, actions: dict[str, Callable[[], None]], order: Sequence[str]) -> None:
+        self._actions = actions
         self._order = list(order)
         self._changed = threading.Condition()
         self._over: set[str] = set()
@@ -194,7 +194,7 @@ class Turns:
                 self._changed.wait(5.0)
 
     def play(self, endings: dict[str, str]) -> None:
-        threads = [threading.Thread(target=self._act, args=(who, endings)) for who in self._deeds]
+        threads = [threading.Thread(target=self._act, args=(who, endings)) for who in self._actions]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -203,7 +203,7 @@ class Turns:
 
     def _act(self, who: str, endings: dict[str, str]) -> None:
         try:
-            self._deeds[who]()
+            self._actions[who]()
             endings[who] = "done"
         except Contended:
             endings[who] = "contended"
@@ -237,13 +237,13 @@ def judge(play: Play, dogs: Sequence[str], order: Sequence[str]) -> None:
     for dog in dogs:
         wrote = [at for at, one in enumerate(log) if one == (dog, "put", "VirtualService", True)]
         for at in wrote:
-            looked = next(index for index, one in enumerate(log) if one[:3] == (dog, "get", "VirtualService"))
-            assert signs_of_life(log, looked, at) == [], f"acted on a living rollout: {order} {log}"
+            reconciled = next(index for index, one in enumerate(log) if one[:3] == (dog, "get", "VirtualService"))
+            assert signs_of_life(log, reconciled, at) == [], f"acted on a living rollout: {order} {log}"
     acted = any(one[1:] == ("put", "VirtualService", True) and one[0] in dogs for one in log)
     assert play.routes == (HOME if acted else SIXTY)
     # The bot lives: it holds the Lease again, and whatever was done meanwhile is there to be seen.
     assert heartbeat_lease.is_held(play.server.objects.get(LEASE), ME, "a"), f"{order} {log}"
-    assert (edits.rescue_of(play.vs()) is not None) is acted
+    assert (virtual_services.failsafe_record_of(play.vs()) is not None) is acted
 
 
 @pytest.mark.parametrize("before", BEFORE)
@@ -251,7 +251,7 @@ def test_in_every_order_a_bot_that_is_back_keeps_its_users_and_one_that_is_not_l
     seen: set[tuple[str, ...]] = set()
     for order in orders():
         play = Play(before)
-        play.run({"bot": play.comes_back, "dog": lambda play=play: play.rescues("dog")}, order)  # type: ignore[misc]  # bound
+        play.run({"bot": play.comes_back, "dog": lambda play=play: play.failsafes("dog")}, order)  # type: ignore[misc]  # bound
         judge(play, ["dog"], order)
         seen.add((play.endings["dog"], str(play.routes)))
     assert {ending for ending, _ in seen} == {"done", "contended", "died"}
@@ -267,8 +267,8 @@ def test_two_watchdogs_are_no_more_dangerous_than_one(before: str) -> None:
         play.run(
             {
                 "bot": play.comes_back,
-                "dog": lambda play=play: play.rescues("dog"),  # type: ignore[misc]  # bound
-                "other": lambda play=play: play.rescues("other"),  # type: ignore[misc]  # bound
+                "dog": lambda play=play: play.failsafes("dog"),  # type: ignore[misc]  # bound
+                "other": lambda play=play: play.failsafes("other"),  # type: ignore[misc]  # bound
             },
             order,
         )
@@ -279,10 +279,10 @@ def test_two_watchdogs_are_no_more_dangerous_than_one(before: str) -> None:
 def test_a_silent_bots_users_are_brought_home_also_after_a_watchdog_that_died_half_way(before: str) -> None:
     for steps in range(MOST_OF_A_DOG):
         play = Play(before)
-        play.run({"dog": lambda play=play: play.rescues("dog")}, ["dog"] * steps)  # type: ignore[misc]  # bound
+        play.run({"dog": lambda play=play: play.failsafes("dog")}, ["dog"] * steps)  # type: ignore[misc]  # bound
         assert play.heard() == play.beat  # the next one counts the same silence on
 
-        play.rescues("other")
+        play.failsafes("other")
 
         assert play.routes == HOME
 
@@ -322,7 +322,7 @@ def test_where_leases_are_forbidden_the_beat_is_on_the_object_as_before() -> Non
     assert len(beats) >= 2
     assert [one for one in play.server.log if one[1] == "put"] == [("bot", "put", "VirtualService", True)] * 3
     with pytest.raises(Contended):
-        play.rescues("dog")
+        play.failsafes("dog")
 
 
 # What a Lease says

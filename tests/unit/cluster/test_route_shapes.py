@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target
@@ -84,12 +84,12 @@ def test_whatever_is_in_a_virtual_service_it_is_read_or_said_to_be_unreadable(pa
     as_it_was = repr(vs)
 
     for target in (TARGET, BY_METHOD, NAMED):
-        read = edits.read_routes(vs, target)
+        read = virtual_services.read_routes(vs, target)
         assert isinstance(read, Routes) or (isinstance(read, str) and read.endswith("."))
         for wanted in (HOME, Routes(canary=0, mirror=True), Routes(canary=40)):
             try:
-                taken = edits.take(vs, target, wanted, owner=OWNER, recorded=RECORDED, now=0)
-                edits.leave(taken, target, HOME)
+                taken = virtual_services.claim(vs, target, wanted, owner=OWNER, recorded=RECORDED, now=0)
+                virtual_services.release(taken, target, HOME)
             except Refusal:
                 continue
     assert repr(vs) == as_it_was
@@ -112,11 +112,11 @@ def test_whatever_is_in_a_virtual_service_it_is_read_or_said_to_be_unreadable(pa
     ],
 )
 def test_the_sentence_says_what_is_wrong_and_where(path: Path, junk: object, said: str) -> None:
-    assert said in str(edits.read_routes(spoiled(path, junk), TARGET))
+    assert said in str(virtual_services.read_routes(spoiled(path, junk), TARGET))
 
 
 def test_an_object_without_a_spec_at_all_is_said_to_have_none() -> None:
     vs = a_virtual_service()
     del vs["spec"]
 
-    assert edits.read_routes(vs, TARGET) == "VirtualService default/reviews has no spec."
+    assert virtual_services.read_routes(vs, TARGET) == "VirtualService default/reviews has no spec."

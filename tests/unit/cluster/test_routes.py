@@ -44,8 +44,8 @@ def to(subset: str | None, weight: int | None = None, host: str = "reviews", **m
     return {"destination": destination, **more} | ({} if weight is None else {"weight": weight})
 
 
-def take(vs: dict[str, Any], routes: Routes, target: Target = TARGET) -> dict[str, Any]:
-    return r.take(vs, target, routes, owner=OWNER, recorded=RECORDED, now=1000.0)
+def claim(vs: dict[str, Any], routes: Routes, target: Target = TARGET) -> dict[str, Any]:
+    return r.claim(vs, target, routes, owner=OWNER, recorded=RECORDED, now=1000.0)
 
 
 # Generated VirtualServices: what a team may have around and inside the route that is ours
@@ -158,7 +158,7 @@ quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCh
 def write_or_skip(vs: dict[str, Any], target: Target, routes: Routes) -> dict[str, Any]:
     """A generated route may let no safe method through; that refusal has its own test."""
     try:
-        return take(vs, routes, target)
+        return claim(vs, routes, target)
     except Refusal as refusal:
         assume("Nothing could be mirrored" not in refusal.sentence)
         raise
@@ -184,7 +184,7 @@ def test_an_abort_leaves_the_object_as_it_was_before_the_rollout(
     before, live = deepcopy(vs), vs
     for routes in story:
         live = write_or_skip(live, target, routes)
-    assert r.leave(live, target, HOME) == before == vs
+    assert r.release(live, target, HOME) == before == vs
 
 
 def without_ours(vs: dict[str, Any], target: Target) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def test_what_is_not_ours_survives_every_stage_and_a_promotion_to_the_canarys_su
     for routes in [*story, ALL_CANARY]:
         live = write_or_skip(live, target, routes)
         assert without_ours(live, target) == without_ours(vs, target)
-    promoted = r.leave(live, target, ALL_CANARY)
+    promoted = r.release(live, target, ALL_CANARY)
     assert without_ours(promoted, target) == without_ours(vs, target)
     assert promoted["metadata"] == vs["metadata"]
     assert r.read_routes(promoted, target) == ALL_CANARY
@@ -244,7 +244,7 @@ def test_an_ambiguous_object_is_refused_and_left_alone(
     ours["route"].append({**deepcopy(spoil), "weight": data.draw(st.integers(1, 100))})
     before = deepcopy(vs)
     with pytest.raises(Refusal):
-        take(vs, routes, target)
+        claim(vs, routes, target)
     assert vs == before
     assert isinstance(r.read_routes(vs, target), str)
 
@@ -270,34 +270,34 @@ def test_each_stage_of_the_source_document_is_written_as_it_stands_there(
 
 
 def test_the_final_manifest_of_a_relabelled_primary_has_everyone_on_v2_and_no_annotations() -> None:
-    live = take(virtual_service({"route": [to("v1")]}), ALL_CANARY)
-    assert r.leave(live, TARGET, ALL_CANARY) == virtual_service({"route": [to("v1", 0), to("v2", 100)]})
+    live = claim(virtual_service({"route": [to("v1")]}), ALL_CANARY)
+    assert r.release(live, TARGET, ALL_CANARY) == virtual_service({"route": [to("v1", 0), to("v2", 100)]})
 
 
 def test_a_second_release_leaves_the_first_ones_destination_where_it_is() -> None:
     third = replace(TARGET, canary_subset="v3", canary_deployment="reviews-v3")
     before = virtual_service({"route": [to("v1", 100), to("v2", 0)]})
 
-    live = take(before, Routes(canary=40), third)
+    live = claim(before, Routes(canary=40), third)
 
     assert live["spec"]["http"] == [{"route": [to("v1", 60), to("v2", 0), to("v3", 40)]}]
-    assert r.leave(live, third, HOME) == before
+    assert r.release(live, third, HOME) == before
 
 
 def test_after_a_relabelled_release_the_next_one_goes_on_from_there() -> None:
     third = replace(TARGET, primary_subset="v2", canary_subset="v3", topology=Topology.RELABEL)
     before = virtual_service({"route": [to("v1", 0), to("v2", 100)]})
 
-    live = take(before, ALL_CANARY, third)
+    live = claim(before, ALL_CANARY, third)
 
     assert r.read_routes(before, third) == HOME
     assert live["spec"]["http"] == [{"route": [to("v1", 0), to("v2", 0), to("v3", 100)]}]
-    assert r.leave(live, third, HOME) == before
+    assert r.release(live, third, HOME) == before
 
 
 def test_a_third_destination_that_gets_users_in_mid_run_is_told_and_not_written_over() -> None:
     third = replace(TARGET, canary_subset="v3")
-    live = take(virtual_service({"route": [to("v1", 100), to("v2", 0)]}), Routes(canary=40), third)
+    live = claim(virtual_service({"route": [to("v1", 100), to("v2", 0)]}), Routes(canary=40), third)
     live["spec"]["http"][0]["route"][1]["weight"] = 10
 
     assert "also sends users to reviews, subset v2" in str(r.read_routes(live, third))
@@ -330,24 +330,24 @@ def test_an_inserted_copy_that_no_longer_matches_its_original_is_not_read_as_our
 
 
 def test_a_destination_edited_in_mid_run_is_not_overwritten_by_the_record() -> None:
-    live = take(virtual_service({"route": [to("v1")]}), Routes(canary=20))
+    live = claim(virtual_service({"route": [to("v1")]}), Routes(canary=20))
     live["spec"]["http"][0]["route"][0]["headers"] = {"response": {"set": {"new": "1"}}}
-    left = r.leave(live, TARGET, HOME)
+    left = r.release(live, TARGET, HOME)
     assert left["spec"]["http"][0]["route"][0]["headers"] == {"response": {"set": {"new": "1"}}}
     assert r.read_routes(left, TARGET) == HOME
 
 
 def test_the_restore_annotation_says_all_that_an_abort_needs() -> None:
-    live = take(virtual_service({"name": "main", "route": [to("v1")]}), Routes(canary=20), GET_ONLY)
+    live = claim(virtual_service({"name": "main", "route": [to("v1")]}), Routes(canary=20), GET_ONLY)
     expected = r.Restore(target=GET_ONLY, routes={"main": {"route": [to("v1")]}}, recorded=RECORDED, owner="r-1")
     assert r.read_restore(live) == expected
     assert (r.owner_of(live), live["metadata"]["annotations"][r.HEARTBEAT]) == (OWNER, "1000")
 
 
 def test_the_way_home_needs_no_annotations_even_with_our_mirror_still_on() -> None:
-    stripped = take(virtual_service({"route": [to("v1")]}), MIRROR)
+    stripped = claim(virtual_service({"route": [to("v1")]}), MIRROR)
     del stripped["metadata"]["annotations"]
-    assert r.read_routes(take(stripped, HOME), TARGET) == HOME
+    assert r.read_routes(claim(stripped, HOME), TARGET) == HOME
 
 
 TWO: list[dict[str, Any]] = [{"name": "a", "route": [to("v1")]}, {"route": [to("v1")]}]
@@ -368,7 +368,7 @@ REFUSED = [
 @pytest.mark.parametrize(("vs", "target", "words"), REFUSED, ids=[words for _, _, words in REFUSED])
 def test_an_object_we_must_not_edit_is_refused_in_words(vs: dict[str, Any], target: Target, words: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        take(vs, MIRROR, target)
+        claim(vs, MIRROR, target)
     assert words in str(refusal.value)
 
 
@@ -394,6 +394,6 @@ def test_the_documents_own_leftover_of_a_mirror_at_0_percent_reads_as_no_mirror(
 
 
 def test_another_rollouts_object_is_refused() -> None:
-    live = take(virtual_service({"route": [to("v1")]}), MIRROR)
+    live = claim(virtual_service({"route": [to("v1")]}), MIRROR)
     with pytest.raises(Refusal, match="belongs to rollout r-1"):
-        r.take(live, TARGET, HOME, owner=RolloutId("r-2"), recorded=RECORDED, now=0)
+        r.claim(live, TARGET, HOME, owner=RolloutId("r-2"), recorded=RECORDED, now=0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.decisions import Abandon, Abort, By, Event, Pause, Seen
+from bot.controller.decisions import Abandon, Abort, ButtonToken, By, Event, Pause
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId
 from bot.model.service import ApprovalRule
@@ -103,14 +103,14 @@ def test_every_live_rollout_can_be_abandoned_whatever_was_lost(
         assert (last.kind, "forbidden" in last.text, "`abandon reviews`" in last.text) == (EntryKind.ALERT, True, True)
     else:
         assert (last.kind, last.by) == (EntryKind.ENDED, OMAR)
-        assert marks_on(rig.mesh) == {}
+        assert annotations_on(rig.mesh) == {}
 
 
 def spec(mesh: InMemoryMesh) -> object:
     return {key: vs["spec"] for key, vs in mesh.objects().items()}
 
 
-def marks_on(mesh: InMemoryMesh) -> dict[str, str]:
+def annotations_on(mesh: InMemoryMesh) -> dict[str, str]:
     found = (vs["metadata"].get("annotations", {}) for vs in mesh.objects().values())
     return {name: value for one in found for name, value in one.items() if name.startswith("canary-bot/")}
 
@@ -142,10 +142,10 @@ def test_it_is_an_approvers_and_of_the_rollouts_own_rule() -> None:
 def test_one_form_that_reaches_two_replicas_is_one() -> None:
     rig = Rig()
     rig.start()
-    seen = Seen.of(rig.at("shift 40"))
+    button_token = ButtonToken.of(rig.at("shift 40"))
 
-    first = rig.controller.decide(seen.key, WHY, By(id=OMAR), seen)
-    second = rig.restarted().decide(seen.key, WHY, By(id=OMAR), seen)
+    first = rig.controller.decide(button_token.key, WHY, By(id=OMAR), button_token)
+    second = rig.restarted().decide(button_token.key, WHY, By(id=OMAR), button_token)
 
     assert first == second
     assert len(rig.said(EntryKind.ENDED)) == 1
@@ -178,7 +178,7 @@ def test_the_marks_of_an_ended_rollout_go_and_its_routes_stay() -> None:
     found = rig.decide(WHY)
 
     assert (found.id, found.phase) == (ended.id, Phase.ABORTED)
-    assert marks_on(rig.mesh) == {}
+    assert annotations_on(rig.mesh) == {}
     assert rig.mesh.observe(ended.target).routes == routes(40)
     assert [entry.by for entry in rig.controller.story(ended)[story:]] == [OMAR]
 
@@ -190,13 +190,13 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
     rig.mesh.outage = OUTAGE
     rig.decide(WHY)
     rig.mesh.outage = None
-    assert marks_on(rig.mesh)
-    told = rig.controller.story(live)[-1].text  # its heartbeat has ended, and its marks have not
-    assert "a watchdog takes this rollout for one that nobody looks after" in told
+    assert annotations_on(rig.mesh)
+    notified = rig.controller.story(live)[-1].text  # its heartbeat has ended, and its marks have not
+    assert "a watchdog takes this rollout for one that nobody looks after" in notified
 
     assert rig.decide(WHY).id == live.id
 
-    assert marks_on(rig.mesh) == {}
+    assert annotations_on(rig.mesh) == {}
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -211,7 +211,7 @@ def test_marks_that_nobody_knows_go_and_the_history_tells_who_took_them(*, damag
 
     ended = rig.decide(WHY)
 
-    assert (ended.phase, ended.reason, marks_on(rig.mesh)) == (Phase.ABANDONED, "the service is retired.", {})
+    assert (ended.phase, ended.reason, annotations_on(rig.mesh)) == (Phase.ABANDONED, "the service is retired.", {})
     assert rig.newest().id == ended.id
     with pytest.raises(Refusal, match="nothing to abandon"):
         rig.decide(WHY)
@@ -233,7 +233,7 @@ def test_a_rollout_whose_record_cannot_be_read_is_let_go_of_and_its_record_stays
 
     assert (ended.phase, ended.id == live.id, rig.store.busy()) == (Phase.ABANDONED, False, {})
     assert live.id in rig.store.unreadable("default/reviews")
-    assert (marks_on(rig.mesh) == {}) == rights
+    assert (annotations_on(rig.mesh) == {}) == rights
 
 
 @pytest.mark.parametrize("event", [WHY, Abort("the service is retired")], ids=["abandon", "abort"])
@@ -250,7 +250,7 @@ def test_a_record_that_cannot_be_read_has_an_end_also_where_its_service_left_the
         rig.tick()
 
     ended = rig.store.history("default/reviews")[0]
-    assert (rig.store.busy(), marks_on(rig.mesh)) == ({}, {})
+    assert (rig.store.busy(), annotations_on(rig.mesh)) == ({}, {})
     assert ended.phase is (Phase.ABANDONED if event is WHY else Phase.ABORTED)
     assert rig.mesh.observe(live.target).routes == (routes(40) if event is WHY else HOME)
 
@@ -272,25 +272,25 @@ def test_the_marks_of_another_services_live_rollout_stay() -> None:
     live = rig.at("shift 40")
     rig.service = replace(rig.service, name="ratings")
     rig.controller = rig.restarted()
-    before = marks_on(rig.mesh)
+    before = annotations_on(rig.mesh)
 
     with pytest.raises(Refusal, match="which is live"):
         rig.decide(WHY, service="ratings")
-    seen = Seen(key="default/ratings", rollout_id=NOBODY, stage=0, evidence=0)
+    button_token = ButtonToken(key="default/ratings", rollout_id=NOBODY, stage=0, evidence=0)
     with pytest.raises(Refusal, match="which is live"):
-        rig.controller.decide("default/ratings", WHY, By(id=OMAR), seen)
+        rig.controller.decide("default/ratings", WHY, By(id=OMAR), button_token)
 
-    assert (marks_on(rig.mesh), rig.store.live()) == (before, [rig.store.load(live.key, live.id)])
+    assert (annotations_on(rig.mesh), rig.store.live()) == (before, [rig.store.load(live.key, live.id)])
 
 
 def test_a_form_about_no_rollout_does_nothing_to_one_that_has_begun_since() -> None:
     rig = Rig()
-    seen = rig.controller.nothing_live("reviews")
+    button_token = rig.controller.nothing_live("reviews")
     rig.start()
     rig.at("mirror")
 
     with pytest.raises(Refusal, match="which is live"):
-        rig.controller.decide(seen.key, WHY, By(id=OMAR), seen)
+        rig.controller.decide(button_token.key, WHY, By(id=OMAR), button_token)
 
     assert rig.live().phase is Phase.MIRRORING
 
@@ -298,12 +298,12 @@ def test_a_form_about_no_rollout_does_nothing_to_one_that_has_begun_since() -> N
 def test_a_form_of_an_earlier_rollout_takes_off_nobody_elses_marks() -> None:
     rig = Rig()
     put_back(rig)
-    seen = Seen(key="default/reviews", rollout_id=RolloutId("r-0"), stage=1, evidence=1)
+    button_token = ButtonToken(key="default/reviews", rollout_id=RolloutId("r-0"), stage=1, evidence=1)
 
     with pytest.raises(Refusal, match="left nothing behind"):
-        rig.controller.decide(seen.key, WHY, By(id=OMAR), seen)
+        rig.controller.decide(button_token.key, WHY, By(id=OMAR), button_token)
 
-    assert marks_on(rig.mesh)
+    assert annotations_on(rig.mesh)
 
 
 def test_once_the_routes_are_put_right_by_hand_the_next_start_finds_nothing_in_its_way() -> None:

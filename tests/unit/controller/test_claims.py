@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, By
 from bot.model.errors import Fault, Refusal, Unreadable
-from bot.model.observation import Pulse
+from bot.model.observation import Heartbeat
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target
 from tests.builders import MAYA, OMAR, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
@@ -86,8 +86,8 @@ class Foreign(InMemoryMesh):
 
     age = 5.0
 
-    def pulse(self, namespace: str, virtual_service: str) -> Pulse | None:
-        found = super().pulse(namespace, virtual_service)
+    def heartbeat(self, namespace: str, virtual_service: str) -> Heartbeat | None:
+        found = super().heartbeat(namespace, virtual_service)
         return None if found is None else replace(found, foreign=True, limit=120.0, renewed_at=self._now() - self.age)
 
 
@@ -237,10 +237,10 @@ Damage = Callable[[dict[str, str]], object]
 
 def newer(annotations: dict[str, str]) -> None:
     """What a newer version may write: more keys at every level, and other annotations."""
-    saved = json.loads(annotations[edits.RESTORE])
+    saved = json.loads(annotations[virtual_services.RESTORE])
     saved["target"]["zone"], saved["primary"]["replicas"], saved["mirrors"] = "eu", 4, []
     saved["version"] = 7
-    annotations[edits.RESTORE] = json.dumps(saved)
+    annotations[virtual_services.RESTORE] = json.dumps(saved)
     annotations["canary-bot/flags"] = "{}"
 
 
@@ -248,24 +248,26 @@ def test_marks_that_a_newer_version_has_added_to_are_read_as_before() -> None:
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
-    before = rig.mesh.marks("default", "reviews")
+    before = rig.mesh.annotations("default", "reviews")
 
     rig.mesh.edit("canary-bot", lambda vs: newer(vs["metadata"]["annotations"]))
     rig.tick()
 
-    assert rig.mesh.marks("default", "reviews") == before
+    assert rig.mesh.annotations("default", "reviews") == before
     assert rig.mesh.observe(live.target).marked
     assert rig.live().hold is None
 
 
 DAMAGES: dict[str, Damage] = {
-    "no JSON": lambda a: a.update({edits.RESTORE: "{"}),
-    "no object": lambda a: a.update({edits.RESTORE: "[]"}),
-    "nothing in it": lambda a: a.update({edits.RESTORE: "{}"}),
-    "a number": lambda a: a.update({edits.RESTORE: "7"}),
-    "other shapes": lambda a: a.update({edits.RESTORE: json.dumps(json.loads(a[edits.RESTORE]) | {"routes": {"": 1}})}),
-    "a newer one": lambda a: a.update({edits.RESTORE: '{"version": 9, "all": "new"}'}),
-    "gone": lambda a: a.pop(edits.RESTORE),
+    "no JSON": lambda a: a.update({virtual_services.RESTORE: "{"}),
+    "no object": lambda a: a.update({virtual_services.RESTORE: "[]"}),
+    "nothing in it": lambda a: a.update({virtual_services.RESTORE: "{}"}),
+    "a number": lambda a: a.update({virtual_services.RESTORE: "7"}),
+    "other shapes": lambda a: a.update(
+        {virtual_services.RESTORE: json.dumps(json.loads(a[virtual_services.RESTORE]) | {"routes": {"": 1}})}
+    ),
+    "a newer one": lambda a: a.update({virtual_services.RESTORE: '{"version": 9, "all": "new"}'}),
+    "gone": lambda a: a.pop(virtual_services.RESTORE),
 }
 
 
@@ -327,16 +329,16 @@ def test_marks_that_are_damaged_in_the_last_moment_do_not_keep_a_promotion_from_
 def test_what_an_earlier_rollout_had_recorded_is_not_taken_for_how_it_was_before_this_one() -> None:
     rig = Rig()
     put_back(rig, "shift 60")
-    rig.mesh.edit("maya", lambda vs: vs["metadata"]["annotations"].pop(edits.OWNER))
+    rig.mesh.edit("maya", lambda vs: vs["metadata"]["annotations"].pop(virtual_services.OWNER))
     rig.mesh.edit("maya", lambda vs: vs["spec"]["http"][0]["route"][0].update(weight=100))
     rig.mesh.edit("maya", lambda vs: vs["spec"]["http"][0]["route"][1].update(weight=0))
     other = PodTemplate(images={"reviews": "reviews:7"})
 
     route_as(rig.mesh, rig.newest().target, Routes(canary=0, mirror=True), other)
 
-    marks = rig.mesh.marks("default", "reviews")
-    assert marks is not None
-    assert (marks.owner, marks.recorded) == ("r-9", other)
+    annotations = rig.mesh.annotations("default", "reviews")
+    assert annotations is not None
+    assert (annotations.owner, annotations.recorded) == ("r-9", other)
 
 
 def route_as(mesh: InMemoryMesh, target: Target, wanted: Routes, recorded: PodTemplate) -> None:

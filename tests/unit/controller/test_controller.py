@@ -16,7 +16,7 @@ from bot.model.errors import Contended, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
-from bot.model.service import ApproveAt, GateLimits, Service
+from bot.model.service import ApproveAt, GateLimits, ServiceConfig
 from bot.preflight import Callers, Permission, Snapshot
 from bot.preflight.permissions import needed
 from bot.rollout.plans import Overrides
@@ -48,7 +48,7 @@ def a_snapshot(mesh: InMemoryMesh) -> Snapshot:
 class Rig:
     """A controller in a world in memory that does what it is told, at once."""
 
-    def __init__(self, service: Service | None = None) -> None:
+    def __init__(self, service: ServiceConfig | None = None) -> None:
         self.clock = FakeClock(1000.0)
         self.store = InMemoryStore()
         self.freezes = InMemoryFreezes()
@@ -65,7 +65,7 @@ class Rig:
         self.ids = count(1)
         self.controller = self.restarted()
 
-    def restarted(self, services: Mapping[str, Service] | None = None) -> Controller:
+    def restarted(self, services: Mapping[str, ServiceConfig] | None = None) -> Controller:
         """A new process on the same world; with these services, or its own."""
         ports = Ports(
             store=self.store,
@@ -262,8 +262,8 @@ def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> 
     with pytest.raises(Refusal, match="There is no plan for reviews v2: Several routes of VirtualService") as refused:
         rig.controller.plan("reviews", "v2")
 
-    marks, _several, not_ready = refused.value.reasons
-    assert marks.startswith("VirtualService reviews has marks of an older rollout (canary-bot/restore)")
+    annotations, _several, not_ready = refused.value.reasons
+    assert annotations.startswith("VirtualService reviews has marks of an older rollout (canary-bot/restore)")
     assert not_ready.startswith("reviews-v2 is not ready")
 
 
@@ -470,7 +470,7 @@ def test_a_look_at_an_old_copy_looks_at_what_another_replica_stored_instead() ->
     rig.controller.tick(old)
 
     assert (rig.live().paused_by, rig.faults) == (OMAR, [])
-    assert rig.live().trial.until == rig.clock.now() - rig.service.metrics.delay
+    assert rig.live().analysis_state.until == rig.clock.now() - rig.service.metrics.delay
 
 
 def test_a_hand_edit_holds_until_somebody_restores() -> None:
@@ -683,12 +683,12 @@ def test_the_leaders_own_work_goes_through_the_store_that_carries_its_lease() ->
     lease.keep()
     rig.clock.advance(5)
     leader.sweep(rig.store.live())
-    seen = rig.newest()
-    assert seen.revision > started.revision
+    button_token = rig.newest()
+    assert button_token.revision > started.revision
 
     rig.clock.advance(20)
     leader.sweep(rig.store.live())
 
-    assert rig.newest() == seen
+    assert rig.newest() == button_token
     assert "lease" in rig.faults[-1]
     assert rig.decide(Pause()).paused_by == OMAR

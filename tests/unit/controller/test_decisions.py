@@ -13,15 +13,15 @@ from bot.controller.decisions import (
     Abort,
     Accept,
     Approve,
+    ButtonToken,
     By,
     Event,
-    Leave,
+    KeepTheirs,
     OutOfDate,
     Pause,
     Restore,
     Resume,
     Retry,
-    Seen,
 )
 from bot.model.errors import Refusal
 from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
@@ -73,14 +73,14 @@ VERBS: dict[str, tuple[Event, Bring]] = {
     "retry": (Retry(), halted),
     "accept": (Accept(), halted),
     "restore": (Restore(), drifted),
-    "leave": (Leave(), drifted),
+    "leave": (KeepTheirs(), drifted),
 }
 every_verb = pytest.mark.parametrize(("event", "bring"), VERBS.values(), ids=VERBS)
 
 
-def stale(rollout: Rollout) -> Iterator[Seen]:
+def stale(rollout: Rollout) -> Iterator[ButtonToken]:
     """What people may have seen that is not the rollout as it is now."""
-    now = Seen.of(rollout)
+    now = ButtonToken.of(rollout)
     yield replace(now, stage=now.stage + 1)
     yield replace(now, stage=max(0, now.stage - 1), evidence=now.evidence - 1)
     yield replace(now, evidence=now.evidence + 1)
@@ -115,9 +115,9 @@ def test_no_verb_does_anything_on_what_is_not_so_any_more(event: Event, bring: B
     rig = second_rollout(bring)
     before = world(rig)
 
-    for seen in stale(rig.live()):
+    for button_token in stale(rig.live()):
         with pytest.raises(Refusal) as refused:
-            rig.controller.decide(seen.key, event, By(id=OMAR), seen)
+            rig.controller.decide(button_token.key, event, By(id=OMAR), button_token)
 
         assert refused.value.sentence.endswith(".")
         assert world(rig) == before
@@ -140,20 +140,20 @@ MADE_UP = [
 @pytest.mark.parametrize("token", MADE_UP)
 def test_a_value_that_somebody_made_up_is_refused_before_anything_is_asked(token: str) -> None:
     with pytest.raises(Refusal, match="not one of mine"):
-        Seen.read(token)
+        ButtonToken.read(token)
 
 
 @every_verb
 def test_one_click_that_reaches_two_replicas_is_one_click(event: Event, bring: Bring) -> None:
     rig = Rig()
     rig.start()
-    seen = Seen.of(bring(rig))
+    button_token = ButtonToken.of(bring(rig))
     other = rig.restarted()
 
-    first = rig.controller.decide(seen.key, event, By(id=OMAR), seen)
+    first = rig.controller.decide(button_token.key, event, By(id=OMAR), button_token)
     before = world(rig)
-    second = other.decide(seen.key, event, By(id=OMAR), seen)
-    rig.controller.decide(seen.key, event, By(id=OMAR), seen)
+    second = other.decide(button_token.key, event, By(id=OMAR), button_token)
+    rig.controller.decide(button_token.key, event, By(id=OMAR), button_token)
 
     assert first.id == second.id
     assert world(rig) == before
@@ -165,11 +165,11 @@ def test_one_click_that_reaches_two_replicas_at_once_is_one_click(event: Event, 
     rig.store = store = Crossing()
     rig.controller = rig.restarted()
     rig.start()
-    seen = Seen.of(bring(rig))
+    button_token = ButtonToken.of(bring(rig))
     other = rig.restarted()
-    store.first = lambda: other.decide(seen.key, event, By(id=OMAR), seen)
+    store.first = lambda: other.decide(button_token.key, event, By(id=OMAR), button_token)
 
-    rig.controller.decide(seen.key, event, By(id=OMAR), seen)
+    rig.controller.decide(button_token.key, event, By(id=OMAR), button_token)
 
     kinds = [entry.kind for entry in rig.controller.story(rig.newest()) if entry.by == OMAR]
     alone = Rig()
@@ -196,10 +196,10 @@ class Crossing(InMemoryStore):
 def test_the_same_button_of_two_people_counts_twice_where_two_must_approve() -> None:
     rig = Rig(a_service(approvals=ApprovalRule(count=2)))
     rig.start()
-    seen = Seen.of(asked(rig))
+    button_token = ButtonToken.of(asked(rig))
 
     for by in (OMAR, OMAR, LENA):
-        rig.controller.decide(seen.key, Approve(), By(id=by), seen)
+        rig.controller.decide(button_token.key, Approve(), By(id=by), button_token)
 
     assert rig.until(lambda r: r.current.name == "shift 20", approve=False).phase is Phase.SHIFTING
 
@@ -210,8 +210,8 @@ def test_a_pause_after_a_resume_is_a_new_pause_although_nothing_else_has_changed
     shifting(rig)
 
     for event in (Pause(), Resume(), Pause()):
-        seen = Seen.of(rig.live())
-        rig.controller.decide(seen.key, event, By(id=OMAR), seen)
+        button_token = ButtonToken.of(rig.live())
+        rig.controller.decide(button_token.key, event, By(id=OMAR), button_token)
 
     assert rig.live().paused_by == OMAR
 
@@ -219,25 +219,25 @@ def test_a_pause_after_a_resume_is_a_new_pause_although_nothing_else_has_changed
 def test_what_two_people_click_at_once_is_refused_with_what_is_so() -> None:
     rig = Rig()
     rig.start()
-    seen = Seen.of(shifting(rig))
-    rig.controller.decide(seen.key, Pause(), By(id=MAYA), seen)
+    button_token = ButtonToken.of(shifting(rig))
+    rig.controller.decide(button_token.key, Pause(), By(id=MAYA), button_token)
 
     with pytest.raises(Refusal, match="reviews is paused already"):
-        rig.controller.decide(seen.key, Pause(), By(id=OMAR), seen)
+        rig.controller.decide(button_token.key, Pause(), By(id=OMAR), button_token)
     with pytest.raises(OutOfDate):
-        rig.controller.decide(seen.key, Abort("late"), By(id=OMAR), seen)
+        rig.controller.decide(button_token.key, Abort("late"), By(id=OMAR), button_token)
 
 
 def test_a_button_that_was_served_long_ago_is_told_to_be_old() -> None:
     rig = Rig()
     rig.start()
-    seen = Seen.of(asked(rig))
-    rig.controller.decide(seen.key, Approve(), By(id=OMAR), seen)
+    button_token = ButtonToken.of(asked(rig))
+    rig.controller.decide(button_token.key, Approve(), By(id=OMAR), button_token)
     rig.at("shift 20")
     rig.clock.advance(61.0)
 
     with pytest.raises(Refusal, match="Nothing to approve"):
-        rig.controller.decide(seen.key, Approve(), By(id=OMAR), seen)
+        rig.controller.decide(button_token.key, Approve(), By(id=OMAR), button_token)
 
 
 # Who decides
@@ -278,7 +278,7 @@ def test_the_rule_of_the_live_rollout_counts_whatever_the_file_says_now(event: E
 def test_who_approved_an_earlier_rollout_may_not_decide_about_a_later_one_of_another_rule() -> None:
     rig = Rig(a_service(approvals=whose(LENA)))
     rig.start()
-    old = Seen.of(rig.at("shift 20"))
+    old = ButtonToken.of(rig.at("shift 20"))
     rig.decide(Abort("again"))
     rig.service = replace(rig.service, approvals=whose(OMAR))
     rig.controller = rig.restarted()

@@ -21,7 +21,7 @@ from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
 from bot.probes import OwnMetrics
-from bot.probes.telling import Telling
+from bot.probes.telemetry import Telemetrist
 from tests.builders import OLD, a_rollout, a_service, a_side_of, a_target
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
@@ -101,7 +101,7 @@ EDGES = [
 class Three:
     """Three services in mid-rollout, the first of which is poison, and a controller that looks after all of them."""
 
-    def __init__(self, edge: Edge, error: Exception, *, telling: bool = False) -> None:
+    def __init__(self, edge: Edge, error: Exception, *, notifying: bool = False) -> None:
         self.clock = FakeClock(1000.0)
         self.own = OwnMetrics()
         self.beats: list[str] = []
@@ -121,10 +121,10 @@ class Three:
         for number, name in enumerate(NAMES):
             self.store.create(self._rollout(name, number), ())
         ports[edge.port] = Trap(ports[edge.port], edge.methods, error)
-        self.told: list[tuple[str, Fault]] = []
-        telemetry = Telemetry(failed=lambda rollout, fault: self.told.append((rollout.service, fault)))
-        if telling:
-            telemetry = Telling(self.own, self.clock).telemetry()
+        self.notified: list[tuple[str, Fault]] = []
+        telemetry = Telemetry(failed=lambda rollout, fault: self.notified.append((rollout.service, fault)))
+        if notifying:
+            telemetry = Telemetrist(self.own, self.clock).telemetry()
         everything: dict[str, Any] = ports
         self.controller = Controller(
             services={},
@@ -181,13 +181,13 @@ def test_one_rollouts_failure_is_its_own(edge: Edge, error: Exception) -> None:
     for name in ("ratings", "details"):
         routes = three.mesh.observe(a_target(virtual_service=name, host=f"{name}.default.svc.cluster.local"))
         assert routes.routes == Routes(canary=0, mirror=True)
-    assert {name for name, _ in three.told} == {"poisoned"}
-    assert all(fault.sentence.endswith(".") for _, fault in three.told)
+    assert {name for name, _ in three.notified} == {"poisoned"}
+    assert all(fault.sentence.endswith(".") for _, fault in three.notified)
 
 
 @pytest.mark.parametrize("edge", EDGES[:2] + EDGES[3:5], ids=lambda edge: f"{edge.port}-{'-'.join(edge.methods)}")
 def test_a_failure_of_ours_is_counted_by_its_kind(edge: Edge) -> None:
-    three = Three(edge, KeyError("spec"), telling=True)
+    three = Three(edge, KeyError("spec"), notifying=True)
 
     three.sweep()
 
@@ -195,18 +195,18 @@ def test_a_failure_of_ours_is_counted_by_its_kind(edge: Edge) -> None:
 
 
 def test_people_are_told_once_of_a_rollout_that_nobody_can_look_after() -> None:
-    three = Three(Edge("clock", ()), KeyError(), telling=True)
+    three = Three(Edge("clock", ()), KeyError(), notifying=True)
     poisoned = next(one for one in three.store.live() if one.service == "poisoned")
     three.store.save(poisoned.__class__(**{**vars_of(poisoned), "plan": ()}))  # nothing that any rule could read
 
     three.sweep(5)
 
     alerts = [one for one in three.store.story("default/poisoned", poisoned.id) if one.kind is EntryKind.ALERT]
-    told = (
+    notified = (
         "Nobody looks after this rollout: Could not look after poisoned: an internal error (IndexError). Users stay "
         "where they are; `abort poisoned` sends them to the healthy side. The bot's log has more."
     )
-    assert [one.text for one in alerts] == [told]
+    assert [one.text for one in alerts] == [notified]
     assert 'canary_bot_looks_failed_total{cause="IndexError"}' in three.shown()
     assert "r-poisoned" not in three.beats  # and the watchdog will see to it
 
@@ -256,13 +256,13 @@ class PoisonedReads:
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: Exception) -> None:
-    looked, failed = list[str](), list[tuple[str, Fault]]()
+    reconciled, failed = list[str](), list[tuple[str, Fault]]()
     mesh: Any = Trap(InMemoryMesh([]), ("owner",), error)
     controller = Three(EDGES[0], error).controller
     adoption = Adoption(
         services=[a_service(name=name, virtual_service=name) for name in NAMES],
         store=InMemoryStore(),
-        mesh=Looked(mesh, looked),
+        mesh=Reconciled(mesh, reconciled),
         reclaim=controller.reclaim,
         cared_for=controller.cared_for,
         patience=60.0,
@@ -274,18 +274,18 @@ def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: 
     adoption.reconcile()
     adoption.reconcile()
 
-    assert [name for name in looked if name != "poisoned"] == ["ratings", "details"] * 2
+    assert [name for name in reconciled if name != "poisoned"] == ["ratings", "details"] * 2
     assert [name for name, _ in failed] == ["poisoned"] * 2
     assert all(fault.sentence.endswith(".") for _, fault in failed)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error: Exception) -> None:
-    looked, failed = list[str](), list[tuple[str, str]]()
-    mesh: Any = Trap(InMemoryMesh([]), ("pulse",), error)
+    reconciled, failed = list[str](), list[tuple[str, str]]()
+    mesh: Any = Trap(InMemoryMesh([]), ("heartbeat",), error)
     dog = Watchdog(
         places=[("default", name) for name in NAMES],
-        mesh=Looked(mesh, looked),
+        mesh=Reconciled(mesh, reconciled),
         workloads=InMemoryWorkloads(),
         failsafe=InMemoryMesh(),
         limit=120.0,
@@ -297,24 +297,24 @@ def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error
     dog.reconcile()
     dog.reconcile()
 
-    assert [name for name in looked if name != "poisoned"] == ["ratings", "details"] * 2
+    assert [name for name in reconciled if name != "poisoned"] == ["ratings", "details"] * 2
     assert failed == [("default", "poisoned")] * 2
     assert dog.trouble.endswith(".")
 
 
-class Looked(InMemoryMesh):
-    def __init__(self, mesh: Any, looked: list[str]) -> None:
+class Reconciled(InMemoryMesh):
+    def __init__(self, mesh: Any, reconciled: list[str]) -> None:
         super().__init__()
         self._mesh = mesh
-        self._looked = looked
+        self._reconciled = reconciled
 
     def owner(self, namespace: str, virtual_service: str) -> Any:  # adoption's first question
-        self._looked.append(virtual_service)
+        self._reconciled.append(virtual_service)
         return self._mesh.owner(namespace, virtual_service)
 
-    def pulse(self, namespace: str, virtual_service: str) -> Any:  # the watchdog's
-        self._looked.append(virtual_service)
-        return self._mesh.pulse(namespace, virtual_service)
+    def heartbeat(self, namespace: str, virtual_service: str) -> Any:  # the watchdog's
+        self._reconciled.append(virtual_service)
+        return self._mesh.heartbeat(namespace, virtual_service)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.errors import Fault, Refusal
-from bot.model.freeze import ALL, Deed, FreezeLine
+from bot.model.freeze import ALL, FailsafeAction, FreezeLine
 from bot.model.rollout import Phase
 from tests.builders import LENA, MAYA, OMAR, a_freeze
 from tests.unit.controller.test_controller import Rig
@@ -166,8 +166,8 @@ def test_whoever_measures_us_hears_of_each_freeze_and_its_end() -> None:
     freeze, _ = rig.controller.freeze(ALL, by=LENA, reason="migration", seconds=60.0)
     rig.controller.unfreeze(freeze, by=OMAR)
 
-    assert [(line.deed, line.by, line.freeze) for line in heard] == [
-        (Deed.FROZE, LENA, freeze),
-        (Deed.UNFROZE, OMAR, freeze),
+    assert [(line.action, line.by, line.freeze) for line in heard] == [
+        (FailsafeAction.FROZE, LENA, freeze),
+        (FailsafeAction.UNFROZE, OMAR, freeze),
     ]
     assert heard == list(rig.freezes.story())

@@ -62,10 +62,10 @@ def test_a_beat_does_not_touch_the_virtual_service() -> None:
 def test_a_beat_says_how_long_it_is_good_for() -> None:
     beating = Beating()
 
-    pulse = beating.mesh.pulse("default", "reviews")
+    heartbeat = beating.mesh.heartbeat("default", "reviews")
 
-    assert pulse is not None
-    assert pulse.limit == LIMIT
+    assert heartbeat is not None
+    assert heartbeat.limit == LIMIT
 
 
 def test_a_look_that_did_not_see_the_cluster_is_no_sign_of_life() -> None:
@@ -168,26 +168,26 @@ class BrokenMesh(InMemoryMesh):
 
 
 def test_a_beat_that_crashes_is_told_and_the_next_look_tries_again() -> None:
-    told = list[str]()
+    notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: told.append(fault.sentence))
+    heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(fault.sentence))
 
     heart.after_reconcile(rollout, an_observation(rollout))
     heart.after_reconcile(rollout, an_observation(rollout))
 
-    assert len(told) == 2
-    assert all("heartbeat" in sentence for sentence in told)
+    assert len(notified) == 2
+    assert all("heartbeat" in sentence for sentence in notified)
 
 
 def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind() -> None:
-    told = list[str]()
+    notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: told.append(fault.sentence))
+    heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(fault.sentence))
     heart.after_reconcile(rollout, an_observation(rollout))
 
     heart.after_reconcile(replace(rollout, phase=Phase.PROMOTED), None)
 
-    assert len(told) == 2
+    assert len(notified) == 2
     assert not heart.knows(rollout.id)
 
 

@@ -20,14 +20,14 @@ QUOTA = Fault("Kubernetes", "Could not patch Deployment default/reviews-v1: exce
 def test_a_server_that_does_not_answer_is_asked_once_and_one_that_refuses_is_asked_for_the_rest(cause: Cause) -> None:
     mesh, workloads = InMemoryMesh(), InMemoryWorkloads()
     mesh.outage = Fault("Kubernetes", "no.", cause)
-    told: list[str] = []
+    notified: list[str] = []
 
-    observed = observe(a_rollout(), mesh, workloads, lambda fault: told.append(fault.sentence))
+    observed = observe(a_rollout(), mesh, workloads, lambda fault: notified.append(fault.sentence))
 
     silent = cause in {Cause.UNREACHABLE, Cause.TIMED_OUT}
-    assert observed.routes_unseen is not None
-    assert (observed.routes_unseen.cause, told) == (cause, ["no."])
-    assert (observed.pods_unseen is not None) == silent
+    assert observed.routes_unobserved is not None
+    assert (observed.routes_unobserved.cause, notified) == (cause, ["no."])
+    assert (observed.pods_unobserved is not None) == silent
     assert (observed.primary.ready == 2) != silent
 
 
@@ -72,9 +72,9 @@ def test_an_upgrade_that_is_turned_down_is_told_within_two_looks_and_goes_on_whe
     rig.tick()
     rig.tick()
 
-    told = [entry for entry in rig.controller.story(rig.live()) if entry.kind is EntryKind.ALERT]
-    assert "exceeded quota: small" in told[0].text
-    assert told[0].at - began <= 20.0
+    notified = [entry for entry in rig.controller.story(rig.live()) if entry.kind is EntryKind.ALERT]
+    assert "exceeded quota: small" in notified[0].text
+    assert notified[0].at - began <= 20.0
     rig.workloads.apply_outage = None
     assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
 

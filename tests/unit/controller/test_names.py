@@ -16,7 +16,7 @@ from bot.controller.ports import Ports
 from bot.controller.rivals import in_the_way
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.settings.services import read_or_do_without
 from tests.builders import MAYA, OMAR, a_rollout, a_service, a_target
 from tests.fakes.store import InMemoryStore
@@ -24,23 +24,23 @@ from tests.unit.controller.test_controller import Rig
 from tests.unit.controller.test_decisions import asked
 
 
-def left(_: Service) -> Mapping[str, Service]:
+def left(_: ServiceConfig) -> Mapping[str, ServiceConfig]:
     return {"other": a_service(name="other", primary_deployment="other-v1", canary_deployment="other-{version}")}
 
 
-def renamed(service: Service) -> Mapping[str, Service]:
+def renamed(service: ServiceConfig) -> Mapping[str, ServiceConfig]:
     return {"books": replace(service, name="books")}
 
 
-def moved(service: Service) -> Mapping[str, Service]:
+def moved(service: ServiceConfig) -> Mapping[str, ServiceConfig]:
     return {"reviews": replace(service, namespace="shop")}
 
 
-def empty(_: Service) -> Mapping[str, Service]:
+def empty(_: ServiceConfig) -> Mapping[str, ServiceConfig]:
     return {}
 
 
-def with_file(rig: Rig, services: Mapping[str, Service], trouble: str = "") -> Controller:
+def with_file(rig: Rig, services: Mapping[str, ServiceConfig], trouble: str = "") -> Controller:
     """A new process on the same world that has read another file."""
     before = rig.restarted()
     ports: Ports = before._ports  # the rig's world
@@ -49,7 +49,7 @@ def with_file(rig: Rig, services: Mapping[str, Service], trouble: str = "") -> C
 
 @pytest.mark.parametrize("file", [left, renamed, moved, empty])
 def test_a_service_that_is_not_in_the_file_any_more_is_ruled_like_any_other(
-    file: Callable[[Service], Mapping[str, Service]],
+    file: Callable[[ServiceConfig], Mapping[str, ServiceConfig]],
 ) -> None:
     rig = Rig()
     rig.start()

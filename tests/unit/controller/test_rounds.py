@@ -13,7 +13,7 @@ def many(count: int) -> list[str]:
     return [f"shop/service-{number}" for number in range(count)]
 
 
-def looked_at(rounds: Rounds, busy: list[str], turns: int) -> list[list[str]]:
+def reconciled(rounds: Rounds, busy: list[str], turns: int) -> list[list[str]]:
     seen = []
     for number in range(turns):
         rounds.begin(number * rounds.seconds)
@@ -27,9 +27,9 @@ def looked_at(rounds: Rounds, busy: list[str], turns: int) -> list[list[str]]:
 def test_every_service_is_looked_at_once_a_tick_and_always_in_the_same_turn(count: int) -> None:
     busy = many(count)
     rounds = Rounds(10.0)
-    looked_at(rounds, busy, TURNS)  # now it knows how many there are
+    reconciled(rounds, busy, TURNS)  # now it knows how many there are
 
-    first, second = looked_at(rounds, busy, TURNS), looked_at(rounds, busy, TURNS)
+    first, second = reconciled(rounds, busy, TURNS), reconciled(rounds, busy, TURNS)
 
     assert Counter(one for turn in first for one in turn) == Counter(busy)
     assert first == second
@@ -40,9 +40,9 @@ def test_the_more_there_are_the_more_turns_they_are_spread_over_at_even_distance
     count: int, at_work: list[int]
 ) -> None:
     rounds, busy = Rounds(10.0), many(count)
-    looked_at(rounds, busy, TURNS)
+    reconciled(rounds, busy, TURNS)
 
-    turns = looked_at(rounds, busy, TURNS)
+    turns = reconciled(rounds, busy, TURNS)
 
     assert [place for place, turn in enumerate(turns) if turn] == at_work
     assert max(map(len, turns)) < 1.5 * count / len(at_work)
@@ -51,7 +51,7 @@ def test_the_more_there_are_the_more_turns_they_are_spread_over_at_even_distance
 def test_a_turn_with_nothing_to_do_is_known_before_anybody_is_asked() -> None:
     rounds = Rounds(10.0)
 
-    looked_at(rounds, many(7), TURNS)
+    reconciled(rounds, many(7), TURNS)
     assert rounds.is_idle
     rounds.begin(10.0)
     assert not rounds.is_idle

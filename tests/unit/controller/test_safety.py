@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.cluster.routes import OWNER, RESTORE
-from bot.controller.decisions import Leave, Restore, Retry
+from bot.controller.decisions import KeepTheirs, Restore, Retry
 from bot.model.errors import Fault
 from bot.model.incidents import Trouble
 from bot.model.observation import Progress
@@ -157,7 +157,7 @@ def test_a_change_is_left_where_somebody_says_hold_and_the_rollout_ends_by_an_ab
     rig = at("shift 40")
     rig.mesh.edit("kubectl-edit", move_all_home)
     rig.tick()
-    rig.decide(Leave())
+    rig.decide(KeepTheirs())
     writes = len(rig.mesh.written)
     for _ in range(100):
         rig.tick()

@@ -11,7 +11,7 @@ import pytest
 from bot.controller.decisions import Accept
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Rollout
-from bot.model.service import Promote, Service
+from bot.model.service import Promote, ServiceConfig
 from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of
 from tests.fakes.workloads import FakeDeployment
@@ -23,7 +23,7 @@ RELABEL = a_service(primary_deployment="reviews")
 class Releases(Rig):
     """A world that is surveyed as it is at each start, with a Deployment for every version."""
 
-    def __init__(self, service: Service | None = None) -> None:
+    def __init__(self, service: ServiceConfig | None = None) -> None:
         super().__init__(service)
         self.deploy("v3")
         if self.service.primary_deployment == "reviews":

@@ -11,7 +11,7 @@ from bot.controller.ports import Ports, Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures
 from bot.model.rollout import EntryKind, Phase, Rollout, RolloutId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from tests.builders import a_service, figures
 from tests.fakes.clock import FakeClock
 from tests.fakes.metrics import FakeMetrics
@@ -50,7 +50,7 @@ class Clocks(Rig):
         self.clock.advance(seconds)
         self.wrong_before += seconds if right else 0.0
 
-    def restarted(self, services: Mapping[str, Service] | None = None) -> Controller:
+    def restarted(self, services: Mapping[str, ServiceConfig] | None = None) -> Controller:
         ports = Ports(
             store=self.store,
             freezes=self.freezes,

@@ -33,7 +33,7 @@ def waiting() -> Rollout:
         drift=a_drift(since=NOW - 40),
         shortage=Shortage(deployment="reviews-v1", since=NOW - 30, seen_at=NOW - 10),
         approvals=(Approval(by=MAYA, at=NOW - 20),),
-        trial=AnalysisState(until=NOW - 10),
+        analysis_state=AnalysisState(until=NOW - 10),
     )
 
 
@@ -44,8 +44,8 @@ def moments(rollout: Rollout) -> list[float]:
     assert rollout.hold is not None
     assert rollout.drift is not None
     assert rollout.shortage is not None
-    assert rollout.trial.until is not None
-    waits = [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.trial.until]
+    assert rollout.analysis_state.until is not None
+    waits = [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.analysis_state.until]
     (other,), size, calm = rollout.others, rollout.sizes["reviews-v1"], rollout.hold.calm_since
     assert calm is not None
     assert other.over_since is not None
@@ -84,15 +84,15 @@ def test_no_moment_that_is_waited_from_is_forgotten() -> None:
 def test_figures_that_were_read_are_not_read_again_when_the_clock_goes_back() -> None:
     row = figures(a_side_of(100), a_side_of(100), start=NOW - 20, end=NOW - 10)
     empty = figures(None, None, start=NOW - 10, end=NOW)
-    rollout = replace(waiting(), trial=AnalysisState(until=NOW, recent=(row, empty)))
+    rollout = replace(waiting(), analysis_state=AnalysisState(until=NOW, recent=(row, empty)))
 
     back = moved(rollout, -3600.0, NOW - 3600)
-    assert back.trial.until == row.end
+    assert back.analysis_state.until == row.end
     ahead = moved(rollout, 3600.0, NOW + 3600)
-    assert ahead.trial.until == NOW + 3600
+    assert ahead.analysis_state.until == NOW + 3600
     # A clock that was set wrong and then right again: where it was, whichever way it was wrong.
-    assert moved(ahead, -3600.0, NOW).trial.until == NOW
-    assert moved(back, 3600.0, NOW).trial.until == row.end
+    assert moved(ahead, -3600.0, NOW).analysis_state.until == NOW
+    assert moved(back, 3600.0, NOW).analysis_state.until == row.end
 
 
 def test_moments_that_lie_ahead_begin_now() -> None:
@@ -148,7 +148,7 @@ def one_ahead(place: str, at: float) -> Rollout:
         "drift": {"drift": replace(rollout.drift, since=at)},
         "shortage": {"shortage": replace(rollout.shortage, since=at)},
         "looks": {"shortage": replace(rollout.shortage, seen_at=at)},
-        "until": {"trial": AnalysisState(until=at)},
+        "until": {"analysis_state": AnalysisState(until=at)},
     }
     return replace(rollout, **changes[place])
 
@@ -156,11 +156,13 @@ def one_ahead(place: str, at: float) -> Rollout:
 def test_figures_are_read_on_from_now_when_nothing_was_read_ahead() -> None:
     row = figures(a_side_of(100), a_side_of(100), start=NOW - 20, end=NOW - 10)
     empty = figures(None, None, start=NOW - 10, end=NOW + 3590)
-    unread = replace(waiting(), trial=AnalysisState(until=NOW + 3590, recent=(row, empty)))
-    read = replace(unread, trial=AnalysisState(until=NOW + 3590, recent=(row, replace(empty, canary=a_side_of(100)))))
+    unread = replace(waiting(), analysis_state=AnalysisState(until=NOW + 3590, recent=(row, empty)))
+    read = replace(
+        unread, analysis_state=AnalysisState(until=NOW + 3590, recent=(row, replace(empty, canary=a_side_of(100))))
+    )
 
-    assert caught_up(unread, NOW).trial.until == NOW
-    assert caught_up(read, NOW).trial.until == NOW + 3590  # nothing is counted twice
+    assert caught_up(unread, NOW).analysis_state.until == NOW
+    assert caught_up(read, NOW).analysis_state.until == NOW + 3590  # nothing is counted twice
 
 
 @pytest.mark.parametrize("by", [-3600.0, 0.0, TOLERANCE + 5])

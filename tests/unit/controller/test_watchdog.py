@@ -9,7 +9,7 @@ import pytest
 from bot.cluster.routes import HEARTBEAT
 from bot.controller.watchdog import LONGEST_PAUSE, Place, Watchdog, Witness
 from bot.model.errors import Contended, Fault
-from bot.model.observation import Deed
+from bot.model.observation import FailsafeAction
 from bot.model.rollout import ALL_CANARY, HOME, Routes
 from tests.builders import a_rollout, a_target, routes
 from tests.fakes.clock import FakeClock
@@ -32,7 +32,7 @@ class Night:
         self.workloads.deployments["reviews-v1"].images = dict(RECORDED)
         self.mesh.route(TARGET, live, ROLLOUT.id, ROLLOUT.recorded)
         self.mesh.written.clear()
-        self.acted: list[Deed] = []
+        self.acted: list[FailsafeAction] = []
         self.left: list[str] = []
         self.failed: list[str] = []
         self.silences: list[float] = []
@@ -49,8 +49,8 @@ class Night:
             now=self.wall.now,
             stopwatch=self.stopwatch.now,
             witness=Witness(
-                looked=self.silences.extend,
-                acted=lambda _place, deed, _sentence: self.acted.append(deed),
+                reconciled=self.silences.extend,
+                acted=lambda _place, action, _sentence: self.acted.append(action),
                 left=lambda _place, sentence: self.left.append(sentence),
                 failed=lambda _place, fault: self.failed.append(fault.sentence),
             ),
@@ -86,7 +86,7 @@ def test_users_are_home_a_second_after_the_limit_and_not_before_it() -> None:
     night.passes(1)
 
     assert (before, night.routes) == (routes(60), HOME)
-    assert night.acted == [Deed.HOME]
+    assert night.acted == [FailsafeAction.HOME]
 
 
 def test_a_rescue_leaves_the_marks_says_when_and_why_and_posts_one_event() -> None:
@@ -100,9 +100,9 @@ def test_a_rescue_leaves_the_marks_says_when_and_why_and_posts_one_event() -> No
     ((reason, sentence),) = night.mesh.events
     assert reason == "BroughtHome"
     assert "because nobody had looked after this rollout for 2 minutes." in sentence
-    rescue = night.mesh.observe(TARGET).rescue
-    assert rescue is not None
-    assert (rescue.deed, rescue.silence) == (Deed.HOME, LIMIT)
+    failsafe_record = night.mesh.observe(TARGET).failsafe_record
+    assert failsafe_record is not None
+    assert (failsafe_record.action, failsafe_record.silence) == (FailsafeAction.HOME, LIMIT)
     assert night.mesh.observe(TARGET).writer == "canary-bot-watchdog"
 
 
@@ -233,7 +233,7 @@ def test_a_primary_in_mid_upgrade_gets_nobody() -> None:
 
     night.passes(LIMIT + 60)
 
-    assert (night.routes, night.acted) == (ALL_CANARY, [Deed.KEPT])
+    assert (night.routes, night.acted) == (ALL_CANARY, [FailsafeAction.KEPT])
     assert "canary-bot/watchdog" in night.annotations
     assert [reason for reason, _ in night.mesh.events] == ["KeptOnCanary"]
 
@@ -249,7 +249,7 @@ def test_once_the_primary_is_as_it_was_everyone_goes_home_after_all() -> None:
     primary.stale = 0
     night.passes(6)
 
-    assert (kept, night.routes, night.acted) == (ALL_CANARY, HOME, [Deed.KEPT, Deed.HOME])
+    assert (kept, night.routes, night.acted) == (ALL_CANARY, HOME, [FailsafeAction.KEPT, FailsafeAction.HOME])
 
 
 def test_users_of_an_upgraded_primary_at_half_are_brought_to_the_canary() -> None:
@@ -258,7 +258,7 @@ def test_users_of_an_upgraded_primary_at_half_are_brought_to_the_canary() -> Non
 
     night.passes(LIMIT + 5)
 
-    assert (night.routes, night.acted) == (ALL_CANARY, [Deed.CANARY])
+    assert (night.routes, night.acted) == (ALL_CANARY, [FailsafeAction.CANARY])
 
 
 def test_where_nothing_is_better_nothing_is_written_and_a_person_is_asked_for_once() -> None:
@@ -342,10 +342,10 @@ def test_damaged_marks_are_told_and_nothing_is_written() -> None:
 class Forbidding(InMemoryMesh):
     """A cluster that lets the watchdog read, and nothing else."""
 
-    def rescue(self, *_: object) -> None:
+    def apply(self, *_: object) -> None:
         raise Fault("Kubernetes", "Could not update VirtualService default/reviews: forbidden.")
 
-    def tell(self, *_: object) -> None:
+    def notify(self, *_: object) -> None:
         raise Contended("Kubernetes", "Could not create Event: already exists.")
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.preflight import Scene, examine
+from bot.preflight import Examined, examine
 from tests.builders import a_service
 from tests.snapshots import a_deployment, a_snapshot
 
 
-def scene_of(primary: int, canary: int, *autoscalers: dict[str, Any], **service: Any) -> Scene:
+def examined_of(primary: int, canary: int, *autoscalers: dict[str, Any], **service: Any) -> Examined:
     deployments = (
         a_deployment("reviews-v1", "v1", replicas=primary),
         a_deployment("reviews-v2", "v2", replicas=canary),
@@ -38,20 +38,20 @@ def autoscaler(deployment: str, least: int, most: int) -> dict[str, Any]:
     ],
 )
 def test_the_canary_needs_pods_for_each_weight(primary: int, canary: int, needs: str | None) -> None:
-    warnings = scene_of(primary, canary).warnings
+    warnings = examined_of(primary, canary).warnings
 
     assert [f"it would need {needs}; nothing scales it." in warning for warning in warnings] == [True] * bool(needs)
 
 
 def test_a_mirror_of_some_methods_has_no_known_size() -> None:
-    (warning,) = scene_of(3, 2, mirror_methods=("GET",)).warnings
+    (warning,) = examined_of(3, 2, mirror_methods=("GET",)).warnings
 
     assert "it would need 3 for 80 %, 3 for 100 %;" in warning
 
 
 def test_an_autoscaler_of_the_canary_is_taken_into_account() -> None:
-    (grows,) = scene_of(3, 1, autoscaler("reviews-v2", 1, 3)).warnings
-    (stops,) = scene_of(3, 1, autoscaler("reviews-v2", 1, 2)).warnings
+    (grows,) = examined_of(3, 1, autoscaler("reviews-v2", 1, 3)).warnings
+    (stops,) = examined_of(3, 1, autoscaler("reviews-v2", 1, 2)).warnings
 
     assert "its HPA may grow it to 3, but only after the users have come" in grows
     assert "its HPA stops at 2" in stops
@@ -64,16 +64,16 @@ def test_an_autoscaler_that_does_not_scale_is_told_in_its_own_words() -> None:
     said = "the HPA was unable to compute the replica count: no metrics returned"
     blind["status"] = {"conditions": [{"type": "ScalingActive", "status": "False", "message": said}]}
 
-    (warning,) = scene_of(2, 2, blind).warnings
+    (warning,) = examined_of(2, 2, blind).warnings
 
     assert warning.startswith(f"HPA reviews-v2-hpa does not scale reviews-v2: {said}.")
 
 
 def test_an_autoscaler_that_may_shrink_the_idle_primary_is_told() -> None:
-    (warning,) = scene_of(3, 3, autoscaler("reviews-v1", 1, 9)).warnings
+    (warning,) = examined_of(3, 3, autoscaler("reviews-v1", 1, 9)).warnings
 
     assert warning.startswith("HPA reviews-v1-hpa may shrink reviews-v1 from 3 to 1 pod while its users are on the")
-    assert scene_of(3, 3, autoscaler("reviews-v1", 3, 9)).problems == ()
+    assert examined_of(3, 3, autoscaler("reviews-v1", 3, 9)).problems == ()
 
 
 def test_an_autoscaler_whose_selector_fits_both_sides_averages_over_both() -> None:

@@ -17,15 +17,15 @@ DIGEST = "sha256:" + "a" * 64
 
 
 def test_a_version_in_the_immutable_selector_means_traffic_returns_to_the_primarys_subset() -> None:
-    scene = examine(a_service(), "v2", a_snapshot())
+    examined = examine(a_service(), "v2", a_snapshot())
 
-    assert (scene.target.topology, scene.target.primary_subset, scene.target.canary_subset) == (
+    assert (examined.target.topology, examined.target.primary_subset, examined.target.canary_subset) == (
         Topology.PER_VERSION,
         "v1",
         "v2",
     )
-    assert scene.upgraded.images == {"reviews": "registry.example/reviews-v2:1.20.3"}
-    assert scene.upgraded.labels == {}
+    assert examined.upgraded.images == {"reviews": "registry.example/reviews-v2:1.20.3"}
+    assert examined.upgraded.labels == {}
 
 
 def test_a_healthy_service_has_no_problems() -> None:
@@ -39,10 +39,10 @@ def test_a_free_version_label_moves_together_with_the_image() -> None:
     )
     service = a_service(primary_deployment="reviews", canary_deployment="reviews-canary")
 
-    scene = examine(service, "v2", a_snapshot(deployments=deployments))
+    examined = examine(service, "v2", a_snapshot(deployments=deployments))
 
-    assert scene.target.topology is Topology.RELABEL
-    assert (scene.recorded.labels, scene.upgraded.labels) == ({"version": "v1"}, {"version": "v2"})
+    assert examined.target.topology is Topology.RELABEL
+    assert (examined.recorded.labels, examined.upgraded.labels) == ({"version": "v1"}, {"version": "v2"})
 
 
 def two_rules(snapshot: dict[str, Any]) -> None:
@@ -153,9 +153,9 @@ def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
 def test_a_kind_that_only_leaves_a_question_open_is_a_warning() -> None:
     unread = (Unread(kind="HorizontalPodAutoscaler", sentence="Could not list them: forbidden."),)
 
-    scene = examine(a_service(), "v2", a_snapshot(unread=unread))
+    examined = examine(a_service(), "v2", a_snapshot(unread=unread))
 
-    assert (scene.reasons, len(scene.warnings)) == ((), 1)
+    assert (examined.reasons, len(examined.warnings)) == ((), 1)
 
 
 def test_the_bits_that_were_tested_are_the_bits_that_are_promoted() -> None:
@@ -165,15 +165,15 @@ def test_the_bits_that_were_tested_are_the_bits_that_are_promoted() -> None:
         a_pod(canary, image_id="registry.example/reviews-v2@sha256:0", ready=False),
     )
 
-    scene = examine(a_service(), "v2", a_snapshot(pods=pods))
+    examined = examine(a_service(), "v2", a_snapshot(pods=pods))
 
-    assert scene.upgraded.images == {"reviews": f"registry.example/reviews-v2:1.20.3@{DIGEST}"}
+    assert examined.upgraded.images == {"reviews": f"registry.example/reviews-v2:1.20.3@{DIGEST}"}
 
 
 def test_the_service_may_be_named_by_any_form_of_its_name() -> None:
-    scene = examine(a_service(host="reviews.default.svc.cluster.local"), "v2", a_snapshot())
+    examined = examine(a_service(host="reviews.default.svc.cluster.local"), "v2", a_snapshot())
 
-    assert scene.target.host == "reviews.default.svc.cluster.local"
+    assert examined.target.host == "reviews.default.svc.cluster.local"
 
 
 def test_subsets_with_different_traffic_policies_cannot_be_compared() -> None:
@@ -260,10 +260,10 @@ def test_a_cluster_without_nodes_behind_it_is_only_warned_about() -> None:
     for deployment in snapshot.deployments:
         del deployment["status"]
 
-    scene = examine(a_service(), "v2", snapshot)
+    examined = examine(a_service(), "v2", snapshot)
 
-    assert scene.reasons == ()
-    assert [warning.split(" can be seen")[0] for warning in scene.warnings] == [
+    assert examined.reasons == ()
+    assert [warning.split(" can be seen")[0] for warning in examined.warnings] == [
         "No ready pod of reviews-v1",
         "No ready pod of reviews-v2",
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.preflight import Scene, Unread, examine
+from bot.preflight import Examined, Unread, examine
 from bot.preflight.gateways import GATEWAY_PODS, gateway_places, overlap
 from tests.builders import a_service
 from tests.snapshots import a_gateway, a_snapshot, a_virtual_service
@@ -14,7 +14,7 @@ from tests.snapshots import a_gateway, a_snapshot, a_virtual_service
 LEGACY = "reviews-gateway.istio-system.svc.cluster.local"
 
 
-def scene_of(*gateways: dict[str, Any], **spec: Any) -> Scene:
+def examined_of(*gateways: dict[str, Any], **spec: Any) -> Examined:
     return examine(a_service(), "v2", a_snapshot(virtual_service=a_virtual_service(**spec), gateways=gateways))
 
 
@@ -32,29 +32,29 @@ def test_a_gateway_is_found_where_istio_finds_it(written: str, place: tuple[str,
 
 
 def test_routes_on_the_mesh_need_no_gateway() -> None:
-    assert scene_of(gateways=["mesh"], hosts=["reviews"]).problems == ()
-    assert scene_of(gateways=[], hosts=["reviews"]).problems == ()
+    assert examined_of(gateways=["mesh"], hosts=["reviews"]).problems == ()
+    assert examined_of(gateways=[], hosts=["reviews"]).problems == ()
 
 
 def test_no_gateway_at_all_blocks_and_says_where_it_was_looked_for() -> None:
-    (reason,) = scene_of(gateways=[LEGACY]).reasons
+    (reason,) = examined_of(gateways=[LEGACY]).reasons
 
     assert reason.startswith("There is no Gateway istio-system/reviews-gateway, which VirtualService reviews names.")
 
 
 def test_one_missing_gateway_of_several_is_a_warning() -> None:
-    scene = scene_of(a_gateway(), gateways=[LEGACY, "internal"])
+    examined = examined_of(a_gateway(), gateways=[LEGACY, "internal"])
 
-    assert scene.reasons == ()
-    assert "There is no Gateway default/internal" in scene.warnings[0]
+    assert examined.reasons == ()
+    assert "There is no Gateway default/internal" in examined.warnings[0]
 
 
 def test_a_gateway_that_may_not_be_read_is_not_said_to_be_missing() -> None:
     unread = (Unread(kind="Gateway", sentence="Could not read Gateway: forbidden."),)
 
-    scene = examine(a_service(), "v2", a_snapshot(gateways=(), unread=unread))
+    examined = examine(a_service(), "v2", a_snapshot(gateways=(), unread=unread))
 
-    assert (scene.reasons, len(scene.warnings)) == ((), 1)
+    assert (examined.reasons, len(examined.warnings)) == ((), 1)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,16 @@ def test_a_gateway_that_may_not_be_read_is_not_said_to_be_missing() -> None:
     ],
 )
 def test_a_gateway_must_let_the_host_in(lets_in: str, host: str, *, fine: bool) -> None:
-    assert (scene_of(a_gateway(lets_in), hosts=[host]).reasons == ()) is fine
+    assert (examined_of(a_gateway(lets_in), hosts=[host]).reasons == ()) is fine
 
 
 def test_a_host_among_others_that_is_not_let_in_is_a_warning() -> None:
-    scene = scene_of(a_gateway("reviews.example"), hosts=["reviews.example", "ratings.example"])
+    examined = examined_of(a_gateway("reviews.example"), hosts=["reviews.example", "ratings.example"])
 
-    assert scene.reasons == ()
-    assert scene.warnings[0].startswith("Gateway istio-system/reviews-gateway lets no request for ratings.example in.")
+    assert examined.reasons == ()
+    assert examined.warnings[0].startswith(
+        "Gateway istio-system/reviews-gateway lets no request for ratings.example in."
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_http_routes_apply_only_where_http_is_read(server: dict[str, Any], *, fi
     gateway = a_gateway()
     gateway["spec"]["servers"] = [server | {"hosts": ["*"]}]
 
-    assert (scene_of(gateway).reasons == ()) is fine
+    assert (examined_of(gateway).reasons == ()) is fine
 
 
 def test_a_gateway_that_no_pod_serves_is_told_with_the_labels_to_look_for() -> None:
@@ -119,8 +121,8 @@ def test_an_object_that_the_gateways_namespace_does_not_see_is_told(exported: li
 
     warnings = examine(a_service(), "v2", snapshot).warnings
 
-    told = [f"{kind} reviews is exported to . alone" for kind in ("VirtualService", "DestinationRule", "Service")]
-    assert [warning.split(",")[0] for warning in warnings] == ([] if seen else told)
+    notified = [f"{kind} reviews is exported to . alone" for kind in ("VirtualService", "DestinationRule", "Service")]
+    assert [warning.split(",")[0] for warning in warnings] == ([] if seen else notified)
 
 
 def test_hosts_overlap_by_their_wildcards() -> None:

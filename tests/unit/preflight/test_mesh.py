@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.preflight import Scene, Unread, examine
+from bot.preflight import Examined, Unread, examine
 from bot.preflight.mesh import ELSEWHERE
 from tests.builders import a_service
 from tests.snapshots import a_backend, a_gateway, a_rule, a_snapshot, a_virtual_service
 
 
-def scene_of(**changes: Any) -> Scene:
+def examined_of(**changes: Any) -> Examined:
     return examine(a_service(), "v2", a_snapshot(**changes))
 
 
@@ -23,7 +23,7 @@ def http_route(**spec: Any) -> dict[str, Any]:
 def test_another_virtual_service_with_the_same_host_and_gateway_is_told() -> None:
     rival = a_virtual_service("legacy", gateways=["reviews-gateway.istio-system.svc.cluster.local"])
 
-    (warning,) = scene_of(virtual_services=(rival,)).warnings
+    (warning,) = examined_of(virtual_services=(rival,)).warnings
 
     assert warning.startswith("VirtualService legacy has the same host * on Gateway istio-system/reviews-gateway.")
 
@@ -36,8 +36,8 @@ def test_another_virtual_service_that_sends_users_to_our_pods_is_told() -> None:
     elsewhere = a_virtual_service("legacy", hosts=["shop.example"], gateways=["shop"], http=to("reviews"))
     narrower = a_virtual_service("beta", hosts=["beta.example"], http=to("reviews.default.svc", subset="v1"))
 
-    (loose,) = scene_of(virtual_services=(elsewhere,)).warnings
-    (taken,) = scene_of(virtual_services=(narrower,)).warnings
+    (loose,) = examined_of(virtual_services=(elsewhere,)).warnings
+    (taken,) = examined_of(virtual_services=(narrower,)).warnings
 
     assert loose.startswith(
         "VirtualService legacy sends requests to reviews as well. They follow none of the rollout's"
@@ -52,8 +52,8 @@ def test_a_delegate_is_told_by_the_mirror_that_it_inherits_and_by_the_root_that_
     ours = a_virtual_service(hosts=[], gateways=[])
     root = a_virtual_service("root", http=[{"delegate": {"name": "reviews"}, "mirror": {"host": "reviews"}}])
 
-    (lost,) = scene_of(virtual_service=ours).warnings
-    (inherits,) = scene_of(virtual_service=ours, virtual_services=(root,)).warnings
+    (lost,) = examined_of(virtual_service=ours).warnings
+    (inherits,) = examined_of(virtual_service=ours, virtual_services=(root,)).warnings
 
     assert lost.startswith(
         "VirtualService reviews has no hosts, and no VirtualService of any namespace delegates to it."
@@ -64,7 +64,7 @@ def test_a_delegate_is_told_by_the_mirror_that_it_inherits_and_by_the_root_that_
 def test_a_delegate_without_a_root_may_have_one_where_nobody_could_look() -> None:
     unread = (Unread(kind=ELSEWHERE, sentence="Could not list VirtualServices of all namespaces: forbidden."),)
 
-    unknown, lost = scene_of(virtual_service=a_virtual_service(hosts=[], gateways=[]), unread=unread).warnings
+    unknown, lost = examined_of(virtual_service=a_virtual_service(hosts=[], gateways=[]), unread=unread).warnings
 
     assert unknown.startswith(
         "Other namespaces' VirtualService objects could not be read, so nothing is known about them"
@@ -85,9 +85,9 @@ ON_THE_MESH: dict[str, Any] = {"gateways": ["mesh"], "hosts": ["reviews"]}
 
 def told_of(other: dict[str, Any], ours: dict[str, Any] | None = None, **changes: Any) -> str:
     """What is said of another namespace's VirtualService; "" for nothing."""
-    scene = scene_of(virtual_service=ours or a_virtual_service(), virtual_services=(other,), **changes)
-    assert scene.reasons == ()
-    return "".join(scene.warnings)
+    examined = examined_of(virtual_service=ours or a_virtual_service(), virtual_services=(other,), **changes)
+    assert examined.reasons == ()
+    return "".join(examined.warnings)
 
 
 def test_a_virtual_service_of_another_namespace_is_called_by_both_its_names() -> None:
@@ -136,9 +136,9 @@ def test_a_short_name_counts_where_the_kubernetes_service_is() -> None:
     ]
     parts = {"service": backend, "destination_rules": (rule,), "virtual_service": ours}
 
-    scene = examine(service, "v2", a_snapshot(virtual_services=tuple(senders), **parts))
+    examined = examine(service, "v2", a_snapshot(virtual_services=tuple(senders), **parts))
 
-    assert [one.split(" as well")[0] for one in scene.warnings] == [
+    assert [one.split(" as well")[0] for one in examined.warnings] == [
         "VirtualService shop/sender sends requests to reviews"
     ]
 
@@ -290,7 +290,7 @@ def test_marks_of_an_older_rollout_would_be_taken_for_what_was_there_before() ->
     ours = a_virtual_service(http=[{"name": "canarybot-mirror-0", **to("reviews", subset="v1")[0]}])
     ours["metadata"]["annotations"] = {"canary-bot/restore": "{}", "canary-bot/heartbeat": "1", "team": "shop"}
 
-    marks, route = scene_of(virtual_service=ours).reasons
+    marks, route = examined_of(virtual_service=ours).reasons
 
     assert marks.startswith("VirtualService reviews has marks of an older rollout (canary-bot/heartbeat, canary-bot/re")
     assert "`kubectl -n default annotate virtualservice reviews canary-bot/heartbeat- canary-bot/restore-`" in marks
@@ -301,7 +301,7 @@ def test_marks_of_a_rollout_that_is_under_way_are_told_elsewhere() -> None:
     ours = a_virtual_service()
     ours["metadata"]["annotations"] = {"canary-bot/rollout": "r-1", "canary-bot/restore": "{}"}
 
-    assert scene_of(virtual_service=ours).problems == ()
+    assert examined_of(virtual_service=ours).problems == ()
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_marks_of_a_rollout_that_is_under_way_are_told_elsewhere() -> None:
     ids=lambda other: other["metadata"]["name"],
 )
 def test_a_virtual_service_for_something_else_is_nothing_to_us(other: dict[str, Any]) -> None:
-    assert scene_of(virtual_services=(other,)).problems == ()
+    assert examined_of(virtual_services=(other,)).problems == ()
 
 
 def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
@@ -344,7 +344,7 @@ def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
     ],
 )
 def test_a_port_must_say_that_it_is_http(port: dict[str, Any], said: str) -> None:
-    warnings = scene_of(service=a_backend(port)).warnings
+    warnings = examined_of(service=a_backend(port)).warnings
 
     assert [warning.startswith(said) for warning in warnings] == ([True] if said else [])
 
@@ -352,7 +352,7 @@ def test_a_port_must_say_that_it_is_http(port: dict[str, Any], said: str) -> Non
 def test_a_port_that_says_it_is_something_else_is_believed_beside_one_for_requests() -> None:
     ports = {"name": "http", "port": 80}, {"name": "tcp-debug", "port": 9000}
 
-    assert scene_of(service=a_backend(*ports)).problems == ()
+    assert examined_of(service=a_backend(*ports)).problems == ()
 
 
 def test_an_http_route_that_owns_the_callers_blocks_and_one_that_only_sends_requests_warns() -> None:
@@ -362,6 +362,6 @@ def test_an_http_route_that_owns_the_callers_blocks_and_one_that_only_sends_requ
     )
     other = http_route(rules=[{"backendRefs": [{"name": "ratings", "port": 9080}]}])
 
-    assert "HTTPRoute shop routes the callers of Service reviews." in scene_of(http_routes=(owner,)).reasons[0]
-    assert "HTTPRoute shop sends requests to Service reviews" in scene_of(http_routes=(sender, other)).warnings[0]
-    assert scene_of(http_routes=(other,)).problems == ()
+    assert "HTTPRoute shop routes the callers of Service reviews." in examined_of(http_routes=(owner,)).reasons[0]
+    assert "HTTPRoute shop sends requests to Service reviews" in examined_of(http_routes=(sender, other)).warnings[0]
+    assert examined_of(http_routes=(other,)).problems == ()

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Stage, Template
-from bot.preflight import Scene, examine
+from bot.preflight import Examined, examine
 from bot.preflight.moved import left_on_canary
 from tests.builders import a_rollout, a_service
 from tests.snapshots import a_deployment, a_snapshot, a_virtual_service
@@ -36,7 +36,7 @@ def an_adopted() -> Any:
     return a_rollout(phase=Phase.PROMOTED, plan=(finish,), stage=0)
 
 
-def scene(*http: dict[str, Any], version: str = "v3", **service: Any) -> Scene:
+def examined(*http: dict[str, Any], version: str = "v3", **service: Any) -> Examined:
     snapshot = a_snapshot(virtual_service=a_virtual_service(http=[*http]), deployments=ALL_THREE)
     return examine(a_service(**service), version, snapshot)
 
@@ -52,7 +52,7 @@ def scene(*http: dict[str, Any], version: str = "v3", **service: Any) -> Scene:
     ],
 )
 def test_everybody_elsewhere_is_explained_with_the_keys_to_write(route: dict[str, Any]) -> None:
-    (reason,) = scene(route).reasons
+    (reason,) = examined(route).reasons
 
     assert reason.startswith("All users are on reviews-v2 (subset v2), and services.yaml calls reviews-v1 the primary.")
     assert WRITE in reason
@@ -64,7 +64,7 @@ def test_everybody_elsewhere_is_explained_with_the_keys_to_write(route: dict[str
     [weights(v1=100, v2=0), weights(v1=None), weights(v1=60, v2=40), weights(v1=1, v2=99), weights(v1=100, v2=0, v3=0)],
 )
 def test_while_the_primary_has_users_nothing_is_said_of_it(route: dict[str, Any]) -> None:
-    assert scene(route).reasons == ()
+    assert examined(route).reasons == ()
 
 
 def test_a_rollout_that_is_known_to_have_ended_there_is_named_and_nobody_is_sent_back() -> None:
@@ -109,7 +109,7 @@ def test_several_deployments_in_that_subset_are_a_persons_choice() -> None:
 def test_testers_on_another_version_are_not_everybody() -> None:
     testers = {"match": [{"headers": {"qa": {"exact": "1"}}}], **weights(v2=None)}
 
-    assert scene(testers, weights(v1=100, v2=0)).reasons == ()
+    assert examined(testers, weights(v1=100, v2=0)).reasons == ()
 
 
 def test_a_rollout_that_is_still_marked_explains_itself() -> None:
@@ -120,7 +120,7 @@ def test_a_rollout_that_is_still_marked_explains_itself() -> None:
 
 
 def test_with_the_file_corrected_the_next_release_begins_from_there() -> None:
-    corrected = scene(weights(v1=0, v2=100), primary_deployment="reviews-v2")
+    corrected = examined(weights(v1=0, v2=100), primary_deployment="reviews-v2")
 
     assert corrected.reasons == ()
     assert (corrected.target.primary_subset, corrected.target.canary_subset) == ("v2", "v3")

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.preflight import Scene, examine
+from bot.preflight import Examined, examine
 from tests.builders import a_service
 from tests.snapshots import a_snapshot
 
 
-def scene_of(*, deployment: dict[str, Any] | None = None, service: Any = None, **metadata: Any) -> Scene:
+def examined_of(*, deployment: dict[str, Any] | None = None, service: Any = None, **metadata: Any) -> Examined:
     snapshot = a_snapshot()
     assert snapshot.virtual_service is not None
     snapshot.virtual_service["metadata"] |= metadata
@@ -30,7 +30,7 @@ def scene_of(*, deployment: dict[str, Any] | None = None, service: Any = None, *
     ],
 )
 def test_another_canary_tool_blocks(metadata: dict[str, Any], tool: str) -> None:
-    (reason,) = scene_of(**metadata).reasons
+    (reason,) = examined_of(**metadata).reasons
 
     assert reason.startswith(f"VirtualService reviews belongs to {tool}")
 
@@ -72,13 +72,13 @@ def test_a_chart_that_argo_cd_renders_is_argo_cds_and_not_helms() -> None:
         "managedFields": [{"manager": "argocd-controller"}],
     }
 
-    (warning,) = scene_of(**managed).warnings
+    (warning,) = examined_of(**managed).warnings
 
     assert "is kept by Argo CD, which will undo" in warning
 
 
 def test_a_kept_primary_is_told_of_its_image_and_its_size() -> None:
-    (warning,) = scene_of(deployment={"annotations": {"argocd.argoproj.io/tracking-id": "x"}}).warnings
+    (warning,) = examined_of(deployment={"annotations": {"argocd.argoproj.io/tracking-id": "x"}}).warnings
 
     assert (
         "jqPathExpressions: ['.spec.template.spec.containers[].image', '.spec.template.metadata.labels.version', "
@@ -110,14 +110,14 @@ def test_a_kept_primary_is_told_of_its_image_and_its_size() -> None:
     ],
 )
 def test_a_gitops_tool_is_told_with_the_rule_to_add(metadata: dict[str, Any], owner: str, rule: str) -> None:
-    (warning,) = scene_of(**metadata).warnings
+    (warning,) = examined_of(**metadata).warnings
 
     assert warning.startswith(f"VirtualService reviews is kept by {owner}, which will undo")
     assert rule in warning
 
 
 def test_the_rules_for_argo_cd_are_yaml_that_can_be_pasted() -> None:
-    (warning,) = scene_of(annotations={"argocd.argoproj.io/tracking-id": "x"}).warnings
+    (warning,) = examined_of(annotations={"argocd.argoproj.io/tracking-id": "x"}).warnings
     quoted = [yaml.safe_load(part) for part in warning.split("`")[1::2]]
 
     assert quoted[0]["ignoreDifferences"][0]["kind"] == "VirtualService"
@@ -127,13 +127,13 @@ def test_the_rules_for_argo_cd_are_yaml_that_can_be_pasted() -> None:
 def test_an_inserted_mirroring_route_needs_the_whole_list_to_be_ignored() -> None:
     only_reads = a_service(mirror_methods=("GET", "HEAD"))
 
-    (warning,) = scene_of(service=only_reads, annotations={"argocd.argoproj.io/tracking-id": "x"}).warnings
+    (warning,) = examined_of(service=only_reads, annotations={"argocd.argoproj.io/tracking-id": "x"}).warnings
 
     assert "jqPathExpressions: ['.spec.http']" in warning
 
 
 def test_a_kept_primary_must_get_its_new_image_in_git_too() -> None:
-    (warning,) = scene_of(deployment={"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}).warnings
+    (warning,) = examined_of(deployment={"labels": {"kustomize.toolkit.fluxcd.io/name": "shop"}}).warnings
 
     assert warning.startswith("Deployment reviews-v1 is kept by Flux (Kustomization)")
     assert warning.endswith("The promoted image must go to git as well.")
@@ -143,4 +143,4 @@ def test_a_flux_that_was_told_to_leave_the_object_alone_is_not_told_again() -> N
     labels = {"kustomize.toolkit.fluxcd.io/name": "shop"}
     off = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
 
-    assert scene_of(labels=labels, annotations=off).problems == ()
+    assert examined_of(labels=labels, annotations=off).problems == ()

@@ -80,10 +80,10 @@ def test_without_a_watch_the_api_server_is_asked_each_time_and_nothing_is_stoppe
         Permission(access=access, allowed=access.verb != "watch") for access in needed(a_service(), "v2")
     )
 
-    scene = examine(a_service(), "v2", a_snapshot(permissions=permissions))
+    examined = examine(a_service(), "v2", a_snapshot(permissions=permissions))
 
-    assert scene.reasons == ()
-    assert scene.warnings[0].startswith(
+    assert examined.reasons == ()
+    assert examined.warnings[0].startswith(
         "canary-bot may not watch virtualservices in namespace default. Add to its Role"
     )
 
@@ -92,7 +92,7 @@ def test_what_the_server_cannot_say_is_one_warning() -> None:
     asked = needed(a_service(), "v2")
     permissions = tuple(Permission(access=access, allowed=None, why="It said 404.") for access in asked)
 
-    scene = examine(a_service(), "v2", a_snapshot(permissions=permissions))
+    examined = examine(a_service(), "v2", a_snapshot(permissions=permissions))
 
-    assert scene.reasons == ()
-    assert scene.warnings[0].endswith("is not known: It said 404. Compare its Role with deploy/rbac.yaml.")
+    assert examined.reasons == ()
+    assert examined.warnings[0].endswith("is not known: It said 404. Compare its Role with deploy/rbac.yaml.")

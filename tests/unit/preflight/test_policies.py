@@ -39,7 +39,7 @@ def policy(kind: str, **spec: Any) -> dict[str, Any]:
     ],
 )
 def test_both_sides_should_be_governed_alike(policy: dict[str, Any], said: str) -> None:
-    scene = examine(a_service(), "v2", a_snapshot(policies=(policy,)))
+    examined = examine(a_service(), "v2", a_snapshot(policies=(policy,)))
 
-    assert scene.reasons == ()
-    assert [warning.startswith(said) for warning in scene.warnings] == [True] * bool(said)
+    assert examined.reasons == ()
+    assert [warning.startswith(said) for warning in examined.warnings] == [True] * bool(said)

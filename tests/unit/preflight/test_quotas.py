@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.service import Promote
-from bot.preflight import Scene, examine
+from bot.preflight import Examined, examine
 from bot.preflight.quotas import quantity
 from tests.builders import a_service
 from tests.snapshots import a_snapshot
@@ -22,7 +22,7 @@ def quota(**left: tuple[str, str]) -> dict[str, Any]:
     return {"metadata": {"name": "small"}, "status": {"used": used, "hard": hard}}
 
 
-def scene_of(*quotas: dict[str, Any], strategy: dict[str, Any] | None = None, **service: Any) -> Scene:
+def examined_of(*quotas: dict[str, Any], strategy: dict[str, Any] | None = None, **service: Any) -> Examined:
     snapshot = a_snapshot(quotas=quotas)
     primary = snapshot.deployments[0]["spec"] | ({"strategy": strategy} if strategy else {})
     snapshot.deployments[0]["spec"] = primary
@@ -45,7 +45,7 @@ def scene_of(*quotas: dict[str, Any], strategy: dict[str, Any] | None = None, **
     ],
 )
 def test_an_upgrade_needs_room_for_the_pods_it_starts_first(left: dict[str, tuple[str, str]], short: str) -> None:
-    warnings = scene_of(quota(**left)).warnings
+    warnings = examined_of(quota(**left)).warnings
 
     upgrade = "the 1 pod that the upgrade of reviews-v1 starts before old ones go"
     said = f"ResourceQuota small leaves no room for {upgrade} ({short})."
@@ -55,9 +55,9 @@ def test_an_upgrade_needs_room_for_the_pods_it_starts_first(left: dict[str, tupl
 def test_where_old_pods_may_go_first_no_room_is_needed() -> None:
     full = quota(pods=("10", "10"))
 
-    assert scene_of(full, strategy={"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}).problems == ()
-    assert scene_of(full, promote=Promote.ADOPT).problems == ()
-    assert len(scene_of(full, strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}).warnings) == 1
+    assert examined_of(full, strategy={"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}).problems == ()
+    assert examined_of(full, promote=Promote.ADOPT).problems == ()
+    assert len(examined_of(full, strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}).warnings) == 1
 
 
 def test_quantities_are_read_as_kubernetes_writes_them() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from bot.model.service import CustomGate, GateLimits
-from bot.preflight import Scene, Snapshot, examine
+from bot.preflight import Examined, Snapshot, examine
 from tests.builders import a_service
 from tests.snapshots import a_snapshot
 
 CUSTOM = GateLimits(custom=(CustomGate(name="lag", query="lag", maximum=1.0),))
 
 
-def scene_of(snapshot: Snapshot, **service: Any) -> Scene:
+def examined_of(snapshot: Snapshot, **service: Any) -> Examined:
     return examine(a_service(**service), "v2", snapshot)
 
 
@@ -27,7 +27,7 @@ def test_a_native_sidecar_is_one() -> None:
         pod["spec"]["initContainers"] = [pod["spec"]["containers"].pop()]
         pod["status"]["initContainerStatuses"] = [pod["status"]["containerStatuses"].pop()]
 
-    assert scene_of(snapshot).problems == ()
+    assert examined_of(snapshot).problems == ()
 
 
 def test_without_a_sidecar_nothing_is_counted_so_nothing_begins() -> None:
@@ -35,7 +35,7 @@ def test_without_a_sidecar_nothing_is_counted_so_nothing_begins() -> None:
     for pod in snapshot.pods[2:]:
         strip(pod)
 
-    (reason,) = scene_of(snapshot).reasons
+    (reason,) = examined_of(snapshot).reasons
 
     assert reason.startswith("No pod of reviews-v2 has a sidecar (istio-proxy), so its requests are counted nowhere.")
 
@@ -45,17 +45,17 @@ def test_with_metrics_of_its_own_an_application_may_do_without() -> None:
     for pod in snapshot.pods[2:]:
         strip(pod)
 
-    scene = scene_of(snapshot, gates=CUSTOM)
+    examined = examined_of(snapshot, gates=CUSTOM)
 
-    assert scene.reasons == ()
-    assert "Only the custom gates can judge it." in scene.warnings[0]
+    assert examined.reasons == ()
+    assert "Only the custom gates can judge it." in examined.warnings[0]
 
 
 def test_a_pod_that_was_born_without_a_sidecar_is_told() -> None:
     snapshot = a_snapshot()
     strip(snapshot.pods[2])
 
-    (warning,) = scene_of(snapshot).warnings
+    (warning,) = examined_of(snapshot).warnings
 
     assert warning.startswith("1 of the 2 ready pods of reviews-v2 have no sidecar")
 
@@ -64,7 +64,7 @@ def test_a_sidecar_that_is_not_ready_is_told() -> None:
     snapshot = a_snapshot()
     snapshot.pods[0]["status"]["containerStatuses"][1]["ready"] = False
 
-    (warning,) = scene_of(snapshot).warnings
+    (warning,) = examined_of(snapshot).warnings
 
     assert warning.startswith("The sidecar of 1 of the 2 pods of reviews-v1 is not ready.")
 
@@ -75,8 +75,8 @@ def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
         strip(pod)
         pod["metadata"]["annotations"] = {"ambient.istio.io/redirection": "enabled"}
 
-    (reason,) = scene_of(snapshot).reasons
-    (warning,) = scene_of(snapshot, gates=CUSTOM).warnings
+    (reason,) = examined_of(snapshot).reasons
+    (warning,) = examined_of(snapshot, gates=CUSTOM).warnings
 
     assert reason.startswith("reviews-v2 is in the ambient mesh without a sidecar: the copies it gets are counted")
     assert warning.startswith("reviews-v2 is in the ambient mesh")
@@ -84,10 +84,10 @@ def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
 
 def test_where_no_pod_can_be_seen_the_template_has_the_word() -> None:
     snapshot = a_snapshot(pods=a_snapshot().pods[:2])
-    (unknown,) = scene_of(snapshot).warnings
+    (unknown,) = examined_of(snapshot).warnings
     snapshot.deployments[1]["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
 
-    (sure,) = scene_of(snapshot).reasons
+    (sure,) = examined_of(snapshot).reasons
 
     assert unknown.startswith("No ready pod of reviews-v2 can be seen")
     assert sure.startswith("reviews-v2 says sidecar.istio.io/inject=false")

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.figures import SideFigures
 from bot.model.service import GateLimits, MetricsSource
-from bot.preflight import MetricFacts, Scene, Traffic, examine
+from bot.preflight import Examined, MetricFacts, Traffic, examine
 from bot.preflight.telemetry import apart, pace
 from tests.builders import a_service
 from tests.snapshots import HEALTHY, a_snapshot
@@ -17,12 +17,12 @@ from tests.snapshots import HEALTHY, a_snapshot
 GATEWAY = MetricsSource(source_workload="istio-ingressgateway")
 
 
-def scene_of(service: Any = None, **changes: Any) -> Scene:
+def examined_of(service: Any = None, **changes: Any) -> Examined:
     return examine(service or a_service(metrics=GATEWAY), "v2", a_snapshot(), figures=replace(HEALTHY, **changes))
 
 
 def test_a_prometheus_that_sees_both_sides_is_nothing_to_speak_of() -> None:
-    assert scene_of().problems == ()
+    assert examined_of().problems == ()
 
 
 @pytest.mark.parametrize(
@@ -67,48 +67,48 @@ def test_a_prometheus_that_sees_both_sides_is_nothing_to_speak_of() -> None:
     ],
 )
 def test_what_would_keep_it_from_judging_is_told_and_stops_nothing(changes: dict[str, Any], said: str) -> None:
-    scene = scene_of(**changes)
+    examined = examined_of(**changes)
 
-    assert scene.reasons == ()
-    assert [warning.startswith(said) for warning in scene.warnings] == [True] * bool(said)
+    assert examined.reasons == ()
+    assert [warning.startswith(said) for warning in examined.warnings] == [True] * bool(said)
 
 
 def test_no_buckets_are_missed_where_latency_is_not_judged() -> None:
-    assert scene_of(a_service(gates=GateLimits(latency=False)), bounds={}).problems == ()
+    assert examined_of(a_service(gates=GateLimits(latency=False)), bounds={}).problems == ()
 
 
 def test_a_stage_that_will_not_see_enough_requests_is_told_with_the_time_it_needs() -> None:
     service = a_service(weights=(5, 50, 100), mirror_percent=50, mirror_seconds=300.0, stage_seconds=120.0)
 
-    (warning,) = scene_of(service, rate=0.5).warnings
+    (warning,) = examined_of(service, rate=0.5).warnings
 
     assert warning.startswith(
         "At 0.5 requests a second a stage does not see the 100 requests of a verdict in its time "
         "(the mirror: about 75 in 300 s, and needs 400 s, 5 %: about 3 in 120 s, and needs 4000 s, "
         "50 %: about 30 in 120 s, and needs 400 s, 100 %: about 60 in 120 s, and needs 200 s)."
     )
-    assert scene_of(service, rate=50.0).problems == ()
+    assert examined_of(service, rate=50.0).problems == ()
 
 
 def test_grpc_is_always_post_so_a_mirror_of_reads_copies_nothing() -> None:
     calls = (Traffic(source="istio-ingressgateway", requests=900, protocol="grpc"),)
 
-    (warning,) = scene_of(a_service(mirror_methods=("GET", "HEAD")), traffic=calls).warnings
+    (warning,) = examined_of(a_service(mirror_methods=("GET", "HEAD")), traffic=calls).warnings
 
     assert warning.startswith(
         "All requests of reviews-v1 are gRPC, which is always POST, and only GET, HEAD is mirrored."
     )
-    assert scene_of(traffic=calls).problems == ()
+    assert examined_of(traffic=calls).problems == ()
 
 
 def test_writes_that_would_happen_twice_are_told_where_metrics_know_the_method() -> None:
     writes = Traffic(source="istio-ingressgateway", requests=120, method="POST")
     reads = Traffic(source="istio-ingressgateway", requests=880, method="GET")
 
-    (warning,) = scene_of(traffic=(writes, reads)).warnings
+    (warning,) = examined_of(traffic=(writes, reads)).warnings
 
     assert warning.startswith("12.0% of the requests of reviews-v1 in the last ten minutes were writes")
-    assert scene_of(a_service(mirror_methods=("GET",)), traffic=(writes, reads)).problems == ()
+    assert examined_of(a_service(mirror_methods=("GET",)), traffic=(writes, reads)).problems == ()
 
 
 def test_a_rate_is_told_from_rows_but_not_from_the_first_that_is_known() -> None:

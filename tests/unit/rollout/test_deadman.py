@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from bot.model.observation import Deed, DeploymentStatus, Progress, Rescue
+from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Template
-from bot.rollout.deadman import Heard, deed, hear, left_alone, safe_routes, told
+from bot.rollout.deadman import Heard, action, hear, left_alone, notified, safe_routes
 from tests.builders import a_side, a_target, routes
 
 OWNER, OTHER = RolloutId("r-1"), RolloutId("r-2")
@@ -28,9 +28,9 @@ MIRROR = routes(0, mirror=True)
 # Silence
 
 
-def heard_at(*looks: tuple[float, str]) -> Heard:
+def heard_at(*reconciles: tuple[float, str]) -> Heard:
     heard = None
-    for at, beat in looks:
+    for at, beat in reconciles:
         heard = hear(heard, OWNER, beat, at, longest=10.0)
     assert heard is not None
     return heard
@@ -161,28 +161,32 @@ def test_what_is_safe_stays_safe_once_it_is_written() -> None:
     ("live", "safe", "done"),
     [
         (HOME, HOME, None),
-        (MIRROR, HOME, Deed.MIRROR),
-        (routes(60), HOME, Deed.HOME),
-        (None, HOME, Deed.HOME),
-        (ALL_CANARY, ALL_CANARY, Deed.KEPT),
-        (routes(50), ALL_CANARY, Deed.CANARY),
+        (MIRROR, HOME, FailsafeAction.MIRROR),
+        (routes(60), HOME, FailsafeAction.HOME),
+        (None, HOME, FailsafeAction.HOME),
+        (ALL_CANARY, ALL_CANARY, FailsafeAction.KEPT),
+        (routes(50), ALL_CANARY, FailsafeAction.CANARY),
     ],
 )
-def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: Deed | None) -> None:
-    assert deed(live, safe) == done
+def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: FailsafeAction | None) -> None:
+    assert action(live, safe) == done
 
 
 @pytest.mark.parametrize(
     ("done", "silence", "sentence"),
     [
-        (Deed.HOME, 121.0, "The watchdog brought everyone back to reviews-v1 at 12:00 UTC, because nobody had looked"),
-        (Deed.MIRROR, 60.2, "The watchdog ended the copies to reviews-v2 at 12:00 UTC"),
-        (Deed.KEPT, 8.3, "The watchdog kept everyone on reviews-v2 at 12:00 UTC"),
-        (Deed.CANARY, 90.0, "The watchdog brought everyone to reviews-v2 at 12:00 UTC"),
+        (
+            FailsafeAction.HOME,
+            121.0,
+            "The watchdog brought everyone back to reviews-v1 at 12:00 UTC, because nobody had looked",
+        ),
+        (FailsafeAction.MIRROR, 60.2, "The watchdog ended the copies to reviews-v2 at 12:00 UTC"),
+        (FailsafeAction.KEPT, 8.3, "The watchdog kept everyone on reviews-v2 at 12:00 UTC"),
+        (FailsafeAction.CANARY, 90.0, "The watchdog brought everyone to reviews-v2 at 12:00 UTC"),
     ],
 )
-def test_a_rescue_is_told_in_a_sentence(done: Deed, silence: float, sentence: str) -> None:
-    said = told(Rescue(at=NOON, silence=silence, deed=done), TARGET)
+def test_a_rescue_is_told_in_a_sentence(done: FailsafeAction, silence: float, sentence: str) -> None:
+    said = notified(FailsafeRecord(at=NOON, silence=silence, action=done), TARGET)
     spans = {121.0: "2 minutes.", 60.2: "1 minute.", 8.3: "8 seconds.", 90.0: "1.5 minutes."}
 
     assert said.startswith(sentence)

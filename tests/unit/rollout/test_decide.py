@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.errors import Refusal
 from bot.model.figures import Finding, Judgement, Verdict
-from bot.model.observation import Deed, Progress, Rescue
+from bot.model.observation import FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import (
     ALL_CANARY,
     BOT,
@@ -414,15 +414,17 @@ def test_an_ended_rollout_never_changes(phase: Phase) -> None:
 # After the watchdog
 
 
-def rescue(deed: Deed = Deed.HOME) -> Rescue:
-    return Rescue(at=36_000.0, silence=120.0, deed=deed)
+def failsafe_record(action: FailsafeAction = FailsafeAction.HOME) -> FailsafeRecord:
+    return FailsafeRecord(at=36_000.0, silence=120.0, action=action)
 
 
 @pytest.mark.parametrize("name", ["mirror", "shift 60", "shift 100", "upgrade", "switchback 50", "bake"])
 def test_a_rescued_rollout_is_aborted_with_what_the_watchdog_did_and_not_held_for_drift(name: str) -> None:
     rollout = at_stage(name)
 
-    aborting, entries = decide.decide(rollout, an_observation(rollout, routes=HOME, rescue=rescue()), PASS, now=9.0)
+    aborting, entries = decide.decide(
+        rollout, an_observation(rollout, routes=HOME, failsafe_record=failsafe_record()), PASS, now=9.0
+    )
 
     assert aborting.phase is Phase.ABORTING
     assert kinds(entries) == [EntryKind.ABORTING]
@@ -434,7 +436,7 @@ def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrad
     None
 ):
     rollout = at_stage("upgrade")
-    home = an_observation(rollout, routes=HOME, primary=a_side(), rescue=rescue())
+    home = an_observation(rollout, routes=HOME, primary=a_side(), failsafe_record=failsafe_record())
 
     aborting, _ = decide.decide(rollout, home, PASS, now=9.0)
 
@@ -443,7 +445,9 @@ def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrad
 
 def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_restored() -> None:
     rollout = at_stage("upgrade")
-    kept = an_observation(rollout, primary=a_side(Template.UPGRADED, ready=0), rescue=rescue(Deed.KEPT))
+    kept = an_observation(
+        rollout, primary=a_side(Template.UPGRADED, ready=0), failsafe_record=failsafe_record(FailsafeAction.KEPT)
+    )
 
     aborting, entries = decide.decide(rollout, kept, PASS, now=9.0)
 
@@ -454,7 +458,9 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
 def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
     rollout = replace(at_stage("upgrade"), phase=Phase.HALTED)
 
-    aborting, _ = decide.decide(rollout, an_observation(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
+    aborting, _ = decide.decide(
+        rollout, an_observation(rollout, failsafe_record=failsafe_record(FailsafeAction.KEPT)), PASS, now=9.0
+    )
 
     assert aborting.phase is Phase.ABORTING
 
@@ -462,7 +468,7 @@ def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
 def test_a_rescue_ends_a_rollout_once() -> None:
     rollout, _ = decide.abort(at_stage("shift 60"), OMAR, "because.", now=0.0)
 
-    still, entries = decide.decide(rollout, an_observation(rollout, rescue=rescue()), PASS, now=9.0)
+    still, entries = decide.decide(rollout, an_observation(rollout, failsafe_record=failsafe_record()), PASS, now=9.0)
 
     assert (still.phase, still.reason, entries) == (Phase.ABORTING, "because.", ())
 
@@ -470,7 +476,9 @@ def test_a_rescue_ends_a_rollout_once() -> None:
 def test_a_promotion_of_which_only_the_marks_are_left_is_finished() -> None:
     rollout = at_stage("finish", Topology.RELABEL)
 
-    ended, _ = decide.decide(rollout, an_observation(rollout, rescue=rescue(Deed.KEPT)), PASS, now=9.0)
+    ended, _ = decide.decide(
+        rollout, an_observation(rollout, failsafe_record=failsafe_record(FailsafeAction.KEPT)), PASS, now=9.0
+    )
 
     assert ended.phase is Phase.PROMOTED
 

@@ -227,19 +227,19 @@ def test_a_primarys_image_is_not_touched_while_it_has_users() -> None:
     assert "Restore" not in entries[0].text
     with pytest.raises(Refusal, match="Deployment reviews-v1 cannot be restored by canary-bot"):
         decide.restore(held, OMAR, 1.0)
-    assert decide.leave(held, OMAR, 1.0)[0].drift is not None
+    assert decide.keep_theirs(held, OMAR, 1.0)[0].drift is not None
 
 
 def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
     held = held_at(drift_rule=DriftRule(on_timeout=OnDrift.ABORT))
-    left, entries = decide.leave(held, OMAR, 5.0)
+    left, entries = decide.keep_theirs(held, OMAR, 5.0)
 
     assert said(entries) == [
         "Theirs stays (users 60/40 → 100/0); the rollout waits until it is undone, restored or aborted."
     ]
     assert decide.decide(left, edited(left), PASS, 99_999.0) == (left, ())
     with pytest.raises(Refusal, match="holds with their change already"):
-        decide.leave(left, OMAR, 6.0)
+        decide.keep_theirs(left, OMAR, 6.0)
     assert decide.restore(left, OMAR, 7.0)[0].drift is None, "people may change their mind"
 
 
@@ -252,7 +252,7 @@ def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
 
 
 def test_another_change_on_top_is_told_as_well() -> None:
-    held, _ = decide.leave(held_at(), OMAR, 5.0)
+    held, _ = decide.keep_theirs(held_at(), OMAR, 5.0)
 
     again, entries = decide.decide(held, edited(held, routes=routes(90)), PASS, 6.0)
 
@@ -262,20 +262,20 @@ def test_another_change_on_top_is_told_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "notified"),
     [
         (OnDrift.HOLD, "Nobody chose within 10 minutes. Theirs stays"),
         (OnDrift.RESTORE, "Nobody chose within 10 minutes. Restoring at shift 40"),
         (OnDrift.ABORT, "Aborted at shift 40: kubectl-edit changed VirtualService reviews"),
     ],
 )
-def test_without_an_answer_the_services_rule_decides(rule: OnDrift, told: str) -> None:
+def test_without_an_answer_the_services_rule_decides(rule: OnDrift, notified: str) -> None:
     held = held_at(drift_rule=DriftRule(on_timeout=rule))
 
     assert decide.decide(held, edited(held), PASS, 600.0) == (held, ())
     decided, entries = decide.decide(held, edited(held), PASS, 601.0)
 
-    assert entries[-1].text.startswith(told)
+    assert entries[-1].text.startswith(notified)
     assert (decided.phase is Phase.ABORTING) == (rule is OnDrift.ABORT)
     assert (decided.drift is None) == (rule is not OnDrift.HOLD)
     if rule is OnDrift.HOLD:
@@ -326,7 +326,7 @@ def test_nothing_is_to_be_decided_where_nobody_changed_anything() -> None:
     with pytest.raises(Refusal, match="Nothing to restore"):
         decide.restore(rollout, OMAR, 1.0)
     with pytest.raises(Refusal, match="Nobody else has changed anything"):
-        decide.leave(rollout, OMAR, 1.0)
+        decide.keep_theirs(rollout, OMAR, 1.0)
 
 
 def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that_is_still_there() -> None:
@@ -334,14 +334,14 @@ def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that
     noticed, _ = decide.decide(rollout, edited(rollout), PASS, 10.0)
     blind, _ = decide.decide(noticed, None, PASS, 20.0)
 
-    seen, told = decide.decide(blind, edited(rollout), PASS, 30.0)
+    seen, notified = decide.decide(blind, edited(rollout), PASS, 30.0)
     still, nothing = decide.decide(seen, edited(rollout), PASS, 40.0)
 
     assert blind.hold is not None
     assert blind.hold.cause is HoldCause.CLUSTER
     assert seen.hold == noticed.hold == still.hold
     assert (seen.drift, nothing) == (noticed.drift, ())
-    assert said(told)[0].startswith("Holding at shift 40 again: kubectl-edit changed VirtualService reviews")
+    assert said(notified)[0].startswith("Holding at shift 40 again: kubectl-edit changed VirtualService reviews")
 
 
 # Removed, by whoever it was

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.model.errors import Cause, Refusal
 from bot.model.figures import Verdict
-from bot.model.observation import BLIND, UNKNOWN, Denied, Observation, Progress, Unseen
+from bot.model.observation import BLIND, UNKNOWN, Denied, Observation, Progress, Unobserved
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApproveAt, Promote
 from bot.rollout import decide
@@ -21,9 +21,9 @@ from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, r
 from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
 
 PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
-GONE = Unseen(cause=Cause.MISSING, sentence="VirtualService default/reviews does not exist.")
-FORBIDDEN = Unseen(cause=Cause.FORBIDDEN, sentence='Could not read it: User "canary-bot" cannot get resource.')
-SLOW = Unseen(cause=Cause.TIMED_OUT, sentence="Could not read it: the API server did not answer in time.")
+GONE = Unobserved(cause=Cause.MISSING, sentence="VirtualService default/reviews does not exist.")
+FORBIDDEN = Unobserved(cause=Cause.FORBIDDEN, sentence='Could not read it: User "canary-bot" cannot get resource.')
+SLOW = Unobserved(cause=Cause.TIMED_OUT, sentence="Could not read it: the API server did not answer in time.")
 NOBODY = a_side(None, exists=False, ready=0, wanted=0, progress=Progress.FAILED, reason="It does not exist.")
 REFUSED = Denied(cause=Cause.REFUSED, sentence="Could not patch it: exceeded quota.")
 
@@ -35,12 +35,12 @@ def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: ob
     return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
 
 
-def without_routes(rollout: Rollout, why: Unseen = GONE, **changes: object) -> Observation:
-    return replace(an_observation(rollout), routes=None, owner=None, routes_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+def without_routes(rollout: Rollout, why: Unobserved = GONE, **changes: object) -> Observation:
+    return replace(an_observation(rollout), routes=None, owner=None, routes_unobserved=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
 
-def without_pods(rollout: Rollout, why: Unseen = FORBIDDEN, **changes: object) -> Observation:
-    return replace(an_observation(rollout), primary=UNKNOWN, canary=UNKNOWN, pods_unseen=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+def without_pods(rollout: Rollout, why: Unobserved = FORBIDDEN, **changes: object) -> Observation:
+    return replace(an_observation(rollout), primary=UNKNOWN, canary=UNKNOWN, pods_unobserved=why, **changes)  # type: ignore[arg-type]  # checked by the dataclass
 
 
 # Every reachable state, under every combination of losses
@@ -50,8 +50,8 @@ def without_pods(rollout: Rollout, why: Unseen = FORBIDDEN, **changes: object) -
 class Losses:
     """What a person has to end a rollout without."""
 
-    routes: Unseen | None
-    pods: Unseen | None
+    routes: Unobserved | None
+    pods: Unobserved | None
     primary: bool
     canary: bool
     writes: bool
@@ -62,9 +62,9 @@ class Losses:
         if self.canary:
             observed = replace(observed, canary=NOBODY)
         if self.pods is not None:
-            observed = replace(observed, primary=UNKNOWN, canary=UNKNOWN, pods_unseen=self.pods)
+            observed = replace(observed, primary=UNKNOWN, canary=UNKNOWN, pods_unobserved=self.pods)
         if self.routes is not None:
-            observed = replace(observed, routes=None, owner=None, rescue=None, routes_unseen=self.routes)
+            observed = replace(observed, routes=None, owner=None, failsafe_record=None, routes_unobserved=self.routes)
         return replace(observed, denied=REFUSED) if self.writes else observed
 
 
@@ -88,8 +88,8 @@ def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_en
         return
     ends_by_itself = losses.routes is GONE or (losses.primary and losses.canary and not losses.pods)
     assert not ends_by_itself or losses.writes or losses.routes not in {None, GONE}, "the abort reaches an end"
-    told = [hold for hold in rollout.holds if hold.told] or rollout.phase is Phase.HALTED
-    assert told, "who waits for a person has told one"
+    notified = [hold for hold in rollout.holds if hold.notified] or rollout.phase is Phase.HALTED
+    assert notified, "who waits for a person has told one"
 
     ended, entries = decide.abandon(rollout, OMAR, "it cannot be mended", world.now)
 
@@ -198,7 +198,7 @@ def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
         (SLOW, "cannot be read: the API server did not answer in time; routes stay as they are. Could not read it: "),
     ],
 )
-def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unseen, words: str) -> None:
+def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unobserved, words: str) -> None:
     rollout = at_stage("shift 40")
 
     _, on_routes = decide.decide(rollout, without_routes(rollout, why), PASS, 1.0)

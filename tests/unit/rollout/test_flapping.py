@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
-from bot.model.observation import DeploymentStatus, Progress, Unseen
+from bot.model.observation import DeploymentStatus, Progress, Unobserved
 from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.rollout import decide, holds
@@ -37,7 +37,7 @@ def settled(name: str = "mirror", **changes: object) -> Rollout:
     return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
 
 
-def looked(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0) -> tuple[Rollout, list[Entry]]:
+def reconciled(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0) -> tuple[Rollout, list[Entry]]:
     """Looks of ten seconds each."""
     said: list[Entry] = []
     for judgement in judgements:
@@ -56,7 +56,7 @@ def kinds(said: Sequence[Entry]) -> Counter[EntryKind]:
 
 @pytest.mark.parametrize("other", [INCONCLUSIVE, ERROR, SLOW], ids=["too few", "no answer", "a doubt"])
 def test_figures_that_flip_at_every_look_ask_once_for_each_kind(other: Judgement) -> None:
-    _, said = looked(settled(), [other, PASS] * 60)
+    _, said = reconciled(settled(), [other, PASS] * 60)
 
     assert kinds(said)[EntryKind.ASK] <= 2
     assert len(said) <= 12
@@ -72,7 +72,7 @@ def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_tol
 ) -> None:
     figures = [judgement for judgement in judgements for _ in range(each)]
 
-    rollout, said = looked(settled(), figures[:180])
+    rollout, said = reconciled(settled(), figures[:180])
 
     assert kinds(said)[EntryKind.ASK] <= 3, "good figures, and two kinds of doubt"
     assert kinds(said)[EntryKind.ALERT] <= 2
@@ -81,11 +81,11 @@ def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_tol
 
 
 def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody() -> None:
-    asked, _ = looked(settled(), [PASS])
+    asked, _ = reconciled(settled(), [PASS])
     approved, _ = decide.approve(replace(asked, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
 
-    withdrawn, _ = looked(approved, [INCONCLUSIVE], 411.0)
-    again, said = looked(withdrawn, [PASS], 421.0)
+    withdrawn, _ = reconciled(approved, [INCONCLUSIVE], 411.0)
+    again, said = reconciled(withdrawn, [PASS], 421.0)
 
     assert (withdrawn.asked_at, withdrawn.approvals) == (None, ())
     assert again.asked_at is not None
@@ -94,19 +94,19 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
 
 
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
-    rollout, said = looked(settled(), [SLOW, PASS, SLOW, PASS, SLOW])
+    rollout, said = reconciled(settled(), [SLOW, PASS, SLOW, PASS, SLOW])
     assert kinds(said)[EntryKind.ASK] == 1
     approved, _ = decide.approve(rollout, OMAR, 451.0)
 
     for figures in (PASS, SLOW):
-        assert looked(approved, [figures], 452.0)[0].current.name == "shift 20"
+        assert reconciled(approved, [figures], 452.0)[0].current.name == "shift 20"
 
 
 def test_another_doubt_is_another_question() -> None:
-    rollout, _ = looked(settled(), [SLOW])
+    rollout, _ = reconciled(settled(), [SLOW])
     approved, _ = decide.approve(replace(rollout, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
 
-    other, said = looked(approved, [FAILING], 411.0)
+    other, said = reconciled(approved, [FAILING], 411.0)
 
     assert (other.approvals, kinds(said)[EntryKind.ASK]) == ((), 1)
 
@@ -117,10 +117,10 @@ def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
 ) -> None:
     rollout = replace(settled(), approvals_rule=ApprovalRule(timeout=600.0, on_timeout=policy))
     minutes = [PASS] * 30 + [INCONCLUSIVE] * 100  # it stands for 300 s, then for 1000 s it does not
-    waiting, _ = looked(rollout, minutes)
+    waiting, _ = reconciled(rollout, minutes)
     assert waiting.phase is Phase.MIRRORING
 
-    late, said = looked(waiting, [PASS] * 38, 1710.0)
+    late, said = reconciled(waiting, [PASS] * 38, 1710.0)
 
     assert late.phase is phase
     assert any("Nobody approved leaving mirror within 10 minutes." in entry.text for entry in said)
@@ -131,23 +131,23 @@ def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
 
 def test_a_cause_that_comes_back_is_over_only_when_it_has_stayed_away_for_a_while() -> None:
     rollout = settled("shift 20")
-    twice, said = looked(rollout, [ERROR, INCONCLUSIVE], 0.0)  # the stage has time yet, so nothing is left
+    twice, said = reconciled(rollout, [ERROR, INCONCLUSIVE], 0.0)  # the stage has time yet, so nothing is left
     assert kinds(said) == {EntryKind.HELD: 1, EntryKind.RESUMED: 1}
 
-    again, said = looked(twice, [ERROR], 20.0)
+    again, said = reconciled(twice, [ERROR], 20.0)
     assert said[0].text == "Holding at shift 20 again, until that has been over for 60 seconds: "
-    calm, nothing = looked(again, [PASS] * 6, 30.0)
-    over, told = looked(calm, [PASS] * 2, 90.0)
+    calm, nothing = reconciled(again, [PASS] * 6, 30.0)
+    over, notified = reconciled(calm, [PASS] * 2, 90.0)
 
     assert (calm.hold is not None, nothing) == (True, [])
-    assert (over.hold, kinds(told)) == (None, {EntryKind.RESUMED: 1})
+    assert (over.hold, kinds(notified)) == (None, {EntryKind.RESUMED: 1})
 
 
 def test_a_cause_that_was_away_for_long_is_news() -> None:
     rollout = settled("mirror")
-    once, _ = looked(rollout, [ERROR, PASS], 0.0)
+    once, _ = reconciled(rollout, [ERROR, PASS], 0.0)
 
-    _, said = looked(once, [ERROR], holds.STEADY_SECONDS + 60.0)
+    _, said = reconciled(once, [ERROR], holds.STEADY_SECONDS + 60.0)
 
     assert [entry.text for entry in said if "Holding" in entry.text] == ["Holding at mirror: "]
 
@@ -166,7 +166,7 @@ def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
 
 
 def test_several_causes_are_told_each_and_the_one_that_remains_is_told_again() -> None:
-    rollout, first = looked(settled(), [INCONCLUSIVE])
+    rollout, first = reconciled(settled(), [INCONCLUSIVE])
     blind, second = decide.decide(rollout, None, INCONCLUSIVE, 420.0)
     seen, third = decide.decide(blind, an_observation(rollout), INCONCLUSIVE, 430.0)
 
@@ -179,8 +179,8 @@ def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None
     rollout = settled("shift 20")
     said: list[Entry] = []
     for number in range(60):
-        why = Unseen(cause=Cause.TIMED_OUT if number % 2 else Cause.FORBIDDEN, sentence=f"Try {number}.")
-        observed = replace(an_observation(rollout), routes=None, owner=None, routes_unseen=why)
+        why = Unobserved(cause=Cause.TIMED_OUT if number % 2 else Cause.FORBIDDEN, sentence=f"Try {number}.")
+        observed = replace(an_observation(rollout), routes=None, owner=None, routes_unobserved=why)
         rollout, entries = decide.decide(rollout, observed, PASS, 10.0 * number)
         said += entries
 

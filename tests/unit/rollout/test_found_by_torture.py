@@ -62,7 +62,7 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
     ]
     assert [entry.kind for entry in alert] == [EntryKind.ALERT]
     assert asked.hold is not None
-    assert asked.hold.told
+    assert asked.hold.notified
 
 
 def test_an_abort_that_cannot_be_written_is_told_as_well() -> None:
@@ -88,15 +88,15 @@ def test_a_hold_for_an_unreadable_cluster_ends_when_it_is_read_though_the_stage_
 def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> None:
     aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=0.0)
     observed = an_observation(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
-    told: list[str] = []
+    notified: list[str] = []
     for at, look in enumerate(
         (observed, replace(observed, routes=HOME), replace(observed, routes=HOME, owner=None)) * 2
     ):
         aborting, entries = decide.decide(aborting, look, PASS, now=float(at))
-        told += [entry.text for entry in entries if entry.kind is EntryKind.ENDED]
+        notified += [entry.text for entry in entries if entry.kind is EntryKind.ENDED]
 
     where = "all users are on reviews-v1, which still has the image of v2; put the old one back by hand"
-    assert told == [f"reviews v2 is aborted: {where}. bad"]
+    assert notified == [f"reviews v2 is aborted: {where}. bad"]
 
 
 def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored() -> None:

@@ -42,7 +42,7 @@ class Move(StrEnum):
     EDIT = "somebody edits the routes by hand"
     STRIP = "somebody takes our marks off"
     RESTORE = "somebody restores ours"
-    LEAVE = "somebody leaves theirs"
+    KEEP_THEIRS = "somebody leaves theirs"
 
 
 Drawn = tuple[Promote, Topology, tuple[ApproveAt, ...]]
@@ -55,7 +55,7 @@ PEOPLE = {
     Move.RETRY: decide.retry,
     Move.ACCEPT: decide.accept,
     Move.RESTORE: decide.restore,
-    Move.LEAVE: decide.leave,
+    Move.KEEP_THEIRS: decide.keep_theirs,
 }
 
 

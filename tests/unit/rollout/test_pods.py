@@ -165,7 +165,7 @@ def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
 # Too few pods
 
 
-def looks(rollout: Rollout, observed: Observation, times: int, seconds: float = 10.0) -> tuple[Rollout, list[str]]:
+def reconciles(rollout: Rollout, observed: Observation, times: int, seconds: float = 10.0) -> tuple[Rollout, list[str]]:
     texts: list[str] = []
     for number in range(times):
         rollout, entries = decide.decide(rollout, observed, PASS, 200.0 + number * seconds)
@@ -177,10 +177,10 @@ def test_fewer_ready_pods_than_the_share_needs_wait_at_once_and_abort_after_a_fe
     rollout = at_stage("shift 80")  # 80 % of what two pods carried needs both
     short = canary_with(rollout, ready=1)
 
-    held, texts = looks(rollout, short, 2)
+    held, texts = reconciles(rollout, short, 2)
     assert held.phase is Phase.SHIFTING
     assert texts == ["Holding at shift 80: reviews-v2 has 1 of the 2 ready pods that 80 % of the users need."]
-    aborting, texts = looks(rollout, short, 3)
+    aborting, texts = reconciles(rollout, short, 3)
     assert aborting.phase is Phase.ABORTING
     assert "reviews-v2 has 1 of the 2 ready pods that 80 % of the users need (3 looks in a row, 20 s)." in texts[-1]
 
@@ -195,18 +195,20 @@ def test_looks_that_follow_each_other_at_once_are_one_and_a_recovery_begins_anew
     rollout = at_stage("shift 80")
     short = canary_with(rollout, ready=1)
 
-    assert looks(rollout, short, 10, seconds=0.01)[0].phase is Phase.SHIFTING
-    twice, _ = looks(rollout, short, 2)
+    assert reconciles(rollout, short, 10, seconds=0.01)[0].phase is Phase.SHIFTING
+    twice, _ = reconciles(rollout, short, 2)
     whole, _ = decide.decide(twice, an_observation(twice), PASS, 230.0)
     assert whole.shortage is None
-    assert looks(replace(whole, hold=None, stage=rollout.stage), short, 2)[0].phase is not Phase.ABORTING
+    assert reconciles(replace(whole, hold=None, stage=rollout.stage), short, 2)[0].phase is not Phase.ABORTING
 
 
 def test_a_shortage_condemns_nobody_while_the_other_side_could_not_serve_either() -> None:
     rollout = at_stage("shift 80")
     observed = an_observation(rollout, canary=a_side(ready=1), primary=a_side(ready=0, progress=Progress.WAITING))
 
-    assert all(one.verdict is Verdict.INCONCLUSIVE for one in pods.findings(looks(rollout, observed, 1)[0], observed))
+    assert all(
+        one.verdict is Verdict.INCONCLUSIVE for one in pods.findings(reconciles(rollout, observed, 1)[0], observed)
+    )
 
 
 def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:

@@ -28,7 +28,7 @@ from bot.model.service import (
     OnTimeout,
     Promote,
     Rule,
-    Service,
+    ServiceConfig,
     Unproven,
 )
 from bot.settings.errors import SettingsError
@@ -68,7 +68,7 @@ def reasons(file: Path) -> tuple[str, ...]:
     return ()
 
 
-def reviews(folder: Path, more: str = "") -> Service:
+def reviews(folder: Path, more: str = "") -> ServiceConfig:
     """The service ``reviews`` with the least there must be, and ``more`` YAML."""
     return read(folder, least(more)).get("reviews")
 
@@ -79,7 +79,7 @@ def least(more: str = "") -> str:
 
 
 def test_the_shipped_file_is_bookinfos_reviews() -> None:
-    assert read_services(ROOT / "services.yaml").get("reviews") == Service(
+    assert read_services(ROOT / "services.yaml").get("reviews") == ServiceConfig(
         name="reviews",
         namespace="default",
         channel="#releases",
@@ -95,7 +95,7 @@ def test_the_shipped_file_is_bookinfos_reviews() -> None:
 
 
 def test_what_is_not_written_is_the_rules_default(tmp_path: Path) -> None:
-    assert reviews(tmp_path) == Service(
+    assert reviews(tmp_path) == ServiceConfig(
         name="reviews",
         namespace="default",
         channel="#releases",
@@ -144,7 +144,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
               coverage: 50%
               custom: [{name: lag, query: 'lag{n="$namespace"}[$window]', max: 100, min: 1, action: observe}]
     """
-    assert read(tmp_path, file).get("shop") == Service(
+    assert read(tmp_path, file).get("shop") == ServiceConfig(
         name="shop",
         namespace="web",
         channel="C0123456789",
@@ -331,10 +331,10 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     ],
 )
 def test_a_mistake_says_what_to_write_instead(tmp_path: Path, more: str, mistake: str) -> None:
-    told = mistakes(tmp_path, least(more))
+    notified = mistakes(tmp_path, least(more))
 
-    assert told[0].startswith(f"line 11: services.reviews.{mistake}")
-    assert "defaults" not in told[0]
+    assert notified[0].startswith(f"line 11: services.reviews.{mistake}")
+    assert "defaults" not in notified[0]
 
 
 @pytest.mark.parametrize(
@@ -440,7 +440,7 @@ def test_a_file_with_anything_typed_into_it_is_read_or_refused_in_words(typed: l
         file = Path(folder) / "services.yaml"
         file.write_text(text, encoding="utf-8")
 
-        assert all(told.startswith("services.yaml line ") for told in reasons(file))
+        assert all(notified.startswith("services.yaml line ") for notified in reasons(file))
 
 
 @given(st.integers(min_value=0, max_value=10**9))

@@ -66,7 +66,7 @@ def test_services_that_share_nothing_that_matters_are_read(tmp_path: Path, apart
 
 
 @pytest.mark.parametrize(
-    ("shared", "line", "told"),
+    ("shared", "line", "notified"),
     [
         ({"primary": "reviews-v1"}, 17, "reviews-v1 is the primary of reviews as well as of books"),
         ({"primary": "reviews-v7"}, 17, "reviews-v7 can be a canary of reviews (reviews-{version}), too"),
@@ -80,12 +80,12 @@ def test_services_that_share_nothing_that_matters_are_read(tmp_path: Path, apart
     ],
 )
 def test_what_two_services_must_not_share_is_refused_with_both_names(
-    tmp_path: Path, shared: dict[str, str], line: int, told: str
+    tmp_path: Path, shared: dict[str, str], line: int, notified: str
 ) -> None:
     found = reasons(tmp_path, **shared)
 
-    if told:
-        assert any(one.startswith(f"services.yaml line {line}: services.books.") and told in one for one in found)
+    if notified:
+        assert any(one.startswith(f"services.yaml line {line}: services.books.") and notified in one for one in found)
     assert all("reviews" in one and "books" in one for one in found)
 
 

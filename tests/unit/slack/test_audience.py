@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.service import ApprovalRule, Service
+from bot.model.service import ApprovalRule, ServiceConfig
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.rooms import Rooms
@@ -13,11 +13,11 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import FakeSlack
 
 
-def a_team(name: str, channel: str = "#releases", *approvers: str) -> Service:
+def a_team(name: str, channel: str = "#releases", *approvers: str) -> ServiceConfig:
     return a_service(name=name, channel=channel, approvals=ApprovalRule(approvers=approvers))
 
 
-def an_audience(slack: FakeSlack, *services: Service) -> Audience:
+def an_audience(slack: FakeSlack, *services: ServiceConfig) -> Audience:
     clock = FakeClock()
     return Audience(services, Rooms(slack.client, clock.now), Approvers(slack.client, clock.now))
 
@@ -31,10 +31,10 @@ def test_each_service_is_told_what_is_wrong_with_its_own(slack: FakeSlack) -> No
 
     audience.check()
 
-    told = str(audience.trouble())
-    assert told.startswith("reviews: I see no channel #ops:")
-    assert "Slack knows no user group @nobody" in told
-    assert "details" not in told
+    notified = str(audience.trouble())
+    assert notified.startswith("reviews: I see no channel #ops:")
+    assert "Slack knows no user group @nobody" in notified
+    assert "details" not in notified
 
 
 def test_what_slack_does_not_say_is_no_finding(slack: FakeSlack) -> None:

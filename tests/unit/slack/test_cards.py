@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.analysis.analysis import analyse
-from bot.controller.decisions import Seen
+from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import Difference, Drift, Edit
@@ -37,7 +37,7 @@ from bot.slack.cards import buttons, card
 from bot.slack.thread import line
 from sandbox.slack.blocks import Surface, check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, figures
-from tests.fakes.engine import FakePlan
+from tests.fakes.controller_port import FakePlan
 
 NOW = 1_750_000_600.0
 UNTOUCHABLE = a_drift(edits=(replace(a_drift().edits[0], restorable=False),))
@@ -53,8 +53,8 @@ def measured(rollout: Rollout, errors: int) -> Rollout:
     """The same with figures: 412 requests on the canary in each of three scrapes."""
     for number in range(1, 4):
         row = figures(a_side_of(1024, 1), a_side_of(412, errors, slow=3), start=15.0 * (number - 1), end=15.0 * number)
-        judgement, trial = analyse(rollout, row)
-        rollout = replace(rollout, judgement=judgement, trial=trial)
+        judgement, analysis_state = analyse(rollout, row)
+        rollout = replace(rollout, judgement=judgement, analysis_state=analysis_state)
     return rollout
 
 
@@ -163,7 +163,7 @@ def test_at_most_one_button_is_primary_and_every_value_is_bound_to_what_was_show
 )
 def test_a_made_up_button_value_is_refused(made_up: str) -> None:
     with pytest.raises(Refusal):
-        Seen.read(made_up)
+        ButtonToken.read(made_up)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,9 @@ def rollouts(draw: st.DrawFn) -> Rollout:
     retreat = make_retreat(primary_touched=draw(st.booleans())) if retreating else ()
     gates = draw(st.lists(st.tuples(NASTY, st.sampled_from(list(Verdict)), NASTY, st.floats()), max_size=15))
     findings = tuple(Finding(gate=g, verdict=v, sentence=s, value=f, limit=f) for g, v, s, f in gates)
-    seen = draw(st.none() | st.just(figures(None, None)) | st.just(figures(a_side_of(1e12), a_side_of(5, 1, 2))))
+    button_token = draw(
+        st.none() | st.just(figures(None, None)) | st.just(figures(a_side_of(1e12), a_side_of(5, 1, 2)))
+    )
     hold = Hold(cause=draw(st.sampled_from(list(HoldCause))), sentence=draw(NASTY), since=NOW)
     differences = draw(st.lists(st.builds(Difference, what=NASTY, ours=NASTY, theirs=NASTY), min_size=1, max_size=8))
     edits = (Edit(obj=draw(NASTY), differences=tuple(differences), who=draw(NASTY), restorable=draw(st.booleans())),)
@@ -267,7 +269,9 @@ def rollouts(draw: st.DrawFn) -> Rollout:
         drift=draw(st.none() | st.just(Drift(edits=edits, since=NOW))),
         approvals=tuple(Approval(by=UserId(f"U0{n:05}"), at=NOW) for n in range(draw(st.integers(0, 12)))),
         approvals_rule=ApprovalRule(count=draw(st.integers(1, 12))),
-        judgement=draw(st.none() | st.just(Judgement(at=NOW, verdict=Verdict.FAIL, findings=findings, figures=seen))),
+        judgement=draw(
+            st.none() | st.just(Judgement(at=NOW, verdict=Verdict.FAIL, findings=findings, figures=button_token))
+        ),
         reason=draw(NASTY),
         ended_at=NOW if phase in {Phase.PROMOTED, Phase.ABORTED, Phase.REFUSED} else None,
     )

@@ -76,7 +76,7 @@ class Direct(Post):
         assert isinstance(self.slack, Workspace)
         self.slack.closed = {}
 
-    def told(self, user: str) -> list[Arguments]:
+    def notified(self, user: str) -> list[Arguments]:
         return [said for said in self.slack.said(POST) if said["channel"] == user]
 
 
@@ -99,11 +99,11 @@ def test_starter_and_approvers_get_aborts_and_questions_once_each(post: Direct, 
     post.run(300)
 
     for user in (MAYA, OMAR, LENA):
-        assert [said["text"].rpartition(": ")[2] for said in post.told(user)] == [
+        assert [said["text"].rpartition(": ")[2] for said in post.notified(user)] == [
             "May users go to v2?",
             "errors of v2.",
         ]
-        assert "is closed to me" in str(post.told(user)[0]["blocks"][-1])
+        assert "is closed to me" in str(post.notified(user)[0]["blocks"][-1])
 
 
 def test_a_question_comes_with_the_buttons_of_the_card_and_why_it_comes_here(post: Direct) -> None:
@@ -113,7 +113,7 @@ def test_a_question_comes_with_the_buttons_of_the_card_and_why_it_comes_here(pos
     post.happen(asking, "May users go to v2?", kind=EntryKind.ASK)
     post.run(10)
 
-    (said,) = post.told(OMAR)
+    (said,) = post.notified(OMAR)
     assert {"canary_approve", "canary_abort", "canary_details"} <= set(actions(said))
     assert "#releases is archived: unarchive it" in str(said["blocks"][-1])
 
@@ -124,7 +124,7 @@ def test_what_is_not_urgent_waits_for_the_channel(post: Direct) -> None:
     post.happen(rollout, "shift 20: on", kind=EntryKind.STAGE)
     post.run(100)
 
-    assert [post.told(user) for user in (MAYA, OMAR, LENA)] == [[], [], []]
+    assert [post.notified(user) for user in (MAYA, OMAR, LENA)] == [[], [], []]
 
 
 @pytest.mark.parametrize("minutes", [5, 90])
@@ -154,7 +154,7 @@ def test_the_channel_gets_the_lines_as_well_when_it_is_back_soon(post: Direct) -
     post.run(65)
 
     assert [line for line in post.lines() if "Aborting" in line]
-    assert len(post.told(OMAR)) == 1
+    assert len(post.notified(OMAR)) == 1
 
 
 def test_a_closed_channel_keeps_nobody_else_waiting_and_its_box_is_empty_after_an_hour(post: Direct) -> None:
@@ -179,8 +179,8 @@ def test_people_are_told_although_one_of_them_cannot_be(post: Direct) -> None:
     post.happen(rollout, "Aborting: errors of v2.", kind=EntryKind.ABORTING)
     post.run(60)
 
-    assert len(post.told(OMAR)) == len(post.told(LENA)) == 1
-    assert len(post.told(MAYA)) == direct.TRIES
+    assert len(post.notified(OMAR)) == len(post.notified(LENA)) == 1
+    assert len(post.notified(MAYA)) == direct.TRIES
 
 
 def test_a_slack_that_is_away_meanwhile_loses_nobodys_words(post: Direct) -> None:
@@ -195,7 +195,7 @@ def test_a_slack_that_is_away_meanwhile_loses_nobodys_words(post: Direct) -> Non
     post.happen(post.store.live()[0], "Users are home.", kind=EntryKind.ENDED)
     post.run(60)
 
-    assert [said["text"].rpartition(": ")[2] for said in post.told(OMAR)][-1] == "Users are home."
+    assert [said["text"].rpartition(": ")[2] for said in post.notified(OMAR)][-1] == "Users are home."
 
 
 def test_a_group_of_hundreds_is_not_all_written_to(post: Direct) -> None:
@@ -228,7 +228,7 @@ def test_the_next_leader_says_nothing_of_it_a_second_time(post: Direct) -> None:
     post.delivery = post.a_delivery()
     post.run(120)
 
-    assert len(post.told(OMAR)) == 1
+    assert len(post.notified(OMAR)) == 1
 
 
 def test_a_group_that_slack_does_not_tell_of_at_first_is_told_when_it_does(post: Direct) -> None:
@@ -237,11 +237,11 @@ def test_a_group_that_slack_does_not_tell_of_at_first_is_told_when_it_does(post:
     post.close()
     post.happen(rollout, "Aborting: errors of v2.", kind=EntryKind.ABORTING)
     post.run(5)
-    assert [len(post.told(user)) for user in (MAYA, OMAR, LENA)] == [1, 1, 0]
+    assert [len(post.notified(user)) for user in (MAYA, OMAR, LENA)] == [1, 1, 0]
 
     post.people = People((OMAR, LENA))
     post.run(60)
-    assert [len(post.told(user)) for user in (MAYA, OMAR, LENA)] == [1, 1, 1]
+    assert [len(post.notified(user)) for user in (MAYA, OMAR, LENA)] == [1, 1, 1]
 
 
 def test_what_was_written_while_no_bot_ran_is_told_by_the_next(post: Direct) -> None:
@@ -252,7 +252,7 @@ def test_what_was_written_while_no_bot_ran_is_told_by_the_next(post: Direct) -> 
     post.delivery = post.a_delivery()
     post.run(60)
 
-    assert len(post.told(OMAR)) == 1
+    assert len(post.notified(OMAR)) == 1
 
 
 def test_the_buttons_are_those_that_count_now(post: Direct) -> None:
@@ -268,7 +268,7 @@ def test_the_buttons_are_those_that_count_now(post: Direct) -> None:
     (edited,) = (said for said in post.slack.said(UPDATE) if said["channel"] == OMAR)
     assert "canary_approve" in actions(edited)
     assert "May users go to v2?" in str(edited["blocks"])
-    assert str(edited["blocks"]) != str(post.told(OMAR)[0]["blocks"])
+    assert str(edited["blocks"]) != str(post.notified(OMAR)[0]["blocks"])
 
     post.happen(replace(rollout, asked_at=None), "Going on.", kind=EntryKind.STAGE)
     post.run(30)
@@ -308,5 +308,5 @@ def test_an_approval_given_there_is_told_nobody_twice(post: Direct) -> None:
     post.happen(approved, "Approved.", kind=EntryKind.APPROVED)
     post.run(100)
 
-    assert len(post.told(OMAR)) == 1
+    assert len(post.notified(OMAR)) == 1
     assert rollout.id == RolloutId("r-reviews")

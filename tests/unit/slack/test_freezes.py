@@ -58,8 +58,8 @@ def test_any_member_freezes_and_everybody_in_the_channel_reads_who_why_and_until
     assert {"type": "user", "user_id": LENA} in elements(said["blocks"])
     assert "`/canary unfreeze reviews` ends it." in shown(said["blocks"])
     assert check_blocks(said["blocks"], "message") == []
-    (freeze,) = workspace.engine.freezes()
-    now = workspace.engine.clock.now()
+    (freeze,) = workspace.controller.freezes()
+    now = workspace.controller.clock.now()
     assert freeze == a_freeze(by=LENA, since=now, until=now + 7200.0)
 
 
@@ -72,25 +72,25 @@ def test_a_mention_freezes_in_its_thread(workspace: Workspace) -> None:
 
 
 def test_what_is_in_flight_is_named_as_going_on_and_is_not_touched(workspace: Workspace) -> None:
-    rollout = workspace.engine.begin("reviews")
-    workspace.engine.begin("ratings")
+    rollout = workspace.controller.begin("reviews")
+    workspace.controller.begin("ratings")
 
     workspace.types("freeze reviews migration")
 
-    told = shown(workspace.slack.said("respond")[0]["blocks"])
-    assert "In flight already, reviews 1 → v2 goes on: still watched, and aborted if figures are bad." in told
-    assert "ratings" not in told
-    assert workspace.engine.active("reviews") == rollout
+    notified = shown(workspace.slack.said("respond")[0]["blocks"])
+    assert "In flight already, reviews 1 → v2 goes on: still watched, and aborted if figures are bad." in notified
+    assert "ratings" not in notified
+    assert workspace.controller.active("reviews") == rollout
 
 
 def test_freezing_again_replaces_and_says_so(workspace: Workspace) -> None:
     workspace.types("freeze reviews --for 2h migration", user=LENA)
     workspace.types("freeze reviews it takes longer", user=LENA)
 
-    told = shown(workspace.slack.said("respond")[1]["blocks"])
-    assert "froze reviews, until somebody ends it: it takes longer" in told
-    assert "It replaces the freeze by @U0LENA until 2025-06-15 17:06 UTC: migration" in told
-    assert [freeze.reason for freeze in workspace.engine.freezes()] == ["it takes longer"]
+    notified = shown(workspace.slack.said("respond")[1]["blocks"])
+    assert "froze reviews, until somebody ends it: it takes longer" in notified
+    assert "It replaces the freeze by @U0LENA until 2025-06-15 17:06 UTC: migration" in notified
+    assert [freeze.reason for freeze in workspace.controller.freezes()] == ["it takes longer"]
 
 
 def test_whoever_froze_ends_it_and_everybody_reads_it(workspace: Workspace) -> None:
@@ -102,13 +102,13 @@ def test_whoever_froze_ends_it_and_everybody_reads_it(workspace: Workspace) -> N
         "in_channel",
         "<@U0LENA> unfroze reviews, frozen by <@U0LENA>: migration",
     )
-    assert list(workspace.engine.freezes()) == []
+    assert list(workspace.controller.freezes()) == []
 
 
 @pytest.mark.parametrize("text", ["unfreeze reviews", "freeze reviews --for 1s over in a second"])
 def test_ending_or_replacing_somebody_elses_freeze_is_an_approvers(workspace: Workspace, text: str) -> None:
     workspace.types("freeze reviews migration", user=LENA)
-    before = list(workspace.engine.freezes())
+    before = list(workspace.controller.freezes())
 
     workspace.types(text, user=PETE)  # an approver of ratings
 
@@ -119,21 +119,21 @@ def test_ending_or_replacing_somebody_elses_freeze_is_an_approvers(workspace: Wo
         "Only <@U0LENA> or an approver of reviews may end or replace it. "
         "You are not one of the approvers (@release-managers)."
     )
-    assert list(workspace.engine.freezes()) == before
+    assert list(workspace.controller.freezes()) == before
 
     workspace.types(text, user=OMAR)
     assert workspace.slack.said("respond")[2]["response_type"] == "in_channel"
-    assert list(workspace.engine.freezes()) != before
+    assert list(workspace.controller.freezes()) != before
 
 
 def test_a_freeze_of_all_is_ended_by_an_approver_of_any_service(workspace: Workspace) -> None:
     workspace.types("freeze all an incident", user=LENA)
 
     workspace.types("unfreeze all", user=UserId("U0NOBODY"))
-    assert "or an approver of any service may end" in workspace.slack.told()
+    assert "or an approver of any service may end" in workspace.slack.notified()
     workspace.types("unfreeze all", user=PETE)
 
-    assert list(workspace.engine.freezes()) == []
+    assert list(workspace.controller.freezes()) == []
 
 
 def test_while_slack_does_not_say_who_is_an_approver_nobody_elses_freeze_is_ended(workspace: Workspace) -> None:
@@ -142,29 +142,29 @@ def test_while_slack_does_not_say_who_is_an_approver_nobody_elses_freeze_is_ende
 
     workspace.types("unfreeze reviews", user=OMAR)
 
-    assert "I could not ask Slack who is in @release-managers" in workspace.slack.told()
-    assert len(workspace.engine.freezes()) == 1
+    assert "I could not ask Slack who is in @release-managers" in workspace.slack.notified()
+    assert len(workspace.controller.freezes()) == 1
 
 
 def test_guests_of_another_organisation_neither_freeze_nor_unfreeze(workspace: Workspace) -> None:
     workspace.dispatch({**workspace.command_body("freeze all an incident"), "team_id": "T0OTHER"})
 
-    assert workspace.slack.told().startswith("Only members of this workspace")
-    assert list(workspace.engine.freezes()) == []
+    assert workspace.slack.notified().startswith("Only members of this workspace")
+    assert list(workspace.controller.freezes()) == []
 
 
 def test_a_service_may_be_left_out_only_where_there_is_one(slack: FakeSlack, workspace: Workspace) -> None:
     workspace.types("freeze database migration")
-    assert workspace.slack.told() == (
+    assert workspace.slack.notified() == (
         "Which service: reviews, ratings? Usage: `/canary freeze [SERVICE|all] [--for 2h] REASON`"
     )
-    assert list(workspace.engine.freezes()) == []
+    assert list(workspace.controller.freezes()) == []
 
     one = Workspace(slack, a_service(approvals=RULE))
     one.types("freeze database migration")
-    assert [(f.scope, f.reason) for f in one.engine.freezes()] == [("reviews", "database migration")]
+    assert [(f.scope, f.reason) for f in one.controller.freezes()] == [("reviews", "database migration")]
     one.types("unfreeze")
-    assert list(one.engine.freezes()) == []
+    assert list(one.controller.freezes()) == []
 
 
 def test_what_is_frozen_otherwise_is_named_when_there_is_nothing_to_end(workspace: Workspace) -> None:
@@ -172,7 +172,7 @@ def test_what_is_frozen_otherwise_is_named_when_there_is_nothing_to_end(workspac
 
     workspace.types("unfreeze reviews")
 
-    assert workspace.slack.told() == (
+    assert workspace.slack.notified() == (
         "reviews has no freeze of its own. Frozen: all services. `/canary services` shows by whom and why."
     )
 
@@ -203,15 +203,15 @@ def test_the_start_form_and_the_home_show_what_is_frozen(workspace: Workspace) -
 def test_of_many_freezes_a_form_shows_some_and_says_where_all_are() -> None:
     frozen = [a_freeze(scope=f"service-{number}") for number in range(13)]
 
-    told = shown(views.start_form(TWO, frozen=frozen)["blocks"])
+    notified = shown(views.start_form(TWO, frozen=frozen)["blocks"])
 
-    assert "service-9 frozen" in told
-    assert "service-10" not in told
-    assert "and 3 more; `/canary services` shows them all" in told
+    assert "service-9 frozen" in notified
+    assert "service-10" not in notified
+    assert "and 3 more; `/canary services` shows them all" in notified
 
 
 def test_the_start_form_opens_also_while_nobody_knows_what_is_frozen(workspace: Workspace) -> None:
-    workspace.engine.frozen.outage = Fault("Redis", "cannot be reached.")
+    workspace.controller.frozen.outage = Fault("Redis", "cannot be reached.")
 
     workspace.types("start")
 
@@ -220,7 +220,7 @@ def test_the_start_form_opens_also_while_nobody_knows_what_is_frozen(workspace: 
 
 def test_a_freeze_that_changed_in_the_same_moment_is_left_and_the_person_hears_it(workspace: Workspace) -> None:
     workspace.types("freeze reviews migration")
-    (seen,) = workspace.engine.freezes()
+    (seen,) = workspace.controller.freezes()
     newer = a_freeze(by=OMAR, since=seen.since + 1)
 
     class Contested(InMemoryFreezes):
@@ -230,16 +230,16 @@ def test_a_freeze_that_changed_in_the_same_moment_is_left_and_the_person_hears_i
             self.freeze(newer)
             return super().unfreeze(freeze, by=by, now=now)
 
-    workspace.engine.frozen = Contested()
-    workspace.engine.frozen.freeze(seen)
+    workspace.controller.frozen = Contested()
+    workspace.controller.frozen.freeze(seen)
     workspace.types("unfreeze reviews")
 
-    assert workspace.slack.told() == "The freeze of reviews has just changed."
-    assert list(workspace.engine.freezes()) == [newer]
+    assert workspace.slack.notified() == "The freeze of reviews has just changed."
+    assert list(workspace.controller.freezes()) == [newer]
 
 
 def test_a_store_that_is_gone_is_told_and_nothing_is_announced(workspace: Workspace) -> None:
-    workspace.engine.frozen.outage = Fault("Redis", "cannot be reached.")
+    workspace.controller.frozen.outage = Fault("Redis", "cannot be reached.")
 
     workspace.types("freeze all an incident")
 
@@ -252,7 +252,7 @@ def test_a_lost_announcement_takes_nothing_back(workspace: Workspace) -> None:
     workspace.slack.swallow("respond")
 
     assert workspace.types("freeze all an incident").status == 200
-    assert [freeze.scope for freeze in workspace.engine.freezes()] == [ALL]
+    assert [freeze.scope for freeze in workspace.controller.freezes()] == [ALL]
 
 
 def test_services_and_an_idle_status_show_what_is_frozen(workspace: Workspace) -> None:
@@ -282,12 +282,12 @@ def test_services_and_an_idle_status_show_what_is_frozen(workspace: Workspace) -
 
 def test_a_freeze_that_is_over_is_shown_nowhere(workspace: Workspace) -> None:
     workspace.types("freeze reviews --for 1h migration")
-    workspace.engine.clock.advance(3600)
+    workspace.controller.clock.advance(3600)
 
     workspace.types("status reviews")
-    assert workspace.slack.told().startswith("reviews has no rollout in flight. Begin one with")
+    assert workspace.slack.notified().startswith("reviews has no rollout in flight. Begin one with")
     workspace.types("services")
-    assert workspace.slack.told() == "Services: reviews, ratings."
+    assert workspace.slack.notified() == "Services: reviews, ratings."
 
 
 def test_a_hundred_frozen_services_fit_in_an_answer() -> None:
@@ -347,8 +347,11 @@ def test_no_reason_becomes_markup_in_anything_that_is_said(reason: str) -> None:
 
     freeze = a_freeze(by=UserId("U0MAYA0001"), reason=reason)
     refused = Refusal("reviews v2 was not started.", [str(p) for p in preflight.check([freeze], "reviews", 2000.0)])
-    told = [str(refused), freezes.not_theirs(freeze, 2000.0, "You are not one of the approvers (@release-managers).")]
-    assert [live_markup(readable(text)) for text in told] == [[], []]
+    notified = [
+        str(refused),
+        freezes.not_theirs(freeze, 2000.0, "You are not one of the approvers (@release-managers)."),
+    ]
+    assert [live_markup(readable(text)) for text in notified] == [[], []]
 
 
 def test_what_was_typed_as_a_mention_is_said_as_a_name(workspace: Workspace) -> None:

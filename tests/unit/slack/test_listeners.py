@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 import pytest
 from slack_bolt import BoltRequest, BoltResponse
 
-from bot.controller.decisions import Seen
+from bot.controller.decisions import ButtonToken
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import Phase, Rollout, UserId
-from bot.model.service import ApprovalRule, Service
+from bot.model.service import ApprovalRule, ServiceConfig
 from bot.rollout.plans import Overrides
 from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
@@ -26,7 +26,7 @@ from bot.slack.blocks import Block
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY, buttons
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_service
-from tests.fakes.engine import FakeEngine
+from tests.fakes.controller_port import FakeController
 from tests.fakes.slack_client import TEAM, FakeSlack
 
 SECRET = "the signing secret"
@@ -45,18 +45,20 @@ class Inline(Executor):
 class Workspace:
     """People who type and click; the answers are in ``slack``."""
 
-    def __init__(self, slack: FakeSlack, *services: Service, engine: FakeEngine | None = None) -> None:
+    def __init__(self, slack: FakeSlack, *services: ServiceConfig, controller: FakeController | None = None) -> None:
         self.slack = slack
         slack.members = (MAYA, OMAR)
-        self.engine = engine or FakeEngine(*services or (a_service(approvals=RULE), a_service(name="ratings")))
+        self.controller = controller or FakeController(
+            *services or (a_service(approvals=RULE), a_service(name="ratings"))
+        )
         self.late = 0.0
         self._elapsed = itertools.count()
         self._serial = itertools.count(1)
         self.app = build_app(
-            engine=self.engine,
+            controller=self.controller,
             client=slack.client,
             approvers=Approvers(slack.client, time.monotonic),
-            clock=self.engine.clock,
+            clock=self.controller.clock,
             signing_secret=SECRET,
             executor=Inline(),
             monotonic=lambda: next(self._elapsed) * self.late,
@@ -114,8 +116,8 @@ class Workspace:
 
     def asking(self) -> Rollout:
         """A rollout that asks for approval of leaving the mirror, started by Lena."""
-        rollout = self.engine.begin(by=LENA)
-        return self.engine.change(rollout.service, asked_at=self.engine.clock.now(), evidence=5)
+        rollout = self.controller.begin(by=LENA)
+        return self.controller.change(rollout.service, asked_at=self.controller.clock.now(), evidence=5)
 
 
 @pytest.fixture
@@ -134,9 +136,9 @@ def test_a_start_reaches_the_engine_and_the_person_hears_where_the_card_is(works
     response = workspace.types("start reviews v2 --weights 50,100 --auto")
 
     assert response.status == 200
-    assert workspace.engine.asked == [("start", "reviews", MAYA)]
-    assert workspace.engine.overrides == Overrides(weights=(50, 100), auto=True)
-    assert workspace.slack.told() == "Started reviews v2: the card is below."
+    assert workspace.controller.asked == [("start", "reviews", MAYA)]
+    assert workspace.controller.overrides == Overrides(weights=(50, 100), auto=True)
+    assert workspace.slack.notified() == "Started reviews v2: the card is below."
     assert workspace.slack.said("respond")[0]["response_type"] == "ephemeral"
 
 
@@ -146,14 +148,14 @@ def test_an_answer_whose_address_is_used_up_reaches_the_person_all_the_same(work
     workspace.types("status nobody")
 
     (whisper,) = workspace.slack.said("chat.postEphemeral")
-    assert (whisper["user"], whisper["text"]) == (MAYA, workspace.slack.told())
+    assert (whisper["user"], whisper["text"]) == (MAYA, workspace.slack.notified())
 
 
 def test_a_start_typed_elsewhere_says_where_the_card_is(workspace: Workspace) -> None:
     body = {**workspace.command_body("start reviews v2"), "channel_name": "random"}
     workspace.dispatch(body)
 
-    assert workspace.slack.told() == "Started reviews v2: the card is in #releases."
+    assert workspace.slack.notified() == "Started reviews v2: the card is in #releases."
 
 
 def test_a_start_without_arguments_opens_the_form(workspace: Workspace) -> None:
@@ -184,7 +186,7 @@ def test_a_start_without_arguments_opens_the_form(workspace: Workspace) -> None:
     ],
 )
 def test_every_command_is_answered_to_the_person_alone(workspace: Workspace, text: str, answer: str) -> None:
-    workspace.engine.begin()
+    workspace.controller.begin()
 
     assert workspace.types(text).status == 200
     assert [said["text"] for said in workspace.slack.said("respond")] == ([answer] if answer else [])
@@ -194,31 +196,31 @@ def test_every_command_is_answered_to_the_person_alone(workspace: Workspace, tex
 
 
 def test_an_abort_needs_no_service_no_reason_and_no_group_when_one_rollout_is_live(workspace: Workspace) -> None:
-    workspace.engine.begin()
+    workspace.controller.begin()
     workspace.slack.down = False
     workspace.slack.fail("usergroups.list", "internal_error", times=9)
 
     workspace.types("abort", user=LENA)
 
-    assert workspace.engine.asked == [("abort", "reviews", LENA)]
+    assert workspace.controller.asked == [("abort", "reviews", LENA)]
 
 
 def test_a_service_left_out_is_asked_for_when_several_are_live(workspace: Workspace) -> None:
-    workspace.engine.begin("reviews")
-    workspace.engine.begin("ratings")
+    workspace.controller.begin("reviews")
+    workspace.controller.begin("ratings")
 
     workspace.types("abort errors")
 
-    assert workspace.slack.told() == "Which one: ratings, reviews? Usage: `/canary abort [SERVICE] [REASON]`"
-    assert workspace.engine.asked == []
+    assert workspace.slack.notified() == "Which one: ratings, reviews? Usage: `/canary abort [SERVICE] [REASON]`"
+    assert workspace.controller.asked == []
 
 
 def test_only_approvers_start_with_every_approval_given(workspace: Workspace) -> None:
     workspace.types("start reviews v2 --auto", user=LENA)
-    assert workspace.engine.asked == []
+    assert workspace.controller.asked == []
 
     workspace.types("start reviews v2 --auto", user=OMAR)
-    assert workspace.engine.asked == [("start", "reviews", OMAR)]
+    assert workspace.controller.asked == [("start", "reviews", OMAR)]
 
 
 def test_only_approvers_approve_by_typing(workspace: Workspace) -> None:
@@ -234,20 +236,20 @@ def test_only_approvers_approve_by_typing(workspace: Workspace) -> None:
 
 
 def test_a_refusal_shows_every_reason_and_no_markup(workspace: Workspace) -> None:
-    workspace.engine.outage = Refusal(
+    workspace.controller.outage = Refusal(
         "reviews v2 was not started.", ["There is <!channel> & no pod.", "Ask U0LENA0001."]
     )
 
     workspace.types("start reviews v2")
 
-    assert workspace.slack.told() == (
+    assert workspace.slack.notified() == (
         "reviews v2 was not started.\n• There is &lt;!channel&gt; &amp; no pod.\n• Ask <@U0LENA0001>."
     )
 
 
 def test_a_refusal_with_many_reasons_loses_none_that_slack_takes(workspace: Workspace) -> None:
     reasons = [f"Reason {number}: {'x' * 700}" for number in range(5)]
-    workspace.engine.outage = Refusal("reviews v2 was not started.", reasons)
+    workspace.controller.outage = Refusal("reviews v2 was not started.", reasons)
 
     workspace.types("start reviews v2")
 
@@ -259,20 +261,22 @@ def test_a_refusal_with_many_reasons_loses_none_that_slack_takes(workspace: Work
 
 
 def test_a_fault_is_told_with_the_system_and_what_to_do(workspace: Workspace) -> None:
-    workspace.engine.outage = Fault("Kubernetes", "The API server cannot be reached.")
+    workspace.controller.outage = Fault("Kubernetes", "The API server cannot be reached.")
 
     workspace.types("start reviews v2")
 
-    assert workspace.slack.told().startswith("I could not do that now. Kubernetes: The API server cannot be reached.")
+    assert workspace.slack.notified().startswith(
+        "I could not do that now. Kubernetes: The API server cannot be reached."
+    )
 
 
 def test_what_nobody_foresaw_gets_an_id_and_no_detail(workspace: Workspace) -> None:
-    workspace.engine.outage = ZeroDivisionError("secret figures")
+    workspace.controller.outage = ZeroDivisionError("secret figures")
 
     workspace.types("start reviews v2")
 
-    assert "The log has it under " in workspace.slack.told()
-    assert "secret" not in workspace.slack.told()
+    assert "The log has it under " in workspace.slack.notified()
+    assert "secret" not in workspace.slack.notified()
 
 
 def test_a_command_that_was_reached_too_late_does_nothing_and_says_so(workspace: Workspace) -> None:
@@ -280,15 +284,15 @@ def test_a_command_that_was_reached_too_late_does_nothing_and_says_so(workspace:
 
     workspace.types("start reviews v2")
 
-    assert workspace.engine.asked == []
-    assert workspace.slack.told() == "I was too busy to answer in time, so I have done nothing. Please try again."
+    assert workspace.controller.asked == []
+    assert workspace.slack.notified() == "I was too busy to answer in time, so I have done nothing. Please try again."
 
 
 def test_a_command_that_arrives_twice_is_done_once(workspace: Workspace) -> None:
     workspace.types("start reviews v2", trigger="t1")
     workspace.types("start reviews v2", trigger="t1")
 
-    assert workspace.engine.asked == [("start", "reviews", MAYA)]
+    assert workspace.controller.asked == [("start", "reviews", MAYA)]
 
 
 # Clicks
@@ -299,14 +303,14 @@ def test_an_approval_carries_what_the_card_showed(workspace: Workspace) -> None:
 
     workspace.clicks(APPROVE, value_of(rollout, APPROVE), user=MAYA)
 
-    assert [a.by for r in workspace.engine.live() for a in r.approvals] == [MAYA]
+    assert [a.by for r in workspace.controller.live() for a in r.approvals] == [MAYA]
     assert workspace.slack.said("respond") == []
 
 
 def test_a_second_click_is_the_same_click_and_one_on_an_old_card_is_refused(workspace: Workspace) -> None:
     rollout = workspace.asking()
     value = value_of(rollout, APPROVE)
-    old = str(Seen(key=rollout.key, rollout_id=rollout.id, stage=0, evidence=4))
+    old = str(ButtonToken(key=rollout.key, rollout_id=rollout.id, stage=0, evidence=4))
 
     workspace.clicks(APPROVE, old)
     workspace.clicks(APPROVE, value)
@@ -315,7 +319,7 @@ def test_a_second_click_is_the_same_click_and_one_on_an_old_card_is_refused(work
     assert [said["text"].partition(":")[0] for said in workspace.slack.said("respond")] == [
         "That button is out of date"
     ]
-    assert [len(r.approvals) for r in workspace.engine.live()] == [1]
+    assert [len(r.approvals) for r in workspace.controller.live()] == [1]
 
 
 @pytest.mark.parametrize(("user", "team"), [(LENA, TEAM), (MAYA, "T0OTHER")])
@@ -324,45 +328,45 @@ def test_others_and_outsiders_cannot_approve(workspace: Workspace, user: UserId,
 
     workspace.clicks(APPROVE, value_of(rollout, APPROVE), user=user, team=team)
 
-    assert [r.approvals for r in workspace.engine.live()] == [()]
-    assert workspace.slack.told().startswith(("You are not one", "Only members of this workspace"))
+    assert [r.approvals for r in workspace.controller.live()] == [()]
+    assert workspace.slack.notified().startswith(("You are not one", "Only members of this workspace"))
 
 
 def test_the_hold_button_of_a_drift_leaves_theirs_and_anybody_may_press_it(workspace: Workspace) -> None:
-    drifted = workspace.engine.begin(drift=a_drift())
+    drifted = workspace.controller.begin(drift=a_drift())
 
     workspace.clicks(HOLD, value_of(drifted, HOLD), user=MAYA)
 
-    left = workspace.engine.live()[0].drift
+    left = workspace.controller.live()[0].drift
     assert left is not None
-    assert (left.left_by, workspace.engine.live()[0].paused_by) == (MAYA, None)
+    assert (left.left_by, workspace.controller.live()[0].paused_by) == (MAYA, None)
 
 
 def test_restoring_is_an_approvers(workspace: Workspace) -> None:
-    drifted = workspace.engine.begin(drift=a_drift())
+    drifted = workspace.controller.begin(drift=a_drift())
 
     workspace.clicks(RESTORE, value_of(drifted, RESTORE), user=OMAR)
 
-    assert workspace.engine.live()[0].drift is None
-    assert ("restore", "reviews", OMAR) in workspace.engine.asked
+    assert workspace.controller.live()[0].drift is None
+    assert ("restore", "reviews", OMAR) in workspace.controller.asked
 
 
 def test_two_people_who_pause_at_once_do_not_resume(workspace: Workspace) -> None:
-    value = value_of(workspace.engine.begin(), HOLD)
+    value = value_of(workspace.controller.begin(), HOLD)
 
     workspace.clicks(HOLD, value, user=MAYA)
     workspace.clicks(HOLD, value, user=OMAR)
 
-    paused = workspace.engine.live()[0]
+    paused = workspace.controller.live()[0]
     assert paused.paused_by == MAYA
-    assert workspace.slack.told() == "reviews is paused already."
+    assert workspace.slack.notified() == "reviews is paused already."
 
     workspace.clicks(HOLD, value_of(paused, HOLD), user=LENA)
-    assert workspace.engine.live()[0].paused_by is None
+    assert workspace.controller.live()[0].paused_by is None
 
 
 def test_an_abort_asks_why_and_tells_the_engine(workspace: Workspace) -> None:
-    rollout = workspace.engine.begin()
+    rollout = workspace.controller.begin()
 
     workspace.clicks(ABORT, value_of(rollout, ABORT), user=LENA)
     form = workspace.slack.said("views.open")[0]["view"]
@@ -370,34 +374,34 @@ def test_an_abort_asks_why_and_tells_the_engine(workspace: Workspace) -> None:
 
     assert form["callback_id"] == "canary_abort_reason"
     assert response.status == 200
-    assert workspace.engine.asked == [("abort", "reviews", LENA)]
-    assert workspace.engine.reasons == ["it smells"]
+    assert workspace.controller.asked == [("abort", "reviews", LENA)]
+    assert workspace.controller.reasons == ["it smells"]
 
 
 def test_an_old_abort_button_never_aborts_a_newer_rollout(workspace: Workspace) -> None:
-    old = workspace.engine.begin()
+    old = workspace.controller.begin()
     value = value_of(old, ABORT)
     workspace.clicks(ABORT, value)
     form = workspace.slack.said("views.open")[0]["view"]
-    workspace.engine.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
-    workspace.engine.begin(version="v3")
+    workspace.controller.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
+    workspace.controller.begin(version="v3")
 
     workspace.submits(form, {"reason": {"value": None}})
 
-    assert workspace.engine.asked == []
+    assert workspace.controller.asked == []
     said = workspace.slack.said("chat.postEphemeral")[0]["text"]
     assert said.startswith("That belongs to an earlier rollout: reviews v2 has ended (aborted).")
 
 
 def test_an_abort_form_of_an_earlier_stage_aborts_nothing_and_says_what_does(workspace: Workspace) -> None:
-    rollout = workspace.engine.begin()
+    rollout = workspace.controller.begin()
     workspace.clicks(ABORT, value_of(rollout, ABORT))
     form = workspace.slack.said("views.open")[0]["view"]
-    workspace.engine.change("reviews", phase=Phase.SHIFTING, stage=1, evidence=9)
+    workspace.controller.change("reviews", phase=Phase.SHIFTING, stage=1, evidence=9)
 
     workspace.submits(form, {"reason": {"value": "it smells"}})
 
-    assert workspace.engine.asked == []
+    assert workspace.controller.asked == []
     assert workspace.slack.said("chat.postEphemeral")[0]["text"] == (
         "The rollout has moved on since the form was opened, so nothing was aborted. "
         "To abort it as it is now: `/canary abort reviews it smells`"
@@ -406,30 +410,30 @@ def test_an_abort_form_of_an_earlier_stage_aborts_nothing_and_says_what_does(wor
 
 @pytest.mark.parametrize("action_id", [ACCEPT, RETRY, RESTORE, HOLD, APPROVE])
 def test_a_button_of_an_earlier_rollout_decides_nothing_about_a_later_one(workspace: Workspace, action_id: str) -> None:
-    old = workspace.engine.begin(by=LENA)
-    workspace.engine.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
-    later = workspace.engine.begin(by=LENA, phase=Phase.HALTED, stage=6, drift=a_drift(), asked_at=1.0)
+    old = workspace.controller.begin(by=LENA)
+    workspace.controller.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
+    later = workspace.controller.begin(by=LENA, phase=Phase.HALTED, stage=6, drift=a_drift(), asked_at=1.0)
 
-    workspace.clicks(action_id, str(Seen.of(old)), user=OMAR)
+    workspace.clicks(action_id, str(ButtonToken.of(old)), user=OMAR)
 
-    assert workspace.engine.live() == [later]
-    assert workspace.slack.told().startswith("That belongs to an earlier rollout: reviews v2 has ended (aborted).")
+    assert workspace.controller.live() == [later]
+    assert workspace.slack.notified().startswith("That belongs to an earlier rollout: reviews v2 has ended (aborted).")
 
 
 def test_a_click_and_a_form_that_slack_delivers_to_two_replicas_are_one(slack: FakeSlack) -> None:
     first = Workspace(slack)
-    second = Workspace(slack, engine=first.engine)
-    rollout = first.engine.begin(by=LENA)
+    second = Workspace(slack, controller=first.controller)
+    rollout = first.controller.begin(by=LENA)
 
     for replica in (first, second):
         replica.clicks(HOLD, value_of(rollout, HOLD), trigger_id="t-1")
-    paused = first.engine.live()[0]
+    paused = first.controller.live()[0]
     first.clicks(ABORT, value_of(paused, ABORT))
     form = {**slack.said("views.open")[0]["view"], "id": "V1"}
     for replica in (first, second):
         replica.submits(form, {"reason": {"value": "it smells"}})
 
-    assert first.engine.asked == [("pause", "reviews", MAYA), ("abort", "reviews", MAYA)]
+    assert first.controller.asked == [("pause", "reviews", MAYA), ("abort", "reviews", MAYA)]
     assert slack.said("respond") == slack.said("chat.postEphemeral") == []
 
 
@@ -437,7 +441,7 @@ def test_a_click_and_a_form_that_slack_delivers_to_two_replicas_are_one(slack: F
 
 
 def test_abandoning_is_an_approvers_asks_why_and_moves_nobody(workspace: Workspace) -> None:
-    workspace.engine.begin(by=LENA)
+    workspace.controller.begin(by=LENA)
     workspace.types("abandon reviews it is gone", user=LENA)
     assert workspace.slack.said("views.open") == []
     workspace.types("abandon reviews it is gone", user=OMAR)
@@ -451,29 +455,29 @@ def test_abandoning_is_an_approvers_asks_why_and_moves_nobody(workspace: Workspa
         False,
         [],
     )
-    assert workspace.engine.asked == [("abandon", "reviews", OMAR)]
-    assert workspace.engine.live() == []
+    assert workspace.controller.asked == [("abandon", "reviews", OMAR)]
+    assert workspace.controller.live() == []
     assert "reviews v2 is abandoned at mirror: it is gone." in workspace.slack.said("chat.postEphemeral")[0]["text"]
 
 
 def test_a_form_to_abandon_ends_no_other_rollout_than_the_one_it_was_opened_for(workspace: Workspace) -> None:
-    workspace.engine.begin(by=LENA)
+    workspace.controller.begin(by=LENA)
     workspace.types("abandon reviews", user=OMAR)
     form = workspace.slack.said("views.open")[0]["view"]
-    workspace.engine.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
-    later = workspace.engine.begin(by=LENA)
+    workspace.controller.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
+    later = workspace.controller.begin(by=LENA)
 
     workspace.submits(form, {"reason": {"value": "it is gone"}}, user=OMAR)
 
-    assert workspace.engine.live() == [later]
+    assert workspace.controller.live() == [later]
 
 
 def test_abandoning_in_a_mention_says_where_the_form_opens(workspace: Workspace) -> None:
-    workspace.engine.begin(by=LENA)
+    workspace.controller.begin(by=LENA)
 
     workspace.mentions("abandon reviews it is gone", user=OMAR)
 
-    assert workspace.engine.asked == []
+    assert workspace.controller.asked == []
     assert workspace.slack.said("chat.postEphemeral")[0]["text"].startswith("A form cannot open from a mention")
 
 
@@ -481,14 +485,14 @@ def test_abandoning_in_a_mention_says_where_the_form_opens(workspace: Workspace)
 
 
 def test_a_live_rollout_of_a_service_that_left_the_file_is_answered_about_and_stopped(workspace: Workspace) -> None:
-    workspace.engine.begin(by=LENA)
-    workspace.engine.forget("reviews")
+    workspace.controller.begin(by=LENA)
+    workspace.controller.forget("reviews")
 
     for text in ("status reviews", "why reviews", "pause reviews", "abort default/reviews it smells"):
         workspace.types(text)
 
-    told = [said["text"] for said in workspace.slack.said("respond")]
-    assert [one.partition(":")[0] for one in told] == [
+    notified = [said["text"] for said in workspace.slack.said("respond")]
+    assert [one.partition(":")[0] for one in notified] == [
         "reviews 1 → v2",
         "reviews 1 → v2",
         "Done. reviews 1 → v2",
@@ -497,8 +501,8 @@ def test_a_live_rollout_of_a_service_that_left_the_file_is_answered_about_and_st
 
 
 def test_while_the_file_has_mistakes_whoever_wants_to_start_is_told(workspace: Workspace) -> None:
-    workspace.engine.forget("reviews", "ratings")
-    workspace.engine.trouble = (
+    workspace.controller.forget("reviews", "ratings")
+    workspace.controller.trouble = (
         "nothing can be started: services.yaml line 3: no. `canary-bot check` lists every mistake."
     )
 
@@ -510,18 +514,18 @@ def test_while_the_file_has_mistakes_whoever_wants_to_start_is_told(workspace: W
 
 
 def test_only_approvers_decide_about_a_halted_rollout(workspace: Workspace) -> None:
-    workspace.engine.begin()
-    halted = workspace.engine.change("reviews", phase=Phase.HALTED, stage=6, reason="it did not come up.")
+    workspace.controller.begin()
+    halted = workspace.controller.change("reviews", phase=Phase.HALTED, stage=6, reason="it did not come up.")
 
     workspace.clicks(ACCEPT, value_of(halted, ACCEPT), user=LENA)
     workspace.clicks(RETRY, value_of(halted, RETRY), user=OMAR)
 
-    assert workspace.engine.asked == [("retry", "reviews", OMAR)]
+    assert workspace.controller.asked == [("retry", "reviews", OMAR)]
 
 
 def test_details_open_for_everybody_also_after_the_end(workspace: Workspace) -> None:
-    workspace.engine.begin()
-    ended = workspace.engine.change("reviews", phase=Phase.PROMOTED, stage=10, ended_at=1.0)
+    workspace.controller.begin()
+    ended = workspace.controller.change("reviews", phase=Phase.PROMOTED, stage=10, ended_at=1.0)
 
     workspace.clicks(DETAILS, value_of(ended, DETAILS), user=LENA)
 
@@ -533,7 +537,7 @@ def test_a_form_that_slack_will_not_open_is_answered_with_a_sentence(workspace: 
 
     workspace.types("start")
 
-    assert workspace.slack.told() == "Slack did not open the form in time. Please try again."
+    assert workspace.slack.notified() == "Slack did not open the form in time. Please try again."
 
 
 # Forms, mentions, home
@@ -548,7 +552,7 @@ def test_every_mistake_in_the_start_form_is_shown_beside_its_field(workspace: Wo
     answer = json.loads(str(response.body))
     assert answer["response_action"] == "errors"
     assert set(answer["errors"]) == {"version", "weights", "seconds"}
-    assert workspace.engine.asked == []
+    assert workspace.controller.asked == []
 
 
 def test_the_start_form_starts_and_a_refusal_reaches_the_person(workspace: Workspace) -> None:
@@ -556,11 +560,11 @@ def test_the_start_form_starts_and_a_refusal_reaches_the_person(workspace: Works
     form = workspace.slack.said("views.open")[0]["view"]
 
     workspace.submits(form, a_filled_form())
-    workspace.engine.outage = Refusal("reviews already has a rollout.")
+    workspace.controller.outage = Refusal("reviews already has a rollout.")
     workspace.submits(form, a_filled_form())
 
-    assert workspace.engine.asked == [("start", "reviews", MAYA)]
-    assert workspace.engine.overrides == Overrides(weights=(50, 100), stage_seconds=300.0)
+    assert workspace.controller.asked == [("start", "reviews", MAYA)]
+    assert workspace.controller.overrides == Overrides(weights=(50, 100), stage_seconds=300.0)
     assert [said["text"] for said in workspace.slack.said("chat.postEphemeral")] == [
         "Started reviews v2: the card is in #releases.",
         "reviews already has a rollout.",
@@ -588,7 +592,7 @@ def a_filled_form(version: str = "v2", weights: str = "50, 100", seconds: str = 
 
 
 def test_a_mention_is_answered_in_its_thread_and_a_refusal_to_the_person_alone(workspace: Workspace) -> None:
-    workspace.engine.begin()
+    workspace.controller.begin()
 
     workspace.mentions("status", event_id="Ev1")
     workspace.mentions("status", event_id="Ev1")
@@ -603,7 +607,7 @@ def test_a_mention_is_answered_in_its_thread_and_a_refusal_to_the_person_alone(w
 
 def test_the_home_shows_what_waits_for_its_reader_first(workspace: Workspace) -> None:
     workspace.asking()
-    workspace.engine.begin("ratings")
+    workspace.controller.begin("ratings")
 
     workspace.event({"type": "app_home_opened", "tab": "home", "user": OMAR})
     workspace.event({"type": "app_home_opened", "tab": "home", "user": LENA})
@@ -633,7 +637,7 @@ def test_a_click_in_the_home_is_done_and_the_home_is_shown_anew(workspace: Works
         view={"type": "home", "id": "V1"},
     )
 
-    assert [len(r.approvals) for r in workspace.engine.live()] == [1]
+    assert [len(r.approvals) for r in workspace.controller.live()] == [1]
     assert headings(workspace.slack.said("views.publish")[0]["view"]["blocks"]) == ["In flight"]
 
 
@@ -662,4 +666,4 @@ def test_only_fresh_requests_that_slack_signed_are_heard(
     response = workspace.app.dispatch(BoltRequest(body=body, headers=headers))
 
     assert response.status == status
-    assert len(workspace.engine.asked) == (1 if status == 200 else 0)
+    assert len(workspace.controller.asked) == (1 if status == 200 else 0)

@@ -58,10 +58,10 @@ def test_a_closed_channel_is_told_with_what_to_do(
 ) -> None:
     slack.rooms.append(room)
 
-    told = rooms.closed(channel)
+    notified = rooms.closed(channel)
 
-    assert told is not None
-    assert said % channel in told
+    assert notified is not None
+    assert said % channel in notified
     assert slack.said("chat.postMessage") == []
 
 

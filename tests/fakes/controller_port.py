@@ -15,12 +15,12 @@ from itertools import count
 from typing import Any
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.decisions import Abort, By, Event, Seen, decide_on
+from bot.controller.decisions import Abort, ButtonToken, By, Event, decide_on
 from bot.controller.names import concerned, key_of, name_of
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 from bot.rollout import decide
 from bot.rollout.plans import Overrides
 from tests.builders import MAYA, a_rollout, a_service
@@ -39,10 +39,10 @@ class FakePlan:
     findings: Sequence[str] = ()
 
 
-class FakeEngine:
-    """``bot.slack.engine.Engine``; ``asked`` remembers each command as (what, service, who)."""
+class FakeController:
+    """``bot.slack.controller_port.Engine``; ``asked`` remembers each command as (what, service, who)."""
 
-    def __init__(self, *services: Service) -> None:
+    def __init__(self, *services: ServiceConfig) -> None:
         self.clock = FakeClock()
         self.store = InMemoryStore()
         self.frozen = InMemoryFreezes()
@@ -93,22 +93,22 @@ class FakeEngine:
     ) -> Rollout:
         self._ask("start", service, by)
         self.overrides = overrides
-        return self._tell(self.begin(service, version, by, **({"channel": channel} if channel else {})))
+        return self._notify(self.begin(service, version, by, **({"channel": channel} if channel else {})))
 
-    def decide(self, service: str, event: Event, by: By, seen: Seen | None = None) -> Rollout:
+    def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         if self.outage is not None:
             raise self.outage
-        rollout = concerned(self.store, self._key(service) if seen is None else seen.key, seen)
+        rollout = concerned(self.store, self._key(service) if button_token is None else button_token.key, button_token)
         if rollout is None:
             raise Refusal(f"{name_of(service)} has no rollout.")
         by.refuse_strangers(event, rollout.approvals_rule)
-        changed, entries = decide_on(rollout, event, by.id, seen, self.clock.now())
+        changed, entries = decide_on(rollout, event, by.id, button_token, self.clock.now())
         if changed is rollout:
             return rollout
         self._ask(type(event).__name__.lower(), rollout.service, by.id)
         if isinstance(event, Abort):
             self.reasons.append(event.reason)
-        return self._tell(self.store.save(changed, entries))
+        return self._notify(self.store.save(changed, entries))
 
     def freezes(self) -> Sequence[Freeze]:
         return self.frozen.current(self.clock.now())
@@ -128,11 +128,11 @@ class FakeEngine:
     def active(self, service: str) -> Rollout | None:
         return self.store.active(self._key(service))
 
-    def seen(self, seen: Seen) -> Rollout | None:
-        return concerned(self.store, seen.key, seen)
+    def shown_by(self, button_token: ButtonToken) -> Rollout | None:
+        return concerned(self.store, button_token.key, button_token)
 
-    def nothing_live(self, service: str) -> Seen:
-        return Seen(key=self._key(service), rollout_id=NOBODY, stage=0, evidence=0)
+    def nothing_live(self, service: str) -> ButtonToken:
+        return ButtonToken(key=self._key(service), rollout_id=NOBODY, stage=0, evidence=0)
 
     def names(self) -> Sequence[str]:
         return tuple(dict.fromkeys((*self._services, *map(name_of, self.store.busy()))))
@@ -150,7 +150,7 @@ class FakeEngine:
     def unreadable(self, service: str) -> Mapping[RolloutId, str]:
         return self.store.unreadable(self._services[service].key)
 
-    def services(self) -> Sequence[Service]:
+    def services(self) -> Sequence[ServiceConfig]:
         return tuple(self._services.values())
 
     def plan(self, service: str, version: str) -> FakePlan:
@@ -159,9 +159,9 @@ class FakeEngine:
         return FakePlan(stages=stages, findings=(f"{version} has one ready pod only.",))
 
     def evidence(self, rollout: Rollout) -> str:
-        return str(Seen.of(rollout))
+        return str(ButtonToken.of(rollout))
 
-    def _tell(self, rollout: Rollout) -> Rollout:
+    def _notify(self, rollout: Rollout) -> Rollout:
         with self._done:
             self._done.notify_all()
         return rollout

@@ -16,7 +16,7 @@ from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.cluster import heartbeat_lease
 from bot.controller.ports import Failsafe, Mesh
 from bot.model.errors import Contended, Fault
-from bot.model.observation import Deed, Marks, Pulse, Rescue
+from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
@@ -27,7 +27,7 @@ RECORDED = PodTemplate(images={"reviews": "reviews:1"})
 TARGET = a_target()
 SIXTY = Routes(canary=60)
 AT = 1_750_000_000.0
-HELP = Rescue(at=AT, silence=121.5, deed=Deed.HOME)
+HELP = FailsafeRecord(at=AT, silence=121.5, action=FailsafeAction.HOME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +38,13 @@ class World:
     failsafe: Failsafe
     read: Callable[[], dict[str, Any]]
 
-    def marks(self) -> Marks:
-        found = self.mesh.marks("default", "reviews")
+    def annotations(self) -> RolloutAnnotations:
+        found = self.mesh.annotations("default", "reviews")
         assert found is not None
         return found
 
-    def pulse(self) -> Pulse:
-        found = self.mesh.pulse("default", "reviews")
+    def heartbeat(self) -> Heartbeat:
+        found = self.mesh.heartbeat("default", "reviews")
         assert found is not None
         return found
 
@@ -81,15 +81,20 @@ def live(api: KubeApi) -> dict[str, Any]:
 
 
 def test_a_rescue_writes_the_routes_and_why_and_leaves_the_marks(world: World) -> None:
-    marks = world.marks()
-    world.failsafe.rescue(marks, world.pulse().beat, HOME, HELP)
+    annotations = world.annotations()
+    world.failsafe.apply(annotations, world.heartbeat().beat, HOME, HELP)
     observed = world.mesh.observe(TARGET)
-    assert (observed.routes, observed.owner, observed.writer, observed.rescue) == (HOME, ME, WATCHDOG_MANAGER, HELP)
-    assert world.marks() == marks
+    assert (observed.routes, observed.owner, observed.writer, observed.failsafe_record) == (
+        HOME,
+        ME,
+        WATCHDOG_MANAGER,
+        HELP,
+    )
+    assert world.annotations() == annotations
 
 
 def test_who_reads_the_object_reads_why(world: World) -> None:
-    world.failsafe.rescue(world.marks(), world.pulse().beat, HOME, HELP)
+    world.failsafe.apply(world.annotations(), world.heartbeat().beat, HOME, HELP)
     said = world.read()["metadata"]["annotations"]["canary-bot/watchdog"]
     assert "The watchdog brought everyone back to reviews-v1 at 15:06 UTC" in said
 
@@ -97,14 +102,14 @@ def test_who_reads_the_object_reads_why(world: World) -> None:
 def test_keeping_users_where_they_are_is_only_said(world: World) -> None:
     world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
     before = world.read()["spec"]
-    kept = Rescue(at=AT, silence=120.0, deed=Deed.KEPT)
-    world.failsafe.rescue(world.marks(), world.pulse().beat, ALL_CANARY, kept)
+    kept = FailsafeRecord(at=AT, silence=120.0, action=FailsafeAction.KEPT)
+    world.failsafe.apply(world.annotations(), world.heartbeat().beat, ALL_CANARY, kept)
     assert world.read()["spec"] == before
-    assert world.mesh.observe(TARGET).rescue == kept
+    assert world.mesh.observe(TARGET).failsafe_record == kept
 
 
 def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
-    world.failsafe.rescue(world.marks(), world.pulse().beat, HOME, HELP)
+    world.failsafe.apply(world.annotations(), world.heartbeat().beat, HOME, HELP)
     world.mesh.release(TARGET, HOME, ME)
     annotations = world.read()["metadata"].get("annotations") or {}
     assert [name for name in annotations if name.startswith("canary-bot/")] == []
@@ -112,53 +117,53 @@ def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
 
 def test_a_heartbeat_that_has_changed_stops_a_rescue(world: World) -> None:
     with pytest.raises(Contended):
-        world.failsafe.rescue(world.marks(), "17", HOME, HELP)
+        world.failsafe.apply(world.annotations(), "17", HOME, HELP)
     assert world.mesh.observe(TARGET).routes == SIXTY
 
 
 def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
-    marks, beat = world.marks(), world.pulse().beat
+    annotations, beat = world.annotations(), world.heartbeat().beat
     world.mesh.release(TARGET, HOME, ME)
     before = world.read()
     with pytest.raises(Contended):
-        world.failsafe.rescue(marks, beat, HOME, HELP)
+        world.failsafe.apply(annotations, beat, HOME, HELP)
     assert world.read() == before
 
 
 def test_a_rescue_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_again(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
-    before = world.pulse()
-    world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
-    assert world.pulse().beat == before.beat  # another watchdog goes on counting the same silence
+    before = world.heartbeat()
+    world.failsafe.apply(world.annotations(), before.beat, HOME, HELP)
+    assert world.heartbeat().beat == before.beat  # another watchdog goes on counting the same silence
     for _ in range(2):  # the first may only find that it is in other hands
         with suppress(Contended):
             world.mesh.beat(TARGET, ME, 120.0)
-    assert world.pulse().beat != before.beat
+    assert world.heartbeat().beat != before.beat
     with pytest.raises(Contended):
-        world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
-    assert world.mesh.observe(TARGET).rescue == HELP
+        world.failsafe.apply(world.annotations(), before.beat, HOME, HELP)
+    assert world.mesh.observe(TARGET).failsafe_record == HELP
 
 
 def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
-    before = world.pulse()
+    before = world.heartbeat()
     world.mesh.beat(TARGET, ME, 120.0)
     with pytest.raises(Contended):
-        world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
+        world.failsafe.apply(world.annotations(), before.beat, HOME, HELP)
     assert world.mesh.observe(TARGET).routes == SIXTY
 
 
 def test_marks_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
     world.mesh.quiet(TARGET, ME)
-    before = world.pulse()
+    before = world.heartbeat()
     assert (before.limit, before.renewed_at) == (0.0, None)
-    world.failsafe.rescue(world.marks(), before.beat, HOME, HELP)
+    world.failsafe.apply(world.annotations(), before.beat, HOME, HELP)
     assert world.mesh.observe(TARGET).routes == HOME
 
 
 def test_an_event_about_nothing_is_none(world: World) -> None:
-    world.failsafe.tell("default", "elsewhere", "BroughtHome", "Everyone is home.")
+    world.failsafe.notify("default", "elsewhere", "BroughtHome", "Everyone is home.")
 
 
 # Only over the wire
@@ -182,10 +187,10 @@ def test_a_beat_between_read_and_write_wins(api: KubeApi, tmp_path: Path) -> Non
     mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
     mesh.route(TARGET, SIXTY, ME, RECORDED)
     failsafe = KubeFailsafe(Meddled(kube_of(api, tmp_path, WATCHDOG_MANAGER), api), lambda: AT)
-    marks = mesh.marks("default", "reviews")
-    assert marks is not None
+    annotations = mesh.annotations("default", "reviews")
+    assert annotations is not None
     with pytest.raises(Contended):
-        failsafe.rescue(marks, str(int(AT)), HOME, HELP)
+        failsafe.apply(annotations, str(int(AT)), HOME, HELP)
     assert mesh.observe(TARGET).routes == SIXTY
 
 
@@ -193,12 +198,12 @@ def test_a_beat_on_the_lease_between_read_and_write_wins(api: KubeApi, tmp_path:
     mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
     mesh.route(TARGET, SIXTY, ME, RECORDED)
     mesh.beat(TARGET, ME, 120.0)
-    marks, pulse = mesh.marks("default", "reviews"), mesh.pulse("default", "reviews")
-    assert marks is not None
-    assert pulse is not None
+    annotations, heartbeat = mesh.annotations("default", "reviews"), mesh.heartbeat("default", "reviews")
+    assert annotations is not None
+    assert heartbeat is not None
     kube = Beating(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: mesh.beat(TARGET, ME, 120.0))
     with pytest.raises(Contended):
-        KubeFailsafe(kube, lambda: AT).rescue(marks, pulse.beat, HOME, HELP)
+        KubeFailsafe(kube, lambda: AT).apply(annotations, heartbeat.beat, HOME, HELP)
     assert mesh.observe(TARGET).routes == SIXTY
 
 
@@ -228,19 +233,19 @@ def test_watchdogs_say_where_they_watch_and_what_their_limit_is(api: KubeApi, tm
 def test_routes_that_cannot_be_told_any_more_are_a_fault_in_words(api: KubeApi, tmp_path: Path) -> None:
     mesh = IstioMesh(kube_of(api, tmp_path, "canary-bot"), lambda: AT)
     mesh.route(TARGET, SIXTY, ME, RECORDED)
-    marks = mesh.marks("default", "reviews")
-    assert marks is not None
+    annotations = mesh.annotations("default", "reviews")
+    assert annotations is not None
     vs = live(api)
     vs["spec"]["http"][0] = {"redirect": {"uri": "/elsewhere"}}
     api.store.put(vs)
     failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
     with pytest.raises(Fault, match="has no http route to reviews"):
-        failsafe.rescue(marks, str(int(AT)), HOME, HELP)
+        failsafe.apply(annotations, str(int(AT)), HOME, HELP)
 
 
 def test_an_event_is_about_the_object_and_from_the_watchdog(api: KubeApi, tmp_path: Path) -> None:
     failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
-    failsafe.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+    failsafe.notify("default", "reviews", "BroughtHome", "Everyone is home.")
     (event,) = api.store.list("Event", "default")
     about = event["involvedObject"]
     assert (about["kind"], about["name"], about["uid"]) == ("VirtualService", "reviews", live(api)["metadata"]["uid"])
@@ -251,6 +256,6 @@ def test_an_event_is_about_the_object_and_from_the_watchdog(api: KubeApi, tmp_pa
 
 def test_a_second_event_of_the_same_moment_is_a_conflict_not_a_crash(api: KubeApi, tmp_path: Path) -> None:
     failsafe = KubeFailsafe(kube_of(api, tmp_path, WATCHDOG_MANAGER), lambda: AT)
-    failsafe.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+    failsafe.notify("default", "reviews", "BroughtHome", "Everyone is home.")
     with pytest.raises(Contended):
-        failsafe.tell("default", "reviews", "BroughtHome", "Everyone is home.")
+        failsafe.notify("default", "reviews", "BroughtHome", "Everyone is home.")

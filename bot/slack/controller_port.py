@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from bot.controller.decisions import By, Event, Overrides, Seen
+from bot.controller.decisions import ButtonToken, By, Event, Overrides
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
-from bot.model.service import Service
+from bot.model.service import ServiceConfig
 
 
 class Plan(Protocol):
@@ -23,13 +23,13 @@ class Plan(Protocol):
         """What speaks against a start now, or is worth knowing, as sentences."""
 
 
-class Engine(Protocol):
+class ControllerPort(Protocol):
     """The controller as people use it. Services go by ``name`` or ``namespace/name``; live ones come first."""
 
     def start(self, service: str, version: str, *, by: UserId, channel: str, overrides: Overrides) -> Rollout:
         """Begin a rollout; ``channel`` is where it was asked for, or empty for the service's own."""
 
-    def decide(self, service: str, event: Event, by: By, seen: Seen | None = None) -> Rollout:
+    def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         """Do what somebody decided about a rollout, if it is possible and theirs to decide.
 
         ``seen`` is what the button or form showed; None for a typed command.
@@ -47,10 +47,10 @@ class Engine(Protocol):
     def active(self, service: str) -> Rollout | None:
         """The service's live rollout."""
 
-    def seen(self, seen: Seen) -> Rollout | None:
+    def shown_by(self, button_token: ButtonToken) -> Rollout | None:
         """The rollout that a button or a form showed, live or ended."""
 
-    def nothing_live(self, service: str) -> Seen:
+    def nothing_live(self, service: str) -> ButtonToken:
         """What a form shows that is about a service without a live rollout."""
 
     def live(self) -> Sequence[Rollout]:
@@ -72,7 +72,7 @@ class Engine(Protocol):
     def trouble(self) -> str:
         """Why ``services.yaml`` could not be read; "" when it could."""
 
-    def services(self) -> Sequence[Service]:
+    def services(self) -> Sequence[ServiceConfig]:
         """Every service of ``services.yaml``."""
 
     def plan(self, service: str, version: str) -> Plan:

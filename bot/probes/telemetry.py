@@ -19,7 +19,7 @@ from bot.rollout.actions import Action, SetRoutes
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class Telling:
+class Telemetrist:
     """Takes down what happens to rollouts, in the log and in the process' own figures."""
 
     def __init__(self, own: OwnMetrics, clock: Clock) -> None:
@@ -88,7 +88,7 @@ class Telling:
     def _froze(self, line: FreezeLine) -> None:
         freeze = line.freeze
         bound = log.bind(scope=freeze.scope, by=line.by, frozen_by=freeze.by, until=freeze.until)
-        bound.info(str(line.deed), reason=freeze.reason)
+        bound.info(str(line.action), reason=freeze.reason)
 
 
 def _reason(before: Rollout, after: Rollout, entries: Sequence[Entry]) -> str:
@@ -102,7 +102,7 @@ def _reason(before: Rollout, after: Rollout, entries: Sequence[Entry]) -> str:
 
 def _visible_since(before: Rollout) -> float:
     """The end of what was judged before, and found not to be bad; the stage's begin where nothing was."""
-    same = before.judgement is not None and before.trial.stage == before.current.name
+    same = before.judgement is not None and before.analysis_state.stage == before.current.name
     if before.judgement is not None and same:
         return before.judgement.at
     return before.settled_at if before.settled_at is not None else before.since
