@@ -62,8 +62,8 @@ def objects(number: int, now: float) -> list[Object]:
 
 def _service(number: int) -> ServiceConfig:
     namespace, name = place(number)
-    # The judge wants three scrapes to agree, whatever the tick is: the reaction is that of a limit, at the first look
-    # that sees anything bad.
+    # The judge wants three scrapes to agree, whatever the tick is: the reaction is that of a limit, at the first
+    # reconcile that sees anything bad.
     limit = HardLimit(name="error share", of=Measure.ERRORS, maximum=0.005)
     return a_service(
         name=name,

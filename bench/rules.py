@@ -1,4 +1,4 @@
-"""Milliseconds of CPU of the pure parts of one look."""
+"""Milliseconds of CPU of the pure parts of one reconcile."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def connect(
 
     Args:
         settings: where everything is.
-        watching: for who looks again and again: looks are answered from caches then.
+        watching: for who looks again and again: reads are answered from caches then.
         without_services: for who deals with live rollouts, which hold everything they need: a ``services.yaml`` with
             mistakes is told and done without.
         called: told of every call to another system, with how it ended.
@@ -217,7 +217,7 @@ def make_adoption(adapters: Adapters, controller: Controller, dead_man_seconds: 
     def failed(service: ServiceConfig, fault: Fault) -> None:
         if notified.get(service.key) != fault.sentence:
             error = fault.error if isinstance(fault, Broken) else None
-            log.warning("marks_not_seen", service=service.name, sentence=fault.sentence, exc_info=error)
+            log.warning("annotations_not_observed", service=service.name, sentence=fault.sentence, exc_info=error)
         notified[service.key] = fault.sentence
 
     return Adoption(
@@ -287,8 +287,8 @@ class Bot:
             [
                 Job(name="lease", seconds=settings.lease_seconds / CHECKS_OF_LEASE, run=self._keep_lease),
                 Job(name="sweep", seconds=self._rounds.seconds, run=self._if_leading(self._sweep)),
-                Job(name="courier", seconds=DELIVERY_SECONDS, run=self._if_leading(self._deliver)),
-                # A lost index would hide live rollouts and letters; the services' own keys bring it back.
+                Job(name="delivery", seconds=DELIVERY_SECONDS, run=self._if_leading(self._deliver)),
+                # A lost index would hide live rollouts and notifications; the services' own keys bring it back.
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(adapters.store.reindex)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
@@ -360,7 +360,8 @@ class Bot:
             log.warning("lease_not_released", sentence=fault.sentence)  # it ends by itself
 
     def _deliver(self) -> None:
-        if self._indexed_as != self._leads_as:  # whoever led before us may have died between a letter and its index
+        # Whoever led before us may have died between a notification and its index.
+        if self._indexed_as != self._leads_as:
             self._indexed_as = self._leads_as
             self._adapters.store.reindex()
         self._delivery.deliver()

@@ -41,7 +41,7 @@ class Recorded:
         patches: the images of every change of a template, in order.
         idle_since: when the canary's subset was last left by users and copies; None while it is in use.
         beaten_at: when the bot gave its last sign of life.
-        rescues: how often the watchdog wrote.
+        failsafe actions: how often the watchdog wrote.
     """
 
     expected: dict[str, str]
@@ -269,7 +269,8 @@ class Referee:
     # The end
 
     def judge_end(self, *, promoted: bool, final_subset: str, upgraded: bool | None) -> None:
-        """After a rollout has ended: no mark is left, everyone is in one place, on the image that place should have.
+        """After a rollout has ended: no annotation is left, everyone is in one place, on the image that place should
+        have.
 
         ``upgraded`` None: people were told that the image is theirs to put back.
         """

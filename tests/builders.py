@@ -14,7 +14,7 @@ from bot.model.service import ServiceConfig
 from bot.rollout.plans import make_plan
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
-EVER = 1e9  # seconds; later than any look of a test that begins at 0
+EVER = 1e9  # seconds; later than any reconcile of a test that begins at 0
 OLD, NEW = "reviews:1", "reviews:2@sha256:" + "2" * 64
 
 
@@ -129,5 +129,5 @@ def a_side_of(requests: float, errors: float = 0, slow: float = 0, **others: Any
 
 
 def figures(primary: SideFigures | None, canary: SideFigures | None, **changes: Any) -> Figures:
-    """One look's figures over a minute."""
+    """One reconcile's figures over a minute."""
     return replace(Figures(start=0.0, end=60.0, primary=primary, canary=canary), **changes)

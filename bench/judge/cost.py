@@ -1,6 +1,6 @@
-"""What one look of the judge costs a rollout, at its dearest: three bursty metrics, four stages, two hours.
+"""What one reconcile of the judge costs a rollout, at its dearest: three bursty metrics, four stages, two hours.
 
-A look reads the stored state, judges one interval and stores the state again. Every interval is timed; of several
+A reconcile reads the stored state, judges one interval and stores the state again. Every interval is timed; of several
 passes over the same intervals the cheapest counts, because other processes only ever add to it.
 """
 
@@ -29,7 +29,7 @@ REQUESTS = 1200  # of the service in a row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Milliseconds of CPU of a look's parts, the largest state in bytes, and answers that storing it changed.
+    """Milliseconds of CPU of a reconcile's parts, the largest state in bytes, and answers that storing it changed.
 
     ``clients`` is all that client errors take: load, row and save.
     """

@@ -241,7 +241,7 @@ class _Counts:
 
 
 def known_of(window: Window, workload: str) -> SideFigures | None:
-    """The mark of a side where the window begins; None where there is none."""
+    """The watermark of a side where the window begins; None where there is none."""
     past = window.rollout.analysis_state
     if not past.watermarks or past.until != window.since:
         return None
@@ -334,7 +334,7 @@ class Counted:
         return self.batch.due is not None and self.batch.until > self.batch.due[0] + AHEAD
 
     def _side(self, notified: _Counts, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
-        """What a workload answered, None where that is not known; and its mark, None where there are no counters."""
+        """What a workload answered, None where that is not known; and its watermark, None without counters."""
         owner = (window.rollout.target.namespace, workload)
         last, level = notified.now.get(owner), notified.marked.get(owner)
         if level is None:
@@ -352,7 +352,7 @@ class Counted:
     def _answered(
         self, notified: _Counts, window: Window, owner: Owner, mark: SideFigures
     ) -> tuple[SideFigures | str, SideFigures]:
-        """The counts alone, or why nobody knows them; and the mark.
+        """The counts alone, or why nobody knows them; and the watermark.
 
         They are of its series one by one where those are the same samples, else of levels.
         """
@@ -384,7 +384,8 @@ class Counted:
 def _users(notified: _Counts, target: Target) -> UserView | None:
     """Where the users of a rollout's Service went; None where no proxy of theirs reports.
 
-    They are counted in the window alone, without marks: figures that end behind Prometheus's clock are complete, and
+    They are counted in the window alone, without watermarks: figures that end behind Prometheus's clock are complete,
+        and
     what these decide (whether users are where the routes say, and whether they find a pod) is decided by shares and by
     a few requests of the last minute, which one restarted gateway does not turn around.
     """

@@ -92,7 +92,7 @@ def is_same(one: SideFigures, other: SideFigures) -> bool:
 def closed(
     side: SideFigures, *, began: SideFigures, mark: SideFigures, ended: SideFigures, rate: float, spacing: float
 ) -> tuple[SideFigures | None, SideFigures]:
-    """What was answered since the mark, and the mark for the next window.
+    """What was answered since the watermark, and the watermark for the next window.
 
     Args:
         side: what was answered in the window.

@@ -5,7 +5,7 @@ Each write is conditional on what was read. A bot that lives renews the Lease, s
 back after that finds it in other hands, and changes the VirtualService before anything else: then it cannot be written.
 Where there is no Lease of the rollout's, the bot's next beat begins with the VirtualService as well.
 
-One attempt each: after a conflict or without an answer the next look sees what is so, a second later.
+One attempt each: after a conflict or without an answer the next reconcile sees what is so, a second later.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class IstioMesh:
         """Change the object and change it back, so that no write of ``owner``'s that is on its way takes effect.
 
         Such a write was read before, and the API server takes it only while the object is as it was then. Where the
-        marks were gone already, their removal may be older than that read.
+        annotations were gone already, their removal may be older than that read.
         """
         self._edit(namespace, virtual_service, lambda vs: virtual_services.closed(vs, owner))
         self._edit(namespace, virtual_service, virtual_services.unclosed)
@@ -192,7 +192,7 @@ class IstioMesh:
         return virtual_services.heartbeat_of(vs, heard, foreign=heard is not None and self._heart.is_foreign(heard))
 
     def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
-        """The marks of whatever rollout holds the object; None when there are none, or no object."""
+        """The annotations of whatever rollout holds the object; None when there are none, or no object."""
         vs = self._kube.get("VirtualService", namespace, virtual_service)
         return None if vs is None else virtual_services.rollout_annotations_of(vs)
 

@@ -14,7 +14,7 @@ from bot.cluster.selectors import LabelSelector
 
 
 class Objects:
-    """By name, with an index by label: a namespace may hold thousands of pods, and each look wants two of them."""
+    """By name, with an index by label: a namespace may hold thousands of pods, and each reconcile wants two of them."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Object] = {}
@@ -65,7 +65,7 @@ class Objects:
     # From ourselves
 
     def wrote(self, name: str, obj: Object | None) -> None:
-        """The object as a write or a look of our own found it just now; None when there is none of that name."""
+        """The object as a write or a reconcile of our own found it just now; None when there is none of that name."""
         self._doubted.discard(name)
         if obj is None:
             self._remove(name)

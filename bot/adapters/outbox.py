@@ -2,7 +2,7 @@
 
 Words are a stream for each service. That a card is out of date is one field of a hash, however often its rollout
 changes meanwhile. Two indexes say which services have any, so that asking costs the same for ten services as for a
-thousand; they are written after the letters and tidied up here.
+thousand; they are written after the notifications and tidied up here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from bot.model.rollout import RolloutId
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100
-TOLD = ":told"  # ends the id of a letter, beside its tries, that people were told themselves
-CARD = "card:"  # begins the id of a card's letter
+TOLD = ":told"  # ends the id of a notification, beside its tries, that people were told themselves
+CARD = "card:"  # begins the id of a card's notification
 
 # A card was shown at some revision; it stays out of date if it has changed since.
 # KEYS: cards  ARGV: the rollout's id, the revision
@@ -54,22 +54,22 @@ class RedisOutbox:
         self._client = client
 
     def pending(self, limit: int = 100) -> Sequence[Notification]:
-        """Undelivered letters: words, then cards.
+        """Undelivered notifications: words, then cards.
 
-        Services take turns: letters that cannot be delivered (a channel was archived) keep nobody else's waiting.
+        Services take turns: notifications that cannot be delivered (a channel was archived) keep nobody else's waiting.
         """
         with faults():
             return [*self._words(limit), *self._cards()]
 
     def depth(self) -> int:
-        """How many letters wait, all of them: words, and cards that are out of date."""
+        """How many notifications wait, all of them: words, and cards that are out of date."""
         with faults():
             words = self._ask(sorted(self._client.smembers(WORDS)), lambda batch, keys: batch.xlen(keys.outbox))
             cards = self._ask(self._client.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
         return sum(int(count) for count in (*words, *cards) if not isinstance(count, WrongKind))
 
     def done(self, notifications: Sequence[Notification]) -> None:
-        """Forget delivered letters."""
+        """Forget delivered notifications."""
         words: defaultdict[str, list[str]] = defaultdict(list)
         for notification in notifications:
             if notification.id.startswith(CARD):
@@ -89,7 +89,7 @@ class RedisOutbox:
                 self._client.eval(LATER, 1, CARDS, *services)
 
     def tries(self, notification: Notification) -> int:
-        """How often posting the letter was begun without a known outcome."""
+        """How often posting the notification was begun without a known outcome."""
         with faults():
             return int(self._client.hget(Keys(service=notification.key).tries, notification.id) or 0)
 
@@ -99,7 +99,7 @@ class RedisOutbox:
             self._client.hset(Keys(service=notification.key).tries, mapping={notification.id: str(count)})
 
     def notified(self, notification: Notification) -> bool:
-        """Whether people were told the letter themselves."""
+        """Whether people were told the notification themselves."""
         with faults():
             return self._client.hget(Keys(service=notification.key).tries, f"{notification.id}{TOLD}") is not None
 
@@ -136,7 +136,7 @@ class RedisOutbox:
         return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
 
     def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
-        """Cards had letters of their own in the stream once; now any change marks the card again."""
+        """Cards had notifications of their own in the stream once; now any change marks the card again."""
         old = [place for place, fields in stream if "entry" not in fields]
         if old:
             self._client.xdel(Keys(service=key).outbox, *old)
@@ -173,9 +173,9 @@ class RedisOutbox:
 
 
 def _is_ours(key: str, answer: object) -> bool:
-    """Whether the service's letters can be read at all; those of the others must not wait for somebody's mistake."""
+    """Whether the service's notifications can be read at all; those of the others must not wait for a mistake."""
     if isinstance(answer, WrongKind):
-        log.warning("letters_unreadable", service=key)
+        log.warning("notifications_unreadable", service=key)
     return not isinstance(answer, WrongKind)
 
 
@@ -188,7 +188,7 @@ def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Se
             entry = load_entry(fields["entry"])
         except Fault as fault:
             # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
-            log.warning("letter_unreadable", service=key, notification=place, reason=fault.sentence)
+            log.warning("notification_unreadable", service=key, notification=place, reason=fault.sentence)
             continue
         notifications.append(
             Notification(

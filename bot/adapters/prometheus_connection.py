@@ -1,6 +1,6 @@
 """Asking one Prometheus, or anything that speaks its query API: time-outs, credentials, and what its answers mean.
 
-What is asked is not known here. Each query is sent once and has a timeout; the next look is the retry.
+What is asked is not known here. Each query is sent once and has a timeout; the next reconcile is the retry.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class PrometheusConnection:
         self._query_seconds = query_seconds
         self._read_seconds = read_seconds
         self._own_seconds = own_seconds
-        # The client has no timeout and tries three times with pauses unless told otherwise: a look must end in time,
-        # and the next look is the retry.
+        # The client has no timeout and tries three times with pauses unless told otherwise: a reconcile must end in
+        # time, and the next reconcile is the retry.
         self._quick_seconds = min(QUICK_SECONDS, query_seconds)
         self._client, self._quick_client, self._own_client = (
             PrometheusConnect(

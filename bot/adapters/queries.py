@@ -249,7 +249,7 @@ def _pods(workload: str) -> str:
     """A regular expression (RE2) for the names of a Deployment's pods.
 
     The API server makes them of the ReplicaSet's name, a dash and five characters, and cuts what is before those to 58
-    characters: of a Deployment with 47 letters and more, the ReplicaSet's hash is cut, or the dash, or its own name.
+    characters: of a Deployment with 47 characters and more, the ReplicaSet's hash is cut, or the dash, or its own name.
     """
     whole = f"{workload}-"
     if len(whole) + LONGEST_HASH + 1 <= LONGEST_BASE:

@@ -1,8 +1,8 @@
-"""The port ``Store`` on Redis: rollouts, their stories, and the letters that go with every change.
+"""The port ``Store`` on Redis: rollouts, their stories, and the notifications that go with every change.
 
 All keys of a service are in one slot, so one script writes a change as a whole: the rollout if its revision is still
-the expected one, the pointer to the live rollout, the story's lines and the outbox's letters. Delivering letters is
-``outbox``'s business; names of keys and JSON are in ``serialization``.
+the expected one, the pointer to the live rollout, the story's lines and the outbox's notifications. Delivering
+notifications is ``outbox``'s business; names of keys and JSON are in ``serialization``.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class RedisStore:
         return created
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
-        """Replace the stored rollout if its revision is still ``rollout.revision``; entries and letters with it."""
+        """Replace the stored rollout if its revision is still ``rollout.revision``; entries and notifications too."""
         saved = replace(rollout, revision=rollout.revision + 1)
         if self._write(saved, rollout.revision, entries, fence) != "written":
             raise Stale(

@@ -96,7 +96,9 @@ class Scheduler:
 
 
 class Rhythms:
-    """What is due when, by seconds of a stopwatch: everything at the first look, and each then at its own interval."""
+    """What is due when, by seconds of a stopwatch: everything at the first reconcile, and each then at its own
+    interval.
+    """
 
     def __init__(self, seconds: Mapping[str, float]) -> None:
         """``seconds``: each one's interval, by name."""

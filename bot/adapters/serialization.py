@@ -68,7 +68,7 @@ UPGRADES: Mapping[int, Upgrade] = {1: _gates_become_a_judge, 2: _guesses_become_
 # Written before anything else, so it may name a service that holds nothing. ``RedisStore.reindex`` rebuilds it.
 SERVICES = "canary:index:services"
 # Services with words to say (a set), and with cards out of date (a sorted set, by since when). Written after the
-# letters themselves, so they may miss some until ``RedisStore.reindex``; they may name a service that has none.
+# notifications themselves, so they may miss some until ``RedisStore.reindex``; they may name a service that has none.
 WORDS = "canary:index:words"
 CARDS = "canary:index:cards"
 # A pattern: exactly the services that ever had a rollout have this key. ``Keys.of_history`` is its inverse.
@@ -119,7 +119,7 @@ class Keys:
 
     @property
     def tries(self) -> str:
-        """A hash: letters that may have been posted without anybody knowing, and how often."""
+        """A hash: notifications that may have been posted without anybody knowing, and how often."""
         return self._key("tries")
 
     @property

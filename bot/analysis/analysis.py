@@ -1,12 +1,12 @@
 """Judging a live rollout: one reading of the figures goes in, a judgement and what must be remembered come out. Pure.
 
 Every request enters the judge exactly once: a reading begins where the last one that was kept ended
-(``AnalysisState.until``), however long ago that was. Readings come with every look, but a row of the judge must hold at
-least one scrape of everybody, or its cap per row would mean nothing. So the row that is open is judged anew at each
-look, over all of its time so far, and kept once a scrape interval has passed. That never weakens the judge's promise:
-the cap is concave, so the capped evidence of a part of a row is, on average, at least that of the whole.
+(``AnalysisState.until``), however long ago that was. Readings come with every reconcile, but a row of the judge must
+hold at least one scrape of everybody, or its cap per row would mean nothing. So the row that is open is judged anew at
+each look, over all of its time so far, and kept once a scrape interval has passed. That never weakens the judge's
+promise: the cap is concave, so the capped evidence of a part of a row is, on average, at least that of the whole.
 
-While users return, the upgraded primary is on trial and the canary is what it is compared with: a trial of its own.
+While users return, the upgraded primary is on trial and the canary is what it is compared with: an analysis of its own.
 Where everyone is on one side there is nothing to compare with; the absolute ceiling alone is left.
 """
 
@@ -39,7 +39,7 @@ APART = 1.0  # seconds that clocks of two machines may be apart, where figures a
 
 
 def begin(limits: GateLimits, history: Sequence[SideFigures]) -> AnalysisState:
-    """Before the first look. ``history``: the primary's last hour, in rows of a scrape interval each."""
+    """Before the first reconcile. ``history``: the primary's last hour, in rows of a scrape interval each."""
     rows = [_judged_of(row, limits) for row in history]
     before = sum(rows[1:], start=rows[0]) if rows else None
     return AnalysisState(
@@ -60,7 +60,7 @@ def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
 
 
 def unread(rollout: Rollout, now: float) -> Judgement:
-    """The judgement of a look without a reading: the last one of this stage, if there is one.
+    """The judgement of a reconcile without a reading: the last one of this stage, if there is one.
 
     A clock behind what was read already reads nothing new, and what it read before is no reason to go on.
     """
@@ -77,7 +77,7 @@ def unread(rollout: Rollout, now: float) -> Judgement:
 
 
 def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
-    """All that a reading says about the current stage, and the trial with it.
+    """All that a reading says about the current stage, and the analysis with it.
 
     Args:
         rollout: as it is stored, in a phase that is watched.
@@ -119,7 +119,7 @@ def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figure
 
 
 def _begun(rollout: Rollout) -> AnalysisState:
-    """The trial as the current stage needs it: another subject begins anew, another stage counts anew."""
+    """The analysis as the current stage needs it: another subject begins anew, another stage counts anew."""
     analysis_state, settings = rollout.analysis_state, rollout.gates.judge
     target = rollout.target
     subject = target.primary_deployment if rollout.primary_judged else target.canary_deployment

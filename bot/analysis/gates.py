@@ -90,13 +90,13 @@ def badness(verdict: Verdict) -> int:
 def check(
     rollout: Rollout, stage: Figures, recent: Sequence[Figures], strikes: Strikes
 ) -> tuple[tuple[Finding, ...], Strikes]:
-    """Every gate's finding, and the strikes with this look's among them.
+    """Every gate's finding, and the strikes with this reconcile's among them.
 
     Args:
         rollout: whose gates.
         stage: figures of the stage so far, with the values of custom queries.
         recent: the rows of the last minute, oldest first; at least one.
-        strikes: of each limit whether its last looks were bad.
+        strikes: of each limit whether its last reconciles were bad.
     """
     sides = Sides.of(rollout, stage)
     if sides.subject is None or sides.subject.requests <= 0:
@@ -235,7 +235,7 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """One limit at one look; ``bad`` None: not known."""
+    """One limit at one reconcile; ``bad`` None: not known."""
 
     name: str
     bad: bool | None
@@ -336,7 +336,7 @@ def _queried(gate: CustomGate, value: float | None) -> _Reading:
 
 
 def _found(reading: _Reading, strikes: int) -> Finding:
-    """The look as a finding: a limit acts once enough of its last looks were bad."""
+    """The reconcile as a finding: a limit acts once enough of its last reconciles were bad."""
     sentence = reading.sentence
     if reading.bad is None:
         verdict = Verdict.INCONCLUSIVE

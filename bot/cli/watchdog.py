@@ -28,7 +28,7 @@ from bot.probes import Probes, WatchdogMetrics
 from bot.settings.env import Settings
 from bot.settings.services import read_services
 
-RECONCILE_SECONDS = 1.0  # looks are answered from a watch: they ask the API server for nothing
+RECONCILE_SECONDS = 1.0  # reads are answered from a watch: they ask the API server for nothing
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -58,8 +58,8 @@ def run(settings: Settings) -> int:
     while not stop.is_set():
         try:
             watchdog.reconcile()
-        except Exception:  # whatever it was, the next look must come: users' safety hangs on it
-            log.exception("look_failed")
+        except Exception:  # whatever it was, the next reconcile must come: users' safety hangs on it
+            log.exception("reconcile_failed")
         bell.wait(RECONCILE_SECONDS)
     reads.close()
     probes.close()
@@ -91,7 +91,7 @@ def logged(metrics: WatchdogMetrics) -> Witness:
 
     def acted(place: Place, action: FailsafeAction, sentence: str) -> None:
         metrics.acted(action)
-        log.warning("rescued", virtual_service="/".join(place), action=str(action), sentence=sentence)
+        log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=sentence)
 
     def left(place: Place, sentence: str) -> None:
         log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)

@@ -51,7 +51,7 @@ class Life:
 
 
 def name_for(virtual_service: str) -> str:
-    """The Lease of a VirtualService. A name of 253 letters is cut, and told from others that begin so."""
+    """The Lease of a VirtualService. A name of 253 characters is cut, and told from others that begin so."""
     name = f"canary-bot-{virtual_service}"
     if len(name) <= LONGEST_NAME:
         return name

@@ -1,1 +1,1 @@
-"""When things happen: commands from people, looks from the scheduler, and the order in which effects follow."""
+"""When things happen: commands from people, reconciles from the scheduler, and the order in which effects follow."""

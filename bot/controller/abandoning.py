@@ -1,4 +1,5 @@
-"""Taking a rollout out of the bot's hands. Its record ends first; then its marks go, if they can. No route is touched.
+"""Taking a rollout out of the bot's hands. Its record ends first; then its annotations go, if they can. No route is
+touched.
 
 It needs nothing of the world: what cannot be cleaned up is said, and the same command tries again. Without a live
 rollout the command takes off what an earlier one, or one that nobody knows, has left on the VirtualService.
@@ -20,7 +21,7 @@ NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
 
 def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
-    """Take the rollout's marks off, or ``owner``'s. A line of the story where that could not be done."""
+    """Take the rollout's annotations off, or ``owner``'s. A line of the story where that could not be done."""
     target = rollout.target
     try:
         ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, owner or rollout.id)
@@ -35,7 +36,7 @@ def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tu
 
 
 def owner_of_annotations(service: ServiceConfig, ports: Ports) -> RolloutId:
-    """Whose marks are on the service's VirtualService, where they may be taken off.
+    """Whose annotations are on the service's VirtualService, where they may be taken off.
 
     Raises:
         Refusal: there are none, or they are a live rollout's.
@@ -82,7 +83,7 @@ def refuse_without_reason(service: str, reason: str) -> None:
 
 
 def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) -> Rollout:
-    """A record for marks whose rollout nobody knows, so that the history tells who took them off, and why."""
+    """A record for annotations whose rollout nobody knows, so that the history tells who took them off, and why."""
     target = Target(
         namespace=service.namespace,
         host=service.host or service.name,
@@ -99,7 +100,7 @@ def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) 
 
 
 def note(rollout: Rollout, by: UserId, reason: str, now: float) -> decide.Change:
-    """A line of the story of a rollout whose marks were found: one that has ended, or one that nobody knew."""
+    """A line of the story of a rollout whose annotations were found: one that has ended, or one that nobody knew."""
     if not rollout.ended:
         return decide.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")

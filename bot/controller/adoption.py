@@ -1,11 +1,12 @@
-"""A rollout that the store has forgotten, put together again from its marks in the cluster, so that it can be aborted.
+"""A rollout that the store has forgotten, put together again from its annotations in the cluster, so that it can be
+aborted.
 
 The annotations on the VirtualService say where it acts, how the routes were and which images the primary had. What they
 do not say (its story, its approvals, its figures) is lost with the store; nothing of it is needed to bring users home.
 
-Marks that the store does not know may also be another bot's, which has a store of its own. That one lives as long as
-its heartbeat changes, so it is listened for first; our own rollouts, and those the watchdog found left alone, need no
-wait.
+Annotations that the store does not know may also be another bot's, which has a store of its own. That one lives as long
+as its heartbeat changes, so it is listened for first; our own rollouts, and those the watchdog found left alone, need
+no wait.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from bot.rollout.plans import make_plan
 def adopt(  # all of it is on the record
     service: ServiceConfig, found: Found, rollout_id: RolloutId, by: UserId, ports: Ports, now: float
 ) -> Rollout:
-    """The rollout whose marks were found, halted where it was: neither forward nor back until somebody says.
+    """The rollout whose annotations were found, halted where it was: neither forward nor back until somebody says.
 
     Raises:
         Refusal: its owner has ended, and where users would be brought to is not what it was then.
         Fault: the cluster could not be read.
     """
     annotations, target = found.annotations, found.annotations.target
-    # An ended rollout has done with the primary: which image that runs since is not for its marks to say.
+    # An ended rollout has done with the primary: which image that runs since is not for its annotations to say.
     recorded = replace(annotations.recorded, images={}) if found.claim is Claim.ENDED else annotations.recorded
     plan = make_plan(service, target.topology)
     primary, _ = ports.workloads.observe(target, recorded, ANYTHING, ANYTHING)
@@ -52,7 +53,7 @@ def adopt(  # all of it is on the record
 
 
 def why(found: Found) -> str:
-    """Why an abort goes by marks, as a sentence."""
+    """Why an abort goes by annotations, as a sentence."""
     return {
         Claim.FORGOTTEN: "Its state was lost; its marks were not.",
         Claim.UNREADABLE: f"The record of rollout {found.annotations.owner} cannot be read; its marks can.",
@@ -65,8 +66,8 @@ def without_stage(found: Rollout, entry: Entry) -> Entry:
     return replace(entry, text=entry.text.replace(f"Aborted at {found.current.name}:", "Aborted:", 1))
 
 
-# What the controller does: it aborts a rollout from its marks (None when the store knows it after all), by service,
-# owner and reason; and it tells whether this process was the last to look after one, as far as it knows.
+# What the controller does: it aborts a rollout from its annotations (None when the store knows it after all), by
+# service, owner and reason; and it tells whether this process was the last to look after one, as far as it knows.
 Reclaim = Callable[[str, RolloutId, str], object]
 CaredFor = Callable[[RolloutId], bool]
 
@@ -92,13 +93,13 @@ class Adoption:
         Args:
             services: all of ``services.yaml``.
             store: what knows of rollouts.
-            mesh: where their marks are.
+            mesh: where their annotations are.
             reclaim: takes a forgotten rollout up.
             cared_for: knows those of this process.
             patience: seconds a heartbeat must be silent before a stranger's rollout counts as nobody's.
-            pause: seconds between two looks that may count as silence.
+            pause: seconds between two reconciles that may count as silence.
             stopwatch: seconds that no clock setting changes.
-            failed: told of a service whose rollout could not be seen or adopted; the next look tries again.
+            failed: told of a service whose rollout could not be seen or adopted; the next reconcile tries again.
         """
         self._services = services
         self._store = store

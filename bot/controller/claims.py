@@ -1,8 +1,9 @@
-"""Whose the marks on a service's VirtualService are, and whether this service may take them up: one answer for all.
+"""Whose the annotations on a service's VirtualService are, and whether this service may take them up: one answer for
+all.
 
-``abort``, adoption and a start that finds marks ask the same: does our store know their owner, is the primary they are
-about this service's, and is the bot that set them alive? A VirtualService may be shared by services, and a cluster by
-bots with a store of their own, so a service never takes up what another one is responsible for.
+``abort``, adoption and a start that finds annotations ask the same: does our store know their owner, is the primary
+they are about this service's, and is the bot that set them alive? A VirtualService may be shared by services, and a
+cluster by bots with a store of their own, so a service never takes up what another one is responsible for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bot.model.service import ServiceConfig
 
 
 class Claim(StrEnum):
-    """Why the service may take the marks up."""
+    """Why the service may take the annotations up."""
 
     FORGOTTEN = "forgotten"  # the store has never heard of their owner
     UNREADABLE = "unreadable"  # their owner is the service's live rollout, and its record cannot be read
@@ -27,20 +28,20 @@ class Claim(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Marks that the service may take up, and why."""
+    """Annotations that the service may take up, and why."""
 
     annotations: RolloutAnnotations
     claim: Claim
 
 
 def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
-    """Marks that an abort of ``service`` has to go by, because the store has no live rollout of it to go by.
+    """Annotations that an abort of ``service`` has to go by, because the store has no live rollout of it to go by.
 
-    None where the store has one; also where it has none and the VirtualService bears no marks.
+    None where the store has one; also where it has none and the VirtualService bears no annotations.
 
     Raises:
-        Refusal: the marks are not this service's to take up; says whose they are.
-        Unreadable: nothing is left that says what home is: neither the record nor the marks can be read.
+        Refusal: the annotations are not this service's to take up; says whose they are.
+        Unreadable: nothing is left that says what home is: neither the record nor the annotations can be read.
         Fault: the store or the cluster could not be read.
     """
     unreadable: Fault | None = None
@@ -78,7 +79,7 @@ def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations
 
 
 def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store, *, lives: bool) -> Claim:
-    """Why ``service`` may take these marks up. ``lives``: another bot, with a store of its own, looks after them.
+    """Why ``service`` may take these annotations up. ``lives``: another bot, with a store of its own, looks after them.
 
     Raises:
         Refusal: it may not; says whose they are, and names no command that would end what is alive.
@@ -128,7 +129,7 @@ def lives(heartbeat: Heartbeat | None, now: float) -> bool:
 
 
 def in_the_way(service: ServiceConfig, owner: RolloutId, ports: Ports) -> str:
-    """What becomes of marks that stand in the way of a start, as a sentence."""
+    """What becomes of annotations that stand in the way of a start, as a sentence."""
     held, name = f"{service.virtual_service} still carries the marks of rollout {owner}", service.name
     try:
         annotations = ports.mesh.annotations(service.namespace, service.virtual_service)

@@ -42,7 +42,8 @@ from bot.rollout.actions import (
 from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
 
-# A look that changed something is followed by another at once, so that a stage does not wait for the next tick. The
+# A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
+# The
 # longest chain is an advance: leave, set routes, settle, and an action of the next stage.
 RECONCILES_PER_TICK = 5
 SAVES = 5
@@ -191,7 +192,7 @@ class Controller:
         return self.decide(service, Abort(reason), By(id=by))
 
     def _decide_unknown(self, key: str, event: Event, by: By, button_token: ButtonToken | None) -> Rollout:
-        """About a rollout that the store does not know: it may have lost it, and then its marks are still there."""
+        """About a rollout that the store does not know: if it was lost, its annotations are still there."""
         known = next((service for service in self._services.values() if service.key == key), None)
         known = known or unlisted(key, self._ports.store)
         if isinstance(event, Abandon) and known is not None:
@@ -210,7 +211,7 @@ class Controller:
 
     def _concerned(self, key: str, event: Event, button_token: ButtonToken | None) -> Rollout | None:
         """The rollout that is meant; None where its record cannot be read and an end of it is asked for: that goes by
-        its marks.
+        its annotations.
         """
         try:
             return concerned(self._ports.store, key, button_token)
@@ -220,7 +221,8 @@ class Controller:
             return None
 
     def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
-        """Abort the rollout ``owner`` from its marks, if the store has never heard of it and nobody else has begun.
+        """Abort the rollout ``owner`` from its annotations, if the store has never heard of it and nobody else has
+        begun.
 
         Raises:
             Fault: the store or the cluster could not be read, so nothing is known; nothing has changed.
@@ -352,7 +354,7 @@ class Controller:
         """Look at one rollout, decide, save, act. Faults are told to the watch; the next tick tries again.
 
         ``reading`` was taken for this rollout as it is given; where it has moved on meanwhile, another is taken. Tells
-        when the look began, by the stopwatch.
+        when the reconcile began, by the stopwatch.
         """
         began = self._stopwatch()
         try:
@@ -385,7 +387,7 @@ class Controller:
                 if stored is not None and not stored.ended:
                     self._save(stored, stored, (Entry(at=self._ports.clock.now(), kind=EntryKind.ALERT, text=text),))
         except Fault as fault:
-            if not isinstance(fault, Broken):  # the store is away: said at the next look
+            if not isinstance(fault, Broken):  # the store is away: said at the next reconcile
                 del self._confessed[rollout.id]
             self._telemetry.failed(rollout, fault)
 
@@ -413,11 +415,11 @@ class Controller:
         return twin
 
     def close(self) -> None:
-        """Wait for looks under way."""
+        """Wait for reconciles under way."""
         self._pool.shutdown(wait=True)
 
     def _reconcile(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
-        """Look, and look again while looking changes something; figures are new at the first look alone."""
+        """Look, and look again while looking changes something; figures are new at the first reconcile alone."""
         for _ in range(RECONCILES_PER_TICK):
             observed = self._observe(rollout)
             now = self._ports.clock.now()
@@ -483,7 +485,7 @@ class Controller:
             with contained(f"write what {rollout.service} needs"):
                 self._do(rollout, action)
         except Stale:
-            return False  # somebody else has decided since; the next look sees what
+            return False  # somebody else has decided since; the next reconcile sees what
         except Fault as fault:
             if fault.system != "Redis":  # the store's trouble is told of elsewhere, and is nobody's refusal
                 self._denied[rollout.id] = Denied(cause=fault.cause, sentence=fault.sentence)
@@ -563,7 +565,7 @@ class Controller:
 
     def _adopt_and_abort(self, known: ServiceConfig, found: claims.Found, by: UserId, reason: str) -> Rollout:
         now = self._ports.clock.now()
-        # What the store has a record of keeps its id; the abort of its marks has one of its own.
+        # What the store has a record of keeps its id; the abort of its annotations has one of its own.
         own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
         aborting, entries = decide.abort(taken, by, reason, now)
@@ -602,7 +604,7 @@ class Controller:
         except (Refusal, Fault):
             if lost is None:
                 raise
-            owner = lost  # its record is set aside, whatever can be known of its marks
+            owner = lost  # its record is set aside, whatever can be known of its annotations
         if button_token is not None and button_token.rollout_id not in {owner, abandoning.NOBODY}:
             raise Refusal("That rollout is long over, and it has left nothing behind.")
         now = self._ports.clock.now()
@@ -617,7 +619,7 @@ class Controller:
         return self._let_go(stored, owner)
 
     def _let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:
-        """The record has ended; the marks go, if they can."""
+        """The record has ended; the annotations go, if they can."""
         self._heart.after_reconcile(ended, None)
         trouble = abandoning.unmark(ended, self._ports, owner)
         return self._save(ended, ended, trouble) if trouble else ended

@@ -96,7 +96,7 @@ class KeepTheirs:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Take the rollout out of the bot's hands: the record ends, nothing is moved, and the bot's marks go."""
+    """Take the rollout out of the bot's hands: the record ends, nothing is moved, and the bot's annotations go."""
 
     reason: str
 

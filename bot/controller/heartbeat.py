@@ -1,6 +1,7 @@
 """Signs of life for the watchdog: the heartbeat of every rollout that is truly being looked after.
 
-Renewed after a look that reached the store and saw the cluster, whatever the rollout waits for: paused, held, waiting
+Renewed after a reconcile that reached the store and saw the cluster, whatever the rollout waits for: paused, held,
+    waiting
 for approval, upgrading, halted. A bot that looks without seeing is as good as none.
 
 Each rollout has at most one write under way. A slow API server makes beats late, and never a queue of them.
@@ -33,7 +34,7 @@ class Heartbeat:
     """Renews heartbeats often enough. What it remembers is only when it did so last, and what is under way.
 
     ``clock`` counts seconds that no setting of the time changes. ``run`` is given each write to do; a pool of threads
-    keeps a slow API server from making looks wait.
+    keeps a slow API server from making reconciles wait.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Heartbeat:
             self._quiet(rollout)
 
     def _beat(self, rollout: Rollout) -> None:
-        """A beat that is lost is due again at the next look."""
+        """A beat that is lost is due again at the next reconcile."""
         try:
             self._mesh.beat(rollout.target, rollout.id, self._limit)
         except Contended:

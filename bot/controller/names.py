@@ -65,7 +65,7 @@ def concerned(store: Store, key: str, seen: ButtonToken | None) -> Rollout | Non
 def unlisted(key: str, store: Store) -> ServiceConfig | None:
     """A service that left the file while its rollout lives, where the rollout's record cannot be read either.
 
-    What the record still tells is in it, so that its marks are found and its own approvers are asked; the rest is
+    What the record still tells is in it, so that its annotations are found and its own approvers are asked; the rest is
     what ``services.yaml`` says of a service by default. None where the store knows no such rollout, or can read it.
 
     Raises:

@@ -46,7 +46,7 @@ class Store(Protocol):
         """
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
-        """Replace the stored rollout if its revision is still ``rollout.revision``; entries and letters with it.
+        """Replace the stored rollout if its revision is still ``rollout.revision``; entries and notifications with it.
 
         Returns the rollout with its new revision. An ended rollout frees the service. ``fence`` is the number of the
         lease on whose strength this is written; None for what a person asked for, which needs no lease.
@@ -152,36 +152,37 @@ class CardRef:
 
 
 class Outbox(Protocol):
-    """Letters written in the store's own transactions, until they are delivered.
+    """Notifications written in the store's own transactions, until they are delivered.
 
-    An entry is a letter of its own; however often a rollout changes, its card has one letter, of the newest revision.
+    An entry is a notification of its own; however often a rollout changes, its card has one notification, of the newest
+    revision.
     """
 
     def pending(self, limit: int = 100) -> Sequence[Notification]:
-        """Undelivered letters: at most ``limit`` entries, oldest first within a service, services taking turns; then
-        cards, those that have been out of date for longest first, and not necessarily all.
+        """Undelivered notifications: at most ``limit`` entries, oldest first within a service, services taking turns;
+        then cards, those that have been out of date for longest first, and not necessarily all.
         """
 
     def depth(self) -> int:
-        """How many letters wait, however many that is."""
+        """How many notifications wait, however many that is."""
 
     def done(self, notifications: Sequence[Notification]) -> None:
-        """Forget delivered letters. A card that has changed since then keeps its letter."""
+        """Forget delivered notifications. A card that has changed since then keeps its notification."""
 
     def postpone(self, notifications: Sequence[Notification]) -> None:
         """Send cards to the end of the line: they cannot be shown for now, and others are not to wait behind them."""
 
     def tries(self, notification: Notification) -> int:
-        """How often posting the letter was begun without a known outcome."""
+        """How often posting the notification was begun without a known outcome."""
 
     def note_tries(self, notification: Notification, count: int) -> None:
-        """Write that down: one more before the letter is posted, one less when it is known that nothing was."""
+        """Write that down: one more before the notification is posted, one less when it is known that nothing was."""
 
     def notified(self, notification: Notification) -> bool:
-        """Whether people were told the letter themselves, while its channel was closed."""
+        """Whether people were told the notification themselves, while its channel was closed."""
 
     def note_notified(self, notification: Notification) -> None:
-        """Write that down, for as long as the letter is there: the next leader is not to tell them again."""
+        """Write that down, for as long as the notification is there: the next leader is not to tell them again."""
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""
@@ -199,9 +200,9 @@ class RouteStatus:
         owner: the rollout in the annotation ``canary-bot/rollout``.
         marked: False where there is an owner and what it had recorded is gone or damaged.
         writer, written_at: the field manager that wrote the routes last, or "", and when.
-        marker, marked_at: the same for the mark of the owner; without an owner, who wrote anything last.
+        marker, marked_at: the same for the annotation of the owner; without an owner, who wrote anything last.
         reason: why ``routes`` is None, as a sentence.
-        rescue: what the watchdog did to the owner's rollout, if it had to.
+        failsafe action: what the watchdog did to the owner's rollout, if it had to.
     """
 
     routes: Routes | None
@@ -248,7 +249,8 @@ class Mesh(Protocol):
     ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
-        ``over`` is another rollout whose mark may be overwritten. ``again`` says that ``owner`` held the object before,
+        ``over`` is another rollout whose annotation may be overwritten. ``again`` says that ``owner`` held the object
+        before,
         whatever its annotations say: where they were stripped, copies that reach the canary are its own.
 
         The first write leaves the annotations ``canary-bot/rollout`` and ``canary-bot/restore`` (the managed routes as
@@ -263,7 +265,7 @@ class Mesh(Protocol):
         """Leave ``routes`` behind for good: annotations and inserted routes go.
 
         Where ``routes`` is what the recorded original says in meaning, the original is restored field for field. From
-        then on no write takes effect that was read before, also where the marks were gone already.
+        then on no write takes effect that was read before, also where the annotations were gone already.
 
         Raises:
             Stale: it is not ``still`` so; nothing was written.
@@ -272,7 +274,7 @@ class Mesh(Protocol):
     def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, and touch no route; nothing where there is no object.
 
-        From then on no write of ``owner``'s takes effect that was read before, also where there were no marks.
+        From then on no write of ``owner``'s takes effect that was read before, also where there were no annotations.
         """
 
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
@@ -300,7 +302,7 @@ class Mesh(Protocol):
         """The heartbeat of whatever rollout holds the object; None when none does, or no object."""
 
     def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
-        """The marks of whatever rollout holds the object; None when there are none, or no object.
+        """The annotations of whatever rollout holds the object; None when there are none, or no object.
 
         Raises:
             Fault: they are there and cannot be read.
@@ -322,7 +324,8 @@ class Failsafe(Protocol):
     def apply(
         self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
     ) -> None:
-        """Make the managed routes equal ``routes`` and leave ``rescue`` beside the marks, which stay; one write.
+        """Make the managed routes equal ``routes`` and leave ``failsafe action`` beside the annotations, which stay;
+        one write.
 
         Raises:
             Contended: the heartbeat is not ``beat`` any more, the rollout has ended, or somebody wrote the object

@@ -1,4 +1,5 @@
-"""A record for marks whose rollout the store does not know: what services.yaml says today, nothing of what was lost.
+"""A record for annotations whose rollout the store does not know: what services.yaml says today, nothing of what was
+lost.
 
 It is halted: neither forward nor back until somebody says, or until whoever makes it aborts or abandons it at once.
 """

@@ -28,7 +28,7 @@ class Rounds:
         """The next turn begins at ``now``; how many seconds late that is."""
         self._turn = (self._turn + 1) % TURNS
         due = now if self._due is None else self._due
-        # After a pause there is nothing to catch up with: looks that were missed are made up for by one.
+        # After a pause there is nothing to catch up with: reconciles that were missed are made up for by one.
         self._due = (due if due + self.seconds > now else now) + self.seconds
         return max(0.0, now - due)
 

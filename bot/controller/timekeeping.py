@@ -16,7 +16,7 @@ REMEMBERED = 10_000  # rollouts
 
 
 class Timekeeper:
-    """Remembers, for each rollout, its revision and the distance of both clocks at the last look."""
+    """Remembers, for each rollout, its revision and the distance of both clocks at the last reconcile."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Timekeeper:
         return caught_up(rollout, self._now())
 
     def reconciled(self, rollout: Rollout) -> None:
-        """The look is over, and this is how the rollout is stored now."""
+        """The reconcile is over, and this is how the rollout is stored now."""
         self._seen.pop(rollout.id, None)
         if not rollout.ended:
             self._seen[rollout.id] = (rollout.revision, self._distance)

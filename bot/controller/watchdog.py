@@ -21,7 +21,7 @@ from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, Rol
 from bot.model.rollout import Routes
 from bot.rollout.deadman import Heard, action, hear, left_alone, notified, safe_routes
 
-LONGEST_PAUSE = 10.0  # seconds between two looks that may count as silence; the rest is time we did not listen
+LONGEST_PAUSE = 10.0  # seconds between two reconciles that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches
 RECHECK = 5.0  # seconds until a silent rollout that needs nothing is looked at again: pods come and go
 
@@ -73,7 +73,7 @@ class Watchdog:
         self._rests: dict[Place, float] = {}  # until when nothing need be done
         self._said: dict[Place, tuple[str, str]] = {}  # about which heartbeat, and the reason of the newest Event
         self._report_at: float | None = None
-        self.trouble = ""  # the newest failure as a sentence, "" when the last look went well
+        self.trouble = ""  # the newest failure as a sentence, "" when the last reconcile went well
 
     def reconcile(self) -> None:
         """Look at each VirtualService once. One that fails keeps no other waiting."""

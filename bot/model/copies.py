@@ -1,4 +1,4 @@
-"""``replace`` as ``dataclasses`` has it, quick for the one record that is copied several times at every look.
+"""``replace`` as ``dataclasses`` has it, quick for the one record that is copied several times at every reconcile.
 
 A rollout has more than fifty fields, and going through its ``__init__`` takes longer than most of the rules that change
 one of them. It keeps its fields in a ``__dict__``, so a copy is a copy of that.

@@ -7,7 +7,7 @@ what to do, and is shown to them alone. A *fault* is the world's: something outs
     +-- Refusal        the person gets the sentence; nothing has changed
     +-- Fault          an outside system failed; ``system`` says which
         +-- Contended  somebody else changed the object first; look again
-        +-- Unreadable there is a record, or there are marks, that this version cannot read
+        +-- Unreadable there is a record, or there are annotations, that this version cannot read
         +-- Stale      our copy of the rollout is older than the stored one; load it again
 """
 
@@ -58,7 +58,7 @@ class Remains:
     """What can be made out of a rollout's record that cannot be read as a whole; "" and empty where it cannot.
 
     Attributes:
-        virtual_service: the name of the object that the rollout moves users with, where its marks are.
+        virtual_service: the name of the object that the rollout moves users with, where its annotations are.
         channel: where it was told of.
         approvers: who may decide, as its own rule names them.
     """

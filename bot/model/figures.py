@@ -124,14 +124,14 @@ class UserView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What was read for one look. A missing side (None) means no data, never zero.
+    """What was read for one reconcile. A missing side (None) means no data, never zero.
 
     Attributes:
         start, end: the window, seconds since the epoch; both sides are read over the same one.
         users: what the proxies of users saw; None where no such proxy reports.
         custom: value of each custom query by name; None where it returned nothing usable.
-        marks: what the counters of each side read at the end, by Deployment; see ``AnalysisState.marks``. Windows that
-            are added up have none.
+        watermarks: what the counters of each side read at the end, by Deployment; see ``AnalysisState.watermarks``.
+            Windows that are added up have none.
     """
 
     start: float
@@ -160,14 +160,14 @@ def _together(one: SideFigures | None, later: SideFigures | None) -> SideFigures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisState:
-    """What judging remembers between two looks. Made by ``bot.analysis.analysis``; the machine only keeps it.
+    """What judging remembers between two reconciles. Made by ``bot.analysis.analysis``; the machine only keeps it.
 
     Attributes:
-        subject: the Deployment that is judged; another one begins a new trial.
+        subject: the Deployment that is judged; another one begins a new analysis.
         stage: whose sums these are.
         until: every request answered before it has been counted, once; seconds since the epoch.
-        marks: what the counters of each side read then, by Deployment, as far as they had been scraped. What they are
-            found to have read then by the next reading tells which samples came late.
+        watermarks: what the counters of each side read then, by Deployment, as far as they had been scraped. What they
+            are found to have read then by the next reading tells which samples came late.
         judge: the sequential judge's state, JSON; "" before its first row.
         sums: the stage so far.
         recent: the rows of the last minute, oldest first.
@@ -175,7 +175,7 @@ class AnalysisState:
         before: what the primary answered in the hour before the rollout; None: not known.
         shown: whether the last stage with something to compare with was shown to be good.
         sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one.
-        strikes: of each limit that needs several bad looks, whether the last ones were.
+        strikes: of each limit that needs several bad reconciles, whether the last ones were.
     """
 
     subject: str = ""
@@ -197,7 +197,7 @@ UNTRIED = AnalysisState()  # nothing was judged yet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """All gates at one look: the worst verdict that acts, and every finding behind it.
+    """All gates at one reconcile: the worst verdict that acts, and every finding behind it.
 
     Attributes:
         figures: the stage so far.

@@ -59,7 +59,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
-    """A side with fewer ready pods than its share of the users needs: since when, and in how many looks in a row."""
+    """A side with fewer ready pods than its share of the users needs: since when, and for how many reconciles."""
 
     deployment: str
     since: float

@@ -1,4 +1,4 @@
-"""What one look sees of the cluster: the routes with their marks, and both Deployments with their pods.
+"""What one reconcile sees of the cluster: the routes with their annotations, and both Deployments with their pods.
 
 Times are seconds since the epoch.
 """
@@ -24,7 +24,7 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentStatus:
-    """What one look saw of a Deployment and its pods.
+    """What one reconcile saw of a Deployment and its pods.
 
     Attributes:
         template: which recorded template the Deployment has; None when it is neither.
@@ -91,7 +91,9 @@ class FailsafeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unobserved:
-    """Why something of the cluster is not known at this look; ``sentence`` is the API server's own, or our reader's."""
+    """Why something of the cluster is not known at this reconcile; ``sentence`` is the API server's own, or our
+    reader's.
+    """
 
     cause: Cause
     sentence: str = ""
@@ -107,14 +109,14 @@ class Denied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What one look saw of the cluster. What it could not see is not known: neither good nor bad.
+    """What one reconcile saw of the cluster. What it could not see is not known: neither good nor bad.
 
     Attributes:
         routes: as they are live; None when they are nothing a plan could have written, and ``reason`` says why.
         writer, written_at: who wrote the routes last, and when, by managedFields, for the sentence about drift.
-        marker, marked_at: the same for the mark.
+        marker, marked_at: the same for the annotation.
         owner: the rollout id in the VirtualService's annotation.
-        rescue: what the watchdog did to this rollout, if it had to.
+        failsafe action: what the watchdog did to this rollout, if it had to.
         marked: whether what is needed to come home without a store is on it.
         routes_unseen: why nothing is known of the VirtualService; with the cause MISSING it is known not to exist.
         pods_unseen: why nothing is known of both Deployments and their pods; a Deployment that does not exist is known.
@@ -166,7 +168,7 @@ class Heartbeat:
 
     Attributes:
         beat: what changes with every heartbeat; only whether it changes means anything.
-        rescue: what the watchdog did to the owner's rollout, if it had to.
+        failsafe action: what the watchdog did to the owner's rollout, if it had to.
         limit: seconds of silence that its bot itself says it may be given; 0.0 where it does not say.
         foreign: whether the bot that beats works with another store than ours.
         renewed_at: when it beat last, by its own clock; None where it does not say.

@@ -235,7 +235,7 @@ class Rollout:
         hold: why it waits now, of several causes the one that people should know of first; None: it does not.
         others: the causes behind that one, and those of this stage that are over.
         gone_since: since when its VirtualService does not exist.
-        trial: what judging remembers.
+        analysis_state: what judging remembers.
         warnings: what preflight doubted; whoever approves the first users accepts it.
         drift: what somebody else changed, while it is there.
         restoring_at: when somebody chose to write ours again, until that has been seen to be so.

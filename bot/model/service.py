@@ -71,7 +71,7 @@ class DriftRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How many of the last looks have to be bad before a limit acts; 1 of 1 is at once, 3 of 3 three in a row."""
+    """How many of the last checks have to be bad before a limit acts; 1 of 1 is at once, 3 of 3 three in a row."""
 
     times: int = 1
     within: int = 1

@@ -30,10 +30,12 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 
 def _leftovers(subject: Subject) -> Iterator[Problem]:
-    """Marks without a rollout: what was recorded before an older one would be taken for what was there before this."""
+    """Annotations without a rollout: what was recorded before an older one would be taken for what was there before
+    this.
+    """
     ours = subject.snapshot.virtual_service
     if ours is None or annotations_of(ours).get(f"{_PREFIX}rollout"):
-        return  # a rollout's own marks are told with its name
+        return  # a rollout's own annotations are told with its name
     annotations = sorted(key for key in annotations_of(ours) if key.startswith(_PREFIX))
     if annotations:
         removed = " ".join(f"{mark}-" for mark in annotations)

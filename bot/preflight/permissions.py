@@ -27,7 +27,7 @@ def needed(service: ServiceConfig, version: str) -> tuple[Access, ...]:
     # The heartbeat beside the VirtualService; what is created has no name to be granted yet.
     heartbeat = f"canary-bot-{service.virtual_service}"
     wanted += [(verb, *LEASES, heartbeat, "") for verb in ("get", "update", "delete")] + [("create", *LEASES, "", "")]
-    watched = (routes, deployments, ("apps", "replicasets"), ("", "pods"))  # looks are answered from a cache of these
+    watched = (routes, deployments, ("apps", "replicasets"), ("", "pods"))  # reads are answered from a cache of these
     wanted += [(verb, *things, "", "") for things in watched for verb in ("list", "watch")]
     if service.promote is Promote.UPGRADE:
         wanted.append(("patch", *deployments, primary, ""))
@@ -47,7 +47,7 @@ def check(subject: Subject) -> Iterator[Problem]:
             access = permission.access
             sentence = f"canary-bot may not {access.verb} {_object(access)} in namespace {access.namespace}."
             remedy = f"Add to its Role there: `{rule(access)}`."
-            # Without a watch every look asks the API server itself: slower, and no less safe.
+            # Without a watch every reconcile asks the API server itself: slower, and no less safe.
             needless = access.verb == "watch"
             yield warns(sentence, remedy=remedy) if needless else blocks(sentence, remedy=remedy, about=PERMISSION)
     unknown = [one for one in subject.snapshot.permissions if one.allowed is None]

@@ -95,7 +95,7 @@ class OwnMetrics:
         self._tick_lag.set(lag)
 
     def reconcile_failed(self, cause: str) -> None:
-        """One look met a failure; ``cause`` is a system or the name of an error of ours."""
+        """One reconcile met a failure; ``cause`` is a system or the name of an error of ours."""
         self._reconciles_failed.labels(cause).inc()
 
     def verdict(self, verdict: str) -> None:
@@ -146,7 +146,7 @@ class WatchdogMetrics:
         )
 
     def reconciled(self, silences: Sequence[float]) -> None:
-        """One look: the silence of each rollout that is listened for, seconds."""
+        """One reconcile: the silence of each rollout that is listened for, seconds."""
         self._watched.set(len(silences))
         self._silence.set(max(silences, default=0.0))
 

@@ -43,7 +43,7 @@ class Telemetrist:
         )
 
     def round_is_over(self) -> None:
-        """Every live rollout has had its look."""
+        """Every live rollout has had its reconcile."""
         self._own.tick(seconds=self._worked, lag=self._lag)
         self._worked = self._lag = 0.0
 
@@ -81,9 +81,10 @@ class Telemetrist:
         bound = log.bind(service=rollout.service, system=fault.system, sentence=fault.sentence)
         if not isinstance(fault, Broken):
             bound.warning("outside_fault")
-        elif self._broken.get(rollout.service) != fault.sentence:  # its traceback is long, and comes with every look
+        # Its traceback is long, and comes with every reconcile.
+        elif self._broken.get(rollout.service) != fault.sentence:
             self._broken[rollout.service] = fault.sentence
-            bound.error("look_broken", exc_info=fault.error)
+            bound.error("reconcile_broken", exc_info=fault.error)
 
     def _froze(self, line: FreezeLine) -> None:
         freeze = line.freeze
@@ -96,7 +97,7 @@ def _reason(before: Rollout, after: Rollout, entries: Sequence[Entry]) -> str:
     if any(entry.kind is EntryKind.ABORTING and entry.by != BOT for entry in entries):
         return "people"
     judged = after.judgement is not None and after.judgement.verdict is Verdict.FAIL
-    # A verdict that had fallen before is not what it is about: a failed one aborts at the look that finds it.
+    # A verdict that had fallen before is not what it is about: a failed one aborts at the reconcile that finds it.
     return "gate" if judged and after.judgement != before.judgement else "other"
 
 

@@ -24,8 +24,8 @@ class SetRoutes:
     """Write these routes to the VirtualService.
 
     Attributes:
-        over: another rollout whose mark is knowingly overwritten: somebody chose to restore, or to abort.
-        again: ours were there before, whatever became of our marks.
+        over: another rollout whose annotation is knowingly overwritten: somebody chose to restore, or to abort.
+        again: ours were there before, whatever became of our annotations.
     """
 
     routes: Routes
@@ -54,7 +54,7 @@ class ScalePrimaryUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """Leave these routes behind for good and take our marks off the VirtualService."""
+    """Leave these routes behind for good and take our annotations off the VirtualService."""
 
     routes: Routes
 

@@ -14,8 +14,8 @@ people have approved. What is not as the stage wants it is found in ``compare``,
 neither forward nor back, and goes on by itself once the cause is gone (``holds``).
 
 An abort swaps the plan for a *retreat*, which is walked along in the same way but judged by nobody. Pausing is a field:
-a paused rollout keeps its routes and its safety. The safety rules (``_danger``) are asked first at every look, whatever
-else the rollout waits for.
+a paused rollout keeps its routes and its safety. The safety rules (``_danger``) are asked first at every reconcile,
+whatever else the rollout waits for.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ from bot.rollout.transitions import entry as _entry
 Change = tuple[Rollout, tuple[Entry, ...]]
 
 
-# Seconds after a stage was entered in which its routes should have been written; a few looks fail without any fuss.
+# Seconds after a stage was entered in which its routes should have been written; a few reconciles fail without any
+# fuss.
 WRITE_SECONDS = 30.0
 
 # What an API server has understood and turned down will be turned down again, until a person does something.
@@ -232,7 +233,8 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
     return ended, (_entry(now, EntryKind.APPROVED, text, by),)
 
 
-# --- what a look finds -----------------------------------------------------------------------------------------------
+# --- what a reconcile finds
+# -----------------------------------------------------------------------------------------------
 
 
 def decide(
@@ -242,10 +244,10 @@ def decide(
     now: float,
     analysis_state: AnalysisState | None = None,
 ) -> Change:
-    """One look at the cluster (None: nothing was seen) and at the figures; ``trial`` is what judging remembers.
+    """Decide from the cluster (None: nothing was seen) and the figures; ``analysis_state`` is what judging remembers.
 
-    The rules are asked in order and the first that changes the phase ends the look, so that a step is never taken on
-    what was seen before another.
+    The rules are asked in order and the first that changes the phase ends the reconcile, so that a step is never taken
+    on what was seen before another.
     """
     if rollout.ended or rollout.phase is Phase.PREFLIGHT:
         return rollout, ()
@@ -288,7 +290,7 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
     if observed.failsafe_record is None or rollout.retreat:
         return rollout, ()
     if rollout.current.release and observed.routes == rollout.current.routes:
-        return rollout, ()  # nobody was moved, and only the marks are left to go
+        return rollout, ()  # nobody was moved, and only the annotations are left to go
     at, reason = rollout.current.name, notified(observed.failsafe_record, rollout.target)
     aborting, _ = abort(rollout, BOT, reason, now)
     if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
@@ -498,7 +500,7 @@ def _is_approved(rollout: Rollout) -> bool:
 
 def _doubt(rollout: Rollout, observed: Observation, judgement: Judgement, now: float, *, served: bool) -> Change:
     """No pass: it holds once its time is up. A doubt that time will not settle goes on if people say so."""
-    # In the look that settled it no figures can be known yet, however short the stage is.
+    # In the reconcile that settled it no figures can be known yet, however short the stage is.
     time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
     if not (time_is_up or judgement.hold or judgement.verdict is Verdict.ERROR):
         return holds.gone(rollout, now, HoldCause.METRICS)

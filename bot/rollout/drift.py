@@ -1,9 +1,9 @@
 """Somebody else's changes of what a rollout owns: what they are, whose, and what becomes of them. Pure.
 
-Ours are the managed routes with their mirror and marks, the images and labels of the primary that were recorded, and
-that the canary stays the one that is judged. A change of any of it is told at once, with a choice: restore ours, hold
-(theirs stays, the rollout waits), or abort. Without an answer the service's rule decides. An abort overrides drift:
-it writes what is safe, whatever it finds.
+Ours are the managed routes with their mirror and annotations, the images and labels of the primary that were recorded,
+and that the canary stays the one that is judged. A change of any of it is told at once, with a choice: restore ours,
+hold (theirs stays, the rollout waits), or abort. Without an answer the service's rule decides. An abort overrides
+drift: it writes what is safe, whatever it finds.
 
 Nobody is fought for ever. Whose changes were overwritten is remembered, and after ``FLAPS`` times the same writer is
 left alone until a person says otherwise.

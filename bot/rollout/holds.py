@@ -1,6 +1,6 @@
 """Why a rollout waits: a set of causes, each noticed, told and ended by itself. Pure.
 
-At each look the rules say of every cause whether it is there (``there``) or not (``gone``). Of several,
+At each reconcile the rules say of every cause whether it is there (``there``) or not (``gone``). Of several,
 ``rollout.hold`` is the one that people should know of first; the others wait behind it, and are told again when it is
 over.
 

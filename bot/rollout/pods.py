@@ -1,8 +1,8 @@
 """The pods of a side that receives users or copies, as evidence of their own beside the figures. Pure.
 
 An OOM kill or a crash loop of the side on trial is clear-cut: it condemns. One restart is shown, more make the rollout
-wait. Fewer ready pods than the share of the users needs make it wait at once, and condemn after a few looks in a row:
-a node that is drained is no reason to go back, a side that stays too small is.
+wait. Fewer ready pods than the share of the users needs make it wait at once, and condemn after a few reconciles in a
+row: a node that is drained is no reason to go back, a side that stays too small is.
 
 How many a Deployment asks for is its owner's business, and an autoscaler's. Nobody is short of a pod that was not asked
 for, or that was asked for a moment ago: a Deployment that wants fewer than carried everyone at the start is shown as

@@ -147,16 +147,16 @@ class JudgeSection(Section):
 
 
 class RuleSection(BaseModel):
-    """What every limit has: what it does, and how many bad looks it takes."""
+    """What every limit has: what it does, and how many bad checks it takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     action: GateAction = GateAction.ABORT
     """What a bad value does; `observe` only shows it."""
     times: Annotated[StrictInt, Field(ge=1)] = 1
-    """How many bad looks it takes."""
+    """How many bad checks it takes."""
     within: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
-    """Of how many looks, a scrape interval each; as many as `times` (all in a row) unless written."""
+    """Of how many checks, a scrape interval each; as many as `times` (all in a row) unless written."""
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:

@@ -65,7 +65,7 @@ class ApprovalsSection(Section):
 
 
 class DriftSection(Section):
-    """What happens when somebody else changes what a rollout owns: routes, marks, images."""
+    """What happens when somebody else changes what a rollout owns: routes, annotations, images."""
 
     timeout: PositiveDuration = lasting(_DRIFT.timeout)
     """How long to wait for somebody to choose: restore, hold or abort."""

@@ -44,11 +44,11 @@ class Audience:
         found = {service.name: tuple(wrong) for service, wrong, _ in self.findings()}
         for name, wrong in found.items():
             if wrong and wrong != self._found.get(name):
-                log.warning("slack.nobody_told", service=name, reasons=wrong)
+                log.warning("slack.nobody_notified", service=name, reasons=wrong)
         self._found = found
 
     def trouble(self) -> str | None:
-        """What the last look has found, as one text; None when nothing. Asks nobody."""
+        """What the last reconcile has found, as one text; None when nothing. Asks nobody."""
         notified = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
         more = [f"and {len(notified) - MOST_NAMED} more services"] if len(notified) > MOST_NAMED else []
         return "; ".join([*notified[:MOST_NAMED], *more]) or None

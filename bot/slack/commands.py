@@ -1,4 +1,5 @@
-"""What each command and each button does: check who asks, ask the engine, answer the person. No Slack payloads here.
+"""What each command and each button does: check who asks, ask the controller, answer the person. No Slack payloads
+here.
 
 A refusal is raised, and told by whoever called. What succeeds is answered in a short line to the person alone;
 everybody else sees the card. A freeze has no card, so it is announced.

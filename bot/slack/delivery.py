@@ -1,11 +1,12 @@
-"""Carries letters from the outbox to Slack: the worst news first, within Slack's limits, and not lost while it is away.
+"""Carries notifications from the outbox to Slack: the worst news first, within Slack's limits, and not lost while it is
+away.
 
 One thread calls ``deliver`` about every second, on the replica that leads. What is delivered is marked done at once;
 everything else stays in the outbox for the next call, in this process or the next leader's. A post is written down
 before it is made, so that whoever comes after a crash or an answer that got lost knows to say it once more at the most.
 
-What goes wrong with one letter, one rollout or one channel is kept there (``_survive``); after every failure that may
-be Slack's own, Slack is asked something harmless before anything else is tried.
+What goes wrong with one notification, one rollout or one channel is kept there (``_survive``); after every failure that
+may be Slack's own, Slack is asked something harmless before anything else is tried.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Memory:
         shown: the revision its card shows, as far as we have posted or edited it.
         closed_since: when its channel was first found closed; None: it is not.
         begun: posts that are written down, or may be, and were not made: which try each of them is.
-        aside: letters that Slack refused: until when they are left alone, and how often it was.
+        aside: notifications that Slack refused: until when they are left alone, and how often it was.
     """
 
     channel: str = ""
@@ -102,7 +103,7 @@ class Delivery:
         """Nothing is delivered before ``deliver``.
 
         Args:
-            outbox: where letters are.
+            outbox: where notifications are.
             store: where rollouts are.
             channel: the wire to Slack.
             clock: the time that entries have.
@@ -131,11 +132,12 @@ class Delivery:
         )
         # Channels that cannot be written to: until when they are left alone, and Slack's word for why.
         self._closed: dict[str, tuple[float, str]] = {}
-        self._owed: dict[Where, str] = {}  # cards that a closed channel has not got for so long that their letters went
+        # Cards that a closed channel has not got for so long that their notifications went.
+        self._owed: dict[Where, str] = {}
         self._said: OrderedDict[Said, float] = OrderedDict()
         self._quiet_until = -inf
         self._doubts_slack = False
-        self.waiting = 0  # letters seen by the last delivery
+        self.waiting = 0  # notifications seen by the last delivery
         self.trouble = ""  # why nothing gets through at all, as a sentence; "" when something does
 
     def deliver(self) -> None:
@@ -184,7 +186,7 @@ class Delivery:
     # One rollout
 
     def _attend(self, where: Where, notifications: Sequence[Notification]) -> None:
-        """Deliver one rollout's letters. Raises what concerns all of them: Slack or Redis is gone."""
+        """Deliver one rollout's notifications. Raises what concerns all of them: Slack or Redis is gone."""
         memory, now = self._memory[where], self._steady()
         if now < memory.rests_until:
             return
@@ -268,7 +270,7 @@ class Delivery:
                 self._rest(memory)
                 self._store.ping()
             case _:
-                bound.error("slack.letter_poisoned", exc_info=failure)
+                bound.error("slack.notification_poisoned", exc_info=failure)
                 self._rest(memory)
                 self._drop_old(notifications)
 
@@ -362,7 +364,7 @@ class Delivery:
             return False
         tries = self._begin(notification, memory)
         if tries > MOST_TRIES:
-            log.warning("slack.line_doubtful", rollout=rollout.id, revision=notification.revision)
+            log.warning("slack.message_doubtful", rollout=rollout.id, revision=notification.revision)
             return True
         with _Undone(self._outbox, notification, tries):
             self._channel.post_line(ref, notified.message, broadcast=notified.broadcast)
@@ -370,7 +372,8 @@ class Delivery:
         return True
 
     def _begin(self, notification: Notification, memory: Memory) -> int:
-        """Write down that the letter is about to be posted; which try that is, of those whose outcome is not known.
+        """Write down that the notification is about to be posted; which try that is, of those whose outcome is not
+        known.
 
         A note that fails, written or not, is followed by no post, so that the next one is the same try.
         """
@@ -389,7 +392,7 @@ class Delivery:
     def _set_aside(self, notification: Notification, memory: Memory, refused: Refused) -> None:
         _, times = memory.aside.get(notification.id, (0.0, 0))
         memory.aside[notification.id] = (self._steady() + _pause(times), times + 1)
-        log.warning("slack.line_refused", rollout=notification.rollout_id, reason=refused.sentence)
+        log.warning("slack.message_refused", rollout=notification.rollout_id, reason=refused.sentence)
         self._drop_old([notification])
 
     # Failures

@@ -1,8 +1,8 @@
 """What a closed channel cannot be told goes to the people themselves: aborts, questions, and how it ended.
 
 Slack may close a channel in mid-run (archived, the bot taken out, made private). Then whoever started the rollout and
-its approvers get what they must know in their conversation with the app, with the buttons of the card. The letters stay
-in the outbox for the channel, which may be open again soon.
+its approvers get what they must know in their conversation with the app, with the buttons of the card. The
+notifications stay in the outbox for the channel, which may be open again soon.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, Sl
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
 REFRESH_EVERY = 10.0  # seconds between edits of one message
 KNOWN_FOR = 30.0  # seconds that a rollout's people are believed
-WAITS_FOR_GROUPS = 600.0  # seconds a letter waits for Slack to tell who is in a group
+WAITS_FOR_GROUPS = 600.0  # seconds a notification waits for Slack to tell who is in a group
 TRIES = 3  # to tell one person one thing
 
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -53,7 +53,7 @@ class Shown:
 class Direct:
     """One per delivery. It remembers who is still to be told what, and where buttons were shown.
 
-    Losing that says a letter once more at most, and leaves buttons that are told to be old when they are pressed.
+    Losing that says a notification once more at most, and leaves buttons that are told to be old when they are pressed.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Direct:
         self._shown: dict[RolloutId, dict[str, Shown]] = {}
 
     def remember_only(self, notifications: Iterable[Notification]) -> None:
-        """Forget letters that are gone."""
+        """Forget notifications that are gone."""
         kept = list(notifications)
         there, rollouts = (
             {(notification.key, notification.id) for notification in kept},
@@ -195,7 +195,7 @@ class Direct:
         ids = [who for who in (rollout.started_by, *approvers.ids) if _USER.fullmatch(who)]
         ids = list(dict.fromkeys(ids))
         if len(ids) > MOST:
-            log.warning("slack.too_many_to_tell", rollout=rollout.id, people=len(ids), notified=MOST)
+            log.warning("slack.too_many_to_notify", rollout=rollout.id, people=len(ids), notified=MOST)
         people = People(tuple(ids[:MOST]), approvers.whole)
         self._known[rollout.id] = now + KNOWN_FOR, people
         return people
@@ -206,7 +206,7 @@ class Direct:
         Raises:
             RetryLater: Slack itself is in trouble.
         """
-        log.warning("slack.not_told", rollout=notification.rollout_id, user=user, reason=failure.sentence)
+        log.warning("slack.not_notified", rollout=notification.rollout_id, user=user, reason=failure.sentence)
         self._channel.ping()
         self._tries[notification.key, notification.id, user] += 1
         return self._tries[notification.key, notification.id, user] >= TRIES

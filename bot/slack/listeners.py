@@ -1,4 +1,4 @@
-"""From Slack's payloads to the desk: acknowledge within three seconds, then do, then answer.
+"""From Slack's payloads to the commands: acknowledge within three seconds, then do, then answer.
 
 A listener that was reached too late does nothing: Slack has told the person that it failed, and a command that runs
 anyway would run twice when they try again.

@@ -1,4 +1,6 @@
-"""Which letter goes first, and which two are the same. Pure; what letters are is ``bot.controller.ports``' business."""
+"""Which notification goes first, and which two are the same. Pure; what notifications are is ``bot.controller.ports``'
+business.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ Said = tuple[object, ...]
 
 
 def by_rollout(notifications: Iterable[Notification]) -> dict[Where, list[Notification]]:
-    """Letters of each rollout, both in the order they came in."""
+    """Notifications of each rollout, both in the order they came in."""
     mail: dict[Where, list[Notification]] = {}
     for notification in notifications:
         mail.setdefault((notification.key, notification.rollout_id), []).append(notification)
@@ -58,7 +60,7 @@ def identity(notification: Notification) -> Said:
 
 
 def card_notification(rollout: Rollout) -> Notification:
-    """The letter that its card is out of date, as far as this revision."""
+    """The notification that its card is out of date, as far as this revision."""
     return Notification(
         id=f"card:{rollout.id}", key=rollout.key, rollout_id=rollout.id, revision=rollout.revision, entry=None
     )

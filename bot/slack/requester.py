@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """A ``desk.Caller`` who came through Slack.
+    """A ``commands.Caller`` who came through Slack.
 
     Attributes:
         respond: the payload's own way back, used where there is one; it works in channels the bot is not in.

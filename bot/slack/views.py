@@ -107,7 +107,9 @@ def abort_form(rollout: Rollout, channel: str) -> View:
 def abandon_form(
     service: str, rollout: Rollout | None, button_token: ButtonToken, channel: str, reason: str = ""
 ) -> View:
-    """Ask why, and say what it means: it is no abort. Without a rollout it is about marks that one has left behind."""
+    """Ask why, and say what it means: it is no abort. Without a rollout it is about annotations that one has left
+    behind.
+    """
     what = (
         f"{service} has no live rollout. What an earlier one has left on the VirtualService is taken off."
         if rollout is None

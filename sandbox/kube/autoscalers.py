@@ -145,7 +145,7 @@ class Autoscalers:
         self._registry.replace(place, scale, Options(manager=MANAGER))
 
     def _notify(self, hpa: Object, current: int, desired: int, **conditions: tuple[str, str, str]) -> None:
-        """Write the status, as of this look: what the Deployment's own controller does of it comes later."""
+        """Write the status, as of this reconcile: what the Deployment's own controller does of it comes later."""
         now = timestamp(datetime.now(UTC))
         before = hpa.get("status") or {}
         hpa["status"] = {

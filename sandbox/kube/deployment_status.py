@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a rollout stands, between two looks. ``since``: the last step forward, on the monotonic clock."""
+    """Where a rollout stands, between two reconciles. ``since``: the last step forward, on the monotonic clock."""
 
     replica_set: str
     counts: Counts
@@ -40,7 +40,7 @@ class Progress:
     is_late: bool = False
 
     def seen(self, replica_set: str, counts: Counts, *, wanted: int, deadline: float, now: float) -> Progress:
-        """The progress after another look."""
+        """The progress after another reconcile."""
         if replica_set != self.replica_set:
             return begin(replica_set, counts, wanted=wanted, now=now)
         if self.is_complete and counts.replicas == counts.updated:

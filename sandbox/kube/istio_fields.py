@@ -2,7 +2,7 @@
 
 How to read them: a string is a leaf's JSON type; ``uint32`` an integer with that range; ``percent`` an unchecked
 number (Istio's admission checks its range); a list holds the table of its items; ``MapOf`` allows any key; a trailing
-``!`` marks a required field. The rules between fields are in ``admission``.
+``!`` annotations a required field. The rules between fields are in ``admission``.
 """
 
 from __future__ import annotations

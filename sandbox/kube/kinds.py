@@ -1,6 +1,6 @@
 """Which kinds the stand-in serves, under which groups and versions, and how each behaves.
 
-A table and its look-ups. Nothing here knows HTTP or storage.
+A table and its reconcile-ups. Nothing here knows HTTP or storage.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class _Evaluation:
         return [(labels, value) for labels, _, value in self.newest(node)]
 
     def samples(self, node: Select) -> Iterable[Series]:
-        """Everything in a range, marks of ends and of failed scrapes as well."""
+        """Everything in a range, annotations of ends and of failed scrapes as well."""
         at, seconds = self._when(node), node.seconds or 0.0
         start = math.nextafter(at - seconds, -math.inf) if self.closed else at - seconds
         return self.database.select(node.matchers, start, at)

@@ -135,7 +135,7 @@ def dead_man(world: World, timeline: Timeline, recorder: Recorder) -> None:
 
 
 def redis_lost(world: World, timeline: Timeline, recorder: Recorder) -> None:
-    """Redis loses everything at 40 % while the bot lives: the rollout is taken up from its marks, and aborted."""
+    """Redis loses everything at 40 % while the bot lives: the rollout is taken up from its annotations, and aborted."""
     before = live_service(world)
     with Approver(world.slack):
         start(world, timeline)

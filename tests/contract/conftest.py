@@ -34,7 +34,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """A store, and the outbox its letters arrive in; ``server`` is None where there is no Redis behind them."""
+    """A store, and the outbox its notifications arrive in; ``server`` is None where there is no Redis behind them."""
 
     store: Store
     outbox: Outbox

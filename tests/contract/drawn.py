@@ -74,7 +74,7 @@ class Scraper:
 
 @dataclass(slots=True)
 class _Line:
-    """One series: times, arrivals and values of its samples; None marks that it ended there."""
+    """One series: times, arrivals and values of its samples; None annotations that it ended there."""
 
     labels: Labels
     times: list[float] = field(default_factory=list)

@@ -80,7 +80,7 @@ def live(api: KubeApi) -> dict[str, Any]:
     return found
 
 
-def test_a_rescue_writes_the_routes_and_why_and_leaves_the_marks(world: World) -> None:
+def test_a_failsafe_action_writes_the_routes_and_why_and_leaves_the_annotations(world: World) -> None:
     annotations = world.annotations()
     world.failsafe.apply(annotations, world.heartbeat().beat, HOME, HELP)
     observed = world.mesh.observe(TARGET)
@@ -108,20 +108,20 @@ def test_keeping_users_where_they_are_is_only_said(world: World) -> None:
     assert world.mesh.observe(TARGET).failsafe_record == kept
 
 
-def test_the_watchdogs_mark_goes_with_the_others(world: World) -> None:
+def test_the_watchdogs_annotation_goes_with_the_others(world: World) -> None:
     world.failsafe.apply(world.annotations(), world.heartbeat().beat, HOME, HELP)
     world.mesh.release(TARGET, HOME, ME)
     annotations = world.read()["metadata"].get("annotations") or {}
     assert [name for name in annotations if name.startswith("canary-bot/")] == []
 
 
-def test_a_heartbeat_that_has_changed_stops_a_rescue(world: World) -> None:
+def test_a_heartbeat_that_has_changed_stops_a_failsafe_action(world: World) -> None:
     with pytest.raises(Contended):
         world.failsafe.apply(world.annotations(), "17", HOME, HELP)
     assert world.mesh.observe(TARGET).routes == SIXTY
 
 
-def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
+def test_a_rollout_that_has_ended_stops_a_failsafe_action(world: World) -> None:
     annotations, beat = world.annotations(), world.heartbeat().beat
     world.mesh.release(TARGET, HOME, ME)
     before = world.read()
@@ -130,7 +130,7 @@ def test_a_rollout_that_has_ended_stops_a_rescue(world: World) -> None:
     assert world.read() == before
 
 
-def test_a_rescue_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_again(world: World) -> None:
+def test_a_failsafe_action_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_again(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
     before = world.heartbeat()
     world.failsafe.apply(world.annotations(), before.beat, HOME, HELP)
@@ -144,7 +144,7 @@ def test_a_rescue_takes_the_heartbeat_over_and_a_bot_that_comes_back_takes_it_ag
     assert world.mesh.observe(TARGET).failsafe_record == HELP
 
 
-def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
+def test_a_beat_since_the_last_reconcile_stops_a_failsafe_action(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
     before = world.heartbeat()
     world.mesh.beat(TARGET, ME, 120.0)
@@ -153,7 +153,7 @@ def test_a_beat_since_the_last_look_stops_a_rescue(world: World) -> None:
     assert world.mesh.observe(TARGET).routes == SIXTY
 
 
-def test_marks_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: World) -> None:
+def test_annotations_from_a_backup_are_no_sign_of_life_whatever_lease_there_is(world: World) -> None:
     world.mesh.beat(TARGET, ME, 120.0)
     world.mesh.quiet(TARGET, ME)
     before = world.heartbeat()

@@ -110,7 +110,7 @@ def at_quarter(world: World) -> None:
 
 
 def stripped(world: World) -> None:
-    """Somebody took the marks away in mid-run."""
+    """Somebody took the annotations away in mid-run."""
     at_quarter(world)
     world.edit(lambda vs: vs["metadata"].pop("annotations"))
 
@@ -124,13 +124,13 @@ BEFORE = {"untouched": untouched, "at quarter": at_quarter, "stripped": stripped
 
 
 def abort(world: World) -> None:
-    """As an abort does it: the mark is taken, everyone goes home, the marks go."""
+    """As an abort does it: the annotation is taken, everyone goes home, the annotations go."""
     world.second.route(TARGET, HOME, ME, RECORDED, over=OTHER)
     world.second.release(TARGET, HOME, ME)
 
 
 def release(world: World) -> None:
-    """As an end does it that finds the marks gone, or somebody else's, already."""
+    """As an end does it that finds the annotations gone, or somebody else's, already."""
     try:
         world.second.release(TARGET, HOME, ME)
     except Contended:

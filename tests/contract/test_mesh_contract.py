@@ -146,7 +146,7 @@ def test_a_release_at_home_leaves_the_object_as_it_was(world: World, methods: tu
     assert without_bookkeeping(world.read()) == before
 
 
-def test_a_release_on_the_canary_keeps_its_weights_and_drops_the_marks(world: World) -> None:
+def test_a_release_on_the_canary_keeps_its_weights_and_drops_the_annotations(world: World) -> None:
     world.mesh.route(TARGET, ALL_CANARY, ME, RECORDED)
     world.mesh.release(TARGET, ALL_CANARY, ME)
     assert world.mesh.observe(TARGET) == RouteStatus(routes=ALL_CANARY, writer="canary-bot")
@@ -180,7 +180,7 @@ def test_stripped_annotations_come_back_with_the_next_route(world: World) -> Non
     assert {OWNER, RESTORE} <= world.read()["metadata"]["annotations"].keys()
 
 
-def test_a_mark_that_another_took_is_overwritten_only_by_who_names_it(world: World) -> None:
+def test_a_annotation_that_another_took_is_overwritten_only_by_who_names_it(world: World) -> None:
     world.mesh.route(TARGET, QUARTER, OTHER, RECORDED)
     with pytest.raises(Contended, match="belongs to rollout r-2"):
         world.mesh.route(TARGET, HOME, ME, RECORDED, over=RolloutId("r-3"))
@@ -202,7 +202,7 @@ def test_a_record_that_is_gone_or_damaged_is_seen_and_written_again(
     world.mesh.route(TARGET, MIRROR, ME, RECORDED)
     world.edit("maya", lambda vs: damage(vs["metadata"]["annotations"]))
     assert (world.mesh.observe(TARGET).marked, world.mesh.observe(TARGET).marker) == (False, who)
-    with pytest.raises(Contended, match="already mirrors"):  # as far as its marks say, somebody else does
+    with pytest.raises(Contended, match="already mirrors"):  # as far as its annotations say, somebody else does
         world.mesh.route(TARGET, MIRROR, ME, RECORDED)
     world.mesh.route(TARGET, MIRROR, ME, RECORDED, again=True)
     assert world.mesh.observe(TARGET) == RouteStatus(routes=MIRROR, owner=ME, writer=world.mesh.observe(TARGET).writer)
@@ -417,7 +417,7 @@ def test_the_first_beat_changes_the_heartbeat_and_nothing_else_and_the_others_no
     assert world.read() == after
 
 
-def test_every_beat_is_another_pulse_that_says_how_long_it_is_good_for(world: World) -> None:
+def test_every_beat_is_another_heartbeat_that_says_how_long_it_is_good_for(world: World) -> None:
     assert world.mesh.heartbeat("default", "reviews") is None
     assert world.mesh.heartbeat("default", "elsewhere") is None
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
@@ -535,7 +535,7 @@ def test_whose_bot_beats_is_known_by_its_store(api: KubeApi, tmp_path: Path, the
     assert heartbeat.foreign is foreign
 
 
-def test_a_mark_that_is_not_the_watchdogs_hand_is_no_rescue(world: World) -> None:
+def test_a_annotation_that_is_not_the_watchdogs_hand_is_no_failsafe_action(world: World) -> None:
     world.mesh.route(TARGET, QUARTER, ME, RECORDED)
     of_another = '{"rollout": "r-2", "at": 1, "silence": 2, "deed": "home"}'
     for text in ("{", "[]", "{}", "null", '{"rollout": "r-1", "at": 1, "silence": 2, "deed": "?"}', of_another):

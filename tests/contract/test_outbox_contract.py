@@ -15,7 +15,7 @@ from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
 
 
-def test_every_entry_is_a_letter_and_the_card_has_one_however_often_it_changes(shelf: Shelf) -> None:
+def test_every_entry_is_a_notification_and_the_card_has_one_however_often_it_changes(shelf: Shelf) -> None:
     created = shelf.store.create(rollout(), [entry("one"), entry("two")])
     shelf.store.save(created)
 
@@ -31,7 +31,7 @@ def test_every_entry_is_a_letter_and_the_card_has_one_however_often_it_changes(s
     }
 
 
-def test_the_depth_counts_every_letter_that_waits_and_no_other(shelf: Shelf) -> None:
+def test_the_depth_counts_every_notification_that_waits_and_no_other(shelf: Shelf) -> None:
     assert shelf.outbox.depth() == 0
     first = shelf.store.create(rollout(1, service="reviews"), [entry(str(number)) for number in range(150)])
     shelf.store.save(first)
@@ -66,7 +66,7 @@ def test_cards_that_have_been_out_of_date_for_longest_come_first(shelf: Shelf) -
     shelf.store.save(second)
 
     assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r1", "r2"]
-    shelf.outbox.done(shown[:1])  # it has changed meanwhile: its turn is over, its letter is not
+    shelf.outbox.done(shown[:1])  # it has changed meanwhile: its turn is over, its notification is not
 
     assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r2", "r1"]
 
@@ -85,7 +85,7 @@ def test_cards_that_cannot_be_shown_for_now_let_others_pass_and_are_not_forgotte
     assert [notification.rollout_id for notification in shelf.outbox.pending()] == ["r2", "r3"]
 
 
-def test_tries_to_post_a_letter_are_counted_until_their_outcome_is_known(shelf: Shelf) -> None:
+def test_tries_to_post_a_notification_are_counted_until_their_outcome_is_known(shelf: Shelf) -> None:
     shelf.store.create(rollout(), [entry("one")])
     word, card = shelf.outbox.pending()
 
@@ -98,7 +98,7 @@ def test_tries_to_post_a_letter_are_counted_until_their_outcome_is_known(shelf: 
     assert [shelf.outbox.tries(word), shelf.outbox.tries(card)] == [0, 0]
 
 
-def test_that_people_were_told_a_letter_is_known_until_it_is_delivered(shelf: Shelf) -> None:
+def test_that_people_were_told_a_notification_is_known_until_it_is_delivered(shelf: Shelf) -> None:
     shelf.store.create(rollout(), [entry("one"), entry("two")])
     first, second, _ = shelf.outbox.pending()
 
@@ -113,7 +113,7 @@ def test_that_people_were_told_a_letter_is_known_until_it_is_delivered(shelf: Sh
     assert not shelf.outbox.notified(first)
 
 
-def test_letters_whose_place_in_the_index_was_lost_are_found_again(redis_server: Server) -> None:
+def test_notifications_whose_place_in_the_index_was_lost_are_found_again(redis_server: Server) -> None:
     redis_server.client.flushall()
     link = connect(redis_server.url)
     store, outbox = RedisStore(link), RedisOutbox(link)
@@ -148,7 +148,7 @@ def test_asking_a_thousand_quiet_services_asks_none_of_them(redis_server: Server
     }
 
 
-def test_a_delivered_letter_is_gone_and_the_others_keep_their_order(shelf: Shelf) -> None:
+def test_a_delivered_notification_is_gone_and_the_others_keep_their_order(shelf: Shelf) -> None:
     shelf.store.create(rollout(), [entry("one"), entry("two"), entry("three")])
     first, second, *rest = shelf.outbox.pending()
     assert len(rest) == 2
@@ -159,7 +159,7 @@ def test_a_delivered_letter_is_gone_and_the_others_keep_their_order(shelf: Shelf
     assert list(shelf.outbox.pending()) == [first, *rest]
 
 
-def test_a_service_with_many_letters_keeps_no_other_waiting(shelf: Shelf) -> None:
+def test_a_service_with_many_notifications_keeps_no_other_waiting(shelf: Shelf) -> None:
     shelf.store.create(rollout(1, service="details"), [entry(str(number)) for number in range(20)])
     shelf.store.create(rollout(2, service="reviews"), [entry("mine")])
 

@@ -200,7 +200,7 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("ahead", [-2.0, 0.0, 2.0])
-def test_whoever_keeps_no_delay_and_no_marks_is_told_right_or_nothing(ahead: float) -> None:
+def test_whoever_keeps_no_delay_and_no_annotations_is_told_right_or_nothing(ahead: float) -> None:
     """Windows that end at their caller's "now", as no bot reads them: a scrape that is on its way is never a zero."""
     rng = random.Random(f"hasty {ahead}")  # noqa: S311  # not a secret
     found, (store,) = courses(rng, [[Scraper(labels={}, away=0.0)]])

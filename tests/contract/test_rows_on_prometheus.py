@@ -155,7 +155,7 @@ def _read_on(courses: Sequence[Course], metrics: PrometheusMetrics, end: float) 
         readings = observe.read([course.rollout for course in courses], metrics, now)
         for course in courses:
             reading = readings.get(course.rollout.id)
-            if isinstance(reading, Figures):  # a busy Prometheus may not answer in time: the next look reads it
+            if isinstance(reading, Figures):  # a busy Prometheus may not answer in time: the next reconcile reads it
                 course.take(reading, now)
         pause.wait(rng.choice(TICKS))
 

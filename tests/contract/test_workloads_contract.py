@@ -305,7 +305,7 @@ def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: Kube
     assert "forbidden" in refusal
 
 
-def test_a_survey_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> None:
     snapshot = KubeSnapshots(kube).take(a_service(host="reviews.default.svc.cluster.local"), "v2")
     assert snapshot.virtual_service is not None
     assert snapshot.service is not None
@@ -321,7 +321,7 @@ def test_a_survey_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> N
     assert {record.kind for record in api.audit} == {"SelfSubjectAccessReview"}
 
 
-def test_a_survey_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="get", kind="Gateway", namespace="istio-system")
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
     (unread,) = snapshot.unread
@@ -330,7 +330,7 @@ def test_a_survey_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, ku
     assert len(snapshot.pods) == 4
 
 
-def test_a_survey_does_without_what_only_leaves_a_question_open(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_does_without_what_only_leaves_a_question_open(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="list", kind="Pod", namespace="istio-system")
     api.fail_next(verb="list", kind="PodDisruptionBudget", status=503)
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
@@ -341,7 +341,7 @@ def test_a_survey_does_without_what_only_leaves_a_question_open(api: KubeApi, ku
         KubeSnapshots(kube).take(a_service(), "v2")
 
 
-def test_a_survey_does_not_take_it_that_there_are_none_where_the_server_is_too_old_to_say(
+def test_a_snapshot_does_not_take_it_that_there_are_none_where_the_server_is_too_old_to_say(
     api: KubeApi, kube: Kube
 ) -> None:
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
@@ -367,7 +367,7 @@ def load_virtual_service(api: KubeApi, namespace: str, name: str) -> None:
     api.load([{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}])
 
 
-def test_a_survey_brings_the_virtual_services_of_every_namespace_each_once(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_brings_the_virtual_services_of_every_namespace_each_once(api: KubeApi, kube: Kube) -> None:
     load_virtual_service(api, "default", "ratings")
     load_virtual_service(api, "shop", "reviews")  # called like ours
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
@@ -379,7 +379,7 @@ def test_a_survey_brings_the_virtual_services_of_every_namespace_each_once(api: 
     assert snapshot.unread == ()
 
 
-def test_a_survey_does_without_the_virtual_services_of_other_namespaces(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_does_without_the_virtual_services_of_other_namespaces(api: KubeApi, kube: Kube) -> None:
     load_virtual_service(api, "default", "ratings")
     load_virtual_service(api, "shop", "reviews")
     api.forbid(verb="list", kind="VirtualService", namespace="")
@@ -395,7 +395,7 @@ def test_a_survey_does_without_the_virtual_services_of_other_namespaces(api: Kub
     assert warning.endswith("at the cluster scope. deploy/rbac.yaml has the rule that lets canary-bot read them.")
 
 
-def test_a_survey_cannot_do_without_the_virtual_services_of_its_own_namespace(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_cannot_do_without_the_virtual_services_of_its_own_namespace(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="list", kind="VirtualService", namespace="default")
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
     assert [one.kind for one in snapshot.unread] == ["VirtualService"]
@@ -403,7 +403,7 @@ def test_a_survey_cannot_do_without_the_virtual_services_of_its_own_namespace(ap
         examine(a_service(), "v2", snapshot)
 
 
-def test_a_survey_reads_budgets(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_reads_budgets(api: KubeApi, kube: Kube) -> None:
     metadata = {"name": "reviews", "namespace": "default"}
     spec = {"selector": {"matchLabels": {"app": "reviews"}}, "minAvailable": 1}
     api.load([{"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}])
@@ -411,7 +411,7 @@ def test_a_survey_reads_budgets(api: KubeApi, kube: Kube) -> None:
     assert (budget["kind"], budget["spec"]["selector"]) == ("PodDisruptionBudget", spec["selector"])
 
 
-def test_a_survey_reads_autoscalers_and_does_without_kinds_that_the_cluster_does_not_know(
+def test_a_snapshot_reads_autoscalers_and_does_without_kinds_that_the_cluster_does_not_know(
     api: KubeApi, kube: Kube
 ) -> None:
     scaled = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "reviews-v1"}, "maxReplicas": 4}
@@ -424,7 +424,7 @@ def test_a_survey_reads_autoscalers_and_does_without_kinds_that_the_cluster_does
     assert (snapshot.http_routes, snapshot.unread) == ((), ())
 
 
-def test_a_survey_asks_for_every_permission_of_the_rollout(api: KubeApi, kube: Kube) -> None:
+def test_a_snapshot_asks_for_every_permission_of_the_rollout(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="update", kind="VirtualService")
     api.forbid(verb="patch", kind="Deployment", subresource="scale")
     snapshot = KubeSnapshots(kube).take(a_service(scale_canary_down=True), "v2")

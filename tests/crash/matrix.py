@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from sandbox.wire import Moment
 from tests.crash.world import BEAT, FIRST_BEAT, LAST_BEAT, LEASE_BEAT, ROUTE, Trap
 
-SAVE = "EVAL"  # a script of the store's: the rollout, its story and its letters, at once
-FILE = "SADD"  # what the index needs before a save: whose rollouts and whose letters there are
+SAVE = "EVAL"  # a script of the store's: the rollout, its story and its notifications, at once
+FILE = "SADD"  # what the index needs before a save: whose rollouts and whose notifications there are
 LOAD = "GET"
 OBSERVE = "get VirtualService"  # the read that a write of routes is built on
 READ, PATCH = "get Deployment", "patch Deployment"
@@ -66,7 +66,7 @@ MATRIX: Mapping[str, Stages] = {
     "deleted": {HALF: (LOAD,), "abandoned": (SAVE, LAST_BEAT, SAY)},
     "made-again": UPSET,
     "no-rule": UPSET,
-    "no-canary": WENT_HOME,  # the bot goes home at the next look, which may read nothing first
+    "no-canary": WENT_HOME,  # the bot goes home at the next reconcile, which may read nothing first
     "left-the-file": UPSET,
     "forbidden": UPSET,
     "garbled": UPSET,

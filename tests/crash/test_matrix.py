@@ -34,7 +34,7 @@ ANY_TIME = {
     "EVAL lease",
     *TOLD,
 }  # requests whose stage depends on the clock, or on how busy the machine is
-# Typed once more because its answer was late, the command takes off the marks of an object that was made again.
+# Typed once more because its answer was late, the command takes off the annotations of an object that was made again.
 REPEATED = {("abandoned", ROUTE)}
 WRITES = ("update ", "patch ", "create ", "delete ", "EVAL", "SADD", *ANY_TIME)
 

@@ -41,7 +41,7 @@ BESIDE = {
     "canary": {"deployment": "beside-{version}"},
 }
 WHOLE, FEWER = 2, 0.3  # pods of the primary at first; the share of users that stay when most leave
-HPA_SECONDS = 0.1  # between two looks of HPAs
+HPA_SECONDS = 0.1  # between two reconciles of HPAs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ class InMemoryMesh:
     ``mesh.watched`` is what watchdogs have said; ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers.
     ``mesh.beats`` counts heartbeats,
     ``mesh.events`` lists reason and sentence of each Event, and ``mesh.conflicts`` is how many of the next heartbeats
-    or rescues meet somebody else's write.
+    or failsafe actions meet somebody else's write.
     """
 
     def __init__(self, objects: Iterable[VirtualService] | None = None, now: Callable[[], float] = lambda: 0.0) -> None:

@@ -1,4 +1,4 @@
-"""An outbox in memory. On its own nobody writes letters into it: ``InMemoryStore`` is one that does."""
+"""An outbox in memory. On its own nobody writes notifications into it: ``InMemoryStore`` is one that does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.model.rollout import Entry, Rollout, RolloutId
 
 
 class InMemoryOutbox:
-    """Words by service, and for each card at most one letter. While ``outage`` is set every call raises it, while
+    """Words by service, and for each card at most one notification. While ``outage`` is set every call raises it, while
     ``full`` is set every write does, while ``forgetful`` is set only writing down where a card is. While ``noting``
     is set notes of tries are written and raise it all the same, as when only the answer is lost.
     """
@@ -92,7 +92,7 @@ class InMemoryOutbox:
         self._tries.pop((key, f"card:{rollout_id}"), None)
 
     def _post(self, rollout: Rollout, entries: Sequence[Entry]) -> None:
-        """One letter for each entry, and one for the card."""
+        """One notification for each entry, and one for the card."""
         for number, entry in enumerate(entries):
             self._posted += 1
             self._words.setdefault(rollout.key, []).append(

@@ -74,7 +74,7 @@ def test_a_load_that_fits_changes_nothing() -> None:
     assert cluster.says("ScalingActive") == "ValidMetricFound"
 
 
-def test_more_load_is_followed_at_the_next_look_and_not_before() -> None:
+def test_more_load_is_followed_at_the_next_reconcile_and_not_before() -> None:
     cluster = Cluster(replicas=2)
     cluster.pods_worth = 3.5
     cluster.pass_time(14)

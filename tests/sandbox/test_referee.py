@@ -219,7 +219,7 @@ def test_a_primary_that_somebody_made_again_runs_what_its_maker_says(match: Matc
     assert "do not run" in match.referee.violations[0]
 
 
-def test_the_mark_between_two_writes_is_ours_and_must_not_stay(match: Match) -> None:
+def test_the_annotation_between_two_writes_is_ours_and_must_not_stay(match: Match) -> None:
     """Where no other mark is left an object is changed and changed back, so that late writes are refused."""
 
     def mark(vs: Object) -> None:
@@ -246,7 +246,7 @@ def test_an_image_or_a_deployment_that_is_nobodys_is_told(match: Match) -> None:
     assert "which is not the primary" in match.referee.violations[1]
 
 
-def test_marks_left_behind_and_users_on_the_wrong_side_are_told(match: Match) -> None:
+def test_annotations_left_behind_and_users_on_the_wrong_side_are_told(match: Match) -> None:
     def mark(vs: Object) -> None:
         vs["metadata"]["annotations"] = {"canary-bot/rollout": "r-1"}
         weights(50, 50)(vs)

@@ -1,4 +1,6 @@
-"""The bot's own Slack side against the workspace stand-in, over both of Slack's wires; the engine is the real rules."""
+"""The bot's own Slack side against the workspace stand-in, over both of Slack's wires; the controller is the real
+rules.
+"""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_faults_limit_the_rate_refuse_by_name_and_take_everything_down(slack: Sl
     assert client.auth_test()["ok"]
 
 
-def test_a_slow_answer_comes_after_the_deed(slack: Slack) -> None:
+def test_a_slow_answer_comes_after_the_action(slack: Slack) -> None:
     slack.faults.slow("chat.postMessage", 1.5)
     impatient = WebClient(base_url=slack.url + "/api/", token=slack.bot_token, timeout=1, retry_handlers=[])
     before = len(slack.workspace.messages("#releases"))

@@ -108,7 +108,7 @@ def test_a_page_that_is_written_late_counts_what_came_meanwhile(world: World, *,
     assert abs(value - expected) <= 1
 
 
-def test_scrapes_that_fail_leave_marks_and_the_counter_goes_on(world: World) -> None:
+def test_scrapes_that_fail_leave_annotations_and_the_counter_goes_on(world: World) -> None:
     world.scraped.scrape("reviews-v2", lost=0.3)
     world.clock.advance(600)
 

@@ -25,9 +25,9 @@ ABORTING, ABANDONING = 8, 4  # sweeps in which an abort, or else abandoning it, 
 LEAVING = 30  # sweeps an abort may take once everything works
 NO_DATA = frozenset({Mood.DOWN, Mood.FAILING, Mood.EMPTY, Mood.NAN})
 EVERYONE = 100  # percent
-HURT = 4  # sweeps after which users must have left a canary that fails: a window of figures, and a look
+HURT = 4  # sweeps after which users must have left a canary that fails: a window of figures, and a reconcile
 LATE, HURT_LATE = 30.0, 8  # and in a stage older than so many seconds: the judge holds less ready for a late onset
-STRANDED = 1  # and a side where nobody answers: it is seen at the first look, and left in it
+STRANDED = 1  # and a side where nobody answers: it is seen at the first reconcile, and left in it
 
 
 def play(directory: Path, redis_port: int, schedule: Schedule) -> list[str]:
@@ -253,7 +253,8 @@ class Play:
     def _leave(self) -> None:
         """With everything healed, an abort brings everyone home from anywhere; or people abandon it.
 
-        That is asked for only where somebody destroyed both that say what home is, the record and the marks: nobody can
+        That is asked for only where somebody destroyed both that say what home is, the record and the annotations:
+            nobody can
         know it then, and an abort that guessed might send users to the wrong side.
         """
         for _ in range(LEAVING):

@@ -342,7 +342,8 @@ class Rig:
             services={service.name: service for service in services},
             ports=adapters.ports,
             new_id=bootstrap.new_id,
-            heart=Heartbeat(adapters.ports.mesh, clock, DEAD_MAN),  # in the look itself: the schedule has one thread
+            # In the reconcile itself: the schedule has one thread.
+            heart=Heartbeat(adapters.ports.mesh, clock, DEAD_MAN),
             stopwatch=self.clock.now,
         )
         adoption = Adoption(

@@ -207,7 +207,7 @@ def test_a_garbled_record_is_one_that_nobody_can_read(stage: Stage, how: str) ->
 
 
 @pytest.mark.parametrize("which", ["restore", "rollout", "heartbeat"])
-def test_garbled_marks_are_others_than_were_written(stage: Stage, which: str) -> None:
+def test_garbled_annotations_are_others_than_were_written(stage: Stage, which: str) -> None:
     before = stage.start().annotations
     stage.hand.garble_annotations(which)
     changed = {name for name in before if stage.annotations.get(name) != before[name]}
@@ -217,7 +217,7 @@ def test_garbled_marks_are_others_than_were_written(stage: Stage, which: str) ->
 
 @pytest.mark.parametrize("record", [True, False])
 @pytest.mark.parametrize("annotations", [True, False])
-def test_nobody_knows_home_where_record_and_marks_are_destroyed(
+def test_nobody_knows_home_where_record_and_annotations_are_destroyed(
     stage: Stage, *, record: bool, annotations: bool
 ) -> None:
     stage.start()

@@ -295,7 +295,8 @@ def test_what_the_watchdog_writes_is_in_its_table() -> None:
     wiring = text("bot/cli/watchdog.py")
 
     assert re.findall(r"_kube\.(\w+)\(", writes) == [
-        *("get", "get", "put", "put"),  # a rescue: both are read, the Lease is taken over, the routes are written
+        # Bringing users home: both are read, the Lease is taken over, the routes are written.
+        *("get", "get", "put", "put"),
         *("get", "create", "put"),  # where it watches
         *("get", "create"),  # an Event
     ]

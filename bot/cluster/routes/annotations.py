@@ -75,8 +75,9 @@ def claim(  # all of it is written
         owner: the rollout it belongs to then.
         recorded: the primary's template as it was.
         now: for the heartbeat.
-        over: another rollout whose mark may be overwritten.
-        again: this rollout held it before, so that copies it sends to the canary are its own, whatever became of marks.
+        over: another rollout whose annotation may be overwritten.
+        again: this rollout held it before, so that copies it sends to the canary are its own, whatever became of
+            annotations.
 
     Raises:
         Refusal: ambiguous, another rollout's, or the canary already gets copies that we did not begin to send.
@@ -87,7 +88,8 @@ def claim(  # all of it is written
     annotations = new["metadata"].setdefault("annotations", {})
     annotations |= {OWNER: owner, HEARTBEAT: str(int(now))}
     if not is_whole(vs, owner):
-        # A rollout's first write mirrors. Later, copies without marks are our own, and somebody took the marks.
+        # A rollout's first write mirrors. Later, copies without annotations are our own, and somebody took the
+        # annotations.
         if routes.mirror and not again:
             _refuse_copies(vs, target)
         annotations[RESTORE] = _restore_text(_at_home(vs, target), target, recorded, owner)
@@ -194,7 +196,7 @@ def rollout_annotations_of(vs: VirtualService) -> RolloutAnnotations | None:
     """Who holds the object and what is needed to bring users home; None when nobody does.
 
     Raises:
-        Unreadable: the marks are damaged, or a newer version's.
+        Unreadable: the annotations are damaged, or a newer version's.
     """
     owner = owner_of(vs)
     try:

@@ -519,7 +519,7 @@ def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str) ->
     assert "More than 5 % errors are never allowed." in broken.sentence
 
 
-def test_users_who_return_put_the_upgraded_primary_on_trial_with_a_clean_sheet() -> None:
+def test_users_who_return_make_the_upgraded_primary_the_subject_with_a_clean_sheet() -> None:
     forward, _ = judged(at("shift 80"), a_side_of(1200, 90), a_side_of(300, 1), rows=2)
     assert load(forward.analysis_state.judge).log_e > 0
 
@@ -557,7 +557,7 @@ def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() ->
     assert analysis.begin(GateLimits(), ()).before is None
 
 
-def test_a_look_without_a_reading_says_what_the_last_one_of_the_stage_said() -> None:
+def test_a_reconcile_without_a_reading_says_what_the_last_one_of_the_stage_said() -> None:
     rollout, judgement = judged(at("shift 20"), GOOD, LIKEWISE)
 
     assert analysis.unread(rollout, 26.0) == judgement
@@ -569,7 +569,7 @@ def counts() -> Iterator[tuple[SideFigures | None, SideFigures | None]]:
     yield from [(GOOD, LIKEWISE), (None, LIKEWISE), (a_side_of(300, 90), LIKEWISE), (GOOD, None), (GOOD, LIKEWISE)]
 
 
-def test_a_restart_between_any_two_looks_changes_no_verdict() -> None:
+def test_a_restart_between_any_two_reconciles_changes_no_verdict() -> None:
     one = two = at("shift 20")
     for canary, primary in counts():
         one, first = judged(one, canary, primary)

@@ -84,7 +84,7 @@ def test_a_common_incident_is_not_held_against_the_canary() -> None:
     assert outcome.aborts("flagger15") == 1
 
 
-def test_a_look_at_its_dearest_stores_little_and_storing_changes_no_answer() -> None:
+def test_a_reconcile_at_its_dearest_stores_little_and_storing_changes_no_answer() -> None:
     measured = cost(passes=1)
 
     assert 2000 < measured.largest <= 4096

@@ -198,7 +198,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("limit", "canary", "expected"), LIMITS.values(), ids=LIMITS.keys())
-def test_a_hard_limit_acts_at_the_first_look(limit: HardLimit, canary: SideFigures, expected: Verdict) -> None:
+def test_a_hard_limit_acts_at_the_first_reconcile(limit: HardLimit, canary: SideFigures, expected: Verdict) -> None:
     found = checked(shifting(limits=(limit,)), figures(a_side_of(4000, 40, slow=9), canary))
 
     assert found["x"].verdict is expected
@@ -239,7 +239,7 @@ def test_a_late_fault_is_not_thinned_out_by_good_minutes_before_it() -> None:
         (Rule(times=3, within=3), [True, True, False], PASS),
     ],
 )
-def test_a_limit_may_need_several_bad_looks(rule: Rule, reconciles: list[bool], expected: Verdict) -> None:
+def test_a_limit_may_need_several_bad_reconciles(rule: Rule, reconciles: list[bool], expected: Verdict) -> None:
     rollout = shifting(limits=(HardLimit(name="x", of=Measure.ERRORS, maximum=0.05, rule=rule),))
     strikes: Mapping[str, tuple[bool, ...]] = {}
     found: tuple[Finding, ...] = ()

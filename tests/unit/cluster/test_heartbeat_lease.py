@@ -1,4 +1,4 @@
-"""Beats against rescues, in every order: a bot that is back is never acted upon, and a silent one always is.
+"""Beats against failsafe actions, in every order: a bot that is back is never acted upon, and a silent one always is.
 
 Bot and watchdogs are the real adapters. The API server is a table with its rules (a write of what was read before is
 refused, a write that changes nothing is none), and lets one request through at a time, in an order that is drawn up
@@ -137,7 +137,7 @@ class Play:
         return heartbeat.beat
 
     def comes_back(self) -> None:
-        """The bot beats; where that meets somebody else's write, at its next look again."""
+        """The bot beats; where that meets somebody else's write, at its next reconcile again."""
         for _ in range(4):
             try:
                 self.heart.beat(self.vs(), ME, LIMIT)

@@ -1,4 +1,4 @@
-"""The exit that needs nothing of the world: the record ends, our marks go, and no route is touched."""
+"""The exit that needs nothing of the world: the record ends, our annotations go, and no route is touched."""
 
 from __future__ import annotations
 
@@ -151,11 +151,11 @@ def test_one_form_that_reaches_two_replicas_is_one() -> None:
     assert len(rig.said(EntryKind.ENDED)) == 1
 
 
-# Marks without a live rollout
+# Annotations without a live rollout
 
 
 def put_back(rig: Rig) -> Rollout:
-    """A rollout was aborted, and somebody puts its VirtualService back: with users on the canary, and its marks."""
+    """A rollout was aborted, and somebody puts its VirtualService back: with users on the canary, and annotations."""
     rig.start()
     rig.at("shift 40")
     saved = rig.mesh.virtual_service()
@@ -170,7 +170,7 @@ def put_back(rig: Rig) -> Rollout:
     return ended
 
 
-def test_the_marks_of_an_ended_rollout_go_and_its_routes_stay() -> None:
+def test_the_annotations_of_an_ended_rollout_go_and_its_routes_stay() -> None:
     rig = Rig()
     ended = put_back(rig)
     story = len(rig.controller.story(ended))
@@ -191,7 +191,7 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
     rig.decide(WHY)
     rig.mesh.outage = None
     assert annotations_on(rig.mesh)
-    notified = rig.controller.story(live)[-1].text  # its heartbeat has ended, and its marks have not
+    notified = rig.controller.story(live)[-1].text  # its heartbeat has ended, and its annotations have not
     assert "a watchdog takes this rollout for one that nobody looks after" in notified
 
     assert rig.decide(WHY).id == live.id
@@ -200,7 +200,7 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_marks_that_nobody_knows_go_and_the_history_tells_who_took_them(*, damaged: bool) -> None:
+def test_annotations_that_nobody_knows_go_and_the_history_tells_who_took_them(*, damaged: bool) -> None:
     rig = Rig()
     rig.start()
     rig.at("shift 40")
@@ -266,7 +266,7 @@ def test_who_may_abandon_a_record_that_cannot_be_read_is_what_the_record_still_s
     assert rig.controller.decide("reviews", WHY, slack_user(OMAR)).phase is Phase.ABANDONED
 
 
-def test_the_marks_of_another_services_live_rollout_stay() -> None:
+def test_the_annotations_of_another_services_live_rollout_stay() -> None:
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
@@ -295,7 +295,7 @@ def test_a_form_about_no_rollout_does_nothing_to_one_that_has_begun_since() -> N
     assert rig.live().phase is Phase.MIRRORING
 
 
-def test_a_form_of_an_earlier_rollout_takes_off_nobody_elses_marks() -> None:
+def test_a_form_of_an_earlier_rollout_takes_off_nobody_elses_annotations() -> None:
     rig = Rig()
     put_back(rig)
     button_token = ButtonToken(key="default/reviews", rollout_id=RolloutId("r-0"), stage=1, evidence=1)

@@ -84,7 +84,7 @@ class Morning(Rig):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_a_living_bots_redis_loses_is_taken_up_at_the_next_look_and_aborted(stage: str) -> None:
+def test_what_a_living_bots_redis_loses_is_taken_up_at_the_next_reconcile_and_aborted(stage: str) -> None:
     morning = Morning()
     rollout = morning.begun(stage)
     morning.redis_is_lost()
@@ -149,7 +149,7 @@ def test_a_store_that_comes_back_between_two_questions_keeps_its_rollout() -> No
     assert morning.live().phase is Phase.SHIFTING
 
 
-def test_marks_of_another_services_rollout_on_a_shared_object_are_left_to_that_service() -> None:
+def test_annotations_of_another_services_rollout_on_a_shared_object_are_left_to_that_service() -> None:
     morning = Morning()
     rollout = morning.begun("shift 60")
     morning.redis_is_lost()
@@ -236,7 +236,7 @@ def test_a_rollout_at_home_on_the_upgraded_primary_goes_on_when_the_bot_is_back(
     assert [reason for reason, _ in morning.mesh.events] == ["LeftAtHome"]
 
 
-def test_a_rescued_rollout_is_over_also_while_it_was_paused() -> None:
+def test_a_rollout_the_watchdog_acted_on_is_over_also_while_it_was_paused() -> None:
     morning = Morning()
     morning.begun("shift 60")
     morning.controller.decide("reviews", Pause(), By(id=MAYA))

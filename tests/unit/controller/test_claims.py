@@ -1,4 +1,4 @@
-"""Marks have one door: who may take them up, what refusals name, and what no end of one rollout does to another."""
+"""Annotations have one door: who may take them up, what refusals name, and whom an end leaves alone."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_refusal_of_a_second_service_names_no_command_that_ends_the_first(ch
     assert not any(word in said for word in ("abort", "abandon", "Set the weight"))
 
 
-def test_marks_of_an_unknown_rollout_about_another_primary_are_nobodys_here() -> None:
+def test_annotations_of_an_unknown_rollout_about_another_primary_are_nobodys_here() -> None:
     rig = Rig()
     rig.start()
     rig.at("shift 40")
@@ -114,7 +114,7 @@ def test_a_rollout_of_a_bot_with_another_store_is_aborted_here_only_once_that_on
         assert foreign.written[0] == HOME
 
 
-# Marks of a rollout that has ended
+# Annotations of a rollout that has ended
 
 
 def put_back(rig: Rig, stage: str) -> Rollout:
@@ -133,7 +133,7 @@ def restored(vs: VirtualService, saved: VirtualService) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_marks_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_refusal_names(stage: str) -> None:
+def test_annotations_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_refusal_names(stage: str) -> None:
     rig = Rig()
     before = rig.mesh.virtual_service()
     put_back(rig, stage)
@@ -153,7 +153,7 @@ def test_marks_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_refusal_
     assert len(rig.controller.history("reviews")) == 3
 
 
-def test_an_abort_of_an_ended_rollouts_marks_does_not_take_back_the_image_that_it_has_promoted() -> None:
+def test_an_abort_of_an_ended_rollouts_annotations_does_not_take_back_the_image_that_it_has_promoted() -> None:
     rig = Rig()
     rig.start()
     rig.at("shift 60")
@@ -170,8 +170,8 @@ def test_an_abort_of_an_ended_rollouts_marks_does_not_take_back_the_image_that_i
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:2"}
 
 
-def test_an_abort_of_an_abandoned_rollouts_marks_says_which_image_everyone_is_on() -> None:
-    """It was abandoned with the primary upgraded, and its marks could not go: that is no old version."""
+def test_an_abort_of_an_abandoned_rollouts_annotations_says_which_image_everyone_is_on() -> None:
+    """It was abandoned with the primary upgraded, and its annotations could not go: that is no old version."""
     rig = Rig()
     rig.start()
     rig.at("switchback 50")
@@ -192,7 +192,7 @@ def test_an_abort_of_an_abandoned_rollouts_marks_says_which_image_everyone_is_on
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_marks(stage: str) -> None:
+def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_annotations(stage: str) -> None:
     rig = Rig()
     before = rig.mesh.virtual_service()
     rig.start()
@@ -209,7 +209,7 @@ def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_marks(sta
     assert "The record of rollout r-1 cannot be read; its marks can." in ended.reason
 
 
-def test_a_record_that_cannot_be_read_and_no_marks_is_told_as_it_is() -> None:
+def test_a_record_that_cannot_be_read_and_no_annotations_is_told_as_it_is() -> None:
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
@@ -244,7 +244,7 @@ def newer(annotations: dict[str, str]) -> None:
     annotations["canary-bot/flags"] = "{}"
 
 
-def test_marks_that_a_newer_version_has_added_to_are_read_as_before() -> None:
+def test_annotations_that_a_newer_version_has_added_to_are_read_as_before() -> None:
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
@@ -273,7 +273,9 @@ DAMAGES: dict[str, Damage] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("stage", ["mirror", "shift 60", "upgrade", "bake"])
-def test_marks_that_cannot_be_read_stop_no_abort_of_a_rollout_whose_record_can(stage: str, damage: Damage) -> None:
+def test_annotations_that_cannot_be_read_stop_no_abort_of_a_rollout_whose_record_can(
+    stage: str, damage: Damage
+) -> None:
     rig = Rig()
     rig.start()
     live = rig.at(stage)
@@ -291,7 +293,7 @@ def test_marks_that_cannot_be_read_stop_no_abort_of_a_rollout_whose_record_can(s
     [(damage, known) for damage in ("no JSON", "a newer one", "gone") for known in ("garbled", "lost")]
     + [("stripped", "garbled")],
 )
-def test_where_neither_record_nor_marks_can_be_read_the_abort_names_the_way_out(damage: str, known: str) -> None:
+def test_where_neither_record_nor_annotations_can_be_read_the_abort_names_the_way_out(damage: str, known: str) -> None:
     """Both that say how it was before are lost: nobody is moved on a guess, and abandoning ends it."""
     rig = Rig()
     rig.start()
@@ -313,7 +315,7 @@ def test_where_neither_record_nor_marks_can_be_read_the_abort_names_the_way_out(
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_marks_that_are_damaged_in_the_last_moment_do_not_keep_a_promotion_from_its_end(damage: Damage) -> None:
+def test_annotations_that_are_damaged_in_the_last_moment_do_not_keep_a_promotion_from_its_end(damage: Damage) -> None:
     rig = Rig()
     rig.start()
     live = rig.at("bake")

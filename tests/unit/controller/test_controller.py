@@ -340,7 +340,7 @@ def test_an_abort_before_the_upgrade_is_one_write(stage: str) -> None:
     aborted = rig.controller.abort("reviews", by=OMAR, reason="wrong version")
 
     assert aborted.phase is Phase.ABORTED
-    assert rig.mesh.written[writes:] == [HOME, HOME]  # home, and the marks off
+    assert rig.mesh.written[writes:] == [HOME, HOME]  # home, and the annotations off
     assert rig.workloads.applied == []
 
 
@@ -430,7 +430,7 @@ def test_a_button_of_an_earlier_rollout_is_refused() -> None:
         rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.evidence(first))
 
 
-def test_a_write_that_fails_is_done_at_a_later_look_by_whatever_process() -> None:
+def test_a_write_that_fails_is_done_at_a_later_reconcile_by_whatever_process() -> None:
     rig = Rig()
     rig.start()
     rig.at("shift 20")
@@ -460,7 +460,7 @@ def test_a_store_that_is_down_changes_nothing_and_is_said() -> None:
     assert rig.live().paused_by is None
 
 
-def test_a_look_at_an_old_copy_looks_at_what_another_replica_stored_instead() -> None:
+def test_a_reconcile_at_an_old_copy_looks_at_what_another_replica_stored_instead() -> None:
     rig = Rig()
     rig.start()
     old = rig.at("shift 20")
@@ -556,7 +556,7 @@ def test_two_processes_on_one_store_do_each_thing_once() -> None:
     assert len(rig.workloads.applied) == 1
 
 
-def test_a_contended_write_is_left_to_the_next_look() -> None:
+def test_a_contended_write_is_left_to_the_next_reconcile() -> None:
     rig = Rig()
     rig.start()
     rig.at("shift 20")
@@ -600,7 +600,7 @@ def test_the_services_approval_rule_and_gates_of_the_start_hold_until_the_end() 
 
 
 @pytest.mark.parametrize("stage", ["mirror", "shift 60", "upgrade", "switchback 50", "bake"])
-def test_a_rollout_that_the_store_has_forgotten_is_aborted_from_its_marks(stage: str) -> None:
+def test_a_rollout_that_the_store_has_forgotten_is_aborted_from_its_annotations(stage: str) -> None:
     rig = Rig()
     before = rig.mesh.virtual_service()
     rig.start()
@@ -617,7 +617,7 @@ def test_a_rollout_that_the_store_has_forgotten_is_aborted_from_its_marks(stage:
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
 
 
-def test_a_start_is_refused_while_forgotten_marks_are_there_and_says_what_cleans_up() -> None:
+def test_a_start_is_refused_while_forgotten_annotations_are_there_and_says_what_cleans_up() -> None:
     rig = Rig()
     rig.start()
     rig.at("mirror")
@@ -628,7 +628,7 @@ def test_a_start_is_refused_while_forgotten_marks_are_there_and_says_what_cleans
         rig.start()
 
 
-def test_an_abort_without_rollout_and_without_marks_is_refused() -> None:
+def test_an_abort_without_rollout_and_without_annotations_is_refused() -> None:
     with pytest.raises(Refusal, match="has no rollout"):
         Rig().controller.abort("reviews", by=OMAR, reason="because")
 

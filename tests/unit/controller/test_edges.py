@@ -175,7 +175,7 @@ def test_one_rollouts_failure_is_its_own(edge: Edge, error: Exception) -> None:
 
     three.sweep()
 
-    # The mesh is at home, so each of the others got its routes, and then its heart beat at every look.
+    # The mesh is at home, so each of the others got its routes, and then its heart beat at every reconcile.
     assert three.beats.count("r-ratings") >= 2
     assert three.beats.count("r-details") >= 2
     for name in ("ratings", "details"):

@@ -68,7 +68,7 @@ def test_a_beat_says_how_long_it_is_good_for() -> None:
     assert heartbeat.limit == LIMIT
 
 
-def test_a_look_that_did_not_see_the_cluster_is_no_sign_of_life() -> None:
+def test_a_reconcile_that_did_not_see_the_cluster_is_no_sign_of_life() -> None:
     beating = Beating()
     beating.clock.advance(40.0)
     before = beating.mesh.beats
@@ -78,7 +78,7 @@ def test_a_look_that_did_not_see_the_cluster_is_no_sign_of_life() -> None:
     assert beating.mesh.beats == before
 
 
-def test_a_conflict_is_left_to_the_next_look() -> None:
+def test_a_conflict_is_left_to_the_next_reconcile() -> None:
     beating = Beating()
     beating.mesh.conflicts = 1
 
@@ -86,7 +86,7 @@ def test_a_conflict_is_left_to_the_next_look() -> None:
     assert beating.faults == []
 
 
-def test_a_fault_is_told_and_the_next_look_tries_again() -> None:
+def test_a_fault_is_told_and_the_next_reconcile_tries_again() -> None:
     beating = Beating()
     beating.mesh.outage = Fault("Kubernetes", "cannot be reached.")
     beating.reconcile(after=40.0)
@@ -102,7 +102,7 @@ def test_a_clock_that_is_set_back_does_not_keep_the_heart_waiting() -> None:
     assert beating.reconcile(after=-3600.0) == 1
 
 
-def test_nothing_is_written_for_a_rollout_whose_marks_are_not_there() -> None:
+def test_nothing_is_written_for_a_rollout_whose_annotations_are_not_there() -> None:
     beating = Beating()
     stranger = replace(beating.rollout, id=RolloutId("r-2"))
 
@@ -167,7 +167,7 @@ class BrokenMesh(InMemoryMesh):
         raise ZeroDivisionError(target, owner)
 
 
-def test_a_beat_that_crashes_is_told_and_the_next_look_tries_again() -> None:
+def test_a_beat_that_crashes_is_told_and_the_next_reconcile_tries_again() -> None:
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(fault.sentence))
@@ -273,7 +273,7 @@ def test_without_a_store_or_a_cluster_there_is_no_heartbeat() -> None:
     assert rig.mesh.beats == before
 
 
-def test_a_sight_is_needed_not_a_good_one() -> None:
+def test_an_observation_is_needed_not_a_good_one() -> None:
     beating = Beating()
     beating.clock.advance(40.0)
     ill = Observation(

@@ -1,4 +1,4 @@
-"""What a look cannot see and a write that is turned down, through the whole controller."""
+"""What a reconcile cannot see and a write that is turned down, through the whole controller."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_bad_figures_bring_users_home_although_the_pods_may_not_be_looked_at() -
     assert (rig.newest().phase, rig.mesh.written[-1]) == (Phase.ABORTED, HOME)
 
 
-def test_an_upgrade_that_is_turned_down_is_told_within_two_looks_and_goes_on_when_it_is_mended() -> None:
+def test_an_upgrade_that_is_turned_down_is_told_within_two_reconciles_and_goes_on_when_it_is_mended() -> None:
     rig = Rig()
     rig.start()
     rig.workloads.apply_outage = QUOTA
@@ -79,7 +79,7 @@ def test_an_upgrade_that_is_turned_down_is_told_within_two_looks_and_goes_on_whe
     assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
 
 
-def test_routes_that_may_not_be_written_are_told_within_two_looks_once() -> None:
+def test_routes_that_may_not_be_written_are_told_within_two_reconciles_once() -> None:
     rig = Rig()
     rig.start()
     live = rig.at("shift 20")

@@ -136,7 +136,7 @@ def test_a_switchback_waits_for_a_primary_that_shrank_and_scales_it_up() -> None
     assert rig.mesh.written[-1] == HOME
 
 
-def test_an_oom_kill_of_the_canary_brings_users_home_in_the_same_look() -> None:
+def test_an_oom_kill_of_the_canary_brings_users_home_in_the_same_reconcile() -> None:
     rig = at("shift 40")
     rig.workloads.deployments["reviews-v2"].troubles = (OOM,)
     rig.tick()
@@ -195,7 +195,7 @@ def test_stripped_annotations_are_told_and_come_back_on_restore(stage: str) -> N
     assert (rig.live().drift, rig.live().current.name) == (None, stage)
 
 
-def test_an_abort_takes_the_object_back_from_whoever_took_its_mark() -> None:
+def test_an_abort_takes_the_object_back_from_whoever_took_its_annotation() -> None:
     rig = at("shift 40")
     rig.mesh.edit("canary-bot", lambda vs: vs["metadata"]["annotations"].update({OWNER: "r-99"}))
     rig.tick()

@@ -89,7 +89,7 @@ def test_users_are_home_a_second_after_the_limit_and_not_before_it() -> None:
     assert night.acted == [FailsafeAction.HOME]
 
 
-def test_a_rescue_leaves_the_marks_says_when_and_why_and_posts_one_event() -> None:
+def test_a_failsafe_action_leaves_the_annotations_says_when_and_why_and_posts_one_event() -> None:
     night = Night(routes(60))
 
     night.passes(LIMIT + 60)
@@ -182,7 +182,7 @@ def test_a_watchdog_that_has_just_started_waits_a_whole_limit_however_old_the_he
     assert night.routes == HOME
 
 
-def test_a_beat_between_the_last_look_and_the_write_stops_it() -> None:
+def test_a_beat_between_the_last_reconcile_and_the_write_stops_it() -> None:
     night = Night(routes(60))
     night.passes(LIMIT)
     night.mesh.conflicts = 1
@@ -287,7 +287,7 @@ def test_it_goes_on_looking_and_helps_once_it_can() -> None:
     assert night.routes == HOME
 
 
-def test_users_who_are_home_already_are_left_there_without_a_mark_so_that_the_bot_may_go_on() -> None:
+def test_users_who_are_home_already_are_left_there_without_a_annotation_so_that_the_bot_may_go_on() -> None:
     night = Night(routes(0, mirror=True))
     night.mesh.route(TARGET, HOME, ROLLOUT.id, ROLLOUT.recorded)
     night.mesh.written.clear()
@@ -311,7 +311,7 @@ def test_a_second_watchdog_finds_nothing_to_do_and_nothing_to_say() -> None:
     assert len(night.mesh.events) == 1
 
 
-def test_without_marks_there_is_nothing_to_watch() -> None:
+def test_without_annotations_there_is_nothing_to_watch() -> None:
     night = Night(routes(60))
     night.mesh.release(TARGET, HOME, ROLLOUT.id)
     night.mesh.written.clear()
@@ -329,7 +329,7 @@ def test_a_virtual_service_that_is_not_there_is_no_trouble() -> None:
     assert (night.dog.trouble, night.routes) == ("", routes(60))
 
 
-def test_damaged_marks_are_told_and_nothing_is_written() -> None:
+def test_damaged_annotations_are_told_and_nothing_is_written() -> None:
     night = Night(routes(60))
     night.mesh.edit("maya", lambda vs: vs["metadata"]["annotations"].update({"canary-bot/restore": "{"}))
 
@@ -349,7 +349,7 @@ class Forbidding(InMemoryMesh):
         raise Contended("Kubernetes", "Could not create Event: already exists.")
 
 
-def test_a_rescue_that_is_refused_is_told_and_tried_again_and_words_that_are_refused_stop_nothing() -> None:
+def test_a_failsafe_action_that_is_refused_is_told_and_tried_again_and_words_that_are_refused_stop_nothing() -> None:
     night = Night(routes(60))
     forbidding = Forbidding([night.mesh.virtual_service()])
     night.mesh, night.dog = (
@@ -373,7 +373,7 @@ def test_a_rescue_that_is_refused_is_told_and_tried_again_and_words_that_are_ref
     assert sum("already exists" in sentence for sentence in night.failed) == 1
 
 
-def test_silence_grows_look_by_look() -> None:
+def test_silence_grows_reconcile_by_reconcile() -> None:
     night = Night(routes(60))
 
     night.passes(30)

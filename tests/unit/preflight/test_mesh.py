@@ -286,7 +286,7 @@ def test_a_root_of_another_namespace_is_told_by_its_mirror_and_by_what_it_does_n
     )
 
 
-def test_marks_of_an_older_rollout_would_be_taken_for_what_was_there_before() -> None:
+def test_annotations_of_an_older_rollout_would_be_taken_for_what_was_there_before() -> None:
     ours = a_virtual_service(http=[{"name": "canarybot-mirror-0", **to("reviews", subset="v1")[0]}])
     ours["metadata"]["annotations"] = {"canary-bot/restore": "{}", "canary-bot/heartbeat": "1", "team": "shop"}
 
@@ -297,7 +297,7 @@ def test_marks_of_an_older_rollout_would_be_taken_for_what_was_there_before() ->
     assert route.startswith("VirtualService reviews still has the route canarybot-mirror-0 of an older rollout.")
 
 
-def test_marks_of_a_rollout_that_is_under_way_are_told_elsewhere() -> None:
+def test_annotations_of_a_rollout_that_is_under_way_are_told_elsewhere() -> None:
     ours = a_virtual_service()
     ours["metadata"]["annotations"] = {"canary-bot/rollout": "r-1", "canary-bot/restore": "{}"}
 

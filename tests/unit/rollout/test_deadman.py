@@ -36,7 +36,7 @@ def heard_at(*reconciles: tuple[float, str]) -> Heard:
     return heard
 
 
-def test_silence_begins_at_the_first_sight_whatever_the_heartbeats_own_time() -> None:
+def test_silence_begins_at_the_first_observation_whatever_the_heartbeats_own_time() -> None:
     assert heard_at((5000.0, "17")).silence == 0
 
 
@@ -185,7 +185,7 @@ def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: Fai
         (FailsafeAction.CANARY, 90.0, "The watchdog brought everyone to reviews-v2 at 12:00 UTC"),
     ],
 )
-def test_a_rescue_is_told_in_a_sentence(done: FailsafeAction, silence: float, sentence: str) -> None:
+def test_a_failsafe_action_is_told_in_a_sentence(done: FailsafeAction, silence: float, sentence: str) -> None:
     said = notified(FailsafeRecord(at=NOON, silence=silence, action=done), TARGET)
     spans = {121.0: "2 minutes.", 60.2: "1 minute.", 8.3: "8 seconds.", 90.0: "1.5 minutes."}
 

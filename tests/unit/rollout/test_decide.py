@@ -1,4 +1,4 @@
-"""What may happen to a rollout: each event once, then every input of one look, then whole stories as laws."""
+"""What may happen to a rollout: each event once, then every input of one reconcile, then whole stories as laws."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_people_are_asked_once_and_the_stage_waits_for_them() -> None:
     assert waiting.current.name == "mirror"
 
 
-def test_an_approval_lets_the_next_look_leave_the_stage() -> None:
+def test_an_approval_lets_the_next_reconcile_leave_the_stage() -> None:
     rollout = at_stage("mirror")
     asked, _ = decide.decide(rollout, an_observation(rollout), PASS, now=300.0)
     approved, _ = decide.approve(asked, OMAR, now=301.0)
@@ -372,7 +372,7 @@ SIDES = [a_side(), a_side(ready=0), a_side(None), a_side(Template.UPGRADED), a_s
 @pytest.mark.parametrize("word", list(Verdict))
 @pytest.mark.parametrize("topology", list(Topology))
 @pytest.mark.parametrize("promote", list(Promote))
-def test_every_input_of_one_look_leads_to_a_phase_the_table_allows(
+def test_every_input_of_one_reconcile_leads_to_a_phase_the_table_allows(
     topology: Topology, promote: Promote, word: Verdict
 ) -> None:
     few = {"promote": promote, "weights": (20, 60, 100)}  # the first, one between and the last
@@ -419,7 +419,9 @@ def failsafe_record(action: FailsafeAction = FailsafeAction.HOME) -> FailsafeRec
 
 
 @pytest.mark.parametrize("name", ["mirror", "shift 60", "shift 100", "upgrade", "switchback 50", "bake"])
-def test_a_rescued_rollout_is_aborted_with_what_the_watchdog_did_and_not_held_for_drift(name: str) -> None:
+def test_a_rollout_the_watchdog_acted_on_is_aborted_with_what_the_watchdog_did_and_not_held_for_drift(
+    name: str,
+) -> None:
     rollout = at_stage(name)
 
     aborting, entries = decide.decide(
@@ -455,7 +457,7 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
     assert entries[0].text.endswith("2 minutes. reviews-v1 is restored before anybody returns to it.")
 
 
-def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
+def test_a_halted_rollout_that_the_watchdog_acted_on_is_aborted_too() -> None:
     rollout = replace(at_stage("upgrade"), phase=Phase.HALTED)
 
     aborting, _ = decide.decide(
@@ -465,7 +467,7 @@ def test_a_halted_rollout_that_was_rescued_is_aborted_too() -> None:
     assert aborting.phase is Phase.ABORTING
 
 
-def test_a_rescue_ends_a_rollout_once() -> None:
+def test_a_failsafe_action_ends_a_rollout_once() -> None:
     rollout, _ = decide.abort(at_stage("shift 60"), OMAR, "because.", now=0.0)
 
     still, entries = decide.decide(rollout, an_observation(rollout, failsafe_record=failsafe_record()), PASS, now=9.0)
@@ -473,7 +475,7 @@ def test_a_rescue_ends_a_rollout_once() -> None:
     assert (still.phase, still.reason, entries) == (Phase.ABORTING, "because.", ())
 
 
-def test_a_promotion_of_which_only_the_marks_are_left_is_finished() -> None:
+def test_a_promotion_of_which_only_the_annotations_are_left_is_finished() -> None:
     rollout = at_stage("finish", Topology.RELABEL)
 
     ended, _ = decide.decide(
@@ -523,7 +525,7 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
 
 
 def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:
-    """A look comes a moment after its figures were read: what they leave open may be settled at the stage's end."""
+    """A reconcile comes a moment after its figures were read: what they leave open may be settled at the end."""
     rollout, _ = decide.begin(a_rollout(), 0.0)
     settled, _ = decide.decide(rollout, an_observation(rollout), PASS, 0.0)
 
@@ -534,7 +536,7 @@ def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() 
     assert (held.hold is not None, [entry.kind for entry in more]) == (True, [EntryKind.HELD])
 
 
-def test_a_stage_without_a_time_is_not_held_in_the_look_that_settles_it() -> None:
+def test_a_stage_without_a_time_is_not_held_in_the_reconcile_that_settles_it() -> None:
     baking = replace(at_stage("bake"), settled_at=None)
     plan = tuple(replace(stage, seconds=0.0) for stage in baking.plan)
     baking = replace(baking, plan=plan)

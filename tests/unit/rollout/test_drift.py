@@ -92,7 +92,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("stage", "changes", "diff"), CHANGES.values(), ids=CHANGES)
-def test_a_change_is_noticed_at_the_next_look_and_shown_as_a_diff(
+def test_a_change_is_noticed_at_the_next_reconcile_and_shown_as_a_diff(
     stage: str, changes: dict[str, Any], diff: str
 ) -> None:
     rollout = at_stage(stage, asked_at=1.0, evidence=4)
@@ -129,7 +129,7 @@ def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
     )
 
 
-def test_whoever_took_the_mark_is_named_and_not_who_wrote_the_routes() -> None:
+def test_whoever_took_the_annotation_is_named_and_not_who_wrote_the_routes() -> None:
     rollout = at_stage("shift 40")
     observed = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
 
@@ -197,7 +197,7 @@ def test_a_restore_that_does_not_get_through_is_told_again() -> None:
     assert "Ours was restored once already, and kubectl-edit has changed it back." in entries[0].text
 
 
-def test_a_taken_mark_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
+def test_a_taken_annotation_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
     rollout = at_stage("shift 40")
     taken = edited(rollout, routes=routes(40), owner=OTHER)
     held, _ = decide.decide(rollout, taken, PASS, 0.0)

@@ -173,7 +173,7 @@ def test_a_virtual_service_that_is_made_anew_within_a_moment_is_brought_home_as_
     assert (going_on.gone_since, again.phase) == (None, Phase.ABORTING)
 
 
-def test_a_promotion_of_which_only_the_marks_were_left_ends_with_the_object() -> None:
+def test_a_promotion_of_which_only_the_annotations_were_left_ends_with_the_object() -> None:
     finishing = replace(at_stage("finish"), settled_at=None)
 
     assert decide.decide(finishing, without_routes(finishing), PASS, 1.0)[0].phase is Phase.PROMOTED
@@ -254,7 +254,7 @@ def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
         assert (blind.drift, blind.phase) == (held.drift, Phase.SHIFTING)
 
 
-def test_a_look_without_a_sight_is_one_that_sees_nothing() -> None:
+def test_a_reconcile_without_an_observation_is_one_that_sees_nothing() -> None:
     for rollout in (at_stage("shift 40"), decide.abort(at_stage("bake"), OMAR, "because.", 0.0)[0]):
         assert decide.decide(rollout, None, PASS, 9.0) == decide.decide(rollout, BLIND, PASS, 9.0)
 
@@ -297,7 +297,7 @@ def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_can
 
 @pytest.mark.parametrize("cause", [Cause.FORBIDDEN, Cause.REFUSED, Cause.MISSING])
 @pytest.mark.parametrize(("name", "live"), [("shift 40", routes(20)), ("upgrade", ALL_CANARY)])
-def test_what_the_api_server_turns_down_is_told_at_the_next_look_in_its_own_words(
+def test_what_the_api_server_turns_down_is_told_at_the_next_reconcile_in_its_own_words(
     name: str, live: object, cause: Cause
 ) -> None:
     rollout = replace(at_stage(name), settled_at=None)

@@ -38,7 +38,7 @@ def settled(name: str = "mirror", **changes: object) -> Rollout:
 
 
 def reconciled(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0) -> tuple[Rollout, list[Entry]]:
-    """Looks of ten seconds each."""
+    """Reconciles of ten seconds each."""
     said: list[Entry] = []
     for judgement in judgements:
         now += 10.0
@@ -55,7 +55,7 @@ def kinds(said: Sequence[Entry]) -> Counter[EntryKind]:
 
 
 @pytest.mark.parametrize("other", [INCONCLUSIVE, ERROR, SLOW], ids=["too few", "no answer", "a doubt"])
-def test_figures_that_flip_at_every_look_ask_once_for_each_kind(other: Judgement) -> None:
+def test_figures_that_flip_at_every_reconcile_ask_once_for_each_kind(other: Judgement) -> None:
     _, said = reconciled(settled(), [other, PASS] * 60)
 
     assert kinds(said)[EntryKind.ASK] <= 2
@@ -215,7 +215,7 @@ STUCK = {
 
 @pytest.mark.parametrize("restoring", [False, True], ids=["upgrade", "restore"])
 @pytest.mark.parametrize(("seen", "why"), STUCK.values(), ids=STUCK)
-def test_an_upgrade_that_sticks_says_why_at_the_first_look_and_once_however_the_kubelet_calls_it(
+def test_an_upgrade_that_sticks_says_why_at_the_first_reconcile_and_once_however_the_kubelet_calls_it(
     seen: list[Trouble], why: str, *, restoring: bool
 ) -> None:
     rollout = replace(settled("upgrade"), settled_at=None)

@@ -20,7 +20,7 @@ from tests.builders import OMAR, a_rollout, a_service, a_target, verdict
 
 
 class Move(StrEnum):
-    """What may happen between two looks."""
+    """What may happen between two reconciles."""
 
     NOTHING = "nothing"
     TIME = "time passes"
@@ -206,7 +206,7 @@ def test_whatever_happens_a_calm_world_brings_an_abort_to_its_end_with_everyone_
 
 @settings(max_examples=300, deadline=None)
 @given(story=STORIES, moves=MOVES)
-def test_an_ended_rollout_leaves_everyone_on_one_version_and_no_mark(story: Drawn, moves: Moves) -> None:
+def test_an_ended_rollout_leaves_everyone_on_one_version_and_no_annotation(story: Drawn, moves: Moves) -> None:
     rollout, world = _begin(story)
     rollout = walk(rollout, world, [*moves, *WILLING * 15])
 

@@ -45,7 +45,9 @@ def canary_with(rollout: Rollout, *troubles: Trouble, **changes: Any) -> Observa
 
 @pytest.mark.parametrize("stage", ["mirror", "shift 40", "upgrade"])
 @pytest.mark.parametrize(("one", "why"), [(OOM, "killed for lack of memory (OOMKilled)"), (LOOP, "in a crash loop")])
-def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_look(stage: str, one: Trouble, why: str) -> None:
+def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_reconcile(
+    stage: str, one: Trouble, why: str
+) -> None:
     rollout = at_stage(stage)
 
     aborting, entries = decide.decide(rollout, canary_with(rollout, one), PASS, 5.0)
@@ -153,7 +155,7 @@ def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_
     assert "reviews-v1 was killed for lack of memory (OOMKilled) while it has 60 % of the users" in entries[0].text
 
 
-def test_the_upgraded_primary_is_on_trial_while_users_return_to_it() -> None:
+def test_the_upgraded_primary_is_judged_while_users_return_to_it() -> None:
     rollout = at_stage("switchback 50")
     observed = an_observation(rollout, primary=a_side(Template.UPGRADED, troubles=(replace(LOOP, pod="reviews-v1-a"),)))
 
@@ -173,7 +175,7 @@ def reconciles(rollout: Rollout, observed: Observation, times: int, seconds: flo
     return rollout, texts
 
 
-def test_fewer_ready_pods_than_the_share_needs_wait_at_once_and_abort_after_a_few_looks() -> None:
+def test_fewer_ready_pods_than_the_share_needs_wait_at_once_and_abort_after_a_few_reconciles() -> None:
     rollout = at_stage("shift 80")  # 80 % of what two pods carried needs both
     short = canary_with(rollout, ready=1)
 
@@ -191,7 +193,7 @@ def test_one_pod_is_enough_for_a_share_that_one_pod_can_carry() -> None:
     assert list(pods.findings(rollout, canary_with(rollout, ready=1))) == []
 
 
-def test_looks_that_follow_each_other_at_once_are_one_and_a_recovery_begins_anew() -> None:
+def test_reconciles_that_follow_each_other_at_once_are_one_and_a_recovery_begins_anew() -> None:
     rollout = at_stage("shift 80")
     short = canary_with(rollout, ready=1)
 
@@ -229,7 +231,7 @@ def sized(ready: int, wanted: int, template: Template = Template.RECORDED) -> De
     return a_side(template, ready=ready, wanted=wanted, progress=progress)
 
 
-# Each look: seconds since the one before, pods that are wanted, pods that are ready.
+# Each reconcile: seconds since the one before, pods that are wanted, pods that are ready.
 AUTOSCALERS: dict[str, list[tuple[float, int, int]]] = {
     "scales in": [(10, 2, 2), (10, 1, 2), (10, 1, 1), *[(10, 1, 1)] * 20],
     "scales in, and pods take their time to go": [(10, 2, 2), *[(10, 1, 2)] * 10, *[(10, 1, 1)] * 10],

@@ -59,7 +59,7 @@ def test_a_thousand_services_cost_a_handful_of_calls_and_one_readable_line(slack
 
 
 @pytest.mark.parametrize("status", [500, 429])
-def test_a_slack_in_trouble_is_asked_once_a_look(slack: FakeSlack, status: int) -> None:
+def test_a_slack_in_trouble_is_asked_once_a_reconcile(slack: FakeSlack, status: int) -> None:
     slack.fail("users.conversations", status=status, retry_after=30, times=100)
     audience = an_audience(slack, *(a_team(f"s{number}", f"#c{number}") for number in range(20)))
 

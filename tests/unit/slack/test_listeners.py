@@ -1,4 +1,4 @@
-"""From Slack's payloads to the engine and back, through Bolt as in production, without a server of ours."""
+"""From Slack's payloads to the controller and back, through Bolt as in production, without a server of ours."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def value_of(rollout: Rollout, action_id: str) -> str:
 # Commands
 
 
-def test_a_start_reaches_the_engine_and_the_person_hears_where_the_card_is(workspace: Workspace) -> None:
+def test_a_start_reaches_the_controller_and_the_person_hears_where_the_card_is(workspace: Workspace) -> None:
     response = workspace.types("start reviews v2 --weights 50,100 --auto")
 
     assert response.status == 200

@@ -186,7 +186,7 @@ def test_limits_on_who_posts_are_a_doubt(rooms: Rooms, slack: FakeSlack) -> None
         rooms.closed("#releases")
 
 
-def test_many_channels_cost_one_look(rooms: Rooms, slack: FakeSlack) -> None:
+def test_many_channels_cost_one_reconcile(rooms: Rooms, slack: FakeSlack) -> None:
     slack.rooms += [a_room("ops"), a_room("eng", is_member=True)]
     asked = ["#releases", "#ops", "#eng", "#gone", "#releases"]
 
@@ -197,7 +197,7 @@ def test_many_channels_cost_one_look(rooms: Rooms, slack: FakeSlack) -> None:
     assert len(slack.said(BOTH)) == len(slack.said("conversations.list")) == 1
 
 
-def test_a_look_that_takes_too_long_is_given_up(slack: FakeSlack) -> None:
+def test_a_reconcile_that_takes_too_long_is_given_up(slack: FakeSlack) -> None:
     ticks = iter(float(number * 5) for number in range(100))
     slack.page = 1
     slack.rooms = [a_room(f"c{number}", is_member=True) for number in range(9)]

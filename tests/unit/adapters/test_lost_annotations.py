@@ -30,7 +30,7 @@ def stripped(vs: dict[str, Any]) -> dict[str, Any]:
     return bare
 
 
-def test_the_rollout_goes_on_from_its_mirror_although_its_marks_are_gone() -> None:
+def test_the_rollout_goes_on_from_its_mirror_although_its_annotations_are_gone() -> None:
     shifted = claim(stripped(claim(before(), MIRROR)), SHIFTED)
 
     assert r.read_routes(shifted, a_target()) == SHIFTED
