@@ -32,16 +32,19 @@ def place(number: int) -> tuple[str, str]:
 def rollout(number: int, now: float) -> Rollout:
     """A rollout of that service which has been at 20 % for five minutes and will stay there."""
     made = a_rollout(_service(number))
-    name, version = made.service, bookinfo.image
-    shift = next(index for index, stage in enumerate(made.plan) if stage.routes == SHARE)
+    name, version = made.spec.service, bookinfo.image
+    shift = next(index for index, stage in enumerate(made.spec.plan) if stage.routes == SHARE)
     return replace(
         made,
-        id=_rollout_id(number),
-        started_at=now - 600 + number / 1000,
-        target=_target(number),
-        recorded=PodTemplate(images={name: version("v1")}),
-        upgraded=PodTemplate(images={name: version("v2")}),
-        canary_images={name: version("v2")},
+        spec=replace(
+            made.spec,
+            id=_rollout_id(number),
+            started_at=now - 600 + number / 1000,
+            target=_target(number),
+            recorded=PodTemplate(images={name: version("v1")}),
+            upgraded=PodTemplate(images={name: version("v2")}),
+            canary_images={name: version("v2")},
+        ),
         phase=Phase.SHIFTING,
         stage=shift,
         since=now - 300,

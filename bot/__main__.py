@@ -147,7 +147,7 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
 def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
     by = UserId(f"{_user()} (shell)")
     rollout = bootstrap.make_controller(_live(settings)).abort(arguments.service, by=by, reason=arguments.reason)
-    _say([f"{rollout.service} {rollout.version}: {rollout.phase}."])
+    _say([f"{rollout.spec.service} {rollout.spec.version}: {rollout.phase}."])
     return 0
 
 
@@ -173,7 +173,7 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     names = [arguments.service] if arguments.service else adapters.catalogue.names
     past = [rollout for name in names for rollout in controller.history(name)]
     unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
-    _say(status.history(sorted(past, key=lambda rollout: rollout.started_at, reverse=True), unreadable))
+    _say(status.history(sorted(past, key=lambda rollout: rollout.spec.started_at, reverse=True), unreadable))
     notified = adapters.ports.freezes.story()
     _say(status.freezes([line for line in notified if not arguments.service or line.freeze.covers(arguments.service)]))
     return 0

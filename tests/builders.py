@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from bot.model.figures import Figures, Judgement, SideFigures, Verdict
 from bot.model.freeze import Freeze
 from bot.model.incidents import Difference, Drift, Edit
 from bot.model.observation import DeploymentStatus, Observation, Progress
-from bot.model.rollout import PodTemplate, Rollout, RolloutId, Routes, Target, Template, Topology, UserId
+from bot.model.rollout import PodTemplate, Rollout, RolloutId, RolloutSpec, Routes, Target, Template, Topology, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout.plans import make_plan
 
@@ -62,26 +62,34 @@ def a_rollout(
     service = service or a_service()
     relabel = topology is Topology.RELABEL
     rollout = Rollout(
-        id=RolloutId("r-1"),
-        service=service.name,
-        version="v2",
-        channel=service.channel,
-        started_by=MAYA,
-        started_at=0.0,
-        target=a_target(topology),
-        plan=make_plan(service, topology),
-        recorded=PodTemplate(images={"reviews": OLD}, labels={"version": "v1"} if relabel else {}),
-        upgraded=PodTemplate(images={"reviews": NEW}, labels={"version": "v2"} if relabel else {}),
-        canary_images={"reviews": "reviews:2"},
-        gates=service.gates,
-        approvals_rule=service.approvals,
-        metrics=service.metrics,
-        upgrade_timeout=service.upgrade_timeout,
-        hold_patience=service.hold_patience,
-        scale_timeout=service.scale_timeout,
-        drift_rule=service.drift,
+        spec=RolloutSpec(
+            id=RolloutId("r-1"),
+            service=service.name,
+            version="v2",
+            channel=service.channel,
+            started_by=MAYA,
+            started_at=0.0,
+            target=a_target(topology),
+            plan=make_plan(service, topology),
+            recorded=PodTemplate(images={"reviews": OLD}, labels={"version": "v1"} if relabel else {}),
+            upgraded=PodTemplate(images={"reviews": NEW}, labels={"version": "v2"} if relabel else {}),
+            canary_images={"reviews": "reviews:2"},
+            gates=service.gates,
+            approvals_rule=service.approvals,
+            metrics=service.metrics,
+            upgrade_timeout=service.upgrade_timeout,
+            hold_patience=service.hold_patience,
+            scale_timeout=service.scale_timeout,
+            drift_rule=service.drift,
+        )
     )
-    return replace(rollout, **changes)
+    return changed(rollout, **changes)
+
+
+def changed(rollout: Rollout, **changes: Any) -> Rollout:
+    """The rollout with these fields changed, of its spec or of its status."""
+    spec = {one.name: changes.pop(one.name) for one in fields(RolloutSpec) if one.name in changes}
+    return replace(rollout, **({"spec": replace(rollout.spec, **spec)} | changes))
 
 
 def a_side(template: Template | None = Template.RECORDED, **changes: Any) -> DeploymentStatus:
@@ -99,7 +107,7 @@ def an_observation(rollout: Rollout, **changes: Any) -> Observation:
         "routes": stage.routes,
         "primary": _SIDES[stage.template],
         "canary": _SIDES[Template.RECORDED],
-        "owner": None if stage.release else rollout.id,
+        "owner": None if stage.release else rollout.spec.id,
     }
     return Observation(**(as_wanted | changes))
 

@@ -102,7 +102,7 @@ class Batch:
         windows, seconds = self.of(since), self.until - since
         selector = self.selector({owner for window in windows for owner in owners_of(window)})
         long = queries.LONG_BEFORE * self.before
-        hosts = sorted({window.rollout.target.host for window in windows})
+        hosts = sorted({window.rollout.spec.target.host for window in windows})
         holes = queries.holes(selector, seconds, self.before, self.interval)
         away = queries.returned(selector, seconds, self.before)
         return {
@@ -133,7 +133,7 @@ def batched(windows: Sequence[Window], surely: float | None) -> list[Batch]:
     """Windows by what can be asked together. ``surely``: what Prometheus's clock has surely reached."""
     found: defaultdict[tuple[MetricsSource, float, bool], list[Window]] = defaultdict(list)
     for window in windows:
-        metrics = window.rollout.metrics
+        metrics = window.rollout.spec.metrics
         is_early = surely is not None and window.until > surely - metrics.delay
         found[replace(metrics, scrape_interval=0.0, read_delay=None), _moment(window.until), is_early].append(window)
     return [
@@ -152,20 +152,20 @@ def _batch(
     source: MetricsSource, until: float, times: tuple[float, ...], windows: Iterable[Window], surely: float | None
 ) -> Batch:
     mine = tuple(window for window in windows if _moment(window.since) in times)
-    delay = max(window.rollout.metrics.delay for window in mine)
+    delay = max(window.rollout.spec.metrics.delay for window in mine)
     return Batch(
         source=source,
         until=until,
         times=times,
         windows=mine,
-        interval=max(window.rollout.metrics.scrape_interval for window in mine),
+        interval=max(window.rollout.spec.metrics.scrape_interval for window in mine),
         due=None if surely is None else (surely, delay, until),
     )
 
 
 def owners_of(window: Window) -> tuple[Owner, Owner]:
     """The primary's and the canary's."""
-    target = window.rollout.target
+    target = window.rollout.spec.target
     return (target.namespace, target.primary_deployment), (target.namespace, target.canary_deployment)
 
 
@@ -312,7 +312,7 @@ class Counted:
         """Everything about one window. ``own``: the values of the service's own queries."""
         if isinstance(self.notified, Fault):
             return self.notified
-        notified, target = self.notified[_moment(window.since)], window.rollout.target
+        notified, target = self.notified[_moment(window.since)], window.rollout.spec.target
         names = (target.primary_deployment, target.canary_deployment)
         (primary, its_watermark), (canary, other_watermark) = (self._side(notified, window, name) for name in names)
         return Figures(
@@ -335,7 +335,7 @@ class Counted:
 
     def _side(self, notified: _Counts, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
         """What a workload answered, None where that is not known; and its watermark, None without counters."""
-        owner = (window.rollout.target.namespace, workload)
+        owner = (window.rollout.spec.target.namespace, workload)
         last, level = notified.now.get(owner), notified.marked.get(owner)
         if level is None:
             return None, None
@@ -344,7 +344,7 @@ class Counted:
             return None, mark
         side, mark = self._answered(notified, window, owner, mark)
         if isinstance(side, str):
-            log.warning("side_unknown", rollout=window.rollout.id, workload=workload, why=side)
+            log.warning("side_unknown", rollout=window.rollout.spec.id, workload=workload, why=side)
             return None, mark
         began = known.last if known is not None and known.last is not None else notified.before.get(owner)
         return replace(side, first=began, last=last), replace(mark, last=last)
@@ -371,7 +371,7 @@ class Counted:
         if known is None:
             return ("its counts do not fit together" if is_odd(side) else side), mark
         side = replace(side, first=notified.before.get(owner), last=notified.now.get(owner))
-        rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.metrics.scrape_interval
+        rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.spec.metrics.scrape_interval
         total, mark = closed(side, began=began, mark=known, ended=mark, rate=rate, spacing=spacing)
         return ("its counters are others than before" if total is None else total), mark
 
@@ -398,7 +398,7 @@ def _users(notified: _Counts, target: Target) -> UserView | None:
 
 def _usual(rollout: Rollout, workload: str, now: SideFigures) -> float:
     """The most requests a second of a side, in this window or a row of the last minute; 0 where that is not known."""
-    is_canary = workload == rollout.target.canary_deployment
+    is_canary = workload == rollout.spec.target.canary_deployment
     rows = [now, *(row.canary if is_canary else row.primary for row in rollout.analysis_state.recent)]
     return max((side.per_second or 0.0 for side in rows if side is not None), default=0.0)
 

@@ -66,7 +66,7 @@ class PrometheusMetrics:
             turns[int(number)].explain(found)
         own = self._own_values(windows)
         return {
-            window.rollout.id: turn.figures(window, own.get(window.rollout.id, {}))
+            window.rollout.spec.id: turn.figures(window, own.get(window.rollout.spec.id, {}))
             for turn in turns
             for window in turn.batch.windows
         }
@@ -74,7 +74,9 @@ class PrometheusMetrics:
     def _own_values(self, windows: Sequence[Window]) -> dict[RolloutId, dict[str, float | None]]:
         """The values of the custom queries by their gates' names; None where there is not one number, whyever."""
         asked = {
-            str(window.rollout.id): dict(_own_queries(window)) for window in windows if window.rollout.gates.custom
+            str(window.rollout.spec.id): dict(_own_queries(window))
+            for window in windows
+            if window.rollout.spec.gates.custom
         }
         if not asked:
             return {}
@@ -157,14 +159,14 @@ class PrometheusMetrics:
 
 
 def _own_queries(window: Window) -> Iterator[tuple[str, Query]]:
-    rollout, target = window.rollout, window.rollout.target
-    for gate in rollout.gates.custom:
+    rollout, target = window.rollout, window.rollout.spec.target
+    for gate in rollout.spec.gates.custom:
         text = queries.custom(
             gate.query,
             namespace=target.namespace,
             deployment=target.primary_deployment if rollout.primary_judged else target.canary_deployment,
             seconds=gates.lately(rollout),
-            labels=rollout.metrics.labels,
+            labels=rollout.spec.metrics.labels,
         )
         yield gate.name, Query(about=f"custom gate {gate.name}", text=text, at=window.until)
 

@@ -110,7 +110,7 @@ class RedisStore:
             case "taken":
                 raise self._taken(rollout)
             case "stale":
-                raise Stale("Redis", f"already holds a rollout {rollout.id} of {rollout.service}.")
+                raise Stale("Redis", f"already holds a rollout {rollout.spec.id} of {rollout.spec.service}.")
         return created
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
@@ -119,7 +119,8 @@ class RedisStore:
         if self._write(saved, rollout.revision, entries, fence) != "written":
             raise Stale(
                 "Redis",
-                f"holds another revision of {rollout.service}'s rollout {rollout.id} than {rollout.revision}: "
+                f"holds another revision of {rollout.spec.service}'s rollout {rollout.spec.id} than "
+                f"{rollout.revision}: "
                 "somebody else changed it first.",
             )
         return saved
@@ -164,7 +165,7 @@ class RedisStore:
             self._read(found, text) for found, text in zip(wanted.values(), documents, strict=True) if text is not None
         ]
         rollouts = [rollout for rollout in read if rollout is not None and not rollout.ended]
-        return sorted(rollouts, key=lambda rollout: (rollout.started_at, rollout.id))
+        return sorted(rollouts, key=lambda rollout: (rollout.spec.started_at, rollout.spec.id))
 
     def _read(self, rollout_id: RolloutId, text: str) -> Rollout | None:
         """The rollout. Most are as they were read or written last, and a thousand take a second to parse."""
@@ -247,22 +248,24 @@ class RedisStore:
             if outcome == "marked":
                 self._client.eval(OUT_OF_DATE, 1, CARDS, rollout.key)
         if outcome == "fenced":
-            raise Stale("Redis", f"lets nobody change {rollout.service} with an old lease: another replica leads now.")
+            raise Stale(
+                "Redis", f"lets nobody change {rollout.spec.service} with an old lease: another replica leads now."
+            )
         if outcome not in {"written", "marked"}:
             return outcome
         if rollout.ended:
-            self._parsed.pop(rollout.id, None)
+            self._parsed.pop(rollout.spec.id, None)
         else:
-            self._parsed[rollout.id] = text, rollout
+            self._parsed[rollout.spec.id] = text, rollout
         return "written"
 
     def _taken(self, rollout: Rollout) -> Refusal:
         other = self.active(rollout.key)
         if other is None:
-            return Refusal(f"{rollout.service} had a rollout until a moment ago. Try again.")
+            return Refusal(f"{rollout.spec.service} had a rollout until a moment ago. Try again.")
         return Refusal(
-            f"{rollout.service} already has a rollout ({other.version}, {other.phase.replace('_', ' ')}). "
-            f"See `/canary status {rollout.service}`."
+            f"{rollout.spec.service} already has a rollout ({other.spec.version}, {other.phase.replace('_', ' ')}). "
+            f"See `/canary status {rollout.spec.service}`."
         )
 
     def _get(self, names: Sequence[str]) -> list[str | None]:
@@ -279,9 +282,9 @@ def _arguments(
     rollout: Rollout, text: str, expected: int, entries: Sequence[Entry], fence: int
 ) -> Iterator[str | float]:
     keys = Keys(service=rollout.key)
-    yield from (keys.rollout(rollout.id), keys.active, keys.history, keys.story(rollout.id))
+    yield from (keys.rollout(rollout.spec.id), keys.active, keys.history, keys.story(rollout.spec.id))
     yield from (keys.outbox, keys.cards, keys.fence)
-    yield from (expected, text, rollout.id, rollout.started_at)
+    yield from (expected, text, rollout.spec.id, rollout.spec.started_at)
     yield from (0 if rollout.ended else 1, rollout.revision, fence)
     yield from map(dump_entry, entries)
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic import ConfigDict, RootModel, ValidationError
 
 from bot.model.errors import Fault, Remains, Unreadable
 from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
-from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.model.rollout import Entry, Rollout, RolloutId, RolloutSpec
 
 SCHEMA = 3
 
@@ -145,11 +145,15 @@ def _stored_as(field: str) -> str:
 
 
 # ``ser_json_inf_nan``: by default infinity is stored as null, and the rollout never read again.
-class _Stored(BaseModel):
-    model_config = ConfigDict(ser_json_inf_nan="strings", validate_by_name=True, alias_generator=_stored_as)
+_AS_STORED = ConfigDict(ser_json_inf_nan="strings", validate_by_name=True, alias_generator=_stored_as)
 
-    schema_version: int = Field(alias="schema")
-    rollout: Rollout
+
+class _StoredSpec(RootModel[RolloutSpec]):
+    model_config = _AS_STORED
+
+
+class _Stored(RootModel[Rollout]):
+    model_config = _AS_STORED
 
 
 class _StoredEntry(RootModel[Entry]):
@@ -165,8 +169,10 @@ class _StoredFreezeLine(RootModel[FreezeLine]):
 
 
 def dump_rollout(rollout: Rollout) -> str:
-    """A rollout as it is stored."""
-    return _Stored(schema_version=SCHEMA, rollout=rollout).model_dump_json(by_alias=True)
+    """A rollout as it is stored: its spec's fields beside those of its status, as every version has written them."""
+    spec = _StoredSpec(rollout.spec).model_dump_json(by_alias=True)
+    status = _Stored(rollout).model_dump_json(by_alias=True, exclude={"spec"})
+    return f'{{"schema":{SCHEMA},"rollout":{spec[:-1]},{status[1:]}}}'
 
 
 def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: int = SCHEMA) -> Rollout:
@@ -190,7 +196,8 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
             )
         for older in range(schema, newest):
             document = upgrades[older](document)
-        return _Stored.model_validate(document | {"schema": newest}).rollout
+        rollout = document["rollout"]
+        return _Stored.model_validate({**rollout, "spec": rollout}).root
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         left = _remains(document.get("rollout") if isinstance(document, dict) else None)
         raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.", left) from broken
@@ -273,5 +280,7 @@ def _fields(error: Exception) -> str:
     """What is wrong with it, without any value of it."""
     if isinstance(error, ValidationError):
         places = sorted({".".join(str(part) for part in detail["loc"]) for detail in error.errors()})
+        # What is stored has no spec of its own.
+        places = [place.removeprefix("spec.") for place in places]
         return f"wrong or missing {', '.join(places)}"
     return type(error).__name__

@@ -53,7 +53,7 @@ def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
     It ends a delay behind the clock: a sample bears the time at which its scrape began, and is there once it has ended.
     """
     since = rollout.analysis_state.until if rollout.analysis_state.until is not None else rollout.settled_at
-    until = now - rollout.metrics.delay
+    until = now - rollout.spec.metrics.delay
     if rollout.phase not in WATCHED or since is None or until <= since:
         return None
     return (since if until - since <= LONGEST else until - gates.lately(rollout), until)
@@ -120,8 +120,8 @@ def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figure
 
 def _begun(rollout: Rollout) -> AnalysisState:
     """The analysis as the current stage needs it: another subject begins anew, another stage counts anew."""
-    analysis_state, settings = rollout.analysis_state, rollout.gates.judge
-    target = rollout.target
+    analysis_state, settings = rollout.analysis_state, rollout.spec.gates.judge
+    target = rollout.spec.target
     subject = target.primary_deployment if rollout.primary_judged else target.canary_deployment
     if analysis_state.subject and analysis_state.subject != subject:
         begun, clients = (
@@ -138,9 +138,9 @@ def _begun(rollout: Rollout) -> AnalysisState:
 def _kept(analysis_state: AnalysisState, rollout: Rollout) -> JudgeState:
     """The judge's state as it was kept; evidence that another version kept begins again."""
     try:
-        return load(analysis_state.judge) if analysis_state.judge else start(rollout.gates.judge)
+        return load(analysis_state.judge) if analysis_state.judge else start(rollout.spec.gates.judge)
     except ValueError:
-        return start(rollout.gates.judge)
+        return start(rollout.spec.gates.judge)
 
 
 def _absent(rollout: Rollout, row: Figures) -> str:
@@ -173,9 +173,9 @@ def _news(side: SideFigures | None, counted: SideFigures | None) -> SideFigures 
 
 def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeState, Assessment, bool]:
     """The judge's state with the row in it, its answer, and whether the row is whole: long enough to be kept."""
-    settings, stage = rollout.gates.judge, rollout.current
+    settings, stage = rollout.spec.gates.judge, rollout.current
     sides = Sides.of(rollout, row)
-    every = rollout.metrics.scrape_interval
+    every = rollout.spec.metrics.scrape_interval
     # On one grid for all rollouts, so that their readings begin together and are asked for together.
     whole = math.floor(row.end / every) > math.floor(row.start / every)
     served = rollout.settled_at is not None and row.end >= rollout.settled_at + stage.seconds
@@ -193,7 +193,7 @@ def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeSta
 
 
 def _judged(side: SideFigures | None, rollout: Rollout) -> SideFigures | None:
-    return None if side is None else _judged_of(side, rollout.gates)
+    return None if side is None else _judged_of(side, rollout.spec.gates)
 
 
 def _judged_of(side: SideFigures, limits: GateLimits) -> SideFigures:
@@ -258,7 +258,7 @@ def _judgement(rollout: Rollout, case: _Case, beside: Sequence[Finding]) -> Judg
 
 def _beside_another(rollout: Rollout, case: _Case) -> _Word:
     answer, overdue, failing = case.assessment.verdict, case.assessment.overdue, case.assessment.failing
-    sentence = text(case.state, case.assessment, rollout.gates.judge, _names(rollout))
+    sentence = text(case.state, case.assessment, rollout.spec.gates.judge, _names(rollout))
     if answer is Decision.ABORT:
         return _Word(verdict=Verdict.FAIL, sentence=sentence)
     if answer is Decision.PASS:
@@ -267,16 +267,16 @@ def _beside_another(rollout: Rollout, case: _Case) -> _Word:
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=True)
     if overdue is Overdue.NOT_PROVEN and (notified := _failing_here(rollout, case)):
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=notified, hold=True)
-    goes_on = overdue is Overdue.NOT_PROVEN and rollout.gates.unproven is not Unproven.HOLD
+    goes_on = overdue is Overdue.NOT_PROVEN and rollout.spec.gates.unproven is not Unproven.HOLD
     verdict = Verdict.PASS if goes_on else Verdict.INCONCLUSIVE
     return _Word(verdict=verdict, sentence=sentence, ask=overdue is not None and not goes_on)
 
 
 def _failing_here(rollout: Rollout, case: _Case) -> str:
     """Why nobody is sent to a side that was above the ceiling in this very stage, however the other side did; or ""."""
-    sides, ceiling = Sides.of(rollout, case.stage), rollout.gates.judge.ceiling
+    sides, ceiling = Sides.of(rollout, case.stage), rollout.spec.gates.judge.ceiling
     subject, reference = sides.subject, sides.fair
-    share = subject.error_share if subject is not None and rollout.gates.errors else None
+    share = subject.error_share if subject is not None and rollout.spec.gates.errors else None
     if subject is None or share is None or subject.errors < FEWEST or share <= ceiling:
         return ""
     here = f"{sides.name} errors {percent(share)} ({count(subject.errors)} of {count(subject.requests)}) in this stage"
@@ -289,7 +289,7 @@ def _failing_here(rollout: Rollout, case: _Case) -> str:
 
 def _alone(rollout: Rollout, case: _Case) -> _Word:
     """Everyone is on one side: what was seen before still counts, and the absolute ceiling."""
-    settings, sides = rollout.gates.judge, Sides.of(rollout, case.stage)
+    settings, sides = rollout.spec.gates.judge, Sides.of(rollout, case.stage)
     subject = sides.subject
     if case.assessment.verdict in {Decision.ABORT, Decision.NO_DATA} or subject is None:
         said = text(case.state, case.assessment, settings, _names(rollout))
@@ -324,13 +324,13 @@ def _never_shown(rollout: Rollout) -> list[Finding]:
 
 def _is_final(rollout: Rollout) -> bool:
     """Whether what follows is the upgrade, or adoption's end: then people have to say yes to what is not proven."""
-    if rollout.gates.unproven is not Unproven.ASK_BEFORE_UPGRADE or rollout.phase is not Phase.SHIFTING:
+    if rollout.spec.gates.unproven is not Unproven.ASK_BEFORE_UPGRADE or rollout.phase is not Phase.SHIFTING:
         return False
-    return rollout.plan[rollout.stage + 1].phase is not Phase.SHIFTING
+    return rollout.spec.plan[rollout.stage + 1].phase is not Phase.SHIFTING
 
 
 def _names(rollout: Rollout) -> Names:
-    canary, primary = rollout.target.canary_deployment, rollout.target.primary_deployment
+    canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
     subject, reference = (primary, canary) if rollout.primary_judged else (canary, primary)
     return Names(subject, reference, article="")
 
@@ -339,19 +339,19 @@ def _details(rollout: Rollout, case: _Case) -> list[Finding]:
     """A line per metric, with the stage's figures and how many times worse the subject probably is."""
     if not rollout.current.routes.compared:
         return _alone_detail(rollout, case)
-    shown = case.state.evidence.not_worse.shown(rollout.gates.judge.needed_to_pass).tolist()
+    shown = case.state.evidence.not_worse.shown(rollout.spec.gates.judge.needed_to_pass).tolist()
     return [
         _detail(rollout, case, place, shown=shown[place])
         for place, metric in enumerate(case.state.metrics)
         if metric.name not in case.state.blind
-        and (metric.bound is not None or rollout.gates.errors)
+        and (metric.bound is not None or rollout.spec.gates.errors)
         and case.state.evidence.stage_totals[place][N_C] > 0
     ]
 
 
 def _alone_detail(rollout: Rollout, case: _Case) -> list[Finding]:
-    sides, ceiling = Sides.of(rollout, case.stage), rollout.gates.judge.ceiling
-    if sides.subject is None or sides.subject.error_share is None or not rollout.gates.errors:
+    sides, ceiling = Sides.of(rollout, case.stage), rollout.spec.gates.judge.ceiling
+    if sides.subject is None or sides.subject.error_share is None or not rollout.spec.gates.errors:
         return []
     share, sample = sides.subject.error_share, sides.subject.requests
     verdict = Verdict.FAIL if case.state.aborted_by else Verdict.PASS if share <= ceiling else Verdict.INCONCLUSIVE
@@ -365,7 +365,7 @@ def _detail(rollout: Rollout, case: _Case, place: int, *, shown: bool) -> Findin
     metric, sides = case.state.metrics[place], Sides.of(rollout, case.stage)
     totals = case.state.evidence.stage_totals
     (n_c, b_c, n_p, b_p), (*_, fair, _) = (rows[place].tolist() for rows in (totals, comparable(case.state, totals)))
-    limits, ratio = metric.limits(rollout.gates.judge), case.assessment.metrics[metric.name].ratio
+    limits, ratio = metric.limits(rollout.spec.gates.judge), case.assessment.metrics[metric.name].ratio
     against = b_p / n_p if n_p > 0 else 0.0
     what = "errors" if metric.bound is None else f"slower than {metric.bound:g} ms"
     compared = f"{percent(b_c / n_c)} ({count(b_c)} of {count(n_c)}), {sides.other} {percent(against)}"
@@ -402,4 +402,4 @@ def _forecast(rollout: Rollout, case: _Case) -> str:
         return ""
     # Over the time that the counts span, which is not quite the stage's.
     rates = [side.per_second or side.requests / seconds for side in (sides.subject, sides.reference)]
-    return forecast_text(forecast(case.state, rollout.gates.judge, *rates))
+    return forecast_text(forecast(case.state, rollout.spec.gates.judge, *rates))

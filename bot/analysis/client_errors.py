@@ -37,23 +37,29 @@ def begin(limits: GateLimits, history: Sequence[SideFigures]) -> str:
 
 def again(text: str, rollout: Rollout) -> str:
     """The same before another side is on trial."""
-    return clients.save(clients.again(_kept(text, rollout), rollout.gates.judge)) if rollout.gates.client_errors else ""
+    return (
+        clients.save(clients.again(_kept(text, rollout), rollout.spec.gates.judge))
+        if rollout.spec.gates.client_errors
+        else ""
+    )
 
 
 def passed_on(text: str, rollout: Rollout, last: Figures | None) -> str:
     """The same before the next stage. ``last``: figures of the one that was left."""
-    limits = rollout.gates.client_errors
+    limits = rollout.spec.gates.client_errors
     if limits is None or not text or last is None or limits.action is not GateAction.HOLD:
         return text
     subject = Sides.of(rollout, last).subject
     return clients.save(
-        clients.passed_on(_kept(text, rollout), {code: _share(subject, code) for code in CODES}, rollout.gates.judge)
+        clients.passed_on(
+            _kept(text, rollout), {code: _share(subject, code) for code in CODES}, rollout.spec.gates.judge
+        )
     )
 
 
 def analysed(text: str, rollout: Rollout, row: Figures, *, first: bool) -> str:
     """The same with one whole row more; ``first``: of its stage."""
-    limits = rollout.gates.client_errors
+    limits = rollout.spec.gates.client_errors
     if limits is None:
         return ""
     sides = Sides.of(rollout, row)
@@ -65,12 +71,12 @@ def analysed(text: str, rollout: Rollout, row: Figures, *, first: bool) -> str:
         alone=not rollout.current.routes.compared,
         limited=rollout.limited,
     )
-    return clients.save(clients.step(_kept(text, rollout), counted, limits, rollout.gates.judge))
+    return clients.save(clients.step(_kept(text, rollout), counted, limits, rollout.spec.gates.judge))
 
 
 def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterator[Finding]:
     """What has moved, as one finding; nothing where nothing has."""
-    limits = rollout.gates.client_errors
+    limits = rollout.spec.gates.client_errors
     won = _kept(text, rollout).won if text else frozenset[str]()
     if limits is None or not won:
         return
@@ -95,7 +101,12 @@ def detail(rollout: Rollout, stage: Figures) -> Iterator[Finding]:
     """A line about all of them, where they are counted."""
     sides = Sides.of(rollout, stage)
     subject = sides.subject
-    if rollout.gates.client_errors is None or subject is None or not subject.client_errors or subject.requests <= 0:
+    if (
+        rollout.spec.gates.client_errors is None
+        or subject is None
+        or not subject.client_errors
+        or subject.requests <= 0
+    ):
         return
     against = f", {sides.other} {_of(sides.reference, CLIENT_ERRORS)}" if _counts(sides.reference) else ""
     sentence = f"Client errors (4xx) on {sides.name}: {_of(subject, CLIENT_ERRORS)}{against}."
@@ -135,6 +146,6 @@ def _of(side: SideFigures | None, code: str) -> str:
 def _kept(text: str, rollout: Rollout) -> Clients:
     """As it was kept; what another version kept begins again."""
     try:
-        return clients.load(text) if text else clients.start(rollout.gates.judge)
+        return clients.load(text) if text else clients.start(rollout.spec.gates.judge)
     except ValueError:
-        return clients.start(rollout.gates.judge)
+        return clients.start(rollout.spec.gates.judge)

@@ -47,7 +47,7 @@ class Sides:
     @classmethod
     def of(cls, rollout: Rollout, figures: Figures) -> Sides:
         """The sides as the rollout's phase has them."""
-        canary, primary = rollout.target.canary_deployment, rollout.target.primary_deployment
+        canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
         if rollout.primary_judged:
             return cls(subject=figures.primary, reference=figures.canary, name=primary, other=canary)
         return cls(
@@ -67,7 +67,7 @@ class Sides:
 
 def lately(rollout: Rollout) -> float:
     """How many seconds back hard limits and custom queries look."""
-    return max(LATELY, 4 * rollout.metrics.scrape_interval)
+    return max(LATELY, 4 * rollout.spec.metrics.scrape_interval)
 
 
 def warming_up(at: float) -> Judgement:
@@ -121,7 +121,7 @@ def check(
 def _sample(
     rollout: Rollout, stage: Figures, recent: Sequence[Figures], subject: SideFigures, name: str
 ) -> Iterator[Finding]:
-    least = rollout.gates.minimum_requests
+    least = rollout.spec.gates.minimum_requests
     if rollout.phase is Phase.MIRRORING:
         yield _coverage(rollout, recent)
         yield from mirror_harm.find(rollout, stage, recent)
@@ -156,12 +156,12 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
     """Copies can be lost silently (no host, open circuit breaker): few errors of few copies prove nothing."""
     if rollout.limited:
         # The primary counts everything, the canary copies of some: their ratio says nothing about lost copies.
-        return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout.target), acts=False)
+        return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout.spec.target), acts=False)
     copied = coverage(recent, rollout.settled_at or 0.0)
     if copied is None:
         return _unknown("coverage", "How many copies reach the canary is not known yet.")
-    share = copied / (rollout.target.mirror_percent / 100)
-    least = rollout.gates.coverage
+    share = copied / (rollout.spec.target.mirror_percent / 100)
+    least = rollout.spec.gates.coverage
     return Finding(
         gate="coverage",
         verdict=Verdict.PASS if share >= least else Verdict.INCONCLUSIVE,
@@ -192,7 +192,7 @@ def _users(rollout: Rollout, late: Figures) -> Iterator[Finding]:
     users = late.users
     if users is None or users.nowhere < FEWEST:
         return
-    share, ceiling = users.nowhere / users.requests, rollout.gates.judge.ceiling
+    share, ceiling = users.nowhere / users.requests, rollout.spec.gates.judge.ceiling
     sentence = (
         f"{count(users.nowhere)} of {count(users.requests)} requests of users found no pod lately ({percent(share)}; "
         f"at most {percent(ceiling)} are allowed)."
@@ -205,8 +205,8 @@ def _users(rollout: Rollout, late: Figures) -> Iterator[Finding]:
 def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
     """Whether the proxies do what the routes say: a configuration that they rejected leaves the old one for ever."""
     share, settled = rollout.current.routes.canary / 100, rollout.settled_at
-    both_in_one = rollout.target.topology is Topology.RELABEL and rollout.primary_touched
-    if settled is None or both_in_one or not rollout.gates.propagation:
+    both_in_one = rollout.spec.target.topology is Topology.RELABEL and rollout.primary_touched
+    if settled is None or both_in_one or not rollout.spec.gates.propagation:
         return
     rows = [row.users for row in recent if row.users is not None and row.start >= settled + PROPAGATION]
     seen = sum(rows[1:], start=rows[0]) if rows else UserView()
@@ -214,7 +214,9 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
     if answered < SEEN:
         return
     found = seen.canary / answered
-    notified = f"{percent(found)} of {count(answered)} requests of users went to {rollout.target.canary_deployment}"
+    notified = (
+        f"{percent(found)} of {count(answered)} requests of users went to {rollout.spec.target.canary_deployment}"
+    )
     if rollout.current.routes.mirror:
         if seen.canary > 0:
             why = "callers that do not follow the VirtualService reach it"
@@ -248,12 +250,12 @@ class _Reading:
 
 
 def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Reading]:
-    least = rollout.gates.minimum_requests
+    least = rollout.spec.gates.minimum_requests
     # Where a minute's traffic is too thin for a quantile, the stage's has to do.
     thin = late.subject is None or late.subject.requests < least
-    for limit in rollout.gates.limits:
+    for limit in rollout.spec.gates.limits:
         yield _limited(limit, stage if thin and limit.of is Measure.LATENCY else late, least)
-    for gate in rollout.gates.custom:
+    for gate in rollout.spec.gates.custom:
         yield _queried(gate, custom.get(gate.name))
 
 

@@ -27,7 +27,7 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
     It holds and does not abort: the hour before may have been a quieter one. Copies load for as long as they are made,
     so what most of the last rows do not show was a burst of something else.
     """
-    before, name = rollout.analysis_state.before, rollout.target.primary_deployment
+    before, name = rollout.analysis_state.before, rollout.spec.target.primary_deployment
     if before is None or before.requests <= 0:
         return
     rows = [row.primary for row in recent if row.primary is not None and row.primary.requests > 0]
@@ -76,12 +76,12 @@ class _Compared:
 
 def _compared(rollout: Rollout, before: SideFigures) -> Iterator[_Compared]:
     """What the service wants judged: errors, and requests slower than the least bound that 1 % were slower than."""
-    errors, slow = rollout.gates.judge.errors, rollout.gates.judge.slow
+    errors, slow = rollout.spec.gates.judge.errors, rollout.spec.gates.judge.slow
     was = before.errors / before.requests
-    if rollout.gates.errors:
+    if rollout.spec.gates.errors:
         allowed = errors.tolerance * was + errors.slack
         yield _Compared(what="errors", before=was, allowed=allowed, bad=lambda side: side.errors)
-    for bound in tail_bounds(before.buckets)[-1:] if rollout.gates.latency else ():
+    for bound in tail_bounds(before.buckets)[-1:] if rollout.spec.gates.latency else ():
         late = partial(_slower_than, bound)
         was = (late(before) or 0.0) / before.requests
         allowed = slow.tolerance * was + slow.slack

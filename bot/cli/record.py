@@ -46,7 +46,7 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
         raise Refusal(
             f"{name} has had no rollout: say which version ran beside the primary, `record {name} --version V`."
         )
-    canary = service.canary_name(rollout.version if rollout else str(wanted.version))
+    canary = service.canary_name(rollout.spec.version if rollout else str(wanted.version))
     since = _stages(rollout, wanted.story) if rollout else [(now - wanted.seconds, MIRROR)]
     # What was answered last may not have been scraped, or not be stored yet: it is not recorded as too little.
     known = metrics.clock(now) - service.metrics.delay
@@ -64,8 +64,8 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
 
 def _stages(rollout: Rollout, story: Sequence[Entry]) -> list[tuple[float, str | int]]:
     """When each stage began, oldest first."""
-    by_name = {stage.name: stage for stage in rollout.plan}
-    began: list[tuple[float, str | int]] = [(rollout.started_at, MIRROR)]
+    by_name = {stage.name: stage for stage in rollout.spec.plan}
+    began: list[tuple[float, str | int]] = [(rollout.spec.started_at, MIRROR)]
     for entry in story:
         stage = by_name.get(entry.text.partition(":")[0]) if entry.kind is EntryKind.STAGE else None
         if stage is not None:
@@ -80,7 +80,7 @@ def _label(stage: Stage) -> str | int:
 def _end(rollout: Rollout | None, story: Sequence[Entry], now: float) -> float:
     if rollout is None:
         return now
-    back = {stage.name for stage in rollout.plan if stage.phase in {Phase.SWITCHING_BACK, Phase.BAKING}}
+    back = {stage.name for stage in rollout.spec.plan if stage.phase in {Phase.SWITCHING_BACK, Phase.BAKING}}
     turned = [
         entry.at
         for entry in story

@@ -21,8 +21,8 @@ def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
     for rollout in live:
         routes = rollout.current.routes
         yield (
-            f"{rollout.service} {rollout.version} ({rollout.id}): {describe(rollout)}; "
-            f"planned routes {routes}; for {_minutes(now - rollout.started_at)}"
+            f"{rollout.spec.service} {rollout.spec.version} ({rollout.spec.id}): {describe(rollout)}; "
+            f"planned routes {routes}; for {_minutes(now - rollout.spec.started_at)}"
         )
         for finding in rollout.judgement.findings if rollout.judgement else ():
             yield f"  {finding.verdict:<12} {finding.sentence}"
@@ -50,10 +50,11 @@ def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, str] = N
     if not (rollouts or unreadable):
         yield "No rollout has been started yet."
     for rollout in rollouts:
-        began = _date(rollout.started_at)
-        took = _minutes((rollout.ended_at or rollout.started_at) - rollout.started_at)
+        began = _date(rollout.spec.started_at)
+        took = _minutes((rollout.ended_at or rollout.spec.started_at) - rollout.spec.started_at)
         why = f": {rollout.reason}" if rollout.reason else ""
-        yield f"{began}  {rollout.service} {rollout.version} ({rollout.id})  {rollout.phase} after {took}{why}"
+        spec = rollout.spec
+        yield f"{began}  {spec.service} {spec.version} ({spec.id})  {rollout.phase} after {took}{why}"
     yield from _unreadable(unreadable)
 
 

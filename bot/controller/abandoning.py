@@ -22,13 +22,14 @@ NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
 def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
     """Take the rollout's annotations off, or ``owner``'s. A line of the story where that could not be done."""
-    target = rollout.target
+    target = rollout.spec.target
     try:
-        ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, owner or rollout.id)
+        ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, owner or rollout.spec.id)
     except Fault as fault:
         text = (
             f"canary-bot's annotations are still on VirtualService {target.virtual_service}: {fault.sentence} "
-            f"`abandon {rollout.service}` tries again. As long as they are there a watchdog takes this rollout for one "
+            f"`abandon {rollout.spec.service}` tries again. As long as they are there a watchdog takes this rollout "
+            "for one "
             "that nobody looks after, and brings its users to the safe side when its limit is over."
         )
         return (Entry(at=ports.clock.now(), kind=EntryKind.ALERT, text=text),)
@@ -104,5 +105,7 @@ def note(rollout: Rollout, by: UserId, reason: str, now: float) -> decide.Change
     if not rollout.ended:
         return decide.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")
-    text = f"The marks that {rollout.id} had left on VirtualService {rollout.target.virtual_service} go: {why}."
+    text = (
+        f"The marks that {rollout.spec.id} had left on VirtualService {rollout.spec.target.virtual_service} go: {why}."
+    )
     return replace(rollout), (Entry(at=now, kind=EntryKind.RESUMED, text=text, by=by),)

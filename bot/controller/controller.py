@@ -168,10 +168,10 @@ class Controller:
             asked = self._concerned(key, event, button_token)
             if asked is None or self._is_left(asked, event, by, button_token):
                 return self._decide_unknown(key, event, by, button_token)
-            by.refuse_strangers(event, asked.approvals_rule)  # may ask Slack, so nobody else waits for it
+            by.refuse_strangers(event, asked.spec.approvals_rule)  # may ask Slack, so nobody else waits for it
             with self._locks.alone(key):
                 rollout = concerned(self._ports.store, key, button_token)
-                if rollout is None or rollout.id != asked.id:
+                if rollout is None or rollout.spec.id != asked.spec.id:
                     continue  # who may decide about that one has not been asked
                 changed, entries = decide_on(rollout, event, by.id, button_token, self._ports.clock.now())
                 if changed is rollout:
@@ -310,7 +310,7 @@ class Controller:
 
     def story(self, rollout: Rollout) -> Sequence[Entry]:
         """What happened in a rollout, oldest first."""
-        return self._ports.store.story(rollout.key, rollout.id)
+        return self._ports.store.story(rollout.key, rollout.spec.id)
 
     def history(self, service: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's rollouts, newest first."""
@@ -346,7 +346,7 @@ class Controller:
         readings = observe.read_each(live, self._ports.metrics, self._ports.clock.now())
         self._notify_of_unread(live, readings)
         each = map if len(live) == 1 else self._pool.map  # one alone keeps nobody waiting
-        began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.id)), live))
+        began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live))
         last = max(began, default=started)
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
 
@@ -358,8 +358,8 @@ class Controller:
         """
         began = self._stopwatch()
         try:
-            with contained(f"look after {rollout.service}"), self._locks.alone(rollout.key):
-                if self._saved.get(rollout.id, rollout.revision) <= rollout.revision:
+            with contained(f"look after {rollout.spec.service}"), self._locks.alone(rollout.key):
+                if self._saved.get(rollout.spec.id, rollout.revision) <= rollout.revision:
                     try:
                         self._reconcile(rollout, reading if reading is not None else self._read(rollout))
                     except Stale:  # another replica served a command; what it stored is looked at instead
@@ -374,39 +374,39 @@ class Controller:
 
     def _confess(self, rollout: Rollout, broken: Broken) -> None:
         """Nobody looks after it, and only people can: they are told, once for each thing that is wrong."""
-        if self._confessed.get(rollout.id) == broken.sentence:
+        if self._confessed.get(rollout.spec.id) == broken.sentence:
             return
-        self._confessed[rollout.id] = broken.sentence
+        self._confessed[rollout.spec.id] = broken.sentence
         text = (
             f"Nobody looks after this rollout: {broken.sentence} Users stay where they are; "
-            f"`abort {rollout.service}` sends them to the healthy side. The bot's log has more."
+            f"`abort {rollout.spec.service}` sends them to the healthy side. The bot's log has more."
         )
         try:
-            with contained(f"tell of {rollout.service}"):
-                stored = self._ports.store.load(rollout.key, rollout.id)
+            with contained(f"tell of {rollout.spec.service}"):
+                stored = self._ports.store.load(rollout.key, rollout.spec.id)
                 if stored is not None and not stored.ended:
                     self._save(stored, stored, (Entry(at=self._ports.clock.now(), kind=EntryKind.ALERT, text=text),))
         except Fault as fault:
             if not isinstance(fault, Broken):  # the store is away: said at the next reconcile
-                del self._confessed[rollout.id]
+                del self._confessed[rollout.spec.id]
             self._telemetry.failed(rollout, fault)
 
     def _notify_of_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
         """One Prometheus that is away is one fault, however many rollouts it keeps waiting."""
         notified = set[str]()
         for rollout in live:
-            fault = readings.get(rollout.id)
+            fault = readings.get(rollout.spec.id)
             if isinstance(fault, Fault) and fault.sentence not in notified:
                 notified.add(fault.sentence)
                 self._telemetry.failed(rollout, fault)
 
     def _reconcile_stored(self, rollout: Rollout) -> None:
-        stored = self._ports.store.load(rollout.key, rollout.id)
+        stored = self._ports.store.load(rollout.key, rollout.spec.id)
         if stored is not None and not stored.ended:
             self._reconcile(stored, self._read(stored))
 
     def _read(self, rollout: Rollout) -> Figures | Fault | None:
-        return observe.read([rollout], self._ports.metrics, self._ports.clock.now()).get(rollout.id)
+        return observe.read([rollout], self._ports.metrics, self._ports.clock.now()).get(rollout.spec.id)
 
     def under(self, store: Store) -> Controller:
         """This controller, its locks and its threads, working with another store: the leader's carries its lease."""
@@ -445,7 +445,7 @@ class Controller:
         observed = observe.observe(
             rollout, mesh, workloads, notify=lambda fault: self._telemetry.failed(rollout, fault)
         )
-        return replace(observed, denied=self._denied.get(rollout.id))
+        return replace(observed, denied=self._denied.get(rollout.spec.id))
 
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
@@ -459,8 +459,8 @@ class Controller:
         return created
 
     def _note_saved(self, saved: Rollout) -> None:
-        self._saved.pop(saved.id, None)
-        self._saved[saved.id] = saved.revision
+        self._saved.pop(saved.spec.id, None)
+        self._saved[saved.spec.id] = saved.revision
         if len(self._saved) > REMEMBERED:
             del self._saved[next(iter(self._saved))]
 
@@ -468,7 +468,7 @@ class Controller:
         """Do the next thing; True when something was done. A fault is left to the next tick, which is told of it."""
         action = next_action(rollout, observed)
         if action is None or isinstance(action, Wait) or _drifted(rollout):
-            self._denied.pop(rollout.id, None)
+            self._denied.pop(rollout.spec.id, None)
             return False
         try:
             if self._is_superseded(rollout):
@@ -482,33 +482,35 @@ class Controller:
         try:
             if isinstance(action, ApplyTemplate) and action.template is Template.RECORDED:
                 self._refuse_taking_back(rollout, observed)
-            with contained(f"write what {rollout.service} needs"):
+            with contained(f"write what {rollout.spec.service} needs"):
                 self._do(rollout, action)
         except Stale:
             return False  # somebody else has decided since; the next reconcile sees what
         except Fault as fault:
             if fault.system != "Redis":  # the store's trouble is told of elsewhere, and is nobody's refusal
-                self._denied[rollout.id] = Denied(cause=fault.cause, sentence=fault.sentence)
+                self._denied[rollout.spec.id] = Denied(cause=fault.cause, sentence=fault.sentence)
             self._telemetry.failed(rollout, fault)
             return False
-        self._denied.pop(rollout.id, None)
+        self._denied.pop(rollout.spec.id, None)
         self._telemetry.acted(rollout, action)
         return True
 
     def _do(self, rollout: Rollout, action: Action) -> None:
-        mesh, workloads, target = self._ports.mesh, self._ports.workloads, rollout.target
+        mesh, workloads, target = self._ports.mesh, self._ports.workloads, rollout.spec.target
         still: Still = lambda: not self._is_superseded(rollout)  # noqa: E731  # the ports ask it before each write
         match action:
             case SetRoutes():
                 self._route(rollout, action, still)
             case ApplyTemplate(template=template):
-                workloads.apply(target, rollout.upgraded if template is Template.UPGRADED else rollout.recorded, still)
+                workloads.apply(
+                    target, rollout.spec.upgraded if template is Template.UPGRADED else rollout.spec.recorded, still
+                )
             case ScaleCanaryDown():
                 workloads.scale_canary_down(target)
             case ScalePrimaryUp(pods=pods):
                 workloads.scale_primary_up(target, pods)
             case Release(routes=routes):
-                mesh.release(target, routes, rollout.id, still=still)
+                mesh.release(target, routes, rollout.spec.id, still=still)
             case Wait():
                 pass
 
@@ -524,13 +526,18 @@ class Controller:
         past = (one for key in others for one in self._ports.store.history(key))
         other = promoted_since(rollout, observed.primary.images, past)
         if other is not None:
-            name = rollout.target.primary_deployment
-            notified = f"{name} has what {other.service} {other.version} has promoted since, which is not taken back."
-            raise Fault("Kubernetes", f"{notified} `abandon {rollout.service}` ends this rollout.", Cause.REFUSED)
+            name = rollout.spec.target.primary_deployment
+            theirs = f"{other.spec.service} {other.spec.version}"
+            raise Fault(
+                "Kubernetes",
+                f"{name} has what {theirs} has promoted since, which is not taken back. "
+                f"`abandon {rollout.spec.service}` ends this rollout.",
+                Cause.REFUSED,
+            )
 
     def _is_superseded(self, rollout: Rollout) -> bool:
         """Whether another replica has decided since: an abort there must not be undone by what we were about to do."""
-        stored = self._ports.store.load(rollout.key, rollout.id)
+        stored = self._ports.store.load(rollout.key, rollout.spec.id)
         return stored is None or stored.revision != rollout.revision
 
     def _route(self, rollout: Rollout, action: SetRoutes, still: Still) -> None:
@@ -538,10 +545,10 @@ class Controller:
         for last in (rollout.phase is not Phase.ABORTING, True):
             try:
                 self._ports.mesh.route(
-                    rollout.target,
+                    rollout.spec.target,
                     action.routes,
-                    rollout.id,
-                    rollout.recorded,
+                    rollout.spec.id,
+                    rollout.spec.recorded,
                     over=action.over,
                     again=action.again,
                     still=still,
@@ -557,11 +564,11 @@ class Controller:
     def _reconcile_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
         try:
-            with contained(f"look after {saved.service}"):
+            with contained(f"look after {saved.spec.service}"):
                 return self._reconcile(saved, self._read(saved))
         except Fault as fault:
             self._telemetry.failed(saved, fault)
-            return self._ports.store.load(saved.key, saved.id) or saved
+            return self._ports.store.load(saved.key, saved.spec.id) or saved
 
     def _adopt_and_abort(self, known: ServiceConfig, found: claims.Found, by: UserId, reason: str) -> Rollout:
         now = self._ports.clock.now()
@@ -585,7 +592,7 @@ class Controller:
         rivals = tuple(in_the_way(begun, self._ports.store.live()))
         if rivals:
             self.decide(begun.key, Abort(rivals[0]), By(id=BOT), ButtonToken.of(begun))
-            raise Refusal(f"{begun.service} {begun.version} was aborted at once; no user was moved.", rivals)
+            raise Refusal(f"{begun.spec.service} {begun.spec.version} was aborted at once; no user was moved.", rivals)
 
     def _is_left(self, rollout: Rollout, event: Event, by: By, button_token: ButtonToken | None) -> bool:
         """Whether the rollout has ended, and what it left behind is to go; unless that very click has been served."""
@@ -630,7 +637,7 @@ class Controller:
     def _refuse_second(self, known: ServiceConfig) -> None:
         live = self._ports.store.active(known.key)
         if live is not None:
-            where = f"({live.version}, {describe(live)})"
+            where = f"({live.spec.version}, {describe(live)})"
             raise Refusal(f"{known.name} already has a rollout {where}. See `status {known.name}`.")
 
     def _service(self, said: str) -> ServiceConfig:

@@ -156,7 +156,7 @@ class ButtonToken:
     @classmethod
     def of(cls, rollout: Rollout) -> ButtonToken:
         """What a card of this rollout shows."""
-        return cls(key=rollout.key, rollout_id=rollout.id, stage=rollout.stage, evidence=rollout.evidence)
+        return cls(key=rollout.key, rollout_id=rollout.spec.id, stage=rollout.stage, evidence=rollout.evidence)
 
     @classmethod
     def read(cls, token: str) -> ButtonToken:
@@ -207,7 +207,8 @@ def decide_on(
         return rollout, ()
     if rollout.ended:
         raise Refusal(
-            f"That belongs to an earlier rollout: {rollout.service} {rollout.version} has ended ({rollout.phase}). "
+            f"That belongs to an earlier rollout: {rollout.spec.service} {rollout.spec.version} has ended "
+            f"({rollout.phase}). "
             "The newest card has the buttons that count."
         )
     # What is not possible anyway says so itself, which tells more than that the button is old.

@@ -66,26 +66,26 @@ class Heartbeat:
         if rollout.ended:
             self._end(rollout)
             return
-        now, last = self._clock.now(), self._beaten.get(rollout.id)
+        now, last = self._clock.now(), self._beaten.get(rollout.spec.id)
         # A clock that was set back must not keep the heartbeat waiting.
         if observed is None or (last is not None and 0 <= now - last < self._every):
             return
-        if rollout.id in self._under_way:
+        if rollout.spec.id in self._under_way:
             return
         # The second beat of each comes at a time of its own: a thousand at once would be felt.
-        self._beaten[rollout.id] = now if last is not None else now - self._every * _share(rollout.id)
+        self._beaten[rollout.spec.id] = now if last is not None else now - self._every * _share(rollout.spec.id)
         with self._lock:
-            self._under_way.add(rollout.id)
+            self._under_way.add(rollout.spec.id)
         self._run(lambda: self._beat_and_be_done(rollout))
 
     def _end(self, rollout: Rollout) -> None:
         """Forget it, and leave no Lease behind: also not by a beat that is under way now."""
-        if self._beaten.pop(rollout.id, None) is None:
+        if self._beaten.pop(rollout.spec.id, None) is None:
             return
         with self._lock:
-            is_beating = rollout.id in self._under_way
+            is_beating = rollout.spec.id in self._under_way
             if is_beating:
-                self._ended.add(rollout.id)
+                self._ended.add(rollout.spec.id)
         if not is_beating:
             self._run(lambda: self._quiet(rollout))
 
@@ -94,16 +94,16 @@ class Heartbeat:
             self._beat(rollout)
         finally:
             with self._lock:
-                self._under_way.discard(rollout.id)
-                has_ended = rollout.id in self._ended
-                self._ended.discard(rollout.id)
+                self._under_way.discard(rollout.spec.id)
+                has_ended = rollout.spec.id in self._ended
+                self._ended.discard(rollout.spec.id)
         if has_ended:
             self._quiet(rollout)
 
     def _beat(self, rollout: Rollout) -> None:
         """A beat that is lost is due again at the next reconcile."""
         try:
-            self._mesh.beat(rollout.target, rollout.id, self._limit)
+            self._mesh.beat(rollout.spec.target, rollout.spec.id, self._limit)
         except Contended:
             self._beat_again(rollout)
         except Fault as fault:
@@ -111,20 +111,20 @@ class Heartbeat:
             self._failed(rollout, fault)
         except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
             self._beat_again(rollout)
-            self._failed(rollout, Broken(error, f"renew the heartbeat of {rollout.service}"))
+            self._failed(rollout, Broken(error, f"renew the heartbeat of {rollout.spec.service}"))
 
     def _beat_again(self, rollout: Rollout) -> None:
-        if rollout.id in self._beaten:  # and not where it has ended meanwhile
-            self._beaten[rollout.id] = float("-inf")
+        if rollout.spec.id in self._beaten:  # and not where it has ended meanwhile
+            self._beaten[rollout.spec.id] = float("-inf")
 
     def _quiet(self, rollout: Rollout) -> None:
         """A beat may have come between the end's own deleting of the Lease and the end."""
         try:
-            self._mesh.quiet(rollout.target, rollout.id)
+            self._mesh.quiet(rollout.spec.target, rollout.spec.id)
         except Fault as fault:
             self._failed(rollout, fault)
         except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
-            self._failed(rollout, Broken(error, f"end the heartbeat of {rollout.service}"))
+            self._failed(rollout, Broken(error, f"end the heartbeat of {rollout.spec.service}"))
 
 
 def _share(rollout_id: RolloutId) -> float:

@@ -57,7 +57,7 @@ def concerned(store: Store, key: str, seen: ButtonToken | None) -> Rollout | Non
         Fault: the store cannot be reached.
     """
     live = store.active(key)
-    if seen is None or (live is not None and live.id == seen.rollout_id):
+    if seen is None or (live is not None and live.spec.id == seen.rollout_id):
         return live
     return store.load(key, seen.rollout_id)
 

@@ -32,13 +32,15 @@ def observe(
     One object that is gone, or that we may not read, hides no other. A server that does not answer is asked for nothing
     more: each question would take its whole time-out.
     """
-    doing = f"see {rollout.service} in the cluster"
-    routes, unseen = _try(lambda: mesh.observe(rollout.target), notify, doing)
+    doing = f"see {rollout.spec.service} in the cluster"
+    routes, unseen = _try(lambda: mesh.observe(rollout.spec.target), notify, doing)
     if unseen is not None and unseen.cause in _SILENT:
         return replace(BLIND, routes_unobserved=unseen, pods_unobserved=unseen)
-    canary = PodTemplate(images=rollout.canary_images)
+    canary = PodTemplate(images=rollout.spec.canary_images)
     sides, hidden = _try(
-        lambda: workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, canary), notify, doing
+        lambda: workloads.observe(rollout.spec.target, rollout.spec.recorded, rollout.spec.upgraded, canary),
+        notify,
+        doing,
     )
     primary, challenger = sides or (UNKNOWN, UNKNOWN)
     observed = Observation(
@@ -100,7 +102,7 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
                 middle = len(some) // 2
                 waiting += [some[:middle], some[middle:]]
             else:
-                found |= {rollout.id: fault for rollout in some}
+                found |= {rollout.spec.id: fault for rollout in some}
     return found
 
 
@@ -111,7 +113,7 @@ def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tupl
     if isinstance(reading, Fault):
         return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.analysis_state
     try:
-        with contained(f"judge {rollout.service}"):
+        with contained(f"judge {rollout.spec.service}"):
             return analysis.analyse(rollout, reading)
     except Broken as broken:
         return gates.unavailable(now, broken.sentence), rollout.analysis_state

@@ -6,7 +6,7 @@ It is halted: neither forward nor back until somebody says, or until whoever mak
 
 from __future__ import annotations
 
-from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Target, UserId
+from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, RolloutSpec, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout.plans import make_plan
 
@@ -27,24 +27,26 @@ def halted(  # all of it is on the record
 ) -> Rollout:
     """The rollout of ``service`` that acts on ``target``, as far as that can be known."""
     return Rollout(
-        id=rollout_id,
-        service=service.name,
-        version=version,
-        channel=service.channel,
-        started_by=by,
-        started_at=now,
-        target=target,
-        plan=make_plan(service, target.topology),
-        recorded=recorded,
-        upgraded=ANYTHING,
-        canary_images={},
-        gates=service.gates,
-        approvals_rule=service.approvals,
-        metrics=service.metrics,
-        upgrade_timeout=service.upgrade_timeout,
-        hold_patience=service.hold_patience,
-        scale_timeout=service.scale_timeout,
-        drift_rule=service.drift,
+        spec=RolloutSpec(
+            id=rollout_id,
+            service=service.name,
+            version=version,
+            channel=service.channel,
+            started_by=by,
+            started_at=now,
+            target=target,
+            plan=make_plan(service, target.topology),
+            recorded=recorded,
+            upgraded=ANYTHING,
+            canary_images={},
+            gates=service.gates,
+            approvals_rule=service.approvals,
+            metrics=service.metrics,
+            upgrade_timeout=service.upgrade_timeout,
+            hold_patience=service.hold_patience,
+            scale_timeout=service.scale_timeout,
+            drift_rule=service.drift,
+        ),
         phase=Phase.HALTED,
         stage=stage,
         since=now,

@@ -21,20 +21,22 @@ def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Servi
         live: every live rollout.
         others: the services of the file.
     """
-    target = rollout.target
+    target = rollout.spec.target
     ours = {target.primary_deployment, target.canary_deployment}
     for other in live:
-        shared = ours & {other.target.primary_deployment, other.target.canary_deployment}
-        if other.key != rollout.key and other.target.namespace == target.namespace and shared:
+        shared = ours & {other.spec.target.primary_deployment, other.spec.target.canary_deployment}
+        if other.key != rollout.key and other.spec.target.namespace == target.namespace and shared:
             yield (
-                f"{' and '.join(sorted(shared))} is part of a live rollout of {other.service} ({other.version}, "
-                f"{describe(other)}), and a Deployment is in one rollout at a time. `status {other.service}` shows it."
+                f"{' and '.join(sorted(shared))} is part of a live rollout of {other.spec.service} "
+                f"({other.spec.version}, "
+                f"{describe(other)}), and a Deployment is in one rollout at a time. `status {other.spec.service}` "
+                "shows it."
             )
     for service in others:
         theirs = service.primary_deployment == target.canary_deployment and service.namespace == target.namespace
         if theirs and service.key != rollout.key:
             name = target.canary_deployment
-            yield f"{name} is the primary of {service.name}, so it is no canary of {rollout.service}."
+            yield f"{name} is the primary of {service.name}, so it is no canary of {rollout.spec.service}."
 
 
 def promoted_since(rollout: Rollout, images: Mapping[str, str], others: Iterable[Rollout]) -> Rollout | None:
@@ -42,13 +44,13 @@ def promoted_since(rollout: Rollout, images: Mapping[str, str], others: Iterable
 
     Whatever ``rollout`` recorded when it began is older than that: it is not written over what another has promoted.
     """
-    target = rollout.target
+    target = rollout.spec.target
     for other in others:
-        same = (other.target.namespace, other.target.primary_deployment) == (
+        same = (other.spec.target.namespace, other.spec.target.primary_deployment) == (
             target.namespace,
             target.primary_deployment,
         )
-        gave = all(images.get(name) == image for name, image in other.upgraded.images.items())
-        if other.key != rollout.key and same and other.phase is Phase.PROMOTED and other.upgraded.images and gave:
+        gave = all(images.get(name) == image for name, image in other.spec.upgraded.images.items())
+        if other.key != rollout.key and same and other.phase is Phase.PROMOTED and other.spec.upgraded.images and gave:
             return other
     return None

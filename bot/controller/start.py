@@ -13,7 +13,7 @@ from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import in_the_way
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
-from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Stage, UserId
+from bot.model.rollout import HOME, Phase, Rollout, RolloutId, RolloutSpec, Stage, UserId
 from bot.model.service import ServiceConfig
 from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, ready_to_begin, telemetry
 from bot.preflight.mesh import ANNOTATIONS
@@ -105,25 +105,27 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
         unheard, _ = _unheard(order.channel or service.channel, ports)
         raise Refusal(refusal.sentence, (*frozen, *unheard, *refusal.reasons)) from refusal
     rollout = Rollout(
-        id=rollout_id,
-        service=service.name,
-        version=order.version,
-        channel=order.channel or service.channel,
-        started_by=order.by,
-        started_at=now,
-        target=examined.target,
-        plan=make_plan(service, examined.target.topology, order.overrides),
-        recorded=examined.recorded,
-        upgraded=examined.upgraded,
-        canary_images=examined.canary.images,
-        gates=service.gates,
-        approvals_rule=service.approvals,
-        metrics=service.metrics,
-        upgrade_timeout=service.upgrade_timeout,
-        hold_patience=service.hold_patience,
-        scale_timeout=service.scale_timeout,
-        drift_rule=service.drift,
-        scale_canary_down=service.scale_canary_down,
+        spec=RolloutSpec(
+            id=rollout_id,
+            service=service.name,
+            version=order.version,
+            channel=order.channel or service.channel,
+            started_by=order.by,
+            started_at=now,
+            target=examined.target,
+            plan=make_plan(service, examined.target.topology, order.overrides),
+            recorded=examined.recorded,
+            upgraded=examined.upgraded,
+            canary_images=examined.canary.images,
+            gates=service.gates,
+            approvals_rule=service.approvals,
+            metrics=service.metrics,
+            upgrade_timeout=service.upgrade_timeout,
+            hold_patience=service.hold_patience,
+            scale_timeout=service.scale_timeout,
+            drift_rule=service.drift,
+            scale_canary_down=service.scale_canary_down,
+        )
     )
     return Draft(service=service, examined=examined, rollout=rollout, past=past, others=order.others)
 
@@ -201,7 +203,7 @@ def _own_until(service: ServiceConfig, canary: str, ports: Ports) -> float | Non
         past = ports.store.history(service.key)
     except Fault:  # whoever cannot be known not to be ours is told of
         return None
-    moved = (one for one in past if one.phase is not Phase.REFUSED and one.target.canary_deployment == canary)
+    moved = (one for one in past if one.phase is not Phase.REFUSED and one.spec.target.canary_deployment == canary)
     ours = next(moved, None)
     if ours is None or ours.ended_at is None or ours.phase is Phase.ABANDONED:
         return None
@@ -222,7 +224,7 @@ def with_past(draft: Draft, service: ServiceConfig) -> tuple[Rollout, tuple[str,
     """The rollout with the primary's last hour to judge by, and a warning where that could not be had."""
     rollout = draft.rollout
     if isinstance(draft.past, Fault):
-        name = rollout.target.primary_deployment
+        name = rollout.spec.target.primary_deployment
         unknown = f"The past of {name} is not known (Prometheus {draft.past.sentence.rstrip('.')}), so"
         warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
         return replace(rollout, analysis_state=analysis.begin(service.gates, ())), (warning,)
@@ -238,27 +240,31 @@ def last_checks(draft: Draft, ports: Ports) -> Checked:
     """
     checked = _checks(draft, ports)
     # Asked last: looking takes seconds, and whoever freezes meanwhile is told that nothing starts any more.
-    return replace(checked, reasons=(*_frozen(draft.rollout.service, ports), *_rivals(draft, ports), *checked.reasons))
+    return replace(
+        checked, reasons=(*_frozen(draft.rollout.spec.service, ports), *_rivals(draft, ports), *checked.reasons)
+    )
 
 
 def _checks(draft: Draft, ports: Ports) -> Checked:
     """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
     rollout, examined = draft.rollout, draft.examined
     try:
-        observed = ports.mesh.observe(rollout.target)
+        observed = ports.mesh.observe(rollout.spec.target)
     except Fault as fault:
         if fault.cause is not Cause.MISSING:
             raise
         return Checked(reasons=examined.reasons or (fault.sentence,), warnings=examined.warnings)
-    primary, canary = ports.workloads.observe(rollout.target, rollout.recorded, rollout.upgraded, draft.examined.canary)
+    primary, canary = ports.workloads.observe(
+        rollout.spec.target, rollout.spec.recorded, rollout.spec.upgraded, draft.examined.canary
+    )
     notified = {problem.about for problem in examined.problems if problem.blocking}
     moved = examined.if_moved if observed.owner is None else None
     # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.
     routes = observed.routes if observed.owner is None else HOME
-    reasons = ready_to_begin(rollout.target, routes, observed.reason, primary, canary, notified, moved)
+    reasons = ready_to_begin(rollout.spec.target, routes, observed.reason, primary, canary, notified, moved)
     if observed.owner is not None:
         reasons.append(claims.in_the_way(draft.service, observed.owner, ports))
-    unheard, unknown = _unheard(rollout.channel, ports)
+    unheard, unknown = _unheard(rollout.spec.channel, ports)
     reasons = [*unheard, *examined.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.
     plain = (
@@ -276,18 +282,18 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
 def _rehearsed(draft: Draft, ports: Ports, notified: Container[str]) -> Rehearsal:
     """Every object that a rollout may write, also to go back, and the upgrade; each mistake is told once."""
     rollout, mesh = draft.rollout, ports.mesh
-    target = rollout.target
-    shapes = dict.fromkeys((*(stage.routes for stage in rollout.plan), HOME))
-    endings = dict.fromkeys((*(stage.routes for stage in rollout.plan if stage.release), HOME))
-    upgraded = any(stage.phase is Phase.UPGRADING for stage in rollout.plan)
+    target = rollout.spec.target
+    shapes = dict.fromkeys((*(stage.routes for stage in rollout.spec.plan), HOME))
+    endings = dict.fromkeys((*(stage.routes for stage in rollout.spec.plan if stage.release), HOME))
+    upgraded = any(stage.phase is Phase.UPGRADING for stage in rollout.spec.plan)
     try:
-        objects = [mesh.preview(target, routes, rollout.id, rollout.recorded) for routes in shapes]
+        objects = [mesh.preview(target, routes, rollout.spec.id, rollout.spec.recorded) for routes in shapes]
         objects += [mesh.preview_release(target, routes) for routes in endings]
     except Refusal as refusal:
         return Rehearsal(refusals=(str(refusal),))
     offered = [mesh.rehearse(target, objects)]
     if upgraded:
-        offered.append(ports.workloads.rehearse(target, rollout.upgraded))
+        offered.append(ports.workloads.rehearse(target, rollout.spec.upgraded))
     return Rehearsal(
         refusals=tuple(
             text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in notified
@@ -303,18 +309,18 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
         Refusal: the VirtualService is none that could be written; with everything else that was found.
     """
     rollout = draft.rollout
-    topology = f"Topology: {rollout.target.topology}."
+    topology = f"Topology: {rollout.spec.target.topology}."
     checked = _checks(draft, ports)
-    frozen, unknown = _frozen_or_why_not(rollout.service, ports)
+    frozen, unknown = _frozen_or_why_not(rollout.spec.service, ports)
     against = [*frozen, *_rivals_if_known(draft, ports)]
     checked = Checked(reasons=(*against, *checked.reasons), warnings=(*checked.warnings, *unknown))
     try:
         planned = [
             PlannedStage(name=stage.name, sentence=_sentence(rollout, stage), objects=_objects(rollout, stage, ports))
-            for stage in rollout.plan
+            for stage in rollout.spec.plan
         ]
     except Refusal as refusal:
-        sentence = f"There is no plan for {rollout.service} {rollout.version}: {refusal.sentence}"
+        sentence = f"There is no plan for {rollout.spec.service} {rollout.spec.version}: {refusal.sentence}"
         raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.notified)))) from refusal
     blocking = (f"Stops a start: {reason}" for reason in checked.reasons)
     return Plan(planned=planned, findings=(topology, *blocking, *(f"Warning: {text}" for text in checked.warnings)))
@@ -322,17 +328,17 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
 
 def _objects(rollout: Rollout, stage: Stage, ports: Ports) -> Sequence[dict[str, Any]]:
     if stage.phase is Phase.UPGRADING:
-        return [ports.workloads.preview(rollout.target, rollout.upgraded)]
+        return [ports.workloads.preview(rollout.spec.target, rollout.spec.upgraded)]
     if stage.release:
-        return [ports.mesh.preview_release(rollout.target, stage.routes)]
-    return [ports.mesh.preview(rollout.target, stage.routes, rollout.id, rollout.recorded)]
+        return [ports.mesh.preview_release(rollout.spec.target, stage.routes)]
+    return [ports.mesh.preview(rollout.spec.target, stage.routes, rollout.spec.id, rollout.spec.recorded)]
 
 
 def _sentence(rollout: Rollout, stage: Stage) -> str:
-    target = rollout.target
+    target = rollout.spec.target
     routes = f"{stage.routes.primary} % {target.primary_subset}, {stage.routes.canary} % {target.canary_subset}"
     if stage.phase is Phase.UPGRADING:
-        images = ", ".join(rollout.upgraded.images.values())
+        images = ", ".join(rollout.spec.upgraded.images.values())
         text = f"{target.primary_deployment} gets {images}; its rollout is awaited while users stay on the canary."
     elif stage.release:
         text = f"Final routes: {routes}; the bot's marks go."

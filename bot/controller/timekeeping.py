@@ -37,16 +37,16 @@ class Timekeeper:
         if abs(apart - self._distance) >= LEAST:
             self._notified(apart - self._distance)
             self._distance = apart
-        revision, then = self._seen.get(rollout.id, (-1, apart))
+        revision, then = self._seen.get(rollout.spec.id, (-1, apart))
         if revision == rollout.revision and abs(apart - then) >= LEAST:
             rollout = moved(rollout, apart - then, self._now())
         return caught_up(rollout, self._now())
 
     def reconciled(self, rollout: Rollout) -> None:
         """The reconcile is over, and this is how the rollout is stored now."""
-        self._seen.pop(rollout.id, None)
+        self._seen.pop(rollout.spec.id, None)
         if not rollout.ended:
-            self._seen[rollout.id] = (rollout.revision, self._distance)
+            self._seen[rollout.spec.id] = (rollout.revision, self._distance)
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 

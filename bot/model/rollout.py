@@ -214,11 +214,52 @@ class Hold:
     over_since: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.model.copies``
-class Rollout:
-    """Everything that is remembered about one rollout. Changed only by the rules that ``decide`` asks in order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutSpec:
+    """What was fixed when a rollout began; an edit of ``services.yaml`` reaches the next one.
 
     Attributes:
+        channel: where its card is.
+        plan: the stages on the way to promotion, in order.
+        recorded, upgraded: the primary's template before and after.
+        canary_images: by container, what the primary is upgraded to.
+        upgrade_timeout, hold_patience, scale_timeout: seconds.
+    """
+
+    id: RolloutId
+    service: str
+    version: str
+    channel: str
+    started_by: UserId
+    started_at: float
+    target: Target
+    plan: tuple[Stage, ...]
+    recorded: PodTemplate
+    upgraded: PodTemplate
+    canary_images: Mapping[str, str]
+    gates: GateLimits
+    approvals_rule: ApprovalRule
+    metrics: MetricsSource
+    upgrade_timeout: float
+    hold_patience: float
+    scale_timeout: float = 180.0
+    drift_rule: DriftRule = DriftRule()  # noqa: RUF009  # frozen
+    scale_canary_down: bool = False
+
+    @property
+    def key(self) -> str:
+        """The service's identity in stores and locks: ``namespace/service``."""
+        return f"{self.target.namespace}/{self.service}"
+
+
+@dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.model.copies``
+class Rollout:
+    """Everything that is remembered about one rollout: what was fixed at its start, and its status, which changes.
+
+    The status is changed by the rules that ``decide`` asks in order, and by what people decide.
+
+    Attributes:
+        spec: what was fixed at the start; all other fields are the status.
         stage: index into ``plan``, or into ``retreat`` while aborting.
         since: when the current stage was entered.
         settled_at: when the cluster was first seen as the stage wants it; judging and its minimum time start there.
@@ -249,25 +290,7 @@ class Rollout:
         revision: grows with every stored change; the store compares and sets on it.
     """
 
-    id: RolloutId
-    service: str
-    version: str
-    channel: str
-    started_by: UserId
-    started_at: float
-    target: Target
-    plan: tuple[Stage, ...]
-    recorded: PodTemplate
-    upgraded: PodTemplate
-    canary_images: Mapping[str, str]
-    gates: GateLimits
-    approvals_rule: ApprovalRule
-    metrics: MetricsSource
-    upgrade_timeout: float
-    hold_patience: float
-    scale_timeout: float = 180.0
-    drift_rule: DriftRule = DriftRule()  # noqa: RUF009  # frozen
-    scale_canary_down: bool = False
+    spec: RolloutSpec
     phase: Phase = Phase.PREFLIGHT
     stage: int = 0
     retreat: tuple[Stage, ...] = ()
@@ -307,7 +330,7 @@ class Rollout:
     @property
     def key(self) -> str:
         """The service's identity in stores and locks: ``namespace/service``."""
-        return f"{self.target.namespace}/{self.service}"
+        return self.spec.key
 
     @property
     def ended(self) -> bool:
@@ -317,12 +340,12 @@ class Rollout:
     @property
     def current(self) -> Stage:
         """The stage it is in; the last one reached when it has ended or is halted."""
-        return (self.retreat or self.plan)[self.stage]
+        return (self.retreat or self.spec.plan)[self.stage]
 
     @property
     def limited(self) -> bool:
         """Whether only some requests are copied, by what they are: the primary counts others besides."""
-        chosen = self.target.mirror_methods is not None or bool(self.target.route_names)
+        chosen = self.spec.target.mirror_methods is not None or bool(self.spec.target.route_names)
         return self.current.routes.mirror and chosen
 
     @property
@@ -333,7 +356,7 @@ class Rollout:
     @property
     def primary_touched(self) -> bool:
         """Whether the primary may have been patched: then going home leads over the canary (``decide.abort``)."""
-        on_the_way = () if self.retreat else self.plan[: self.stage + 1]
+        on_the_way = () if self.retreat else self.spec.plan[: self.stage + 1]
         return self.touched or any(stage.template is Template.UPGRADED for stage in on_the_way)
 
     @property

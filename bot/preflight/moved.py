@@ -45,10 +45,11 @@ def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
 def explain(service: ServiceConfig, subset: str, deployment: str, before: Rollout | None = None) -> Problem:
     """What has become of the primary, and the keys of services.yaml that say so."""
     old = service.primary_deployment
-    known = before is not None and before.target.canary_deployment == deployment
+    known = before is not None and before.spec.target.canary_deployment == deployment
     if before is not None and known:
         sentence = (
-            f"{before.version} is the primary now: rollout {before.id} ended with all users on {deployment} (subset "
+            f"{before.spec.version} is the primary now: rollout {before.spec.id} ended with all users on {deployment} "
+            "(subset "
             f"{subset}), and services.yaml still calls {old} the primary."
         )
     else:

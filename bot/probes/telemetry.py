@@ -53,14 +53,16 @@ class Telemetrist:
         self._lag = max(self._lag, lag)
 
     def _changed(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> None:
-        bound = log.bind(service=after.service, rollout=after.id, stage=after.current.name, phase=str(after.phase))
+        bound = log.bind(
+            service=after.spec.service, rollout=after.spec.id, stage=after.current.name, phase=str(after.phase)
+        )
         for entry in entries:
             bound.info(f"rollout_{entry.kind}", text=entry.text, by=entry.by)
         if after.phase is Phase.ABORTING and before.phase is not Phase.ABORTING:
             reason = _reason(before, after, entries)
             self._own.aborted(reason)
             if reason == "gate":
-                self._visible[after.id] = _visible_since(before)
+                self._visible[after.spec.id] = _visible_since(before)
         if before.asked_at is not None and len(after.approvals) > len(before.approvals):
             self._own.approved(after.approvals[-1].at - before.asked_at)
 
@@ -70,20 +72,26 @@ class Telemetrist:
     def _acted(self, rollout: Rollout, action: Action) -> None:
         if isinstance(action, SetRoutes) and rollout.phase is Phase.ABORTING:
             visible = self._visible.pop(
-                rollout.id, None
+                rollout.spec.id, None
             )  # later routes of the same way home are no longer the reaction
             if visible is not None:
                 self._own.abort_accepted(max(0.0, self._clock.now() - visible))
-        log.info("acted", service=rollout.service, rollout=rollout.id, action=type(action).__name__, detail=str(action))
+        log.info(
+            "acted",
+            service=rollout.spec.service,
+            rollout=rollout.spec.id,
+            action=type(action).__name__,
+            detail=str(action),
+        )
 
     def _failed(self, rollout: Rollout, fault: Fault) -> None:
         self._own.reconcile_failed(kind(fault))
-        bound = log.bind(service=rollout.service, system=fault.system, sentence=fault.sentence)
+        bound = log.bind(service=rollout.spec.service, system=fault.system, sentence=fault.sentence)
         if not isinstance(fault, Broken):
             bound.warning("outside_fault")
         # Its traceback is long, and comes with every reconcile.
-        elif self._broken.get(rollout.service) != fault.sentence:
-            self._broken[rollout.service] = fault.sentence
+        elif self._broken.get(rollout.spec.service) != fault.sentence:
+            self._broken[rollout.spec.service] = fault.sentence
             bound.error("reconcile_broken", exc_info=fault.error)
 
     def _froze(self, line: FreezeLine) -> None:

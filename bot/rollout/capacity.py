@@ -21,7 +21,7 @@ def of_primary(rollout: Rollout, share: int, observed: Observation | None = None
     As many as it had at the start, or as its HPA keeps at least. With ``observed``, more where there is more traffic
     than then, but no more than carry it now: a quiet hour at the start says nothing about what one pod can do.
     """
-    target = rollout.target
+    target = rollout.spec.target
     whole = max(target.primary_replicas, target.primary_minimum, 1)
     if observed is not None and target.primary_replicas and rollout.pod_rate and rollout.user_rate:
         by_rate = rollout.user_rate / rollout.pod_rate
@@ -31,7 +31,7 @@ def of_primary(rollout: Rollout, share: int, observed: Observation | None = None
 
 def of_canary(rollout: Rollout, share: int) -> int:
     """Pods of the canary for ``share`` percent of the users; never more than it had when people chose to begin."""
-    target = rollout.target
+    target = rollout.spec.target
     return max(1, min(target.canary_replicas, ceil(target.primary_replicas * share / EVERYONE)))
 
 
@@ -60,7 +60,7 @@ def _rate(rollout: Rollout, side: SideFigures) -> float | None:
     """
     if side.first is None or side.last is None:
         return None
-    enough = side.last - side.first >= max(LONG_ENOUGH, 4 * rollout.metrics.scrape_interval)
+    enough = side.last - side.first >= max(LONG_ENOUGH, 4 * rollout.spec.metrics.scrape_interval)
     return side.per_second if enough else None
 
 

@@ -77,7 +77,7 @@ def is_restored(rollout: Rollout, observed: Observation) -> bool:
         return True
     clean = primary.template is Template.RECORDED and primary.stale == 0
     enough = capacity.of_primary(rollout, capacity.EVERYONE, observed)
-    return rollout.urgent and rollout.target.primary_replicas > 0 and clean and primary.ready >= enough
+    return rollout.urgent and rollout.spec.target.primary_replicas > 0 and clean and primary.ready >= enough
 
 
 def is_restoring(rollout: Rollout) -> bool:
@@ -128,15 +128,15 @@ def _before(rollout: Rollout) -> set[Routes]:
     """What the routes may be while the stage's own are still to be written: what the stage before has left."""
     if rollout.retreat:
         return {rollout.current.routes}
-    return {rollout.plan[rollout.stage - 1].routes if rollout.stage else HOME}
+    return {rollout.spec.plan[rollout.stage - 1].routes if rollout.stage else HOME}
 
 
 def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     if observed.routes_unobserved is not None:
         return
-    taken, gone = observed.owner not in {None, rollout.id}, observed.owner is None or not observed.marked
+    taken, gone = observed.owner not in {None, rollout.spec.id}, observed.owner is None or not observed.marked
     if rollout.current.release:
-        if observed.owner == rollout.id:
+        if observed.owner == rollout.spec.id:
             yield Gap(part=Part.ANNOTATIONS)
         elif taken and rollout.phase is not Phase.ABORTING:
             yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS, keeps=False)
@@ -146,7 +146,7 @@ def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     theirs = rollout.phase is not Phase.ABORTING and (taken or rollout.settled_at is not None)
     # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.
     away = rollout.phase is Phase.HALTED or rollout.current.kind in {StageKind.RESTORE, StageKind.SCALE_UP}
-    keeps = observed.owner != rollout.id and not away
+    keeps = observed.owner != rollout.spec.id and not away
     yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS if theirs else Whose.OURS, keeps=keeps)
 
 
@@ -155,9 +155,9 @@ def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     """The canary's pods are not needed any more, unless they are the next version's already."""
-    over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.scale_canary_down
+    over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.spec.scale_canary_down
     if over and observed.pods_unobserved is not None:
-        name = rollout.target.canary_deployment
+        name = rollout.spec.target.canary_deployment
         yield Gap(part=Part.SPARE, keeps=False, blocked=f"Whether {name} is still the one of this rollout is not seen.")
         return
     if not over or observed.routes is None or not _is_still_ours(rollout, observed):
@@ -165,12 +165,12 @@ def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     if observed.routes.canary == 0:
         yield Gap(part=Part.SPARE, keeps=False)
     # A relabelled primary shares the subset that has the users, and must be able to carry them alone.
-    elif rollout.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
+    elif rollout.spec.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
         yield Gap(part=Part.SPARE, keeps=False, blocked=_not_upgraded(rollout, observed))
 
 
 def _is_still_ours(rollout: Rollout, observed: Observation) -> bool:
-    canary, uid = observed.canary, rollout.target.canary_uid
+    canary, uid = observed.canary, rollout.spec.target.canary_uid
     return canary.wanted > 0 and canary.template is Template.RECORDED and (not uid or canary.uid in {"", uid})
 
 
@@ -221,8 +221,8 @@ def _canary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     if observed.pods_unobserved is not None or _is_left_alone(rollout) or _is_done_with(rollout, observed):
         return
     side = observed.canary
-    replaced = is_replaced(side, rollout.target.canary_uid)
-    if replaced or side.template is None or any(foreign_bits(side, rollout.upgraded.images)):
+    replaced = is_replaced(side, rollout.spec.target.canary_uid)
+    if replaced or side.template is None or any(foreign_bits(side, rollout.spec.upgraded.images)):
         yield Gap(part=Part.CANARY, whose=Whose.THEIRS, keeps=False)
 
 
@@ -238,7 +238,7 @@ def foreign_bits(side: DeploymentStatus, pinned: Mapping[str, str]) -> Iterator[
 
 
 def _uid(rollout: Rollout) -> str:
-    return rollout.target.primary_uid
+    return rollout.spec.target.primary_uid
 
 
 def is_replaced(side: DeploymentStatus, uid: str) -> bool:
@@ -270,7 +270,7 @@ _FINDERS = (_observed, _routes, _spare, _annotations, _primary, _template, _pods
 
 def _receiver_not_ready(rollout: Rollout, observed: Observation) -> str:
     """Why the stage's routes must not be written now, or "" when every side that gains users is ready for them."""
-    want, live, target = rollout.current.routes, observed.routes, rollout.target
+    want, live, target = rollout.current.routes, observed.routes, rollout.spec.target
     gains_canary = want.mirror or live is None or want.canary > live.canary
     gains_primary = live is None or want.primary > live.primary
     if observed.pods_unobserved is not None:
@@ -291,12 +291,12 @@ def _unknown_receiver(rollout: Rollout, *, canary: bool) -> str:
     """Users go to pods that cannot be seen in one case: home, on an abort, to a primary that was never touched."""
     if not canary and rollout.phase is Phase.ABORTING and not rollout.primary_touched:
         return ""
-    name = rollout.target.canary_deployment if canary else rollout.target.primary_deployment
+    name = rollout.spec.target.canary_deployment if canary else rollout.spec.target.primary_deployment
     return f"Whether pods of {name} are ready cannot be seen, so nobody is sent there."
 
 
 def _primary_not_ready(rollout: Rollout, observed: Observation) -> str:
-    name, primary = rollout.target.primary_deployment, observed.primary
+    name, primary = rollout.spec.target.primary_deployment, observed.primary
     if rollout.phase is Phase.ABORTING and is_orphaned(observed):
         return ""
     if primary.at_home == 0:
@@ -312,7 +312,7 @@ def _primary_not_ready(rollout: Rollout, observed: Observation) -> str:
 
 def _not_upgraded(rollout: Rollout, observed: Observation) -> str:
     """Why the upgraded primary cannot take the stage's users yet."""
-    name, primary = rollout.target.primary_deployment, observed.primary
+    name, primary = rollout.spec.target.primary_deployment, observed.primary
     if not is_complete(primary, Template.UPGRADED):
         return f"{name} is not completely upgraded and ready yet ({primary.ready} of {primary.wanted} pods)."
     share = rollout.current.routes.primary or capacity.EVERYONE  # relabelled, it serves under the canary's name
@@ -326,5 +326,5 @@ def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> str:
 
 def _nobody_to_keep_the_users(rollout: Rollout, observed: Observation) -> str:
     if observed.canary.ready == 0 and observed.primary.ready > 0:
-        return f"No pod of {rollout.target.canary_deployment} is ready to keep the users meanwhile."
+        return f"No pod of {rollout.spec.target.canary_deployment} is ready to keep the users meanwhile."
     return ""

@@ -70,18 +70,18 @@ _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
 def begin(rollout: Rollout, now: float, warnings: Sequence[str] = ()) -> Change:
     """Preflight passed: the first stage begins."""
-    text = f"{rollout.service} {rollout.version}: started."
+    text = f"{rollout.spec.service} {rollout.spec.version}: started."
     if warnings:
         text += " Preflight warns: " + " ".join(warnings)
     started = _enter(rollout, Phase.MIRRORING, 0, now, warnings=tuple(warnings))
-    return started, (_entry(now, EntryKind.STARTED, text, rollout.started_by),)
+    return started, (_entry(now, EntryKind.STARTED, text, rollout.spec.started_by),)
 
 
 def refuse(rollout: Rollout, reasons: Sequence[str], now: float) -> Change:
     """Preflight failed: nothing was changed, and every reason is kept."""
     refused = _enter(rollout, Phase.REFUSED, 0, now, reason=" ".join(reasons))
-    text = f"{rollout.service} {rollout.version}: refused. " + " ".join(reasons)
-    return refused, (_entry(now, EntryKind.ENDED, text, rollout.started_by),)
+    text = f"{rollout.spec.service} {rollout.spec.version}: refused. " + " ".join(reasons)
+    return refused, (_entry(now, EntryKind.ENDED, text, rollout.spec.started_by),)
 
 
 def approve(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -93,8 +93,8 @@ def approve(rollout: Rollout, by: UserId, now: float) -> Change:
     _refuse_ended(rollout)
     if rollout.asked_at is None:
         raise Refusal(f"Nothing to approve: {describe(rollout)}. The card asks when it is time.")
-    rule = rollout.approvals_rule
-    if by == rollout.started_by and not rule.own:
+    rule = rollout.spec.approvals_rule
+    if by == rollout.spec.started_by and not rule.own:
         raise Refusal("You started this rollout, so somebody else must approve it.")
     if any(approval.by == by for approval in rollout.approvals):
         raise Refusal("You have approved this already; somebody else is needed now.")
@@ -114,7 +114,7 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if rollout.phase is Phase.ABORTING:
-        raise Refusal(f"{rollout.service} is being aborted already.")
+        raise Refusal(f"{rollout.spec.service} is being aborted already.")
     retreat = make_retreat(primary_touched=rollout.primary_touched)
     at = rollout.current.name
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
@@ -122,7 +122,8 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
         rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0, urgent=urgent
     )
     doing = (
-        f"Users stay on {rollout.version} until {rollout.target.primary_deployment} is restored, then return to it."
+        f"Users stay on {rollout.spec.version} until {rollout.spec.target.primary_deployment} is restored, then "
+        "return to it."
         if rollout.primary_touched
         else "All users return to the primary now."
     )
@@ -141,10 +142,11 @@ def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     _refuse_ended(rollout)
     why = reason.strip().rstrip(".")
     if not why:
-        raise Refusal(f"Give a reason for abandoning {rollout.service}: it is kept with the rollout.")
-    at, target = rollout.current.name, rollout.target
+        raise Refusal(f"Give a reason for abandoning {rollout.spec.service}: it is kept with the rollout.")
+    at, target = rollout.current.name, rollout.spec.target
     text = (
-        f"{rollout.service} {rollout.version} is abandoned at {at}: {why}. Nothing is moved: the routes stay as they "
+        f"{rollout.spec.service} {rollout.spec.version} is abandoned at {at}: {why}. Nothing is moved: the routes "
+        "stay as they "
         f"are, and so does the image of {target.primary_deployment}. canary-bot takes its annotations off "
         f"VirtualService {target.virtual_service} and looks after this rollout no more."
     )
@@ -160,9 +162,9 @@ def pause(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if rollout.phase in {Phase.ABORTING, Phase.HALTED}:
-        raise Refusal(f"{rollout.service} cannot be paused: {describe(rollout)}.")
+        raise Refusal(f"{rollout.spec.service} cannot be paused: {describe(rollout)}.")
     if rollout.paused_by:
-        raise Refusal(f"{rollout.service} is paused already.")
+        raise Refusal(f"{rollout.spec.service} is paused already.")
     text = f"Paused at {rollout.current.name}. Routes stay as they are and are still watched."
     return replace(rollout, paused_by=by), (_entry(now, EntryKind.PAUSED, text, by),)
 
@@ -175,7 +177,7 @@ def resume(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if not rollout.paused_by:
-        raise Refusal(f"{rollout.service} is not paused: {describe(rollout)}.")
+        raise Refusal(f"{rollout.spec.service} is not paused: {describe(rollout)}.")
     return replace(rollout, paused_by=None), (_entry(now, EntryKind.RESUMED, "Resumed.", by),)
 
 
@@ -227,8 +229,8 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
     finish = make_finish(Phase.BAKING, ALL_CANARY)
     ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), accepted=True, reason="accepted on the canary")
     text = (
-        f"Accepted as it is: all users stay on {rollout.version} ({rollout.target.canary_deployment}). "
-        f"{rollout.target.primary_deployment} was left as it is and has no users."
+        f"Accepted as it is: all users stay on {rollout.spec.version} ({rollout.spec.target.canary_deployment}). "
+        f"{rollout.spec.target.primary_deployment} was left as it is and has no users."
     )
     return ended, (_entry(now, EntryKind.APPROVED, text, by),)
 
@@ -291,12 +293,12 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
         return rollout, ()
     if rollout.current.release and observed.routes == rollout.current.routes:
         return rollout, ()  # nobody was moved, and only the annotations are left to go
-    at, reason = rollout.current.name, notified(observed.failsafe_record, rollout.target)
+    at, reason = rollout.current.name, notified(observed.failsafe_record, rollout.spec.target)
     aborting, _ = abort(rollout, BOT, reason, now)
     if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
         aborting = replace(aborting, retreat=make_retreat(primary_touched=False), touched=False)
-    name = rollout.target.primary_deployment
+    name = rollout.spec.target.primary_deployment
     then = f" {name} is restored before anybody returns to it." if aborting.primary_touched else ""
     return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason}{then}"),)
 
@@ -318,7 +320,7 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     notified = holds.find(rollout, HoldCause.METRICS)
     if judgement.verdict is Verdict.FAIL and notified is None:
         text = (
-            f"Halted, and {rollout.version}, which has all users, goes bad: {judgement.sentence} "
+            f"Halted, and {rollout.spec.version}, which has all users, goes bad: {judgement.sentence} "
             "Nothing moves by itself here: abort, or mend it."
         )
         hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, notified=True)
@@ -329,7 +331,7 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     calm_since = now if notified.calm_since is None else notified.calm_since
     if now - calm_since < (holds.CALM_SECONDS if notified.times > 1 else 0.0):
         return holds.put(rollout, replace(notified, calm_since=calm_since)), ()
-    text = f"Still halted; the figures of {rollout.version} are good again."
+    text = f"Still halted; the figures of {rollout.spec.version} are good again."
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
 
 
@@ -343,7 +345,7 @@ def _drift(rollout: Rollout, observed: Observation, _judgement: Judgement, now: 
         return noticed, said  # nothing is decided about what cannot be seen
     match drift.overdue(noticed, now):
         case OnDrift.ABORT:
-            waited = lasting(rollout.drift_rule.timeout)
+            waited = lasting(rollout.spec.drift_rule.timeout)
             reason = f"{drift.sentence(rollout, edits)} Nobody chose what to do within {waited}."
             decided, more = abort(noticed, BOT, reason, now)
         case OnDrift.RESTORE:
@@ -363,8 +365,8 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
     ignorant = rollout.phase is Phase.ABORTING and not rollout.primary_touched
     if not ignorant or observed.primary.template is not Template.UPGRADED:
         return rollout, ()
-    name = rollout.target.primary_deployment
-    text = f"{name} has the image of {rollout.version} already, so it is restored before any user returns to it."
+    name = rollout.spec.target.primary_deployment
+    text = f"{name} has the image of {rollout.spec.version} already, so it is restored before any user returns to it."
     retreat = make_retreat(primary_touched=True)
     restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, touched=True)
     return restoring, (_entry(now, EntryKind.STAGE, text),)
@@ -390,10 +392,12 @@ def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now
 
 def _unobserved(rollout: Rollout, observed: Observation) -> str:
     """What is not known of the cluster, and why, as a sentence; "" when everything was seen."""
-    target = rollout.target
+    target = rollout.spec.target
     if observed.gone:
         name = f"VirtualService {target.virtual_service}"
-        ends = "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.service}` ends this rollout."
+        ends = (
+            "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.spec.service}` ends this rollout."
+        )
         return f"{name} no longer exists. Nothing is moved.{ends}"
     if observed.routes_unobserved is not None and observed.routes_unobserved.cause is Cause.UNREACHABLE:
         why = observed.routes_unobserved.sentence
@@ -456,7 +460,7 @@ def _unwritten(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now
     if denied is not None:
         return f"{denied.sentence} Every look tries again.", False
     if parts & {Part.ROUTES, Part.ANNOTATIONS}:
-        name = rollout.target.virtual_service
+        name = rollout.spec.target.virtual_service
         return f"{name} cannot be brought to what {stage.name} wants; every look tries again.", False
     return "", False
 
@@ -469,7 +473,7 @@ def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now:
     judged = rollout.phase in JUDGED and not stage.release
     # A bake is there to watch, however good everything looks.
     shown = judgement.proven and judgement.verdict is Verdict.PASS
-    early = rollout.gates.early and shown and judged and rollout.phase is not Phase.BAKING
+    early = rollout.spec.gates.early and shown and judged and rollout.phase is not Phase.BAKING
     # By the time of what was judged: figures that end before the stage does say nothing about its end.
     served = early or (min(now, judgement.at) if judged else now) - rollout.settled_at >= stage.seconds
     if judged and judgement.verdict is not Verdict.PASS:
@@ -495,7 +499,7 @@ def _is_kept(rollout: Rollout, observed: Observation) -> bool:
 
 
 def _is_approved(rollout: Rollout) -> bool:
-    return len(rollout.approvals) >= rollout.approvals_rule.count
+    return len(rollout.approvals) >= rollout.spec.approvals_rule.count
 
 
 def _doubt(rollout: Rollout, observed: Observation, judgement: Judgement, now: float, *, served: bool) -> Change:
@@ -522,7 +526,7 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
         return questions.ask(rollout, judgement, now, notified=notified)
     if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:
         return rollout, ()
-    rule = rollout.approvals_rule
+    rule = rollout.spec.approvals_rule
     waited = f"Nobody approved leaving {rollout.current.name} within {lasting(rule.timeout)}."
     if rule.on_timeout is OnTimeout.ABORT:
         return abort(rollout, BOT, waited, now)
@@ -533,7 +537,7 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
 
 def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
-    stage, walk = rollout.current, rollout.retreat or rollout.plan
+    stage, walk = rollout.current, rollout.retreat or rollout.spec.plan
     said = () if judgement is None else (_entry(now, EntryKind.SUMMARY, summary(rollout, judgement)),)
     if rollout.stage + 1 < len(walk):
         following = walk[rollout.stage + 1]
@@ -541,13 +545,14 @@ def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | 
         if following.release:
             return entered, said
         return entered, (*said, _entry(now, EntryKind.STAGE, f"{following.name}: {doing(entered)}."))
-    minutes = (now - rollout.started_at) / 60
+    minutes = (now - rollout.spec.started_at) / 60
     if rollout.phase is Phase.ABORTING:
-        text = f"{rollout.service} {rollout.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
+        text = f"{rollout.spec.service} {rollout.spec.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
         return _enter(rollout, Phase.ABORTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
-    upgraded = f"the upgraded {rollout.target.primary_deployment}"
-    where = upgraded if stage.template is Template.UPGRADED else rollout.target.canary_deployment
-    text = f"{rollout.service} {rollout.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
+    upgraded = f"the upgraded {rollout.spec.target.primary_deployment}"
+    where = upgraded if stage.template is Template.UPGRADED else rollout.spec.target.canary_deployment
+    spec = rollout.spec
+    text = f"{spec.service} {spec.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
     return _enter(rollout, Phase.PROMOTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
 
 
@@ -556,13 +561,13 @@ def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | 
 
 def _refuse_ended(rollout: Rollout) -> None:
     if rollout.ended:
-        raise Refusal(f"{rollout.service} {rollout.version} has ended ({rollout.phase}).")
+        raise Refusal(f"{rollout.spec.service} {rollout.spec.version} has ended ({rollout.phase}).")
 
 
 def _refuse_not_halted(rollout: Rollout) -> None:
     _refuse_ended(rollout)
     if rollout.phase is not Phase.HALTED:
-        raise Refusal(f"{rollout.service} is not halted: {describe(rollout)}.")
+        raise Refusal(f"{rollout.spec.service} is not halted: {describe(rollout)}.")
 
 
 _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] = (

@@ -80,13 +80,13 @@ def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> E
     if not (on_routes or on_annotations):
         return None
     who, at = (observed.writer, observed.written_at) if on_routes else (observed.marker, observed.marked_at)
-    name = f"{_VIRTUAL_SERVICE} {rollout.target.virtual_service}"
+    name = f"{_VIRTUAL_SERVICE} {rollout.spec.target.virtual_service}"
     return Edit(obj=name, differences=(*on_routes, *on_annotations), who=who, at=at)
 
 
 def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
-    if observed.owner not in {None, rollout.id}:
-        yield Difference(what="the mark of the rollout", ours=rollout.id, theirs=str(observed.owner))
+    if observed.owner not in {None, rollout.spec.id}:
+        yield Difference(what="the mark of the rollout", ours=rollout.spec.id, theirs=str(observed.owner))
     gone = observed.owner is None or not observed.marked
     if rollout.settled_at is not None and not rollout.current.release and gone:
         yield Difference(what="the annotations canary-bot/*", ours="there", theirs=_NOTHING)
@@ -105,13 +105,13 @@ def _on_routes(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
 
 def _primary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
     """Ours may be written again only while the primary has no users, and is the one that the rollout began with."""
-    side, name = observed.primary, rollout.target.primary_deployment
-    ours = rollout.upgraded if rollout.current.template is Template.UPGRADED else rollout.recorded
-    replaced = tuple(_replaced(name, side, rollout.target.primary_uid)) if Part.PRIMARY in parts else ()
+    side, name = observed.primary, rollout.spec.target.primary_deployment
+    ours = rollout.spec.upgraded if rollout.current.template is Template.UPGRADED else rollout.spec.recorded
+    replaced = tuple(_replaced(name, side, rollout.spec.target.primary_uid)) if Part.PRIMARY in parts else ()
     changed = tuple(_on_template(side, ours)) if Part.TEMPLATE in parts else ()
     if not (replaced or changed):
         return None
-    shares = rollout.target.topology is Topology.RELABEL and rollout.primary_touched
+    shares = rollout.spec.target.topology is Topology.RELABEL and rollout.primary_touched
     idle = (
         observed.routes is not None
         and observed.routes.primary == 0
@@ -122,13 +122,13 @@ def _primary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> 
 
 def _canary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
     """A canary that runs something else is not the one that was judged; ours cannot be put back."""
-    side, name = observed.canary, rollout.target.canary_deployment
+    side, name = observed.canary, rollout.spec.target.canary_deployment
     if Part.CANARY not in parts:
         return None
-    differences = tuple(_replaced(name, side, rollout.target.canary_uid))
+    differences = tuple(_replaced(name, side, rollout.spec.target.canary_uid))
     if not differences and side.template is None:
-        differences = tuple(_on_template(side, PodTemplate(images=rollout.canary_images)))
-    differences = differences or tuple(_on_digests(name, side, rollout.upgraded.images))
+        differences = tuple(_on_template(side, PodTemplate(images=rollout.spec.canary_images)))
+    differences = differences or tuple(_on_digests(name, side, rollout.spec.upgraded.images))
     return _of_deployment(name, side, differences, restorable=False) if differences else None
 
 
@@ -217,7 +217,7 @@ def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
     """What makes a tool that keeps the object leave it alone."""
     for edit in edits:
         kind, _, name = edit.obj.partition(" ")
-        target = rollout.target
+        target = rollout.spec.target
         methods = target.mirror_methods is not None
         primary = name == target.primary_deployment
         tool, rules = ignore_rules(edit.who, kind, name, target.namespace, whole_list=methods, primary=primary)
@@ -228,7 +228,7 @@ def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
 
 
 def _choices(rollout: Rollout, drift: Drift) -> str:
-    waited = lasting(rollout.drift_rule.timeout)
+    waited = lasting(rollout.spec.drift_rule.timeout)
     restore = "Restore writes ours again, " if drift.restorable else ""
     unable = "" if drift.restorable else " Ours cannot be written again while it has users or is another one."
     default = _default(rollout, drift)
@@ -240,7 +240,7 @@ def _choices(rollout: Rollout, drift: Drift) -> str:
 
 def _default(rollout: Rollout, drift: Drift) -> OnDrift:
     """What the rule comes to here: what cannot be restored, or has been restored too often, is held."""
-    wanted = rollout.drift_rule.on_timeout
+    wanted = rollout.spec.drift_rule.on_timeout
     tired = any(rollout.overwritten.count(edit.who) >= FLAPS for edit in drift.edits)
     return OnDrift.HOLD if wanted is OnDrift.RESTORE and (tired or not drift.restorable) else wanted
 
@@ -263,7 +263,7 @@ def notice(rollout: Rollout, edits: tuple[Edit, ...], now: float) -> Change:
 def overdue(rollout: Rollout, now: float) -> OnDrift | None:
     """What the service's rule says when nobody has chosen in time; None while there is time, or somebody has."""
     drift = rollout.drift
-    if drift is None or drift.left_by is not None or now - drift.since <= rollout.drift_rule.timeout:
+    if drift is None or drift.left_by is not None or now - drift.since <= rollout.spec.drift_rule.timeout:
         return None
     return _default(rollout, drift)
 
@@ -278,8 +278,8 @@ def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
     if drift is None:
         return rollout, ()
     if drift.left_by is not None:
-        raise Refusal(f"{rollout.service} holds with their change already.")
-    unanswered = f"Nobody chose within {lasting(rollout.drift_rule.timeout)}. " if by == BOT else ""
+        raise Refusal(f"{rollout.spec.service} holds with their change already.")
+    unanswered = f"Nobody chose within {lasting(rollout.spec.drift_rule.timeout)}. " if by == BOT else ""
     diffs = "; ".join(_diff(edit) for edit in drift.edits)
     text = f"{unanswered}Theirs stays ({diffs}); the rollout waits until it is undone, restored or aborted."
     left = replace(rollout, drift=replace(drift, left_by=by))
@@ -298,7 +298,7 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     if not drift.restorable:
         things = ", ".join(edit.obj for edit in drift.edits if not edit.restorable)
         raise Refusal(f"{things} cannot be restored by canary-bot: undo the change by hand, hold, or abort.")
-    unanswered = f"Nobody chose within {lasting(rollout.drift_rule.timeout)}. " if by == BOT else ""
+    unanswered = f"Nobody chose within {lasting(rollout.spec.drift_rule.timeout)}. " if by == BOT else ""
     diffs = "; ".join(", ".join(f"{d.what} {d.theirs} → {d.ours}" for d in edit.differences) for edit in drift.edits)
     restoring = replace(
         rollout,

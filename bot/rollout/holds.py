@@ -50,7 +50,7 @@ def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud
     if known.over_since is not None:
         return _again(rollout, known, sentence, now)
     hold = replace(known, sentence=sentence, calm_since=None)
-    if hold.notified or not (loud or now - hold.since > rollout.hold_patience):
+    if hold.notified or not (loud or now - hold.since > rollout.spec.hold_patience):
         return put(rollout, hold), ()
     held = lasting(now - hold.since)
     text = f"Still holding at {rollout.current.name} after {held}: {sentence} Please look."

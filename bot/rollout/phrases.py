@@ -22,13 +22,13 @@ def describe(rollout: Rollout) -> str:
 
 def question(rollout: Rollout) -> str:
     """What an approval of the current stage would do, as a question."""
-    following = rollout.plan[rollout.stage + 1]
-    target = rollout.target
+    following = rollout.spec.plan[rollout.stage + 1]
+    target = rollout.spec.target
     match following.phase:
         case Phase.SHIFTING:
-            return f"Shift {following.routes.canary} % of the users to {rollout.version}?"
+            return f"Shift {following.routes.canary} % of the users to {rollout.spec.version}?"
         case Phase.UPGRADING:
-            return f"Upgrade {target.primary_deployment} to {rollout.version}?"
+            return f"Upgrade {target.primary_deployment} to {rollout.spec.version}?"
         case Phase.SWITCHING_BACK:
             # Relabelled pods are in the subset that has the users already: no share moves.
             share = f"{following.routes.primary} % of the users" if following.routes.primary else "users"
@@ -61,9 +61,9 @@ def unproven(rollout: Rollout, judgement: Judgement) -> str:
 
 def doing(rollout: Rollout) -> str:
     """What happens in the stage it is in, as half a sentence."""
-    stage, target = rollout.current, rollout.target
+    stage, target = rollout.current, rollout.spec.target
     if rollout.phase is Phase.UPGRADING:
-        return f"{target.primary_deployment} gets the image of {rollout.version}"
+        return f"{target.primary_deployment} gets the image of {rollout.spec.version}"
     if stage.kind is StageKind.SCALE_UP:
         return f"waiting for pods of {target.primary_deployment}"
     if stage.kind is StageKind.RESTORE:
@@ -73,12 +73,12 @@ def doing(rollout: Rollout) -> str:
 
 def home(rollout: Rollout, observed: Observation) -> str:
     """Where an abort has brought the users; not always what it set out for (``_canary_gone``)."""
-    if not rollout.recorded.images:  # it went by annotations that do not say which image is the old one
+    if not rollout.spec.recorded.images:  # it went by annotations that do not say which image is the old one
         names = ", ".join(sorted(image.rpartition("/")[2] for image in observed.primary.images.values()))
         has = f"the image that it has now ({names})" if names else "the image that it has now"
-        name = rollout.target.primary_deployment
+        name = rollout.spec.target.primary_deployment
         return f"all users are on {name}, with {has}; if that is not the old one, put the old one back by hand"
     if observed.primary.template is not Template.UPGRADED:
         return "all users are on the old version"
-    name = rollout.target.primary_deployment
-    return f"all users are on {name}, which still has the image of {rollout.version}; put the old one back by hand"
+    name = rollout.spec.target.primary_deployment
+    return f"all users are on {name}, which still has the image of {rollout.spec.version}; put the old one back by hand"

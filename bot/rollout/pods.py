@@ -81,10 +81,10 @@ def note(rollout: Rollout, observed: Observation, now: float) -> Rollout:
 
 
 def _sizes(rollout: Rollout, observed: Observation, now: float) -> Iterator[tuple[str, Size]]:
-    target = rollout.target
+    target = rollout.spec.target
     for name, side in ((target.primary_deployment, observed.primary), (target.canary_deployment, observed.canary)):
         if side.exists:
-            yield name, _size(rollout.sizes.get(name), side, now, rollout.scale_timeout)
+            yield name, _size(rollout.sizes.get(name), side, now, rollout.spec.scale_timeout)
 
 
 def _size(before: Size | None, side: DeploymentStatus, now: float, patience: float) -> Size:
@@ -124,7 +124,7 @@ def stuck(rollout: Rollout, observed: Observation) -> str:
     What a kubelet calls it changes from one moment to the next (a pull is tried, then waited for; a container runs,
     then crashes), and none of that is progress.
     """
-    name, troubles = rollout.target.primary_deployment, observed.primary.troubles
+    name, troubles = rollout.spec.target.primary_deployment, observed.primary.troubles
     waiting = {one.waiting: one for one in troubles if one.waiting}
     crashes = sum(one.restarts for one in troubles if one.container and one.ended not in {"", "Completed"})
     known = any(hold.cause is HoldCause.PODS for hold in rollout.holds)
@@ -152,7 +152,7 @@ def stranded(rollout: Rollout, observed: Observation) -> str:
             return ""
     if routes is None:
         return _unreadable(rollout, observed)
-    target, touched = rollout.target, rollout.primary_touched
+    target, touched = rollout.spec.target, rollout.primary_touched
     primary, canary = observed.primary.at_home, observed.away
     if routes.canary > 0 and canary == 0 and primary > 0:
         return _nobody_ready(routes.canary, target.canary_deployment)
@@ -167,7 +167,7 @@ def _unreadable(rollout: Rollout, observed: Observation) -> str:
     """Somebody's edit does not say where users are: then nobody must be where no pod answers."""
     if observed.away > 0 or observed.primary.at_home == 0:
         return ""
-    name = rollout.target.canary_deployment
+    name = rollout.spec.target.canary_deployment
     return f"{name} has no ready pod, and the routes, which somebody edited, may send users there."
 
 
@@ -177,7 +177,7 @@ def _nobody_ready(share: int, name: str) -> str:
 
 def _sides(rollout: Rollout, observed: Observation) -> Iterator[_Side]:
     routes = observed.routes or rollout.current.routes
-    target = rollout.target
+    target = rollout.spec.target
     both = target.topology is Topology.RELABEL and rollout.primary_touched and rollout.phase is not Phase.UPGRADING
     back = rollout.phase is Phase.SWITCHING_BACK or (rollout.phase is Phase.BAKING and rollout.primary_touched)
     if routes.canary or routes.mirror:

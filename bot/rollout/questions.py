@@ -48,7 +48,7 @@ def reconsider(rollout: Rollout, judgement: Judgement, now: float) -> Change:
 def is_overdue(rollout: Rollout, now: float) -> bool:
     """Whether questions of this stage have stood for longer than people may take."""
     standing = 0.0 if rollout.asked_at is None else now - rollout.asked_at
-    return rollout.asked_for + standing > rollout.approvals_rule.timeout
+    return rollout.asked_for + standing > rollout.spec.approvals_rule.timeout
 
 
 def _about(judgement: Judgement) -> str:
@@ -69,5 +69,5 @@ def _accepts(rollout: Rollout) -> bool:
 
 
 def _needed(rollout: Rollout) -> str:
-    count = rollout.approvals_rule.count
+    count = rollout.spec.approvals_rule.count
     return f"{count} approvals are needed." if count > 1 else "One approval is needed."

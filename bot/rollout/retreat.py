@@ -34,9 +34,10 @@ def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     since = rollout.gone_since or now
     if rollout.phase is not Phase.ABORTING or now - since < GONE_SECONDS:
         return rollout, ()
-    target = rollout.target
+    target = rollout.spec.target
     text = (
-        f"{rollout.service} {rollout.version} is aborted: VirtualService {target.virtual_service} no longer exists, so "
+        f"{rollout.spec.service} {rollout.spec.version} is aborted: VirtualService {target.virtual_service} no longer "
+        "exists, so "
         f"there is nothing to bring home.{_left_behind(rollout, observed)} {rollout.reason}"
     )
     ended = enter(rollout, Phase.ABORTED, rollout.stage, now)
@@ -45,11 +46,11 @@ def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
 
 def _left_behind(rollout: Rollout, observed: Observation) -> str:
     """What an abort that ends early leaves for people to do."""
-    name, primary = rollout.target.primary_deployment, observed.primary
+    name, primary = rollout.spec.target.primary_deployment, observed.primary
     if observed.pods_unobserved is not None and rollout.primary_touched:
-        return f" See which image {name} has: it may be that of {rollout.version}."
+        return f" See which image {name} has: it may be that of {rollout.spec.version}."
     if primary.template is Template.UPGRADED:
-        return f" {name} has the image of {rollout.version}: put the old one back by hand."
+        return f" {name} has the image of {rollout.spec.version}: put the old one back by hand."
     return ""
 
 
@@ -64,7 +65,7 @@ def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
         return rollout, ()
     if observed.pods_unobserved is not None:
         return rollout, ()
-    target, primary = rollout.target, observed.primary
+    target, primary = rollout.spec.target, observed.primary
     if is_orphaned(observed):
         text = (
             f"Neither {target.primary_deployment} nor {target.canary_deployment} exists any more, so only the routes "
@@ -97,7 +98,7 @@ def canary_back(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     if observed.routes != ALL_CANARY or observed.canary.ready == 0 or not unrestored:
         return rollout, ()
     restore = next(place for place, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
-    name, canary = rollout.target.primary_deployment, rollout.target.canary_deployment
+    name, canary = rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment
     text = f"{canary} is ready again and keeps the users, so {name} is restored before they return."
     return enter(rollout, Phase.ABORTING, restore, now), (entry(now, EntryKind.STAGE, text),)
 
@@ -135,7 +136,7 @@ def _must_wait(rollout: Rollout, observed: Observation, needed: int) -> bool:
 
 
 def _waits(rollout: Rollout, observed: Observation, needed: int) -> str:
-    target = rollout.target
+    target = rollout.spec.target
     has = f"{target.primary_deployment} has {observed.primary.at_home} of the {needed} ready pods that all users need"
     scaled = (
         f", so it is scaled from {observed.primary.wanted} to {needed} first"
@@ -145,22 +146,22 @@ def _waits(rollout: Rollout, observed: Observation, needed: int) -> str:
     if observed.canary.answering == 0:
         return f"{has}{scaled}. No pod of {target.canary_deployment} is ready either: nobody can be served until then."
     move = "stay on" if observed.routes == ALL_CANARY else "go to"
-    return f"{has}{scaled}. Until then all users {move} {rollout.version} ({target.canary_deployment})."
+    return f"{has}{scaled}. Until then all users {move} {rollout.spec.version} ({target.canary_deployment})."
 
 
 def _grows(rollout: Rollout, observed: Observation, needed: int) -> str:
-    name, wanted = rollout.target.primary_deployment, observed.primary.wanted
+    name, wanted = rollout.spec.target.primary_deployment, observed.primary.wanted
     pods = "1 pod" if wanted == 1 else f"{wanted} pods"
     return f"{name} asks for {pods} where {needed} carry all users: it is scaled to {needed} meanwhile."
 
 
 def scale_up_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Nobody waits for ever for its size: with a ready pod users return all the same, without one a person decides."""
-    late = rollout.phase is Phase.ABORTING and rollout.current.pods and now - rollout.since > rollout.scale_timeout
+    late = rollout.phase is Phase.ABORTING and rollout.current.pods and now - rollout.since > rollout.spec.scale_timeout
     if observed.pods_unobserved is not None or not late or rollout.settled_at is not None:
         return rollout, ()
-    name, primary, stage = rollout.target.primary_deployment, observed.primary, rollout.current
-    within = f"within {lasting(rollout.scale_timeout)}"
+    name, primary, stage = rollout.spec.target.primary_deployment, observed.primary, rollout.current
+    within = f"within {lasting(rollout.spec.scale_timeout)}"
     if _are_on_their_way(rollout, observed):
         return rollout, ()
     if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
@@ -184,7 +185,7 @@ def _are_on_their_way(rollout: Rollout, observed: Observation) -> bool:
 
 
 def _still_nothing(rollout: Rollout, observed: Observation, within: str, now: float) -> Change:
-    target = rollout.target
+    target = rollout.spec.target
     why = stuck(rollout, observed) or observed.primary.reason
     reason = f"{target.primary_deployment} had no ready pod {within}. {why}".rstrip()
     text = (
@@ -210,7 +211,7 @@ def upgrade_sticks(rollout: Rollout, observed: Observation, _judgement: Judgemen
         waiting = any(gap.part is Part.PODS for gap in compare(rollout, observed))
         sentence = stuck(rollout, observed) if waiting else ""
         if sentence:
-            stay = f"Users stay on {rollout.version}."
+            stay = f"Users stay on {rollout.spec.version}."
             return holds.there(rollout, HoldCause.PODS, f"{sentence} {stay}", now)
     return holds.gone(rollout, now, HoldCause.PODS)
 
@@ -219,14 +220,14 @@ def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement
     """A primary that does not come up is nobody's to route to: users stay on the canary and a person decides."""
     if observed.pods_unobserved is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
         return rollout, ()
-    late = now - rollout.since > rollout.upgrade_timeout
+    late = now - rollout.since > rollout.spec.upgrade_timeout
     if not (late or _is_hopeless(rollout, observed, now)) or _are_on_their_way(rollout, observed):
         return rollout, ()
-    name, version = rollout.target.primary_deployment, rollout.version
+    name, version = rollout.spec.target.primary_deployment, rollout.spec.version
     what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"
     reason = f"{name} could not be {what}: {_why_not(rollout, observed, late=late)}"
     text = (
-        f"{reason} All users stay on {version} ({rollout.target.canary_deployment}, {_ready(observed)} ready). "
+        f"{reason} All users stay on {version} ({rollout.spec.target.canary_deployment}, {_ready(observed)} ready). "
         "Retry, abort (the old image is restored before any user returns), or accept it as it is."
     )
     return enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (entry(now, EntryKind.HALTED, text),)
@@ -252,7 +253,7 @@ def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> str:
     notified = stuck(rollout, observed)
     if notified or observed.denied is not None:
         return notified or (observed.denied.sentence if observed.denied else "")
-    in_time = f"It did not become ready within {lasting(rollout.upgrade_timeout)}."
+    in_time = f"It did not become ready within {lasting(rollout.spec.upgrade_timeout)}."
     failed = observed.primary.progress is Progress.FAILED or not observed.primary.exists
     return (
         observed.primary.reason if failed and observed.primary.reason else in_time if late else observed.primary.reason

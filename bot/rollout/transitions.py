@@ -40,7 +40,7 @@ def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any
     drift, restarts and shortages. Whether the primary was touched is remembered, whatever comes.
     """
     if phase not in TRANSITIONS[rollout.phase]:
-        raise Refusal(f"{rollout.service} cannot go from {rollout.phase} to {phase}.")
+        raise Refusal(f"{rollout.spec.service} cannot go from {rollout.phase} to {phase}.")
     entered = replace(
         replace(rollout, touched=rollout.primary_touched),
         phase=phase,

@@ -191,7 +191,7 @@ def _slack(values: Values) -> SlackSettings | None:
 
 
 def _dead_man_seconds(values: Values, tick: float) -> float:
-    """Three heartbeats must fit into it, and each may be a check late."""
+    """Three heartbeats must fit into it, and each may be a reconcile late."""
     limit = values.seconds("DEAD_MAN_SECONDS")
     if limit < TICKS_TO_LIVE * tick:
         values.mistakes.append(

@@ -107,8 +107,13 @@ def _diff(drift: Drift) -> Block:
 
 
 def _who(rollout: Rollout) -> Block:
-    parts = [b.words("Started by "), b.person(rollout.started_by), b.words(" in "), b.place(rollout.channel or "Slack")]
-    parts += [b.words(" · "), b.date(rollout.started_at)]
+    parts = [
+        b.words("Started by "),
+        b.person(rollout.spec.started_by),
+        b.words(" in "),
+        b.place(rollout.spec.channel or "Slack"),
+    ]
+    parts += [b.words(" · "), b.date(rollout.spec.started_at)]
     if rollout.paused_by:
         parts += [b.words(" · paused by "), b.person(rollout.paused_by)]
     for approval in rollout.approvals[:5]:
@@ -145,7 +150,7 @@ def _progress(rollout: Rollout) -> str:
 
 def _shown(rollout: Rollout) -> list[Stage]:
     """The stages a person cares about: taking our notes off the VirtualService is not one."""
-    return [stage for stage in (rollout.retreat or rollout.plan) if not stage.release]
+    return [stage for stage in (rollout.retreat or rollout.spec.plan) if not stage.release]
 
 
 def _tasks(rollout: Rollout, story: Sequence[Entry], detail: Detail) -> list[Task]:
@@ -157,7 +162,7 @@ def _tasks(rollout: Rollout, story: Sequence[Entry], detail: Detail) -> list[Tas
     summaries = _summaries(story)
     return [
         Task(
-            id=f"{rollout.id[:100]}-{'r' if rollout.retreat else 'p'}{number}",
+            id=f"{rollout.spec.id[:100]}-{'r' if rollout.retreat else 'p'}{number}",
             title=b.shorten(wording.stage_title(stage, rollout), 100),
             status=_status(rollout, number),
             output=_output(rollout, stage, number, summaries, detail),
@@ -236,7 +241,9 @@ def _ways_out(rollout: Rollout, token: str) -> list[Element]:
     again = b.button("Try Again", RETRY, token)
     if not wording.can_accept(rollout):
         return [again]
-    dialog = b.confirm("Leave it as it is?", f"All users stay on {rollout.version}; the rollout ends here.", "Accept")
+    dialog = b.confirm(
+        "Leave it as it is?", f"All users stay on {rollout.spec.version}; the rollout ends here.", "Accept"
+    )
     return [again, b.button("Accept as It Is", ACCEPT, token, confirm=dialog)]
 
 
@@ -246,12 +253,12 @@ def _abort(token: str) -> Element:
 
 
 def _small_print(rollout: Rollout, now: float) -> Block:
-    rule = rollout.approvals_rule
-    parts = [b.escape(b.shorten(rollout.id, 100))]
+    rule = rollout.spec.approvals_rule
+    parts = [b.escape(b.shorten(rollout.spec.id, 100))]
     if wording.needs_approval(rollout) and rollout.asked_at is not None:
         parts.append(f"approvals {len(rollout.approvals)} of {rule.count}")
         parts.append(f"waits until {b.date_mrkdwn(rollout.asked_at + rule.timeout)}, then: {rule.on_timeout}")
     if rollout.ended_at is not None:
-        parts.append(f"took {(rollout.ended_at - rollout.started_at) / 60:.1f} min")
+        parts.append(f"took {(rollout.ended_at - rollout.spec.started_at) / 60:.1f} min")
     parts.append(f"updated {b.date_mrkdwn(now, '{time_secs}')}")
     return b.context(" · ".join(parts))

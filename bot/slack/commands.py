@@ -253,9 +253,9 @@ class Commands:
         rollout = self.controller.start(
             service, asked.version, by=caller.person.id, channel="", overrides=asked.overrides
         )
-        here = caller.channel_name and rollout.channel.lstrip("#") == caller.channel_name
-        where = "the card is below" if here else f"the card is in {rollout.channel}"
-        caller.notify(f"Started {rollout.service} {rollout.version}: {where}.")
+        here = caller.channel_name and rollout.spec.channel.lstrip("#") == caller.channel_name
+        where = "the card is below" if here else f"the card is in {rollout.spec.channel}"
+        caller.notify(f"Started {rollout.spec.service} {rollout.spec.version}: {where}.")
 
     def _decide(self, caller: Caller, asked: Command, event: Event, done: str = "Done.") -> None:
         rollout = self.controller.decide(self._service(asked), event, self._by(caller))
@@ -269,7 +269,7 @@ class Commands:
         except Unreadable:  # it can be ended all the same
             rollout = None
         if rollout is not None:
-            self.approvers.check_approver(caller.person, rollout.approvals_rule)
+            self.approvers.check_approver(caller.person, rollout.spec.approvals_rule)
             button_token = ButtonToken.of(rollout)
         else:
             button_token = self.controller.nothing_live(service)
@@ -280,7 +280,7 @@ class Commands:
         for before in self.controller.freezes():
             if before.scope == scope:
                 self._check_may_end(caller, before)
-        live = [rollout for rollout in self.controller.live() if scope in {ALL, rollout.service}]
+        live = [rollout for rollout in self.controller.live() if scope in {ALL, rollout.spec.service}]
         by = caller.person.id
         freeze, replaced = self.controller.freeze(scope, by=by, reason=asked.reason, seconds=asked.seconds)
         caller.announce(freezes.begun(freeze, replaced, live, self.command))
@@ -318,8 +318,8 @@ class Commands:
             raise Refusal(freezes.not_theirs(freeze, self.clock.now(), refusal.sentence)) from refusal
 
     def _may_decide(self, person: Person, rollout: Rollout) -> bool:
-        rule: ApprovalRule = rollout.approvals_rule
-        own = person.id == rollout.started_by and not rule.own and wording.needs_approval(rollout)
+        rule: ApprovalRule = rollout.spec.approvals_rule
+        own = person.id == rollout.spec.started_by and not rule.own and wording.needs_approval(rollout)
         return not own and self.approvers.may_approve(person, rule)
 
     def _service(self, asked: Command) -> str:

@@ -127,7 +127,7 @@ class Delivery:
             channel=channel,
             outbox=outbox,
             people=people,
-            story=lambda one: store.story(one.key, one.id),
+            story=lambda one: store.story(one.key, one.spec.id),
             now=clock.now,
         )
         # Channels that cannot be written to: until when they are left alone, and Slack's word for why.
@@ -215,8 +215,8 @@ class Delivery:
             self._outbox.done(notifications)
             self._owed.pop(where, None)
             return
-        memory.channel = rollout.channel
-        if rollout.channel in self._closed:
+        memory.channel = rollout.spec.channel
+        if rollout.spec.channel in self._closed:
             self._meanwhile(where, notifications, memory)
             return
         self._direct.refresh(rollout, self._limits, self._steady())
@@ -284,16 +284,16 @@ class Delivery:
         return found or memory.posted
 
     def _post_card(self, rollout: Rollout, memory: Memory) -> CardRef | None:
-        if not self._limits.take_post(rollout.channel, self._steady()):
+        if not self._limits.take_post(rollout.spec.channel, self._steady()):
             return None
         notification = card_notification(rollout)
         tries = self._begin(notification, memory)
         memory.failures = max(memory.failures, tries - 1)
         with _Undone(self._outbox, notification, tries):
-            ref = self._channel.post_card(rollout.channel, self._card(rollout), rollout.id)
+            ref = self._channel.post_card(rollout.spec.channel, self._card(rollout), rollout.spec.id)
         memory.posted, memory.card_is_gone, memory.card_posted_at = ref, False, self._steady()
-        self._note_open(rollout.channel)
-        self._outbox.remember_card(rollout.key, rollout.id, ref)
+        self._note_open(rollout.spec.channel)
+        self._outbox.remember_card(rollout.key, rollout.spec.id, ref)
         self._note_shown(rollout, memory)
         return ref
 
@@ -319,7 +319,7 @@ class Delivery:
         return now - memory.updated_at >= CARD_EVERY and self._limits.may_update(now)
 
     def _card(self, rollout: Rollout) -> Message:
-        return card(rollout, self._store.story(rollout.key, rollout.id), self._clock.now())
+        return card(rollout, self._store.story(rollout.key, rollout.spec.id), self._clock.now())
 
     # The thread
 
@@ -356,19 +356,21 @@ class Delivery:
     def _say(self, ref: CardRef, rollout: Rollout, notification: Notification, memory: Memory) -> bool:
         """Post one line; False when the budget is used up."""
         notified = (
-            line(rollout, notification.entry, self._mentions(rollout.approvals_rule)) if notification.entry else None
+            line(rollout, notification.entry, self._mentions(rollout.spec.approvals_rule))
+            if notification.entry
+            else None
         )
         if notified is None:
             return True
-        if not self._limits.take_post(rollout.channel, self._steady()):
+        if not self._limits.take_post(rollout.spec.channel, self._steady()):
             return False
         tries = self._begin(notification, memory)
         if tries > MOST_TRIES:
-            log.warning("slack.message_doubtful", rollout=rollout.id, revision=notification.revision)
+            log.warning("slack.message_doubtful", rollout=rollout.spec.id, revision=notification.revision)
             return True
         with _Undone(self._outbox, notification, tries):
             self._channel.post_line(ref, notified.message, broadcast=notified.broadcast)
-        self._note_open(rollout.channel)
+        self._note_open(rollout.spec.channel)
         return True
 
     def _begin(self, notification: Notification, memory: Memory) -> int:

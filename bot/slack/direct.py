@@ -153,7 +153,7 @@ class Direct:
         Raises:
             RetryLater: Slack itself is in trouble.
         """
-        people = self._shown.get(rollout.id, {})
+        people = self._shown.get(rollout.spec.id, {})
         for user, one in list(people.items()):
             if one.buttons == cards.buttons(rollout) or now - one.at < REFRESH_EVERY:
                 continue
@@ -164,7 +164,7 @@ class Direct:
                 continue
             people[user] = replace(one, buttons=cards.buttons(rollout), at=now)
         if rollout.ended or not people:
-            self._shown.pop(rollout.id, None)
+            self._shown.pop(rollout.spec.id, None)
 
     def _note_shown(self, user: str, shown: Shown, limits: Limits, now: float) -> None:
         """Only the newest message to a person has buttons."""
@@ -188,16 +188,16 @@ class Direct:
 
     def _to_notify(self, rollout: Rollout, now: float) -> People:
         """Who started it, and its approvers; asked anew after a while where Slack did not tell of all of them."""
-        until, people = self._known.get(rollout.id, (-inf, People(())))
+        until, people = self._known.get(rollout.spec.id, (-inf, People(())))
         if now < until:
             return people
-        approvers = self._people(rollout.approvals_rule)
-        ids = [who for who in (rollout.started_by, *approvers.ids) if _USER.fullmatch(who)]
+        approvers = self._people(rollout.spec.approvals_rule)
+        ids = [who for who in (rollout.spec.started_by, *approvers.ids) if _USER.fullmatch(who)]
         ids = list(dict.fromkeys(ids))
         if len(ids) > MOST:
-            log.warning("slack.too_many_to_notify", rollout=rollout.id, people=len(ids), notified=MOST)
+            log.warning("slack.too_many_to_notify", rollout=rollout.spec.id, people=len(ids), notified=MOST)
         people = People(tuple(ids[:MOST]), approvers.whole)
-        self._known[rollout.id] = now + KNOWN_FOR, people
+        self._known[rollout.spec.id] = now + KNOWN_FOR, people
         return people
 
     def _gives_up(self, user: str, notification: Notification, failure: SlackFault) -> bool:
@@ -217,7 +217,7 @@ class Direct:
         if notified is None:
             raise LookupError("only letters that are said are told to people")
         shown = cards.card(rollout, self._story(rollout), self._now())
-        note = b.context(b.readable(f"This is for {rollout.channel}, which is closed to me. {why}"))
+        note = b.context(b.readable(f"This is for {rollout.spec.channel}, which is closed to me. {why}"))
         whole = (*notified.message.blocks, *shown.blocks, note)
         plain = (*notified.message.plain, *shown.plain, note)
         if not b.fits(whole) or not b.fits(plain):

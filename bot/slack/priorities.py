@@ -62,7 +62,7 @@ def identity(notification: Notification) -> Said:
 def card_notification(rollout: Rollout) -> Notification:
     """The notification that its card is out of date, as far as this revision."""
     return Notification(
-        id=f"card:{rollout.id}", key=rollout.key, rollout_id=rollout.id, revision=rollout.revision, entry=None
+        id=f"card:{rollout.spec.id}", key=rollout.key, rollout_id=rollout.spec.id, revision=rollout.revision, entry=None
     )
 
 

@@ -43,7 +43,9 @@ def live(rollouts: Sequence[Rollout], command: str) -> Message:
     if not rollouts:
         sentence = f"Nothing is in flight. Begin with `{command} start SERVICE VERSION`."
         return _message(sentence, [b.section(b.readable(sentence))])
-    sentence = f"{len(rollouts)} in flight: {', '.join(f'{r.service} {r.version}' for r in rollouts[:MOST_LINES])}."
+    sentence = (
+        f"{len(rollouts)} in flight: {', '.join(f'{r.spec.service} {r.spec.version}' for r in rollouts[:MOST_LINES])}."
+    )
     return _listed(sentence, (_present(rollout) for rollout in rollouts))
 
 
@@ -127,14 +129,20 @@ def _listed(sentence: str, items: Iterable[Sequence[Element]]) -> Message:
 
 def _present(rollout: Rollout) -> list[Element]:
     where = [b.words(f"{wording.title(rollout)}: ", bold=True, limit=200), b.words(wording.state(rollout), limit=200)]
-    return [*where, b.words(" · started by "), b.person(rollout.started_by), b.words(" "), b.date(rollout.started_at)]
+    return [
+        *where,
+        b.words(" · started by "),
+        b.person(rollout.spec.started_by),
+        b.words(" "),
+        b.date(rollout.spec.started_at),
+    ]
 
 
 def past_line(rollout: Rollout) -> list[Element]:
     """An ended rollout on one line."""
     name = b.words(f"{wording.title(rollout)}: ", bold=True, limit=200)
     reason = f" ({b.shorten(rollout.reason, 200)})" if rollout.reason else ""
-    ended = rollout.ended_at if rollout.ended_at is not None else rollout.started_at
+    ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
     return [name, b.words(f"{wording.state(rollout)}{reason} · "), b.date(ended)]
 
 

@@ -65,7 +65,7 @@ def _lead(rollout: Rollout, entry: Entry, *, loud: bool) -> list[Element]:
 
 
 def _mentions(rollout: Rollout, entry: Entry, approvers: Sequence[str]) -> list[Element]:
-    wanted: list[str] = [rollout.started_by] if entry.kind in _NOTIFIES_STARTER else []
+    wanted: list[str] = [rollout.spec.started_by] if entry.kind in _NOTIFIES_STARTER else []
     if entry.kind in _ASKS_APPROVERS:
         wanted += approvers
     wanted = [who for who in dict.fromkeys(wanted) if who != entry.by][:_MOST_MENTIONS]
@@ -80,4 +80,4 @@ def _summarised(rollout: Rollout, entry: Entry) -> Stage | None:
     if not 0 <= entry.at - judgement.at <= _SAME_RECONCILE:
         return None
     name, _ = wording.summarised(entry.text)
-    return next((stage for stage in rollout.plan if stage.name == name), None)
+    return next((stage for stage in rollout.spec.plan if stage.name == name), None)

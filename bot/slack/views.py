@@ -101,7 +101,7 @@ def abort_form(rollout: Rollout, channel: str) -> View:
         _input("reason", "Why?", {**_line("what you have seen"), "multiline": True, "max_length": 500}, optional=True),
     ]
     remember = {"token": str(ButtonToken.of(rollout)), "channel": channel}
-    return _modal(ABORT_REASON, f"Abort {rollout.service}", fields, submit="Abort Canary", remember=remember)
+    return _modal(ABORT_REASON, f"Abort {rollout.spec.service}", fields, submit="Abort Canary", remember=remember)
 
 
 def abandon_form(
@@ -141,7 +141,7 @@ def read_reason(view: View) -> ReasonForm:
 def details(rollout: Rollout, story: Sequence[Entry]) -> View:
     """Everything there is to know about a rollout, to read."""
     head = [b.rich_text(b.words(f"{wording.title(rollout)}: {wording.state(rollout)}", bold=True, limit=600))]
-    return _modal(DETAILS, rollout.service, [*head, *replies.why_blocks(rollout, story)])
+    return _modal(DETAILS, rollout.spec.service, [*head, *replies.why_blocks(rollout, story)])
 
 
 def home(

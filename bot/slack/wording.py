@@ -26,16 +26,16 @@ _STATES = {
 
 def title(rollout: Rollout) -> str:
     """``reviews v1 → v2``."""
-    return f"{rollout.service} {old_version(rollout)} → {rollout.version}"
+    return f"{rollout.spec.service} {old_version(rollout)} → {rollout.spec.version}"
 
 
 def old_version(rollout: Rollout) -> str:
     """What the primary ran before, as people call it: its image's tag, or whatever tells the two images apart."""
-    for container, image in rollout.recorded.images.items():
-        new = rollout.canary_images.get(container, "")
+    for container, image in rollout.spec.recorded.images.items():
+        new = rollout.spec.canary_images.get(container, "")
         if new and new != image:
-            return _told_apart(_nameless(image), _nameless(new)) or rollout.target.primary_subset
-    return rollout.target.primary_subset
+            return _told_apart(_nameless(image), _nameless(new)) or rollout.spec.target.primary_subset
+    return rollout.spec.target.primary_subset
 
 
 def _nameless(image: str) -> str:
@@ -59,8 +59,8 @@ def needs_approval(rollout: Rollout) -> bool:
         and rollout.phase not in {Phase.HALTED, Phase.ABORTING}
         and not rollout.ended
         and not rollout.retreat
-        and len(rollout.approvals) < rollout.approvals_rule.count
-        and rollout.stage + 1 < len(rollout.plan)
+        and len(rollout.approvals) < rollout.spec.approvals_rule.count
+        and rollout.stage + 1 < len(rollout.spec.plan)
     )
 
 
@@ -93,7 +93,7 @@ def _waiting(rollout: Rollout) -> str:
 def _moving(rollout: Rollout) -> str:
     routes = rollout.current.routes
     if rollout.phase is Phase.SHIFTING:
-        return f"{routes.canary} % of users on {rollout.version}"
+        return f"{routes.canary} % of users on {rollout.spec.version}"
     if rollout.phase is Phase.SWITCHING_BACK:
         return f"{routes.primary} % of users back"
     return _STATES[rollout.phase]
@@ -106,7 +106,7 @@ def situation(rollout: Rollout) -> str:
     if rollout.phase in {Phase.HALTED, Phase.ABORTING, Phase.ABORTED, Phase.REFUSED, Phase.ABANDONED}:
         return rollout.reason
     if rollout.phase is Phase.PROMOTED:
-        return f"All users are on {rollout.version}."
+        return f"All users are on {rollout.spec.version}."
     if rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL:
         return rollout.hold.sentence
     if needs_approval(rollout):
@@ -122,12 +122,12 @@ def summarised(text: str) -> tuple[str, str]:
 
 def stage_title(stage: Stage, rollout: Rollout) -> str:
     """What a stage does, for people."""
-    target, routes = rollout.target, stage.routes
+    target, routes = rollout.spec.target, stage.routes
     match stage.phase:
         case Phase.MIRRORING:
-            return f"Mirror {target.mirror_percent:g} % of requests to {rollout.version}"
+            return f"Mirror {target.mirror_percent:g} % of requests to {rollout.spec.version}"
         case Phase.SHIFTING:
-            return f"{routes.canary} % of users on {rollout.version}"
+            return f"{routes.canary} % of users on {rollout.spec.version}"
         case Phase.UPGRADING:
             return f"Upgrade {target.primary_deployment}"
         case Phase.SWITCHING_BACK:
@@ -154,12 +154,12 @@ def span(seconds: float) -> str:
 
 def effect(rollout: Rollout) -> str:
     """What the approve button does, on its label: the stage that would follow."""
-    following = rollout.plan[rollout.stage + 1]
+    following = rollout.spec.plan[rollout.stage + 1]
     match following.phase:
         case Phase.SHIFTING:
-            return f"Shift {following.routes.canary} % of Users to {rollout.version}"
+            return f"Shift {following.routes.canary} % of Users to {rollout.spec.version}"
         case Phase.UPGRADING:
-            return f"Upgrade the Primary to {rollout.version}"
+            return f"Upgrade the Primary to {rollout.spec.version}"
         case Phase.SWITCHING_BACK if following.routes.primary:
             return f"Return {following.routes.primary} % of Users"
         case Phase.SWITCHING_BACK:

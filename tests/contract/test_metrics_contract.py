@@ -81,11 +81,14 @@ def test_a_side_that_was_not_there_when_the_window_began_says_so(prometheus: Pro
 
 
 def test_all_rollouts_of_the_same_times_are_read_together(metrics: Metrics) -> None:
-    rollouts = [replace(_rollout(situation), id=RolloutId(situation)) for situation in SITUATIONS]
+    rollouts = [
+        replace(_rollout(situation), spec=replace(_rollout(situation).spec, id=RolloutId(situation)))
+        for situation in SITUATIONS
+    ]
 
     answers = metrics.read([Window(rollout=one, since=NOW - WINDOW, until=NOW) for one in rollouts])
 
-    assert answers == {one.id: read(metrics, one) for one in rollouts}
+    assert answers == {one.spec.id: read(metrics, one) for one in rollouts}
 
 
 def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -> None:
@@ -99,7 +102,12 @@ def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -
 
     many = [
         replace(
-            _rollout("busy"), id=RolloutId(f"r{n}"), target=replace(target("busy"), canary_deployment=f"reviews-v{n}")
+            _rollout("busy"),
+            spec=replace(
+                _rollout("busy").spec,
+                id=RolloutId(f"r{n}"),
+                target=replace(target("busy"), canary_deployment=f"reviews-v{n}"),
+            ),
         )
         for n in range(1000)
     ]
@@ -128,7 +136,11 @@ def test_counters_that_began_again_cost_one_query_more_however_many_they_are(pro
     metrics = PrometheusMetrics(Counting())  # type: ignore[arg-type]  # the part that reads
     for _ in range(9):  # turns of a tick
         windows = [
-            Window(rollout=replace(_rollout(name), id=RolloutId(f"{name} {seconds}")), since=NOW - seconds, until=NOW)
+            Window(
+                rollout=replace(_rollout(name), spec=replace(_rollout(name).spec, id=RolloutId(f"{name} {seconds}"))),
+                since=NOW - seconds,
+                until=NOW,
+            )
             for name in ("restarted", "first-error", "born")
             for seconds in (WINDOW, WINDOW - 15, WINDOW - 30)
         ]
@@ -246,7 +258,9 @@ def test_a_prometheus_that_hangs_is_a_fault_in_time() -> None:
 
 def test_a_query_prometheus_refuses_is_a_fault(prometheus: PrometheusMetrics) -> None:
     unreadable = _rollout("busy")
-    unreadable = replace(unreadable, metrics=replace(unreadable.metrics, source_workload="("))
+    unreadable = replace(
+        unreadable, spec=replace(unreadable.spec, metrics=replace(unreadable.spec.metrics, source_workload="("))
+    )
 
     with pytest.raises(Fault, match=r"^Prometheus: refuses the query for [a-z ]+ \(HTTP 400\)\.$"):
         read(prometheus, unreadable)
@@ -280,7 +294,7 @@ def test_another_server_at_its_address_is_a_fault_and_gets_the_configured_header
 
 def read(metrics: Metrics, one: Rollout) -> Figures:
     """The figures of a window that ends now; a fault is raised."""
-    answer = metrics.read([Window(rollout=one, since=NOW - WINDOW, until=NOW)])[one.id]
+    answer = metrics.read([Window(rollout=one, since=NOW - WINDOW, until=NOW)])[one.spec.id]
     if isinstance(answer, Fault):
         raise answer
     return answer

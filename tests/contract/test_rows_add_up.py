@@ -121,8 +121,11 @@ def courses(
         at = target(f"n{number}")
         own = replace(
             rollout(phase=Phase.MIRRORING, stage=0, at=at, gates=GateLimits()),
-            id=RolloutId(f"r{number}"),
-            metrics=MetricsSource(scrape_interval=INTERVAL, read_delay=delay),
+            spec=replace(
+                rollout(phase=Phase.MIRRORING, stage=0, at=at, gates=GateLimits()).spec,
+                id=RolloutId(f"r{number}"),
+                metrics=MetricsSource(scrape_interval=INTERVAL, read_delay=delay),
+            ),
             settled_at=START + rng.choice([0.0, 7.5]),
         )
         seen: dict[str, list[Sequence[Scraped]]] = {}
@@ -153,7 +156,7 @@ def read_on(rng: random.Random, found: list[Course], stores: Sequence[Store], ah
             store.now = now
         readings = observe.read([one.rollout for one in found], metrics, now + ahead)
         for one in found:
-            reading = readings.get(one.rollout.id)
+            reading = readings.get(one.rollout.spec.id)
             judgement, analysis_state = observe.judge(one.rollout, reading, now + ahead)
             if analysis_state.until != one.rollout.analysis_state.until and isinstance(reading, Figures):
                 _note_unknown(one, reading.primary, reading.canary)
@@ -161,7 +164,7 @@ def read_on(rng: random.Random, found: list[Course], stores: Sequence[Store], ah
 
 
 def _note_unknown(one: Course, primary: SideFigures | None, canary: SideFigures | None) -> None:
-    names = one.rollout.target.primary_deployment, one.rollout.target.canary_deployment
+    names = one.rollout.spec.target.primary_deployment, one.rollout.spec.target.canary_deployment
     one.unknown |= {name for name, side in zip(names, (primary, canary), strict=True) if side is None}
 
 
@@ -178,8 +181,8 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
         sums = one.rollout.analysis_state.sums
         assert sums is not None
         for name, side in (
-            (one.rollout.target.primary_deployment, sums.primary),
-            (one.rollout.target.canary_deployment, sums.canary),
+            (one.rollout.spec.target.primary_deployment, sums.primary),
+            (one.rollout.spec.target.canary_deployment, sums.canary),
         ):
             counted = _counts(side)
             until = (
@@ -192,7 +195,7 @@ def test_rows_add_up_to_what_was_served(setup: str, seed: int) -> None:
             if name not in one.unknown:
                 known += 1
             if not all(low <= count <= high for count, (low, high) in zip(counted, bounds, strict=True)):
-                wrong.append((one.rollout.id, name, counted, bounds, name in one.unknown))
+                wrong.append((one.rollout.spec.id, name, counted, bounds, name in one.unknown))
     assert [case for case in wrong if not case[-1]] == []
     # Of two sides of each: to say of everything that it is unknown is no answer. Where replicas answer in turn, a side
     # is unknown whenever its counters begin again or are relabelled: most of these do.
@@ -213,7 +216,7 @@ def test_whoever_keeps_no_delay_and_no_annotations_is_told_right_or_nothing(ahea
         since = until - rng.uniform(15.0, 45.0)
         readings = metrics.read([Window(rollout=one.rollout, since=since, until=until) for one in found])
         for one in found:
-            figures = readings[one.rollout.id]
+            figures = readings[one.rollout.spec.id]
             assert isinstance(figures, Figures)
             for name, side in zip(_names(one), (figures.primary, figures.canary), strict=True):
                 (pods_seen,) = one.seen[name]
@@ -221,7 +224,7 @@ def test_whoever_keeps_no_delay_and_no_annotations_is_told_right_or_nothing(ahea
                     continue  # of a pod that was never scraped, nobody knows that its first scrape is on its way
                 known += 1
                 truth = [sum(column) for column in zip(*(_grown(pod, since, until) for pod in pods_seen), strict=True)]
-                assert _counts(side) == pytest.approx(truth, abs=FEW), (one.rollout.id, name, store.now - START)
+                assert _counts(side) == pytest.approx(truth, abs=FEW), (one.rollout.spec.id, name, store.now - START)
     assert known >= 2 * TOGETHER
 
 
@@ -230,7 +233,7 @@ def _grown(pod: Scraped, since: float, until: float) -> list[float]:
 
 
 def _names(one: Course) -> tuple[str, str]:
-    return one.rollout.target.primary_deployment, one.rollout.target.canary_deployment
+    return one.rollout.spec.target.primary_deployment, one.rollout.spec.target.canary_deployment
 
 
 def _counts(side: SideFigures | None) -> tuple[float, ...]:

@@ -60,11 +60,11 @@ class Course:
 
 
 def _primary(of: Rollout) -> str:
-    return of.target.primary_deployment
+    return of.spec.target.primary_deployment
 
 
 def _canary(of: Rollout) -> str:
-    return of.target.canary_deployment
+    return of.spec.target.canary_deployment
 
 
 @pytest.fixture
@@ -82,8 +82,11 @@ def _drawn(rng: random.Random, number: int, start: float) -> Course:
     at = target(f"n{number}")
     own = replace(
         rollout(phase=Phase.MIRRORING, stage=0, at=at, gates=GateLimits()),
-        id=RolloutId(f"r{number}"),
-        metrics=MetricsSource(scrape_interval=served.INTERVAL),
+        spec=replace(
+            rollout(phase=Phase.MIRRORING, stage=0, at=at, gates=GateLimits()).spec,
+            id=RolloutId(f"r{number}"),
+            metrics=MetricsSource(scrape_interval=served.INTERVAL),
+        ),
         settled_at=start + rng.choice(STARTS),
     )
     names = (at.primary_deployment, at.canary_deployment)
@@ -141,7 +144,7 @@ def test_rows_add_up_on_a_real_prometheus(start: float, courses: Sequence[Course
             counted, truth = _counts(side), course.truth(name)
             if any(abs(count - true) > EXACT for count, true in zip(counted, truth, strict=True)):
                 lives = [pod.notified() for pod in course.pods[name]]
-                wrong.append(f"{name} of {course.rollout.id}: {counted} for {truth} of {lives}")
+                wrong.append(f"{name} of {course.rollout.spec.id}: {counted} for {truth} of {lives}")
     assert "\n".join(wrong) == ""
     assert known > ROLLOUTS  # of two sides of each: to say of everything that it is unknown is no answer
 
@@ -154,7 +157,7 @@ def _read_on(courses: Sequence[Course], metrics: PrometheusMetrics, end: float) 
         assert now < end + LONGEST, "rows stopped being kept"
         readings = observe.read([course.rollout for course in courses], metrics, now)
         for course in courses:
-            reading = readings.get(course.rollout.id)
+            reading = readings.get(course.rollout.spec.id)
             if isinstance(reading, Figures):  # a busy Prometheus may not answer in time: the next reconcile reads it
                 course.take(reading, now)
         pause.wait(rng.choice(TICKS))

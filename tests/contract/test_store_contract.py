@@ -23,9 +23,9 @@ def test_a_created_rollout_is_the_live_one_at_revision_one(shelf: Shelf) -> None
 
     assert created == replace(rollout(), revision=1)
     assert shelf.store.active("default/reviews") == created
-    assert shelf.store.load("default/reviews", created.id) == created
+    assert shelf.store.load("default/reviews", created.spec.id) == created
     assert list(shelf.store.live()) == [created]
-    assert list(shelf.store.story("default/reviews", created.id)) == [entry("begun")]
+    assert list(shelf.store.story("default/reviews", created.spec.id)) == [entry("begun")]
 
 
 def test_a_second_live_rollout_of_a_service_is_refused_in_words(shelf: Shelf) -> None:
@@ -56,7 +56,7 @@ def test_a_change_from_an_old_copy_is_stale_and_writes_nothing(shelf: Shelf) -> 
         shelf.store.save(replace(old, stage=2), [entry("lost")])
 
     assert shelf.store.active("default/reviews") == new == replace(old, stage=1, revision=2)
-    assert list(shelf.store.story("default/reviews", old.id)) == [entry("on")]
+    assert list(shelf.store.story("default/reviews", old.spec.id)) == [entry("on")]
     assert [notification.entry for notification in shelf.outbox.pending()] == [entry("on"), None]
 
 
@@ -69,7 +69,7 @@ def test_a_write_with_an_older_lease_than_the_services_newest_is_refused_and_wri
         shelf.store.save(third, [entry("from a replica that leads no more")], fence=8)
 
     assert shelf.store.active("default/reviews") == third
-    assert list(shelf.store.story("default/reviews", first.id)) == []
+    assert list(shelf.store.story("default/reviews", first.spec.id)) == []
 
 
 def test_what_people_ask_for_needs_no_lease_and_a_lease_of_one_service_says_nothing_about_another(shelf: Shelf) -> None:
@@ -103,7 +103,7 @@ def test_of_many_writers_with_the_same_copy_one_wins(shelf: Shelf) -> None:
         won = list(pool.map(write, range(1, 17)))
 
     assert won.count(True) == 1
-    assert len(shelf.store.story("default/reviews", copy.id)) == 1
+    assert len(shelf.store.story("default/reviews", copy.spec.id)) == 1
 
 
 def test_an_ended_rollout_frees_its_service_and_stays_in_its_history(shelf: Shelf) -> None:
@@ -133,9 +133,9 @@ def test_some_of_the_live_rollouts_are_read_by_their_services(shelf: Shelf) -> N
 
     busy = shelf.store.busy()
 
-    assert busy == {reviews.key: reviews.id, ratings.key: ratings.id}
-    assert list(shelf.store.live({ratings.key: ratings.id})) == [ratings]
-    assert list(shelf.store.live({details.key: details.id})) == []
+    assert busy == {reviews.key: reviews.spec.id, ratings.key: ratings.spec.id}
+    assert list(shelf.store.live({ratings.key: ratings.spec.id})) == [ratings]
+    assert list(shelf.store.live({details.key: details.spec.id})) == []
     assert list(shelf.store.live({})) == []
 
 
@@ -166,7 +166,7 @@ def test_a_write_repeated_after_a_lost_answer_is_written_once(redis_server: Serv
 
     assert store.save(copy, [entry("once")]) == store.save(copy, [entry("once")])
 
-    assert list(store.story("default/reviews", copy.id)) == [entry("once")]
+    assert list(store.story("default/reviews", copy.spec.id)) == [entry("once")]
 
 
 def test_one_unreadable_rollout_does_not_hide_the_others(redis_server: Server) -> None:
@@ -174,7 +174,7 @@ def test_one_unreadable_rollout_does_not_hide_the_others(redis_server: Server) -
     store = RedisStore(connect(redis_server.url))
     newer = store.create(rollout(1, service="details"), [])
     kept = store.create(rollout(2), [])
-    name = Keys(service=newer.key).rollout(newer.id)
+    name = Keys(service=newer.key).rollout(newer.spec.id)
     document = str(redis_server.client.get(name))
     redis_server.client.set(name, document.replace(f'{{"schema":{SCHEMA},', f'{{"schema":{SCHEMA + 1},'))
 
@@ -265,10 +265,10 @@ def test_a_line_of_a_story_that_cannot_be_read_hides_no_other(redis_server: Serv
     redis_server.client.flushall()
     store = RedisStore(connect(redis_server.url))
     live = store.create(rollout(), [entry("begun")])
-    redis_server.client.xadd(Keys(service=live.key).story(live.id), {"entry": "{"})
+    redis_server.client.xadd(Keys(service=live.key).story(live.spec.id), {"entry": "{"})
     store.save(live, [entry("on")])
 
-    begun, unknown, on = store.story(live.key, live.id)
+    begun, unknown, on = store.story(live.key, live.spec.id)
 
     assert (begun.text, on.text) == ("begun", "on")
     assert unknown.text.startswith("Redis holds a line of a story that cannot be read")
@@ -280,5 +280,5 @@ def test_a_live_record_that_can_be_read_is_not_set_aside(redis_server: Server) -
     store = RedisStore(connect(redis_server.url))
     live = store.create(rollout(), [])
 
-    assert not store.set_aside("default/reviews", live.id)
+    assert not store.set_aside("default/reviews", live.spec.id)
     assert store.active("default/reviews") == live

@@ -60,7 +60,7 @@ def test_one_key_of_another_kind_keeps_no_other_service_waiting(spoiled: Shelf, 
     cast("RedisStore", spoiled.store).reindex()
 
     assert spoiled.store.busy()["default/details"] == "r1"
-    assert "r1" in [one.id for one in spoiled.store.live()]
+    assert "r1" in [one.spec.id for one in spoiled.store.live()]
     notifications = [notification for notification in spoiled.outbox.pending() if notification.key == "default/details"]
     assert [notification.entry for notification in notifications] == [entry("one"), None]
     assert spoiled.outbox.depth() >= len(notifications)

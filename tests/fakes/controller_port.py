@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -23,7 +23,7 @@ from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import decide
 from bot.rollout.plans import Overrides
-from tests.builders import MAYA, a_rollout, a_service
+from tests.builders import MAYA, a_rollout, a_service, changed
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
 from tests.fakes.store import InMemoryStore
@@ -69,11 +69,11 @@ class FakeController:
             started_at=now,
         )
         begun, entries = decide.begin(draft, now)
-        return self.store.create(replace(begun, **changes), entries)
+        return self.store.create(changed(begun, **changes), entries)
 
     def change(self, service: str, *entries: Entry, **changes: Any) -> Rollout:
         """Put the live rollout somewhere else."""
-        return self.store.save(replace(self._live(service), **changes), entries)
+        return self.store.save(changed(self._live(service), **changes), entries)
 
     def forget(self, *names: str) -> None:
         """These services leave services.yaml."""
@@ -101,11 +101,11 @@ class FakeController:
         rollout = concerned(self.store, self._key(service) if button_token is None else button_token.key, button_token)
         if rollout is None:
             raise Refusal(f"{name_of(service)} has no rollout.")
-        by.refuse_strangers(event, rollout.approvals_rule)
+        by.refuse_strangers(event, rollout.spec.approvals_rule)
         changed, entries = decide_on(rollout, event, by.id, button_token, self.clock.now())
         if changed is rollout:
             return rollout
-        self._ask(type(event).__name__.lower(), rollout.service, by.id)
+        self._ask(type(event).__name__.lower(), rollout.spec.service, by.id)
         if isinstance(event, Abort):
             self.reasons.append(event.reason)
         return self._notify(self.store.save(changed, entries))
@@ -142,7 +142,7 @@ class FakeController:
         return self.store.live()
 
     def story(self, rollout: Rollout) -> Sequence[Entry]:
-        return self.store.story(rollout.key, rollout.id)
+        return self.store.story(rollout.key, rollout.spec.id)
 
     def history(self, service: str) -> Sequence[Rollout]:
         return self.store.history(self._key(service))
@@ -155,7 +155,7 @@ class FakeController:
 
     def plan(self, service: str, version: str) -> FakePlan:
         self._ask("plan", service, UserId(""))
-        stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._services[service]).plan]
+        stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._services[service]).spec.plan]
         return FakePlan(stages=stages, findings=(f"{version} has one ready pod only.",))
 
     def evidence(self, rollout: Rollout) -> str:

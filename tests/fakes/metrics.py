@@ -46,7 +46,7 @@ class FakeMetrics:
 
     def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
         self.reads.append([(window.since, window.until) for window in windows])
-        return {window.rollout.id: self.outage or self._figures(window) for window in windows}
+        return {window.rollout.spec.id: self.outage or self._figures(window) for window in windows}
 
     def rows(
         self, service: ServiceConfig, workloads: Sequence[str], start: float, end: float
@@ -75,7 +75,7 @@ class FakeMetrics:
         self._answer()
 
     def _figures(self, window: Window) -> Figures:
-        target, gates = window.rollout.target, window.rollout.gates.custom
+        target, gates = window.rollout.spec.target, window.rollout.spec.gates.custom
         return Figures(
             start=window.since,
             end=window.until,

@@ -99,13 +99,13 @@ class InMemoryOutbox:
                 Notification(
                     id=f"{self._posted}-0",
                     key=rollout.key,
-                    rollout_id=rollout.id,
+                    rollout_id=rollout.spec.id,
                     revision=rollout.revision,
                     entry=entry,
                     number=number,
                 )
             )
-        self._out_of_date[rollout.key, rollout.id] = rollout.revision
+        self._out_of_date[rollout.key, rollout.spec.id] = rollout.revision
 
     def _take(self) -> None:
         self._answer()

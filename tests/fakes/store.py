@@ -32,8 +32,9 @@ class InMemoryStore(InMemoryOutbox):
         other = self._live(rollout.key)
         if other is not None and not rollout.ended:
             raise Refusal(
-                f"{rollout.service} already has a rollout ({other.version}, {other.phase.replace('_', ' ')}). "
-                f"See `/canary status {rollout.service}`."
+                f"{rollout.spec.service} already has a rollout ({other.spec.version}, "
+                f"{other.phase.replace('_', ' ')}). "
+                f"See `/canary status {rollout.spec.service}`."
             )
         return self._write(rollout, 0, entries, fence)
 
@@ -52,12 +53,14 @@ class InMemoryStore(InMemoryOutbox):
 
     def busy(self) -> Mapping[str, RolloutId]:
         self._answer()
-        return {r.key: r.id for r in self._all_live()}
+        return {r.key: r.spec.id for r in self._all_live()}
 
     def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
         self._answer()
-        wanted = [r for r in self._all_live() if r.id not in self.garbled and (of is None or of.get(r.key) == r.id)]
-        return sorted(wanted, key=lambda r: (r.started_at, r.id))
+        wanted = [
+            r for r in self._all_live() if r.spec.id not in self.garbled and (of is None or of.get(r.key) == r.spec.id)
+        ]
+        return sorted(wanted, key=lambda r: (r.spec.started_at, r.spec.id))
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
         self._answer()
@@ -65,16 +68,16 @@ class InMemoryStore(InMemoryOutbox):
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
         self._answer()
-        return [r for r in self._newest(key, limit) if r.id not in self.garbled]
+        return [r for r in self._newest(key, limit) if r.spec.id not in self.garbled]
 
     def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
         self._answer()
-        return {r.id: self.garbled[r.id] for r in self._newest(key, limit) if r.id in self.garbled}
+        return {r.spec.id: self.garbled[r.spec.id] for r in self._newest(key, limit) if r.spec.id in self.garbled}
 
     def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
         self._answer()
         live = self._live(key)
-        if live is None or live.id != rollout_id:
+        if live is None or live.spec.id != rollout_id:
             return False
         self._aside.add((key, rollout_id))
         return True
@@ -84,7 +87,7 @@ class InMemoryStore(InMemoryOutbox):
 
     def _newest(self, key: str, limit: int) -> list[Rollout]:
         of_service = (r for r in self._rollouts.values() if r.key == key)
-        return sorted(of_service, key=lambda r: (r.started_at, r.id), reverse=True)[:limit]
+        return sorted(of_service, key=lambda r: (r.spec.started_at, r.spec.id), reverse=True)[:limit]
 
     def _all_live(self) -> list[Rollout]:
         return [r for place, r in self._rollouts.items() if not r.ended and place not in self._aside]
@@ -93,24 +96,24 @@ class InMemoryStore(InMemoryOutbox):
         return next((r for r in self._all_live() if r.key == key), None)
 
     def _read(self, found: Rollout) -> Rollout:
-        if found.id in self.garbled:
+        if found.spec.id in self.garbled:
             remains = Remains(
-                virtual_service=found.target.virtual_service,
-                channel=found.channel,
-                approvers=found.approvals_rule.approvers,
+                virtual_service=found.spec.target.virtual_service,
+                channel=found.spec.channel,
+                approvers=found.spec.approvals_rule.approvers,
             )
-            raise Unreadable("Redis", self.garbled[found.id], remains)
+            raise Unreadable("Redis", self.garbled[found.spec.id], remains)
         return found
 
     def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> Rollout:
         self._answer()
         newest = self._fences.get(rollout.key, 0)
         if fence is not None and fence < newest:
-            raise Stale("Redis", f"lets nobody change {rollout.service} with an old lease.")
-        place = (rollout.key, rollout.id)
+            raise Stale("Redis", f"lets nobody change {rollout.spec.service} with an old lease.")
+        place = (rollout.key, rollout.spec.id)
         stored = self._rollouts.get(place)
         if (stored.revision if stored else 0) != expected:
-            raise Stale("Redis", f"holds another revision of rollout {rollout.id} than {expected}.")
+            raise Stale("Redis", f"holds another revision of rollout {rollout.spec.id} than {expected}.")
         self._fences[rollout.key] = max(newest, fence or 0)
         self._rollouts[place] = written = replace(rollout, revision=expected + 1)
         self._stories.setdefault(place, []).extend(entries)

@@ -107,7 +107,7 @@ def figures(clock: FakeClock) -> Iterator[Figures]:
 def read_by(metrics: PrometheusMetrics, now: float) -> Answered:
     """What half a minute looks like to the adapter; a fault is raised."""
     rollout = a_rollout(phase=Phase.SHIFTING, stage=1)
-    answer = metrics.read([Window(rollout=rollout, since=now - 30, until=now)])[rollout.id]
+    answer = metrics.read([Window(rollout=rollout, since=now - 30, until=now)])[rollout.spec.id]
     if isinstance(answer, Fault):
         raise answer
     return answer

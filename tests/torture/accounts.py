@@ -53,10 +53,10 @@ class Accounts:
         readings, self.readings = self.readings, []
         if rollout is None or rollout.analysis_state.until is None:
             return
-        for row in self._kept(rollout, [row for of, row in readings if of == rollout.id]):
-            target = rollout.target
-            yield from self._add(rollout.id, target.primary_deployment, row, row.primary)
-            yield from self._add(rollout.id, target.canary_deployment, row, row.canary)
+        for row in self._kept(rollout, [row for of, row in readings if of == rollout.spec.id]):
+            target = rollout.spec.target
+            yield from self._add(rollout.spec.id, target.primary_deployment, row, row.primary)
+            yield from self._add(rollout.spec.id, target.canary_deployment, row, row.canary)
 
     def sums(self) -> Sequence[Sum]:
         """What is added up at present."""
@@ -66,21 +66,21 @@ class Accounts:
         """The rows that led from what was kept before to what is kept now; a gap begins everything anew."""
         now, ahead = rollout.analysis_state.until, self.ahead()
         assert now is not None
-        before, then = self._until.get(rollout.id, (None, ahead))
-        self._until[rollout.id] = (now, ahead)
+        before, then = self._until.get(rollout.spec.id, (None, ahead))
+        self._until[rollout.spec.id] = (now, ahead)
         if before == now:
             return
         # What was read by a clock that has been set since is thrown away, also if it would have ended at this moment.
         kept = {(one.start, one.end) for one in rollout.analysis_state.recent}
         row = next((row for row in reversed(readings) if row.end == now and (row.start, row.end) in kept), None)
-        sides = (rollout.target.primary_deployment, rollout.target.canary_deployment)
+        sides = (rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment)
         if row is None and before is not None and now == before + ahead - then:
             for side in sides:  # the clock was set, and by the new one what was read before ends here
-                if (known := self._known.get((rollout.id, side, before))) is not None:
-                    self._known[(rollout.id, side, now)] = known
+                if (known := self._known.get((rollout.spec.id, side, before))) is not None:
+                    self._known[(rollout.spec.id, side, now)] = known
         elif row is None or row.start != before:
             for side in sides:
-                self._sums.pop((rollout.id, side), None)
+                self._sums.pop((rollout.spec.id, side), None)
         if row is not None:
             yield row
 

@@ -102,7 +102,7 @@ class Play:
     def _judge_blind_advance(self, before: Rollout | None) -> None:
         """Without data nobody is sent on to another stage."""
         after = self._stored()
-        if before is None or after is None or before.id != after.id or self._rig.figures.mood not in NO_DATA:
+        if before is None or after is None or before.spec.id != after.spec.id or self._rig.figures.mood not in NO_DATA:
             return
         judged = before.phase in JUDGED and not before.current.release
         if judged and after.phase is not Phase.ABORTING and not after.retreat and after.stage > before.stage:
@@ -287,7 +287,7 @@ class Play:
         )
 
     def _was_told(self, rollout: Rollout, words: str) -> bool:
-        return any(words in entry.text for entry in self._rig.store.story(rollout.key, rollout.id))
+        return any(words in entry.text for entry in self._rig.store.story(rollout.key, rollout.spec.id))
 
     def _judge_words(self) -> None:
         """Nothing is said twice but what Slack left in doubt, and nothing is lost but what was doubtful twice."""
@@ -318,7 +318,7 @@ class Play:
 
     def _lines(self) -> Sequence[str]:
         store = self._rig.store
-        found = [(r, line(r, entry)) for r in self._history() for entry in store.story(r.key, r.id)]
+        found = [(r, line(r, entry)) for r in self._history() for entry in store.story(r.key, r.spec.id)]
         return [said.message.text for _, said in found if said]
 
     # Small words

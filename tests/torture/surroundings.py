@@ -244,7 +244,7 @@ class Surroundings(Around):
                 self._violated(f"another service's {action} was carried out on a VirtualService that is in use")
         after = self._rig.store_says()
         if before is not None and before.phase is not Phase.ABORTING:
-            gone = after is None or after.id != before.id or after.phase is Phase.ABORTING
+            gone = after is None or after.spec.id != before.spec.id or after.phase is Phase.ABORTING
             if gone and not self._rig.garbled:
                 self._violated(f"another service's {action} ended the live rollout of {KEY}")
 

@@ -390,7 +390,7 @@ def test_the_policies_are_about_whoever_may_write_and_begin_by_warning() -> None
 def test_the_policy_lets_the_primarys_upgrade_through(topology: Topology) -> None:
     relabel = topology is Topology.RELABEL
     before = found("Deployment", bookinfo.relabel_objects() if relabel else bookinfo.objects())
-    after = patched(before, template_patch(before, a_rollout(topology=topology).upgraded))
+    after = patched(before, template_patch(before, a_rollout(topology=topology).spec.upgraded))
 
     assert before != after
     assert objections("canary-bot-deployments", before, after) == []
@@ -439,13 +439,20 @@ def test_the_policy_lets_every_edit_of_a_rollout_through(methods: tuple[str, ...
     target, rollout = a_target(mirror_methods=methods), a_rollout()
     live = shared()
     for routes in (Routes(canary=0, mirror=True), Routes(canary=20), ALL_CANARY, HOME):
-        edited = virtual_services.claim(live, target, routes, owner=rollout.id, recorded=rollout.recorded, now=1.0)
+        edited = virtual_services.claim(
+            live, target, routes, owner=rollout.spec.id, recorded=rollout.spec.recorded, now=1.0
+        )
         assert objections("canary-bot-virtualservices", live, edited) == []
         live = edited
     for edited in (
-        virtual_services.beaten(live, rollout.id, 2.0),
+        virtual_services.beaten(live, rollout.spec.id, 2.0),
         virtual_services.with_failsafe_record(
-            live, target, rollout.id, HOME, FailsafeRecord(at=3.0, silence=120.0, action=FailsafeAction.HOME), "home"
+            live,
+            target,
+            rollout.spec.id,
+            HOME,
+            FailsafeRecord(at=3.0, silence=120.0, action=FailsafeAction.HOME),
+            "home",
         ),
     ):
         assert objections("canary-bot-virtualservices", live, edited) == []

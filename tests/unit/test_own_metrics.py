@@ -50,7 +50,7 @@ def shifting() -> Rollout:
 
 
 def aborts(shown: Shown, before: Rollout, after: Rollout, by: str = BOT) -> Rollout:
-    aborting = replace(after, phase=Phase.ABORTING, retreat=(after.plan[0],), stage=0, since=shown.clock.now())
+    aborting = replace(after, phase=Phase.ABORTING, retreat=(after.spec.plan[0],), stage=0, since=shown.clock.now())
     entry = Entry(at=shown.clock.now(), kind=EntryKind.ABORTING, text="Aborted.", by=MAYA if by == MAYA else BOT)
     shown.telemetry.changed(before, aborting, (entry,))
     return aborting

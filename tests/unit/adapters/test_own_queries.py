@@ -65,7 +65,7 @@ def read(url: str, *rollouts: Rollout, query_seconds: float = 0.5) -> dict[str, 
     answers = metrics.read([Window(rollout=one, since=0, until=15) for one in rollouts])
     metrics.close()
     found = {str(name): answer for name, answer in answers.items() if isinstance(answer, Figures)}
-    assert found.keys() == {str(one.id) for one in rollouts}
+    assert found.keys() == {str(one.spec.id) for one in rollouts}
     return found
 
 
@@ -108,7 +108,7 @@ def test_a_service_whose_queries_hang_keeps_nobody_else_waiting() -> None:
             free.set()
 
     assert found["r-2"].custom == {"gate 0": 7.0}
-    assert all(set(found[str(one.id)].custom.values()) == {None} for one in slow)
+    assert all(set(found[str(one.spec.id)].custom.values()) == {None} for one in slow)
 
 
 def test_many_services_whose_queries_hang_keep_nobody_else_waiting() -> None:

@@ -72,7 +72,7 @@ def test_a_rollout_of_before_the_judge_keeps_what_its_service_tolerated() -> Non
         "coverage": 0.9,
     }
 
-    gates = load_rollout(json.dumps(document)).gates
+    gates = load_rollout(json.dumps(document)).spec.gates
 
     assert (gates.judge.ceiling, gates.judge.errors.tolerance, gates.judge.slow.tolerance) == (0.02, 2.0, 3.0)
     assert (gates.minimum_requests, gates.judge.latency_after, gates.judge.bounds) == (30, 5.0, (250.0,))
@@ -98,7 +98,7 @@ def everywhere(promote: Promote, topology: Topology) -> Iterator[Rollout]:
     """A rollout in every stage of its plan, of each way back from there, and at each end of them."""
     begun, _ = decide.begin(a_rollout(a_service(promote=promote), topology), 1.0)
     place = begun
-    for number, stage in enumerate(begun.plan):
+    for number, stage in enumerate(begun.spec.plan):
         place = begun if number == 0 else transitions.enter(replace(place, touched=False), stage.phase, number, 2.0)
         yield place
         aborting, _ = decide.abort(place, MAYA, "because.", 3.0)
@@ -172,9 +172,7 @@ def test_a_damaged_rollout_names_its_wrong_fields_and_no_value() -> None:
     with pytest.raises(Fault) as fault:
         load_rollout(json.dumps(document))
 
-    assert fault.value.sentence == (
-        "holds a rollout that cannot be read: wrong or missing rollout.phase, rollout.target.host."
-    )
+    assert fault.value.sentence == ("holds a rollout that cannot be read: wrong or missing phase, target.host.")
 
 
 def test_all_keys_of_a_service_share_a_hash_tag() -> None:

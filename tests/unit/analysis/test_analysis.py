@@ -25,16 +25,22 @@ def at(stage: str, seconds: float | None = None, **gates: object) -> Rollout:
     """A rollout in a stage that was settled at 0, before anything was read."""
     service = a_service(gates=GateLimits(**gates))  # type: ignore[arg-type]  # fields of the dataclass
     rollout = a_rollout(service)
-    place = next(i for i, one in enumerate(rollout.plan) if one.name == stage)
-    plan: Sequence[Stage] = rollout.plan
+    place = next(i for i, one in enumerate(rollout.spec.plan) if one.name == stage)
+    plan: Sequence[Stage] = rollout.spec.plan
     if seconds is not None:
         plan = [replace(one, seconds=seconds) if i == place else one for i, one in enumerate(plan)]
-    return replace(rollout, plan=tuple(plan), phase=rollout.plan[place].phase, stage=place, settled_at=0.0)
+    return replace(
+        rollout,
+        spec=replace(rollout.spec, plan=tuple(plan)),
+        phase=rollout.spec.plan[place].phase,
+        stage=place,
+        settled_at=0.0,
+    )
 
 
 def row(rollout: Rollout, end: float, canary: SideFigures | None, primary: SideFigures | None) -> Figures:
     """What is read up to ``end``; both sides were scraped just then unless they say otherwise."""
-    span = analysis.span(rollout, end + rollout.metrics.delay)
+    span = analysis.span(rollout, end + rollout.spec.metrics.delay)
     assert span == (span and span[0], end)
     sides = [
         side if side is None or side.last is not None else replace(side, first=span[0], last=end)
@@ -97,7 +103,11 @@ def test_what_was_read_at_once_after_a_pause_thins_out_no_fault_that_starts_afte
 ) -> None:
     limit = HardLimit(name="error share", of=Measure.ERRORS, maximum=0.05)
     rollout = replace(
-        at("shift 20", limits=(limit,), errors=False), metrics=MetricsSource(scrape_interval=min(every, SCRAPE))
+        at("shift 20", limits=(limit,), errors=False),
+        spec=replace(
+            at("shift 20", limits=(limit,), errors=False).spec,
+            metrics=MetricsSource(scrape_interval=min(every, SCRAPE)),
+        ),
     )
     long, fair = a_side_of(away * 10), a_side_of(every * 10)
     rollout, _ = judged(rollout, long, long, every=away)
@@ -126,7 +136,10 @@ def test_a_reading_begins_where_the_last_kept_one_ended_however_long_ago() -> No
 def test_a_reading_ends_as_long_before_now_as_a_scrape_may_take(
     interval: float, set_to: float | None, delay: float
 ) -> None:
-    rollout = replace(at("shift 20"), metrics=MetricsSource(scrape_interval=interval, read_delay=set_to))
+    rollout = replace(
+        at("shift 20"),
+        spec=replace(at("shift 20").spec, metrics=MetricsSource(scrape_interval=interval, read_delay=set_to)),
+    )
 
     assert analysis.span(rollout, 300.0) == (0.0, 300.0 - delay)
 
@@ -141,12 +154,12 @@ def test_a_clock_behind_what_was_read_is_a_hold_with_a_sentence_and_no_pass() ->
     assert (behind.verdict, behind.hold) == (INCONCLUSIVE, True)
     assert behind.sentence.startswith("The clock is 3600 s behind the figures that were read already")
     # The clocks of two machines are never quite the same.
-    assert analysis.unread(rollout, 600.0 + rollout.metrics.delay - 2.0) == judgement
+    assert analysis.unread(rollout, 600.0 + rollout.spec.metrics.delay - 2.0) == judgement
 
 
 def test_what_was_answered_before_the_routes_were_in_force_is_judged_and_none_of_the_stages_own() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=2)
-    place = next(number for number, stage in enumerate(rollout.plan) if stage.name == "shift 40")
+    place = next(number for number, stage in enumerate(rollout.spec.plan) if stage.name == "shift 40")
     moved = replace(rollout, stage=place, settled_at=35.0)
 
     _, kept = analysis.analyse(moved, row(moved, 45.0, GOOD, LIKEWISE))
@@ -280,7 +293,7 @@ SOME_METHODS = a_target(mirror_methods=("GET", "HEAD"))
 
 def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied() -> None:
     # 30 % of the primary's requests are writes that never fail; of the rest 1 % fails on both sides.
-    rollout = replace(at("mirror", seconds=900.0), target=SOME_METHODS)
+    rollout = replace(at("mirror", seconds=900.0), spec=replace(at("mirror", seconds=900.0).spec, target=SOME_METHODS))
 
     rollout, judgement = judged(rollout, a_side_of(1050, 10.5, slow=21), a_side_of(1500, 10.5, slow=21), rows=120)
 
@@ -304,7 +317,11 @@ def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied(
 def test_a_limit_by_the_other_side_knows_that_only_some_are_copied(limit: HardLimit, target: Target) -> None:
     copies, primary = a_side_of(300, 9, slow=9), a_side_of(6000, 9, slow=9)  # one request in twenty is copied
 
-    _, some = judged(replace(at("mirror", limits=(limit,)), target=target), copies, primary)
+    _, some = judged(
+        replace(at("mirror", limits=(limit,)), spec=replace(at("mirror", limits=(limit,)).spec, target=target)),
+        copies,
+        primary,
+    )
     _, whole = judged(at("mirror", limits=(limit,)), copies, primary)
 
     assert FAIL not in {one.verdict for one in some.findings}

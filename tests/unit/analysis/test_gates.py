@@ -16,7 +16,7 @@ from bot.analysis.histograms import quantile, tail_bounds
 from bot.model.figures import AnalysisState, Figures, Finding, SideFigures, UserView, Verdict
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule
-from tests.builders import a_rollout, a_service, a_side_of, a_target, figures
+from tests.builders import a_rollout, a_service, a_side_of, a_target, changed, figures
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
 ABORT, HOLD, OBSERVE = GateAction
@@ -28,7 +28,7 @@ def shifting(**limits: object) -> Rollout:
 
 
 def mirroring(**changes: object) -> Rollout:
-    return replace(shifting(), phase=Phase.MIRRORING, stage=0, **changes)  # type: ignore[arg-type]  # fields
+    return changed(shifting(), phase=Phase.MIRRORING, stage=0, **changes)
 
 
 def checked(
@@ -118,11 +118,23 @@ def test_what_is_not_judged_is_not_taken_for_harm() -> None:
 
     assert (
         "slower"
-        in checked(replace(mirroring(analysis_state=past), gates=GateLimits(errors=False)), worse)["harm"].sentence
+        in checked(
+            replace(
+                mirroring(analysis_state=past),
+                spec=replace(mirroring(analysis_state=past).spec, gates=GateLimits(errors=False)),
+            ),
+            worse,
+        )["harm"].sentence
     )
     assert (
         "errors 4 %"
-        in checked(replace(mirroring(analysis_state=past), gates=GateLimits(latency=False)), worse)["harm"].sentence
+        in checked(
+            replace(
+                mirroring(analysis_state=past),
+                spec=replace(mirroring(analysis_state=past).spec, gates=GateLimits(latency=False)),
+            ),
+            worse,
+        )["harm"].sentence
     )
 
 
@@ -278,7 +290,7 @@ def test_a_custom_gate_aborts_holds_or_only_watches(
 
 
 def test_in_the_switchback_the_upgraded_primary_is_looked_at() -> None:
-    back = next(i for i, stage in enumerate(a_rollout().plan) if stage.phase is Phase.SWITCHING_BACK)
+    back = next(i for i, stage in enumerate(a_rollout().spec.plan) if stage.phase is Phase.SWITCHING_BACK)
     limited = shifting(limits=(HardLimit(name="x", of=Measure.ERRORS, maximum=0.05),))
     rollout = replace(limited, phase=Phase.SWITCHING_BACK, stage=back)
 

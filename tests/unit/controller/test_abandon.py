@@ -89,13 +89,13 @@ def test_every_live_rollout_can_be_abandoned_whatever_was_lost(
     rig = Rig()
     rig.start()
     bring(rig)
-    key, rollout_id = rig.live().key, rig.live().id
+    key, rollout_id = rig.live().key, rig.live().spec.id
     lose(rig)
     routes_before, patches = spec(rig.mesh), list(rig.workloads.applied)
 
     ended = rig.decide(WHY)
 
-    assert (ended.id, ended.phase, rig.store.live()) == (rollout_id, Phase.ABANDONED, [])
+    assert (ended.spec.id, ended.phase, rig.store.live()) == (rollout_id, Phase.ABANDONED, [])
     rig.tick()
     assert (spec(rig.mesh), rig.workloads.applied) == (routes_before, patches)
     last = rig.store.story(key, rollout_id)[-1]
@@ -177,9 +177,9 @@ def test_the_annotations_of_an_ended_rollout_go_and_its_routes_stay() -> None:
 
     found = rig.decide(WHY)
 
-    assert (found.id, found.phase) == (ended.id, Phase.ABORTED)
+    assert (found.spec.id, found.phase) == (ended.spec.id, Phase.ABORTED)
     assert annotations_on(rig.mesh) == {}
-    assert rig.mesh.observe(ended.target).routes == routes(40)
+    assert rig.mesh.observe(ended.spec.target).routes == routes(40)
     assert [entry.by for entry in rig.controller.story(ended)[story:]] == [OMAR]
 
 
@@ -194,7 +194,7 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
     notified = rig.controller.story(live)[-1].text  # its heartbeat has ended, and its annotations have not
     assert "a watchdog takes this rollout for one that nobody looks after" in notified
 
-    assert rig.decide(WHY).id == live.id
+    assert rig.decide(WHY).spec.id == live.spec.id
 
     assert annotations_on(rig.mesh) == {}
 
@@ -212,7 +212,7 @@ def test_annotations_that_nobody_knows_go_and_the_history_tells_who_took_them(*,
     ended = rig.decide(WHY)
 
     assert (ended.phase, ended.reason, annotations_on(rig.mesh)) == (Phase.ABANDONED, "the service is retired.", {})
-    assert rig.newest().id == ended.id
+    assert rig.newest().spec.id == ended.spec.id
     with pytest.raises(Refusal, match="nothing to abandon"):
         rig.decide(WHY)
 
@@ -222,17 +222,17 @@ def test_a_rollout_whose_record_cannot_be_read_is_let_go_of_and_its_record_stays
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
-    rig.store.garbled[live.id] = "holds a rollout that cannot be read."
+    rig.store.garbled[live.spec.id] = "holds a rollout that cannot be read."
     if not rights:
         rig.mesh.outage = OUTAGE
     with pytest.raises(Refusal, match="Give a reason"):
         rig.decide(Abandon(""))
-    assert rig.store.busy() == {"default/reviews": live.id}
+    assert rig.store.busy() == {"default/reviews": live.spec.id}
 
     ended = rig.decide(WHY)
 
-    assert (ended.phase, ended.id == live.id, rig.store.busy()) == (Phase.ABANDONED, False, {})
-    assert live.id in rig.store.unreadable("default/reviews")
+    assert (ended.phase, ended.spec.id == live.spec.id, rig.store.busy()) == (Phase.ABANDONED, False, {})
+    assert live.spec.id in rig.store.unreadable("default/reviews")
     assert (annotations_on(rig.mesh) == {}) == rights
 
 
@@ -242,7 +242,7 @@ def test_a_record_that_cannot_be_read_has_an_end_also_where_its_service_left_the
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
-    rig.store.garbled[live.id] = text
+    rig.store.garbled[live.spec.id] = text
     without_its_entry(rig)
 
     rig.decide(event)
@@ -252,13 +252,13 @@ def test_a_record_that_cannot_be_read_has_an_end_also_where_its_service_left_the
     ended = rig.store.history("default/reviews")[0]
     assert (rig.store.busy(), annotations_on(rig.mesh)) == ({}, {})
     assert ended.phase is (Phase.ABANDONED if event is WHY else Phase.ABORTED)
-    assert rig.mesh.observe(live.target).routes == (routes(40) if event is WHY else HOME)
+    assert rig.mesh.observe(live.spec.target).routes == (routes(40) if event is WHY else HOME)
 
 
 def test_who_may_abandon_a_record_that_cannot_be_read_is_what_the_record_still_says() -> None:
     rig = Rig(a_service(approvals=ApprovalRule(approvers=(OMAR,))))
     rig.start()
-    rig.store.garbled[rig.at("shift 40").id] = "written by a newer canary-bot."
+    rig.store.garbled[rig.at("shift 40").spec.id] = "written by a newer canary-bot."
     without_its_entry(rig)
 
     with pytest.raises(Refusal, match="not one of the approvers"):
@@ -280,7 +280,7 @@ def test_the_annotations_of_another_services_live_rollout_stay() -> None:
     with pytest.raises(Refusal, match="which is live"):
         rig.controller.decide("default/ratings", WHY, By(id=OMAR), button_token)
 
-    assert (annotations_on(rig.mesh), rig.store.live()) == (before, [rig.store.load(live.key, live.id)])
+    assert (annotations_on(rig.mesh), rig.store.live()) == (before, [rig.store.load(live.key, live.spec.id)])
 
 
 def test_a_form_about_no_rollout_does_nothing_to_one_that_has_begun_since() -> None:

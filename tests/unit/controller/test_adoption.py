@@ -91,7 +91,7 @@ def test_what_a_living_bots_redis_loses_is_taken_up_at_the_next_reconcile_and_ab
 
     morning.reconcile()
 
-    assert morning.newest().id == rollout.id
+    assert morning.newest().spec.id == rollout.spec.id
     (said,) = morning.said(EntryKind.ABORTING)
     assert said.startswith("Aborted: Redis had lost this rollout; it was taken up again from its marks on Virtual")
     morning.ends_at_home()
@@ -145,7 +145,7 @@ def test_a_store_that_comes_back_between_two_questions_keeps_its_rollout() -> No
     morning = Morning()
     rollout = morning.begun("shift 60")
 
-    assert morning.controller.reclaim("reviews", rollout.id, "lost.") is None
+    assert morning.controller.reclaim("reviews", rollout.spec.id, "lost.") is None
     assert morning.live().phase is Phase.SHIFTING
 
 
@@ -156,7 +156,7 @@ def test_annotations_of_another_services_rollout_on_a_shared_object_are_left_to_
     morning.service = a_service(primary_deployment="ratings-v1")
     morning.bot_is_restarted()
 
-    assert morning.controller.reclaim("reviews", rollout.id, "lost.") is None
+    assert morning.controller.reclaim("reviews", rollout.spec.id, "lost.") is None
 
 
 def test_a_cluster_that_cannot_be_read_is_told_and_asked_again() -> None:
@@ -207,7 +207,7 @@ def test_a_bot_that_is_back_tells_what_the_watchdog_did_and_ends_the_rollout(sta
     (said,) = morning.said(EntryKind.ABORTING)
     assert "The watchdog " in said
     assert "because nobody had looked after this rollout for 2 minutes." in said
-    assert morning.newest().id == rollout.id
+    assert morning.newest().spec.id == rollout.spec.id
     morning.ends_at_home()
     assert len(morning.said(EntryKind.ABORTING)) == 1
 

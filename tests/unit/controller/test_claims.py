@@ -49,7 +49,7 @@ def test_an_abort_of_one_service_never_ends_the_live_rollout_of_another(changes:
         controller.abort("ratings", by=MAYA, reason="cleans up")
 
     rig.tick()
-    assert rig.mesh.observe(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.spec.target).routes == routes(40)
     assert (rig.live().phase, rig.live().hold) == (Phase.SHIFTING, None)
 
 
@@ -147,7 +147,7 @@ def test_annotations_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_re
     rig.controller.abort("reviews", by=MAYA, reason="as the refusal says")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, rig.mesh.observe(ended.target).routes) == (Phase.ABORTED, HOME)
+    assert (ended.phase, rig.mesh.observe(ended.spec.target).routes) == (Phase.ABORTED, HOME)
     assert rig.mesh.virtual_service()["spec"] == before["spec"]
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert len(rig.controller.history("reviews")) == 3
@@ -165,7 +165,7 @@ def test_an_abort_of_an_ended_rollouts_annotations_does_not_take_back_the_image_
     rig.controller.abort("reviews", by=MAYA, reason="somebody restored a backup")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert rig.mesh.observe(ended.target).routes == HOME
+    assert rig.mesh.observe(ended.spec.target).routes == HOME
     assert len(rig.workloads.applied) == applied
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:2"}
 
@@ -182,7 +182,7 @@ def test_an_abort_of_an_abandoned_rollouts_annotations_says_which_image_everyone
     rig.controller.abort("reviews", by=MAYA, reason="cleans up")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, rig.mesh.observe(ended.target).routes) == (Phase.ABORTED, HOME)
+    assert (ended.phase, rig.mesh.observe(ended.spec.target).routes) == (Phase.ABORTED, HOME)
     text = rig.controller.story(ended)[-1].text
     assert "all users are on reviews-v1, with the image that it has now (reviews:2)" in text
     assert "if that is not the old one, put the old one back by hand" in text
@@ -202,7 +202,7 @@ def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_annotatio
     rig.controller.abort("reviews", by=MAYA, reason="now")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, ended.id) == (Phase.ABORTED, "r-2")
+    assert (ended.phase, ended.spec.id) == (Phase.ABORTED, "r-2")
     assert rig.mesh.virtual_service()["spec"] == before["spec"]
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
@@ -213,8 +213,8 @@ def test_a_record_that_cannot_be_read_and_no_annotations_is_told_as_it_is() -> N
     rig = Rig()
     rig.start()
     live = rig.at("shift 40")
-    rig.mesh.release(live.target, HOME, live.id)
-    rig.store.garbled[live.id] = UNREADABLE
+    rig.mesh.release(live.spec.target, HOME, live.spec.id)
+    rig.store.garbled[live.spec.id] = UNREADABLE
 
     with pytest.raises(Fault, match="written by a newer canary-bot"):
         rig.controller.abort("reviews", by=MAYA, reason="now")
@@ -229,7 +229,7 @@ def test_a_store_that_cannot_be_reached_is_no_unreadable_record() -> None:
 
     with pytest.raises(Fault, match="cannot be reached"):
         rig.controller.abort("reviews", by=MAYA, reason="now")
-    assert rig.mesh.observe(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.spec.target).routes == routes(40)
 
 
 Damage = Callable[[dict[str, str]], object]
@@ -254,7 +254,7 @@ def test_annotations_that_a_newer_version_has_added_to_are_read_as_before() -> N
     rig.tick()
 
     assert rig.mesh.annotations("default", "reviews") == before
-    assert rig.mesh.observe(live.target).marked
+    assert rig.mesh.observe(live.spec.target).marked
     assert rig.live().hold is None
 
 
@@ -284,7 +284,7 @@ def test_annotations_that_cannot_be_read_stop_no_abort_of_a_rollout_whose_record
     rig.controller.abort("reviews", by=OMAR, reason="now")
     ended = rig.until(lambda rollout: rollout.ended)
 
-    assert (ended.phase, rig.mesh.observe(live.target).routes) == (Phase.ABORTED, HOME)
+    assert (ended.phase, rig.mesh.observe(live.spec.target).routes) == (Phase.ABORTED, HOME)
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
 
 
@@ -301,7 +301,7 @@ def test_where_neither_record_nor_annotations_can_be_read_the_abort_names_the_wa
     change = DAMAGES.get(damage, dict.clear)
     rig.mesh.edit("maya", lambda vs: change(vs["metadata"]["annotations"]))
     if known == "garbled":
-        rig.store.garbled[live.id] = UNREADABLE
+        rig.store.garbled[live.spec.id] = UNREADABLE
     else:
         rig.store.lose_everything()
 
@@ -309,7 +309,7 @@ def test_where_neither_record_nor_annotations_can_be_read_the_abort_names_the_wa
         rig.controller.abort("reviews", by=MAYA, reason="now")
     rig.controller.decide("reviews", Abandon("nothing is known of it"), By(id=OMAR))
 
-    assert rig.mesh.observe(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.spec.target).routes == routes(40)
     assert not rig.mesh.virtual_service()["metadata"].get("annotations")
     assert rig.store.busy() == {}
 
@@ -319,7 +319,7 @@ def test_annotations_that_are_damaged_in_the_last_moment_do_not_keep_a_promotion
     rig = Rig()
     rig.start()
     live = rig.at("bake")
-    target, owner = live.target, live.id
+    target, owner = live.spec.target, live.spec.id
     rig.mesh.edit("maya", lambda vs: damage(vs["metadata"]["annotations"]))
 
     rig.mesh.release(target, HOME, owner)
@@ -336,7 +336,7 @@ def test_what_an_earlier_rollout_had_recorded_is_not_taken_for_how_it_was_before
     rig.mesh.edit("maya", lambda vs: vs["spec"]["http"][0]["route"][1].update(weight=0))
     other = PodTemplate(images={"reviews": "reviews:7"})
 
-    route_as(rig.mesh, rig.newest().target, Routes(canary=0, mirror=True), other)
+    route_as(rig.mesh, rig.newest().spec.target, Routes(canary=0, mirror=True), other)
 
     annotations = rig.mesh.annotations("default", "reviews")
     assert annotations is not None

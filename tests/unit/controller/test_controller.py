@@ -595,7 +595,7 @@ def test_the_services_approval_rule_and_gates_of_the_start_hold_until_the_end() 
     rig.service = replace(rig.service, gates=GateLimits(early=True))
     rig.controller = rig.restarted()
 
-    assert rig.live().gates == started.gates
+    assert rig.live().spec.gates == started.spec.gates
     rig.until(lambda rollout: rollout.phase is Phase.PROMOTED)
 
 

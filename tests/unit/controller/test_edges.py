@@ -22,7 +22,7 @@ from bot.model.errors import Contended, Fault, Refusal
 from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
 from bot.probes import OwnMetrics
 from bot.probes.telemetry import Telemetrist
-from tests.builders import OLD, a_rollout, a_service, a_side_of, a_target
+from tests.builders import OLD, a_rollout, a_service, a_side_of, a_target, changed
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
 from tests.fakes.mesh import InMemoryMesh, reviews
@@ -122,7 +122,7 @@ class Three:
             self.store.create(self._rollout(name, number), ())
         ports[edge.port] = Trap(ports[edge.port], edge.methods, error)
         self.notified: list[tuple[str, Fault]] = []
-        telemetry = Telemetry(failed=lambda rollout, fault: self.notified.append((rollout.service, fault)))
+        telemetry = Telemetry(failed=lambda rollout, fault: self.notified.append((rollout.spec.service, fault)))
         if notifying:
             telemetry = Telemetrist(self.own, self.clock).telemetry()
         everything: dict[str, Any] = ports
@@ -196,12 +196,12 @@ def test_a_failure_of_ours_is_counted_by_its_kind(edge: Edge) -> None:
 
 def test_people_are_told_once_of_a_rollout_that_nobody_can_look_after() -> None:
     three = Three(Edge("clock", ()), KeyError(), notifying=True)
-    poisoned = next(one for one in three.store.live() if one.service == "poisoned")
-    three.store.save(poisoned.__class__(**{**vars_of(poisoned), "plan": ()}))  # nothing that any rule could read
+    poisoned = next(one for one in three.store.live() if one.spec.service == "poisoned")
+    three.store.save(changed(poisoned, plan=()))  # nothing that any rule could read
 
     three.sweep(5)
 
-    alerts = [one for one in three.store.story("default/poisoned", poisoned.id) if one.kind is EntryKind.ALERT]
+    alerts = [one for one in three.store.story("default/poisoned", poisoned.spec.id) if one.kind is EntryKind.ALERT]
     notified = (
         "Nobody looks after this rollout: Could not look after poisoned: an internal error (IndexError). Users stay "
         "where they are; `abort poisoned` sends them to the healthy side. The bot's log has more."
@@ -209,10 +209,6 @@ def test_people_are_told_once_of_a_rollout_that_nobody_can_look_after() -> None:
     assert [one.text for one in alerts] == [notified]
     assert 'canary_bot_looks_failed_total{cause="IndexError"}' in three.shown()
     assert "r-poisoned" not in three.beats  # and the watchdog will see to it
-
-
-def vars_of(rollout: Rollout) -> dict[str, Any]:
-    return {name: getattr(rollout, name) for name in rollout.__dataclass_fields__}
 
 
 def test_of_a_thousand_readings_the_broken_one_alone_is_missing() -> None:
@@ -249,7 +245,7 @@ class PoisonedReads:
 
     def read(self, windows: Any) -> Any:
         self.tries += 1
-        if any(self._word in repr(window.rollout.id) for window in windows):
+        if any(self._word in repr(window.rollout.spec.id) for window in windows):
             raise TypeError
         return self._metrics.read(windows)
 

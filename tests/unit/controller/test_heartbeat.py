@@ -28,7 +28,9 @@ class Beating:
         self.faults: list[str] = []
         self.heart = Heartbeat(self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(fault.sentence))
         self.rollout = replace(a_rollout(), phase=Phase.MIRRORING)
-        self.mesh.route(self.rollout.target, self.rollout.current.routes, self.rollout.id, self.rollout.recorded)
+        self.mesh.route(
+            self.rollout.spec.target, self.rollout.current.routes, self.rollout.spec.id, self.rollout.spec.recorded
+        )
         self.reconcile()
         self.reconcile(after=LIMIT)
 
@@ -104,7 +106,7 @@ def test_a_clock_that_is_set_back_does_not_keep_the_heart_waiting() -> None:
 
 def test_nothing_is_written_for_a_rollout_whose_annotations_are_not_there() -> None:
     beating = Beating()
-    stranger = replace(beating.rollout, id=RolloutId("r-2"))
+    stranger = replace(beating.rollout, spec=replace(beating.rollout.spec, id=RolloutId("r-2")))
 
     assert beating.reconcile(stranger) == 0
 
@@ -112,15 +114,18 @@ def test_nothing_is_written_for_a_rollout_whose_annotations_are_not_there() -> N
 def test_an_ended_rollout_has_no_heartbeat_and_is_forgotten() -> None:
     beating = Beating()
 
-    assert beating.heart.knows(beating.rollout.id)
+    assert beating.heart.knows(beating.rollout.spec.id)
     assert beating.reconcile(replace(beating.rollout, phase=Phase.PROMOTED), after=40.0) == 0
-    assert not beating.heart.knows(beating.rollout.id)
+    assert not beating.heart.knows(beating.rollout.spec.id)
 
 
 def test_a_thousand_rollouts_do_not_beat_all_at_once() -> None:
     clock, tasks = FakeClock(1000.0), list[Task]()
     heart = Heartbeat(InMemoryMesh(), clock, LIMIT, run=tasks.append)
-    rollouts = [replace(a_rollout(), id=RolloutId(f"r-{n:06x}"), phase=Phase.SHIFTING) for n in range(1000)]
+    rollouts = [
+        replace(a_rollout(), spec=replace(a_rollout().spec, id=RolloutId(f"r-{n:06x}")), phase=Phase.SHIFTING)
+        for n in range(1000)
+    ]
     counts = []
     for _ in range(9):
         tasks.clear()
@@ -140,7 +145,7 @@ def slow_heart(tasks: list[Task]) -> tuple[Heartbeat, FakeClock, InMemoryMesh, R
     """Every write waits in ``tasks`` until it is done there."""
     clock, mesh = FakeClock(1000.0), InMemoryMesh()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    mesh.route(rollout.target, rollout.current.routes, rollout.id, rollout.recorded)
+    mesh.route(rollout.spec.target, rollout.current.routes, rollout.spec.id, rollout.spec.recorded)
     return Heartbeat(mesh, clock, LIMIT, run=tasks.append), clock, mesh, rollout
 
 
@@ -188,7 +193,7 @@ def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind()
     heart.after_reconcile(replace(rollout, phase=Phase.PROMOTED), None)
 
     assert len(notified) == 2
-    assert not heart.knows(rollout.id)
+    assert not heart.knows(rollout.spec.id)
 
 
 @pytest.mark.parametrize("in_flight", [True, False])
@@ -206,7 +211,7 @@ def test_an_ended_rollout_leaves_no_lease_behind_also_by_a_beat_that_was_under_w
         tasks.pop()()
 
     assert mesh.leases == {}
-    assert not heart.knows(rollout.id)
+    assert not heart.knows(rollout.spec.id)
 
 
 # In the controller

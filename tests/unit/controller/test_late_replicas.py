@@ -79,7 +79,7 @@ def test_no_write_of_a_whole_rollout_takes_effect_after_another_replica_has_ende
         assert ended.ended, f"write {at}: the abort elsewhere never came to its end"
         assert rig.newest() == ended, f"write {at}"
         if ended.phase is Phase.ABORTED:
-            assert rig.mesh.observe(ended.target).routes == HOME, f"write {at}"
+            assert rig.mesh.observe(ended.spec.target).routes == HOME, f"write {at}"
             assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}, f"write {at}"
         assert "annotations" not in rig.mesh.virtual_service()["metadata"], f"write {at}"
     assert at > len(WRITES) * 2

@@ -41,7 +41,7 @@ def test_only_the_leader_can_look_or_save() -> None:
     assert two.first.save(made).revision == 2
     for forbidden in (
         two.second.live,
-        lambda: two.second.load(made.key, made.id),
+        lambda: two.second.load(made.key, made.spec.id),
         lambda: two.second.active(made.key),
         lambda: two.second.save(made),
         lambda: two.second.create(made, ()),
@@ -70,7 +70,7 @@ def test_a_write_that_was_on_its_way_when_the_lease_changed_hands_is_refused_by_
     with pytest.raises(Stale, match="old lease"):
         two.shared.save(newest, fence=old_fence)
 
-    assert two.shared.load(made.key, made.id) == newest
+    assert two.shared.load(made.key, made.spec.id) == newest
 
 
 def test_what_a_person_asks_of_any_replica_needs_no_lease() -> None:
@@ -85,5 +85,5 @@ def test_reading_the_past_needs_no_lease() -> None:
     made = two.a_rollout()
 
     assert list(two.second.history(made.key)) == [made]
-    assert list(two.second.story(made.key, made.id)) == []
+    assert list(two.second.story(made.key, made.spec.id)) == []
     two.second.ping()

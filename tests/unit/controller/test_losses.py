@@ -91,7 +91,7 @@ def test_routes_that_may_not_be_written_are_told_within_two_reconciles_once() ->
     assert [text for text in rig.said(EntryKind.ALERT) if "forbidden" in text] == [
         "Holding at shift 40: Could not update VirtualService: forbidden. Every look tries again."
     ]
-    assert rig.mesh.observe(live.target).routes == routes(20)
+    assert rig.mesh.observe(live.spec.target).routes == routes(20)
     rig.mesh.denial = None
     rig.tick()
-    assert rig.mesh.observe(live.target).routes == routes(40)
+    assert rig.mesh.observe(live.spec.target).routes == routes(40)

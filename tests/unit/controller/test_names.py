@@ -162,7 +162,7 @@ def test_a_start_on_a_deployment_of_another_live_rollout_is_refused(shared: dict
         rig.start()
 
     assert len(reasons) == refused
-    assert rig.store.active("default/books" if other.target.namespace == "default" else other.key) == other
+    assert rig.store.active("default/books" if other.spec.target.namespace == "default" else other.key) == other
 
 
 def test_a_version_that_makes_the_canary_another_services_primary_is_refused() -> None:
@@ -212,7 +212,10 @@ def test_an_abort_does_not_take_back_what_another_service_has_promoted_on_the_sa
     books = a_service(name="books", virtual_service="books")
     if who == "another service":
         newer = replace(
-            live, id=RolloutId("r-9"), service="books", upgraded=PodTemplate(images={"reviews": "reviews:9"})
+            live,
+            spec=replace(
+                live.spec, id=RolloutId("r-9"), service="books", upgraded=PodTemplate(images={"reviews": "reviews:9"})
+            ),
         )
         rig.store.create(replace(newer, phase=Phase.PROMOTED, revision=0, ended_at=rig.clock.now()), ())
     rig.controller = with_file(rig, {"reviews": rig.service, "books": books})

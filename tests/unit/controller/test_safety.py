@@ -40,7 +40,7 @@ def ended(rig: Rig) -> Rollout:
 
 
 def test_a_rollout_remembers_how_large_both_sides_were() -> None:
-    target = at("mirror").live().target
+    target = at("mirror").live().spec.target
 
     assert (target.primary_replicas, target.canary_replicas) == (2, 2)
 

@@ -162,7 +162,7 @@ def test_after_a_halt_was_accepted_the_next_start_says_what_to_write_and_then_wo
     world.halted()
     world.decide(Accept())
     assert world.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
-    assert world.mesh.observe(world.newest().target).routes == ALL_CANARY
+    assert world.mesh.observe(world.newest().spec.target).routes == ALL_CANARY
 
     with pytest.raises(Refusal) as refused:
         world.release("v3")

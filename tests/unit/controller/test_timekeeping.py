@@ -27,8 +27,8 @@ class TrueMetrics(FakeMetrics):
 
     def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
         found = super().read(windows)
-        none = {one.rollout.id: figures(None, None, start=one.since, end=one.until) for one in windows}
-        ahead = {one.rollout.id for one in windows if one.until > self.now() + 1.0}
+        none = {one.rollout.spec.id: figures(None, None, start=one.since, end=one.until) for one in windows}
+        ahead = {one.rollout.spec.id for one in windows if one.until > self.now() + 1.0}
         return {**found, **{rollout_id: none[rollout_id] for rollout_id in ahead}}
 
 

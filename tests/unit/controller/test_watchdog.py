@@ -30,7 +30,7 @@ class Night:
         self.mesh = InMemoryMesh(now=self.wall.now)
         self.workloads = InMemoryWorkloads()
         self.workloads.deployments["reviews-v1"].images = dict(RECORDED)
-        self.mesh.route(TARGET, live, ROLLOUT.id, ROLLOUT.recorded)
+        self.mesh.route(TARGET, live, ROLLOUT.spec.id, ROLLOUT.spec.recorded)
         self.mesh.written.clear()
         self.acted: list[FailsafeAction] = []
         self.left: list[str] = []
@@ -62,7 +62,7 @@ class Night:
             self.wall.advance(step)
             self.stopwatch.advance(step)
             if beats_every and second * step % beats_every == 0:
-                self.mesh.beat(TARGET, ROLLOUT.id)
+                self.mesh.beat(TARGET, ROLLOUT.spec.id)
             self.dog.reconcile()
 
     def beats_as_an_older_version(self, beat: str) -> None:
@@ -122,7 +122,7 @@ def test_a_living_bot_is_never_disturbed_however_its_clock_runs() -> None:
 @pytest.mark.parametrize(("bots", "waits"), [(600.0, 600.0), (30.0, LIMIT), (0.0, LIMIT)])
 def test_a_bot_that_asks_for_more_patience_is_given_it_and_less_hurries_nobody(bots: float, waits: float) -> None:
     night = Night(routes(60))
-    night.mesh.beat(TARGET, ROLLOUT.id, bots)
+    night.mesh.beat(TARGET, ROLLOUT.spec.id, bots)
     night.dog.reconcile()
 
     night.passes(waits - 1)
@@ -147,10 +147,10 @@ def test_a_bot_of_an_older_version_lives_by_the_annotation_that_it_renews() -> N
 @pytest.mark.parametrize("stale", [True, False])
 def test_an_object_from_a_backup_is_no_living_rollout(*, stale: bool) -> None:
     night = Night(routes(60))
-    night.mesh.beat(TARGET, ROLLOUT.id, LIMIT)
+    night.mesh.beat(TARGET, ROLLOUT.spec.id, LIMIT)
     saved = night.mesh.virtual_service()
     if not stale:
-        night.mesh.quiet(TARGET, ROLLOUT.id)
+        night.mesh.quiet(TARGET, ROLLOUT.spec.id)
     night.dog = night.another()
 
     night.mesh.edit("velero", lambda vs: vs.update(saved))
@@ -190,7 +190,7 @@ def test_a_beat_between_the_last_reconcile_and_the_write_stops_it() -> None:
 
     assert (night.routes, night.acted, night.failed) == (routes(60), [], [])
 
-    night.mesh.beat(TARGET, ROLLOUT.id)
+    night.mesh.beat(TARGET, ROLLOUT.spec.id)
     night.passes(LIMIT - 1)
     assert night.routes == routes(60)
 
@@ -289,7 +289,7 @@ def test_it_goes_on_looking_and_helps_once_it_can() -> None:
 
 def test_users_who_are_home_already_are_left_there_without_a_annotation_so_that_the_bot_may_go_on() -> None:
     night = Night(routes(0, mirror=True))
-    night.mesh.route(TARGET, HOME, ROLLOUT.id, ROLLOUT.recorded)
+    night.mesh.route(TARGET, HOME, ROLLOUT.spec.id, ROLLOUT.spec.recorded)
     night.mesh.written.clear()
     night.workloads.deployments["reviews-v1"].images = {"reviews": "reviews:2"}  # as when it bakes
 
@@ -313,7 +313,7 @@ def test_a_second_watchdog_finds_nothing_to_do_and_nothing_to_say() -> None:
 
 def test_without_annotations_there_is_nothing_to_watch() -> None:
     night = Night(routes(60))
-    night.mesh.release(TARGET, HOME, ROLLOUT.id)
+    night.mesh.release(TARGET, HOME, ROLLOUT.spec.id)
     night.mesh.written.clear()
 
     night.passes(LIMIT * 3)

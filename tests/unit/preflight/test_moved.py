@@ -11,7 +11,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Stage, Template
 from bot.preflight import Examined, examine
 from bot.preflight.moved import left_on_canary
-from tests.builders import a_rollout, a_service
+from tests.builders import a_rollout, a_service, changed
 from tests.snapshots import a_deployment, a_snapshot, a_virtual_service
 
 V3 = a_deployment("reviews-v3", "v3")
@@ -129,7 +129,7 @@ def test_with_the_file_corrected_the_next_release_begins_from_there() -> None:
 def test_only_a_canary_that_kept_the_users_was_left_there() -> None:
     adopted = an_adopted()
     assert left_on_canary(adopted)
-    relabelled = replace(adopted, plan=(replace(adopted.plan[0], template=Template.UPGRADED),))
+    relabelled = changed(adopted, plan=(replace(adopted.spec.plan[0], template=Template.UPGRADED),))
     assert not left_on_canary(relabelled)
     assert not left_on_canary(replace(adopted, phase=Phase.ABORTED))
 

@@ -24,8 +24,8 @@ MIRROR, SPLIT, HALF = routes(0, mirror=True), routes(40), routes(50)
 def aborting(point: str, *, bad: bool) -> Rollout:
     """A rollout of two pods a side that is aborted at a stage: by its figures, or by a person while they are good."""
     rollout = a_rollout(a_service(), target=a_target(primary_replicas=2, canary_replicas=2))
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == point)
-    there = replace(rollout, phase=rollout.plan[index].phase, stage=index, settled_at=0.0, judgement=GOOD)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == point)
+    there = replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, settled_at=0.0, judgement=GOOD)
     return decide.abort(there, BOT if bad else OMAR, "because.", 1.0)[0]
 
 
@@ -49,7 +49,7 @@ def first(
     point: str, live: Routes, primary: DeploymentStatus, canary: DeploymentStatus, *, bad: bool = True
 ) -> Action | None:
     rollout = aborting(point, bad=bad)
-    return decided(rollout, Observation(routes=live, primary=primary, canary=canary, owner=rollout.id))[1]
+    return decided(rollout, Observation(routes=live, primary=primary, canary=canary, owner=rollout.spec.id))[1]
 
 
 ROWS = [
@@ -123,7 +123,7 @@ def test_in_every_state_an_abort_keeps_the_invariants(point: str, *, bad: bool) 
     start = aborting(point, bad=bad)
     for live, (primary_ready, wanted, template, stale), canary_ready in product(LIVE, STATES, (0, 1, 2)):
         primary, canary = pods(primary_ready, wanted, template, stale=stale), pods(canary_ready)
-        observed = Observation(routes=live, primary=primary, canary=canary, owner=start.id)
+        observed = Observation(routes=live, primary=primary, canary=canary, owner=start.spec.id)
         rollout, action = decided(start, observed)
         match action:
             case SetRoutes(routes=routes):
@@ -145,7 +145,7 @@ def test_in_every_state_an_abort_keeps_the_invariants(point: str, *, bad: bool) 
 
 def test_going_home_from_weights_is_one_write_and_grows_the_primary_before_it_ends() -> None:
     rollout = aborting("shift 40", bad=True)
-    shrunk = Observation(routes=HOME, primary=pods(1, 1), canary=pods(2), owner=rollout.id)
+    shrunk = Observation(routes=HOME, primary=pods(1, 1), canary=pods(2), owner=rollout.spec.id)
 
     rollout, action = decided(rollout, shrunk)
     assert (rollout.phase, rollout.current.name, action) == (Phase.ABORTING, "return", GROW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ from bot.rollout import capacity
 from tests.builders import a_rollout, a_side, a_side_of, a_target, an_observation, figures, routes
 
 
-def sized(primary: int, canary: int = 2, minimum: int = 0, **changes: object) -> Rollout:
+def sized(primary: int, canary: int = 2, minimum: int = 0, **changes: Any) -> Rollout:
     target = a_target(primary_replicas=primary, canary_replicas=canary, primary_minimum=minimum)
-    return replace(a_rollout(), target=target, **changes)  # type: ignore[arg-type]  # checked by the dataclass
+    return a_rollout(target=target, **changes)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def begun(**changes: object) -> Rollout:
 def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: object) -> Rollout:
     """A rollout that is settled at a stage of its plan, as if it had walked there."""
     rollout = a_rollout(a_service(**changes), topology)
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
-    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
 
 
 def kinds(entries: tuple[Entry, ...]) -> list[EntryKind]:
@@ -108,12 +108,14 @@ def test_nobody_approves_their_own_rollout_unless_the_service_allows_it() -> Non
 
     with pytest.raises(Refusal, match="somebody else"):
         decide.approve(rollout, MAYA, now=2.0)
-    allowed = replace(rollout, approvals_rule=ApprovalRule(own=True))
+    allowed = replace(rollout, spec=replace(rollout.spec, approvals_rule=ApprovalRule(own=True)))
     assert decide.approve(allowed, MAYA, now=2.0)[0].approvals[0].by == MAYA
 
 
 def test_two_approvals_are_two_people() -> None:
-    rollout = replace(at_stage("mirror"), asked_at=1.0, approvals_rule=ApprovalRule(count=2))
+    rollout = replace(
+        at_stage("mirror"), spec=replace(at_stage("mirror").spec, approvals_rule=ApprovalRule(count=2)), asked_at=1.0
+    )
     once, _ = decide.approve(rollout, OMAR, now=2.0)
 
     with pytest.raises(Refusal, match="approved this already"):
@@ -135,7 +137,7 @@ def test_worse_figures_withdraw_the_question_and_its_approvals() -> None:
 @pytest.mark.parametrize(("policy", "phase"), [(OnTimeout.HOLD, Phase.MIRRORING), (OnTimeout.ABORT, Phase.ABORTING)])
 def test_silence_is_never_a_yes(policy: OnTimeout, phase: Phase) -> None:
     rule = ApprovalRule(timeout=60, on_timeout=policy)
-    rollout = replace(at_stage("mirror"), asked_at=0.0, approvals_rule=rule)
+    rollout = replace(at_stage("mirror"), spec=replace(at_stage("mirror").spec, approvals_rule=rule), asked_at=0.0)
 
     timed_out, entries = decide.decide(rollout, an_observation(rollout), PASS, now=301.0)
 
@@ -339,7 +341,7 @@ def test_an_adopted_canary_needs_no_upgrade_and_going_home_is_direct() -> None:
 
     aborting, _ = decide.abort(rollout, OMAR, "because.", now=1.0)
 
-    assert [stage.name for stage in rollout.plan][-3:] == ["shift 100", "bake", "finish"]
+    assert [stage.name for stage in rollout.spec.plan][-3:] == ["shift 100", "bake", "finish"]
     assert [step.name for step in aborting.retreat] == ["return", "finish"]
 
 
@@ -353,7 +355,7 @@ def test_a_canary_that_dies_while_the_primary_is_restored_sends_users_to_any_rea
 
 
 def test_each_weight_asks_when_the_service_says_so() -> None:
-    plan = begun(approve=tuple(ApproveAt)).plan
+    plan = begun(approve=tuple(ApproveAt)).spec.plan
 
     assert [stage.name for stage in plan if stage.approval] == [
         "mirror",
@@ -376,7 +378,7 @@ def test_every_input_of_one_reconcile_leads_to_a_phase_the_table_allows(
     topology: Topology, promote: Promote, word: Verdict
 ) -> None:
     few = {"promote": promote, "weights": (20, 60, 100)}  # the first, one between and the last
-    plan = a_rollout(a_service(**few), topology).plan
+    plan = a_rollout(a_service(**few), topology).spec.plan
     starts = [at_stage(stage.name, topology, **few) for stage in plan]
     starts += [decide.abort(start, OMAR, "because.", 0.0)[0] for start in starts]
     starts += [replace(start, settled_at=None) for start in starts]
@@ -538,8 +540,8 @@ def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() 
 
 def test_a_stage_without_a_time_is_not_held_in_the_reconcile_that_settles_it() -> None:
     baking = replace(at_stage("bake"), settled_at=None)
-    plan = tuple(replace(stage, seconds=0.0) for stage in baking.plan)
-    baking = replace(baking, plan=plan)
+    plan = tuple(replace(stage, seconds=0.0) for stage in baking.spec.plan)
+    baking = replace(baking, spec=replace(baking.spec, plan=plan))
 
     settled, said = decide.decide(baking, an_observation(baking), INCONCLUSIVE, 10.0)
     held, more = decide.decide(settled, an_observation(settled), INCONCLUSIVE, 15.0)

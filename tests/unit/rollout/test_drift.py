@@ -14,7 +14,7 @@ from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout,
 from bot.model.service import DriftRule, OnDrift, Promote
 from bot.rollout import decide, drift
 from bot.rollout.actions import ApplyTemplate, Release, SetRoutes, next_action
-from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_target, an_observation, routes, verdict
+from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_target, an_observation, changed, routes, verdict
 
 PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
 OTHER = RolloutId("r-2")
@@ -25,9 +25,9 @@ def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: An
     """A rollout that is settled at a stage of its plan."""
     target = a_target(topology, primary_uid="p-1", canary_uid="c-1")
     rollout = a_rollout(a_service(), topology, target=target)
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
-    there = replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
-    return replace(there, **changes)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    there = replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+    return changed(there, **changes)
 
 
 def edited(rollout: Rollout, **changes: Any) -> Observation:
@@ -385,7 +385,7 @@ def test_a_canary_that_has_done_its_work_may_be_cleaned_away_or_get_its_next_ima
     canary: DeploymentStatus, stage: str
 ) -> None:
     rollout = at_stage(stage, scale_canary_down=True, settled_at=None)
-    observed = an_observation(rollout, canary=canary, owner=rollout.id)
+    observed = an_observation(rollout, canary=canary, owner=rollout.spec.id)
 
     seen, entries = decide.decide(rollout, observed, PASS, 1.0)
 
@@ -396,7 +396,7 @@ def test_a_canary_that_has_done_its_work_may_be_cleaned_away_or_get_its_next_ima
 
 def test_a_canary_that_has_the_users_for_good_is_watched_to_the_end() -> None:
     adopting = a_rollout(a_service(promote=Promote.ADOPT))
-    place = next(i for i, stage in enumerate(adopting.plan) if stage.name == "bake")
+    place = next(i for i, stage in enumerate(adopting.spec.plan) if stage.name == "bake")
     baking = replace(adopting, phase=Phase.BAKING, stage=place, settled_at=0.0)
 
     held, _ = decide.decide(baking, an_observation(baking, canary=side(None, {"reviews": "reviews:3"})), PASS, 1.0)

@@ -31,8 +31,8 @@ REFUSED = Denied(cause=Cause.REFUSED, sentence="Could not patch it: exceeded quo
 def at_stage(name: str, topology: Topology = Topology.PER_VERSION, **changes: object) -> Rollout:
     """A rollout that is settled at a stage of its plan, as if it had walked there."""
     rollout = a_rollout(a_service(**changes), topology)
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
-    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
 
 
 def without_routes(rollout: Rollout, why: Unobserved = GONE, **changes: object) -> Observation:
@@ -108,7 +108,7 @@ def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
             continue
         match next_action(rollout, observed):
             case SetRoutes(routes=wanted):
-                world.routes, world.owner = wanted, rollout.id
+                world.routes, world.owner = wanted, rollout.spec.id
             case Release():
                 world.owner = None
             case _:
@@ -123,7 +123,7 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     """A halt writes nothing: it would leave them there, be aborted as somebody is stranded, and come again."""
     rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
     live = at_stage(name).current.routes
-    observed = an_observation(rollout, primary=NOBODY, routes=live, owner=rollout.id, denied=REFUSED)
+    observed = an_observation(rollout, primary=NOBODY, routes=live, owner=rollout.spec.id, denied=REFUSED)
     said: list[str] = []
     for now in range(60, 7200, 60):
         rollout, entries = decide.decide(rollout, observed, PASS, float(now))
@@ -266,7 +266,7 @@ def test_with_neither_deployment_there_an_abort_puts_the_routes_back_and_ends() 
     for name in ("shift 40", "upgrade", "bake"):
         rollout, _ = decide.abort(at_stage(name), OMAR, "because.", 0.0)
         live = at_stage(name).current.routes
-        observed = an_observation(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.id)
+        observed = an_observation(rollout, primary=NOBODY, canary=NOBODY, routes=live, owner=rollout.spec.id)
         for now in range(1, 8):
             rollout, _ = decide.decide(rollout, observed, PASS, float(now))
             match next_action(rollout, observed):
@@ -330,7 +330,7 @@ def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> N
     rollout = replace(at_stage("upgrade"), settled_at=None)
     observed = an_observation(rollout, primary=a_side(), denied=REFUSED)
 
-    halted, _ = decide.decide(rollout, observed, PASS, rollout.upgrade_timeout + 1)
+    halted, _ = decide.decide(rollout, observed, PASS, rollout.spec.upgrade_timeout + 1)
 
     assert halted.reason == "reviews-v1 could not be upgraded: Could not patch it: exceeded quota."
 

@@ -33,8 +33,8 @@ SLOW, FAILING = doubt("latency"), doubt("errors")
 def settled(name: str = "mirror", **changes: object) -> Rollout:
     """Settled at a stage, whose time is up at 400."""
     rollout = a_rollout(a_service(**changes))
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
-    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, since=0.0, settled_at=0.0)
 
 
 def reconciled(rollout: Rollout, judgements: Iterable[Judgement], now: float = 400.0) -> tuple[Rollout, list[Entry]]:
@@ -82,7 +82,9 @@ def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_tol
 
 def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody() -> None:
     asked, _ = reconciled(settled(), [PASS])
-    approved, _ = decide.approve(replace(asked, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
+    approved, _ = decide.approve(
+        replace(asked, spec=replace(asked.spec, approvals_rule=ApprovalRule(count=2))), OMAR, 411.0
+    )
 
     withdrawn, _ = reconciled(approved, [INCONCLUSIVE], 411.0)
     again, said = reconciled(withdrawn, [PASS], 421.0)
@@ -104,7 +106,9 @@ def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes()
 
 def test_another_doubt_is_another_question() -> None:
     rollout, _ = reconciled(settled(), [SLOW])
-    approved, _ = decide.approve(replace(rollout, approvals_rule=ApprovalRule(count=2)), OMAR, 411.0)
+    approved, _ = decide.approve(
+        replace(rollout, spec=replace(rollout.spec, approvals_rule=ApprovalRule(count=2))), OMAR, 411.0
+    )
 
     other, said = reconciled(approved, [FAILING], 411.0)
 
@@ -115,7 +119,9 @@ def test_another_doubt_is_another_question() -> None:
 def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
     policy: OnTimeout, phase: Phase
 ) -> None:
-    rollout = replace(settled(), approvals_rule=ApprovalRule(timeout=600.0, on_timeout=policy))
+    rollout = replace(
+        settled(), spec=replace(settled().spec, approvals_rule=ApprovalRule(timeout=600.0, on_timeout=policy))
+    )
     minutes = [PASS] * 30 + [INCONCLUSIVE] * 100  # it stands for 300 s, then for 1000 s it does not
     waiting, _ = reconciled(rollout, minutes)
     assert waiting.phase is Phase.MIRRORING
@@ -240,7 +246,7 @@ def test_a_halt_says_what_the_pods_said_and_not_how_long_it_was_waited() -> None
     rollout = replace(settled("upgrade"), settled_at=None)
 
     halted, _ = decide.decide(
-        rollout, an_observation(rollout, primary=upgraded(PULL)), PASS, rollout.upgrade_timeout + 1
+        rollout, an_observation(rollout, primary=upgraded(PULL)), PASS, rollout.spec.upgrade_timeout + 1
     )
 
     assert halted.reason == (

@@ -20,8 +20,8 @@ PASS = verdict(Verdict.PASS)
 def entered(name: str) -> Rollout:
     """A rollout that has just entered a stage and was not seen there yet."""
     rollout = a_rollout(a_service(approve=()))
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
-    return replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    return replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, since=0.0)
 
 
 def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded() -> None:
@@ -52,7 +52,7 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
     unwritten = an_observation(rollout, routes=routes(0, mirror=True))
     early, nothing = decide.decide(rollout, unwritten, PASS, now=decide.WRITE_SECONDS)
     held, said = decide.decide(early, unwritten, PASS, now=decide.WRITE_SECONDS + 1)
-    asked, alert = decide.decide(held, unwritten, PASS, now=decide.WRITE_SECONDS + 2 + rollout.hold_patience)
+    asked, alert = decide.decide(held, unwritten, PASS, now=decide.WRITE_SECONDS + 2 + rollout.spec.hold_patience)
 
     assert (early.hold, nothing) == (None, ())
     assert held.hold is not None
@@ -102,7 +102,7 @@ def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> No
 def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored() -> None:
     """Its Deployment was given the old template: the pods it still replaces are in the subset that has the users."""
     relabel = a_rollout(a_service(approve=()), Topology.RELABEL)
-    back = next(i for i, stage in enumerate(relabel.plan) if stage.phase is Phase.SWITCHING_BACK)
+    back = next(i for i, stage in enumerate(relabel.spec.plan) if stage.phase is Phase.SWITCHING_BACK)
     aborting, _ = decide.abort(replace(relabel, phase=Phase.SWITCHING_BACK, stage=back), OMAR, "bad", now=0.0)
     halfway = a_side(Template.RECORDED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
     observed = an_observation(aborting, primary=halfway, canary=a_side(ready=0))
@@ -138,7 +138,7 @@ def test_a_canary_that_will_be_scaled_down_first_idles_for_the_drain_time() -> N
     assert bakes(bake_seconds=0.0, scale_canary_down=True, drain_seconds=90.0) == 90.0
     assert bakes(bake_seconds=600.0, scale_canary_down=True) == 600.0
     assert bakes(bake_seconds=0.0) == 0.0
-    assert a_rollout().plan[-3].routes != ALL_CANARY
+    assert a_rollout().spec.plan[-3].routes != ALL_CANARY
 
 
 HANGING = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=0, stale=2)  # its old pods answer
@@ -151,7 +151,7 @@ def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_
     phase: Phase, topology: Topology
 ) -> None:
     rollout = a_rollout(a_service(approve=()), topology)
-    place = next(place for place, stage in enumerate(rollout.plan) if stage.phase is Phase.UPGRADING)
+    place = next(place for place, stage in enumerate(rollout.spec.plan) if stage.phase is Phase.UPGRADING)
     stuck = replace(rollout, phase=phase, stage=place, since=0.0)
     observed = an_observation(stuck, primary=HANGING, canary=GONE)
 
@@ -167,7 +167,7 @@ def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_
 
 def test_new_pods_of_a_relabelled_primary_serve_the_users_of_a_canary_that_is_gone() -> None:
     relabel = a_rollout(a_service(approve=()), Topology.RELABEL)
-    place = next(place for place, stage in enumerate(relabel.plan) if stage.phase is Phase.UPGRADING)
+    place = next(place for place, stage in enumerate(relabel.spec.plan) if stage.phase is Phase.UPGRADING)
     upgrading = replace(relabel, phase=Phase.UPGRADING, stage=place, since=0.0)
     halfway = a_side(Template.UPGRADED, progress=Progress.WAITING, ready=1, stale=1, elsewhere=1)
 

@@ -79,7 +79,9 @@ class World:
             template=self.template, progress=self.progress, ready=self.primary_ready, wanted=self.primary_wanted
         )
         canary = DeploymentStatus(template=Template.RECORDED, progress=Progress.DONE, ready=self.canary_ready, wanted=2)
-        return Observation(routes=self.routes, primary=primary, canary=canary, owner=rollout.id if self.owner else None)
+        return Observation(
+            routes=self.routes, primary=primary, canary=canary, owner=rollout.spec.id if self.owner else None
+        )
 
     def happen(self, move: Move) -> None:  # noqa: C901  # a case for each move
         match move:
@@ -111,7 +113,7 @@ class World:
         match next_action(rollout, self.observed(rollout)):
             case SetRoutes(routes=routes):
                 self._check_receivers(rollout, routes)
-                self.routes, self.owner = routes, rollout.id
+                self.routes, self.owner = routes, rollout.spec.id
                 self.shares.append(routes.canary)
             case ApplyTemplate(template=template):
                 assert self.routes.primary == 0, "a template is patched only while the primary has no user"

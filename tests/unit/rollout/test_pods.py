@@ -13,7 +13,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout, Template
 from bot.rollout import decide, pods
 from bot.rollout.actions import SetRoutes, Wait, next_action
-from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, an_observation, routes, verdict
+from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, an_observation, changed, routes, verdict
 
 PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE), verdict(Verdict.FAIL)
 
@@ -21,9 +21,9 @@ PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE),
 def at_stage(name: str, **changes: Any) -> Rollout:
     """A rollout with two pods a side, settled at a stage of its plan, whose pods had not been restarted by then."""
     rollout = a_rollout(a_service(approve=()), target=a_target(primary_replicas=2, canary_replicas=2))
-    index = next(i for i, stage in enumerate(rollout.plan) if stage.name == name)
-    there = replace(rollout, phase=rollout.plan[index].phase, stage=index, since=0.0, settled_at=0.0, restarts={})
-    return replace(there, **changes)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    there = replace(rollout, phase=rollout.spec.plan[index].phase, stage=index, since=0.0, settled_at=0.0, restarts={})
+    return changed(there, **changes)
 
 
 def trouble(pod: str = "reviews-v2-a", **changes: Any) -> Trouble:
@@ -286,7 +286,7 @@ def test_pods_that_were_asked_for_and_never_come_condemn_once_they_had_their_tim
         aborted_at = aborted_at or (now if rollout.phase is Phase.ABORTING else None)
 
     assert aborted_at is not None
-    assert rollout.scale_timeout < aborted_at < rollout.scale_timeout + 60
+    assert rollout.spec.scale_timeout < aborted_at < rollout.spec.scale_timeout + 60
 
 
 def test_users_arrive_where_as_many_pods_are_ready_as_are_asked_for_and_nowhere_without_any() -> None:

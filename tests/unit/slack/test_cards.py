@@ -36,7 +36,7 @@ from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
 from bot.slack.thread import line
 from sandbox.slack.blocks import Surface, check_blocks
-from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, figures
+from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, changed, figures
 from tests.fakes.controller_port import FakePlan
 
 NOW = 1_750_000_600.0
@@ -46,7 +46,9 @@ UNTOUCHABLE = a_drift(edits=(replace(a_drift().edits[0], restorable=False),))
 def at(stage: int, **changes: Any) -> Rollout:
     """A rollout of reviews v2 at one of its stages."""
     rollout = a_rollout()
-    return replace(rollout, **{"phase": rollout.plan[stage].phase, "stage": stage, "started_at": NOW - 600, **changes})
+    return changed(
+        rollout, **{"phase": rollout.spec.plan[stage].phase, "stage": stage, "started_at": NOW - 600, **changes}
+    )
 
 
 def measured(rollout: Rollout, errors: int) -> Rollout:
@@ -177,7 +179,12 @@ def test_a_made_up_button_value_is_refused(made_up: str) -> None:
 )
 def test_the_old_version_is_called_by_what_tells_the_images_apart(old: str, new: str, called: str) -> None:
     rollout = a_rollout()
-    rollout = replace(rollout, recorded=replace(rollout.recorded, images={"c": old}), canary_images={"c": new})
+    rollout = replace(
+        rollout,
+        spec=replace(
+            rollout.spec, recorded=replace(rollout.spec.recorded, images={"c": old}), canary_images={"c": new}
+        ),
+    )
 
     assert card(rollout, (), NOW).text.startswith(f"reviews {called} → v2")
 
@@ -255,20 +262,23 @@ def rollouts(draw: st.DrawFn) -> Rollout:
     edits = (Edit(obj=draw(NASTY), differences=tuple(differences), who=draw(NASTY), restorable=draw(st.booleans())),)
     return replace(
         rollout,
-        id=RolloutId(draw(st.sampled_from(["r-1", "r" * 300]))),
-        service=draw(st.sampled_from(["reviews", "a" * 63])),
-        version=draw(st.sampled_from(["v2", "v" * 128])),
-        channel=draw(NASTY),
-        started_by=draw(PEOPLE),
+        spec=replace(
+            rollout.spec,
+            id=RolloutId(draw(st.sampled_from(["r-1", "r" * 300]))),
+            service=draw(st.sampled_from(["reviews", "a" * 63])),
+            version=draw(st.sampled_from(["v2", "v" * 128])),
+            channel=draw(NASTY),
+            started_by=draw(PEOPLE),
+            approvals_rule=ApprovalRule(count=draw(st.integers(1, 12))),
+        ),
         phase=phase,
         retreat=retreat,
-        stage=draw(st.integers(0, len(retreat or rollout.plan) - 1)),
+        stage=draw(st.integers(0, len(retreat or rollout.spec.plan) - 1)),
         asked_at=draw(st.none() | st.just(NOW)),
         paused_by=draw(st.none() | PEOPLE),
         hold=draw(st.none() | st.just(hold)),
         drift=draw(st.none() | st.just(Drift(edits=edits, since=NOW))),
         approvals=tuple(Approval(by=UserId(f"U0{n:05}"), at=NOW) for n in range(draw(st.integers(0, 12)))),
-        approvals_rule=ApprovalRule(count=draw(st.integers(1, 12))),
         judgement=draw(
             st.none() | st.just(Judgement(at=NOW, verdict=Verdict.FAIL, findings=findings, figures=button_token))
         ),
@@ -316,7 +326,7 @@ def test_slack_takes_every_card_line_answer_and_form(rollout: Rollout, story: li
         replies.status(rollout, story, NOW),
         replies.why(rollout, story),
         replies.live([rollout] * 60, "/canary"),
-        replies.history(rollout.service, [rollout] * 10),
+        replies.history(rollout.spec.service, [rollout] * 10),
     ):
         assert_is_shown(message)
     for view in (

@@ -97,7 +97,7 @@ def test_a_card_that_could_not_be_written_down_is_not_posted_again(post: Post) -
 
     assert len(post.cards()) == 1
     assert post.lines() == ["mirror: on"]
-    assert post.store.card(rollout.key, rollout.id) is not None
+    assert post.store.card(rollout.key, rollout.spec.id) is not None
     assert post.store.pending() == []
 
 
@@ -244,7 +244,7 @@ def test_a_card_that_is_gone_is_posted_again(post: Post, error: str) -> None:
     post.run(10)
 
     assert len(post.cards()) == 2
-    assert post.store.card(rollout.key, rollout.id) == CardRef(channel="C0RELEASES", ts="2.000000")
+    assert post.store.card(rollout.key, rollout.spec.id) == CardRef(channel="C0RELEASES", ts="2.000000")
     assert post.lines() == ["mirror: on"]
 
 
@@ -284,7 +284,7 @@ def test_a_channel_without_the_bot_waits_for_an_invitation_and_stops_nobody_else
 
     post.run(60)
     assert post.lines() == ["shift 20: on", "mirror: on"]
-    assert post.store.card(closed.key, closed.id) is not None
+    assert post.store.card(closed.key, closed.spec.id) is not None
 
 
 def test_a_closed_channel_is_tried_once_a_minute_however_many_rollouts_it_has_and_its_words_go_after_an_hour(
@@ -430,18 +430,18 @@ def test_a_rollout_that_cannot_be_shown_keeps_no_other_waiting(post: Post) -> No
 def test_words_about_a_record_that_cannot_be_read_wait_for_an_hour_and_not_for_ever(post: Post) -> None:
     mine, other = post.begin("aaa"), post.begin("reviews")
     mine = post.happen(mine, "mirror: on")
-    post.store.garbled[mine.id] = "holds a rollout that cannot be read: rollout."
+    post.store.garbled[mine.spec.id] = "holds a rollout that cannot be read: rollout."
     post.run(5)
     post.happen(other, "shift 20: on")
     post.run(5)
     assert post.lines() == ["shift 20: on"]
 
-    del post.store.garbled[mine.id]
+    del post.store.garbled[mine.spec.id]
     post.run(700)
     assert post.lines() == ["shift 20: on", "mirror: on"], "a newer version that reads it says them"
 
     post.happen(mine, "shift 20: on, and nobody can read it")
-    post.store.garbled[mine.id] = "holds a rollout that cannot be read: rollout."
+    post.store.garbled[mine.spec.id] = "holds a rollout that cannot be read: rollout."
     post.run(4000)
     assert post.store.pending() == []
 
@@ -473,7 +473,7 @@ def test_a_change_that_a_failover_undid_and_that_was_decided_again_is_not_said_t
     post.run(5)
     post.happen(rollout, "mirror: on")
     post.run(1)
-    lost, post.store._rollouts = dict(post.store._rollouts), {("default/reviews", rollout.id): rollout}
+    lost, post.store._rollouts = dict(post.store._rollouts), {("default/reviews", rollout.spec.id): rollout}
     post.happen(rollout, "mirror: on")
     assert post.store._rollouts == lost
     post.run(10)

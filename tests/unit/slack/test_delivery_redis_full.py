@@ -36,5 +36,5 @@ def test_while_redis_takes_no_writes_a_rollout_gets_one_card_and_not_one_each_se
 
     posts = slack.said("chat.postMessage")
     assert [post for post in posts if "thread_ts" not in post] == posts[:1]
-    assert store.card(rollout.key, rollout.id) is not None
+    assert store.card(rollout.key, rollout.spec.id) is not None
     assert store.pending() == []

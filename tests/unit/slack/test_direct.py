@@ -63,7 +63,9 @@ class Direct(Post):
     def begun(self, *approvers: str) -> Rollout:
         """A rollout of Maya's whose card is posted, and whose channel closes then."""
         begun = self.begin()
-        rollout = self.store.save(replace(begun, approvals_rule=ApprovalRule(approvers=approvers)))
+        rollout = self.store.save(
+            replace(begun, spec=replace(begun.spec, approvals_rule=ApprovalRule(approvers=approvers)))
+        )
         self.run(10)
         assert len(self.cards()) == 1
         return rollout
@@ -214,7 +216,11 @@ def test_who_is_no_person_of_slack_is_not_written_to(post: Direct) -> None:
     begun = post.begin()
     post.run(5)
     post.close()
-    post.happen(replace(begun, started_by=UserId("maya (shell)")), "Aborting: it.", kind=EntryKind.ABORTING)
+    post.happen(
+        replace(begun, spec=replace(begun.spec, started_by=UserId("maya (shell)"))),
+        "Aborting: it.",
+        kind=EntryKind.ABORTING,
+    )
     post.run(60)
 
     assert {said["channel"] for said in post.slack.said(POST)} <= {"#releases", "C0RELEASES"}
@@ -309,4 +315,4 @@ def test_an_approval_given_there_is_told_nobody_twice(post: Direct) -> None:
     post.run(100)
 
     assert len(post.notified(OMAR)) == 1
-    assert rollout.id == RolloutId("r-reviews")
+    assert rollout.spec.id == RolloutId("r-reviews")

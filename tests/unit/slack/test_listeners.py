@@ -117,7 +117,7 @@ class Workspace:
     def asking(self) -> Rollout:
         """A rollout that asks for approval of leaving the mirror, started by Lena."""
         rollout = self.controller.begin(by=LENA)
-        return self.controller.change(rollout.service, asked_at=self.controller.clock.now(), evidence=5)
+        return self.controller.change(rollout.spec.service, asked_at=self.controller.clock.now(), evidence=5)
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_an_approval_carries_what_the_card_showed(workspace: Workspace) -> None:
 def test_a_second_click_is_the_same_click_and_one_on_an_old_card_is_refused(workspace: Workspace) -> None:
     rollout = workspace.asking()
     value = value_of(rollout, APPROVE)
-    old = str(ButtonToken(key=rollout.key, rollout_id=rollout.id, stage=0, evidence=4))
+    old = str(ButtonToken(key=rollout.key, rollout_id=rollout.spec.id, stage=0, evidence=4))
 
     workspace.clicks(APPROVE, old)
     workspace.clicks(APPROVE, value)
