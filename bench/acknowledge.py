@@ -9,8 +9,8 @@ from slack_bolt import Ack, App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 
 from bench.percentiles import percentile
-from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
+from bot.slack.bolt_app import build_app
 from bot.slack.client import web_client
 from sandbox.slack import Slack
 from tests.fakes.controller_port import FakeController

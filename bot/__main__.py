@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot import bootstrap, logs
 from bot.analysis.judge.replay import DEFAULTS, replay
+from bot.app import Bot
 from bot.cli import objects, status, watchdog
 from bot.cli.check import check
 from bot.cli.record import Wanted, record
@@ -97,7 +98,7 @@ def _run(settings: Settings, _: argparse.Namespace) -> int:
     settings.require_slack()
     own = OwnMetrics()
     adapters = bootstrap.connect(settings, watching=True, without_services=True, called=own.called)
-    bootstrap.Bot(settings, adapters, own).run()
+    Bot(settings, adapters, own).run()
     return 0
 
 
@@ -174,8 +175,8 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     past = [rollout for name in names for rollout in controller.history(name)]
     unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
     _say(status.history(sorted(past, key=lambda rollout: rollout.spec.started_at, reverse=True), unreadable))
-    notified = adapters.ports.freezes.story()
-    _say(status.freezes([line for line in notified if not arguments.service or line.freeze.covers(arguments.service)]))
+    lines = adapters.ports.freezes.story()
+    _say(status.freezes([line for line in lines if not arguments.service or line.freeze.covers(arguments.service)]))
     return 0
 
 

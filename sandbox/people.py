@@ -32,7 +32,7 @@ def cards(workspace: Workspace) -> list[Message]:
     return [m for m in workspace.messages(CHANNEL) if m.user == bot and not m.is_reply and any(m.blocks)]
 
 
-def notified(workspace: Workspace, words: str) -> Message | None:
+def message_with(workspace: Workspace, words: str) -> Message | None:
     """The newest message of the bot in the channel or a thread that contains these words."""
     found = [m for m in workspace.messages(CHANNEL) if words in m.text]
     return found[-1] if found else None

@@ -97,9 +97,9 @@ def _side(row: list[float]) -> dict[str, object]:
 
 def shares(rows: Sequence[Row], side: str) -> list[float]:
     """The share of errors over the last minute of the same stage, by row, in percent."""
-    notified = []
+    findings = []
     for place, row in enumerate(rows):
         recent = [getattr(one, side) for one in rows[max(0, place - SMOOTH + 1) : place + 1] if one.stage == row.stage]
         requests, errors = (sum(counts[column] for counts in recent) for column in (REQUESTS, ERRORS))
-        notified.append(100 * errors / requests if requests else 0.0)
-    return notified
+        findings.append(100 * errors / requests if requests else 0.0)
+    return findings

@@ -51,10 +51,10 @@ def main() -> int:
             outcomes.append(one)
             print(f"{len(outcomes)} of {len(scenarios)}: {one.scenario.name}", file=sys.stderr, flush=True)
         few = max(runs // FEWER, FEWEST)
-        notified = list(pool.map(partial(refusals.work_out, runs=few, seed=arguments.seed), refusals.scenarios()))
-    checks = [*check(outcomes), *check_refusals(notified), *check_cost(cost())]
+        findings = list(pool.map(partial(refusals.work_out, runs=few, seed=arguments.seed), refusals.scenarios()))
+    checks = [*check(outcomes), *check_refusals(findings), *check_cost(cost())]
     _print(outcomes, checks)
-    _print_refusals(notified)
+    _print_refusals(findings)
     print(f"\n{len(outcomes)} scenarios of {runs} runs in {time.monotonic() - began:.0f} s, seed {arguments.seed}")
     if arguments.out:
         _write(arguments.out, outcomes, checks)
@@ -85,8 +85,8 @@ def _print(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> None:
     print("\nPassing, healthy: share of runs, median seconds from the stage's start")
     for one in calm:
         if one.scenario.group == "healthy":
-            notified = (f"{stage}: {share:.0%} {took:.0f}" for stage, (share, took) in one.stage_passing().items())
-            print(f"{one.scenario.name:<52} {'   '.join(notified)}")
+            findings = (f"{stage}: {share:.0%} {took:.0f}" for stage, (share, took) in one.stage_passing().items())
+            print(f"{one.scenario.name:<52} {'   '.join(findings)}")
     print("\nWhere a fixed threshold, chosen with hindsight for service and fault, is faster: median seconds")
     for one in ill:
         if one.tuned and (beaten := _beaten(one, one.tuned)):
@@ -103,9 +103,9 @@ def _print_unfair(calm: Sequence[Outcome]) -> None:
             print(_line(one.scenario.name, [f"{one.unfair * 100:.1f}"]))
 
 
-def _print_refusals(notified: Sequence[Finding]) -> None:
+def _print_refusals(findings: Sequence[Finding]) -> None:
     print("\nClient errors: told, % of runs, and after how many seconds (median)")
-    for one in notified:
+    for one in findings:
         split = "mirror" if one.scenario.split is None else f"{one.scenario.split:.0%}"
         name = f"{one.scenario.name}, {one.scenario.rps:g} rps, {split}"
         print(f"{name:<60} {one.share:>6.1%} {_seconds(one.median):>8}")

@@ -69,14 +69,14 @@ def check(outcomes: Sequence[Outcome]) -> list[Check]:
     ]
 
 
-def check_refusals(notified: Sequence[Finding]) -> list[Check]:
+def check_refusals(findings: Sequence[Finding]) -> list[Check]:
     """Who is told of for refusing like the other side, and who is not for refusing otherwise."""
-    calm = [one for one in notified if not one.scenario.is_bad]
+    calm = [one for one in findings if not one.scenario.is_bad]
     checks = [
         Check("told of a version that refuses like the other, worst scenario", max(one.share for one in calm), 0.03),
         Check("the same, mean", float(np.mean([one.share for one in calm])), 0.01),
     ]
-    everything = [one for one in notified if one.scenario.name.startswith("404 to everything")]
+    everything = [one for one in findings if one.scenario.name.startswith("404 to everything")]
     return checks + [
         Check(f"median seconds, {one.scenario.name}, {one.scenario.rps:g} rps", one.median, 75) for one in everything
     ]

@@ -77,12 +77,12 @@ class Outcome:
 
     def stage_passing(self) -> dict[str, tuple[float, float]]:
         """By stage: the share of runs that passed it, and the median seconds it took those."""
-        notified, began = {}, 0
+        findings, began = {}, 0
         for name, end, _ in self.scenario.stages:
             took = [run.passed[name] - began for run in self.runs if name in run.passed]
-            notified[name] = (len(took) / len(self.runs), float(np.median(took)) if took else float("nan"))
+            findings[name] = (len(took) / len(self.runs), float(np.median(took)) if took else float("nan"))
             began = end
-        return notified
+        return findings
 
     def to_json(self) -> dict[str, Any]:
         """For ``--out``."""

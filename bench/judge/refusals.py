@@ -109,9 +109,9 @@ def work_out(scenario: Refusals, runs: int, seed: int) -> Finding:
     rng = np.random.default_rng([seed, zlib.crc32(repr(scenario).encode())])
     settings, first, flaps = JudgeSettings(), [], 0
     for _ in range(runs):
-        notified = _run(scenario, rng, settings)
-        first.append(next((SCRAPE * number for number, won in enumerate(notified, 1) if won), math.inf))
-        flaps += sum(after and not before for before, after in pairwise(notified))
+        findings = _run(scenario, rng, settings)
+        first.append(next((SCRAPE * number for number, won in enumerate(findings, 1) if won), math.inf))
+        flaps += sum(after and not before for before, after in pairwise(findings))
     return Finding(scenario=scenario, first=tuple(first), flaps=flaps / runs)
 
 
@@ -125,12 +125,12 @@ def _run(scenario: Refusals, rng: Rng, settings: JudgeSettings) -> list[bool]:
     phases = rng.integers(0, PER_SCRAPE, 2)
     canary = _rows(_counts(scenario, rng, canary_rps, crawling[-STEPS:], bad=True), int(phases[0]))
     primary = _rows(_counts(scenario, rng, primary_rps, crawling[-STEPS:], bad=False, others=True), int(phases[1]))
-    notified = []
+    findings = []
     for number, (one, two) in enumerate(zip(canary, primary, strict=True)):
         row = Row(seconds=SCRAPE, subject=one, reference=two, first=number == 0, limited=scenario.copied < 1)
         state = load(save(step(state, row, LIMITS, settings)))
-        notified.append(bool(state.won))
-    return notified
+        findings.append(bool(state.won))
+    return findings
 
 
 def _crawling(scenario: Refusals, steps: int, rng: Rng) -> Floats:

@@ -49,8 +49,8 @@ def tune(scenario: Scenario, bad: Side, runs: int, seed: int) -> Tuned:
         return Tuned()
     incident = simulate(replace(plain, group=Noise.INCIDENT, noise=Noise.INCIDENT), runs, seed).canary
     window, limit, checks = rule
-    notified = f"over {limit * 100:g} % in {window * 15} s, {checks} check{'s' if checks > 1 else ''}"
-    return Tuned(rule=notified, median=median, in_incident=_aborts(incident, rule))
+    findings = f"over {limit * 100:g} % in {window * 15} s, {checks} check{'s' if checks > 1 else ''}"
+    return Tuned(rule=findings, median=median, in_incident=_aborts(incident, rule))
 
 
 def _aborts(canary: Side, rule: tuple[int, float, int]) -> float:

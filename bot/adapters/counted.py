@@ -259,7 +259,7 @@ class Counted:
     """
 
     batch: Batch
-    notified: Mapping[float, _Counts] | Fault
+    answers: Mapping[float, _Counts] | Fault
     doubtful: Mapping[float, frozenset[Owner]] = field(default_factory=dict)
     details: Mapping[float, Mapping[Owner, series.Detail]] | Fault = field(default_factory=dict)
 
@@ -267,9 +267,9 @@ class Counted:
     def of(cls, batch: Batch, answer: Answer) -> Counted:
         """What the first answer tells."""
         if isinstance(answer, Fault):
-            return cls(batch=batch, notified=answer)
+            return cls(batch=batch, answers=answer)
         found = _by_question(answer)
-        notified = {since: _Counts.of(found.get(number, {})) for number, since in enumerate(batch.times)}
+        answers = {since: _Counts.of(found.get(number, {})) for number, since in enumerate(batch.times)}
         doubtful = {
             since: frozenset(
                 owner
@@ -277,17 +277,17 @@ class Counted:
                 for owner in owners_of(window)
                 if batch.due is not None or one.is_doubtful(window, owner)
             )
-            for since, one in notified.items()
+            for since, one in answers.items()
         }
-        return cls(batch=batch, notified=notified, doubtful=doubtful)
+        return cls(batch=batch, answers=answers, doubtful=doubtful)
 
     def wanted(self) -> Query | None:
         """Every sample of those of whom sums tell too little; None where there are none."""
         owners = {owner for found in self.doubtful.values() for owner in found}
-        if isinstance(self.notified, Fault) or not owners or self._is_too_early():
+        if isinstance(self.answers, Fault) or not owners or self._is_too_early():
             return None
         first = min(since for since, found in self.doubtful.items() if found)
-        are_holes = any(one.holes & self.doubtful[since] for since, one in self.notified.items())
+        are_holes = any(one.holes & self.doubtful[since] for since, one in self.answers.items())
         before = self.batch.before * (queries.LONG_BEFORE if are_holes else 1)
         seconds = self.batch.until - first + before
         return Query(about=INSIDE, text=queries.inside(self.batch.selector(owners), seconds), at=self.batch.until)
@@ -310,17 +310,17 @@ class Counted:
 
     def figures(self, window: Window, own: Mapping[str, float | None]) -> Figures | Fault:
         """Everything about one window. ``own``: the values of the service's own queries."""
-        if isinstance(self.notified, Fault):
-            return self.notified
-        notified, target = self.notified[_moment(window.since)], window.rollout.spec.target
+        if isinstance(self.answers, Fault):
+            return self.answers
+        answers, target = self.answers[_moment(window.since)], window.rollout.spec.target
         names = (target.primary_deployment, target.canary_deployment)
-        (primary, its_watermark), (canary, other_watermark) = (self._side(notified, window, name) for name in names)
+        (primary, its_watermark), (canary, other_watermark) = (self._side(answers, window, name) for name in names)
         return Figures(
             start=window.since,
             end=window.until,
             primary=primary,
             canary=canary,
-            users=_users(notified, target),
+            users=_users(answers, target),
             custom=dict(own),
             watermarks={
                 name: mark
@@ -333,24 +333,24 @@ class Counted:
         """Whether windows end long after the newest sample that there can be."""
         return self.batch.due is not None and self.batch.until > self.batch.due[0] + AHEAD
 
-    def _side(self, notified: _Counts, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
+    def _side(self, answers: _Counts, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
         """What a workload answered, None where that is not known; and its watermark, None without counters."""
         owner = (window.rollout.spec.target.namespace, workload)
-        last, level = notified.now.get(owner), notified.marked.get(owner)
+        last, level = answers.now.get(owner), answers.marked.get(owner)
         if level is None:
             return None, None
         mark, known = replace(level, last=last), known_of(window, workload)
-        if last is None or owner not in notified.ended or last < window.until - gates.lately(window.rollout):
+        if last is None or owner not in answers.ended or last < window.until - gates.lately(window.rollout):
             return None, mark
-        side, mark = self._answered(notified, window, owner, mark)
+        side, mark = self._answered(answers, window, owner, mark)
         if isinstance(side, str):
             log.warning("side_unknown", rollout=window.rollout.spec.id, workload=workload, why=side)
             return None, mark
-        began = known.last if known is not None and known.last is not None else notified.before.get(owner)
+        began = known.last if known is not None and known.last is not None else answers.before.get(owner)
         return replace(side, first=began, last=last), replace(mark, last=last)
 
     def _answered(
-        self, notified: _Counts, window: Window, owner: Owner, mark: SideFigures
+        self, answers: _Counts, window: Window, owner: Owner, mark: SideFigures
     ) -> tuple[SideFigures | str, SideFigures]:
         """The counts alone, or why nobody knows them; and the watermark.
 
@@ -360,17 +360,17 @@ class Counted:
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
         if detail is None:
             return "its counters could not be looked at one by one", mark
-        if detail.is_unknown or owner in notified.returned:
+        if detail.is_unknown or owner in answers.returned:
             return "scrapes are missing, or on their way", mark
-        if is_doubtful and notified.is_continued(window, owner) and detail.is_of(notified.check.get(owner)):
+        if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
             return detail.side, mark
         if detail.is_shaky:
             return "counters began again, and whoever answers scraped at other times", mark
-        began, known = notified.began.get(owner, NOTHING), known_of(window, owner[1])
-        side = difference(notified.ended[owner], began)
+        began, known = answers.began.get(owner, NOTHING), known_of(window, owner[1])
+        side = difference(answers.ended[owner], began)
         if known is None:
             return ("its counts do not fit together" if is_odd(side) else side), mark
-        side = replace(side, first=notified.before.get(owner), last=notified.now.get(owner))
+        side = replace(side, first=answers.before.get(owner), last=answers.now.get(owner))
         rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.spec.metrics.scrape_interval
         total, mark = closed(side, began=began, mark=known, ended=mark, rate=rate, spacing=spacing)
         return ("its counters are others than before" if total is None else total), mark
@@ -381,7 +381,7 @@ class Counted:
         return self.details.get(_moment(window.since), {}).get(owner, series.NOTHING_MOVED)
 
 
-def _users(notified: _Counts, target: Target) -> UserView | None:
+def _users(answers: _Counts, target: Target) -> UserView | None:
     """Where the users of a rollout's Service went; None where no proxy of theirs reports.
 
     They are counted in the window alone, without watermarks: figures that end behind Prometheus's clock are complete,
@@ -390,9 +390,9 @@ def _users(notified: _Counts, target: Target) -> UserView | None:
     a few requests of the last minute, which one restarted gateway does not turn around.
     """
     host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
-    if not any((host, name) in notified.users for name in names):
+    if not any((host, name) in answers.users for name in names):
         return None
-    canary, primary, nowhere = (notified.users.get((host, name), 0.0) for name in names)
+    canary, primary, nowhere = (answers.users.get((host, name), 0.0) for name in names)
     return UserView(canary=canary, primary=primary, nowhere=nowhere)
 
 

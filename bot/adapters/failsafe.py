@@ -19,7 +19,7 @@ from bot.cluster import routes as virtual_services
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes
-from bot.rollout.deadman import notified
+from bot.rollout.deadman import failsafe_sentence
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
@@ -45,7 +45,7 @@ class KubeFailsafe:
             raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
         try:
             wanted = virtual_services.with_failsafe_record(
-                vs, target, annotations.owner, routes, failsafe_record, notified(failsafe_record, target)
+                vs, target, annotations.owner, routes, failsafe_record, failsafe_sentence(failsafe_record, target)
             )
         except Refusal as refusal:
             raise Fault("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal

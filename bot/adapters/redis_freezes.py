@@ -17,7 +17,7 @@ from bot.adapters.serialization import (
     load_freeze_line,
 )
 from bot.model import freeze as rules
-from bot.model.freeze import FailsafeAction, Freeze, FreezeLine
+from bot.model.freeze import Freeze, FreezeAction, FreezeLine
 from bot.model.rollout import UserId
 
 # KEYS: now, story  ARGV: scope, the freeze, the line
@@ -70,7 +70,7 @@ class RedisFreezes:
         Raises:
             Fault: Redis cannot be asked.
         """
-        line = FreezeLine(at=freeze.since, by=freeze.by, action=FailsafeAction.FROZE, freeze=freeze)
+        line = FreezeLine(at=freeze.since, by=freeze.by, action=FreezeAction.FROZE, freeze=freeze)
         keys = (FREEZES, FREEZES_STORY)
         with faults():
             answer = self._client.eval(FREEZE, 2, *keys, freeze.scope, dump_freeze(freeze), dump_freeze_line(line))
@@ -83,7 +83,7 @@ class RedisFreezes:
         Raises:
             Fault: Redis cannot be asked.
         """
-        line = dump_freeze_line(FreezeLine(at=now, by=by, action=FailsafeAction.UNFROZE, freeze=freeze))
+        line = dump_freeze_line(FreezeLine(at=now, by=by, action=FreezeAction.UNFROZE, freeze=freeze))
         with faults():
             # As it is stored, which a newer version may spell with more fields than this one knows.
             stored = self._client.hgetall(FREEZES).get(freeze.scope)

@@ -74,11 +74,11 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions) -> Sn
     sides = {service.primary_deployment, service.canary_name(version)}
     pods = [questions.pods_of(one) for one in all_deployments if name_of(one) in sides]
     asked = [questions.gateway(*place) for place in gateway_places(ours)] if ours else []
-    gateways = [found for gateway in asked if (found := questions.notified(gateway, None))]
+    gateways = [found for gateway in asked if (found := questions.read(gateway, None))]
     doors = [questions.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
     return Snapshot(
         virtual_service=ours,
-        service=questions.notified(backend, None),
+        service=questions.read(backend, None),
         virtual_services=(*(one for one in virtual_services if one is not ours), *elsewhere),
         destination_rules=questions.listed(rules),
         gateways=tuple(gateways),
@@ -116,7 +116,7 @@ class _Questions:
         """Begin a read."""
         return _Asked(kind=kind, answer=self._pool.submit(read, self._kube))
 
-    def notified(self, asked: _Asked[T], instead: T) -> T:
+    def read(self, asked: _Asked[T], instead: T) -> T:
         """Its answer; ``instead`` when the server refuses it."""
         try:
             return asked.answer.result()
@@ -129,7 +129,7 @@ class _Questions:
 
     def listed(self, asked: _Asked[list[Object]]) -> tuple[Object, ...]:
         """The objects of a list; none when the server refuses it."""
-        found = self.notified(asked, [])
+        found = self.read(asked, [])
         return tuple(found)
 
     def pods_of(self, deployment: Object) -> _Asked[list[Object]]:

@@ -265,8 +265,8 @@ def _beside_another(rollout: Rollout, case: _Case) -> _Word:
         return _Word(verdict=Verdict.PASS, sentence=sentence, proven=True)
     if failing in {Failing.SHARED, Failing.PRIMARY}:
         return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=True)
-    if overdue is Overdue.NOT_PROVEN and (notified := _failing_here(rollout, case)):
-        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=notified, hold=True)
+    if overdue is Overdue.NOT_PROVEN and (failing_here := _failing_here(rollout, case)):
+        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=failing_here, hold=True)
     goes_on = overdue is Overdue.NOT_PROVEN and rollout.spec.gates.unproven is not Unproven.HOLD
     verdict = Verdict.PASS if goes_on else Verdict.INCONCLUSIVE
     return _Word(verdict=verdict, sentence=sentence, ask=overdue is not None and not goes_on)

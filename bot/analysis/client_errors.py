@@ -83,14 +83,14 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
     whole, late = Sides.of(rollout, stage), Sides.of(rollout, sum(recent[1:], start=recent[0]))
     # The sum of all codes says nothing that its own codes do not.
     bets = sorted(won - {CLIENT_ERRORS} or won, key=clients.BETS.index)
-    notified = "; ".join(_notified(bet, whole, late) for bet in bets[:MOST_NAMED])
+    text = "; ".join(_text(bet, whole, late) for bet in bets[:MOST_NAMED])
     copies = SHADOW if rollout.current.routes.mirror else ""
     yield Finding(
         gate=CLIENTS,
         verdict=Verdict.FAIL if limits.action is GateAction.ABORT else Verdict.INCONCLUSIVE,
-        sentence=f"{whole.name} refuses otherwise than {whole.other}: {notified}.{copies}"
+        sentence=f"{whole.name} refuses otherwise than {whole.other}: {text}.{copies}"
         if bets != [ALONE]
-        else f"{notified}; at most {percent(limits.ceiling)} is taken for callers' own doing.",
+        else f"{text}; at most {percent(limits.ceiling)} is taken for callers' own doing.",
         value=_share(whole.subject, clients.code_of(bets[0])),
         sample=whole.subject.requests if whole.subject is not None else None,
         acts=limits.action is not GateAction.OBSERVE,
@@ -120,7 +120,7 @@ def detail(rollout: Rollout, stage: Figures) -> Iterator[Finding]:
     )
 
 
-def _notified(bet: str, stage: Sides, late: Sides) -> str:
+def _text(bet: str, stage: Sides, late: Sides) -> str:
     code = clients.code_of(bet)
     lately = _share(late.subject, code) >= LATE * _share(stage.subject, code) > 0
     sides = late if lately else stage

@@ -107,12 +107,12 @@ def check(
         *_users(rollout, late),
         *_in_force(rollout, recent),
     ]
-    reconciled: dict[str, tuple[bool, ...]] = {}
+    read: dict[str, tuple[bool, ...]] = {}
     for reading in _findings(rollout, Sides.of(rollout, late), sides, stage.custom):
         history = (*strikes.get(reading.name, ()), reading.bad is True)[-reading.rule.within :]
-        reconciled[reading.name] = history
+        read[reading.name] = history
         findings.append(_found(reading, sum(history)))
-    return tuple(findings), reconciled
+    return tuple(findings), read
 
 
 # The sample
@@ -214,22 +214,20 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
     if answered < SEEN:
         return
     found = seen.canary / answered
-    notified = (
-        f"{percent(found)} of {count(answered)} requests of users went to {rollout.spec.target.canary_deployment}"
-    )
+    text = f"{percent(found)} of {count(answered)} requests of users went to {rollout.spec.target.canary_deployment}"
     if rollout.current.routes.mirror:
         if seen.canary > 0:
             why = "callers that do not follow the VirtualService reach it"
             yield Finding(
                 gate="leak",
                 verdict=Verdict.INCONCLUSIVE,
-                sentence=f"{notified} itself: {why}.",
+                sentence=f"{text} itself: {why}.",
                 value=found,
                 acts=False,
             )
     elif abs(found - share) > max(FAR_OFF, DEVIATIONS * math.sqrt(share * (1 - share) / answered)):
         why = "the proxies have not taken the routes, or callers do not follow the VirtualService"
-        yield _unknown("in force", f"{notified} instead of {percent(share)}: {why}.", value=found, limit=share)
+        yield _unknown("in force", f"{text} instead of {percent(share)}: {why}.", value=found, limit=share)
 
 
 # Hard limits and a team's own queries

@@ -102,10 +102,10 @@ def _audience(adapters: bootstrap.Adapters, slack: WebClient, rooms: Rooms) -> I
     """Whether each service's channel is open, and whether its approvers are people and groups that Slack knows."""
     services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
     for service, wrong, unknown in Audience(services, rooms, Approvers(slack, time.monotonic)).findings():
-        notified = [*wrong, *(f"Slack {fault.sentence}" for fault in unknown)]
+        problems = [*wrong, *(f"Slack {fault.sentence}" for fault in unknown)]
         approvers = ", ".join(service.approvals.approvers) or "any member of the workspace"
         fine = f"{service.channel} is open to the bot; approvers: {approvers}"
-        yield Line(ok=not notified, part=service.name, sentence=" ".join(notified) or fine)
+        yield Line(ok=not problems, part=service.name, sentence=" ".join(problems) or fine)
 
 
 def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.model.freeze import FailsafeAction, Freeze, FreezeLine, notified
+from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
 from bot.model.rollout import Entry, Rollout, RolloutId
 from bot.rollout.phrases import describe
 
@@ -31,7 +31,7 @@ def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
 def frozen(freezes: Sequence[Freeze], now: float) -> Iterator[str]:
     """One line per freeze."""
     for freeze in freezes:
-        yield notified(freeze, now)
+        yield freeze_sentence(freeze, now)
 
 
 def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:
@@ -39,7 +39,7 @@ def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:
     for line in reversed(lines):
         freeze = line.freeze
         until = (
-            f" until {_date(freeze.until)}" if line.action is FailsafeAction.FROZE and freeze.until is not None else ""
+            f" until {_date(freeze.until)}" if line.action is FreezeAction.FROZE and freeze.until is not None else ""
         )
         whose = f" (frozen by {freeze.by})" if line.by != freeze.by else ""
         yield f"{_date(line.at)}  {line.by} {line.action} {freeze.what}{until}{whose}: {freeze.reason}"

@@ -20,8 +20,9 @@ from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.workloads import KubeWorkloads
+from bot.cluster.objects import NamespacedName
 from bot.controller.edges import Broken
-from bot.controller.watchdog import Place, Watchdog, Witness
+from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Fault
 from bot.model.observation import FailsafeAction
 from bot.probes import Probes, WatchdogMetrics
@@ -87,20 +88,20 @@ def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: W
 
 def logged(metrics: WatchdogMetrics) -> Witness:
     """What the watchdog tells, counted, and logged once."""
-    troubles: dict[Place, str] = {}
+    troubles: dict[NamespacedName, str] = {}
 
-    def acted(place: Place, action: FailsafeAction, sentence: str) -> None:
+    def acted(place: NamespacedName, action: FailsafeAction, sentence: str) -> None:
         metrics.acted(action)
         log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=sentence)
 
-    def left(place: Place, sentence: str) -> None:
+    def left(place: NamespacedName, sentence: str) -> None:
         log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)
 
-    def failed(place: Place, fault: Fault) -> None:
+    def failed(place: NamespacedName, fault: Fault) -> None:
         metrics.failed()
         if troubles.get(place) != fault.sentence:
             error = fault.error if isinstance(fault, Broken) else None
             log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence, exc_info=error)
         troubles[place] = fault.sentence
 
-    return Witness(reconciled=metrics.reconciled, acted=acted, left=left, failed=failed)
+    return Witness(listened=metrics.listened, acted=acted, left=left, failed=failed)

@@ -9,6 +9,7 @@ from bot.model.images import digest, is_ready
 from bot.model.service import ServiceConfig
 
 Object: TypeAlias = dict[str, Any]
+NamespacedName: TypeAlias = tuple[str, str]  # namespace and name
 Labels: TypeAlias = Mapping[str, str]
 
 

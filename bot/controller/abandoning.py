@@ -16,6 +16,7 @@ from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topology, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import decide
+from bot.rollout.transitions import Change
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
@@ -100,7 +101,7 @@ def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) 
     return halted(service, owner, target, by, now)
 
 
-def note(rollout: Rollout, by: UserId, reason: str, now: float) -> decide.Change:
+def note(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     """A line of the story of a rollout whose annotations were found: one that has ended, or one that nobody knew."""
     if not rollout.ended:
         return decide.abandon(rollout, by, reason, now)

@@ -24,7 +24,7 @@ from bot.controller.start import NO_OVERRIDES, Order, Plan, last_checks, make_dr
 from bot.controller.timekeeping import Timekeeper
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures, Judgement
-from bot.model.freeze import ALL, FailsafeAction, Freeze, FreezeLine
+from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
@@ -128,7 +128,7 @@ class Controller:
             if checked.reasons:
                 refused, entries = decide.refuse(draft.rollout, checked.reasons, now)
                 self._ports.store.create(refused, entries)
-                raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.notified)
+                raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.findings)
             known_by, unknown = with_past(draft, known)
             begun, entries = decide.begin(known_by, now, (*checked.warnings, *unknown))
             stored = self._create(begun, entries)
@@ -241,10 +241,9 @@ class Controller:
             except Refusal:
                 return None
             failsafe_record = self._ports.mesh.observe(annotations.target).failsafe_record
-            notified = (
-                f"{deadman.notified(failsafe_record, annotations.target)} {reason}" if failsafe_record else reason
-            )
-            return self._adopt_and_abort(known, found, BOT, notified)
+            if failsafe_record is not None:
+                reason = f"{deadman.failsafe_sentence(failsafe_record, annotations.target)} {reason}"
+            return self._adopt_and_abort(known, found, BOT, reason)
 
     def cared_for(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""
@@ -271,7 +270,7 @@ class Controller:
         until = None if seconds is None else now + seconds
         freeze = Freeze(scope=scope, by=by, since=now, until=until, reason=reason)
         replaced = self._ports.freezes.freeze(freeze)
-        self._telemetry.froze(FreezeLine(at=now, by=by, action=FailsafeAction.FROZE, freeze=freeze))
+        self._telemetry.froze(FreezeLine(at=now, by=by, action=FreezeAction.FROZE, freeze=freeze))
         return freeze, replaced
 
     def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
@@ -284,7 +283,7 @@ class Controller:
         now = self._ports.clock.now()
         if not self._ports.freezes.unfreeze(freeze, by=by, now=now):
             raise Refusal(f"The freeze of {freeze.what} has just changed. See `services`, then try again.")
-        self._telemetry.froze(FreezeLine(at=now, by=by, action=FailsafeAction.UNFROZE, freeze=freeze))
+        self._telemetry.froze(FreezeLine(at=now, by=by, action=FreezeAction.UNFROZE, freeze=freeze))
 
     # --- questions ---------------------------------------------------------------------------------------------------
 

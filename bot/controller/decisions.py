@@ -21,6 +21,7 @@ from bot.model.rollout import Decided, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule
 from bot.rollout import decide
 from bot.rollout.plans import Overrides
+from bot.rollout.transitions import Change
 
 __all__ = [
     "OF_APPROVERS",
@@ -185,9 +186,7 @@ def service_of(token: str) -> str:
 # --- deciding --------------------------------------------------------------------------------------------------------
 
 
-def decide_on(
-    rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken | None, now: float
-) -> decide.Change:
+def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken | None, now: float) -> Change:
     """What becomes of the rollout. The very same value comes back where the same click has been served already.
 
     Args:
@@ -234,7 +233,7 @@ def _made(event: Event, by: UserId, button_token: ButtonToken, now: float) -> De
     )
 
 
-def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> decide.Change:
+def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> Change:
     if isinstance(event, Abort):
         said = event.reason.strip().rstrip(".") or "no reason given"
         return decide.abort(rollout, by, f"{said}.", now)
@@ -243,7 +242,7 @@ def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> decide.C
     return _PLAIN[type(event)](rollout, by, now)
 
 
-_PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], decide.Change]] = {
+_PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], Change]] = {
     Approve: decide.approve,
     Pause: decide.pause,
     Resume: decide.resume,
@@ -254,7 +253,7 @@ _PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], decide.Change]] 
 }
 
 
-def _used_up(before: Rollout, event: Event, change: decide.Change) -> decide.Change:
+def _used_up(before: Rollout, event: Event, change: Change) -> Change:
     """What was decided is not decided again on the same evidence; several people may approve it."""
     after, entries = change
     if isinstance(event, Approve) or after.evidence != before.evidence:

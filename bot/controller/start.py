@@ -57,7 +57,7 @@ class Checked:
     warnings: tuple[str, ...]
 
     @property
-    def notified(self) -> tuple[str, ...]:
+    def findings(self) -> tuple[str, ...]:
         """All of it, for whoever is refused: what only warns is worth mending on the same occasion."""
         return (*self.reasons, *(f"Warning: {text}" for text in self.warnings))
 
@@ -257,11 +257,11 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     primary, canary = ports.workloads.observe(
         rollout.spec.target, rollout.spec.recorded, rollout.spec.upgraded, draft.examined.canary
     )
-    notified = {problem.about for problem in examined.problems if problem.blocking}
+    known = {problem.about for problem in examined.problems if problem.blocking}
     moved = examined.if_moved if observed.owner is None else None
     # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.
     routes = observed.routes if observed.owner is None else HOME
-    reasons = ready_to_begin(rollout.spec.target, routes, observed.reason, primary, canary, notified, moved)
+    reasons = ready_to_begin(rollout.spec.target, routes, observed.reason, primary, canary, known, moved)
     if observed.owner is not None:
         reasons.append(claims.in_the_way(draft.service, observed.owner, ports))
     unheard, unknown = _unheard(rollout.spec.channel, ports)
@@ -271,15 +271,15 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
         observed.owner is None
         and observed.routes is not None
         and not observed.routes.mirror
-        and not {ANNOTATIONS, MOVED} & notified
+        and not {ANNOTATIONS, MOVED} & known
     )
-    rehearsal = _rehearsed(draft, ports, notified) if plain else Rehearsal()
+    rehearsal = _rehearsed(draft, ports, known) if plain else Rehearsal()
     admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
     warnings = (*examined.warnings, *admission, *unknown)
     return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=warnings)
 
 
-def _rehearsed(draft: Draft, ports: Ports, notified: Container[str]) -> Rehearsal:
+def _rehearsed(draft: Draft, ports: Ports, known: Container[str]) -> Rehearsal:
     """Every object that a rollout may write, also to go back, and the upgrade; each mistake is told once."""
     rollout, mesh = draft.rollout, ports.mesh
     target = rollout.spec.target
@@ -296,7 +296,7 @@ def _rehearsed(draft: Draft, ports: Ports, notified: Container[str]) -> Rehearsa
         offered.append(ports.workloads.rehearse(target, rollout.spec.upgraded))
     return Rehearsal(
         refusals=tuple(
-            text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in notified
+            text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in known
         ),
         warnings=tuple(text for one in offered for text in one.warnings),
     )
@@ -321,7 +321,7 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
         ]
     except Refusal as refusal:
         sentence = f"There is no plan for {rollout.spec.service} {rollout.spec.version}: {refusal.sentence}"
-        raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.notified)))) from refusal
+        raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.findings)))) from refusal
     blocking = (f"Stops a start: {reason}" for reason in checked.reasons)
     return Plan(planned=planned, findings=(topology, *blocking, *(f"Warning: {text}" for text in checked.warnings)))
 

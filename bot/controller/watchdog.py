@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bot.cluster.objects import NamespacedName
 from bot.controller.edges import Broken
 from bot.controller.ports import Failsafe, Mesh, Workloads
 from bot.controller.records import ANYTHING
 from bot.model.errors import Contended, Fault
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Routes
-from bot.rollout.deadman import Heard, action, hear, left_alone, notified, safe_routes
+from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
 
 LONGEST_PAUSE = 10.0  # seconds between two reconciles that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches
@@ -32,17 +33,15 @@ REASONS = {
     FailsafeAction.CANARY: "BroughtToCanary",
 }
 
-Place = tuple[str, str]  # namespace and name of a VirtualService
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
     """What the watchdog tells whoever measures it; every field is a plain function. The defaults measure nothing."""
 
-    reconciled: Callable[[Sequence[float]], None] = lambda _silences: None
-    acted: Callable[[Place, FailsafeAction, str], None] = lambda _place, _action, _sentence: None
-    left: Callable[[Place, str], None] = lambda _place, _sentence: None
-    failed: Callable[[Place, Fault], None] = lambda _place, _fault: None
+    listened: Callable[[Sequence[float]], None] = lambda _silences: None
+    acted: Callable[[NamespacedName, FailsafeAction, str], None] = lambda _place, _action, _sentence: None
+    left: Callable[[NamespacedName, str], None] = lambda _place, _sentence: None
+    failed: Callable[[NamespacedName, Fault], None] = lambda _place, _fault: None
 
 
 class Watchdog:
@@ -51,7 +50,7 @@ class Watchdog:
     def __init__(
         self,
         *,
-        places: Sequence[Place],
+        places: Sequence[NamespacedName],
         mesh: Mesh,
         workloads: Workloads,
         failsafe: Failsafe,
@@ -69,9 +68,11 @@ class Watchdog:
         self._now = now
         self._stopwatch = stopwatch
         self._witness = witness
-        self._heard: dict[Place, Heard] = {}
-        self._rests: dict[Place, float] = {}  # until when nothing need be done
-        self._said: dict[Place, tuple[str, str]] = {}  # about which heartbeat, and the reason of the newest Event
+        self._heard: dict[NamespacedName, Heard] = {}
+        self._rests: dict[NamespacedName, float] = {}  # until when nothing need be done
+        self._said: dict[
+            NamespacedName, tuple[str, str]
+        ] = {}  # about which heartbeat, and the reason of the newest Event
         self._report_at: float | None = None
         self.trouble = ""  # the newest failure as a sentence, "" when the last reconcile went well
 
@@ -91,7 +92,7 @@ class Watchdog:
                 trouble = broken.sentence
                 self._witness.failed(place, broken)
         self.trouble = trouble
-        self._witness.reconciled([heard.silence for heard in self._heard.values()])
+        self._witness.listened([heard.silence for heard in self._heard.values()])
         self._report()
 
     def _report(self) -> None:
@@ -110,7 +111,7 @@ class Watchdog:
             except Exception as error:  # noqa: BLE001  # nothing hangs on it, so nobody is kept waiting by it
                 self._witness.failed((namespace, name), Broken(error, f"say that namespace {namespace} is watched"))
 
-    def _reconcile_at(self, place: Place) -> None:
+    def _reconcile_at(self, place: NamespacedName) -> None:
         heartbeat = self._mesh.heartbeat(*place)
         if heartbeat is None:
             self._heard.pop(place, None)
@@ -125,7 +126,7 @@ class Watchdog:
             self._help(place, heartbeat, heard)
             self._rests[place] = at + RECHECK
 
-    def _help(self, place: Place, heartbeat: Heartbeat, heard: Heard) -> None:
+    def _help(self, place: NamespacedName, heartbeat: Heartbeat, heard: Heard) -> None:
         annotations = self._mesh.annotations(*place)
         if annotations is None or annotations.owner != heard.owner:
             return
@@ -142,7 +143,7 @@ class Watchdog:
             self._act(place, annotations, heard, safe, doing)
 
     def _act(
-        self, place: Place, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction
+        self, place: NamespacedName, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction
     ) -> None:
         failsafe_record = FailsafeRecord(at=self._now(), silence=heard.silence, action=doing)
         try:
@@ -152,16 +153,16 @@ class Watchdog:
         except Fault as fault:
             self._say(place, heard, "RescueFailed", f"The watchdog cannot bring users to safety. {fault.sentence}")
             raise
-        sentence = notified(failsafe_record, annotations.target)
+        sentence = failsafe_sentence(failsafe_record, annotations.target)
         self._witness.acted(place, doing, sentence)
         self._say(place, heard, REASONS[doing], sentence)
 
-    def _let_be(self, place: Place, heard: Heard, reason: str, sentence: str) -> None:
+    def _let_be(self, place: NamespacedName, heard: Heard, reason: str, sentence: str) -> None:
         if self._said.get(place) != (heard.beat, reason):
             self._witness.left(place, sentence)
             self._say(place, heard, reason, sentence)
 
-    def _say(self, place: Place, heard: Heard, reason: str, sentence: str) -> None:
+    def _say(self, place: NamespacedName, heard: Heard, reason: str, sentence: str) -> None:
         """Once for each silence and reason. Words are not tried twice: what was done is on the object itself."""
         if self._said.get(place) == (heard.beat, reason):
             return

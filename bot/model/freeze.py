@@ -47,7 +47,7 @@ class Freeze:
         return self.scope in {ALL, service}
 
 
-class FailsafeAction(StrEnum):
+class FreezeAction(StrEnum):
     """What somebody did."""
 
     FROZE = "froze"
@@ -60,7 +60,7 @@ class FreezeLine:
 
     at: float
     by: UserId
-    action: FailsafeAction
+    action: FreezeAction
     freeze: Freeze
 
 
@@ -75,7 +75,7 @@ def covering(freezes: Iterable[Freeze], service: str) -> tuple[Freeze, ...]:
     return tuple(freeze for freeze in freezes if freeze.covers(service))
 
 
-def notified(freeze: Freeze, now: float) -> str:
+def freeze_sentence(freeze: Freeze, now: float) -> str:
     """A freeze in one sentence."""
     frozen = "All services are" if freeze.scope == ALL else f"{freeze.scope} is"
     end = f" until {moment(freeze.until, now)}" if freeze.until is not None else ", until somebody ends it"

@@ -2,7 +2,7 @@
 
 ``snapshot`` is what was read. ``examine`` finds out what is where and refuses what is ambiguous (with ``subsets``); the
 other modules are one concern each, and each says its ``problems``: ``permissions``, ``ownership``, ``workloads``,
-``gateways``, ``mesh``, ``sidecars``, ``policies``, ``capacity``, ``quotas``, ``image_pull``, ``templates``; and from
+``gateways``, ``mesh``, ``sidecars``, ``policies``, ``pod_counts``, ``quotas``, ``image_pull``, ``templates``; and from
 Prometheus's figures ``telemetry`` and ``leak``. ``live_state`` looks at the live state, and ``freezes`` at what people
 said. What each check says, and what to do about it, is listed in ``docs/preflight.md``.
 """

@@ -24,7 +24,6 @@ from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
 from bot.model.service import Promote, ServiceConfig
 from bot.preflight import (
-    capacity,
     gateways,
     image_pull,
     leak,
@@ -32,6 +31,7 @@ from bot.preflight import (
     moved,
     ownership,
     permissions,
+    pod_counts,
     policies,
     quotas,
     sidecars,
@@ -52,7 +52,7 @@ CHECKS = (
     mesh.check,
     sidecars.check,
     policies.check,
-    capacity.check,
+    pod_counts.check,
     quotas.check,
     image_pull.check,
     templates.check,
@@ -320,7 +320,7 @@ def _sized(target: Target, subject: Subject, primary: Object, canary: Object) ->
         target,
         primary_replicas=replicas(primary),
         canary_replicas=replicas(canary),
-        primary_minimum=capacity.least(subject, primary),
+        primary_minimum=pod_counts.least(subject, primary),
         primary_uid=str(primary["metadata"].get("uid", "")),
         canary_uid=str(canary["metadata"].get("uid", "")),
     )

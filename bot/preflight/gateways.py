@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.cluster.objects import Object, annotations_of, labels_of, name_of, namespace_of, within
+from bot.cluster.objects import NamespacedName, Object, annotations_of, labels_of, name_of, namespace_of, within
 from bot.model.images import is_ready
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
@@ -19,16 +19,15 @@ MESH = "mesh"  # in a VirtualService's list of gateways: the sidecars, and no Ga
 _HTTP = ("HTTP", "GRPC")  # how the protocols of a server begin that http routes apply to
 _EXPORT_TO = "networking.istio.io/exportTo"  # a Service has no such field
 
-Place = tuple[str, str]  # namespace and name
-SIDECARS: Place = ("", MESH)  # the place of those that have no Gateway
+SIDECARS: NamespacedName = ("", MESH)  # the place of those that have no Gateway
 
 
-def gateway_places(virtual_service: Object) -> list[Place]:
+def gateway_places(virtual_service: Object) -> list[NamespacedName]:
     """Namespace and name of each Gateway object a VirtualService names, in any of the three forms."""
     return [place for place in bindings(virtual_service) if place != SIDECARS]
 
 
-def bindings(virtual_service: Object) -> list[Place]:
+def bindings(virtual_service: Object) -> list[NamespacedName]:
     """Where a VirtualService's routes apply; ``SIDECARS`` also where it names nothing.
 
     One without hosts is a part of another, and applies nowhere by itself.
@@ -51,7 +50,7 @@ def overlap(one: str, two: str) -> bool:
     return one == two
 
 
-def place_of(gateway: Object) -> Place:
+def place_of(gateway: Object) -> NamespacedName:
     """Where a Gateway object is."""
     return namespace_of(gateway, "default"), name_of(gateway)
 
@@ -88,7 +87,9 @@ def check(subject: Subject) -> Iterator[Problem]:
     yield from _hidden(subject, virtual_service)
 
 
-def _missing(subject: Subject, virtual_service: Object, places: Sequence[Place], *, on_mesh: bool) -> Iterator[Problem]:
+def _missing(
+    subject: Subject, virtual_service: Object, places: Sequence[NamespacedName], *, on_mesh: bool
+) -> Iterator[Problem]:
     found = {place_of(gateway) for gateway in subject.snapshot.gateways}
     absent = [place for place in places if place not in found]
     if not absent or not subject.snapshot.is_read("Gateway"):
@@ -162,7 +163,7 @@ def _hidden(subject: Subject, virtual_service: Object) -> Iterator[Problem]:
             )
 
 
-def _place(gateway: str, home: str) -> Place:
+def _place(gateway: str, home: str) -> NamespacedName:
     if "/" in gateway:
         namespace, _, name = gateway.partition("/")
         return (home if namespace == "." else namespace), name

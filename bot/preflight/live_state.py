@@ -16,7 +16,7 @@ def ready_to_begin(
     why: str,
     primary: DeploymentStatus,
     canary: DeploymentStatus,
-    notified: Container[str] = (),
+    known: Container[str] = (),
     if_moved: Problem | None = None,
 ) -> list[str]:
     """Reasons not to begin, from the live state: routes at home, nobody else's annotations, both Deployments healthy.
@@ -25,8 +25,8 @@ def ready_to_begin(
     have moved. ``if_moved`` is what there is to say where all of them are on the canary.
     """
     reasons = []
-    moved = MOVED in notified or (routes == ALL_CANARY and if_moved is not None)
-    if f"VirtualService {target.virtual_service}" in notified or MOVED in notified:
+    moved = MOVED in known or (routes == ALL_CANARY and if_moved is not None)
+    if f"VirtualService {target.virtual_service}" in known or MOVED in known:
         pass
     elif routes == ALL_CANARY and if_moved is not None:
         reasons.append(str(if_moved))
@@ -42,7 +42,7 @@ def ready_to_begin(
             continue  # it is the primary no longer, and may be scaled to zero
         if side.wanted == 0:
             reasons.append(f"{name} has no replicas; scale it up first.")
-        elif name not in notified and (side.progress is not Progress.DONE or side.ready < side.wanted):
+        elif name not in known and (side.progress is not Progress.DONE or side.ready < side.wanted):
             detail = f" {side.reason}" if side.reason else ""
             remedy = f"`kubectl rollout status deployment/{name}` says what it waits for."
             reasons.append(f"{name} is not ready: {side.ready} of {side.wanted} pods.{detail} {remedy}")

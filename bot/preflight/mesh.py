@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bot.cluster.objects import Object, annotations_of, called, host_names, name_of, namespace_of, service_name, title
-from bot.preflight.gateways import SIDECARS, Place, lets_in, overlap, place_of
+from bot.cluster.objects import (
+    NamespacedName,
+    Object,
+    annotations_of,
+    called,
+    host_names,
+    name_of,
+    namespace_of,
+    service_name,
+    title,
+)
+from bot.preflight.gateways import SIDECARS, lets_in, overlap, place_of
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.scope import applies, full_name, is_seen, meeting
 from bot.preflight.snapshot import Subject
@@ -91,7 +101,7 @@ def _within(host: str, wide: str) -> bool:
     return host != wide and wide.startswith("*") and overlap(host, wide) and len(host) > len(wide)
 
 
-def _is_let_in(other: Object, place: Place, subject: Subject) -> bool:
+def _is_let_in(other: Object, place: NamespacedName, subject: Subject) -> bool:
     """A Gateway may take hosts from some namespaces alone; one that was not read is thought to take them from all."""
     home = namespace_of(other, subject.service.namespace)
     gateways = [one for one in subject.snapshot.gateways if place_of(one) == place]
@@ -142,7 +152,7 @@ def _delegation(subject: Subject) -> Iterator[Problem]:
             )
 
 
-def _delegated(route: Object, home: str) -> Place:
+def _delegated(route: Object, home: str) -> NamespacedName:
     """Namespace and name of the VirtualService that has the routes; a root means its own namespace by default."""
     delegate = route.get("delegate") or {}
     return str(delegate.get("namespace") or home), str(delegate.get("name", ""))
@@ -166,7 +176,7 @@ def _hosts(virtual_service: Object, home: str) -> dict[str, str]:
     return {full_name(str(host), space): str(host) for host in virtual_service["spec"].get("hosts") or ()}
 
 
-def _written(place: Place) -> str:
+def _written(place: NamespacedName) -> str:
     return "the mesh" if place == SIDECARS else f"Gateway {place[0]}/{place[1]}"
 
 

@@ -6,8 +6,8 @@ namespaces in its ``exportTo``; without one to all (a mesh whose settings say ot
 
 from __future__ import annotations
 
-from bot.cluster.objects import Object, namespace_of
-from bot.preflight.gateways import SIDECARS, Place, bindings, shown_to
+from bot.cluster.objects import NamespacedName, Object, namespace_of
+from bot.preflight.gateways import SIDECARS, bindings, shown_to
 
 _NOBODY = "~"  # in exportTo: hidden from all
 
@@ -30,12 +30,12 @@ def applies(virtual_service: Object) -> bool:
     return not virtual_service["spec"].get("hosts") or any(_is_seen_at(place, virtual_service) for place in places)
 
 
-def meeting(one: Object, two: Object) -> list[Place]:
+def meeting(one: Object, two: Object) -> list[NamespacedName]:
     """Where a proxy has the routes of both."""
     return sorted(place for place in {*bindings(one)} & {*bindings(two)} if _is_seen_at(place, one, two))
 
 
-def _is_seen_at(place: Place, *together: Object) -> bool:
+def _is_seen_at(place: NamespacedName, *together: Object) -> bool:
     """On a Gateway its own namespace must see them all; a sidecar's may be any that one of them names."""
     spaces = {space for one in together for space in _spaces(one)} if place == SIDECARS else {place[0]}
     return any(all(is_seen(one, space) for one in together) for space in spaces)

@@ -145,7 +145,7 @@ class WatchdogMetrics:
             "canary_bot_watchdog_failures_total", "Looks and writes that failed", registry=self.registry
         )
 
-    def reconciled(self, silences: Sequence[float]) -> None:
+    def listened(self, silences: Sequence[float]) -> None:
         """One reconcile: the silence of each rollout that is listened for, seconds."""
         self._watched.set(len(silences))
         self._silence.set(max(silences, default=0.0))

@@ -161,13 +161,13 @@ class Probes:
 
     def _find_out(self, answer: Future[_Answer]) -> None:
         try:
-            answer.set_result(self._notified(self._ready()))
+            answer.set_result(self._readiness_text(self._ready()))
         except Exception as error:  # whoever asks must get an answer, and the next one a new attempt
-            notified = f"readiness: an internal error ({type(error).__name__}); the log has more"
-            answer.set_result(_text(HTTPStatus.SERVICE_UNAVAILABLE, notified))
+            text = f"readiness: an internal error ({type(error).__name__}); the log has more"
+            answer.set_result(_text(HTTPStatus.SERVICE_UNAVAILABLE, text))
             log.exception("readiness_failed")
 
-    def _notified(self, parts: Readiness) -> _Answer:
+    def _readiness_text(self, parts: Readiness) -> _Answer:
         failing = {part: what for part, what in parts.items() if what is not None}
         lines = [f"{part}: {what}" for part, what in failing.items()]
         if failing.keys() - self._optional:

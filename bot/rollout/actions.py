@@ -94,8 +94,8 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
 
 def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
-    notified = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
-    theirs = observed.owner if observed.owner not in {None, rollout.spec.id} and notified else None
+    ordered = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
+    theirs = observed.owner if observed.owner not in {None, rollout.spec.id} and ordered else None
     return SetRoutes(routes=rollout.current.routes, over=theirs, again=rollout.restoring_at is not None)
 
 

@@ -88,7 +88,7 @@ def action(live: Routes | None, safe: Routes) -> FailsafeAction | None:
     return FailsafeAction.KEPT if live == safe else FailsafeAction.CANARY
 
 
-def notified(failsafe_record: FailsafeRecord, target: Target) -> str:
+def failsafe_sentence(failsafe_record: FailsafeRecord, target: Target) -> str:
     """What the watchdog did and why, as a sentence for the channel, the Event and the annotation."""
     primary, canary = target.primary_deployment, target.canary_deployment
     did = {

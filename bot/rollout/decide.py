@@ -46,14 +46,12 @@ from bot.model.rollout import (
 from bot.model.service import OnDrift, OnTimeout
 from bot.rollout import capacity, drift, holds, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
-from bot.rollout.deadman import notified
+from bot.rollout.deadman import failsafe_sentence
 from bot.rollout.phrases import describe, doing, home, summary
 from bot.rollout.plans import make_finish, make_retreat
+from bot.rollout.transitions import Change
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-
-Change = tuple[Rollout, tuple[Entry, ...]]
-
 
 # Seconds after a stage was entered in which its routes should have been written; a few reconciles fail without any
 # fuss.
@@ -293,7 +291,7 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
         return rollout, ()
     if rollout.current.release and observed.routes == rollout.current.routes:
         return rollout, ()  # nobody was moved, and only the annotations are left to go
-    at, reason = rollout.current.name, notified(observed.failsafe_record, rollout.spec.target)
+    at, reason = rollout.current.name, failsafe_sentence(observed.failsafe_record, rollout.spec.target)
     aborting, _ = abort(rollout, BOT, reason, now)
     if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
@@ -317,8 +315,8 @@ def _danger(rollout: Rollout, observed: Observation, judgement: Judgement, now: 
 
 def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     """In a halt nothing moves by itself: people are told once that who has the users goes bad, or is good again."""
-    notified = holds.find(rollout, HoldCause.METRICS)
-    if judgement.verdict is Verdict.FAIL and notified is None:
+    before = holds.find(rollout, HoldCause.METRICS)
+    if judgement.verdict is Verdict.FAIL and before is None:
         text = (
             f"Halted, and {rollout.spec.version}, which has all users, goes bad: {judgement.sentence} "
             "Nothing moves by itself here: abort, or mend it."
@@ -326,11 +324,11 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
         hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, notified=True)
         return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
     # Good for a moment is not good again: figures that come and go are told once.
-    if notified is None or judgement.verdict is not Verdict.PASS:
-        return (rollout if notified is None else holds.put(rollout, replace(notified, calm_since=None))), ()
-    calm_since = now if notified.calm_since is None else notified.calm_since
-    if now - calm_since < (holds.CALM_SECONDS if notified.times > 1 else 0.0):
-        return holds.put(rollout, replace(notified, calm_since=calm_since)), ()
+    if before is None or judgement.verdict is not Verdict.PASS:
+        return (rollout if before is None else holds.put(rollout, replace(before, calm_since=None))), ()
+    calm_since = now if before.calm_since is None else before.calm_since
+    if now - calm_since < (holds.CALM_SECONDS if before.times > 1 else 0.0):
+        return holds.put(rollout, replace(before, calm_since=calm_since)), ()
     text = f"Still halted; the figures of {rollout.spec.version} are good again."
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
 

@@ -250,9 +250,9 @@ def _is_hopeless(rollout: Rollout, observed: Observation, now: float) -> bool:
 
 def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> str:
     """The pods know best, then the API server, then the Deployment; what is left is that its time is over."""
-    notified = stuck(rollout, observed)
-    if notified or observed.denied is not None:
-        return notified or (observed.denied.sentence if observed.denied else "")
+    reason = stuck(rollout, observed)
+    if reason or observed.denied is not None:
+        return reason or (observed.denied.sentence if observed.denied else "")
     in_time = f"It did not become ready within {lasting(rollout.spec.upgrade_timeout)}."
     failed = observed.primary.progress is Progress.FAILED or not observed.primary.exists
     return (

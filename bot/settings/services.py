@@ -20,7 +20,7 @@ from bot.settings.errors import SettingsError, did_you_mean
 from bot.settings.schema import ServiceSection, ServicesFile
 from bot.settings.sharing import clashes
 from bot.settings.types import shown
-from bot.settings.yaml_tree import Mistake, Place, Tree, parse
+from bot.settings.yaml_tree import Mistake, Tree, YamlPath, parse
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -108,7 +108,7 @@ def read_services(path: Path) -> Catalogue:
     services = {name: entry.service(name) for name, entry in file.services.items()} if file is not None else {}
     mistakes += [_shared(document, *clash) for clash in clashes(tuple(services.values()))]
     if file is None or mistakes:
-        raise SettingsError(path.name, [mistake.notified(path) for mistake in sorted(set(mistakes))])
+        raise SettingsError(path.name, [mistake.sentence_in(path) for mistake in sorted(set(mistakes))])
     return Catalogue(services, path.name, document)
 
 
@@ -207,7 +207,7 @@ def _mistake(model: type[BaseModel], tree: Tree, problem: ErrorDetails) -> Mista
     return Mistake(here.line, here.path, sentence)
 
 
-def _keys(model: type[BaseModel], place: Place) -> set[str]:
+def _keys(model: type[BaseModel], place: YamlPath) -> set[str]:
     """The keys that may stand at ``place``: found by walking down the schema."""
     whole = model.model_json_schema()
     options = _options(whole, whole)

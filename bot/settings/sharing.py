@@ -46,11 +46,11 @@ def _routes(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
     named = sorted(set(one.routes) & set(other.routes))
     where = f"VirtualService {one.virtual_service}"
     if named:
-        notified = f"{', '.join(named)} of {where} would be moved by {one.name} and by {other.name}"
-        yield other, ("routes",), f"{notified}; a route is one service's."
+        clash = f"{', '.join(named)} of {where} would be moved by {one.name} and by {other.name}"
+        yield other, ("routes",), f"{clash}; a route is one service's."
     elif full_host(one) == full_host(other) and not (one.routes and other.routes):
-        notified = f"{one.name} and {other.name} move the routes to {full_host(one)} in {where}"
-        yield other, ("virtual_service",), f"{notified}; name each one's with routes, or release them as one service."
+        clash = f"{one.name} and {other.name} move the routes to {full_host(one)} in {where}"
+        yield other, ("virtual_service",), f"{clash}; name each one's with routes, or release them as one service."
 
 
 def can_be_same(one: str, other: str) -> bool:

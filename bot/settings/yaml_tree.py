@@ -15,7 +15,7 @@ from yaml.reader import ReaderError
 
 Scalar: TypeAlias = str | int | float | bool | None
 Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"
-Place: TypeAlias = Sequence[str | int]
+YamlPath: TypeAlias = Sequence[str | int]
 
 _TAG = "tag:yaml.org,2002:"
 _JSON_TAGS = frozenset({f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float"})
@@ -29,7 +29,7 @@ class Mistake:
     path: str  # such as services.reviews.weights; empty for the file as a whole
     sentence: str
 
-    def notified(self, file: Path) -> str:
+    def sentence_in(self, file: Path) -> str:
         """The mistake with its place in front."""
         return f"{file.name} line {self.line}: " + (f"{self.path}: " if self.path else "") + self.sentence
 
@@ -50,7 +50,7 @@ class Tree:
             return [inner.plain() for inner in self.value]
         return self.value
 
-    def at(self, place: Place) -> Tree:
+    def at(self, place: YamlPath) -> Tree:
         """The value at ``place``, or the innermost one on the way there that was written."""
         here = self
         for step in place:

@@ -49,9 +49,9 @@ class Audience:
 
     def trouble(self) -> str | None:
         """What the last reconcile has found, as one text; None when nothing. Asks nobody."""
-        notified = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
-        more = [f"and {len(notified) - MOST_NAMED} more services"] if len(notified) > MOST_NAMED else []
-        return "; ".join([*notified[:MOST_NAMED], *more]) or None
+        named = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
+        more = [f"and {len(named) - MOST_NAMED} more services"] if len(named) > MOST_NAMED else []
+        return "; ".join([*named[:MOST_NAMED], *more]) or None
 
     def _group(self, name: str) -> str | Fault | None:
         try:

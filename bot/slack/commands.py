@@ -56,7 +56,7 @@ class Caller(Protocol):
     def channel_name(self) -> str:
         """Its name without ``#``, "" where Slack does not say it."""
 
-    def notify(self, answer: Message | str) -> None:
+    def reply(self, answer: Message | str) -> None:
         """Answer the person; a string is a sentence of ours, not yet escaped."""
 
     def announce(self, message: Message) -> None:
@@ -99,21 +99,21 @@ class Commands:
         """
         if asked.verb is not Verb.HELP:
             self.approvers.check_member(caller.person)
-        serve = self._questions().get(asked.verb) or self._actions()[asked.verb]
+        serve = self._questions().get(asked.verb) or self._handlers()[asked.verb]
         serve(caller, asked)
 
     def _questions(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.STATUS: self._status,
-            Verb.LIST: lambda caller, _asked: caller.notify(replies.live(self.controller.live(), self.command)),
+            Verb.LIST: lambda caller, _asked: caller.reply(replies.live(self.controller.live(), self.command)),
             Verb.WHY: self._why,
             Verb.PLAN: self._plan,
             Verb.HISTORY: self._history,
             Verb.SERVICES: self._services,
-            Verb.HELP: lambda caller, _asked: caller.notify(replies.help_text(self.command)),
+            Verb.HELP: lambda caller, _asked: caller.reply(replies.help_text(self.command)),
         }
 
-    def _actions(self) -> dict[Verb, Callable[[Caller, Command], None]]:
+    def _handlers(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.START: self._start,
             Verb.APPROVE: lambda caller, asked: self._decide(caller, asked, Approve(), "Noted."),
@@ -173,7 +173,7 @@ class Commands:
         rollout = self.controller.decide(
             form.button_token.key, Abandon(form.reason), self._by(caller), form.button_token
         )
-        caller.notify(self.controller.story(rollout)[-1].text)
+        caller.reply(self.controller.story(rollout)[-1].text)
 
     def start_form(self, caller: Caller, service: str | None = None) -> None:
         """Open the start form.
@@ -206,37 +206,37 @@ class Commands:
 
     def _status(self, caller: Caller, asked: Command) -> None:
         if asked.service is None and len(self.controller.live()) != 1:
-            caller.notify(replies.live(self.controller.live(), self.command))
+            caller.reply(replies.live(self.controller.live(), self.command))
             return
         service = asked.service or self.controller.live()[0].key
         rollout = self.controller.active(service)
         if rollout is None:
             frozen = covering(self.controller.freezes(), service)
             now = self.clock.now()
-            caller.notify(replies.idle(service, self.controller.history(service), frozen, now, self.command))
+            caller.reply(replies.idle(service, self.controller.history(service), frozen, now, self.command))
         else:
-            caller.notify(replies.status(rollout, self.controller.story(rollout), self.clock.now()))
+            caller.reply(replies.status(rollout, self.controller.story(rollout), self.clock.now()))
 
     def _why(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
         rollout = self.controller.active(service) or next(iter(self.controller.history(service)), None)
         if rollout is None:
             raise Refusal(f"{service} has had no rollout yet.")
-        caller.notify(replies.why(rollout, self.controller.story(rollout)))
+        caller.reply(replies.why(rollout, self.controller.story(rollout)))
 
     def _plan(self, caller: Caller, asked: Command) -> None:
         service = self._only_service(asked)
-        caller.notify(replies.plan(service, asked.version, self.controller.plan(service, asked.version)))
+        caller.reply(replies.plan(service, asked.version, self.controller.plan(service, asked.version)))
 
     def _history(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        caller.notify(replies.history(service, self.controller.history(service), self.controller.unreadable(service)))
+        caller.reply(replies.history(service, self.controller.history(service), self.controller.unreadable(service)))
 
     def _services(self, caller: Caller, _asked: Command) -> None:
         if self.controller.trouble:
             raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
         in_flight = {rollout.key: rollout for rollout in self.controller.live()}
-        caller.notify(replies.services(self.controller.services(), in_flight, self.controller.freezes()))
+        caller.reply(replies.services(self.controller.services(), in_flight, self.controller.freezes()))
 
     # Deeds
 
@@ -255,11 +255,11 @@ class Commands:
         )
         here = caller.channel_name and rollout.spec.channel.lstrip("#") == caller.channel_name
         where = "the card is below" if here else f"the card is in {rollout.spec.channel}"
-        caller.notify(f"Started {rollout.spec.service} {rollout.spec.version}: {where}.")
+        caller.reply(f"Started {rollout.spec.service} {rollout.spec.version}: {where}.")
 
     def _decide(self, caller: Caller, asked: Command, event: Event, done: str = "Done.") -> None:
         rollout = self.controller.decide(self._service(asked), event, self._by(caller))
-        caller.notify(f"{done} {wording.title(rollout)}: {wording.state(rollout)}.")
+        caller.reply(f"{done} {wording.title(rollout)}: {wording.state(rollout)}.")
 
     def _abandon(self, caller: Caller, asked: Command) -> None:
         """The form is the confirmation; it opens from the slash command alone."""
@@ -336,8 +336,8 @@ class Commands:
         if not live:
             return self._only_service(asked)
         names = Counter(map(name_of, live))
-        notified = ", ".join(name_of(key) if names[name_of(key)] == 1 else key for key in live)
-        raise Refusal(f"Which one: {notified}? {usage(asked.verb, self.command)}")
+        choices = ", ".join(name_of(key) if names[name_of(key)] == 1 else key for key in live)
+        raise Refusal(f"Which one: {choices}? {usage(asked.verb, self.command)}")
 
     def _only_service(self, asked: Command) -> str:
         if asked.service is not None:

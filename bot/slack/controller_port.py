@@ -6,21 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bot.controller.decisions import ButtonToken, By, Event, Overrides
+from bot.controller.start import Plan
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
-
-
-class Plan(Protocol):
-    """What a start would do, without doing it."""
-
-    @property
-    def stages(self) -> Sequence[tuple[str, str]]:
-        """Name of each stage and a sentence about what it does, in order."""
-
-    @property
-    def findings(self) -> Sequence[str]:
-        """What speaks against a start now, or is worth knowing, as sentences."""
 
 
 class ControllerPort(Protocol):

@@ -355,12 +355,12 @@ class Delivery:
 
     def _say(self, ref: CardRef, rollout: Rollout, notification: Notification, memory: Memory) -> bool:
         """Post one line; False when the budget is used up."""
-        notified = (
+        thread_message = (
             line(rollout, notification.entry, self._mentions(rollout.spec.approvals_rule))
             if notification.entry
             else None
         )
-        if notified is None:
+        if thread_message is None:
             return True
         if not self._limits.take_post(rollout.spec.channel, self._steady()):
             return False
@@ -369,7 +369,7 @@ class Delivery:
             log.warning("slack.message_doubtful", rollout=rollout.spec.id, revision=notification.revision)
             return True
         with _Undone(self._outbox, notification, tries):
-            self._channel.post_line(ref, notified.message, broadcast=notified.broadcast)
+            self._channel.post_line(ref, thread_message.message, broadcast=thread_message.broadcast)
         self._note_open(rollout.spec.channel)
         return True
 

@@ -195,7 +195,7 @@ class Direct:
         ids = [who for who in (rollout.spec.started_by, *approvers.ids) if _USER.fullmatch(who)]
         ids = list(dict.fromkeys(ids))
         if len(ids) > MOST:
-            log.warning("slack.too_many_to_notify", rollout=rollout.spec.id, people=len(ids), notified=MOST)
+            log.warning("slack.too_many_to_notify", rollout=rollout.spec.id, people=len(ids), thread_message=MOST)
         people = People(tuple(ids[:MOST]), approvers.whole)
         self._known[rollout.spec.id] = now + KNOWN_FOR, people
         return people
@@ -213,16 +213,16 @@ class Direct:
 
     def _message(self, rollout: Rollout, notification: Notification, why: str) -> Message:
         """The line that the channel would have got, the card as it is now, and why they come here."""
-        notified = line(rollout, notification.entry) if notification.entry else None
-        if notified is None:
+        thread_message = line(rollout, notification.entry) if notification.entry else None
+        if thread_message is None:
             raise LookupError("only letters that are said are told to people")
         shown = cards.card(rollout, self._story(rollout), self._now())
         note = b.context(b.readable(f"This is for {rollout.spec.channel}, which is closed to me. {why}"))
-        whole = (*notified.message.blocks, *shown.blocks, note)
-        plain = (*notified.message.plain, *shown.plain, note)
+        whole = (*thread_message.message.blocks, *shown.blocks, note)
+        plain = (*thread_message.message.plain, *shown.plain, note)
         if not b.fits(whole) or not b.fits(plain):
-            whole = plain = (*notified.message.plain, b.actions(cards.buttons(rollout)), note)
-        return Message(text=notified.message.text, blocks=whole, plain=plain)
+            whole = plain = (*thread_message.message.plain, b.actions(cards.buttons(rollout)), note)
+        return Message(text=thread_message.message.text, blocks=whole, plain=plain)
 
 
 def _without_buttons(message: Message) -> Message:

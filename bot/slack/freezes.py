@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model.freeze import ALL, Freeze, moment, notified
+from bot.model.freeze import ALL, Freeze, freeze_sentence, moment
 from bot.model.rollout import Rollout, UserId
 from bot.slack import blocks as b
 from bot.slack import wording
@@ -78,7 +78,7 @@ def not_frozen(scope: str, freezes: Sequence[Freeze], command: str) -> str:
 def not_theirs(freeze: Freeze, now: float, refusal: str) -> str:
     """Why somebody may not end or replace the freeze, and who may; ``refusal`` says why they are no approver."""
     approvers = "an approver of any service" if freeze.scope == ALL else f"an approver of {freeze.scope}"
-    return f"{notified(freeze, now)} Only {freeze.by} or {approvers} may end or replace it. {refusal}"
+    return f"{freeze_sentence(freeze, now)} Only {freeze.by} or {approvers} may end or replace it. {refusal}"
 
 
 def _subject(freeze: Freeze) -> list[Element]:

@@ -155,10 +155,10 @@ class Listeners:
             work()
         except Refusal as refusal:
             log.info("slack.refused", user=requester.person.id, reason=refusal.sentence)
-            requester.notify(str(refusal))
+            requester.reply(str(refusal))
         except Fault as fault:
             log.warning("slack.fault", user=requester.person.id, system=fault.system, reason=fault.sentence)
-            requester.notify(
+            requester.reply(
                 f"I could not do that now. {fault.system}: {fault.sentence} Look at the card, then try again."
             )
         except Exception as error:  # noqa: BLE001  # see above
@@ -169,7 +169,7 @@ class Listeners:
         error_id = uuid4().hex[:8]
         log.error("slack.listener_failed", error_id=error_id, exc_info=error)
         if requester.person.id:
-            requester.notify(
+            requester.reply(
                 f"Something went wrong on my side. The log has it under {error_id}. Look at the card first."
             )
 
@@ -179,7 +179,7 @@ class Listeners:
             ack()
             return True
         log.warning("slack.too_late", user=requester.person.id)
-        requester.notify("I was too busy to answer in time, so I have done nothing. Please try again.")
+        requester.reply("I was too busy to answer in time, so I have done nothing. Please try again.")
         return False
 
     def _publish_home(self, person: Person) -> None:

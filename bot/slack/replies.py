@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.model.freeze import Freeze, covering, notified
+from bot.controller.start import Plan
+from bot.model.freeze import Freeze, covering, freeze_sentence
 from bot.model.rollout import BOT, Entry, Rollout, RolloutId
 from bot.model.service import ServiceConfig
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, wording
 from bot.slack.blocks import Block, Element, Message
-from bot.slack.controller_port import Plan
 from bot.slack.parsing import GRAMMAR
 
 MOST_LINES = 25
@@ -31,7 +31,7 @@ def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], now: f
     """The status of a service with nothing in flight; ``frozen`` are the freezes of it and of all services."""
     if frozen:
         sentence = f"{service} has no rollout in flight, and none starts while it is frozen."
-        text = " ".join((sentence, *(notified(freeze, now) for freeze in frozen)))
+        text = " ".join((sentence, *(freeze_sentence(freeze, now) for freeze in frozen)))
     else:
         text = sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
     last = [b.rich_list([past_line(past[0])])] if past else []

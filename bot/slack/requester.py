@@ -45,7 +45,7 @@ class Requester:
     trigger: str = ""
     thread: str | None = None
 
-    def notify(self, answer: Message | str) -> None:
+    def reply(self, answer: Message | str) -> None:
         """Answer where the question came from. A lost answer is logged: what was asked for is done all the same."""
         try:
             self._say(_message(answer), aloud=isinstance(answer, Message))

@@ -102,8 +102,8 @@ class Rooms:
         except _Refused as refused:
             if refused.code in NO_TOKEN:
                 return remedy(refused.code)
-            notified = remedy(refused.code, refused.scope) or f"it answers {refused.code}."
-            raise Fault("Slack", f"does not say whether I may post in {channel}: {notified}") from refused
+            reason = remedy(refused.code, refused.scope) or f"it answers {refused.code}."
+            raise Fault("Slack", f"does not say whether I may post in {channel}: {reason}") from refused
 
     def _judged(self, channel: str, room: Room | None, listing: _Listing) -> str | None:
         may_join_in = listing.granted is not None and WRITE_PUBLIC in listing.granted

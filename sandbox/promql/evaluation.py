@@ -177,8 +177,8 @@ class _Evaluation:
         changed: Vector = []
         for labels, value in vector:
             found = re.fullmatch(pattern, labels.get(source, ""))
-            notified = (found.expand(template) if "\\" in template else template) if found else labels.get(target, "")
-            new = {**labels, target: notified}
+            text = (found.expand(template) if "\\" in template else template) if found else labels.get(target, "")
+            new = {**labels, target: text}
             changed.append(({name: text for name, text in new.items() if text}, value))
         return changed
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.kube.api import AuditRecord
-from sandbox.people import CHANNEL, MAYA, cards, notified
+from sandbox.people import CHANNEL, MAYA, cards, message_with
 from sandbox.recorder import Recorder, Span, binomial_interval, failed, routes_of
 from sandbox.slack.model import Message
 from sandbox.story import Timeline
@@ -28,7 +28,7 @@ def start(world: World, timeline: Timeline, version: str = "v2") -> None:
 
 def wait_for_words(world: World, words: str, timeout: float = WHOLE_ROLLOUT) -> Message:
     """Wait until the channel is told something that contains these words."""
-    return world.slack.wait_for(lambda workspace: notified(workspace, words), timeout)
+    return world.slack.wait_for(lambda workspace: message_with(workspace, words), timeout)
 
 
 def wait_routes(world: World, canary: int, timeout: float = WHOLE_ROLLOUT) -> None:

@@ -13,7 +13,7 @@ from bot.adapters.redis_freezes import FREEZE, RedisFreezes
 from bot.adapters.serialization import FREEZES, FREEZES_STORY, dump_freeze
 from bot.controller.ports import Freezes
 from bot.model.errors import Fault
-from bot.model.freeze import ALL, FailsafeAction, FreezeLine
+from bot.model.freeze import ALL, FreezeAction, FreezeLine
 from tests.builders import LENA, MAYA, OMAR, a_freeze
 from tests.contract.conftest import Server
 from tests.fakes.freezes import InMemoryFreezes
@@ -69,7 +69,7 @@ def test_a_freeze_is_over_at_its_time_and_is_forgotten_but_for_its_story(freezes
 
     assert list(freezes.current(NOW + 60)) == [long]
     assert list(freezes.current(NOW)) == [long]  # gone for good
-    assert [line.action for line in freezes.story()] == [FailsafeAction.FROZE, FailsafeAction.FROZE]
+    assert [line.action for line in freezes.story()] == [FreezeAction.FROZE, FreezeAction.FROZE]
 
 
 def test_an_ended_freeze_is_gone_and_the_story_says_who_ended_it(freezes: Freezes) -> None:
@@ -81,9 +81,9 @@ def test_an_ended_freeze_is_gone_and_the_story_says_who_ended_it(freezes: Freeze
 
     assert list(freezes.current(NOW + 5)) == [everything]
     assert list(freezes.story()) == [
-        FreezeLine(at=NOW, by=MAYA, action=FailsafeAction.FROZE, freeze=reviews),
-        FreezeLine(at=NOW, by=MAYA, action=FailsafeAction.FROZE, freeze=everything),
-        FreezeLine(at=NOW + 5, by=OMAR, action=FailsafeAction.UNFROZE, freeze=reviews),
+        FreezeLine(at=NOW, by=MAYA, action=FreezeAction.FROZE, freeze=reviews),
+        FreezeLine(at=NOW, by=MAYA, action=FreezeAction.FROZE, freeze=everything),
+        FreezeLine(at=NOW + 5, by=OMAR, action=FreezeAction.UNFROZE, freeze=reviews),
     ]
 
 
@@ -97,7 +97,7 @@ def test_only_the_freeze_that_was_seen_is_ended(freezes: Freezes, changed: dict[
     assert not freezes.unfreeze(seen, by=MAYA, now=NOW + 5)
 
     assert list(freezes.current(NOW)) == [newer]
-    assert [line.action for line in freezes.story()] == [FailsafeAction.FROZE, FailsafeAction.FROZE]
+    assert [line.action for line in freezes.story()] == [FreezeAction.FROZE, FreezeAction.FROZE]
 
 
 def test_what_is_not_frozen_cannot_be_ended(freezes: Freezes) -> None:
@@ -112,7 +112,7 @@ def test_a_write_repeated_after_a_lost_answer_is_one_line(freezes: Freezes) -> N
     assert [freezes.freeze(freeze), freezes.freeze(freeze)] == [None, None]
     assert [freezes.unfreeze(freeze, by=OMAR, now=NOW + 5) for _ in range(2)] == [True, True]
 
-    assert [line.action for line in freezes.story()] == [FailsafeAction.FROZE, FailsafeAction.UNFROZE]
+    assert [line.action for line in freezes.story()] == [FreezeAction.FROZE, FreezeAction.UNFROZE]
 
 
 @pytest.mark.parametrize("kind", ["redis", "cluster"])

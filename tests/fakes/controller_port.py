@@ -9,14 +9,14 @@ engine.outage = Refusal("...")               # every command raises it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from bot.controller.abandoning import NOBODY
 from bot.controller.decisions import Abort, ButtonToken, By, Event, decide_on
 from bot.controller.names import concerned, key_of, name_of
+from bot.controller.start import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
@@ -31,16 +31,14 @@ from tests.fakes.store import InMemoryStore
 NO_OVERRIDES = Overrides()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakePlan:
-    """What a start would do."""
-
-    stages: Sequence[tuple[str, str]]
-    findings: Sequence[str] = ()
+def a_plan(stages: Iterable[tuple[str, str]], findings: Sequence[str] = ()) -> Plan:
+    """What a start would do, by each stage's name and sentence."""
+    planned = [PlannedStage(name=name, sentence=sentence, objects=()) for name, sentence in stages]
+    return Plan(planned=planned, findings=findings)
 
 
 class FakeController:
-    """``bot.slack.controller_port.Engine``; ``asked`` remembers each command as (what, service, who)."""
+    """``bot.slack.controller_port.ControllerPort``; ``asked`` remembers each command as (what, service, who)."""
 
     def __init__(self, *services: ServiceConfig) -> None:
         self.clock = FakeClock()
@@ -153,10 +151,10 @@ class FakeController:
     def services(self) -> Sequence[ServiceConfig]:
         return tuple(self._services.values())
 
-    def plan(self, service: str, version: str) -> FakePlan:
+    def plan(self, service: str, version: str) -> Plan:
         self._ask("plan", service, UserId(""))
         stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._services[service]).spec.plan]
-        return FakePlan(stages=stages, findings=(f"{version} has one ready pod only.",))
+        return a_plan(stages, findings=(f"{version} has one ready pod only.",))
 
     def evidence(self, rollout: Rollout) -> str:
         return str(ButtonToken.of(rollout))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bot.model import freeze as rules
 from bot.model.errors import Fault
-from bot.model.freeze import FailsafeAction, Freeze, FreezeLine
+from bot.model.freeze import Freeze, FreezeAction, FreezeLine
 from bot.model.rollout import UserId
 
 
@@ -35,12 +35,12 @@ class InMemoryFreezes:
         if replaced == freeze:
             return None
         self._now[freeze.scope] = freeze
-        self._story.append(FreezeLine(at=freeze.since, by=freeze.by, action=FailsafeAction.FROZE, freeze=freeze))
+        self._story.append(FreezeLine(at=freeze.since, by=freeze.by, action=FreezeAction.FROZE, freeze=freeze))
         return replaced if replaced is not None and not replaced.is_over(freeze.since) else None
 
     def unfreeze(self, freeze: Freeze, *, by: UserId, now: float) -> bool:
         self._answer()
-        line = FreezeLine(at=now, by=by, action=FailsafeAction.UNFROZE, freeze=freeze)
+        line = FreezeLine(at=now, by=by, action=FreezeAction.UNFROZE, freeze=freeze)
         if self._now.get(freeze.scope) != freeze:
             return self._story[-1:] == [line]
         del self._now[freeze.scope]

@@ -13,7 +13,7 @@ from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
-from bot.rollout.deadman import notified
+from bot.rollout.deadman import failsafe_sentence
 
 VirtualService: TypeAlias = dict[str, Any]
 
@@ -206,7 +206,7 @@ class InMemoryMesh:
                 annotations.owner,
                 routes,
                 failsafe_record,
-                notified(failsafe_record, annotations.target),
+                failsafe_sentence(failsafe_record, annotations.target),
             ),
             "canary-bot-watchdog",
         )

@@ -14,8 +14,8 @@ from slack_bolt import App
 
 from bot.model.rollout import Entry, EntryKind, Rollout
 from bot.model.service import ApprovalRule
-from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
+from bot.slack.bolt_app import build_app
 from bot.slack.client import web_client
 from bot.slack.connection import PATH, Connection, HttpMode, SocketMode
 from bot.slack.delivery import Delivery

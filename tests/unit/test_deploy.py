@@ -15,7 +15,7 @@ import yaml
 
 from bot.adapters.kube import KINDS
 from bot.adapters.workloads import template_patch
-from bot.bootstrap import DRAIN_SECONDS
+from bot.app import DRAIN_SECONDS
 from bot.cluster import routes as virtual_services
 from bot.model.observation import FailsafeAction, FailsafeRecord
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Topology

@@ -244,7 +244,7 @@ def test_closing_ends_the_thread_and_frees_the_port_even_with_a_connection_left_
 def test_the_watchdog_has_figures_of_its_own() -> None:
     metrics = WatchdogMetrics()
 
-    metrics.reconciled([3.0, 40.0])
+    metrics.listened([3.0, 40.0])
     metrics.acted("home")
     metrics.failed()
 
@@ -255,5 +255,5 @@ def test_the_watchdog_has_figures_of_its_own() -> None:
         'canary_bot_watchdog_rescues_total{deed="home"} 1.0',
         "canary_bot_watchdog_failures_total 1.0",
     } <= set(lines)
-    metrics.reconciled([])
+    metrics.listened([])
     assert "canary_bot_watchdog_silence_seconds 0.0" in generate_latest(metrics.registry).decode()

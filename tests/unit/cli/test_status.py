@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.cli import status
 from bot.cli.status import freezes, frozen
-from bot.model.freeze import ALL, FailsafeAction, FreezeLine
+from bot.model.freeze import ALL, FreezeAction, FreezeLine
 from bot.model.rollout import RolloutId
 from tests.builders import MAYA, OMAR, a_freeze, a_rollout
 
@@ -23,8 +23,8 @@ def test_a_freeze_is_a_line_of_the_status() -> None:
 def test_the_history_says_who_froze_and_who_ended_it_newest_first() -> None:
     freeze = a_freeze(since=NOON, until=NOON + 3600)
     lines = [
-        FreezeLine(at=NOON, by=MAYA, action=FailsafeAction.FROZE, freeze=freeze),
-        FreezeLine(at=NOON + 60, by=OMAR, action=FailsafeAction.UNFROZE, freeze=freeze),
+        FreezeLine(at=NOON, by=MAYA, action=FreezeAction.FROZE, freeze=freeze),
+        FreezeLine(at=NOON + 60, by=OMAR, action=FreezeAction.UNFROZE, freeze=freeze),
     ]
 
     assert list(freezes(lines)) == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.errors import Fault, Refusal
-from bot.model.freeze import ALL, FailsafeAction, FreezeLine
+from bot.model.freeze import ALL, FreezeAction, FreezeLine
 from bot.model.rollout import Phase
 from tests.builders import LENA, MAYA, OMAR, a_freeze
 from tests.unit.controller.test_controller import Rig
@@ -167,7 +167,7 @@ def test_whoever_measures_us_hears_of_each_freeze_and_its_end() -> None:
     rig.controller.unfreeze(freeze, by=OMAR)
 
     assert [(line.action, line.by, line.freeze) for line in heard] == [
-        (FailsafeAction.FROZE, LENA, freeze),
-        (FailsafeAction.UNFROZE, OMAR, freeze),
+        (FreezeAction.FROZE, LENA, freeze),
+        (FreezeAction.UNFROZE, OMAR, freeze),
     ]
     assert heard == list(rig.freezes.story())

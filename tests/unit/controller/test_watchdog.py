@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from bot.cluster.objects import NamespacedName
 from bot.cluster.routes import HEARTBEAT
-from bot.controller.watchdog import LONGEST_PAUSE, Place, Watchdog, Witness
+from bot.controller.watchdog import LONGEST_PAUSE, Watchdog, Witness
 from bot.model.errors import Contended, Fault
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import ALL_CANARY, HOME, Routes
@@ -25,7 +26,7 @@ RECORDED = {"reviews": "reviews:1"}
 class Night:
     """A cluster with a rollout at these routes, a watchdog, and a bot that gives a sign of life when told to."""
 
-    def __init__(self, live: Routes, *, watched: Place = PLACE) -> None:
+    def __init__(self, live: Routes, *, watched: NamespacedName = PLACE) -> None:
         self.wall, self.stopwatch = FakeClock(), FakeClock(0.0)
         self.mesh = InMemoryMesh(now=self.wall.now)
         self.workloads = InMemoryWorkloads()
@@ -38,7 +39,7 @@ class Night:
         self.silences: list[float] = []
         self.dog = self.another(watched)
 
-    def another(self, watched: Place = PLACE) -> Watchdog:
+    def another(self, watched: NamespacedName = PLACE) -> Watchdog:
         """A watchdog that has just started."""
         return Watchdog(
             places=[watched],
@@ -49,7 +50,7 @@ class Night:
             now=self.wall.now,
             stopwatch=self.stopwatch.now,
             witness=Witness(
-                reconciled=self.silences.extend,
+                listened=self.silences.extend,
                 acted=lambda _place, action, _sentence: self.acted.append(action),
                 left=lambda _place, sentence: self.left.append(sentence),
                 failed=lambda _place, fault: self.failed.append(fault.sentence),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.freeze import ALL, Freeze, covering, current, notified
+from bot.model.freeze import ALL, Freeze, covering, current, freeze_sentence
 from bot.preflight.freezes import check
 from tests.builders import LENA, a_freeze
 
@@ -32,7 +32,7 @@ HOUR = 3600.0
     ],
 )
 def test_a_freeze_is_told_with_who_why_and_until_when(freeze: Freeze, sentence: str) -> None:
-    assert notified(freeze, NOON + HOUR) == sentence
+    assert freeze_sentence(freeze, NOON + HOUR) == sentence
 
 
 def test_a_freeze_of_the_service_and_one_of_all_both_stop_a_start_and_say_how_they_end() -> None:

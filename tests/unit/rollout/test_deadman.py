@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Template
-from bot.rollout.deadman import Heard, action, hear, left_alone, notified, safe_routes
+from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
 from tests.builders import a_side, a_target, routes
 
 OWNER, OTHER = RolloutId("r-1"), RolloutId("r-2")
@@ -186,7 +186,7 @@ def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: Fai
     ],
 )
 def test_a_failsafe_action_is_told_in_a_sentence(done: FailsafeAction, silence: float, sentence: str) -> None:
-    said = notified(FailsafeRecord(at=NOON, silence=silence, action=done), TARGET)
+    said = failsafe_sentence(FailsafeRecord(at=NOON, silence=silence, action=done), TARGET)
     spans = {121.0: "2 minutes.", 60.2: "1 minute.", 8.3: "8 seconds.", 90.0: "1.5 minutes."}
 
     assert said.startswith(sentence)

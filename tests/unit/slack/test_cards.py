@@ -37,7 +37,7 @@ from bot.slack.cards import buttons, card
 from bot.slack.thread import line
 from sandbox.slack.blocks import Surface, check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, changed, figures
-from tests.fakes.controller_port import FakePlan
+from tests.fakes.controller_port import a_plan
 
 NOW = 1_750_000_600.0
 UNTOUCHABLE = a_drift(edits=(replace(a_drift().edits[0], restorable=False),))
@@ -295,7 +295,7 @@ STORIES = st.lists(
 def test_a_plan_shows_each_finding_whole_and_says_how_many_it_leaves_out() -> None:
     rule = f"Warning: VirtualService reviews is kept by Argo CD. Add `{'x' * 700}`."
     few, many = (
-        replies.plan("reviews", "v2", FakePlan(stages=(("mirror", "Users 100 % v1."),), findings=(rule,) * number))
+        replies.plan("reviews", "v2", a_plan((("mirror", "Users 100 % v1."),), findings=(rule,) * number))
         for number in (4, 40)
     )
 

@@ -20,9 +20,9 @@ from bot.model.errors import Fault, Refusal
 from bot.model.rollout import Phase, Rollout, UserId
 from bot.model.service import ApprovalRule, ServiceConfig
 from bot.rollout.plans import Overrides
-from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
 from bot.slack.blocks import Block
+from bot.slack.bolt_app import build_app
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY, buttons
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_service
