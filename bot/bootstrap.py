@@ -42,7 +42,8 @@ from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
 from bot.settings.services import Catalogue, read_or_do_without, read_services
 from bot.slack.client import CountingClient, web_client
-from bot.slack.connection import Connection, HttpMode, SocketMode
+from bot.slack.connection import Connection, SocketMode
+from bot.slack.http_mode import HttpMode
 from bot.slack.rooms import Rooms
 
 ADOPT_SECONDS = 5.0
@@ -209,5 +210,5 @@ def make_adoption(adapters: Adapters, controller: Controller, dead_man_seconds: 
 def connection(app: App, slack: SlackSettings) -> Connection:
     """How Slack reaches the app."""
     if isinstance(slack.mode, HttpSettings):
-        return HttpMode(app, slack.mode.port)
+        return HttpMode(app, slack.mode.port, signing_secret=slack.mode.signing_secret.reveal())
     return SocketMode(app, slack.mode.app_token.reveal())

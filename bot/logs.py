@@ -22,6 +22,7 @@ _LEAST = {
     "urllib3": logging.INFO,
     "websocket": logging.INFO,
     "apscheduler": logging.WARNING,
+    "tornado": logging.WARNING,
 }
 
 _HIDDEN = (
@@ -65,6 +66,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
+    handler.addFilter(_is_loud_enough)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -84,6 +86,11 @@ def configure(
     logging.captureWarnings(capture=True)
     # Somebody chose not to verify a certificate: to be told with every request would bury everything else.
     warnings.filterwarnings("once", message="Unverified HTTPS request")
+
+
+def _is_loud_enough(record: logging.LogRecord) -> bool:
+    """Whether a library's line may be shown: its loggers may have levels of their own, and then no parent's counts."""
+    return record.levelno >= _LEAST.get(record.name.partition(".")[0], logging.NOTSET)
 
 
 def redact(_: WrappedLogger, __: str, line: EventDict | str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -19,6 +21,9 @@ from bot.slack.requester import Deduplication
 
 THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be acknowledged
 
+# With both set, Bolt asks an installation store of its own for tokens, and ours is not in it.
+_OAUTH = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
+
 
 def build_app(
     *,
@@ -32,9 +37,16 @@ def build_app(
     monotonic: Callable[[], float] = time.monotonic,
     deduplication: Deduplication | None = None,
 ) -> App:
-    """An app that answers; it may be built while Slack is down, and asks who it is at the first event."""
+    """An app that answers; it may be built while Slack is down, and asks who it is at the first event.
+
+    Its loggers take the level of Bolt's own; left to themselves they take the root's, and write payloads at ``debug``.
+    The environment loses what would make an OAuth app of it.
+    """
+    for name in _OAUTH:
+        os.environ.pop(name, None)  # noqa: TID251  # taken away, not read: Bolt reads them whatever it is given
     app = App(
         client=client,
+        logger=logging.getLogger("slack_bolt"),
         signing_secret=signing_secret,
         token_verification_enabled=False,
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),

@@ -19,11 +19,8 @@ from typing import Protocol
 import structlog
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
-from slack_bolt.adapter.wsgi import SlackRequestHandler
-from waitress import create_server
 from websocket import WebSocketApp
 
-PATH = "/slack/events"
 PING_EVERY = 5.0  # seconds
 PONGS_MISSED = 2.5
 HANDSHAKE = 3.0  # seconds a new socket gets to open, doubled with every attempt that fails ...
@@ -80,8 +77,8 @@ class SocketMode:
         """Disconnect first, so that nothing new arrives; then let the listeners finish."""
         self._stop.set()
         self._hang_up()
-        _finish(self._client.close, "slack-close")
-        _finish(self._app.listener_runner.listener_executor.shutdown, "slack-drain")
+        finish(self._client.close, "slack-close")
+        finish(self._app.listener_runner.listener_executor.shutdown, "slack-drain")
 
     def freshness(self) -> float | None:
         """Seconds since a pong or a payload; None while not connected."""
@@ -149,36 +146,7 @@ class SocketMode:
         return self._heard_at
 
 
-class HttpMode:
-    """Requests from Slack, verified by Bolt with the signing secret, on one threaded worker."""
-
-    def __init__(self, app: App, port: int, *, host: str = "0.0.0.0", threads: int = 32) -> None:  # noqa: S104  # behind an ingress
-        self._app = app
-        self._server = create_server(SlackRequestHandler(app, PATH), host=host, port=port, threads=threads, ident=None)
-        self._thread = threading.Thread(target=self._server.run, name="slack-http", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port in use, also when 0 was asked for."""
-        return int(self._server.effective_port)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening, let the listeners finish."""
-        self._server.close()
-        self._thread.join(DRAIN)
-        self._server.task_dispatcher.shutdown()
-        _finish(self._app.listener_runner.listener_executor.shutdown, "slack-drain")
-
-    def freshness(self) -> float | None:
-        """0 while listening: Slack calls us, so silence is no sign of trouble."""
-        return 0.0 if self._thread.is_alive() else None
-
-
-def _finish(work: Callable[[], object], name: str) -> None:
+def finish(work: Callable[[], object], name: str) -> None:
     """Let something end, but not for ever: the process is going down."""
     waiting = threading.Thread(target=work, name=name, daemon=True)
     waiting.start()

@@ -17,8 +17,9 @@ from bot.model.service import ApprovalRule
 from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
 from bot.slack.client import web_client
-from bot.slack.connection import PATH, Connection, HttpMode, SocketMode
+from bot.slack.connection import Connection, SocketMode
 from bot.slack.delivery import Delivery
+from bot.slack.http_mode import PATH, HttpMode
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack, Workspace
 from tests.builders import a_service
@@ -93,7 +94,7 @@ def bot(request: pytest.FixtureRequest, slack: Slack) -> Iterator[Bot]:
             slack.wait_for_connections()
             yield bot
         return
-    http = HttpMode(bot.app, 0, host="127.0.0.1")
+    http = HttpMode(bot.app, 0, signing_secret=slack.signing_secret, host="127.0.0.1")
     with connected(http):
         slack.request_url(f"http://127.0.0.1:{http.port}{PATH}")
         yield bot

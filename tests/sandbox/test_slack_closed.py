@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from bot.slack.client import web_client
-from bot.slack.connection import PATH, HttpMode, SocketMode
+from bot.slack.connection import SocketMode
 from bot.slack.delivery import Delivery
+from bot.slack.http_mode import PATH, HttpMode
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack
@@ -41,7 +42,7 @@ def bot(request: pytest.FixtureRequest) -> Iterator[Bot]:
                 slack.wait_for_connections()
                 yield bot
             return
-        http = HttpMode(bot.app, 0, host="127.0.0.1")
+        http = HttpMode(bot.app, 0, signing_secret=slack.signing_secret, host="127.0.0.1")
         with connected(http):
             slack.request_url(f"http://127.0.0.1:{http.port}{PATH}")
             yield bot

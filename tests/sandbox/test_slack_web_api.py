@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import waitress
 from slack_bolt import Ack, App
-from slack_bolt.adapter.wsgi import SlackRequestHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.http_mode import PATH, HttpMode
 from sandbox.slack import Slack
 
 
@@ -202,10 +200,9 @@ def test_in_http_mode_signed_requests_reach_the_app_and_forged_ones_do_not(slack
     def command(ack: Ack, body: dict[str, Any]) -> None:
         ack(f"Over HTTP: {body['text']}")
 
-    web_server = waitress.create_server(SlackRequestHandler(app, path="/slack/events"), host="127.0.0.1", port=0)
-    thread = threading.Thread(target=web_server.run, daemon=True)
-    thread.start()
-    address = f"http://127.0.0.1:{web_server.effective_port}/slack/events"
+    http_mode = HttpMode(app, 0, signing_secret=slack.signing_secret, host="127.0.0.1")
+    http_mode.start()
+    address = f"http://127.0.0.1:{http_mode.port}{PATH}"
     slack.request_url(address)
 
     genuine = slack.command("@omar", "#releases", "status")
@@ -215,9 +212,7 @@ def test_in_http_mode_signed_requests_reach_the_app_and_forged_ones_do_not(slack
     with pytest.raises(urllib.error.HTTPError) as forged:
         urllib.request.urlopen(request, timeout=5)  # noqa: S310 loopback
     forged.value.close()
-    web_server.trigger.pull_trigger(web_server.close)  # its own thread must close it: that one is in select()
-    thread.join(5)
-    web_server.task_dispatcher.shutdown()
+    http_mode.close()
 
     assert genuine.acknowledged
     assert genuine.status == 200

@@ -9,7 +9,7 @@ import yaml
 
 from bot.slack import views
 from bot.slack.codes import SCOPES
-from bot.slack.connection import PATH
+from bot.slack.http_mode import PATH
 from bot.slack.parsing import COMMAND
 from sandbox.slack.scopes import MANIFEST
 
