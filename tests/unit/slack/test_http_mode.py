@@ -23,8 +23,8 @@ from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot import logs
 from bot.http_server import Limits
-from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
+from bot.slack.bolt_app import build_app
 from bot.slack.connection import Connection
 from bot.slack.http_mode import LIMITS, PATH, HttpMode
 from tests.builders import MAYA, OMAR

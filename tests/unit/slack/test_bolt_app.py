@@ -12,8 +12,8 @@ import structlog
 from slack_bolt import App, BoltRequest
 
 from bot import logs
-from bot.slack.app import build_app
 from bot.slack.approvers import Approvers
+from bot.slack.bolt_app import build_app
 from tests.builders import MAYA
 from tests.fakes.controller_port import FakeController
 from tests.fakes.slack_client import BOT_USER, TEAM, FakeSlack
