@@ -11,8 +11,9 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -277,19 +278,23 @@ def test_people_are_answered_in_time_while_500_slow_connections_come_again_and_a
     public.mode.start()
     body = public.command("help")
     half = b"POST " + PATH.encode() + b" HTTP/1.1\r\nContent-Length: 1000000\r\nX-Slow: "
-    stop = threading.Event()
+    stop, filled = threading.Event(), threading.Event()
 
     def drip() -> None:
-        with ExitStack() as stack:
-            for _ in range(500):
-                slow = socket.create_connection(("127.0.0.1", public.mode.port), timeout=SOON)
-                stack.enter_context(slow)
-                with suppress(OSError):
-                    slow.sendall(half)
-            stop.wait(SOON)
+        slow: deque[socket.socket] = deque()
+        while not stop.wait(0.002):
+            slow.append(socket.create_connection(("127.0.0.1", public.mode.port), timeout=SOON))
+            with suppress(OSError):
+                slow[-1].sendall(half)
+            if len(slow) >= 500:
+                filled.set()
+                slow.popleft().close()
+        for one in slow:
+            one.close()
 
     attacker = threading.Thread(target=drip)
     attacker.start()
+    assert filled.wait(30)
     try:
         answers = []
         for _ in range(50):
