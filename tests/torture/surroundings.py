@@ -153,37 +153,33 @@ class Around:
 
     def garble_record(self, how: str) -> None:
         """The record of the live rollout is nothing anybody can read."""
-        key = self._setting.record()
-        text = self._setting.redis.get(key) if key else None
-        if key and isinstance(text, bytes):
-            self._setting.redis.set(key, GARBAGE[how](text.decode()))
+        if self._rewrite(GARBAGE[how]):
             self._setting.garbled = True
 
     def newer_bot_writes(self) -> None:
         """A bot of a newer version beside this one writes what this one does not know."""
-        key = self._setting.record()
-        text = self._setting.redis.get(key) if key else None
-        if not key or not isinstance(text, bytes):
-            return
-        document = json.loads(text)
-        document["rollout"] |= {"novelty": {"since": 9}}
-        document["rollout"]["target"] |= {"novelty": [1, 2]}
-        self._setting.redis.set(key, json.dumps(document))
-        self._annotate(_with_novelty)
+        if self._rewrite(_of_a_newer_bot):
+            self._annotate(_with_novelty)
 
     def older_bot_writes(self) -> None:
         """A bot of an older version beside this one has written the record, in a schema of its own."""
+        self._rewrite(_as_before)
+
+    def _rewrite(self, change: Callable[[str], str]) -> bool:
+        """Change the live rollout's record; False where there is none to change. Nobody goes on from a garbled one."""
         key = self._setting.record()
         text = self._setting.redis.get(key) if key else None
-        if key and isinstance(text, bytes):
-            self._setting.redis.set(key, _as_before(text.decode()))
+        if not isinstance(text, bytes) or "rollout" not in _read(text.decode()):
+            return False
+        self._setting.redis.set(key, change(text.decode()))
+        return True
 
     def newer_bot_leads(self) -> None:
         """A bot of a newer version wrote last, in a schema that this one cannot read."""
         self.newer_bot_writes()
         self.garble_record("newer")
 
-    def garble_annotations(self, which: str) -> None:
+    def garble_marks(self, which: str) -> None:
         """Somebody's tool damages our annotations."""
 
         def damage(annotations: dict[str, str]) -> None:
@@ -249,6 +245,22 @@ class Surroundings(Around):
                 self._violated(f"another service's {action} ended the live rollout of {KEY}")
 
 
+def _read(text: str) -> dict[str, Any]:
+    """The object that a text is; an empty one where it is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _of_a_newer_bot(text: str) -> str:
+    document: dict[str, Any] = json.loads(text)
+    document["rollout"] |= {"novelty": {"since": 9}}
+    document["rollout"]["target"] |= {"novelty": [1, 2]}
+    return json.dumps(document)
+
+
 def _phase(text: str) -> str:
     document: dict[str, Any] = json.loads(text)
     document["rollout"]["phase"] = "levitating"
@@ -280,5 +292,5 @@ GARBAGE: Mapping[str, Callable[[str], str]] = {
 
 def _with_novelty(annotations: dict[str, str]) -> None:
     for name, text in annotations.items():
-        if name.startswith("canary-bot/") and text.startswith("{"):
-            annotations[name] = json.dumps(json.loads(text) | {"novelty": True})
+        if name.startswith("canary-bot/") and (known := _read(text)):
+            annotations[name] = json.dumps(known | {"novelty": True})

@@ -14,6 +14,7 @@ from bot.model.rollout import Phase
 from sandbox.redis import Redis
 from sandbox.wire import Moment, System
 from tests.torture.events import TICK, Event, Held
+from tests.torture.hand import Hand
 from tests.torture.people import MAYA, People
 from tests.torture.play import Play
 from tests.torture.rig import Rig
@@ -209,7 +210,7 @@ def test_a_garbled_record_is_one_that_nobody_can_read(stage: Stage, how: str) ->
 @pytest.mark.parametrize("which", ["restore", "rollout", "heartbeat"])
 def test_garbled_annotations_are_others_than_were_written(stage: Stage, which: str) -> None:
     before = stage.start().annotations
-    stage.hand.garble_annotations(which)
+    stage.hand.garble_marks(which)
     changed = {name for name in before if stage.annotations.get(name) != before[name]}
 
     assert changed == {f"canary-bot/{which}"} & set(before)
@@ -224,7 +225,7 @@ def test_nobody_knows_home_where_record_and_annotations_are_destroyed(
     if record:
         stage.hand.garble_record("cut")
     if annotations:
-        stage.hand.garble_annotations("restore")
+        stage.hand.garble_marks("restore")
 
     assert stage.rig.nobody_knows_home() is (record and annotations)
 
@@ -238,6 +239,31 @@ def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -
     assert "novelty" in json.loads(record)["rollout"]
     assert "novelty" in stage.annotations["canary-bot/restore"]
     assert stage.rig.store_says() == before
+
+
+@pytest.mark.parametrize("writes", ["newer_bot_writes", "newer_bot_leads", "older_bot_writes"])
+@pytest.mark.parametrize("how", ["cut", "empty"])
+def test_a_record_that_nobody_can_read_is_written_by_no_other_bot(stage: Stage, how: str, writes: str) -> None:
+    stage.start().hand.garble_marks("all")
+    stage.hand.garble_record(how)
+    before = stage.rig.redis.get(stage.rig.record()), stage.annotations
+    getattr(stage.hand, writes)()
+    stage.hand.garble_record("phase")
+
+    assert (stage.rig.redis.get(stage.rig.record()), stage.annotations) == before
+
+
+def test_a_newer_bot_leaves_damaged_annotations_as_they_are(stage: Stage) -> None:
+    stage.start().hand.garble_marks("restore")
+    before = stage.annotations
+    stage.hand.newer_bot_writes()
+
+    assert stage.annotations == before
+
+
+@pytest.mark.parametrize("what", sorted({event.what for seed in range(1000) for event in draw(seed).events}))
+def test_somebody_does_what_is_drawn(what: str) -> None:
+    assert [actor for actor in (Hand, Surroundings, People) if hasattr(actor, what)]
 
 
 @pytest.mark.parametrize("action", ["start", "abort"])
