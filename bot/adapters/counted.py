@@ -241,11 +241,9 @@ class _Counts:
 
 
 def known_of(window: Window, workload: str) -> SideFigures | None:
-    """The watermark of a side where the window begins; None where there is none."""
+    """The watermark of a side where the window begins; None where there is none: it was unknown in the row before."""
     past = window.rollout.analysis_state
-    if not past.watermarks or past.until != window.since:
-        return None
-    return past.watermarks.get(workload, NOTHING)
+    return past.watermarks.get(workload) if past.until == window.since else None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -334,18 +332,21 @@ class Counted:
         return self.batch.due is not None and self.batch.until > self.batch.due[0] + AHEAD
 
     def _side(self, answers: _Counts, window: Window, workload: str) -> tuple[SideFigures | None, SideFigures | None]:
-        """What a workload answered, None where that is not known; and its watermark, None without counters."""
+        """What a workload answered, with its watermark; None where that is not known.
+
+        What is unknown leaves no watermark: the next row is counted from its own start, and holds nothing of this one.
+        """
         owner = (window.rollout.spec.target.namespace, workload)
         last, level = answers.now.get(owner), answers.marked.get(owner)
-        if level is None:
+        if level is None or last is None or owner not in answers.ended:
             return None, None
-        mark, known = replace(level, last=last), known_of(window, workload)
-        if last is None or owner not in answers.ended or last < window.until - gates.lately(window.rollout):
-            return None, mark
-        side, mark = self._answered(answers, window, owner, mark)
+        if last < window.until - gates.lately(window.rollout):
+            return None, None
+        side, mark = self._answered(answers, window, owner, level)
         if isinstance(side, str):
             log.warning("side_unknown", rollout=window.rollout.spec.id, workload=workload, why=side)
-            return None, mark
+            return None, None
+        known = known_of(window, workload)
         began = known.last if known is not None and known.last is not None else answers.before.get(owner)
         return replace(side, first=began, last=last), replace(mark, last=last)
 

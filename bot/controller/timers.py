@@ -54,7 +54,8 @@ def _moved(analysis_state: AnalysisState, seconds: float, now: float) -> Analysi
     """The figures go on where they were by the new clock, and never where they have been: nothing is counted twice.
 
     A clock that is set back behind what was read has nothing to read, and the rollout holds until the clock is past it
-    or is set forward again; then it goes on where it was.
+    or is set forward again; then it goes on where it was. Samples bear the time of another clock: what counters read at
+    the old moment is not what they read at the new one, so the next row is counted from its own start.
     """
     if analysis_state.until is None or (seconds > 0 and analysis_state.until > now - seconds):
         return analysis_state
@@ -64,7 +65,9 @@ def _moved(analysis_state: AnalysisState, seconds: float, now: float) -> Analysi
     sums = analysis_state.sums and replace(
         analysis_state.sums, start=analysis_state.sums.start + on, end=analysis_state.sums.end + on
     )
-    return replace(analysis_state, until=until, sums=sums, judge=_judge_moved(analysis_state.judge, on))
+    watermarks = {} if on else analysis_state.watermarks
+    judge = _judge_moved(analysis_state.judge, on)
+    return replace(analysis_state, until=until, watermarks=watermarks, sums=sums, judge=judge)
 
 
 def _judge_moved(kept: str, seconds: float) -> str:

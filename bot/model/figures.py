@@ -167,7 +167,8 @@ class AnalysisState:
         stage: whose sums these are.
         until: every request answered before it has been counted, once; seconds since the epoch.
         watermarks: what the counters of each side read then, by Deployment, as far as they had been scraped. What they
-            are found to have read then by the next reading tells which samples came late.
+            are found to have read then by the next reading tells which samples came late. A side that was unknown has
+            none: the next row is counted from its own start, and holds nothing of what was not known.
         judge: the sequential judge's state, JSON; "" before its first row.
         sums: the stage so far.
         recent: the rows of the last minute, oldest first.

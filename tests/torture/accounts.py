@@ -6,7 +6,7 @@ as one begins where the one before ended; a side that was said to be unknown beg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,9 +41,8 @@ class Accounts:
     """The books of a schedule."""
 
     scraped: Scraped
-    ahead: Callable[[], float] = lambda: 0.0  # seconds by which the bot's wall clock was set
     readings: list[tuple[RolloutId, Figures]] = field(default_factory=list)  # since they were looked at last
-    _until: dict[RolloutId, tuple[float, float]] = field(default_factory=dict)  # and how far ahead the clock was then
+    _until: dict[RolloutId, float] = field(default_factory=dict)
     _known: dict[tuple[RolloutId, str, float], Served] = field(default_factory=dict)  # at the end of each row kept
     _sums: dict[tuple[RolloutId, str], Sum] = field(default_factory=dict)
     checked: int = 0
@@ -64,22 +63,16 @@ class Accounts:
 
     def _kept(self, rollout: Rollout, readings: Sequence[Figures]) -> Iterator[Figures]:
         """The rows that led from what was kept before to what is kept now; a gap begins everything anew."""
-        now, ahead = rollout.analysis_state.until, self.ahead()
+        now, before = rollout.analysis_state.until, self._until.get(rollout.spec.id)
         assert now is not None
-        before, then = self._until.get(rollout.spec.id, (None, ahead))
-        self._until[rollout.spec.id] = (now, ahead)
+        self._until[rollout.spec.id] = now
         if before == now:
             return
         # What was read by a clock that has been set since is thrown away, also if it would have ended at this moment.
         kept = {(one.start, one.end) for one in rollout.analysis_state.recent}
         row = next((row for row in reversed(readings) if row.end == now and (row.start, row.end) in kept), None)
-        sides = (rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment)
-        if row is None and before is not None and now == before + ahead - then:
-            for side in sides:  # the clock was set, and by the new one what was read before ends here
-                if (known := self._known.get((rollout.spec.id, side, before))) is not None:
-                    self._known[(rollout.spec.id, side, now)] = known
-        elif row is None or row.start != before:
-            for side in sides:
+        if row is None or row.start != before:
+            for side in (rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment):
                 self._sums.pop((rollout.spec.id, side), None)
         if row is not None:
             yield row

@@ -122,7 +122,7 @@ class Rig:
         self.figures.closed = schedule.closed
         self.figures.scraped.skew = schedule.skew
         self.figures.scraped.salt = str(schedule.seed)
-        self.accounts = Accounts(self.figures.scraped, lambda: self.wall.ahead)
+        self.accounts = Accounts(self.figures.scraped)
         self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
         self.redis = Redis(port=redis_port)
