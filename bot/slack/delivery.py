@@ -42,6 +42,7 @@ from bot.slack.priorities import (
 from bot.slack.rate_limits import CARD_EVERY, Limits
 from bot.slack.rooms import Rooms
 from bot.slack.thread import line
+from bot.slack.waiting import Waiting
 from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
 
 REST, LONGEST_REST = 10.0, 300.0  # seconds a rollout rests after a failure, doubled by each further one
@@ -106,7 +107,7 @@ class Delivery:
             outbox: where notifications are.
             store: where rollouts are.
             channel: the wire to Slack.
-            clock: the time that entries have.
+            clock: the time that cards tell.
             mentions: ids of those who may approve, people or groups.
             people: the same, every person by their own id.
             rooms: what posts teach about channels is noted there.
@@ -123,12 +124,14 @@ class Delivery:
         self._memory: dict[Where, Memory] = {}
         self._limits = Limits(steady())
         self._rooms = rooms
+        self._waiting = Waiting(steady)
         self._direct = Direct(
             channel=channel,
             outbox=outbox,
             people=people,
             story=lambda one: store.story(one.key, one.spec.id),
             now=clock.now,
+            waited=self._waiting.seconds,
         )
         # Channels that cannot be written to: until when they are left alone, and Slack's word for why.
         self._closed: dict[str, tuple[float, str]] = {}
@@ -150,6 +153,7 @@ class Delivery:
             return
         notifications = self._outbox.pending(BATCH)
         self.waiting = len(notifications)
+        self._waiting.note(notifications)
         mail = by_rollout(notifications)
         mail |= {where: [] for where, room in self._owed.items() if where not in mail and room not in self._closed}
         self._remember_only(mail)
@@ -389,7 +393,7 @@ class Delivery:
         """Nobody should look for a button that the thread speaks of; but a question does not wait for long."""
         if notification.entry is None or not is_question(notification) or memory.shown >= rollout.revision:
             return False
-        return self._clock.now() - notification.entry.at < ASK_WAITS
+        return self._waiting.seconds(notification) < ASK_WAITS
 
     def _set_aside(self, notification: Notification, memory: Memory, refused: Refused) -> None:
         _, times = memory.aside.get(notification.id, (0.0, 0))
@@ -446,17 +450,16 @@ class Delivery:
         """Nobody can say these or draw this card: old words go, and the card with the last of them."""
         self._drop_old(notifications)
         if all(
-            notification.entry is None or self._clock.now() - notification.entry.at > KEPT_FOR
+            notification.entry is None or self._waiting.seconds(notification) > KEPT_FOR
             for notification in notifications
         ):
             self._outbox.done([notification for notification in notifications if notification.entry is None])
 
     def _drop_old(self, notifications: Sequence[Notification]) -> None:
-        now = self._clock.now()
         old = [
             notification
             for notification in notifications
-            if notification.entry is not None and now - notification.entry.at > KEPT_FOR
+            if notification.entry is not None and self._waiting.seconds(notification) > KEPT_FOR
         ]
         if old:
             log.error("slack.words_dropped", lines=len(old), rollout=old[0].rollout_id)

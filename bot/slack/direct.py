@@ -64,12 +64,15 @@ class Direct:
         people: Callable[[ApprovalRule], People],
         story: Callable[[Rollout], Sequence[Entry]],
         now: Callable[[], float],
+        waited: Callable[[Notification], float],
     ) -> None:
+        """``waited``: how many seconds a notification has; ``now`` is the time that cards tell."""
         self._channel = channel
         self._outbox = outbox
         self._people = people
         self._story = story
         self._now = now
+        self._waited = waited
         self._known: dict[RolloutId, tuple[float, People]] = {}
         self._reached: dict[tuple[str, str], set[str]] = {}
         self._notified: set[tuple[str, str]] = set()
@@ -117,9 +120,7 @@ class Direct:
                 if user not in reached and not self._write(user, rollout, notification, why, limits, now):
                     return
                 reached.add(user)
-            if people.whole or (
-                notification.entry is not None and self._now() - notification.entry.at > WAITS_FOR_GROUPS
-            ):
+            if people.whole or self._waited(notification) > WAITS_FOR_GROUPS:
                 self._outbox.note_notified(notification)
                 self._notified.add(place)
 
