@@ -1,4 +1,4 @@
-"""Who may do what: everything is allowed until a test forbids it, and one token is right."""
+"""Who may do what: the bot everything until a test forbids it, and everybody else everything; each has a token."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sandbox.kube.objects import Object
 from sandbox.kube.writes import Target
 
 USER = "system:serviceaccount:default:canary-bot"
+OTHERS = "sandbox-token-of-others"  # made up, and only good here: of people with kubectl, and of their tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.kube import discovery
-from sandbox.kube.access import Access
+from sandbox.kube.access import OTHERS, Access
 from sandbox.kube.errors import ApiError, bad_request, injected, method_not_allowed, unauthorized
 from sandbox.kube.faults import Faults
 from sandbox.kube.kinds import Served
@@ -111,8 +111,12 @@ class Api:
 
     def _authenticate(self, request: web.Request, path: list[str]) -> None:
         is_open = bool(path) and path[0] in _OPEN_PATHS
-        if not is_open and request.headers.get("Authorization") != f"Bearer {self._token}":
+        if not (is_open or _bears(request, self._token) or _bears(request, OTHERS)):
             raise unauthorized()
+
+    def _authorize(self, request: web.Request, verb: str, target: Target) -> None:
+        if not _bears(request, OTHERS):  # the bot's rights are nobody else's
+            self.access.check(verb, target)
 
     def _target(self, path: list[str]) -> Target | None:
         """`apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME/SUBRESOURCE`, or None when nothing is served there."""
@@ -137,7 +141,7 @@ class Api:
     async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
         is_watch = _is_watch(request)
         verb = "watch" if is_watch else "get" if target.name else "list"
-        self.access.check(verb, target)
+        self._authorize(request, verb, target)
         if self.faults.take(verb, target) or await self._is_cut(target, _heard(verb, target), Moment.BEFORE):
             return Cut()
         if is_watch:
@@ -201,7 +205,7 @@ class Api:
         is_collection = not target.name
         if is_collection is not (verb == "create") or (target.kind.namespaced and not target.namespace):
             raise method_not_allowed()
-        self.access.check(verb, target)
+        self._authorize(request, verb, target)
         fault = self.faults.take(verb, target)
         if fault and not fault.after:
             return Cut()
@@ -261,6 +265,10 @@ def _heard(verb: str, target: Target, body: Any = None, *, rehearsal: bool = Fal
     part = f"/{target.subresource}" if target.subresource else ""
     kind = f"{verb} {target.kind.kind}{part}"
     return Request(system=System.KUBERNETES, kind=kind, body=body, rehearsal=rehearsal)
+
+
+def _bears(request: web.Request, token: str) -> bool:
+    return request.headers.get("Authorization") == f"Bearer {token}"
 
 
 def _is_watch(request: web.Request) -> bool:

@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import yaml
 
-from sandbox.kube.access import Denial
+from sandbox.kube.access import OTHERS, Denial
 from sandbox.kube.api import Api, AuditRecord, Written
 from sandbox.kube.autoscalers import Autoscalers
 from sandbox.kube.deployments import DeploymentController
@@ -126,11 +126,14 @@ class KubeApi:
         return path
 
     def replace_as(self, manager: str, obj: Object) -> None:
-        """PUT an object through the API, as somebody's tool with this field manager does (``kubectl-edit``)."""
+        """PUT an object through the API, as somebody's tool with this field manager does (``kubectl-edit``).
+
+        What is forbidden is so to the bot alone.
+        """
         kind, metadata = kind_named(obj["kind"]), obj["metadata"]
         head = f"/apis/{obj['apiVersion']}" if "/" in obj["apiVersion"] else f"/api/{obj['apiVersion']}"
         path = f"{head}/namespaces/{metadata['namespace']}/{kind.plural}/{metadata['name']}?fieldManager={manager}"
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {OTHERS}", "Content-Type": "application/json"}
         request = Request(self.url + path, data=json.dumps(obj).encode(), headers=headers, method="PUT")  # noqa: S310  # our own address
         with urlopen(request, timeout=10) as answer:  # noqa: S310  # our own address
             answer.read()
@@ -157,7 +160,7 @@ class KubeApi:
         self._api.faults.plan(Fault(verb=verb, kind=kind_named(kind).kind, times=times, after=after_write))
 
     def forbid(self, *, verb: str, kind: str, namespace: str | None = None, subresource: str = "") -> Denial:
-        """Deny from now on, to requests (403) and to SelfSubjectAccessReviews; answers what ``allow`` takes back."""
+        """Deny the bot from now on, by 403 and in SelfSubjectAccessReviews; answers what ``allow`` takes back."""
         plural = kind_named(kind).plural + (f"/{subresource}" if subresource else "")
         denial = Denial(verb=verb, plural=plural, namespace=namespace)
         self._api.access.denials += (denial,)

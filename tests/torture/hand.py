@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -138,7 +136,7 @@ class Hand:
         if "canary-bot/rollout" not in (vs["metadata"].get("annotations") or {}):
             return  # nobody's rollout is disturbed, and one that has not begun would be refused for ever
         EDITS[how](vs, share)
-        self._put(vs, f"networking.istio.io/v1beta1/namespaces/{ground.namespace}/virtualservices")
+        self._put(vs)
 
     def edit_image(self) -> None:
         """Somebody deploys another image to the primary."""
@@ -147,17 +145,11 @@ class Hand:
         if deployment is None:
             return  # somebody was quicker, and deleted it
         deployment["spec"]["template"]["spec"]["containers"][0]["image"] += "-hotfix"
-        self._put(deployment, f"apps/v1/namespaces/{ground.namespace}/deployments")
+        self._put(deployment)
 
-    def _put(self, obj: Object, path: str) -> None:
-        request = urllib.request.Request(  # noqa: S310  # ours, on loopback
-            f"{self._rig.kube.url}/apis/{path}/{obj['metadata']['name']}?fieldManager=kubectl-edit",
-            data=json.dumps(obj).encode(),
-            method="PUT",
-            headers={"Authorization": f"Bearer {self._rig.kube.token}", "Content-Type": "application/json"},
-        )
-        with self._rig.quiet(), urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
-            assert answer.status == 200
+    def _put(self, obj: Object) -> None:
+        with self._rig.quiet():
+            self._rig.kube.replace_as("kubectl-edit", obj)
 
 
 def _set_weights(vs: Object, share: int) -> None:

@@ -139,6 +139,19 @@ def test_withdrawn_rights_are_refused_with_403_and_given_back(stage: Stage) -> N
     assert stage.rig.bot.adapters.kube.get("VirtualService", *vs) is not None
 
 
+def test_other_peoples_hands_have_rights_of_their_own(stage: Stage) -> None:
+    stage.start().hand.withdraw(rights=(("update", "VirtualService", ""), ("update", "Deployment", "")))
+    Hand(stage.rig).edit(how="timeout", share=0)
+    Hand(stage.rig).edit_image()
+    stage.hand.garble_marks("rollout")
+
+    vs = stage.rig.kube.store.get("VirtualService", "default", "reviews")
+    assert vs is not None
+    assert vs["spec"]["http"][-1]["timeout"] == "7s"
+    with pytest.raises(Fault, match="forbid"):
+        stage.rig.bot.adapters.kube.put(vs)
+
+
 def test_a_write_that_hangs_lands_when_it_is_let_go(stage: Stage) -> None:
     stage.start()
     held = Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE)
