@@ -23,8 +23,8 @@ Served = tuple[int, int]  # requests, and those that failed
 class Sum:
     """One side of one rollout: what its rows held, and what its targets had served where they began.
 
-    That is known twice: as it was scraped when the row before was kept, if there was one, and as it is scraped now. The
-    judge may go by either: it remembers the first, unless that side was unknown then.
+    That is known twice: as it was scraped when the row before was kept, if there was one and that side was known in it,
+    and as it is scraped now. The judge may go by either: it remembers the first, unless it had to forget it since.
     """
 
     before: frozenset[Served]
@@ -43,7 +43,7 @@ class Accounts:
     scraped: Scraped
     readings: list[tuple[RolloutId, Figures]] = field(default_factory=list)  # since they were looked at last
     _until: dict[RolloutId, float] = field(default_factory=dict)
-    _known: dict[tuple[RolloutId, str, float], Served] = field(default_factory=dict)  # at the end of each row kept
+    _known: dict[tuple[RolloutId, str, float], Served] = field(default_factory=dict)  # at the end of each known row
     _sums: dict[tuple[RolloutId, str], Sum] = field(default_factory=dict)
     checked: int = 0
 
@@ -80,10 +80,10 @@ class Accounts:
     def _add(self, rollout_id: RolloutId, workload: str, row: Figures, side: SideFigures | None) -> Iterator[str]:
         key, now = (rollout_id, workload), self._served(workload, row.end)
         then = self._known.get((*key, row.start))
-        self._known[(*key, row.end)] = now
         if side is None:
             self._sums.pop(key, None)
             return
+        self._known[(*key, row.end)] = now
         known = self._sums.get(key)
         if known is None:
             begins = {self._served(workload, row.start), *([then] if then else [])}

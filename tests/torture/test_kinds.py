@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.model.errors import CanaryError, Fault
+from bot.model.figures import AnalysisState
 from bot.model.rollout import Phase
 from sandbox.redis import Redis
 from sandbox.wire import Moment, System
+from tests.builders import a_rollout, a_side_of, figures
+from tests.torture.accounts import Accounts
 from tests.torture.events import TICK, Event, Held
 from tests.torture.hand import Hand
 from tests.torture.people import MAYA, People
@@ -315,6 +319,30 @@ def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -
     audit()
 
     assert [words.split(" add up")[0] for words in notified] == ["rows of reviews-v1", "rows of reviews-v2"]
+
+
+@pytest.mark.parametrize(("requests", "wrong"), [(100, False), (200, True)])
+def test_a_row_after_an_unknown_one_holds_nothing_of_it(requests: int, *, wrong: bool) -> None:
+    seen = Seen()
+    books, rollout = Accounts(seen), a_rollout()  # type: ignore[arg-type]  # the part that is asked
+    notified: list[str] = []
+    for at, side in ((10.0, None), (20.0, a_side_of(requests))):
+        row = figures(side, None, start=at - 10, end=at)
+        books.readings.append((rollout.spec.id, row))
+        notified += books.audit(replace(rollout, analysis_state=AnalysisState(until=at, recent=(row,))))
+        seen.served_by |= {10.0: 100, 20.0: 200}  # what was scraped until then came late
+
+    assert bool(notified) is wrong
+
+
+class Seen:
+    """What was scraped so far."""
+
+    def __init__(self) -> None:
+        self.served_by: dict[float, int] = {}
+
+    def served(self, _workload: str, at: float) -> tuple[int, int]:
+        return self.served_by.get(at, 0), 0
 
 
 @pytest.mark.parametrize("seconds", [20.0, -20.0, 3600.0])
