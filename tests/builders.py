@@ -115,7 +115,7 @@ def an_observation(rollout: Rollout, **changes: Any) -> Observation:
 def a_drift(**changes: Any) -> Drift:
     """Somebody has moved all users back with kubectl."""
     moved = Difference(what="users", ours="80/20", theirs="100/0")
-    edit = Edit(obj="VirtualService reviews", differences=(moved,), who="kubectl-edit", at=1_750_000_000.0)
+    edit = Edit(kind="VirtualService", name="reviews", differences=(moved,), who="kubectl-edit", at=1_750_000_000.0)
     return replace(Drift(edits=(edit,), since=0.0), **changes)
 
 

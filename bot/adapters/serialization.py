@@ -7,6 +7,7 @@ one with a default and be rolled back. Anything else raises ``SCHEMA`` and adds 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import ConfigDict, RootModel, ValidationError
 from bot.model.errors import Fault, Remains, Unreadable
 from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
-from bot.model.rollout import Entry, Rollout, RolloutId, RolloutSpec
+from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, RolloutSpec
 
 SCHEMA = 3
 
@@ -196,11 +197,42 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
             )
         for older in range(schema, newest):
             document = upgrades[older](document)
-        rollout = document["rollout"]
+        rollout = _with_own_fields(document["rollout"])
         return _Stored.model_validate({**rollout, "spec": rollout}).root
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         left = _remains(document.get("rollout") if isinstance(document, dict) else None)
         raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.", left) from broken
+
+
+# Checks whose figures are shares, and how those of quantiles and of slow requests are called, by every version that
+# did not store what a figure is.
+_SHARES = frozenset({"errors", "coverage", "harm", "error share"})
+_QUANTILE = re.compile(r"p\d+(?:\.\d+)?")
+_SLOWER = re.compile(r"slower than (\d+(?:\.\d+)?(?:e[+-]?\d+)?) ms")
+
+
+def _with_own_fields(rollout: Document) -> Document:
+    """What older versions only wrote into names is read out of them: units of figures, and which object was edited."""
+    judgement, drift = rollout.get("judgement"), rollout.get("drift")
+    if judgement:
+        findings = [_unit_of(one["gate"]) | one for one in judgement.get("findings", ())]
+        rollout = rollout | {"judgement": judgement | {"findings": findings}}
+    if drift:
+        rollout = rollout | {"drift": drift | {"edits": [_object_of(one["obj"]) | one for one in drift["edits"]]}}
+    return rollout
+
+
+def _unit_of(gate: str) -> Document:
+    if slower := _SLOWER.fullmatch(gate):
+        return {"unit": "share", "compared": "latency", "bound": float(slower[1])}
+    if gate in _SHARES:
+        return {"unit": "share", "compared": "errors" if gate == "errors" else None}
+    return {"unit": "milliseconds" if _QUANTILE.fullmatch(gate) else "number"}
+
+
+def _object_of(title: str) -> Document:
+    kind, _, name = title.partition(" ")
+    return {"kind": kind, "name": name}
 
 
 def dump_entry(entry: Entry) -> str:
@@ -209,15 +241,31 @@ def dump_entry(entry: Entry) -> str:
 
 
 def load_entry(text: str) -> Entry:
-    """One line of a story from what is stored.
+    """One line of a story from what is stored; what an older version only wrote into its text is read out of that.
 
     Raises:
         Unreadable: it is no entry.
     """
     try:
-        return _StoredEntry.model_validate_json(text).root
+        entry = _StoredEntry.model_validate_json(text).root
     except ValidationError as broken:
         raise Unreadable("Redis", f"holds a line of a story that cannot be read: {_fields(broken)}.") from broken
+    return entry if "stage" in json.loads(text) else _with_stage(entry)
+
+
+# How every version that had no fields for it began the lines about a stage that was entered, and that was left.
+_ENTERED = re.compile(r"([a-z]+(?: [a-z]+)?(?: [0-9]+)?): ")
+_LEFT = re.compile(r"([a-z]+(?: [a-z]+)?(?: [0-9]+)?) (?:passed|ended, not proven)\. ?")
+
+
+def _with_stage(entry: Entry) -> Entry:
+    """A line that was stored without fields for its stage and its gist."""
+    if entry.kind is EntryKind.STAGE and (entered := _ENTERED.match(entry.text)):
+        return replace(entry, stage=entered[1])
+    if entry.kind is EntryKind.SUMMARY and (left := _LEFT.match(entry.text)):
+        rest = entry.text[left.end() :]
+        return replace(entry, stage=left[1], gist=rest and rest.partition(". ")[0].rstrip(".") + ".")
+    return entry
 
 
 def dump_freeze(freeze: Freeze) -> str:

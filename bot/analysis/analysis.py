@@ -14,22 +14,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from bot.analysis import client_errors, gates
+from bot.analysis import client_errors, conclusion, details, gates
+from bot.analysis.conclusion import Case, Conclusion, conclude
 from bot.analysis.gates import Sides, badness
-from bot.analysis.judge.evidence import N_C
 from bot.analysis.judge.forecast import forecast
 from bot.analysis.judge.judge import Interval, again, start, step
 from bot.analysis.judge.saved import load, save
 from bot.analysis.judge.state import JudgeState
-from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue, assess
-from bot.analysis.judge.verdict import fair as comparable
-from bot.analysis.judge.wording import Names, forecast_text, text, times
+from bot.analysis.judge.verdict import Assessment, Decision, assess
+from bot.analysis.judge.wording import forecast_text
 from bot.analysis.mirror_harm import HARM
-from bot.model.figures import EVIDENCE, UNPROVEN, AnalysisState, Figures, Finding, Judgement, SideFigures, Verdict
-from bot.model.formats import count, percent
-from bot.model.judge_settings import FEWEST
+from bot.model.figures import UNPROVEN, AnalysisState, Figures, Finding, Judgement, SideFigures, Verdict
+from bot.model.formats import count
 from bot.model.rollout import WATCHED, Phase, Rollout
 from bot.model.service import GateLimits, Unproven
 
@@ -66,11 +64,9 @@ def unread(rollout: Rollout, now: float) -> Judgement:
     """
     behind = rollout.analysis_state.until - now if rollout.analysis_state.until is not None else 0.0
     if behind > APART:
-        sentence = (
-            f"The clock is {behind:.0f} s behind the figures that were read already: nothing new can be judged until "
-            "it has caught up. Set the clocks of canary-bot's machines by NTP."
-        )
-        finding = Finding(gate=EVIDENCE, verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+        late = f"The clock is {behind:.0f} s behind the figures that were read already: nothing new can be judged"
+        said = f"{late} until it has caught up.", "Set the clocks of canary-bot's machines by NTP."
+        finding = Conclusion(verdict=Verdict.INCONCLUSIVE, said=said).finding
         return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
     same = rollout.judgement is not None and rollout.analysis_state.stage == rollout.current.name
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
@@ -95,7 +91,7 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         else analysis_state.clients
     )
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
-    judgement = _judgement(rollout, _Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
+    judgement = _judgement(rollout, Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
         analysis_state = replace(
             analysis_state, shown=judgement.proven, sample=_sample(rollout, stage) or analysis_state.sample
@@ -205,106 +201,42 @@ def _judged_of(side: SideFigures, limits: GateLimits) -> SideFigures:
 # The judgement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """What the judge found, the stage's figures with the open row, and the side of which nothing is known now."""
-
-    state: JudgeState
-    assessment: Assessment
-    stage: Figures
-    absent: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Word:
-    """What the evidence leads to."""
-
-    verdict: Verdict
-    sentence: str
-    proven: bool = False
-    hold: bool = False
-    ask: bool = False
-
-
-def _judgement(rollout: Rollout, case: _Case, beside: Sequence[Finding]) -> Judgement:
-    word = _beside_another(rollout, case) if rollout.current.routes.compared else _alone(rollout, case)
-    if case.absent and (word.verdict is Verdict.PASS or word.ask):
-        # What was good a moment ago is no reason to go on blindly, nor a doubt to ask people about.
-        sentence = f"Prometheus knows nothing of {case.absent} right now. Before: {word.sentence}"
-        word = _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=word.hold)
-    evidence = Finding(gate=EVIDENCE, verdict=word.verdict, sentence=word.sentence)
-    doubts = [finding for finding in beside if finding.gate in DOUBTS and finding.acts]
-    others = sorted(beside, key=lambda finding: (badness(finding.verdict), finding in doubts), reverse=True)
-    verdict = max([word.verdict, *(finding.verdict for finding in others if finding.acts)], key=badness)
-    # What decides is told first: a limit that was passed says more than an evidence that is still gathering, and so
-    # does what it holds for.
-    decides = word.verdict is verdict and (not doubts or verdict is Verdict.FAIL)
-    first = [evidence, *others] if decides else [*others, evidence]
-    # Leaving the mirror ends the harm it may do, and what is refused may be meant: people may say go on.
-    doubted = word.ask or (bool(doubts) and word.verdict is Verdict.PASS)
-    unproven = _never_shown(rollout)
+def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judgement:
+    word, doubts, unproven = conclude(rollout, case), _doubts(beside), _never_shown(rollout)
+    verdict = max([word.verdict, *(one.verdict for one in beside if one.acts)], key=badness)
+    ranked = _ranked(word, beside, doubts, verdict)
     return Judgement(
         at=case.stage.end,
         verdict=verdict,
-        findings=(*first, *unproven, *_details(rollout, case), *client_errors.detail(rollout, case.stage)),
+        findings=(*ranked, *unproven, *details.find(rollout, case), *client_errors.detail(rollout, case.stage)),
         figures=case.stage,
         proven=word.proven,
-        ask=(doubted and all(one.verdict is Verdict.PASS for one in others if one.acts and one not in doubts))
+        ask=_may_be_overruled(word, beside, doubts)
         or (bool(unproven) and verdict is Verdict.PASS and _is_final(rollout)),
         hold=word.hold or bool(doubts),
         forecast=_forecast(rollout, case),
     )
 
 
-def _beside_another(rollout: Rollout, case: _Case) -> _Word:
-    answer, overdue, failing = case.assessment.verdict, case.assessment.overdue, case.assessment.failing
-    sentence = text(case.state, case.assessment, rollout.spec.gates.judge, _names(rollout))
-    if answer is Decision.ABORT:
-        return _Word(verdict=Verdict.FAIL, sentence=sentence)
-    if answer is Decision.PASS:
-        return _Word(verdict=Verdict.PASS, sentence=sentence, proven=True)
-    if failing in {Failing.SHARED, Failing.PRIMARY}:
-        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, hold=True)
-    if overdue is Overdue.NOT_PROVEN and (failing_here := _failing_here(rollout, case)):
-        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=failing_here, hold=True)
-    goes_on = overdue is Overdue.NOT_PROVEN and rollout.spec.gates.unproven is not Unproven.HOLD
-    verdict = Verdict.PASS if goes_on else Verdict.INCONCLUSIVE
-    return _Word(verdict=verdict, sentence=sentence, ask=overdue is not None and not goes_on)
+def _doubts(beside: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in beside if finding.gate in DOUBTS and finding.acts]
 
 
-def _failing_here(rollout: Rollout, case: _Case) -> str:
-    """Why nobody is sent to a side that was above the ceiling in this very stage, however the other side did; or ""."""
-    sides, ceiling = Sides.of(rollout, case.stage), rollout.spec.gates.judge.ceiling
-    subject, reference = sides.subject, sides.fair
-    share = subject.error_share if subject is not None and rollout.spec.gates.errors else None
-    if subject is None or share is None or subject.errors < FEWEST or share <= ceiling:
-        return ""
-    here = f"{sides.name} errors {percent(share)} ({count(subject.errors)} of {count(subject.requests)}) in this stage"
-    against = reference.error_share if reference is not None else None
-    if against is None or against < share / 2:
-        return f"Not sure yet, but above what is allowed: {here}; at most {percent(ceiling)} are allowed."
-    why = f"Not blaming {sides.name}: going back would not help. Promotion waits."
-    return f"Both versions are failing: {here}, {sides.other} {percent(against)}. {why}"
+def _ranked(
+    word: Conclusion, beside: Sequence[Finding], doubts: Sequence[Finding], verdict: Verdict
+) -> tuple[Finding, ...]:
+    """What decides is told first: a limit that was passed says more than an evidence that is still gathering, and so
+    does what it holds for.
+    """
+    others = sorted(beside, key=lambda finding: (badness(finding.verdict), finding in doubts), reverse=True)
+    decides = word.verdict is verdict and (not doubts or verdict is Verdict.FAIL)
+    return (word.finding, *others) if decides else (*others, word.finding)
 
 
-def _alone(rollout: Rollout, case: _Case) -> _Word:
-    """Everyone is on one side: what was seen before still counts, and the absolute ceiling."""
-    settings, sides = rollout.spec.gates.judge, Sides.of(rollout, case.stage)
-    subject = sides.subject
-    if case.assessment.verdict in {Decision.ABORT, Decision.NO_DATA} or subject is None:
-        said = text(case.state, case.assessment, settings, _names(rollout))
-        aborted = case.assessment.verdict is Decision.ABORT
-        return _Word(verdict=Verdict.FAIL if aborted else Verdict.INCONCLUSIVE, sentence=said)
-    errors, share = subject.errors, subject.error_share or 0.0
-    answered = (
-        f"{sides.name} alone answers users: errors {percent(share)} ({count(errors)} of {count(subject.requests)})"
-    )
-    sentence = f"{answered}; at most {percent(settings.ceiling)} are allowed."
-    suspect = case.assessment.log_e > 0 or (errors >= FEWEST and share > settings.ceiling)
-    if suspect:
-        return _Word(verdict=Verdict.INCONCLUSIVE, sentence=sentence, ask=True)
-    long = case.stage.end - case.stage.start >= settings.least_seconds
-    return _Word(verdict=Verdict.PASS, sentence=sentence, proven=rollout.analysis_state.shown and long)
+def _may_be_overruled(word: Conclusion, beside: Sequence[Finding], doubts: Sequence[Finding]) -> bool:
+    """Leaving the mirror ends the harm it may do, and what is refused may be meant: people may say go on."""
+    doubted = word.ask or (bool(doubts) and word.verdict is Verdict.PASS)
+    return doubted and all(one.verdict is Verdict.PASS for one in beside if one.acts and one not in doubts)
 
 
 def _never_shown(rollout: Rollout) -> list[Finding]:
@@ -314,7 +246,7 @@ def _never_shown(rollout: Rollout) -> list[Finding]:
         return []
     stage, *counts = sample
     n_c, b_c, n_p, b_p = map(count, counts)
-    names = _names(rollout)
+    names = conclusion.names(rollout)
     sentence = (
         f"Not proven: in {stage}, the last stage with both versions, {names.subject} had {b_c} errors in {n_c} "
         f"requests, {names.reference} {b_p} in {n_p}."
@@ -329,61 +261,6 @@ def _is_final(rollout: Rollout) -> bool:
     return rollout.spec.plan[rollout.stage + 1].phase is not Phase.SHIFTING
 
 
-def _names(rollout: Rollout) -> Names:
-    canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
-    subject, reference = (primary, canary) if rollout.primary_judged else (canary, primary)
-    return Names(subject, reference, article="")
-
-
-def _details(rollout: Rollout, case: _Case) -> list[Finding]:
-    """A line per metric, with the stage's figures and how many times worse the subject probably is."""
-    if not rollout.current.routes.compared:
-        return _alone_detail(rollout, case)
-    shown = case.state.evidence.not_worse.shown(rollout.spec.gates.judge.needed_to_pass).tolist()
-    return [
-        _detail(rollout, case, place, shown=shown[place])
-        for place, metric in enumerate(case.state.metrics)
-        if metric.name not in case.state.blind
-        and (metric.bound is not None or rollout.spec.gates.errors)
-        and case.state.evidence.stage_totals[place][N_C] > 0
-    ]
-
-
-def _alone_detail(rollout: Rollout, case: _Case) -> list[Finding]:
-    sides, ceiling = Sides.of(rollout, case.stage), rollout.spec.gates.judge.ceiling
-    if sides.subject is None or sides.subject.error_share is None or not rollout.spec.gates.errors:
-        return []
-    share, sample = sides.subject.error_share, sides.subject.requests
-    verdict = Verdict.FAIL if case.state.aborted_by else Verdict.PASS if share <= ceiling else Verdict.INCONCLUSIVE
-    sentence = f"Errors on {sides.name}: {percent(share)} ({count(sides.subject.errors)} of {count(sample)})."
-    return [
-        Finding(gate="errors", verdict=verdict, sentence=sentence, value=share, limit=ceiling, sample=sample, part=True)
-    ]
-
-
-def _detail(rollout: Rollout, case: _Case, place: int, *, shown: bool) -> Finding:
-    metric, sides = case.state.metrics[place], Sides.of(rollout, case.stage)
-    totals = case.state.evidence.stage_totals
-    (n_c, b_c, n_p, b_p), (*_, fair, _) = (rows[place].tolist() for rows in (totals, comparable(case.state, totals)))
-    limits, ratio = metric.limits(rollout.spec.gates.judge), case.assessment.metrics[metric.name].ratio
-    against = b_p / n_p if n_p > 0 else 0.0
-    what = "errors" if metric.bound is None else f"slower than {metric.bound:g} ms"
-    compared = f"{percent(b_c / n_c)} ({count(b_c)} of {count(n_c)}), {sides.other} {percent(against)}"
-    likely = (
-        f"{times(ratio.low)} to {times(ratio.high)} times as many are likely, {limits.tolerance:g} times are tolerated"
-    )
-    verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
-    return Finding(
-        gate=what,
-        verdict=Verdict.FAIL if case.state.aborted_by == metric.name else verdict,
-        sentence=f"{what.capitalize()} on {sides.name}: {compared}; {likely}.",
-        value=b_c / n_c,
-        limit=limits.tolerance * (b_p / fair if fair > 0 else 0.0) + limits.slack,
-        sample=n_c,
-        part=True,
-    )
-
-
 def _sample(rollout: Rollout, stage: Figures) -> tuple[str, float, float, float, float] | None:
     """What the stage's word rests on; None where a side was never counted."""
     sides = Sides.of(rollout, stage)
@@ -393,7 +270,7 @@ def _sample(rollout: Rollout, stage: Figures) -> tuple[str, float, float, float,
     return rollout.current.name, subject.requests, subject.errors, reference.requests, reference.errors
 
 
-def _forecast(rollout: Rollout, case: _Case) -> str:
+def _forecast(rollout: Rollout, case: Case) -> str:
     """How long it will still take, while that is a question."""
     if not rollout.current.routes.compared or case.assessment.verdict is not Decision.WATCH:
         return ""

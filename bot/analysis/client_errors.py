@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from bot.analysis.gates import Sides
 from bot.analysis.judge import clients
 from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
-from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Verdict
+from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Unit, Verdict
 from bot.model.formats import count, percent
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits
 
 CLIENTS = "client errors"
 MOST_NAMED = 2
-SHADOW = ' Before Istio 1.28 copies carry the host name with "-shadow" behind it.'
+SHADOW = 'Before Istio 1.28 copies carry the host name with "-shadow" behind it.'
 LATE = 2.0  # the last minute is told when it is so many times worse than the stage
 
 _READING = {
@@ -84,16 +84,19 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
     # The sum of all codes says nothing that its own codes do not.
     bets = sorted(won - {CLIENT_ERRORS} or won, key=clients.BETS.index)
     text = "; ".join(_text(bet, whole, late) for bet in bets[:MOST_NAMED])
-    copies = SHADOW if rollout.current.routes.mirror else ""
+    moved = f"{whole.name} refuses otherwise than {whole.other}: {text}."
+    if bets == [ALONE]:
+        moved = f"{text}; at most {percent(limits.ceiling)} is taken for callers' own doing."
+    told_of_copies = bets != [ALONE] and rollout.current.routes.mirror
     yield Finding(
         gate=CLIENTS,
         verdict=Verdict.FAIL if limits.action is GateAction.ABORT else Verdict.INCONCLUSIVE,
-        sentence=f"{whole.name} refuses otherwise than {whole.other}: {text}.{copies}"
-        if bets != [ALONE]
-        else f"{text}; at most {percent(limits.ceiling)} is taken for callers' own doing.",
+        sentence=f"{moved} {SHADOW}" if told_of_copies else moved,
+        brief=moved if told_of_copies else "",
         value=_share(whole.subject, clients.code_of(bets[0])),
         sample=whole.subject.requests if whole.subject is not None else None,
         acts=limits.action is not GateAction.OBSERVE,
+        unit=Unit.SHARE,
     )
 
 
@@ -117,6 +120,7 @@ def detail(rollout: Rollout, stage: Figures) -> Iterator[Finding]:
         value=_share(subject, CLIENT_ERRORS),
         sample=subject.requests,
         part=True,
+        unit=Unit.SHARE,
     )
 
 

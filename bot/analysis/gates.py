@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bot.analysis import mirror_harm
 from bot.analysis.histograms import quantile
-from bot.model.figures import Figures, Finding, Judgement, SideFigures, UserView, Verdict
+from bot.model.figures import Figures, Finding, Judgement, SideFigures, Unit, UserView, Verdict
 from bot.model.formats import count, percent
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Target, Topology
@@ -168,6 +168,7 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
         sentence=f"{percent(min(share, 1.0))} of the copies reach the canary; at least {percent(least)} are needed.",
         value=share,
         limit=least,
+        unit=Unit.SHARE,
     )
 
 
@@ -199,7 +200,15 @@ def _users(rollout: Rollout, late: Figures) -> Iterator[Finding]:
     )
     moved = rollout.current.routes.canary > 0 or rollout.primary_judged
     verdict = Verdict.FAIL if moved and share > ceiling else Verdict.INCONCLUSIVE
-    yield Finding(gate="users", verdict=verdict, sentence=sentence, value=share, limit=ceiling, sample=users.requests)
+    yield Finding(
+        gate="users",
+        verdict=verdict,
+        sentence=sentence,
+        value=share,
+        limit=ceiling,
+        sample=users.requests,
+        unit=Unit.SHARE,
+    )
 
 
 def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
@@ -224,10 +233,13 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
                 sentence=f"{text} itself: {why}.",
                 value=found,
                 acts=False,
+                unit=Unit.SHARE,
             )
     elif abs(found - share) > max(FAR_OFF, DEVIATIONS * math.sqrt(share * (1 - share) / answered)):
         why = "the proxies have not taken the routes, or callers do not follow the VirtualService"
-        yield _unknown("in force", f"{text} instead of {percent(share)}: {why}.", value=found, limit=share)
+        yield _unknown(
+            "in force", f"{text} instead of {percent(share)}: {why}.", value=found, limit=share, unit=Unit.SHARE
+        )
 
 
 # Hard limits and a team's own queries
@@ -245,6 +257,7 @@ class _Reading:
     value: float | None = None
     limit: float | None = None
     sample: float | None = None
+    unit: Unit = Unit.NUMBER
 
 
 def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Reading]:
@@ -294,6 +307,7 @@ def _finding(
         value=value,
         limit=allowed,
         sample=sample,
+        unit=Unit.SHARE if limit.of is Measure.ERRORS else Unit.MILLISECONDS,
     )
 
 
@@ -355,9 +369,12 @@ def _found(reading: _Reading, strikes: int) -> Finding:
         value=reading.value,
         limit=reading.limit,
         sample=reading.sample,
+        unit=reading.unit,
         acts=reading.action is not GateAction.OBSERVE,
     )
 
 
-def _unknown(gate: str, sentence: str, value: float | None = None, limit: float | None = None) -> Finding:
-    return Finding(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=sentence, value=value, limit=limit)
+def _unknown(
+    gate: str, sentence: str, value: float | None = None, limit: float | None = None, unit: Unit = Unit.NUMBER
+) -> Finding:
+    return Finding(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=sentence, value=value, limit=limit, unit=unit)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.analysis.histograms import slower, tail_bounds
-from bot.model.figures import Figures, Finding, SideFigures, Verdict
+from bot.model.figures import Figures, Finding, SideFigures, Unit, Verdict
 from bot.model.formats import percent
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 
 HARM = "harm"
+_WHY = "Mirroring may be harming it, through a database or anything else that both versions use."
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
 SURPRISE = 3.09
 
@@ -36,14 +37,16 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
         lasts = 2 * sum(measured.is_above(row) for row in rows) > len(rows)
         if now is None or not lasts or not measured.is_surprising(stage.primary):
             continue
+        shown = f"{measured.what} {percent(now)}, {percent(measured.before)} in the hour before."
+        worse = f"{name} itself is worse since copies are made: {shown}"
         yield Finding(
             gate=HARM,
             verdict=Verdict.INCONCLUSIVE,
-            sentence=f"{name} itself is worse since copies are made: {measured.what} {percent(now)}, "
-            f"{percent(measured.before)} in the hour before. "
-            "Mirroring may be harming it, through a database or anything else that both versions use.",
+            sentence=f"{worse} {_WHY}",
+            brief=worse,
             value=now,
             limit=measured.before,
+            unit=Unit.SHARE,
         )
 
 

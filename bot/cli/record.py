@@ -67,7 +67,7 @@ def _stages(rollout: Rollout, story: Sequence[Entry]) -> list[tuple[float, str |
     by_name = {stage.name: stage for stage in rollout.spec.plan}
     began: list[tuple[float, str | int]] = [(rollout.spec.started_at, MIRROR)]
     for entry in story:
-        stage = by_name.get(entry.text.partition(":")[0]) if entry.kind is EntryKind.STAGE else None
+        stage = by_name.get(entry.stage) if entry.kind is EntryKind.STAGE else None
         if stage is not None:
             began.append((entry.at, _label(stage)))
     return began
@@ -84,7 +84,7 @@ def _end(rollout: Rollout | None, story: Sequence[Entry], now: float) -> float:
     turned = [
         entry.at
         for entry in story
-        if entry.kind is EntryKind.ABORTING or (entry.kind is EntryKind.STAGE and entry.text.partition(":")[0] in back)
+        if entry.kind is EntryKind.ABORTING or (entry.kind is EntryKind.STAGE and entry.stage in back)
     ]
     return min([*turned, rollout.ended_at or now])
 

@@ -20,7 +20,7 @@ from bot.controller.ports import Mesh, Ports, Store
 from bot.controller.records import ANYTHING, halted
 from bot.model.errors import Fault, Refusal
 from bot.model.observation import Heartbeat
-from bot.model.rollout import Entry, Rollout, RolloutId, Template, UserId
+from bot.model.rollout import Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, hear, is_as_it_was
 from bot.rollout.plans import make_plan
@@ -59,11 +59,6 @@ def why(found: Found) -> str:
         Claim.UNREADABLE: f"The record of rollout {found.annotations.owner} cannot be read; its marks can.",
         Claim.ENDED: f"Rollout {found.annotations.owner} has ended, and somebody put its marks back.",
     }[found.claim]
-
-
-def without_stage(found: Rollout, entry: Entry) -> Entry:
-    """A line about an abort that does not claim to know where in its plan the rollout was."""
-    return replace(entry, text=entry.text.replace(f"Aborted at {found.current.name}:", "Aborted:", 1))
 
 
 # What the controller does: it aborts a rollout from its annotations (None when the store knows it after all), by

@@ -574,8 +574,7 @@ class Controller:
         # What the store has a record of keeps its id; the abort of its annotations has one of its own.
         own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
-        aborting, entries = decide.abort(taken, by, reason, now)
-        entries = tuple(adoption.without_stage(taken, entry) for entry in entries)
+        aborting, entries = decide.abort(taken, by, reason, now, stage_known=False)
         if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
             raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
         stored = self._create(aborting, entries)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from bot.model.service import Measure
+
 # Answers of 400 to 499 by their codes: all of them, and those that mean something of their own (who are you, you may
 # not, there is no such thing, too many).
 CLIENT_ERRORS = "4xx"
@@ -17,6 +19,14 @@ CLIENT_CODES = ("401", "403", "404", "429")
 # Gates that every judgement may have: what the judge says, and that nothing was proven before nothing was compared.
 EVIDENCE = "evidence"
 UNPROVEN = "unproven"
+
+
+class Unit(StrEnum):
+    """What the value and the limit of a finding are."""
+
+    NUMBER = "number"  # of anything: requests, pods, whatever a query of the team's own gives
+    SHARE = "share"  # 0 to 1
+    MILLISECONDS = "milliseconds"
 
 
 class Verdict(StrEnum):
@@ -30,7 +40,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One gate's answer with the figures it rests on. ``sentence`` is complete and for people."""
+    """One gate's answer with the figures it rests on.
+
+    Attributes:
+        sentence: complete and for people.
+        value, limit: in ``unit``; None where there is none.
+        brief: the first of its sentences, where it has several; "" where it is one.
+        compared: what is counted of both sides for it, errors or slow requests; None where it is about one side alone.
+        bound: slow requests are those that took longer than so many milliseconds.
+    """
 
     gate: str
     verdict: Verdict
@@ -40,6 +58,10 @@ class Finding:
     sample: float | None = None
     acts: bool = True  # False: shown, never acting (a gate in observation)
     part: bool = False  # True: a detail of what another finding sums up
+    brief: str = ""
+    unit: Unit = Unit.NUMBER
+    compared: Measure | None = None
+    bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,17 +25,23 @@ class Edit:
     """What somebody else changed of one object.
 
     Attributes:
-        obj: what to call the object, such as ``VirtualService reviews``.
+        kind, name: of the object, such as ``VirtualService`` and ``reviews``.
+        obj: what to call it, kind and name together; also stored, for versions that know no other name of it.
         who: the field manager that wrote it last, by managedFields; "" where the server does not say.
         at: when, by the API server's clock; None where it does not say.
         restorable: whether ours may be written again: never to a Deployment that has users.
     """
 
-    obj: str
+    kind: str
+    name: str
+    obj: str = field(default="", init=False)
     differences: tuple[Difference, ...]
     who: str = ""
     at: float | None = field(default=None, compare=False)
     restorable: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "obj", f"{self.kind} {self.name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

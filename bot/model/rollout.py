@@ -385,9 +385,16 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of a rollout's story: kept for ever, logged, and posted."""
+    """One line of a rollout's story: kept for ever, logged, and posted.
+
+    Attributes:
+        stage: the name of the stage that was entered, or that a summary is about; "" where the line is about none.
+        gist: of a summary: its first sentence, for where there is room for no more.
+    """
 
     at: float
     kind: EntryKind
     text: str
     by: UserId = BOT
+    stage: str = ""
+    gist: str = ""

@@ -47,7 +47,7 @@ from bot.model.service import OnDrift, OnTimeout
 from bot.rollout import capacity, drift, holds, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
-from bot.rollout.phrases import describe, doing, home, summary
+from bot.rollout.phrases import describe, doing, gist, home, summary
 from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import Change
 from bot.rollout.transitions import enter as _enter
@@ -102,10 +102,11 @@ def approve(rollout: Rollout, by: UserId, now: float) -> Change:
     return approved, (_entry(now, EntryKind.APPROVED, f"Approved leaving {rollout.current.name} ({given}).", by),)
 
 
-def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
+def abort(rollout: Rollout, by: UserId, reason: str, now: float, *, stage_known: bool = True) -> Change:
     """Everyone back to the healthy side, from any phase, by the shortest safe way.
 
     Unless the last figures were good the canary is taken for the trouble, and nobody waits for comfort at home.
+    Without ``stage_known`` it is not said where in its plan the rollout was.
 
     Raises:
         Refusal: it has ended, or is aborting already.
@@ -114,7 +115,7 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     if rollout.phase is Phase.ABORTING:
         raise Refusal(f"{rollout.spec.service} is being aborted already.")
     retreat = make_retreat(primary_touched=rollout.primary_touched)
-    at = rollout.current.name
+    at = f" at {rollout.current.name}" if stage_known else ""
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
     aborting = _enter(
         rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0, urgent=urgent
@@ -125,7 +126,7 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
         if rollout.primary_touched
         else "All users return to the primary now."
     )
-    return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason} {doing}", by),)
+    return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted{at}: {reason} {doing}", by),)
 
 
 def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
@@ -367,7 +368,7 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
     text = f"{name} has the image of {rollout.spec.version} already, so it is restored before any user returns to it."
     retreat = make_retreat(primary_touched=True)
     restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, touched=True)
-    return restoring, (_entry(now, EntryKind.STAGE, text),)
+    return restoring, (_entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
 
 
 def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -536,13 +537,14 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
 def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     stage, walk = rollout.current, rollout.retreat or rollout.spec.plan
-    said = () if judgement is None else (_entry(now, EntryKind.SUMMARY, summary(rollout, judgement)),)
+    said = () if judgement is None else (_summary(rollout, judgement, now),)
     if rollout.stage + 1 < len(walk):
         following = walk[rollout.stage + 1]
         entered = _enter(rollout, following.phase, rollout.stage + 1, now)
         if following.release:
             return entered, said
-        return entered, (*said, _entry(now, EntryKind.STAGE, f"{following.name}: {doing(entered)}."))
+        text = f"{following.name}: {doing(entered)}."
+        return entered, (*said, _entry(now, EntryKind.STAGE, text, stage=following.name))
     minutes = (now - rollout.spec.started_at) / 60
     if rollout.phase is Phase.ABORTING:
         text = f"{rollout.spec.service} {rollout.spec.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
@@ -552,6 +554,11 @@ def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | 
     spec = rollout.spec
     text = f"{spec.service} {spec.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
     return _enter(rollout, Phase.PROMOTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
+
+
+def _summary(rollout: Rollout, judgement: Judgement, now: float) -> Entry:
+    text = summary(rollout, judgement)
+    return _entry(now, EntryKind.SUMMARY, text, stage=rollout.current.name, gist=gist(judgement))
 
 
 # --- the few lines everything above goes through ---------------------------------------------------------------------

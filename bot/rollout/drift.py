@@ -42,7 +42,7 @@ FLAPS = 3  # times that one writer's changes are overwritten without a person
 RESTORING_SECONDS = 60.0  # that a restore may take before what is still there is told again
 
 _NOTHING = "none"
-_VIRTUAL_SERVICE = "VirtualService"
+_VIRTUAL_SERVICE, _DEPLOYMENT = "VirtualService", "Deployment"
 
 
 # What was changed
@@ -69,7 +69,7 @@ def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...
 def _unobserved(rollout: Rollout, observed: Observation) -> Iterator[Edit]:
     known = rollout.drift.edits if rollout.drift is not None else ()
     for edit in known:
-        unseen = observed.routes_unobserved if edit.obj.startswith(_VIRTUAL_SERVICE) else observed.pods_unobserved
+        unseen = observed.routes_unobserved if edit.kind == _VIRTUAL_SERVICE else observed.pods_unobserved
         if unseen is not None:
             yield edit
 
@@ -80,8 +80,8 @@ def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> E
     if not (on_routes or on_annotations):
         return None
     who, at = (observed.writer, observed.written_at) if on_routes else (observed.marker, observed.marked_at)
-    name = f"{_VIRTUAL_SERVICE} {rollout.spec.target.virtual_service}"
-    return Edit(obj=name, differences=(*on_routes, *on_annotations), who=who, at=at)
+    name, differences = rollout.spec.target.virtual_service, (*on_routes, *on_annotations)
+    return Edit(kind=_VIRTUAL_SERVICE, name=name, differences=differences, who=who, at=at)
 
 
 def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
@@ -134,7 +134,8 @@ def _canary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> E
 
 def _of_deployment(name: str, side: DeploymentStatus, differences: tuple[Difference, ...], *, restorable: bool) -> Edit:
     return Edit(
-        obj=f"Deployment {name}",
+        kind=_DEPLOYMENT,
+        name=name,
         differences=differences,
         who=side.writer,
         at=side.written_at,
@@ -198,7 +199,7 @@ def sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> str:
 def _did(edit: Edit) -> str:
     if edit.who or any(one.theirs != _NOTHING for one in edit.differences):
         return "changed"
-    return "removed" if edit.obj.startswith("Deployment") else "removed a part of"
+    return "removed" if edit.kind == _DEPLOYMENT else "removed a part of"
 
 
 def _diff(edit: Edit) -> str:
@@ -216,11 +217,12 @@ def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
 def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
     """What makes a tool that keeps the object leave it alone."""
     for edit in edits:
-        kind, _, name = edit.obj.partition(" ")
         target = rollout.spec.target
         methods = target.mirror_methods is not None
-        primary = name == target.primary_deployment
-        tool, rules = ignore_rules(edit.who, kind, name, target.namespace, whole_list=methods, primary=primary)
+        primary = edit.name == target.primary_deployment
+        tool, rules = ignore_rules(
+            edit.who, edit.kind, edit.name, target.namespace, whole_list=methods, primary=primary
+        )
         if tool:
             yield f"{edit.who} is {tool}. {rules}"
         elif rollout.overwritten.count(edit.who) and edit.who:

@@ -44,6 +44,11 @@ def summary(rollout: Rollout, judgement: Judgement) -> str:
     return " ".join([f"{stage.name} {said}.", *(one.sentence for one in judgement.findings if not one.part)])
 
 
+def gist(judgement: Judgement) -> str:
+    """What a summary says first, in one sentence: half a figure at the end of a cut line would be a wrong figure."""
+    return next((one.brief or one.sentence for one in judgement.findings if not one.part), "")
+
+
 def is_unproven(rollout: Rollout, judgement: Judgement) -> bool:
     """Whether what was seen proves nothing: here, or where nothing is compared, in the last stage that compared."""
     if rollout.current.routes.compared:

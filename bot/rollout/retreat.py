@@ -100,7 +100,8 @@ def canary_back(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     restore = next(place for place, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
     name, canary = rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment
     text = f"{canary} is ready again and keeps the users, so {name} is restored before they return."
-    return enter(rollout, Phase.ABORTING, restore, now), (entry(now, EntryKind.STAGE, text),)
+    restoring = enter(rollout, Phase.ABORTING, restore, now)
+    return restoring, (entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
 
 
 # The primary's size
@@ -117,7 +118,7 @@ def make_room(rollout: Rollout, observed: Observation, _judgement: Judgement, no
     if _must_wait(rollout, observed, needed):
         wait = make_wait(needed)
         waiting = enter(rollout, Phase.ABORTING, rollout.stage, now, retreat=(*done, wait, *rest))
-        return waiting, (entry(now, EntryKind.STAGE, _waits(rollout, observed, needed)),)
+        return waiting, (entry(now, EntryKind.STAGE, _waits(rollout, observed, needed), stage=wait.name),)
     if observed.primary.exists and observed.primary.wanted < needed:
         growing = replace(rollout, retreat=(*done, replace(rollout.current, pods=needed), *rest[1:]))
         return growing, (entry(now, EntryKind.STAGE, _grows(rollout, observed, needed)),)

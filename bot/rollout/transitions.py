@@ -81,6 +81,6 @@ def withdraw(rollout: Rollout, now: float) -> Rollout:
     )
 
 
-def entry(now: float, kind: EntryKind, text: str, by: UserId = BOT) -> Entry:
-    """One line of the story."""
-    return Entry(at=now, kind=kind, text=text, by=by)
+def entry(now: float, kind: EntryKind, text: str, by: UserId = BOT, *, stage: str = "", gist: str = "") -> Entry:
+    """One line of the story; what is read off it later stands in fields of its own (``Entry``)."""
+    return Entry(at=now, kind=kind, text=text, by=by, stage=stage, gist=gist)

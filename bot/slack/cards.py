@@ -191,14 +191,8 @@ def _output(rollout: Rollout, stage: Stage, number: int, summaries: dict[str, st
 
 
 def _summaries(story: Sequence[Entry]) -> dict[str, str]:
-    """What was said when each stage was left, by its name (``phrases.summary`` begins with it), in one sentence."""
-    split = (wording.summarised(entry.text) for entry in story if entry.kind is EntryKind.SUMMARY)
-    return {name: _first_sentence(rest) for name, rest in split if rest}
-
-
-def _first_sentence(text: str) -> str:
-    """Whole: half a figure at the end of a cut line would be a wrong figure."""
-    return text.partition(". ")[0].rstrip(".") + "."
+    """What was said when each stage was left, by its name, in one whole sentence."""
+    return {entry.stage: entry.gist for entry in story if entry.kind is EntryKind.SUMMARY and entry.gist}
 
 
 # Buttons

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from bot.analysis.histograms import slower
-from bot.model.figures import Figures, Finding, Judgement, SideFigures, Verdict
+from bot.model.figures import EVIDENCE, Figures, Finding, Judgement, SideFigures, Unit, Verdict
 from bot.model.rollout import Phase, Rollout
+from bot.model.service import Measure
 from bot.slack.blocks import Block, data_table, shorten
 
 COLUMNS = ("Gate", "Canary", "Primary", "Limit", "Verdict")
 MOST_ROWS = 12
 NOTHING = "-"
-SHARES = {"errors", "coverage", "harm", "error share"}  # gates whose figures are shares, not numbers
 
 _WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
-_SLOWER = re.compile(r"slower than (\d+(?:\.\d+)?(?:e[+-]?\d+)?) ms")
-_QUANTILE = re.compile(r"p\d+(?:\.\d+)?")
 
 
 def judged_primary(rollout: Rollout, phase: Phase | None = None) -> bool:
@@ -28,7 +24,7 @@ def judged_primary(rollout: Rollout, phase: Phase | None = None) -> bool:
 def rows(judgement: Judgement, *, primary_is_judged: bool) -> tuple[tuple[str, ...], ...]:
     """One row per gate, the worst first, with both sides' figures; no header."""
     # What the evidence amounts to is a sentence, and has no figure of its own.
-    shown = [finding for finding in judgement.findings if finding.gate != "evidence"]
+    shown = [finding for finding in judgement.findings if finding.gate != EVIDENCE]
     ranked = sorted(shown, key=lambda finding: _WORST_FIRST.index(finding.verdict))
     checks = tuple(_row(finding, judgement.figures, primary_is_judged) for finding in ranked[:MOST_ROWS])
     figures = judgement.figures
@@ -81,22 +77,27 @@ def _row(finding: Finding, figures: Figures | None, primary_is_judged: bool) -> 
 
 def _figure(finding: Finding, side: SideFigures | None) -> str:
     """One side's own figure for gates that compare sides; "" where only one side has one."""
-    if side is None or side.requests <= 0:
-        return ""
-    if finding.gate == "errors":
-        return f"{percent(side.errors / side.requests)} ({side.errors:,.0f})"
-    bound = _SLOWER.fullmatch(finding.gate)
-    slow = slower(side.buckets, float(bound[1])) if bound else None
-    return "" if slow is None else f"{percent(slow / side.requests)} ({slow:,.0f})"
+    bad = None if side is None or side.requests <= 0 else _bad(finding, side)
+    return "" if side is None or bad is None else f"{percent(bad / side.requests)} ({bad:,.0f})"
+
+
+def _bad(finding: Finding, side: SideFigures) -> float | None:
+    if finding.compared is Measure.ERRORS:
+        return side.errors
+    return None if finding.bound is None else slower(side.buckets, finding.bound)
 
 
 def _amount(finding: Finding, value: float | None) -> str:
     """A figure in the unit of its gate."""
     if value is None:
         return NOTHING
-    if finding.gate in SHARES or _SLOWER.fullmatch(finding.gate):
-        return percent(value)
-    return f"{value:,.0f} ms" if _QUANTILE.fullmatch(finding.gate) else f"{value:,.4g}"
+    match finding.unit:
+        case Unit.SHARE:
+            return percent(value)
+        case Unit.MILLISECONDS:
+            return f"{value:,.0f} ms"
+        case Unit.NUMBER:
+            return f"{value:,.4g}"
 
 
 def _count(side: SideFigures | None) -> str:

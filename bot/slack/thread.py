@@ -79,5 +79,4 @@ def _summarised(rollout: Rollout, entry: Entry) -> Stage | None:
         return None
     if not 0 <= entry.at - judgement.at <= _SAME_RECONCILE:
         return None
-    name, _ = wording.summarised(entry.text)
-    return next((stage for stage in rollout.spec.plan if stage.name == name), None)
+    return next((stage for stage in rollout.spec.plan if stage.name == entry.stage), None)

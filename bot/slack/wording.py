@@ -8,7 +8,6 @@ from bot.model.rollout import ALL_CANARY, HoldCause, Phase, Rollout, Stage, Stag
 from bot.rollout.phrases import question
 
 _PARTS = re.compile(r"[-/:._]")
-_SUMMARY = re.compile(r" (?:passed|ended, not proven)\. ?")
 
 _STATES = {
     Phase.PREFLIGHT: "checking",
@@ -112,12 +111,6 @@ def situation(rollout: Rollout) -> str:
     if needs_approval(rollout):
         return question(rollout)
     return rollout.judgement.sentence if rollout.judgement else ""
-
-
-def summarised(text: str) -> tuple[str, str]:
-    """The stage a summary (``phrases.summary``) is about, and what it says."""
-    name, *rest = _SUMMARY.split(text, maxsplit=1)
-    return name, "".join(rest)
 
 
 def stage_title(stage: Stage, rollout: Rollout) -> str:

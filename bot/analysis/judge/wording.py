@@ -44,9 +44,18 @@ class Names:
 
 ROLES = Names()
 
+_Said = tuple[str, ...]  # sentences, the first of which stands alone
+
 
 def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> str:
-    """The sentence."""
+    """All that is said of it."""
+    return " ".join(sentences(state, assessment, settings, names))
+
+
+def sentences(
+    state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES
+) -> tuple[str, ...]:
+    """The same in its parts: the first is one sentence that stands alone, the others are one or more."""
     match assessment.verdict:
         case Decision.ABORT:
             said = _aborted(state, assessment, settings, names)
@@ -55,17 +64,17 @@ def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, nam
         case Decision.NO_DATA:
             course = state.course
             quiet = _duration((course.watermark or 0.0) - min(course.canary_at, course.primary_at))
-            said = f"No fresh metrics for {quiet}. Promotion waits; nothing was judged."
+            said = f"No fresh metrics for {quiet}.", "Promotion waits; nothing was judged."
         case _ if state.course.watermark is None:
-            said = "No figures yet: judging begins with the first scrape of both versions."
+            said = ("No figures yet: judging begins with the first scrape of both versions.",)
         case _ if assessment.overdue is not None:
             said = _overdue(state, assessment.overdue, names)
         case Decision.HOLD:
             why = f"Not blaming {names.the_subject}: going back would not help. Promotion waits."
-            said = f"Both versions are failing: {_minute(state, names)}. {why}"
+            said = f"Both versions are failing: {_minute(state, names)}.", why
         case _:
             said = _watching(state, assessment, settings, names)
-    return " ".join([said, *_caveats(state, assessment, names)])
+    return *said, *_caveats(state, assessment, names)
 
 
 def forecast_text(forecast: Forecast) -> str:
@@ -81,47 +90,47 @@ def forecast_text(forecast: Forecast) -> str:
     return f"{notice}, a healthy one about {_duration(forecast.passing)} to pass.{slow}"
 
 
-def _aborted(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> str:
+def _aborted(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> _Said:
     after = _duration((state.course.watermark or 0.0) - state.course.began)
     if state.aborted_by == CEILING:
         limit = f"More than {settings.ceiling * 100:g} % errors are never allowed."
-        return f"Aborted after {after}: {_minute(state, names)}. {limit}"
+        return f"Aborted after {after}: {_minute(state, names)}.", limit
     place = [metric.name for metric in state.metrics].index(state.aborted_by)
     metric, row = state.metrics[place], state.evidence.totals[place].tolist()
     ratio = assessment.metrics[metric.name].ratio
     allowed = f"Allowed: {metric.limits(settings).tolerance:g}x.{_sure(ratio)}"
     if _diluted(state, metric, row):
         # Of good and bad time together a ratio would say little.
-        return f"Aborted after {after}: {_minute(state, names)}; over the whole rollout {_shares(row)}. {allowed}"
-    return f"Aborted after {after}: {_sides(metric, row, names)}: {_times(ratio, row)}. {allowed}"
+        return f"Aborted after {after}: {_minute(state, names)}; over the whole rollout {_shares(row)}.", allowed
+    return f"Aborted after {after}: {_sides(metric, row, names)}: {_times(ratio, row)}.", allowed
 
 
-def _passed(state: JudgeState, settings: JudgeSettings, names: Names) -> str:
+def _passed(state: JudgeState, settings: JudgeSettings, names: Names) -> _Said:
     metric, row = state.metrics[0], state.evidence.totals[0].tolist()
     limits = metric.limits(settings)
     limit = f"{limits.margin:g}x + {limits.margin_slack * 100:g} points"
     sure = f"{(1 - settings.alpha_pass) * 100:g} % sure, {row[N_C]:,.0f} {names.subject} requests"
-    return f"Passed: {_sides(metric, row, names)}. Shown to be below the limit of {limit} ({sure})."
+    return f"Passed: {_sides(metric, row, names)}.", f"Shown to be below the limit of {limit} ({sure})."
 
 
-def _overdue(state: JudgeState, overdue: Overdue, names: Names) -> str:
+def _overdue(state: JudgeState, overdue: Overdue, names: Names) -> _Said:
     place = _worst(state) if overdue is Overdue.SUSPECT else 0
     sides = _sides(state.metrics[place], state.evidence.stage_totals[place].tolist(), names)
     if overdue is Overdue.SUSPECT:
         reconciles = f"{names.the_subject} looks worse than tolerated, though not surely"
-        return f"Time is up and {reconciles}: {sides}. A person decides."
+        return f"Time is up and {reconciles}: {sides}.", "A person decides."
     why = f"Nothing speaks against {names.the_subject}, but there was too little to show it."
-    return f"Time is up; not proven: {sides}. {why}"
+    return f"Time is up; not proven: {sides}.", why
 
 
-def _watching(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> str:
+def _watching(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> _Said:
     place = _worst(state)
     metric, row = state.metrics[place], state.evidence.totals[place].tolist()
     ratio = assessment.metrics[metric.name].ratio
     lead = "Looks worse, not surely yet" if ratio.low > metric.limits(settings).tolerance else "Too early to say"
     other = f"{names.reference} {row[B_P]:,.0f} in {row[N_P]:,.0f}"
     counts = f"{_bad(metric, row[B_C], names)} in {row[N_C]:,.0f} requests ({other})"
-    return f"{lead}: {counts}.{_between(ratio)} Watching."
+    return f"{lead}: {counts}.", *_between(ratio), "Watching."
 
 
 def _worst(state: JudgeState) -> int:
@@ -180,14 +189,14 @@ def _times(ratio: Ratio, row: Sequence[float]) -> str:
     return f"at least {times(ratio.low)}x, most likely {times(ratio.best)}x"
 
 
-def _between(ratio: Ratio) -> str:
+def _between(ratio: Ratio) -> _Said:
     """The interval as far as it says anything."""
     low, high = ratio.low > GRID[0], ratio.high < GRID[-1]
     if low and high:
-        return f" Between {times(ratio.low)}x and {times(ratio.high)}x."
+        return (f"Between {times(ratio.low)}x and {times(ratio.high)}x.",)
     if low:
-        return f" At least {times(ratio.low)}x."
-    return f" At most {times(ratio.high)}x." if high else ""
+        return (f"At least {times(ratio.low)}x.",)
+    return (f"At most {times(ratio.high)}x.",) if high else ()
 
 
 def times(value: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from bot.analysis.judge.forecast import Forecast
 from bot.analysis.judge.settings import JudgeSettings
-from bot.analysis.judge.wording import forecast_text, text
+from bot.analysis.judge.wording import forecast_text, sentences, text
 from tests.unit.analysis.rows import DEFAULTS, HISTORY, Counts, judged, rows
 
 
@@ -59,6 +60,28 @@ PASSING: list[tuple[Counts, Counts]] = [((500, 1), (2000, 4))] * 40
 )
 def test_a_verdict_in_words(pairs: list[tuple[Counts, Counts]], sentence: str) -> None:
     assert sentence in said(pairs)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [((120, 36), (480, 3))] * 3,
+        [*PASSING, *[((500, 24), (2000, 2))] * 9],
+        PASSING,
+        [((120, 1), (480, 2))] * 2,
+        [((300, 60), (1200, 240))] * 8,
+        [((300, 0), (1200, 240))] * 8,
+        [*PASSING, *[(None, None)] * 8],
+    ],
+    ids=["abort", "good before", "pass", "watch", "hold", "primary alone", "no data"],
+)
+@pytest.mark.parametrize("deadline", [math.inf, -math.inf], ids=["in time", "overdue"])
+def test_the_first_part_is_the_first_sentence(pairs: list[tuple[Counts, Counts]], deadline: float) -> None:
+    state, answers = judged(rows(pairs), HISTORY, DEFAULTS, deadline)
+    first, *more = sentences(state, answers[-1], DEFAULTS)
+
+    assert first == text(state, answers[-1], DEFAULTS).partition(". ")[0].rstrip(".") + "."
+    assert more
 
 
 def test_no_data_names_the_time_it_waited() -> None:

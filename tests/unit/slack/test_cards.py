@@ -28,12 +28,13 @@ from bot.model.rollout import (
     Topology,
     UserId,
 )
-from bot.model.service import ApprovalRule
+from bot.model.service import ApprovalRule, CustomGate, GateLimits, HardLimit, Measure
 from bot.rollout import phrases
 from bot.rollout.plans import make_retreat
 from bot.slack import replies, views
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
+from bot.slack.figures import rows
 from bot.slack.thread import line
 from sandbox.slack.blocks import Surface, check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, changed, figures
@@ -97,7 +98,8 @@ def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> No
 
 
 def test_the_stages_show_how_far_it_is() -> None:
-    story = (Entry(at=1.0, kind=EntryKind.SUMMARY, text="mirror passed. Errors on reviews-v2: 0 %."),)
+    gist = "Errors on reviews-v2: 0 %."
+    story = (Entry(at=1.0, kind=EntryKind.SUMMARY, text="However that is said.", stage="mirror", gist=gist),)
 
     plan = next(block for block in card(measured(at(1), 0), story, NOW).blocks if block["type"] == "plan")
 
@@ -223,6 +225,7 @@ def test_a_summary_carries_both_sides_figures_while_they_are_the_newest() -> Non
         at=60.0,
         kind=EntryKind.SUMMARY,
         text=phrases.summary(left, left.judgement or Judgement(at=0, verdict=Verdict.PASS)),
+        stage="shift 20",
     )
     moved_on = replace(left, stage=2)
     later = replace(moved_on, judgement=replace(left.judgement or Judgement(at=0, verdict=Verdict.PASS), at=90.0))
@@ -234,6 +237,30 @@ def test_a_summary_carries_both_sides_figures_while_they_are_the_newest() -> Non
     assert "Checks of shift 20" in texts(soon.message.blocks)
     assert len(late.message.blocks) == 1
     assert_slack_takes(soon.message)
+
+
+def test_figures_are_in_the_unit_of_their_gate_whatever_it_is_called() -> None:
+    """A team may call its own query p95, and what it gives need not be milliseconds; nor is its `errors` a share."""
+    limits = (
+        HardLimit(name="slowest", of=Measure.LATENCY, maximum=400.0),
+        HardLimit(name="p5", of=Measure.ERRORS, maximum=0.5),
+    )
+    custom = tuple(CustomGate(name=name, query="q", maximum=9.0) for name in ("p95", "errors", "slower than 5 ms"))
+    rollout = at(1, gates=GateLimits(limits=limits, custom=custom, errors=False, latency=False))
+    row = figures(a_side_of(1024, 1), a_side_of(412, 4), custom={gate.name: 0.25 for gate in custom})
+
+    judgement, _ = analyse(rollout, row)
+
+    assert {
+        gate: (ours, theirs, limit) for gate, ours, theirs, limit, _ in rows(judgement, primary_is_judged=False)
+    } == {
+        "slowest": ("99 ms", "-", "400 ms"),
+        "p5": ("0.971 %", "-", "50 %"),
+        "p95": ("0.25", "-", "9"),
+        "errors": ("0.25", "-", "9"),
+        "slower than 5 ms": ("0.25", "-", "9"),
+        "requests": ("412", "1,024", "-"),
+    }
 
 
 # Whatever the names and however long: Slack must take it, and no markup may come alive.
@@ -259,7 +286,15 @@ def rollouts(draw: st.DrawFn) -> Rollout:
     )
     hold = Hold(cause=draw(st.sampled_from(list(HoldCause))), sentence=draw(NASTY), since=NOW)
     differences = draw(st.lists(st.builds(Difference, what=NASTY, ours=NASTY, theirs=NASTY), min_size=1, max_size=8))
-    edits = (Edit(obj=draw(NASTY), differences=tuple(differences), who=draw(NASTY), restorable=draw(st.booleans())),)
+    edits = (
+        Edit(
+            kind=draw(NASTY),
+            name=draw(NASTY),
+            differences=tuple(differences),
+            who=draw(NASTY),
+            restorable=draw(st.booleans()),
+        ),
+    )
     return replace(
         rollout,
         spec=replace(

@@ -1,0 +1,194 @@
+"""What the judge's evidence comes to: what it shows (a value), what follows from that, and how it is said. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from bot.analysis.gates import Sides
+from bot.analysis.judge.state import JudgeState
+from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
+from bot.analysis.judge.wording import Names, sentences
+from bot.model.figures import EVIDENCE, Figures, Finding, SideFigures, Verdict
+from bot.model.formats import count, percent
+from bot.model.judge_settings import FEWEST
+from bot.model.rollout import Rollout
+from bot.model.service import Unproven
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What the judge found, the stage's figures with the open row, and the side of which nothing is known now."""
+
+    state: JudgeState
+    assessment: Assessment
+    stage: Figures
+    absent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """What the evidence leads to; ``proven``, ``hold`` and ``ask`` as a ``Judgement`` has them.
+
+    Attributes:
+        said: sentences for people, the first of which stands alone.
+    """
+
+    verdict: Verdict
+    said: tuple[str, ...] = ()
+    proven: bool = False
+    hold: bool = False
+    ask: bool = False
+
+    @property
+    def finding(self) -> Finding:
+        """The same as a gate's answer."""
+        first, *more = self.said
+        return Finding(gate=EVIDENCE, verdict=self.verdict, sentence=" ".join(self.said), brief=first if more else "")
+
+
+class Shows(Enum):
+    """What the figures show of the side on trial, before any rule is asked what follows."""
+
+    WORSE = auto()  # surely worse than is tolerated
+    GOOD = auto()  # surely as good as is asked
+    NOT_TO_BLAME = auto()  # both sides fail, or the other one alone
+    ABOVE_CEILING = auto()  # time is up with no proof, and more errors in this very stage than are ever allowed
+    UNPROVEN = auto()  # time is up: nothing against it, and too little to prove it good
+    SUSPECT = auto()  # time is up: it looks worse than is tolerated, not surely
+    NOTHING_YET = auto()  # too early, or nothing is known
+    ALONE_FINE = auto()  # everyone is on it, and it stays below the ceiling
+    ALONE_PROVEN = auto()  # the same for long enough, after it was shown to be good beside the other side
+    ALONE_DOUBTFUL = auto()  # everyone is on it: above the ceiling, or doubted from before
+
+
+_FOLLOWS: Mapping[Shows, Conclusion] = {
+    Shows.WORSE: Conclusion(verdict=Verdict.FAIL),
+    Shows.GOOD: Conclusion(verdict=Verdict.PASS, proven=True),
+    Shows.NOT_TO_BLAME: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True),
+    Shows.ABOVE_CEILING: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True),
+    Shows.SUSPECT: Conclusion(verdict=Verdict.INCONCLUSIVE, ask=True),
+    Shows.NOTHING_YET: Conclusion(verdict=Verdict.INCONCLUSIVE),
+    Shows.ALONE_FINE: Conclusion(verdict=Verdict.PASS),
+    Shows.ALONE_PROVEN: Conclusion(verdict=Verdict.PASS, proven=True),
+    Shows.ALONE_DOUBTFUL: Conclusion(verdict=Verdict.INCONCLUSIVE, ask=True),
+}
+
+
+def conclude(rollout: Rollout, case: Case) -> Conclusion:
+    """The evidence's word on the current stage."""
+    shown = shows(rollout, case)
+    return unless_absent(
+        case.absent, replace(follows(shown, rollout.spec.gates.unproven), said=_say(rollout, case, shown))
+    )
+
+
+def follows(shown: Shows, unproven: Unproven) -> Conclusion:
+    """What becomes of it, by the service's rule for what is not proven; nothing is said yet."""
+    if shown is not Shows.UNPROVEN:
+        return _FOLLOWS[shown]
+    if unproven is Unproven.HOLD:
+        return Conclusion(verdict=Verdict.INCONCLUSIVE, ask=True)
+    return Conclusion(verdict=Verdict.PASS)
+
+
+def unless_absent(absent: str, conclusion: Conclusion) -> Conclusion:
+    """What was good a moment ago is no reason to go on blindly, nor a doubt to ask people about."""
+    if not absent or not (conclusion.verdict is Verdict.PASS or conclusion.ask):
+        return conclusion
+    said = f"Prometheus knows nothing of {absent} right now.", f"Before: {' '.join(conclusion.said)}"
+    return Conclusion(verdict=Verdict.INCONCLUSIVE, said=said, hold=conclusion.hold)
+
+
+# What is found
+
+
+def shows(rollout: Rollout, case: Case) -> Shows:
+    """What the figures show: beside the other side where both are measured, alone where everyone is on one."""
+    return _beside_another(rollout, case) if rollout.current.routes.compared else _alone(rollout, case)
+
+
+def _beside_another(rollout: Rollout, case: Case) -> Shows:
+    assessment = case.assessment
+    if assessment.verdict is Decision.ABORT:
+        return Shows.WORSE
+    if assessment.verdict is Decision.PASS:
+        return Shows.GOOD
+    if assessment.failing in {Failing.SHARED, Failing.PRIMARY}:
+        return Shows.NOT_TO_BLAME
+    match assessment.overdue:
+        case Overdue.NOT_PROVEN:
+            return Shows.ABOVE_CEILING if _is_above_ceiling(rollout, case) else Shows.UNPROVEN
+        case Overdue.SUSPECT:
+            return Shows.SUSPECT
+        case None:
+            return Shows.NOTHING_YET
+
+
+def _is_above_ceiling(rollout: Rollout, case: Case) -> bool:
+    """Nobody is sent to a side that was above the ceiling in this very stage, however the other side did."""
+    subject = Sides.of(rollout, case.stage).subject
+    return rollout.spec.gates.errors and subject is not None and _is_too_bad(rollout, subject)
+
+
+def _is_too_bad(rollout: Rollout, side: SideFigures) -> bool:
+    return side.errors >= FEWEST and (side.error_share or 0.0) > rollout.spec.gates.judge.ceiling
+
+
+def _alone(rollout: Rollout, case: Case) -> Shows:
+    """What was seen before still counts, and the absolute ceiling."""
+    subject = Sides.of(rollout, case.stage).subject
+    if case.assessment.verdict is Decision.ABORT:
+        return Shows.WORSE
+    if case.assessment.verdict is Decision.NO_DATA or subject is None:
+        return Shows.NOTHING_YET
+    if case.assessment.log_e > 0 or _is_too_bad(rollout, subject):
+        return Shows.ALONE_DOUBTFUL
+    long = case.stage.end - case.stage.start >= rollout.spec.gates.judge.least_seconds
+    return Shows.ALONE_PROVEN if rollout.analysis_state.shown and long else Shows.ALONE_FINE
+
+
+# How it is said
+
+
+def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[str, ...]:
+    match shown:
+        case Shows.ABOVE_CEILING:
+            return _say_above_ceiling(rollout, case)
+        case Shows.ALONE_FINE | Shows.ALONE_PROVEN | Shows.ALONE_DOUBTFUL:
+            return _say_alone(rollout, case)
+        case _:
+            return sentences(case.state, case.assessment, rollout.spec.gates.judge, names(rollout))
+
+
+def _say_above_ceiling(rollout: Rollout, case: Case) -> tuple[str, ...]:
+    sides, ceiling = Sides.of(rollout, case.stage), rollout.spec.gates.judge.ceiling
+    share, bad = _shares(sides.subject)
+    against = sides.fair.error_share if sides.fair is not None else None
+    here = f"{sides.name} errors {bad} in this stage"
+    if against is None or against < share / 2:
+        return (f"Not sure yet, but above what is allowed: {here}; at most {percent(ceiling)} are allowed.",)
+    why = f"Not blaming {sides.name}: going back would not help. Promotion waits."
+    return f"Both versions are failing: {here}, {sides.other} {percent(against)}.", why
+
+
+def _say_alone(rollout: Rollout, case: Case) -> tuple[str, ...]:
+    sides = Sides.of(rollout, case.stage)
+    _, bad = _shares(sides.subject)
+    most = percent(rollout.spec.gates.judge.ceiling)
+    return (f"{sides.name} alone answers users: errors {bad}; at most {most} are allowed.",)
+
+
+def _shares(side: SideFigures | None) -> tuple[float, str]:
+    """Errors per request, and the same with its counts: ``1 % (4 of 400)``."""
+    side = side or SideFigures(requests=0, errors=0)
+    share = side.error_share or 0.0
+    return share, f"{percent(share)} ({count(side.errors)} of {count(side.requests)})"
+
+
+def names(rollout: Rollout) -> Names:
+    """What the two sides are called, by who is on trial."""
+    canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
+    subject, reference = (primary, canary) if rollout.primary_judged else (canary, primary)
+    return Names(subject, reference, article="")
