@@ -24,7 +24,7 @@ from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation
 from bot.cluster.routes import VirtualService
 from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Heartbeat, RolloutAnnotations
+from bot.model.observation import Denied, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 
 ATTEMPTS = 5
@@ -215,7 +215,7 @@ class IstioMesh:
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
         warnings: list[str] = []
         kube = self._kube.notifying(warnings.append)
-        refusals = filter(None, [_rehearsed(kube, obj) for obj in fresh])
+        refusals = [denied for obj in fresh if (denied := _rehearsed(kube, obj)) is not None]
         # Stages share their mistakes: each is told once.
         return Rehearsal(refusals=tuple(dict.fromkeys(refusals)), warnings=tuple(dict.fromkeys(warnings)))
 
@@ -275,15 +275,15 @@ def _marker(vs: VirtualService) -> Writer:
     )
 
 
-def _rehearsed(kube: Kube, obj: VirtualService) -> str:
-    """Why the API server would refuse this; "" when it would not."""
+def _rehearsed(kube: Kube, obj: VirtualService) -> Denied | None:
+    """Why the API server would refuse this; None when it would not."""
     try:
         kube.put(obj, dry_run=True)
     except (Unanswered, Contended):
         raise
     except Fault as refused:
-        return refused.sentence
-    return ""
+        return Denied(cause=refused.cause, sentence=refused.sentence)
+    return None
 
 
 def _edited(edit: Edit, vs: VirtualService) -> VirtualService:

@@ -124,7 +124,7 @@ class _Questions:
             if isinstance(fault, Unanswered) and asked.kind in REQUIRED:
                 raise
             if all(one.kind != asked.kind for one in self.unread):
-                self.unread.append(Unread(kind=asked.kind, sentence=fault.sentence))
+                self.unread.append(Unread(kind=asked.kind, cause=fault.cause, sentence=fault.sentence))
             return instead
 
     def listed(self, asked: _Asked[list[Object]]) -> tuple[Object, ...]:

@@ -25,7 +25,7 @@ from bot.cluster.objects import Object
 from bot.cluster.selectors import selector_text
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Stale
-from bot.model.observation import DeploymentStatus, Progress
+from bot.model.observation import Denied, DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Target, Template
 
 ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second
@@ -80,7 +80,8 @@ class KubeWorkloads:
         except (Unanswered, Contended):
             raise
         except Fault as refused:
-            return Rehearsal(refusals=(refused.sentence,), warnings=tuple(warnings))
+            denied = Denied(cause=refused.cause, sentence=refused.sentence)
+            return Rehearsal(refusals=(denied,), warnings=tuple(warnings))
         return Rehearsal(warnings=tuple(dict.fromkeys(warnings)))
 
     def scale_canary_down(self, target: Target) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.freeze import Freeze, FreezeLine
-from bot.model.observation import DeploymentStatus, FailsafeRecord, Heartbeat, RolloutAnnotations
+from bot.model.observation import Denied, DeploymentStatus, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts, Snapshot
@@ -222,11 +222,11 @@ class Rehearsal:
     """What the API server says to objects that are only shown to it.
 
     Attributes:
-        refusals: a sentence for each object it would refuse; empty when all are accepted.
+        refusals: why, for each object it would refuse; empty when all are accepted.
         warnings: what its admission has against objects that it would accept, in its own words.
     """
 
-    refusals: tuple[str, ...] = ()
+    refusals: tuple[Denied, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

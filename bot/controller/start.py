@@ -13,6 +13,7 @@ from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import in_the_way
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
+from bot.model.observation import Denied
 from bot.model.rollout import HOME, Phase, Rollout, RolloutId, RolloutSpec, Stage, UserId
 from bot.model.service import ServiceConfig
 from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, ready_to_begin, telemetry
@@ -276,7 +277,7 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     rehearsal = _rehearsed(draft, ports, known) if plain else Rehearsal()
     admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
     warnings = (*examined.warnings, *admission, *unknown)
-    return Checked(reasons=(*reasons, *rehearsal.refusals), warnings=warnings)
+    return Checked(reasons=(*reasons, *(denied.sentence for denied in rehearsal.refusals)), warnings=warnings)
 
 
 def _rehearsed(draft: Draft, ports: Ports, known: Container[str]) -> Rehearsal:
@@ -290,13 +291,16 @@ def _rehearsed(draft: Draft, ports: Ports, known: Container[str]) -> Rehearsal:
         objects = [mesh.preview(target, routes, rollout.spec.id, rollout.spec.recorded) for routes in shapes]
         objects += [mesh.preview_release(target, routes) for routes in endings]
     except Refusal as refusal:
-        return Rehearsal(refusals=(str(refusal),))
+        return Rehearsal(refusals=(Denied(cause=Cause.REFUSED, sentence=str(refusal)),))
     offered = [mesh.rehearse(target, objects)]
     if upgraded:
         offered.append(ports.workloads.rehearse(target, rollout.spec.upgraded))
     return Rehearsal(
         refusals=tuple(
-            text for one in offered for text in one.refusals if "forbidden" not in text or PERMISSION not in known
+            denied
+            for one in offered
+            for denied in one.refusals
+            if denied.cause is not Cause.FORBIDDEN or PERMISSION not in known
         ),
         warnings=tuple(text for one in offered for text in one.warnings),
     )

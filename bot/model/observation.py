@@ -101,7 +101,7 @@ class Unobserved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """What came of the last thing that was tried to write for a rollout; nothing of it, that is."""
+    """What the API server has turned down, of what was to be written or was only shown to it: why, in both ways."""
 
     cause: Cause
     sentence: str

@@ -19,7 +19,7 @@ from bot.cluster.objects import (
     service_name,
     service_namespace,
 )
-from bot.model.errors import Refusal
+from bot.model.errors import Cause, Refusal
 from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
 from bot.model.service import Promote, ServiceConfig
@@ -159,17 +159,18 @@ def _refusal(service: ServiceConfig, version: str, problems: Iterable[Problem]) 
 def _unread(snapshot: Snapshot) -> list[Problem]:
     problems = []
     for one in snapshot.unread:
+        forbidden = one.cause is Cause.FORBIDDEN
         if one.kind in REQUIRED:
             group, resource = REQUIRED[one.kind]
             rule = f"- {{apiGroups: [{group}], resources: [{resource}], verbs: [get, list]}}"
-            remedy = f"Add to canary-bot's Role there: `{rule}`." if "forbidden" in one.sentence else "Try again."
+            remedy = f"Add to canary-bot's Role there: `{rule}`." if forbidden else "Try again."
             problems.append(blocks(one.sentence, remedy=remedy))
         else:
             problems.append(
                 warns(
                     f"{one.kind} objects could not be read, so nothing is known about them: {one.sentence}",
                     remedy="deploy/rbac.yaml has the rule that lets canary-bot read them."
-                    if "forbidden" in one.sentence
+                    if forbidden
                     else "Look for them with kubectl.",
                 )
             )

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.cluster.objects import Object, named
+from bot.model.errors import Cause
 from bot.model.service import ServiceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A kind of object that could not be read, and the API server's reason as a sentence."""
+    """A kind of object that could not be read, what kind of failure that was, and the API server's reason."""
 
     kind: str
+    cause: Cause
     sentence: str
 
 

@@ -301,8 +301,8 @@ def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: Kube
         KubeWorkloads(kube).rehearse(TARGET, UPGRADED)
     api.forbid(verb="patch", kind="Deployment")
     (refusal,) = KubeWorkloads(kube).rehearse(TARGET, UPGRADED).refusals
-    assert "Could not patch Deployment default/reviews-v1" in refusal
-    assert "forbidden" in refusal
+    assert "Could not patch Deployment default/reviews-v1" in refusal.sentence
+    assert refusal.cause is Cause.FORBIDDEN
 
 
 def test_a_snapshot_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) -> None:

@@ -11,7 +11,7 @@ from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
 from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import FailsafeRecord, Heartbeat, RolloutAnnotations
+from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.rollout.deadman import failsafe_sentence
 
@@ -48,7 +48,7 @@ class InMemoryMesh:
         self._now = now
         self.outage: Fault | None = None
         self.denial: Fault | None = None
-        self.refusals: Sequence[str] = ()
+        self.refusals: Sequence[Denied] = ()
         self.warnings: Sequence[str] = ()
         self.written: list[Routes] = []
         self.beats = 0

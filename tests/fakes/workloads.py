@@ -9,7 +9,7 @@ from typing import Any
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Fault, Stale
 from bot.model.incidents import Trouble
-from bot.model.observation import DeploymentStatus, Progress
+from bot.model.observation import Denied, DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Target, Template
 
 
@@ -60,7 +60,7 @@ class InMemoryWorkloads:
         self.scaled: list[int] = []
         self.scale_outage: Fault | None = None
         self.apply_outage: Fault | None = None
-        self.refusals: list[str] = []
+        self.refusals: list[Denied] = []
 
     def finish(self, name: str) -> None:
         """The Deployment's rollout completes: all its pods run the newest template and are ready."""

@@ -101,8 +101,10 @@ def test_the_shipped_services_are_the_documented_ones() -> None:
 
 
 def as_template(node: ast.expr) -> str:
-    """A string or f-string of the code with a gap for each value; "" for anything else."""
+    """A string or f-string of the code, or several in a row, with a gap for each value; "" for anything else."""
     match node:
+        case ast.Tuple(elts=[ast.JoinedStr() as first, *more]) if more:  # sentences that are said one after the other
+            return " ".join([as_template(first), *(as_template(one) or GAP for one in more)])
         case ast.JoinedStr():
             return "".join(map(as_template, node.values))
         case ast.Constant(value=str(words)):

@@ -12,9 +12,10 @@ from bot.controller.controller import Controller, Telemetry
 from bot.controller.decisions import Abort, Accept, By, Event, Pause, Restore, Retry
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
-from bot.model.errors import Contended, Fault, Refusal
+from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine
+from bot.model.observation import Denied
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ApproveAt, GateLimits, ServiceConfig
 from bot.preflight import Callers, Permission, Snapshot
@@ -182,9 +183,13 @@ def test_a_start_is_refused_with_every_reason_and_nothing_is_written() -> None:
     assert rig.newest().phase is Phase.REFUSED
 
 
+def denied(sentence: str, cause: Cause = Cause.REFUSED) -> Denied:
+    return Denied(cause=cause, sentence=sentence)
+
+
 def test_what_the_api_server_would_refuse_later_is_refused_before_the_start() -> None:
     rig = Rig()
-    rig.mesh.refusals = ["admission webhook denied the request."]
+    rig.mesh.refusals = [denied("admission webhook denied the request.")]
 
     with pytest.raises(Refusal, match="denied the request"):
         rig.start()
@@ -225,8 +230,8 @@ def test_our_own_last_rollout_is_no_stranger_on_the_canary_and_whoever_came_sinc
 
 def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside_other_reasons() -> None:
     rig = Rig()
-    rig.mesh.refusals = ["The webhook refuses these routes."]
-    rig.workloads.refusals = ["The image policy refuses reviews:2."]
+    rig.mesh.refusals = [denied("The webhook refuses these routes.")]
+    rig.workloads.refusals = [denied("The image policy refuses reviews:2.")]
     rig.workloads.deployments["reviews-v2"].ready = 0
     rig.snapshots.found.deployments[1]["spec"]["template"]["spec"]["containers"][0].pop("readinessProbe")
 
@@ -243,13 +248,16 @@ def test_what_a_missing_permission_forbids_is_told_once() -> None:
     rig = Rig()
     access = next(one for one in needed(rig.service, "v2") if one.verb == "update")
     rig.snapshots.found = replace(rig.snapshots.found, permissions=(Permission(access=access, allowed=False),))
-    rig.mesh.refusals = ["Could not update VirtualService default/reviews: forbidden."]
+    rig.mesh.refusals = [denied("However the server says it.", Cause.FORBIDDEN)]
+    # A policy's own word is no missing permission, whichever words it has.
+    rig.workloads.refusals = [denied("Could not patch Deployment default/reviews-v1: latest is forbidden here.")]
 
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    (reason,) = refused.value.reasons
+    reason, policy = refused.value.reasons
     assert reason.startswith("canary-bot may not update virtualservices reviews")
+    assert policy == "Could not patch Deployment default/reviews-v1: latest is forbidden here."
 
 
 def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.errors import Refusal
+from bot.model.errors import Cause, Refusal
 from bot.model.rollout import Topology
 from bot.preflight import Snapshot, Unread, examine
 from tests.builders import a_service
@@ -95,7 +95,9 @@ def two_digests(snapshot: dict[str, Any]) -> None:
 
 def unreadable_rules(snapshot: dict[str, Any]) -> None:
     snapshot["destination_rules"] = ()
-    snapshot["unread"] = (Unread(kind="DestinationRule", sentence="Could not list DestinationRules: forbidden."),)
+    snapshot["unread"] = (
+        Unread(kind="DestinationRule", cause=Cause.FORBIDDEN, sentence="Could not list DestinationRules: forbidden."),
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,13 @@ def test_every_reason_is_given_at_once_also_those_of_other_checks() -> None:
 
 
 def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
-    unread = (Unread(kind="VirtualService", sentence="Could not list VirtualServices of default: forbidden."),)
+    unread = (
+        Unread(
+            kind="VirtualService",
+            cause=Cause.FORBIDDEN,
+            sentence="Could not list VirtualServices of default: forbidden.",
+        ),
+    )
 
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", a_snapshot(virtual_service=None, unread=unread))
@@ -151,7 +159,9 @@ def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
 
 
 def test_a_kind_that_only_leaves_a_question_open_is_a_warning() -> None:
-    unread = (Unread(kind="HorizontalPodAutoscaler", sentence="Could not list them: forbidden."),)
+    unread = (
+        Unread(kind="HorizontalPodAutoscaler", cause=Cause.FORBIDDEN, sentence="Could not list them: forbidden."),
+    )
 
     examined = examine(a_service(), "v2", a_snapshot(unread=unread))
 

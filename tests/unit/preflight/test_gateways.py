@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.errors import Cause
 from bot.preflight import Examined, Unread, examine
 from bot.preflight.gateways import GATEWAY_PODS, gateway_places, overlap
 from tests.builders import a_service
@@ -50,7 +51,7 @@ def test_one_missing_gateway_of_several_is_a_warning() -> None:
 
 
 def test_a_gateway_that_may_not_be_read_is_not_said_to_be_missing() -> None:
-    unread = (Unread(kind="Gateway", sentence="Could not read Gateway: forbidden."),)
+    unread = (Unread(kind="Gateway", cause=Cause.FORBIDDEN, sentence="Could not read Gateway: forbidden."),)
 
     examined = examine(a_service(), "v2", a_snapshot(gateways=(), unread=unread))
 
@@ -107,7 +108,9 @@ def test_a_gateway_that_no_pod_serves_is_told_with_the_labels_to_look_for() -> N
         "No ready pod in namespace istio-system has the labels istio=ingressgateway that Gateway "
         "istio-system/reviews-gateway asks for."
     )
-    forbidden = (Unread(kind=GATEWAY_PODS, sentence="Could not list Pods of istio-system: forbidden."),)
+    forbidden = (
+        Unread(kind=GATEWAY_PODS, cause=Cause.FORBIDDEN, sentence="Could not list Pods of istio-system: forbidden."),
+    )
     (unknown,) = examine(a_service(), "v2", a_snapshot(gateway_pods=(), unread=forbidden)).warnings
     assert unknown.startswith("Gateway pod objects could not be read, so nothing is known about them")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.errors import Cause
 from bot.preflight import Examined, Unread, examine
 from bot.preflight.mesh import ELSEWHERE
 from tests.builders import a_service
@@ -62,7 +63,13 @@ def test_a_delegate_is_told_by_the_mirror_that_it_inherits_and_by_the_root_that_
 
 
 def test_a_delegate_without_a_root_may_have_one_where_nobody_could_look() -> None:
-    unread = (Unread(kind=ELSEWHERE, sentence="Could not list VirtualServices of all namespaces: forbidden."),)
+    unread = (
+        Unread(
+            kind=ELSEWHERE,
+            cause=Cause.FORBIDDEN,
+            sentence="Could not list VirtualServices of all namespaces: forbidden.",
+        ),
+    )
 
     unknown, lost = examined_of(virtual_service=a_virtual_service(hosts=[], gateways=[]), unread=unread).warnings
 
@@ -209,7 +216,13 @@ def test_what_a_gateway_does_not_take_the_mesh_may_have() -> None:
 
 
 def test_a_gateway_that_could_not_be_read_is_thought_to_take_every_host() -> None:
-    unread = (Unread(kind="Gateway", sentence="Could not read Gateway istio-system/reviews-gateway: forbidden."),)
+    unread = (
+        Unread(
+            kind="Gateway",
+            cause=Cause.FORBIDDEN,
+            sentence="Could not read Gateway istio-system/reviews-gateway: forbidden.",
+        ),
+    )
 
     warning = told_of(a_virtual_service("other", "shop", http=to("ratings")), gateways=(), unread=unread)
 
