@@ -1,7 +1,9 @@
 """Which connections there are, and which of them have to go.
 
 When there is no room, whoever has kept us waiting longest makes it. A slow client is older than a quick one's request,
-so whoever fills the port with slow ones pushes out slow ones; refusing the newest would shut out everybody else.
+so whoever fills the port with slow ones pushes out slow ones; refusing the newest would shut out everybody else. Nobody
+has to go at once: in the time that everybody gets a quick request is over, and new connections wait for that long in
+the kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from tornado.iostream import IOStream
 
 from bot.http_server.messages import Limits
 
-BURST = 0.1  # seconds that one source may have more than its share: quick requests are over by then
 NETWORK = 8  # bytes of an IPv6 address; whoever has one has all 2^64 that begin like it
 
 
@@ -27,14 +28,21 @@ class Connection:
 
     stream: IOStream
     source: str
+    safe_until: float  # by the loop's clock, in seconds: before that it need not make room
     timer: asyncio.TimerHandle | None = None
     received: int = 0  # bytes of the body
     is_reading: bool = True
 
     @classmethod
-    def of(cls, stream: IOStream, host: str) -> Connection:
-        """A new one; ``host`` is the address of its other end."""
-        return cls(stream, IPv6Address(host.partition("%")[0]).packed[:NETWORK].hex() if ":" in host else host)
+    def of(cls, stream: IOStream, host: str, grace: float) -> Connection:
+        """A new one from the address ``host``, with ``grace`` seconds before it may have to make room."""
+        source = IPv6Address(host.partition("%")[0]).packed[:NETWORK].hex() if ":" in host else host
+        return cls(stream, source, asyncio.get_running_loop().time() + grace)
+
+    @property
+    def grace(self) -> float:
+        """Seconds that are left of it."""
+        return max(0.0, self.safe_until - asyncio.get_running_loop().time())
 
     def set_timeout(self, seconds: float, then: Callable[[Connection], object]) -> None:
         """Counted from now."""
@@ -64,19 +72,26 @@ class Admission:
         self._unfinished = 0  # bytes
         self._crowding: set[str] = set()  # sources with more than their share
 
+    def wait(self) -> float:
+        """Seconds before the next one can be admitted."""
+        victim = self._victim()
+        return victim.grace if victim is not None else 0.0
+
     def admit(self, connection: Connection) -> bool:
         """Whether a new one may stay; its time begins."""
         source = connection.source
+        victim = self._victim()
+        if victim is not None:
+            self._drop(victim, HTTPStatus.SERVICE_UNAVAILABLE)
         crowds = self._of_source[source] >= self._limits.per_source
-        if (crowds and self._answering(source) >= self._limits.per_source) or not self._make_room():
+        if self._is_full() or (crowds and self._answering(source) >= self._limits.per_source):
             connection.close(HTTPStatus.SERVICE_UNAVAILABLE)
             return False
-        if crowds and source not in self._crowding:
-            self._crowding.add(source)
-            asyncio.get_running_loop().call_later(BURST, self._thin_out, source)
         self._connections[connection] = None
         self._of_source[source] += 1
         connection.set_timeout(self._limits.seconds, self._too_slow)
+        if crowds and source not in self._crowding:
+            self._thin_out(source)
         return True
 
     def body_received(self, connection: Connection, size: int) -> None:
@@ -124,22 +139,24 @@ class Admission:
         for connection in list(self._connections):
             connection.stream.close()
 
-    def _make_room(self) -> bool:
-        """Whether there is a place; when all are taken, the source that takes most of them gives one up."""
-        if len(self._connections) < self._limits.connections:
-            return True
-        reading = self._reading()
-        if not reading:
-            return False
-        busiest = max((one.source for one in reading), key=self._of_source.__getitem__)
-        self._drop(next(one for one in reading if one.source == busiest), HTTPStatus.SERVICE_UNAVAILABLE)
-        return True
+    def _is_full(self) -> bool:
+        return len(self._connections) >= self._limits.connections
+
+    def _victim(self) -> Connection | None:
+        """Who has to go for the next one: of the source that takes most places, whoever has waited longest."""
+        reading = self._reading() if self._is_full() else []
+        busiest = max((one.source for one in reading), key=self._of_source.__getitem__, default="")
+        return next((one for one in reading if one.source == busiest), None)
 
     def _thin_out(self, source: str) -> None:
-        """One source goes back to its share."""
+        """One source goes back to its share, as soon as its oldest have had their time."""
         self._crowding.discard(source)
         excess = max(0, self._of_source[source] - self._limits.per_source)
         for connection in [one for one in self._reading() if one.source == source][:excess]:
+            if connection.grace:
+                self._crowding.add(source)
+                asyncio.get_running_loop().call_later(connection.grace, self._thin_out, source)
+                return
             self._drop(connection, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _answering(self, source: str) -> int:

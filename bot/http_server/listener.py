@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 import structlog
@@ -17,7 +19,7 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 from tornado.iostream import IOStream
-from tornado.tcpserver import TCPServer
+from tornado.netutil import add_accept_handler
 
 from bot.http_server.admission import Admission, Connection
 from bot.http_server.messages import Handler, Limits, Request, Response, text
@@ -30,25 +32,47 @@ _LENGTH = re.compile(r"[0-9]{1,15}")
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class Listener(TCPServer, HTTPServerConnectionDelegate):
+class Listener(HTTPServerConnectionDelegate):
     """Takes connections that are admitted."""
 
-    def __init__(self, handler: Handler, limits: Limits) -> None:
-        # What is read ahead is bounded by the largest head; bodies are handed on in pieces.
-        super().__init__(max_buffer_size=2 * LARGEST_HEAD)
+    def __init__(self, handler: Handler, limits: Limits, sockets: Sequence[socket.socket]) -> None:
+        """``sockets`` listen; they are closed at the end."""
         self.handler = handler
         self.limits = limits
         self.admission = Admission(limits)
         self.answering: set[asyncio.Task[None]] = set()
+        self._sockets = sockets
+        self._removals: list[Callable[[], None]] = []
+        self._ended = False
         self._parameters = HTTP1ConnectionParameters(
             no_keep_alive=True, max_header_size=LARGEST_HEAD, max_body_size=limits.body
         )
+        self._accept()
 
-    def handle_stream(self, stream: IOStream, address: tuple[object, ...]) -> None:
-        """Tornado has accepted a connection."""
-        connection = Connection.of(stream, str(address[0]))
+    def _accept(self) -> None:
+        """The next one, as soon as there is room for it."""
+        if self._ended or self._removals:
+            return
+        wait = self.admission.wait()
+        if wait:
+            asyncio.get_running_loop().call_later(wait, self._accept)
+        else:
+            self._removals = [add_accept_handler(each, self._accepted) for each in self._sockets]
+
+    def _pause(self) -> None:
+        for remove in self._removals:
+            remove()
+        self._removals = []
+
+    def _accepted(self, client: socket.socket, address: tuple[object, ...]) -> None:
+        """One at a time: in between, those who are here already are read."""
+        # What is read ahead is bounded by the largest head; bodies are handed on in pieces.
+        stream = IOStream(client, max_buffer_size=2 * LARGEST_HEAD)
+        connection = Connection.of(stream, str(address[0]), self.limits.grace)
         if self.admission.admit(connection):
             HTTP1ServerConnection(stream, self._parameters, connection).start_serving(self)
+        self._pause()
+        asyncio.get_running_loop().call_soon(self._accept)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:  # noqa: ARG002  # Tornado's signature
         """Tornado asks who takes the request of a connection."""
@@ -63,7 +87,10 @@ class Listener(TCPServer, HTTPServerConnectionDelegate):
 
     async def finish(self) -> None:
         """Take nobody new; let requests that have arrived be answered, for a bounded time."""
-        self.stop()
+        self._ended = True
+        self._pause()
+        for each in self._sockets:
+            each.close()
         self.admission.close_reading()
         if self.answering:
             await asyncio.wait(self.answering, timeout=DRAIN_SECONDS)

@@ -69,8 +69,7 @@ class Server:
 
     async def _serve(self) -> None:
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        listener = Listener(self._handler, self._limits)
-        listener.add_sockets(self._sockets)
+        listener = Listener(self._handler, self._limits, self._sockets)
         self._stop.set_result(lambda: loop.call_soon_threadsafe(over.set))
         await over.wait()
         await listener.finish()

@@ -188,6 +188,18 @@ def test_of_one_source_too_many_slow_connections_push_out_each_other() -> None:
         assert is_open(slow[-1])
 
 
+def test_a_burst_of_connections_does_not_push_out_a_request_on_its_way() -> None:
+    limits = Limits(seconds=60, connections=8, per_source=5, grace=60)
+    with serving(limits) as (server, _), ExitStack() as stack:
+        on_its_way = stack.enter_context(client(server, b"GET / HT"))
+        for _ in range(20):
+            stack.enter_context(client(server, b"GET / HT"))
+
+        on_its_way.sendall(b"TP/1.1\r\n\r\n")
+
+        assert status(read(on_its_way)) == 200
+
+
 def test_many_sources_leave_room_for_one_more() -> None:
     with serving(PATIENT) as (server, _), ExitStack() as stack:
         few = stack.enter_context(client(server, b"GET / HT", source="127.0.0.9"))
