@@ -18,8 +18,8 @@ class Limits:
         seconds: for a request to arrive whole, and again for its response to be taken.
         connections: open at once.
         per_source: open at once from one IPv4 address or one /64 of IPv6. A proxy is one source.
-        grace: seconds that every connection gets before it may have to make room for others. In that time a quick request
-            is over; where all places are taken, new connections wait for it in the kernel.
+        grace: seconds that every connection gets before it may have to make room for others. In that time a quick
+            request is over; where all places are taken, new connections wait for it in the kernel.
         unfinished: bytes of all bodies together that have not arrived whole.
     """
 
