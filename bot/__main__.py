@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     recorded.add_argument("file", type=Path, metavar="FILE", help="JSON Lines, one interval each")
     recorded.add_argument("--service", help="with this service's tolerances, ceiling and bounds (SERVICES_FILE)")
     recorded.add_argument("--output", choices=("text", "json"), default="text")
+    command("sign", _sign, "sign the records that Redis holds unsigned, once you know that they are right")
     recording = command("record", _record, "write a rollout's figures from Prometheus as a file that replay reads")
     recording.add_argument("service")
     recording.add_argument("--for", dest="seconds", type=_duration, default=3600.0, metavar="1h", help="how far back")
@@ -149,6 +150,12 @@ def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
     by = UserId(f"{_user()} (shell)")
     rollout = bootstrap.make_controller(_live(settings)).abort(arguments.service, by=by, reason=arguments.reason)
     _say([f"{rollout.spec.service} {rollout.spec.version}: {rollout.phase}."])
+    return 0
+
+
+def _sign(settings: Settings, _arguments: argparse.Namespace) -> int:
+    count = _live(settings).signing.sign()
+    _say([f"{count} signed. What was changed since it was signed is refused as before."])
     return 0
 
 

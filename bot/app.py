@@ -150,7 +150,16 @@ class Bot:
             self._own.outbox(0)
         elif fence != self._leads_as:
             log.info("leading", fence=fence)
+            self._sign_once()
         self._leads_as = fence
+
+    def _sign_once(self) -> None:
+        """Whoever led before may have had no key. What could not be signed is not believed, and told as that."""
+        try:
+            with contained("sign what is in Redis"):
+                self._adapters.signing.sign_once()
+        except Fault as fault:
+            log.warning("redis_not_signed", sentence=fault.sentence)
 
     def _step_down(self) -> None:
         """Finish what runs, say what is to be said, and let another replica lead at once."""

@@ -27,6 +27,7 @@ from bot.adapters.prometheus_connection import PrometheusConnection
 from bot.adapters.redis_deduplication import RedisDeduplication
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
+from bot.adapters.redis_signing import RedisSigning
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
@@ -64,6 +65,7 @@ class Adapters:
     outbox: RedisOutbox
     lease: RedisLease
     deduplication: RedisDeduplication
+    signing: RedisSigning
     metrics: PrometheusMetrics
     slack: CountingClient | None  # and its channels; None where nothing of Slack is set
     rooms: Rooms | None
@@ -98,13 +100,14 @@ def connect(
     reads = CachedReads(kube) if watching else None
     metrics = prometheus(settings.prometheus, lambda outcome: called("prometheus", outcome))
     client = redis_connection.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
-    store = RedisStore(client)
+    signer = settings.signer
+    store = RedisStore(client, signer)
     slack = slack_client(settings.slack, called) if settings.slack else None
     rooms = Rooms(slack, time.monotonic) if slack is not None else None
     ports = Ports(
         store=store,
-        freezes=RedisFreezes(client),
-        mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis_url.reveal())),
+        freezes=RedisFreezes(client, signer),
+        mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis_url.reveal()), signer=signer),
         workloads=KubeWorkloads(kube, reads=reads),
         snapshots=KubeSnapshots(kube),
         metrics=metrics,
@@ -117,8 +120,9 @@ def connect(
         reads=reads,
         ports=ports,
         store=store,
-        outbox=RedisOutbox(client),
-        lease=RedisLease(client, new_replica(), seconds=settings.lease_seconds),
+        outbox=RedisOutbox(client, signer),
+        lease=RedisLease(client, new_replica(), seconds=settings.lease_seconds, signer=signer),
+        signing=RedisSigning(client, signer),
         deduplication=RedisDeduplication(client),
         metrics=metrics,
         slack=slack,

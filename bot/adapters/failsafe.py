@@ -19,17 +19,19 @@ from bot.cluster import routes as virtual_services
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes
+from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
 
 class KubeFailsafe:
-    """Writes to one cluster. ``now`` is seconds since the epoch, for the Event's time."""
+    """Writes to one cluster. ``now`` is the Event's time, seconds since the epoch; ``signer`` signs what was done."""
 
-    def __init__(self, kube: Kube, now: Callable[[], float]) -> None:
+    def __init__(self, kube: Kube, now: Callable[[], float], signer: Signer = UNSIGNED) -> None:
         self._kube = kube
         self._now = now
+        self._signer = signer
 
     def apply(
         self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
@@ -44,8 +46,9 @@ class KubeFailsafe:
         if vs is None or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
             raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
         try:
+            sentence = failsafe_sentence(failsafe_record, target)
             wanted = virtual_services.with_failsafe_record(
-                vs, target, annotations.owner, routes, failsafe_record, failsafe_sentence(failsafe_record, target)
+                vs, target, annotations.owner, routes, failsafe_record, sentence, self._signer
             )
         except Refusal as refusal:
             raise Fault("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal

@@ -16,16 +16,18 @@ from typing import Any
 import structlog
 
 from bot.adapters.heartbeat import Heart
-from bot.adapters.kube import Kube, Reads
+from bot.adapters.kube import WATCHDOG_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.routes import VirtualService
 from bot.controller.ports import Rehearsal, RouteStatus, Still, always
+from bot.model.copies import replace
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Denied, Heartbeat, RolloutAnnotations
+from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
+from bot.model.signing import UNSIGNED, Signer
 
 ATTEMPTS = 5
 
@@ -44,7 +46,8 @@ class IstioMesh:
 
     ``now`` tells the time for heartbeats; ``wait`` is called with the number of the attempt that met a conflict.
     Looking asks ``reads``, which may be a cache; whatever is to be written is read from the API server itself. Who
-    listens for heartbeats all the time has a cache of ``leases`` as well; who beats is known by its ``store``.
+    listens for heartbeats all the time has a cache of ``leases`` as well; who beats is known by its ``store``. What it
+    leaves on the object is signed by ``signer``, and what it finds there believed as far as that says.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class IstioMesh:
         reads: Reads | None = None,
         leases: Reads | None = None,
         store: str = "",
+        signer: Signer = UNSIGNED,
     ) -> None:
         self._kube = kube
         self._reads: Reads = reads or kube
@@ -63,6 +67,7 @@ class IstioMesh:
         self._heart = Heart(kube, now, store)
         self._now = now
         self._wait = wait
+        self._signer = signer
 
     def observe(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""
@@ -73,13 +78,14 @@ class IstioMesh:
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=owner,
-            marked=owner is None or virtual_services.is_whole(vs),
+            marked=owner is None or virtual_services.is_whole(vs, signer=self._signer),
+            signed=owner is None or virtual_services.is_signed(vs, self._signer),
             writer=writer.manager,
             written_at=writer.at,
             marker=marker.manager,
             marked_at=marker.at,
             reason=read if isinstance(read, str) else "",
-            failsafe_record=virtual_services.failsafe_record_of(vs),
+            failsafe_record=_failsafe_record(vs, self._signer),
         )
 
     def route(  # the port's
@@ -103,13 +109,22 @@ class IstioMesh:
         def edit(vs: VirtualService) -> VirtualService:
             if (
                 virtual_services.owner_of(vs) == owner
-                and virtual_services.is_whole(vs)
+                and virtual_services.is_whole(vs, signer=self._signer)
+                and virtual_services.is_signed(vs, self._signer)
                 and virtual_services.read_routes(vs, target) == routes
             ):
                 return vs
             now = self._now()
             return virtual_services.claim(
-                vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again
+                vs,
+                target,
+                routes,
+                owner=owner,
+                recorded=recorded,
+                now=now,
+                over=over,
+                again=again,
+                signer=self._signer,
             )
 
         self._write(target, edit, still)
@@ -119,7 +134,7 @@ class IstioMesh:
 
         def edit(vs: VirtualService) -> VirtualService:
             virtual_services.refuse_other_owner(vs, owner)
-            return virtual_services.release(vs, target, routes)
+            return virtual_services.release(vs, target, routes, self._signer)
 
         # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
         self._fall_silent(target.virtual_service_namespace, target.virtual_service, owner)
@@ -189,12 +204,14 @@ class IstioMesh:
         heard = heartbeat_lease.read(
             self._leases.get("Lease", namespace, heartbeat_lease.name_for(virtual_service)), owner
         )
-        return virtual_services.heartbeat_of(vs, heard, foreign=heard is not None and self._heart.is_foreign(heard))
+        foreign = heard is not None and self._heart.is_foreign(heard)
+        heartbeat = virtual_services.heartbeat_of(vs, heard, foreign=foreign)
+        return heartbeat and replace(heartbeat, failsafe_record=_failsafe_record(vs, self._signer))
 
     def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
         """The annotations of whatever rollout holds the object; None when there are none, or no object."""
         vs = self._kube.get("VirtualService", namespace, virtual_service)
-        return None if vs is None else virtual_services.rollout_annotations_of(vs)
+        return None if vs is None else virtual_services.rollout_annotations_of(vs, self._signer)
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
         """The object ``route`` would write now; nothing is written.
@@ -203,11 +220,13 @@ class IstioMesh:
             Refusal: the object is one that we must not edit, in words for whoever asked.
         """
         vs = self._get(target)
-        return virtual_services.claim(vs, target, routes, owner=owner, recorded=recorded, now=self._now())
+        return virtual_services.claim(
+            vs, target, routes, owner=owner, recorded=recorded, now=self._now(), signer=self._signer
+        )
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         """The object ``release`` would leave behind; nothing is written."""
-        return virtual_services.release(self._get(target), target, routes)
+        return virtual_services.release(self._get(target), target, routes, self._signer)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
         """Offer each object to the API server as a dry run, which runs admission and needs the same permission."""
@@ -261,6 +280,16 @@ class IstioMesh:
 
 def _busy(title: str) -> Contended:
     return Contended("Kubernetes", f"{title} is written by others all the time; gave up for now.")
+
+
+def _failsafe_record(vs: VirtualService, signer: Signer) -> FailsafeRecord | None:
+    """What the watchdog did. Without a key it has to be its own hand at least, as far as the API server tells.
+
+    A field manager is what a writer calls itself; the admission policy lets nobody else write the annotation.
+    """
+    found = virtual_services.failsafe_record_of(vs, signer)
+    writer = writer_of(vs, annotation(virtual_services.WATCHDOG))
+    return found if signer.signs or writer.manager in {"", WATCHDOG_MANAGER} else None
 
 
 def _marker(vs: VirtualService) -> Writer:

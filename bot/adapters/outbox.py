@@ -14,12 +14,14 @@ from typing import Any
 
 import structlog
 
+from bot.adapters import signatures
 from bot.adapters.redis_connection import Batch, RedisClient, WrongKind, answers, faults
-from bot.adapters.redis_store import OUT_OF_DATE
+from bot.adapters.redis_store import OUT_OF_DATE, about_entry
 from bot.adapters.serialization import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
+from bot.model.signing import UNSIGNED, Signer
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100
@@ -48,10 +50,14 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class RedisOutbox:
-    """One stream of words for each service, and one hash of cards; a word's id is its place in the stream."""
+    """One stream of words for each service, and one hash of cards; a word's id is its place in the stream.
 
-    def __init__(self, client: RedisClient) -> None:
+    Words that ``signer`` does not know for ours are not said: they stay where they are, and the log tells of them.
+    """
+
+    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED) -> None:
         self._client = client
+        self._signer = signer
 
     def pending(self, limit: int = 100) -> Sequence[Notification]:
         """Undelivered notifications: words, then cards.
@@ -132,7 +138,7 @@ class RedisOutbox:
                 if self._client.xlen(Keys(service=key).outbox):
                     self._client.sadd(WORDS, key)
             self._forget_old_cards(key, stream)
-        boxes = [_read_words(key, stream) for key, stream in read.items()]
+        boxes = [_read_words(key, stream, self._signer) for key, stream in read.items()]
         return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
 
     def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
@@ -179,13 +185,15 @@ def _is_ours(key: str, answer: object) -> bool:
     return not isinstance(answer, WrongKind)
 
 
-def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Notification]:
+def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]], signer: Signer) -> Sequence[Notification]:
     notifications = []
     for place, fields in stream:
         if "entry" not in fields:
             continue
         try:
-            entry = load_entry(fields["entry"])
+            rollout = fields["rollout"]
+            text = signatures.believed("a notification", fields["entry"], signer, *about_entry(key, rollout))
+            entry = load_entry(text)
         except Fault as fault:
             # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
             log.warning("notification_unreadable", service=key, notification=place, reason=fault.sentence)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.adapters import signatures
 from bot.adapters.redis_connection import RedisClient, faults
 from bot.adapters.serialization import (
     FREEZES,
@@ -19,6 +20,7 @@ from bot.adapters.serialization import (
 from bot.model import freeze as rules
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine
 from bot.model.rollout import UserId
+from bot.model.signing import UNSIGNED, Signer
 
 # KEYS: now, story  ARGV: scope, the freeze, the line
 #
@@ -45,11 +47,17 @@ return 1
 """
 
 
-class RedisFreezes:
-    """Freezes in Redis."""
+def about(scope: str) -> tuple[str, str]:
+    """What a freeze's signature is about, beside its text."""
+    return "freeze", scope
 
-    def __init__(self, client: RedisClient) -> None:
+
+class RedisFreezes:
+    """Freezes in Redis, signed by ``signer``; one that is not ours is a fault, so nothing starts while it is there."""
+
+    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED) -> None:
         self._client = client
+        self._signer = signer
 
     def current(self, now: float) -> Sequence[Freeze]:
         """Every freeze that is not over at ``now``; those that are over are forgotten.
@@ -58,7 +66,7 @@ class RedisFreezes:
             Fault: Redis cannot be asked, or holds one that cannot be read.
         """
         with faults():
-            stored = {text: load_freeze(text) for text in self._client.hgetall(FREEZES).values()}
+            stored = {text: self._load(scope, text) for scope, text in self._client.hgetall(FREEZES).items()}
             for text, freeze in stored.items():
                 if freeze.is_over(now):  # compared as it was read: it may have been replaced since
                     self._client.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, "")
@@ -73,7 +81,7 @@ class RedisFreezes:
         line = FreezeLine(at=freeze.since, by=freeze.by, action=FreezeAction.FROZE, freeze=freeze)
         keys = (FREEZES, FREEZES_STORY)
         with faults():
-            answer = self._client.eval(FREEZE, 2, *keys, freeze.scope, dump_freeze(freeze), dump_freeze_line(line))
+            answer = self._client.eval(FREEZE, 2, *keys, freeze.scope, self._dump(freeze), dump_freeze_line(line))
         replaced = load_freeze(str(answer)) if answer else None
         return replaced if replaced is not None and not replaced.is_over(freeze.since) else None
 
@@ -87,8 +95,14 @@ class RedisFreezes:
         with faults():
             # As it is stored, which a newer version may spell with more fields than this one knows.
             stored = self._client.hgetall(FREEZES).get(freeze.scope)
-            text = stored if stored is not None and load_freeze(stored) == freeze else dump_freeze(freeze)
+            text = stored if stored is not None and load_freeze(stored) == freeze else self._dump(freeze)
             return bool(self._client.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, line))
+
+    def _load(self, scope: str, text: str) -> Freeze:
+        return load_freeze(signatures.believed(f"a freeze of {scope}", text, self._signer, *about(scope)))
+
+    def _dump(self, freeze: Freeze) -> str:
+        return signatures.signed(dump_freeze(freeze), self._signer, *about(freeze.scope))
 
     def story(self) -> Sequence[FreezeLine]:
         """Who froze and unfroze what, oldest first.

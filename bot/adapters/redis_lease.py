@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from bot.adapters.clock import stopwatch
 from bot.adapters.redis_connection import RedisClient, faults
+from bot.adapters.serialization import SIGNED
+from bot.model.signing import UNSIGNED, Signature, Signer
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 RENEWED_AFTER = 1 / 3  # of its length: two renewals may fail before it is lost
 # Redis' clock and ours may run at slightly different speeds; the lease ends for us before it can end for others.
 CERTAIN = 0.9
+MILLISECONDS = 1000  # in a second
 
 # Two keys of one slot, which is nobody else's.
 LEASE = "canary:{leader}:lease"
@@ -33,10 +40,18 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = tonumber(redis.call('GET', KEYS[2])) or 0
+if last > now + 86400000 then last = 0 end  -- nobody's: a fence is this very clock
 local fence = string.format('%.0f', math.max(last + 1, now))
 redis.call('SET', KEYS[2], fence)
 redis.call('SET', KEYS[1], fence .. ' ' .. ARGV[1], 'NX', 'PX', ARGV[2])
 return fence
+"""
+
+# What no replica can have written is taken for nothing.
+# KEYS: the lease  ARGV: what it says
+DROP = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 """
 
 RELEASE = """
@@ -55,6 +70,7 @@ class RedisLease:
         owner: str,
         *,
         seconds: float = 10.0,
+        signer: Signer = UNSIGNED,
         monotonic: Callable[[], float] = stopwatch,
     ) -> None:
         """Nothing is held before ``keep``.
@@ -63,11 +79,13 @@ class RedisLease:
             client: the Redis that all replicas share.
             owner: this process and no other, also after a restart.
             seconds: how long the lease lasts without being renewed.
+            signer: signs who we are, so that nobody else can be taken for a replica.
             monotonic: seconds that no clock setting changes and that go on while the machine is suspended: Redis does
                 not wait for it.
         """
         self._client = client
-        self._owner = owner
+        self._signer = signer
+        self._owner = f"{owner} {signer.sign(LEASE, owner)}" if signer.signs else owner
         self._seconds = seconds
         self._monotonic = monotonic
         self._held: tuple[int, float] | None = None  # the number, and until when it is surely ours
@@ -90,9 +108,30 @@ class RedisLease:
         if self.fence is not None and asked_at < self._renew_at:
             return
         with faults():
-            answer = str(self._client.eval(KEEP, 2, LEASE, FENCE, self._owner, round(self._seconds * 1000)))
+            answer = self._ask_for_it()
+            if not answer and self._drop_what_is_nobodys():
+                answer = self._ask_for_it()
         self._held = (int(answer), asked_at + self._seconds * CERTAIN) if answer else None
         self._renew_at = asked_at + self._seconds * RENEWED_AFTER
+
+    def _ask_for_it(self) -> str:
+        return str(self._client.eval(KEEP, 2, LEASE, FENCE, self._owner, round(self._seconds * MILLISECONDS)))
+
+    def _drop_what_is_nobodys(self) -> bool:
+        """Whether the lease was in hands that cannot be a replica's: one without an end, or without our signature.
+
+        A replica of before, without a key, is still one as long as nothing in Redis was signed.
+        """
+        held = self._client.get(LEASE)
+        if held is None:
+            return True
+        owner, _, signature = held.partition(" ")[2].rpartition(" ")
+        signed = self._signer.judge(signature, LEASE, owner)
+        forged = signed in {Signature.WRONG, Signature.MISSING} and self._client.exists(SIGNED) > 0
+        if not forged and self._client.pttl(LEASE) >= 0:
+            return False
+        log.error("lease_forged", signature=str(signed))
+        return bool(self._client.eval(DROP, 1, LEASE, held))
 
     def release(self) -> None:
         """Let others have it at once. Harmless when it is not ours."""

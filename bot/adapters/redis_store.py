@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 
+from bot.adapters import signatures
 from bot.adapters.redis_connection import RedisClient, WrongKind, answers, faults
 from bot.adapters.serialization import (
     CARDS,
@@ -26,6 +27,7 @@ from bot.adapters.serialization import (
 from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId
+from bot.model.signing import UNSIGNED, Signer
 
 KEPT = "It is kept as it is, and a version that can read it shows it."
 MILLISECONDS = 1000  # in a second: Redis counts in them
@@ -43,6 +45,8 @@ local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[2] then return 'marked' end
 
 local fence, newest = tonumber(ARGV[7]), tonumber(redis.call('GET', KEYS[7])) or 0
+-- A fence is Redis' clock: one of the day after tomorrow is nobody's, and keeps nobody out.
+if newest > (tonumber(redis.call('TIME')[1]) + 86400) * 1000 then newest = 0 end
 if fence > 0 and fence < newest then return 'fenced' end
 local revision = stored and cjson.decode(stored).rollout.revision or 0
 if revision ~= tonumber(ARGV[1]) then return 'stale' end
@@ -96,10 +100,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class RedisStore:
-    """Rollouts in Redis."""
+    """Rollouts in Redis. Records and words are signed by ``signer``; a record that is not ours is an unreadable one."""
 
-    def __init__(self, client: RedisClient) -> None:
+    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED) -> None:
         self._client = client
+        self._signer = signer
         # Live rollouts as they were last read or written: their text and what it says.
         self._parsed: dict[RolloutId, tuple[str, Rollout | None]] = {}
 
@@ -129,7 +134,7 @@ class RedisStore:
         """One rollout of the service ``key``, live or ended."""
         with faults():
             (text,) = self._get([Keys(service=key).rollout(rollout_id)])
-        return None if text is None else load_rollout(text)
+        return None if text is None else self._load(key, rollout_id, text)
 
     def active(self, key: str) -> Rollout | None:
         """The live rollout of the service ``key``, at most one."""
@@ -162,16 +167,36 @@ class RedisStore:
         with faults():
             documents = self._get([Keys(service=key).rollout(found) for key, found in wanted.items()])
         read = [
-            self._read(found, text) for found, text in zip(wanted.values(), documents, strict=True) if text is not None
+            self._read(key, found, text)
+            for (key, found), text in zip(wanted.items(), documents, strict=True)
+            if text is not None
         ]
         rollouts = [rollout for rollout in read if rollout is not None and not rollout.ended]
         return sorted(rollouts, key=lambda rollout: (rollout.spec.started_at, rollout.spec.id))
 
-    def _read(self, rollout_id: RolloutId, text: str) -> Rollout | None:
+    def _load(self, key: str, rollout_id: RolloutId, text: str) -> Rollout:
+        rollout = load_rollout(text)  # first: what remains of a newer version's record is told with it
+        signatures.believed(f"rollout {rollout_id}", text, self._signer, *about(key, rollout_id))
+        return rollout
+
+    def _read_or_why_not(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | str:
+        try:
+            return self._load(key, rollout_id, text)
+        except Unreadable as unreadable:
+            return unreadable.sentence
+
+    def _readable(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | None:
+        read = self._read_or_why_not(key, rollout_id, text)
+        if isinstance(read, str):
+            log.error("rollout_unreadable", reason=read)
+            return None
+        return read
+
+    def _read(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | None:
         """The rollout. Most are as they were read or written last, and a thousand take a second to parse."""
         known = self._parsed.get(rollout_id)
         if known is None or known[0] != text:
-            known = self._parsed[rollout_id] = text, _readable(text)
+            known = self._parsed[rollout_id] = text, self._readable(key, rollout_id, text)
         return known[1]
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:
@@ -182,12 +207,12 @@ class RedisStore:
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's rollouts, newest first; one that cannot be read hides no other."""
-        read = (_read_or_why_not(text) for _, text in self._newest(key, limit))
+        read = (self._read_or_why_not(key, found, text) for found, text in self._newest(key, limit))
         return [rollout for rollout in read if not isinstance(rollout, str)]
 
     def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
         """Those of the newest rollouts whose records cannot be read, and why."""
-        read = {found: _read_or_why_not(text) for found, text in self._newest(key, limit)}
+        read = {found: self._read_or_why_not(key, found, text) for found, text in self._newest(key, limit)}
         return {found: f"{why} {KEPT}" for found, why in read.items() if isinstance(why, str)}
 
     def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
@@ -195,7 +220,7 @@ class RedisStore:
         keys = Keys(service=key)
         with faults():
             text = self._get([keys.rollout(rollout_id)])[0] or ""
-            if text and not isinstance(_read_or_why_not(text), str):
+            if text and not isinstance(self._read_or_why_not(key, rollout_id, text), str):
                 return False
             names = (keys.active, keys.rollout(rollout_id))
             return bool(self._client.eval(SET_ASIDE, len(names), *names, rollout_id, text))
@@ -237,11 +262,12 @@ class RedisStore:
         Raises:
             Stale: another replica, with a newer lease, has written to this service.
         """
-        text = dump_rollout(rollout)
+        text = signatures.signed(dump_rollout(rollout), self._signer, *about(rollout.key, rollout.spec.id))
+        lines = [self._signed(rollout, entry) for entry in entries]
         with faults():
             if expected == 0:
                 self._client.sadd(SERVICES, rollout.key)
-            outcome = str(self._client.eval(WRITE, 7, *_arguments(rollout, text, expected, entries, fence or 0)))
+            outcome = str(self._client.eval(WRITE, 7, *_arguments(rollout, text, expected, lines, fence or 0)))
             # So that delivery need not ask every service. Whoever dies here is made up for by ``reindex``.
             if outcome in {"written", "marked"} and entries:
                 self._client.sadd(WORDS, rollout.key)
@@ -258,6 +284,9 @@ class RedisStore:
         else:
             self._parsed[rollout.spec.id] = text, rollout
         return "written"
+
+    def _signed(self, rollout: Rollout, entry: Entry) -> str:
+        return signatures.signed(dump_entry(entry), self._signer, *about_entry(rollout.key, rollout.spec.id))
 
     def _taken(self, rollout: Rollout) -> Refusal:
         other = self.active(rollout.key)
@@ -278,23 +307,23 @@ class RedisStore:
         return ["" if isinstance(one, WrongKind) else one for one in answers(pipeline)]
 
 
-def _arguments(
-    rollout: Rollout, text: str, expected: int, entries: Sequence[Entry], fence: int
-) -> Iterator[str | float]:
+def _arguments(rollout: Rollout, text: str, expected: int, lines: Sequence[str], fence: int) -> Iterator[str | float]:
     keys = Keys(service=rollout.key)
     yield from (keys.rollout(rollout.spec.id), keys.active, keys.history, keys.story(rollout.spec.id))
     yield from (keys.outbox, keys.cards, keys.fence)
     yield from (expected, text, rollout.spec.id, rollout.spec.started_at)
     yield from (0 if rollout.ended else 1, rollout.revision, fence)
-    yield from map(dump_entry, entries)
+    yield from lines
 
 
-def _readable(document: str) -> Rollout | None:
-    read = _read_or_why_not(document)
-    if isinstance(read, str):
-        log.error("rollout_unreadable", reason=read)
-        return None
-    return read
+def about(key: str, rollout_id: str) -> tuple[str, str, str]:
+    """What a record's signature is about, beside its text."""
+    return "rollout", key, rollout_id
+
+
+def about_entry(key: str, rollout_id: str) -> tuple[str, str, str]:
+    """The same for a line of its story."""
+    return "entry", key, rollout_id
 
 
 def _line(place: str, text: str) -> Entry:
@@ -304,10 +333,3 @@ def _line(place: str, text: str) -> Entry:
     except Unreadable as unreadable:
         at = float(place.partition("-")[0]) / MILLISECONDS
         return Entry(at=at, kind=EntryKind.ALERT, text=f"Redis {unreadable.sentence}")
-
-
-def _read_or_why_not(document: str) -> Rollout | str:
-    try:
-        return load_rollout(document)
-    except Unreadable as unreadable:
-        return unreadable.sentence

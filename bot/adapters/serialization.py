@@ -74,6 +74,8 @@ WORDS = "canary:index:words"
 CARDS = "canary:index:cards"
 # A pattern: exactly the services that ever had a rollout have this key. ``Keys.of_history`` is its inverse.
 HISTORIES = "canary:{*}:history"
+# That everything here was signed once, by a replica with a key: what is unsigned since is nobody's.
+SIGNED = "canary:{signed}"
 # Freezes belong to no service, and share a hash tag of their own. A hash: scope to the freeze's JSON.
 FREEZES = "canary:{freezes}:now"
 # A stream: who froze and unfroze what, each line's JSON in the field ``line``. Append-only.

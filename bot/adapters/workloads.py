@@ -148,6 +148,14 @@ class KubeWorkloads:
             written_at=writer.at,
         )
 
+    def known_images(self, target: Target) -> frozenset[str]:
+        """Every image that the primary's template or one of its own ReplicaSets has."""
+        deployment = self._primary(target)
+        selector = selector_text(deployment["spec"]["selector"])
+        replica_sets = self._kube.list("ReplicaSet", target.namespace, selector)
+        mine = (deployment, *own_replica_sets(deployment, replica_sets))
+        return frozenset(image for one in mine for image in images(one).values())
+
     def _primary(self, target: Target) -> Object:
         deployment = self._kube.get("Deployment", target.namespace, target.primary_deployment)
         if deployment is None:

@@ -73,12 +73,12 @@ def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: W
     Raises:
         Refusal: ``services.yaml`` has mistakes.
     """
-    now = SystemClock().now
+    now, signer = SystemClock().now, settings.signer
     return Watchdog(
-        places=[(service.namespace, service.virtual_service) for service in read_services(settings.services_file)],
-        mesh=IstioMesh(kube, now, leases=reads, reads=reads),
+        services=list(read_services(settings.services_file)),
+        mesh=IstioMesh(kube, now, leases=reads, reads=reads, signer=signer),
         workloads=KubeWorkloads(kube),  # asked only when a heartbeat is silent, and then of the API server itself
-        failsafe=KubeFailsafe(kube, now),
+        failsafe=KubeFailsafe(kube, now, signer),
         limit=settings.dead_man_seconds,
         now=now,
         stopwatch=stopwatch,

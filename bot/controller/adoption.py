@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bot.controller.claims import Claim, Found
+from bot.controller.claims import Claim, Found, unknown_images
 from bot.controller.edges import Broken
 from bot.controller.ports import Mesh, Ports, Store
 from bot.controller.records import ANYTHING, halted
-from bot.model.errors import Fault, Refusal
+from bot.model.errors import Disbelieved, Fault, Refusal
 from bot.model.observation import Heartbeat
 from bot.model.rollout import Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
@@ -32,12 +32,20 @@ def adopt(  # all of it is on the record
     """The rollout whose annotations were found, halted where it was: neither forward nor back until somebody says.
 
     Raises:
+        Disbelieved: it names an image that the primary's Deployment never had.
         Refusal: its owner has ended, and where users would be brought to is not what it was then.
         Fault: the cluster could not be read.
     """
     annotations, target = found.annotations, found.annotations.target
     # An ended rollout has done with the primary: which image that runs since is not for its annotations to say.
     recorded = replace(annotations.recorded, images={}) if found.claim is Claim.ENDED else annotations.recorded
+    unknown = unknown_images(replace(annotations, recorded=recorded), ports.workloads)
+    if unknown:
+        raise Disbelieved(
+            f"VirtualService {target.virtual_service} carries the marks of rollout {annotations.owner}, which name "
+            f"image {unknown[0]} for {target.primary_deployment}. None of its ReplicaSets has it, so nobody is given "
+            f"it. See to the routes by hand; `abandon {service.name}` takes the marks off."
+        )
     plan = make_plan(service, target.topology)
     primary, _ = ports.workloads.observe(target, recorded, ANYTHING, ANYTHING)
     touched = not is_as_it_was(ports.mesh.observe(target).routes, primary)

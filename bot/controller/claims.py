@@ -8,13 +8,15 @@ cluster by bots with a store of their own, so a service never takes up what anot
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.controller.ports import Ports, Store
-from bot.model.errors import Fault, Refusal, Unreadable
+from bot.cluster.objects import full_host
+from bot.controller.ports import Ports, Store, Workloads
+from bot.model.errors import Disbelieved, Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat, RolloutAnnotations
-from bot.model.rollout import RolloutId
+from bot.model.rollout import RolloutId, Target
 from bot.model.service import ServiceConfig
 
 
@@ -82,6 +84,7 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
     """Why ``service`` may take these annotations up. ``lives``: another bot, with a store of its own, looks after them.
 
     Raises:
+        Disbelieved: they speak of something that no rollout of ``service`` could be about.
         Refusal: it may not; says whose they are, and names no command that would end what is alive.
         Fault: the store could not be read.
     """
@@ -104,12 +107,44 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
             f"{what}, which is about Deployment {primary} and not about {service.primary_deployment}, so it is not "
             f"{service.name}'s: whoever releases that Deployment has to end it. {service.name} itself has no rollout."
         )
+    if (named := odd(service, annotations.target)) is not None:
+        raise Disbelieved(
+            f"{what} and names {named}, which services.yaml does not say of {service.name}: somebody else wrote that, "
+            "or the file was changed meanwhile. Nothing is written because of it. See to the routes by hand; "
+            f"`abandon {service.name}` takes the marks off."
+        )
     if lives:
         raise Refusal(
             f"{what}, and another canary-bot, with a Redis of its own, looks after it: end it there. Once that one has "
             f"been silent for a while, `abort {service.name}` works here. {service.name} has no rollout in this Redis."
         )
     return Claim.ENDED if _is_known(store, service.key, annotations.owner) else Claim.FORGOTTEN
+
+
+def odd(service: ServiceConfig, target: Target) -> str | None:
+    """What in a target is otherwise than ``services.yaml`` has it, as far as that decides it; None where nothing is."""
+    decided = {
+        "Deployment": (target.primary_deployment, service.primary_deployment),
+        "namespace": (target.namespace, service.namespace),
+        "VirtualService": (target.virtual_service, service.virtual_service),
+        "VirtualService's namespace": (target.virtual_service_namespace, service.namespace),
+        "DestinationRule": (target.destination_rule, service.destination_rule),
+        "host": (target.host, full_host(service)),
+    }
+    for what, (said, known) in decided.items():
+        if said != known:
+            return f"{what} {said}"
+    head, _, tail = service.canary_deployment.partition("{version}")
+    if not re.fullmatch(f"{re.escape(head)}[A-Za-z0-9._-]*{re.escape(tail)}", target.canary_deployment):
+        return f"canary Deployment {target.canary_deployment}"
+    foreign = [name for name in target.route_names if name not in service.routes]
+    return f"http route {foreign[0]}" if foreign else None
+
+
+def unknown_images(annotations: RolloutAnnotations, workloads: Workloads) -> list[str]:
+    """Images to go back to that no ReplicaSet of the primary's has: nobody could go back to them."""
+    said = set(annotations.recorded.images.values())
+    return sorted(said - workloads.known_images(annotations.target)) if said else []
 
 
 def lives(heartbeat: Heartbeat | None, now: float) -> bool:

@@ -22,11 +22,11 @@ from bot.controller.ports import Ports, Still, Store
 from bot.controller.rivals import in_the_way, promoted_since
 from bot.controller.start import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
 from bot.controller.timekeeping import Timekeeper
-from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
+from bot.model.errors import Cause, Contended, Disbelieved, Fault, Refusal, Stale, Unreadable
 from bot.model.figures import Figures, Judgement
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, Template, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import deadman, decide
 from bot.rollout.actions import (
@@ -231,19 +231,51 @@ class Controller:
         with self._locks.alone(known.key):
             if not self._is_forgotten(known) or self._ports.store.load(known.key, owner) is not None:
                 return None
-            annotations = self._ports.mesh.annotations(known.namespace, known.virtual_service)
+            try:
+                annotations = self._ports.mesh.annotations(known.namespace, known.virtual_service)
+            except Unreadable as unreadable:
+                self._disbelieve(known, unreadable.sentence)
+                raise
             if annotations is None or annotations.owner != owner:
                 return None
             try:  # several services may share a VirtualService; whether a bot lives has been listened for
                 found = claims.Found(
                     annotations=annotations, claim=claims.claim(known, annotations, self._ports.store, lives=False)
                 )
-            except Refusal:
+            except Disbelieved as disbelieved:
+                self._disbelieve(known, disbelieved.sentence)
+                return None
+            except Refusal as refusal:
+                if self._is_nobodys(annotations.target) and known.key == self._first_at(known):
+                    self._disbelieve(known, refusal.sentence)
                 return None
             failsafe_record = self._ports.mesh.observe(annotations.target).failsafe_record
             if failsafe_record is not None:
                 reason = f"{deadman.failsafe_sentence(failsafe_record, annotations.target)} {reason}"
-            return self._adopt_and_abort(known, found, BOT, reason)
+            try:
+                return self._adopt_and_abort(known, found, BOT, reason)
+            except Disbelieved as disbelieved:
+                self._disbelieve(known, disbelieved.sentence)
+                return None
+
+    def _is_nobodys(self, target: Target) -> bool:
+        """Whether no service of ours has the Deployment that somebody's annotations are about."""
+        ours = {(service.namespace, service.primary_deployment) for service in self._services.values()}
+        return (target.namespace, target.primary_deployment) not in ours
+
+    def _first_at(self, known: ServiceConfig) -> str:
+        """Of the services that share a VirtualService, the one that speaks of what is wrong with it."""
+        place = known.namespace, known.virtual_service
+        return min(one.key for one in self._services.values() if (one.namespace, one.virtual_service) == place)
+
+    def _disbelieve(self, known: ServiceConfig, sentence: str) -> None:
+        """Tell the service's people of annotations that are not believed, once: the history is what remembers it."""
+        if any(past.reason == sentence for past in self._ports.store.history(known.key)):
+            return
+        now = self._ports.clock.now()
+        asked = replace(abandoning.record_of(known, self._new_id(), BOT, now), phase=Phase.PREFLIGHT)
+        refused, _ = decide.refuse(asked, [sentence], now)
+        self._create(refused, (Entry(at=now, kind=EntryKind.ALERT, text=sentence),))
 
     def cared_for(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""

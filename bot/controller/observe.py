@@ -54,6 +54,7 @@ def observe(
         owner=routes.owner,
         failsafe_record=routes.failsafe_record,
         marked=routes.marked,
+        signed=routes.signed,
         writer=routes.writer,
         written_at=routes.written_at,
         marker=routes.marker,

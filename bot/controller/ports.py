@@ -198,16 +198,18 @@ class RouteStatus:
     Attributes:
         routes: None when the managed routes are nothing a plan could have written.
         owner: the rollout in the annotation ``canary-bot/rollout``.
-        marked: False where there is an owner and what it had recorded is gone or damaged.
+        marked: False where there is an owner and what it had recorded is gone, damaged or signed by somebody else.
+        signed: False where there is an owner and what it had recorded is not signed, though we have a key.
         writer, written_at: the field manager that wrote the routes last, or "", and when.
         marker, marked_at: the same for the annotation of the owner; without an owner, who wrote anything last.
         reason: why ``routes`` is None, as a sentence.
-        failsafe action: what the watchdog did to the owner's rollout, if it had to.
+        failsafe_record: what the watchdog did to the owner's rollout, if it had to.
     """
 
     routes: Routes | None
     owner: RolloutId | None = None
     marked: bool = True
+    signed: bool = True
     writer: str = ""
     reason: str = ""
     failsafe_record: FailsafeRecord | None = None
@@ -363,6 +365,9 @@ class Workloads(Protocol):
 
     def rehearse(self, target: Target, template: PodTemplate) -> Rehearsal:
         """Offer that patch to the API server as a dry run."""
+
+    def known_images(self, target: Target) -> frozenset[str]:
+        """Every image that the primary's template or one of its own ReplicaSets has."""
 
     def scale_canary_down(self, target: Target) -> None:
         """Scale the canary to zero."""

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.cluster.objects import NamespacedName
+from bot.controller import claims
 from bot.controller.edges import Broken
 from bot.controller.ports import Failsafe, Mesh, Workloads
 from bot.controller.records import ANYTHING
-from bot.model.errors import Contended, Fault
+from bot.model.errors import Cause, Contended, Fault
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Routes
+from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
 
 LONGEST_PAUSE = 10.0  # seconds between two reconciles that may count as silence; the rest is time we did not listen
@@ -50,7 +52,7 @@ class Watchdog:
     def __init__(
         self,
         *,
-        places: Sequence[NamespacedName],
+        services: Sequence[ServiceConfig],
         mesh: Mesh,
         workloads: Workloads,
         failsafe: Failsafe,
@@ -60,7 +62,10 @@ class Watchdog:
         witness: Witness = Witness(),  # frozen
     ) -> None:
         """``now`` is for what people read; ``stopwatch`` counts seconds that no clock setting changes."""
-        self._places = tuple(dict.fromkeys(places))
+        self._services: dict[NamespacedName, list[ServiceConfig]] = {}
+        for service in services:
+            self._services.setdefault((service.namespace, service.virtual_service), []).append(service)
+        self._places = tuple(self._services)
         self._mesh = mesh
         self._workloads = workloads
         self._failsafe = failsafe
@@ -130,6 +135,7 @@ class Watchdog:
         annotations = self._mesh.annotations(*place)
         if annotations is None or annotations.owner != heard.owner:
             return
+        self._refuse_what_is_nobodys(place, annotations)
         live = self._mesh.observe(annotations.target).routes
         # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
         primary, canary = self._workloads.observe(annotations.target, annotations.recorded, ANYTHING, ANYTHING)
@@ -141,6 +147,21 @@ class Watchdog:
             self._let_be(place, heard, "LeftAtHome", left_alone(heard.silence, annotations.target, at_home=True))
         elif doing is not None and (doing is not FailsafeAction.KEPT or heartbeat.failsafe_record is None):
             self._act(place, annotations, heard, safe, doing)
+
+    def _refuse_what_is_nobodys(self, place: NamespacedName, annotations: RolloutAnnotations) -> None:
+        """Whoever may edit the object may write annotations: what can be known without them is not theirs to say."""
+        odd = [claims.odd(service, annotations.target) for service in self._services[place]]
+        wrong = f"{odd[0]}, which services.yaml does not say" if all(odd) else ""
+        if not wrong and (unknown := claims.unknown_images(annotations, self._workloads)):
+            wrong = f"image {unknown[0]}, which {annotations.target.primary_deployment} never had"
+        if wrong:
+            where = "/".join(place)
+            raise Fault(
+                "Kubernetes",
+                f"VirtualService {where} carries annotations that name {wrong}: somebody else wrote them, and nobody "
+                "is moved because of them.",
+                Cause.REFUSED,
+            )
 
     def _act(
         self, place: NamespacedName, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction

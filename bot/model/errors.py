@@ -68,6 +68,10 @@ class Remains:
     approvers: tuple[str, ...] = ()
 
 
+class Disbelieved(Refusal):
+    """Somebody left something where the bot keeps what it remembers, and it is not believed; people have to know."""
+
+
 class Unreadable(Fault):
     """The system was reached, and what it holds of ours cannot be read: a newer version wrote it, or it is damaged."""
 

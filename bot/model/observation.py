@@ -118,6 +118,7 @@ class Observation:
         owner: the rollout id in the VirtualService's annotation.
         failsafe action: what the watchdog did to this rollout, if it had to.
         marked: whether what is needed to come home without a store is on it.
+        signed: whether nothing of it is left to sign.
         routes_unseen: why nothing is known of the VirtualService; with the cause MISSING it is known not to exist.
         pods_unseen: why nothing is known of both Deployments and their pods; a Deployment that does not exist is known.
         denied: why the last write was not done; None: it was, or there was none.
@@ -128,6 +129,7 @@ class Observation:
     canary: DeploymentStatus
     owner: RolloutId | None = None
     marked: bool = True
+    signed: bool = True
     writer: str = ""
     failsafe_record: FailsafeRecord | None = None
     written_at: float | None = None

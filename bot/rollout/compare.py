@@ -142,6 +142,8 @@ def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
             yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS, keeps=False)
         return
     if not (taken or gone):
+        if not observed.signed:  # a version without a key wrote it; nothing waits for that
+            yield Gap(part=Part.ANNOTATIONS, keeps=False)
         return
     theirs = rollout.phase is not Phase.ABORTING and (taken or rollout.settled_at is not None)
     # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult
 from dotenv import dotenv_values
 
 from bot.model.errors import Refusal
+from bot.model.signing import Signer
 from bot.settings.environment import Values, split_address
 from bot.settings.errors import SettingsError
 from bot.settings.secret import Secret
@@ -39,6 +40,7 @@ class LogLevel(StrEnum):
 
 
 TICKS_TO_LIVE = 6
+LEAST_OF_A_KEY = 32  # characters
 
 _REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "embedded")
 
@@ -98,6 +100,7 @@ class Settings:
 
     slack: SlackSettings | None
     redis_url: Secret  # may hold a password
+    signer: Signer
     prometheus: PrometheusSettings
     kubernetes: KubernetesSettings
     services_file: Path
@@ -137,6 +140,7 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
     settings = Settings(
         slack=_slack(values),
         redis_url=_redis_url(values),
+        signer=_signer(values),
         prometheus=_prometheus(values),
         kubernetes=KubernetesSettings(
             kubeconfig=values.text("KUBECONFIG") or None, context=values.text("KUBE_CONTEXT") or None
@@ -222,6 +226,17 @@ def _redis_url(values: Values) -> Secret:
     elif parts.scheme != "embedded" and not parts.netloc.rpartition("@")[2]:
         values.wrong("REDIS_URL", f"{parts.scheme}://HOST:PORT, and HOST is missing")
     return secret
+
+
+def _signer(values: Values) -> Signer:
+    secret = values.secret("CANARY_SIGNING_KEY")
+    keys = tuple(key.strip() for key in secret.reveal().split(",")) if secret else ()
+    if any(len(key) < LEAST_OF_A_KEY for key in keys):
+        values.wrong(
+            "CANARY_SIGNING_KEY", f"at least {LEAST_OF_A_KEY} characters, such as `openssl rand -hex 32` prints"
+        )
+        return Signer()
+    return Signer(keys=tuple(key.encode() for key in keys))
 
 
 def _has_good_port(parts: SplitResult) -> bool:

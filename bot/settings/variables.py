@@ -52,6 +52,11 @@ VARIABLES = (
         sentence="redis://, rediss://, redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB, redis+cluster:// or embedded://PATH.",
     ),
     Variable(
+        name="CANARY_SIGNING_KEY",
+        secret=True,
+        sentence="Signs what is kept in Redis and on VirtualServices; the watchdog's as well. NEW,OLD to replace one.",
+    ),
+    Variable(
         topic="Metrics",
         name="PROMETHEUS_URL",
         default="http://localhost:9090",

@@ -444,3 +444,11 @@ def test_a_server_that_cannot_say_what_we_may_do_leaves_it_open(api: KubeApi, ku
 def test_preflight_has_nothing_against_the_rehearsals_own_services(kube: Kube) -> None:
     examined = examine(a_service(), "v2", KubeSnapshots(kube).take(a_service(), "v2"))
     assert examined.problems == ()
+
+
+def test_the_images_that_a_primary_ever_had_are_known_and_no_others(world: World) -> None:
+    world.workloads.apply(TARGET, UPGRADED)
+
+    known = world.workloads.known_images(TARGET)
+
+    assert known == {*RECORDED.images.values(), *UPGRADED.images.values()}

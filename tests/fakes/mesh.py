@@ -13,6 +13,7 @@ from bot.controller.ports import Rehearsal, RouteStatus, Still, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
+from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
 
 VirtualService: TypeAlias = dict[str, Any]
@@ -41,11 +42,17 @@ class InMemoryMesh:
     or failsafe actions meet somebody else's write.
     """
 
-    def __init__(self, objects: Iterable[VirtualService] | None = None, now: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        objects: Iterable[VirtualService] | None = None,
+        now: Callable[[], float] = lambda: 0.0,
+        signer: Signer = UNSIGNED,
+    ) -> None:
         self._objects = {_key(vs): deepcopy(vs) for vs in ([reviews()] if objects is None else objects)}
         self._writers: dict[tuple[str, str], str] = {}
         self._hands: dict[tuple[str, str], str] = {}
         self._now = now
+        self.signer = signer
         self.outage: Fault | None = None
         self.denial: Fault | None = None
         self.refusals: Sequence[Denied] = ()
@@ -86,11 +93,12 @@ class InMemoryMesh:
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=virtual_services.owner_of(vs),
-            marked=virtual_services.owner_of(vs) is None or virtual_services.is_whole(vs),
+            marked=virtual_services.owner_of(vs) is None or virtual_services.is_whole(vs, signer=self.signer),
+            signed=virtual_services.owner_of(vs) is None or virtual_services.is_signed(vs, self.signer),
             writer=self._writers.get(_key(vs), ""),
             marker=self._marker(vs),
             reason=read if isinstance(read, str) else "",
-            failsafe_record=virtual_services.failsafe_record_of(vs),
+            failsafe_record=virtual_services.failsafe_record_of(vs, self.signer),
         )
 
     def route(
@@ -107,14 +115,15 @@ class InMemoryMesh:
         vs = self._get(target)
         if (
             virtual_services.owner_of(vs) == owner
-            and virtual_services.is_whole(vs)
+            and virtual_services.is_whole(vs, signer=self.signer)
+            and virtual_services.is_signed(vs, self.signer)
             and virtual_services.read_routes(vs, target) == routes
         ):
             return
         now = self._now()
         with _refusals_as_contention():
             taken = virtual_services.claim(
-                vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again
+                vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again, signer=self.signer
             )
         _refuse_unless(still)
         self._write(taken, routes)
@@ -123,7 +132,7 @@ class InMemoryMesh:
         vs = self._get(target)
         with _refusals_as_contention():
             virtual_services.refuse_other_owner(vs, owner)
-            left = virtual_services.release(vs, target, routes)
+            left = virtual_services.release(vs, target, routes, self.signer)
         self.quiet(target, owner)
         if left != vs:
             _refuse_unless(still)
@@ -166,20 +175,20 @@ class InMemoryMesh:
             return None
         heard = heartbeat_lease.read(self.leases.get((namespace, virtual_service)), owner)
         return virtual_services.heartbeat_of(
-            vs, heard, foreign=heard is not None and heard.store not in {"", self.store}
+            vs, heard, foreign=heard is not None and heard.store not in {"", self.store}, signer=self.signer
         )
 
     def annotations(self, namespace: str, virtual_service: str) -> RolloutAnnotations | None:
         vs = self._find(namespace, virtual_service)
-        return None if vs is None else virtual_services.rollout_annotations_of(vs)
+        return None if vs is None else virtual_services.rollout_annotations_of(vs, self.signer)
 
     def preview(self, target: Target, routes: Routes, owner: RolloutId, recorded: PodTemplate) -> dict[str, Any]:
         return virtual_services.claim(
-            self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now()
+            self._get(target), target, routes, owner=owner, recorded=recorded, now=self._now(), signer=self.signer
         )
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
-        return virtual_services.release(self._get(target), target, routes)
+        return virtual_services.release(self._get(target), target, routes, self.signer)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
         self._get(target)
@@ -207,6 +216,7 @@ class InMemoryMesh:
                 routes,
                 failsafe_record,
                 failsafe_sentence(failsafe_record, annotations.target),
+                self.signer,
             ),
             "canary-bot-watchdog",
         )
@@ -222,7 +232,9 @@ class InMemoryMesh:
 
     def _marker(self, vs: VirtualService) -> str:
         """What was removed has no writer."""
-        there = virtual_services.is_whole(vs) or virtual_services.RESTORE in (vs["metadata"].get("annotations") or {})
+        there = virtual_services.is_whole(vs, signer=self.signer) or virtual_services.RESTORE in (
+            vs["metadata"].get("annotations") or {}
+        )
         return self._hands.get(_key(vs), "") if virtual_services.owner_of(vs) and there else ""
 
     def _get(self, target: Target) -> VirtualService:

@@ -27,6 +27,10 @@ class FakeDeployment:
     troubles: tuple[Trouble, ...] = ()
     uid: str = ""
     writer: str = ""
+    past_images: set[str] = field(default_factory=set)  # of its older ReplicaSets: what it had at first, and since
+
+    def __post_init__(self) -> None:
+        self.past_images |= set(self.images.values())
 
     def has(self, template: PodTemplate) -> bool:
         return template.images.items() <= self.images.items() and template.labels.items() <= self.labels.items()
@@ -89,6 +93,7 @@ class InMemoryWorkloads:
             raise Stale("Kubernetes", "holds a newer decision; nothing was written.")
         if self.apply_outage:
             raise self.apply_outage
+        primary.past_images |= set(primary.images.values())
         primary.images |= template.images
         primary.labels |= template.labels
         primary.ready, primary.progress = 0, Progress.WAITING
@@ -109,6 +114,10 @@ class InMemoryWorkloads:
     def rehearse(self, target: Target, template: PodTemplate) -> Rehearsal:
         self._primary(target, template)
         return Rehearsal(refusals=tuple(self.refusals))
+
+    def known_images(self, target: Target) -> frozenset[str]:
+        primary = self._primary(target, PodTemplate(images={}))
+        return frozenset((*primary.images.values(), *primary.past_images))
 
     def scale_canary_down(self, target: Target) -> None:
         self._answer()

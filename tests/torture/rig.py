@@ -361,7 +361,7 @@ class Rig:
     def _watchdog(self) -> Watchdog:
         kube = Kube(Impatient(self.bot.adapters.kube._api.configuration), manager=WATCHDOG_MANAGER)
         return Watchdog(
-            places=[(self.ground.namespace, self.ground.virtual_service)],
+            services=list(self.bot.adapters.catalogue),
             mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None),
             workloads=KubeWorkloads(kube),
             failsafe=KubeFailsafe(kube, self.clock.now),

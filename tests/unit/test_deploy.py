@@ -302,7 +302,7 @@ def test_what_the_watchdog_writes_is_in_its_table() -> None:
     ]
     assert '"kind": "Event"' in writes
     assert set(re.findall(r"\.get\(\"(\w+)\"", writes)) == {"VirtualService", "Lease"}
-    assert re.findall(r"(\w+)\(kube[^)]*reads=reads\)", wiring) == ["IstioMesh"]
+    assert re.findall(r"(\w+)\(kube[^)]*reads=reads\b", wiring) == ["IstioMesh"]
     assert "KubeWorkloads(kube)" in wiring
 
 

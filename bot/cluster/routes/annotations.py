@@ -1,11 +1,15 @@
 """Whose the VirtualService is and what was there before: three annotations, from the first edit to the last.
 
-Together with ``writing`` they make the two edits the rest of the program asks for: ``take`` and ``leave``.
+Together with ``writing`` they make the two edits the rest of the program asks for: ``claim`` and ``release``.
+
+Whoever may edit the object may write any of this, so what was recorded is signed (``bot.model.signing``), for this very
+object. It is believed as far as its signature goes, and nothing in it becomes a part of an address unchecked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
@@ -25,18 +29,28 @@ from bot.cluster.routes.writing import canary_destination, mirrors_canary, write
 from bot.model.errors import Refusal, Unreadable
 from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
+from bot.model.signing import UNSIGNED, Signature, Signer
 
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat``
 ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
+SIGNATURE = "signature"  # a key within what is signed; versions before ignore it
 
 # Of what ``restore`` holds. Readers ignore keys they do not know, so a newer version may add some and be rolled back;
 # one that must change what is there raises this, and readers that cannot make sense of it say so.
 VERSION = 1
 
 _RECORDED_FIELDS = ("route", "mirror", "mirrorPercentage")  # of a managed route: all that we may change
+
+# Names of objects become a part of an API path, and subsets of a query; RFC 1123 has neither slashes nor double dots.
+_OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_SUBSET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_OBJECTS = ("namespace", "host", "virtual_service", "virtual_service_namespace", "destination_rule")
+_DEPLOYMENTS = ("primary_deployment", "canary_deployment")
+LONGEST_NAME = 253
+EVERYTHING = 100  # percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +79,7 @@ def claim(  # all of it is written
     now: float,
     over: RolloutId | None = None,
     again: bool = False,
+    signer: Signer = UNSIGNED,
 ) -> VirtualService:
     """A copy of ``vs`` that says ``routes`` and belongs to ``owner``; the first time, what was there is recorded.
 
@@ -78,6 +93,7 @@ def claim(  # all of it is written
         over: another rollout whose annotation may be overwritten.
         again: this rollout held it before, so that copies it sends to the canary are its own, whatever became of
             annotations.
+        signer: signs what is recorded.
 
     Raises:
         Refusal: ambiguous, another rollout's, or the canary already gets copies that we did not begin to send.
@@ -87,22 +103,24 @@ def claim(  # all of it is written
     new = write_routes(vs, target, routes)
     annotations = new["metadata"].setdefault("annotations", {})
     annotations |= {OWNER: owner, HEARTBEAT: str(int(now))}
-    if not is_whole(vs, owner):
+    if is_whole(vs, owner, signer):
+        annotations[RESTORE] = _signed(new, json.loads(annotations[RESTORE]), signer)
+    else:
         # A rollout's first write mirrors. Later, copies without annotations are our own, and somebody took the
         # annotations.
         if routes.mirror and not again:
             _refuse_copies(vs, target)
-        annotations[RESTORE] = _restore_text(_at_home(vs, target), target, recorded, owner)
+        annotations[RESTORE] = _signed(new, _to_restore(_at_home(vs, target), target, recorded, owner), signer)
     return new
 
 
-def release(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
+def release(vs: VirtualService, target: Target, routes: Routes, signer: Signer = UNSIGNED) -> VirtualService:
     """A copy of ``vs`` without any trace of us that says ``routes`` for good.
 
     Where the recorded original says the same, it comes back field for field (a weight that was not written, a canary
     entry that was not there); where it does not, as after a promotion by relabelling, only the weights are set.
     """
-    original = _unmarked(_restored(vs, target))
+    original = _unmarked(_restored(vs, target, signer))
     return original if read_routes(original, target) == routes else _unmarked(write_routes(vs, target, routes))
 
 
@@ -137,18 +155,30 @@ def owner_of(vs: VirtualService) -> RolloutId | None:
     return RolloutId(owner) if owner else None
 
 
-def is_whole(vs: VirtualService, owner: RolloutId | None = None) -> bool:
-    """Whether what was recorded before the first edit is there and can be read.
+def is_whole(vs: VirtualService, owner: RolloutId | None = None, signer: Signer = UNSIGNED) -> bool:
+    """Whether what was recorded before the first edit is there, can be read, and is not signed by somebody else.
 
     On an object that nobody holds, only what ``owner`` itself recorded counts: anything else is left from another time.
+    What is not signed at all counts for a rollout whose record we have: a version without a key may have written it.
     """
-    restore = _readable(vs)
+    restore = _readable(vs, signer)
     return restore is not None and (owner_of(vs) is not None or restore.owner in {"", owner})
 
 
-def _readable(vs: VirtualService) -> Restore | None:
+def is_signed(vs: VirtualService, signer: Signer) -> bool:
+    """Whether nothing is left to sign: we did, or have no key."""
+    return signature_of(vs, signer) in {Signature.VALID, Signature.UNCHECKED}
+
+
+def signature_of(vs: VirtualService, signer: Signer) -> Signature:
+    """Who recorded what was there before, as far as a signature tells."""
+    saved = _json_object(_annotations(vs).get(RESTORE, ""))
+    return signer.judge(saved.pop(SIGNATURE, ""), *about(vs, RESTORE), _compact(saved))
+
+
+def _readable(vs: VirtualService, signer: Signer = UNSIGNED) -> Restore | None:
     try:
-        return read_restore(vs)
+        return None if signature_of(vs, signer) is Signature.WRONG else read_restore(vs)
     except Refusal:
         return None
 
@@ -164,17 +194,17 @@ def read_restore(vs: VirtualService) -> Restore | None:
         return None
     try:
         saved = json.loads(text)
-        recorded = PodTemplate(images=saved["primary"]["images"], labels=saved["primary"]["labels"])
+        recorded = PodTemplate(images=_texts(saved["primary"]["images"]), labels=_texts(saved["primary"]["labels"]))
         owner = str(saved.get("rollout", ""))
         return Restore(target=_target(saved["target"]), routes=_fields_of(saved), recorded=recorded, owner=owner)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Refusal(_unreadable(vs, text)) from error
 
 
 def _unreadable(vs: VirtualService, text: str) -> str:
     try:
         version = int(json.loads(text)["version"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         version = 0
     if version > VERSION:
         return (
@@ -192,13 +222,21 @@ def _fields_of(saved: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
     return routes
 
 
-def rollout_annotations_of(vs: VirtualService) -> RolloutAnnotations | None:
+def rollout_annotations_of(vs: VirtualService, signer: Signer = UNSIGNED) -> RolloutAnnotations | None:
     """Who holds the object and what is needed to bring users home; None when nobody does.
 
     Raises:
-        Unreadable: the annotations are damaged, or a newer version's.
+        Unreadable: the annotations are damaged, a newer version's, or not signed with a key of ours.
     """
     owner = owner_of(vs)
+    if owner is not None and RESTORE in _annotations(vs) and not is_signed(vs, signer):
+        missing = signature_of(vs, signer) is Signature.MISSING
+        how = "is not signed" if missing else "is not what this bot has signed"
+        raise Unreadable(
+            "Kubernetes",
+            f"The annotation {RESTORE} of {title(vs)} {how}, so it is not believed: somebody else wrote it, or the "
+            "CANARY_SIGNING_KEY is another one than it was then.",
+        )
     try:
         restore = read_restore(vs)
     except Refusal as damaged:
@@ -226,34 +264,102 @@ def _at_home(vs: VirtualService, target: Target) -> VirtualService:
     return vs if read_routes(vs, target) == HOME else write_routes(vs, target, HOME)
 
 
-def _restore_text(vs: VirtualService, target: Target, recorded: PodTemplate, owner: RolloutId) -> str:
+def _to_restore(vs: VirtualService, target: Target, recorded: PodTemplate, owner: RolloutId) -> dict[str, Any]:
     own = {
         route.get("name", ""): {field: route[field] for field in _RECORDED_FIELDS if field in route}
         for route in managed_routes(vs, target)
     }
     primary = {"images": dict(recorded.images), "labels": dict(recorded.labels)}
-    saved = {"version": VERSION, "rollout": owner, "target": asdict(target), "routes": own, "primary": primary}
+    return {"version": VERSION, "rollout": owner, "target": asdict(target), "routes": own, "primary": primary}
+
+
+def _signed(vs: VirtualService, saved: dict[str, Any], signer: Signer) -> str:
+    """What is recorded as the annotation's text, signed for this very object."""
+    unsigned = {key: value for key, value in saved.items() if key != SIGNATURE}
+    signature = signer.sign(*about(vs, RESTORE), _compact(unsigned))
+    return _compact(unsigned | ({SIGNATURE: signature} if signature else {}))
+
+
+def about(vs: VirtualService, annotation: str) -> tuple[str, ...]:
+    """What a signature of an annotation is about: it is worth nothing on another object, or on one made again."""
+    metadata = vs["metadata"]
+    where = (str(metadata.get(key, "")) for key in ("namespace", "name", "uid"))
+    return (annotation, *where, str(owner_of(vs) or ""))
+
+
+def _compact(saved: object) -> str:
     return json.dumps(saved, separators=(",", ":"))
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _target(saved: dict[str, Any]) -> Target:
-    """Keys that a newer version has added are none of ours."""
+    """Keys that a newer version has added are none of ours.
+
+    Raises:
+        ValueError, TypeError: something in it is not what its API would take.
+    """
     methods = saved["mirror_methods"]
-    exact = {
+    exact: dict[str, Any] = {
         "topology": Topology(saved["topology"]),
-        "route_names": tuple(saved["route_names"]),
-        "mirror_methods": None if methods is None else tuple(methods),
+        "route_names": tuple(map(_text, saved["route_names"])),
+        "mirror_methods": None if methods is None else tuple(map(_text, methods)),
     }
+    for names, shape in (((*_OBJECTS, *_DEPLOYMENTS), _OBJECT_NAME), (("primary_subset", "canary_subset"), _SUBSET)):
+        exact |= {name: _shaped(saved[name], shape) for name in names}
+    exact |= {name: _whole_number(saved[name]) for name in _NUMBERS if name in saved}
+    exact |= {name: _text(saved[name]) for name in ("primary_uid", "canary_uid") if name in saved}
+    exact["mirror_percent"] = _percent(saved["mirror_percent"])
     known = {one.name for one in fields(Target)}
-    return Target(**{key: value for key, value in (saved | exact).items() if key in known})
+    return Target(**{key: value for key, value in exact.items() if key in known})
 
 
-def _restored(vs: VirtualService, target: Target) -> VirtualService:
+_NUMBERS = ("primary_replicas", "canary_replicas", "primary_minimum")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return {_text(name): _text(one) for name, one in value.items()}
+
+
+def _shaped(value: object, shape: re.Pattern[str]) -> str:
+    text = _text(value)
+    if len(text) > LONGEST_NAME or not shape.fullmatch(text):
+        raise ValueError("not a name")
+    return text
+
+
+def _whole_number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("not a number of pods")
+    return value
+
+
+def _percent(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= EVERYTHING:
+        raise ValueError("not a share")
+    return float(value)
+
+
+def _restored(vs: VirtualService, target: Target, signer: Signer) -> VirtualService:
     """``vs`` without our inserted routes, and with the recorded fields where nobody edited them meanwhile."""
     new = deepcopy(vs)
     sides = RouteSides.of(new, target)
     new["spec"]["http"] = foreign_http(new)
-    restore = _readable(vs)  # where it is damaged, only the weights are known
+    restore = _readable(vs, signer)  # where it is damaged, only the weights are known
     for route in managed_routes(new, target):
         original = restore.routes.get(route.get("name", "")) if restore else None
         if original is not None and _same_but_weights(route["route"], original["route"], sides):

@@ -9,28 +9,32 @@ annotations, which stay: whoever comes back needs them to end the rollout.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from bot.cluster.heartbeat_lease import Life
-from bot.cluster.routes.annotations import HEARTBEAT, OWNER, WATCHDOG
+from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about
 from bot.cluster.routes.managed import VirtualService
 from bot.cluster.routes.writing import write_routes
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat
 from bot.model.rollout import RolloutId, Routes, Target
+from bot.model.signing import UNSIGNED, Signature, Signer
 
 
-def heartbeat_of(vs: VirtualService, life: Life | None = None, *, foreign: bool = False) -> Heartbeat | None:
+def heartbeat_of(
+    vs: VirtualService, life: Life | None = None, *, foreign: bool = False, signer: Signer = UNSIGNED
+) -> Heartbeat | None:
     """The heartbeat as it is, on the object and (``life``) beside it; None when no rollout holds the object."""
     annotations = _annotations(vs)
     owner, beat = annotations.get(OWNER), annotations.get(HEARTBEAT, "")
     if not owner:
         return None
     if life is None:
-        return Heartbeat(owner=RolloutId(owner), beat=beat, failsafe_record=failsafe_record_of(vs))
+        return Heartbeat(owner=RolloutId(owner), beat=beat, failsafe_record=failsafe_record_of(vs, signer))
     return Heartbeat(
         owner=RolloutId(owner),
         beat=f"{beat} {life.beat}",
-        failsafe_record=failsafe_record_of(vs),
+        failsafe_record=failsafe_record_of(vs, signer),
         limit=life.limit,
         foreign=foreign,
         renewed_at=life.renewed_at,
@@ -47,33 +51,54 @@ def beaten(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
 
 
 def with_failsafe_record(
-    vs: VirtualService, target: Target, owner: RolloutId, routes: Routes, failsafe_record: FailsafeRecord, sentence: str
+    vs: VirtualService,
+    target: Target,
+    owner: RolloutId,
+    routes: Routes,
+    failsafe_record: FailsafeRecord,
+    sentence: str,
+    signer: Signer = UNSIGNED,
 ) -> VirtualService:
     """A copy of ``vs`` that says ``routes``, and why the watchdog made it so; ``sentence`` is for its readers.
 
     Raises:
         Refusal: the managed routes cannot be told, or somebody else mirrors on one of them.
     """
-    said = {
+    said: dict[str, Any] = {
         "rollout": owner,
         "at": failsafe_record.at,
         "silence": round(failsafe_record.silence, 1),
         "deed": failsafe_record.action,
         "sentence": sentence,
     }
+    if signer.signs:
+        said[SIGNATURE] = signer.sign(*about(vs, WATCHDOG), json.dumps(said))
     return _annotated(write_routes(vs, target, routes), WATCHDOG, json.dumps(said))
 
 
-def failsafe_record_of(vs: VirtualService) -> FailsafeRecord | None:
-    """What the watchdog did to the rollout that holds the object; None also where it speaks of another one."""
+def failsafe_record_of(vs: VirtualService, signer: Signer = UNSIGNED) -> FailsafeRecord | None:
+    """What the watchdog did to the rollout that holds the object.
+
+    None also where it speaks of another one, or where nobody with our key has written it: then the routes themselves
+    say what was changed, and that is somebody's edit like any other.
+    """
     annotations = _annotations(vs)
     try:
         said = json.loads(annotations.get(WATCHDOG, "null"))
         if said is None or said["rollout"] != annotations.get(OWNER):
             return None
-        return FailsafeRecord(at=float(said["at"]), silence=float(said["silence"]), action=FailsafeAction(said["deed"]))
-    except (ValueError, TypeError, KeyError):
-        return None  # not the watchdog's hand: the routes themselves say what was changed
+        signature = said.pop(SIGNATURE, "")
+        if signer.judge(signature, *about(vs, WATCHDOG), json.dumps(said)) not in _BELIEVED:
+            return None
+        at, silence = float(said["at"]), float(said["silence"])
+        if not (math.isfinite(at) and math.isfinite(silence) and silence >= 0):
+            return None
+        return FailsafeRecord(at=at, silence=silence, action=FailsafeAction(said["deed"]))
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return None
+
+
+_BELIEVED = frozenset({Signature.VALID, Signature.UNCHECKED})
 
 
 def _annotated(vs: VirtualService, name: str, value: str) -> VirtualService:

@@ -27,7 +27,7 @@ class Morning(Rig):
         self.before = self.mesh.virtual_service()
         self.adoption = self.a_job()
         self.dog = Watchdog(
-            places=[("default", "reviews")],
+            services=[self.service],
             mesh=self.mesh,
             workloads=self.workloads,
             failsafe=self.mesh,

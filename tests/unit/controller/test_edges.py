@@ -280,7 +280,7 @@ def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error
     reconciled, failed = list[str](), list[tuple[str, str]]()
     mesh: Any = Trap(InMemoryMesh([]), ("heartbeat",), error)
     dog = Watchdog(
-        places=[("default", name) for name in NAMES],
+        services=[a_service(name=name, virtual_service=name) for name in NAMES],
         mesh=Reconciled(mesh, reconciled),
         workloads=InMemoryWorkloads(),
         failsafe=InMemoryMesh(),

@@ -12,7 +12,7 @@ from bot.controller.watchdog import LONGEST_PAUSE, Watchdog, Witness
 from bot.model.errors import Contended, Fault
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import ALL_CANARY, HOME, Routes
-from tests.builders import a_rollout, a_target, routes
+from tests.builders import a_rollout, a_service, a_target, routes
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.workloads import InMemoryWorkloads
@@ -42,7 +42,7 @@ class Night:
     def another(self, watched: NamespacedName = PLACE) -> Watchdog:
         """A watchdog that has just started."""
         return Watchdog(
-            places=[watched],
+            services=[a_service(namespace=watched[0], virtual_service=watched[1])],
             mesh=self.mesh,
             workloads=self.workloads,
             failsafe=self.mesh,
@@ -356,7 +356,7 @@ def test_a_failsafe_action_that_is_refused_is_told_and_tried_again_and_words_tha
     night.mesh, night.dog = (
         forbidding,
         Watchdog(
-            places=[PLACE],
+            services=[a_service()],
             mesh=forbidding,
             workloads=night.workloads,
             failsafe=forbidding,

@@ -40,7 +40,7 @@ FULL = {
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "DEBUG",
 }
-ALSO = {"SLACK_APP_TOKEN": "xapp-1", "PROMETHEUS_BEARER_TOKEN": "b"}
+ALSO = {"SLACK_APP_TOKEN": "xapp-1", "PROMETHEUS_BEARER_TOKEN": "b", "CANARY_SIGNING_KEY": "k" * 32}
 
 
 def outcome(environ: dict[str, str]) -> Settings | str:
