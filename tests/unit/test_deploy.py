@@ -157,7 +157,7 @@ WATCHDOG_CONTAINER = WATCHDOG_POD["containers"][0]
 
 def test_the_watchdog_is_the_same_image_over_the_same_services_and_the_same_limit() -> None:
     bots = {entry["name"]: entry["value"] for entry in CONTAINER["env"]}
-    its = {entry["name"]: entry["value"] for entry in WATCHDOG_CONTAINER["env"]}
+    its = {entry["name"]: entry["value"] for entry in WATCHDOG_CONTAINER["env"] if "value" in entry}
 
     assert (WATCHDOG_CONTAINER["image"], WATCHDOG_CONTAINER["args"]) == (CONTAINER["image"], ["watchdog"])
     assert WATCHDOG_CONTAINER["volumeMounts"] == CONTAINER["volumeMounts"]
@@ -167,18 +167,19 @@ def test_the_watchdog_is_the_same_image_over_the_same_services_and_the_same_limi
     assert "DEAD_MAN_SECONDS" in its
 
 
-def test_the_watchdog_gets_no_secret_and_keeps_away_from_the_bots_node() -> None:
+def test_the_watchdog_gets_no_secret_but_the_signing_key_and_keeps_away_from_the_bots_node() -> None:
     [rule] = WATCHDOG_POD["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
     [avoided] = rule["podAffinityTerm"]["labelSelector"]["matchExpressions"]
     labels = [thing["spec"]["template"]["metadata"]["labels"]["app"] for thing in (DEPLOYMENT, WATCHDOG)]
 
     assert "envFrom" not in WATCHDOG_CONTAINER
+    assert [one["name"] for one in WATCHDOG_CONTAINER["env"] if "valueFrom" in one] == ["CANARY_SIGNING_KEY"]
     assert avoided == {"key": "app", "operator": "In", "values": labels}
     assert "watchdog.yaml" in documents("kustomization.yaml")[0]["resources"]
 
 
 def test_the_watchdogs_probes_are_where_its_settings_say() -> None:
-    its = {entry["name"]: entry["value"] for entry in WATCHDOG_CONTAINER["env"]}
+    its = {entry["name"]: entry["value"] for entry in WATCHDOG_CONTAINER["env"] if "value" in entry}
     annotations = WATCHDOG["spec"]["template"]["metadata"]["annotations"]
 
     assert (
