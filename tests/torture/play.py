@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.model.errors import CanaryError
-from bot.model.rollout import JUDGED, Phase, Rollout
+from bot.model.rollout import JUDGED, Phase, Rollout, RolloutId
 from bot.slack.thread import line
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards
@@ -26,7 +26,10 @@ LEAVING = 30  # sweeps an abort may take once everything works
 NO_DATA = frozenset({Mood.DOWN, Mood.FAILING, Mood.EMPTY, Mood.NAN})
 EVERYONE = 100  # percent
 HURT = 4  # sweeps after which users must have left a canary that fails: a window of figures, and a reconcile
-LATE, HURT_LATE = 30.0, 8  # and in a stage older than so many seconds: the judge holds less ready for a late onset
+LATE, HURT_LATE = (
+    50.0,
+    8,
+)  # and where it was judged for so many seconds before: each good row leaves the judge less to bet
 STRANDED = 1  # and a side where nobody answers: it is seen at the first reconcile, and left in it
 
 
@@ -49,6 +52,7 @@ class Play:
         self._sweep = 0
         self._began = False
         self._hurt = self._stranded = 0
+        self._seen: dict[RolloutId, float] = {}  # since when, by the clock that nobody sets
         self._alone = 0.0  # seconds without a bot, in which the watchdog could have heard one
         self.violations = rig.referee.violations
 
@@ -86,7 +90,9 @@ class Play:
             self._guarded(bot.adoption.reconcile)
             self._guarded(bot.delivery.deliver)
         self._rig.watchdog.reconcile()
-        for wrong in self._rig.accounts.audit(self._stored()):
+        if (live := self._stored()) is not None:
+            self._seen.setdefault(live.spec.id, self._rig.clock.now())
+        for wrong in self._rig.accounts.audit(live):
             self._violated(wrong)
         self._judge_blind_advance(before)
         self._judge_harm()
@@ -123,9 +129,9 @@ class Play:
             self._violated(f"users were left where nobody answers ({shares.users})")
 
     def _patience(self) -> int:
-        rollout = self._stored()
-        began = self._rig.clock.now() - self._hurt * TICK
-        return HURT_LATE if rollout is not None and began - rollout.since > LATE else HURT
+        rollout, now = self._stored(), self._rig.clock.now()
+        began = now - self._hurt * TICK
+        return HURT_LATE if rollout is not None and began - self._seen.get(rollout.spec.id, now) > LATE else HURT
 
     def _is_stranded(self) -> bool:
         """Users are where no pod is ready, and the other side has some and is no stranger to them."""

@@ -304,6 +304,21 @@ def test_a_person_who_wants_out_gets_out(opened: Callable[[Schedule], Stage]) ->
     assert history[0].phase is Phase.ABORTED
 
 
+def test_a_fault_that_begins_late_in_a_young_stage_is_one_that_begins_late(
+    opened: Callable[[Schedule], Stage],
+) -> None:
+    """A pause at 20 % drew the trial out, and the judge has bet on it all the while."""
+    late = (
+        Event(what="pause", at=8, sweeps=6),
+        Event(what="canary_fails_requests", at=12, sweeps=12),
+    )
+    base = draw(2451)
+    service = {**base.service, "stage": {"for": "10s", "approve": []}}
+    play = Play(opened(replace(base, service=service, events=late)).rig)
+
+    assert play.run() == []
+
+
 def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -> None:
     stage, notified = opened(CALM).start(), list[str]()
 
