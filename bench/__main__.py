@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bench.acknowledge import acknowledgements
+from bench.acknowledge import acknowledgements, acknowledgements_over_http
 from bench.limits import verdicts
 from bench.process import acknowledging, reaction, start_up
 from bench.rules import rules
@@ -53,6 +53,7 @@ def parts(directory: Path, *, quick: bool) -> Iterator[Callable[[], Results]]:
     """Each part, in the order in which it is measured."""
     yield rules
     yield partial(acknowledgements, 100 if quick else 400)
+    yield partial(acknowledgements_over_http, 100 if quick else 400)
     yield partial(acknowledging, 10, 40, directory)
     for count in (1, 100) if quick else (1, 10, 100, 1000):
         yield partial(sweeps, count, 1.0 if quick else 5.0, directory)

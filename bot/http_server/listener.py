@@ -104,7 +104,7 @@ class _Exchange(HTTPMessageDelegate):
         self._listener = listener
         self._wire = wire
         self._connection = connection
-        self._request = Request("", "", "", {})
+        self._request = Request("", "", {})
         self._refusal: Response | None = None
         self._body = bytearray()
 
@@ -112,8 +112,7 @@ class _Exchange(HTTPMessageDelegate):
         """The head is there. What the server itself refuses is answered at once: the body may be endless."""
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("A server takes requests.")
-        path, _, query = start_line.path.partition("?")
-        self._request = Request(start_line.method, path, query, headers)
+        self._request = Request(start_line.method, start_line.path.partition("?")[0], headers)
         refused = _check(start_line, headers, self._listener.limits)
         if refused is not None:
             self._respond(text(refused))

@@ -42,11 +42,10 @@ class Response(NamedTuple):
 
 
 class Request(NamedTuple):
-    """An HTTP request. ``path`` is without the query; names of ``headers`` have no case."""
+    """An HTTP request. ``path`` is without a query, which nobody needs; names of ``headers`` have no case."""
 
     method: str
     path: str
-    query: str
     headers: Mapping[str, str]
     body: bytes = b""
 

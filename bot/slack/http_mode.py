@@ -30,7 +30,7 @@ WARN_EVERY = 60.0  # seconds between two lines of the log about refused signatur
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 _RETRY_NUMBER = re.compile(r"[0-9]{1,3}")
-# All that Bolt reads of Slack's headers; what proxies add on the way is not its business.
+# All that Bolt needs of the head, none of which is signed: other headers and the query could steer it.
 _HEADERS = (
     "Content-Type",
     "X-Slack-Request-Timestamp",
@@ -141,7 +141,7 @@ class _Handler:
         """On one of the threads, until a listener has acknowledged."""
         headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
         try:
-            asked = BoltRequest(body=request.body.decode(), query=request.query, headers={**headers})
+            asked = BoltRequest(body=request.body.decode(), headers={**headers})
         except Exception:  # noqa: BLE001  # it reads payloads as if they could only be right
             return text(HTTPStatus.BAD_REQUEST)
         answered = self._app.dispatch(asked)

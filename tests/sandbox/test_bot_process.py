@@ -60,17 +60,20 @@ def readiness(port: int) -> tuple[int, str]:
 
 
 @pytest.mark.sandbox
-def test_in_http_mode_signed_commands_are_answered(tmp_path: Path) -> None:
+def test_in_http_mode_signed_commands_are_answered_whatever_else_is_in_the_environment(tmp_path: Path) -> None:
     port = free_port()
     with Slack() as slack:
-        mode = {"SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port)}
-        with a_bot(tmp_path, slack, **mode):
+        mode = {"SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port), "LOG_LEVEL": "debug"}
+        with a_bot(tmp_path, slack, **mode, SLACK_CLIENT_ID="1.2", SLACK_CLIENT_SECRET="of-another-app"):
             slack.request_url(f"http://127.0.0.1:{port}/slack/events")
 
             delivery = slack.command(MAYA, CHANNEL, "services")
 
             assert delivery.acknowledged
             slack.wait_for(lambda workspace: [m for m in workspace.ephemerals(MAYA) if "reviews" in m.text])
+    log = (tmp_path / "bot.log").read_text()
+    assert "response_url" not in log
+    assert slack.signing_secret not in log
 
 
 @pytest.mark.sandbox

@@ -237,6 +237,14 @@ def test_a_signed_body_that_is_no_payload_is_no_error_of_ours(
     assert_quiet(logged)
 
 
+def test_what_slack_does_not_sign_steers_nothing(public: Public) -> None:
+    body = public.command("start reviews v2")
+    lazy = {"X-Slack-Bolt-Lazy-Only": "1", "X-Slack-Bolt-Lazy-Function-Name": "on_command"}
+
+    assert public.send(body, {**public.signed(body), **lazy}, path=f"{PATH}?command=/other&ssl_check=1")[0] == 200
+    public.controller.wait_until(lambda: public.controller.asked == [("start", "reviews", MAYA)])
+
+
 def test_a_body_is_verified_as_it_came_even_when_it_is_no_text(public: Public, logged: io.StringIO) -> None:
     headers = public.signed(b"text=secret-word")
 
