@@ -373,7 +373,7 @@ class Counted:
             return ("its counts do not fit together" if is_odd(side) else side), mark
         side = replace(side, first=answers.before.get(owner), last=answers.now.get(owner))
         rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.spec.metrics.scrape_interval
-        total, mark = closed(side, began=began, mark=known, ended=mark, rate=rate, spacing=spacing)
+        total, mark = closed(side, began=began, watermark=known, ended=mark, rate=rate, spacing=spacing)
         return ("its counters are others than before" if total is None else total), mark
 
     def _detail(self, window: Window, owner: Owner) -> series.Detail | None:
@@ -386,9 +386,8 @@ def _users(answers: _Counts, target: Target) -> UserView | None:
     """Where the users of a rollout's Service went; None where no proxy of theirs reports.
 
     They are counted in the window alone, without watermarks: figures that end behind Prometheus's clock are complete,
-        and
-    what these decide (whether users are where the routes say, and whether they find a pod) is decided by shares and by
-    a few requests of the last minute, which one restarted gateway does not turn around.
+    and what these decide (whether users are where the routes say, and whether they find a pod) is decided by shares
+    and by a few requests of the last minute, which one restarted gateway does not turn around.
     """
     host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
     if not any((host, name) in answers.users for name in names):

@@ -1,9 +1,9 @@
 """What counters read, and what was answered between two moments. Arithmetic on answers; nothing is asked here.
 
 A *level* is what all counters of a side read at a moment, as one ``SideFigures``. Levels of the start and the end of a
-window tell what was answered in it. The level at the end is kept as a *mark*: when the next window begins there, its
-start reads the same, unless samples of that time came late, or another replica of Prometheus answers, which scraped
-earlier or later. The difference is then added, so that not a request is lost or counted twice.
+window tell what was answered in it. The level at the end is kept as a *watermark*: when the next window begins there,
+its start reads the same, unless samples of that time came late, or another replica of Prometheus answers, which
+scraped earlier or later. The difference is then added, so that not a request is lost or counted twice.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def is_same(one: SideFigures, other: SideFigures) -> bool:
 
 
 def closed(
-    side: SideFigures, *, began: SideFigures, mark: SideFigures, ended: SideFigures, rate: float, spacing: float
+    side: SideFigures, *, began: SideFigures, watermark: SideFigures, ended: SideFigures, rate: float, spacing: float
 ) -> tuple[SideFigures | None, SideFigures]:
     """What was answered since the watermark, and the watermark for the next window.
 
@@ -98,15 +98,15 @@ def closed(
         side: what was answered in the window.
         began: the level at the window's start, as it is known now.
         ended: the level at the window's end.
-        mark: the level at the window's start, as it was known when the last window was kept.
+        watermark: the level at the window's start, as it was known when the last window was kept.
         rate: requests a second that are usual; 0 where that is not known.
         spacing: seconds between two scrapes.
 
     Tells None where the levels have nothing to do with each other: they are of other counters.
     """
-    late = difference(began, mark)
+    late = difference(began, watermark)
     # When the newest sample was taken, as it was known then and as it is known now: 0 where nothing came late.
-    seconds = side.first - mark.last if side.first is not None and mark.last is not None else 0.0
+    seconds = side.first - watermark.last if side.first is not None and watermark.last is not None else 0.0
     if abs(late.requests) > FEW + TIMES * rate * (abs(seconds) + spacing):
         return None, ended
     total = side + late

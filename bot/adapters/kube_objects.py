@@ -65,7 +65,7 @@ class Objects:
     # From ourselves
 
     def wrote(self, name: str, obj: Object | None) -> None:
-        """The object as a write or a reconcile of our own found it just now; None when there is none of that name."""
+        """The object as a write or a read of our own found it just now; None when there is none of that name."""
         self._doubted.discard(name)
         if obj is None:
             self._remove(name)

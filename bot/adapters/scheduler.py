@@ -96,7 +96,7 @@ class Scheduler:
 
 
 class Rhythms:
-    """What is due when, by seconds of a stopwatch: everything at the first reconcile, and each then at its own
+    """What is due when, by seconds of a stopwatch: everything at the first call of ``due``, and each then at its own
     interval.
     """
 

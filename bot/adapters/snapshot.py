@@ -2,7 +2,7 @@
 
 One list per kind and namespace, all at the same time; then what depends on them (gateways and pods). VirtualServices
 are listed twice: those of the service's namespace, without which nothing can be said, and those of all namespaces, for
-which a Role is not enough. Nothing is taken from a cache: this is the last reconcile before users are moved.
+which a Role is not enough. Nothing is taken from a cache: this is the last read before users are moved.
 """
 
 from __future__ import annotations

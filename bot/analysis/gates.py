@@ -247,7 +247,7 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """One limit at one reconcile; ``bad`` None: not known."""
+    """One limit at one evaluation; ``bad`` None: not known."""
 
     name: str
     bad: bool | None
@@ -350,7 +350,7 @@ def _queried(gate: CustomGate, value: float | None) -> _Reading:
 
 
 def _found(reading: _Reading, strikes: int) -> Finding:
-    """The reconcile as a finding: a limit acts once enough of its last reconciles were bad."""
+    """The reading as a finding: a limit acts once enough of its last reconciles were bad."""
     sentence = reading.sentence
     if reading.bad is None:
         verdict = Verdict.INCONCLUSIVE

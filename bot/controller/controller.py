@@ -43,8 +43,7 @@ from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
 
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
-# The
-# longest chain is an advance: leave, set routes, settle, and an action of the next stage.
+# The longest chain is an advance: leave, set routes, settle, and an action of the next stage.
 RECONCILES_PER_TICK = 5
 SAVES = 5
 REMEMBERED = 10_000  # rollouts
@@ -382,7 +381,7 @@ class Controller:
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
 
     def tick(self, rollout: Rollout, reading: Figures | Fault | None = None) -> float:
-        """Look at one rollout, decide, save, act. Faults are told to the watch; the next tick tries again.
+        """Look at one rollout, decide, save, act. Faults go to ``Telemetry.failed``; the next tick tries again.
 
         ``reading`` was taken for this rollout as it is given; where it has moved on meanwhile, another is taken. Tells
         when the reconcile began, by the stopwatch.

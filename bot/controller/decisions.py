@@ -190,7 +190,7 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     """What becomes of the rollout. The very same value comes back where the same click has been served already.
 
     Args:
-        rollout: as it is stored; where ``seen`` is given, the rollout that was seen, live or ended.
+        rollout: as it is stored; where ``button_token`` is given, the rollout that was seen, live or ended.
         event: what was decided.
         by: who; whether they may at all is checked where people are known.
         button_token: what the clicked button or the form showed; None for a typed command.

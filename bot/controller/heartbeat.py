@@ -1,8 +1,7 @@
 """Signs of life for the watchdog: the heartbeat of every rollout that is truly being looked after.
 
 Renewed after a reconcile that reached the store and saw the cluster, whatever the rollout waits for: paused, held,
-    waiting
-for approval, upgrading, halted. A bot that looks without seeing is as good as none.
+waiting for approval, upgrading, halted. A bot that looks without seeing is as good as none.
 
 Each rollout has at most one write under way. A slow API server makes beats late, and never a queue of them.
 """

@@ -252,8 +252,7 @@ class Mesh(Protocol):
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
         ``over`` is another rollout whose annotation may be overwritten. ``again`` says that ``owner`` held the object
-        before,
-        whatever its annotations say: where they were stripped, copies that reach the canary are its own.
+        before, whatever its annotations say: where they were stripped, copies that reach the canary are its own.
 
         The first write leaves the annotations ``canary-bot/rollout`` and ``canary-bot/restore`` (the managed routes as
         they were, and ``recorded``), from which an abort works without any other state.

@@ -16,7 +16,7 @@ MOST = 100  # services in one turn, while there are turns left to spread them ov
 
 
 class Rounds:
-    """Counts turns. ``clock`` goes on by itself; a turn that comes late is late, and the next one is not."""
+    """Counts turns. A turn that comes late does not make the next one late."""
 
     def __init__(self, tick_seconds: float) -> None:
         self.seconds = tick_seconds / TURNS

@@ -24,7 +24,7 @@ class Timekeeper:
         stopwatch: Callable[[], float],
         notified: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """``told`` hears by how many seconds the clock was set, once each time."""
+        """``notified`` hears by how many seconds the clock was set, once each time."""
         self._now = now
         self._stopwatch = stopwatch
         self._notified = notified

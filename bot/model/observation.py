@@ -116,11 +116,11 @@ class Observation:
         writer, written_at: who wrote the routes last, and when, by managedFields, for the sentence about drift.
         marker, marked_at: the same for the annotation.
         owner: the rollout id in the VirtualService's annotation.
-        failsafe action: what the watchdog did to this rollout, if it had to.
+        failsafe_record: what the watchdog did to this rollout, if it had to.
         marked: whether what is needed to come home without a store is on it.
         signed: whether nothing of it is left to sign.
-        routes_unseen: why nothing is known of the VirtualService; with the cause MISSING it is known not to exist.
-        pods_unseen: why nothing is known of both Deployments and their pods; a Deployment that does not exist is known.
+        routes_unobserved: why nothing is known of the VirtualService; with the cause MISSING it is known not to exist.
+        pods_unobserved: why nothing is known of both Deployments and their pods; one that does not exist is known.
         denied: why the last write was not done; None: it was, or there was none.
     """
 
@@ -156,7 +156,7 @@ class Observation:
         return self.canary.answering + self.primary.elsewhere
 
 
-# A side of which nothing is known. Whoever reads one has asked ``pods_unseen`` first.
+# A side of which nothing is known. Whoever reads one has asked ``pods_unobserved`` first.
 UNKNOWN = DeploymentStatus(template=None, progress=Progress.WAITING)
 _UNREACHABLE = Unobserved(cause=Cause.UNREACHABLE)
 BLIND = Observation(
@@ -170,7 +170,7 @@ class Heartbeat:
 
     Attributes:
         beat: what changes with every heartbeat; only whether it changes means anything.
-        failsafe action: what the watchdog did to the owner's rollout, if it had to.
+        failsafe_record: what the watchdog did to the owner's rollout, if it had to.
         limit: seconds of silence that its bot itself says it may be given; 0.0 where it does not say.
         foreign: whether the bot that beats works with another store than ours.
         renewed_at: when it beat last, by its own clock; None where it does not say.

@@ -199,7 +199,7 @@ class Hold:
     """A rollout neither advances nor aborts; it goes on by itself when the cause is gone (drift and approval ask).
 
     Attributes:
-        told: the channel was asked about it, because its patience ran out or because only a person can help.
+        notified: the channel was asked about it, because its patience ran out or because only a person can help.
         times: how often the cause came in this stage, without having been away for long.
         calm_since: of a cause that comes and goes: since when it has not been there; it must stay away for a while.
         over_since: when it ended; it is remembered for the rest of the stage, so that it is not told as news again.

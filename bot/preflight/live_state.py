@@ -21,7 +21,7 @@ def ready_to_begin(
 ) -> list[str]:
     """Reasons not to begin, from the live state: routes at home, nobody else's annotations, both Deployments healthy.
 
-    ``told`` names what has been told of already, in more detail: Deployments, ``VirtualService NAME``, and that users
+    ``known`` names what has been told of already, in more detail: Deployments, ``VirtualService NAME``, and that users
     have moved. ``if_moved`` is what there is to say where all of them are on the canary.
     """
     reasons = []

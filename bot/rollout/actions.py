@@ -4,9 +4,9 @@ Level-triggered: nothing here knows what was done before, and what is not as it 
 order of what is done is the safety of the product:
 
 * traffic leaves first and arrives last: routes move before a template does, and only to a side that is ready;
-* a template is patched only while the primary has no user (ISTIO facts, I2);
+* a template is patched only while the primary has no user;
 * a retreat never waits for anything but the readiness of the side it returns to;
-* only what has had no users for a while is scaled down (I4), and a primary that shrank meanwhile is scaled up.
+* only what has had no users for a while is scaled down, and a primary that shrank meanwhile is scaled up.
 """
 
 from __future__ import annotations

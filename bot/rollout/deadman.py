@@ -5,7 +5,7 @@ A bot that looks after a rollout renews the heartbeat on its VirtualService. Wha
 Only time in which one could have heard a heartbeat counts as silence; an API server that was away for an hour makes
 nobody dead.
 
-Where users are safe is read from the cluster alone, by the abort table of the ISTIO facts (5.5):
+Where users are safe is read from the cluster alone (docs/safety.md, "Aborts"):
 
 * users who are all on the primary stay there, and copies end;
 * a primary that is as it was takes everyone back;

@@ -234,8 +234,7 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
     return ended, (_entry(now, EntryKind.APPROVED, text, by),)
 
 
-# --- what a reconcile finds
-# -----------------------------------------------------------------------------------------------
+# --- what a reconcile finds -------------------------------------------------------------------------------------------
 
 
 def decide(
@@ -520,7 +519,7 @@ def _doubt(rollout: Rollout, observed: Observation, judgement: Judgement, now: f
 
 
 def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = False) -> Change:
-    """Ask; silence past the rule's time-out is never a yes. ``told``: the doubts have just been said."""
+    """Ask; silence past the rule's time-out is never a yes. ``notified``: the doubts have just been said."""
     if rollout.asked_at is None:
         return questions.ask(rollout, judgement, now, notified=notified)
     if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:

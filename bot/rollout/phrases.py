@@ -77,7 +77,7 @@ def doing(rollout: Rollout) -> str:
 
 
 def home(rollout: Rollout, observed: Observation) -> str:
-    """Where an abort has brought the users; not always what it set out for (``_canary_gone``)."""
+    """Where an abort has brought the users; not always what it set out for (``retreat.canary_gone``)."""
     if not rollout.spec.recorded.images:  # it went by annotations that do not say which image is the old one
         names = ", ".join(sorted(image.rpartition("/")[2] for image in observed.primary.images.values()))
         has = f"the image that it has now ({names})" if names else "the image that it has now"

@@ -1,7 +1,7 @@
 """The stages of a rollout, written down before anything begins: what each says the world must look like.
 
 A plan is data. ``retreat`` is the plan of going back; which one applies depends only on whether the primary may already
-have been patched (ISTIO facts, the abort table).
+have been patched (docs/safety.md).
 """
 
 from __future__ import annotations

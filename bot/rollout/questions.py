@@ -18,7 +18,7 @@ FLAPS = 3  # times that a question is told to be withdrawn in a stage; the card 
 
 
 def ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = False) -> Change:
-    """The question stands from now on. ``told``: its doubts have just been said."""
+    """The question stands from now on. ``notified``: its doubts have just been said."""
     about = _about(judgement)
     before = about in rollout.asked
     asked = replace(

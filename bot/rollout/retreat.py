@@ -2,7 +2,7 @@
 
 While it had no users an HPA, or somebody, may have shrunk the primary. Users of a canary that is the trouble go home at
 once, if only one pod is ready there, and the primary grows meanwhile. From a canary that serves everyone well they go
-when enough pods are ready. To a primary without a ready pod nobody is sent at all (ISTIO facts, the abort table).
+when enough pods are ready. To a primary without a ready pod nobody is sent at all.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Audience:
         self._found = found
 
     def trouble(self) -> str | None:
-        """What the last reconcile has found, as one text; None when nothing. Asks nobody."""
+        """What the last check has found, as one text; None when nothing. Asks nobody."""
         named = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
         more = [f"and {len(named) - MOST_NAMED} more services"] if len(named) > MOST_NAMED else []
         return "; ".join([*named[:MOST_NAMED], *more]) or None

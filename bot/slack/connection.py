@@ -1,8 +1,7 @@
 """How Slack's payloads reach the app: a WebSocket we open (Socket Mode), or requests Slack sends (HTTP mode).
 
 Neither raises at start when Slack is down, and neither says anything about whether the controller works: a rollout goes
-    on
-and is aborted without Slack. ``freshness`` is for readiness and for people, not for liveness.
+on and is aborted without Slack. ``freshness`` is for readiness and for people, not for liveness.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class ControllerPort(Protocol):
     def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         """Do what somebody decided about a rollout, if it is possible and theirs to decide.
 
-        ``seen`` is what the button or form showed; None for a typed command.
+        ``button_token`` is what the button or form showed; None for a typed command.
         """
 
     def freezes(self) -> Sequence[Freeze]:
@@ -68,4 +68,4 @@ class ControllerPort(Protocol):
         """What a start would do."""
 
     def evidence(self, rollout: Rollout) -> str:
-        """The value of every button on the rollout's card (``bot.controller.decisions.Seen``)."""
+        """The value of every button on the rollout's card (``bot.controller.decisions.ButtonToken``)."""

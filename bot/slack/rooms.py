@@ -23,7 +23,7 @@ from bot.model.errors import Fault
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted, needed_scope, pages, remedy
 
 A_PAGE = 999  # channels, the most that Slack gives at once
-PATIENCE = 8.0  # seconds that one reconcile may take before it is given up: somebody waits for the answer
+PATIENCE = 8.0  # seconds that one lookup may take before it is given up: somebody waits for the answer
 UNHURRIED = 20.0  # the same where nobody does
 SAID_FOR = 600.0  # seconds that the answer to a post is believed where no list tells as much
 WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
@@ -52,7 +52,7 @@ class Rooms:
         return self._closed(channel, self._listing())
 
     def each(self, channels: Iterable[str]) -> Iterator[tuple[str, str | Fault | None]]:
-        """The same of many channels, for the price of one reconcile. Nobody waits for it."""
+        """The same of many channels, for the price of one lookup. Nobody waits for it."""
         listing = self._listing(UNHURRIED)
         for channel in dict.fromkeys(channels):
             try:

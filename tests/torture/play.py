@@ -260,8 +260,7 @@ class Play:
         """With everything healed, an abort brings everyone home from anywhere; or people abandon it.
 
         That is asked for only where somebody destroyed both that say what home is, the record and the annotations:
-            nobody can
-        know it then, and an abort that guessed might send users to the wrong side.
+        nobody can know it then, and an abort that guessed might send users to the wrong side.
         """
         for _ in range(LEAVING):
             if self._is_over():

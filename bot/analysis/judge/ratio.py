@@ -1,4 +1,4 @@
-"""What people are shown: how many times worse the canary probably is, valid at any reconcile. No verdict rests on it.
+"""What people are shown: how many times worse the canary probably is, valid at any time. No verdict rests on it.
 
 The likelihood of each ratio of the two shares, mixed over a broad prior, gives a confidence sequence. Only rows with
 bad requests say anything, and only through the canary's part of the traffic (pi), so the whole past is kept as a few

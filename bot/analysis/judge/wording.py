@@ -117,8 +117,8 @@ def _overdue(state: JudgeState, overdue: Overdue, names: Names) -> _Said:
     place = _worst(state) if overdue is Overdue.SUSPECT else 0
     sides = _sides(state.metrics[place], state.evidence.stage_totals[place].tolist(), names)
     if overdue is Overdue.SUSPECT:
-        reconciles = f"{names.the_subject} looks worse than tolerated, though not surely"
-        return f"Time is up and {reconciles}: {sides}.", "A person decides."
+        suspicion = f"{names.the_subject} looks worse than tolerated, though not surely"
+        return f"Time is up and {suspicion}: {sides}.", "A person decides."
     why = f"Nothing speaks against {names.the_subject}, but there was too little to show it."
     return f"Time is up; not proven: {sides}.", why
 

@@ -2,8 +2,7 @@
 
 The heartbeat beats beside the object (``bot.cluster.heartbeat_lease``); the annotation is where it began, and is
 changed when the beat had stopped, or cannot be written there. A failsafe action writes routes, and says when and why
-beside the
-annotations, which stay: whoever comes back needs them to end the rollout.
+beside the annotations, which stay: whoever comes back needs them to end the rollout.
 """
 
 from __future__ import annotations
