@@ -156,7 +156,12 @@ def store_name(redis_url: str) -> str:
 def slack_client(settings: SlackSettings, called: Callable[[str, str], None]) -> CountingClient:
     """The client of all that is said to Slack."""
     # A function, and no bound method: Bolt copies the client deeply, and what it tells must stay one.
-    return web_client(settings.bot_token.reveal(), settings.api_url, called=lambda outcome: called("slack", outcome))
+    return web_client(
+        settings.bot_token.reveal(),
+        settings.api_url,
+        called=lambda outcome: called("slack", outcome),
+        workspace=settings.team_id,
+    )
 
 
 def new_id() -> RolloutId:

@@ -68,6 +68,7 @@ class SlackSettings:
     mode: SocketMode | HttpMode
     api_url: str
     command: str
+    team_id: str = ""  # the workspace that is meant; "" is the only one that the token belongs to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +179,15 @@ def _slack(values: Values) -> SlackSettings | None:
     app_token = values.secret("SLACK_APP_TOKEN", prefix="xapp-")
     signing_secret = values.secret("SLACK_SIGNING_SECRET")
     api_url, command, port = values.web_address("SLACK_API_URL"), _command(values), values.port("PORT", least=1)
+    team_id = _team_id(values)
     mode: SocketMode | HttpMode | None = None
     if app_token:
         mode = SocketMode(app_token=app_token)
     elif signing_secret:
         mode = HttpMode(signing_secret=signing_secret, port=port)
     if bot_token and mode:
-        return SlackSettings(bot_token=bot_token, mode=mode, api_url=f"{api_url.rstrip('/')}/", command=command)
+        address = f"{api_url.rstrip('/')}/"
+        return SlackSettings(bot_token=bot_token, mode=mode, api_url=address, command=command, team_id=team_id)
     if bot_token:
         values.mistakes.append(
             "SLACK_BOT_TOKEN is set, and neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP mode) is"
@@ -210,6 +213,13 @@ def _command(values: Values) -> str:
     if not re.fullmatch(r"/[a-z0-9_-]{1,31}", command):
         values.wrong("SLACK_COMMAND", "a slash command in small letters such as /canary", command)
     return command
+
+
+def _team_id(values: Values) -> str:
+    team_id = values.text("SLACK_TEAM_ID")
+    if team_id and not re.fullmatch(r"T[A-Z0-9]{2,}", team_id):
+        values.wrong("SLACK_TEAM_ID", "a workspace's id such as T0123ABCD", team_id)
+    return team_id
 
 
 def _redis_url(values: Values) -> Secret:

@@ -40,6 +40,10 @@ VARIABLES = (
         sentence="The Web API; another one only for a proxy or GovSlack.",
     ),
     Variable(
+        name="SLACK_TEAM_ID",
+        sentence="The workspace (T...) to serve where the app is installed for a whole organisation (Enterprise Grid).",
+    ),
+    Variable(
         name="SLACK_COMMAND",
         default="/canary",
         sentence="The slash command; a second install in one workspace needs another.",

@@ -1,51 +1,32 @@
 """Who may decide. Slack knows the people; ``services.yaml`` names users and groups; nobody else is trusted.
 
 A group of which Slack cannot say who is in it lets nobody through, and neither does one that is disabled or that nobody
-knows; they keep nobody else out either. Aborting and pausing need no group: everybody of the workspace may stop a
-canary, also while Slack is half broken.
+knows; they keep nobody else out either. What Slack said of handles and members is believed for a minute and never
+longer: a handle may have been given to another group since. Aborting and pausing need no group: everybody of the
+workspace may stop a canary, also while Slack is half broken.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.error import URLError
 
-import structlog
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.model.errors import Fault, Refusal
-from bot.model.rollout import UserId
 from bot.model.service import ApprovalRule
-from bot.slack.codes import ORG_WIDE, answer_code, needed_scope, pages, remedy
+from bot.slack.accounts import SLACKBOT, Accounts, Person, Unanswered, asked
+from bot.slack.codes import ORG_WIDE, pages
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
-HANDLES_FOR = 60.0  # seconds the groups' handles are believed; while Slack does not answer, those it told last
+HANDLES_FOR = 60.0  # seconds the groups' handles are believed; those it told last are shown for longer, never obeyed
 _USER = re.compile(r"[UW][A-Z0-9]{2,}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
 _GONE = frozenset({"no_such_subteam", "subteam_not_found", "subteam_disabled"})
-
-log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Who typed or clicked, as Slack says it.
-
-    Attributes:
-        team: their own workspace, which is not always the one they clicked in.
-        home: the workspace the bot is installed in, as Slack told it at the first event.
-    """
-
-    id: UserId
-    team: str
-    home: str
 
 
 class People(NamedTuple):
@@ -62,15 +43,6 @@ class Group:
     id: str
     disabled: bool
     people: int | None
-
-
-class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this module
-    """Slack did not say. ``remedy`` is what to do about it, "" where trying again is all there is."""
-
-    def __init__(self, remedy: str = "", code: str = "") -> None:
-        self.remedy = remedy
-        self.code = code
-        super().__init__(remedy)
 
 
 class Nobody(Exception):  # noqa: N818  # likewise
@@ -91,14 +63,19 @@ class Approvers:
         self._handles: dict[str, Group] = {}
         self._handles_at: float | None = None
         self._members: dict[str, tuple[float, frozenset[str]]] = {}
+        self._changes = 0  # how often Slack has said that groups changed: an answer to an earlier question is not kept
+        self._accounts = Accounts(client, monotonic)
 
     @staticmethod
     def check_member(person: Person) -> None:
         """Refuse whoever is not of this workspace.
 
         Raises:
-            Refusal: a guest from another organisation (Slack Connect), or the app belongs to no single workspace.
+            Refusal: a program, somebody from another organisation (Slack Connect), or the app belongs to no single
+                workspace.
         """
+        if person.is_bot or person.id == SLACKBOT:
+            raise Refusal("Only people may decide about rollouts, not apps, workflows or reminders.")
         if person.home.startswith("E"):
             raise Refusal(f"I cannot tell who is of this workspace. {ORG_WIDE}")
         if not person.home or person.team != person.home:
@@ -108,9 +85,13 @@ class Approvers:
         """Refuse whoever is not named by the rule; a rule without names lets every member of the workspace.
 
         Raises:
-            Refusal: they are not, or Slack cannot say whether they are.
+            Refusal: they are not, their account is no living person's, or Slack cannot say.
         """
         self.check_member(person)
+        self._check_named(person, rule)
+        self._accounts.check(person)
+
+    def _check_named(self, person: Person, rule: ApprovalRule) -> None:
         if not rule.approvers or person.id in rule.approvers:
             return
         unanswered: dict[str, str] = {}
@@ -178,13 +159,18 @@ class Approvers:
     def forget(self) -> None:
         """Slack said that groups have changed."""
         with self._lock:
+            self._changes += 1
             self._members.clear()
             self._handles_at = None
 
     def _id_or_name(self, name: str) -> str:
         try:
             return name if _USER.fullmatch(name) else self._group(name)
-        except (Unanswered, Nobody):
+        except Unanswered:
+            with self._lock:
+                told_last = self._handles.get(_key(name))
+            return told_last.id if told_last is not None and not told_last.disabled else name
+        except Nobody:
             return name
 
     def _members_of(self, name: str) -> frozenset[str]:
@@ -195,9 +181,10 @@ class Approvers:
             Nobody: there is no such group, or it is disabled.
         """
         group = self._group(name)
+        asked_at = self._monotonic()  # what changes while Slack answers may not be in the answer
         with self._lock:
-            known = self._members.get(group)
-        if known is not None and self._monotonic() - known[0] < MEMBERS_FOR:
+            known, changes = self._members.get(group), self._changes
+        if known is not None and asked_at - known[0] < MEMBERS_FOR:
             return known[1]
         try:
             answers = self._all(lambda cursor: self._client.usergroups_users_list(usergroup=group, **_at(cursor)))
@@ -207,7 +194,8 @@ class Approvers:
             raise
         members = frozenset(str(user) for answer in answers for user in answer.get("users") or ())
         with self._lock:
-            self._members[group] = (self._monotonic(), members)
+            if changes == self._changes:
+                self._members[group] = (asked_at, members)
         return members
 
     def _group(self, name: str) -> str:
@@ -220,33 +208,37 @@ class Approvers:
         return group.id
 
     def _listed(self) -> dict[str, Group]:
-        """Every group by its handle and by its id. What is known is used on while Slack does not answer."""
+        """Every group by its handle and by its id, as Slack told within the last minute.
+
+        Raises:
+            Unanswered: Slack did not say. What it said before is no answer: the handle may be another group's by now.
+        """
+        asked_at = self._monotonic()
         with self._lock:
-            known, at = self._handles, self._handles_at
-        if at is not None and self._monotonic() - at < HANDLES_FOR:
+            known, at, changes = self._handles, self._handles_at, self._changes
+        if at is not None and asked_at - at < HANDLES_FOR:
             return known
-        try:
-            answers = self._all(
-                lambda cursor: self._client.usergroups_list(include_disabled=True, include_count=True, **_at(cursor))
-            )
-        except Unanswered:
-            if known:
-                return known
-            raise
-        listed = [group for answer in answers for group in answer.get("usergroups") or ()]
-        # A disabled group may have had the handle of one that is alive.
-        groups = {str(one.get("handle", "")).casefold(): _group_of(one) for one in sorted(listed, key=_is_alive)}
-        found = {**groups, **{str(one["id"]): _group_of(one) for one in listed}}
+        answers = self._all(
+            lambda cursor: self._client.usergroups_list(include_disabled=True, include_count=True, **_at(cursor))
+        )
+        found = _by_name([group for answer in answers for group in answer.get("usergroups") or ()])
         with self._lock:
-            self._handles, self._handles_at = found, self._monotonic()
+            self._handles = found
+            self._handles_at = asked_at if changes == self._changes else None
         return found
 
     def _all(self, ask: Callable[[str], SlackResponse]) -> list[dict[str, Any]]:
-        return list(pages(lambda cursor: _asked(lambda: ask(cursor))))
+        return list(pages(lambda cursor: asked(lambda: ask(cursor))))
 
 
 def _at(cursor: str) -> dict[str, Any]:
     return {"cursor": cursor} if cursor else {}
+
+
+def _by_name(listed: list[dict[str, Any]]) -> dict[str, Group]:
+    # A disabled group may have had the handle of one that is alive.
+    groups = {_key(str(one.get("handle", ""))): _group_of(one) for one in sorted(listed, key=_is_alive)}
+    return {**groups, **{str(one["id"]): _group_of(one) for one in listed}}
 
 
 def _key(name: str) -> str:
@@ -272,17 +264,3 @@ def _disabled_group(name: str) -> str:
 
 def _unknown(name: str) -> str:
     return f"Slack knows no user group {name}: correct `approvers` in services.yaml, or make the group."
-
-
-def _asked(call: Callable[[], SlackResponse]) -> dict[str, Any]:
-    """What Slack answers."""
-    try:
-        data = call().data
-    except SlackApiError as error:
-        code = answer_code(error)
-        log.warning("slack.unanswered", error=code)
-        raise Unanswered(remedy(code, needed_scope(error)), code) from error
-    except (SlackClientError, URLError, OSError, http.client.HTTPException) as error:
-        log.warning("slack.unanswered", error=type(error).__name__)
-        raise Unanswered from error
-    return data if isinstance(data, dict) else {}

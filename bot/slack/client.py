@@ -18,9 +18,10 @@ TIMEOUT = 10  # seconds for each call to Slack
 class CountingClient(WebClient):
     """A client that tells how each call to Slack ended; see ``web_client``."""
 
-    def __init__(self, called: Callable[[str], None], **options: Any) -> None:
-        super().__init__(retry_handlers=[], **options)
+    def __init__(self, called: Callable[[str], None], workspace: str = "", **options: Any) -> None:
+        super().__init__(retry_handlers=[], team_id=workspace or None, **options)
         self._called = called
+        self.workspace = workspace  # the one that is meant where the app is installed for a whole organisation
 
     def api_call(self, *arguments: Any, **named: Any) -> SlackResponse:
         """One call, counted."""
@@ -74,11 +75,16 @@ def _outcome(error: Exception) -> str:
 
 
 def web_client(
-    token: str, base_url: str | None = None, timeout: int = TIMEOUT, called: Callable[[str], None] = lambda _: None
+    token: str,
+    base_url: str | None = None,
+    timeout: int = TIMEOUT,
+    called: Callable[[str], None] = lambda _: None,
+    workspace: str = "",
 ) -> CountingClient:
     """A client that never tries again by itself: a second post is for ``delivery`` to decide, and forms cannot wait.
 
-    ``called`` is told how each call ended, as ``ok`` or in some failure.
+    ``called`` is told how each call ended, as ``ok`` or in some failure. ``workspace`` is named in every call: a token
+    of a whole organisation belongs to none.
     """
     where = {} if base_url is None else {"base_url": base_url.rstrip("/") + "/"}
-    return CountingClient(called, token=token, timeout=timeout, **where)
+    return CountingClient(called, workspace, token=token, timeout=timeout, **where)

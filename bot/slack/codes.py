@@ -13,6 +13,8 @@ PAGES = 20  # of a list, at the most: a workspace may have tens of thousands of 
 
 # What the bot asks of Slack beside its own commands and mentions; deploy/slack-manifest.yaml grants it.
 SCOPES = frozenset({"channels:read", "chat:write", "groups:read", "usergroups:read"})
+# Without it nobody can tell bots and deactivated accounts from people; everything else works.
+ACCOUNT_SCOPE = "users:read"
 _CODE = re.compile(r"[a-z_]{1,60}")
 NO_TOKEN = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
 # Only some people may post there. The first is also what is said of a channel that Slack's lists show to be so.
@@ -24,7 +26,7 @@ _ORG_WIDE = frozenset({"missing_argument", "org_login_required", "team_access_no
 
 ORG_WIDE = (
     "The app is installed for the whole organisation, and canary-bot serves one workspace: install it into that "
-    "workspace itself and put its token into SLACK_BOT_TOKEN."
+    "workspace itself and put its token into SLACK_BOT_TOKEN, or name the workspace in SLACK_TEAM_ID."
 )
 
 

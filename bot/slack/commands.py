@@ -34,7 +34,8 @@ from bot.model.freeze import ALL, Freeze, covering
 from bot.model.rollout import Rollout
 from bot.model.service import ApprovalRule
 from bot.slack import cards, freezes, replies, views, wording
-from bot.slack.approvers import Approvers, Person
+from bot.slack.accounts import Person
+from bot.slack.approvers import Approvers
 from bot.slack.blocks import Message
 from bot.slack.controller_port import ControllerPort
 from bot.slack.parsing import Command, Verb, parse, usage

@@ -17,7 +17,7 @@ from slack_bolt import Ack, App, BoltContext, BoltResponse, Respond
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import UserId
 from bot.slack import views
-from bot.slack.approvers import Person
+from bot.slack.accounts import SLACKBOT, Person
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
@@ -120,11 +120,10 @@ class Listeners:
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
         """``@canary status``, which works inside threads, where slash commands do not."""
-        if event.get("bot_id") or not self._deduplication.is_new(str(body.get("event_id", ""))):
+        if _is_programs(event) or not self._deduplication.is_new(str(body.get("event_id", ""))):
             return
-        team = event.get("user_team") or event.get("team") or body.get("team_id")
         requester = Requester(
-            person=_person(event.get("user"), team, context),
+            person=self._person(event.get("user"), _senders_team(event, body), context),
             client=self._client,
             channel=str(event.get("channel", "")),
             thread=str(event.get("thread_ts") or event.get("ts") or ""),
@@ -135,7 +134,7 @@ class Listeners:
     def on_home(self, event: Body, body: Body, context: BoltContext) -> None:
         """Somebody opened the App Home."""
         if event.get("tab", "home") == "home":
-            self._publish_home(_person(event.get("user"), body.get("team_id"), context))
+            self._publish_home(self._person(event.get("user"), body.get("team_id"), context))
 
     def on_groups_changed(self) -> None:
         """A user group changed: believe nothing remembered."""
@@ -196,7 +195,7 @@ class Listeners:
         place = body.get("channel") if isinstance(body.get("channel"), dict) else {}
         team = (user or {}).get("team_id") or (body.get("team") or {}).get("id") or body.get("team_id")
         return Requester(
-            person=_person((user or {}).get("id") or body.get("user_id"), team, context),
+            person=self._person((user or {}).get("id") or body.get("user_id"), team, context),
             client=self._client,
             channel=channel or str((place or {}).get("id") or body.get("channel_id") or ""),
             channel_name=str((place or {}).get("name") or body.get("channel_name") or ""),
@@ -204,16 +203,32 @@ class Listeners:
             trigger=str(body.get("trigger_id") or ""),
         )
 
+    def _person(self, user: object, team: object, context: BoltContext) -> Person:
+        authorized = context.authorize_result
+        home = (authorized.team_id if authorized is not None else None) or ""
+        return Person(id=UserId(str(user or "")), team=str(team or ""), home=_served(home, self._client.workspace))
+
+
+def _served(installed: str, meant: str) -> str:
+    """The workspace that is served: of an app that is installed for a whole organisation, the one that was named."""
+    return meant if meant and (not installed or installed.startswith("E")) else installed
+
+
+def _is_programs(event: Body) -> bool:
+    """Whether an app, a workflow or a reminder wrote the message."""
+    program = event.get("bot_id") or event.get("bot_profile") or event.get("subtype") == "bot_message"
+    return bool(program) or event.get("user") == SLACKBOT
+
+
+def _senders_team(event: Body, body: Body) -> object:
+    """The writer's own workspace. In a shared channel several fields name one; whichever is foreign counts."""
+    named = [event[key] for key in ("user_team", "source_team", "team") if event.get(key)]
+    return next((team for team in named if team != body.get("team_id")), body.get("team_id"))
+
 
 def _submission(body: Body, view: View) -> str:
     """What tells one submission of a form from another; a form that is open can be submitted once."""
     return str(view.get("id") or body.get("trigger_id") or "")
-
-
-def _person(user: object, team: object, context: BoltContext) -> Person:
-    authorized = context.authorize_result
-    home = (authorized.team_id if authorized is not None else None) or ""
-    return Person(id=UserId(str(user or "")), team=str(team or ""), home=home)
 
 
 def _response_url(body: Body) -> bool:

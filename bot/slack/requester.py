@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.model.errors import Fault, Refusal
 from bot.slack import blocks
-from bot.slack.approvers import Person
+from bot.slack.accounts import Person
 from bot.slack.blocks import Block, Message
 from bot.slack.client import CountingClient
 from bot.slack.codes import answer_code

@@ -28,6 +28,8 @@ class User:
     real_name: str
     title: str = ""
     is_bot: bool = False
+    deleted: bool = False  # deactivated: stays in lists, and in the groups that name it, and cannot sign in
+    team_id: str = TEAM_ID  # another one: somebody from another organisation, met in a shared channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ MANIFEST = frozenset(
         "commands",
         "groups:read",
         "usergroups:read",
+        "users:read",
     }
 )
 

@@ -18,10 +18,11 @@ def user_json(user: User) -> Json:
     """A user, as users.info answers."""
     return {
         "id": user.id,
-        "team_id": TEAM_ID,
+        "team_id": user.team_id,
         "name": user.name,
         "real_name": user.real_name,
-        "deleted": False,
+        "deleted": user.deleted,
+        "is_stranger": user.team_id != TEAM_ID,
         "is_bot": user.is_bot,
         "is_restricted": False,
         "is_ultra_restricted": False,
@@ -33,7 +34,7 @@ def user_json(user: User) -> Json:
 
 def acting_user_json(user: User) -> Json:
     """A user, as interaction payloads carry the one who acts."""
-    return {"id": user.id, "username": user.name, "name": user.name, "team_id": TEAM_ID}
+    return {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id}
 
 
 def channel_json(channel: Channel) -> Json:

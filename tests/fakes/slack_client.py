@@ -15,6 +15,7 @@ import itertools
 import json
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,8 @@ from urllib.parse import parse_qsl
 from bot.slack.client import CountingClient, web_client
 
 TEAM, BOT_USER = "T0CANARY", "U0BOT00001"
+# A token of a whole organisation belongs to no workspace: these must be told which one is meant.
+OF_A_TEAM = frozenset({"usergroups.list", "usergroups.users.list", "users.conversations", "conversations.list"})
 Arguments = dict[str, Any]
 Answer = tuple[int, dict[str, str], dict[str, Any]]
 
@@ -31,6 +34,7 @@ class FakeSlack:
     """One workspace with one user group, ``@release-managers``, and one channel that the app is in, ``#releases``.
 
     ``groups`` and ``rooms`` are what its lists hold, as Slack writes them; a list comes in pages of ``page``.
+    ``accounts`` are the people ``users.info`` knows something of beside their id and workspace.
     ``scopes`` is what the headers say of the token, and None leaves them out, as some proxies do.
     """
 
@@ -39,10 +43,13 @@ class FakeSlack:
         self.members = members
         self.groups: list[dict[str, Any]] = [{"id": "S0MANAGERS", "handle": "release-managers", "date_delete": 0}]
         self.rooms: list[dict[str, Any]] = [{"id": "C0RELEASES", "name": "releases", "is_member": True}]
-        self.scopes: str | None = "chat:write,channels:read,groups:read,usergroups:read"
+        self.accounts: dict[str, dict[str, Any]] = {}
+        self.scopes: str | None = "chat:write,channels:read,groups:read,usergroups:read,users:read"
+        self.org = ""  # an organisation's id (E...): the app is installed for all of its workspaces
         self.page = 1000
         self.calls: list[tuple[str, Arguments]] = []
         self._scripted: defaultdict[str, deque[Answer | None]] = defaultdict(deque)
+        self._meanwhile: dict[str, Callable[[], None]] = {}
         self._ts = itertools.count(1)
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -92,6 +99,10 @@ class FakeSlack:
         for _ in range(times):
             self._scripted[method].append((status, headers, {"ok": False, "error": error or "internal_error"} | more))
 
+    def meanwhile(self, method: str, happens: Callable[[], None]) -> None:
+        """Something that happens while the next call of the method is being answered."""
+        self._meanwhile[method] = happens
+
     def swallow(self, method: str, times: int = 1) -> None:
         """The next ``times`` calls are carried out, and nobody hears that they were."""
         self._scripted[method].extend([None] * times)
@@ -104,6 +115,9 @@ class FakeSlack:
                 return self._scripted[method].popleft()
         if self.down:
             return 503, {}, {"ok": False, "error": "service_unavailable"}
+        if self.org and method in OF_A_TEAM and not arguments.get("team_id"):
+            return 200, {}, {"ok": False, "error": "missing_argument"}
+        self._meanwhile.pop(method, lambda: None)()
         headers = {} if self.scopes is None else {"X-OAuth-Scopes": self.scopes}
         result = self._result(method, arguments)
         return 200, headers, {"ok": True, **result} if "error" not in result else {"ok": False, **result}
@@ -111,14 +125,27 @@ class FakeSlack:
     def _result(self, method: str, arguments: Arguments) -> dict[str, Any]:
         match method:
             case "auth.test":
-                return {"team_id": TEAM, "user": "canary", "user_id": BOT_USER, "bot_id": "B0BOT00001", "url": self.url}
+                team = self.org or TEAM
+                return {"team_id": team, "user": "canary", "user_id": BOT_USER, "bot_id": "B0BOT00001", "url": self.url}
             case "chat.postMessage":
                 channel = "C0RELEASES" if arguments.get("channel") == "#releases" else arguments.get("channel")
                 return {"channel": channel, "ts": f"{next(self._ts)}.000000"}
             case "usergroups.users.list":
-                return {"users": list(self.members)}
+                return {"users": list(self._in_group(str(arguments.get("usergroup"))))}
+            case "users.info":
+                return self._account(str(arguments.get("user")))
             case _:
                 return self._listed(method, arguments)
+
+    def _in_group(self, group: str) -> tuple[str, ...]:
+        """``members``, unless the group has its own under ``users``."""
+        found = next((one for one in self.groups if one["id"] == group), {})
+        return tuple(found.get("users", self.members))
+
+    def _account(self, user: str) -> dict[str, Any]:
+        if self.scopes is not None and "users:read" not in self.scopes:
+            return {"error": "missing_scope", "needed": "users:read"}
+        return {"user": {"id": user, "team_id": TEAM, "deleted": False, "is_bot": False} | self.accounts.get(user, {})}
 
     def _listed(self, method: str, arguments: Arguments) -> dict[str, Any]:
         kinds, found = str(arguments.get("types")), dict[str, Any]()

@@ -14,7 +14,8 @@ from slack_sdk.errors import SlackApiError
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import UserId
 from bot.model.service import ApprovalRule
-from bot.slack.approvers import Approvers, Person
+from bot.slack.accounts import Person
+from bot.slack.approvers import Approvers
 from bot.slack.client import web_client
 from bot.slack.rooms import Rooms
 from sandbox.slack import Channel, Slack, UserGroup

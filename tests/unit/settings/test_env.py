@@ -23,6 +23,7 @@ FULL = {
     **HTTP,
     "PORT": "3001",
     "SLACK_API_URL": "http://127.0.0.1:9/api",
+    "SLACK_TEAM_ID": "T0SHOP",
     "SLACK_COMMAND": "/canary2",
     "REDIS_URL": "rediss://:pw@redis:6380/1",
     "PROMETHEUS_URL": "http://prometheus:9090/",

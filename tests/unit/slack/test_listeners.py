@@ -24,6 +24,7 @@ from bot.slack.approvers import Approvers
 from bot.slack.blocks import Block
 from bot.slack.bolt_app import build_app
 from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY, buttons
+from bot.slack.client import web_client
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_service
 from tests.fakes.controller_port import FakeController
@@ -603,6 +604,41 @@ def test_a_mention_is_answered_in_its_thread_and_a_refusal_to_the_person_alone(w
         ("C0RELEASES", "9.0", "reviews 1 → v2: mirroring.")
     ]
     assert workspace.slack.said("chat.postEphemeral")[0]["text"].startswith("reviews is not paused")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"user": "USLACKBOT"},
+        {"bot_id": "B0OTHER"},
+        {"bot_profile": {"id": "B0OTHER"}},
+        {"subtype": "bot_message"},
+        {"source_team": "T0OTHER"},
+        {"user_team": "T0OTHER"},
+        {"team": "T0OTHER"},
+    ],
+)
+def test_a_mention_by_a_program_or_from_another_organisation_changes_nothing(
+    workspace: Workspace, sent: dict[str, Any]
+) -> None:
+    workspace.controller.begin()
+    event = {"type": "app_mention", "user": MAYA, "team": TEAM, "text": "<@U0BOT00001> abort reviews because"}
+
+    workspace.event({**event, "channel": "C0RELEASES", "ts": "9.1", **sent})
+
+    assert [rollout.phase for rollout in workspace.controller.live()] == ["mirroring"]
+
+
+def test_of_an_org_wide_app_the_workspace_that_was_named_is_served_and_no_other() -> None:
+    with FakeSlack() as slack:
+        slack.org, slack.client = "E0ORG", web_client("xoxb-test", f"{slack.url}/api", workspace=TEAM)
+        workspace = Workspace(slack)
+        workspace.asking()
+
+        workspace.dispatch(workspace.command_body("status") | {"team_id": "T0OTHER", "trigger_id": "o1"})
+        assert slack.notified().startswith("Only members of this workspace")
+        workspace.types("status")
+        assert slack.notified().startswith("reviews 1 → v2")
 
 
 def test_the_home_shows_what_waits_for_its_reader_first(workspace: Workspace) -> None:
