@@ -28,6 +28,7 @@ from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
 from bot.cluster.managed_fields import FIELD_MANAGER
 from bot.cluster.objects import Object
+from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Cause, Fault, Refusal
 
 WATCHDOG_MANAGER = "canary-bot-watchdog"
@@ -59,7 +60,7 @@ class Reads(Protocol):
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object, or None when there is none of that name."""
 
-    def list(self, kind: str, namespace: str, label_selector: str = "") -> list[Object]:
+    def list(self, kind: str, namespace: str, selector: LabelSelector = EVERYTHING) -> list[Object]:
         """The objects of a namespace that match."""
 
 
@@ -191,7 +192,9 @@ class Kube:
         """One object, or None when there is none of that name."""
         return self._ask("GET", self._path(kind, namespace, name), f"read {kind} {namespace}/{name}")
 
-    def snapshot(self, kind: str, namespace: str | None, label_selector: str = "") -> tuple[list[Object], str]:
+    def snapshot(
+        self, kind: str, namespace: str | None, selector: LabelSelector = EVERYTHING
+    ) -> tuple[list[Object], str]:
         """What ``list`` answers, and the version of the cluster it shows: where a watch goes on from.
 
         ``namespace`` None: all of them, for which a Role is not enough. A kind of an extension that is not installed
@@ -200,7 +203,7 @@ class Kube:
         Raises:
             Fault: it is a kind of Kubernetes' own and the API server is too old to serve it, so there may be some.
         """
-        path = self._path(kind, namespace, labelSelector=label_selector)
+        path = self._path(kind, namespace, labelSelector=str(selector))
         answer = self._ask("GET", path, f"list {kind}s of {namespace or 'all namespaces'}")
         if answer is None and (since := KINDS[kind].since):
             raise Fault("Kubernetes", f"The API server is too old to list {kind}s: that takes Kubernetes {since}.")
@@ -213,9 +216,9 @@ class Kube:
         """The objects of all namespaces, as ``list`` has them."""
         return self.snapshot(kind, None)[0]
 
-    def list(self, kind: str, namespace: str, label_selector: str = "") -> list[Object]:
+    def list(self, kind: str, namespace: str, selector: LabelSelector = EVERYTHING) -> list[Object]:
         """The objects of a namespace, each with its apiVersion and kind, which the server leaves out of lists."""
-        return self.snapshot(kind, namespace, label_selector)[0]
+        return self.snapshot(kind, namespace, selector)[0]
 
     def watch(self, kind: str, namespace: str, resource_version: str, seconds: int) -> Stream:
         """What changes in a namespace after that version, bookmarks included; the server ends it after ``seconds``.

@@ -23,7 +23,7 @@ from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
 from bot.cluster.managed_fields import without_writers
 from bot.cluster.objects import Object
-from bot.cluster.selectors import LabelSelector, read_selector
+from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Fault
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends
@@ -252,12 +252,12 @@ class CachedReads:
             return found
         return cache.get(name)
 
-    def list(self, kind: str, namespace: str, label_selector: str = "") -> list[Object]:
+    def list(self, kind: str, namespace: str, selector: LabelSelector = EVERYTHING) -> list[Object]:
         """The objects of a namespace that match."""
         cache = self._cache(kind, namespace)
         if cache is None or not cache.believed() or cache.doubted():
-            return self._kube.list(kind, namespace, label_selector)
-        return cache.list(read_selector(label_selector))
+            return self._kube.list(kind, namespace, selector)
+        return cache.list(selector)
 
     def close(self) -> None:
         """Stop every watch; whoever still reads asks the API server."""

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.cluster.objects import Object, name_of, named, namespace_of, service_name, service_namespace
-from bot.cluster.selectors import selector_text
+from bot.cluster.selectors import LabelSelector
 from bot.model.errors import Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission, Snapshot, Unread
@@ -134,7 +134,7 @@ class _Questions:
 
     def pods_of(self, deployment: Object) -> _Asked[list[Object]]:
         """A Deployment's pods by its selector."""
-        namespace, selector = deployment["metadata"]["namespace"], selector_text(deployment["spec"]["selector"])
+        namespace, selector = deployment["metadata"]["namespace"], LabelSelector.of(deployment["spec"]["selector"])
         return self.ask("Pod", lambda kube: kube.list("Pod", namespace, selector))
 
     def gateway(self, namespace: str, name: str) -> _Asked[Object | None]:
@@ -143,7 +143,7 @@ class _Questions:
 
     def pods_behind(self, gateway: Object) -> _Asked[list[Object]]:
         """The pods that a Gateway asks for, where it is; they may be elsewhere, and forbidden there."""
-        selector = selector_text({"matchLabels": gateway["spec"]["selector"]})
+        selector = LabelSelector.of({"matchLabels": gateway["spec"]["selector"]})
         return self.ask(GATEWAY_PODS, lambda kube: kube.list("Pod", gateway["metadata"]["namespace"], selector))
 
     def may(self, access: Access) -> Future[Permission]:

@@ -22,7 +22,7 @@ from bot.cluster.deployments import (
     wanted_pods,
 )
 from bot.cluster.objects import Object
-from bot.cluster.selectors import selector_text
+from bot.cluster.selectors import LabelSelector
 from bot.controller.ports import Rehearsal, Still, always
 from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.observation import Denied, DeploymentStatus, Progress
@@ -126,7 +126,7 @@ class KubeWorkloads:
         if deployment is None:
             gone = f"Deployment {namespace}/{name} does not exist."
             return DeploymentStatus(template=None, progress=Progress.FAILED, reason=gone, exists=False)
-        selector = selector_text(deployment["spec"]["selector"])
+        selector = LabelSelector.of(deployment["spec"]["selector"])
         replica_sets = own_replica_sets(deployment, self._reads.list("ReplicaSet", namespace, selector))
         pods = pods_of(deployment, replica_sets, self._reads.list("Pod", namespace, selector), home)
         writer = template_writer(deployment, templates.values())

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.kube_objects import Objects
-from bot.cluster.selectors import read_selector, selector_text
-from sandbox.kube.selectors import by_selector
+from bot.cluster.selectors import LabelSelector
+from sandbox.kube.selectors import by_query, by_selector
 
 
 def a_thing(name: str, version: int, /, **labels: str) -> dict[str, Any]:
@@ -85,13 +85,16 @@ def test_a_selector_selects_here_what_it_selects_on_the_server(
 ) -> None:
     selector = {"matchLabels": pairs, "matchExpressions": expressions}
     things = [a_thing(f"{number}", 10, **labels) for number, labels in enumerate(population)]
-    selected = held(*things).select(read_selector(selector_text(selector)))
+    ours = LabelSelector.of(selector)
+    selected = held(*things).select(ours)
     assert selected == [thing for thing in things if by_selector(selector, thing["metadata"]["labels"])]
+    assert selected == [*filter(by_query(str(ours), ""), things)]
 
 
 @pytest.mark.parametrize("what", ["MODIFIED", "DELETED"])
 def test_a_label_that_changed_no_longer_finds_the_object(what: str) -> None:
     objects = held(a_thing("a", 10, app="reviews"))
     objects.apply(what, a_thing("a", 11, app="ratings"))
-    assert objects.select(read_selector("app=reviews")) == []
-    assert len(objects.select(read_selector("app=ratings"))) == (what == "MODIFIED")
+    reviews, ratings = (LabelSelector.of({"matchLabels": {"app": app}}) for app in ("reviews", "ratings"))
+    assert objects.select(reviews) == []
+    assert len(objects.select(ratings)) == (what == "MODIFIED")

@@ -6,7 +6,7 @@ import pytest
 
 from bot.adapters.kube_answers import warnings_in
 from bot.cluster.deployments import creation_troubles, pods_of, progress, template_writer
-from bot.cluster.selectors import selector_text
+from bot.cluster.selectors import LabelSelector
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress
 from bot.model.rollout import PodTemplate
@@ -182,7 +182,7 @@ def test_a_selector_is_asked_for_as_the_server_wants_it() -> None:
         {"key": "tier", "operator": "NotIn", "values": ["x"]},
     ]
     selector = {"matchLabels": {"app": "reviews"}, "matchExpressions": expressions}
-    assert selector_text(selector) == "app=reviews,track in (a,b),!old,app,tier notin (x)"
+    assert str(LabelSelector.of(selector)) == "app=reviews,track in (a,b),!old,app,tier notin (x)"
 
 
 def test_warning_headers_are_read_with_their_quotes() -> None:
