@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bot.model.copies import replace
 from bot.model.figures import Finding, Judgement, Verdict
@@ -210,51 +211,92 @@ def _expected(rollout: Rollout, name: str, side: DeploymentStatus) -> int:
 # Containers
 
 
+class _Kind(StrEnum):
+    """What happened to a side's containers since the stage began; each is a gate's name."""
+
+    LOOPING = "crash loop"
+    KILLED = "out of memory"
+    RESTARTED = "restarts"
+
+
+_CLEAR_CUT = frozenset({_Kind.LOOPING, _Kind.KILLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Incident:
+    """The worst that happened, and to which containers, each with its restarts in this stage."""
+
+    kind: _Kind
+    news: tuple[tuple[Trouble, int], ...]
+
+    @property
+    def restarts(self) -> int:
+        return sum(count for _, count in self.news)
+
+
 def _containers(rollout: Rollout, side: _Side) -> Iterator[Finding]:
-    """The worst that happened to its containers since the stage began; one finding for each kind of it."""
-    news = [(one, _since(rollout, one)) for one in side.observed.troubles]
-    looping = [(one, count) for one, count in news if one.waiting == CRASH_LOOP or count >= CRASHES]
-    killed = [(one, count) for one, count in news if count and one.ended == OOM]
-    # A pod that waits for a node, or for a quota, is one that is not there yet, and counted as such.
-    waiting = [one for one in side.observed.troubles if one.container and one.waiting not in {"", CRASH_LOOP}]
-    if looping:
-        text = f"{side.name} is in a crash loop while it has {side.carries}: {_restarted(rollout, looping)}."
-        yield _finding(side, "crash loop", text, looping, clear=True)
-    elif killed:
-        why = _restarted(rollout, killed)
-        text = f"{side.name} was killed for lack of memory (OOMKilled) while it has {side.carries}: {why}."
-        yield _finding(side, "out of memory", text, killed, clear=True)
-    elif any(count for _, count in news):
-        again = [(one, count) for one, count in news if count]
-        text = f"{side.name} was restarted while it has {side.carries}: {_restarted(rollout, again)}."
-        yield _finding(side, "restarts", text, again)
+    incident = _worst(tuple((one, _since(rollout, one)) for one in side.observed.troubles))
+    if incident is not None:
+        yield _finding(side, incident, _told(rollout, side, incident))
+    waiting = _waiting(side)
     if waiting:
-        reasons = ", ".join(sorted({one.waiting for one in waiting}))
-        pods = _pods({one.pod for one in waiting})
-        text = f"{pods} of {side.name} cannot start: {reasons}."
-        yield Finding(gate="pods waiting", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(len(waiting)))
+        yield Finding(
+            gate="pods waiting",
+            verdict=Verdict.INCONCLUSIVE,
+            sentence=_cannot_start(side, waiting),
+            value=float(len(waiting)),
+        )
 
 
-def _finding(side: _Side, gate: str, sentence: str, news: list[tuple[Trouble, int]], *, clear: bool = False) -> Finding:
+def _worst(news: tuple[tuple[Trouble, int], ...]) -> _Incident | None:
+    """The worst that happened since the stage began; None where nothing did."""
+    looping = tuple((one, count) for one, count in news if one.waiting == CRASH_LOOP or count >= CRASHES)
+    killed = tuple((one, count) for one, count in news if count and one.ended == OOM)
+    again = tuple((one, count) for one, count in news if count)
+    kinds = ((_Kind.LOOPING, looping), (_Kind.KILLED, killed), (_Kind.RESTARTED, again))
+    return next((_Incident(kind=kind, news=some) for kind, some in kinds if some), None)
+
+
+def _waiting(side: _Side) -> list[Trouble]:
+    """A pod that waits for a node, or for a quota, is one that is not there yet, and counted as such."""
+    return [one for one in side.observed.troubles if one.container and one.waiting not in {"", CRASH_LOOP}]
+
+
+def _finding(side: _Side, incident: _Incident, sentence: str) -> Finding:
     """Clear-cut on the side on trial: it fails. One restart is shown only; anything else makes the rollout wait."""
-    restarts = sum(count for _, count in news)
+    clear = incident.kind in _CLEAR_CUT
     return Finding(
-        gate=gate,
+        gate=incident.kind.value,
         verdict=Verdict.FAIL if clear and side.tried else Verdict.INCONCLUSIVE,
         sentence=sentence,
-        value=float(restarts),
-        acts=clear or restarts > 1,
+        value=float(incident.restarts),
+        acts=clear or incident.restarts > 1,
     )
 
 
-def _restarted(rollout: Rollout, news: list[tuple[Trouble, int]]) -> str:
+def _told(rollout: Rollout, side: _Side, incident: _Incident) -> str:
+    happened = {
+        _Kind.LOOPING: "is in a crash loop",
+        _Kind.KILLED: "was killed for lack of memory (OOMKilled)",
+        _Kind.RESTARTED: "was restarted",
+    }
+    what = f"{side.name} {happened[incident.kind]} while it has {side.carries}"
+    return f"{what}: {_restarted(rollout, incident)}."
+
+
+def _restarted(rollout: Rollout, incident: _Incident) -> str:
     """``2 pods, 5 restarts of reviews since shift 40 began, the last for Error``."""
-    restarts = sum(count for _, count in news)
-    names = ", ".join(sorted({one.container for one, _ in news}))
-    reasons = ", ".join(sorted({one.ended for one, _ in news if one.ended}))
-    times = "1 restart" if restarts == 1 else f"{restarts} restarts"
+    names = ", ".join(sorted({one.container for one, _ in incident.news}))
+    reasons = ", ".join(sorted({one.ended for one, _ in incident.news if one.ended}))
+    times = "1 restart" if incident.restarts == 1 else f"{incident.restarts} restarts"
     last = f", the last for {reasons}" if reasons else ""
-    return f"{_pods({one.pod for one, _ in news})}, {times} of {names} since {rollout.current.name} began{last}"
+    pods = _pods({one.pod for one, _ in incident.news})
+    return f"{pods}, {times} of {names} since {rollout.current.name} began{last}"
+
+
+def _cannot_start(side: _Side, waiting: list[Trouble]) -> str:
+    reasons = ", ".join(sorted({one.waiting for one in waiting}))
+    return f"{_pods({one.pod for one in waiting})} of {side.name} cannot start: {reasons}."
 
 
 def _pods(names: set[str]) -> str:
