@@ -23,10 +23,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot.model.copies import replace
-from bot.model.errors import Cause, Refusal
+from bot.model.errors import Refusal
 from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.formats import lasting
-from bot.model.observation import BLIND, Observation, Unobserved
+from bot.model.observation import BLIND, Observation
 from bot.model.rollout import (
     ALL_CANARY,
     BOT,
@@ -39,26 +39,20 @@ from bot.model.rollout import (
     HoldCause,
     Phase,
     Rollout,
-    StageKind,
     Template,
     UserId,
 )
 from bot.model.service import OnDrift, OnTimeout
-from bot.rollout import capacity, drift, holds, pods, questions, retreat
+from bot.rollout import capacity, drift, holds, phrases, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
-from bot.rollout.phrases import describe, doing, gist, home, summary
+from bot.rollout.leaving import Step, follows, stand
+from bot.rollout.obstacles import unobserved, unwritten
+from bot.rollout.phrases import describe, doing
 from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import Change
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-
-# Seconds after a stage was entered in which its routes should have been written; a few reconciles fail without any
-# fuss.
-WRITE_SECONDS = 30.0
-
-# What an API server has understood and turned down will be turned down again, until a person does something.
-_TURNED_DOWN = frozenset({Cause.FORBIDDEN, Cause.REFUSED, Cause.MISSING})
 
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
@@ -68,9 +62,7 @@ _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
 def begin(rollout: Rollout, now: float, warnings: Sequence[str] = ()) -> Change:
     """Preflight passed: the first stage begins."""
-    text = f"{rollout.spec.service} {rollout.spec.version}: started."
-    if warnings:
-        text += " Preflight warns: " + " ".join(warnings)
+    text = phrases.started(rollout, warnings)
     started = _enter(rollout, Phase.MIRRORING, 0, now, warnings=tuple(warnings))
     return started, (_entry(now, EntryKind.STARTED, text, rollout.spec.started_by),)
 
@@ -115,18 +107,12 @@ def abort(rollout: Rollout, by: UserId, reason: str, now: float, *, stage_known:
     if rollout.phase is Phase.ABORTING:
         raise Refusal(f"{rollout.spec.service} is being aborted already.")
     retreat = make_retreat(primary_touched=rollout.primary_touched)
-    at = f" at {rollout.current.name}" if stage_known else ""
+    text = phrases.aborted(rollout, reason, stage_known=stage_known)
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
     aborting = _enter(
         rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0, urgent=urgent
     )
-    doing = (
-        f"Users stay on {rollout.spec.version} until {rollout.spec.target.primary_deployment} is restored, then "
-        "return to it."
-        if rollout.primary_touched
-        else "All users return to the primary now."
-    )
-    return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted{at}: {reason} {doing}", by),)
+    return aborting, (_entry(now, EntryKind.ABORTING, text, by),)
 
 
 def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
@@ -142,15 +128,8 @@ def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     why = reason.strip().rstrip(".")
     if not why:
         raise Refusal(f"Give a reason for abandoning {rollout.spec.service}: it is kept with the rollout.")
-    at, target = rollout.current.name, rollout.spec.target
-    text = (
-        f"{rollout.spec.service} {rollout.spec.version} is abandoned at {at}: {why}. Nothing is moved: the routes "
-        "stay as they "
-        f"are, and so does the image of {target.primary_deployment}. canary-bot takes its annotations off "
-        f"VirtualService {target.virtual_service} and looks after this rollout no more."
-    )
     abandoned = _enter(rollout, Phase.ABANDONED, rollout.stage, now, reason=f"{why}.", paused_by=None)
-    return abandoned, (_entry(now, EntryKind.ENDED, text, by),)
+    return abandoned, (_entry(now, EntryKind.ENDED, phrases.abandoned(rollout, why), by),)
 
 
 def pause(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -227,11 +206,7 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
         raise Refusal("Users are on both versions, so this cannot be left as it is: retry or abort.")
     finish = make_finish(Phase.BAKING, ALL_CANARY)
     ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), accepted=True, reason="accepted on the canary")
-    text = (
-        f"Accepted as it is: all users stay on {rollout.spec.version} ({rollout.spec.target.canary_deployment}). "
-        f"{rollout.spec.target.primary_deployment} was left as it is and has no users."
-    )
-    return ended, (_entry(now, EntryKind.APPROVED, text, by),)
+    return ended, (_entry(now, EntryKind.APPROVED, phrases.accepted(rollout), by),)
 
 
 # --- what a reconcile finds -------------------------------------------------------------------------------------------
@@ -373,7 +348,7 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
 def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
     """Hold while something cannot be seen, written or is not ready; settle when all is as the stage wants it."""
     gaps = compare(rollout, observed)
-    unseen = _unobserved(rollout, observed)
+    unseen = unobserved(rollout, observed)
     waits = any(gap.part is Part.OBSERVATION and gap.keeps for gap in gaps)
     if unseen and waits:
         return holds.there(rollout, HoldCause.CLUSTER, unseen, now)
@@ -386,39 +361,6 @@ def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now
         return _not_yet(rollout, observed, gaps, now)
     seen, said = holds.gone(rollout, now, *_OF_THE_CLUSTER)
     return _settle(seen, now), said
-
-
-def _unobserved(rollout: Rollout, observed: Observation) -> str:
-    """What is not known of the cluster, and why, as a sentence; "" when everything was seen."""
-    target = rollout.spec.target
-    if observed.gone:
-        name = f"VirtualService {target.virtual_service}"
-        ends = (
-            "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.spec.service}` ends this rollout."
-        )
-        return f"{name} no longer exists. Nothing is moved.{ends}"
-    if observed.routes_unobserved is not None and observed.routes_unobserved.cause is Cause.UNREACHABLE:
-        why = observed.routes_unobserved.sentence
-        return f"The Kubernetes API cannot be read; routes stay as they are. {why}".rstrip()
-    if observed.routes_unobserved is not None:
-        return _unreadable(f"VirtualService {target.virtual_service}", observed.routes_unobserved)
-    if observed.pods_unobserved is not None:
-        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", observed.pods_unobserved)
-    return ""
-
-
-def _unreadable(what: str, unseen: Unobserved) -> str:
-    """What it is, which kind of failure, and what the API server says about it."""
-    match unseen.cause:
-        case Cause.FORBIDDEN:
-            why = "cannot be read, because canary-bot is not allowed to"
-        case Cause.MISSING:
-            why = "cannot be read, because something of it does not exist"
-        case Cause.TIMED_OUT:
-            why = "cannot be read: the API server did not answer in time"
-        case _:
-            why = "cannot be read"
-    return f"{what} {why}; routes stay as they are. {unseen.sentence}".rstrip()
 
 
 def _settle(rollout: Rollout, now: float) -> Rollout:
@@ -435,58 +377,32 @@ def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: 
     blocked = next((gap.blocked for gap in gaps if gap.part is Part.ROUTES), "")
     if blocked:
         return holds.there(rollout, HoldCause.CAPACITY, blocked, now)
-    unwritten, loud = _unwritten(rollout, observed, gaps, now)
-    if unwritten:
-        return holds.there(rollout, HoldCause.CLUSTER, unwritten, now, loud=loud)
+    why = unwritten(rollout, observed, gaps, now)
+    if why is not None:
+        return holds.there(rollout, HoldCause.CLUSTER, why.sentence, now, loud=why.hopeless)
     return holds.gone(rollout, now, HoldCause.CLUSTER, HoldCause.CAPACITY)
 
 
-def _unwritten(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> tuple[str, bool]:
-    """Why what is to be written is not, as a sentence, and whether only a person can help; "" while that is normal."""
-    stage, denied, parts = rollout.current, observed.denied, {gap.part for gap in gaps if not gap.blocked}
-    written = {Part.ROUTES, Part.ANNOTATIONS, Part.TEMPLATE}
-    if stage.kind is StageKind.SCALE_UP:
-        # While the primary grows users may stay where they are, and that has a time-out of its own; unless nobody
-        # answers them there.
-        written = {Part.ROUTES} if observed.primary.at_home == 0 else set()
-    if not parts & written:
-        return "", False
-    if denied is not None and denied.cause in _TURNED_DOWN:
-        return f"{denied.sentence} Every look tries again.", True
-    if now <= max(rollout.since, rollout.restoring_at or 0.0) + WRITE_SECONDS:
-        return "", False
-    if denied is not None:
-        return f"{denied.sentence} Every look tries again.", False
-    if parts & {Part.ROUTES, Part.ANNOTATIONS}:
-        name = rollout.spec.target.virtual_service
-        return f"{name} cannot be brought to what {stage.name} wants; every look tries again.", False
-    return "", False
-
-
 def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
-    """Leave the stage when it is settled, served, passed and approved."""
+    """Leave the stage when it is settled, served, passed and approved; hold and ask where ``leaving`` says so."""
     if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, observed):
         return rollout, ()
-    stage = rollout.current
-    judged = rollout.phase in JUDGED and not stage.release
-    # A bake is there to watch, however good everything looks.
-    shown = judgement.proven and judgement.verdict is Verdict.PASS
-    early = rollout.spec.gates.early and shown and judged and rollout.phase is not Phase.BAKING
-    # By the time of what was judged: figures that end before the stage does say nothing about its end.
-    served = early or (min(now, judgement.at) if judged else now) - rollout.settled_at >= stage.seconds
-    if judged and judgement.verdict is not Verdict.PASS:
-        return _doubt(rollout, observed, judgement, now, served=served)
-    rollout, said = holds.gone(rollout, now, HoldCause.METRICS)
-    # Figures that were in doubt a moment ago, and will be again, are not good yet; unless people have said go on.
-    flapping = holds.find(rollout, HoldCause.METRICS) is not None and not _is_approved(rollout)
-    if not served or rollout.paused_by or flapping:
-        return rollout, said
-    asks = stage.approval or (judged and judgement.ask)
-    if asks and not _is_approved(rollout):
-        asked, question = _ask(rollout, judgement, now)
-        return asked, said + question
-    left, summary = _next_stage(rollout, observed, judgement if judged else None, now)
-    return left, said + summary
+    calm, said = holds.gone(rollout, now, HoldCause.METRICS)
+    standing = stand(rollout, judgement, now, flapping=holds.find(calm, HoldCause.METRICS) is not None)
+    match follows(standing):
+        case Step.STAY:
+            return calm, said
+        case Step.HOLD:
+            return holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
+        case Step.HOLD_AND_ASK:
+            return _ask_in_doubt(rollout, judgement, now)
+        case Step.LEAVE_IN_DOUBT:
+            return _next_stage(rollout, observed, judgement, now)
+        case Step.ASK:
+            changed, more = _ask(calm, judgement, now)
+        case Step.LEAVE:
+            changed, more = _next_stage(calm, observed, judgement if standing.judged else None, now)
+    return changed, said + more
 
 
 def _is_kept(rollout: Rollout, observed: Observation) -> bool:
@@ -496,22 +412,9 @@ def _is_kept(rollout: Rollout, observed: Observation) -> bool:
     return blind or any(hold.cause in causes for hold in rollout.holds)
 
 
-def _is_approved(rollout: Rollout) -> bool:
-    return len(rollout.approvals) >= rollout.spec.approvals_rule.count
-
-
-def _doubt(rollout: Rollout, observed: Observation, judgement: Judgement, now: float, *, served: bool) -> Change:
-    """No pass: it holds once its time is up. A doubt that time will not settle goes on if people say so."""
-    # In the reconcile that settled it no figures can be known yet, however short the stage is.
-    time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
-    if not (time_is_up or judgement.hold or judgement.verdict is Verdict.ERROR):
-        return holds.gone(rollout, now, HoldCause.METRICS)
-    decides = judgement.ask and served and not rollout.paused_by
-    if decides and _is_approved(rollout):
-        return _next_stage(rollout, observed, judgement, now)
+def _ask_in_doubt(rollout: Rollout, judgement: Judgement, now: float) -> Change:
+    """Hold for a doubt that time will not settle, and ask whether to go on in spite of it."""
     held, said = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
-    if not decides:
-        return held, said
     doubt = holds.find(held, HoldCause.METRICS)
     asking = held if doubt is None else holds.put(held, replace(doubt, notified=True))  # the question tells of it
     asked, question = _ask(asking, judgement, now, notified=bool(said))
@@ -535,7 +438,7 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
 
 def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
-    stage, walk = rollout.current, rollout.retreat or rollout.spec.plan
+    walk = rollout.retreat or rollout.spec.plan
     said = () if judgement is None else (_summary(rollout, judgement, now),)
     if rollout.stage + 1 < len(walk):
         following = walk[rollout.stage + 1]
@@ -544,20 +447,15 @@ def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | 
             return entered, said
         text = f"{following.name}: {doing(entered)}."
         return entered, (*said, _entry(now, EntryKind.STAGE, text, stage=following.name))
-    minutes = (now - rollout.spec.started_at) / 60
-    if rollout.phase is Phase.ABORTING:
-        text = f"{rollout.spec.service} {rollout.spec.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
-        return _enter(rollout, Phase.ABORTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
-    upgraded = f"the upgraded {rollout.spec.target.primary_deployment}"
-    where = upgraded if stage.template is Template.UPGRADED else rollout.spec.target.canary_deployment
-    spec = rollout.spec
-    text = f"{spec.service} {spec.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
-    return _enter(rollout, Phase.PROMOTED, rollout.stage, now), (*said, _entry(now, EntryKind.ENDED, text))
+    aborted = rollout.phase is Phase.ABORTING
+    text = phrases.came_home(rollout, observed) if aborted else phrases.promoted(rollout, now)
+    ended = _enter(rollout, Phase.ABORTED if aborted else Phase.PROMOTED, rollout.stage, now)
+    return ended, (*said, _entry(now, EntryKind.ENDED, text))
 
 
 def _summary(rollout: Rollout, judgement: Judgement, now: float) -> Entry:
-    text = summary(rollout, judgement)
-    return _entry(now, EntryKind.SUMMARY, text, stage=rollout.current.name, gist=gist(judgement))
+    text, gist = phrases.summary(rollout, judgement), phrases.gist(judgement)
+    return _entry(now, EntryKind.SUMMARY, text, stage=rollout.current.name, gist=gist)
 
 
 # --- the few lines everything above goes through ---------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.model.figures import EVIDENCE, UNPROVEN, Judgement
 from bot.model.observation import Observation
 from bot.model.rollout import JUDGED, Phase, Rollout, StageKind, Template
@@ -18,6 +20,54 @@ def describe(rollout: Rollout) -> str:
     if rollout.hold:
         return f"it holds at {rollout.current.name} ({rollout.hold.sentence.rstrip('.')})"
     return f"it is at {rollout.current.name} and being judged" if rollout.phase in JUDGED else f"it is {rollout.phase}"
+
+
+def started(rollout: Rollout, warnings: Sequence[str]) -> str:
+    """That it has begun, and what preflight doubts."""
+    text = f"{rollout.spec.service} {rollout.spec.version}: started."
+    return " ".join([text, "Preflight warns:", *warnings]) if warnings else text
+
+
+def aborted(rollout: Rollout, reason: str, *, stage_known: bool = True) -> str:
+    """Where it was aborted, why, and what becomes of its users."""
+    at = f" at {rollout.current.name}" if stage_known else ""
+    then = "All users return to the primary now."
+    if rollout.primary_touched:
+        name = rollout.spec.target.primary_deployment
+        then = f"Users stay on {rollout.spec.version} until {name} is restored, then return to it."
+    return f"Aborted{at}: {reason} {then}"
+
+
+def abandoned(rollout: Rollout, why: str) -> str:
+    """That nothing is moved, and what canary-bot takes away."""
+    spec = rollout.spec
+    return (
+        f"{spec.service} {spec.version} is abandoned at {rollout.current.name}: {why}. Nothing is moved: the routes "
+        f"stay as they are, and so does the image of {spec.target.primary_deployment}. canary-bot takes its "
+        f"annotations off VirtualService {spec.target.virtual_service} and looks after this rollout no more."
+    )
+
+
+def accepted(rollout: Rollout) -> str:
+    """Where everybody stays."""
+    target = rollout.spec.target
+    return (
+        f"Accepted as it is: all users stay on {rollout.spec.version} ({target.canary_deployment}). "
+        f"{target.primary_deployment} was left as it is and has no users."
+    )
+
+
+def promoted(rollout: Rollout, now: float) -> str:
+    """Where everybody is, and how long it took."""
+    spec, minutes = rollout.spec, (now - rollout.spec.started_at) / 60
+    upgraded = f"the upgraded {spec.target.primary_deployment}"
+    where = upgraded if rollout.current.template is Template.UPGRADED else spec.target.canary_deployment
+    return f"{spec.service} {spec.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
+
+
+def came_home(rollout: Rollout, observed: Observation) -> str:
+    """That an abort has ended, where that has brought the users, and why it was."""
+    return f"{rollout.spec.service} {rollout.spec.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
 
 
 def question(rollout: Rollout) -> str:

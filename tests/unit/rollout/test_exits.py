@@ -14,7 +14,7 @@ from bot.model.figures import Verdict
 from bot.model.observation import BLIND, UNKNOWN, Denied, Observation, Progress, Unobserved
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApproveAt, Promote
-from bot.rollout import decide
+from bot.rollout import decide, obstacles
 from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
@@ -319,8 +319,8 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
     denied = Denied(cause=Cause.TIMED_OUT, sentence="Could not patch it: the API server did not answer in time.")
     observed = an_observation(rollout, primary=a_side(), denied=denied)
 
-    early, nothing = decide.decide(rollout, observed, PASS, decide.WRITE_SECONDS)
-    _, said = decide.decide(early, observed, PASS, decide.WRITE_SECONDS + 1)
+    early, nothing = decide.decide(rollout, observed, PASS, obstacles.WRITE_SECONDS)
+    _, said = decide.decide(early, observed, PASS, obstacles.WRITE_SECONDS + 1)
 
     assert nothing == ()
     assert said[0].text.startswith("Holding at upgrade: Could not patch it: the API server did not answer in time.")

@@ -9,7 +9,7 @@ import pytest
 from bot.model.figures import Verdict
 from bot.model.observation import Progress
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
-from bot.rollout import decide
+from bot.rollout import decide, obstacles
 from bot.rollout.actions import ApplyTemplate, SetRoutes, next_action
 from bot.rollout.plans import make_plan
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
@@ -50,9 +50,9 @@ def test_an_abort_that_knows_of_the_upgrade_is_told_nothing_new() -> None:
 def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
     rollout = entered("shift 20")
     unwritten = an_observation(rollout, routes=routes(0, mirror=True))
-    early, nothing = decide.decide(rollout, unwritten, PASS, now=decide.WRITE_SECONDS)
-    held, said = decide.decide(early, unwritten, PASS, now=decide.WRITE_SECONDS + 1)
-    asked, alert = decide.decide(held, unwritten, PASS, now=decide.WRITE_SECONDS + 2 + rollout.spec.hold_patience)
+    early, nothing = decide.decide(rollout, unwritten, PASS, now=obstacles.WRITE_SECONDS)
+    held, said = decide.decide(early, unwritten, PASS, now=obstacles.WRITE_SECONDS + 1)
+    asked, alert = decide.decide(held, unwritten, PASS, now=obstacles.WRITE_SECONDS + 2 + rollout.spec.hold_patience)
 
     assert (early.hold, nothing) == (None, ())
     assert held.hold is not None
@@ -68,7 +68,9 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
 def test_an_abort_that_cannot_be_written_is_told_as_well() -> None:
     aborting, _ = decide.abort(entered("shift 20"), OMAR, "bad", now=0.0)
 
-    _, said = decide.decide(aborting, an_observation(aborting, routes=routes(20)), PASS, now=decide.WRITE_SECONDS + 1)
+    _, said = decide.decide(
+        aborting, an_observation(aborting, routes=routes(20)), PASS, now=obstacles.WRITE_SECONDS + 1
+    )
 
     assert [entry.kind for entry in said] == [EntryKind.HELD]
 

@@ -75,6 +75,26 @@ def test_three_restarts_in_one_stage_are_a_crash_loop_whatever_it_is_called_just
     assert decide.decide(rollout, observed, PASS, 5.0)[0].phase is Phase.ABORTING
 
 
+@pytest.mark.parametrize(
+    ("troubles", "gates"),
+    [
+        ([LOOP, OOM, ONCE], ["crash loop"]),
+        ([OOM, ONCE], ["out of memory"]),
+        ([ONCE, IMAGE], ["restarts", "pods waiting"]),
+        ([LOOP, IMAGE], ["crash loop", "pods waiting"]),
+        ([replace(IMAGE, container="")], []),  # it waits for a node: it is not there yet, and is counted as such
+    ],
+)
+def test_the_worst_of_what_happened_is_told_and_what_cannot_start_beside_it(
+    troubles: list[Trouble], gates: list[str]
+) -> None:
+    rollout = at_stage("shift 40")
+
+    found = pods.findings(rollout, canary_with(rollout, *troubles))
+
+    assert [one.gate for one in found] == gates
+
+
 def test_one_restart_is_shown_and_keeps_nobody_waiting() -> None:
     rollout = at_stage("shift 40")
 
