@@ -151,7 +151,7 @@ class KubeWorkloads:
     def known_images(self, target: Target) -> frozenset[str]:
         """Every image that the primary's template or one of its own ReplicaSets has."""
         deployment = self._primary(target)
-        selector = selector_text(deployment["spec"]["selector"])
+        selector = LabelSelector.of(deployment["spec"]["selector"])
         replica_sets = self._kube.list("ReplicaSet", target.namespace, selector)
         mine = (deployment, *own_replica_sets(deployment, replica_sets))
         return frozenset(image for one in mine for image in images(one).values())
