@@ -275,13 +275,14 @@ def _finding(side: _Side, incident: _Incident, sentence: str) -> Finding:
 
 
 def _told(rollout: Rollout, side: _Side, incident: _Incident) -> str:
-    happened = {
-        _Kind.LOOPING: "is in a crash loop",
-        _Kind.KILLED: "was killed for lack of memory (OOMKilled)",
-        _Kind.RESTARTED: "was restarted",
-    }
-    what = f"{side.name} {happened[incident.kind]} while it has {side.carries}"
-    return f"{what}: {_restarted(rollout, incident)}."
+    why = _restarted(rollout, incident)
+    match incident.kind:
+        case _Kind.LOOPING:
+            return f"{side.name} is in a crash loop while it has {side.carries}: {why}."
+        case _Kind.KILLED:
+            return f"{side.name} was killed for lack of memory (OOMKilled) while it has {side.carries}: {why}."
+        case _Kind.RESTARTED:
+            return f"{side.name} was restarted while it has {side.carries}: {why}."
 
 
 def _restarted(rollout: Rollout, incident: _Incident) -> str:
