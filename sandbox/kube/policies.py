@@ -1,14 +1,18 @@
 """ValidatingAdmissionPolicies (admissionregistration.k8s.io/v1), as far as the rules in ``deploy`` need them.
 
-CEL is cel-python's. Kubernetes compiles it with more libraries: of those the rules use ``split``, which is given here. As
-in the API server a missing field is an error and an error refuses (``failurePolicy: Fail``), ``oldObject`` is null when
-something is made, and a policy without a binding does nothing. Not here: limits on what an expression may cost
-(Kubernetes: a million steps for each, ten million for a policy), its type checker, params, selectors, ``messageExpression``
-and ``authorizer``. ``variables`` are evaluated before they are needed: a faulty one fails the rules that use it.
+CEL is cel-python's. Kubernetes compiles it with more libraries: of those the rules use ``split``, which is given here.
+To Kubernetes values of different types are unequal and numbers are compared as numbers; cel-python calls that an error,
+so ``==`` is given as well. As in the API server a missing field is an error and an error refuses (``failurePolicy:
+Fail``), ``oldObject`` is null when something is made, and a policy without a binding does nothing.
+
+Not here: what an expression may cost (Kubernetes: a million steps for each, ten million for a policy), its type
+checker, params, selectors, ``messageExpression`` and ``authorizer``. ``variables`` are evaluated before they are
+needed: a faulty one fails every rule that names it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +20,16 @@ from typing import Any
 
 import celpy
 from celpy import celtypes
+from celpy.adapter import json_to_cel
+from celpy.evaluation import CELEvalError
 
 from sandbox.kube.objects import Object
 
 _MODELLED = {"failurePolicy", "matchConstraints", "matchConditions", "variables", "validations"}
+
+_VARIABLE = re.compile(r"\bvariables\.(\w+)")
+
+Scope = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +37,7 @@ class Review:
     """One write on its way into the store: of a ``subresource`` the two objects are that one's."""
 
     user: str
-    operation: str  # CREATE, UPDATE or DELETE
+    operation: str  # CREATE or UPDATE
     group: str
     version: str
     resource: str
@@ -52,13 +62,13 @@ class Policies:
             for one in known
             if one["kind"] == "ValidatingAdmissionPolicyBinding"
         }
-        self.policies = {one["metadata"]["name"]: Policy(one["spec"]) for one in policies}
+        self._policies = {one["metadata"]["name"]: Policy(one["spec"]) for one in policies}
 
     def refusals(self, review: Review) -> list[str]:
-        """What the policies that deny have against it, as the API server says it."""
+        """What the policies that deny have against it, as the API server says it; the server itself tells the first."""
         return [
             f"ValidatingAdmissionPolicy '{name}' with binding '{name}' denied request: {message}"
-            for name, policy in self.policies.items()
+            for name, policy in self._policies.items()
             if "Deny" in self._actions.get(name, ())
             for message in policy.objections(review)
         ]
@@ -72,25 +82,36 @@ class Policy:
             raise ValueError(f"not modelled: {', '.join(sorted(unknown))}")
         self._rules = spec["matchConstraints"]["resourceRules"]
         self._conditions = [_compiled(one["expression"]) for one in spec.get("matchConditions", ())]
-        self._variables = {one["name"]: _compiled(one["expression"]) for one in spec.get("variables", ())}
-        self._validations = [(one["message"], _compiled(one["expression"])) for one in spec["validations"]]
-
-    def is_about(self, review: Review) -> bool:
-        """Whether it is asked at all."""
-        scope = _scope(review)
-        return any(_covers(rule, review) for rule in self._rules) and all(_holds(one, scope) for one in self._conditions)
+        self._variables = [(one["name"], one["expression"]) for one in spec.get("variables", ())]
+        self._validations = [(one["message"], one["expression"]) for one in spec["validations"]]
+        for _, expression in (*self._variables, *self._validations):
+            _compiled(expression)
 
     def objections(self, review: Review) -> list[str]:
         """The messages of the rules that do not hold; none where it is not about this."""
-        if not self.is_about(review):
+        if not any(_covers(rule, review) for rule in self._rules):
             return []
         scope = _scope(review)
+        if not all(_holds(condition, scope) for condition in self._conditions):
+            return []
+        self._add_variables(scope)
+        return [
+            message
+            for message, rule in self._validations
+            if not _knows(rule, scope) or not _holds(_compiled(rule), scope)
+        ]
+
+    def _add_variables(self, scope: Scope) -> None:
         variables = scope["variables"] = celtypes.MapType()
-        for name, variable in self._variables.items():
-            value = _value(variable, scope)
-            if not isinstance(value, celpy.CELEvalError):
+        for name, expression in self._variables:
+            value = _value(_compiled(expression), scope) if _knows(expression, scope) else CELEvalError(name)
+            if not isinstance(value, CELEvalError):
                 variables[celtypes.StringType(name)] = value
-        return [message for message, rule in self._validations if not _holds(rule, scope)]
+
+
+def _knows(expression: str, scope: Scope) -> bool:
+    """Whether it names only variables that could be evaluated: cel-python takes ages over errors within errors."""
+    return all(name in scope["variables"] for name in _VARIABLE.findall(expression))
 
 
 def _covers(rule: Mapping[str, Any], review: Review) -> bool:
@@ -104,7 +125,7 @@ def _covers(rule: Mapping[str, Any], review: Review) -> bool:
     return all(value in rule[name] or "*" in rule[name] for name, value in asked.items())
 
 
-def _scope(review: Review) -> dict[str, Any]:
+def _scope(review: Review) -> Scope:
     request = {
         "operation": review.operation,
         "resource": {"group": review.group, "version": review.version, "resource": review.resource},
@@ -112,30 +133,63 @@ def _scope(review: Review) -> dict[str, Any]:
         "userInfo": {"username": review.user},
     }
     return {
-        "request": celpy.json_to_cel(request),
-        "object": celpy.json_to_cel(review.after),
-        "oldObject": celpy.json_to_cel(review.before),
+        "request": json_to_cel(request),
+        "object": json_to_cel(review.after),
+        "oldObject": json_to_cel(review.before),
     }
 
 
-def _holds(rule: celpy.Runner, scope: dict[str, Any]) -> bool:
+def _stands(rule: str, scope: Scope) -> bool:
+    return _knows(rule, scope) and _holds(_compiled(rule), scope)
+
+
+def _holds(rule: celpy.Runner, scope: Scope) -> bool:
     """An error holds nothing: what is not surely allowed is refused."""
     value = _value(rule, scope)
     return isinstance(value, bool | celtypes.BoolType) and bool(value)
 
 
-def _value(program: celpy.Runner, scope: dict[str, Any]) -> Any:
+def _value(program: celpy.Runner, scope: Scope) -> Any:
     try:
         return program.evaluate(scope)
-    except celpy.CELEvalError as error:
+    except CELEvalError as error:
         return error
+
+
+def _equal(left: Any, right: Any) -> Any:
+    """An error is equal to nothing, and stays one."""
+    failed = [one for one in (left, right) if isinstance(one, CELEvalError)]
+    return failed[0] if failed else celtypes.BoolType(_same(left, right))
+
+
+def _unequal(left: Any, right: Any) -> Any:
+    equal = _equal(left, right)
+    return celtypes.BoolType(not equal) if isinstance(equal, celtypes.BoolType) else equal
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return bool(_plain(left) == _plain(right))
+
+
+def _plain(value: Any) -> Any:
+    """As Python compares it: numbers as numbers, and true is none of them."""
+    if isinstance(value, bool | celtypes.BoolType):
+        return (bool(value),)
+    return next((kind(value) for kind in (str, int, float) if isinstance(value, kind)), value)
 
 
 def _split(text: celtypes.StringType, at: celtypes.StringType) -> celtypes.ListType:
     return celtypes.ListType([celtypes.StringType(part) for part in text.split(at)])
 
 
+_FUNCTIONS = {"split": _split, "_==_": _equal, "_!=_": _unequal}
+
+
 @cache
 def _compiled(expression: str) -> celpy.Runner:
     environment = celpy.Environment()
-    return environment.program(environment.compile(expression), functions={"split": _split})
+    return environment.program(environment.compile(expression), functions=_FUNCTIONS)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,8 @@ import pytest
 import yaml
 
 from bot.adapters.kube import KINDS
-from bot.adapters.workloads import template_patch
 from bot.app import DRAIN_SECONDS
-from bot.cluster import routes as virtual_services
-from bot.model.observation import FailsafeAction, FailsafeRecord
-from bot.model.rollout import ALL_CANARY, HOME, Routes, Topology
 from bot.settings.variables import VARIABLES
-from sandbox.kube import bookinfo
-from tests.builders import a_rollout, a_target
-from tests.unit.cel import evaluate
 
 ROOT = Path(__file__).parent.parent.parent
 KNOWN = {variable.name for variable in VARIABLES} | {f"{v.name}_FILE" for v in VARIABLES if v.secret}
@@ -334,157 +325,3 @@ def test_each_role_is_bound_to_its_own_account_where_it_lives(manifest: str) -> 
     bound = [(one["metadata"].get("namespace"), one["roleRef"]["kind"], one["roleRef"]["name"]) for one in bindings]
     assert bound == [(one["metadata"].get("namespace"), one["kind"], one["metadata"]["name"]) for one in roles]
     assert [binding["subjects"] for binding in bindings] == [[{"kind": "ServiceAccount", **account}]] * len(bindings)
-
-
-# The admission policies
-
-POLICIES = {
-    policy["metadata"]["name"]: policy for policy in of_kind("admissionpolicy.yaml", "ValidatingAdmissionPolicy")
-}
-
-
-def objections(policy: str, before: Object, after: Object) -> list[str]:
-    spec = POLICIES[policy]["spec"]
-    scope: dict[str, Any] = {"object": after, "oldObject": before, "variables": {}}
-    for variable in spec["variables"]:
-        scope["variables"][variable["name"]] = evaluate(variable["expression"], scope)
-    return [rule["message"] for rule in spec["validations"] if not evaluate(rule["expression"], scope)]
-
-
-def is_about(policy: str, user: str) -> bool:
-    [condition] = POLICIES[policy]["spec"]["matchConditions"]
-    return bool(evaluate(condition["expression"], {"request": {"userInfo": {"username": user}}}))
-
-
-def found(kind: str, objects: list[Object]) -> Object:
-    # As it comes over the wire: nothing in it is shared with anything else.
-    chosen: Object = json.loads(json.dumps(next(one for one in objects if one["kind"] == kind)))
-    return chosen
-
-
-def patched(deployment: Object, patch: Object) -> Object:
-    """What a strategic merge patch of a template makes of a Deployment: containers merge by name."""
-    new = deepcopy(deployment)
-    pod = new["spec"]["template"]
-    pod["metadata"]["labels"] |= patch["spec"]["template"].get("metadata", {}).get("labels", {})
-    for container in patch["spec"]["template"]["spec"]["containers"]:
-        next(c for c in pod["spec"]["containers"] if c["name"] == container["name"])["image"] = container["image"]
-    return new
-
-
-def test_the_policies_are_about_whoever_may_write_and_begin_by_warning() -> None:
-    accounts = [of_kind(manifest, "ServiceAccount")[0] for manifest in ("serviceaccount.yaml", "watchdog.yaml")]
-    bot, watchdog = (
-        f"system:serviceaccount:{account['metadata']['namespace']}:{account['metadata']['name']}"
-        for account in accounts
-    )
-    bindings = of_kind("admissionpolicy.yaml", "ValidatingAdmissionPolicyBinding")
-    about = {name: [user for user in (bot, watchdog, "maya") if is_about(name, user)] for name in POLICIES}
-
-    assert about == {"canary-bot-deployments": [bot], "canary-bot-virtualservices": [bot, watchdog]}
-    assert {binding["spec"]["policyName"] for binding in bindings} == set(POLICIES)
-    assert [binding["spec"]["validationActions"] for binding in bindings] == [["Warn", "Audit"]] * len(bindings)
-    assert "admissionpolicy.yaml" not in documents("kustomization.yaml")[0]["resources"]
-
-
-@pytest.mark.parametrize("topology", Topology)
-def test_the_policy_lets_the_primarys_upgrade_through(topology: Topology) -> None:
-    relabel = topology is Topology.RELABEL
-    before = found("Deployment", bookinfo.relabel_objects() if relabel else bookinfo.objects())
-    after = patched(before, template_patch(before, a_rollout(topology=topology).spec.upgraded))
-
-    assert before != after
-    assert objections("canary-bot-deployments", before, after) == []
-
-
-def container_of(deployment: Object) -> Object:
-    container: Object = deployment["spec"]["template"]["spec"]["containers"][0]
-    return container
-
-
-OTHER_CHANGES_OF_A_DEPLOYMENT: Mapping[str, Callable[[Object], object]] = {
-    "its size": lambda d: d["spec"].update(replicas=0),
-    "its own labels": lambda d: d["metadata"].update(labels={"app": "other"}),
-    "a new annotation": lambda d: d["metadata"].update(annotations={"a": "b"}),
-    "a template label": lambda d: d["spec"]["template"]["metadata"]["labels"].update(app="other"),
-    "a template annotation": lambda d: d["spec"]["template"]["metadata"].update(annotations={"inject": "false"}),
-    "a command": lambda d: container_of(d).update(command=["sh"]),
-    "an environment variable": lambda d: container_of(d)["env"].append({"name": "A", "value": "b"}),
-    "no environment": lambda d: container_of(d).pop("env"),
-    "another account": lambda d: d["spec"]["template"]["spec"].update(serviceAccountName="admin"),
-    "a second container": lambda d: d["spec"]["template"]["spec"]["containers"].append({"name": "b", "image": "b"}),
-    "an init container": lambda d: d["spec"]["template"]["spec"].update(initContainers=[{"name": "b", "image": "b"}]),
-}
-
-
-@pytest.mark.parametrize("change", OTHER_CHANGES_OF_A_DEPLOYMENT.values(), ids=OTHER_CHANGES_OF_A_DEPLOYMENT)
-def test_the_policy_stops_any_other_change_of_a_deployment(change: Callable[[Object], object]) -> None:
-    before = found("Deployment", bookinfo.objects())
-    after = deepcopy(before)
-    change(after)
-
-    assert len(objections("canary-bot-deployments", before, after)) == 1
-
-
-def shared() -> Object:
-    """A VirtualService with a route of somebody else's, who mirrors it elsewhere."""
-    vs = found("VirtualService", bookinfo.objects())
-    theirs = {"name": "ads", "match": [{"uri": {"prefix": "/ads"}}], "route": [{"destination": {"host": "ads"}}]}
-    vs["spec"]["http"].insert(0, theirs | {"mirror": {"host": "audit"}, "timeout": "3s"})
-    vs["metadata"]["annotations"] = {"team": "shop"}
-    return vs
-
-
-@pytest.mark.parametrize("methods", [None, ("GET", "HEAD")])
-def test_the_policy_lets_every_edit_of_a_rollout_through(methods: tuple[str, ...] | None) -> None:
-    target, rollout = a_target(mirror_methods=methods), a_rollout()
-    live = shared()
-    for routes in (Routes(canary=0, mirror=True), Routes(canary=20), ALL_CANARY, HOME):
-        edited = virtual_services.claim(
-            live, target, routes, owner=rollout.spec.id, recorded=rollout.spec.recorded, now=1.0
-        )
-        assert objections("canary-bot-virtualservices", live, edited) == []
-        live = edited
-    for edited in (
-        virtual_services.beaten(live, rollout.spec.id, 2.0),
-        virtual_services.with_failsafe_record(
-            live,
-            target,
-            rollout.spec.id,
-            HOME,
-            FailsafeRecord(at=3.0, silence=120.0, action=FailsafeAction.HOME),
-            "home",
-        ),
-    ):
-        assert objections("canary-bot-virtualservices", live, edited) == []
-        live = edited
-    assert objections("canary-bot-virtualservices", live, virtual_services.release(live, target, HOME)) == []
-
-
-OTHER_CHANGES_OF_A_VIRTUAL_SERVICE: Mapping[str, Callable[[Object], object]] = {
-    "its hosts": lambda vs: vs["spec"].update(hosts=["evil.example"]),
-    "its gateways": lambda vs: vs["spec"].pop("gateways"),
-    "its labels": lambda vs: vs["metadata"].update(labels={"a": "b"}),
-    "somebody's annotation": lambda vs: vs["metadata"]["annotations"].update(team="other"),
-    "no annotations": lambda vs: vs["metadata"].pop("annotations"),
-    "a route's match": lambda vs: vs["spec"]["http"][0].pop("match"),
-    "a route's timeout": lambda vs: vs["spec"]["http"][0].update(timeout="1s"),
-    "a fault": lambda vs: vs["spec"]["http"][1].update(fault={"abort": {"httpStatus": 500}}),
-    "a route less": lambda vs: vs["spec"]["http"].pop(0),
-    "a route more": lambda vs: vs["spec"]["http"].append({"route": [{"destination": {"host": "reviews"}}]}),
-    "another host": lambda vs: vs["spec"]["http"][1]["route"][1]["destination"].update(host="evil.example"),
-    "copies to elsewhere": lambda vs: vs["spec"]["http"][1].update(mirror={"host": "evil.example"}),
-    "an inserted route to elsewhere": lambda vs: vs["spec"]["http"].insert(
-        0, {"name": "canarybot-mirror-0", "route": [{"destination": {"host": "evil.example"}}]}
-    ),
-    "a redirect instead": lambda vs: vs["spec"]["http"][1].update(redirect={"uri": "/"}),
-}
-
-
-@pytest.mark.parametrize("change", OTHER_CHANGES_OF_A_VIRTUAL_SERVICE.values(), ids=OTHER_CHANGES_OF_A_VIRTUAL_SERVICE)
-def test_the_policy_stops_any_other_change_of_a_virtual_service(change: Callable[[Object], object]) -> None:
-    before = shared()
-    after = deepcopy(before)
-    change(after)
-
-    assert len(objections("canary-bot-virtualservices", before, after)) == 1
