@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from sandbox.kube.errors import ApiError, bad_request, injected, method_not_allo
 from sandbox.kube.faults import Faults
 from sandbox.kube.kinds import Served
 from sandbox.kube.objects import Object
+from sandbox.kube.policies import Policies
 from sandbox.kube.selectors import by_query
 from sandbox.kube.store import Store
 from sandbox.kube.watching import Watch, Watching
@@ -74,6 +75,10 @@ class Api:
         self._held: dict[int, Latch] = {}  # by the identity of the request that hangs
         self._audit: list[AuditRecord] = []
         self._audit_lock = threading.Lock()
+
+    def enforce(self, documents: Iterable[Object]) -> None:
+        """From now on every write is shown to these policies."""
+        self._registry.policies = Policies(documents)
 
     @property
     def audit(self) -> list[AuditRecord]:

@@ -124,6 +124,12 @@ def admission_denied(webhook: str, why: str) -> ApiError:
     return ApiError(400, "BadRequest", f'admission webhook "{webhook}" denied the request: {why}')
 
 
+def policy_denied(kind: Kind, name: str, why: str) -> ApiError:
+    """422, as a ValidatingAdmissionPolicy without a reason of its own is answered for."""
+    details = _details(kind, name) | {"causes": [{"message": why}]}
+    return ApiError(422, "Invalid", f'{kind.resource} "{name}" is forbidden: {why}', details)
+
+
 def injected(code: int, kind: Kind, name: str) -> ApiError:
     """The refusal a test asked for, in the words the real server uses for that code."""
     made: Mapping[int, ApiError] = {

@@ -146,6 +146,11 @@ class KubeApi:
         for witness in self._api.witnesses:
             witness(Written(manager=manager, target=target, before=before, after=None))
 
+    def enforce(self, documents: Iterable[Object]) -> Self:
+        """Hold writes to the ValidatingAdmissionPolicies among these; whose they are is told by field managers."""
+        self._api.enforce(documents)
+        return self
+
     # Trouble on request
 
     def fail_next(self, *, verb: str, kind: str, status: int, times: int = 1) -> None:

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.kube import admission, builtins, ownership, patches, schema
-from sandbox.kube.errors import Cause, already_exists, bad_request, conflict, invalid, not_found
+from sandbox.kube.errors import Cause, already_exists, bad_request, conflict, invalid, not_found, policy_denied
 from sandbox.kube.kinds import Kind
 from sandbox.kube.objects import Object, clone, is_terminating, timestamp
+from sandbox.kube.policies import Policies, Review, account_of
 from sandbox.kube.scale import scale_of, scaled
 from sandbox.kube.store import Store
 
@@ -62,6 +63,7 @@ class Registry:
     """Creates, replaces, patches and deletes on behalf of clients."""
 
     def __init__(self, store: Store) -> None:
+        self.policies = Policies([])
         self._store = store
 
     def read(self, target: Target) -> Object:
@@ -175,8 +177,24 @@ class Registry:
             manager=options.manager, api_version=target.api_version, subresource=target.subresource
         )
         ownership.record(obj, before, writer)
+        self._police(target, obj, before, options)
         written.obj = target.shown(self._store.put(obj, dry_run=options.dry_run))
         return written
+
+    def _police(self, target: Target, obj: Object, before: Object | None, options: Options) -> None:
+        shown = scale_of if target.subresource == "scale" else target.shown
+        review = Review(
+            user=account_of(options.manager),
+            operation="CREATE" if before is None else "UPDATE",
+            group=target.kind.group,
+            version=target.version,
+            resource=target.kind.plural,
+            subresource=target.subresource,
+            before=None if before is None else shown(before),
+            after=shown(obj),
+        )
+        for why in self.policies.refusals(review):
+            raise policy_denied(target.kind, obj["metadata"]["name"], why)
 
     def _save_scale(self, target: Target, scale: Object, before: Object, options: Options) -> Written:
         written = self._save_over(target, scaled(before, scale), before, options)

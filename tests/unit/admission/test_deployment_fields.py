@@ -52,6 +52,7 @@ def fields() -> Iterator[tuple[str, Any]]:
 
 
 FIELDS = dict(fields())
+LISTS = [f"{TEMPLATE}.spec.{name}" for name in ("containers", "initContainers", "ephemeralContainers")]
 OURS = {
     f"{TEMPLATE}.spec.containers[].image",
     f"{TEMPLATE}.spec.initContainers[].image",
@@ -69,7 +70,7 @@ def test_nothing_of_a_deployment_is_written_but_images_and_the_version_label() -
 def test_nothing_of_a_deployment_is_taken_away() -> None:
     full = deployment()
     for path, value in FIELDS.items():
-        if path not in {*OURS, TEMPLATE} and not path.endswith((".name", "ontainers", "metadata.labels")):
+        if path not in {*OURS, TEMPLATE} and path not in LISTS and not path.endswith((".name", "metadata.labels")):
             full = written(full, path, value)
 
     there = [path for path in FIELDS if "initContainers[]" not in path and not path.endswith("ephemeralContainers")]
