@@ -80,7 +80,7 @@ def test_a_policy_that_does_not_fit_is_found_by_the_rehearsal(api: KubeApi, kube
     preview = mesh.preview(target, Routes(canary=20), ME, RECORDED)
 
     [refusal] = mesh.rehearse(target, [preview]).refusals
-    assert "No weights here." in refusal
+    assert "No weights here." in refusal.sentence
 
 
 def _no_weights(spec: Object) -> Object:

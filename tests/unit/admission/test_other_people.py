@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.rollout import Routes
 from sandbox.kube import bookinfo
 from tests.builders import a_rollout, a_target
@@ -29,7 +29,7 @@ def free() -> Object:
 
 def held() -> Object:
     routes = Routes(canary=20)
-    return edits.claim(free(), a_target(), routes, owner=ROLLOUT.id, recorded=ROLLOUT.recorded, now=1.0)
+    return virtual_services.claim(free(), a_target(), routes, owner=ROLLOUT.id, recorded=ROLLOUT.recorded, now=1.0)
 
 
 def annotated(vs: Object, **changes: str | None) -> Object:

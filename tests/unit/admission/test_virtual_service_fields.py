@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.rollout import HOME, Routes
 from sandbox.kube import bookinfo
 from sandbox.kube.istio_fields import VIRTUAL_SERVICE, MapOf
@@ -35,7 +35,7 @@ def at_home() -> Object:
 
 def taken(vs: Object, routes: Routes, *, some: bool = False) -> Object:
     target = SOME_METHODS if some else ALL_METHODS
-    return edits.claim(vs, target, routes, owner=ROLLOUT.spec.id, recorded=ROLLOUT.spec.recorded, now=1.0)
+    return virtual_services.claim(vs, target, routes, owner=ROLLOUT.spec.id, recorded=ROLLOUT.spec.recorded, now=1.0)
 
 
 def top(path: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from bot.adapters.workloads import template_patch
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as edits
+from bot.cluster import routes as virtual_services
 from bot.model.observation import FailsafeAction, FailsafeRecord
 from bot.model.rollout import ALL_CANARY, HOME, Rollout, Routes, Target, Topology
 from bot.model.service import Promote
@@ -101,7 +101,7 @@ def stages(rollout: Rollout) -> list[Routes]:
 
 def claimed(vs: Object, rollout: Rollout, routes: Routes) -> Object:
     spec = rollout.spec
-    return edits.claim(vs, spec.target, routes, owner=spec.id, recorded=spec.recorded, now=1.0)
+    return virtual_services.claim(vs, spec.target, routes, owner=spec.id, recorded=spec.recorded, now=1.0)
 
 
 def writes(live: Object, rollout: Rollout) -> Iterator[tuple[str, Object, Object]]:
@@ -111,24 +111,24 @@ def writes(live: Object, rollout: Rollout) -> Iterator[tuple[str, Object, Object
         before, live = live, claimed(live, rollout, routes)
         yield BOT, before, live
         yield from ways_out(live, rollout, spec.target)
-    yield BOT, live, edits.release(live, spec.target, stages(rollout)[-1])
+    yield BOT, live, virtual_services.release(live, spec.target, stages(rollout)[-1])
 
 
 def ways_out(live: Object, rollout: Rollout, target: Target) -> Iterator[tuple[str, Object, Object]]:
     owner = rollout.spec.id
     for routes in (HOME, ALL_CANARY):
-        rescued = edits.with_failsafe_record(live, target, owner, routes, RECORD, "everyone is home")
+        rescued = virtual_services.with_failsafe_record(live, target, owner, routes, RECORD, "everyone is home")
         yield WATCHDOG, live, rescued
         for left in (live, rescued):
             moved = claimed(left, rollout, routes)
             yield BOT, left, moved
-            yield BOT, moved, edits.release(moved, target, routes)
-            yield BOT, left, edits.release(left, target, routes)
-    yield BOT, live, edits.beaten(live, owner, 9.0)
-    stripped = edits.unmark(live, owner)
+            yield BOT, moved, virtual_services.release(moved, target, routes)
+            yield BOT, left, virtual_services.release(left, target, routes)
+    yield BOT, live, virtual_services.beaten(live, owner, 9.0)
+    stripped = virtual_services.unmark(live, owner)
     yield BOT, live, stripped
-    ended = edits.closed(stripped, owner)
-    yield from ((BOT, before, after) for before, after in pairwise([stripped, ended, edits.unclosed(ended)]))
+    ended = virtual_services.closed(stripped, owner)
+    yield from ((BOT, before, after) for before, after in pairwise([stripped, ended, virtual_services.unclosed(ended)]))
     yield MAYA, live, stripped
 
 
