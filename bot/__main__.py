@@ -7,11 +7,12 @@ import getpass
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from bot import bootstrap, logs
+from bot import bootstrap, logs, redaction
 from bot.analysis.judge.replay import DEFAULTS, replay
 from bot.app import Bot
 from bot.cli import objects, status, watchdog
@@ -40,14 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read_settings(environment(), Path(".env"))
         if arguments.run in {_run, _watchdog}:
             logs.configure(settings.log_format, settings.log_level)
+            logs.log_uncaught()
         else:  # standard output is the answer there, and it says what a library could not reach
             logs.configure(settings.log_format, settings.log_level, sys.stderr, libraries_least=logging.CRITICAL)
         command: Callable[[Settings, argparse.Namespace], int] = arguments.run
         return command(settings, arguments)
     except CanaryError as error:
-        print(error, file=sys.stderr)  # noqa: T201  # what the person at the shell reads
+        print(redaction.redact(str(error)), file=sys.stderr)  # noqa: T201  # what the person at the shell reads
         return 1
     except KeyboardInterrupt:
+        return 1
+    except Exception:  # noqa: BLE001  # a mistake of ours; Python's own traceback may quote a secret
+        print(redaction.redact(traceback.format_exc()), file=sys.stderr, end="")  # noqa: T201  # likewise
         return 1
 
 
@@ -110,7 +115,7 @@ def _watchdog(settings: Settings, _: argparse.Namespace) -> int:
 def _check(settings: Settings, _: argparse.Namespace) -> int:
     lines = []
     for line in check(settings):
-        _say([str(line)])
+        _say([redaction.redact(str(line))])
         lines.append(line)
     return 0 if all(line.ok for line in lines) else 1
 

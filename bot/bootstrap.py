@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from slack_bolt import App
 
+from bot import redaction
 from bot.adapters import redis_connection
 from bot.adapters.calls import Called, nobody
 from bot.adapters.clock import SteadyClock, SystemClock, stopwatch
@@ -135,6 +136,7 @@ def prometheus(settings: PrometheusSettings, called: Called = nobody) -> Prometh
     basic = None
     if settings.username is not None:
         basic = (settings.username, settings.password.reveal() if settings.password else "")
+        redaction.learn_login(*basic)
     client = PrometheusConnection(
         settings.url,
         bearer=settings.bearer_token.reveal() if settings.bearer_token else None,

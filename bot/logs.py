@@ -6,13 +6,15 @@ Libraries' lines take the same way out, so that nothing reaches stdout without h
 from __future__ import annotations
 
 import logging
-import re
 import sys
+import threading
 import warnings
 from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from bot import redaction
 
 # What the libraries say below these levels holds payloads, or says nothing but that time passes.
 _LEAST = {
@@ -25,13 +27,7 @@ _LEAST = {
     "tornado": logging.WARNING,
 }
 
-_HIDDEN = (
-    (re.compile(r"\b(xox[a-z]|xapp)-[\w.%-]+"), r"\1-…"),
-    (re.compile(r"(?i)\b(bearer) +[\w.~+/=-]{6,}"), r"\1 …"),
-    (re.compile(r"(://[^\s/:@\"']*):[^\s/@\"']+@"), r"\1:…@"),
-    (re.compile(r"(hooks\.slack\.com/)[^\s\"'\\]+"), r"\1…"),  # whoever has a response_url may post with it
-    (re.compile(r"([?&](?:ticket|token|secret)=)[^\s&\"'\\]+"), r"\1…"),  # Socket Mode's own address
-)
+DEEPEST = 20  # levels of a field that are looked into one by one; what is below is looked at as text
 
 
 def configure(
@@ -65,13 +61,14 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = _Handler(out)
     handler.addFilter(_is_loud_enough)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                redact_fields,
                 _renderer(log_format, colours=out.isatty()),
                 redact,
             ],
@@ -93,12 +90,57 @@ def _is_loud_enough(record: logging.LogRecord) -> bool:
     return record.levelno >= _LEAST.get(record.name.partition(".")[0], logging.NOTSET)
 
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes what the stream's encoding has, and escapes the rest; a line that cannot be made says only that."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        return super().format(record).encode(encoding, "backslashreplace").decode(encoding)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        """The standard library would show the record's arguments, and they may hold secrets."""
+        error = sys.exc_info()[0]
+        if error is not None and not issubclass(error, OSError | ValueError):
+            self.stream.write(f"a line of {record.name} could not be written ({error.__name__}){self.terminator}")
+
+
+def log_uncaught() -> None:
+    """Let what nobody caught take the same way out as every other line, on whichever thread it was."""
+
+    def on_thread(uncaught: threading.ExceptHookArgs) -> None:
+        if uncaught.exc_value is not None and not isinstance(uncaught.exc_value, SystemExit):
+            log.critical("uncaught", exc_info=uncaught.exc_value)
+
+    sys.excepthook = lambda _kind, error, _traceback: log.critical("uncaught", exc_info=error)
+    threading.excepthook = on_thread
+
+
+def redact_fields(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
+    """Hide secrets in the fields while they are as they were given: rendering quotes them."""
+    return {redaction.redact(str(key)): _redacted(value, DEEPEST) for key, value in fields.items()}
+
+
+def _redacted(value: object, depth: int) -> object:
+    match value:
+        case str():
+            return redaction.redact(value)
+        case bool() | int() | float() | None:
+            return value
+        case dict() if depth:
+            return {redaction.redact(str(key)): _redacted(inner, depth - 1) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset() if depth:
+            return [_redacted(inner, depth - 1) for inner in value]
+    shown = repr(value)
+    hidden = redaction.redact(shown)
+    return value if hidden == shown else hidden
+
+
 def redact(_: WrappedLogger, __: str, line: EventDict | str) -> str:
-    """Hide what looks like a token or a password. The last step, on the finished line: nothing can come in after it."""
-    text = str(line)
-    for pattern, replacement in _HIDDEN:
-        text = pattern.sub(replacement, text)
-    return text
+    """Hide secrets in the finished line. The last step: nothing can come in after it."""
+    return redaction.redact(str(line))
 
 
 def _renderer(log_format: str, *, colours: bool) -> Processor:

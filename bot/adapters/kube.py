@@ -24,6 +24,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 
+from bot import redaction
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
 from bot.cluster.managed_fields import FIELD_MANAGER
@@ -162,6 +163,8 @@ class Kube:
             ) from error
         except (yaml.YAMLError, OSError) as error:  # their own words may quote the file, and it holds tokens
             raise Refusal(f"The kubeconfig {kubeconfig or ''} cannot be read ({type(error).__name__}).") from error
+        for credential in (*settings.api_key.values(), settings.password):
+            redaction.learn(str(credential or "").removeprefix("Bearer "))
         return cls(client.ApiClient(settings), on_warning, manager)
 
     def count_calls(self, called: Called) -> None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot import redaction
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Text that only ``reveal`` gives away. Not a ``str``, so that no formatting or joining can do so by accident."""
+    """Text that only ``reveal`` gives away. Not a ``str``, so that no formatting or joining can do so by accident.
+
+    Having been read once it is known to ``bot.redaction``, which hides it in whatever leaves the process as text.
+    """
 
     _value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        redaction.learn(self._value)
 
     def reveal(self) -> str:
         """The text itself, for the one call that needs it."""

@@ -1,0 +1,145 @@
+"""Hides secrets in text: those that this process knows, in whatever way they were written, and what looks like one.
+
+Text is redacted last, when it is about to leave the process: as a log line, an answer of ``canary-bot check`` or an
+error. By then a secret may have been quoted several times over (JSON in a repr in a traceback), so a known one is
+looked for with its line breaks, quotes and backslashes in any escaped form, and percent-encoded.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+HIDDEN = "…"
+LEAST = 6  # characters; whatever is shorter is a part of too many harmless words
+MOST = 500  # secrets that are known at a time; tokens that are renewed every hour come and go
+TIMES = 10  # that a text is looked through, should what is left of it make a secret anew
+
+_SLASH = r"(?:/|\\+/|%(?:25)*2[fF])"
+_WRAPPED = r"(?:(?:\\+[nr]|[\r\n])+[ \t|]*(?=[\w.%-]*\d)[\w.%-]{8,})*"  # a token that was broken at the end of a line
+_PATTERNS = (
+    (re.compile(r"(xox[a-z]|xapp)(?:-|%(?:25)*2[dD])[\w.%-]+" + _WRAPPED), rf"\1-{HIDDEN}"),
+    (re.compile(r"(?i)(bearer)(?: |\+|%(?:25)*20)+[\w.~+/=%-]{6,}" + _WRAPPED), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)(authorization[\"'\\]*\s*[:=,]\s*[\"'\\]*basic) +[\w+/=-]{4,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]+)?"), HIDDEN),  # JSON Web Tokens, as Kubernetes gives to pods
+    (re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END|$)", re.DOTALL), rf"\1{HIDDEN}"),
+    (re.compile(r"(://[^\s/:@\"']*):[^\s/@\"']+@"), rf"\1:{HIDDEN}@"),
+    # Whoever has a response_url may post with it.
+    (re.compile(rf"(hooks\.slack(?:-gov)?\.com(?::\d+)?){_SLASH}[^\s\"'\\]+"), rf"\1/{HIDDEN}"),
+    # Among them the ticket in Socket Mode's own address.
+    (re.compile(r"(?i)([?&](?:[\w-]*[_-])?(?:ticket|token|secret|password)=)[^\s&\"'\\]+"), rf"\1{HIDDEN}"),
+)
+_SPACED = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\v": "v", "\b": "b"}
+_BACKSLASH = r"(?:\\|%(?:25)*5[cC])"
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_ASCII = 128
+_BYTE = 256
+
+
+class _Known:
+    """One secret: the pattern of all its forms, and what its forms surely have in common."""
+
+    def __init__(self, secret: str) -> None:
+        # Letters and digits are never escaped, except as percent codes.
+        self._hint = max(_RUN.findall(secret), key=len, default="")
+        self._pattern = re.compile(_forms(secret) + r"[\w-]*")
+
+    def hide_in(self, text: str) -> str:
+        if self._hint in text or "%" in text:
+            return self._pattern.sub(HIDDEN, text)
+        return text
+
+
+_lock = threading.Lock()
+_known: dict[str, _Known] = {}
+
+
+def learn(secret: str) -> None:
+    """Know a secret from now on, and the passwords in it if it is an address; see ``LEAST`` for what is too short."""
+    for one in _parts(secret):
+        if len(one) >= LEAST and one not in _known:
+            known = _Known(one)
+            with _lock:
+                _known[one] = known
+                while len(_known) > MOST:
+                    _known.pop(next(iter(_known)))
+
+
+def forget() -> None:
+    """Know no secret any more."""
+    with _lock:
+        _known.clear()
+
+
+def learn_login(user: str, password: str) -> None:
+    """Know a password, and what it looks like in a header of basic authentication."""
+    learn(password)
+    learn(base64.b64encode(f"{user}:{password}".encode()).decode().rstrip("="))
+
+
+def redact(text: str) -> str:
+    """The text without any secret that is known, and without what looks like one."""
+    with _lock:
+        known = sorted(_known.items(), key=lambda item: -len(item[0]))
+    for _ in range(TIMES):
+        before = text
+        for _secret, one in known:
+            text = one.hide_in(text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        if text == before:
+            break
+    return text
+
+
+def _parts(secret: str) -> list[str]:
+    """What of it must not be shown: of an address its passwords, of a list each, else all of it."""
+    if "://" not in secret:
+        return [secret, *(part.strip() for part in secret.split(",") if "," in secret)]
+    try:
+        address = urlsplit(secret)
+    except ValueError:
+        return [secret]
+    login = address.netloc.rpartition("@")[0]
+    written = login.partition(":")[2]
+    given = [value for name, value in parse_qsl(address.query) if "pass" in name.lower() or "token" in name.lower()]
+    return [one for password in [written, *given] for one in (password, unquote(password)) if one]
+
+
+def _forms(secret: str) -> str:
+    """A regular expression for every way the secret may have been written."""
+    return "".join(_piece(piece) for piece in re.findall(r"\\+|.", secret, re.DOTALL))
+
+
+def _piece(piece: str) -> str:
+    if piece[0] == "\\":
+        return f"{_BACKSLASH}{{{len(piece)},}}"
+    if piece.isascii() and piece.isalnum():
+        return f"(?:{piece}|{_percent(piece)})"
+    forms = [re.escape(piece), *_escapes(piece), _percent(piece)]
+    if piece in _SPACED:
+        forms.append(_SPACED[piece])
+    if piece == " ":
+        forms += [r"\+", _percent("+")]
+    after = r"[ |]*" if piece == "\n" else ""  # a traceback of several errors indents what they say
+    return f"{_BACKSLASH}*(?:{'|'.join(forms)}){after}"
+
+
+def _escapes(one: str) -> list[str]:
+    r"""As ``\x``, ``\u`` or ``\U``, of the character, of its halves in UTF-16 and of its bytes in UTF-8."""
+    code = ord(one)
+    forms = [f"(?i:u{code:04x}|U{code:08x})"]
+    if code < _BYTE:
+        forms.append(f"(?i:x{code:02x})")
+    if code >= _ASCII:
+        halves = one.encode("utf-16-be", "surrogatepass").hex()
+        forms.append(f"{_BACKSLASH}+".join(f"u(?i:{halves[i : i + 4]})" for i in range(0, len(halves), 4)))
+        forms.append(f"{_BACKSLASH}+".join(f"x(?i:{byte:02x})" for byte in one.encode("utf-8", "surrogatepass")))
+    return forms
+
+
+def _percent(text: str) -> str:
+    """Percent-encoded, once or several times over."""
+    return "".join(f"%(?:25)*(?i:{byte:02x})" for byte in text.encode("utf-8", "surrogatepass"))
