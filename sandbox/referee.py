@@ -24,7 +24,8 @@ OURS = frozenset({BOT, WATCHDOG})
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHING = "canary-bot.watchdog"  # where watchdogs say that they watch
 # The last of them is there between two writes: an object that bears no other mark any more is changed and changed back.
-ANNOTATIONS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog", "canary-bot/ended")
+ENDED = "canary-bot/ended"  # for the moment between two writes
+ANNOTATIONS = ("canary-bot/rollout", "canary-bot/restore", HEARTBEAT, "canary-bot/watchdog", ENDED)
 WHOLE = 100  # percent
 DRAIN_SECONDS = 30.0
 

@@ -18,6 +18,7 @@ from redis import Redis
 
 from bot.adapters.serialization import Keys
 from bot.model.rollout import RolloutId
+from bot.model.signing import Signer
 from sandbox.catalogue import services_yaml
 from sandbox.figures import Figures
 from sandbox.kube import bookinfo
@@ -42,6 +43,8 @@ BESIDE = {
 }
 WHOLE, FEWER = 2, 0.3  # pods of the primary at first; the share of users that stay when most leave
 HPA_SECONDS = 0.1  # between two reconciles of HPAs
+SIGNING_KEY = "a key of the crash matrix and of no other bot"
+SIGNER = Signer(keys=(SIGNING_KEY.encode(),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,7 @@ class Surroundings:
     file: Path
     restart: Callable[[], None]
     neighbour: bool = False
+    signer: Signer = SIGNER
     garbled: bool = False
     remade: bool = False
     withdrawn: int = 0

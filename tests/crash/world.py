@@ -33,7 +33,7 @@ from sandbox.traffic import Traffic
 from sandbox.wire import Moment, Request, System, Trouble
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
-from tests.crash.upsets import HPA_SECONDS, RedisDatabase, Surroundings, Upsets
+from tests.crash.upsets import HPA_SECONDS, SIGNER, SIGNING_KEY, RedisDatabase, Surroundings, Upsets
 
 TICK_SECONDS = 0.1
 SCRAPE_SECONDS = 0.1
@@ -140,7 +140,7 @@ class World:
             wire.listen(self._hear)
         link = redis_connection.connect(f"redis://127.0.0.1:{self._place.port}/{self._place.database}")
         self._stack.callback(link.close)
-        self.store, self.outbox = RedisStore(link), RedisOutbox(link)
+        self.store, self.outbox = RedisStore(link, SIGNER), RedisOutbox(link, SIGNER)
         self._env = self._environment()
         self._start_bot()
 
@@ -163,6 +163,7 @@ class World:
             "PROMETHEUS_URL": self.figures.url,
             "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
             "SERVICES_FILE": str(self.surroundings.file),
+            "CANARY_SIGNING_KEY": SIGNING_KEY,
             "PROBE_PORT": "0",
             "TICK_SECONDS": str(TICK_SECONDS),
             "LEASE_SECONDS": str(LEASE_SECONDS),

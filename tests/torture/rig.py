@@ -28,6 +28,7 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import Keys
 from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
+from bot.cluster.routes import is_signed
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
 from bot.controller.heartbeat import Heartbeat
@@ -52,7 +53,7 @@ from sandbox.wire import Latch, Moment, Request, System, Trouble
 from tests.fakes.clock import FakeClock
 from tests.torture.accounts import Accounts, Bookkeeper
 from tests.torture.events import DEAD_MAN, TICK, Held, Noise
-from tests.torture.schedule import Schedule
+from tests.torture.schedule import SIGNING_KEY, Schedule
 
 USERS_PER_SECOND = 40.0
 POD_SECONDS = 4.0
@@ -127,7 +128,8 @@ class Rig:
         self.proxy = RedisProxy(redis_port)
         self.redis = Redis(port=redis_port)
         self.link = redis_connection.connect(f"redis://{LOOPBACK}:{redis_port}/0")
-        self.store = RedisStore(self.link)  # past every fault, for whoever judges
+        self.signer = schedule.signer
+        self.store = RedisStore(self.link, self.signer)  # past every fault, for whoever judges
         self.wall = WallClock(self.clock)
         self.noises: list[Noise] = []
         self.withdrawn = self.scraping = 0  # how many events of that kind are under way
@@ -284,9 +286,10 @@ class Rig:
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         try:
             json.loads(annotations.get("canary-bot/restore", ""))
+            ours = vs is not None and is_signed(vs, self.signer)
         except ValueError:
-            return self.store_says() is None and (bool(self.record()) or self.referee.marked())
-        return False
+            ours = False
+        return not ours and self.store_says() is None and (bool(self.record()) or self.referee.marked())
 
     def edit_file(self, how: str) -> None:
         """services.yaml is another one ("": as it was), and whoever leads is started again with it."""
@@ -362,9 +365,9 @@ class Rig:
         kube = Kube(Impatient(self.bot.adapters.kube._api.configuration), manager=WATCHDOG_MANAGER)
         return Watchdog(
             services=list(self.bot.adapters.catalogue),
-            mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None),
+            mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None, signer=self.signer),
             workloads=KubeWorkloads(kube),
-            failsafe=KubeFailsafe(kube, self.clock.now),
+            failsafe=KubeFailsafe(kube, self.clock.now, self.signer),
             limit=DEAD_MAN,
             now=self.clock.now,
             stopwatch=self.clock.now,
@@ -383,7 +386,7 @@ class Rig:
             "PROMETHEUS_URL": self.figures.url,
             "KUBECONFIG": str(kubeconfig),
             "SERVICES_FILE": str(services),
-        }
+        } | ({"CANARY_SIGNING_KEY": SIGNING_KEY} if self.schedule.signed else {})
         adapters = bootstrap.connect(read_settings(environment))
         kube = Kube(Impatient(adapters.kube._api.configuration))
         link = PrometheusConnection(self.figures.url, query_seconds=2.0, read_seconds=4.0)
@@ -391,7 +394,7 @@ class Rig:
         ports = replace(
             adapters.ports,
             clock=self.wall,
-            mesh=IstioMesh(kube, self.wall.now, wait=lambda _attempt: None),
+            mesh=IstioMesh(kube, self.wall.now, wait=lambda _attempt: None, signer=self.signer),
             workloads=KubeWorkloads(kube),
             snapshots=KubeSnapshots(kube),
             metrics=cast("Metrics", Bookkeeper(metrics, self.accounts)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.model.signing import UNSIGNED, Signer
 from sandbox.figures import Mood
 from sandbox.kube import bookinfo
 from sandbox.sides import Ground
@@ -18,6 +19,8 @@ REFUSALS = (409, 422, 429, 500, 503)
 
 # Drawn more often than once where a fault is what the product is most likely to meet.
 WEIGHTS = {"upgrade": 3, "adopt": 1}
+
+SIGNING_KEY = "a key of the fault schedules and of no bot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,12 @@ class Schedule:
     closed: bool = True  # its ranges are those of version 2
     leaving: int | None = None  # the sweep after which a person wants out, whatever is broken then
     neighbour: bool = False  # another service of the file shares the VirtualService
+    signed: bool = False  # the bot and its watchdog have a key
+
+    @property
+    def signer(self) -> Signer:
+        """What signs, where anything does."""
+        return Signer(keys=(SIGNING_KEY.encode(),)) if self.signed else UNSIGNED
 
     @property
     def ground(self) -> Ground:

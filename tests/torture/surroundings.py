@@ -9,9 +9,12 @@ from typing import Any, Protocol
 
 from redis import Redis
 
+from bot.adapters import redis_store, signatures
 from bot.adapters.serialization import SCHEMA
+from bot.cluster.routes.annotations import RESTORE, SIGNATURE, about
 from bot.model.errors import CanaryError
 from bot.model.rollout import Phase, UserId
+from bot.model.signing import Signer
 from sandbox.figures import Figures
 from sandbox.kube.objects import Object
 from sandbox.kube.server import KubeApi
@@ -24,6 +27,7 @@ from tests.torture.rig import KEY, NEIGHBOUR, Rig
 Heal = Callable[[], None]
 
 RIVAL = UserId("U0RIVAL001")
+EVIL = "registry.example/evil:1"
 
 
 class Setting(Protocol):
@@ -31,6 +35,7 @@ class Setting(Protocol):
 
     Attributes:
         objects: the cluster as it is in somebody's files.
+        signer: of the bot and its watchdog.
         garbled, remade: whether a record was damaged, and an object made again.
         withdrawn, scraping: how many events of that kind are under way.
     """
@@ -39,6 +44,7 @@ class Setting(Protocol):
     figures: Figures
     redis: Redis
     garbled: bool
+    signer: Signer
     remade: bool
     withdrawn: int
     scraping: int
@@ -158,20 +164,28 @@ class Around:
 
     def newer_bot_writes(self) -> None:
         """A bot of a newer version beside this one writes what this one does not know."""
-        if self._rewrite(_of_a_newer_bot):
-            self._annotate(_with_novelty)
+        if self._rewrite(_of_a_newer_bot, ours=True):
+            self._annotate(_with_novelty, ours=True)
 
     def older_bot_writes(self) -> None:
         """A bot of an older version beside this one has written the record, in a schema of its own."""
-        self._rewrite(_as_before)
+        self._rewrite(_as_before, ours=True)
 
-    def _rewrite(self, change: Callable[[str], str]) -> bool:
-        """Change the live rollout's record; False where there is none to change. Nobody goes on from a garbled one."""
+    def _rewrite(self, change: Callable[[str], str], *, ours: bool = False) -> bool:
+        """Change the live rollout's record; False where there is none to change. Nobody goes on from a garbled one.
+
+        ``ours``: whoever writes is one of us, and has the key.
+        """
         key = self._setting.record()
         text = self._setting.redis.get(key) if key else None
         if not isinstance(text, bytes) or "rollout" not in _read(text.decode()):
             return False
-        self._setting.redis.set(key, change(text.decode()))
+        changed = change(text.decode())
+        if ours:
+            rollout_id = _read(text.decode())["rollout"]["id"]
+            about = redis_store.about(key.partition("{")[2].partition("}")[0], rollout_id)
+            changed = signatures.signed(signatures.unsigned(changed), self._setting.signer, *about)
+        self._setting.redis.set(key, changed)
         return True
 
     def newer_bot_leads(self) -> None:
@@ -190,12 +204,49 @@ class Around:
 
         self._annotate(damage)
 
-    def _annotate(self, change: Callable[[dict[str, str]], None]) -> None:
+    # What somebody writes who should not
+
+    def forge_record(self, how: str) -> None:
+        """Whoever may write to Redis writes a record: "bare", or "signed" with the signature that was there."""
+
+        def forged(text: str) -> str:
+            document = json.loads(text)
+            for name in ("recorded", "upgraded"):
+                document["rollout"][name]["images"] = dict.fromkeys(document["rollout"][name]["images"], EVIL)
+            document["rollout"]["revision"] += 1
+            if how == "bare":
+                document.pop("signature", None)
+            return json.dumps(document, separators=(",", ":"))
+
+        if self._rewrite(forged):
+            self._setting.garbled = True
+
+    def forge_annotations(self, how: str) -> None:
+        """Whoever may edit the VirtualService writes annotations: another image, Deployment or rollout."""
+
+        def forged(annotations: dict[str, str]) -> None:
+            if how == "owner":
+                annotations["canary-bot/rollout"] = "r-forged"
+                return
+            saved = _read(annotations.get("canary-bot/restore", ""))
+            if not saved:
+                return
+            if how == "image":
+                saved["primary"]["images"] = dict.fromkeys(saved["primary"]["images"], EVIL)
+            else:
+                saved["target"]["primary_deployment"] = "details-v1"
+            annotations["canary-bot/restore"] = json.dumps(saved)
+
+        self._annotate(forged)
+
+    def _annotate(self, change: Callable[[dict[str, str]], None], *, ours: bool = False) -> None:
         ground = self._setting.ground
         vs = self._setting.kube.store.get("VirtualService", ground.namespace, ground.virtual_service)
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         if vs is not None and "canary-bot/rollout" in annotations:
             change(annotations)
+            if ours:
+                _sign(vs, self._setting.signer)
             self._put(vs)
 
     def _put(self, obj: Object) -> None:
@@ -288,6 +339,15 @@ GARBAGE: Mapping[str, Callable[[str], str]] = {
     "phase": _phase,
     "newer": _of_the_future,
 }
+
+
+def _sign(vs: Object, signer: Signer) -> None:
+    """As one of us would, after a change of what is recorded."""
+    annotations = vs["metadata"]["annotations"]
+    if signer.signs and (saved := _read(annotations.get(RESTORE, ""))):
+        saved.pop(SIGNATURE, None)
+        signature = signer.sign(*about(vs, RESTORE), json.dumps(saved, separators=(",", ":")))
+        annotations[RESTORE] = json.dumps(saved | {SIGNATURE: signature}, separators=(",", ":"))
 
 
 def _with_novelty(annotations: dict[str, str]) -> None:
