@@ -25,6 +25,7 @@ from bot.adapters.kube_cache import CachedReads
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_connection import PrometheusConnection
+from bot.adapters.redis_connection import RedisClient
 from bot.adapters.redis_deduplication import RedisDeduplication
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
@@ -42,6 +43,7 @@ from bot.model.rollout import RolloutId
 from bot.model.service import ServiceConfig
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings
+from bot.settings.redis import RedisSettings
 from bot.settings.services import Catalogue, read_or_do_without, read_services
 from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, SocketMode
@@ -100,7 +102,7 @@ def connect(
     kube.count_calls(lambda outcome: called("kubernetes", outcome))
     reads = CachedReads(kube) if watching else None
     metrics = prometheus(settings.prometheus, lambda outcome: called("prometheus", outcome))
-    client = redis_connection.connect(settings.redis_url.reveal(), lambda outcome: called("redis", outcome))
+    client = redis(settings.redis, lambda outcome: called("redis", outcome))
     signer = settings.signer
     store = RedisStore(client, signer)
     slack = slack_client(settings.slack, called) if settings.slack else None
@@ -108,7 +110,7 @@ def connect(
     ports = Ports(
         store=store,
         freezes=RedisFreezes(client, signer),
-        mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis_url.reveal()), signer=signer),
+        mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis.url.reveal()), signer=signer),
         workloads=KubeWorkloads(kube, reads=reads),
         snapshots=KubeSnapshots(kube),
         metrics=metrics,
@@ -146,6 +148,22 @@ def prometheus(settings: PrometheusSettings, called: Called = nobody) -> Prometh
     )
     client.count_calls(called)
     return PrometheusMetrics(client)
+
+
+def redis(settings: RedisSettings, called: Called = nobody) -> RedisClient:
+    """The client of everything that is kept in Redis.
+
+    Raises:
+        Refusal: it could never be one with these settings.
+        Fault: it is a cluster, and cannot be reached.
+    """
+    password = settings.sentinel_password
+    access = redis_connection.Access(
+        ca_file=settings.ca_file,
+        sentinel_username=settings.sentinel_username,
+        sentinel_password=password.reveal() if password else None,
+    )
+    return redis_connection.connect(settings.url.reveal(), called, access)
 
 
 def store_name(redis_url: str) -> str:

@@ -2,14 +2,16 @@
 
 ``redis://``, ``rediss://`` and ``unix://`` are one server; ``redis+sentinel://host:port,host2:port/service/db`` asks
 the sentinels who the master is; ``redis+cluster://host:port,host2:port`` is a cluster; ``embedded://PATH`` starts a
-server of our own, see ``redis_embedded``.
+server of our own, see ``redis_embedded``. With ``rediss`` for ``redis`` everything that is spoken to speaks TLS.
 """
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -20,6 +22,7 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from redis.client import Pipeline
 from redis.cluster import ClusterNode, ClusterPipeline
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError
 
 from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
@@ -36,8 +39,9 @@ CLUSTER_TRIES = 3
 CLUSTER_PAUSE_SECONDS = 0.2
 
 EXPECTED = (
-    "REDIS_URL must look like redis://host:6379/0, rediss://…, unix://…, "
-    "redis+sentinel://host:26379,host2:26379/service/0, redis+cluster://host:6379 or embedded://PATH."
+    "REDIS_URL must look like redis://host:6379/0, unix:///path/redis.sock?db=0, "
+    "redis+sentinel://host:26379,host2:26379/service/0, redis+cluster://host:6379 (each with rediss for TLS) "
+    "or embedded://PATH."
 )
 
 _IN_WORDS: tuple[tuple[type[Exception], str, Cause], ...] = (
@@ -62,6 +66,28 @@ _WRONG_KIND = (
     "holds another kind of value under one of canary-bot's keys (canary:…): somebody else has written there. "
     "Look with TYPE and delete that key."
 )
+
+
+# A script's own commands are refused in words of the script's; the code that redis-py looks for stands after them.
+_NOT_ALLOWED = ("NOPERM", "can't run this command or subcommand", "can't access at least one of the keys")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What letting us in takes beside the URL.
+
+    Attributes:
+        ca_file: certificates (PEM) to trust instead of the system's, where TLS is spoken.
+        sentinel_username: the sentinels' own user; the one in the URL is the servers'.
+        sentinel_password: and its password; a password without a user is that of the sentinels' default user.
+    """
+
+    ca_file: Path | None = None
+    sentinel_username: str | None = None
+    sentinel_password: str | None = field(default=None, repr=False)
+
+
+OPEN = Access()
 
 
 # ruff: noqa: D102 - methods named as Redis' commands, documented there
@@ -130,19 +156,21 @@ class RedisClient(Protocol):
     def close(self) -> None: ...
 
 
-def connect(url: str, called: Called = nobody) -> RedisClient:
+def connect(url: str, called: Called = nobody, access: Access = OPEN) -> RedisClient:
     """A client for the Redis at ``url``. Only a cluster and an embedded server are spoken to at once.
 
     ``called`` is told how each question ended; several commands in one round trip are one question.
 
     Raises:
-        Refusal: the URL is not one of ours, or names a server that cannot be started.
+        Refusal: the URL is not one of ours, names a server that cannot be started, or there is no certificate in
+            ``access.ca_file``.
         Fault: the cluster cannot be reached.
     """
+    _refuse_no_certificates(access.ca_file)
     try:
         # ``decode_responses`` is what makes it one, and no type says so.
-        return cast("RedisClient", Counting(_client(url), called))
-    except ValueError:
+        return cast("RedisClient", Counting(_client(url, access), called))
+    except (ValueError, TypeError):  # the latter for what is written after the question mark
         # Not chained: the library's words may hold the URL, and with it the password.
         raise Refusal(EXPECTED) from None
 
@@ -191,10 +219,42 @@ def faults() -> Iterator[None]:
     try:
         yield
     except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
-        other = _WRONG_KIND if _is_wrong_kind(error) else f"answered with an error ({type(error).__name__})."
-        found = ((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind))
-        sentence, cause = next(found, (other, Cause.REFUSED))
+        sentence, cause = _in_words(error)
         raise Fault("Redis", sentence, cause) from error
+
+
+def _in_words(error: Exception) -> tuple[str, Cause]:
+    if _is_wrong_kind(error):
+        return _WRONG_KIND, Cause.REFUSED
+    if isinstance(error, redis_errors.ResponseError) and any(words in str(error) for words in _NOT_ALLOWED):
+        error = redis_errors.NoPermissionError()
+    if (tls := _tls(error)) is not None:
+        return tls
+    if isinstance(error, MasterNotFoundError):
+        return _of_sentinels(str(error))
+    other = f"answered with an error ({type(error).__name__}).", Cause.REFUSED
+    return next(((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind)), other)
+
+
+def _of_sentinels(error: str) -> tuple[str, Cause]:
+    """What each sentinel answered is in the library's words only."""
+    if "AuthenticationError" in error or "NoPermissionError" in error:
+        return "has sentinels that refuse our user or password: see REDIS_SENTINEL_PASSWORD.", Cause.FORBIDDEN
+    hint = "Is the name right, do they run, and are their certificates those of REDIS_CA_FILE?"
+    return f"cannot be reached: no sentinel answers that knows a living master of that name. {hint}", Cause.UNREACHABLE
+
+
+def _tls(error: BaseException) -> tuple[str, Cause] | None:
+    """The words where it was the handshake that went wrong: the library wraps that in an error of the connection."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, ssl.SSLError):
+        found = found.__cause__ or found.__context__
+    if found is None:
+        return None
+    if isinstance(found, ssl.SSLCertVerificationError):
+        why = found.verify_message.rstrip(".") or "it cannot be verified"
+        return f"shows a certificate that is not trusted ({why}). See REDIS_CA_FILE.", Cause.FORBIDDEN
+    return "and canary-bot cannot agree on TLS: does that port speak it (rediss://)?", Cause.UNREACHABLE
 
 
 def _is_wrong_kind(error: Exception) -> bool:
@@ -202,19 +262,42 @@ def _is_wrong_kind(error: Exception) -> bool:
     return isinstance(error, redis_errors.ResponseError) and "WRONGTYPE" in str(error)
 
 
-def _client(url: str) -> Redis | RedisCluster:
+def _refuse_no_certificates(ca_file: Path | None) -> None:
+    if ca_file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # of TLS's as well
+        raise Refusal(f"REDIS_CA_FILE holds no certificates (PEM) that can be read: {ca_file}") from error
+
+
+def _client(url: str, access: Access) -> Redis | RedisCluster:
     parts = urlsplit(url)
-    match parts.scheme:
-        case "redis" | "rediss" | "unix":
-            return Redis.from_url(url, **_options())
+    scheme, plus, rest = parts.scheme.partition("+")
+    tls = _tls_options(access) if scheme == "rediss" else {}
+    match scheme.replace("rediss", "redis") + plus + rest:
+        case "redis" | "unix":
+            return _single(url, tls)
         case "redis+sentinel":
-            return _by_sentinel(parts)
+            return _by_sentinel(parts, access, tls)
         case "redis+cluster":
-            return _cluster(parts)
+            return _cluster(parts, tls)
         case "embedded":
             return redis_embedded.connect(Path(unquote(parts.netloc + parts.path)), _options())
         case _:
             raise Refusal(EXPECTED)
+
+
+def _tls_options(access: Access) -> dict[str, Any]:
+    options: dict[str, Any] = {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
+    return options | ({"ssl_ca_certs": str(access.ca_file)} if access.ca_file else {})
+
+
+def _single(url: str, tls: Mapping[str, Any]) -> Redis:
+    client = Redis.from_url(url, **_options(), **{name: value for name, value in tls.items() if name != "ssl"})
+    # An option that does not exist is told here, and not by the first question.
+    client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+    return client
 
 
 def _options() -> dict[str, Any]:
@@ -228,10 +311,11 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _by_sentinel(parts: SplitResult) -> Redis:
+def _by_sentinel(parts: SplitResult, access: Access, tls: dict[str, Any]) -> Redis:
     service, _, db = parts.path.strip("/").partition("/")
     if not service:
         raise Refusal(EXPECTED)
+    own = {"username": access.sentinel_username, "password": access.sentinel_password}
     sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis has types, but not here
         _hosts(parts, SENTINEL_PORT),
         # Each once: the next sentinel is the retry.
@@ -239,8 +323,10 @@ def _by_sentinel(parts: SplitResult) -> Redis:
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": CONNECT_SECONDS,
             "retry": Retry(NoBackoff(), 0),
+            **{name: value for name, value in own.items() if value},
+            **tls,
         },
-        **_options() | _credentials(parts),
+        **_options() | _credentials(parts) | tls,
     )
     master: Redis = sentinels.master_for(  # type: ignore[no-untyped-call]  # redis has types, but not here
         service, db=int(db or 0)
@@ -248,14 +334,14 @@ def _by_sentinel(parts: SplitResult) -> Redis:
     return master
 
 
-def _cluster(parts: SplitResult) -> RedisCluster:
+def _cluster(parts: SplitResult, tls: dict[str, Any]) -> RedisCluster:
     nodes = [
         ClusterNode(host, port)  # type: ignore[no-untyped-call]  # redis has types, but not here
         for host, port in _hosts(parts, REDIS_PORT)
     ]
     retry = Retry(ConstantBackoff(CLUSTER_PAUSE_SECONDS), CLUSTER_TRIES)
     with faults():
-        return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | {"retry": retry})
+        return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | tls | {"retry": retry})
 
 
 def _credentials(parts: SplitResult) -> dict[str, str]:

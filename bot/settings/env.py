@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import SplitResult
 
 from dotenv import dotenv_values
 
 from bot.model.errors import Refusal
 from bot.model.signing import Signer
-from bot.settings.environment import Values, split_address
+from bot.settings.environment import Values
 from bot.settings.errors import SettingsError
+from bot.settings.redis import RedisSettings, read_redis
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES
 
@@ -41,8 +41,6 @@ class LogLevel(StrEnum):
 
 TICKS_TO_LIVE = 6
 LEAST_OF_A_KEY = 32  # characters
-
-_REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster", "embedded")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ class Settings:
     """
 
     slack: SlackSettings | None
-    redis_url: Secret  # may hold a password
+    redis: RedisSettings
     signer: Signer
     prometheus: PrometheusSettings
     kubernetes: KubernetesSettings
@@ -140,7 +138,7 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
     values = Values(_merged(environ, env_file))
     settings = Settings(
         slack=_slack(values),
-        redis_url=_redis_url(values),
+        redis=read_redis(values),
         signer=_signer(values),
         prometheus=_prometheus(values),
         kubernetes=KubernetesSettings(
@@ -222,22 +220,6 @@ def _team_id(values: Values) -> str:
     return team_id
 
 
-def _redis_url(values: Values) -> Secret:
-    secret = values.secret("REDIS_URL") or Secret("")
-    parts = split_address(secret.reveal())
-    if parts is None or parts.scheme not in _REDIS_SCHEMES:
-        values.wrong("REDIS_URL", f"an address that begins with {', '.join(f'{name}://' for name in _REDIS_SCHEMES)}")
-    elif parts.scheme == "embedded" and not (parts.netloc or parts.path):
-        values.wrong("REDIS_URL", "embedded://PATH, and PATH is missing: where Redis keeps its data")
-    elif parts.scheme == "redis+sentinel" and not (parts.netloc and parts.path.strip("/")):
-        values.wrong("REDIS_URL", "redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB, and the hosts or NAME are missing")
-    elif parts.scheme in ("redis", "rediss") and not _has_good_port(parts):
-        values.wrong("REDIS_URL", f"{parts.scheme}://HOST:PORT/DB, and PORT is no port")
-    elif parts.scheme != "embedded" and not parts.netloc.rpartition("@")[2]:
-        values.wrong("REDIS_URL", f"{parts.scheme}://HOST:PORT, and HOST is missing")
-    return secret
-
-
 def _signer(values: Values) -> Signer:
     secret = values.secret("CANARY_SIGNING_KEY")
     keys = tuple(key.strip() for key in secret.reveal().split(",")) if secret else ()
@@ -247,13 +229,6 @@ def _signer(values: Values) -> Signer:
         )
         return Signer()
     return Signer(keys=tuple(key.encode() for key in keys))
-
-
-def _has_good_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port is None or parts.port > 0
-    except ValueError:
-        return False
 
 
 def _prometheus(values: Values) -> PrometheusSettings:

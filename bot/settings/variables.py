@@ -53,8 +53,11 @@ VARIABLES = (
         name="REDIS_URL",
         default="redis://localhost:6379/0",
         secret=True,
-        sentence="redis://, rediss://, redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB, redis+cluster:// or embedded://PATH.",
+        sentence="redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or embedded://PATH; see docs.",
     ),
+    Variable(name="REDIS_CA_FILE", sentence="Certificates (PEM) to trust instead of the system's; with rediss://."),
+    Variable(name="REDIS_SENTINEL_USERNAME", sentence="The sentinels' own user; the one in REDIS_URL is Redis' own."),
+    Variable(name="REDIS_SENTINEL_PASSWORD", secret=True, sentence="The sentinels' own password."),
     Variable(
         name="CANARY_SIGNING_KEY",
         secret=True,

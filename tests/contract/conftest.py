@@ -18,6 +18,7 @@ from bot.adapters.redis_store import RedisStore
 from bot.controller.ports import Outbox, Store
 from sandbox.ports import free_port
 from sandbox.processes import Program, find_program
+from tests.contract import acl
 from tests.fakes.store import InMemoryStore
 
 SLOTS = 16_384
@@ -25,7 +26,10 @@ SLOTS = 16_384
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running redis-server: the address for the bot, and a client of our own."""
+    """A running redis-server: the address for the bot, and a client of our own.
+
+    The bot comes as the user of docs/redis.md, so that every contract says that those rights suffice; we may do all.
+    """
 
     url: str
     client: Client
@@ -51,7 +55,7 @@ def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
     """A cluster of one node that owns every slot: enough to refuse commands that cross slots."""
     for server in _serving("redis+cluster", tmp_path_factory.mktemp("cluster"), "--cluster-enabled", "yes"):
         server.client.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))  # type: ignore[no-untyped-call]  # redis's
-        _await_slots(server.client)
+        await_slots(server.client)
         yield server
 
 
@@ -75,7 +79,7 @@ def answers_ping(client: Client) -> bool:
         return False
 
 
-def _await_slots(node: Client, seconds: float = 10.0) -> None:
+def await_slots(node: Client, seconds: float = 10.0) -> None:
     """A node that was given its slots takes a moment to believe that the cluster is complete."""
     pause, deadline = threading.Event(), time.monotonic() + seconds
     while node.execute_command("CLUSTER INFO")["cluster_state"] != "ok":  # type: ignore[no-untyped-call]  # redis's
@@ -84,9 +88,11 @@ def _await_slots(node: Client, seconds: float = 10.0) -> None:
 
 
 def _serving(scheme: str, directory: Path, *options: str) -> Iterator[Server]:
+    rules = [*acl.rules(0), *(acl.also("cluster") if scheme == "redis+cluster" else ())]
     port = free_port(bus=True)
     with Client(port=port, decode_responses=True) as client:
         argv = [find_program("redis-server"), "--port", str(port), "--dir", str(directory), "--save", "", *options]
         program = Program(argv, log=directory / "redis.log", ready=lambda: answers_ping(client)).start()
-        yield Server(url=f"{scheme}://127.0.0.1:{port}", client=client, program=program)
+        acl.let_in(client, rules)
+        yield Server(url=f"{scheme}://{acl.USER}:{acl.PASSWORD}@127.0.0.1:{port}", client=client, program=program)
         program.stop()

@@ -25,7 +25,7 @@ FULL = {
     "SLACK_API_URL": "http://127.0.0.1:9/api",
     "SLACK_TEAM_ID": "T0SHOP",
     "SLACK_COMMAND": "/canary2",
-    "REDIS_URL": "rediss://:pw@redis:6380/1",
+    "REDIS_URL": "rediss+sentinel://:pw@redis:26380/main/1",
     "PROMETHEUS_URL": "http://prometheus:9090/",
     "PROMETHEUS_USERNAME": "u",
     "PROMETHEUS_PASSWORD": "p",
@@ -41,7 +41,14 @@ FULL = {
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "DEBUG",
 }
-ALSO = {"SLACK_APP_TOKEN": "xapp-1", "PROMETHEUS_BEARER_TOKEN": "b", "CANARY_SIGNING_KEY": "k" * 32}
+ALSO = {
+    "SLACK_APP_TOKEN": "xapp-1",
+    "REDIS_CA_FILE": __file__,
+    "REDIS_SENTINEL_USERNAME": "u",
+    "REDIS_SENTINEL_PASSWORD": "p",
+    "PROMETHEUS_BEARER_TOKEN": "b",
+    "CANARY_SIGNING_KEY": "k" * 32,
+}
 
 
 def outcome(environ: dict[str, str]) -> Settings | str:
@@ -94,7 +101,7 @@ def test_a_dollar_in_the_file_is_a_dollar(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("REDIS_URL=redis://:a${HOME}b@redis:6379/0\n", encoding="utf-8")
 
-    assert read_settings({}, env_file).redis_url.reveal() == "redis://:a${HOME}b@redis:6379/0"
+    assert read_settings({}, env_file).redis.url.reveal() == "redis://:a${HOME}b@redis:6379/0"
 
 
 def test_an_app_token_means_socket_mode_whatever_else_is_set() -> None:
@@ -130,8 +137,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         'PORT must be a port from 1 to 65535, not "99999"',
         "SLACK_BOT_TOKEN is not set, and without it the bot cannot speak",
         (
-            "REDIS_URL must be an address that begins with redis://, rediss://, redis+sentinel://, redis+cluster://, "
-            "embedded://"
+            "REDIS_URL must be an address that begins with redis://, rediss://, unix://, redis+sentinel://, "
+            "rediss+sentinel://, redis+cluster://, rediss+cluster://, embedded://"
         ),
         "PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD need each other; only one is set",
         'PROMETHEUS_CA_FILE must be a file, not "/no/such/file"',
@@ -153,6 +160,12 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"REDIS_URL": "redis:///0"}, "HOST is missing"),
         ({"REDIS_URL": "redis://redis:x/0"}, "PORT is no port"),
         ({"REDIS_URL": "redis+sentinel://a:1,b:2"}, "the hosts or NAME are missing"),
+        ({"REDIS_URL": "rediss+cluster://:x@"}, "rediss+cluster://HOST:PORT, and HOST is missing"),
+        ({"REDIS_URL": "unix://host/redis.sock"}, "REDIS_URL must be unix:///PATH?db=0"),
+        ({"REDIS_CA_FILE": "/no/such/file"}, 'REDIS_CA_FILE must be a file, not "/no/such/file"'),
+        ({"REDIS_CA_FILE": __file__}, "REDIS_URL does not speak it: write rediss, not redis"),
+        ({"REDIS_SENTINEL_USERNAME": "u"}, "needs REDIS_SENTINEL_PASSWORD; only one is set"),
+        ({"REDIS_SENTINEL_PASSWORD": "p"}, "REDIS_URL names no sentinels"),
         ({"PROMETHEUS_URL": "prometheus:9090"}, "PROMETHEUS_URL must be an address such as"),
         ({"PROMETHEUS_HEADERS": "X-A=1,nonsense"}, "NAME=VALUE,NAME=VALUE, and pair 2 is not"),
         ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds above 0"),
@@ -168,10 +181,21 @@ def test_a_mistake_says_what_to_write_instead(environ: dict[str, str], sentence:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://h", "rediss://h:1/2", "redis+sentinel://a:1,b:2/main/0", "redis+cluster://a:1", "embedded://var/x"]
+    "url",
+    [
+        "redis://h",
+        "rediss://h:1/2",
+        "unix:///run/redis.sock?db=1",
+        "unix://user:password@/run/redis.sock",
+        "redis+sentinel://a:1,b:2/main/0",
+        "rediss+sentinel://a:1,b:2/main/0",
+        "redis+cluster://a:1",
+        "rediss+cluster://user:password@a:1,b:2",
+        "embedded://var/x",
+    ],
 )
 def test_every_kind_of_redis_is_understood(url: str) -> None:
-    assert read_settings({"REDIS_URL": url}).redis_url.reveal() == url
+    assert read_settings({"REDIS_URL": url}).redis.url.reveal() == url
 
 
 def test_no_mistake_shows_a_secret() -> None:
@@ -192,7 +216,7 @@ def test_no_mistake_shows_a_secret() -> None:
 def test_settings_can_be_logged_without_giving_a_secret_away() -> None:
     settings = replace(read_settings(FULL), slack=read_settings(FULL | ALSO | {"PROMETHEUS_BEARER_TOKEN": ""}).slack)
 
-    shown = f"{settings!r} {settings.redis_url} {[settings.redis_url]}"
+    shown = f"{settings!r} {settings.redis.url} {[settings.redis.url]}"
 
     assert "Secret(…)" in shown
     assert not [secret for secret in ("xoxb-1", "xapp-1", "s1gning", ":pw@", "'p'", "shop") if secret in shown]
