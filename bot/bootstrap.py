@@ -64,6 +64,7 @@ class Adapters:
     kube: Kube
     reads: CachedReads | None
     ports: Ports
+    redis: RedisClient
     store: RedisStore
     outbox: RedisOutbox
     lease: RedisLease
@@ -122,6 +123,7 @@ def connect(
         kube=kube,
         reads=reads,
         ports=ports,
+        redis=client,
         store=store,
         outbox=RedisOutbox(client, signer),
         lease=RedisLease(client, new_replica(), seconds=settings.lease_seconds, signer=signer),
@@ -157,13 +159,17 @@ def redis(settings: RedisSettings, called: Called = nobody) -> RedisClient:
         Refusal: it could never be one with these settings.
         Fault: it is a cluster, and cannot be reached.
     """
+    return redis_connection.connect(settings.url.reveal(), called, redis_access(settings))
+
+
+def redis_access(settings: RedisSettings) -> redis_connection.Access:
+    """What letting us in takes beside the URL."""
     password = settings.sentinel_password
-    access = redis_connection.Access(
+    return redis_connection.Access(
         ca_file=settings.ca_file,
         sentinel_username=settings.sentinel_username,
         sentinel_password=password.reveal() if password else None,
     )
-    return redis_connection.connect(settings.url.reveal(), called, access)
 
 
 def store_name(redis_url: str) -> str:

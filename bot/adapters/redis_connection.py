@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from redis import Redis, RedisCluster, Sentinel
 from redis import exceptions as redis_errors
@@ -153,6 +153,7 @@ class RedisClient(Protocol):
     def xdel(self, name: str, *ids: str) -> int: ...
     def scan_iter(self, match: str, count: int) -> Iterator[str]: ...
     def pipeline(self, *, transaction: bool) -> Batch: ...
+    def servers(self) -> Iterator[Redis]: ...
     def close(self) -> None: ...
 
 
@@ -197,6 +198,19 @@ class Counting:
                 return value  # only put down: it is sent with the rest
             case _:
                 return self._counted(value)
+
+    def servers(self) -> Iterator[Redis]:
+        """Each server that takes our writes: of a cluster all masters, otherwise the one.
+
+        Raises:
+            Fault: it cannot be asked.
+        """
+        with faults():
+            if isinstance(self._asked, RedisCluster):
+                masters = self._asked.get_primaries()  # type: ignore[no-untyped-call]  # redis has types, but not here
+                yield from map(self._asked.get_redis_connection, masters)
+            else:
+                yield self._asked
 
     def _counted(self, ask: Callable[..., Any]) -> Callable[..., Any]:
         def asked(*arguments: Any, **named: Any) -> Any:
@@ -269,6 +283,24 @@ def _refuse_no_certificates(ca_file: Path | None) -> None:
         ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # of TLS's as well
         raise Refusal(f"REDIS_CA_FILE holds no certificates (PEM) that can be read: {ca_file}") from error
+
+
+def asks_for_no_password(url: str, access: Access = OPEN) -> bool | None:
+    """Whether the Redis at ``url`` lets in who comes without a user and a password; None where that cannot be known.
+
+    A server of our own is asked nothing: nobody else may open its socket.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "embedded":
+        return False
+    try:
+        stranger = connect(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), access=access)
+        try:
+            return stranger.ping()
+        finally:
+            stranger.close()
+    except Fault as fault:
+        return False if fault.cause is Cause.FORBIDDEN else None
 
 
 def _client(url: str, access: Access) -> Redis | RedisCluster:

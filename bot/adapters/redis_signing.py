@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import structlog
@@ -65,6 +66,25 @@ class RedisSigning:
             return 0
         return self.sign()
 
+    def unbelieved(self) -> Mapping[Signature, int]:
+        """How many records, freezes and waiting notifications are not believed, by what is wrong with them.
+
+        Raises:
+            Fault: Redis cannot be asked.
+        """
+        with faults():
+            found = Counter([*_found(self._client, self._signer), *_found_words(self._client, self._signer)])
+        return {why: found[why] for why in (Signature.MISSING, Signature.WRONG) if found[why]}
+
+    def others_sign(self) -> bool:
+        """Whether what is here was signed by a replica with a key.
+
+        Raises:
+            Fault: Redis cannot be asked.
+        """
+        with faults():
+            return self._client.exists(SIGNED) > 0
+
     def sign(self) -> int:
         """Sign every record, freeze and waiting notification that is not signed; what was changed stays refused.
 
@@ -102,6 +122,14 @@ def _found(client: RedisClient, signer: Signer) -> Iterator[Signature]:
             yield signatures.signature_of(text, signer, *redis_store.about(service, rollout_id))
     for scope, text in client.hgetall(FREEZES).items():
         yield signatures.signature_of(text, signer, *redis_freezes.about(scope))
+
+
+def _found_words(client: RedisClient, signer: Signer) -> Iterator[Signature]:
+    for service in _services(client):
+        outbox = Keys(service=service).outbox
+        for _, word in client.xrange(outbox) if client.type(outbox) == "stream" else ():
+            about = redis_store.about_entry(service, word.get("rollout", ""))
+            yield signatures.signature_of(word.get("entry", ""), signer, *about)
 
 
 def _sign_service(client: RedisClient, signer: Signer, service: str) -> int:

@@ -11,6 +11,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot import bootstrap
+from bot.adapters import redis_connection, redis_examination
+from bot.adapters.redis_examination import Finding, Grade
 from bot.cluster import heartbeat_lease
 from bot.cluster.objects import Object, service_name, service_namespace
 from bot.model.errors import CanaryError, Fault, Refusal
@@ -30,9 +32,11 @@ class Line:
     ok: bool
     part: str
     sentence: str
+    doubt: bool = False  # it works, and somebody should know
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.ok else 'FAIL'}  {self.part:<12} {self.sentence}"
+        word = "warn" if self.ok and self.doubt else "ok  " if self.ok else "FAIL"
+        return f"{word}  {self.part:<12} {self.sentence}"
 
 
 def check(settings: Settings) -> Iterator[Line]:
@@ -47,7 +51,10 @@ def check(settings: Settings) -> Iterator[Line]:
     yield Line(
         ok=True, part="services", sentence=f"{count} in {settings.services_file}: {', '.join(adapters.catalogue.names)}"
     )
-    yield _ask("redis", adapters.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
+    reached = _ask("redis", adapters.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
+    yield reached
+    if reached.ok:
+        yield from _redis(adapters, settings)
     yield _ask("prometheus", adapters.metrics.ping, "answers", "Check PROMETHEUS_URL and its credentials.")
     reached = _ask(
         "kubernetes", adapters.kube.ping, "answers", "Check KUBECONFIG and KUBE_CONTEXT, or the service account."
@@ -68,6 +75,23 @@ def _ask(part: str, ask: Callable[[], object], fine: str, remedy: str) -> Line:
     except Fault as fault:
         return Line(ok=False, part=part, sentence=f"{fault.sentence} {remedy}")
     return Line(ok=True, part=part, sentence=fine)
+
+
+def _redis(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
+    """Whether this Redis is one to rely on, and whether what is in it says who wrote it."""
+    url, access = settings.redis.url.reveal(), bootstrap.redis_access(settings.redis)
+    try:
+        yield from map(_found, redis_examination.examine_servers(adapters.redis))
+        strangers = redis_connection.asks_for_no_password(url, access)
+        yield from map(_found, redis_examination.examine_login(open_to_all=strangers))
+        yield from map(_found, redis_examination.examine_signatures(adapters.signing, settings.signer))
+    except Fault as fault:
+        yield Line(ok=False, part="redis", sentence=fault.sentence)
+
+
+def _found(finding: Finding) -> Line:
+    wrong, doubt = finding.grade is Grade.WRONG, finding.grade is Grade.DOUBT
+    return Line(ok=not wrong, part="redis", sentence=finding.sentence, doubt=doubt)
 
 
 def _services(adapters: bootstrap.Adapters) -> Iterator[Line]:

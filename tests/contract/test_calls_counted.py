@@ -146,14 +146,14 @@ def test_every_question_to_redis_is_counted_once(redis_server: Server) -> None:
 
     link.ping()
     batch = link.pipeline(transaction=False)
-    batch.get("a")
-    batch.get("b")
+    batch.get("canary:a")
+    batch.get("canary:b")
     batch.execute(raise_on_error=True)
     list(link.scan_iter(match="none:*", count=10))
-    redis_server.client.lpush("a-list", "one")
+    redis_server.client.lpush("canary:a-list", "one")
     with pytest.raises(Fault, match="another kind of value"):
-        link.hgetall("a-list")
-    redis_server.client.delete("a-list")
+        link.hgetall("canary:a-list")
+    redis_server.client.delete("canary:a-list")
     link.close()
 
     assert notified == ["ok", "ok", "ok", "refused"]
