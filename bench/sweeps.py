@@ -14,8 +14,8 @@ from bench import cluster
 from bench.outside import Outside, Requests
 from bench.percentiles import percentile
 from bot import bootstrap, logs
-from bot.controller.controller import Telemetry
 from bot.controller.rounds import TURNS, Rounds
+from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.settings.env import read_settings
 from sandbox.catalogue import reviews, services_yaml

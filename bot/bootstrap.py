@@ -34,10 +34,11 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
-from bot.controller.controller import Controller, Telemetry
+from bot.controller.controller import Controller
 from bot.controller.edges import Broken
 from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeat
 from bot.controller.ports import NoRooms, Ports
+from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
 from bot.model.service import ServiceConfig

@@ -6,29 +6,31 @@ process did meanwhile is found by the store's compare-and-set, and the work is d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from bot.controller import abandoning, adoption, claims, observe
-from bot.controller.claims import Claim
+from bot.controller import observe
 from bot.controller.decisions import Abandon, Abort, Approve, ButtonToken, By, Event, decide_on, is_served
 from bot.controller.edges import Broken, contained
+from bot.controller.forgotten import Forgotten, Records
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
-from bot.controller.names import concerned, key_of, name_of, unknown, unlisted
+from bot.controller.lookup import Lookup
+from bot.controller.names import concerned, name_of, unlisted
 from bot.controller.ports import Ports, Still, Store
-from bot.controller.rivals import in_the_way, promoted_since
-from bot.controller.start import NO_OVERRIDES, Order, Plan, last_checks, make_draft, make_plan_of, with_past
+from bot.controller.rivals import in_the_way, refuse_taking_back
+from bot.controller.start import NO_OVERRIDES, Order, last_checks, make_draft, with_past
+from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
-from bot.model.errors import Cause, Contended, Disbelieved, Fault, Refusal, Stale, Unreadable
-from bot.model.figures import Figures, Judgement
+from bot.model.errors import Contended, Fault, Refusal, Stale
+from bot.model.figures import Figures
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, Template, UserId
+from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
-from bot.rollout import deadman, decide
+from bot.rollout import decide
 from bot.rollout.actions import (
     Action,
     ApplyTemplate,
@@ -49,21 +51,8 @@ SAVES = 5
 REMEMBERED = 10_000  # rollouts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telemetry:
-    """What is told to whoever measures us; every field is a plain function. The defaults measure nothing."""
-
-    ticked: Callable[[float, float], None] = lambda _seconds, _lag: None
-    judged: Callable[[Rollout, Judgement], None] = lambda _rollout, _judgement: None
-    changed: Callable[[Rollout, Rollout, Sequence[Entry]], None] = lambda _before, _after, _entries: None
-    acted: Callable[[Rollout, Action], None] = lambda _rollout, _action: None
-    failed: Callable[[Rollout, Fault], None] = lambda _rollout, _fault: None
-    froze: Callable[[FreezeLine], None] = lambda _line: None
-    clock_set: Callable[[float], None] = lambda _seconds: None
-
-
-class Controller:
-    """Commands, and the tick."""
+class Controller(Lookup):
+    """Commands, and the tick; what is only asked for is in ``Lookup``."""
 
     def __init__(
         self,
@@ -72,7 +61,7 @@ class Controller:
         trouble: str = "",
         ports: Ports,
         new_id: Callable[[], RolloutId],
-        telemetry: Telemetry = Telemetry(),  # frozen
+        telemetry: Telemetry = UNMEASURED,
         threads: int = 4,
         heart: Heartbeat | None = None,
         stopwatch: Callable[[], float] | None = None,
@@ -89,9 +78,7 @@ class Controller:
             heart: renews the heartbeats; one of its own by default.
             stopwatch: seconds that no clock setting changes; without one the clock is never set.
         """
-        self._services = services
-        self._trouble = trouble
-        self._ports = ports
+        super().__init__(services=services, trouble=trouble, ports=ports)
         self._new_id = new_id
         self._telemetry = telemetry
         self._stopwatch = stopwatch or ports.clock.now
@@ -135,18 +122,6 @@ class Controller:
             self._give_way(stored)
             return self._reconcile_after_command(stored)
 
-    def plan(self, service: str, version: str, *, overrides: Overrides = NO_OVERRIDES) -> Plan:
-        """Every object a rollout would write, stage by stage, without writing anything.
-
-        Raises:
-            Refusal: there is no such plan: the service is unknown or its objects are ambiguous.
-            Fault: the cluster could not be read.
-        """
-        known, others = self._service(service), tuple(self._services.values())
-        order = Order(service=known, version=version, by=UserId("plan"), overrides=overrides, others=others)
-        draft = make_draft(order, RolloutId("plan"), self._ports, self._ports.clock.now())
-        return make_plan_of(draft, self._ports)
-
     def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         """The one door for whatever people decide about a rollout: commands, buttons and forms.
 
@@ -179,7 +154,11 @@ class Controller:
                     saved = self._save(rollout, changed, entries)
                 except Stale:
                     continue  # somebody else's command or tick came between; decide again on what is stored now
-                return self._let_go(saved) if isinstance(event, Abandon) else self._reconcile_after_command(saved)
+                return (
+                    self._forgotten.let_go(saved)
+                    if isinstance(event, Abandon)
+                    else self._reconcile_after_command(saved)
+                )
         raise Fault("Redis", f"{service} is changing too fast to be changed; try again.")
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
@@ -197,16 +176,27 @@ class Controller:
         if isinstance(event, Abandon) and known is not None:
             by.refuse_strangers(event, known.approvals)
             with self._locks.alone(key):
-                return self._abandon_annotations(known, event, by.id, button_token)
+                return self._forgotten.abandon(known, event, by.id, button_token)
         if isinstance(event, Abort) and known is not None:
             with self._locks.alone(key):
-                found = claims.left_behind(known, self._ports)
-                if found is not None and (button_token is None or button_token.rollout_id == found.annotations.owner):
-                    reason = event.reason.strip().rstrip(".") or "no reason given"
-                    return self._adopt_and_abort(known, found, by.id, f"{reason}. {adoption.why(found)}")
+                aborted = self._forgotten.abort(known, event, by.id, button_token)
+            if aborted is not None:
+                return aborted
         if button_token is not None:
             raise Refusal("That rollout is long over. The newest card has the buttons that count.")
         raise Refusal(f"{name_of(key)} has no rollout. Start one with `start {name_of(key)} VERSION`.")
+
+    @property
+    def _forgotten(self) -> Forgotten:
+        records = Records(
+            create=self._create,
+            save=self._save,
+            changed=self._telemetry.changed,
+            reconcile=self._reconcile_after_command,
+            ended=lambda ended: self._heart.after_reconcile(ended, None),
+        )
+        services = self._services.values()
+        return Forgotten(services=services, ports=self._ports, new_id=self._new_id, records=records)
 
     def _concerned(self, key: str, event: Event, button_token: ButtonToken | None) -> Rollout | None:
         """The rollout that is meant; None where its record cannot be read and an end of it is asked for: that goes by
@@ -220,71 +210,16 @@ class Controller:
             return None
 
     def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
-        """Abort the rollout ``owner`` from its annotations, if the store has never heard of it and nobody else has
-        begun.
-
-        Raises:
-            Fault: the store or the cluster could not be read, so nothing is known; nothing has changed.
-        """
+        """Abort the rollout ``owner`` from its annotations, as ``Forgotten.reclaim`` says."""
         known = self._service(service)
         with self._locks.alone(known.key):
-            if not self._is_forgotten(known) or self._ports.store.load(known.key, owner) is not None:
-                return None
-            try:
-                annotations = self._ports.mesh.annotations(known.namespace, known.virtual_service)
-            except Unreadable as unreadable:
-                self._disbelieve(known, unreadable.sentence)
-                raise
-            if annotations is None or annotations.owner != owner:
-                return None
-            try:  # several services may share a VirtualService; whether a bot lives has been listened for
-                found = claims.Found(
-                    annotations=annotations, claim=claims.claim(known, annotations, self._ports.store, lives=False)
-                )
-            except Disbelieved as disbelieved:
-                self._disbelieve(known, disbelieved.sentence)
-                return None
-            except Refusal as refusal:
-                if self._is_nobodys(annotations.target) and known.key == self._first_at(known):
-                    self._disbelieve(known, refusal.sentence)
-                return None
-            failsafe_record = self._ports.mesh.observe(annotations.target).failsafe_record
-            if failsafe_record is not None:
-                reason = f"{deadman.failsafe_sentence(failsafe_record, annotations.target)} {reason}"
-            try:
-                return self._adopt_and_abort(known, found, BOT, reason)
-            except Disbelieved as disbelieved:
-                self._disbelieve(known, disbelieved.sentence)
-                return None
-
-    def _is_nobodys(self, target: Target) -> bool:
-        """Whether no service of ours has the Deployment that somebody's annotations are about."""
-        ours = {(service.namespace, service.primary_deployment) for service in self._services.values()}
-        return (target.namespace, target.primary_deployment) not in ours
-
-    def _first_at(self, known: ServiceConfig) -> str:
-        """Of the services that share a VirtualService, the one that speaks of what is wrong with it."""
-        place = known.namespace, known.virtual_service
-        return min(one.key for one in self._services.values() if (one.namespace, one.virtual_service) == place)
-
-    def _disbelieve(self, known: ServiceConfig, sentence: str) -> None:
-        """Tell the service's people of annotations that are not believed, once: the history is what remembers it."""
-        if any(past.reason == sentence for past in self._ports.store.history(known.key)):
-            return
-        now = self._ports.clock.now()
-        asked = replace(abandoning.record_of(known, self._new_id(), BOT, now), phase=Phase.PREFLIGHT)
-        refused, _ = decide.refuse(asked, [sentence], now)
-        self._create(refused, (Entry(at=now, kind=EntryKind.ALERT, text=sentence),))
+            return self._forgotten.reclaim(known, owner, reason)
 
     def cared_for(self, owner: RolloutId) -> bool:
         """Whether this process was the last to look after the rollout, as far as it knows."""
         return self._heart.knows(owner)
 
     # --- freezes -----------------------------------------------------------------------------------------------------
-
-    def freezes(self) -> Sequence[Freeze]:
-        """Every freeze that is not over, the one of all services first."""
-        return self._ports.freezes.current(self._ports.clock.now())
 
     def freeze(self, scope: str, *, by: UserId, reason: str, seconds: float | None) -> tuple[Freeze, Freeze | None]:
         """Nothing of ``scope`` (a service, or ``ALL``) is started from now on; what is live is not touched.
@@ -315,53 +250,6 @@ class Controller:
         if not self._ports.freezes.unfreeze(freeze, by=by, now=now):
             raise Refusal(f"The freeze of {freeze.what} has just changed. See `services`, then try again.")
         self._telemetry.froze(FreezeLine(at=now, by=by, action=FreezeAction.UNFROZE, freeze=freeze))
-
-    # --- questions ---------------------------------------------------------------------------------------------------
-
-    def active(self, service: str) -> Rollout | None:
-        """The service's live rollout."""
-        return self._ports.store.active(self._key(service))
-
-    def shown_by(self, button_token: ButtonToken) -> Rollout | None:
-        """The rollout that a button or a form showed, live or ended."""
-        return concerned(self._ports.store, button_token.key, button_token)
-
-    def nothing_live(self, service: str) -> ButtonToken:
-        """What a form shows that is about a service without a live rollout."""
-        return ButtonToken(key=self._key(service), rollout_id=abandoning.NOBODY, stage=0, evidence=0)
-
-    def live(self) -> Sequence[Rollout]:
-        """Every live rollout, oldest first."""
-        return self._ports.store.live()
-
-    def names(self) -> Sequence[str]:
-        """What a service may be called: the names of ``services.yaml``, and of whatever is live."""
-        return tuple(dict.fromkeys((*self._services, *map(name_of, self._ports.store.busy()))))
-
-    def story(self, rollout: Rollout) -> Sequence[Entry]:
-        """What happened in a rollout, oldest first."""
-        return self._ports.store.story(rollout.key, rollout.spec.id)
-
-    def history(self, service: str, limit: int = 10) -> Sequence[Rollout]:
-        """The service's rollouts, newest first."""
-        return self._ports.store.history(self._key(service), limit)
-
-    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
-        """Those of the service's newest rollouts whose records cannot be read, and why."""
-        return self._ports.store.unreadable(self._key(service))
-
-    def evidence(self, rollout: Rollout) -> str:
-        """The value of every button that is shown for the rollout as it is now."""
-        return str(ButtonToken.of(rollout))
-
-    @property
-    def trouble(self) -> str:
-        """Why ``services.yaml`` could not be read; "" when it could."""
-        return self._trouble
-
-    def services(self) -> Sequence[ServiceConfig]:
-        """Every service of ``services.yaml``."""
-        return tuple(self._services.values())
 
     # --- the tick ----------------------------------------------------------------------------------------------------
 
@@ -511,7 +399,7 @@ class Controller:
     def _try(self, rollout: Rollout, observed: Observation, action: Action) -> bool:
         try:
             if isinstance(action, ApplyTemplate) and action.template is Template.RECORDED:
-                self._refuse_taking_back(rollout, observed)
+                refuse_taking_back(rollout, observed, self._past_of_others(rollout))
             with contained(f"write what {rollout.spec.service} needs"):
                 self._do(rollout, action)
         except Stale:
@@ -544,26 +432,9 @@ class Controller:
             case Wait():
                 pass
 
-    def _refuse_taking_back(self, rollout: Rollout, observed: Observation) -> None:
-        """What another service has promoted on the same primary meanwhile is not taken back.
-
-        Raises:
-            Fault: it has, so nothing may be written.
-        """
-        if observed.primary.template is not None:
-            return
+    def _past_of_others(self, rollout: Rollout) -> Iterator[Rollout]:
         others = (service.key for service in self._services.values() if service.key != rollout.key)
-        past = (one for key in others for one in self._ports.store.history(key))
-        other = promoted_since(rollout, observed.primary.images, past)
-        if other is not None:
-            name = rollout.spec.target.primary_deployment
-            theirs = f"{other.spec.service} {other.spec.version}"
-            raise Fault(
-                "Kubernetes",
-                f"{name} has what {theirs} has promoted since, which is not taken back. "
-                f"`abandon {rollout.spec.service}` ends this rollout.",
-                Cause.REFUSED,
-            )
+        return (one for key in others for one in self._ports.store.history(key))
 
     def _is_superseded(self, rollout: Rollout) -> bool:
         """Whether another replica has decided since: an abort there must not be undone by what we were about to do."""
@@ -600,18 +471,6 @@ class Controller:
             self._telemetry.failed(saved, fault)
             return self._ports.store.load(saved.key, saved.spec.id) or saved
 
-    def _adopt_and_abort(self, known: ServiceConfig, found: claims.Found, by: UserId, reason: str) -> Rollout:
-        now = self._ports.clock.now()
-        # What the store has a record of keeps its id; the abort of its annotations has one of its own.
-        own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
-        taken = adoption.adopt(known, found, own, by, self._ports, now)
-        aborting, entries = decide.abort(taken, by, reason, now, stage_known=False)
-        if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
-            raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
-        stored = self._create(aborting, entries)
-        self._telemetry.changed(taken, stored, entries)
-        return self._reconcile_after_command(stored)
-
     def _give_way(self, begun: Rollout) -> None:
         """Two starts about one Deployment, at the same moment on two replicas: whoever sees the other gives way.
 
@@ -628,56 +487,11 @@ class Controller:
         served = button_token is not None and is_served(rollout, event, by.id, button_token, self._ports.clock.now())
         return rollout.ended and isinstance(event, Abandon) and not served
 
-    def _abandon_annotations(
-        self, known: ServiceConfig, event: Abandon, by: UserId, button_token: ButtonToken | None
-    ) -> Rollout:
-        """Take off what a rollout that has ended, or one that nobody knows, left on the VirtualService."""
-        abandoning.refuse_without_reason(known.name, event.reason)
-        unbound = button_token is None or button_token.rollout_id == abandoning.NOBODY
-        lost = abandoning.set_aside(known.key, self._ports) if unbound else None
-        try:
-            owner = abandoning.owner_of_annotations(known, self._ports)
-        except (Refusal, Fault):
-            if lost is None:
-                raise
-            owner = lost  # its record is set aside, whatever can be known of its annotations
-        if button_token is not None and button_token.rollout_id not in {owner, abandoning.NOBODY}:
-            raise Refusal("That rollout is long over, and it has left nothing behind.")
-        now = self._ports.clock.now()
-        before = None if owner == lost else self._ports.store.load(known.key, owner)
-        # What the store has a record of keeps its id, also if nobody can read it.
-        found = before or abandoning.record_of(known, owner if lost is None else self._new_id(), by, now)
-        left, entries = abandoning.note(found, by, event.reason, now)
-        if before is not None:
-            return self._let_go(self._save(before, left, entries))
-        stored = self._create(left, entries)
-        self._telemetry.changed(found, stored, entries)
-        return self._let_go(stored, owner)
-
-    def _let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:
-        """The record has ended; the annotations go, if they can."""
-        self._heart.after_reconcile(ended, None)
-        trouble = abandoning.unmark(ended, self._ports, owner)
-        return self._save(ended, ended, trouble) if trouble else ended
-
-    def _is_forgotten(self, known: ServiceConfig) -> bool:
-        return self._ports.store.active(known.key) is None
-
     def _refuse_second(self, known: ServiceConfig) -> None:
         live = self._ports.store.active(known.key)
         if live is not None:
             where = f"({live.spec.version}, {describe(live)})"
             raise Refusal(f"{known.name} already has a rollout {where}. See `status {known.name}`.")
-
-    def _service(self, said: str) -> ServiceConfig:
-        """The service of ``services.yaml``, by ``name`` or ``namespace/name``."""
-        for service in self._services.values():
-            if said in {service.name, service.key}:
-                return service
-        raise unknown(said, self._services, self._trouble)
-
-    def _key(self, said: str) -> str:
-        return key_of(said, self._ports.store.busy(), self._services, self._trouble)
 
 
 def _drifted(rollout: Rollout) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from bot.model.errors import Cause, Fault
+from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import ServiceConfig
 from bot.rollout.phrases import describe
@@ -54,3 +56,25 @@ def promoted_since(rollout: Rollout, images: Mapping[str, str], others: Iterable
         if other.key != rollout.key and same and other.phase is Phase.PROMOTED and other.spec.upgraded.images and gave:
             return other
     return None
+
+
+def refuse_taking_back(rollout: Rollout, observed: Observation, past: Iterable[Rollout]) -> None:
+    """What another service has promoted on the same primary meanwhile is not taken back.
+
+    ``past``, the rollouts of all other services, is only gone through where the primary has a template of nobody's.
+
+    Raises:
+        Fault: it has, so nothing may be written.
+    """
+    if observed.primary.template is not None:
+        return
+    other = promoted_since(rollout, observed.primary.images, past)
+    if other is not None:
+        name = rollout.spec.target.primary_deployment
+        theirs = f"{other.spec.service} {other.spec.version}"
+        raise Fault(
+            "Kubernetes",
+            f"{name} has what {theirs} has promoted since, which is not taken back. "
+            f"`abandon {rollout.spec.service}` ends this rollout.",
+            Cause.REFUSED,
+        )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.controller.controller import Telemetry
 from bot.controller.edges import Broken, kind
 from bot.controller.ports import Clock
+from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.figures import Judgement, Verdict
 from bot.model.freeze import FreezeLine

@@ -13,10 +13,11 @@ from bot.adapters.redis_connection import RedisClient, connect
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
 from bot.adapters.redis_store import RedisStore
-from bot.controller.controller import Controller, Telemetry
+from bot.controller.controller import Controller
 from bot.controller.decisions import By, Restore
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
+from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId
 from tests import snapshots

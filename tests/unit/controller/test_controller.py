@@ -8,10 +8,11 @@ from itertools import count
 
 import pytest
 
-from bot.controller.controller import Controller, Telemetry
+from bot.controller.controller import Controller
 from bot.controller.decisions import Abort, Accept, By, Event, Pause, Restore, Retry
 from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
+from bot.controller.telemetry import Telemetry
 from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine

@@ -12,11 +12,12 @@ from prometheus_client import generate_latest
 from pydantic import TypeAdapter, ValidationError
 
 from bot.controller.adoption import Adoption
-from bot.controller.controller import Controller, Telemetry
+from bot.controller.controller import Controller
 from bot.controller.edges import Broken, contained, kind
 from bot.controller.heartbeat import Heartbeat
 from bot.controller.observe import MOST_READS, read_each
 from bot.controller.ports import Ports
+from bot.controller.telemetry import Telemetry
 from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes

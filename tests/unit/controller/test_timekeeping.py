@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from bot.controller.controller import Controller, Telemetry
+from bot.controller.controller import Controller
 from bot.controller.ports import Ports, Window
+from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.figures import Figures
 from bot.model.rollout import EntryKind, Phase, Rollout, RolloutId

@@ -1,0 +1,95 @@
+"""What may be asked of services, rollouts and freezes. Reads only: nothing is changed, and nothing is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.controller import abandoning
+from bot.controller.decisions import ButtonToken
+from bot.controller.names import concerned, key_of, name_of, unknown
+from bot.controller.ports import Ports
+from bot.controller.start import NO_OVERRIDES, Order, Plan, make_draft, make_plan_of
+from bot.model.freeze import Freeze
+from bot.model.rollout import Entry, Rollout, RolloutId, UserId
+from bot.model.service import ServiceConfig
+from bot.rollout.plans import Overrides
+
+
+class Lookup:
+    """The side of the controller that anybody may use at any time: it takes no lock."""
+
+    def __init__(self, *, services: Mapping[str, ServiceConfig], trouble: str, ports: Ports) -> None:
+        self._services = services
+        self._trouble = trouble
+        self._ports = ports
+
+    def plan(self, service: str, version: str, *, overrides: Overrides = NO_OVERRIDES) -> Plan:
+        """Every object a rollout would write, stage by stage, without writing anything.
+
+        Raises:
+            Refusal: there is no such plan: the service is unknown or its objects are ambiguous.
+            Fault: the cluster could not be read.
+        """
+        known, others = self._service(service), tuple(self._services.values())
+        order = Order(service=known, version=version, by=UserId("plan"), overrides=overrides, others=others)
+        draft = make_draft(order, RolloutId("plan"), self._ports, self._ports.clock.now())
+        return make_plan_of(draft, self._ports)
+
+    def active(self, service: str) -> Rollout | None:
+        """The service's live rollout."""
+        return self._ports.store.active(self._key(service))
+
+    def shown_by(self, button_token: ButtonToken) -> Rollout | None:
+        """The rollout that a button or a form showed, live or ended."""
+        return concerned(self._ports.store, button_token.key, button_token)
+
+    def nothing_live(self, service: str) -> ButtonToken:
+        """What a form shows that is about a service without a live rollout."""
+        return ButtonToken(key=self._key(service), rollout_id=abandoning.NOBODY, stage=0, evidence=0)
+
+    def live(self) -> Sequence[Rollout]:
+        """Every live rollout, oldest first."""
+        return self._ports.store.live()
+
+    def names(self) -> Sequence[str]:
+        """What a service may be called: the names of ``services.yaml``, and of whatever is live."""
+        return tuple(dict.fromkeys((*self._services, *map(name_of, self._ports.store.busy()))))
+
+    def story(self, rollout: Rollout) -> Sequence[Entry]:
+        """What happened in a rollout, oldest first."""
+        return self._ports.store.story(rollout.key, rollout.spec.id)
+
+    def history(self, service: str, limit: int = 10) -> Sequence[Rollout]:
+        """The service's rollouts, newest first."""
+        return self._ports.store.history(self._key(service), limit)
+
+    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
+        """Those of the service's newest rollouts whose records cannot be read, and why."""
+        return self._ports.store.unreadable(self._key(service))
+
+    def evidence(self, rollout: Rollout) -> str:
+        """The value of every button that is shown for the rollout as it is now."""
+        return str(ButtonToken.of(rollout))
+
+    @property
+    def trouble(self) -> str:
+        """Why ``services.yaml`` could not be read; "" when it could."""
+        return self._trouble
+
+    def services(self) -> Sequence[ServiceConfig]:
+        """Every service of ``services.yaml``."""
+        return tuple(self._services.values())
+
+    def freezes(self) -> Sequence[Freeze]:
+        """Every freeze that is not over, the one of all services first."""
+        return self._ports.freezes.current(self._ports.clock.now())
+
+    def _service(self, said: str) -> ServiceConfig:
+        """The service of ``services.yaml``, by ``name`` or ``namespace/name``."""
+        for service in self._services.values():
+            if said in {service.name, service.key}:
+                return service
+        raise unknown(said, self._services, self._trouble)
+
+    def _key(self, said: str) -> str:
+        return key_of(said, self._ports.store.busy(), self._services, self._trouble)
