@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from bot.model.errors import Refusal
 
+LONGEST_WORD = 80  # characters that are compared
+
 
 class SettingsError(Refusal):
     """The settings cannot be used. ``reasons`` holds every mistake; none of them shows a secret."""
@@ -17,6 +19,6 @@ class SettingsError(Refusal):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A half-sentence that names the nearest known word, or all of them when none is near."""
-    words = sorted(known)
+    words, word = sorted(known), word[:LONGEST_WORD]
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(words)}"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +22,12 @@ from bot.settings.errors import SettingsError, did_you_mean
 from bot.settings.schema import ServiceSection, ServicesFile
 from bot.settings.sharing import clashes
 from bot.settings.types import shown
+from bot.settings.yaml_limits import LARGEST
 from bot.settings.yaml_tree import Mistake, Tree, YamlPath, parse
 
 M = TypeVar("M", bound=BaseModel)
 
+MOST_TOLD = 100  # mistakes
 _OR_DEFAULTS = "; say it here, or under defaults for all services"
 _SENTENCES = {
     "model_type": "must be a mapping with keys of its own, not {value}",
@@ -98,18 +102,48 @@ def read_services(path: Path) -> Catalogue:
     Raises:
         SettingsError: the file cannot be read, or with every mistake in it.
     """
+    return catalogue_of(content_of(path), path)
+
+
+def catalogue_of(content: bytes, path: Path) -> Catalogue:
+    """The catalogue that a file's content is; ``path`` is for its sentences.
+
+    Raises:
+        SettingsError: with every mistake in it.
+    """
+    if len(content) > LARGEST:
+        raise SettingsError(path.name, [f"{path} is larger than {LARGEST:,} bytes; no services.yaml needs to be"])
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(path.name, [f"{path} cannot be read ({error.strerror}); SERVICES_FILE names it"]) from error
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(path.name, [f"{path} is not UTF-8 text"]) from error
     document, file, mistakes = _read(text)
     services = {name: entry.service(name) for name, entry in file.services.items()} if file is not None else {}
-    mistakes += [_shared(document, *clash) for clash in clashes(tuple(services.values()))]
+    mistakes += [_shared(document, *clash) for clash in islice(clashes(tuple(services.values())), MOST_TOLD + 1)]
     if file is None or mistakes:
-        raise SettingsError(path.name, [mistake.sentence_in(path) for mistake in sorted(set(mistakes))])
+        raise SettingsError(path.name, _told([one.sentence_in(path) for one in sorted(set(mistakes))]))
     return Catalogue(services, path.name, document)
+
+
+def content_of(path: Path) -> bytes:
+    """What is in the file; not much more than may be in it.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise SettingsError(path.name, [f"{path} cannot be read ({error.strerror}); SERVICES_FILE names it"]) from error
+    except ValueError as error:
+        raise SettingsError(path.name, [f"{shown(str(path))} is no name of a file; SERVICES_FILE says it"]) from error
+
+
+def _told(sentences: list[str]) -> list[str]:
+    """Those that people can still read; whether there are more."""
+    more = len(sentences) - MOST_TOLD
+    return [*sentences[:MOST_TOLD], "and more; these come first"] if more > 0 else sentences
 
 
 def read_or_do_without(path: Path) -> Catalogue:
@@ -184,7 +218,9 @@ def _validate(model: type[M], tree: Tree, ignore: str = "") -> tuple[M | None, l
         return model.model_validate(tree.plain()), []
     except ValidationError as error:
         problems = [problem for problem in error.errors() if problem["type"] != ignore]
-        return None, [_mistake(model, tree, problem) for problem in problems]
+        # To say what is wrong takes longer than to find it: those that nobody will read are not made.
+        problems.sort(key=lambda problem: tree.at(problem["loc"]).line)
+        return None, [_mistake(model, tree, problem) for problem in problems[: MOST_TOLD + 1]]
 
 
 def _mistake(model: type[BaseModel], tree: Tree, problem: ErrorDetails) -> Mistake:
@@ -209,11 +245,16 @@ def _mistake(model: type[BaseModel], tree: Tree, problem: ErrorDetails) -> Mista
 
 def _keys(model: type[BaseModel], place: YamlPath) -> set[str]:
     """The keys that may stand at ``place``: found by walking down the schema."""
-    whole = model.model_json_schema()
+    whole = _schema_of(model)
     options = _options(whole, whole)
     for step in place:
         options = [deeper for option in options for inner in _inside(option, step) for deeper in _options(whole, inner)]
     return {key for option in options for key in option.get("properties", {})}
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _options(whole: dict[str, Any], part: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Every kind refuses with a sentence that shows how to write it. What sections the
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from bot.model.errors import Refusal
 from bot.model.service import ApproveAt
 from bot.rollout.plans import check_weights
 
+LONGEST_SHOWN = 80  # characters of a value
+MOST_SHOWN = 10  # items of a list
+LONGEST_DURATION = 50  # characters
+LARGEST_DURATION = 366 * 86400.0  # seconds
 WHOLE = 100  # percent
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"
@@ -42,7 +47,12 @@ def parse_duration(value: object) -> float:
     """
     if not isinstance(value, str) or not value or not re.fullmatch(_DURATION, value):
         raise ValueError(f"must be a duration such as 30s, 5m or 1h30m, not {shown(value)}")
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[dhms])", value))
+    parts = re.findall(r"(\d+)(ms|[dhms])", value)
+    # A number of hundreds of digits is none that can be calculated with.
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in parts) if len(value) <= LONGEST_DURATION else math.inf
+    if seconds > LARGEST_DURATION:
+        raise ValueError(f"must be at most {spoken_duration(LARGEST_DURATION)}, not {shown(value)}")
+    return seconds
 
 
 def spoken_duration(seconds: float) -> str:
@@ -58,10 +68,14 @@ def spoken_duration(seconds: float) -> str:
 def shown(value: object) -> str:
     """A value as it is (or could be) written in YAML, for the end of a sentence."""
     if isinstance(value, list | tuple):
-        return ", ".join(shown(item) for item in value) or "an empty list"
+        words = ", ".join(shown(item) for item in value[:MOST_SHOWN]) or "an empty list"
+        return f"{words} and {len(value) - MOST_SHOWN} more" if len(value) > MOST_SHOWN else words
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else "a mapping" if isinstance(value, dict) else str(value)
+    if isinstance(value, str):
+        written = value if value.isprintable() else value.encode("unicode_escape").decode()
+        return f'"{written if len(written) <= LONGEST_SHOWN else written[:LONGEST_SHOWN] + "…"}"'
+    return "a mapping" if isinstance(value, dict) else str(value)
 
 
 def _positive_duration(value: object) -> float:
@@ -113,7 +127,7 @@ class Written:
         return {"type": "string", "pattern": self.pattern}
 
     def _check(self, value: object) -> str:
-        if not isinstance(value, str) or not re.search(self.pattern, value):
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
             raise ValueError(f"must be {self.rule}, not {shown(value)}")
         return value
 

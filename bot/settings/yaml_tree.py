@@ -13,9 +13,14 @@ from typing import TypeAlias
 import yaml
 from yaml.reader import ReaderError
 
+from bot.settings.yaml_limits import Loader, TooMuch, check
+
 Scalar: TypeAlias = str | int | float | bool | None
 Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"
 YamlPath: TypeAlias = Sequence[str | int]
+
+LONGEST_NUMBER = 50  # characters
+LONGEST_KEY = 80  # characters of a key that are shown
 
 _TAG = "tag:yaml.org,2002:"
 _JSON_TAGS = frozenset({f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float"})
@@ -73,11 +78,14 @@ class Tree:
 def parse(text: str) -> tuple[Tree, list[Mistake]]:
     """The tree of the only document in ``text``, and what is wrong with it as YAML; never raises."""
     try:
-        loader = yaml.SafeLoader(text)
+        check(text)
+        loader = Loader(text)
         node = loader.get_single_node()
         if node is None:
             return _nothing(), [Mistake(1, "", "the file is empty; see the example services.yaml")]
         return _Reader(loader).document(node)
+    except TooMuch as finding:
+        return _nothing(), [Mistake(finding.line, "", finding.sentence)]
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         return _nothing(), [Mistake(line, "", "this is not YAML: it has a character that cannot be printed")]
@@ -123,7 +131,8 @@ class _Reader:
 
     def _scalar(self, node: yaml.Node) -> Scalar:
         """What JSON has a word for; anything else, such as a date, is the text it was written as."""
-        if node.tag not in _JSON_TAGS:
+        # No number of this file has so many digits, and to read one takes long.
+        if node.tag not in _JSON_TAGS or len(str(node.value)) > LONGEST_NUMBER:
             return str(node.value)
         try:
             value: Scalar = self._loader.construct_object(node)
@@ -156,4 +165,7 @@ class _Reader:
 
 
 def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    """A path as people read it: on one line, and not longer than that."""
+    shown = name if name.isprintable() else name.encode("unicode_escape").decode()
+    shown = shown if len(shown) <= LONGEST_KEY else f"{shown[:LONGEST_KEY]}…"
+    return f"{path}.{shown}" if path else shown
