@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from bot.model.errors import Refusal
 from bot.model.signing import Signer
+from bot.settings.env_file import NEAR, NEAR_IN_FILE, near_misses, read_env_file
 from bot.settings.environment import Values
 from bot.settings.errors import SettingsError
 from bot.settings.redis import RedisSettings, read_redis
@@ -40,6 +39,9 @@ class LogLevel(StrEnum):
 
 
 TICKS_TO_LIVE = 6
+TICK_BOUNDS = (0.1, 300.0)  # seconds, as all of these
+LEASE_BOUNDS = (0.5, 300.0)
+DEAD_MAN_BOUNDS = (1.0, 86_400.0)
 LEAST_OF_A_KEY = 32  # characters
 
 
@@ -135,7 +137,10 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
     Raises:
         SettingsError: with every mistake.
     """
-    values = Values(_merged(environ, env_file))
+    mistakes: list[str] = []
+    below = read_env_file(env_file, mistakes) if env_file is not None else {}
+    merged = _merged(environ, below)
+    values = Values(merged)
     settings = Settings(
         slack=_slack(values),
         redis=read_redis(values),
@@ -146,24 +151,23 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         ),
         services_file=Path(values.text("SERVICES_FILE")),
         probe_port=values.port("PROBE_PORT", least=0),
-        tick_seconds=(tick := values.seconds("TICK_SECONDS")),
-        dead_man_seconds=_dead_man_seconds(values, tick),
-        lease_seconds=values.seconds("LEASE_SECONDS"),
+        tick_seconds=(tick := values.seconds("TICK_SECONDS", TICK_BOUNDS)),
+        dead_man_seconds=(limit := _dead_man_seconds(values, tick)),
+        lease_seconds=_lease_seconds(values, limit),
         log_format=values.choice("LOG_FORMAT", LogFormat),
         log_level=values.choice("LOG_LEVEL", LogLevel),
     )
-    if values.mistakes:
-        raise SettingsError("the environment" + (f" and {env_file.name}" if env_file else ""), values.mistakes)
+    _check_ports(values, settings)
+    mistakes += [*near_misses(below, merged, NEAR_IN_FILE), *near_misses(environ, merged, NEAR), *values.mistakes]
+    if mistakes:
+        raise SettingsError("the environment" + (f" and {env_file.name}" if env_file else ""), mistakes)
     return settings
 
 
-def _merged(environ: Mapping[str, str], env_file: Path | None) -> dict[str, str]:
+def _merged(environ: Mapping[str, str], below: dict[str, str]) -> dict[str, str]:
     """Both together. The environment wins, also with ``NAME_FILE`` over a ``NAME`` in the file and the reverse."""
     given = {name: value for name, value in environ.items() if value.strip()}
-    if env_file is None or not env_file.is_file():
-        return given
-    # No interpolation: a `$` in a password is a `$`.
-    below = {name: value for name, value in dotenv_values(env_file, interpolate=False).items() if value}
+    below = {name: value for name, value in below.items() if value}  # not interpolated: a `$` in a password is a `$`
     for variable in VARIABLES:
         if variable.secret and (variable.name in given or f"{variable.name}_FILE" in given):
             below.pop(variable.name, None)
@@ -197,13 +201,32 @@ def _slack(values: Values) -> SlackSettings | None:
 
 def _dead_man_seconds(values: Values, tick: float) -> float:
     """Three heartbeats must fit into it, and each may be a reconcile late."""
-    limit = values.seconds("DEAD_MAN_SECONDS")
+    limit = values.seconds("DEAD_MAN_SECONDS", DEAD_MAN_BOUNDS)
     if limit < TICKS_TO_LIVE * tick:
         values.mistakes.append(
             f"DEAD_MAN_SECONDS must be at least {TICKS_TO_LIVE} times TICK_SECONDS ({TICKS_TO_LIVE * tick:g}), not "
             f"{limit:g}: a living bot would be taken for a dead one"
         )
     return limit
+
+
+def _lease_seconds(values: Values, limit: float) -> float:
+    """Another replica must be able to take over before the watchdog takes the bot for dead."""
+    lease = values.seconds("LEASE_SECONDS", LEASE_BOUNDS)
+    if not values.is_set("LEASE_SECONDS"):
+        return min(lease, limit / 2)
+    if lease >= limit:
+        values.mistakes.append(
+            f"LEASE_SECONDS must be shorter than DEAD_MAN_SECONDS ({limit:g}), not {lease:g}: the watchdog would act "
+            "before another replica may take over"
+        )
+    return lease
+
+
+def _check_ports(values: Values, settings: Settings) -> None:
+    mode = settings.slack.mode if settings.slack is not None else None
+    if isinstance(mode, HttpMode) and mode.port == settings.probe_port:
+        values.mistakes.append(f"PORT and PROBE_PORT are both {mode.port}; each needs a port of its own")
 
 
 def _command(values: Values) -> str:

@@ -17,6 +17,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 _LAST_PORT = 65535
+LARGEST_SECRET = 100_000  # bytes
 
 
 class Values:
@@ -32,7 +33,11 @@ class Values:
 
     def text(self, name: str) -> str:
         """The value or its default."""
-        return self._given.get(name, "").strip() or _DEFAULTS[name]
+        value = self._given.get(name, "").strip()
+        if not _is_text(value):
+            self.wrong(name, "text in UTF-8")
+            value = ""
+        return value or _DEFAULTS[name]
 
     def secret(self, name: str, prefix: str = "") -> Secret | None:
         """The value, or the content of the file that ``NAME_FILE`` names; None when there is neither."""
@@ -53,15 +58,21 @@ class Values:
             return 0
         return int(text)
 
-    def seconds(self, name: str) -> float:
-        """A number above zero."""
+    def is_set(self, name: str) -> bool:
+        """Whether somebody has said anything."""
+        return bool(self._given.get(name, "").strip())
+
+    def seconds(self, name: str, bounds: tuple[float, float]) -> float:
+        """A number of seconds within bounds."""
+        least, most = bounds
         text = self.text(name)
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and value > 0):
-            self.wrong(name, "a number of seconds above 0", text)
+        if not least <= value <= most:
+            self.wrong(name, f"a number of seconds from {least:g} to {most:g}", text)
+            return min(max(value, least), most) if math.isfinite(value) else most
         return value
 
     def choice(self, name: str, choices: type[E]) -> E:
@@ -93,14 +104,37 @@ class Values:
 
     def _content(self, name: str, file: Path) -> str:
         try:
-            content = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            content = content_of(file)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text, or far too large"
             self.mistakes.append(f'{name}: "{file}" cannot be read ({reason})')
             return ""
         if not content:
             self.mistakes.append(f'{name}: "{file}" is empty')
         return content
+
+
+def content_of(file: Path) -> str:
+    """A secret's file without the line break at its end.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or too large for a secret.
+    """
+    with file.open("rb") as opened:
+        content = opened.read(LARGEST_SECRET + 1)
+    if len(content) > LARGEST_SECRET:
+        raise ValueError(str(file))
+    return content.decode("utf-8-sig").strip()
+
+
+def _is_text(value: str) -> bool:
+    """Bytes that are no UTF-8 are half characters in Python's environment, and those can be sent nowhere."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def split_address(text: str) -> SplitResult | None:

@@ -108,7 +108,7 @@ VARIABLES = (
     Variable(
         name="LEASE_SECONDS",
         default="10",
-        sentence="How long after the bot that looks after rollouts was lost another takes over.",
+        sentence="How long after the leading bot was lost another takes over; shorter than DEAD_MAN_SECONDS.",
     ),
     Variable(name="LOG_FORMAT", default="console", sentence="console (for people) or json (for machines)."),
     Variable(name="LOG_LEVEL", default="info", sentence="debug, info, warning or error."),

@@ -49,7 +49,7 @@ def check(text: str) -> None:
     """
     open_ones, anchors = [_Size()], dict[str, _Size]()
     for event in yaml.parse(text, Loader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         match event:
             case yaml.CollectionStartEvent():
                 open_ones.append(_Size(anchor=event.anchor))

@@ -142,7 +142,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ),
         "PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD need each other; only one is set",
         'PROMETHEUS_CA_FILE must be a file, not "/no/such/file"',
-        'TICK_SECONDS must be a number of seconds above 0, not "0"',
+        'TICK_SECONDS must be a number of seconds from 0.1 to 300, not "0"',
         'LOG_FORMAT cannot be "jsn"; did you mean "json"?',
     )
 
@@ -168,7 +168,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"REDIS_SENTINEL_PASSWORD": "p"}, "REDIS_URL names no sentinels"),
         ({"PROMETHEUS_URL": "prometheus:9090"}, "PROMETHEUS_URL must be an address such as"),
         ({"PROMETHEUS_HEADERS": "X-A=1,nonsense"}, "NAME=VALUE,NAME=VALUE, and pair 2 is not"),
-        ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds above 0"),
+        ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds from 0.1 to 300"),
         ({"PORT": "٣"}, "PORT must be a port"),
         (
             {"TICK_SECONDS": "30"},

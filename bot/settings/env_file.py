@@ -1,0 +1,86 @@
+"""``.env`` as a mapping, and names that are nearly ours: both told in sentences, which never show a value."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from bot.settings.variables import VARIABLES
+
+LARGEST = 100_000  # bytes
+LEAST = 8  # characters of a name that is compared; shorter ones are like too many others
+NEAR_IN_FILE = 2  # letters that may be wrong in a name; the file is ours
+NEAR = 1  # the environment is everybody's
+
+NAMES = frozenset(name for one in VARIABLES for name in ((one.name, f"{one.name}_FILE") if one.secret else (one.name,)))
+# Set by other tools, and near ours.
+OTHERS = frozenset({"KUBE_CONFIG"})
+
+
+def read_env_file(path: Path, mistakes: list[str]) -> dict[str, str]:
+    """What the file sets, with what cannot be understood added to ``mistakes``; nothing when there is no such file."""
+    try:
+        if not path.exists():
+            return {}
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        mistakes.append(f"{path.name} is not UTF-8 text")
+        return {}
+    except OSError as error:
+        mistakes.append(f"{path.name} cannot be read ({error.strerror})")
+        return {}
+    if len(content) > LARGEST:
+        mistakes.append(f"{path.name} is larger than {LARGEST:,} bytes")
+        return {}
+    values = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            mistakes.append(f"{path.name} line {binding.original.line}: this is no NAME=VALUE")
+        elif binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values
+
+
+def near_misses(given: Mapping[str, str], known: Mapping[str, str], most: int) -> Iterator[str]:
+    """A sentence for each name that somebody has probably mistyped.
+
+    Args:
+        given: where names may be mistyped.
+        known: all that is set anywhere: a name of ours that is there was not forgotten.
+        most: how many letters may be wrong.
+    """
+    missing = sorted(NAMES - known.keys())
+    for name in sorted(given.keys() - NAMES - OTHERS):
+        meant = nearest(name, missing, most) if len(name) >= LEAST else None
+        if meant is not None:
+            yield f"{name} is no setting; did you mean {meant}?"
+
+
+def nearest(name: str, known: Iterable[str], most: int) -> str | None:
+    """The known name that differs least, by at most so many letters; case is no difference."""
+    found = [(distance(name.upper(), one, most), one) for one in known]
+    near = [(letters, one) for letters, one in found if letters <= most]
+    return min(near)[1] if near else None
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """How many letters were left out, added, changed, or exchanged with their neighbour (Damerau, Levenshtein).
+
+    ``most`` + 1 stands for everything beyond it.
+    """
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before, row = [0] * (len(other) + 1), list(range(len(other) + 1))
+    for i, left in enumerate(one, start=1):
+        earlier, before, row = before, row, [i]
+        for j, right in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return min(row[-1], most + 1)

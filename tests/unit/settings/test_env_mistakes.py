@@ -1,0 +1,150 @@
+"""What is wrong with the environment and ``.env`` as a whole: nearly right names, bounds, encodings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.settings.env import read_settings
+from bot.settings.env_file import NAMES, distance, nearest
+from bot.settings.errors import SettingsError
+
+HTTP = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s1gning"}
+
+
+def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
+    try:
+        read_settings(environ, env_file)
+    except SettingsError as error:
+        return error.reasons
+    return ()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("REDIS_ULR", "REDIS_URL"),
+        ("REDIS_UR", "REDIS_URL"),
+        ("redis_url", "REDIS_URL"),
+        ("SLACK_BOT_TOKN_FILE", "SLACK_BOT_TOKEN_FILE"),
+        ("PROMETHUS_URL", "PROMETHEUS_URL"),
+        ("SERVICE_FILE", "SERVICES_FILE"),
+    ],
+)
+def test_a_name_that_is_nearly_ours_is_told_with_ours_and_without_its_value(name: str, meant: str) -> None:
+    assert mistakes({name: "hunter2"}) == (f"{name} is no setting; did you mean {meant}?",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "HOME", "HOST", "POST", "PORTS", "LANG", "LOGNAME", "HOSTNAME", "KUBECONFIG_DIR", "KUBE_CONFIG"),
+        *(
+            "REDIS_PORT",
+            "REDIS_SERVICE_HOST",
+            "PROMETHEUS_PORT",
+            "KUBERNETES_SERVICE_HOST",
+            "SLACK_CLIENT_ID",
+            "LOG_DIR",
+        ),
+    ],
+)
+def test_an_ordinary_environment_stays_quiet(name: str) -> None:
+    assert mistakes({name: "x"}) == ()
+
+
+def test_a_near_name_beside_the_right_one_is_somebody_elses() -> None:
+    assert mistakes({"REDIS_URI": "x", "REDIS_URL": "redis://redis:6379/0"}) == ()
+
+
+def test_the_file_is_ours_so_that_more_letters_may_be_wrong_in_it(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("PROMETEUS_ULR=http://p:9090\nOTHER=1\n", encoding="utf-8")
+
+    assert mistakes({}, file) == ("PROMETEUS_ULR is no setting; did you mean PROMETHEUS_URL?",)
+    assert mistakes({"PROMETEUS_ULR": "x"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("LOG_FORMAT=jsön\n".encode("latin-1"), ".env is not UTF-8 text"),
+        ("LOG_FORMAT=json\n".encode("utf-16"), ".env is not UTF-8 text"),
+        (b"LOG_FORMAT=json\nwhat is this\n", ".env line 2: this is no NAME=VALUE"),
+        (b"LOG_LEVEL='info\n", ".env line 1: this is no NAME=VALUE"),
+        (b"#" * 200_000, ".env is larger than 100,000 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_told_with_its_line(content: bytes, said: str, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+
+    assert mistakes({}, file) == (said,)
+
+
+def test_a_folder_of_that_name_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+
+    assert mistakes({}, tmp_path / ".env") == (".env cannot be read (Is a directory)",)
+
+
+def test_a_byte_order_mark_is_no_matter_in_either_file(tmp_path: Path) -> None:
+    secret, file = tmp_path / "url", tmp_path / ".env"
+    secret.write_text("redis://redis:6379/7\n", encoding="utf-8-sig")
+    file.write_text(f"REDIS_URL_FILE={secret}\n", encoding="utf-8-sig")
+
+    assert read_settings({}, file).redis_url.reveal() == "redis://redis:6379/7"
+
+
+def test_bytes_that_are_no_text_are_told_and_not_sent_anywhere() -> None:
+    assert mistakes({"KUBE_CONTEXT": "prod\udcff"}) == ("KUBE_CONTEXT must be text in UTF-8",)
+
+
+def test_a_secrets_file_without_an_end_is_not_read_to_its_end() -> None:
+    (said,) = mistakes({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
+
+    assert said.endswith("cannot be read (not UTF-8 text, or far too large)")
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"TICK_SECONDS": "0.01"}, "TICK_SECONDS must be a number of seconds from 0.1 to 300"),
+        ({"TICK_SECONDS": "1e9"}, "TICK_SECONDS must be a number of seconds from 0.1 to 300"),
+        ({"LEASE_SECONDS": "inf"}, "LEASE_SECONDS must be a number of seconds from 0.5 to 300"),
+        ({"DEAD_MAN_SECONDS": "1e300"}, "DEAD_MAN_SECONDS must be a number of seconds from 1 to 86400"),
+        ({"DEAD_MAN_SECONDS": "30", "LEASE_SECONDS": "30"}, "LEASE_SECONDS must be shorter than DEAD_MAN_SECONDS (30)"),
+        ({"DEAD_MAN_SECONDS": "20"}, "DEAD_MAN_SECONDS must be at least 6 times TICK_SECONDS (30)"),
+        (HTTP | {"PORT": "8080"}, "PORT and PROBE_PORT are both 8080; each needs a port of its own"),
+    ],
+)
+def test_numbers_have_bounds_and_fit_each_other(environ: dict[str, str], said: str) -> None:
+    assert [one for one in mistakes(environ) if one.startswith(said)]
+
+
+def test_a_short_dead_mans_limit_shortens_the_lease_that_nobody_has_set() -> None:
+    assert read_settings({"TICK_SECONDS": "1", "DEAD_MAN_SECONDS": "8"}).lease_seconds == 4
+    assert read_settings({}).lease_seconds == 10
+
+
+def test_a_port_that_nobody_listens_on_is_nobodys_rival() -> None:
+    socket_mode = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "PORT": "8080"}
+
+    assert mistakes(socket_mode) == ()
+    assert mistakes(HTTP | {"PORT": "8081", "PROBE_PORT": "0"}) == ()
+
+
+@given(st.sampled_from(sorted(NAMES)), st.integers(0, 30), st.sampled_from(["swap", "drop", "double"]))
+def test_one_slip_of_the_finger_is_a_distance_of_one(name: str, at: int, slip: str) -> None:
+    at %= len(name) - 1
+    typed = {
+        "swap": name[:at] + name[at + 1] + name[at] + name[at + 2 :],
+        "drop": name[:at] + name[at + 1 :],
+        "double": name[: at + 1] + name[at:],
+    }[slip]
+
+    assert distance(typed, name, 2) <= 1
+    assert nearest(typed, [name], 1) == name
