@@ -20,6 +20,8 @@ from bot.probes import Asking, OwnMetrics, Probes
 from bot.probes.telemetry import Telemetrist
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import Settings
+from bot.settings.reload import ServicesReload
+from bot.settings.services import Catalogue
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.bolt_app import build_app
@@ -33,11 +35,13 @@ DELIVERY_SECONDS = 1.0
 DEPTH_SECONDS = 5.0  # between two counts of what waits to be delivered
 REINDEX_SECONDS = 60.0
 AUDIENCE_SECONDS = 60.0  # between two looks at channels and user groups, by every replica: for people, not for rollouts
+SERVICES_SECONDS = 2.0  # between two looks at services.yaml
 DRAIN_SECONDS = 10.0
 # Without Prometheus nothing is judged and every rollout holds, told on its card. People are served all the same, and
 # another replica would be no better off: taking this one out of service mends nothing.
 # A closed channel is one team's, and taking the bot from all the others would not open it.
-OPTIONAL = frozenset({"prometheus", "channels and approvers"})
+# What is live goes on without services.yaml, and by the last one that could be used.
+OPTIONAL = frozenset({"prometheus", "channels and approvers", "services"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -58,7 +62,7 @@ class Bot:
         self._notifying = Telemetrist(self._own, adapters.ports.clock)
         self._controller = make_controller(adapters, self._notifying.telemetry(), settings.dead_man_seconds)
         self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
-        adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
+        self._adoption = adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
         client = adapters.slack or slack_client(slack, own.called)
         rooms = adapters.rooms or Rooms(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
@@ -82,6 +86,7 @@ class Bot:
             deduplication=Deduplication(adapters.deduplication.is_new),
         )
         self._audience = Audience(self._controller.services(), rooms, approvers)
+        self._services = ServicesReload(settings.services_file, adapters.catalogue, self._use)
         self._connection = connection(app, slack)
         self._rounds = Rounds(settings.tick_seconds)
         self._phases: dict[str, str] = {}  # of the live rollout of each service, as it was last seen
@@ -93,6 +98,7 @@ class Bot:
                 # A lost index would hide live rollouts and notifications; the services' own keys bring it back.
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(adapters.store.reindex)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
+                Job(name="services", seconds=SERVICES_SECONDS, run=self._services.poll),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
             ]
         )
@@ -118,6 +124,12 @@ class Bot:
         if self._adapters.reads is not None:
             self._adapters.reads.close()
         self._probes.close()
+
+    def _use(self, catalogue: Catalogue) -> None:
+        """Go by another ``services.yaml`` from now on; what is live keeps what it began with."""
+        self._controller.use({service.name: service for service in catalogue}, catalogue.trouble)
+        self._adoption.use(self._controller.services())
+        self._audience.use(self._controller.services())
 
     # Leading: one replica does what nobody has asked for; all of them serve people
 
@@ -205,6 +217,7 @@ class Bot:
             "kubernetes": lambda: trouble(adapters.kube.ping),
             "prometheus": lambda: trouble(adapters.metrics.ping),
             "channels and approvers": self._audience.trouble,
+            "services": lambda: self._services.trouble or None,
         }
 
     def _slack_trouble(self) -> str | None:

@@ -138,14 +138,17 @@ def connect(
 
 def prometheus(settings: PrometheusSettings, called: Called = nobody) -> PrometheusMetrics:
     """The metrics adapter for these settings."""
-    basic = None
-    if settings.username is not None:
-        basic = (settings.username, settings.password.reveal() if settings.password else "")
-        redaction.learn_login(*basic)
+    user, password = settings.username, settings.password
+
+    def login() -> tuple[str, str]:
+        given = (user or "", password.current() if password else "")
+        redaction.learn_login(*given)
+        return given
+
     client = PrometheusConnection(
         settings.url,
-        bearer=settings.bearer_token.reveal() if settings.bearer_token else None,
-        basic=basic,
+        bearer=settings.bearer_token.current if settings.bearer_token else None,
+        basic=login if user is not None else None,
         ca_file=str(settings.ca_file) if settings.ca_file else None,
         headers={name: value.reveal() for name, value in settings.headers.items()},
     )

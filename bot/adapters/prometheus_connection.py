@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 from prometheus_api_client import PrometheusConnect
 from requests import PreparedRequest, RequestException, Response, Session, Timeout
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3 import Retry
 
 from bot.adapters import queries
@@ -75,8 +75,8 @@ class PrometheusConnection:
         self,
         url: str,
         *,
-        bearer: str | None = None,
-        basic: tuple[str, str] | None = None,
+        bearer: Callable[[], str] | None = None,
+        basic: Callable[[], tuple[str, str]] | None = None,
         ca_file: str | None = None,
         headers: Mapping[str, str] | None = None,
         query_seconds: float = QUERY_SECONDS,
@@ -274,11 +274,22 @@ def _series(one: Mapping[str, Any]) -> Series:
 class _Bearer(AuthBase):
     """As an authentication and not a plain header: requests would let a ``.netrc`` entry replace a header."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: Callable[[], str]) -> None:
         self._token = token
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {self._token()}"
+        return request
+
+
+class _Login(AuthBase):
+    """A user and a password, asked for with every request: the password may be another one by now."""
+
+    def __init__(self, login: Callable[[], tuple[str, str]]) -> None:
+        self._login = login
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        HTTPBasicAuth(*self._login())(request)
         return request
 
 
@@ -314,8 +325,8 @@ class _LongQueries(Session):
 
 
 def _session(
-    bearer: str | None,
-    basic: tuple[str, str] | None,
+    bearer: Callable[[], str] | None,
+    basic: Callable[[], tuple[str, str]] | None,
     ca_file: str | None,
     headers: Mapping[str, str],
     inspect: Callable[..., None],
@@ -323,7 +334,7 @@ def _session(
     session = _LongQueries()
     session.headers.update(headers)
     session.verify = ca_file or True
-    session.auth = _Bearer(bearer) if bearer else basic
+    session.auth = _Bearer(bearer) if bearer else _Login(basic) if basic else None
     session.hooks["response"].append(inspect)
     return session
 

@@ -27,7 +27,8 @@ from bot.model.errors import Fault
 from bot.model.observation import FailsafeAction
 from bot.probes import Probes, WatchdogMetrics
 from bot.settings.env import Settings
-from bot.settings.services import read_services
+from bot.settings.reload import ServicesReload
+from bot.settings.services import Catalogue, read_services
 
 RECONCILE_SECONDS = 1.0  # reads are answered from a watch: they ask the API server for nothing
 
@@ -48,16 +49,19 @@ def run(settings: Settings) -> int:
     kube = Kube.connect(kubernetes.kubeconfig, kubernetes.context, manager=WATCHDOG_MANAGER)
     reads = CachedReads(kube)
     registry = CollectorRegistry()
-    watchdog = make_watchdog(settings, kube, reads, WatchdogMetrics(registry))
+    catalogue = read_services(settings.services_file)
+    watchdog = make_watchdog(settings, catalogue, kube, reads, WatchdogMetrics(registry))
+    services = ServicesReload(settings.services_file, catalogue, lambda used: watchdog.use(list(used)))
 
     def ready() -> Mapping[str, str | None]:
-        return {"kubernetes": watchdog.trouble or None}
+        return {"kubernetes": watchdog.trouble or None, "services": services.trouble or None}
 
-    probes = Probes(port=settings.probe_port, ready=ready, registry=registry)
+    probes = Probes(port=settings.probe_port, ready=ready, registry=registry, optional={"services"})
     probes.start()
     log.info("watching_over", limit=settings.dead_man_seconds, probes=probes.port)
     while not stop.is_set():
         try:
+            services.poll()
             watchdog.reconcile()
         except Exception:  # whatever it was, the next reconcile must come: users' safety hangs on it
             log.exception("reconcile_failed")
@@ -67,15 +71,13 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def make_watchdog(settings: Settings, kube: Kube, reads: CachedReads, metrics: WatchdogMetrics) -> Watchdog:
-    """The watchdog of every VirtualService in ``services.yaml``.
-
-    Raises:
-        Refusal: ``services.yaml`` has mistakes.
-    """
+def make_watchdog(
+    settings: Settings, catalogue: Catalogue, kube: Kube, reads: CachedReads, metrics: WatchdogMetrics
+) -> Watchdog:
+    """The watchdog of every VirtualService in ``services.yaml``."""
     now, signer = SystemClock().now, settings.signer
     return Watchdog(
-        services=list(read_services(settings.services_file)),
+        services=list(catalogue),
         mesh=IstioMesh(kube, now, leases=reads, reads=reads, signer=signer),
         workloads=KubeWorkloads(kube),  # asked only when a heartbeat is silent, and then of the API server itself
         failsafe=KubeFailsafe(kube, now, signer),

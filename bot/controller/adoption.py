@@ -115,6 +115,10 @@ class Adoption:
         self._failed = failed
         self._heard: dict[str, Heard] = {}
 
+    def use(self, services: Sequence[ServiceConfig]) -> None:
+        """Look at these from now on."""
+        self._services = services
+
     def reconcile(self) -> None:
         """Look at the VirtualService of every service once.
 

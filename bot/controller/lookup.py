@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.controller import abandoning
 from bot.controller.decisions import ButtonToken
-from bot.controller.names import concerned, key_of, name_of, unknown
+from bot.controller.names import Known, concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports
 from bot.controller.start import NO_OVERRIDES, Order, Plan, make_draft, make_plan_of
 from bot.model.freeze import Freeze
@@ -19,9 +19,16 @@ class Lookup:
     """The side of the controller that anybody may use at any time: it takes no lock."""
 
     def __init__(self, *, services: Mapping[str, ServiceConfig], trouble: str, ports: Ports) -> None:
-        self._services = services
-        self._trouble = trouble
+        self._catalogue = Known(services, trouble)
         self._ports = ports
+
+    @property
+    def _services(self) -> Mapping[str, ServiceConfig]:
+        return self._catalogue.services
+
+    def use(self, services: Mapping[str, ServiceConfig], trouble: str = "") -> None:
+        """Know these services from now on, here and in every twin. Live rollouts keep what they began with."""
+        self._catalogue.replace(services, trouble)
 
     def plan(self, service: str, version: str, *, overrides: Overrides = NO_OVERRIDES) -> Plan:
         """Every object a rollout would write, stage by stage, without writing anything.
@@ -73,8 +80,8 @@ class Lookup:
 
     @property
     def trouble(self) -> str:
-        """Why ``services.yaml`` could not be read; "" when it could."""
-        return self._trouble
+        """Why ``services.yaml`` is not used as it is now; "" when it is."""
+        return self._catalogue.trouble
 
     def services(self) -> Sequence[ServiceConfig]:
         """Every service of ``services.yaml``."""
@@ -89,7 +96,7 @@ class Lookup:
         for service in self._services.values():
             if said in {service.name, service.key}:
                 return service
-        raise unknown(said, self._services, self._trouble)
+        raise unknown(said, self._services, self.trouble)
 
     def _key(self, said: str) -> str:
-        return key_of(said, self._ports.store.busy(), self._services, self._trouble)
+        return key_of(said, self._ports.store.busy(), self._services, self.trouble)

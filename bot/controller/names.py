@@ -15,6 +15,27 @@ from bot.model.rollout import Rollout
 from bot.model.service import ApprovalRule, ServiceConfig
 
 
+class Known:
+    """The services of ``services.yaml`` as it was last understood, shared by whoever goes by them."""
+
+    def __init__(self, services: Mapping[str, ServiceConfig], trouble: str = "") -> None:
+        self._now = (services, trouble)  # together, so that nobody sees one without the other
+
+    @property
+    def services(self) -> Mapping[str, ServiceConfig]:
+        """By name."""
+        return self._now[0]
+
+    @property
+    def trouble(self) -> str:
+        """Why the file is not used as it is now; "" when it is."""
+        return self._now[1]
+
+    def replace(self, services: Mapping[str, ServiceConfig], trouble: str) -> None:
+        """From now on."""
+        self._now = (services, trouble)
+
+
 def name_of(key: str) -> str:
     """The name in ``namespace/name``."""
     return key.rpartition("/")[2]
@@ -44,10 +65,11 @@ def key_of(said: str, live: Iterable[str], services: Mapping[str, ServiceConfig]
 
 def unknown(said: str, services: Mapping[str, ServiceConfig], trouble: str = "") -> Refusal:
     """Why nothing can be done about a service that is neither live nor in the file."""
-    if trouble:
+    if trouble and not services:
         return Refusal(f"Only live rollouts are known, and {said} has none; {trouble}")
     known = ", ".join(sorted(services)) or "none"
-    return Refusal(f"There is no service {said} in services.yaml. Known: {known}.")
+    sentence = f"There is no service {said} in services.yaml. Known: {known}."
+    return Refusal(f"{sentence} {trouble}" if trouble else sentence)
 
 
 def concerned(store: Store, key: str, seen: ButtonToken | None) -> Rollout | None:

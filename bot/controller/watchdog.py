@@ -63,9 +63,7 @@ class Watchdog:
     ) -> None:
         """``now`` is for what people read; ``stopwatch`` counts seconds that no clock setting changes."""
         self._services: dict[NamespacedName, list[ServiceConfig]] = {}
-        for service in services:
-            self._services.setdefault((service.namespace, service.virtual_service), []).append(service)
-        self._places = tuple(self._services)
+        self.use(services)
         self._mesh = mesh
         self._workloads = workloads
         self._failsafe = failsafe
@@ -81,10 +79,17 @@ class Watchdog:
         self._report_at: float | None = None
         self.trouble = ""  # the newest failure as a sentence, "" when the last reconcile went well
 
+    def use(self, services: Sequence[ServiceConfig]) -> None:
+        """Watch over these as well. What has left ``services.yaml`` may have a live rollout, and is watched on."""
+        places: dict[NamespacedName, list[ServiceConfig]] = {}
+        for service in services:
+            places.setdefault((service.namespace, service.virtual_service), []).append(service)
+        self._services = self._services | places
+
     def reconcile(self) -> None:
         """Look at each VirtualService once. One that fails keeps no other waiting."""
         trouble = ""
-        for place in self._places:
+        for place in tuple(self._services):
             try:
                 self._reconcile_at(place)
             except Contended:
@@ -106,7 +111,7 @@ class Watchdog:
         if self._report_at is not None and now < self._report_at:
             return
         self._report_at = now + self._limit / REPORTS
-        for namespace, name in {place[0]: place for place in self._places}.values():
+        for namespace, name in {place[0]: place for place in self._services}.values():
             try:
                 self._failsafe.watch(namespace, self._limit)
             except Contended:

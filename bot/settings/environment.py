@@ -10,14 +10,13 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from bot.settings.errors import did_you_mean
-from bot.settings.secret import Secret
+from bot.settings.secret import Secret, content_of
 from bot.settings.variables import VARIABLES
 
 E = TypeVar("E", bound=StrEnum)
 
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 _LAST_PORT = 65535
-LARGEST_SECRET = 100_000  # bytes
 
 
 class Values:
@@ -47,7 +46,7 @@ class Values:
         value = self._content(f"{name}_FILE", Path(file)) if file else self.text(name)
         if value and not value.startswith(prefix):
             self.wrong(name, f"a token that begins with {prefix}")
-        return Secret(value) if value else None
+        return Secret(value, Path(file) if file else None) if value else None
 
     def port(self, name: str, *, least: int) -> int:
         """A port number."""
@@ -112,20 +111,6 @@ class Values:
         if not content:
             self.mistakes.append(f'{name}: "{file}" is empty')
         return content
-
-
-def content_of(file: Path) -> str:
-    """A secret's file without the line break at its end.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no text, or too large for a secret.
-    """
-    with file.open("rb") as opened:
-        content = opened.read(LARGEST_SECRET + 1)
-    if len(content) > LARGEST_SECRET:
-        raise ValueError(str(file))
-    return content.decode("utf-8-sig").strip()
 
 
 def _is_text(value: str) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bot import redaction
+
+LARGEST = 100_000  # bytes of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,7 @@ class Secret:
     """
 
     _value: str = field(repr=False)
+    file: Path | None = field(default=None, compare=False)  # where it came from, if it did not come from a variable
 
     def __post_init__(self) -> None:
         redaction.learn(self._value)
@@ -23,8 +27,37 @@ class Secret:
         """The text itself, for the one call that needs it."""
         return self._value
 
+    def current(self) -> str:
+        """What the file says now, for whoever can do with another one than before; else the same as ``reveal``.
+
+        A file that cannot be read at the moment, or is empty, is being replaced: what it said before is used on.
+        """
+        if self.file is None:
+            return self._value
+        try:
+            now = content_of(self.file)
+        except (OSError, ValueError):
+            return self._value
+        if now and now != self._value:
+            redaction.learn(now)
+        return now or self._value
+
     def __str__(self) -> str:
         return "…"
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+def content_of(file: Path) -> str:
+    """A secret's file without the line break at its end.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or too large for a secret.
+    """
+    with file.open("rb") as opened:
+        content = opened.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(str(file))
+    return content.decode("utf-8-sig").strip()

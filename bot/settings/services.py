@@ -58,8 +58,10 @@ class Catalogue:
         source: str = "services.yaml",
         document: Tree | None = None,
         trouble: str = "",
+        content: bytes | None = None,
     ) -> None:
-        self.trouble = trouble  # why the file could not be used, as a sentence
+        self.trouble = trouble  # why the file is not used as it is now, as a sentence
+        self.content = content  # what was read, used or not; None where it could not be read
         self._services = dict(services)
         self._source = source
         self._document = document
@@ -72,6 +74,10 @@ class Catalogue:
 
     def __contains__(self, name: str) -> bool:
         return name in self._services
+
+    def troubled(self, trouble: str) -> Catalogue:
+        """The same services, and why the file is not used as it is now."""
+        return Catalogue(self._services, self._source, self._document, trouble, self.content)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,7 +128,7 @@ def catalogue_of(content: bytes, path: Path) -> Catalogue:
     mistakes += [_shared(document, *clash) for clash in islice(clashes(tuple(services.values())), MOST_TOLD + 1)]
     if file is None or mistakes:
         raise SettingsError(path.name, _told([one.sentence_in(path) for one in sorted(set(mistakes))]))
-    return Catalogue(services, path.name, document)
+    return Catalogue(services, path.name, document, content=content)
 
 
 def content_of(path: Path) -> bytes:
@@ -154,10 +160,14 @@ def read_or_do_without(path: Path) -> Catalogue:
     try:
         return read_services(path)
     except SettingsError as error:
-        first = error.reasons[0].rstrip(".") if error.reasons else error.sentence.rstrip(":")
-        more = f" (and {len(error.reasons) - 1} more)" if len(error.reasons) > 1 else ""
-        sentence = f"nothing can be started: {first}{more}. `canary-bot check` lists every mistake."
-        return Catalogue({}, path.name, trouble=sentence)
+        return Catalogue({}, path.name, trouble=f"nothing can be started: {summary(error)}")
+
+
+def summary(error: SettingsError) -> str:
+    """The first mistake, how many more there are, and where all of them are told."""
+    first = error.reasons[0].rstrip(".") if error.reasons else error.sentence.rstrip(":")
+    more = f" (and {len(error.reasons) - 1} more)" if len(error.reasons) > 1 else ""
+    return f"{first}{more}. `canary-bot check` lists every mistake."
 
 
 def _shared(document: Tree, service: ServiceConfig, keys: tuple[str, ...], sentence: str) -> Mistake:

@@ -29,6 +29,10 @@ class Audience:
         self._approvers = approvers
         self._found: dict[str, tuple[str, ...]] = {}
 
+    def use(self, services: Sequence[ServiceConfig]) -> None:
+        """Find out about these from now on."""
+        self._services = services
+
     def findings(self) -> Iterator[tuple[ServiceConfig, list[str], list[Fault]]]:
         """What is wrong with each service's channel and approvers, and what Slack does not say of them now."""
         channels = dict(self._rooms.each(service.channel for service in self._services))

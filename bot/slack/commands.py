@@ -106,7 +106,7 @@ class Commands:
     def _questions(self) -> dict[Verb, Callable[[Caller, Command], None]]:
         return {
             Verb.STATUS: self._status,
-            Verb.LIST: lambda caller, _asked: caller.reply(replies.live(self.controller.live(), self.command)),
+            Verb.LIST: self._list,
             Verb.WHY: self._why,
             Verb.PLAN: self._plan,
             Verb.HISTORY: self._history,
@@ -183,8 +183,7 @@ class Commands:
             Refusal: nothing can be started.
         """
         self.approvers.check_member(caller.person)
-        if self.controller.trouble:
-            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
+        self._refuse_without_services()
         try:
             frozen = self.controller.freezes()
         except Fault:
@@ -233,11 +232,15 @@ class Commands:
         service = self._service(asked)
         caller.reply(replies.history(service, self.controller.history(service), self.controller.unreadable(service)))
 
+    def _list(self, caller: Caller, _asked: Command) -> None:
+        caller.reply(replies.live(self.controller.live(), self.command))
+        self._tell_trouble(caller)
+
     def _services(self, caller: Caller, _asked: Command) -> None:
-        if self.controller.trouble:
-            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
+        self._refuse_without_services()
         in_flight = {rollout.key: rollout for rollout in self.controller.live()}
         caller.reply(replies.services(self.controller.services(), in_flight, self.controller.freezes()))
+        self._tell_trouble(caller)
 
     # Deeds
 
@@ -257,6 +260,7 @@ class Commands:
         here = caller.channel_name and rollout.spec.channel.lstrip("#") == caller.channel_name
         where = "the card is below" if here else f"the card is in {rollout.spec.channel}"
         caller.reply(f"Started {rollout.spec.service} {rollout.spec.version}: {where}.")
+        self._tell_trouble(caller)
 
     def _decide(self, caller: Caller, asked: Command, event: Event, done: str = "Done.") -> None:
         rollout = self.controller.decide(self._service(asked), event, self._by(caller))
@@ -296,6 +300,15 @@ class Commands:
         left = [one for one in frozen if one != freeze and (scope == ALL or one.covers(scope))]
         self.controller.unfreeze(freeze, by=caller.person.id)
         caller.announce(freezes.ended(freeze, caller.person.id, left))
+
+    def _refuse_without_services(self) -> None:
+        if self.controller.trouble and not self.controller.services():
+            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
+
+    def _tell_trouble(self, caller: Caller) -> None:
+        """Whoever goes by services.yaml must know that it is not what is gone by."""
+        if self.controller.trouble:
+            caller.reply(f"{self.controller.trouble[0].upper()}{self.controller.trouble[1:]}")
 
     # Who and which
 
@@ -346,8 +359,7 @@ class Commands:
         names = [service.name for service in self.controller.services()]
         if len(names) == 1:
             return names[0]
-        if self.controller.trouble:
-            raise Refusal(f"No service of services.yaml is known; {self.controller.trouble}")
+        self._refuse_without_services()
         raise Refusal(f"Which service: {', '.join(names[:20])}? {usage(asked.verb, self.command)}")
 
     def _shown(self, button_token: ButtonToken) -> Rollout:

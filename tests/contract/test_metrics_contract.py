@@ -282,7 +282,7 @@ def test_another_server_at_its_address_is_a_fault_and_gets_the_configured_header
     with HTTPServer(("127.0.0.1", 0), Portal) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         link = PrometheusConnection(
-            f"http://127.0.0.1:{server.server_port}/", bearer="token", headers={"X-Scope-OrgID": "shop"}
+            f"http://127.0.0.1:{server.server_port}/", bearer=lambda: "token", headers={"X-Scope-OrgID": "shop"}
         )
         metrics = PrometheusMetrics(link)
         with pytest.raises(Fault, match="gave an answer to the query for liveness that is not its API's"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def readiness(port: int) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+def wait_until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.1)
+
+
 @pytest.mark.sandbox
 def test_in_http_mode_signed_commands_are_answered_whatever_else_is_in_the_environment(tmp_path: Path) -> None:
     port = free_port()
@@ -92,6 +100,28 @@ def test_a_services_file_with_mistakes_keeps_the_process_alive_and_whoever_asks_
             assert bot.running
     assert "services.yaml line 1" in notified[0]
     assert "services_unusable" in (tmp_path / "bot.log").read_text()
+
+
+@pytest.mark.sandbox
+def test_a_changed_services_file_is_used_when_it_is_good_and_told_when_it_is_not(tmp_path: Path) -> None:
+    port = free_port()
+    good = (ROOT / "services.yaml").read_text(encoding="utf-8")
+    with Slack() as slack:
+        mode = {"SLACK_SIGNING_SECRET": slack.signing_secret, "PORT": str(port)}
+        with a_bot(tmp_path, slack, "services: {reviews: {spacename: default}}", **mode) as (_, probes):
+            slack.request_url(f"http://127.0.0.1:{port}/slack/events")
+            file = tmp_path / "services.yaml"
+
+            file.write_text(good, encoding="utf-8")
+            wait_until(lambda: "services: " not in readiness(probes)[1])
+            file.write_text(good + "\n  ratings: {}\n", encoding="utf-8")
+            wait_until(lambda: "services: services.yaml has changed" in readiness(probes)[1])
+
+            slack.command(MAYA, CHANNEL, "list")
+            slack.wait_for(lambda space: [m for m in space.ephemerals(MAYA) if "what it said before goes on" in m.text])
+    log = (tmp_path / "bot.log").read_text()
+    assert "services_reloaded" in log
+    assert "services_refused" in log
 
 
 @pytest.mark.sandbox

@@ -541,6 +541,16 @@ def test_a_form_that_slack_will_not_open_is_answered_with_a_sentence(workspace: 
     assert workspace.slack.notified() == "Slack did not open the form in time. Please try again."
 
 
+@pytest.mark.parametrize("typed", ["list", "services", "start reviews v2"])
+def test_whoever_goes_by_services_yaml_hears_that_its_last_change_is_not_used(workspace: Workspace, typed: str) -> None:
+    workspace.controller.trouble = "services.yaml has changed and cannot be used, so what it said before goes on: why."
+
+    workspace.types(typed)
+
+    assert workspace.slack.notified() == f"S{workspace.controller.trouble[1:]}"
+    assert len(workspace.slack.said("respond")) == 2
+
+
 # Forms, mentions, home
 
 
