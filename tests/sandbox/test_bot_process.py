@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 import urllib.error
@@ -46,7 +47,10 @@ def a_bot(folder: Path, slack: Slack, services: str = "", **changes: str) -> Ite
         healthy = answers(probes, "/healthz")
         bot = Program(argv, log=folder / "bot.log", ready=healthy, env=env, directory=folder)
         try:
-            yield bot.start(), probes
+            bot.start()
+            if "PORT" in changes:  # the probes are there before Slack may call
+                wait_until(lambda: listens(int(changes["PORT"])))
+            yield bot, probes
         finally:
             bot.stop(grace_seconds=20)
 
@@ -58,6 +62,14 @@ def readiness(port: int) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -113,7 +125,7 @@ def test_a_changed_services_file_is_used_when_it_is_good_and_told_when_it_is_not
             file = tmp_path / "services.yaml"
 
             file.write_text(good, encoding="utf-8")
-            wait_until(lambda: "services: " not in readiness(probes)[1])
+            wait_until(lambda: "nothing can be started" not in readiness(probes)[1])
             file.write_text(good + "\n  ratings: {}\n", encoding="utf-8")
             wait_until(lambda: "services: services.yaml has changed" in readiness(probes)[1])
 

@@ -313,13 +313,13 @@ def test_a_second_watchdog_finds_nothing_to_do_and_nothing_to_say() -> None:
 
 
 def test_a_place_that_is_new_in_services_yaml_is_watched_and_one_that_left_it_as_well() -> None:
-    night = Night(Routes(weights=Weights(60, 40)), watched=("default", "elsewhere"))
+    night = Night(routes(60), watched=("default", "elsewhere"))
     night.dog.use([a_service()])
     night.dog.use([a_service(virtual_service="elsewhere")])
 
     night.passes(LIMIT + 2)
 
-    assert night.acted == [FailsafeAction.WENT_HOME]
+    assert night.acted == [FailsafeAction.HOME]
 
 
 def test_without_annotations_there_is_nothing_to_watch() -> None:

@@ -96,7 +96,7 @@ def test_a_byte_order_mark_is_no_matter_in_either_file(tmp_path: Path) -> None:
     secret.write_text("redis://redis:6379/7\n", encoding="utf-8-sig")
     file.write_text(f"REDIS_URL_FILE={secret}\n", encoding="utf-8-sig")
 
-    assert read_settings({}, file).redis_url.reveal() == "redis://redis:6379/7"
+    assert read_settings({}, file).redis.url.reveal() == "redis://redis:6379/7"
 
 
 def test_bytes_that_are_no_text_are_told_and_not_sent_anywhere() -> None:
