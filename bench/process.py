@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import cluster
-from bench.outside import Outside
 from bench.percentiles import percentile
+from bench.stand_ins import StandIns
 from bench.sweeps import TICK_SECONDS, services_file
 from bot import bootstrap
 from bot.settings.env import read_settings
@@ -36,7 +36,7 @@ TICKS = re.compile(r"^canary_bot_ticks_total (\S+)$", re.MULTILINE)
 class World:
     """Everything around the bot, and its environment."""
 
-    outside: Outside
+    stand_ins: StandIns
     slack: Slack
     env: Mapping[str, str]
     directory: Path
@@ -76,7 +76,7 @@ def _await(condition: Callable[[], bool], missing: str) -> None:
 def world(rollouts: int, now: float, directory: Path) -> Iterator[World]:
     """Stand-ins and a real Redis."""
     directory.mkdir()
-    with Outside(rollouts, now) as outside, Redis(directory / "redis") as redis, Slack() as slack:
+    with StandIns(rollouts, now) as stand_ins, Redis(directory / "redis") as redis, Slack() as slack:
         probes = free_port()
         env = {
             "PATH": os.environ.get("PATH", ""),
@@ -84,14 +84,14 @@ def world(rollouts: int, now: float, directory: Path) -> Iterator[World]:
             "SLACK_APP_TOKEN": slack.app_token,
             "SLACK_API_URL": f"{slack.url}/api/",
             "REDIS_URL": redis.url,
-            "PROMETHEUS_URL": outside.prometheus_url,
-            "KUBECONFIG": str(outside.write_kubeconfig(directory / "kubeconfig")),
+            "PROMETHEUS_URL": stand_ins.prometheus_url,
+            "KUBECONFIG": str(stand_ins.write_kubeconfig(directory / "kubeconfig")),
             "SERVICES_FILE": str(services_file(directory)),
             "PROBE_PORT": str(probes),
             "TICK_SECONDS": f"{TICK_SECONDS:g}",
             "LOG_FORMAT": "json",
         }
-        yield World(outside=outside, slack=slack, env=env, directory=directory, probes=probes)
+        yield World(stand_ins=stand_ins, slack=slack, env=env, directory=directory, probes=probes)
 
 
 def start_up(starts: int, directory: Path) -> dict[str, float]:
@@ -151,19 +151,19 @@ def reaction(rollouts: int, faults: int, directory: Path) -> dict[str, float]:
         moments = sorted(chance.uniform(0.0, SPOILING_TICKS * TICK_SECONDS) for _ in range(faults))
         for moment, number in zip(moments, chance.sample(range(rollouts), faults), strict=True):
             time.sleep(max(0.0, began + moment - time.monotonic()))
-            spoiled[cluster.place(number)[1]] = around.outside.spoil(number)
-        seconds = list(reactions(around.outside, spoiled))
+            spoiled[cluster.place(number)[1]] = around.stand_ins.spoil(number)
+        seconds = list(reactions(around.stand_ins, spoiled))
         bot.stop(15)
     said = f"bad sample to routes accepted, {rollouts} live rollouts"
     return {f"{said}, p50 (s)": percentile(seconds, 50), f"{said}, p95 (s)": percentile(seconds, 95)}
 
 
-def reactions(outside: Outside, spoiled: Mapping[str, float]) -> Iterator[float]:
+def reactions(stand_ins: StandIns, spoiled: Mapping[str, float]) -> Iterator[float]:
     """Wait until all routes have moved."""
     accepted = dict[str, float]()
 
     def everyone_is_home() -> bool:
-        accepted.update(outside.accepted())
+        accepted.update(stand_ins.accepted())
         return spoiled.keys() <= accepted.keys()
 
     _await(everyone_is_home, "users are still on a canary that has gone bad")

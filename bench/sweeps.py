@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import cluster
-from bench.outside import Outside, Requests
 from bench.percentiles import percentile
+from bench.stand_ins import Requests, StandIns
 from bot import bootstrap, logs
 from bot.controller.rounds import TURNS, Rounds
 from bot.controller.telemetry import Telemetry
@@ -54,11 +54,11 @@ class Job:
 def sweeps(rollouts: int, seconds: float, directory: Path) -> dict[str, float]:
     """Sweep again and again for about so many seconds, at least twice, in a process of its own."""
     now = time.time()
-    with Outside(rollouts, now) as outside, Redis(directory / f"redis-{rollouts}", appendonly=False) as redis:
+    with StandIns(rollouts, now) as stand_ins, Redis(directory / f"redis-{rollouts}", appendonly=False) as redis:
         env = {
-            "PROMETHEUS_URL": outside.prometheus_url,
+            "PROMETHEUS_URL": stand_ins.prometheus_url,
             "REDIS_URL": redis.url,
-            "KUBECONFIG": str(outside.write_kubeconfig(directory / f"kubeconfig-{rollouts}")),
+            "KUBECONFIG": str(stand_ins.write_kubeconfig(directory / f"kubeconfig-{rollouts}")),
             "SERVICES_FILE": str(services_file(directory)),
             "LOG_LEVEL": "error",
         }
@@ -78,10 +78,10 @@ def measure(job: Job) -> dict[str, float]:
     """Sweep in this process and tell what one sweep costs."""
     settings = read_settings(job.env, job.directory / "no.env")
     logs.configure(settings.log_format, settings.log_level, sys.stderr)
-    outside = bootstrap.connect(settings, watching=True)
+    stand_ins = bootstrap.connect(settings, watching=True)
     idle = megabytes()
     for number in range(job.rollouts):
-        outside.ports.store.create(cluster.rollout(number, job.now), ())
+        stand_ins.ports.store.create(cluster.rollout(number, job.now), ())
     began, lags, faults = [0.0], list[float](), list[Fault]()
     watch = Telemetry(
         judged=lambda _rollout, _judgement: lags.append(time.monotonic() - began[0]),
@@ -89,8 +89,8 @@ def measure(job: Job) -> dict[str, float]:
     )
     clock = SteppingClock(job.now)
     # Time goes by a tick at once, and for both clocks alike.
-    outside = replace(outside, ports=replace(outside.ports, clock=clock), stopwatch=clock.now)
-    controller = bootstrap.make_controller(outside, watch)
+    stand_ins = replace(stand_ins, ports=replace(stand_ins.ports, clock=clock), stopwatch=clock.now)
+    controller = bootstrap.make_controller(stand_ins, watch)
 
     rounds = Rounds(TICK_SECONDS)
 
@@ -101,8 +101,8 @@ def measure(job: Job) -> dict[str, float]:
             began[0] = time.monotonic()
             rounds.begin(clock.now())
             if not rounds.is_idle:
-                busy = outside.ports.store.busy()
-                controller.sweep(outside.ports.store.live({key: busy[key] for key in rounds.turn(busy)}))
+                busy = stand_ins.ports.store.busy()
+                controller.sweep(stand_ins.ports.store.live({key: busy[key] for key in rounds.turn(busy)}))
 
     sweep()  # the caches fill, connections are made, every heart beats for the first time
     await_rest(job.env["PROMETHEUS_URL"])
@@ -114,8 +114,8 @@ def measure(job: Job) -> dict[str, float]:
     wall, cpu = (time.monotonic() - wall) / count, (time.process_time() - cpu) / count
     asked = Requests.so_far(job.env["PROMETHEUS_URL"]) - asked
     controller.close()
-    if outside.reads is not None:
-        outside.reads.close()
+    if stand_ins.reads is not None:
+        stand_ins.reads.close()
     if faults:
         raise RuntimeError(f"{len(faults)} looks failed, such as: {faults[0]}")
     said = f"{job.rollouts} live rollouts: "

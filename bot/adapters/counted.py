@@ -321,9 +321,9 @@ class Counted:
             users=_users(answers, target),
             custom=dict(own),
             watermarks={
-                name: mark
-                for name, mark in zip(names, (its_watermark, other_watermark), strict=True)
-                if mark is not None
+                name: watermark
+                for name, watermark in zip(names, (its_watermark, other_watermark), strict=True)
+                if watermark is not None
             },
         )
 
@@ -342,16 +342,16 @@ class Counted:
             return None, None
         if last < window.until - gates.lately(window.rollout):
             return None, None
-        side, mark = self._answered(answers, window, owner, level)
+        side, watermark = self._answered(answers, window, owner, level)
         if isinstance(side, str):
             log.warning("side_unknown", rollout=window.rollout.spec.id, workload=workload, why=side)
             return None, None
         known = known_of(window, workload)
         began = known.last if known is not None and known.last is not None else answers.before.get(owner)
-        return replace(side, first=began, last=last), replace(mark, last=last)
+        return replace(side, first=began, last=last), replace(watermark, last=last)
 
     def _answered(
-        self, answers: _Counts, window: Window, owner: Owner, mark: SideFigures
+        self, answers: _Counts, window: Window, owner: Owner, watermark: SideFigures
     ) -> tuple[SideFigures | str, SideFigures]:
         """The counts alone, or why nobody knows them; and the watermark.
 
@@ -360,21 +360,21 @@ class Counted:
         is_doubtful = owner in self.doubtful[_moment(window.since)]
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
         if detail is None:
-            return "its counters could not be looked at one by one", mark
+            return "its counters could not be looked at one by one", watermark
         if detail.is_unknown or owner in answers.returned:
-            return "scrapes are missing, or on their way", mark
+            return "scrapes are missing, or on their way", watermark
         if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
-            return detail.side, mark
+            return detail.side, watermark
         if detail.is_shaky:
-            return "counters began again, and whoever answers scraped at other times", mark
+            return "counters began again, and whoever answers scraped at other times", watermark
         began, known = answers.began.get(owner, NOTHING), known_of(window, owner[1])
         side = difference(answers.ended[owner], began)
         if known is None:
-            return ("its counts do not fit together" if is_odd(side) else side), mark
+            return ("its counts do not fit together" if is_odd(side) else side), watermark
         side = replace(side, first=answers.before.get(owner), last=answers.now.get(owner))
         rate, spacing = _usual(window.rollout, owner[1], side), window.rollout.spec.metrics.scrape_interval
-        total, mark = closed(side, began=began, watermark=known, ended=mark, rate=rate, spacing=spacing)
-        return ("its counters are others than before" if total is None else total), mark
+        total, watermark = closed(side, began=began, watermark=known, ended=watermark, rate=rate, spacing=spacing)
+        return ("its counters are others than before" if total is None else total), watermark
 
     def _detail(self, window: Window, owner: Owner) -> series.Detail | None:
         if isinstance(self.details, Fault) or self._is_too_early():

@@ -21,7 +21,7 @@ import structlog
 from bot.adapters.kube import Kube, ObjectKey, Stream
 from bot.adapters.kube_answers import Expired
 from bot.adapters.kube_objects import Objects
-from bot.cluster.managed_fields import without_writers
+from bot.cluster.managed_fields import without_managed_fields
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Fault
@@ -226,7 +226,7 @@ class WatchCache:
         self._tried.set()
 
     def _slim(self, obj: Object) -> Object:
-        return without_writers(obj) if self._kind in SLIMMED else obj
+        return without_managed_fields(obj) if self._kind in SLIMMED else obj
 
 
 class CachedReads:

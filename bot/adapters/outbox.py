@@ -25,7 +25,7 @@ from bot.model.signing import UNSIGNED, Signer
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100
-TOLD = ":told"  # ends the id of a notification, beside its tries, that people were told themselves
+NOTIFIED = ":told"  # ends the id of a notification, beside its tries, that people were told themselves
 CARD = "card:"  # begins the id of a card's notification
 
 # A card was shown at some revision; it stays out of date if it has changed since.
@@ -85,7 +85,7 @@ class RedisOutbox:
         with faults():
             for key, ids in words.items():
                 self._client.xdel(Keys(service=key).outbox, *ids)
-                self._client.hdel(Keys(service=key).tries, *ids, *(f"{one}{TOLD}" for one in ids))
+                self._client.hdel(Keys(service=key).tries, *ids, *(f"{one}{NOTIFIED}" for one in ids))
 
     def postpone(self, notifications: Sequence[Notification]) -> None:
         """Send cards to the end of the line."""
@@ -107,12 +107,12 @@ class RedisOutbox:
     def notified(self, notification: Notification) -> bool:
         """Whether people were told the notification themselves."""
         with faults():
-            return self._client.hget(Keys(service=notification.key).tries, f"{notification.id}{TOLD}") is not None
+            return self._client.hget(Keys(service=notification.key).tries, f"{notification.id}{NOTIFIED}") is not None
 
     def note_notified(self, notification: Notification) -> None:
         """Write that down beside its tries."""
         with faults():
-            self._client.hset(Keys(service=notification.key).tries, mapping={f"{notification.id}{TOLD}": "1"})
+            self._client.hset(Keys(service=notification.key).tries, mapping={f"{notification.id}{NOTIFIED}": "1"})
 
     def card(self, key: str, rollout_id: RolloutId) -> CardRef | None:
         """Where the rollout's card is, if one was posted."""

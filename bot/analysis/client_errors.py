@@ -87,12 +87,12 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
     moved = f"{whole.name} refuses otherwise than {whole.other}: {text}."
     if bets == [ALONE]:
         moved = f"{text}; at most {percent(limits.ceiling)} is taken for callers' own doing."
-    told_of_copies = bets != [ALONE] and rollout.current.routes.mirror
+    copies_note = bets != [ALONE] and rollout.current.routes.mirror
     yield Finding(
         gate=CLIENTS,
         verdict=Verdict.FAIL if limits.action is GateAction.ABORT else Verdict.INCONCLUSIVE,
-        sentence=f"{moved} {SHADOW}" if told_of_copies else moved,
-        brief=moved if told_of_copies else "",
+        sentence=f"{moved} {SHADOW}" if copies_note else moved,
+        brief=moved if copies_note else "",
         value=_share(whole.subject, clients.code_of(bets[0])),
         sample=whole.subject.requests if whole.subject is not None else None,
         acts=limits.action is not GateAction.OBSERVE,

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from bot.adapters.kube import Kube
-from bot.cluster.managed_fields import without_writers
+from bot.cluster.managed_fields import without_managed_fields
 from bot.controller.start import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
@@ -94,7 +94,7 @@ def as_yaml(objects: Sequence[dict[str, Any]]) -> str:
 
 
 def _shown(stage: PlannedStage) -> list[dict[str, Any]]:
-    return [without_writers(thing) for thing in stage.objects]
+    return [without_managed_fields(thing) for thing in stage.objects]
 
 
 def _dump(thing: dict[str, Any]) -> str:

@@ -39,12 +39,12 @@ def run(settings: Settings) -> int:
     """Watch until SIGTERM or SIGINT."""
     stop, bell = threading.Event(), Bell()
 
-    def told_to_stop(*_: object) -> None:
+    def on_signal(*_: object) -> None:
         stop.set()
         bell.ring()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told_to_stop)
+        signal.signal(number, on_signal)
     kubernetes = settings.kubernetes
     kube = Kube.connect(kubernetes.kubeconfig, kubernetes.context, manager=WATCHDOG_MANAGER)
     reads = CachedReads(kube)

@@ -34,7 +34,7 @@ def writer_of(obj: Object, *paths: Path, not_by: str = "") -> Writer:
     return Writer() if last is None else Writer(manager=str(last.get("manager", "")), at=_seconds(last.get("time")))
 
 
-def without_writers(obj: Object) -> Object:
+def without_managed_fields(obj: Object) -> Object:
     """The object without its managedFields; itself unchanged."""
     return obj | {"metadata": {key: value for key, value in obj["metadata"].items() if key != "managedFields"}}
 

@@ -64,11 +64,11 @@ def observe(
 
 
 def _try(
-    look: Callable[[], Found], notify: Callable[[Fault], None], doing: str
+    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: str
 ) -> tuple[Found | None, Unobserved | None]:
     try:
         with contained(doing):
-            return look(), None
+            return ask(), None
     except Fault as fault:
         notify(fault)
         # An object that we cannot understand was answered: the next one is asked for.

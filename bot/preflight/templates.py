@@ -19,7 +19,7 @@ MOST_SHOWN = 8
 _LONGEST = 40  # characters of a value
 _KEYS = ("name", "mountPath", "containerPort", "devicePath", "ip", "key", "topologyKey")  # what tells items apart
 _MESH = ("sidecar.istio.io/", "proxy.istio.io/", "traffic.sidecar.istio.io/", "inject.istio.io/")
-_TOLD_ELSEWHERE = {"containers", "initContainers", "serviceAccountName", "serviceAccount", "imagePullSecrets"}
+_SAID_ELSEWHERE = {"containers", "initContainers", "serviceAccountName", "serviceAccount", "imagePullSecrets"}
 _PRIVATE = ("env", "envFrom", "args", "command")
 
 
@@ -44,7 +44,7 @@ def check(subject: Subject) -> Iterator[Problem]:
 def _comparable(deployment: Object) -> dict[str, Any]:
     """The pod spec by container, with the annotations that change the proxy. Images and labels differ by design."""
     spec = template_of(deployment)["spec"]
-    rest = {key: value for key, value in spec.items() if key not in _TOLD_ELSEWHERE}
+    rest = {key: value for key, value in spec.items() if key not in _SAID_ELSEWHERE}
     containers = {
         one["name"]: {key: value for key, value in one.items() if key not in {"image", "name"}}
         for key in ("initContainers", "containers")

@@ -237,7 +237,7 @@ class _Incident:
 def _containers(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     incident = _worst(tuple((one, _since(rollout, one)) for one in side.observed.troubles))
     if incident is not None:
-        yield _finding(side, incident, _told(rollout, side, incident))
+        yield _finding(side, incident, _shown(rollout, side, incident))
     waiting = _waiting(side)
     if waiting:
         yield Finding(
@@ -274,7 +274,7 @@ def _finding(side: _Side, incident: _Incident, sentence: str) -> Finding:
     )
 
 
-def _told(rollout: Rollout, side: _Side, incident: _Incident) -> str:
+def _shown(rollout: Rollout, side: _Side, incident: _Incident) -> str:
     why = _restarted(rollout, incident)
     match incident.kind:
         case _Kind.LOOPING:

@@ -168,8 +168,8 @@ class Approvers:
             return name if _USER.fullmatch(name) else self._group(name)
         except Unanswered:
             with self._lock:
-                told_last = self._handles.get(_key(name))
-            return told_last.id if told_last is not None and not told_last.disabled else name
+                known_last = self._handles.get(_key(name))
+            return known_last.id if known_last is not None and not known_last.disabled else name
         except Nobody:
             return name
 

@@ -33,7 +33,7 @@ def old_version(rollout: Rollout) -> str:
     for container, image in rollout.spec.recorded.images.items():
         new = rollout.spec.canary_images.get(container, "")
         if new and new != image:
-            return _told_apart(_nameless(image), _nameless(new)) or rollout.spec.target.primary_subset
+            return _distinguished(_nameless(image), _nameless(new)) or rollout.spec.target.primary_subset
     return rollout.spec.target.primary_subset
 
 
@@ -42,7 +42,7 @@ def _nameless(image: str) -> str:
     return image.split("@", 1)[0].rpartition("/")[2]
 
 
-def _told_apart(old: str, new: str) -> str:
+def _distinguished(old: str, new: str) -> str:
     """The tag if the tags differ, else the words in the names that do (``reviews-v1:1.2``, ``reviews-v2:1.2``: v1)."""
     (old_name, _, old_tag), (new_name, _, new_tag) = old.partition(":"), new.partition(":")
     if old_tag != new_tag:

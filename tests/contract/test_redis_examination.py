@@ -56,7 +56,7 @@ def findings(address: str) -> Sequence[Finding]:
         link.close()
 
 
-def told(address: str, grade: Grade) -> str:
+def lines(address: str, grade: Grade) -> str:
     return "\n".join(one.sentence for one in findings(address) if one.grade is grade)
 
 
@@ -102,7 +102,7 @@ def test_a_user_who_may_run_no_scripts_is_told_the_right_to_grant(start: Start) 
     server = start()
     acl.let_in(server, [*(word for word in acl.rules(0) if word != "+eval"), *acl.also("check")])
 
-    assert "grant `+eval`" in told(url(server, f"{acl.USER}:{acl.PASSWORD}@"), Grade.WRONG)
+    assert "grant `+eval`" in lines(url(server, f"{acl.USER}:{acl.PASSWORD}@"), Grade.WRONG)
 
 
 def test_a_user_who_may_ask_nothing_hears_what_is_not_known_and_that_is_no_failure(start: Start) -> None:
@@ -119,8 +119,8 @@ def test_a_user_who_may_ask_nothing_hears_what_is_not_known_and_that_is_no_failu
 def test_where_config_was_taken_away_the_rest_is_told(start: Start) -> None:
     server = start("--rename-command", "CONFIG", "", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 
-    assert "may evict live rollouts" in told(url(server), Grade.WRONG)
-    assert "whether it writes snapshots is not known" in told(url(server), Grade.FINE)
+    assert "may evict live rollouts" in lines(url(server), Grade.WRONG)
+    assert "whether it writes snapshots is not known" in lines(url(server), Grade.FINE)
 
 
 def test_the_rights_of_the_page_let_check_ask_everything(start: Start) -> None:
@@ -136,7 +136,7 @@ def test_every_master_of_a_cluster_is_asked(cluster_server: Server) -> None:
     acl.let_in(cluster_server.client, [*acl.rules(0), *acl.also("cluster"), *acl.also("check")], "checker")
     address = cluster_server.url.replace(acl.USER, "checker", 1)
 
-    assert "keeps nothing on disk" in told(address, Grade.DOUBT)
+    assert "keeps nothing on disk" in lines(address, Grade.DOUBT)
 
 
 def test_whether_strangers_are_let_in_is_tried(start: Start) -> None:

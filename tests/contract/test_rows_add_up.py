@@ -132,14 +132,14 @@ def courses(
         for workload in (at.primary_deployment, at.canary_deployment):
             drawn = pods(rng, workload, START)
             seen[workload] = [
-                [_seen(rng, store, of, pod, at.namespace) for pod in drawn]
+                [_observed(rng, store, of, pod, at.namespace) for pod in drawn]
                 for store, of in zip(stores, scrapers, strict=True)
             ]
         found.append(Course(rollout=own, seen=seen))
     return found, stores
 
 
-def _seen(rng: random.Random, store: Store, scrapers: Sequence[Scraper], pod: Pod, namespace: str) -> Scraped:
+def _observed(rng: random.Random, store: Store, scrapers: Sequence[Scraper], pod: Pod, namespace: str) -> Scraped:
     """What any of these scrapers found of the pod."""
     found = [scrape(rng, store, scraper, pod, namespace, START) for scraper in scrapers]
     return Scraped([one for truth in found for one in truth.seen])
@@ -219,11 +219,13 @@ def test_whoever_keeps_no_delay_and_no_annotations_is_told_right_or_nothing(ahea
             figures = readings[one.rollout.spec.id]
             assert isinstance(figures, Figures)
             for name, side in zip(_names(one), (figures.primary, figures.canary), strict=True):
-                (pods_seen,) = one.seen[name]
-                if side is None or any(pod.is_new(since - INTERVAL, until) for pod in pods_seen):
+                (pods_observed,) = one.seen[name]
+                if side is None or any(pod.is_new(since - INTERVAL, until) for pod in pods_observed):
                     continue  # of a pod that was never scraped, nobody knows that its first scrape is on its way
                 known += 1
-                truth = [sum(column) for column in zip(*(_grown(pod, since, until) for pod in pods_seen), strict=True)]
+                truth = [
+                    sum(column) for column in zip(*(_grown(pod, since, until) for pod in pods_observed), strict=True)
+                ]
                 assert _counts(side) == pytest.approx(truth, abs=FEW), (one.rollout.spec.id, name, store.now - START)
     assert known >= 2 * TOGETHER
 

@@ -19,7 +19,7 @@ TICK_OFF, NOTE_TRY, NOTE_CARD = "XDEL", "HSET tries", "HSET"
 
 ROUTED = (SAVE, FILE, LOAD, OBSERVE, ROUTE)
 JUDGED = (*ROUTED, JUDGE)
-TOLD = (SAY, SHOW, TICK_OFF)
+NOTIFIED = (SAY, SHOW, TICK_OFF)
 RELEASED = (SAVE, FILE, LAST_BEAT, OBSERVE, ROUTE)
 
 Stages = Mapping[str, tuple[str, ...]]
@@ -29,7 +29,7 @@ HOME: Stages = {
     "return": (SAVE, FILE, OBSERVE, ROUTE, SAY, TICK_OFF),
     "finish (aborting)": (SAVE, LAST_BEAT, OBSERVE, ROUTE),
 }
-RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *TOLD), **HOME}
+RESTORED: Stages = {"restore": (SAVE, FILE, LOAD, READ, PATCH, *NOTIFIED), **HOME}
 
 # Something else goes wrong as well: of each kind one short story, from where it began to the end.
 HALF = "shift 50"
@@ -40,16 +40,16 @@ LIVED_ON: Stages = {HALF: (LOAD, JUDGE), "shift 100": (SAVE, ROUTE), "finish": (
 MATRIX: Mapping[str, Stages] = {
     "promote": {
         "preflight": ("list Deployment", "list Pod", "create SelfSubjectAccessReview", JUDGE, FILE),
-        "mirror": (*JUDGED, BEAT, FIRST_BEAT, LEASE_BEAT, NOTE_TRY, NOTE_CARD, *TOLD),
-        "shift 50": (*JUDGED, *TOLD),
-        "shift 100": (*JUDGED, *TOLD),
-        "upgrade": (SAVE, FILE, LOAD, READ, PATCH, *TOLD),
-        "switchback 50": (*JUDGED, *TOLD),
-        "switchback 100": (*JUDGED, *TOLD),
-        "bake": (SAVE, FILE, LOAD, JUDGE, *TOLD),
-        "finish": (*RELEASED, READ, SCALE, *TOLD),
+        "mirror": (*JUDGED, BEAT, FIRST_BEAT, LEASE_BEAT, NOTE_TRY, NOTE_CARD, *NOTIFIED),
+        "shift 50": (*JUDGED, *NOTIFIED),
+        "shift 100": (*JUDGED, *NOTIFIED),
+        "upgrade": (SAVE, FILE, LOAD, READ, PATCH, *NOTIFIED),
+        "switchback 50": (*JUDGED, *NOTIFIED),
+        "switchback 100": (*JUDGED, *NOTIFIED),
+        "bake": (SAVE, FILE, LOAD, JUDGE, *NOTIFIED),
+        "finish": (*RELEASED, READ, SCALE, *NOTIFIED),
     },
-    "adopt": {"bake": (SAVE, JUDGE), "finish": (*RELEASED, *TOLD)},
+    "adopt": {"bake": (SAVE, JUDGE), "finish": (*RELEASED, *NOTIFIED)},
     "relabel": {
         "upgrade": (SAVE, READ, PATCH, SAY),
         "switchback 100": (SAVE, JUDGE, SAY),
@@ -58,9 +58,9 @@ MATRIX: Mapping[str, Stages] = {
     },
     "abort-mirror": HOME,
     "abort-weights": HOME,
-    "abort-touched": {**RESTORED, "restore": (SAVE, LOAD, OBSERVE, ROUTE, READ, PATCH, *TOLD)},
+    "abort-touched": {**RESTORED, "restore": (SAVE, LOAD, OBSERVE, ROUTE, READ, PATCH, *NOTIFIED)},
     "abort-relabel": RESTORED,
-    "halt-retry": {"halted": (SAVE, FILE, LOAD, *TOLD), "upgrade again": (SAVE, FILE, LOAD, *TOLD)},
+    "halt-retry": {"halted": (SAVE, FILE, LOAD, *NOTIFIED), "upgrade again": (SAVE, FILE, LOAD, *NOTIFIED)},
     "halt-abort": RESTORED,
     "autoscaler": LIVED_ON,
     "deleted": {HALF: (LOAD,), "abandoned": (SAVE, LAST_BEAT, SAY)},

@@ -16,7 +16,7 @@ import pytest
 from sandbox.redis import Redis
 from tests.crash.bots import BotServer
 from tests.crash.grid import Grid
-from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, TOLD, cells, traps
+from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, NOTIFIED, cells, traps
 from tests.crash.stories import STORIES
 from tests.crash.world import BEAT, FIRST_BEAT, LEASE_BEAT, ROUTE, Trap
 
@@ -32,7 +32,7 @@ ANY_TIME = {
     FIRST_BEAT,
     LEASE_BEAT,
     "EVAL lease",
-    *TOLD,
+    *NOTIFIED,
 }  # requests whose stage depends on the clock, or on how busy the machine is
 # Typed once more because its answer was late, the command takes off the annotations of an object that was made again.
 REPEATED = {("abandoned", ROUTE)}

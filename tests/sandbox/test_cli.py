@@ -223,7 +223,7 @@ def mirrored(kube: KubeApi) -> bool:
     return any("mirror" in route for route in service["spec"]["http"])
 
 
-def marks(kube: KubeApi) -> list[str]:
+def annotations_on(kube: KubeApi) -> list[str]:
     [service] = kube.store.list("VirtualService")
     return [name for name in service["metadata"].get("annotations", {}) if name.startswith("canary-bot/")]
 
@@ -238,7 +238,12 @@ def test_a_live_rollout_is_shown_and_aborted_although_services_yaml_cannot_be_re
     assert (shown.returncode, shown.stdout.split(" (")[0]) == (0, "reviews v2")
     assert "`canary-bot check` lists every mistake" in shown.stderr
     assert (planned.returncode, "spacename" in planned.stderr) == (1, True)
-    assert (aborted.returncode, aborted.stdout, mirrored(kube), marks(kube)) == (0, "reviews v2: aborted.\n", False, [])
+    assert (aborted.returncode, aborted.stdout, mirrored(kube), annotations_on(kube)) == (
+        0,
+        "reviews v2: aborted.\n",
+        False,
+        [],
+    )
 
 
 def test_a_live_rollout_is_abandoned_and_nothing_is_moved(kube: KubeApi, live: Environment, tmp_path: Path) -> None:
@@ -246,7 +251,7 @@ def test_a_live_rollout_is_abandoned_and_nothing_is_moved(kube: KubeApi, live: E
     done = canary_bot(live, tmp_path, "abandon", "reviews", "--reason", "the namespace goes")
 
     assert (done.returncode, done.stdout.split(":")[0]) == (0, "reviews v2 is abandoned at mirror")
-    assert (mirrored(kube), marks(kube)) == (True, [])
+    assert (mirrored(kube), annotations_on(kube)) == (True, [])
     assert canary_bot(live, tmp_path, "status").stdout == "No rollout is live.\n"
 
 

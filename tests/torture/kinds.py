@@ -90,7 +90,7 @@ KINDS: Mapping[Maker, int] = {
     _lasting("edit_file", 10, how=("left", "renamed")): 3,
     _lasting("withdraw", 10, rights=RIGHTS): 4,
     _once("garble_record", how=("cut", "phase", "empty")): 2,
-    _once("garble_marks", which=("restore", "rollout", "heartbeat", "all")): 2,
+    _once("garble_annotations", which=("restore", "rollout", "heartbeat", "all")): 2,
     _lasting("set_clock", 8, seconds=JUMPS): 3,
     _lasting(
         "scrape", 15, side=("canary", "primary", "both"), seconds=(0.5, 2.0, 4.0), lost=(0.0, 0.3), late=(False, True)

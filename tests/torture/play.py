@@ -288,10 +288,10 @@ class Play:
         self._rig.referee.judge_end(
             promoted=promoted,
             final_subset=ground.canary_subset if stays else ground.primary_subset,
-            upgraded=None if self._was_told(rollout, "put the old one back by hand") else promoted and not adopted,
+            upgraded=None if self._was_notified(rollout, "put the old one back by hand") else promoted and not adopted,
         )
 
-    def _was_told(self, rollout: Rollout, words: str) -> bool:
+    def _was_notified(self, rollout: Rollout, words: str) -> bool:
         return any(words in entry.text for entry in self._rig.store.story(rollout.key, rollout.spec.id))
 
     def _judge_words(self) -> None:

@@ -193,7 +193,7 @@ class Around:
         self.newer_bot_writes()
         self.garble_record("newer")
 
-    def garble_marks(self, which: str) -> None:
+    def garble_annotations(self, which: str) -> None:
         """Somebody's tool damages our annotations."""
 
         def damage(annotations: dict[str, str]) -> None:

@@ -147,7 +147,7 @@ def test_other_peoples_hands_have_rights_of_their_own(stage: Stage) -> None:
     stage.start().hand.withdraw(rights=(("update", "VirtualService", ""), ("update", "Deployment", "")))
     Hand(stage.rig).edit(how="timeout", share=0)
     Hand(stage.rig).edit_image()
-    stage.hand.garble_marks("rollout")
+    stage.hand.garble_annotations("rollout")
 
     vs = stage.rig.kube.store.get("VirtualService", "default", "reviews")
     assert vs is not None
@@ -227,7 +227,7 @@ def test_a_garbled_record_is_one_that_nobody_can_read(stage: Stage, how: str) ->
 @pytest.mark.parametrize("which", ["restore", "rollout", "heartbeat"])
 def test_garbled_annotations_are_others_than_were_written(stage: Stage, which: str) -> None:
     before = stage.start().annotations
-    stage.hand.garble_marks(which)
+    stage.hand.garble_annotations(which)
     changed = {name for name in before if stage.annotations.get(name) != before[name]}
 
     assert changed == {f"canary-bot/{which}"} & set(before)
@@ -242,7 +242,7 @@ def test_nobody_knows_home_where_record_and_annotations_are_destroyed(
     if record:
         stage.hand.garble_record("cut")
     if annotations:
-        stage.hand.garble_marks("restore")
+        stage.hand.garble_annotations("restore")
 
     assert stage.rig.nobody_knows_home() is (record and annotations)
 
@@ -261,7 +261,7 @@ def test_a_newer_bot_writes_more_and_an_older_one_reads_the_same(stage: Stage) -
 @pytest.mark.parametrize("writes", ["newer_bot_writes", "newer_bot_leads", "older_bot_writes"])
 @pytest.mark.parametrize("how", ["cut", "empty"])
 def test_a_record_that_nobody_can_read_is_written_by_no_other_bot(stage: Stage, how: str, writes: str) -> None:
-    stage.start().hand.garble_marks("all")
+    stage.start().hand.garble_annotations("all")
     stage.hand.garble_record(how)
     before = stage.rig.redis.get(stage.rig.record()), stage.annotations
     getattr(stage.hand, writes)()
@@ -271,7 +271,7 @@ def test_a_record_that_nobody_can_read_is_written_by_no_other_bot(stage: Stage, 
 
 
 def test_a_newer_bot_leaves_damaged_annotations_as_they_are(stage: Stage) -> None:
-    stage.start().hand.garble_marks("restore")
+    stage.start().hand.garble_annotations("restore")
     before = stage.annotations
     stage.hand.newer_bot_writes()
 
@@ -338,7 +338,7 @@ def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -
 
 @pytest.mark.parametrize(("requests", "wrong"), [(100, False), (200, True)])
 def test_a_row_after_an_unknown_one_holds_nothing_of_it(requests: int, *, wrong: bool) -> None:
-    seen = Seen()
+    seen = Observed()
     books, rollout = Accounts(seen), a_rollout()  # type: ignore[arg-type]  # the part that is asked
     notified: list[str] = []
     for at, side in ((10.0, None), (20.0, a_side_of(requests))):
@@ -350,7 +350,7 @@ def test_a_row_after_an_unknown_one_holds_nothing_of_it(requests: int, *, wrong:
     assert bool(notified) is wrong
 
 
-class Seen:
+class Observed:
     """What was scraped so far."""
 
     def __init__(self) -> None:

@@ -26,11 +26,11 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | str:
     try:
         managed = managed_routes(vs, target)
         sides = RouteSides.of(vs, target)
-        meanings = {_reading(route, sides, target) for route in managed}
-        if len(meanings) > 1:
-            listed = " and ".join(sorted(str(reading) for reading in meanings))
+        readings = {_reading(route, sides, target) for route in managed}
+        if len(readings) > 1:
+            listed = " and ".join(sorted(str(reading) for reading in readings))
             return f"The managed routes of {title(vs)} do not agree: {listed}."
-        reading = meanings.pop()
+        reading = readings.pop()
         if isinstance(reading, str):
             return f"{title(vs)} {reading}."
         return _with_copies(reading, vs, managed, target)

@@ -73,9 +73,9 @@ def test_an_edit_that_only_said_what_to_call_its_object_knows_kind_and_name() ->
 def test_annotations_that_a_rollout_has_left_say_whose_they_are_and_what_was_there_before(stage: str) -> None:
     vs = {"metadata": {"name": "reviews", "namespace": "default", "annotations": SAMPLES["annotations"][stage]}}
 
-    marks = virtual_services.rollout_annotations_of(vs)
+    annotations = virtual_services.rollout_annotations_of(vs)
 
-    assert marks is not None
-    assert (virtual_services.owner_of(vs), marks.owner) == ("r-1", "r-1")
-    assert marks.target.primary_deployment == a_target().primary_deployment
-    assert marks.recorded.images == {"reviews": "reviews:1"}
+    assert annotations is not None
+    assert (virtual_services.owner_of(vs), annotations.owner) == ("r-1", "r-1")
+    assert annotations.target.primary_deployment == a_target().primary_deployment
+    assert annotations.recorded.images == {"reviews": "reviews:1"}

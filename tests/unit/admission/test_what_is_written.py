@@ -117,9 +117,9 @@ def writes(live: Object, rollout: Rollout) -> Iterator[tuple[str, Object, Object
 def ways_out(live: Object, rollout: Rollout, target: Target) -> Iterator[tuple[str, Object, Object]]:
     owner = rollout.spec.id
     for routes in (HOME, ALL_CANARY):
-        rescued = virtual_services.with_failsafe_record(live, target, owner, routes, RECORD, "everyone is home")
-        yield WATCHDOG, live, rescued
-        for left in (live, rescued):
+        brought_home = virtual_services.with_failsafe_record(live, target, owner, routes, RECORD, "everyone is home")
+        yield WATCHDOG, live, brought_home
+        for left in (live, brought_home):
             moved = claimed(left, rollout, routes)
             yield BOT, left, moved
             yield BOT, moved, virtual_services.release(moved, target, routes)

@@ -399,7 +399,7 @@ def refused(requests: float, **codes: float) -> SideFigures:
     return a_side_of(requests, client_errors={"4xx": sum(found.values()), **found})
 
 
-def told_of_clients(judgement: Judgement) -> list[str]:
+def clients_finding(judgement: Judgement) -> list[str]:
     return [one.sentence for one in judgement.findings if one.gate == "client errors"]
 
 
@@ -435,7 +435,7 @@ def test_what_is_done_about_it_is_the_services_choice(action: GateAction, verdic
 def test_client_errors_that_are_not_judged_are_not_told() -> None:
     _, judgement = judged(at("shift 20", client_errors=None), NOT_FOUND, ASKED, rows=20)
 
-    assert told_of_clients(judgement) == []
+    assert clients_finding(judgement) == []
     assert analysis.begin(GateLimits(client_errors=None), [ASKED] * 240).clients == ""
 
 
@@ -445,10 +445,10 @@ def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_no
     _, moved = judged(at("mirror"), login, crawled, rows=6)
     _, alike = judged(at("mirror"), crawled, crawled, rows=40)
 
-    [notified] = told_of_clients(moved)
+    [notified] = clients_finding(moved)
     assert "401 (not authenticated) 5 % (360 of 7,200), reviews-v1 1 % (72 of 7,200)" in notified
     assert notified.endswith('Before Istio 1.28 copies carry the host name with "-shadow" behind it.')
-    assert told_of_clients(alike) == []
+    assert clients_finding(alike) == []
 
 
 def test_what_people_let_through_does_not_hold_the_next_stage() -> None:
@@ -456,8 +456,8 @@ def test_what_people_let_through_does_not_hold_the_next_stage() -> None:
     onwards = replace(at("shift 20"), analysis_state=replace(rollout.analysis_state, until=0.0))
     _, next_stage = judged(onwards, refused(300, _404=30), ASKED, rows=20)
 
-    assert told_of_clients(notified) != []
-    assert told_of_clients(next_stage) == []
+    assert clients_finding(notified) != []
+    assert clients_finding(next_stage) == []
 
 
 def test_client_errors_stand_among_the_details() -> None:
@@ -474,7 +474,7 @@ def test_between_two_rows_nothing_about_client_errors_comes_or_goes() -> None:
     rollout, before = judged(at("shift 20"), NOT_FOUND, ASKED, rows=2)
     for now in (33.0, 38.0, 43.0):
         open_row, kept = analysis.analyse(rollout, row(rollout, now, refused(200, _404=200), ASKED))
-        assert told_of_clients(open_row) == told_of_clients(before) == []
+        assert clients_finding(open_row) == clients_finding(before) == []
         assert kept.clients == rollout.analysis_state.clients
 
 

@@ -90,7 +90,7 @@ TAKES = "takes the requests for"
 ON_THE_MESH: dict[str, Any] = {"gateways": ["mesh"], "hosts": ["reviews"]}
 
 
-def told_of(other: dict[str, Any], ours: dict[str, Any] | None = None, **changes: Any) -> str:
+def findings_of(other: dict[str, Any], ours: dict[str, Any] | None = None, **changes: Any) -> str:
     """What is said of another namespace's VirtualService; "" for nothing."""
     examined = examined_of(virtual_service=ours or a_virtual_service(), virtual_services=(other,), **changes)
     assert examined.reasons == ()
@@ -102,12 +102,14 @@ def test_a_virtual_service_of_another_namespace_is_called_by_both_its_names() ->
     narrower = a_virtual_service("beta", "shop", hosts=["beta.example"], http=to(FULL, subset="v1"))
     loose = a_virtual_service("loose", "shop", hosts=["shop.example"], gateways=["shop"], http=to(FULL))
 
-    assert told_of(rival).startswith(f"VirtualService shop/reviews has the same host * on Gateway {SHARED}. Which")
-    assert told_of(narrower).startswith(
+    assert findings_of(rival).startswith(f"VirtualService shop/reviews has the same host * on Gateway {SHARED}. Which")
+    assert findings_of(narrower).startswith(
         f"VirtualService shop/beta takes the requests for beta.example on Gateway {SHARED} and sends them to reviews "
         "(subset v1)."
     )
-    assert told_of(loose).startswith("VirtualService shop/loose sends requests to reviews as well. They follow none")
+    assert findings_of(loose).startswith(
+        "VirtualService shop/loose sends requests to reviews as well. They follow none"
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_a_virtual_service_of_another_namespace_is_called_by_both_its_names() ->
 def test_a_short_destination_is_a_service_of_its_own_namespace(namespace: str, host: str, said: str) -> None:
     sender = a_virtual_service("sender", namespace, hosts=["shop.example"], gateways=["shop"], http=to(host))
 
-    warning = told_of(sender)
+    warning = findings_of(sender)
 
     assert said in warning
     assert bool(said) is bool(warning)
@@ -163,7 +165,7 @@ def test_a_short_name_counts_where_the_kubernetes_service_is() -> None:
 def test_a_short_host_is_a_name_of_its_own_namespace(namespace: str, host: str, said: str) -> None:
     other = a_virtual_service("sender", namespace, gateways=[], hosts=[host], http=to("ratings"))
 
-    warning = told_of(other, a_virtual_service(**ON_THE_MESH))
+    warning = findings_of(other, a_virtual_service(**ON_THE_MESH))
 
     assert said in warning
     assert bool(said) is bool(warning)
@@ -173,7 +175,7 @@ def test_a_short_host_in_full_may_be_narrower_than_ours() -> None:
     ours = a_virtual_service(gateways=["mesh"], hosts=["*.default.svc.cluster.local"])
     inside = a_virtual_service("inside", gateways=["mesh"], hosts=["reviews"], http=to("reviews"))
 
-    assert told_of(inside, ours).startswith("VirtualService inside takes the requests for reviews on the mesh and")
+    assert findings_of(inside, ours).startswith("VirtualService inside takes the requests for reviews on the mesh and")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,7 @@ def test_a_short_host_in_full_may_be_narrower_than_ours() -> None:
     ],
 )
 def test_a_gateway_is_one_of_the_namespace_of_whoever_names_it(gateways: list[str], said: str) -> None:
-    warning = told_of(a_virtual_service("other", "shop", gateways=gateways, http=to("ratings")))
+    warning = findings_of(a_virtual_service("other", "shop", gateways=gateways, http=to("ratings")))
 
     assert said in warning
     assert bool(said) is bool(warning)
@@ -200,7 +202,7 @@ def test_a_gateway_is_one_of_the_namespace_of_whoever_names_it(gateways: list[st
 def test_a_gateway_that_takes_no_hosts_from_there_has_none_of_its_routes(lets_in: str, said: str) -> None:
     gateway = a_gateway(lets_in, "default/*")
 
-    warning = told_of(a_virtual_service("other", "shop", http=to("ratings")), gateways=(gateway,))
+    warning = findings_of(a_virtual_service("other", "shop", http=to("ratings")), gateways=(gateway,))
 
     assert said in warning
     assert bool(said) is bool(warning)
@@ -210,7 +212,7 @@ def test_what_a_gateway_does_not_take_the_mesh_may_have() -> None:
     both: dict[str, Any] = {"gateways": [SHARED, "mesh"], "hosts": [FULL]}
     gateway = a_gateway("default/*")
 
-    warning = told_of(a_virtual_service("other", "shop", **both), a_virtual_service(**both), gateways=(gateway,))
+    warning = findings_of(a_virtual_service("other", "shop", **both), a_virtual_service(**both), gateways=(gateway,))
 
     assert warning.startswith(f"VirtualService shop/other has the same host {FULL} on the mesh.")
 
@@ -224,7 +226,7 @@ def test_a_gateway_that_could_not_be_read_is_thought_to_take_every_host() -> Non
         ),
     )
 
-    warning = told_of(a_virtual_service("other", "shop", http=to("ratings")), gateways=(), unread=unread)
+    warning = findings_of(a_virtual_service("other", "shop", http=to("ratings")), gateways=(), unread=unread)
 
     assert SAME_HOST in warning
 
@@ -247,8 +249,8 @@ def test_what_is_exported_to_nobody_who_would_obey_it_is_not_told(
     exported: list[str] | None, destination: str, *, on_gateway: bool, on_mesh: bool
 ) -> None:
     spec = {"http": to(destination), **({"exportTo": exported} if exported else {})}
-    at_gateway = told_of(a_virtual_service("other", "shop", **spec))
-    in_mesh = told_of(
+    at_gateway = findings_of(a_virtual_service("other", "shop", **spec))
+    in_mesh = findings_of(
         a_virtual_service("other", "shop", gateways=["mesh"], hosts=[FULL], **spec), a_virtual_service(**ON_THE_MESH)
     )
 
@@ -258,8 +260,8 @@ def test_what_is_exported_to_nobody_who_would_obey_it_is_not_told(
 def test_two_that_no_namespace_sees_together_have_no_host_in_common() -> None:
     theirs = a_virtual_service("other", "shop", gateways=["mesh"], hosts=[FULL], http=to("ratings"), exportTo=["."])
 
-    assert told_of(theirs, a_virtual_service(**ON_THE_MESH, exportTo=["default", "third"])) == ""
-    assert SAME_HOST in told_of(theirs, a_virtual_service(**ON_THE_MESH, exportTo=["default", "shop"]))
+    assert findings_of(theirs, a_virtual_service(**ON_THE_MESH, exportTo=["default", "third"])) == ""
+    assert SAME_HOST in findings_of(theirs, a_virtual_service(**ON_THE_MESH, exportTo=["default", "shop"]))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_a_root_means_its_own_namespace_unless_it_names_another(
 ) -> None:
     root = a_virtual_service("root", root_namespace, http=[{"delegate": delegate}])
 
-    warning = told_of(root, a_virtual_service(hosts=[], gateways=[]))
+    warning = findings_of(root, a_virtual_service(hosts=[], gateways=[]))
 
     assert ("no VirtualService of any namespace delegates to it" in warning) is not found
     assert bool(warning) is not found
@@ -290,8 +292,8 @@ def test_a_root_of_another_namespace_is_told_by_its_mirror_and_by_what_it_does_n
     root = a_virtual_service("root", "shop", http=[{"delegate": delegate, "mirror": {"host": FULL}}])
     hidden = a_virtual_service(hosts=[], gateways=[], exportTo=["."])
 
-    inherits = told_of(root, a_virtual_service(hosts=[], gateways=[]))
-    unseen = told_of(root, hidden)
+    inherits = findings_of(root, a_virtual_service(hosts=[], gateways=[]))
+    unseen = findings_of(root, hidden)
 
     assert inherits.startswith("VirtualService shop/root mirrors what it delegates to reviews.")
     assert unseen.startswith(
@@ -303,10 +305,14 @@ def test_annotations_of_an_older_rollout_would_be_taken_for_what_was_there_befor
     ours = a_virtual_service(http=[{"name": "canarybot-mirror-0", **to("reviews", subset="v1")[0]}])
     ours["metadata"]["annotations"] = {"canary-bot/restore": "{}", "canary-bot/heartbeat": "1", "team": "shop"}
 
-    marks, route = examined_of(virtual_service=ours).reasons
+    annotations, route = examined_of(virtual_service=ours).reasons
 
-    assert marks.startswith("VirtualService reviews has marks of an older rollout (canary-bot/heartbeat, canary-bot/re")
-    assert "`kubectl -n default annotate virtualservice reviews canary-bot/heartbeat- canary-bot/restore-`" in marks
+    assert annotations.startswith(
+        "VirtualService reviews has marks of an older rollout (canary-bot/heartbeat, canary-bot/re"
+    )
+    assert (
+        "`kubectl -n default annotate virtualservice reviews canary-bot/heartbeat- canary-bot/restore-`" in annotations
+    )
     assert route.startswith("VirtualService reviews still has the route canarybot-mirror-0 of an older rollout.")
 
 

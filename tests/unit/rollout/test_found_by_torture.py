@@ -91,10 +91,10 @@ def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> No
     aborting, _ = decide.abort(entered("upgrade"), OMAR, "bad", now=0.0)
     observed = an_observation(aborting, primary=a_side(Template.UPGRADED), canary=a_side(ready=0))
     notified: list[str] = []
-    for at, look in enumerate(
+    for at, reconcile in enumerate(
         (observed, replace(observed, routes=HOME), replace(observed, routes=HOME, owner=None)) * 2
     ):
-        aborting, entries = decide.decide(aborting, look, PASS, now=float(at))
+        aborting, entries = decide.decide(aborting, reconcile, PASS, now=float(at))
         notified += [entry.text for entry in entries if entry.kind is EntryKind.ENDED]
 
     where = "all users are on reviews-v1, which still has the image of v2; put the old one back by hand"

@@ -50,7 +50,7 @@ class Requests:
         )
 
 
-class Outside:
+class StandIns:
     """A world of so many services in mid-rollout, while the block lasts."""
 
     def __init__(self, services: int, now: float) -> None:
