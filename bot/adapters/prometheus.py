@@ -18,10 +18,10 @@ import structlog
 
 from bot.adapters import queries
 from bot.adapters.clock import stopwatch as steady
-from bot.adapters.counted import ANSWERS, BUCKETS, NOW, Counted, batched, read, selector_of
 from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides
 from bot.adapters.prometheus_clock import CLOCK, PrometheusClock
 from bot.adapters.prometheus_connection import Answer, PrometheusConnection, Query, Series
+from bot.adapters.windows import ANSWERS, BUCKETS, NOW, Counted, batched, read, selector_of
 from bot.analysis import gates
 from bot.cluster.objects import full_host
 from bot.controller.ports import Window

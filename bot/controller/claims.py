@@ -163,7 +163,7 @@ def lives(heartbeat: Heartbeat | None, now: float) -> bool:
     return abs(now - heartbeat.renewed_at) < heartbeat.limit
 
 
-def in_the_way(service: ServiceConfig, owner: RolloutId, ports: Ports) -> str:
+def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> str:
     """What becomes of annotations that stand in the way of a start, as a sentence."""
     held, name = f"{service.virtual_service} still carries the marks of rollout {owner}", service.name
     try:

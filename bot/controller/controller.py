@@ -20,7 +20,7 @@ from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
 from bot.controller.ports import Ports, Still, Store
-from bot.controller.rivals import in_the_way, refuse_taking_back
+from bot.controller.rivals import conflicts, refuse_taking_back
 from bot.controller.start import NO_OVERRIDES, Order, last_checks, make_draft, with_past
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
@@ -477,7 +477,7 @@ class Controller(Lookup):
         Raises:
             Refusal: there is another one, and this one was aborted before it moved anybody.
         """
-        rivals = tuple(in_the_way(begun, self._ports.store.live()))
+        rivals = tuple(conflicts(begun, self._ports.store.live()))
         if rivals:
             self.decide(begun.key, Abort(rivals[0]), By(id=BOT), ButtonToken.of(begun))
             raise Refusal(f"{begun.spec.service} {begun.spec.version} was aborted at once; no user was moved.", rivals)

@@ -50,7 +50,7 @@ class Lookup:
         """The rollout that a button or a form showed, live or ended."""
         return concerned(self._ports.store, button_token.key, button_token)
 
-    def nothing_live(self, service: str) -> ButtonToken:
+    def token_without_rollout(self, service: str) -> ButtonToken:
         """What a form shows that is about a service without a live rollout."""
         return ButtonToken(key=self._key(service), rollout_id=abandoning.NOBODY, stage=0, evidence=0)
 
@@ -74,7 +74,7 @@ class Lookup:
         """Those of the service's newest rollouts whose records cannot be read, and why."""
         return self._ports.store.unreadable(self._key(service))
 
-    def evidence(self, rollout: Rollout) -> str:
+    def button_token(self, rollout: Rollout) -> str:
         """The value of every button that is shown for the rollout as it is now."""
         return str(ButtonToken.of(rollout))
 

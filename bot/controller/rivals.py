@@ -15,7 +15,7 @@ from bot.model.service import ServiceConfig
 from bot.rollout.phrases import describe
 
 
-def in_the_way(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[str]:
+def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[str]:
     """Why the rollout may not begin, as sentences.
 
     Args:

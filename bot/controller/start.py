@@ -10,7 +10,7 @@ from bot.analysis import analysis
 from bot.analysis.gates import PROPAGATION
 from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
-from bot.controller.rivals import in_the_way
+from bot.controller.rivals import conflicts
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.observation import Denied
@@ -147,7 +147,7 @@ def _frozen(service: str, ports: Ports) -> list[str]:
 
 
 def _rivals(draft: Draft, ports: Ports) -> list[str]:
-    return list(in_the_way(draft.rollout, ports.store.live(), draft.others))
+    return list(conflicts(draft.rollout, ports.store.live(), draft.others))
 
 
 def _rivals_if_known(draft: Draft, ports: Ports) -> list[str]:
@@ -264,7 +264,7 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     routes = observed.routes if observed.owner is None else HOME
     reasons = ready_to_begin(rollout.spec.target, routes, observed.reason, primary, canary, known, moved)
     if observed.owner is not None:
-        reasons.append(claims.in_the_way(draft.service, observed.owner, ports))
+        reasons.append(claims.held_by(draft.service, observed.owner, ports))
     unheard, unknown = _unheard(rollout.spec.channel, ports)
     reasons = [*unheard, *examined.reasons, *reasons]
     # Anything else is refused above, and no dry run would tell anything new.

@@ -277,7 +277,7 @@ class Commands:
             self.approvers.check_approver(caller.person, rollout.spec.approvals_rule)
             button_token = ButtonToken.of(rollout)
         else:
-            button_token = self.controller.nothing_live(service)
+            button_token = self.controller.token_without_rollout(service)
         caller.show(views.abandon_form(button_token.service, rollout, button_token, caller.channel, asked.reason))
 
     def _freeze(self, caller: Caller, asked: Command) -> None:

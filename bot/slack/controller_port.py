@@ -13,7 +13,10 @@ from bot.model.service import ServiceConfig
 
 
 class ControllerPort(Protocol):
-    """The controller as people use it. Services go by ``name`` or ``namespace/name``; live ones come first."""
+    """The controller as people use it: ``bot.controller.controller.Controller``.
+
+    Services go by ``name`` or ``namespace/name``; live ones come first.
+    """
 
     def start(self, service: str, version: str, *, by: UserId, channel: str, overrides: Overrides) -> Rollout:
         """Begin a rollout; ``channel`` is where it was asked for, or empty for the service's own."""
@@ -39,7 +42,7 @@ class ControllerPort(Protocol):
     def shown_by(self, button_token: ButtonToken) -> Rollout | None:
         """The rollout that a button or a form showed, live or ended."""
 
-    def nothing_live(self, service: str) -> ButtonToken:
+    def token_without_rollout(self, service: str) -> ButtonToken:
         """What a form shows that is about a service without a live rollout."""
 
     def live(self) -> Sequence[Rollout]:
@@ -67,5 +70,5 @@ class ControllerPort(Protocol):
     def plan(self, service: str, version: str) -> Plan:
         """What a start would do."""
 
-    def evidence(self, rollout: Rollout) -> str:
+    def button_token(self, rollout: Rollout) -> str:
         """The value of every button on the rollout's card (``bot.controller.decisions.ButtonToken``)."""

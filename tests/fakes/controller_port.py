@@ -129,7 +129,7 @@ class FakeController:
     def shown_by(self, button_token: ButtonToken) -> Rollout | None:
         return concerned(self.store, button_token.key, button_token)
 
-    def nothing_live(self, service: str) -> ButtonToken:
+    def token_without_rollout(self, service: str) -> ButtonToken:
         return ButtonToken(key=self._key(service), rollout_id=NOBODY, stage=0, evidence=0)
 
     def names(self) -> Sequence[str]:
@@ -156,7 +156,7 @@ class FakeController:
         stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._services[service]).spec.plan]
         return a_plan(stages, findings=(f"{version} has one ready pod only.",))
 
-    def evidence(self, rollout: Rollout) -> str:
+    def button_token(self, rollout: Rollout) -> str:
         return str(ButtonToken.of(rollout))
 
     def _notify(self, rollout: Rollout) -> Rollout:

@@ -79,7 +79,7 @@ class Bot:
 
     def _help(self, rollout: Rollout) -> None:
         if rollout.asked_at is not None:
-            self.controller.approve("reviews", by=OMAR, evidence=self.controller.evidence(rollout))
+            self.controller.approve("reviews", by=OMAR, evidence=self.controller.button_token(rollout))
         if rollout.phase in {Phase.UPGRADING, Phase.ABORTING}:
             self.workloads.finish("reviews-v1")
 

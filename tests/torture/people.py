@@ -41,7 +41,7 @@ class People:
         rollout = self._active()
         if rollout is None or not self.answer:
             return
-        token = self._rig.bot.controller.evidence(rollout)
+        token = self._rig.bot.controller.button_token(rollout)
         if token not in self._tokens:
             self._tokens.append(token)
         if rollout.asked_at is not None and not rollout.approvals:
@@ -67,7 +67,7 @@ class People:
         if len(self._tokens) < 2:  # the newest one is not late
             return
         rollout, token = self._active(), self._tokens[-2]
-        current = rollout is not None and token == self._rig.bot.controller.evidence(rollout)
+        current = rollout is not None and token == self._rig.bot.controller.button_token(rollout)
         # Somebody who has clicked nothing so far: the same click of the same person is answered as it was before.
         counted = self._try(lambda: self._rig.bot.controller.approve(SERVICE, by=LENA, evidence=token))
         if counted and not current:

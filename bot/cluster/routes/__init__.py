@@ -36,7 +36,7 @@ from bot.cluster.routes.annotations import (
 from bot.cluster.routes.heartbeat import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
 from bot.cluster.routes.managed import INSERTED, VirtualService, managed_routes, title
 from bot.cluster.routes.reading import read_routes
-from bot.cluster.routes.writing import write_routes
+from bot.cluster.routes.writing import with_routes
 
 __all__ = [
     "HEARTBEAT",
@@ -65,5 +65,5 @@ __all__ = [
     "unclosed",
     "unmark",
     "with_failsafe_record",
-    "write_routes",
+    "with_routes",
 ]

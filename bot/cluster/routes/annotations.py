@@ -25,7 +25,7 @@ from bot.cluster.routes.managed import (
     title,
 )
 from bot.cluster.routes.reading import read_routes
-from bot.cluster.routes.writing import canary_destination, mirrors_canary, write_routes
+from bot.cluster.routes.writing import canary_destination, mirrors_canary, with_routes
 from bot.model.errors import Refusal, Unreadable
 from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
@@ -100,7 +100,7 @@ def claim(  # all of it is written
     """
     if owner_of(vs) != over:
         refuse_other_owner(vs, owner)
-    new = write_routes(vs, target, routes)
+    new = with_routes(vs, target, routes)
     annotations = new["metadata"].setdefault("annotations", {})
     annotations |= {OWNER: owner, HEARTBEAT: str(int(now))}
     if is_whole(vs, owner, signer):
@@ -121,7 +121,7 @@ def release(vs: VirtualService, target: Target, routes: Routes, signer: Signer =
     entry that was not there); where it does not, as after a promotion by relabelling, only the weights are set.
     """
     original = _unmarked(_restored(vs, target, signer))
-    return original if read_routes(original, target) == routes else _unmarked(write_routes(vs, target, routes))
+    return original if read_routes(original, target) == routes else _unmarked(with_routes(vs, target, routes))
 
 
 def unmark(vs: VirtualService, owner: RolloutId) -> VirtualService:
@@ -261,7 +261,7 @@ def _refuse_copies(vs: VirtualService, target: Target) -> None:
 
 def _at_home(vs: VirtualService, target: Target) -> VirtualService:
     """The object as it was before a rollout: a rollout begins at home, so anything else is its own doing."""
-    return vs if read_routes(vs, target) == HOME else write_routes(vs, target, HOME)
+    return vs if read_routes(vs, target) == HOME else with_routes(vs, target, HOME)
 
 
 def _to_restore(vs: VirtualService, target: Target, recorded: PodTemplate, owner: RolloutId) -> dict[str, Any]:

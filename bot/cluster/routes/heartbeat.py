@@ -14,7 +14,7 @@ from typing import Any
 from bot.cluster.heartbeat_lease import Life
 from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about
 from bot.cluster.routes.managed import VirtualService
-from bot.cluster.routes.writing import write_routes
+from bot.cluster.routes.writing import with_routes
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat
 from bot.model.rollout import RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signature, Signer
@@ -72,7 +72,7 @@ def with_failsafe_record(
     }
     if signer.signs:
         said[SIGNATURE] = signer.sign(*about(vs, WATCHDOG), json.dumps(said))
-    return _annotated(write_routes(vs, target, routes), WATCHDOG, json.dumps(said))
+    return _annotated(with_routes(vs, target, routes), WATCHDOG, json.dumps(said))
 
 
 def failsafe_record_of(vs: VirtualService, signer: Signer = UNSIGNED) -> FailsafeRecord | None:

@@ -23,7 +23,7 @@ from bot.model.rollout import HOME, Routes, Target
 _EVERY_REQUEST = 100
 
 
-def write_routes(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
+def with_routes(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
     """A copy of ``vs`` whose managed routes say ``routes``; the annotations stay as they are.
 
     Going home is refused for one reason only, that the managed routes cannot be told; any other edit is also refused

@@ -172,7 +172,7 @@ def test_what_is_written_is_what_is_read_and_writing_it_twice_is_writing_it_once
     vs, target = world
     once = write_or_skip(vs, target, routes)
     assert r.read_routes(once, target) == routes
-    assert r.write_routes(once, target, routes) == once
+    assert r.with_routes(once, target, routes) == once
 
 
 @quick
@@ -263,7 +263,7 @@ DOCUMENT_STAGES = [
 def test_each_stage_of_the_source_document_is_written_as_it_stands_there(
     routes: Routes, weights: dict[str, int]
 ) -> None:
-    written = r.write_routes(virtual_service({"route": [to("v1")]}), TARGET, routes)
+    written = r.with_routes(virtual_service({"route": [to("v1")]}), TARGET, routes)
     mirror = {"mirror": {"host": "reviews", "subset": "v2"}, "mirrorPercentage": {"value": 100}}
     expected = {"route": [to(subset, weight) for subset, weight in weights.items()]} | (mirror if routes.mirror else {})
     assert written["spec"]["http"] == [expected]
@@ -310,7 +310,7 @@ def test_only_safe_methods_are_mirrored_by_a_whole_copy_before_the_untouched_ori
         "timeout": "3s",
         "route": [{"destination": port}],
     }
-    written = r.write_routes(virtual_service(original), GET_ONLY, MIRROR)
+    written = r.with_routes(virtual_service(original), GET_ONLY, MIRROR)
     copy = {
         "name": "canarybot-mirror-0",
         "match": [{"uri": {"prefix": "/"}, "method": {"regex": "GET|HEAD"}}],
@@ -323,10 +323,10 @@ def test_only_safe_methods_are_mirrored_by_a_whole_copy_before_the_untouched_ori
 
 
 def test_an_inserted_copy_that_no_longer_matches_its_original_is_not_read_as_ours() -> None:
-    live = r.write_routes(virtual_service({"route": [to("v1")]}), GET_ONLY, MIRROR)
+    live = r.with_routes(virtual_service({"route": [to("v1")]}), GET_ONLY, MIRROR)
     live["spec"]["http"][1]["timeout"] = "1s"
     assert "no longer copies its original" in str(r.read_routes(live, GET_ONLY))
-    assert r.read_routes(r.write_routes(live, GET_ONLY, MIRROR), GET_ONLY) == MIRROR
+    assert r.read_routes(r.with_routes(live, GET_ONLY, MIRROR), GET_ONLY) == MIRROR
 
 
 def test_a_destination_edited_in_mid_run_is_not_overwritten_by_the_record() -> None:

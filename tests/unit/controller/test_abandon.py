@@ -285,7 +285,7 @@ def test_the_annotations_of_another_services_live_rollout_stay() -> None:
 
 def test_a_form_about_no_rollout_does_nothing_to_one_that_has_begun_since() -> None:
     rig = Rig()
-    button_token = rig.controller.nothing_live("reviews")
+    button_token = rig.controller.token_without_rollout("reviews")
     rig.start()
     rig.at("mirror")
 

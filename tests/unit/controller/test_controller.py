@@ -110,7 +110,7 @@ class Rig:
             if reached(rollout):
                 return rollout
             if approve and rollout.asked_at is not None:
-                self.controller.approve("reviews", by=OMAR, evidence=self.controller.evidence(rollout))
+                self.controller.approve("reviews", by=OMAR, evidence=self.controller.button_token(rollout))
             if rollout.phase in {Phase.UPGRADING, Phase.ABORTING}:
                 self.workloads.finish("reviews-v1")
             self.tick(every)
@@ -419,7 +419,7 @@ def test_a_click_on_an_old_card_is_refused() -> None:
     rig = Rig()
     rig.start()
     asked = rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
-    old = rig.controller.evidence(asked)
+    old = rig.controller.button_token(asked)
     rig.metrics.outage = Fault("Prometheus", "cannot be reached.")
     rig.tick()
     rig.metrics.outage = None
@@ -436,7 +436,7 @@ def test_a_button_of_an_earlier_rollout_is_refused() -> None:
     rig.start()
 
     with pytest.raises(Refusal, match="earlier rollout"):
-        rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.evidence(first))
+        rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.button_token(first))
 
 
 def test_a_write_that_fails_is_done_at_a_later_reconcile_by_whatever_process() -> None:
@@ -664,7 +664,7 @@ def test_an_abort_on_another_replica_is_not_undone_by_what_this_one_was_about_to
     other = rig.restarted()
     rig.start()
     rig.until(lambda rollout: rollout.asked_at is not None)
-    rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.evidence(rig.live()))
+    rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.button_token(rig.live()))
     rig.at("shift 20")
     moved_to: list[str] = []
 

@@ -13,7 +13,7 @@ from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, Abort, Approve, Pause, Resume
 from bot.controller.names import key_of
 from bot.controller.ports import Ports
-from bot.controller.rivals import in_the_way
+from bot.controller.rivals import conflicts
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
 from bot.model.service import ServiceConfig
@@ -235,5 +235,5 @@ def test_an_abort_does_not_take_back_what_another_service_has_promoted_on_the_sa
 def test_a_rollout_is_not_in_its_own_way() -> None:
     ours, theirs = a_rollout(), a_rollout(a_service(name="ratings"), id=RolloutId("r-2"))
 
-    assert list(in_the_way(ours, [ours])) == []
-    assert len(list(in_the_way(ours, [ours, theirs]))) == 1
+    assert list(conflicts(ours, [ours])) == []
+    assert len(list(conflicts(ours, [ours, theirs]))) == 1

@@ -61,7 +61,7 @@ class Releases(Rig):
             if reached(rollout):
                 return rollout
             if approve and rollout.asked_at is not None:
-                self.controller.approve("reviews", by=OMAR, evidence=self.controller.evidence(rollout))
+                self.controller.approve("reviews", by=OMAR, evidence=self.controller.button_token(rollout))
             name = self.service.primary_deployment
             if rollout.phase in {Phase.UPGRADING, Phase.ABORTING} and name in self.workloads.deployments:
                 self.workloads.finish(name)
