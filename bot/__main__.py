@@ -6,6 +6,7 @@ import argparse
 import getpass
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -32,28 +33,40 @@ from bot.settings.types import parse_duration
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors are sentences on standard error."""
     arguments = _parser().parse_args(argv)
+    try:
+        code = _command(arguments)
+        sys.stdout.flush()  # here, where a closed pipe can be answered for
+    except CanaryError as error:
+        _complain(f"{error}\n")
+    except BrokenPipeError:  # `check | head`: whoever read has what they wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python flushes into it once more at its end
+    except KeyboardInterrupt:
+        pass
+    except Exception:  # noqa: BLE001  # a mistake of ours; Python's own traceback may quote a secret
+        _complain(traceback.format_exc())
+    else:
+        return code
+    return 1
+
+
+def _command(arguments: argparse.Namespace) -> int:
     if arguments.command == "version":  # asked for when nothing is set up yet
         _say([version("canary-bot")])
         return 0
-    try:
-        if arguments.command == "replay":  # needs no connection, so hardly any settings
-            return _replay(arguments)
-        settings = read_settings(environment(), Path(".env"))
-        if arguments.run in {_run, _watchdog}:
-            logs.configure(settings.log_format, settings.log_level)
-            logs.log_uncaught()
-        else:  # standard output is the answer there, and it says what a library could not reach
-            logs.configure(settings.log_format, settings.log_level, sys.stderr, libraries_least=logging.CRITICAL)
-        command: Callable[[Settings, argparse.Namespace], int] = arguments.run
-        return command(settings, arguments)
-    except CanaryError as error:
-        print(redaction.redact(str(error)), file=sys.stderr)  # noqa: T201  # what the person at the shell reads
-        return 1
-    except KeyboardInterrupt:
-        return 1
-    except Exception:  # noqa: BLE001  # a mistake of ours; Python's own traceback may quote a secret
-        print(redaction.redact(traceback.format_exc()), file=sys.stderr, end="")  # noqa: T201  # likewise
-        return 1
+    if arguments.command == "replay":  # needs no connection, so hardly any settings
+        return _replay(arguments)
+    settings = read_settings(environment(), Path(".env"))
+    if arguments.run in {_run, _watchdog}:
+        logs.configure(settings.log_format, settings.log_level)
+        logs.log_uncaught()
+    else:  # standard output is the answer there, and it says what a library could not reach
+        logs.configure(settings.log_format, settings.log_level, sys.stderr, libraries_least=logging.CRITICAL)
+    command: Callable[[Settings, argparse.Namespace], int] = arguments.run
+    return command(settings, arguments)
+
+
+def _complain(text: str) -> None:
+    print(redaction.redact(text), file=sys.stderr, end="")  # noqa: T201  # what the person at the shell reads
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,6 +129,7 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
     lines = []
     for line in check(settings):
         _say([redaction.redact(str(line))])
+        sys.stdout.flush()  # each when it is known
         lines.append(line)
     return 0 if all(line.ok for line in lines) else 1
 

@@ -28,6 +28,7 @@ from bot.slack.bolt_app import build_app
 from bot.slack.delivery import Delivery
 from bot.slack.requester import Deduplication
 from bot.slack.rooms import Rooms
+from bot.slack.standing import Standing
 from bot.slack.web_api import Channel
 
 CHECKS_OF_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
@@ -87,6 +88,7 @@ class Bot:
         )
         self._audience = Audience(self._controller.services(), rooms, approvers)
         self._services = ServicesReload(settings.services_file, adapters.catalogue, self._use)
+        self._standing = Standing(client)
         self._connection = connection(app, slack)
         self._rounds = Rounds(settings.tick_seconds)
         self._phases: dict[str, str] = {}  # of the live rollout of each service, as it was last seen
@@ -99,6 +101,7 @@ class Bot:
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(adapters.store.reindex)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
                 Job(name="services", seconds=SERVICES_SECONDS, run=self._services.poll),
+                Job(name="standing", seconds=AUDIENCE_SECONDS, run=self._standing.check),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
             ]
         )
@@ -222,7 +225,9 @@ class Bot:
 
     def _slack_trouble(self) -> str | None:
         if self._connection.freshness() is None:
-            return "Slack is not connected."
+            return " ".join(["Slack is not connected.", *filter(None, [self._standing.trouble()])])
+        if self._standing.trouble():
+            return self._standing.trouble()
         return (self._delivery.trouble or None) if self._leads() else None
 
 

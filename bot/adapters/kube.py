@@ -41,6 +41,7 @@ ISTIO_VERSIONS = ("v1", "v1beta1", "v1alpha3")  # best first; their schemas are 
 
 SECURITY = "security.istio.io"  # every Istio that mirrors serves its v1beta1
 
+AUTHENTICATION = "authentication.k8s.io/v1"
 REVIEWS = "authorization.k8s.io/v1"
 
 CONNECT_SECONDS = 5.0
@@ -135,6 +136,7 @@ class Kube:
         self._on_warning = on_warning
         self._hears: list[Hear] = []
         self._called: Called = nobody
+        self.where = api.configuration.host  # and by what it was chosen, for people
         self._istio_version: str | None = None
 
     @classmethod
@@ -156,7 +158,7 @@ class Kube:
         settings.retries = False
         settings.connection_pool_maxsize = CONNECTIONS
         try:
-            _configure(settings, kubeconfig, context)
+            named = _configure(settings, kubeconfig, context)
         except config.ConfigException as error:
             raise Refusal(
                 f"Cannot tell which Kubernetes cluster to use: {str(error).rstrip('.')}. Set KUBECONFIG."
@@ -165,7 +167,9 @@ class Kube:
             raise Refusal(f"The kubeconfig {kubeconfig or ''} cannot be read ({type(error).__name__}).") from error
         for credential in (*settings.api_key.values(), settings.password):
             redaction.learn(str(credential or "").removeprefix("Bearer "))
-        return cls(client.ApiClient(settings), on_warning, manager)
+        kube = cls(client.ApiClient(settings), on_warning, manager)
+        kube.where = f"{settings.host} ({named})"
+        return kube
 
     def count_calls(self, called: Called) -> None:
         """Call ``called`` after each request with how it ended; "there is no such object" is an answer, and ``ok``."""
@@ -246,6 +250,13 @@ class Kube:
         other = copy(self)
         other._on_warning = on_warning  # noqa: SLF001  # our own copy
         return other
+
+    def account(self) -> str:
+        """As whom the server knows us; "" where it cannot tell (before Kubernetes 1.28)."""
+        body = {"apiVersion": AUTHENTICATION, "kind": "SelfSubjectReview"}
+        path = f"/apis/{AUTHENTICATION}/selfsubjectreviews"
+        answer = self._ask("POST", path, "ask who we are", body, "application/json") or {}
+        return str(((answer.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
     def review(self, attributes: Object) -> Object:
         """Whether we may do what ``attributes`` say: the status of a SelfSubjectAccessReview. Nothing is stored."""
@@ -412,15 +423,18 @@ def _faults(doing: str) -> Iterator[None]:
         raise Unanswered("Kubernetes", f"Could not {doing}: the API server cannot be reached ({what}).") from error
 
 
-def _configure(settings: client.Configuration, kubeconfig: str | None, context: str | None) -> None:
+def _configure(settings: client.Configuration, kubeconfig: str | None, context: str | None) -> str:
+    """Fill in the settings; answers what they come from, for people."""
     if kubeconfig is None and context is None:
         try:
             config.load_incluster_config(settings)  # type: ignore[no-untyped-call]  # the client has no types here
         except config.ConfigException:
             log.debug("not_in_a_cluster")
         else:
-            return
+            return "the pod's own service account"
     config.load_kube_config(kubeconfig, context, settings, persist_config=False)  # type: ignore[no-untyped-call]  # here
+    _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # here
+    return f"context {context or active['name']}"
 
 
 def _writing(manager: str, *, dry_run: bool) -> dict[str, str]:

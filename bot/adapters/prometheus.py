@@ -150,6 +150,15 @@ class PrometheusMetrics:
         """Raise ``Fault`` when Prometheus cannot be asked."""
         read(self._connection.ask({"alive": Query(about="liveness", text=queries.ALIVE)})["alive"])
 
+    def istio_series(self) -> int:
+        """How many series of Istio's requests there are now, of the whole mesh.
+
+        Raises:
+            Fault: Prometheus cannot be asked.
+        """
+        answer = self._connection.ask({"istio": Query(about="Istio's requests", text=queries.ISTIO)})["istio"]
+        return round(sum(value for _, value in read(answer) if math.isfinite(value)))
+
     def close(self) -> None:
         """Let go of connections and threads."""
         self._connection.close()

@@ -61,6 +61,7 @@ LONGEST_HASH = 10  # characters of the hash in a ReplicaSet's name
 Labels = Sequence[tuple[str, str]]
 
 ALIVE = "vector(1)"
+ISTIO = "count(istio_requests_total)"
 CLOCK = "vector(time())"
 
 

@@ -148,10 +148,10 @@ class _Questions:
 
     def may(self, access: Access) -> Future[Permission]:
         """Ask for one permission."""
-        return self._pool.submit(_permission, self._kube, access)
+        return self._pool.submit(permission, self._kube, access)
 
 
-def _permission(kube: Kube, access: Access) -> Permission:
+def permission(kube: Kube, access: Access) -> Permission:
     """Whatever keeps the server from saying leaves it open: a rollout may still be permitted."""
     attributes = {
         "verb": access.verb,

@@ -5,67 +5,74 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
 from bot import bootstrap
 from bot.adapters import redis_connection, redis_examination
 from bot.adapters.redis_examination import Finding, Grade
+from bot.cli import check_systems
+from bot.cli.lines import Line as Line  # noqa: PLC0414  # it is what `check` answers
+from bot.cli.lines import contained
 from bot.cluster import heartbeat_lease
 from bot.cluster.objects import Object, service_name, service_namespace
-from bot.model.errors import CanaryError, Fault, Refusal
-from bot.settings.env import Settings, SlackSettings, SocketMode
+from bot.model.errors import CanaryError, Fault
+from bot.settings.env import Settings
+from bot.settings.errors import SettingsError
+from bot.settings.services import read_services
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
-from bot.slack.codes import NO_SCOPE, ORG_WIDE, SCOPES, granted, remedy
 from bot.slack.rooms import Rooms
 
 MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One answer of ``check``."""
-
-    ok: bool
-    part: str
-    sentence: str
-    doubt: bool = False  # it works, and somebody should know
-
-    def __str__(self) -> str:
-        word = "warn" if self.ok and self.doubt else "ok  " if self.ok else "FAIL"
-        return f"{word}  {self.part:<12} {self.sentence}"
-
-
 def check(settings: Settings) -> Iterator[Line]:
     """Every part in turn; one that fails does not keep the others from being asked."""
     yield Line(ok=True, part="settings", sentence="complete")
+    yield from contained("services", lambda: _catalogue(settings))
     try:
-        adapters = bootstrap.connect(settings)
+        adapters = bootstrap.connect(settings, without_services=True)
     except CanaryError as error:
-        yield Line(ok=False, part="services", sentence=str(error))
+        yield Line(ok=False, part="kubernetes", sentence=str(error))
+        yield from contained("prometheus", lambda: check_systems.prometheus(settings))
+        yield from contained("slack", lambda: check_systems.slack(settings))
         return
-    count = len(adapters.catalogue.names)
-    yield Line(
-        ok=True, part="services", sentence=f"{count} in {settings.services_file}: {', '.join(adapters.catalogue.names)}"
-    )
     reached = _ask("redis", adapters.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
     yield reached
     if reached.ok:
-        yield from _redis(adapters, settings)
-    yield _ask("prometheus", adapters.metrics.ping, "answers", "Check PROMETHEUS_URL and its credentials.")
-    reached = _ask(
-        "kubernetes", adapters.kube.ping, "answers", "Check KUBECONFIG and KUBE_CONTEXT, or the service account."
-    )
-    yield reached
-    if reached.ok:
-        yield from _services(adapters)
-        yield from _watchdogs(adapters, settings.dead_man_seconds)
-    reached = _slack(settings)
-    yield reached
-    if reached.ok and adapters.slack is not None and adapters.rooms is not None:
+        yield from contained("redis", lambda: _redis(adapters, settings))
+    yield from contained("prometheus", lambda: check_systems.prometheus(settings))
+    yield from contained("kubernetes", lambda: _kubernetes(adapters, settings))
+    yield from contained("slack", lambda: _slack(adapters, settings))
+
+
+def _catalogue(settings: Settings) -> Iterator[Line]:
+    try:
+        names = read_services(settings.services_file).names
+    except SettingsError as error:
+        yield from (Line(ok=False, part="services", sentence=reason) for reason in error.reasons)
+        return
+    yield Line(ok=True, part="services", sentence=f"{len(names)} in {settings.services_file}: {', '.join(names)}")
+
+
+def _kubernetes(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
+    where = adapters.kube.where
+    reached = _ask("kubernetes", adapters.kube.ping, "", "Check KUBECONFIG and KUBE_CONTEXT, or the service account.")
+    if not reached.ok:
+        yield replace(reached, sentence=f"{where}: {reached.sentence}")
+        return
+    yield Line(ok=True, part="kubernetes", sentence=f"{where} answers; {check_systems.account(adapters.kube)}")
+    yield from contained("services", lambda: _services(adapters))
+    yield from contained("services", lambda: check_systems.permissions(adapters))
+    yield from contained("watchdog", lambda: _watchdogs(adapters, settings.dead_man_seconds))
+
+
+def _slack(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
+    lines = list(check_systems.slack(settings))
+    yield from lines
+    if all(line.ok for line in lines) and adapters.slack is not None and adapters.rooms is not None:
         yield from _audience(adapters, adapters.slack, adapters.rooms)
 
 
@@ -164,33 +171,3 @@ def watchdog_line(namespace: str, lease: Object | None, limit: float, now: float
         )
         return Line(ok=False, part="watchdog", sentence=sentence)
     return Line(ok=True, part="watchdog", sentence=f"watches over namespace {namespace}, and acts after {limit:g} s")
-
-
-def _slack(settings: Settings) -> Line:
-    try:
-        slack = settings.require_slack()
-    except Refusal as refusal:
-        return Line(ok=False, part="slack", sentence=str(refusal))
-    client = WebClient(token=slack.bot_token.reveal(), base_url=slack.api_url, timeout=10)
-    try:
-        identity = client.auth_test()
-        if isinstance(slack.mode, SocketMode):
-            client.apps_connections_open(app_token=slack.mode.app_token.reveal())
-    except SlackApiError as error:
-        return Line(ok=False, part="slack", sentence=_slack_remedy(str(error.response.get("error")), slack))
-    except OSError:
-        return Line(ok=False, part="slack", sentence="cannot be reached. Check the network and SLACK_API_URL.")
-    lacking = sorted(SCOPES - (granted(identity) or SCOPES))
-    if lacking:
-        return Line(ok=False, part="slack", sentence=remedy(NO_SCOPE, ", ".join(lacking)))
-    if identity.get("is_enterprise_install"):
-        return Line(ok=False, part="slack", sentence=ORG_WIDE)
-    mode = "Socket Mode" if isinstance(slack.mode, SocketMode) else f"HTTP mode on port {slack.mode.port}"
-    return Line(ok=True, part="slack", sentence=f"{identity.get('user')} in {identity.get('team')}, {mode}")
-
-
-def _slack_remedy(error: str, slack: SlackSettings) -> str:
-    token = "SLACK_BOT_TOKEN or SLACK_APP_TOKEN" if isinstance(slack.mode, SocketMode) else "SLACK_BOT_TOKEN"
-    if error in {"invalid_auth", "not_authed", "token_revoked", "account_inactive", "not_allowed_token_type"}:
-        return f"does not accept the token ({error}). Copy {token} anew from the app's page."
-    return f"answers {error}."

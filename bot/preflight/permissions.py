@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bot.model.service import Promote, ServiceConfig
 from bot.preflight.problems import Problem, blocks, warns
-from bot.preflight.snapshot import Access, Subject
+from bot.preflight.snapshot import Access, Permission, Subject
 
 PERMISSION = "permission"  # what such a problem is about: the API server's own refusal need not be told beside it
 ISTIO = "networking.istio.io"
+# Only preflight reads these; without them it warns that it does not know.
+OPTIONAL = (
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("gateway.networking.k8s.io", "httproutes"),
+    ("policy", "poddisruptionbudgets"),
+    ("", "resourcequotas"),
+    (ISTIO, "sidecars"),
+    ("security.istio.io", "peerauthentications"),
+    ("security.istio.io", "authorizationpolicies"),
+    ("flagger.app", "canaries"),
+    ("argoproj.io", "rollouts"),
+)
 LEASES = ("coordination.k8s.io", "leases")
 
 
@@ -42,15 +54,35 @@ def needed(service: ServiceConfig, version: str) -> tuple[Access, ...]:
 
 def check(subject: Subject) -> Iterator[Problem]:
     """What we may not do blocks, unless we can do without; what nobody could say warns, once."""
-    for permission in subject.snapshot.permissions:
+    yield from lacking(subject.snapshot.permissions)
+
+
+def read(service: ServiceConfig) -> tuple[Access, ...]:
+    """What preflight and ``check`` read in the service's namespace; what is refused to them they do not know."""
+    wanted = [
+        ("get", ISTIO, "destinationrules"),
+        ("list", ISTIO, "destinationrules"),
+        ("get", "", "services"),
+        *(("list", group, resource) for group, resource in OPTIONAL),
+    ]
+    return tuple(
+        Access(verb=verb, group=group, resource=resource, namespace=service.namespace)
+        for verb, group, resource in wanted
+    )
+
+
+def lacking(permissions: Iterable[Permission]) -> Iterator[Problem]:
+    """What we may not do, each with the rule to add, and once what nobody could say."""
+    permissions = tuple(permissions)
+    for permission in permissions:
         if permission.allowed is False:
             access = permission.access
             sentence = f"canary-bot may not {access.verb} {_object(access)} in namespace {access.namespace}."
             remedy = f"Add to its Role there: `{rule(access)}`."
             # Without a watch every reconcile asks the API server itself: slower, and no less safe.
-            needless = access.verb == "watch"
+            needless = access.verb == "watch" or (access.group, access.resource) in OPTIONAL
             yield warns(sentence, remedy=remedy) if needless else blocks(sentence, remedy=remedy, about=PERMISSION)
-    unknown = [one for one in subject.snapshot.permissions if one.allowed is None]
+    unknown = [one for one in permissions if one.allowed is None]
     if unknown:
         things = ", ".join(f"{one.access.verb} {_object(one.access)}" for one in unknown)
         yield warns(

@@ -68,6 +68,10 @@ class Refused(SlackFault):
     """Slack did not take this one. Whether others would pass is not known: it may be the message, or Slack."""
 
 
+class NoSuchMethod(Refused):
+    """Whoever answers there does not know the method, and would not know it the next time."""
+
+
 class Ambiguous(SlackFault):
     """No answer came: the message may or may not have been posted."""
 
@@ -139,11 +143,17 @@ class Channel:
             RetryLater: it does not answer.
         """
         try:
-            self._call("api.test", self._client.api_test)
+            self._ask_harmlessly()
         except (Ambiguous, Refused) as error:
             raise RetryLater(error.sentence, seconds=10) from error
         except Limited as error:
             raise RetryLater(error.sentence, seconds=error.seconds) from error
+
+    def _ask_harmlessly(self) -> None:
+        try:
+            self._call("api.test", self._client.api_test)
+        except NoSuchMethod:  # what stands between us and Slack may let only some through
+            self._call("auth.test", self._client.auth_test)
 
     def _post(self, **arguments: Any) -> SlackResponse:
         return self._call(
@@ -200,7 +210,7 @@ def _reading(method: str, error: SlackApiError) -> SlackFault:
         hint = "Is the bot's token still good?" if code in NO_TOKEN else remedy(code, needed_scope(error))
         return RetryLater(f"Slack refused {method} ({code}). {hint}", seconds=30)
     # Server errors, and whatever is new.
-    return Refused(f"Slack refused {method} ({code}).")
+    return (NoSuchMethod if code == "unknown_method" else Refused)(f"Slack refused {method} ({code}).")
 
 
 def retry_after(error: SlackApiError) -> float:

@@ -53,6 +53,15 @@ class Access:
             "status": {"allowed": not denied, **({"reason": reason} if reason else {})},
         }
 
+    def who(self) -> Object:
+        """Answer a SelfSubjectReview."""
+        return {
+            "kind": "SelfSubjectReview",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"creationTimestamp": None},
+            "status": {"userInfo": {"username": USER, "groups": ["system:serviceaccounts", "system:authenticated"]}},
+        }
+
     def _denied(self, verb: str, plural: str, namespace: str) -> bool:
         return any(denial.covers(verb, plural, namespace) for denial in self.denials)
 

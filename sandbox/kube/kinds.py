@@ -100,6 +100,13 @@ KINDS: tuple[Kind, ...] = (
         namespaced=False,
         stored=False,
     ),
+    Kind(
+        kind="SelfSubjectReview",
+        plural="selfsubjectreviews",
+        group="authentication.k8s.io",
+        namespaced=False,
+        stored=False,
+    ),
     _istio("VirtualService", "virtualservices", "vs"),
     _istio("DestinationRule", "destinationrules", "dr"),
     _istio("Gateway", "gateways", "gw"),

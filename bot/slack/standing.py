@@ -1,0 +1,43 @@
+"""Whether Slack still knows the bot's token, and grants it what it needs; found out now and then, for readiness."""
+
+from __future__ import annotations
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.slack.codes import NO_SCOPE, NO_TOKEN, SCOPES, answer_code, granted, remedy
+from bot.slack.requester import SLACK_FAILURES
+
+log = structlog.get_logger(__name__)
+
+
+class Standing:
+    """``check`` asks; ``trouble`` is what came of it."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+        self._found: str | None = None
+
+    def check(self) -> None:
+        """Ask once; to be called about once a minute. Whoever does not answer has said nothing new."""
+        try:
+            scopes = granted(self._client.auth_test())
+        except SlackApiError as error:
+            code = answer_code(error)
+            if code in NO_TOKEN:
+                self._find(remedy(code))
+            return
+        except SLACK_FAILURES:
+            return
+        missing = sorted(SCOPES - (SCOPES if scopes is None else scopes))
+        self._find(remedy(NO_SCOPE, ", ".join(missing)) if missing else None)
+
+    def trouble(self) -> str | None:
+        """What is wrong, with what to do; None when nothing is known to be."""
+        return self._found
+
+    def _find(self, found: str | None) -> None:
+        if found and found != self._found:
+            log.error("slack.standing_lost", reason=found)
+        self._found = found
