@@ -37,7 +37,7 @@ def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
     yield blocks(
         f"All users are on the subset {subset} and none on {primary}, which services.yaml calls the primary.",
         remedy=f"Name the Deployment that has them as `primary: {{deployment: NAME}}` for {subject.service.name} in "
-        f"services.yaml and restart canary-bot; if that is not meant, give the weight to {primary} first.",
+        f"services.yaml; if that is not meant, give the weight to {primary} first.",
         about=MOVED,
     )
 
@@ -59,7 +59,7 @@ def explain(service: ServiceConfig, subset: str, deployment: str, before: Rollou
     if service.canary_deployment == deployment:  # a fixed name: the two have changed places
         keys += f" and `canary: {{deployment: {old}}}`"
     doubt = "" if known else f" If that is not meant, give all the weight to {old} in {service.virtual_service} first."
-    remedy = f"Write {keys} for {service.name} in services.yaml, restart canary-bot, then start the next version."
+    remedy = f"Write {keys} for {service.name} in services.yaml, then start the next version."
     return blocks(sentence, remedy=f"{remedy}{doubt}", about=MOVED)
 
 

@@ -113,9 +113,7 @@ class Rooms:
             return self.why(channel, "channel_not_found")
         name = str(room.get("name") or "")
         if channel.startswith("#") and not _is_called(room, channel):
-            return (
-                f'{channel} is called #{name} now: write `channel: "#{name}"` in services.yaml and restart canary-bot.'
-            )
+            return f'{channel} is called #{name} now: write `channel: "#{name}"` in services.yaml.'
         if room.get("is_archived"):
             return self.why(channel, "is_archived")
         if room.get("is_read_only") or room.get("is_thread_only"):

@@ -17,6 +17,7 @@ from bot.model.service import ApprovalRule
 from bot.slack.accounts import Person
 from bot.slack.approvers import Approvers
 from bot.slack.client import web_client
+from bot.slack.codes import ACCOUNT_SCOPE
 from bot.slack.rooms import Rooms
 from sandbox.slack import Channel, Slack, UserGroup
 from sandbox.slack.model import BOT_USER, TEAM_ID
@@ -100,7 +101,7 @@ def test_where_only_some_may_post_the_post_itself_tells(slack: Slack, client: We
     assert "Only some people may post in #ops" in str(rooms.closed("#ops"))
 
 
-@pytest.mark.parametrize("scope", sorted(MANIFEST - {"app_mentions:read", "commands"}))
+@pytest.mark.parametrize("scope", sorted(MANIFEST - {"app_mentions:read", "commands", ACCOUNT_SCOPE}))
 def test_a_scope_that_is_missing_is_named(slack: Slack, client: WebClient, rooms: Rooms, scope: str) -> None:
     slack.scopes = MANIFEST - {scope}
     person = Person(id=UserId(MAYA), team=TEAM_ID, home=TEAM_ID)

@@ -16,9 +16,7 @@ from tests.snapshots import a_deployment, a_snapshot, a_virtual_service
 
 V3 = a_deployment("reviews-v3", "v3")
 ALL_THREE = (a_deployment("reviews-v1", "v1"), a_deployment("reviews-v2", "v2"), V3)
-WRITE = (
-    "Write `primary: {deployment: reviews-v2}` for reviews in services.yaml, restart canary-bot, then start the next"
-)
+WRITE = "Write `primary: {deployment: reviews-v2}` for reviews in services.yaml, then start the next"
 
 
 def weights(**shares: int | None) -> dict[str, Any]:

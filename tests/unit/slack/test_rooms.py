@@ -83,9 +83,7 @@ def test_a_public_channel_needs_no_invitation_where_the_app_may_post_everywhere(
 def test_a_renamed_channel_is_told_by_its_new_name(rooms: Rooms, slack: FakeSlack) -> None:
     slack.rooms = [a_room("ships", is_member=True, previous_names=["releases"])]
 
-    assert rooms.closed("#releases") == (
-        '#releases is called #ships now: write `channel: "#ships"` in services.yaml and restart canary-bot.'
-    )
+    assert rooms.closed("#releases") == ('#releases is called #ships now: write `channel: "#ships"` in services.yaml.')
     slack.rooms.append(a_room("releases", is_member=True))  # somebody has made another of that name since
     assert rooms.closed("#releases") is None
 
