@@ -198,7 +198,7 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     adapters = _live(settings)
     controller = bootstrap.make_controller(adapters)
     names = [arguments.service] if arguments.service else adapters.catalogue.names
-    past = [rollout for name in names for rollout in controller.history(name)]
+    past = [one for name in names for one in (*controller.history(name), *controller.refusals(name))]
     unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
     _say(status.history(sorted(past, key=lambda rollout: rollout.spec.started_at, reverse=True), unreadable))
     lines = adapters.ports.freezes.story()

@@ -98,7 +98,7 @@ class Bot:
                 Job(name="sweep", seconds=self._rounds.seconds, run=self._if_leading(self._sweep)),
                 Job(name="delivery", seconds=DELIVERY_SECONDS, run=self._if_leading(self._deliver)),
                 # A lost index would hide live rollouts and notifications; the services' own keys bring it back.
-                Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(adapters.store.reindex)),
+                Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(self._tidy)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
                 Job(name="services", seconds=SERVICES_SECONDS, run=self._services.poll),
                 Job(name="standing", seconds=AUDIENCE_SECONDS, run=self._standing.check),
@@ -194,6 +194,10 @@ class Bot:
         if time.monotonic() >= self._count_at:
             self._count_at = time.monotonic() + DEPTH_SECONDS
             self._own.outbox(self._adapters.outbox.depth())
+
+    def _tidy(self) -> None:
+        self._adapters.store.reindex()
+        self._adapters.retention.tidy(self._adapters.ports.clock.now())
 
     def _sweep(self) -> None:
         late = self._rounds.begin(time.monotonic())

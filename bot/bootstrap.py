@@ -29,6 +29,7 @@ from bot.adapters.redis_connection import RedisClient
 from bot.adapters.redis_deduplication import RedisDeduplication
 from bot.adapters.redis_freezes import RedisFreezes
 from bot.adapters.redis_lease import RedisLease
+from bot.adapters.redis_retention import RedisRetention, Retention
 from bot.adapters.redis_signing import RedisSigning
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import KubeSnapshots
@@ -71,6 +72,7 @@ class Adapters:
     lease: RedisLease
     deduplication: RedisDeduplication
     signing: RedisSigning
+    retention: RedisRetention
     metrics: PrometheusMetrics
     slack: CountingClient | None  # and its channels; None where nothing of Slack is set
     rooms: Rooms | None
@@ -129,6 +131,7 @@ def connect(
         outbox=RedisOutbox(client, signer),
         lease=RedisLease(client, new_replica(), seconds=settings.lease_seconds, signer=signer),
         signing=RedisSigning(client, signer),
+        retention=RedisRetention(client, Retention(rollouts=settings.history_rollouts, days=settings.history_days)),
         deduplication=RedisDeduplication(client),
         metrics=metrics,
         slack=slack,

@@ -22,6 +22,8 @@ from bot.model.freeze import Freeze, FreezeAction, FreezeLine
 from bot.model.rollout import UserId
 from bot.model.signing import UNSIGNED, Signer
 
+STORY_LINES = 1000  # the newest are kept
+
 # KEYS: now, story  ARGV: scope, the freeze, the line
 #
 # The connection is tried twice. Finding exactly what it came to write, the script was here before and its answer lost.
@@ -29,9 +31,9 @@ FREEZE = """
 local replaced = redis.call('HGET', KEYS[1], ARGV[1])
 if replaced == ARGV[2] then return '' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('XADD', KEYS[2], '*', 'line', ARGV[3])
+redis.call('XADD', KEYS[2], 'MAXLEN', STORY_LINES, '*', 'line', ARGV[3])
 return replaced or ''
-"""
+""".replace("STORY_LINES", str(STORY_LINES))
 
 # KEYS: now, story  ARGV: scope, the freeze as it is stored, the line ("": what is over goes without one)
 #
@@ -42,9 +44,9 @@ if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return (last and last[2][2] == ARGV[3]) and 1 or 0
 end
 redis.call('HDEL', KEYS[1], ARGV[1])
-if ARGV[3] ~= '' then redis.call('XADD', KEYS[2], '*', 'line', ARGV[3]) end
+if ARGV[3] ~= '' then redis.call('XADD', KEYS[2], 'MAXLEN', STORY_LINES, '*', 'line', ARGV[3]) end
 return 1
-"""
+""".replace("STORY_LINES", str(STORY_LINES))
 
 
 def about(scope: str) -> tuple[str, str]:

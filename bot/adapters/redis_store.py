@@ -26,10 +26,12 @@ from bot.adapters.serialization import (
 )
 from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
-from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId
+from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId
 from bot.model.signing import UNSIGNED, Signer
 
 KEPT = "It is kept as it is, and a version that can read it shows it."
+PAGE = 50  # records that are looked through for refused starts
+STORY_LINES = 10_000  # of a rollout; one that flaps for weeks tells its newest
 MILLISECONDS = 1000  # in a second: Redis counts in them
 
 # Sent whole each time: changes are rare, and a script cache is one more thing a failover loses.
@@ -62,14 +64,14 @@ end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
 for i = 8, #ARGV do
-  redis.call('XADD', KEYS[4], '*', 'entry', ARGV[i])
+  redis.call('XADD', KEYS[4], 'MAXLEN', STORY_LINES, '*', 'entry', ARGV[i])
   redis.call('XADD', KEYS[5], '*', 'rollout', ARGV[3], 'revision', ARGV[6], 'number', i - 8, 'entry', ARGV[i])
 end
 local marked = redis.call('HLEN', KEYS[6]) == 0
 redis.call('HSET', KEYS[6], ARGV[3], ARGV[6])
 if fence > newest then redis.call('SET', KEYS[7], ARGV[7]) end
 return marked and 'marked' or 'written'
-"""
+""".replace("STORY_LINES", str(STORY_LINES))
 
 # Since when a service's cards are out of date, by Redis' own clock: replicas' clocks may differ.
 # KEYS: the index  ARGV: the service
@@ -206,14 +208,17 @@ class RedisStore:
         return [_line(place, fields["entry"]) for place, fields in lines]
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
-        """The service's rollouts, newest first; one that cannot be read hides no other."""
-        read = (self._read_or_why_not(key, found, text) for found, text in self._newest(key, limit))
-        return [rollout for rollout in read if not isinstance(rollout, str)]
+        """The service's rollouts, newest first; one that cannot be read hides no other, nor does a refused start."""
+        return [read for _, read in self._past(key, limit) if not isinstance(read, str)]
+
+    def refusals(self, key: str, limit: int = 10) -> Sequence[Rollout]:
+        """The service's starts that were refused, newest first, of the newest of its records."""
+        newest = (self._read_or_why_not(key, found, text) for found, text in self._records(key, self._ids(key, PAGE)))
+        return [read for read in newest if not isinstance(read, str) and read.phase is Phase.REFUSED][:limit]
 
     def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
         """Those of the newest rollouts whose records cannot be read, and why."""
-        read = {found: self._read_or_why_not(key, found, text) for found, text in self._newest(key, limit)}
-        return {found: f"{why} {KEPT}" for found, why in read.items() if isinstance(why, str)}
+        return {found: f"{why} {KEPT}" for found, why in self._past(key, limit) if isinstance(why, str)}
 
     def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
         """Free the service of a live rollout whose record cannot be read; the record stays where it is."""
@@ -225,13 +230,28 @@ class RedisStore:
             names = (keys.active, keys.rollout(rollout_id))
             return bool(self._client.eval(SET_ASIDE, len(names), *names, rollout_id, text))
 
-    def _newest(self, key: str, limit: int) -> Sequence[tuple[RolloutId, str]]:
-        """Ids and records of the newest rollouts, newest first."""
-        keys = Keys(service=key)
+    def _past(self, key: str, limit: int) -> Iterator[tuple[RolloutId, Rollout | str]]:
+        """The newest rollouts or why they cannot be read, newest first; however many refused starts are among them."""
+        found, start = 0, 0
+        while found < limit and (ids := self._ids(key, limit, start)):
+            start += limit
+            for rollout_id, text in self._records(key, ids):
+                read = self._read_or_why_not(key, rollout_id, text)
+                if found < limit and (isinstance(read, str) or read.phase is not Phase.REFUSED):
+                    found += 1
+                    yield rollout_id, read
+
+    def _ids(self, key: str, limit: int, start: int = 0) -> Sequence[RolloutId]:
+        """So many of the newest rollouts after ``start`` of them, newest first."""
         with faults():
-            ids = self._client.zrevrange(keys.history, 0, limit - 1) if limit > 0 else []
-            documents = self._get([keys.rollout(RolloutId(found)) for found in ids])
-        return [(RolloutId(found), text) for found, text in zip(ids, documents, strict=True) if text is not None]
+            found = self._client.zrevrange(Keys(service=key).history, start, start + limit - 1) if limit > 0 else []
+        return [RolloutId(one) for one in found]
+
+    def _records(self, key: str, ids: Sequence[RolloutId]) -> Sequence[tuple[RolloutId, str]]:
+        """Those of them that have one."""
+        with faults():
+            documents = self._get([Keys(service=key).rollout(one) for one in ids])
+        return [(one, text) for one, text in zip(ids, documents, strict=True) if text is not None]
 
     def ping(self) -> None:
         """Raise ``Fault`` when the store cannot be reached."""

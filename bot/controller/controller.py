@@ -100,7 +100,7 @@ class Controller(Lookup):
         """Preflight, and the mirror goes on. ``channel`` empty: the service's own.
 
         Raises:
-            Refusal: with every reason at once; the refused start is kept in the service's history.
+            Refusal: with every reason at once; the refused start is kept (``refusals``).
             Fault: the cluster or the store could not be reached; nothing has changed.
         """
         known = self._service(service)

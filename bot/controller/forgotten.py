@@ -135,8 +135,8 @@ class Forgotten:
         return min(one.key for one in self._services if (one.namespace, one.virtual_service) == place)
 
     def _disbelieve(self, known: ServiceConfig, sentence: str) -> None:
-        """Tell the service's people of annotations that are not believed, once: the history is what remembers it."""
-        if any(past.reason == sentence for past in self._ports.store.history(known.key)):
+        """Tell the service's people of annotations that are not believed, once: a refused start remembers it."""
+        if any(past.reason == sentence for past in self._ports.store.refusals(known.key)):
             return
         now = self._ports.clock.now()
         asked = replace(abandoning.record_of(known, self._new_id(), BOT, now), phase=Phase.PREFLIGHT)

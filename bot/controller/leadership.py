@@ -57,6 +57,10 @@ class LeadersStore:
         """See ``Store``."""
         return self._store.history(key, limit)
 
+    def refusals(self, key: str, limit: int = 10) -> Sequence[Rollout]:
+        """See ``Store``."""
+        return self._store.refusals(key, limit)
+
     def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
         """See ``Store``."""
         return self._store.unreadable(key, limit)

@@ -67,8 +67,12 @@ class Lookup:
         return self._ports.store.story(rollout.key, rollout.spec.id)
 
     def history(self, service: str, limit: int = 10) -> Sequence[Rollout]:
-        """The service's rollouts, newest first."""
+        """The service's rollouts, newest first, without starts that were refused."""
         return self._ports.store.history(self._key(service), limit)
+
+    def refusals(self, service: str, limit: int = 10) -> Sequence[Rollout]:
+        """The service's starts that were refused, newest first."""
+        return self._ports.store.refusals(self._key(service), limit)
 
     def unreadable(self, service: str) -> Mapping[RolloutId, str]:
         """Those of the service's newest rollouts whose records cannot be read, and why."""

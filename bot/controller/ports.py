@@ -75,7 +75,12 @@ class Store(Protocol):
         """Every entry of a rollout, oldest first."""
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
-        """The service's rollouts, newest first; without those that cannot be read, which ``unreadable`` tells."""
+        """The service's rollouts, newest first; without those that cannot be read, which ``unreadable`` tells, and
+        without starts that were refused, which ``refusals`` tells: they changed nothing.
+        """
+
+    def refusals(self, key: str, limit: int = 10) -> Sequence[Rollout]:
+        """The service's starts that were refused, newest first; only some of the newest are kept."""
 
     def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
         """Those of the newest rollouts whose records cannot be read, and why, as sentences that say what to do."""

@@ -23,7 +23,6 @@ from bot.preflight.permissions import PERMISSION
 from bot.rollout.plans import Overrides, make_plan
 
 NO_OVERRIDES = Overrides()
-REMEMBERED = 50  # rollouts of the service, refused starts among them
 PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
 
 
@@ -134,10 +133,9 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
 def _left_on_canary(service: ServiceConfig, ports: Ports) -> Rollout | None:
     """The service's last rollout, if it left all users on its canary. Not known is like no: the routes say it too."""
     try:
-        past = ports.store.history(service.key, REMEMBERED)
+        last = next(iter(ports.store.history(service.key, 1)), None)
     except Fault:
         return None
-    last = next((one for one in past if one.phase is not Phase.REFUSED), None)
     return last if last is not None and left_on_canary(last) else None
 
 
@@ -204,7 +202,7 @@ def _own_until(service: ServiceConfig, canary: str, ports: Ports) -> float | Non
         past = ports.store.history(service.key)
     except Fault:  # whoever cannot be known not to be ours is told of
         return None
-    moved = (one for one in past if one.phase is not Phase.REFUSED and one.spec.target.canary_deployment == canary)
+    moved = (one for one in past if one.spec.target.canary_deployment == canary)
     ours = next(moved, None)
     if ours is None or ours.ended_at is None or ours.phase is Phase.ABANDONED:
         return None

@@ -42,6 +42,7 @@ TICKS_TO_LIVE = 6
 TICK_BOUNDS = (0.1, 300.0)  # seconds, as all of these
 LEASE_BOUNDS = (0.5, 300.0)
 DEAD_MAN_BOUNDS = (1.0, 86_400.0)
+LEAST_OF_A_HISTORY = 10  # rollouts: what is shown, and looked through before a start
 LEAST_OF_A_KEY = 32  # characters
 
 
@@ -109,6 +110,8 @@ class Settings:
     tick_seconds: float
     dead_man_seconds: float  # the same for the bot and its watchdog
     lease_seconds: float
+    history_rollouts: int  # of each service so many are kept,
+    history_days: float  # and whatever is younger
     log_format: LogFormat
     log_level: LogLevel
 
@@ -154,6 +157,8 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         tick_seconds=(tick := values.seconds("TICK_SECONDS", TICK_BOUNDS)),
         dead_man_seconds=(limit := _dead_man_seconds(values, tick)),
         lease_seconds=_lease_seconds(values, limit),
+        history_rollouts=values.count("HISTORY_ROLLOUTS", least=LEAST_OF_A_HISTORY),
+        history_days=values.count("HISTORY_DAYS", least=0),
         log_format=values.choice("LOG_FORMAT", LogFormat),
         log_level=values.choice("LOG_LEVEL", LogLevel),
     )

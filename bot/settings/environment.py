@@ -16,6 +16,7 @@ from bot.settings.variables import VARIABLES
 E = TypeVar("E", bound=StrEnum)
 
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+DIGITS = 9  # of a whole number
 _LAST_PORT = 65535
 
 
@@ -55,6 +56,14 @@ class Values:
         if not (text.isascii() and text.isdecimal() and least <= int(text) <= _LAST_PORT):
             self.wrong(name, f"a port from {least} to {_LAST_PORT}", text)
             return 0
+        return int(text)
+
+    def count(self, name: str, *, least: int) -> int:
+        """A whole number."""
+        text = self.text(name)
+        if not (text.isascii() and text.isdecimal() and least <= int(text[:DIGITS]) and len(text) <= DIGITS):
+            self.wrong(name, f"a whole number of at least {least}", text)
+            return least
         return int(text)
 
     def is_set(self, name: str) -> bool:

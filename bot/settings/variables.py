@@ -110,6 +110,12 @@ VARIABLES = (
         default="10",
         sentence="How long after the leading bot was lost another takes over; shorter than DEAD_MAN_SECONDS.",
     ),
+    Variable(
+        name="HISTORY_ROLLOUTS",
+        default="50",
+        sentence="So many of the newest rollouts of each service are kept, however old they are.",
+    ),
+    Variable(name="HISTORY_DAYS", default="90", sentence="And everything that is younger than so many days."),
     Variable(name="LOG_FORMAT", default="console", sentence="console (for people) or json (for machines)."),
     Variable(name="LOG_LEVEL", default="info", sentence="debug, info, warning or error."),
 )

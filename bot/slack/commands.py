@@ -41,6 +41,8 @@ from bot.slack.controller_port import ControllerPort
 from bot.slack.parsing import Command, Verb, parse, usage
 from bot.slack.views import ReasonForm, View
 
+REFUSALS_SHOWN = 5  # in a history, beside the rollouts
+
 
 class Caller(Protocol):
     """The person at the other end, and the ways to answer them."""
@@ -219,7 +221,8 @@ class Commands:
 
     def _why(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        rollout = self.controller.active(service) or next(iter(self.controller.history(service)), None)
+        past = (*self.controller.history(service)[:1], *self.controller.refusals(service)[:1])
+        rollout = self.controller.active(service) or next(iter(past), None)
         if rollout is None:
             raise Refusal(f"{service} has had no rollout yet.")
         caller.reply(replies.why(rollout, self.controller.story(rollout)))
@@ -230,7 +233,9 @@ class Commands:
 
     def _history(self, caller: Caller, asked: Command) -> None:
         service = self._service(asked)
-        caller.reply(replies.history(service, self.controller.history(service), self.controller.unreadable(service)))
+        past = [*self.controller.history(service), *self.controller.refusals(service)[:REFUSALS_SHOWN]]
+        past.sort(key=lambda rollout: rollout.spec.started_at, reverse=True)
+        caller.reply(replies.history(service, past, self.controller.unreadable(service)))
 
     def _list(self, caller: Caller, _asked: Command) -> None:
         caller.reply(replies.live(self.controller.live(), self.command))

@@ -52,7 +52,10 @@ class ControllerPort(Protocol):
         """Everything that happened to it, oldest first."""
 
     def history(self, service: str) -> Sequence[Rollout]:
-        """The service's rollouts, newest first."""
+        """The service's rollouts, newest first, without starts that were refused."""
+
+    def refusals(self, service: str) -> Sequence[Rollout]:
+        """Those."""
 
     def names(self) -> Sequence[str]:
         """What a service may be called: the names of ``services.yaml``, and of whatever is live."""

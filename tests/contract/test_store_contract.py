@@ -45,7 +45,28 @@ def test_a_refused_rollout_is_filed_beside_the_live_one(shelf: Shelf) -> None:
     filed = shelf.store.create(rollout(2, phase=Phase.REFUSED), [entry("not now")])
 
     assert shelf.store.active("default/reviews") == live
-    assert list(shelf.store.history("default/reviews")) == [filed, live]
+    assert list(shelf.store.history("default/reviews")) == [live]
+    assert list(shelf.store.refusals("default/reviews")) == [filed]
+
+
+def test_refused_starts_crowd_no_rollout_out_of_the_history_and_are_not_the_last(shelf: Shelf) -> None:
+    first = shelf.store.create(rollout(1, phase=Phase.PROMOTED), [])
+    refused = [shelf.store.create(rollout(number, phase=Phase.REFUSED), []) for number in range(2, 27)]
+    second = shelf.store.create(rollout(27, phase=Phase.ABORTED), [])
+    refused += [shelf.store.create(rollout(number, phase=Phase.REFUSED), []) for number in range(28, 40)]
+
+    assert list(shelf.store.history("default/reviews")) == [second, first]
+    assert list(shelf.store.history("default/reviews", 1)) == [second]
+    assert list(shelf.store.refusals("default/reviews", 15)) == refused[:-16:-1]
+
+
+def test_a_record_that_cannot_be_read_is_told_behind_any_number_of_refused_starts(shelf: Shelf) -> None:
+    spoilt = shelf.store.create(rollout(1, phase=Phase.ABORTED), [])
+    for number in range(2, 20):
+        shelf.store.create(rollout(number, phase=Phase.REFUSED), [])
+    garble(shelf, spoilt.spec.id, NEWER)
+
+    assert set(shelf.store.unreadable("default/reviews")) == {spoilt.spec.id}
 
 
 def test_a_change_from_an_old_copy_is_stale_and_writes_nothing(shelf: Shelf) -> None:
@@ -219,7 +240,7 @@ def garble(shelf: Shelf, rollout_id: str, text: str, key: str = "default/reviews
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_record_that_cannot_be_read_hides_no_other_and_is_told(shelf: Shelf, text: str) -> None:
-    filed = [shelf.store.create(rollout(n, phase=Phase.REFUSED), []) for n in (1, 2, 3)]
+    filed = [shelf.store.create(rollout(n, phase=Phase.ABORTED), []) for n in (1, 2, 3)]
     garble(shelf, "r2", text)
 
     assert list(shelf.store.history("default/reviews")) == [filed[2], filed[0]]

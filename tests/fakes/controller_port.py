@@ -145,6 +145,9 @@ class FakeController:
     def history(self, service: str) -> Sequence[Rollout]:
         return self.store.history(self._key(service))
 
+    def refusals(self, service: str) -> Sequence[Rollout]:
+        return self.store.refusals(self._key(service))
+
     def unreadable(self, service: str) -> Mapping[RolloutId, str]:
         return self.store.unreadable(self._services[service].key)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.model.errors import Refusal, Remains, Stale, Unreadable
-from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.model.rollout import Entry, Phase, Rollout, RolloutId
 from tests.fakes.outbox import InMemoryOutbox
 
 
@@ -70,6 +70,11 @@ class InMemoryStore(InMemoryOutbox):
         self._answer()
         return [r for r in self._newest(key, limit) if r.spec.id not in self.garbled]
 
+    def refusals(self, key: str, limit: int = 10) -> Sequence[Rollout]:
+        self._answer()
+        refused = [r for r in self._of(key) if r.phase is Phase.REFUSED and r.spec.id not in self.garbled]
+        return refused[:limit]
+
     def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
         self._answer()
         return {r.spec.id: self.garbled[r.spec.id] for r in self._newest(key, limit) if r.spec.id in self.garbled}
@@ -86,8 +91,11 @@ class InMemoryStore(InMemoryOutbox):
         self._answer()
 
     def _newest(self, key: str, limit: int) -> list[Rollout]:
+        return [r for r in self._of(key) if r.phase is not Phase.REFUSED or r.spec.id in self.garbled][:limit]
+
+    def _of(self, key: str) -> list[Rollout]:
         of_service = (r for r in self._rollouts.values() if r.key == key)
-        return sorted(of_service, key=lambda r: (r.spec.started_at, r.spec.id), reverse=True)[:limit]
+        return sorted(of_service, key=lambda r: (r.spec.started_at, r.spec.id), reverse=True)
 
     def _all_live(self) -> list[Rollout]:
         return [r for place, r in self._rollouts.items() if not r.ended and place not in self._aside]

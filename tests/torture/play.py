@@ -332,7 +332,7 @@ class Play:
         self.violations.append(f"sweep {self._sweep}: {what}")
 
     def _history(self) -> Sequence[Rollout]:
-        return self._rig.store.history(KEY, 100)
+        return [*self._rig.store.history(KEY, 100), *self._rig.store.refusals(KEY, 100)]
 
     def _last(self) -> Rollout | None:
         begun = [rollout for rollout in self._history() if rollout.phase is not Phase.REFUSED]

@@ -97,7 +97,9 @@ class Rig:
         return rollout
 
     def newest(self) -> Rollout:
-        return self.controller.history("reviews")[0]
+        """The last of the service's rollouts and refused starts."""
+        past = (*self.controller.history("reviews"), *self.controller.refusals("reviews"))
+        return max(past, key=lambda rollout: (rollout.spec.started_at, rollout.spec.id))
 
     def tick(self, seconds: float = 10.0) -> None:
         self.clock.advance(seconds)
@@ -296,7 +298,7 @@ def test_a_prometheus_that_is_down_stops_no_start_and_is_told() -> None:
     )
 
 
-def test_what_preflight_refuses_is_kept_in_the_history_and_told_once() -> None:
+def test_what_preflight_refuses_is_kept_and_told_once_and_is_no_rollout_of_the_history() -> None:
     rig = Rig()
     rig.snapshots.found.deployments[1]["spec"]["paused"] = True
     rig.workloads.deployments["reviews-v2"].ready = 0
@@ -305,7 +307,8 @@ def test_what_preflight_refuses_is_kept_in_the_history_and_told_once() -> None:
         rig.start()
 
     assert [reason.split(",")[0] for reason in refused.value.reasons] == ["reviews-v2 is paused"]
-    assert rig.newest().phase is Phase.REFUSED
+    assert [one.phase for one in rig.controller.refusals("reviews")] == [Phase.REFUSED]
+    assert list(rig.controller.history("reviews")) == []
 
 
 def test_a_plan_shows_what_would_stop_a_start_and_what_it_would_warn_of() -> None:

@@ -77,7 +77,7 @@ class Night(Morning):
             self.reconcile()
 
     def alerts(self) -> list[str]:
-        past = self.store.history("default/reviews")
+        past = (*self.store.refusals("default/reviews"), *self.store.history("default/reviews"))
         return [one.text for rollout in past for one in self.story_of(rollout.spec.id) if one.kind is EntryKind.ALERT]
 
     def story_of(self, rollout_id: Any) -> Any:

@@ -38,6 +38,8 @@ FULL = {
     "TICK_SECONDS": "0.5",
     "DEAD_MAN_SECONDS": "3",
     "LEASE_SECONDS": "2.5",
+    "HISTORY_ROLLOUTS": "20",
+    "HISTORY_DAYS": "30",
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "DEBUG",
 }
@@ -170,6 +172,9 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"PROMETHEUS_HEADERS": "X-A=1,nonsense"}, "NAME=VALUE,NAME=VALUE, and pair 2 is not"),
         ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds from 0.1 to 300"),
         ({"PORT": "٣"}, "PORT must be a port"),
+        ({"HISTORY_ROLLOUTS": "9"}, 'HISTORY_ROLLOUTS must be a whole number of at least 10, not "9"'),
+        ({"HISTORY_DAYS": "1e9"}, "HISTORY_DAYS must be a whole number of at least 0"),
+        ({"HISTORY_DAYS": "9" * 10}, "HISTORY_DAYS must be a whole number"),
         (
             {"TICK_SECONDS": "30"},
             "DEAD_MAN_SECONDS must be at least 6 times TICK_SECONDS (180), not 120: a living bot would be taken for",
