@@ -1,4 +1,4 @@
-"""What a rollout takes in Redis, as docs/redis.md says it: measured once it has ended, played by the production process."""
+"""What a rollout takes in Redis, as docs/redis.md says it: measured after a rollout of the production process."""
 
 from __future__ import annotations
 
