@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from redis import Redis as Client
 
 from bot import bootstrap
 from bot.adapters.redis_connection import connect
@@ -193,6 +194,29 @@ def test_mistakes_in_services_yaml_are_all_told_at_once_with_their_lines(kube: K
     for key in ("weights", "bake", "wieghts"):
         at = next(number for number, line in enumerate(lines, 1) if line.startswith(f"    {key}:"))
         assert f"line {at}: services.reviews.{key}" in done.stdout + done.stderr
+
+
+def test_check_says_what_is_wrong_with_redis_and_with_which_login(kube: KubeApi, tmp_path: Path) -> None:
+    deploy(kube, bookinfo.objects())
+    with Redis(tmp_path / "redis") as redis:
+        open_to_all = canary_bot(environment(kube, tmp_path) | {"REDIS_URL": redis.url}, tmp_path, "check").stdout
+        with Client.from_url(redis.url) as client:
+            client.config_set("requirepass", "hunter2")
+            client.config_set("maxmemory-policy", "allkeys-lru")
+            client.config_set("maxmemory", "100mb")
+        env = environment(kube, tmp_path) | {
+            "REDIS_URL": redis.url.replace("redis://", "redis://:hunter2@"),
+            "CANARY_SIGNING_KEY": "k" * 32,
+        }
+        closed = canary_bot(env, tmp_path, "check")
+
+    assert "warn  redis        asks for no password" in open_to_all
+    assert "warn  redis        holds nothing that says who wrote it" in open_to_all
+    assert "ok    redis        answers" in closed.stdout
+    assert "FAIL  redis        may evict live rollouts" in closed.stdout
+    assert "asks for no password" not in closed.stdout
+    assert "holds nothing" not in closed.stdout
+    assert "hunter2" not in closed.stdout + closed.stderr
 
 
 def test_status_and_abort_say_that_there_is_nothing(kube: KubeApi, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def quotes(quotation: str, sentence: str) -> bool:
     return re.search(".*".join(map(re.escape, quotation.split(GAP))), sentence) is not None
 
 
-RUNBOOK = text("docs/operations.md") + text("docs/preflight.md")
+RUNBOOK = text("docs/operations.md") + text("docs/preflight.md") + text("docs/redis.md")
 QUOTATIONS = [q for q in re.findall(r"`([^`\n]+)`", RUNBOOK) if (GAP in q or is_sentence(q)) and q != GAP]
 MUST_BE_QUOTED = [
     *(words for path in (ROOT / "bot/preflight").glob("*.py") for words in said_in(path)),
