@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from slack_sdk import WebClient
 
@@ -35,9 +34,7 @@ def check(settings: Settings) -> Iterator[Line]:
     try:
         adapters = bootstrap.connect(settings, without_services=True)
     except CanaryError as error:
-        yield Line(ok=False, part="kubernetes", sentence=str(error))
-        yield from contained("prometheus", lambda: check_systems.prometheus(settings))
-        yield from contained("slack", lambda: check_systems.slack(settings))
+        yield from _one_by_one(settings, error)
         return
     reached = _ask("redis", adapters.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
     yield reached
@@ -46,6 +43,18 @@ def check(settings: Settings) -> Iterator[Line]:
     yield from contained("prometheus", lambda: check_systems.prometheus(settings))
     yield from contained("kubernetes", lambda: _kubernetes(adapters, settings))
     yield from contained("slack", lambda: _slack(adapters, settings))
+
+
+def _one_by_one(settings: Settings, error: CanaryError) -> Iterator[Line]:
+    """Each system by itself, where one of them cannot even be spoken of; that one is told with its own name."""
+    if isinstance(error, Fault) and error.system == "Redis":
+        yield Line(ok=False, part="redis", sentence=error.sentence)
+        yield from contained("kubernetes", lambda: check_systems.cluster(settings))
+    else:
+        yield from contained("redis", lambda: check_systems.redis(settings))
+        yield Line(ok=False, part="kubernetes", sentence=str(error))
+    yield from contained("prometheus", lambda: check_systems.prometheus(settings))
+    yield from contained("slack", lambda: check_systems.slack(settings))
 
 
 def _catalogue(settings: Settings) -> Iterator[Line]:
@@ -58,12 +67,10 @@ def _catalogue(settings: Settings) -> Iterator[Line]:
 
 
 def _kubernetes(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
-    where = adapters.kube.where
-    reached = _ask("kubernetes", adapters.kube.ping, "", "Check KUBECONFIG and KUBE_CONTEXT, or the service account.")
+    reached = check_systems.reached(adapters.kube)
+    yield reached
     if not reached.ok:
-        yield replace(reached, sentence=f"{where}: {reached.sentence}")
         return
-    yield Line(ok=True, part="kubernetes", sentence=f"{where} answers; {check_systems.account(adapters.kube)}")
     yield from contained("services", lambda: _services(adapters))
     yield from contained("services", lambda: check_systems.permissions(adapters))
     yield from contained("watchdog", lambda: _watchdogs(adapters, settings.dead_man_seconds))

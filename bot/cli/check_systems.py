@@ -11,11 +11,13 @@ from slack_sdk.web import SlackResponse
 
 from bot import bootstrap
 from bot.adapters.kube import Kube
+from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import permission
 from bot.cli.lines import Line
 from bot.model.errors import Fault, Refusal
+from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission
-from bot.preflight.permissions import lacking, needed, read
+from bot.preflight.permissions import gateways, lacking, needed, read
 from bot.settings.env import Settings, SlackSettings, SocketMode
 from bot.slack.codes import (
     ACCOUNT_SCOPE,
@@ -55,6 +57,27 @@ def prometheus(settings: Settings) -> Iterator[Line]:
         yield Line(ok=False, part="prometheus", sentence=sentence)
 
 
+def cluster(settings: Settings) -> Iterator[Line]:
+    """The cluster alone, where nothing else can be connected to."""
+    yield reached(Kube.connect(settings.kubernetes.kubeconfig, settings.kubernetes.context))
+
+
+def reached(kube: Kube) -> Line:
+    """Whether the API server answers: which one it is, and who we are to it."""
+    try:
+        kube.ping()
+    except Fault as fault:
+        sentence = f"{kube.where}: {fault.sentence} Check KUBECONFIG and KUBE_CONTEXT, or the service account."
+        return Line(ok=False, part="kubernetes", sentence=sentence)
+    return Line(ok=True, part="kubernetes", sentence=f"{kube.where} answers; {account(kube)}")
+
+
+def redis(settings: Settings) -> Iterator[Line]:
+    """Redis alone, where nothing else can be connected to."""
+    RedisStore(bootstrap.redis(settings.redis), settings.signer).ping()
+    yield Line(ok=True, part="redis", sentence="answers")
+
+
 def account(kube: Kube) -> str:
     """As whom we are known there, as half a sentence."""
     try:
@@ -66,11 +89,7 @@ def account(kube: Kube) -> str:
 
 def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
     """What we may not do of all that preflight and a rollout ask for, each with the rule to add; by service."""
-    wanted = {
-        service.name: (*read(service), *_known(service_needs))
-        for service in adapters.catalogue
-        for service_needs in [needed(service, ANY_VERSION)]
-    }
+    wanted = {service.name: _wanted(adapters.kube, service) for service in adapters.catalogue}
     everything = list(dict.fromkeys(access for several in wanted.values() for access in several))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         answers = dict(
@@ -82,9 +101,14 @@ def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
         told.update(several)
 
 
-def _known(several: tuple[Access, ...]) -> Iterator[Access]:
-    """Without what has a version in its name: which there will be nobody knows yet, and preflight asks."""
-    return (access for access in several if ANY_VERSION not in access.name)
+def _wanted(kube: Kube, service: ServiceConfig) -> tuple[Access, ...]:
+    """All but what has a version in its name: which there will be nobody knows yet, and preflight asks."""
+    try:
+        routes = kube.get("VirtualService", service.namespace, service.virtual_service)
+    except Fault:  # told elsewhere
+        routes = None
+    known = [access for access in needed(service, ANY_VERSION) if ANY_VERSION not in access.name]
+    return (*known, *read(service), *gateways(routes))
 
 
 def _permission_lines(service: str, found: list[Permission]) -> Iterator[Line]:

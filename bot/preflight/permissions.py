@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from bot.cluster.objects import Object
 from bot.model.service import Promote, ServiceConfig
+from bot.preflight.gateways import gateway_places
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Access, Permission, Subject
 
@@ -22,6 +24,7 @@ OPTIONAL = (
     ("flagger.app", "canaries"),
     ("argoproj.io", "rollouts"),
 )
+GATEWAYS = (ISTIO, "gateways")
 LEASES = ("coordination.k8s.io", "leases")
 
 
@@ -71,6 +74,12 @@ def read(service: ServiceConfig) -> tuple[Access, ...]:
     )
 
 
+def gateways(virtual_service: Object | None) -> tuple[Access, ...]:
+    """What preflight reads of the Gateways that a VirtualService names, each in its own namespace."""
+    spaces = sorted({space for space, _ in gateway_places(virtual_service)}) if virtual_service else ()
+    return tuple(Access(verb="get", group=ISTIO, resource="gateways", namespace=space) for space in spaces)
+
+
 def lacking(permissions: Iterable[Permission]) -> Iterator[Problem]:
     """What we may not do, each with the rule to add, and once what nobody could say."""
     permissions = tuple(permissions)
@@ -80,7 +89,7 @@ def lacking(permissions: Iterable[Permission]) -> Iterator[Problem]:
             sentence = f"canary-bot may not {access.verb} {_object(access)} in namespace {access.namespace}."
             remedy = f"Add to its Role there: `{rule(access)}`."
             # Without a watch every reconcile asks the API server itself: slower, and no less safe.
-            needless = access.verb == "watch" or (access.group, access.resource) in OPTIONAL
+            needless = access.verb == "watch" or (access.group, access.resource) in {*OPTIONAL, GATEWAYS}
             yield warns(sentence, remedy=remedy) if needless else blocks(sentence, remedy=remedy, about=PERMISSION)
     unknown = [one for one in permissions if one.allowed is None]
     if unknown:

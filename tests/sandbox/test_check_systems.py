@@ -88,6 +88,8 @@ def test_each_verb_that_is_missing_is_told_with_the_rule_to_add(kube: KubeApi, t
         kube.forbid(verb=verb, kind=kind, namespace="default")
     kube.forbid(verb="list", kind="HorizontalPodAutoscaler", namespace="default")
 
+    kube.forbid(verb="get", kind="Gateway", namespace="istio-system")
+
     lines = said(environment(kube, tmp_path), "reviews")
 
     failed = [line.sentence for line in lines if not line.ok]
@@ -98,7 +100,9 @@ def test_each_verb_that_is_missing_is_told_with_the_rule_to_add(kube: KubeApi, t
         "resources: [services], verbs: [get]}",
     )
     assert [rule for rule in rules if not any(rule in sentence for sentence in failed)] == []
-    assert [line.sentence for line in lines if line.doubt and "[horizontalpodautoscalers]" in line.sentence]
+    doubts = [line.sentence for line in lines if line.doubt and line.ok]
+    assert [sentence for sentence in doubts if "[horizontalpodautoscalers]" in sentence]
+    assert [sentence for sentence in doubts if "[gateways]" in sentence and "istio-system" in sentence]
 
 
 def test_with_every_right_one_line_says_so(kube: KubeApi, tmp_path: Path) -> None:
@@ -125,6 +129,17 @@ def test_a_cluster_that_cannot_be_told_keeps_nothing_else_from_being_asked(kube:
     assert lines["services"].ok
     assert lines["prometheus"].ok
     assert lines["slack"].ok
+
+
+def test_a_redis_that_cannot_be_spoken_of_is_told_as_redis_and_the_cluster_is_asked(
+    kube: KubeApi, tmp_path: Path
+) -> None:
+    environ = environment(kube, tmp_path, REDIS_URL="redis+cluster://127.0.0.1:9")
+
+    lines = {line.part: line for line in check(read_settings(environ))}
+
+    assert not lines["redis"].ok
+    assert lines["kubernetes"].ok
 
 
 def test_mistakes_in_services_yaml_keep_nothing_else_from_being_asked(kube: KubeApi, tmp_path: Path) -> None:
