@@ -7,7 +7,7 @@ FIRST ?= 0
 # What was compiled is kept, whatever the surroundings say: without it every test process compiles every file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo sandbox test test-fast check format lint types contracts lock torture bench bench-judge docs clean
+.PHONY: demo sandbox test test-fast check format lint types contracts lock fuzz sbom audit torture bench bench-judge docs clean
 
 demo: ## the main job, live, with no cluster and no Slack workspace
 	@scripts/setup.sh
@@ -50,6 +50,18 @@ lock: ## pin every package again, with hashes and no index address
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --no-strip-extras pyproject.toml -o requirements/bot.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --no-strip-extras pyproject.toml --group dev -o requirements/dev.txt
 	echo 'hatchling>=1.27' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --no-strip-extras - -o requirements/build.txt
+
+fuzz: ## odd inputs for everything that reads what others write: make fuzz SECONDS=600, and TARGET=slash for one
+	@scripts/setup.sh
+	@$(PYTHON) -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET))
+
+sbom: ## what the image holds, as CycloneDX, from the lock: var/sbom.json
+	@scripts/setup.sh
+	@$(PYTHON) -m scripts.sbom var/sbom.json
+
+audit: ## pinned packages against recorded advisories: make audit ADVISORIES=DIR, a copy of the OSV database
+	@scripts/setup.sh
+	@$(PYTHON) -m scripts.audit $(ADVISORIES)
 
 torture: ## fault schedules by the thousand: make torture N=10000, and SEED=17 plays one again
 	@scripts/setup.sh

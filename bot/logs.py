@@ -6,6 +6,7 @@ Libraries' lines take the same way out, so that nothing reaches stdout without h
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -69,6 +70,7 @@ def configure(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 redact_fields,
+                one_line,
                 _renderer(log_format, colours=out.isatty()),
                 redact,
             ],
@@ -136,6 +138,24 @@ def _redacted(value: object, depth: int) -> object:
     shown = repr(value)
     hidden = redaction.redact(shown)
     return value if hidden == shown else hidden
+
+
+def one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """What others write ends no line and moves no cursor. Tracebacks have lines of their own, and are ours."""
+    return {key: value if key in _OF_LINES else _visible(value) for key, value in event.items()}
+
+
+def _visible(value: object) -> object:
+    return _CONTROL.sub(_escaped, value) if isinstance(value, str) else value
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+_OF_LINES = frozenset({"exception", "stack"})
+# Control characters of ASCII and Latin-1, and what else ends a line or turns the direction of text.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def redact(_: WrappedLogger, __: str, line: EventDict | str) -> str:

@@ -26,7 +26,8 @@ from kubernetes.client.rest import RESTResponse
 
 from bot import redaction
 from bot.adapters.calls import Called, counted, nobody
-from bot.adapters.kube_answers import Unanswered, answer_in, event_in, warnings_in
+from bot.adapters.kube_answers import Unanswered, answer_in, event_in, items_in, version_in, warnings_in
+from bot.adapters.kube_shapes import checked
 from bot.cluster.managed_fields import FIELD_MANAGER
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
@@ -36,6 +37,8 @@ WATCHDOG_MANAGER = "canary-bot-watchdog"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
+LONGEST_NAME = 253
+BOOKMARK = "BOOKMARK"  # an event that says only how far the watch has come
 ISTIO = "networking.istio.io"
 ISTIO_VERSIONS = ("v1", "v1beta1", "v1alpha3")  # best first; their schemas are the same
 
@@ -197,7 +200,8 @@ class Kube:
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object, or None when there is none of that name."""
-        return self._ask("GET", self._path(kind, namespace, name), f"read {kind} {namespace}/{name}")
+        found = self._ask("GET", self._path(kind, namespace, name), f"read {kind} {namespace}/{name}")
+        return None if found is None else checked(found, kind)
 
     def snapshot(
         self, kind: str, namespace: str | None, selector: LabelSelector = EVERYTHING
@@ -214,10 +218,9 @@ class Kube:
         answer = self._ask("GET", path, f"list {kind}s of {namespace or 'all namespaces'}")
         if answer is None and (since := KINDS[kind].since):
             raise Fault("Kubernetes", f"The API server is too old to list {kind}s: that takes Kubernetes {since}.")
-        answer = answer or {}
         head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
-        items = [{**head, **item} for item in answer.get("items") or []]
-        return items, str((answer.get("metadata") or {}).get("resourceVersion", ""))
+        items = [{**head, **checked(item, kind)} for item in items_in(answer)]
+        return items, version_in(answer)
 
     def list_everywhere(self, kind: str) -> list[Object]:
         """The objects of all namespaces, as ``list`` has them."""
@@ -240,7 +243,7 @@ class Kube:
             with _faults(doing):
                 response = self._send("GET", path, read_seconds=seconds + WATCH_GRACE_SECONDS)
                 if response.status == HTTPStatus.OK:
-                    return Stream(response.response, doing)
+                    return Stream(response.response, doing, kind)
                 text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
             answer_in(response.status, text, doing)
         raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.", Cause.MISSING)
@@ -314,10 +317,10 @@ class Kube:
     def _path(self, kind: str, namespace: str | None, name: str = "", subresource: str = "", **query: str) -> str:
         where = KINDS[kind]
         version = self._api_version(where)
-        space = () if namespace is None else ("namespaces", namespace)
-        root = ["apis" if where.group else "api", version, *space, where.plural, name, subresource]
+        space = () if namespace is None else ("namespaces", _segment(namespace))
+        root = ["apis" if where.group else "api", version, *space, where.plural, _segment(name), subresource]
         asked = urlencode({key: value for key, value in query.items() if value})
-        return "/" + "/".join(quote(part) for part in root if part) + (f"?{asked}" if asked else "")
+        return "/" + "/".join(part for part in root if part) + (f"?{asked}" if asked else "")
 
     def _api_version(self, kind: Kind) -> str:
         version = kind.version or self.istio_version()
@@ -386,7 +389,8 @@ class Stream:
     time for it is up; whatever else ends it is raised, as a request's would be.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, doing: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, doing: str, kind: str) -> None:
+        self._kind = kind
         self._response = response
         self._doing = doing
 
@@ -396,7 +400,13 @@ class Stream:
             for chunk in self._response.stream(None):
                 # A line cut off by the stream's end is dropped: whoever resumes is told again.
                 *lines, rest = (rest + chunk).split(b"\n")
-                yield from (event_in(line, self._doing) for line in lines if line)
+                yield from (self._event(line) for line in lines if line)
+
+    def _event(self, line: bytes) -> Object:
+        event = event_in(line, self._doing)
+        if event["type"] != BOOKMARK:
+            checked(event["object"], self._kind)
+        return event
 
     def close(self) -> None:
         """End it; from any thread, while another waits for an event."""
@@ -435,6 +445,17 @@ def _configure(settings: client.Configuration, kubeconfig: str | None, context: 
     config.load_kube_config(kubeconfig, context, settings, persist_config=False)  # type: ignore[no-untyped-call]  # here
     _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # here
     return f"context {context or active['name']}"
+
+
+def _segment(name: str) -> str:
+    """A name as one part of an address; names come from annotations and from Redis, too.
+
+    Raises:
+        Fault: no object can be called that (``IsValidPathSegmentName`` of k8s.io/apimachinery).
+    """
+    if name in {".", ".."} or "/" in name or "%" in name or not name.isascii():
+        raise Fault("Kubernetes", f"has no object called {name[:LONGEST_NAME]!a}.", Cause.REFUSED)
+    return quote(name, safe="")
 
 
 def _writing(manager: str, *, dry_run: bool) -> dict[str, str]:

@@ -57,8 +57,23 @@ def event_in(line: bytes, doing: str) -> Object:
     if event is None or "type" not in event or not isinstance(event.get("object"), dict):
         raise Unanswered("Kubernetes", f"Could not {doing}: what arrives is no watch.")
     if event["type"] == "ERROR":
-        raise _refusal(int(event["object"].get("code", HTTPStatus.INTERNAL_SERVER_ERROR)), event["object"], doing)
+        code = event["object"].get("code")
+        raise _refusal(code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR, event["object"], doing)
     return event
+
+
+def items_in(answer: Object | None) -> list[Object]:
+    """The objects of a list that was answered; none where nothing of the kind is served."""
+    items = (answer or {}).get("items") or []
+    if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
+        raise Unanswered("Kubernetes", "sent a list that is none.")
+    return items
+
+
+def version_in(answer: Object | None) -> str:
+    """The version of the cluster that a list shows; "" where it does not say."""
+    metadata = (answer or {}).get("metadata")
+    return str(metadata.get("resourceVersion", "")) if isinstance(metadata, dict) else ""
 
 
 def _refusal(status: int, answer: Object | None, doing: str) -> Fault:
@@ -83,7 +98,7 @@ def cause_of(status: int, answer: Object) -> Cause:
             return Cause.FORBIDDEN
         case HTTPStatus.FORBIDDEN:
             return Cause.REFUSED if _ADMISSION.search(said) else Cause.FORBIDDEN
-        case _ if status in _SLOW_STATUSES or answer.get("reason") in _SLOW:
+        case _ if status in _SLOW_STATUSES or str(answer.get("reason")) in _SLOW:
             return Cause.TIMED_OUT
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
             return Cause.UNREACHABLE
@@ -100,6 +115,6 @@ def _json(body: bytes) -> Object | None:
     """The JSON object in an answer; None for anything else, such as a proxy's page."""
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from bot.cluster.objects import Object, labels_of
 from bot.cluster.selectors import LabelSelector
 
+LONGEST_VERSION = 20  # digits of 64 bits
+
 
 class Objects:
     """By name, with an index by label: a namespace may hold thousands of pods, and each reconcile wants two of them."""
@@ -100,4 +102,4 @@ def version_of(obj: Object | None) -> int:
 
 def number(version: str) -> int:
     """A resourceVersion to compare by. Every conformant server counts; one that does not is believed as it speaks."""
-    return int(version) if version.isdecimal() else 0
+    return int(version) if version.isdecimal() and len(version) <= LONGEST_VERSION else 0

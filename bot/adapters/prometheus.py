@@ -142,7 +142,7 @@ class PrometheusMetrics:
             bounds={name: frozenset(les) for (_, name), les in buckets_by_owner(found[BUCKETS]).items()},
             scraped=frozenset(labels["pod"] for labels, _ in found[PROXIES] if "pod" in labels),
             age=next((end - value for _, value in found[NOW] if math.isfinite(value)), None),
-            clock=next((value for _, value in found[CLOCK]), None),
+            clock=next((value for _, value in found[CLOCK] if math.isfinite(value)), None),
             clusters=_several(labels for labels, _ in found[CLUSTERS]),
         )
 

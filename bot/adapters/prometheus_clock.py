@@ -7,6 +7,7 @@ older than a scrape may take is surely there: no sample of a row that was read c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from threading import Lock
 
@@ -47,7 +48,7 @@ class PrometheusClock:
         query = Query(about=CLOCK, text=queries.CLOCK)
         answer = self._connection.ask({CLOCK: query})[CLOCK]
         came = self._stopwatch()
-        if isinstance(answer, Fault) or not answer:
+        if isinstance(answer, Fault) or not answer or not math.isfinite(answer[0][1]):
             self._next = came + TRIED_AGAIN
             return
         self._next = came + ASKED_AGAIN

@@ -6,6 +6,7 @@ What is asked is not known here. Each query is sent once and has a timeout; the 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -219,7 +220,7 @@ class PrometheusConnection:
         return self._checked(query.about, lambda: _samples(self._sent(query, client or self._client)))
 
     def _all_samples(self, query: Query) -> list[Series]:
-        return self._checked(query.about, lambda: [_series(one) for one in self._sent(query, self._client)])
+        return self._checked(query.about, lambda: _each(_series, self._sent(query, self._client)))
 
     def _sent(self, query: Query, client: PrometheusConnect) -> list[Any]:
         params = self._params() | ({} if query.at is None else {"time": f"{query.at:.3f}"})
@@ -231,7 +232,7 @@ class PrometheusConnection:
 
         def asked() -> list[Series]:
             found = self._client.custom_query_range(query, first, last, f"{step:g}", params=self._params())
-            return [_series(one) for one in found]
+            return _each(_series, found)
 
         return self._checked(about, asked)
 
@@ -252,7 +253,7 @@ class PrometheusConnection:
         except Timeout as late:
             sentence = f"did not answer within {self._query_seconds:g} seconds."
             raise Fault("Prometheus", sentence, Cause.TIMED_OUT) from late
-        except (ValueError, KeyError, TypeError, IndexError) as broken:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as broken:
             # Before RequestException: requests' own JSON error is both.
             raise Fault("Prometheus", f"gave an answer to the query for {about} that is not its API's.") from broken
         except RequestException as failed:
@@ -262,13 +263,50 @@ class PrometheusConnection:
 def _samples(result: list[Any]) -> tuple[Sample, ...]:
     """A vector, or a scalar as a vector of one without labels. Numbers come as strings, such as ``"+Inf"``."""
     if result and not isinstance(result[0], dict):
-        return (({}, float(result[1])),)
-    return tuple((sample["metric"], float(sample["value"][1])) for sample in result)
+        return (({}, _number(result[1])),)
+    return tuple(_each(lambda sample: (_labels(sample), _number(sample["value"][1])), result))
 
 
-def _series(one: Mapping[str, Any]) -> Series:
+def _series(one: Any) -> Series:
     """One series of a matrix, or of a vector as a series of one sample."""
-    return one["metric"], {float(at): float(value) for at, value in one.get("values") or [one["value"]]}
+    samples = {_number(at): _number(value) for at, value in one.get("values") or [one["value"]]}
+    if not all(map(math.isfinite, samples)):
+        raise ValueError("a sample without a time")
+    return _labels(one), samples
+
+
+def _each(read: Callable[[Any], T], result: Any) -> list[T]:
+    """What is read of each series; one that its API does not describe is left out, so that it is unknown by itself.
+
+    Raises:
+        ValueError, TypeError: all of them are like that: then it is no answer.
+    """
+    found, wrong = list[T](), 0
+    for one in list(result):
+        try:
+            found.append(read(one))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
+            wrong += 1
+    if wrong and not found:
+        raise ValueError("no series that could be read")
+    if wrong:
+        log.warning("prometheus_odd_series", left_out=wrong, read=len(found))
+    return found
+
+
+def _labels(one: Any) -> Labels:
+    labels: Labels = one["metric"]
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise TypeError("labels are text")
+    if "le" in labels and math.isnan(float(labels["le"])):
+        raise ValueError("a bucket without a bound")
+    return labels
+
+
+def _number(written: Any) -> float:
+    if isinstance(written, bool) or not isinstance(written, str | int | float):
+        raise TypeError("not a number")
+    return float(written)
 
 
 class _Bearer(AuthBase):
@@ -364,6 +402,6 @@ def _inspect(response: Response, **_: object) -> None:
     if b'"warnings"' in response.content:
         try:
             warnings = json.loads(response.content)["warnings"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return  # the word was in a label, or the answer is none: the client will say so
         log.warning("prometheus_warned", warnings=warnings)

@@ -185,8 +185,8 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
         Unreadable: it is of a newer schema, or no rollout at all.
     """
     try:
-        document = json.loads(text)
-    except ValueError as broken:
+        document = _json(text)
+    except (ValueError, RecursionError) as broken:
         raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.") from broken
     try:
         schema = int(document["schema"])
@@ -201,10 +201,25 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
             document = upgrades[older](document)
         rollout = _with_own_fields(document["rollout"])
         return _Stored.model_validate({**rollout, "spec": rollout}).root
-    except (ValueError, KeyError, TypeError, AttributeError) as broken:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as broken:
         left = _remains(document.get("rollout") if isinstance(document, dict) else None)
         raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.", left) from broken
 
+
+def _json(text: str) -> Any:
+    """What the text says.
+
+    Raises:
+        ValueError: it is no JSON, or holds half a character, with which it could never be stored again.
+    """
+    found = json.loads(text)
+    if _HALF.search(text):
+        json.dumps(found, ensure_ascii=False).encode()
+    text.encode()
+    return found
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 # Checks whose figures are shares, and how those of quantiles and of slow requests are called, by every version that
 # did not store what a figure is.

@@ -210,11 +210,12 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
     found = sides(_of(queries.REQUESTS, grown), _of(queries.BUCKETS, grown))
     checks = _checks(samples, span.since)
     owners = {name: owner_of(one.labels) for name, one in processes.items()}
+    whose = {_scrape(labels)[0]: owner_of(labels) for labels, _ in samples}  # also of those that have buckets alone
     return {
         owner: Detail(
             side=found.get(owner, NOTHING),
             checks=checks.get(owner, (0.0, 0.0)),
-            is_shaky=any(owners[process] == owner for process in shaky),
+            is_shaky=any(whose[process] == owner for process in shaky),
             is_unknown=any(owners[process] == owner for process in unknown),
         )
         for owner in set(owners.values())

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
+from bot.adapters.kube_shapes import checked_spec
 from bot.cluster.objects import Object, name_of, named, namespace_of, service_name, service_namespace
 from bot.cluster.selectors import LabelSelector
 from bot.model.errors import Fault
@@ -74,11 +75,11 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions) -> Sn
     sides = {service.primary_deployment, service.canary_name(version)}
     pods = [questions.pods_of(one) for one in all_deployments if name_of(one) in sides]
     asked = [questions.gateway(*place) for place in gateway_places(ours)] if ours else []
-    gateways = [found for gateway in asked if (found := questions.read(gateway, None))]
+    gateways = [found for gateway in asked if (found := questions.one(gateway))]
     doors = [questions.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
     return Snapshot(
         virtual_service=ours,
-        service=questions.read(backend, None),
+        service=questions.one(backend),
         virtual_services=(*(one for one in virtual_services if one is not ours), *elsewhere),
         destination_rules=questions.listed(rules),
         gateways=tuple(gateways),
@@ -123,14 +124,30 @@ class _Questions:
         except Fault as fault:
             if isinstance(fault, Unanswered) and asked.kind in REQUIRED:
                 raise
-            if all(one.kind != asked.kind for one in self.unread):
-                self.unread.append(Unread(kind=asked.kind, cause=fault.cause, sentence=fault.sentence))
+            self._put_down(asked.kind, fault)
             return instead
+
+    def _put_down(self, kind: str, fault: Fault) -> None:
+        if all(one.kind != kind for one in self.unread):
+            self.unread.append(Unread(kind=kind, cause=fault.cause, sentence=fault.sentence))
+
+    def _fits(self, asked: str, thing: Object) -> bool:
+        """Whether the object is what its API says; if not, that is put down, and nothing is made of it."""
+        try:
+            checked_spec(thing, str(thing.get("kind", asked)))
+        except Fault as fault:
+            self._put_down(asked, fault)
+            return False
+        return True
 
     def listed(self, asked: _Asked[list[Object]]) -> tuple[Object, ...]:
         """The objects of a list; none when the server refuses it."""
-        found = self.read(asked, [])
-        return tuple(found)
+        return tuple(one for one in self.read(asked, []) if self._fits(asked.kind, one))
+
+    def one(self, asked: _Asked[Object | None]) -> Object | None:
+        """One object; None when there is none, or the server refuses it."""
+        found = self.read(asked, None)
+        return found if found is not None and self._fits(asked.kind, found) else None
 
     def pods_of(self, deployment: Object) -> _Asked[list[Object]]:
         """A Deployment's pods by its selector."""

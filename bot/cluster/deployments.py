@@ -89,7 +89,8 @@ def _foreign_fields(deployment: Object, known: Sequence[PodTemplate]) -> tuple[l
 
 def wanted_pods(deployment: Object) -> int:
     """How many pods the spec asks for; the field's own default is one."""
-    return int(deployment["spec"].get("replicas", 1))
+    asked = deployment["spec"].get("replicas")
+    return 1 if asked is None else int(asked)
 
 
 def progress(deployment: Object, replica_sets: Sequence[Object]) -> tuple[Progress, str]:

@@ -11,6 +11,7 @@ which changes no beat: so a second watchdog goes on counting the same silence.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ BOT, WATCHDOG = "canary-bot", "canary-bot-watchdog"
 WATCHING = "canary-bot.watchdog"
 
 LONGEST_NAME = 253
+LONGEST_LEASE = 2**31 - 1  # seconds
+_COUNT = re.compile(r"[0-9]{1,18}")
 _MANAGED = {"app.kubernetes.io/managed-by": "canary-bot"}
 
 
@@ -69,7 +72,7 @@ def read(lease: Object | None, owner: RolloutId) -> Life | None:
         beat=f"{_annotations(lease).get(BEATS, '')}@{renewed}",
         holder=str(spec.get("holderIdentity", "")),
         store=_annotations(lease).get(STORE, ""),
-        limit=float(spec.get("leaseDurationSeconds") or 0.0),
+        limit=_limit(spec),
         renewed_at=_seconds(renewed),
     )
 
@@ -79,7 +82,7 @@ def beaten(  # all of it is inside
 ) -> Object:
     """The Lease after one more beat; with ``lease`` None the first."""
     before = lease or _new(vs)
-    count = int(number) if (number := _annotations(before).get(BEATS, "0")).isdecimal() else 0
+    count = int(number) if _COUNT.fullmatch(number := _annotations(before).get(BEATS, "")) else 0
     annotations = _annotations(before) | {OWNER: owner, STORE: store, BEATS: str(count + 1)}
     metadata = {**before["metadata"], "annotations": annotations, "labels": _MANAGED, **_owned_by(vs)}
     spec = _held(before, BOT, now) | {"renewTime": _time(now)} | _lasting(limit)
@@ -109,7 +112,7 @@ def watching(lease: Object | None, namespace: str, limit: float, now: float) -> 
 def watched(lease: Object) -> tuple[float, float | None]:
     """The watchdogs' limit in seconds, and when one said so last, by its own clock."""
     spec = lease.get("spec") or {}
-    return float(spec.get("leaseDurationSeconds") or 0.0), _seconds(str(spec.get("renewTime", "")))
+    return _limit(spec), _seconds(str(spec.get("renewTime", "")))
 
 
 def _new(vs: Object) -> Object:
@@ -146,8 +149,13 @@ def _time(at: float) -> str:
 def _seconds(time: str) -> float | None:
     try:
         return datetime.fromisoformat(time).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
+
+
+def _limit(spec: Object) -> float:
+    """Seconds of ``leaseDurationSeconds``, an int32; 0 where it does not say."""
+    return float(min(spec.get("leaseDurationSeconds") or 0, LONGEST_LEASE))
 
 
 def _annotations(lease: Object) -> dict[str, str]:

@@ -19,7 +19,7 @@ _SUFFIXES = {
     "u": 1e-6,
     "n": 1e-9,
 }
-_NUMBER = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
+_NUMBER = re.compile(r"([+-]?(?:[0-9]+[0-9.]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
 _PODS = ("pods", "count/pods")
 _SURGE = "25%"  # Kubernetes' own default
 
@@ -35,7 +35,7 @@ def check(subject: Subject) -> Iterator[Problem]:
 def quantity(written: object) -> float:
     """Kubernetes' numbers: ``500m``, ``1.5Gi``, ``2``; not a number where it is none."""
     found = _NUMBER.fullmatch(str(written))
-    if found is None or found[2] not in _SUFFIXES:
+    if found is None or found[2] not in _SUFFIXES or found[1].count(".") > 1:
         return float("nan")
     return float(found[1]) * _SUFFIXES[found[2]]
 

@@ -7,8 +7,10 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from http import HTTPStatus
 
-from slack_bolt import App
+import structlog
+from slack_bolt import App, BoltRequest, BoltResponse
 
 from bot.controller.ports import Clock
 from bot.slack.approvers import Approvers
@@ -23,6 +25,23 @@ THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be a
 
 # With both set, Bolt asks an installation store of its own for tokens, and ours is not in it.
 _OAUTH = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class _ForgivingApp(App):
+    """Bolt reads payloads as if they could only be right: what it trips over is refused, and nothing else ends.
+
+    What listeners of ours raise does not come here; ``Listeners.on_error`` has it.
+    """
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        """Bolt's answer; 400 where it could not make sense of the payload."""
+        try:
+            return super().dispatch(req)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as odd:
+            log.warning("slack.payload_refused", error=type(odd).__name__)
+            return BoltResponse(status=HTTPStatus.BAD_REQUEST)
 
 
 def build_app(
@@ -44,7 +63,7 @@ def build_app(
     """
     for name in _OAUTH:
         os.environ.pop(name, None)  # noqa: TID251  # taken away, not read: Bolt reads them whatever it is given
-    app = App(
+    app = _ForgivingApp(
         client=client,
         logger=logging.getLogger("slack_bolt"),
         signing_secret=signing_secret,

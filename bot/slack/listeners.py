@@ -81,10 +81,10 @@ class Listeners:
         requester = self._requester(body, context, respond)
         if not self._in_time(ack, context, requester) or not self._deduplication.is_new(requester.trigger):
             return
-        action = body["actions"][0]
-        action_id, value = str(action.get("action_id", "")), str(action.get("value", ""))
+        action = next(iter(body.get("actions") or ()), None)
+        action_id, value = (str(views.within(action, name) or "") for name in ("action_id", "value"))
         self._answering(requester, lambda: self._commands.click(requester, action_id, value))
-        if (body.get("view") or {}).get("type") == "home":
+        if views.within(body, "view", "type") == "home":
             self._publish_home(requester.person)
 
     def on_shortcut(self, ack: Ack, body: Body, context: BoltContext) -> None:
@@ -191,14 +191,12 @@ class Listeners:
 
     def _requester(self, body: Body, context: BoltContext, respond: Respond | None, channel: str = "") -> Requester:
         """Who sent the payload, in whichever of Slack's shapes."""
-        user = body.get("user") if isinstance(body.get("user"), dict) else {}
-        place = body.get("channel") if isinstance(body.get("channel"), dict) else {}
-        team = (user or {}).get("team_id") or (body.get("team") or {}).get("id") or body.get("team_id")
+        team = views.within(body, "user", "team_id") or views.within(body, "team", "id") or body.get("team_id")
         return Requester(
-            person=self._person((user or {}).get("id") or body.get("user_id"), team, context),
+            person=self._person(views.within(body, "user", "id") or body.get("user_id"), team, context),
             client=self._client,
-            channel=channel or str((place or {}).get("id") or body.get("channel_id") or ""),
-            channel_name=str((place or {}).get("name") or body.get("channel_name") or ""),
+            channel=channel or str(views.within(body, "channel", "id") or body.get("channel_id") or ""),
+            channel_name=str(views.within(body, "channel", "name") or body.get("channel_name") or ""),
             respond=respond if _response_url(body) else None,
             trigger=str(body.get("trigger_id") or ""),
         )

@@ -220,14 +220,22 @@ def _read(errors: dict[str, str], block_id: str, reader: Callable[[str], T], tex
 def metadata(view: View) -> dict[str, Any]:
     """What we put into a form when we opened it."""
     try:
-        found = json.loads(view.get("private_metadata") or "{}")
-    except ValueError:
+        found = json.loads(str(view.get("private_metadata") or "{}"))
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _value(view: View, block_id: str) -> str:
     """What was typed or chosen, "" for nothing."""
-    state = view.get("state", {}).get("values", {}).get(block_id, {}).get("value", {})
-    option = state.get("selected_option") or next(iter(state.get("selected_options") or ()), None)
-    return str(option["value"]) if option else str(state.get("value") or "")
+    state = within(view, "state", "values", block_id, "value")
+    several = within(state, "selected_options")
+    first = several[0] if isinstance(several, list) and several else None
+    return str(within(state, "selected_option", "value") or within(first, "value") or within(state, "value") or "")
+
+
+def within(thing: object, *names: str) -> Any:
+    """What is found in a payload by these names, one inside the other; None where a part is missing or another kind."""
+    for name in names:
+        thing = thing.get(name) if isinstance(thing, dict) else None
+    return thing
