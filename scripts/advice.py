@@ -72,7 +72,8 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             "scrape_interval": "Write what your Prometheus does; the recent window is at least four of them.",
             "reporter": "`waypoint` in ambient mode. `source` cannot see copies, so mirroring would hold for ever.",
-            "labels": "`{cluster: prod}` where one Prometheus knows several clusters with the same names.",
+            "labels": "`{cluster: prod}` where one Prometheus knows several clusters with the same names; `{job: ...}` "
+            "where others may bring scrape targets of their own ([whose figures count](gates.md#whose-figures-count)).",
             "read_delay": "Longer where figures arrive late: Thanos, Mimir, a `scrape_timeout` above 10 s.",
             "source_workload": "`istio-ingressgateway` to leave out callers that do not follow the routes.",
         },

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from bot.adapters import queries
 from bot.adapters.prometheus_connection import Labels, Sample
-from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
+from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, ScrapeTarget, SideFigures
 
 Owner = tuple[str, str]  # namespace and workload
 
@@ -34,6 +34,15 @@ def owner_of(labels: Labels) -> Owner:
 def by_owner(samples: Iterable[Sample]) -> dict[Owner, float]:
     """One number for each owner; what is no number is left out."""
     return {owner_of(labels): value for labels, value in samples if math.isfinite(value)}
+
+
+def targets_by_owner(samples: Iterable[Sample]) -> dict[Owner, frozenset[ScrapeTarget]]:
+    """Who shows each owner's series."""
+    found: defaultdict[Owner, set[ScrapeTarget]] = defaultdict(set)
+    for labels, _ in samples:
+        place = {name: labels.get(name, "") for name in ("namespace", "pod", "instance")}
+        found[owner_of(labels)].add(ScrapeTarget(**place))
+    return {owner: frozenset(targets) for owner, targets in found.items()}
 
 
 def sides(answers: Iterable[Sample], buckets: Iterable[Sample]) -> dict[Owner, SideFigures]:

@@ -18,10 +18,10 @@ import structlog
 
 from bot.adapters import queries
 from bot.adapters.clock import stopwatch as steady
-from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides
+from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides, targets_by_owner
 from bot.adapters.prometheus_clock import CLOCK, PrometheusClock
 from bot.adapters.prometheus_connection import Answer, PrometheusConnection, Query, Series
-from bot.adapters.windows import ANSWERS, BUCKETS, NOW, Counted, batched, read, selector_of
+from bot.adapters.windows import ANSWERS, BUCKETS, NOW, TARGETS, Counted, batched, read, selector_of
 from bot.analysis import gates
 from bot.cluster.objects import full_host
 from bot.controller.ports import Window
@@ -131,6 +131,7 @@ class PrometheusMetrics:
             BUCKETS: queries.bounds(both),
             PROXIES: queries.proxies(service.namespace, [primary, canary], source.labels),
             CLUSTERS: queries.clusters(both),
+            TARGETS: queries.targets(both),
             NOW: queries.scraped(ours),
         }
         wanted = {name: Query(about=name, text=text, at=end) for name, text in asked.items()}
@@ -144,6 +145,7 @@ class PrometheusMetrics:
             age=next((end - value for _, value in found[NOW] if math.isfinite(value)), None),
             clock=next((value for _, value in found[CLOCK] if math.isfinite(value)), None),
             clusters=_several(labels for labels, _ in found[CLUSTERS]),
+            targets={name: shown for (_, name), shown in targets_by_owner(found[TARGETS]).items()},
         )
 
     def ping(self) -> None:

@@ -53,6 +53,7 @@ SCRAPES_BEFORE = 4  # so many scrapes
 LONG_BEFORE = 5  # times as much is read where scrapes are missing
 FORGOTTEN = 3600.0  # seconds: a pod that was not seen for so long, and then is, is a new one
 IN_POD, NO_POD = 'pod!=""', 'pod=""'
+OWN_PROXY = 'reporter="destination"'
 BOTH = f'__name__=~"{REQUESTS}|{BUCKETS}"'
 
 LONGEST_BASE = 58  # characters of a pod's name before the last five
@@ -227,6 +228,15 @@ def traffic(selector: SeriesSelector, seconds: float) -> str:
 def reporters(selector: SeriesSelector) -> str:
     """Who counts a workload's requests, whoever sends them."""
     return f"count by (reporter) ({selector.of(REQUESTS)})"
+
+
+def targets(selector: SeriesSelector) -> str:
+    """What is scraped now and counts a workload's requests as its own proxy would: by owner, Namespace, pod, instance.
+
+    Those labels are the scraper's, and what a target says of itself stands beside them under other names. Whoever sends
+    requests, or stands between, counts them from pods of other workloads: nothing is asked of those.
+    """
+    return f"count by ({OWNER}, namespace, pod, instance) ({selector.of(REQUESTS, OWN_PROXY)})"
 
 
 def bounds(selector: SeriesSelector) -> str:

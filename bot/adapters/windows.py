@@ -16,13 +16,24 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from bot.adapters import queries, series
-from bot.adapters.counters import NOTHING, Owner, by_owner, closed, difference, is_odd, is_same, owner_of, sides
+from bot.adapters.counters import (
+    NOTHING,
+    Owner,
+    by_owner,
+    closed,
+    difference,
+    is_odd,
+    is_same,
+    owner_of,
+    sides,
+    targets_by_owner,
+)
 from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
 from bot.adapters.queries import SeriesSelector
 from bot.analysis import gates
 from bot.controller.ports import Window
 from bot.model.errors import Fault
-from bot.model.figures import Figures, SideFigures, UserView
+from bot.model.figures import Figures, ScrapeTarget, SideFigures, UserView
 from bot.model.rollout import Rollout, Target
 from bot.model.service import MetricsSource
 
@@ -31,7 +42,7 @@ AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what 
 
 BEGAN, ENDED, MARKED = "where counters began", "where counters ended", "where counters are"
 UNUSUAL, LATELY, HOLES, RETURNED = "new counters", "counters new lately", "missing scrapes", "pods that came back"
-CHECK, USERS = "all samples", "requests of users"
+CHECK, USERS, TARGETS = "all samples", "requests of users", "who shows them"
 NOW, BEFORE = "the newest scrape", "the scrape before"
 ANSWERS, BUCKETS, COUNTS, INSIDE = "answers", "latency buckets", "counts", "counters as they went"
 
@@ -115,6 +126,7 @@ class Batch:
             CHECK: queries.check(selector, seconds),
             NOW: queries.scraped(selector),
             BEFORE: queries.scraped(selector, seconds),
+            TARGETS: queries.targets(selector),
             USERS: queries.users(hosts, self.source.source_workload, seconds, self.source.labels),
         }
 
@@ -187,6 +199,7 @@ class _Counts:
         unusual: of whom levels may tell too little; ``lately``: also before the window, ``holes``: scrapes are missing.
         returned: of whom pods are seen again after a long time.
         users: by Service and workload.
+        targets: who shows its series.
     """
 
     began: Mapping[Owner, SideFigures]
@@ -200,6 +213,7 @@ class _Counts:
     now: Mapping[Owner, float]
     before: Mapping[Owner, float]
     users: Mapping[Owner, float]
+    targets: Mapping[Owner, frozenset[ScrapeTarget]]
 
     @classmethod
     def of(cls, found: Mapping[str, Sequence[Sample]]) -> _Counts:
@@ -222,6 +236,7 @@ class _Counts:
             check=by_owner(found.get(CHECK, ())),
             now=by_owner(found.get(NOW, ())),
             before=by_owner(found.get(BEFORE, ())),
+            targets=targets_by_owner(found.get(TARGETS, ())),
             users={
                 (labels.get(queries.SERVICE, ""), labels.get(queries.WORKLOAD, "")): n
                 for labels, n in found.get(USERS, ())
@@ -312,6 +327,7 @@ class Counted:
             return self.answers
         answers, target = self.answers[_moment(window.since)], window.rollout.spec.target
         names = (target.primary_deployment, target.canary_deployment)
+        shown = {name: answers.targets.get((target.namespace, name), frozenset()) for name in names}
         (primary, its_watermark), (canary, other_watermark) = (self._side(answers, window, name) for name in names)
         return Figures(
             start=window.since,
@@ -325,6 +341,7 @@ class Counted:
                 for name, watermark in zip(names, (its_watermark, other_watermark), strict=True)
                 if watermark is not None
             },
+            targets=shown,
         )
 
     def _is_too_early(self) -> bool:

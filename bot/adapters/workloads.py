@@ -143,6 +143,7 @@ class KubeWorkloads:
             images=images(deployment),
             troubles=(*creation_troubles(deployment), *pods.troubles),
             digests=pods.digests,
+            pods=pods.names,
             uid=str(deployment["metadata"].get("uid", "")),
             writer=writer.manager,
             written_at=writer.at,

@@ -80,7 +80,7 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         row: figures since ``AnalysisState.until``, as ``span`` asked for them.
     """
     analysis_state, absent, watermarks = _begun(rollout), _absent(rollout, row), row.watermarks
-    row = _believed(replace(row, watermarks={}), analysis_state)
+    row = _believed(replace(row, watermarks={}, targets={}), analysis_state)
     state, assessment, whole = _stepped(rollout, _kept(analysis_state, rollout), row)
     stage = row if analysis_state.sums is None else analysis_state.sums + row
     recent = (*_lately(analysis_state.recent, row.end, gates.lately(rollout)), row)

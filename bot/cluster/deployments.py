@@ -183,6 +183,7 @@ class Pods:
         elsewhere: of both, those without the labels that were asked for.
         troubles: what is wrong with containers of pods of the newest template.
         digests: which digests the ready pods show, by container.
+        names: of all of them.
     """
 
     ready: int
@@ -190,6 +191,7 @@ class Pods:
     elsewhere: int = 0
     troubles: tuple[Trouble, ...] = ()
     digests: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
 
 def pods_of(
@@ -219,6 +221,7 @@ def pods_of(
         elsewhere=sum(not home.items() <= labels_of(pod).items() for pod in ready),
         troubles=tuple(trouble for pod in living for trouble in _troubles(pod)),
         digests=_digests(ready),
+        names=frozenset(pod["metadata"]["name"] for pod in own),
     )
 
 

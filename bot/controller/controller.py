@@ -19,6 +19,7 @@ from bot.controller.heartbeat import Heartbeat
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
+from bot.controller.own_pods import OwnPods
 from bot.controller.ports import Ports, Still, Store
 from bot.controller.rivals import conflicts, refuse_taking_back
 from bot.controller.start import NO_OVERRIDES, Order, last_checks, make_draft, with_past
@@ -90,6 +91,7 @@ class Controller(Lookup):
         self._confessed: dict[RolloutId, str] = {}  # what people were told is wrong with us
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
+        self._own_pods = OwnPods()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -343,7 +345,8 @@ class Controller(Lookup):
             now = self._ports.clock.now()
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
-            judgement, analysis_state = observe.judge(timely, reading, now)
+            own = self._own_pods.after(rollout, observed, self._stopwatch())
+            judgement, analysis_state = observe.judge(timely, reading, now, own)
             if reading is not None:  # otherwise it is the last one again
                 self._telemetry.judged(rollout, judgement)
             reading = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from bot.analysis import analysis, gates
+from bot.analysis import analysis, gates, targets
 from bot.controller.edges import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
@@ -20,6 +20,8 @@ Found = TypeVar("Found")
 _SILENT = frozenset({Cause.UNREACHABLE, Cause.TIMED_OUT})
 
 MOST_READS = 64  # of one sweep, to find out which of its rollouts cannot be read
+
+NO_PODS: targets.Pods = {}
 
 Readings = Mapping[RolloutId, Figures | Fault]
 
@@ -107,14 +109,21 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
     return found
 
 
-def judge(rollout: Rollout, reading: Figures | Fault | None, now: float) -> tuple[Judgement, AnalysisState]:
-    """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault."""
+def judge(
+    rollout: Rollout, reading: Figures | Fault | None, now: float, own: targets.Pods = NO_PODS
+) -> tuple[Judgement, AnalysisState]:
+    """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault.
+
+    ``own``: the names of both sides' pods. What others count in their name is not judged.
+    """
     if reading is None:
         return analysis.unread(rollout, now), rollout.analysis_state
     if isinstance(reading, Fault):
         return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.analysis_state
     try:
         with contained(f"judge {rollout.spec.service}"):
-            return analysis.analyse(rollout, reading)
+            known, strange = targets.believed(rollout, reading, own)
+            judgement, analysis_state = analysis.analyse(rollout, known)
+            return targets.told(judgement, strange), analysis_state
     except Broken as broken:
         return gates.unavailable(now, broken.sentence), rollout.analysis_state

@@ -120,6 +120,19 @@ class SideFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScrapeTarget:
+    """Who shows series of a workload, in the words of whoever scrapes it; "" where that does not tell."""
+
+    namespace: str = ""
+    pod: str = ""
+    instance: str = ""
+
+    def __str__(self) -> str:
+        """As people look for it: ``namespace/pod``, or the address."""
+        return "/".join(filter(None, (self.namespace, self.pod))) if self.pod else self.instance or "no address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserView:
     """Where users' requests went, counted by the proxies that sent them: copies are never among these.
 
@@ -154,6 +167,7 @@ class Figures:
         custom: value of each custom query by name; None where it returned nothing usable.
         watermarks: what the counters of each side read at the end, by Deployment; see ``AnalysisState.watermarks``.
             Windows that are added up have none.
+        targets: who counts as a proxy of each side's own, by Deployment, at the end. What is kept has none.
     """
 
     start: float
@@ -163,6 +177,7 @@ class Figures:
     users: UserView | None = None
     custom: Mapping[str, float | None] = field(default_factory=dict)
     watermarks: Mapping[str, SideFigures] = field(default_factory=dict, compare=False)
+    targets: Mapping[str, frozenset[ScrapeTarget]] = field(default_factory=dict, compare=False)
 
     def __add__(self, later: Figures) -> Figures:
         """This window and the one that follows it as one; a side that one of them misses is the other's."""

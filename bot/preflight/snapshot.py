@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.cluster.objects import Object, named
 from bot.model.errors import Cause
+from bot.model.figures import ScrapeTarget
 from bot.model.service import ServiceConfig
 
 
@@ -79,6 +80,7 @@ class MetricFacts:
         skew: how far that is from ours, seconds; more than 0 where it is ahead.
         rate: requests per second of the primary from the callers that are judged; None: not known.
         clusters: labels that tell clusters apart and have several values in one workload's series, with those.
+        targets: who shows series of each side as its own proxies would, by its Deployment's name.
         failure: why nobody knows, as a sentence.
     """
 
@@ -91,6 +93,7 @@ class MetricFacts:
     skew: float = 0.0
     rate: float | None = None
     clusters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    targets: Mapping[str, frozenset[ScrapeTarget]] = field(default_factory=dict)
     failure: str = ""
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from bot.analysis.targets import foreign, listed
 from bot.cluster.objects import Object, name_of, pods_of
 from bot.model.figures import SideFigures
 from bot.model.images import is_ready
@@ -53,6 +54,7 @@ def check(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
         return
     yield from _counted(subject, telemetry)
     yield from _mixed(subject, telemetry)
+    yield from _foreign(subject, telemetry)
     yield from _scraped(subject, telemetry)
     yield from _buckets(subject, telemetry)
     yield from _enough(subject, telemetry)
@@ -114,9 +116,25 @@ def _mixed(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
         shown = ", ".join(sorted(value or "none" for value in values))
         yield warns(
             f"The requests of {name} or its canary are counted in several places at once ({label}: {shown}).",
-            remedy="Their sum is judged. Are they clusters with the same names? Then write which one is meant: "
+            remedy="Their sum is judged, or nothing where the others' pods bear names. Are they clusters with the "
+            "same names? Then write which one is meant: "
             f"`prometheus: {{labels: {{{label}: ...}}}}` in services.yaml.",
         )
+
+
+def _foreign(subject: Subject, telemetry: MetricFacts) -> Iterator[Problem]:
+    """Whoever is scraped may show figures in a workload's name: those of other pods are somebody else's words."""
+    if not subject.snapshot.is_read("Pod"):
+        return
+    for side in subject.sides:
+        own = frozenset(map(name_of, pods_of(side, subject.snapshot.pods)))
+        found = foreign(telemetry.targets.get(name_of(side), ()), subject.service.namespace, own)
+        if found:
+            yield warns(
+                f"Prometheus counts requests of {name_of(side)} from what is none of its pods: {listed(found)}.",
+                remedy=f"While it does, {name_of(side)} is unknown and every stage holds. Name the job that scrapes "
+                "the mesh's proxies, or the cluster: `prometheus: {labels: {job: ...}}` in services.yaml.",
+            )
 
 
 def _expected(subject: Subject, telemetry: MetricFacts) -> list[Traffic]:

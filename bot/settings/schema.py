@@ -83,7 +83,7 @@ class PrometheusSection(Section):
     source_workload: Regex = _SOURCE.source_workload
     """Only requests from workloads that match this regular expression are compared, on both sides."""
     labels: dict[LabelName, StrictStr] = Field(default_factory=dict)
-    """Labels that the service's series carry, as in `{cluster: prod}`; every query asks for them."""
+    """Labels that the scrape gives the mesh's series, as in `{job: envoy-stats}`; every query asks for them."""
     read_delay: Duration | None = _SOURCE.read_delay
     """How far behind the clock figures are read; empty is `scrape_interval`, at most 10 s: what a scrape may take."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-from bot.model.figures import SideFigures
+from bot.model.figures import ScrapeTarget, SideFigures
 from bot.preflight import Callers, MetricFacts, Traffic
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, answers, find_program
@@ -158,6 +158,10 @@ TELEMETRY = MetricFacts(
     bounds={CANARY: frozenset({500.0, inf})},
     scraped=frozenset({f"{PRIMARY}-5d8f-abcde", f"{CANARY}-5d8f-abcde"}),
     age=0.0,
+    targets={
+        PRIMARY: frozenset(ScrapeTarget(pod=f"{PRIMARY}-{name}") for name in "ab"),
+        CANARY: frozenset({ScrapeTarget(pod=f"{CANARY}-a")}),
+    },
 )
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from bot.model.figures import SideFigures
+from bot.model.figures import ScrapeTarget, SideFigures
 from bot.model.service import GateLimits, MetricsSource
 from bot.preflight import Examined, MetricFacts, Traffic, examine
 from bot.preflight.telemetry import apart, pace
 from tests.builders import a_service
 from tests.snapshots import HEALTHY, a_snapshot
 
+OWN = ScrapeTarget(namespace="default", pod="reviews-v1-1")
 GATEWAY = MetricsSource(source_workload="istio-ingressgateway")
 
 
@@ -58,6 +59,15 @@ def test_a_prometheus_that_sees_both_sides_is_nothing_to_speak_of() -> None:
             {"clusters": {"cluster": frozenset({"prod", "staging"})}},
             "The requests of reviews-v1 or its canary are counted in several places at once (cluster: prod, staging).",
         ),
+        (
+            {"targets": {"reviews-v1": frozenset({OWN, ScrapeTarget(namespace="shop", pod="forger-1")})}},
+            "Prometheus counts requests of reviews-v1 from what is none of its pods: shop/forger-1.",
+        ),
+        (
+            {"targets": {"reviews-v2": frozenset({OWN})}},
+            "Prometheus counts requests of reviews-v2 from what is none of its pods: default/reviews-v1-1.",
+        ),
+        ({"targets": {"reviews-v1": frozenset({OWN}), "reviews-v2": frozenset()}}, ""),
         ({"scraped": frozenset()}, "Which pods are scraped is not known"),
         (
             {"bounds": {"reviews-v1": frozenset({100.0, 500.0}), "reviews-v2": frozenset({100.0, 250.0})}},
