@@ -221,7 +221,7 @@ def pods_of(
         elsewhere=sum(not home.items() <= labels_of(pod).items() for pod in ready),
         troubles=tuple(trouble for pod in living for trouble in _troubles(pod)),
         digests=_digests(ready),
-        names=frozenset(pod["metadata"]["name"] for pod in own),
+        names=frozenset(str(pod["metadata"].get("name", "")) for pod in own),
     )
 
 
