@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot import bootstrap, logs, redaction
+from bot.adapters.clock import stopwatch
 from bot.analysis.judge.replay import DEFAULTS, replay
 from bot.app import Bot
 from bot.cli import objects, status, watchdog
@@ -25,6 +26,7 @@ from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
 from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
+from bot.probes.failures import Failures
 from bot.settings.env import Settings, environment, read_settings
 from bot.settings.services import read_services
 from bot.settings.types import parse_duration
@@ -116,8 +118,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(settings: Settings, _: argparse.Namespace) -> int:
     settings.require_slack()
     own = OwnMetrics()
-    adapters = bootstrap.connect(settings, watching=True, without_services=True, called=own.called)
-    Bot(settings, adapters, own).run()
+    failures = Failures(own, stopwatch)
+    adapters = bootstrap.connect(
+        settings, watching=True, without_services=True, called=own.called, failed=failures.item
+    )
+    Bot(settings, adapters, own, failures).run()
     return 0
 
 

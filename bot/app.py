@@ -17,6 +17,7 @@ from bot.controller.leadership import LeadersStore
 from bot.controller.rounds import Rounds
 from bot.model.errors import Fault
 from bot.probes import Asking, OwnMetrics, Probes
+from bot.probes.failures import Failures
 from bot.probes.telemetry import Telemetrist
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import Settings
@@ -50,10 +51,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Bot:
     """One replica of the bot."""
 
-    def __init__(self, settings: Settings, adapters: Adapters, own: OwnMetrics | None = None) -> None:
-        """``own`` is what ``adapters`` tells of its calls."""
+    def __init__(
+        self, settings: Settings, adapters: Adapters, own: OwnMetrics | None = None, failures: Failures | None = None
+    ) -> None:
+        """``own`` is what ``adapters`` tells of its calls, ``failures`` of what it cannot read."""
         slack = settings.require_slack()
         self._own = own = own or OwnMetrics()
+        self._failures = failures or Failures(own, time.monotonic)
         self._adapters = adapters
         self._lease = adapters.lease
         self._leads_as: int | None = None  # the number of the lease it last led with
@@ -76,6 +80,7 @@ class Bot:
             people=approvers.people,
             rooms=rooms,
             leads=self._leads,
+            failed=self._failures.item,
         )
         app = build_app(
             controller=self._controller,
@@ -86,7 +91,7 @@ class Bot:
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
             deduplication=Deduplication(adapters.deduplication.is_new),
         )
-        self._audience = Audience(self._controller.services(), rooms, approvers)
+        self._audience = Audience(self._controller.services(), rooms, approvers, self._failures.item)
         self._services = ServicesReload(settings.services_file, adapters.catalogue, self._use)
         self._standing = Standing(client)
         self._connection = connection(app, slack)
@@ -103,7 +108,8 @@ class Bot:
                 Job(name="services", seconds=SERVICES_SECONDS, run=self._services.poll),
                 Job(name="standing", seconds=AUDIENCE_SECONDS, run=self._standing.check),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
-            ]
+            ],
+            failed=self._failures.job,
         )
         self._probes = Probes(
             port=settings.probe_port, ready=Asking(self._parts()), registry=own.registry, optional=OPTIONAL
@@ -140,15 +146,11 @@ class Bot:
         return self._lease.fence is not None
 
     def _if_leading(self, work: Callable[[], None]) -> Callable[[], None]:
-        """The same work, done by the leader alone. What is gone takes a line of the log, not a traceback."""
+        """The same work, done by the leader alone."""
 
         def done() -> None:
-            if not self._leads():
-                return
-            try:
+            if self._leads():
                 work()
-            except Fault as fault:
-                log.warning("outside_fault", system=fault.system, sentence=fault.sentence)
 
         return done
 
@@ -157,7 +159,7 @@ class Bot:
             with contained("renew the lease"):
                 self._lease.keep()
         except Fault as fault:
-            log.warning("lease_not_renewed", sentence=fault.sentence)
+            self._failures.job("lease", fault)
         fence = self._lease.fence
         if fence is None and self._leads_as is not None:
             log.warning("leads_no_longer")
@@ -174,16 +176,17 @@ class Bot:
             with contained("sign what is in Redis"):
                 self._adapters.signing.sign_once()
         except Fault as fault:
-            log.warning("redis_not_signed", sentence=fault.sentence)
+            self._failures.job("signing", fault)
 
     def _step_down(self) -> None:
         """Finish what runs, say what is to be said, and let another replica lead at once."""
         self._scheduler.stop(DRAIN_SECONDS)
-        self._if_leading(self._delivery.deliver)()
-        try:
-            self._lease.release()
-        except Fault as fault:
-            log.warning("lease_not_released", sentence=fault.sentence)  # it ends by itself
+        last = {"delivery": self._if_leading(self._delivery.deliver), "lease": self._lease.release}
+        for name, work in last.items():  # the lease ends by itself
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001  # whatever it was, the process ends in order
+                self._failures.job(name, error)
 
     def _deliver(self) -> None:
         # Whoever led before us may have died between a notification and its index.

@@ -19,6 +19,7 @@ from bot import redaction
 from bot.adapters import redis_connection
 from bot.adapters.calls import Called, nobody
 from bot.adapters.clock import SteadyClock, SystemClock, stopwatch
+from bot.adapters.failures import Failed, logged
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.kube_cache import CachedReads
@@ -85,6 +86,7 @@ def connect(
     watching: bool = False,
     without_services: bool = False,
     called: Callable[[str, str], None] = lambda _system, _outcome: None,
+    failed: Failed = logged,
 ) -> Adapters:
     """Adapters for these settings.
 
@@ -94,6 +96,7 @@ def connect(
         without_services: for who deals with live rollouts, which hold everything they need: a ``services.yaml`` with
             mistakes is told and done without.
         called: told of every call to another system, with how it ended.
+        failed: told of each thing that cannot be read, with what was raised.
 
     Raises:
         Refusal: ``services.yaml`` has mistakes, or there is no way to know which cluster is meant.
@@ -108,7 +111,7 @@ def connect(
     metrics = prometheus(settings.prometheus, lambda outcome: called("prometheus", outcome))
     client = redis(settings.redis, lambda outcome: called("redis", outcome))
     signer = settings.signer
-    store = RedisStore(client, signer)
+    store = RedisStore(client, signer, failed=failed)
     slack = slack_client(settings.slack, called) if settings.slack else None
     rooms = Rooms(slack, time.monotonic) if slack is not None else None
     ports = Ports(
@@ -128,9 +131,9 @@ def connect(
         ports=ports,
         redis=client,
         store=store,
-        outbox=RedisOutbox(client, signer),
+        outbox=RedisOutbox(client, signer, failed=failed),
         lease=RedisLease(client, new_replica(), seconds=settings.lease_seconds, signer=signer),
-        signing=RedisSigning(client, signer),
+        signing=RedisSigning(client, signer, failed=failed),
         retention=RedisRetention(client, Retention(rollouts=settings.history_rollouts, days=settings.history_days)),
         deduplication=RedisDeduplication(client),
         metrics=metrics,

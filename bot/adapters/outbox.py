@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-import structlog
-
 from bot.adapters import signatures
+from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import Batch, RedisClient, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE, about_entry
 from bot.adapters.serialization import CARDS, WORDS, Keys, load_entry
 from bot.controller.ports import CardRef, Notification
-from bot.model.errors import Fault
+from bot.model.errors import Unreadable
 from bot.model.rollout import RolloutId
 from bot.model.signing import UNSIGNED, Signer
 
@@ -46,18 +45,17 @@ end
 return #ARGV
 """
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
 
 class RedisOutbox:
     """One stream of words for each service, and one hash of cards; a word's id is its place in the stream.
 
-    Words that ``signer`` does not know for ours are not said: they stay where they are, and the log tells of them.
+    Words that ``signer`` does not know for ours are not said: they stay where they are, and ``failed`` is told of them.
     """
 
-    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED) -> None:
+    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED, *, failed: Failed = logged) -> None:
         self._client = client
         self._signer = signer
+        self._failed = failed
 
     def pending(self, limit: int = 100) -> Sequence[Notification]:
         """Undelivered notifications: words, then cards.
@@ -130,7 +128,7 @@ class RedisOutbox:
     def _words(self, limit: int) -> Sequence[Notification]:
         services = sorted(self._client.smembers(WORDS))
         streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
-        read = {key: stream for key, stream in zip(services, streams, strict=True) if _is_ours(key, stream)}
+        read = {key: stream for key, stream in zip(services, streams, strict=True) if self._is_ours(key, stream)}
         for key, stream in read.items():
             if not stream:
                 self._client.srem(WORDS, key)
@@ -138,7 +136,7 @@ class RedisOutbox:
                 if self._client.xlen(Keys(service=key).outbox):
                     self._client.sadd(WORDS, key)
             self._forget_old_cards(key, stream)
-        boxes = [_read_words(key, stream, self._signer) for key, stream in read.items()]
+        boxes = [self._read_words(key, stream) for key, stream in read.items()]
         return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
 
     def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
@@ -150,11 +148,11 @@ class RedisOutbox:
     def _cards(self) -> Sequence[Notification]:
         services = self._client.zrange(CARDS, 0, CARDS_AT_ONCE - 1)
         found = self._ask(services, lambda batch, keys: batch.hgetall(keys.cards))
-        read = {key: cards for key, cards in zip(services, found, strict=True) if _is_ours(key, cards)}
+        read = {key: cards for key, cards in zip(services, found, strict=True) if self._is_ours(key, cards)}
         for key, cards in read.items():
             if not cards:
                 self._end_turn(key)
-        return [notification for key, cards in read.items() for notification in _read_cards(key, cards)]
+        return [notification for key, cards in read.items() for notification in self._read_cards(key, cards)]
 
     def _shown(self, notification: Notification) -> None:
         keys = Keys(service=notification.key)
@@ -177,44 +175,46 @@ class RedisOutbox:
             ask(batch, Keys(service=key))
         return answers(batch)
 
+    def _is_ours(self, key: str, answer: object) -> bool:
+        """Whether the service's notifications can be read at all; those of the others must not wait for a mistake."""
+        if isinstance(answer, WrongKind):
+            self._failed(f"notifications of {key}", Unreadable("Redis", f"holds something else for those of {key}."))
+        return not isinstance(answer, WrongKind)
 
-def _is_ours(key: str, answer: object) -> bool:
-    """Whether the service's notifications can be read at all; those of the others must not wait for a mistake."""
-    if isinstance(answer, WrongKind):
-        log.warning("notifications_unreadable", service=key)
-    return not isinstance(answer, WrongKind)
+    def _read_words(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Notification]:
+        notifications = []
+        for place, fields in stream:
+            if "entry" not in fields:
+                continue
+            try:
+                notifications.append(_word(key, place, fields, self._signer))
+            except Exception as error:  # noqa: BLE001  # a word that nobody can read keeps no other waiting
+                # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
+                self._failed(f"notification {place} of {key}", error)
+        return notifications
 
-
-def _read_words(key: str, stream: Iterable[tuple[str, Mapping[str, str]]], signer: Signer) -> Sequence[Notification]:
-    notifications = []
-    for place, fields in stream:
-        if "entry" not in fields:
-            continue
-        try:
-            rollout = fields["rollout"]
-            text = signatures.believed("a notification", fields["entry"], signer, *about_entry(key, rollout))
-            entry = load_entry(text)
-        except Fault as fault:
-            # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
-            log.warning("notification_unreadable", service=key, notification=place, reason=fault.sentence)
-            continue
-        notifications.append(
-            Notification(
-                id=place,
-                key=key,
-                rollout_id=RolloutId(fields["rollout"]),
-                revision=int(fields["revision"]),
-                entry=entry,
-                number=int(fields.get("number", 0)),
-            )
-        )
-    return notifications
+    def _read_cards(self, key: str, cards: Mapping[str, str]) -> Sequence[Notification]:
+        notifications = []
+        for rollout_id, revision in cards.items():
+            try:
+                notifications.append(_card(key, RolloutId(rollout_id), revision))
+            except Exception as error:  # noqa: BLE001  # as above
+                self._failed(f"card of {rollout_id} of {key}", error)
+        return notifications
 
 
-def _read_cards(key: str, cards: Mapping[str, str]) -> Sequence[Notification]:
-    return [
-        Notification(
-            id=f"{CARD}{rollout_id}", key=key, rollout_id=RolloutId(rollout_id), revision=int(revision), entry=None
-        )
-        for rollout_id, revision in cards.items()
-    ]
+def _word(key: str, place: str, fields: Mapping[str, str], signer: Signer) -> Notification:
+    rollout_id = fields["rollout"]
+    text = signatures.believed("a notification", fields["entry"], signer, *about_entry(key, rollout_id))
+    return Notification(
+        id=place,
+        key=key,
+        rollout_id=RolloutId(rollout_id),
+        revision=int(fields["revision"]),
+        entry=load_entry(text),
+        number=int(fields.get("number", 0)),
+    )
+
+
+def _card(key: str, rollout_id: RolloutId, revision: str) -> Notification:
+    return Notification(id=f"{CARD}{rollout_id}", key=key, rollout_id=rollout_id, revision=int(revision), entry=None)

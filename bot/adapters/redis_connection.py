@@ -339,6 +339,9 @@ def _single(url: str, tls: Mapping[str, Any]) -> Redis:
 def _options() -> dict[str, Any]:
     return {
         "decode_responses": True,
+        # Whatever somebody has put there is read as it is, and compared and written as it is: what it says is nobody's
+        # before its reader has understood it, and one value that is no text breaks no other's answer.
+        "encoding_errors": "surrogateescape",
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
         "health_check_interval": IDLE_SECONDS,

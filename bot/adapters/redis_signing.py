@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 import structlog
 
 from bot.adapters import redis_freezes, redis_store, signatures
+from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import RedisClient, faults
 from bot.adapters.serialization import FREEZES, HISTORIES, SIGNED, Keys
-from bot.model.errors import Refusal
+from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import RolloutId
 from bot.model.signing import Signature, Signer
 
@@ -42,9 +43,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class RedisSigning:
     """Signs in one Redis, with ``signer``."""
 
-    def __init__(self, client: RedisClient, signer: Signer) -> None:
+    def __init__(self, client: RedisClient, signer: Signer, *, failed: Failed = logged) -> None:
         self._client = client
         self._signer = signer
+        self._failed = failed
 
     def sign_once(self) -> int:
         """Sign what a version without a key has left, unless Redis was signed before. Tells how many texts were signed.
@@ -95,11 +97,22 @@ class RedisSigning:
         if not self._signer.signs:
             raise Refusal("CANARY_SIGNING_KEY is not set, so there is nothing to sign with.")
         with faults():
-            count = sum(_sign_service(self._client, self._signer, key) for key in _services(self._client))
+            count = sum(self._sign_service(key) for key in _services(self._client))
             count += _sign_freezes(self._client, self._signer)
             self._client.set(SIGNED, "1")
         log.warning("redis_signed", texts=count)
         return count
+
+    def _sign_service(self, key: str) -> int:
+        """What somebody else has put under the keys of one service keeps no other's from being signed."""
+        try:
+            with faults():
+                return _sign_service(self._client, self._signer, key)
+        except Exception as error:
+            if isinstance(error, Fault) and error.cause is not Cause.REFUSED:
+                raise
+            self._failed(f"signing what {key} has", error)
+            return 0
 
 
 def _services(client: RedisClient) -> Iterator[str]:
@@ -110,6 +123,8 @@ def _services(client: RedisClient) -> Iterator[str]:
 def _records(client: RedisClient, service: str) -> Iterator[tuple[RolloutId, str, str]]:
     """Id, key and text of each."""
     keys = Keys(service=service)
+    if client.type(keys.history) != "zset":
+        return  # somebody else's; ``reindex`` and readers say so
     for found in client.zrevrange(keys.history, 0, -1):
         name = keys.rollout(RolloutId(found))
         if client.type(name) == "string" and (text := client.get(name)):

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import structlog
-
 from bot.adapters import signatures
+from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import RedisClient, WrongKind, answers, faults
 from bot.adapters.serialization import (
     CARDS,
@@ -24,6 +23,7 @@ from bot.adapters.serialization import (
     load_entry,
     load_rollout,
 )
+from bot.controller.edges import broken
 from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId
@@ -98,17 +98,16 @@ return redis.call('DEL', KEYS[1])
 
 INDEXES = {SERVICES: "set", WORDS: "set", CARDS: "zset"}
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
 
 class RedisStore:
     """Rollouts in Redis. Records and words are signed by ``signer``; a record that is not ours is an unreadable one."""
 
-    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED) -> None:
+    def __init__(self, client: RedisClient, signer: Signer = UNSIGNED, *, failed: Failed = logged) -> None:
         self._client = client
         self._signer = signer
-        # Live rollouts as they were last read or written: their text and what it says.
-        self._parsed: dict[RolloutId, tuple[str, Rollout | None]] = {}
+        self._failed = failed
+        # Live rollouts as they were last read or written: their text and what it says, or why that cannot be read.
+        self._parsed: dict[RolloutId, tuple[str, Rollout | str]] = {}
 
     def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
         """Store a new rollout at revision 1 with its first entries, in one transaction."""
@@ -163,7 +162,7 @@ class RedisStore:
     def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
         """Every live rollout, oldest first; or those of them that ``busy`` told.
 
-        One that cannot be read is logged and left out: the others must be looked after all the same.
+        One that cannot be read is told of and left out: the others must be looked after all the same.
         """
         wanted = self.busy() if of is None else of
         with faults():
@@ -184,21 +183,17 @@ class RedisStore:
     def _read_or_why_not(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | str:
         try:
             return self._load(key, rollout_id, text)
-        except Unreadable as unreadable:
-            return unreadable.sentence
-
-    def _readable(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | None:
-        read = self._read_or_why_not(key, rollout_id, text)
-        if isinstance(read, str):
-            log.error("rollout_unreadable", reason=read)
-            return None
-        return read
+        except Exception as error:  # noqa: BLE001  # whatever it holds, the other records are read
+            return broken(error, f"read rollout {rollout_id}").sentence
 
     def _read(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | None:
         """The rollout. Most are as they were read or written last, and a thousand take a second to parse."""
         known = self._parsed.get(rollout_id)
         if known is None or known[0] != text:
-            known = self._parsed[rollout_id] = text, self._readable(key, rollout_id, text)
+            known = self._parsed[rollout_id] = text, self._read_or_why_not(key, rollout_id, text)
+        if isinstance(known[1], str):
+            self._failed(f"rollout {rollout_id} of {key}", Unreadable("Redis", known[1]))
+            return None
         return known[1]
 
     def story(self, key: str, rollout_id: RolloutId) -> Sequence[Entry]:

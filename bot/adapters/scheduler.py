@@ -21,6 +21,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
 
 from bot.adapters.bell import Bell
+from bot.adapters.failures import Failed, logged
 
 IDLE_SECONDS = 60.0  # between two looks at the list of jobs while there is none
 
@@ -39,12 +40,18 @@ class Job:
 class Scheduler:
     """Runs each job at once and then at its interval: never twice at a time, never one for another.
 
-    A run that is late or missed is made up for by one run, however many were missed; a run that fails is logged and
+    A run that is late or missed is made up for by one run, however many were missed; a run that fails is told and
     the next one comes all the same, at the time it would have come anyway.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, stopwatch: Callable[[], float] = time.monotonic) -> None:
-        """``stopwatch`` counts seconds that no clock setting changes; it may stand still while the machine sleeps."""
+    def __init__(
+        self, jobs: Sequence[Job], *, stopwatch: Callable[[], float] = time.monotonic, failed: Failed = logged
+    ) -> None:
+        """``stopwatch`` counts seconds that no clock setting changes; it may stand still while the machine sleeps.
+
+        ``failed`` is told of each run that ends early: the job's name, and what was raised.
+        """
+        self._failed = failed
         self._jobs = tuple(jobs)
         self._quiet = threading.Condition()
         self._running = 0
@@ -87,8 +94,8 @@ class Scheduler:
             self._running += 1
         try:
             job.run()
-        except Exception:  # whatever it was, the next run must come: users' safety hangs on it
-            log.exception("job_failed", job=job.name)
+        except Exception as error:  # noqa: BLE001  # the next run must come: users' safety hangs on it
+            self._failed(job.name, error)
         finally:
             with self._quiet:
                 self._running -= 1

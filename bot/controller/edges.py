@@ -35,6 +35,11 @@ def contained(doing: str) -> Iterator[None]:
         raise Broken(error, doing) from error
 
 
+def broken(error: Exception, doing: str) -> Fault:
+    """The same where something was caught already."""
+    return error if isinstance(error, Fault) else Broken(error, doing)
+
+
 def kind(fault: Fault) -> str:
     """A word for what failed, from a short list: a system's name, or the kind of error inside the bot."""
     return type(fault.error).__name__ if isinstance(fault, Broken) else fault.system.lower()

@@ -55,8 +55,15 @@ class OwnMetrics:
         )
         self._reconciles_failed = Counter(
             "canary_bot_looks_failed_total",
-            "Failures met while looking at one rollout, by the system that failed or the kind of the bot's own error",
+            "Failures met while looking at one rollout, service, record or message, by the system that failed or the "
+            "kind of the bot's own error",
             ["cause"],
+            registry=self.registry,
+        )
+        self._jobs_failed = Counter(
+            "canary_bot_jobs_failed_total",
+            "Runs of a job that ended early, by its name and the system that failed or the kind of the bot's own error",
+            ["name", "cause"],
             registry=self.registry,
         )
         self._tick_seconds = Histogram(
@@ -97,6 +104,10 @@ class OwnMetrics:
     def reconcile_failed(self, cause: str) -> None:
         """One reconcile met a failure; ``cause`` is a system or the name of an error of ours."""
         self._reconciles_failed.labels(cause).inc()
+
+    def job_failed(self, job: str, cause: str) -> None:
+        """One run of a job ended early; ``cause`` as above."""
+        self._jobs_failed.labels(job, cause).inc()
 
     def verdict(self, verdict: str) -> None:
         """One judgement."""

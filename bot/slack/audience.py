@@ -6,10 +6,11 @@ the moment is no finding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
+from bot.controller.edges import Broken, contained
 from bot.model.errors import Fault
 from bot.model.service import ServiceConfig
 from bot.slack.approvers import Approvers
@@ -23,10 +24,18 @@ log = structlog.get_logger(__name__)
 class Audience:
     """The channels and approvers of all services."""
 
-    def __init__(self, services: Sequence[ServiceConfig], rooms: Rooms, approvers: Approvers) -> None:
+    def __init__(
+        self,
+        services: Sequence[ServiceConfig],
+        rooms: Rooms,
+        approvers: Approvers,
+        failed: Callable[[str, Exception], None] = lambda _about, _error: None,
+    ) -> None:
+        """``failed`` is told of what we could not make sense of: of which service, and what was raised."""
         self._services = services
         self._rooms = rooms
         self._approvers = approvers
+        self._failed = failed
         self._found: dict[str, tuple[str, ...]] = {}
 
     def use(self, services: Sequence[ServiceConfig]) -> None:
@@ -45,7 +54,12 @@ class Audience:
 
     def check(self) -> None:
         """Find out, and remember it for ``trouble``; to be called about once a minute."""
-        found = {service.name: tuple(wrong) for service, wrong, _ in self.findings()}
+        found = dict[str, tuple[str, ...]]()
+        for service, reasons, unknown in self.findings():
+            found[service.name] = tuple(reasons)
+            for fault in unknown:
+                if isinstance(fault, Broken):  # Slack's own silence is told where it is asked for what is needed
+                    self._failed(f"the people of {service.name}", fault)
         for name, wrong in found.items():
             if wrong and wrong != self._found.get(name):
                 log.warning("slack.nobody_notified", service=name, reasons=wrong)
@@ -59,6 +73,7 @@ class Audience:
 
     def _group(self, name: str) -> str | Fault | None:
         try:
-            return self._approvers.wrong(name)
+            with contained(f"find out about {name}"):
+                return self._approvers.wrong(name)
         except Fault as fault:
             return fault

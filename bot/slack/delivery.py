@@ -100,6 +100,7 @@ class Delivery:
         rooms: Rooms | None = None,
         leads: Callable[[], bool] = lambda: True,
         steady: Callable[[], float] = time.monotonic,
+        failed: Callable[[str, Exception], None] = lambda _about, _error: None,
     ) -> None:
         """Nothing is delivered before ``deliver``.
 
@@ -113,7 +114,9 @@ class Delivery:
             rooms: what posts teach about channels is noted there.
             leads: asked before every post: another replica may have taken over in the middle of a delivery.
             steady: seconds that never jump, for every pause.
+            failed: told of a rollout whose words or card cannot be made, and what was raised.
         """
+        self._failed = failed
         self._outbox = outbox
         self._store = store
         self._channel = channel
@@ -266,7 +269,7 @@ class Delivery:
                 self._rest(memory)
                 self._ask_slack()
             case Unreadable():  # a newer version may read it yet, and then has its words; nobody else ever has
-                bound.warning("slack.record_unreadable")
+                self._failed(f"the record of {where[1]}", failure)
                 self._rest(memory)
                 self._give_up(notifications)
             case Fault():
@@ -274,7 +277,7 @@ class Delivery:
                 self._rest(memory)
                 self._store.ping()
             case _:
-                bound.error("slack.notification_poisoned", exc_info=failure)
+                self._failed(f"what is to be said of {where[1]}", failure)
                 self._rest(memory)
                 self._drop_old(notifications)
 

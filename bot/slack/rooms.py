@@ -19,6 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
+from bot.controller.edges import contained
 from bot.model.errors import Fault
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted, needed_scope, pages, remedy
 
@@ -56,9 +57,11 @@ class Rooms:
         listing = self._listing(UNHURRIED)
         for channel in dict.fromkeys(channels):
             try:
-                yield channel, self._closed(channel, listing)
+                with contained(f"find out about {channel}"):
+                    found: str | Fault | None = self._closed(channel, listing)
             except Fault as fault:
-                yield channel, fault
+                found = fault
+            yield channel, found
 
     def refused(self, channel: str, code: str) -> None:
         """A post was refused. That posting is limited to some people is told nowhere else."""

@@ -1,0 +1,89 @@
+"""Law: what one rollout's words or one service's channel or approvers raise ends there; it is counted and told once."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.model.rollout import Entry, RolloutId
+from bot.model.service import ApprovalRule
+from bot.slack.approvers import Approvers
+from bot.slack.audience import Audience
+from bot.slack.delivery import Delivery
+from bot.slack.rooms import Rooms
+from bot.slack.web_api import Channel
+from tests.builders import MAYA, a_service
+from tests.fakes.clock import FakeClock
+from tests.fakes.slack_client import FakeSlack
+from tests.fakes.store import InMemoryStore
+from tests.unit.slack.test_delivery import Post
+from tests.unit.test_containment import Told, each_error
+
+
+@each_error
+def test_a_rollout_whose_words_cannot_be_made_is_told_of_once_and_the_others_are_said(
+    error: Exception, slack: FakeSlack
+) -> None:
+    class Poisoned(InMemoryStore):
+        def story(self, key: str, rollout_id: RolloutId) -> tuple[Entry, ...]:
+            if rollout_id == "r-aaa":
+                raise error
+            return tuple(super().story(key, rollout_id))
+
+    told, post = Told(), Post(slack, store=Poisoned())
+    post.delivery = Delivery(
+        outbox=post.store,
+        store=post.store,
+        channel=Channel(slack.client, post.clock),
+        clock=post.clock,
+        steady=post.clock.now,
+        failed=told.failures.item,
+    )
+    poisoned, other = post.begin("aaa"), post.begin("reviews")
+    with capture_logs() as lines:
+        post.happen(poisoned, "mirror: on")
+        post.happen(other, "shift 20: on")
+        post.run(40)
+
+    assert post.lines() == ["shift 20: on"]
+    assert told.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') >= 2
+    assert [line["exc_info"] for line in lines if line["event"] == "item_failed"] == [error]
+
+
+@each_error
+@pytest.mark.parametrize("where", ["group", "channel"])
+def test_what_slack_says_of_one_service_hides_nothing_of_the_others(
+    error: Exception, where: str, slack: FakeSlack
+) -> None:
+    class OddGroup(Approvers):
+        def wrong(self, name: str) -> str | None:
+            if name == "@odd":
+                raise error
+            return super().wrong(name)
+
+    class OddChannel(Rooms):
+        def why(self, channel: str, code: str) -> str:
+            if channel == "#odd":
+                raise error
+            return super().why(channel, code)
+
+    told, clock = Told(), FakeClock()
+    services = [
+        a_service(name="aaa", channel="#odd" if where == "channel" else "#releases", approvals=_by("@odd", where)),
+        a_service(name="reviews", channel="#ops", approvals=_by(MAYA, "")),
+    ]
+    rooms, approvers = OddChannel(slack.client, clock.now), OddGroup(slack.client, clock.now)
+    audience = Audience(services, rooms, approvers, told.failures.item)
+
+    with capture_logs() as lines:
+        audience.check()
+        audience.check()
+
+    assert str(audience.trouble()).startswith("reviews: I see no channel #ops:")
+    assert told.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') == 2
+    told_of = [line for line in lines if line["event"] == "item_failed"]
+    assert [(line["about"], line["exc_info"]) for line in told_of] == [("the people of aaa", error)]
+
+
+def _by(name: str, where: str) -> ApprovalRule:
+    return ApprovalRule(approvers=(name if where != "channel" else MAYA,))
