@@ -46,6 +46,8 @@ CHECK, USERS, TARGETS = "all samples", "requests of users", "who shows them"
 NOW, BEFORE = "the newest scrape", "the scrape before"
 ANSWERS, BUCKETS, COUNTS, INSIDE = "answers", "latency buckets", "counts", "counters as they went"
 
+NO_NUMBER = "one of its counters is no number"
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -200,6 +202,7 @@ class _Counts:
         returned: of whom pods are seen again after a long time.
         users: by Service and workload.
         targets: who shows its series.
+        numberless: of whom some counter is no number: what is left of them would be errors, or everything but errors.
     """
 
     began: Mapping[Owner, SideFigures]
@@ -214,6 +217,7 @@ class _Counts:
     before: Mapping[Owner, float]
     users: Mapping[Owner, float]
     targets: Mapping[Owner, frozenset[ScrapeTarget]]
+    numberless: frozenset[Owner]
 
     @classmethod
     def of(cls, found: Mapping[str, Sequence[Sample]]) -> _Counts:
@@ -236,6 +240,12 @@ class _Counts:
             check=by_owner(found.get(CHECK, ())),
             now=by_owner(found.get(NOW, ())),
             before=by_owner(found.get(BEFORE, ())),
+            numberless=frozenset(
+                owner_of(labels)
+                for name in (BEGAN, ENDED, MARKED)
+                for labels, value in (*found.get(name, ()), *found.get(name + BUCKETS, ()))
+                if not math.isfinite(value)
+            ),
             targets=targets_by_owner(found.get(TARGETS, ())),
             users={
                 (labels.get(queries.SERVICE, ""), labels.get(queries.WORKLOAD, "")): n
@@ -359,7 +369,9 @@ class Counted:
             return None, None
         if last < window.until - gates.lately(window.rollout):
             return None, None
-        side, watermark = self._answered(answers, window, owner, level)
+        side, watermark = (
+            (NO_NUMBER, level) if owner in answers.numberless else self._answered(answers, window, owner, level)
+        )
         if isinstance(side, str):
             log.warning("side_unknown", rollout=window.rollout.spec.id, workload=workload, why=side)
             return None, None
