@@ -62,7 +62,7 @@ def test_users_of_a_rollout_without_a_bot_are_home_once_the_limit_is_over_and_no
 
             assert seconds > LIMIT - 1  # and how soon after it is a matter of the rules, which tests play by a clock
             assert mesh.observe(TARGET).writer == "canary-bot-watchdog"
-            assert fetch(probes, "/readyz") == (200, b"kubernetes: ok\n")
+            assert fetch(probes, "/readyz") == (200, b"kubernetes: ok\nservices: ok\n")
             assert b'canary_bot_watchdog_rescues_total{deed="home"} 1.0' in fetch(probes, "/metrics")[1]
         finally:
             dog.stop(grace_seconds=20)
