@@ -63,11 +63,14 @@ def test_a_hostile_file_is_refused_in_words_in_under_a_second(kind: str, tmp_pat
     file = tmp_path / "services.yaml"
     file.write_text(text, encoding="utf-8")
 
-    started = time.process_time()
-    with pytest.raises(SettingsError) as refused:
-        read_services(file)
+    took = []
+    for _ in range(3):  # of CPU; the quickest, as a collection of garbage may fall into one of them
+        started = time.process_time()
+        with pytest.raises(SettingsError) as refused:
+            read_services(file)
+        took.append(time.process_time() - started)
 
-    assert time.process_time() - started < 1
+    assert min(took) < 1
     assert sentence in str(refused.value)
     assert len(str(refused.value)) < 50_000  # people are to read it
     assert str(refused.value).isprintable() or "\n" in str(refused.value)
