@@ -177,8 +177,8 @@ class Scraped:
     def scrape(self, workload: str, *, seconds: float = 0.0, lost: float = 0.0, late: bool = False) -> None:
         """From now on the workload's scrapes go like that."""
         with self.traffic.lock:
-            notified = Scraping(since=self.traffic.clock(), seconds=seconds, lost=lost, late=late)
-            self.scrapings.setdefault(workload, []).append(notified)
+            planned = Scraping(since=self.traffic.clock(), seconds=seconds, lost=lost, late=late)
+            self.scrapings.setdefault(workload, []).append(planned)
 
     def select(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[Series]:
         """Every series that fits, with what was scraped of it after ``start`` and not after ``end``."""
@@ -261,8 +261,8 @@ class Scraped:
         return self._scrapes[target]
 
     def _how(self, workload: str, at: float) -> Scraping:
-        notified = [one for one in self.scrapings.get(workload, ()) if one.since <= at]
-        return notified[-1] if notified else AT_ONCE
+        begun = [one for one in self.scrapings.get(workload, ()) if one.since <= at]
+        return begun[-1] if begun else AT_ONCE
 
     def _series(self, target: str) -> Sequence[Mapping[str, str]]:
         if target not in self._labels:

@@ -330,7 +330,7 @@ class Failsafe(Protocol):
     def apply(
         self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
     ) -> None:
-        """Make the managed routes equal ``routes`` and leave ``failsafe action`` beside the annotations, which stay;
+        """Make the managed routes equal ``routes`` and leave ``failsafe_record`` beside the annotations, which stay;
         one write.
 
         Raises:

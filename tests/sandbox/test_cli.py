@@ -90,9 +90,9 @@ def test_the_plan_of_a_relabel_service_is_the_source_documents_manifests(kube: K
     stages = [line.removeprefix("# stage: ") for line in done.stdout.splitlines() if line.startswith("# stage: ")]
     shifts = [f"shift {weight}" for weight in (20, 40, 60, 80, 100)]
     assert (done.returncode, stages) == (0, ["mirror", *shifts, "upgrade", "switchback 100", "bake", "finish"])
-    notified = [reading(thing["spec"]["http"][0]) for thing in documents if thing and thing["kind"] == "VirtualService"]
+    shown = [reading(thing["spec"]["http"][0]) for thing in documents if thing and thing["kind"] == "VirtualService"]
     final = ({"v2": 100}, None)
-    assert notified == [
+    assert shown == [
         ({"v1": 100}, "v2"),
         ({"v1": 80, "v2": 20}, None),
         ({"v1": 60, "v2": 40}, None),

@@ -254,10 +254,10 @@ def test_annotations_left_behind_and_users_on_the_wrong_side_are_told(match: Mat
     match.write("VirtualService", "reviews", mark)
     match.referee.judge_end(promoted=True, final_subset="v1", upgraded=True)
 
-    notified = " ".join(match.referee.violations)
-    assert "left ['canary-bot/rollout'] behind" in notified
-    assert "not with everyone on v1" in notified
-    assert "ended promoted and the primary runs" in notified
+    text = " ".join(match.referee.violations)
+    assert "left ['canary-bot/rollout'] behind" in text
+    assert "not with everyone on v1" in text
+    assert "ended promoted and the primary runs" in text
 
 
 def test_users_are_where_the_routes_and_the_ready_pods_are(match: Match) -> None:

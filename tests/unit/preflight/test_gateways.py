@@ -124,8 +124,8 @@ def test_an_object_that_the_gateways_namespace_does_not_see_is_told(exported: li
 
     warnings = examine(a_service(), "v2", snapshot).warnings
 
-    notified = [f"{kind} reviews is exported to . alone" for kind in ("VirtualService", "DestinationRule", "Service")]
-    assert [warning.split(",")[0] for warning in warnings] == ([] if seen else notified)
+    sentences = [f"{kind} reviews is exported to . alone" for kind in ("VirtualService", "DestinationRule", "Service")]
+    assert [warning.split(",")[0] for warning in warnings] == ([] if seen else sentences)
 
 
 def test_hosts_overlap_by_their_wildcards() -> None:

@@ -88,8 +88,8 @@ def test_from_every_reachable_state_under_every_loss_some_command_leads_to_an_en
         return
     ends_by_itself = losses.routes is GONE or (losses.primary and losses.canary and not losses.pods)
     assert not ends_by_itself or losses.writes or losses.routes not in {None, GONE}, "the abort reaches an end"
-    notified = [hold for hold in rollout.holds if hold.notified] or rollout.phase is Phase.HALTED
-    assert notified, "who waits for a person has told one"
+    said = [hold for hold in rollout.holds if hold.notified] or rollout.phase is Phase.HALTED
+    assert said, "who waits for a person has told one"
 
     ended, entries = decide.abandon(rollout, OMAR, "it cannot be mended", world.now)
 

@@ -208,14 +208,14 @@ def test_no_mistake_shows_a_secret() -> None:
     environ = {variable.name: f"?{hidden}" for variable in VARIABLES if variable.secret}
     environ["PROMETHEUS_URL"] = f"http://user:{hidden}@prometheus"
 
-    notified = [
+    sentences = [
         *mistakes(environ),
         *mistakes({"REDIS_URL": f"redis://:{hidden}@:x"}),
         *mistakes({"REDIS_URL": f"r://{hidden}"}),
     ]
 
-    assert len(notified) > 5
-    assert not [mistake for mistake in notified if hidden in mistake]
+    assert len(sentences) > 5
+    assert not [mistake for mistake in sentences if hidden in mistake]
 
 
 def test_settings_can_be_logged_without_giving_a_secret_away() -> None:

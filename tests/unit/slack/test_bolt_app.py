@@ -5,35 +5,15 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Iterator
 
-import pytest
-import structlog
 from slack_bolt import App, BoltRequest
 
-from bot import logs
 from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
 from tests.builders import MAYA
 from tests.fakes.controller_port import FakeController
 from tests.fakes.slack_client import BOT_USER, TEAM, FakeSlack
 from tests.unit.slack.test_listeners import Inline
-
-STRAY = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "of-another-app"}
-
-
-@pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    """Every line of the process, at the most talkative level."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    out = io.StringIO()
-    logs.configure("json", "debug", out)
-    yield out
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def built(slack: FakeSlack, controller: FakeController) -> App:
@@ -50,20 +30,6 @@ def built(slack: FakeSlack, controller: FakeController) -> App:
 def command(slack: FakeSlack, text: str) -> BoltRequest:
     body = {"command": "/canary", "text": text, "team_id": TEAM, "user_id": MAYA, "channel_id": "C0RELEASES"}
     return BoltRequest(mode="socket_mode", body={**body, "trigger_id": "t1", "response_url": slack.response_url})
-
-
-def test_another_apps_client_id_does_not_make_an_oauth_app_of_ours(
-    slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in STRAY.items():
-        monkeypatch.setenv(name, value)
-    controller = FakeController()
-    app = built(slack, controller)
-
-    response = app.dispatch(command(slack, "start reviews v2"))
-
-    assert (app.oauth_flow, response.status) == (None, 200)
-    assert controller.asked == [("start", "reviews", MAYA)]
 
 
 def test_no_payload_is_logged_at_any_level(slack: FakeSlack, logged: io.StringIO) -> None:

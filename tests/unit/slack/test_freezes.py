@@ -77,9 +77,9 @@ def test_what_is_in_flight_is_named_as_going_on_and_is_not_touched(workspace: Wo
 
     workspace.types("freeze reviews migration")
 
-    notified = shown(workspace.slack.said("respond")[0]["blocks"])
-    assert "In flight already, reviews 1 → v2 goes on: still watched, and aborted if figures are bad." in notified
-    assert "ratings" not in notified
+    text = shown(workspace.slack.said("respond")[0]["blocks"])
+    assert "In flight already, reviews 1 → v2 goes on: still watched, and aborted if figures are bad." in text
+    assert "ratings" not in text
     assert workspace.controller.active("reviews") == rollout
 
 
@@ -87,9 +87,9 @@ def test_freezing_again_replaces_and_says_so(workspace: Workspace) -> None:
     workspace.types("freeze reviews --for 2h migration", user=LENA)
     workspace.types("freeze reviews it takes longer", user=LENA)
 
-    notified = shown(workspace.slack.said("respond")[1]["blocks"])
-    assert "froze reviews, until somebody ends it: it takes longer" in notified
-    assert "It replaces the freeze by @U0LENA until 2025-06-15 17:06 UTC: migration" in notified
+    text = shown(workspace.slack.said("respond")[1]["blocks"])
+    assert "froze reviews, until somebody ends it: it takes longer" in text
+    assert "It replaces the freeze by @U0LENA until 2025-06-15 17:06 UTC: migration" in text
     assert [freeze.reason for freeze in workspace.controller.freezes()] == ["it takes longer"]
 
 
@@ -203,11 +203,11 @@ def test_the_start_form_and_the_home_show_what_is_frozen(workspace: Workspace) -
 def test_of_many_freezes_a_form_shows_some_and_says_where_all_are() -> None:
     frozen = [a_freeze(scope=f"service-{number}") for number in range(13)]
 
-    notified = shown(views.start_form(TWO, frozen=frozen)["blocks"])
+    text = shown(views.start_form(TWO, frozen=frozen)["blocks"])
 
-    assert "service-9 frozen" in notified
-    assert "service-10" not in notified
-    assert "and 3 more; `/canary services` shows them all" in notified
+    assert "service-9 frozen" in text
+    assert "service-10" not in text
+    assert "and 3 more; `/canary services` shows them all" in text
 
 
 def test_the_start_form_opens_also_while_nobody_knows_what_is_frozen(workspace: Workspace) -> None:
@@ -347,11 +347,11 @@ def test_no_reason_becomes_markup_in_anything_that_is_said(reason: str) -> None:
 
     freeze = a_freeze(by=UserId("U0MAYA0001"), reason=reason)
     refused = Refusal("reviews v2 was not started.", [str(p) for p in preflight.check([freeze], "reviews", 2000.0)])
-    notified = [
+    texts = [
         str(refused),
         freezes.not_theirs(freeze, 2000.0, "You are not one of the approvers (@release-managers)."),
     ]
-    assert [live_markup(readable(text)) for text in notified] == [[], []]
+    assert [live_markup(readable(text)) for text in texts] == [[], []]
 
 
 def test_what_was_typed_as_a_mention_is_said_as_a_name(workspace: Workspace) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import logging
 import os
 import socket
 import sys
@@ -18,11 +17,9 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import pytest
-import structlog
 from slack_bolt import App
 from slack_sdk.signature import Clock, SignatureVerifier
 
-from bot import logs
 from bot.http_server import Limits
 from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
@@ -110,20 +107,6 @@ def public(slack: FakeSlack) -> Iterator[Public]:
     public.mode.start()
     yield public
     public.mode.close()
-
-
-@pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    """Every line of the process, at the most talkative level."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    out = io.StringIO()
-    logs.configure("json", "debug", out)
-    yield out
-    root.handlers = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def test_what_slack_has_signed_is_answered(public: Public) -> None:
