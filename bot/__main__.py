@@ -188,7 +188,7 @@ def _abandon(settings: Settings, arguments: argparse.Namespace) -> int:
     by = By(id=UserId(f"{_user()} (shell)"))
     rollout = controller.decide(arguments.service, Abandon(arguments.reason), by)
     last = controller.story(rollout)[-1]
-    _say([last.text])
+    _say([str(last.text)])
     return 1 if last.kind is EntryKind.ALERT else 0
 
 

@@ -243,5 +243,5 @@ def trouble(ask: Callable[[], object]) -> str | None:
     try:
         ask()
     except Fault as fault:
-        return fault.sentence
+        return str(fault.sentence)
     return None

@@ -234,10 +234,10 @@ def make_adoption(adapters: Adapters, controller: Controller, dead_man_seconds: 
     logged: dict[str, str] = {}
 
     def failed(service: ServiceConfig, fault: Fault) -> None:
-        if logged.get(service.key) != fault.sentence:
+        if logged.get(service.key) != str(fault.sentence):
             error = fault.error if isinstance(fault, Broken) else None
             log.warning("annotations_not_observed", service=service.name, sentence=fault.sentence, exc_info=error)
-        logged[service.key] = fault.sentence
+        logged[service.key] = str(fault.sentence)
 
     return Adoption(
         services=controller.services(),

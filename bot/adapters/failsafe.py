@@ -51,7 +51,7 @@ class KubeFailsafe:
                 vs, target, annotations.owner, routes, failsafe_record, sentence, self._signer
             )
         except Refusal as refusal:
-            raise Fault("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
+            raise Fault("Kubernetes", " ".join(map(str, (refusal.sentence, *refusal.reasons)))) from refusal
         if lease is not None and heard is not None:
             self._kube.put(heartbeat_lease.taken(lease, self._now()))
         self._kube.put(wanted)

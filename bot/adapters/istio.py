@@ -320,7 +320,7 @@ def _edited(edit: Edit, vs: VirtualService) -> VirtualService:
     try:
         return edit(vs)
     except Refusal as refusal:
-        raise Contended("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
+        raise Contended("Kubernetes", " ".join(map(str, (refusal.sentence, *refusal.reasons)))) from refusal
 
 
 def _rival_wrote(before: VirtualService, after: VirtualService, target: Target) -> bool:

@@ -184,7 +184,7 @@ class RedisStore:
         try:
             return self._load(key, rollout_id, text)
         except Exception as error:  # noqa: BLE001  # whatever it holds, the other records are read
-            return broken(error, f"read rollout {rollout_id}").sentence
+            return str(broken(error, f"read rollout {rollout_id}").sentence)
 
     def _read(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | None:
         """The rollout. Most are as they were read or written last, and a thousand take a second to parse."""

@@ -19,7 +19,7 @@ from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, RolloutSpec
 
-SCHEMA = 3
+SCHEMA = 4
 
 Document = dict[str, Any]
 Upgrade = Callable[[Document], Document]
@@ -60,10 +60,19 @@ def _guesses_become_fields(document: Document) -> Document:
     return document | {"rollout": rollout | {"touched": touched, "accepted": accepted}}
 
 
+def _sentences_become_values(document: Document) -> Document:
+    """Schema 3 stored what was said in English; that is text as before, and only what is said from now on a value."""
+    return document
+
+
 _EVERYONE = 100  # percent
 
 # From the schema that is the key to the next one.
-UPGRADES: Mapping[int, Upgrade] = {1: _gates_become_a_judge, 2: _guesses_become_fields}
+UPGRADES: Mapping[int, Upgrade] = {
+    1: _gates_become_a_judge,
+    2: _guesses_become_fields,
+    3: _sentences_become_values,
+}
 
 # Every service that ever had a rollout; never shrinks, so no writer can lose a race with a reader that tidies up.
 # Written before anything else, so it may name a service that holds nothing. ``RedisStore.reindex`` rebuilds it.
@@ -253,8 +262,15 @@ def _object_of(title: str) -> Document:
 
 
 def dump_entry(entry: Entry) -> str:
-    """One line of a story as it is stored."""
-    return _StoredEntry(entry).model_dump_json()
+    """One line of a story as it is stored: in English, for versions that know no other words, and as values."""
+    stored = _StoredEntry(entry).model_dump(mode="json")
+    values = {field: stored[field] for field in _SPOKEN if not isinstance(stored[field], str)}
+    english = {field: str(getattr(entry, field)) for field in values}
+    return json.dumps(stored | english | ({"said": values} if values else {}), separators=(",", ":"))
+
+
+# Fields of an entry that are sentences.
+_SPOKEN = ("text", "gist")
 
 
 def load_entry(text: str) -> Entry:
@@ -264,10 +280,14 @@ def load_entry(text: str) -> Entry:
         Unreadable: it is no entry.
     """
     try:
-        entry = _StoredEntry.model_validate_json(text).root
-    except ValidationError as broken:
+        document = _json(text)
+        values = document.pop("said", {})
+        entry = _StoredEntry.model_validate(
+            document | {field: values[field] for field in _SPOKEN if field in values}
+        ).root
+    except (ValueError, TypeError, AttributeError, RecursionError) as broken:
         raise Unreadable("Redis", f"holds a line of a story that cannot be read: {_fields(broken)}.") from broken
-    return entry if "stage" in json.loads(text) else _with_stage(entry)
+    return entry if "stage" in document else _with_stage(entry)
 
 
 # How every version that had no fields for it began the lines about a stage that was entered, and that was left.
@@ -277,10 +297,11 @@ _LEFT = re.compile(r"([a-z]+(?: [a-z]+)?(?: [0-9]+)?) (?:passed|ended, not prove
 
 def _with_stage(entry: Entry) -> Entry:
     """A line that was stored without fields for its stage and its gist."""
-    if entry.kind is EntryKind.STAGE and (entered := _ENTERED.match(entry.text)):
+    text = str(entry.text)
+    if entry.kind is EntryKind.STAGE and (entered := _ENTERED.match(text)):
         return replace(entry, stage=entered[1])
-    if entry.kind is EntryKind.SUMMARY and (left := _LEFT.match(entry.text)):
-        rest = entry.text[left.end() :]
+    if entry.kind is EntryKind.SUMMARY and (left := _LEFT.match(text)):
+        rest = text[left.end() :]
         return replace(entry, stage=left[1], gist=rest and rest.partition(". ")[0].rstrip(".") + ".")
     return entry
 

@@ -20,6 +20,7 @@ from bot.model.formats import count, percent
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Target, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
+from bot.words.said import Text
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
 
@@ -76,7 +77,7 @@ def warming_up(at: float) -> Judgement:
     return Judgement(at=at, verdict=Verdict.INCONCLUSIVE, findings=(finding,))
 
 
-def unavailable(at: float, sentence: str) -> Judgement:
+def unavailable(at: float, sentence: Text) -> Judgement:
     """The judgement when Prometheus could not be asked."""
     finding = Finding(gate="metrics", verdict=Verdict.ERROR, sentence=sentence)
     return Judgement(at=at, verdict=Verdict.ERROR, findings=(finding,))

@@ -48,7 +48,7 @@ def check(settings: Settings) -> Iterator[Line]:
 def _one_by_one(settings: Settings, error: CanaryError) -> Iterator[Line]:
     """Each system by itself, where one of them cannot even be spoken of; that one is told with its own name."""
     if isinstance(error, Fault) and error.system == "Redis":
-        yield Line(ok=False, part="redis", sentence=error.sentence)
+        yield Line(ok=False, part="redis", sentence=str(error.sentence))
         yield from contained("kubernetes", lambda: check_systems.cluster(settings))
     else:
         yield from contained("redis", lambda: check_systems.redis(settings))
@@ -61,7 +61,7 @@ def _catalogue(settings: Settings) -> Iterator[Line]:
     try:
         names = read_services(settings.services_file).names
     except SettingsError as error:
-        yield from (Line(ok=False, part="services", sentence=reason) for reason in error.reasons)
+        yield from (Line(ok=False, part="services", sentence=str(reason)) for reason in error.reasons)
         return
     yield Line(ok=True, part="services", sentence=f"{len(names)} in {settings.services_file}: {', '.join(names)}")
 
@@ -100,7 +100,7 @@ def _redis(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
         yield from map(_found, redis_examination.examine_login(open_to_all=strangers))
         yield from map(_found, redis_examination.examine_signatures(adapters.signing, settings.signer))
     except Fault as fault:
-        yield Line(ok=False, part="redis", sentence=fault.sentence)
+        yield Line(ok=False, part="redis", sentence=str(fault.sentence))
 
 
 def _found(finding: Finding) -> Line:
@@ -126,7 +126,7 @@ def _services(adapters: bootstrap.Adapters) -> Iterator[Line]:
                 if adapters.kube.get(kind, space, at) is None
             ]
         except Fault as fault:
-            yield Line(ok=False, part=name, sentence=fault.sentence)
+            yield Line(ok=False, part=name, sentence=str(fault.sentence))
             continue
         if missing:
             hint = f"`canary-bot init {name}` shows the mesh objects it needs."

@@ -129,7 +129,7 @@ def slack(settings: Settings) -> Iterator[Line]:
     try:
         identity = _identity(given)
     except Fault as fault:
-        yield Line(ok=False, part="slack", sentence=fault.sentence)
+        yield Line(ok=False, part="slack", sentence=str(fault.sentence))
         return
     scopes = granted(identity)
     problem = _problem(identity, given, sorted(SCOPES - (SCOPES if scopes is None else scopes)))

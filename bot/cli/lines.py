@@ -27,6 +27,6 @@ def contained(part: str, ask: Callable[[], Iterable[Line]]) -> Iterator[Line]:
     try:
         yield from ask()
     except (Fault, Refusal) as error:
-        yield Line(ok=False, part=part, sentence=error.sentence)
+        yield Line(ok=False, part=part, sentence=str(error.sentence))
     except Exception as error:  # noqa: BLE001  # see above; the error's own text may hold anything
         yield Line(ok=False, part=part, sentence=f"could not be asked: an internal error ({type(error).__name__}).")

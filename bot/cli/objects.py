@@ -20,7 +20,7 @@ def plan_as_yaml(plan: Plan) -> str:
 
     Without ``managedFields``, as kubectl shows objects: the API server keeps those of a write that has none.
     """
-    notes = [f"# {line}" for finding in plan.findings for line in finding.splitlines()]
+    notes = [f"# {line}" for finding in plan.findings for line in str(finding).splitlines()]
     documents = [
         f"---\n# stage: {stage.name}\n# {stage.sentence}\n{_dump(thing)}"
         for stage in plan.planned

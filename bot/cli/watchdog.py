@@ -101,9 +101,9 @@ def logged(metrics: WatchdogMetrics) -> Witness:
 
     def failed(place: NamespacedName, fault: Fault) -> None:
         metrics.failed()
-        if troubles.get(place) != fault.sentence:
+        if troubles.get(place) != str(fault.sentence):
             error = fault.error if isinstance(fault, Broken) else None
             log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence, exc_info=error)
-        troubles[place] = fault.sentence
+        troubles[place] = str(fault.sentence)
 
     return Witness(listened=metrics.listened, acted=acted, left=left, failed=failed)

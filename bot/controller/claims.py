@@ -18,6 +18,7 @@ from bot.model.errors import Disbelieved, Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat, RolloutAnnotations
 from bot.model.rollout import RolloutId, Target
 from bot.model.service import ServiceConfig
+from bot.words.said import Text
 
 
 class Claim(StrEnum):
@@ -73,7 +74,7 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
     return None
 
 
-def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations: str) -> Unreadable:
+def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations: Text) -> Unreadable:
     """Both that say how it was before are lost, and only a person can know: no abort guesses."""
     lost = annotations if record is None else f"{record.sentence} {annotations}"
     ends = f"see to the routes by hand; `abandon {service.name}` ends the rollout and moves nobody"
@@ -163,7 +164,7 @@ def lives(heartbeat: Heartbeat | None, now: float) -> bool:
     return abs(now - heartbeat.renewed_at) < heartbeat.limit
 
 
-def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> str:
+def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> Text:
     """What becomes of annotations that stand in the way of a start, as a sentence."""
     held, name = f"{service.virtual_service} still carries the marks of rollout {owner}", service.name
     try:

@@ -44,6 +44,7 @@ from bot.rollout.actions import (
 )
 from bot.rollout.phrases import describe
 from bot.rollout.plans import Overrides
+from bot.words.said import Text
 
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
 # The longest chain is an advance: leave, set routes, settle, and an action of the next stage.
@@ -88,7 +89,7 @@ class Controller(Lookup):
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
-        self._confessed: dict[RolloutId, str] = {}  # what people were told is wrong with us
+        self._confessed: dict[RolloutId, Text] = {}  # what people were told is wrong with us
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
         self._own_pods = OwnPods()
@@ -313,7 +314,7 @@ class Controller(Lookup):
 
     def _notify_of_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
         """One Prometheus that is away is one fault, however many rollouts it keeps waiting."""
-        notified = set[str]()
+        notified = set[Text]()
         for rollout in live:
             fault = readings.get(rollout.spec.id)
             if isinstance(fault, Fault) and fault.sentence not in notified:

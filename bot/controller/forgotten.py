@@ -18,6 +18,7 @@ from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import deadman, decide
+from bot.words.said import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ class Forgotten:
         place = known.namespace, known.virtual_service
         return min(one.key for one in self._services if (one.namespace, one.virtual_service) == place)
 
-    def _disbelieve(self, known: ServiceConfig, sentence: str) -> None:
+    def _disbelieve(self, known: ServiceConfig, sentence: Text) -> None:
         """Tell the service's people of annotations that are not believed, once: a refused start remembers it."""
         if any(past.reason == sentence for past in self._ports.store.refusals(known.key)):
             return

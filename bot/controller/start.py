@@ -21,6 +21,7 @@ from bot.preflight.mesh import ANNOTATIONS
 from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
 from bot.rollout.plans import Overrides, make_plan
+from bot.words.said import Text
 
 NO_OVERRIDES = Overrides()
 PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
@@ -53,11 +54,11 @@ class Draft:
 class Checked:
     """Everything preflight has to say: reasons not to begin, and what a person should know. Both with what to do."""
 
-    reasons: tuple[str, ...]
-    warnings: tuple[str, ...]
+    reasons: tuple[Text, ...]
+    warnings: tuple[Text, ...]
 
     @property
-    def findings(self) -> tuple[str, ...]:
+    def findings(self) -> tuple[Text, ...]:
         """All of it, for whoever is refused: what only warns is worth mending on the same occasion."""
         return (*self.reasons, *(f"Warning: {text}" for text in self.warnings))
 
@@ -71,7 +72,7 @@ class PlannedStage:
     """
 
     name: str
-    sentence: str
+    sentence: Text
     objects: Sequence[dict[str, Any]]
 
 
@@ -80,10 +81,10 @@ class Plan:
     """What a start would do, without doing it."""
 
     planned: Sequence[PlannedStage]
-    findings: Sequence[str]
+    findings: Sequence[Text]
 
     @property
-    def stages(self) -> Sequence[tuple[str, str]]:
+    def stages(self) -> Sequence[tuple[str, Text]]:
         """Name and sentence of each stage."""
         return [(stage.name, stage.sentence) for stage in self.planned]
 
@@ -224,7 +225,7 @@ def with_past(draft: Draft, service: ServiceConfig) -> tuple[Rollout, tuple[str,
     rollout = draft.rollout
     if isinstance(draft.past, Fault):
         name = rollout.spec.target.primary_deployment
-        unknown = f"The past of {name} is not known (Prometheus {draft.past.sentence.rstrip('.')}), so"
+        unknown = f"The past of {name} is not known (Prometheus {str(draft.past.sentence).rstrip('.')}), so"
         warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
         return replace(rollout, analysis_state=analysis.begin(service.gates, ())), (warning,)
     known = [row for row in draft.past if row is not None]

@@ -95,11 +95,11 @@ class Watchdog:
             except Contended:
                 continue  # somebody wrote it; if that was the bot, its heartbeat has changed
             except Fault as fault:
-                trouble = fault.sentence
+                trouble = str(fault.sentence)
                 self._witness.failed(place, fault)
             except Exception as error:  # noqa: BLE001  # whatever it was, the other places are looked at
                 broken = Broken(error, f"look at VirtualService {'/'.join(place)}")
-                trouble = broken.sentence
+                trouble = str(broken.sentence)
                 self._witness.failed(place, broken)
         self.trouble = trouble
         self._witness.listened([heard.silence for heard in self._heard.values()])

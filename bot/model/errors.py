@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.words.said import Text
+
 
 class CanaryError(Exception):
     """What the product raises on purpose."""
@@ -23,10 +25,10 @@ class CanaryError(Exception):
 class Refusal(CanaryError):  # noqa: N818  # a refusal is not an error of ours
     """Asked for, and not possible now: a sentence for the person, with every reason at once."""
 
-    def __init__(self, sentence: str, reasons: Sequence[str] = ()) -> None:
+    def __init__(self, sentence: Text, reasons: Sequence[Text] = ()) -> None:
         self.sentence = sentence
         self.reasons = tuple(reasons)
-        super().__init__("\n".join((sentence, *(f"• {reason}" for reason in reasons))))
+        super().__init__("\n".join((str(sentence), *(f"• {reason}" for reason in reasons))))
 
 
 class Cause(StrEnum):
@@ -42,7 +44,7 @@ class Cause(StrEnum):
 class Fault(CanaryError):  # noqa: N818  # the field says fault
     """An outside system failed. The text holds no secret and no raw answer of that system."""
 
-    def __init__(self, system: str, sentence: str, cause: Cause = Cause.UNREACHABLE) -> None:
+    def __init__(self, system: str, sentence: Text, cause: Cause = Cause.UNREACHABLE) -> None:
         self.system = system
         self.sentence = sentence
         self.cause = cause
@@ -75,7 +77,7 @@ class Disbelieved(Refusal):
 class Unreadable(Fault):
     """The system was reached, and what it holds of ours cannot be read: a newer version wrote it, or it is damaged."""
 
-    def __init__(self, system: str, sentence: str, remains: Remains = Remains()) -> None:  # frozen
+    def __init__(self, system: str, sentence: Text, remains: Remains = Remains()) -> None:  # frozen
         self.remains = remains
         super().__init__(system, sentence)
 

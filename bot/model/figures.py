@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bot.model.service import Measure
+from bot.words.said import Text
 
 # Answers of 400 to 499 by their codes: all of them, and those that mean something of their own (who are you, you may
 # not, there is no such thing, too many).
@@ -52,13 +53,13 @@ class Finding:
 
     gate: str
     verdict: Verdict
-    sentence: str
+    sentence: Text
     value: float | None = None
     limit: float | None = None
     sample: float | None = None
     acts: bool = True  # False: shown, never acting (a gate in observation)
     part: bool = False  # True: a detail of what another finding sums up
-    brief: str = ""
+    brief: Text = ""
     unit: Unit = Unit.NUMBER
     compared: Measure | None = None
     bound: float | None = None
@@ -253,9 +254,9 @@ class Judgement:
     proven: bool = False
     hold: bool = False
     ask: bool = False
-    forecast: str = ""
+    forecast: Text = ""
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Text:
         """The sentence of the finding that decided, for a card's first line."""
         return next((f.sentence for f in self.findings if f.acts and f.verdict is self.verdict), "")

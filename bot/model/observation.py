@@ -12,6 +12,7 @@ from enum import StrEnum
 from bot.model.errors import Cause
 from bot.model.incidents import Trouble
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target, Template
+from bot.words.said import Text
 
 
 class Progress(StrEnum):
@@ -42,7 +43,7 @@ class DeploymentStatus:
 
     template: Template | None
     progress: Progress
-    reason: str = ""
+    reason: Text = ""
     ready: int = 0
     stale: int = 0
     elsewhere: int = 0
@@ -98,7 +99,7 @@ class Unobserved:
     """
 
     cause: Cause
-    sentence: str = ""
+    sentence: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Denied:
     """What the API server has turned down, of what was to be written or was only shown to it: why, in both ways."""
 
     cause: Cause
-    sentence: str
+    sentence: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class Observation:
     written_at: float | None = None
     marker: str = ""
     marked_at: float | None = None
-    reason: str = ""
+    reason: Text = ""
     routes_unobserved: Unobserved | None = None
     pods_unobserved: Unobserved | None = None
     denied: Denied | None = None

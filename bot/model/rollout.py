@@ -13,6 +13,7 @@ from typing import NewType
 from bot.model.figures import UNTRIED, AnalysisState, Judgement
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
+from bot.words.said import Text
 
 RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``
@@ -206,7 +207,7 @@ class Hold:
     """
 
     cause: HoldCause
-    sentence: str
+    sentence: Text
     since: float
     notified: bool = False
     times: int = 1
@@ -312,8 +313,8 @@ class Rollout:
     gone_since: float | None = None
     judgement: Judgement | None = None
     analysis_state: AnalysisState = UNTRIED
-    warnings: tuple[str, ...] = ()
-    reason: str = ""
+    warnings: tuple[Text, ...] = ()
+    reason: Text = ""
     retries: int = 0
     drift: Drift | None = None
     restoring_at: float | None = None
@@ -394,7 +395,7 @@ class Entry:
 
     at: float
     kind: EntryKind
-    text: str
+    text: Text
     by: UserId = BOT
     stage: str = ""
-    gist: str = ""
+    gist: Text = ""

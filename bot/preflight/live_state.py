@@ -8,6 +8,7 @@ from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Target, Template
 from bot.preflight.moved import MOVED
 from bot.preflight.problems import Problem
+from bot.words.said import Text
 
 
 def ready_to_begin(
@@ -18,13 +19,13 @@ def ready_to_begin(
     canary: DeploymentStatus,
     known: Container[str] = (),
     if_moved: Problem | None = None,
-) -> list[str]:
+) -> list[Text]:
     """Reasons not to begin, from the live state: routes at home, nobody else's annotations, both Deployments healthy.
 
     ``known`` names what has been told of already, in more detail: Deployments, ``VirtualService NAME``, and that users
     have moved. ``if_moved`` is what there is to say where all of them are on the canary.
     """
-    reasons = []
+    reasons: list[Text] = []
     moved = MOVED in known or (routes == ALL_CANARY and if_moved is not None)
     if f"VirtualService {target.virtual_service}" in known or MOVED in known:
         pass

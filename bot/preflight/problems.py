@@ -8,25 +8,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.words.said import Text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One finding. ``about`` names the Deployment it is told of, so that the same trouble is not told twice."""
 
     blocking: bool
-    sentence: str
-    remedy: str
+    sentence: Text
+    remedy: Text
     about: str = ""
 
     def __str__(self) -> str:
         return f"{self.sentence} {self.remedy}".strip()
 
 
-def blocks(sentence: str, *, remedy: str, about: str = "") -> Problem:
+def blocks(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
     """Nothing may begin while this is so."""
     return Problem(blocking=True, sentence=sentence, remedy=remedy, about=about)
 
 
-def warns(sentence: str, *, remedy: str, about: str = "") -> Problem:
+def warns(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
     """A person should know this and may accept it."""
     return Problem(blocking=False, sentence=sentence, remedy=remedy, about=about)

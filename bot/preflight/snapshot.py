@@ -9,6 +9,7 @@ from bot.cluster.objects import Object, named
 from bot.model.errors import Cause
 from bot.model.figures import ScrapeTarget
 from bot.model.service import ServiceConfig
+from bot.words.said import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,7 @@ class Unread:
 
     kind: str
     cause: Cause
-    sentence: str
+    sentence: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Permission:
 
     access: Access
     allowed: bool | None
-    why: str = ""
+    why: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import structlog
 from bot.controller.edges import Broken, broken, kind
 from bot.model.errors import Fault
 from bot.probes.figures import OwnMetrics
+from bot.words.said import Text
 
 AGAIN = 300.0  # seconds without a failure, after which the same one is news
 MOST = 5000  # things that are remembered
@@ -24,7 +25,7 @@ class Failures:
         """``stopwatch`` counts seconds."""
         self._own = own
         self._stopwatch = stopwatch
-        self._told: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._told: OrderedDict[str, tuple[Text, float]] = OrderedDict()
 
     def job(self, name: str, error: Exception) -> None:
         """A run of a job has failed; the next one comes all the same."""

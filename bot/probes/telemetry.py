@@ -15,6 +15,7 @@ from bot.model.freeze import FreezeLine
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
 from bot.probes.figures import OwnMetrics
 from bot.rollout.actions import Action, SetRoutes
+from bot.words.said import Text
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ class Telemetrist:
         self._worked = 0.0  # seconds, in this round
         self._lag = 0.0  # seconds, the longest of this round
         self._visible: dict[RolloutId, float] = {}  # of aborts under way: since when their reason can have been seen
-        self._broken: dict[str, str] = {}  # the newest mistake of ours that the log has, by service
+        self._broken: dict[str, Text] = {}  # the newest mistake of ours that the log has, by service
 
     def telemetry(self) -> Telemetry:
         """What the controller calls."""
@@ -57,7 +58,7 @@ class Telemetrist:
             service=after.spec.service, rollout=after.spec.id, stage=after.current.name, phase=str(after.phase)
         )
         for entry in entries:
-            bound.info(f"rollout_{entry.kind}", text=entry.text, by=entry.by)
+            bound.info(f"rollout_{entry.kind}", text=str(entry.text), by=entry.by)
         if after.phase is Phase.ABORTING and before.phase is not Phase.ABORTING:
             reason = _reason(before, after, entries)
             self._own.aborted(reason)
@@ -86,7 +87,7 @@ class Telemetrist:
 
     def _failed(self, rollout: Rollout, fault: Fault) -> None:
         self._own.reconcile_failed(kind(fault))
-        bound = log.bind(service=rollout.spec.service, system=fault.system, sentence=fault.sentence)
+        bound = log.bind(service=rollout.spec.service, system=fault.system, sentence=str(fault.sentence))
         if not isinstance(fault, Broken):
             bound.warning("outside_fault")
         # Its traceback is long, and comes with every reconcile.

@@ -53,6 +53,7 @@ from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import Change
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
+from bot.words.said import Text
 
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
@@ -60,17 +61,17 @@ _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 # --- what people ask for ---------------------------------------------------------------------------------------------
 
 
-def begin(rollout: Rollout, now: float, warnings: Sequence[str] = ()) -> Change:
+def begin(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
     """Preflight passed: the first stage begins."""
     text = phrases.started(rollout, warnings)
     started = _enter(rollout, Phase.MIRRORING, 0, now, warnings=tuple(warnings))
     return started, (_entry(now, EntryKind.STARTED, text, rollout.spec.started_by),)
 
 
-def refuse(rollout: Rollout, reasons: Sequence[str], now: float) -> Change:
+def refuse(rollout: Rollout, reasons: Sequence[Text], now: float) -> Change:
     """Preflight failed: nothing was changed, and every reason is kept."""
-    refused = _enter(rollout, Phase.REFUSED, 0, now, reason=" ".join(reasons))
-    text = f"{rollout.spec.service} {rollout.spec.version}: refused. " + " ".join(reasons)
+    refused = _enter(rollout, Phase.REFUSED, 0, now, reason=" ".join(map(str, reasons)))
+    text = f"{rollout.spec.service} {rollout.spec.version}: refused. " + " ".join(map(str, reasons))
     return refused, (_entry(now, EntryKind.ENDED, text, rollout.spec.started_by),)
 
 
@@ -94,7 +95,7 @@ def approve(rollout: Rollout, by: UserId, now: float) -> Change:
     return approved, (_entry(now, EntryKind.APPROVED, f"Approved leaving {rollout.current.name} ({given}).", by),)
 
 
-def abort(rollout: Rollout, by: UserId, reason: str, now: float, *, stage_known: bool = True) -> Change:
+def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known: bool = True) -> Change:
     """Everyone back to the healthy side, from any phase, by the shortest safe way.
 
     Unless the last figures were good the canary is taken for the trouble, and nobody waits for comfort at home.

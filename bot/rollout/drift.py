@@ -95,7 +95,7 @@ def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Differe
 def _on_routes(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
     wanted, live = rollout.current.routes, observed.routes
     if live is None:
-        yield Difference(what="users", ours=_users(wanted), theirs=observed.reason.rstrip(".") or "something else")
+        yield Difference(what="users", ours=_users(wanted), theirs=str(observed.reason).rstrip(".") or "something else")
         return
     if live.canary != wanted.canary:
         yield Difference(what="users", ours=_users(wanted), theirs=_users(live))

@@ -15,6 +15,7 @@ from bot.model.copies import replace
 from bot.model.formats import lasting
 from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Rollout
 from bot.rollout.transitions import Change, entry
+from bot.words.said import Text
 
 CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more
 LONGEST_CALM = 600.0
@@ -37,7 +38,7 @@ def find(rollout: Rollout, cause: HoldCause) -> Hold | None:
     return next((hold for hold in rollout.holds if hold.cause is cause), None)
 
 
-def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud: bool = False) -> Change:
+def there(rollout: Rollout, cause: HoldCause, sentence: Text, now: float, *, loud: bool = False) -> Change:
     """The cause is there. It is told when it is news, and the channel is asked when its patience runs out.
 
     ``loud`` asks the channel at once: nothing but a person can help.
@@ -57,7 +58,7 @@ def there(rollout: Rollout, cause: HoldCause, sentence: str, now: float, *, loud
     return put(rollout, replace(hold, notified=True)), (entry(now, EntryKind.ALERT, text),)
 
 
-def _again(rollout: Rollout, known: Hold, sentence: str, now: float) -> Change:
+def _again(rollout: Rollout, known: Hold, sentence: Text, now: float) -> Change:
     """It was over a moment ago."""
     times = known.times + 1
     hold = replace(known, sentence=sentence, times=times, over_since=None, calm_since=None)

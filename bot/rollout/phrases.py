@@ -7,28 +7,29 @@ from collections.abc import Sequence
 from bot.model.figures import EVIDENCE, UNPROVEN, Judgement
 from bot.model.observation import Observation
 from bot.model.rollout import JUDGED, Phase, Rollout, StageKind, Template
+from bot.words.said import Text
 
 
 def describe(rollout: Rollout) -> str:
     """Where a rollout is, as half a sentence for people."""
     if rollout.phase is Phase.HALTED:
-        return f"it is halted ({rollout.reason.rstrip('.')})"
+        return f"it is halted ({str(rollout.reason).rstrip('.')})"
     if rollout.ended:
         return f"it has ended ({rollout.phase})"
     if rollout.paused_by:
         return f"it is paused at {rollout.current.name}"
     if rollout.hold:
-        return f"it holds at {rollout.current.name} ({rollout.hold.sentence.rstrip('.')})"
+        return f"it holds at {rollout.current.name} ({str(rollout.hold.sentence).rstrip('.')})"
     return f"it is at {rollout.current.name} and being judged" if rollout.phase in JUDGED else f"it is {rollout.phase}"
 
 
-def started(rollout: Rollout, warnings: Sequence[str]) -> str:
+def started(rollout: Rollout, warnings: Sequence[Text]) -> str:
     """That it has begun, and what preflight doubts."""
     text = f"{rollout.spec.service} {rollout.spec.version}: started."
-    return " ".join([text, "Preflight warns:", *warnings]) if warnings else text
+    return " ".join([text, "Preflight warns:", *map(str, warnings)]) if warnings else text
 
 
-def aborted(rollout: Rollout, reason: str, *, stage_known: bool = True) -> str:
+def aborted(rollout: Rollout, reason: Text, *, stage_known: bool = True) -> str:
     """Where it was aborted, why, and what becomes of its users."""
     at = f" at {rollout.current.name}" if stage_known else ""
     then = "All users return to the primary now."
@@ -91,10 +92,10 @@ def summary(rollout: Rollout, judgement: Judgement) -> str:
     """The metric summary of a stage that was left: the evidence, and a sentence per gate. A timeout is no pass."""
     stage = rollout.current
     said = "ended, not proven" if is_unproven(rollout, judgement) else "passed"
-    return " ".join([f"{stage.name} {said}.", *(one.sentence for one in judgement.findings if not one.part)])
+    return " ".join([f"{stage.name} {said}.", *(str(one.sentence) for one in judgement.findings if not one.part)])
 
 
-def gist(judgement: Judgement) -> str:
+def gist(judgement: Judgement) -> Text:
     """What a summary says first, in one sentence: half a figure at the end of a cut line would be a wrong figure."""
     return next((one.brief or one.sentence for one in judgement.findings if not one.part), "")
 
@@ -106,7 +107,7 @@ def is_unproven(rollout: Rollout, judgement: Judgement) -> bool:
     return any(one.gate == UNPROVEN for one in judgement.findings)
 
 
-def unproven(rollout: Rollout, judgement: Judgement) -> str:
+def unproven(rollout: Rollout, judgement: Judgement) -> Text:
     """The sentence that says so, with both samples, for whoever is asked to approve; "" where all is proven."""
     if not is_unproven(rollout, judgement):
         return ""

@@ -32,9 +32,11 @@ def ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = 
         text = f"The question to approve leaving {rollout.current.name} stands again: {question(rollout)}"
         return asked, (entry(now, EntryKind.RESUMED, text),) if rollout.withdrawn <= FLAPS else ()
     proven = "" if notified else unproven(rollout, judgement)
-    doubts = f"That accepts what preflight warned of: {' '.join(rollout.warnings)}" if _accepts(rollout) else ""
+    doubts = (
+        f"That accepts what preflight warned of: {' '.join(map(str, rollout.warnings))}" if _accepts(rollout) else ""
+    )
     parts = (question(rollout), proven, _needed(rollout), doubts)
-    return asked, (entry(now, EntryKind.ASK, " ".join(filter(None, parts))),)
+    return asked, (entry(now, EntryKind.ASK, " ".join(str(part) for part in parts if part)),)
 
 
 def reconsider(rollout: Rollout, judgement: Judgement, now: float) -> Change:

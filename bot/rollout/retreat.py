@@ -17,6 +17,7 @@ from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.plans import make_wait
 from bot.rollout.pods import stuck
 from bot.rollout.transitions import Change, enter, entry
+from bot.words.said import Text
 
 GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has nothing to bring home
 LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
@@ -249,7 +250,7 @@ def _is_hopeless(rollout: Rollout, observed: Observation, now: float) -> bool:
     return primary.progress is Progress.FAILED and primary.template is rollout.current.template
 
 
-def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> str:
+def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> Text:
     """The pods know best, then the API server, then the Deployment; what is left is that its time is over."""
     reason = stuck(rollout, observed)
     if reason or observed.denied is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.rollout import BOT, ENDED, Entry, EntryKind, Phase, Rollout, UserId
+from bot.words.said import Text
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
@@ -81,6 +82,6 @@ def withdraw(rollout: Rollout, now: float) -> Rollout:
     )
 
 
-def entry(now: float, kind: EntryKind, text: str, by: UserId = BOT, *, stage: str = "", gist: str = "") -> Entry:
+def entry(now: float, kind: EntryKind, text: Text, by: UserId = BOT, *, stage: str = "", gist: Text = "") -> Entry:
     """One line of the story; what is read off it later stands in fields of its own (``Entry``)."""
     return Entry(at=now, kind=kind, text=text, by=by, stage=stage, gist=gist)

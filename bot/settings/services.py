@@ -165,7 +165,7 @@ def read_or_do_without(path: Path) -> Catalogue:
 
 def summary(error: SettingsError) -> str:
     """The first mistake, how many more there are, and where all of them are told."""
-    first = error.reasons[0].rstrip(".") if error.reasons else error.sentence.rstrip(":")
+    first = str(error.reasons[0]).rstrip(".") if error.reasons else str(error.sentence).rstrip(":")
     more = f" (and {len(error.reasons) - 1} more)" if len(error.reasons) > 1 else ""
     return f"{first}{more}. `canary-bot check` lists every mistake."
 

@@ -139,7 +139,7 @@ def _checked(check: Callable[[tuple[int, ...]], None]) -> AfterValidator:
         try:
             check(value)
         except Refusal as refusal:
-            raise ValueError(refusal.sentence[0].lower() + refusal.sentence[1:].rstrip(".")) from refusal
+            raise ValueError((said := str(refusal.sentence))[0].lower() + said[1:].rstrip(".")) from refusal
         return value
 
     return AfterValidator(apply)

@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
+
+from bot.words.rendering import Voice, as_plain, parts, utc
+from bot.words.said import Channel, Code, Moment, Person, Text
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -20,6 +22,10 @@ MOST_BLOCKS = 50
 MOST_CHARACTERS = 10_000  # Slack refuses somewhere above 13,000, and does not say how it counts
 LONGEST_TEXT = 3000
 
+_MARKUP = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
+_ALIKE = {"*": "\N{ASTERISK OPERATOR}", "_": "\N{MODIFIER LETTER LOW MACRON}", "~": "\N{TILDE OPERATOR}"} | {
+    "`": "\N{MODIFIER LETTER GRAVE ACCENT}"
+}
 _PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _ID_IN_TEXT = re.compile(r"\b[UW](?=[A-Z0-9]*[0-9])[A-Z0-9]{5,}\b")
 _GROUP = re.compile(r"S[A-Z0-9]{2,}")
@@ -53,6 +59,62 @@ def escape(text: str) -> str:
 def readable(sentence: str) -> str:
     """A sentence of ours as mrkdwn: escaped, and user ids in it shown as names."""
     return _ID_IN_TEXT.sub(r"<@\g<0>>", escape(sentence))
+
+
+def spoken(text: Text, voice: Voice, *, bold: bool = False, limit: int = LONGEST_TEXT) -> list[Element]:
+    """A sentence inside ``rich_text``: people, channels and moments as Slack draws them, all else literally."""
+    elements: list[Element] = []
+    for part in parts(text, voice):
+        match part:
+            case str():
+                shown = [words(shorten(part, limit), bold=bold)]
+            case Person():
+                shown = [person(part.person)]
+            case Channel():
+                shown = [place(part.channel)]
+            case Moment():
+                shown = [date(part.moment)]
+            case Code():
+                shown = [{"type": "text", "text": shorten(part.code, limit), "style": {"code": True}}]
+        elements += shown
+        limit -= len(part) if isinstance(part, str) else 0
+        if limit <= 0:
+            break
+    return elements or [words("")]
+
+
+def mrkdwn(text: Text, voice: Voice, limit: int = LONGEST_TEXT) -> str:
+    """A sentence as mrkdwn: the same, and nothing in it that somebody else wrote comes alive."""
+    said = parts(text, voice)
+    drawn = "".join(inert(part) if isinstance(part, str) else _drawn(part) for part in said)
+    # Half an element would be markup that nobody meant: what is too long is cut as text.
+    return drawn if len(drawn) <= limit else inert(shorten(as_plain(said), limit))
+
+
+def inert(text: str) -> str:
+    """Somebody else's text for mrkdwn: no mention, link or command, and nothing bold, struck or quoted, comes alive.
+
+    Markup that Slack's mrkdwn has no escape for is written with signs that look alike, where it could open or close.
+    """
+    return _MARKUP.sub(lambda found: _ALIKE[found[0]], escape(text))
+
+
+def _drawn(part: Person | Channel | Moment | Code) -> str:
+    match part:
+        case Moment():
+            return date_mrkdwn(part.moment, "{date_short_pretty} {time}")
+        case Code():
+            return f"`{escape(part.code).replace('`', _ALIKE['`'])}`"
+        case Person():
+            return _mention(part.person)
+        case Channel():
+            return f"<#{part.channel}>" if _CHANNEL.fullmatch(part.channel) else inert(part.channel)
+
+
+def _mention(person: str) -> str:
+    if _PERSON.fullmatch(person):
+        return f"<@{person}>"
+    return f"<!subteam^{person}>" if _GROUP.fullmatch(person) else inert(person)
 
 
 def fits(blocks: Sequence[Block]) -> bool:
@@ -165,12 +227,12 @@ def place(channel: str) -> Element:
 
 def date(at: float) -> Element:
     """A moment, shown in the reader's own time zone."""
-    return {"type": "date", "timestamp": int(at), "format": "{date_short_pretty} at {time}", "fallback": _utc(at)}
+    return {"type": "date", "timestamp": int(at), "format": "{date_short_pretty} at {time}", "fallback": utc(at)}
 
 
 def date_mrkdwn(at: float, form: str = "{time}") -> str:
     """The same for mrkdwn."""
-    return f"<!date^{int(at)}^{form}|{_utc(at)}>"
+    return f"<!date^{int(at)}^{form}|{utc(at)}>"
 
 
 def button(
@@ -193,7 +255,3 @@ def confirm(title: str, text: str, verb: str) -> Element:
         "confirm": plain(verb, 30),
         "deny": plain("Cancel", 30),
     }
-
-
-def _utc(at: float) -> str:
-    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")

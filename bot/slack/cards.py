@@ -192,7 +192,7 @@ def _output(rollout: Rollout, stage: Stage, number: int, summaries: dict[str, st
 
 def _summaries(story: Sequence[Entry]) -> dict[str, str]:
     """What was said when each stage was left, by its name, in one whole sentence."""
-    return {entry.stage: entry.gist for entry in story if entry.kind is EntryKind.SUMMARY and entry.gist}
+    return {entry.stage: str(entry.gist) for entry in story if entry.kind is EntryKind.SUMMARY and entry.gist}
 
 
 # Buttons

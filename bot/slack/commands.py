@@ -176,7 +176,7 @@ class Commands:
         rollout = self.controller.decide(
             form.button_token.key, Abandon(form.reason), self._by(caller), form.button_token
         )
-        caller.reply(self.controller.story(rollout)[-1].text)
+        caller.reply(str(self.controller.story(rollout)[-1].text))
 
     def start_form(self, caller: Caller, service: str | None = None) -> None:
         """Open the start form.
@@ -334,7 +334,7 @@ class Commands:
         try:
             self.approvers.check_approver(caller.person, ApprovalRule(approvers=tuple(dict.fromkeys(names))))
         except Refusal as refusal:
-            raise Refusal(freezes.not_theirs(freeze, self.clock.now(), refusal.sentence)) from refusal
+            raise Refusal(freezes.not_theirs(freeze, self.clock.now(), str(refusal.sentence))) from refusal
 
     def _may_decide(self, person: Person, rollout: Rollout) -> bool:
         rule: ApprovalRule = rollout.spec.approvals_rule

@@ -170,9 +170,9 @@ class Delivery:
                 self._attend(where, mail[where])
         except RetryLater as pause:
             self._quiet_until = self._steady() + pause.seconds
-            if pause.sentence != self.trouble:
+            if str(pause.sentence) != self.trouble:
                 log.warning("slack.delivery_waits", reason=pause.sentence)
-            self.trouble = pause.sentence
+            self.trouble = str(pause.sentence)
         else:
             self.trouble = ""
 

@@ -60,9 +60,9 @@ def why_blocks(rollout: Rollout, story: Sequence[Entry]) -> list[Block]:
     findings = rollout.judgement.findings if rollout.judgement else ()
     blocks = [b.header("Checks")] if findings else []
     if findings:
-        blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), f.sentence) for f in findings[:MOST_SAID]))
+        blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), str(f.sentence)) for f in findings[:MOST_SAID]))
     if rollout.judgement and rollout.judgement.forecast:
-        blocks.append(b.context(b.readable(rollout.judgement.forecast)))
+        blocks.append(b.context(b.readable(str(rollout.judgement.forecast))))
     if story:
         blocks += [b.header("What happened"), b.rich_list(_said(entry) for entry in story[-MOST_SAID:])]
     return blocks or [b.section("Nothing has happened yet.")]
@@ -71,12 +71,14 @@ def why_blocks(rollout: Rollout, story: Sequence[Entry]) -> list[Block]:
 def plan(service: str, version: str, planned: Plan) -> Message:
     """What a start would do."""
     sentence = f"A start of {service} {version} would take {len(planned.stages)} steps; nothing has been changed."
-    steps = [[b.words(f"{name}: ", bold=True, limit=60), b.words(text, limit=250)] for name, text in planned.stages]
+    steps = [
+        [b.words(f"{name}: ", bold=True, limit=60), b.words(str(text), limit=250)] for name, text in planned.stages
+    ]
     blocks = [b.rich_text(b.words(sentence)), b.rich_list(steps[:MOST_LINES])] if steps else []
     if planned.findings:
         blocks.append(b.header("Worth knowing"))
         found = [
-            b.rich_list([b.named(finding, b.LONGEST_TEXT)]) for finding in planned.findings
+            b.rich_list([b.named(str(finding), b.LONGEST_TEXT)]) for finding in planned.findings
         ]  # a rule to paste is no use cut short
         blocks = [*b.filled(blocks, found, lambda left: f"and {left} more; `canary-bot plan` shows them all")]
     return _message(sentence, blocks)
@@ -141,7 +143,7 @@ def _present(rollout: Rollout) -> list[Element]:
 def past_line(rollout: Rollout) -> list[Element]:
     """An ended rollout on one line."""
     name = b.words(f"{wording.title(rollout)}: ", bold=True, limit=200)
-    reason = f" ({b.shorten(rollout.reason, 200)})" if rollout.reason else ""
+    reason = f" ({b.shorten(str(rollout.reason), 200)})" if rollout.reason else ""
     ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
     return [name, b.words(f"{wording.state(rollout)}{reason} · "), b.date(ended)]
 
@@ -159,7 +161,7 @@ def _finding(gate: str, verdict: str, sentence: str) -> list[Element]:
 
 def _said(entry: Entry) -> list[Element]:
     by = [b.words(" "), b.person(entry.by)] if entry.by != BOT else []
-    return [b.date(entry.at), *by, b.words(f": {b.shorten(entry.text, 400)}")]
+    return [b.date(entry.at), *by, b.words(f": {b.shorten(str(entry.text), 400)}")]
 
 
 def _without_buttons(blocks: Sequence[Block]) -> tuple[Block, ...]:

@@ -43,7 +43,7 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Threa
     loud, refused = entry.kind in LOUD, rollout.phase is Phase.REFUSED
     elements = [
         *_lead(rollout, entry, loud=loud),
-        *(b.named(entry.text, _LONGEST) if refused else b.prose(entry.text, limit=_LONGEST)),
+        *(b.named(str(entry.text), _LONGEST) if refused else b.prose(str(entry.text), limit=_LONGEST)),
         *_mentions(rollout, entry, approvers),
     ]
     blocks = [b.rich_text(*elements)]

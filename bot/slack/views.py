@@ -213,7 +213,7 @@ def _read(errors: dict[str, str], block_id: str, reader: Callable[[str], T], tex
     try:
         return reader(text)
     except Refusal as refusal:
-        errors[block_id] = refusal.sentence
+        errors[block_id] = str(refusal.sentence)
         return None
 
 

@@ -145,9 +145,9 @@ class Channel:
         try:
             self._ask_harmlessly()
         except (Ambiguous, Refused) as error:
-            raise RetryLater(error.sentence, seconds=10) from error
+            raise RetryLater(str(error.sentence), seconds=10) from error
         except Limited as error:
-            raise RetryLater(error.sentence, seconds=error.seconds) from error
+            raise RetryLater(str(error.sentence), seconds=error.seconds) from error
 
     def _ask_harmlessly(self) -> None:
         try:

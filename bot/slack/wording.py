@@ -103,14 +103,14 @@ def situation(rollout: Rollout) -> str:
     if rollout.phase is Phase.HALTED and rollout.hold is not None:  # something has happened since
         return f"{rollout.reason} {rollout.hold.sentence}"
     if rollout.phase in {Phase.HALTED, Phase.ABORTING, Phase.ABORTED, Phase.REFUSED, Phase.ABANDONED}:
-        return rollout.reason
+        return str(rollout.reason)
     if rollout.phase is Phase.PROMOTED:
         return f"All users are on {rollout.spec.version}."
     if rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL:
-        return rollout.hold.sentence
+        return str(rollout.hold.sentence)
     if needs_approval(rollout):
         return question(rollout)
-    return rollout.judgement.sentence if rollout.judgement else ""
+    return str(rollout.judgement.sentence) if rollout.judgement else ""
 
 
 def stage_title(stage: Stage, rollout: Rollout) -> str:

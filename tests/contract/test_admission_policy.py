@@ -65,7 +65,9 @@ def test_what_a_stolen_token_writes_is_refused_in_a_sentence(kube: Kube) -> None
     with pytest.raises(Fault) as refused:
         kube.put(stolen)
     assert refused.value.cause is Cause.REFUSED
-    assert "may change nothing of an http route but its destinations' weights and its mirror" in refused.value.sentence
+    assert "may change nothing of an http route but its destinations' weights and its mirror" in str(
+        refused.value.sentence
+    )
     for patch in ({"spec": {"template": {"spec": {"hostNetwork": True}}}}, {"spec": {"replicas": 0}}):
         with pytest.raises(Fault, match="canary-bot may change nothing of a"):
             kube.patch("Deployment", "default", "reviews-v1", patch)
@@ -80,7 +82,7 @@ def test_a_policy_that_does_not_fit_is_found_by_the_rehearsal(api: KubeApi, kube
     preview = mesh.preview(target, Routes(canary=20), ME, RECORDED)
 
     [refusal] = mesh.rehearse(target, [preview]).refusals
-    assert "No weights here." in refusal.sentence
+    assert "No weights here." in str(refusal.sentence)
 
 
 def _no_weights(spec: Object) -> Object:

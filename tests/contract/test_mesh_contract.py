@@ -296,13 +296,13 @@ def test_a_rehearsal_tells_what_the_server_would_refuse(api: KubeApi, tmp_path: 
     typo = mesh.preview(TARGET, MIRROR, ME, RECORDED)
     typo["spec"]["http"][0]["mirror_percentage"] = {"value": 1}
     (unknown,) = mesh.rehearse(TARGET, [typo]).refusals
-    assert 'unknown field "spec.http[0].mirror_percentage"' in unknown.sentence
+    assert 'unknown field "spec.http[0].mirror_percentage"' in str(unknown.sentence)
     api.forbid(verb="update", kind="VirtualService")
     stages = [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES]
     (forbidden,) = mesh.rehearse(TARGET, stages).refusals
     assert (unknown.cause, forbidden.cause) == (Cause.REFUSED, Cause.FORBIDDEN)
-    assert "forbidden" in forbidden.sentence
-    assert api.token not in forbidden.sentence
+    assert "forbidden" in str(forbidden.sentence)
+    assert api.token not in str(forbidden.sentence)
 
 
 def test_admission_warnings_are_heard(api: KubeApi, tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def test_a_line_of_a_story_that_cannot_be_read_hides_no_other(redis_server: Serv
     begun, unknown, on = store.story(live.key, live.spec.id)
 
     assert (begun.text, on.text) == ("begun", "on")
-    assert unknown.text.startswith("Redis holds a line of a story that cannot be read")
+    assert str(unknown.text).startswith("Redis holds a line of a story that cannot be read")
     assert unknown.at > 1_700_000_000
 
 

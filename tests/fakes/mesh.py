@@ -277,7 +277,7 @@ def _refusals_as_contention() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise Contended("Kubernetes", " ".join((refusal.sentence, *refusal.reasons))) from refusal
+        raise Contended("Kubernetes", " ".join((str(refusal.sentence), *map(str, refusal.reasons)))) from refusal
 
 
 def _key(vs: VirtualService) -> tuple[str, str]:

@@ -131,7 +131,7 @@ def test_a_deployment_of_wrong_types_is_a_fault_that_says_where(place: tuple[str
     with pytest.raises(Fault) as found:
         checked(deployment, "Deployment")
 
-    assert ".".join(place) in found.value.sentence or "without a name" in found.value.sentence
+    assert ".".join(place) in str(found.value.sentence) or "without a name" in str(found.value.sentence)
 
 
 def test_fields_that_our_client_does_not_know_are_kept_and_no_mistake() -> None:

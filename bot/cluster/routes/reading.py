@@ -35,7 +35,7 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | str:
             return f"{title(vs)} {reading}."
         return _with_copies(reading, vs, managed, target)
     except Refusal as refusal:
-        return " ".join((refusal.sentence, *refusal.reasons))
+        return " ".join(map(str, (refusal.sentence, *refusal.reasons)))
 
 
 def _reading(route: HttpRoute, sides: RouteSides, target: Target) -> Routes | str:

@@ -152,7 +152,7 @@ def test_a_clock_behind_what_was_read_is_a_hold_with_a_sentence_and_no_pass() ->
     behind = analysis.unread(rollout, 600.0 - 3600.0)
 
     assert (behind.verdict, behind.hold) == (INCONCLUSIVE, True)
-    assert behind.sentence.startswith("The clock is 3600 s behind the figures that were read already")
+    assert str(behind.sentence).startswith("The clock is 3600 s behind the figures that were read already")
     # The clocks of two machines are never quite the same.
     assert analysis.unread(rollout, 600.0 + rollout.spec.metrics.delay - 2.0) == judgement
 
@@ -225,7 +225,7 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
     rollout, judgement = judged(rollout, a_side_of(300, 90), LIKEWISE)
 
     assert judgement.verdict is FAIL
-    assert judgement.sentence.startswith(
+    assert str(judgement.sentence).startswith(
         "Aborted after 45 s: reviews-v2 errors 30 % (270 of 900) against 0.33 % (12 of 3,600) on reviews-v1: at least"
     )
     assert [one.gate for one in judgement.findings if one.verdict is FAIL] == ["evidence", "errors"]
@@ -245,7 +245,7 @@ def test_a_stage_may_end_early_only_on_evidence() -> None:
 
     assert (few.verdict, few.proven) == (INCONCLUSIVE, False)
     assert (many.verdict, many.proven) == (PASS, True)
-    assert "Shown to be below the limit" in many.sentence
+    assert "Shown to be below the limit" in str(many.sentence)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_stage_whose_time_is_up_is_not_called_proven(unproven: Unproven, verdi
     _, judgement = judged(at("shift 20", seconds=45.0, unproven=unproven), GOOD, LIKEWISE, rows=3)
 
     assert (judgement.verdict, judgement.proven) == (verdict, False)
-    assert judgement.sentence.startswith("Time is up; not proven: ")
+    assert str(judgement.sentence).startswith("Time is up; not proven: ")
 
 
 @pytest.mark.parametrize(("unproven", "asks"), [(Unproven.ASK_BEFORE_UPGRADE, True), (Unproven.GO_ON, False)])
@@ -298,9 +298,9 @@ def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied(
     rollout, judgement = judged(rollout, a_side_of(1050, 10.5, slow=21), a_side_of(1500, 10.5, slow=21), rows=120)
 
     assert judgement.verdict is not FAIL
-    assert "A person decides" not in judgement.sentence
+    assert "A person decides" not in str(judgement.sentence)
     [notified] = [one for one in judgement.findings if one.gate == "coverage"]
-    assert notified.sentence.startswith(
+    assert str(notified.sentence).startswith(
         "Copies are of GET and HEAD only: whatever else reviews-v1 answers badly counts"
     )
 
@@ -334,22 +334,22 @@ def test_nobody_says_that_figures_are_missing_for_two_minutes_moments_after_a_st
     rollout = at("mirror")
     for now in (3.0, 8.0, 14.0):
         judgement, _ = analysis.analyse(rollout, row(rollout, now, unscraped, a_side_of(80)))
-        assert judgement.sentence.startswith("No figures yet")
-        assert "2 min" not in judgement.sentence
+        assert str(judgement.sentence).startswith("No figures yet")
+        assert "2 min" not in str(judgement.sentence)
 
 
 def test_how_long_nothing_was_heard_is_said_as_it_is() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=4)
     _, silent = judged(rollout, None, LIKEWISE, rows=3, every=100.0)
 
-    assert silent.sentence.startswith("No fresh metrics for 5 min.")
+    assert str(silent.sentence).startswith("No fresh metrics for 5 min.")
 
 
 def test_a_first_row_that_took_long_is_as_long_as_it_was() -> None:
     """A rollout that began while Prometheus was away: the silence began with it, not a scrape before its end."""
     _, judgement = judged(at("mirror"), None, LIKEWISE, rows=1, every=130.0)
 
-    assert judgement.sentence.startswith("No fresh metrics for 2 min.")
+    assert str(judgement.sentence).startswith("No fresh metrics for 2 min.")
 
 
 def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_force() -> None:
@@ -377,7 +377,7 @@ def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> No
     _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(300, 30), LIKEWISE, rows=2)
 
     assert judgement.verdict is INCONCLUSIVE
-    assert "A person decides." in judgement.sentence
+    assert "A person decides." in str(judgement.sentence)
 
 
 def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_on() -> None:
@@ -390,7 +390,7 @@ def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_
     assert (before.verdict, before.hold, before.ask) == (INCONCLUSIVE, True, False)
     assert (after.verdict, after.hold, after.ask) == (INCONCLUSIVE, True, True)
     for judgement in (before, after):
-        assert judgement.sentence.startswith("reviews-v1 itself is worse since copies are made: ")
+        assert str(judgement.sentence).startswith("reviews-v1 itself is worse since copies are made: ")
 
 
 def refused(requests: float, **codes: float) -> SideFigures:
@@ -400,7 +400,7 @@ def refused(requests: float, **codes: float) -> SideFigures:
 
 
 def clients_finding(judgement: Judgement) -> list[str]:
-    return [one.sentence for one in judgement.findings if one.gate == "client errors"]
+    return [str(one.sentence) for one in judgement.findings if one.gate == "client errors"]
 
 
 NOT_FOUND, ASKED = refused(300, _404=300), refused(1200, _404=12)
@@ -491,8 +491,8 @@ def test_when_both_sides_fail_it_holds_at_once_and_says_that_going_back_does_not
     _, judgement = judged(rollout, a_side_of(300, 60), a_side_of(1200, 240), rows=6)
 
     assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
-    assert judgement.sentence.startswith("Both versions are failing: reviews-v2 errors 20 % ")
-    assert "Not blaming reviews-v2: going back would not help." in judgement.sentence
+    assert str(judgement.sentence).startswith("Both versions are failing: reviews-v2 errors 20 % ")
+    assert "Not blaming reviews-v2: going back would not help." in str(judgement.sentence)
 
 
 def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None:
@@ -501,7 +501,7 @@ def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None
     _, judgement = judged(rollout, GOOD, a_side_of(1200, 240), rows=4)
 
     assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
-    assert judgement.sentence.endswith("reviews-v1 alone is failing: going back moves users to the worse side.")
+    assert str(judgement.sentence).endswith("reviews-v1 alone is failing: going back moves users to the worse side.")
 
 
 def test_a_hard_limit_says_more_than_evidence_that_is_still_gathering() -> None:
@@ -520,7 +520,7 @@ def test_silence_on_one_side_is_no_data_after_two_minutes_and_never_a_pass() -> 
     _, judgement = judged(rollout, None, LIKEWISE, rows=8)
 
     assert judgement.verdict is INCONCLUSIVE
-    assert judgement.sentence.startswith("No fresh metrics for 2 min.")
+    assert str(judgement.sentence).startswith("No fresh metrics for 2 min.")
 
 
 @pytest.mark.parametrize("stage", ["shift 100", "upgrade"])
@@ -533,7 +533,7 @@ def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str) ->
     assert fine.verdict is PASS
     assert fine.sentence == "reviews-v2 alone answers users: errors 0.2 % (6 of 3,000); at most 5 % are allowed."
     assert broken.verdict is FAIL
-    assert "More than 5 % errors are never allowed." in broken.sentence
+    assert "More than 5 % errors are never allowed." in str(broken.sentence)
 
 
 def test_users_who_return_make_the_upgraded_primary_the_subject_with_a_clean_sheet() -> None:
@@ -560,7 +560,7 @@ def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:
 def test_it_says_how_long_it_will_take() -> None:
     _, judgement = judged(at("shift 20"), GOOD, LIKEWISE, rows=2)
 
-    assert judgement.forecast.startswith("At this traffic a canary with 5x the errors would take about ")
+    assert str(judgement.forecast).startswith("At this traffic a canary with 5x the errors would take about ")
 
 
 def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() -> None:
@@ -578,7 +578,7 @@ def test_a_reconcile_without_a_reading_says_what_the_last_one_of_the_stage_said(
     rollout, judgement = judged(at("shift 20"), GOOD, LIKEWISE)
 
     assert analysis.unread(rollout, 26.0) == judgement
-    assert analysis.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence.startswith("Warming up")
+    assert str(analysis.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence).startswith("Warming up")
     assert analysis.unread(at("shift 20"), 1.0).verdict is INCONCLUSIVE
 
 
@@ -615,7 +615,7 @@ def test_nobody_is_sent_on_to_a_side_that_was_above_the_ceiling_in_this_very_sta
     _, canary = judged(stage, a_side_of(100, 8), a_side_of(150), rows=1)
 
     assert (both.verdict, both.hold) == (INCONCLUSIVE, True)
-    assert both.sentence.startswith("Both versions are failing: reviews-v2 errors 20 % (20 of 100) in this stage")
+    assert str(both.sentence).startswith("Both versions are failing: reviews-v2 errors 20 % (20 of 100) in this stage")
     assert canary.verdict is not PASS
 
 
@@ -630,7 +630,7 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
     waiting, _ = analysis.analyse(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
 
     assert blind.verdict is INCONCLUSIVE
-    assert blind.sentence.startswith("Prometheus knows nothing of reviews-v2 right now.")
+    assert str(blind.sentence).startswith("Prometheus knows nothing of reviews-v2 right now.")
     assert waiting.verdict is PASS
 
 
@@ -642,7 +642,7 @@ def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) ->
 
     assert (before.verdict, before.ask) == (INCONCLUSIVE, True)
     assert (blind.verdict, blind.ask) == (INCONCLUSIVE, False)
-    assert blind.sentence.startswith("Prometheus knows nothing of reviews-v2 right now. Before: ")
+    assert str(blind.sentence).startswith("Prometheus knows nothing of reviews-v2 right now. Before: ")
 
 
 def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on_it() -> None:

@@ -94,8 +94,10 @@ def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> No
     slower = checked(rollout, figures(a_side_of(1000, 1, slow=200), scraped(1000)))["harm"]
 
     assert harmed.verdict is INCONCLUSIVE
-    assert "reviews-v1 itself is worse since copies are made: errors 4 %, 0.1 % in the hour before." in harmed.sentence
-    assert "slower than 100 ms 20 %" in slower.sentence
+    assert "reviews-v1 itself is worse since copies are made: errors 4 %, 0.1 % in the hour before." in str(
+        harmed.sentence
+    )
+    assert "slower than 100 ms 20 %" in str(slower.sentence)
     assert "harm" not in checked(rollout, figures(a_side_of(1000, 3), scraped(1000)))
     assert "harm" not in checked(mirroring(), figures(a_side_of(1000, 400), scraped(1000)))
 
@@ -116,26 +118,14 @@ def test_what_is_not_judged_is_not_taken_for_harm() -> None:
     past = AnalysisState(before=a_side_of(36_000, 36, slow=36))
     worse = figures(a_side_of(1000, 40, slow=200), a_side_of(1000))
 
-    assert (
-        "slower"
-        in checked(
-            replace(
-                mirroring(analysis_state=past),
-                spec=replace(mirroring(analysis_state=past).spec, gates=GateLimits(errors=False)),
-            ),
-            worse,
-        )["harm"].sentence
+    without_errors = replace(
+        mirroring(analysis_state=past), spec=replace(mirroring().spec, gates=GateLimits(errors=False))
     )
-    assert (
-        "errors 4 %"
-        in checked(
-            replace(
-                mirroring(analysis_state=past),
-                spec=replace(mirroring(analysis_state=past).spec, gates=GateLimits(latency=False)),
-            ),
-            worse,
-        )["harm"].sentence
+    assert "slower" in str(checked(without_errors, worse)["harm"].sentence)
+    without_latency = replace(
+        mirroring(analysis_state=past), spec=replace(mirroring().spec, gates=GateLimits(latency=False))
     )
+    assert "errors 4 %" in str(checked(without_latency, worse)["harm"].sentence)
 
 
 def seen_by_users(canary: float, primary: float, nowhere: float = 0, start: float = 15.0) -> Figures:
@@ -171,7 +161,7 @@ def test_routes_that_the_proxies_have_not_taken_are_found_and_said(
     assert ("in force" in found) is holds
     if holds:
         assert found["in force"].verdict is INCONCLUSIVE
-        assert "instead of 20 %: the proxies have not taken the routes" in found["in force"].sentence
+        assert "instead of 20 %: the proxies have not taken the routes" in str(found["in force"].sentence)
 
 
 def test_routes_are_given_the_time_to_reach_the_proxies() -> None:
@@ -183,7 +173,7 @@ def test_users_on_the_canary_while_it_only_gets_copies_are_shown() -> None:
     found = checked(mirroring(), seen_by_users(10, 490))["leak"]
 
     assert (found.verdict, found.acts) == (INCONCLUSIVE, False)
-    assert found.sentence.startswith("2 % of 500 requests of users went to reviews-v2 itself: callers that do not")
+    assert str(found.sentence).startswith("2 % of 500 requests of users went to reviews-v2 itself: callers that do not")
 
 
 LIMITS = {
@@ -260,7 +250,7 @@ def test_a_limit_may_need_several_bad_reconciles(rule: Rule, reconciles: list[bo
         found, strikes = gates.check(rollout, seen, [seen], strikes)
 
     assert [one.verdict for one in found] == [expected]
-    assert found[0].sentence.endswith(f"of the last {rule.within} looks; {rule.times} act).")
+    assert str(found[0].sentence).endswith(f"of the last {rule.within} looks; {rule.times} act).")
     assert len(strikes["x"]) <= rule.within
 
 

@@ -160,7 +160,7 @@ def write_or_skip(vs: dict[str, Any], target: Target, routes: Routes) -> dict[st
     try:
         return claim(vs, routes, target)
     except Refusal as refusal:
-        assume("Nothing could be mirrored" not in refusal.sentence)
+        assume("Nothing could be mirrored" not in str(refusal.sentence))
         raise
 
 

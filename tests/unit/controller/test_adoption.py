@@ -46,7 +46,7 @@ class Morning(Rig):
             patience=PATIENCE,
             pause=3 * PAUSE,
             stopwatch=self.stopwatch.now,
-            failed=lambda _, fault: self.faults.append(fault.sentence),
+            failed=lambda _, fault: self.faults.append(str(fault.sentence)),
         )
 
     def begun(self, stage: str) -> Rollout:

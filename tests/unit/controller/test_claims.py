@@ -63,7 +63,7 @@ def test_the_refusal_of_a_second_service_names_no_command_that_ends_the_first(ch
     with pytest.raises(Refusal) as refused:
         controller.start("ratings", "v2", by=MAYA)
 
-    said = "\n".join(refused.value.reasons)
+    said = "\n".join(map(str, refused.value.reasons))
     assert ("see `status reviews`" in said) is (not changes)  # a primary that is not there is refused before
     assert not any(word in said for word in ("abort", "abandon", "Set the weight"))
 
@@ -140,7 +140,7 @@ def test_annotations_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_re
 
     with pytest.raises(Refusal) as refused:
         rig.start()
-    (about,) = [one for one in refused.value.reasons if "marks" in one]
+    (about,) = [one for one in map(str, refused.value.reasons) if "marks" in one]
     assert "which has ended; `/canary abandon reviews` takes them off" in about
     assert "`/canary abort reviews` brings everyone home first" in about
 
@@ -183,7 +183,7 @@ def test_an_abort_of_an_abandoned_rollouts_annotations_says_which_image_everyone
     ended = rig.until(lambda rollout: rollout.ended)
 
     assert (ended.phase, rig.mesh.observe(ended.spec.target).routes) == (Phase.ABORTED, HOME)
-    text = rig.controller.story(ended)[-1].text
+    text = str(rig.controller.story(ended)[-1].text)
     assert "all users are on reviews-v1, with the image that it has now (reviews:2)" in text
     assert "if that is not the old one, put the old one back by hand" in text
 
@@ -206,7 +206,7 @@ def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_annotatio
     assert rig.mesh.virtual_service()["spec"] == before["spec"]
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
-    assert "The record of rollout r-1 cannot be read; its marks can." in ended.reason
+    assert "The record of rollout r-1 cannot be read; its marks can." in str(ended.reason)
 
 
 def test_a_record_that_cannot_be_read_and_no_annotations_is_told_as_it_is() -> None:

@@ -119,7 +119,7 @@ def test_no_verb_does_anything_on_what_is_not_so_any_more(event: Event, bring: B
         with pytest.raises(Refusal) as refused:
             rig.controller.decide(button_token.key, event, By(id=OMAR), button_token)
 
-        assert refused.value.sentence.endswith(".")
+        assert str(refused.value.sentence).endswith(".")
         assert world(rig) == before
 
 

@@ -183,7 +183,7 @@ def test_one_rollouts_failure_is_its_own(edge: Edge, error: Exception) -> None:
         routes = three.mesh.observe(a_target(virtual_service=name, host=f"{name}.default.svc.cluster.local"))
         assert routes.routes == Routes(canary=0, mirror=True)
     assert {name for name, _ in three.notified} == {"poisoned"}
-    assert all(fault.sentence.endswith(".") for _, fault in three.notified)
+    assert all(str(fault.sentence).endswith(".") for _, fault in three.notified)
 
 
 @pytest.mark.parametrize("edge", EDGES[:2] + EDGES[3:5], ids=lambda edge: f"{edge.port}-{'-'.join(edge.methods)}")
@@ -273,7 +273,7 @@ def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: 
 
     assert [name for name in reconciled if name != "poisoned"] == ["ratings", "details"] * 2
     assert [name for name, _ in failed] == ["poisoned"] * 2
-    assert all(fault.sentence.endswith(".") for _, fault in failed)
+    assert all(str(fault.sentence).endswith(".") for _, fault in failed)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -322,9 +322,9 @@ def test_what_leaves_an_edge_is_a_fault_with_a_sentence_and_no_text_of_the_error
     with pytest.raises(Fault) as caught, contained("look after reviews"):
         fail()
 
-    assert caught.value.sentence.endswith(".")
+    assert str(caught.value.sentence).endswith(".")
     if not isinstance(error, Fault | Refusal):
-        assert str(error) not in caught.value.sentence or not str(error)
+        assert str(error) not in str(caught.value.sentence) or not str(error)
         assert kind(caught.value) == type(error).__name__
         assert caught.value.__cause__ is error
 

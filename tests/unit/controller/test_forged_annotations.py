@@ -195,7 +195,7 @@ def test_the_watchdog_signs_what_it_did_and_the_bot_believes_it() -> None:
     night.tick()
 
     assert night.live().phase is Phase.ABORTING
-    assert "The watchdog" in night.live().reason
+    assert "The watchdog" in str(night.live().reason)
 
 
 def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path() -> None:

@@ -33,10 +33,10 @@ def test_a_start_of_a_frozen_service_is_refused_with_all_other_reasons_and_kept(
 
     assert refused.value.sentence == "reviews v2 was not started; nothing has changed."
     assert refused.value.reasons[:2] == (ALL_FROZEN, FROZEN)
-    assert "reviews-v2 is not ready" in refused.value.reasons[2]
+    assert "reviews-v2 is not ready" in str(refused.value.reasons[2])
     assert (rig.mesh.written, rig.controller.active("reviews")) == ([], None)
     assert rig.newest().phase is Phase.REFUSED
-    assert rig.newest().reason.startswith(f"{ALL_FROZEN} {FROZEN}")
+    assert str(rig.newest().reason).startswith(f"{ALL_FROZEN} {FROZEN}")
 
 
 def test_a_start_whose_objects_are_missing_is_told_of_the_freeze_as_well() -> None:
@@ -46,7 +46,7 @@ def test_a_start_whose_objects_are_missing_is_told_of_the_freeze_as_well() -> No
         rig.controller.start("reviews", "v9", by=MAYA)
 
     assert refused.value.reasons[0] == FROZEN
-    assert any("There is no Deployment" in reason for reason in refused.value.reasons[1:])
+    assert any("There is no Deployment" in reason for reason in map(str, refused.value.reasons[1:]))
 
 
 def test_a_freeze_that_is_typed_while_preflight_looks_still_counts() -> None:

@@ -26,7 +26,9 @@ class Beating:
         self.clock = FakeClock(1000.0)
         self.mesh = InMemoryMesh(now=self.clock.now)
         self.faults: list[str] = []
-        self.heart = Heartbeat(self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(fault.sentence))
+        self.heart = Heartbeat(
+            self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(str(fault.sentence))
+        )
         self.rollout = replace(a_rollout(), phase=Phase.MIRRORING)
         self.mesh.route(
             self.rollout.spec.target, self.rollout.current.routes, self.rollout.spec.id, self.rollout.spec.recorded
@@ -175,7 +177,9 @@ class BrokenMesh(InMemoryMesh):
 def test_a_beat_that_crashes_is_told_and_the_next_reconcile_tries_again() -> None:
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(fault.sentence))
+    heart = Heartbeat(
+        BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(str(fault.sentence))
+    )
 
     heart.after_reconcile(rollout, an_observation(rollout))
     heart.after_reconcile(rollout, an_observation(rollout))
@@ -187,7 +191,9 @@ def test_a_beat_that_crashes_is_told_and_the_next_reconcile_tries_again() -> Non
 def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind() -> None:
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    heart = Heartbeat(BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(fault.sentence))
+    heart = Heartbeat(
+        BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(str(fault.sentence))
+    )
     heart.after_reconcile(rollout, an_observation(rollout))
 
     heart.after_reconcile(replace(rollout, phase=Phase.PROMOTED), None)

@@ -152,7 +152,7 @@ def beside(rig: Rig, **changes: Any) -> Rollout:
 def test_a_start_on_a_deployment_of_another_live_rollout_is_refused(shared: dict[str, str], *, refused: bool) -> None:
     rig = Rig()
     other = beside(rig, **shared)
-    reasons = [one for one in rig.controller.plan("reviews", "v2").findings if "one rollout at a time" in one]
+    reasons = [one for one in map(str, rig.controller.plan("reviews", "v2").findings) if "one rollout at a time" in one]
 
     if refused:
         with pytest.raises(Refusal, match=r"is part of a live rollout of books \(v2, it is at mirror") as refusal:

@@ -72,7 +72,7 @@ def test_figures_of_a_pod_that_appears_in_mid_run_abort_nothing() -> None:
     assert Verdict.FAIL in {judgement.verdict for judgement in judged(rollout, honest, own)}
     held = judged(rollout, forged, own)
     assert {judgement.verdict for judgement in held} == {Verdict.ERROR}
-    assert all("default/forger" in judgement.sentence and judgement.hold for judgement in held)
+    assert all("default/forger" in str(judgement.sentence) and judgement.hold for judgement in held)
 
 
 def judged(rollout: Rollout, metrics: Shown, own: Mapping[str, Sequence[str]]) -> list[Judgement]:

@@ -114,7 +114,10 @@ def test_a_second_release_of_a_relabelled_primary() -> None:
 
     with pytest.raises(Refusal) as refused:  # the first canary's pods still share the subset with the primary's
         world.release("v3")
-    assert any("`kubectl -n default scale deployment/reviews-v2 --replicas=0`" in one for one in refused.value.reasons)
+    assert any(
+        "`kubectl -n default scale deployment/reviews-v2 --replicas=0`" in one
+        for one in map(str, refused.value.reasons)
+    )
 
     world.workloads.deployments["reviews-v2"].wanted = world.workloads.deployments["reviews-v2"].ready = 0
     assert world.release("v3") is Phase.PROMOTED
@@ -130,7 +133,7 @@ def test_after_an_adoption_the_next_start_says_what_to_write_and_then_works(vers
     for _ in range(3):  # refused starts are rollouts as well, and newer ones
         with pytest.raises(Refusal) as refused:
             world.release(version)
-        (reason,) = (one for one in refused.value.reasons if not one.startswith("Warning"))
+        (reason,) = (one for one in map(str, refused.value.reasons) if not one.startswith("Warning"))
         assert reason.startswith("v2 is the primary now: rollout r-1 ended with all users on reviews-v2 (subset v2)")
         assert "`primary: {deployment: reviews-v2}` for reviews in services.yaml" in reason
 
@@ -146,12 +149,12 @@ def test_after_an_adoption_the_old_primary_may_be_scaled_down_or_deleted() -> No
     world.workloads.deployments["reviews-v1"].wanted = 0
     with pytest.raises(Refusal) as refused:
         world.release("v3")
-    assert not any("scale it up first" in one for one in refused.value.reasons)
+    assert not any("scale it up first" in one for one in map(str, refused.value.reasons))
 
     del world.workloads.deployments["reviews-v1"]
     with pytest.raises(Refusal) as refused:
         world.release("v3")
-    assert any("v2 is the primary now" in one for one in refused.value.reasons)
+    assert any("v2 is the primary now" in one for one in map(str, refused.value.reasons))
 
     world.corrected(primary_deployment="reviews-v2")
     assert world.release("v3") is Phase.PROMOTED
@@ -166,7 +169,7 @@ def test_after_a_halt_was_accepted_the_next_start_says_what_to_write_and_then_wo
 
     with pytest.raises(Refusal) as refused:
         world.release("v3")
-    assert any("v2 is the primary now" in one for one in refused.value.reasons)
+    assert any("v2 is the primary now" in one for one in map(str, refused.value.reasons))
 
     world.corrected(primary_deployment="reviews-v2")
     assert world.release("v3") is Phase.PROMOTED

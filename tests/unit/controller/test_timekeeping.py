@@ -62,7 +62,9 @@ class Clocks(Rig):
             clock=self.clock,
         )
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
-        telemetry = Telemetry(failed=lambda _, fault: self.faults.append(fault.sentence), clock_set=self.set_by.append)
+        telemetry = Telemetry(
+            failed=lambda _, fault: self.faults.append(str(fault.sentence)), clock_set=self.set_by.append
+        )
         known = {"reviews": self.service} if services is None else services
         return Controller(services=known, ports=ports, new_id=ids, telemetry=telemetry, stopwatch=self.steady.now)
 

@@ -36,7 +36,7 @@ def test_it_is_told_together_with_everything_else_also_where_nothing_can_be_deci
         rig.start()
 
     assert refused.value.reasons[0] == f"Nobody would be told of it. {INVITE}"
-    assert any("There is no Service reviews" in reason for reason in refused.value.reasons)
+    assert any("There is no Service reviews" in reason for reason in map(str, refused.value.reasons))
 
 
 def test_a_slack_that_does_not_say_keeps_nobody_from_starting() -> None:

@@ -53,7 +53,7 @@ class Night:
                 listened=self.silences.extend,
                 acted=lambda _place, action, _sentence: self.acted.append(action),
                 left=lambda _place, sentence: self.left.append(sentence),
-                failed=lambda _place, fault: self.failed.append(fault.sentence),
+                failed=lambda _place, fault: self.failed.append(str(fault.sentence)),
             ),
         )
 
@@ -373,7 +373,7 @@ def test_a_failsafe_action_that_is_refused_is_told_and_tried_again_and_words_tha
             limit=LIMIT,
             now=night.wall.now,
             stopwatch=night.stopwatch.now,
-            witness=Witness(failed=lambda _place, fault: night.failed.append(fault.sentence)),
+            witness=Witness(failed=lambda _place, fault: night.failed.append(str(fault.sentence))),
         ),
     )
 

@@ -134,7 +134,7 @@ def test_every_reason_is_given_at_once_also_those_of_other_checks() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", a_snapshot(virtual_service=None, service=None, deployments=(primary,)))
 
-    assert [reason.split(" in namespace")[0].split(",")[0] for reason in refused.value.reasons] == [
+    assert [reason.split(" in namespace")[0].split(",")[0] for reason in map(str, refused.value.reasons)] == [
         "There is no Deployment reviews-v2",
         "There is no Service reviews",
         "There is no VirtualService reviews",
@@ -155,7 +155,7 @@ def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
         examine(a_service(), "v2", a_snapshot(virtual_service=None, unread=unread))
 
     (reason,) = refused.value.reasons
-    assert "Add to canary-bot's Role" in reason
+    assert "Add to canary-bot's Role" in str(reason)
 
 
 def test_a_kind_that_only_leaves_a_question_open_is_a_warning() -> None:
@@ -232,7 +232,7 @@ def test_a_pod_that_was_relabelled_by_hand_is_named() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", snapshot)
 
-    assert refused.value.reasons[0].startswith(
+    assert str(refused.value.reasons[0]).startswith(
         "Pod reviews-v1-1 of reviews-v1 is not in the subset v1: its labels are not its template's. `kubectl delete pod"
     )
 
@@ -259,7 +259,7 @@ def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", snapshot)
 
-    assert [reason.split(" has ")[0].split(" in ")[0] for reason in refused.value.reasons][:2] == [
+    assert [reason.split(" has ")[0].split(" in ")[0] for reason in map(str, refused.value.reasons)][:2] == [
         "There is no VirtualService reviews",
         "Warning: reviews-v1",
     ]

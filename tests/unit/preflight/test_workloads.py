@@ -59,10 +59,10 @@ def test_what_a_deployment_says_of_itself(
     snapshot = a_snapshot()
     change(snapshot.deployments[side])
 
-    (problem,) = (one for one in examine(a_service(), "v2", snapshot).problems if "templates" not in one.sentence)
+    (problem,) = (one for one in examine(a_service(), "v2", snapshot).problems if "templates" not in str(one.sentence))
 
     assert problem.blocking is blocking
-    assert sentence in problem.sentence
+    assert sentence in str(problem.sentence)
     assert problem.remedy
 
 

@@ -165,10 +165,10 @@ def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(pr
     gone, said = decide.decide(approved, an_observation(approved), judgement, now=1030.0)
 
     assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
-    assert "Not proven: 0 of 7. One approval is needed." in entries[0].text
+    assert "Not proven: 0 of 7. One approval is needed." in str(entries[0].text)
     assert (later.stage, more) == (rollout.stage, ())
     assert gone.stage == rollout.stage + 1
-    assert said[0].text.startswith("shift 100 ended, not proven. Not proven: 0 of 7.")
+    assert str(said[0].text).startswith("shift 100 ended, not proven. Not proven: 0 of 7.")
 
 
 def test_weights_go_on_unproven_and_say_so() -> None:
@@ -177,7 +177,7 @@ def test_weights_go_on_unproven_and_say_so() -> None:
     gone, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert gone.current.name == "shift 100"
-    assert entries[0].text.startswith("shift 80 ended, not proven. Time is up; not proven: 0 of 30.")
+    assert str(entries[0].text).startswith("shift 80 ended, not proven. Time is up; not proven: 0 of 30.")
 
 
 def test_a_question_says_that_nothing_was_proven() -> None:
@@ -245,7 +245,7 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
     )
 
     assert held.stage == rollout.stage
-    assert "kubectl-edit changed VirtualService reviews: users 80/20 → 70/30." in entries[0].text
+    assert "kubectl-edit changed VirtualService reviews: users 80/20 → 70/30." in str(entries[0].text)
     restored, _ = decide.restore(held, OMAR, now=501.0)
     assert (restored.hold, restored.settled_at) == (None, None)
 
@@ -265,7 +265,7 @@ def test_users_on_a_canary_without_ready_pods_go_home() -> None:
     aborting, entries = decide.decide(rollout, an_observation(rollout, canary=a_side(ready=0)), PASS, now=1.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert "60 % of the users are on reviews-v2, which has no ready pod" in entries[0].text
+    assert "60 % of the users are on reviews-v2, which has no ready pod" in str(entries[0].text)
 
 
 def test_a_changed_canary_image_holds() -> None:
@@ -295,7 +295,7 @@ def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary() ->
     halted, entries = decide.decide(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
 
     assert (halted.phase, halted.current.routes) == (Phase.HALTED, ALL_CANARY)
-    assert "Image cannot be pulled. All users stay on v2" in entries[-1].text
+    assert "Image cannot be pulled. All users stay on v2" in str(entries[-1].text)
 
 
 def test_a_retry_gives_a_stuck_primary_its_full_time_again() -> None:
@@ -433,7 +433,7 @@ def test_a_rollout_the_watchdog_acted_on_is_aborted_with_what_the_watchdog_did_a
     assert aborting.phase is Phase.ABORTING
     assert kinds(entries) == [EntryKind.ABORTING]
     sentence = "The watchdog brought everyone back to reviews-v1 at 10:00 UTC, because nobody had looked after this"
-    assert entries[0].text.startswith(f"Aborted at {name}: {sentence}")
+    assert str(entries[0].text).startswith(f"Aborted at {name}: {sentence}")
 
 
 def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrade_that_had_only_been_asked_for() -> (
@@ -456,7 +456,7 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
     aborting, entries = decide.decide(rollout, kept, PASS, now=9.0)
 
     assert [stage.routes for stage in aborting.retreat] == [ALL_CANARY, HOME, HOME]
-    assert entries[0].text.endswith("2 minutes. reviews-v1 is restored before anybody returns to it.")
+    assert str(entries[0].text).endswith("2 minutes. reviews-v1 is restored before anybody returns to it.")
 
 
 def test_a_halted_rollout_that_the_watchdog_acted_on_is_aborted_too() -> None:
@@ -494,7 +494,7 @@ def test_whoever_approves_the_first_users_is_shown_what_preflight_doubted() -> N
     asked, said = decide.decide(settled, an_observation(settled), verdict(Verdict.PASS), settled.current.seconds)
 
     assert asked.asked_at is not None
-    assert said[-1].text.endswith("That accepts what preflight warned of: reviews-v2 has no readinessProbe.")
+    assert str(said[-1].text).endswith("That accepts what preflight warned of: reviews-v2 has no readinessProbe.")
 
 
 DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
@@ -523,7 +523,7 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
     doubtful, said = decide.decide(asked, an_observation(asked), replace(DOUBT, at=310.0), 310.0)
 
     assert doubtful.asked_at == 310.0
-    assert "is withdrawn" in said[0].text
+    assert "is withdrawn" in str(said[0].text)
 
 
 def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:

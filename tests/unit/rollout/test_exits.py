@@ -127,7 +127,7 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     said: list[str] = []
     for now in range(60, 7200, 60):
         rollout, entries = decide.decide(rollout, observed, PASS, float(now))
-        said += [entry.text for entry in entries if entry.kind is EntryKind.ALERT]
+        said += [str(entry.text) for entry in entries if entry.kind is EntryKind.ALERT]
 
     assert said == [f"Holding at {held_at}: Could not patch it: exceeded quota. Every look tries again."]
     assert next_action(rollout, observed) == SetRoutes(routes=ALL_CANARY)
@@ -204,8 +204,8 @@ def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unobserved, 
     _, on_routes = decide.decide(rollout, without_routes(rollout, why), PASS, 1.0)
     _, on_pods = decide.decide(rollout, without_pods(rollout, why), PASS, 1.0)
 
-    assert on_routes[0].text.startswith(f"Holding at shift 40: VirtualService reviews {words}")
-    assert on_pods[0].text.startswith(f"Holding at shift 40: reviews-v1 or reviews-v2 {words}")
+    assert str(on_routes[0].text).startswith(f"Holding at shift 40: VirtualService reviews {words}")
+    assert str(on_pods[0].text).startswith(f"Holding at shift 40: reviews-v1 or reviews-v2 {words}")
 
 
 def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() -> None:
@@ -215,7 +215,7 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
     aborting, said = decide.decide(rollout, observed, PASS, 1.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert "40 % of the users are on reviews-v2, which has no ready pod." in said[0].text
+    assert "40 % of the users are on reviews-v2, which has no ready pod." in str(said[0].text)
 
 
 def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
@@ -323,7 +323,9 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
     _, said = decide.decide(early, observed, PASS, obstacles.WRITE_SECONDS + 1)
 
     assert nothing == ()
-    assert said[0].text.startswith("Holding at upgrade: Could not patch it: the API server did not answer in time.")
+    assert str(said[0].text).startswith(
+        "Holding at upgrade: Could not patch it: the API server did not answer in time."
+    )
 
 
 def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> None:

@@ -92,7 +92,7 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
     assert (withdrawn.asked_at, withdrawn.approvals) == (None, ())
     assert again.asked_at is not None
     assert kinds(said) == {EntryKind.RESUMED: 2}
-    assert said[-1].text.startswith("The question to approve leaving mirror stands again: Shift 20 %")
+    assert str(said[-1].text).startswith("The question to approve leaving mirror stands again: Shift 20 %")
 
 
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
@@ -129,7 +129,7 @@ def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
     late, said = reconciled(waiting, [PASS] * 38, 1710.0)
 
     assert late.phase is phase
-    assert any("Nobody approved leaving mirror within 10 minutes." in entry.text for entry in said)
+    assert any("Nobody approved leaving mirror within 10 minutes." in str(entry.text) for entry in said)
 
 
 # Holds
@@ -155,7 +155,7 @@ def test_a_cause_that_was_away_for_long_is_news() -> None:
 
     _, said = reconciled(once, [ERROR], holds.STEADY_SECONDS + 60.0)
 
-    assert [entry.text for entry in said if "Holding" in entry.text] == ["Holding at mirror: "]
+    assert [str(entry.text) for entry in said if "Holding" in str(entry.text)] == ["Holding at mirror: "]
 
 
 def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
@@ -192,7 +192,7 @@ def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None
 
     assert kinds(said) == {EntryKind.HELD: 1}
     assert rollout.hold is not None
-    assert rollout.hold.sentence.endswith("Try 59.")
+    assert str(rollout.hold.sentence).endswith("Try 59.")
 
 
 # Pods that do not come up

@@ -95,7 +95,7 @@ def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> No
         (observed, replace(observed, routes=HOME), replace(observed, routes=HOME, owner=None)) * 2
     ):
         aborting, entries = decide.decide(aborting, reconcile, PASS, now=float(at))
-        notified += [entry.text for entry in entries if entry.kind is EntryKind.ENDED]
+        notified += [str(entry.text) for entry in entries if entry.kind is EntryKind.ENDED]
 
     where = "all users are on reviews-v1, which still has the image of v2; put the old one back by hand"
     assert notified == [f"reviews v2 is aborted: {where}. bad"]
@@ -162,7 +162,7 @@ def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_
     returning, _ = decide.decide(aborting, restored, PASS, now=2.0)
 
     assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
-    assert "100 % of the users are on" in said[0].text
+    assert "100 % of the users are on" in str(said[0].text)
     assert next_action(aborting, observed) == ApplyTemplate(template=Template.RECORDED)
     assert next_action(returning, restored) == SetRoutes(routes=HOME)
 
@@ -185,7 +185,7 @@ def test_users_whom_older_pods_answer_while_a_deployment_by_hand_hangs_are_not_t
     held, said = decide.decide(shifting, an_observation(shifting, primary=hotfix), PASS, now=1.0)
 
     assert (held.phase, held.hold and held.hold.cause) == (Phase.SHIFTING, HoldCause.DRIFT)
-    assert "no ready pod" not in " ".join(entry.text for entry in said)
+    assert "no ready pod" not in " ".join(str(entry.text) for entry in said)
 
 
 def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary_is_being_restored() -> None:
@@ -208,6 +208,6 @@ def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the
     aborting, said = decide.decide(mirroring, observed, PASS, now=1.0)
 
     assert next_action(aborting, observed) == SetRoutes(routes=HOME)
-    assert said[0].text.startswith(
+    assert str(said[0].text).startswith(
         "Aborted at mirror: reviews-v2 has no ready pod, and the routes, which somebody edited, may send users there."
     )

@@ -53,7 +53,7 @@ def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_reconcile
     aborting, entries = decide.decide(rollout, canary_with(rollout, one), PASS, 5.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert f"reviews-v2 was {why}".replace("was in", "is in") in entries[0].text
+    assert f"reviews-v2 was {why}".replace("was in", "is in") in str(entries[0].text)
 
 
 def test_the_sentence_has_the_figures() -> None:
@@ -172,7 +172,7 @@ def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_
     held, entries = decide.decide(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
-    assert "reviews-v1 was killed for lack of memory (OOMKilled) while it has 60 % of the users" in entries[0].text
+    assert "reviews-v1 was killed for lack of memory (OOMKilled) while it has 60 % of the users" in str(entries[0].text)
 
 
 def test_the_upgraded_primary_is_judged_while_users_return_to_it() -> None:
@@ -191,7 +191,7 @@ def reconciles(rollout: Rollout, observed: Observation, times: int, seconds: flo
     texts: list[str] = []
     for number in range(times):
         rollout, entries = decide.decide(rollout, observed, PASS, 200.0 + number * seconds)
-        texts += [entry.text for entry in entries]
+        texts += [str(entry.text) for entry in entries]
     return rollout, texts
 
 
@@ -328,7 +328,7 @@ def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_o
     aborting, entries = decide.decide(rollout, observed, PASS, 5.0)
     waiting, more = decide.decide(aborting, observed, PASS, 5.1)
 
-    assert "60 % of the users are on reviews-v1, which has no ready pod." in entries[0].text
+    assert "60 % of the users are on reviews-v1, which has no ready pod." in str(entries[0].text)
     assert (waiting.current.name, waiting.current.routes) == ("scale up", routes(100))
     assert more[0].text == (
         "reviews-v1 has 0 of the 2 ready pods that all users need, so it is scaled from 0 to 2 first. "
@@ -355,7 +355,7 @@ def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_i
     said = []
     for now, word in enumerate([PASS, FAIL, FAIL, INCONCLUSIVE, PASS, PASS]):
         rollout, entries = decide.decide(rollout, observed, word, float(now))
-        said += [(entry.kind, entry.text.split(":")[0]) for entry in entries]
+        said += [(entry.kind, str(entry.text).split(":")[0]) for entry in entries]
         assert rollout.phase is Phase.HALTED, "nothing moves by itself"
 
     assert said == [

@@ -63,7 +63,7 @@ def outcome(environ: dict[str, str]) -> Settings | str:
 def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as raised:
         read_settings(environ, env_file)
-    return raised.value.reasons
+    return tuple(map(str, raised.value.reasons))
 
 
 def test_the_example_file_says_what_the_code_reads() -> None:

@@ -19,7 +19,7 @@ def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str
     try:
         read_settings(environ, env_file)
     except SettingsError as error:
-        return error.reasons
+        return tuple(map(str, error.reasons))
     return ()
 
 

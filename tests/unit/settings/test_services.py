@@ -56,7 +56,7 @@ def read(folder: Path, text: str) -> Catalogue:
 def mistakes(folder: Path, text: str) -> list[str]:
     with pytest.raises(SettingsError) as raised:
         read(folder, text)
-    return [reason.removeprefix("services.yaml ") for reason in raised.value.reasons]
+    return [str(reason).removeprefix("services.yaml ") for reason in raised.value.reasons]
 
 
 def reasons(file: Path) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def reasons(file: Path) -> tuple[str, ...]:
     try:
         read_services(file)
     except SettingsError as error:
-        return error.reasons
+        return tuple(map(str, error.reasons))
     return ()
 
 

@@ -47,7 +47,7 @@ def reasons(folder: Path, **changes: str) -> list[str]:
     try:
         read_services(file)
     except SettingsError as error:
-        return list(error.reasons)
+        return [str(reason) for reason in error.reasons]
     return []
 
 
