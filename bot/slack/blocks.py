@@ -22,6 +22,7 @@ MOST_BLOCKS = 50
 MOST_CHARACTERS = 10_000  # Slack refuses somewhere above 13,000, and does not say how it counts
 LONGEST_TEXT = 3000
 
+_LAST_MOMENT = 253_402_300_800  # the end of the year 9999, seconds since the epoch
 _MARKUP = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
 _ALIKE = {"*": "\N{ASTERISK OPERATOR}", "_": "\N{MODIFIER LETTER LOW MACRON}", "~": "\N{TILDE OPERATOR}"} | {
     "`": "\N{MODIFIER LETTER GRAVE ACCENT}"
@@ -104,7 +105,8 @@ def _drawn(part: Person | Channel | Moment | Code) -> str:
         case Moment():
             return date_mrkdwn(part.moment, "{date_short_pretty} {time}")
         case Code():
-            return f"`{escape(part.code).replace('`', _ALIKE['`'])}`"
+            # A line break would end it, and what follows would be markup again.
+            return f"`{escape(' '.join(part.code.split())).replace('`', _ALIKE['`'])}`"
         case Person():
             return _mention(part.person)
         case Channel():
@@ -226,12 +228,16 @@ def place(channel: str) -> Element:
 
 
 def date(at: float) -> Element:
-    """A moment, shown in the reader's own time zone."""
+    """A moment, shown in the reader's own time zone; as text where no calendar has it."""
+    if not 0 <= at < _LAST_MOMENT:
+        return words(utc(at))
     return {"type": "date", "timestamp": int(at), "format": "{date_short_pretty} at {time}", "fallback": utc(at)}
 
 
 def date_mrkdwn(at: float, form: str = "{time}") -> str:
     """The same for mrkdwn."""
+    if not 0 <= at < _LAST_MOMENT:
+        return inert(utc(at))
     return f"<!date^{int(at)}^{form}|{utc(at)}>"
 
 

@@ -69,7 +69,7 @@ class Said:
 
     Attributes:
         key: its name in the catalogues, ``room.sentence``.
-        args: what goes into it, by the names of its placeholders.
+        args: what goes into it, by the names of its placeholders. Bare numbers are finite.
     """
 
     key: str

@@ -14,6 +14,33 @@ WORDS: Mapping[str, str] = {
     "words.hours": "{n} 小时",
 }
 
+ROLLOUT: Mapping[str, str] = {}
+
+ANALYSIS: Mapping[str, str] = {}
+
+PREFLIGHT: Mapping[str, str] = {}
+
+CLUSTER: Mapping[str, str] = {}
+
+CONTROLLER: Mapping[str, str] = {}
+
+ADAPTERS: Mapping[str, str] = {}
+
+SLACK: Mapping[str, str] = {}
+
+CLI: Mapping[str, str] = {}
+
+SETTINGS: Mapping[str, str] = {}
+
 SENTENCES: Mapping[str, str] = {
     **WORDS,
+    **ROLLOUT,
+    **ANALYSIS,
+    **PREFLIGHT,
+    **CLUSTER,
+    **CONTROLLER,
+    **ADAPTERS,
+    **SLACK,
+    **CLI,
+    **SETTINGS,
 }

@@ -16,11 +16,12 @@ from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId,
 from bot.model.service import HardLimit, Measure, Promote
 from bot.rollout import decide, transitions
 from bot.rollout.plans import make_wait
+from bot.words.said import Item, Moment, Person, Said, Seconds
 from tests.builders import MAYA, a_rollout, a_service
 from tests.contract.examples import rollout
 
 NEWER = (
-    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 3. "
+    "holds rollout r1 in schema 9, written by a newer canary-bot; this one reads up to schema 4. "
     "Run the newer version again."
 )
 
@@ -39,6 +40,25 @@ st.register_type_strategy(
 )
 st.register_type_strategy(
     Mapping, lambda hint: st.dictionaries(*(st.from_type(part) for part in get_args(hint)), max_size=3)
+)
+# A bare number in a sentence is a count or a limit, and finite; what may be endless has a kind of its own.
+ITEMS: st.SearchStrategy[Item] = st.one_of(
+    st.text(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.builds(Seconds, st.floats(allow_nan=False)),
+    st.builds(Person, st.text()),
+    st.builds(Moment, st.floats(0, 9e9)),
+)
+st.register_type_strategy(
+    Said,
+    st.recursive(
+        st.builds(Said, st.text(), st.dictionaries(st.text(), ITEMS, max_size=2)),
+        lambda inner: st.builds(
+            Said, st.text(), st.dictionaries(st.text(), inner | st.lists(inner | ITEMS).map(tuple), max_size=2)
+        ),
+        max_leaves=3,
+    ),
 )
 
 
