@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bot.analysis import client_errors, conclusion, details, gates
+from bot.analysis import client_errors, conclusion, course, details, gates
 from bot.analysis.conclusion import Case, Conclusion, conclude
 from bot.analysis.gates import Sides, badness
 from bot.analysis.judge.forecast import forecast
@@ -101,7 +101,8 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
     # What was answered before the routes were in force is judged, and is none of the stage's own.
     sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else analysis_state.sums
     analysis_state = replace(analysis_state, until=row.end, watermarks=watermarks, judge=save(state), clients=clients)
-    return judgement, replace(analysis_state, sums=sums, recent=recent, strikes=strikes)
+    noted = course.noted(analysis_state, rollout, row)
+    return judgement, replace(noted, sums=sums, recent=recent, strikes=strikes)
 
 
 def _lately(rows: Sequence[Figures], end: float, back: float) -> Iterator[Figures]:

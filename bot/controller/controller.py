@@ -12,6 +12,7 @@ from copy import copy
 from dataclasses import replace
 
 from bot.controller import observe
+from bot.controller.closing import Closing
 from bot.controller.decisions import Abandon, Abort, Approve, ButtonToken, By, Event, decide_on, is_served
 from bot.controller.edges import Broken, contained
 from bot.controller.forgotten import Forgotten, Records
@@ -93,6 +94,7 @@ class Controller(Lookup):
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
         self._own_pods = OwnPods()
+        self._closing = Closing()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
 
     # --- commands ----------------------------------------------------------------------------------------------------
@@ -270,6 +272,7 @@ class Controller(Lookup):
         began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live))
         last = max(began, default=started)
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
+        self._closing.take(self._ports.store, self._ports.metrics, self._ports.clock.now())
 
     def tick(self, rollout: Rollout, reading: Figures | Fault | None = None) -> float:
         """Look at one rollout, decide, save, act. Faults go to ``Telemetry.failed``; the next tick tries again.
@@ -372,6 +375,7 @@ class Controller(Lookup):
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
         self._note_saved(saved)
+        self._closing.ended(saved)
         self._telemetry.changed(before, saved, entries)
         return saved
 

@@ -197,6 +197,33 @@ def _together(one: SideFigures | None, later: SideFigures | None) -> SideFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """How many requests of users the canary has answered, and how many of them failed. Copies are never among them.
+
+    Attributes:
+        until: every such request answered before it is counted, seconds since the epoch; None: none was read yet.
+    """
+
+    requests: float = 0.0
+    errors: float = 0.0
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What both sides answered in a part of a stage, for a chart.
+
+    Attributes:
+        at: when that part ended, seconds since the epoch.
+        canary, primary: requests, errors, and then requests slower than each of the judged bounds, shortest first.
+    """
+
+    at: float
+    canary: tuple[float, ...]
+    primary: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisState:
     """What judging remembers between two reconciles. Made by ``bot.analysis.analysis``; the machine only keeps it.
 
@@ -215,6 +242,9 @@ class AnalysisState:
         shown: whether the last stage with something to compare with was shown to be good.
         sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one.
         strikes: of each limit that needs several bad reconciles, whether the last ones were.
+        exposure: of users to the canary, over the whole rollout.
+        bounds: milliseconds: what requests in ``points`` are counted slower than, shortest first.
+        points: how this stage and the one before went, oldest first; at most ``course.MOST_POINTS``.
     """
 
     subject: str = ""
@@ -229,6 +259,9 @@ class AnalysisState:
     shown: bool = False
     sample: tuple[str, float, float, float, float] | None = None
     strikes: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
+    exposure: Exposure = Exposure()  # frozen
+    bounds: tuple[float, ...] = ()
+    points: tuple[Point, ...] = ()
 
 
 UNTRIED = AnalysisState()  # nothing was judged yet

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from bot.model.figures import UNTRIED, AnalysisState, Judgement
+from bot.model.figures import UNTRIED, AnalysisState, Exposure, Judgement
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
 from bot.words.said import Text
@@ -19,6 +19,7 @@ RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``
 
 BOT = UserId("canary-bot")
+MOST_WALKED = 60  # stages: more than any plan has, with its way back; a halt that is retried for ever stays bounded
 
 
 class Phase(StrEnum):
@@ -169,6 +170,39 @@ class Approval:
     at: float
 
 
+class Outcome(StrEnum):
+    """How a stage was left."""
+
+    DONE = "done"  # nothing is judged in it
+    PASSED = "passed"  # on evidence
+    TIME_UP = "time up"  # nothing against it, and too little to be sure
+    IN_DOUBT = "in doubt"  # people said go on all the same
+    ABORTED = "aborted"
+    HALTED = "halted"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """A stage that was left, as it is remembered.
+
+    Attributes:
+        began, ended: seconds since the epoch.
+        settled_at: when the cluster was first seen as the stage wanted it; None: never.
+        canary, primary: requests and errors that each side answered in it; None: not known.
+        approvals: who let it be left.
+    """
+
+    name: str
+    outcome: Outcome
+    began: float
+    ended: float
+    settled_at: float | None = None
+    canary: tuple[float, float] | None = None
+    primary: tuple[float, float] | None = None
+    approvals: tuple[Approval, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """A decision that was made with a button or a form, and what it rested on: the same click is served once.
@@ -287,6 +321,7 @@ class Rollout:
         sizes: how many pods each Deployment was last seen to ask for, by its name.
         urgent: the abort is because of the canary: home at once is better than home in comfort.
         pod_rate: the most requests per second that one pod of the primary was seen to carry; None: not known.
+        walked: the stages that were left so far, in the order in which they were; the last ``MOST_WALKED`` of them.
         user_rate: requests per second of all users while they were last split between both; None: not known.
         revision: grows with every stored change; the store compares and sets on it.
     """
@@ -325,6 +360,7 @@ class Rollout:
     urgent: bool = False
     pod_rate: float | None = None
     user_rate: float | None = None
+    walked: tuple[Walked, ...] = ()
     ended_at: float | None = None
     revision: int = 0
 
@@ -359,6 +395,11 @@ class Rollout:
         """Whether the primary may have been patched: then going home leads over the canary (``decide.abort``)."""
         on_the_way = () if self.retreat else self.spec.plan[: self.stage + 1]
         return self.touched or any(stage.template is Template.UPGRADED for stage in on_the_way)
+
+    @property
+    def exposure(self) -> Exposure:
+        """Of users to the canary, as far as it has been counted."""
+        return self.analysis_state.exposure
 
     @property
     def holds(self) -> tuple[Hold, ...]:

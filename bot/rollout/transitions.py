@@ -6,7 +6,20 @@ from typing import Any
 
 from bot.model.copies import replace
 from bot.model.errors import Refusal
-from bot.model.rollout import BOT, ENDED, Entry, EntryKind, Phase, Rollout, UserId
+from bot.model.figures import SideFigures, Verdict
+from bot.model.rollout import (
+    BOT,
+    ENDED,
+    JUDGED,
+    MOST_WALKED,
+    Entry,
+    EntryKind,
+    Outcome,
+    Phase,
+    Rollout,
+    UserId,
+    Walked,
+)
 from bot.words.said import Text
 
 Change = tuple[Rollout, tuple[Entry, ...]]
@@ -61,11 +74,53 @@ def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any
         restoring_at=None,
         restarts=None,
         shortage=None,
+        walked=_walked(rollout, phase, now),
         **changes,
     )
     if "touched" not in changes:
         entered = replace(entered, touched=entered.primary_touched)
     return replace(entered, ended_at=now) if entered.ended else entered
+
+
+def _walked(rollout: Rollout, phase: Phase, now: float) -> tuple[Walked, ...]:
+    """What is remembered of the stages so far, with the one that is being left."""
+    if rollout.phase is Phase.PREFLIGHT or rollout.current.release:
+        return rollout.walked
+    judgement, same = rollout.judgement, rollout.analysis_state.stage == rollout.current.name
+    figures = judgement.figures if judgement is not None and same else None
+    left = Walked(
+        name=rollout.current.name,
+        outcome=_outcome(rollout, phase),
+        began=rollout.since,
+        ended=now,
+        settled_at=rollout.settled_at,
+        canary=_counts(figures.canary if figures else None),
+        primary=_counts(figures.primary if figures else None),
+        approvals=rollout.approvals,
+    )
+    return (*rollout.walked, left)[-MOST_WALKED:]
+
+
+def _outcome(rollout: Rollout, phase: Phase) -> Outcome:
+    """How the stage it is in would be left for ``phase``."""
+    if phase in _BROKEN_OFF and not (phase is Phase.ABORTING and rollout.retreat):
+        return _BROKEN_OFF[phase]
+    if rollout.phase not in JUDGED or rollout.judgement is None or not rollout.current.routes.compared:
+        return Outcome.DONE
+    if rollout.judgement.verdict is not Verdict.PASS:
+        return Outcome.IN_DOUBT
+    return Outcome.PASSED if rollout.judgement.proven else Outcome.TIME_UP
+
+
+_BROKEN_OFF = {
+    Phase.ABORTING: Outcome.ABORTED,
+    Phase.HALTED: Outcome.HALTED,
+    Phase.ABANDONED: Outcome.ABANDONED,
+}
+
+
+def _counts(side: SideFigures | None) -> tuple[float, float] | None:
+    return None if side is None else (side.requests, side.errors)
 
 
 def withdraw(rollout: Rollout, now: float) -> Rollout:

@@ -1,0 +1,110 @@
+"""What users met of a canary, and how each stage was left, is in the record; also what they met during an abort."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.controller.decisions import Abort
+from bot.model.errors import Fault
+from bot.model.rollout import Outcome, Phase
+from tests.builders import OMAR, a_side_of
+from tests.unit.controller.test_controller import Rig
+
+BROKEN = Fault("Prometheus", "cannot be reached.")
+
+
+def test_stages_are_remembered_with_how_they_were_left_by_whom_and_what_was_answered() -> None:
+    rig = Rig()
+    rig.start()
+    ended = rig.until(lambda rollout: rollout.ended)
+
+    outcomes = [(one.name, one.outcome) for one in ended.walked]
+
+    assert outcomes == [
+        ("mirror", Outcome.PASSED),
+        *((f"shift {share}", Outcome.PASSED) for share in (20, 40, 60, 80)),
+        ("shift 100", Outcome.DONE),
+        ("upgrade", Outcome.DONE),
+        ("switchback 50", Outcome.PASSED),
+        ("switchback 100", Outcome.DONE),
+        ("bake", Outcome.DONE),
+    ]
+    mirror = ended.walked[0]
+    assert [approval.by for approval in mirror.approvals] == [OMAR]
+    assert mirror.canary is not None
+    assert mirror.canary[0] > 0
+    assert all(one.began < one.ended for one in ended.walked)
+
+
+def test_nobody_meets_the_canary_while_requests_are_copied() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("mirror")
+    for _ in range(10):
+        rig.tick()
+
+    assert rig.live().exposure.requests == 0
+    rig.decide(Abort(reason="Enough."))
+    ended = rig.until(lambda rollout: rollout.ended)
+    for _ in range(6):
+        rig.tick()
+    assert rig.newest().exposure.requests == 0
+    assert ended.walked[0].outcome is Outcome.ABORTED
+
+
+def test_an_aborted_rollout_is_told_what_users_met_until_they_were_back() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 40")
+    rig.metrics.sides["default/reviews-v2"] = a_side_of(800, 224)
+    ended = rig.until(lambda rollout: rollout.ended)
+    counted = ended.exposure
+    assert ended.phase is Phase.ABORTED
+    assert counted.requests > 0
+
+    for _ in range(6):
+        rig.tick()
+
+    closed = rig.newest()
+    assert closed.exposure.until is not None
+    assert closed.exposure.until >= (ended.ended_at or 0.0)
+    assert closed.exposure.requests > counted.requests
+    assert closed.exposure.errors > counted.errors
+    assert [one.outcome for one in closed.walked][-2:] == [Outcome.ABORTED, Outcome.DONE]
+    assert replace(closed, analysis_state=ended.analysis_state, revision=0) == replace(ended, revision=0)
+    revision = closed.revision
+    for _ in range(6):
+        rig.tick()
+    assert rig.newest().revision == revision  # once
+
+
+def test_a_prometheus_that_is_away_at_the_end_is_asked_again_and_then_given_up() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 40")
+    rig.metrics.outage = BROKEN
+    rig.decide(Abort(reason="Enough."))
+    ended = rig.until(lambda rollout: rollout.ended)
+    for _ in range(6):
+        rig.tick()
+    assert rig.newest() == ended
+
+    rig.metrics.outage = None
+    rig.tick()
+
+    assert rig.newest().exposure.requests > ended.exposure.requests
+
+
+def test_it_is_given_up_when_nobody_will_know_any_more() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 40")
+    rig.metrics.outage = BROKEN
+    rig.decide(Abort(reason="Enough."))
+    ended = rig.until(lambda rollout: rollout.ended)
+    for _ in range(40):
+        rig.tick()
+    rig.metrics.outage = None
+    rig.tick()
+
+    assert rig.newest() == ended
