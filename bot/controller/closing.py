@@ -35,7 +35,7 @@ class Closing:
         due = {one.spec.id: one for one in self._waiting.values() if now >= _when(one)}
         windows = [Window(rollout=one, since=since, until=now - one.spec.metrics.delay) for one, since in _since(due)]
         try:
-            with contained("count what users met of canaries that were aborted"):
+            with contained("count last requests"):
                 found = metrics.read(windows) if windows else {}
                 closed = [self._close(due[each], row, store) for each, row in found.items() if isinstance(row, Figures)]
         except Fault:
