@@ -219,7 +219,7 @@ class Kube:
         if answer is None and (since := KINDS[kind].since):
             raise Fault("Kubernetes", f"The API server is too old to list {kind}s: that takes Kubernetes {since}.")
         head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
-        items = [{**head, **checked(item, kind)} for item in items_in(answer)]
+        items = [{**checked(item, kind), **head} for item in items_in(answer)]
         return items, version_in(answer)
 
     def list_everywhere(self, kind: str) -> list[Object]:

@@ -68,7 +68,11 @@ def pod_annotations(deployment: Object) -> Labels:
 def images(deployment: Object) -> dict[str, str]:
     """Image by container name, init containers too, as ``kubectl set image`` sees them."""
     spec = template_of(deployment)["spec"]
-    return {one["name"]: one["image"] for key in ("initContainers", "containers") for one in spec.get(key) or ()}
+    return {
+        one["name"]: str(one.get("image") or "")
+        for key in ("initContainers", "containers")
+        for one in spec.get(key) or ()
+    }
 
 
 def app_containers(deployment: Object) -> list[Object]:

@@ -58,7 +58,7 @@ def place_of(gateway: Object) -> NamespacedName:
 def lets_in(gateway: Object, host: str, home: str) -> bool:
     """Whether a Gateway takes that host from a VirtualService of the namespace ``home``."""
     own = namespace_of(gateway, home)
-    for server in gateway["spec"].get("servers") or ():
+    for server in (gateway.get("spec") or {}).get("servers") or ():
         for entry in (server.get("hosts") or ()) if _reads_http(server) else ():
             space, slash, name = str(entry).rpartition("/")
             admitted = not slash or space == "*" or (own if space == "." else space) == home
@@ -131,7 +131,7 @@ def _deserted(subject: Subject) -> Iterator[Problem]:
         return
     for gateway in subject.snapshot.gateways:
         space, name = place_of(gateway)
-        selector = gateway["spec"].get("selector") or {}
+        selector = (gateway.get("spec") or {}).get("selector") or {}
         pods = [one for one in subject.snapshot.gateway_pods if namespace_of(one, space) == space]
         if selector and not any(is_ready(pod) and within(selector, labels_of(pod)) for pod in pods):
             labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))

@@ -106,7 +106,7 @@ class Values:
     def file(self, name: str) -> Path | None:
         """A file that can be read, or None."""
         text = self.text(name)
-        if text and not Path(text).is_file():
+        if text and not _is_file(text):
             self.wrong(name, "a file", text)
         return Path(text) if text else None
 
@@ -120,6 +120,14 @@ class Values:
         if not content:
             self.mistakes.append(f'{name}: "{file}" is empty')
         return content
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is a file of that name; what is too long for a name is none."""
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False
 
 
 def _is_text(value: str) -> bool:

@@ -60,7 +60,7 @@ class FakeController:
         """A live rollout that mirrors."""
         now = self.clock.now()
         draft = a_rollout(
-            self._services[service],
+            self._known(service),
             id=RolloutId(f"r-{next(self._ids)}"),
             version=version,
             started_by=by,
@@ -149,14 +149,14 @@ class FakeController:
         return self.store.refusals(self._key(service))
 
     def unreadable(self, service: str) -> Mapping[RolloutId, str]:
-        return self.store.unreadable(self._services[service].key)
+        return self.store.unreadable(self._known(service).key)
 
     def services(self) -> Sequence[ServiceConfig]:
         return tuple(self._services.values())
 
     def plan(self, service: str, version: str) -> Plan:
         self._ask("plan", service, UserId(""))
-        stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._services[service]).spec.plan]
+        stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._known(service)).spec.plan]
         return a_plan(stages, findings=(f"{version} has one ready pod only.",))
 
     def button_token(self, rollout: Rollout) -> str:
@@ -171,6 +171,11 @@ class FakeController:
         if self.outage is not None:
             raise self.outage
         self.asked.append((what, service, by))
+
+    def _known(self, service: str) -> ServiceConfig:
+        if service not in self._services:
+            raise Refusal(f"There is no service {service}.")
+        return self._services[service]
 
     def _key(self, service: str) -> str:
         return key_of(service, self.store.busy(), self._services)

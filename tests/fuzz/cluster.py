@@ -226,8 +226,9 @@ _KINDS = {
     "virtual_service": "VirtualService", "service": "Service", "virtual_services": "VirtualService",
     "destination_rules": "DestinationRule", "gateways": "Gateway", "deployments": "Deployment", "pods": "Pod",
     "autoscalers": "HorizontalPodAutoscaler", "gateway_pods": "Pod", "http_routes": "HTTPRoute",
-    "budgets": "PodDisruptionBudget", "quotas": "ResourceQuota", "policies": "", "drivers": "",
+    "budgets": "PodDisruptionBudget", "quotas": "ResourceQuota", "policies": "Sidecar", "drivers": "Canary",
 }  # fmt: skip
+_ALSO = {"PeerAuthentication": "policies", "AuthorizationPolicy": "policies", "Rollout": "drivers"}
 
 
 def _fitting(things: list[object], part: str) -> tuple[Object, ...]:
@@ -235,7 +236,7 @@ def _fitting(things: list[object], part: str) -> tuple[Object, ...]:
     found = []
     for thing in things:
         whole = _with_metadata(thing)
-        kind = str(_KINDS.get(part) or whole["kind"])
+        kind = whole["kind"] if _ALSO.get(whole["kind"]) == part else _KINDS[part]
         try:
             found.append(checked_spec(whole | {"kind": kind}, kind))
         except Fault:

@@ -16,6 +16,7 @@ from tests.fuzz.mutation import mutated
 
 LONGEST = 100_000  # bytes of an input
 MEMORY = 1500  # MB for the process
+SLOWED = 10.0  # seconds for one input: code that tells where it has been takes about ten times as long
 OURS_OF_TEN = 7  # inputs that are made of trees, of ten; the others are libFuzzer's own
 
 
@@ -36,7 +37,7 @@ def _search_guided(name: str, seconds: float, folder: Path) -> None:
     with atheris.instrument_imports(include=["bot"]):
         from tests.fuzz import targets  # noqa: PLC0415  # instruments what it imports
 
-    try_one = _keeping(name, folder)
+    try_one = _keeping(name, folder, longest=SLOWED)
 
     def other(data: bytes, most: int, seed: int) -> bytes:
         if seed % 10 < OURS_OF_TEN:
@@ -58,7 +59,7 @@ def _search_guided(name: str, seconds: float, folder: Path) -> None:
 def _search_at_random(name: str, seconds: float, folder: Path) -> None:
     from tests.fuzz import targets  # noqa: PLC0415  # as above
 
-    try_one, until, count = _keeping(name, folder), time.monotonic() + seconds, 0
+    try_one, until, count = _keeping(name, folder, 1.0), time.monotonic() + seconds, 0
 
     @settings(max_examples=500, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(inputs(targets.seeds(name)))
@@ -84,7 +85,7 @@ def inputs(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
     return st.builds(changed, st.sampled_from(seeds), st.lists(st.integers(0, 2**32), max_size=4))
 
 
-def _keeping(name: str, folder: Path) -> Callable[[bytes], None]:
+def _keeping(name: str, folder: Path, longest: float) -> Callable[[bytes], None]:
     """Tries one input; the first that breaks the law at a place is kept, with what happened."""
     from tests.fuzz import law, targets  # noqa: PLC0415  # as above
 
@@ -93,7 +94,7 @@ def _keeping(name: str, folder: Path) -> Callable[[bytes], None]:
 
     def try_one(data: bytes) -> None:
         try:
-            law.obey(targets.TARGETS[name], data)
+            law.obey(targets.TARGETS[name], data, longest)
         except law.Violation as violation:
             if violation.key in met:
                 return

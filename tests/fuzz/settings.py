@@ -6,11 +6,15 @@ import functools
 import tempfile
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from bot.settings.env import read_settings
 from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
+from bot.settings.variables import VARIABLES
 from tests.fuzz.law import demand
 
+SECRETS = frozenset(variable.name for variable in VARIABLES if variable.secret)
 SECRET = "s3cr3t-of-the-corpus"  # every secret in the seeds holds it
 
 
@@ -23,12 +27,16 @@ def services(data: bytes) -> None:
 
 def env(data: bytes) -> None:
     """A .env."""
+    path = _written(".env", data)
     try:
-        settings = read_settings({}, _written(".env", data))
+        said = repr(read_settings({}, path))
     except SettingsError as error:
-        demand(SECRET not in str(error), "a secret in a sentence", str(error))
-        raise
-    demand(SECRET not in repr(settings), "a secret in a repr", settings)
+        said = str(error)
+    if SECRET in said:
+        # A piece of one that was moved to where no secret belongs is shown like anything else there.
+        given = dotenv_values(path, interpolate=False)
+        open_values = [value or "" for name, value in given.items() if name not in SECRETS]
+        demand(any(SECRET in value for value in (*open_values, *given)), "a secret is shown", said)
 
 
 def _written(name: str, data: bytes) -> Path:

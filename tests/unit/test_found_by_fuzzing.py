@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,15 @@ from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.adapters.series import Span, counted
 from bot.cluster import heartbeat_lease
 from bot.cluster.deployments import wanted_pods
+from bot.cluster.objects import images
 from bot.logs import configure
 from bot.model.errors import CanaryError, Fault, Unreadable
 from bot.model.rollout import RolloutId
+from bot.preflight.gateways import lets_in
 from bot.preflight.quotas import quantity
+from bot.settings.env import read_settings
+from bot.settings.errors import SettingsError
+from bot.slack.blocks import date, date_mrkdwn
 from bot.slack.views import FormErrors, read_reason, read_start
 from tests.builders import a_rollout
 from tests.fuzz.figures import NOW, _connection
@@ -154,6 +160,19 @@ def test_a_deployment_without_a_number_of_pods_asks_for_one() -> None:
     assert wanted_pods({"spec": {"replicas": None}}) == 1
 
 
+def test_a_container_without_an_image_has_none() -> None:
+    deployment = a_deployment("reviews-v1", "v1")
+    del deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    assert images(deployment) == {"reviews": ""}
+
+
+def test_a_gateway_without_a_spec_lets_nobody_in() -> None:
+    gateway = {"kind": "Gateway", "metadata": {"name": "a", "namespace": "b"}}
+
+    assert not lets_in(gateway, "reviews.example", "default")
+
+
 @pytest.mark.parametrize("version", ["9" * 5000, "-1", "x", ""])
 def test_an_odd_resource_version_counts_as_none(version: str) -> None:
     assert number(version) == 0
@@ -233,6 +252,24 @@ def test_a_form_of_another_shape_is_one_with_empty_fields(view: dict[str, Any]) 
 )
 def test_a_payload_that_bolt_trips_over_ends_nothing(body: dict[str, Any]) -> None:
     payloads(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("at", [math.inf, -math.inf, math.nan, 1e300, -1.0])
+def test_a_moment_that_is_none_is_shown_as_the_first_or_the_last(at: float) -> None:
+    assert date(at)["timestamp"] in {0, 253_402_300_799}
+    assert date_mrkdwn(at).startswith("<!date^")
+
+
+# Settings
+
+
+def test_a_name_that_is_too_long_for_a_file_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"PROMETHEUS_CA_FILE=/{'x' * 5000}\n")
+
+    with pytest.raises(SettingsError) as found:
+        read_settings({}, tmp_path / ".env")
+
+    assert any("PROMETHEUS_CA_FILE must be a file" in reason for reason in found.value.reasons)
 
 
 # Logs
