@@ -26,6 +26,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "PodDisruptionBudget": models.V1PodDisruptionBudget,
     "ResourceQuota": models.V1ResourceQuota,
 }
+MOST_REPLICAS = 2**31 - 1  # an int32
 # What the models let be missing, and the API server never.
 _NEEDED = {"Deployment": ("spec", "template", "spec"), "ReplicaSet": ("spec", "template", "spec"), "Pod": ("spec",)}
 
@@ -47,6 +48,11 @@ def checked(thing: Any, kind: str) -> Object:
     except ValidationError as wrong:
         place = ".".join(map(str, wrong.errors(include_url=False)[0]["loc"]))
         raise Fault("Kubernetes", f"{kind} {name} cannot be read: {place} is not what its API says.") from wrong
+    if any(thing.get(field, "") is None for field in ("spec", "status")):
+        raise Fault("Kubernetes", f"{kind} {name} cannot be read: its spec or status is null.")
+    replicas = (thing.get("spec") or {}).get("replicas") if kind in _MODELS else None
+    if replicas is not None and not 0 <= replicas <= MOST_REPLICAS:
+        raise Fault("Kubernetes", f"{kind} {name} cannot be read: spec.replicas is no number of pods.")
     part: Any = thing
     for step in _NEEDED.get(kind, ()):
         part = part.get(step) or {}

@@ -173,7 +173,7 @@ class _StoredEntry(RootModel[Entry]):
 
 
 class _StoredFreeze(RootModel[Freeze]):
-    pass
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
 
 class _StoredFreezeLine(RootModel[FreezeLine]):
@@ -209,10 +209,17 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
         for older in range(schema, newest):
             document = upgrades[older](document)
         rollout = _with_own_fields(document["rollout"])
-        return _Stored.model_validate({**rollout, "spec": rollout}).root
+        return _on_its_plan(_Stored.model_validate({**rollout, "spec": rollout}).root)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as broken:
         left = _remains(document.get("rollout") if isinstance(document, dict) else None)
         raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.", left) from broken
+
+
+def _on_its_plan(rollout: Rollout) -> Rollout:
+    """The rollout, if there is a stage where it says that it is."""
+    if not 0 <= rollout.stage < len(rollout.retreat or rollout.spec.plan):
+        raise IndexError("no stage of its plan")
+    return rollout
 
 
 def _json(text: str) -> Any:

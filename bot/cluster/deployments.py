@@ -166,8 +166,8 @@ def _our_writes(deployment: Object) -> list[str]:
 
 
 def _status_is_current(deployment: Object) -> bool:
-    observed = (deployment.get("status") or {}).get("observedGeneration", 0)
-    return bool(observed >= deployment["metadata"].get("generation", 0))
+    observed = (deployment.get("status") or {}).get("observedGeneration") or 0
+    return bool(observed >= (deployment["metadata"].get("generation") or 0))
 
 
 # Pods

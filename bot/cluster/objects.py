@@ -52,7 +52,7 @@ def annotations_of(thing: Object) -> Labels:
 def template_of(deployment: Object) -> Object:
     """The pod template, its metadata filled in."""
     template: Object = deployment["spec"]["template"]
-    return {"metadata": {}, **template}
+    return {**template, "metadata": template.get("metadata") or {}}
 
 
 def pod_labels(deployment: Object) -> Labels:
@@ -82,7 +82,8 @@ def app_containers(deployment: Object) -> list[Object]:
 
 def replicas(deployment: Object) -> int:
     """How many pods the spec asks for; the field's own default is one."""
-    return int(deployment["spec"].get("replicas", 1))
+    asked = deployment["spec"].get("replicas")
+    return 1 if asked is None else int(asked)
 
 
 def pods_of(deployment: Object, pods: Sequence[Object]) -> list[Object]:

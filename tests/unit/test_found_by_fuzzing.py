@@ -18,7 +18,7 @@ from bot.adapters.kube_objects import number
 from bot.adapters.kube_shapes import checked, checked_spec
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_connection import Query
-from bot.adapters.serialization import dump_rollout, load_rollout
+from bot.adapters.serialization import dump_freeze, dump_rollout, load_freeze, load_rollout
 from bot.adapters.series import Span, counted
 from bot.cluster import heartbeat_lease
 from bot.cluster.deployments import wanted_pods
@@ -32,7 +32,7 @@ from bot.settings.env import read_settings
 from bot.settings.errors import SettingsError
 from bot.slack.blocks import date, date_mrkdwn
 from bot.slack.views import FormErrors, read_reason, read_start
-from tests.builders import a_rollout
+from tests.builders import a_freeze, a_rollout
 from tests.fuzz.figures import NOW, _connection
 from tests.fuzz.slack import payloads
 from tests.snapshots import a_deployment, a_rule
@@ -125,7 +125,15 @@ def test_a_name_never_leaves_its_place_in_an_address(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(("spec", "replicas"), "2"), (("spec", "template", "spec"), None), (("spec", "selector"), 7), (("metadata",), 7)],
+    [
+        (("spec", "replicas"), "2"),
+        (("spec", "replicas"), 10**400),
+        (("spec", "replicas"), -1),
+        (("status",), None),
+        (("spec", "template", "spec"), None),
+        (("spec", "selector"), 7),
+        (("metadata",), 7),
+    ],
 )
 def test_a_deployment_of_wrong_types_is_a_fault_that_says_where(place: tuple[str, ...], value: object) -> None:
     deployment = a_deployment("reviews-v1", "v1")
@@ -211,12 +219,29 @@ def test_a_lease_with_odd_numbers_beats_on() -> None:
         '{"schema": 1, "rollout": []}',
         dump_rollout(a_rollout()).replace('"reviews"', r'"\ud800"', 1),
         dump_rollout(a_rollout()).replace('"reviews"', '"\ud800"', 1),
+        dump_rollout(a_rollout()).replace('"stage":0', '"stage":99', 1),
+        dump_rollout(a_rollout()).replace('"stage":0', '"stage":-1', 1),
     ],
-    ids=["deep", "infinite", "a list", "empty", "half a character", "half a raw one"],
+    ids=[
+        "deep",
+        "infinite",
+        "a list",
+        "empty",
+        "half a character",
+        "half a raw one",
+        "a stage too far",
+        "a stage before",
+    ],
 )
 def test_a_damaged_record_is_unreadable_and_nothing_else(text: str) -> None:
     with pytest.raises(Unreadable):
         load_rollout(text)
+
+
+def test_a_freeze_until_the_end_of_time_is_stored_as_it_was_read() -> None:
+    freeze = load_freeze(dump_freeze(a_freeze(until=math.inf)))
+
+    assert freeze.until == math.inf
 
 
 # Slack
