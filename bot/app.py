@@ -208,7 +208,9 @@ class Bot:
             return
         store = self._adapters.ports.store
         busy = store.busy()
-        live = store.live({key: busy[key] for key in self._rounds.turn(busy)})
+        asked = {key: busy[key] for key in self._rounds.turn(busy)}
+        live = store.live(asked)
+        self._leader.report_unreadable(asked.keys() - {rollout.key for rollout in live})
         self._phases = {key: phase for key, phase in self._phases.items() if key in busy}
         self._phases |= {rollout.key: rollout.phase for rollout in live}
         self._own.rollouts(Counter(self._phases.values()))

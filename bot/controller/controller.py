@@ -6,7 +6,7 @@ process did meanwhile is found by the store's compare-and-set, and the work is d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
@@ -273,6 +273,16 @@ class Controller(Lookup):
         last = max(began, default=started)
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
         self._closing.take(self._ports.store, self._ports.metrics, self._ports.clock.now())
+
+    def report_unreadable(self, keys: Iterable[str]) -> None:
+        """Tell the people of these services, as far as their live rollout's record cannot be read. Once each."""
+        known = {service.key: service for service in self._services.values()}
+        for service in (known[key] for key in keys if key in known):
+            try:
+                with contained(f"tell of {service.name}"), self._locks.alone(service.key):
+                    self._forgotten.report_unreadable(service)
+            except Fault as fault:
+                self._telemetry.untold(service.name, fault)
 
     def tick(self, rollout: Rollout, reading: Figures | Fault | None = None) -> float:
         """Look at one rollout, decide, save, act. Faults go to ``Telemetry.failed``; the next tick tries again.

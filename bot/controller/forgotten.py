@@ -135,6 +135,25 @@ class Forgotten:
         place = known.namespace, known.virtual_service
         return min(one.key for one in self._services if (one.namespace, one.virtual_service) == place)
 
+    def report_unreadable(self, known: ServiceConfig) -> None:
+        """Tell that nobody looks after the service's live rollout, where its record cannot be read.
+
+        Raises:
+            Fault: the store could not be asked; nobody was told.
+        """
+        live = self._ports.store.busy().get(known.key)
+        if live is None:
+            return
+        try:
+            self._ports.store.load(known.key, live)
+        except Unreadable as unreadable:
+            self._disbelieve(
+                known,
+                f"Nobody looks after rollout {live} of {known.name}: Redis {unreadable.sentence} Users stay where they "
+                f"are; `abort {known.name}` brings them home by the annotations on VirtualService "
+                f"{known.virtual_service}.",
+            )
+
     def _disbelieve(self, known: ServiceConfig, sentence: Text) -> None:
         """Tell the service's people of annotations that are not believed, once: a refused start remembers it."""
         if any(past.reason == sentence for past in self._ports.store.refusals(known.key)):

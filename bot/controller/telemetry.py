@@ -21,6 +21,7 @@ class Telemetry:
     changed: Callable[[Rollout, Rollout, Sequence[Entry]], None] = lambda _before, _after, _entries: None
     acted: Callable[[Rollout, Action], None] = lambda _rollout, _action: None
     failed: Callable[[Rollout, Fault], None] = lambda _rollout, _fault: None
+    untold: Callable[[str, Fault], None] = lambda _service, _fault: None
     froze: Callable[[FreezeLine], None] = lambda _line: None
     clock_set: Callable[[float], None] = lambda _seconds: None
 

@@ -40,8 +40,13 @@ class Telemetrist:
             acted=self._acted,
             failed=self._failed,
             froze=self._froze,
+            untold=self._untold,
             clock_set=lambda seconds: log.warning("clock_set", seconds=round(seconds, 1)),
         )
+
+    def _untold(self, service: str, fault: Fault) -> None:
+        error = fault.error if isinstance(fault, Broken) else None
+        log.warning("unreadable_record_not_told", service=service, sentence=fault.sentence, exc_info=error)
 
     def round_is_over(self) -> None:
         """Every live rollout has had its reconcile."""

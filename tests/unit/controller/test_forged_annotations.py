@@ -210,3 +210,25 @@ def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path()
         night.reconcile()
 
     assert night.workloads.applied == applied
+
+
+def test_people_are_told_once_that_nobody_looks_after_a_rollout_whose_record_is_not_ours() -> None:
+    night = Night(UNSIGNED)
+    live = night.live()
+    night.store.garbled[live.spec.id] = "holds a rollout that cannot be read."
+
+    for _ in range(3):
+        night.controller.report_unreadable(["default/reviews", "default/elsewhere"])
+
+    (alert,) = night.alerts()
+    assert alert.startswith(f"Nobody looks after rollout {live.spec.id} of reviews: Redis ")
+    assert "`abort reviews` brings them home" in alert
+
+
+def test_nothing_is_told_of_a_rollout_that_has_just_ended() -> None:
+    night = Night(UNSIGNED)
+    before = len(night.store.history("default/reviews"))
+
+    night.controller.report_unreadable(["default/reviews"])
+
+    assert len(night.store.history("default/reviews")) == before
