@@ -294,7 +294,7 @@ def test_a_name_that_is_too_long_for_a_file_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as found:
         read_settings({}, tmp_path / ".env")
 
-    assert any("PROMETHEUS_CA_FILE must be a file" in reason for reason in found.value.reasons)
+    assert any("PROMETHEUS_CA_FILE must be a file" in str(reason) for reason in found.value.reasons)
 
 
 # Logs
