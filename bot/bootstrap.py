@@ -117,7 +117,7 @@ def connect(
     ports = Ports(
         store=store,
         freezes=RedisFreezes(client, signer),
-        mesh=IstioMesh(kube, clock.now, reads=reads, store=store_name(settings.redis.url.reveal()), signer=signer),
+        mesh=IstioMesh(kube, clock.now, reads=reads, stores=store_names(settings.redis.url.reveal()), signer=signer),
         workloads=KubeWorkloads(kube, reads=reads),
         snapshots=KubeSnapshots(kube),
         metrics=metrics,
@@ -182,11 +182,17 @@ def redis_access(settings: RedisSettings) -> redis_connection.Access:
     )
 
 
-def store_name(redis_url: str) -> str:
-    """A short name for a store by its address, for objects that anybody may read: it tells nothing but which one."""
+def store_names(redis_url: str) -> tuple[str, ...]:
+    """Short names for a store by its address, for objects that anybody may read: they tell nothing but which one.
+
+    The first is what it is called. It is the same store with TLS and without; by the others it was known to versions
+    that told these apart.
+    """
     parts = urlsplit(redis_url)
-    where = f"{parts.scheme} {parts.netloc.rpartition('@')[2]} {parts.path}"
-    return hashlib.sha256(where.encode()).hexdigest()[:12]
+    where = f"{parts.netloc.rpartition('@')[2]} {parts.path}"
+    plain = parts.scheme.replace("rediss", "redis", 1)
+    schemes = dict.fromkeys((plain, plain.replace("redis", "rediss", 1)))
+    return tuple(hashlib.sha256(f"{scheme} {where}".encode()).hexdigest()[:12] for scheme in schemes)
 
 
 def slack_client(settings: SlackSettings, called: Callable[[str, str], None]) -> CountingClient:

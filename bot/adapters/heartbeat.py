@@ -10,7 +10,7 @@ Where we may not write Leases (an older Role), the heartbeat on the VirtualServi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -29,11 +29,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Heart:
     """Beats in one cluster, for the bots that work with one store. Safe to share between threads."""
 
-    def __init__(self, kube: Kube, now: Callable[[], float], store: str = "") -> None:
-        """``now`` is what Leases say for people to read; ``store`` names the store, and nothing else."""
+    def __init__(self, kube: Kube, now: Callable[[], float], stores: Sequence[str] = ()) -> None:
+        """``now`` is what Leases say for people to read; ``stores`` are names of the store, today's first."""
         self._kube = kube
         self._now = now
-        self._store = store
+        self._store = next(iter(stores), "")
+        self._stores = frozenset(stores)
         self._held: dict[tuple[str, str], Object] = {}  # Leases as we wrote them last: the next write needs no read
         self._notified: set[tuple[str, str]] = set()
 
@@ -65,7 +66,7 @@ class Heart:
 
     def is_foreign(self, heard: heartbeat_lease.Life) -> bool:
         """Whether a bot with another store beats. Those that do not say are taken for our own."""
-        return heard.store not in {"", self._store} and self._store != ""
+        return heard.store not in {"", *self._stores} and self._store != ""
 
     def _renew(self, place: tuple[str, str], vs: Object, owner: RolloutId, limit: float) -> None:
         lease = self._held.pop(place, None)

@@ -46,8 +46,9 @@ class IstioMesh:
 
     ``now`` tells the time for heartbeats; ``wait`` is called with the number of the attempt that met a conflict.
     Looking asks ``reads``, which may be a cache; whatever is to be written is read from the API server itself. Who
-    listens for heartbeats all the time has a cache of ``leases`` as well; who beats is known by its ``store``. What it
-    leaves on the object is signed by ``signer``, and what it finds there believed as far as that says.
+    listens for heartbeats all the time has a cache of ``leases`` as well; who beats is known by its store, whose names
+    are ``stores``, today's first. What it leaves on the object is signed by ``signer``, and what it finds there
+    believed as far as that says.
     """
 
     def __init__(
@@ -58,13 +59,13 @@ class IstioMesh:
         *,
         reads: Reads | None = None,
         leases: Reads | None = None,
-        store: str = "",
+        stores: Sequence[str] = (),
         signer: Signer = UNSIGNED,
     ) -> None:
         self._kube = kube
         self._reads: Reads = reads or kube
         self._leases: Reads = leases or kube
-        self._heart = Heart(kube, now, store)
+        self._heart = Heart(kube, now, stores)
         self._now = now
         self._wait = wait
         self._signer = signer

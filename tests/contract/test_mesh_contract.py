@@ -528,10 +528,10 @@ def test_a_lease_that_may_not_be_deleted_keeps_no_rollout_from_its_end(api: Kube
 
 @pytest.mark.parametrize(("theirs", "foreign"), [("redis-1", False), ("redis-2", True)])
 def test_whose_bot_beats_is_known_by_its_store(api: KubeApi, tmp_path: Path, theirs: str, *, foreign: bool) -> None:
-    bot = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store=theirs)
+    bot = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, stores=[theirs])
     bot.route(TARGET, QUARTER, ME, RECORDED)
     bot.beat(TARGET, ME, 60.0)
-    heartbeat = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, store="redis-1").heartbeat("default", "reviews")
+    heartbeat = IstioMesh(kube_of(api, tmp_path), lambda: 0.0, stores=["redis-1"]).heartbeat("default", "reviews")
     assert heartbeat is not None
     assert heartbeat.foreign is foreign
 

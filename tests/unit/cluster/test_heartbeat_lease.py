@@ -123,7 +123,7 @@ class Play:
         self.endings: dict[str, str] = {}
 
     def a_bot(self) -> Heart:
-        return Heart(Connection(self.server, "bot"), self.now, "a")  # type: ignore[arg-type]  # what it needs of one
+        return Heart(Connection(self.server, "bot"), self.now, ["a"])  # type: ignore[arg-type]  # what it needs of one
 
     def now(self) -> float:
         return self.clock  # it stands still: no order of anything hangs on it
@@ -314,7 +314,7 @@ class Forbidding(Connection):
 
 def test_where_leases_are_forbidden_the_beat_is_on_the_object_as_before() -> None:
     play = Play("none yet")
-    heart = Heart(Forbidding(play.server, "bot"), play.now, "a")  # type: ignore[arg-type]  # as above
+    heart = Heart(Forbidding(play.server, "bot"), play.now, ["a"])  # type: ignore[arg-type]  # as above
     beats = {play.heard()}
     for _ in range(3):
         heart.beat(play.vs(), ME, LIMIT)
