@@ -167,7 +167,7 @@ def redis(settings: RedisSettings, called: Called = nobody) -> RedisClient:
 
     Raises:
         Refusal: it could never be one with these settings.
-        Fault: it is a cluster, and cannot be reached.
+        Fault: it is an embedded one, and did not start.
     """
     return redis_connection.connect(settings.url.reveal(), called, redis_access(settings))
 

@@ -26,6 +26,7 @@ from redis.sentinel import MasterNotFoundError
 
 from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
+from bot.adapters.late import Late
 from bot.model.errors import Cause, Fault, Refusal
 
 CONNECT_SECONDS = 2.0
@@ -162,14 +163,14 @@ class RedisClient(Protocol):
 
 
 def connect(url: str, called: Called = nobody, access: Access = OPEN) -> RedisClient:
-    """A client for the Redis at ``url``. Only a cluster and an embedded server are spoken to at once.
+    """A client for the Redis at ``url``. Only an embedded server is spoken to at once, and started.
 
     ``called`` is told how each question ended; several commands in one round trip are one question.
 
     Raises:
         Refusal: the URL is not one of ours, names a server that cannot be started, or there is no certificate in
             ``access.ca_file``.
-        Fault: the cluster cannot be reached.
+        Fault: the embedded server did not start.
     """
     _refuse_no_certificates(access.ca_file)
     try:
@@ -210,9 +211,10 @@ class Counting:
             Fault: it cannot be asked.
         """
         with faults():
-            if isinstance(self._asked, RedisCluster):
-                masters = self._asked.get_primaries()  # type: ignore[no-untyped-call]  # redis has types, but not here
-                yield from map(self._asked.get_redis_connection, masters)
+            if isinstance(self._asked, Late):
+                cluster: RedisCluster = self._asked.reached()
+                masters = cluster.get_primaries()  # type: ignore[no-untyped-call]  # redis has types, but not here
+                yield from map(cluster.get_redis_connection, masters)
             else:
                 yield self._asked
 
@@ -307,7 +309,7 @@ def asks_for_no_password(url: str, access: Access = OPEN) -> bool | None:
         return False if fault.cause is Cause.FORBIDDEN else None
 
 
-def _client(url: str, access: Access) -> Redis | RedisCluster:
+def _client(url: str, access: Access) -> Redis | Late[RedisCluster]:
     parts = urlsplit(url)
     scheme, plus, rest = parts.scheme.partition("+")
     tls = _tls_options(access) if scheme == "rediss" else {}
@@ -373,14 +375,20 @@ def _by_sentinel(parts: SplitResult, access: Access, tls: dict[str, Any]) -> Red
     return master
 
 
-def _cluster(parts: SplitResult, tls: dict[str, Any]) -> RedisCluster:
-    nodes = [
-        ClusterNode(host, port)  # type: ignore[no-untyped-call]  # redis has types, but not here
-        for host, port in _hosts(parts, REDIS_PORT)
-    ]
-    retry = Retry(ConstantBackoff(CLUSTER_PAUSE_SECONDS), CLUSTER_TRIES)
-    with faults():
-        return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | tls | {"retry": retry})
+def _cluster(parts: SplitResult, tls: dict[str, Any]) -> Late[RedisCluster]:
+    """The library asks for the slots as it makes the client: a cluster that is down then is asked again later."""
+    hosts = _hosts(parts, REDIS_PORT)
+
+    def make() -> RedisCluster:
+        with faults():
+            nodes = [
+                ClusterNode(host, port)  # type: ignore[no-untyped-call]  # redis has types, but not here
+                for host, port in hosts
+            ]
+            retry = Retry(ConstantBackoff(CLUSTER_PAUSE_SECONDS), CLUSTER_TRIES)
+            return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | tls | {"retry": retry})
+
+    return Late(make)
 
 
 def _credentials(parts: SplitResult) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bot.model.errors import Fault, Refusal
 from sandbox.ports import free_port
 from sandbox.processes import Program, find_program
 from tests.contract.conftest import Server, answers_ping
+from tests.contract.wire import Wire
 
 # One process of ours: joins the embedded server, leaves its name, and stays until its input ends.
 MEMBER = """
@@ -117,8 +118,29 @@ def test_a_url_of_no_known_kind_is_refused_without_repeating_it(url: str) -> Non
 
 
 def test_a_cluster_nobody_answers_for_is_a_fault() -> None:
+    link = connect("redis+cluster://127.0.0.1:1")
+
     with pytest.raises(Fault, match="Redis: is a cluster none of whose nodes can be reached"):
-        connect("redis+cluster://127.0.0.1:1")
+        link.ping()
+    with pytest.raises(Fault, match="Redis: is a cluster none of whose nodes can be reached"):
+        link.pipeline(transaction=False)
+    link.close()
+
+
+def test_a_cluster_that_was_down_at_the_start_is_used_once_it_is_up(cluster_server: Server) -> None:
+    login, _, port = cluster_server.url.rpartition(":")
+    with Wire(("127.0.0.1", int(port))) as wire:
+        wire.cut()
+        link = connect(f"{login}:{wire.port}")
+        with pytest.raises(Fault):
+            link.sadd("canary:late", "early")
+
+        wire.mend()
+
+        link.sadd("canary:late", "here")
+        assert link.smembers("canary:late") == {"here"}
+        assert len(list(link.servers())) == 1
+        link.close()
 
 
 def _member(directory: Path, name: str) -> subprocess.Popen[str]:

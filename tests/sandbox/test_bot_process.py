@@ -97,6 +97,18 @@ def test_in_http_mode_signed_commands_are_answered_whatever_else_is_in_the_envir
 
 
 @pytest.mark.sandbox
+@pytest.mark.parametrize(
+    "redis", ["redis://127.0.0.1:9", "redis+sentinel://127.0.0.1:9/main", "redis+cluster://127.0.0.1:9"]
+)
+def test_a_redis_that_is_down_at_the_start_ends_nothing_and_is_told(tmp_path: Path, redis: str) -> None:
+    with Slack() as slack, a_bot(tmp_path, slack, SLACK_APP_TOKEN=slack.app_token, REDIS_URL=redis) as (bot, probes):
+        wait_until(lambda: "redis: " in readiness(probes)[1])
+
+        assert readiness(probes)[0] == 503
+        assert bot.running
+
+
+@pytest.mark.sandbox
 def test_a_services_file_with_mistakes_keeps_the_process_alive_and_whoever_asks_is_told(tmp_path: Path) -> None:
     port = free_port()
     with Slack() as slack:
