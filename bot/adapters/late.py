@@ -48,7 +48,10 @@ class Late(Generic[T]):
             self._made.close()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *arguments, **named: getattr(self.reached(), name)(*arguments, **named)
+        def ask(*arguments: Any, **named: Any) -> Any:
+            return getattr(self.reached(), name)(*arguments, **named)
+
+        return ask
 
     def _try_after(self, seen: int) -> None:
         if self._fault is not None and self._tries != seen:

@@ -7,7 +7,7 @@ from bot.analysis.gates import Sides
 from bot.analysis.judge.evidence import N_C
 from bot.analysis.judge.verdict import fair as comparable
 from bot.analysis.judge.wording import times
-from bot.model.figures import Finding, Unit, Verdict
+from bot.model.figures import SLOWER, Finding, Unit, Verdict
 from bot.model.formats import count, percent
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
@@ -55,7 +55,7 @@ def _detail(rollout: Rollout, case: Case, place: int, *, shown: bool) -> Finding
     (n_c, b_c, n_p, b_p), (*_, fair, _) = (rows[place].tolist() for rows in (totals, comparable(case.state, totals)))
     limits, ratio = metric.limits(rollout.spec.gates.judge), case.assessment.metrics[metric.name].ratio
     against = b_p / n_p if n_p > 0 else 0.0
-    what = "errors" if metric.bound is None else f"slower than {metric.bound:g} ms"
+    what = "errors" if metric.bound is None else f"{SLOWER}{metric.bound:g} ms"
     compared = f"{percent(b_c / n_c)} ({count(b_c)} of {count(n_c)}), {sides.other} {percent(against)}"
     likely = (
         f"{times(ratio.low)} to {times(ratio.high)} times as many are likely, {limits.tolerance:g} times are tolerated"

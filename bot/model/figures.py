@@ -21,6 +21,31 @@ CLIENT_CODES = ("401", "403", "404", "429")
 EVIDENCE = "evidence"
 UNPROVEN = "unproven"
 
+# What our own gates are called, each where it is found; a team's own gate of that name would be taken for ours.
+OWN_GATES = frozenset(
+    {EVIDENCE, UNPROVEN, "harm", "client errors", "client errors in all", "errors", "warm-up", "metrics", "targets"}
+    | {
+        "traffic",
+        "sample",
+        "in force",
+        "coverage",
+        "users",
+        "leak",
+        "images",
+        "pods waiting",
+        "ready pods",
+        "pods wanted",
+    }
+    | {"crash loop", "out of memory", "restarts"}
+)
+SLOWER = "slower than "  # begins the name of the one that counts slow requests, before its bound
+
+
+def is_our_gate(name: str) -> bool:
+    """Whether a gate of that name is one of ours, however it is written."""
+    written = " ".join(name.casefold().split())
+    return written in OWN_GATES or written.startswith(SLOWER)
+
 
 class Unit(StrEnum):
     """What the value and the limit of a finding are."""

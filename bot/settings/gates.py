@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from bot.model.figures import is_our_gate
 from bot.model.judge_settings import STRICTNESS, JudgeSettings, MetricLimits, Weights
 from bot.model.service import ClientLimits, CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
 from bot.settings.base import Section, lasting
@@ -292,7 +293,12 @@ class GatesSection(Section):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [gate.name for gate in self.custom] + [limit.called for limit in self.limits]
+        fixed = self.latency.limit() if isinstance(self.latency, LatencySection) else ()
+        names = [gate.name for gate in self.custom]
+        names += [*(limit.name for limit in fixed), *(limit.called for limit in self.limits)]
+        ours = next(filter(is_our_gate, names), None)
+        if ours is not None:
+            raise ValueError(f'"{ours}" is the name of a gate of canary-bot\'s own: call yours something else')
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f'two gates are called "{twice}"')
