@@ -23,7 +23,7 @@ UNPROVEN = "unproven"
 
 # What our own gates are called, each where it is found; a team's own gate of that name would be taken for ours.
 OWN_GATES = frozenset(
-    {EVIDENCE, UNPROVEN, "harm", "client errors", "client errors in all", "errors", "warm-up", "metrics", "targets"}
+    {EVIDENCE, UNPROVEN, "harm", "client errors", "errors", "warm-up", "metrics", "targets"}
     | {
         "traffic",
         "sample",
@@ -39,12 +39,13 @@ OWN_GATES = frozenset(
     | {"crash loop", "out of memory", "restarts"}
 )
 SLOWER = "slower than "  # begins the name of the one that counts slow requests, before its bound
+IN_ALL = "client errors "  # and that of the line about all of those
 
 
 def is_our_gate(name: str) -> bool:
     """Whether a gate of that name is one of ours, however it is written."""
     written = " ".join(name.casefold().split())
-    return written in OWN_GATES or written.startswith(SLOWER)
+    return written in OWN_GATES or written.startswith((SLOWER, IN_ALL))
 
 
 class Unit(StrEnum):
