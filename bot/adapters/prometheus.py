@@ -217,8 +217,10 @@ def _single(answer: Answer) -> float | None:
 
 
 def _row(answers: Mapping[str, list[Series]], at: float) -> dict[Owner, SideFigures]:
-    """Every workload's row of a range."""
+    """Every workload's row of a range; none of one of whom a series cannot be read, or is no number then."""
     answered, buckets = (
-        [(labels, values[at]) for labels, values in answers[name] if at in values] for name in (ANSWERS, BUCKETS)
+        [(labels, values.get(at, math.nan)) for labels, values in answers[name] if at in values or not values]
+        for name in (ANSWERS, BUCKETS)
     )
-    return sides(answered, buckets)
+    unknown = {owner_of(labels) for labels, value in (*answered, *buckets) if not math.isfinite(value)}
+    return {owner: side for owner, side in sides(answered, buckets).items() if owner not in unknown}

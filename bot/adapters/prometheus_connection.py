@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ MOST_SLOW = 1000  # services that are remembered as slow
 CHUNK = 65_536  # bytes
 LARGEST = 1_000_000  # bytes; what answers a query of a service's own with more is not one number
 EXCERPT = 300  # characters of Prometheus' own words that are logged
+BOUND = "le"  # the label of a bucket
 LONG = 2000  # characters; a longer query goes in the body: proxies cut long addresses, and many rollouts make one
 
 Labels = Mapping[str, str]
@@ -220,7 +222,7 @@ class PrometheusConnection:
         return self._checked(query.about, lambda: _samples(self._sent(query, client or self._client)))
 
     def _all_samples(self, query: Query) -> list[Series]:
-        return self._checked(query.about, lambda: _each(_series, self._sent(query, self._client)))
+        return self._checked(query.about, lambda: _each(_series, self._sent(query, self._client), _no_samples))
 
     def _sent(self, query: Query, client: PrometheusConnect) -> list[Any]:
         params = self._params() | ({} if query.at is None else {"time": f"{query.at:.3f}"})
@@ -232,7 +234,7 @@ class PrometheusConnection:
 
         def asked() -> list[Series]:
             found = self._client.custom_query_range(query, first, last, f"{step:g}", params=self._params())
-            return _each(_series, found)
+            return _each(_series, found, _no_samples)
 
         return self._checked(about, asked)
 
@@ -264,7 +266,16 @@ def _samples(result: list[Any]) -> tuple[Sample, ...]:
     """A vector, or a scalar as a vector of one without labels. Numbers come as strings, such as ``"+Inf"``."""
     if result and not isinstance(result[0], dict):
         return (({}, _number(result[1])),)
-    return tuple(_each(lambda sample: (_labels(sample), _number(sample["value"][1])), result))
+    found = _each(
+        lambda sample: (_labels(sample), _number(sample["value"][1])), result, lambda labels: (labels, math.nan)
+    )
+    return (*found, *_twice(found))
+
+
+def _twice(samples: Iterable[Sample]) -> list[Sample]:
+    """One that is no number for each series that there is twice: which of them counts, nobody knows."""
+    times = Counter(frozenset(labels.items()) for labels, _ in samples)
+    return [(dict(labels), math.nan) for labels, count in times.items() if count > 1]
 
 
 def _series(one: Any) -> Series:
@@ -275,8 +286,15 @@ def _series(one: Any) -> Series:
     return _labels(one), samples
 
 
-def _each(read: Callable[[Any], T], result: Any) -> list[T]:
-    """What is read of each series; one that its API does not describe is left out, so that it is unknown by itself.
+def _no_samples(labels: Labels) -> Series:
+    """One that cannot be read: any that can has samples."""
+    return labels, {}
+
+
+def _each(read: Callable[[Any], T], result: Any, unreadable: Callable[[Labels], T]) -> list[T]:
+    """What is read of each series; one that its API does not describe is ``unreadable``, by what labels it has.
+
+    So whoever it is about is unknown, and nobody else.
 
     Raises:
         ValueError, TypeError: all of them are like that: then it is no answer.
@@ -287,18 +305,27 @@ def _each(read: Callable[[Any], T], result: Any) -> list[T]:
             found.append(read(one))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
             wrong += 1
-    if wrong and not found:
+            found.append(unreadable(_readable_labels(one)))
+    if wrong == len(found) > 0:
         raise ValueError("no series that could be read")
     if wrong:
-        log.warning("prometheus_odd_series", left_out=wrong, read=len(found))
+        log.warning("prometheus_odd_series", unreadable=wrong, read=len(found) - wrong)
     return found
+
+
+def _readable_labels(one: Any) -> Labels:
+    """Of a series that cannot be read, what still says whose it is."""
+    labels = one.get("metric") if isinstance(one, dict) else None
+    if not isinstance(labels, dict):
+        return {}
+    return {name: value for name, value in labels.items() if isinstance(value, str) and name != BOUND}
 
 
 def _labels(one: Any) -> Labels:
     labels: Labels = one["metric"]
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
         raise TypeError("labels are text")
-    if "le" in labels and math.isnan(float(labels["le"])):
+    if BOUND in labels and math.isnan(float(labels[BOUND])):
         raise ValueError("a bucket without a bound")
     return labels
 

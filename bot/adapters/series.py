@@ -151,7 +151,7 @@ class Detail:
         checks: sums over every sample in the window, without and with those of its very beginning.
         is_shaky: in the window or just before it counters began at zero again, or went on under other labels: whoever
             scraped earlier or later reads something else.
-        is_unknown: a counter may have begun again unseen, or a scrape is on its way.
+        is_unknown: a counter may have begun again unseen, a scrape is on its way, or a series could not be read.
     """
 
     side: SideFigures
@@ -187,10 +187,12 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
     """What each owner answered after ``span.since``.
 
     Args:
-        inside: every sample since then, and of some scrapes before.
+        inside: every sample since then, and of some scrapes before; a series without any could not be read.
         span: which samples count.
     """
-    samples = [(labels, sorted(values.items())) for labels, values in inside]
+    inside = list(inside)
+    unreadable = {owner_of(labels) for labels, values in inside if not values}
+    samples = [(labels, sorted(values.items())) for labels, values in inside if values]
     lives, processes = _lives(samples, span.interval), _processes(samples)
     counters = _counters(samples)
     lines = _lines(counters.values())
@@ -216,9 +218,9 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
             side=found.get(owner, NOTHING),
             checks=checks.get(owner, (0.0, 0.0)),
             is_shaky=any(whose[process] == owner for process in shaky),
-            is_unknown=any(owners[process] == owner for process in unknown),
+            is_unknown=owner in unreadable or any(owners[process] == owner for process in unknown),
         )
-        for owner in set(owners.values())
+        for owner in {*owners.values(), *unreadable}
     }
 
 

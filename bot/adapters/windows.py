@@ -391,7 +391,7 @@ class Counted:
         if detail is None:
             return "its counters could not be looked at one by one", watermark
         if detail.is_unknown or owner in answers.returned:
-            return "scrapes are missing, or on their way", watermark
+            return "scrapes are missing, on their way or cannot be read", watermark
         if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
             return detail.side, watermark
         if detail.is_shaky:
@@ -419,7 +419,8 @@ def _users(answers: _Counts, target: Target) -> UserView | None:
     and by a few requests of the last minute, which one restarted gateway does not turn around.
     """
     host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
-    if not any((host, name) in answers.users for name in names):
+    seen = [answers.users[host, name] for name in names if (host, name) in answers.users]
+    if not seen or not all(map(math.isfinite, seen)):
         return None
     canary, primary, nowhere = (answers.users.get((host, name), 0.0) for name in names)
     return UserView(canary=canary, primary=primary, nowhere=nowhere)

@@ -59,7 +59,8 @@ def test_a_job_that_fails_at_every_run_keeps_no_other_from_running(error: Except
         assert scheduler.stop()
 
     assert told.counted(f'jobs_failed_total{{cause="{type(error).__name__}",name="sweep"}}') >= 5
-    assert [(line["event"], line["job"], line["exc_info"]) for line in lines] == [("job_failed", "sweep", error)]
+    told_of = [line for line in lines if line["event"] == "job_failed"]  # a busy machine is told of as well
+    assert [(line["job"], line["exc_info"]) for line in told_of] == [("sweep", error)]
 
 
 def test_what_another_system_refuses_is_a_line_without_a_traceback_and_counted_by_its_name() -> None:

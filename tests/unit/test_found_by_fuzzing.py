@@ -49,6 +49,7 @@ def asked(*series: Any) -> tuple[Any, ...] | Fault:
 
 
 GOOD = {"metric": {"le": "100", "pod": "a"}, "value": [NOW, "7"]}
+OTHER = {"metric": {"le": "100", "pod": "b"}, "value": [NOW, "8"]}
 ODD: list[Any] = [
     {"metric": None, "value": [NOW, "7"]},
     {"metric": {"le": "hundred"}, "value": [NOW, "7"]},
@@ -64,7 +65,23 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("odd", ODD, ids=json.dumps)
 def test_an_odd_series_is_unknown_by_itself_and_the_others_count(odd: Any) -> None:
-    assert asked(GOOD, odd, GOOD) == ((GOOD["metric"], 7.0), (GOOD["metric"], 7.0))
+    answer = asked(GOOD, odd, OTHER)
+
+    assert not isinstance(answer, Fault)
+    first, (labels, value), other = answer
+    assert (first, other) == ((GOOD["metric"], 7.0), (OTHER["metric"], 8.0))
+    assert math.isnan(value)
+    assert "le" not in labels
+
+
+def test_a_series_that_is_there_twice_is_unknown() -> None:
+    answer = asked(GOOD, GOOD)
+
+    assert not isinstance(answer, Fault)
+    *both, (labels, value) = answer
+    assert both == [(GOOD["metric"], 7.0)] * 2
+    assert labels == GOOD["metric"]
+    assert math.isnan(value)
 
 
 def test_an_answer_of_odd_series_alone_is_no_answer() -> None:

@@ -11,7 +11,7 @@ from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.prometheus_connection import PrometheusConnection
 from bot.controller.ports import Window
 from bot.model.figures import Figures
-from tests.builders import a_rollout
+from tests.builders import a_rollout, a_service
 from tests.unit.adapters.test_own_queries import Answer, serving
 
 
@@ -46,3 +46,89 @@ def test_a_counter_that_is_no_number_makes_its_side_unknown_and_no_other(errors:
     assert figures.canary is None
     assert figures.primary is not None
     assert (figures.primary.requests, figures.primary.errors) == (102, 2)
+
+
+# A series that cannot be read at all
+
+SPACE = {"destination_workload_namespace": "default", "destination_workload": "reviews-v2"}
+FAILED = sample("where counters ended", "reviews-v2", "40", response_code="500")
+
+
+def read(found: list[dict[str, Any]], inside: list[dict[str, Any]] | None = None) -> Figures:
+    def answer(query: str) -> Answer:
+        kind, result = ("vector", found) if "canary_bot_asked" in query else ("matrix", inside or [])
+        return 200, json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode()
+
+    with serving(answer) as url:
+        metrics = PrometheusMetrics(PrometheusConnection(url))
+        (figures,) = metrics.read([Window(rollout=a_rollout(), since=0, until=15)]).values()
+        metrics.close()
+    assert isinstance(figures, Figures)
+    return figures
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {**FAILED, "value": [0, None]},
+        {**FAILED, "value": [0]},
+        {"metric": FAILED["metric"]},
+        {**FAILED, "metric": {**FAILED["metric"], "pod": None}},
+        {**FAILED, "metric": {**FAILED["metric"], "response_code": 500}},
+        sample("where counters endedlatency buckets", "reviews-v2", "3", le="hundred"),
+        FAILED | {"value": [0, "2"]},  # which the answer has with another value as well
+    ],
+    ids=str,
+)
+def test_a_series_that_cannot_be_read_makes_its_owners_side_unknown_and_no_other(odd: dict[str, Any]) -> None:
+    figures = read([*counted("reviews-v1", "2", "102"), *counted("reviews-v2", "3", "103"), odd])
+
+    assert figures.canary is None
+    assert figures.primary is not None
+    assert (figures.primary.requests, figures.primary.errors) == (102, 2)
+
+
+def test_the_same_of_a_side_that_is_looked_at_series_by_series() -> None:
+    unusual = [sample("new counters", name, "1") for name in ("reviews-v1", "reviews-v2")]
+    found = [*counted("reviews-v1", "2", "102"), *counted("reviews-v2", "3", "103"), *unusual]
+    good = {"metric": {"__name__": "istio_requests_total", "pod": "a", **SPACE, "destination_workload": "reviews-v1"}}
+    odd = {"metric": {"__name__": "istio_requests_total", "pod": "b", **SPACE}, "values": [[10, None]]}
+
+    figures = read(found, [good | {"values": [[-5, "0"], [10, "7"]]}, odd])
+
+    assert figures.canary is None
+
+
+def test_where_users_went_is_unknown_when_one_count_cannot_be_read() -> None:
+    host = "reviews.default.svc.cluster.local"
+    went: list[dict[str, Any]] = [
+        {
+            "metric": {"canary_bot_asked": "0 requests of users", "destination_service": host, **SPACE},
+            "value": [0, "9"],
+        },
+        {"metric": {"canary_bot_asked": "0 requests of users", "destination_service": host}, "value": [0, None]},
+    ]
+    went[1]["metric"]["destination_workload"] = "reviews-v1"
+
+    assert read([*counted("reviews-v1", "2", "102"), *went[:1]]).users is not None
+    assert read([*counted("reviews-v1", "2", "102"), *went]).users is None
+
+
+def test_a_row_of_the_past_has_no_side_of_whom_a_series_cannot_be_read() -> None:
+    def answered(workload: str, code: str, values: Any) -> dict[str, Any]:
+        return {"metric": {**SPACE, "destination_workload": workload, "response_code": code}, "values": values}
+
+    found = [answered("reviews-v1", "200", [[15, "9"], [30, "NaN"]]), answered("reviews-v1", "500", [[15, "1"]])]
+    found += [answered("reviews-v2", "200", [[15, "9"]]), answered("reviews-v2", "500", [[15, None]])]
+
+    def answer(query: str) -> Answer:
+        result = found if "istio_requests_total" in query else []
+        return 200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
+
+    with serving(answer) as url:
+        metrics = PrometheusMetrics(PrometheusConnection(url))
+        rows = metrics.rows(a_service(), ["reviews-v1", "reviews-v2"], 0.0, 30.0)
+        metrics.close()
+
+    assert [None if row is None else (row.requests, row.errors) for row in rows["reviews-v1"]] == [(10, 1), None]
+    assert list(rows["reviews-v2"]) == [None, None]
