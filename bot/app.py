@@ -193,6 +193,7 @@ class Bot:
         if self._indexed_as != self._leads_as:
             self._indexed_as = self._leads_as
             self._adapters.store.reindex()
+            self._adapters.outbox.recall()
         self._delivery.deliver()
         if time.monotonic() >= self._count_at:
             self._count_at = time.monotonic() + DEPTH_SECONDS
@@ -200,6 +201,7 @@ class Bot:
 
     def _tidy(self) -> None:
         self._adapters.store.reindex()
+        self._own.set_aside(self._adapters.outbox.set_aside())
         self._adapters.retention.tidy(self._adapters.ports.clock.now())
 
     def _sweep(self) -> None:

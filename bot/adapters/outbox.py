@@ -12,18 +12,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
-from bot.adapters import signatures
+from bot.adapters import signatures, words_aside
 from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import Batch, RedisClient, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE, about_entry
-from bot.adapters.serialization import CARDS, WORDS, Keys, load_entry
+from bot.adapters.serialization import CARDS, SERVICES, WORDS, Keys, load_entry
+from bot.controller.edges import broken
 from bot.controller.ports import CardRef, Notification
-from bot.model.errors import Unreadable
+from bot.model.errors import Cause, Fault, Unreadable
 from bot.model.rollout import RolloutId
 from bot.model.signing import UNSIGNED, Signer
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100
+MOST_UNREADABLE = 100  # words of a service that stay in the way of the others, or half of those that are looked at
+MOST_TURNS = 20  # of setting words aside and looking at the next ones, in one call
+Stream = Sequence[tuple[str, Mapping[str, str]]]
+
 NOTIFIED = ":told"  # ends the id of a notification, beside its tries, that people were told themselves
 CARD = "card:"  # begins the id of a card's notification
 
@@ -71,6 +76,33 @@ class RedisOutbox:
             words = self._ask(sorted(self._client.smembers(WORDS)), lambda batch, keys: batch.xlen(keys.outbox))
             cards = self._ask(self._client.zrange(CARDS, 0, -1), lambda batch, keys: batch.hlen(keys.cards))
         return sum(int(count) for count in (*words, *cards) if not isinstance(count, WrongKind))
+
+    def set_aside(self) -> int:
+        """How many words of all services are set aside, because they cannot be read."""
+        with faults():
+            services = sorted(self._client.smembers(SERVICES))
+            counts = self._ask(services, lambda batch, keys: batch.xlen(keys.aside))
+        return sum(int(count) for count in counts if not isinstance(count, WrongKind))
+
+    def recall(self) -> int:
+        """Put them back to the end of what waits: whoever leads from now on may be able to read them."""
+        with faults():
+            services = sorted(self._client.smembers(SERVICES))
+            counts = self._ask(services, lambda batch, keys: batch.xlen(keys.aside))
+        some = dict(zip(services, counts, strict=True))
+        return sum(self._recall(key) for key, count in some.items() if not isinstance(count, WrongKind) and count)
+
+    def _recall(self, key: str) -> int:
+        try:
+            count = words_aside.recall(self._client, key)
+        except Fault as fault:
+            if fault.cause is not Cause.REFUSED:
+                raise
+            self._failed(f"notifications of {key}", fault)
+            return 0
+        with faults():
+            self._client.sadd(WORDS, key)
+        return count
 
     def done(self, notifications: Sequence[Notification]) -> None:
         """Forget delivered notifications."""
@@ -127,17 +159,54 @@ class RedisOutbox:
 
     def _words(self, limit: int) -> Sequence[Notification]:
         services = sorted(self._client.smembers(WORDS))
-        streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
-        read = {key: stream for key, stream in zip(services, streams, strict=True) if self._is_ours(key, stream)}
+        read = self._streams(services, limit)
         for key, stream in read.items():
             if not stream:
                 self._client.srem(WORDS, key)
                 # Whoever wrote words since we looked may have been here before us.
                 if self._client.xlen(Keys(service=key).outbox):
                     self._client.sadd(WORDS, key)
-            self._forget_old_cards(key, stream)
-        boxes = [self._read_words(key, stream) for key, stream in read.items()]
+        boxes = [self._readable(key, stream, limit) for key, stream in read.items()]
         return list(islice(filter(None, chain.from_iterable(zip_longest(*boxes))), limit))
+
+    def _streams(self, services: Sequence[str], limit: int) -> dict[str, Stream]:
+        """The oldest words of each service."""
+        streams = self._ask(services, lambda batch, keys: batch.xrange(keys.outbox, count=limit))
+        read = {key: stream for key, stream in zip(services, streams, strict=True) if self._is_ours(key, stream)}
+        for key, stream in read.items():
+            self._forget_old_cards(key, stream)
+        return read
+
+    def _readable(self, key: str, stream: Stream, limit: int) -> Sequence[Notification]:
+        """What can be read of a service's words. Where much cannot, it goes aside, and what is behind it is read."""
+        words, wrong = _read_words(key, stream, self._signer)
+        for _ in range(MOST_TURNS):
+            if len(wrong) <= min(MOST_UNREADABLE, limit // 2) or not self._set_aside(key, wrong):
+                break
+            # Nothing is behind the last one; what came meanwhile is for the next call.
+            stream = self._streams([key], limit).get(key, ()) if len(stream) >= limit else ()
+            words, wrong = _read_words(key, stream, self._signer) if stream else (words, {})
+        for place, error in wrong.items():
+            # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
+            self._failed(f"notification {place} of {key}", error)
+        return words
+
+    def _set_aside(self, key: str, wrong: Mapping[str, Exception]) -> bool:
+        """Whether those words are out of the way of the others; told together, with the reason of one of them."""
+        try:
+            count = words_aside.move(self._client, key, list(wrong))
+        except Fault as fault:
+            if fault.cause is not Cause.REFUSED:
+                raise
+            self._failed(f"notifications of {key}", fault)
+            return False
+        why = broken(next(iter(wrong.values())), f"read a notification of {key}").sentence
+        there = f"They are set aside under {Keys(service=key).aside}, and come back when a replica begins to lead."
+        self._failed(
+            f"notifications of {key}",
+            Unreadable("Redis", f"holds {count} notifications of {key} that cannot be read: {why} {there}"),
+        )
+        return True
 
     def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
         """Cards had notifications of their own in the stream once; now any change marks the card again."""
@@ -181,18 +250,6 @@ class RedisOutbox:
             self._failed(f"notifications of {key}", Unreadable("Redis", f"holds something else for those of {key}."))
         return not isinstance(answer, WrongKind)
 
-    def _read_words(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> Sequence[Notification]:
-        notifications = []
-        for place, fields in stream:
-            if "entry" not in fields:
-                continue
-            try:
-                notifications.append(_word(key, place, fields, self._signer))
-            except Exception as error:  # noqa: BLE001  # a word that nobody can read keeps no other waiting
-                # Left where it is: a newer canary-bot wrote it, and may be back to deliver it.
-                self._failed(f"notification {place} of {key}", error)
-        return notifications
-
     def _read_cards(self, key: str, cards: Mapping[str, str]) -> Sequence[Notification]:
         notifications = []
         for rollout_id, revision in cards.items():
@@ -201,6 +258,19 @@ class RedisOutbox:
             except Exception as error:  # noqa: BLE001  # as above
                 self._failed(f"card of {rollout_id} of {key}", error)
         return notifications
+
+
+def _read_words(key: str, stream: Stream, signer: Signer) -> tuple[Sequence[Notification], dict[str, Exception]]:
+    """A service's words, and of each that cannot be read its place and why."""
+    words, wrong = [], dict[str, Exception]()
+    for place, fields in stream:
+        if "entry" not in fields:
+            continue
+        try:
+            words.append(_word(key, place, fields, signer))
+        except Exception as error:  # noqa: BLE001  # a word that nobody can read keeps no other waiting
+            wrong[place] = error
+    return words, wrong
 
 
 def _word(key: str, place: str, fields: Mapping[str, str], signer: Signer) -> Notification:

@@ -39,10 +39,13 @@ return redis.call('ZREM', KEYS[1], ARGV[1])
 
 # Words of so long ago, and what is written down about words and cards that are no more. By Redis' own clock, which is
 # what places in a stream are.
-# KEYS: outbox, tries, history  ARGV: seconds
+# KEYS: outbox, tries, history, aside  ARGV: seconds
 FORGET = """
 local oldest = (redis.call('TIME')[1] - ARGV[1]) * 1000
 local gone = redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', oldest))
+if redis.call('TYPE', KEYS[4]).ok == 'stream' then
+  gone = gone + redis.call('XTRIM', KEYS[4], 'MINID', string.format('%.0f', oldest))
+end
 for _, field in ipairs(redis.call('HKEYS', KEYS[2])) do
   local at, card = tonumber(string.match(field, '^(%d+)-')), string.match(field, '^card:(.*)$')
   if (at and at < oldest) or (card and not redis.call('ZSCORE', KEYS[3], card)) then
@@ -148,7 +151,7 @@ class RedisRetention:
             own = (keys.rollout(one.id), keys.story(one.id), keys.card(one.id))
             names = (keys.history, keys.active, *own, keys.cards, keys.tries)
             removed += int(str(self._client.eval(REMOVE, len(names), *names, one.id, one.text)))
-        self._client.eval(FORGET, 3, keys.outbox, keys.tries, keys.history, WORDS_FOR)
+        self._client.eval(FORGET, 4, keys.outbox, keys.tries, keys.history, keys.aside, WORDS_FOR)
         return removed
 
     def _past(self, keys: Keys) -> Sequence[_Past]:

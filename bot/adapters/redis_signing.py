@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
-from bot.adapters import redis_freezes, redis_store, signatures
+from bot.adapters import redis_freezes, redis_store, signatures, words_aside
 from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import RedisClient, faults
 from bot.adapters.serialization import FREEZES, HISTORIES, SIGNED, Keys
@@ -141,10 +141,11 @@ def _found(client: RedisClient, signer: Signer) -> Iterator[Signature]:
 
 def _found_words(client: RedisClient, signer: Signer) -> Iterator[Signature]:
     for service in _services(client):
-        outbox = Keys(service=service).outbox
-        for _, word in client.xrange(outbox) if client.type(outbox) == "stream" else ():
-            about = redis_store.about_entry(service, word.get("rollout", ""))
-            yield signatures.signature_of(word.get("entry", ""), signer, *about)
+        keys = Keys(service=service)
+        for name in (keys.outbox, keys.aside):
+            for _, word in client.xrange(name) if client.type(name) == "stream" else ():
+                about = redis_store.about_entry(service, word.get("rollout", ""))
+                yield signatures.signature_of(word.get("entry", ""), signer, *about)
 
 
 def _sign_service(client: RedisClient, signer: Signer, service: str) -> int:
@@ -154,6 +155,7 @@ def _sign_service(client: RedisClient, signer: Signer, service: str) -> int:
         if signatures.signature_of(text, signer, *about) is Signature.MISSING:
             count += int(str(client.eval(SWAP, 1, name, text, signatures.signed(text, signer, *about))))
     outbox = Keys(service=service).outbox
+    words_aside.recall(client, service)
     if client.type(outbox) == "stream":
         count += sum(_sign_word(client, signer, service, place, word) for place, word in client.xrange(outbox))
     return count

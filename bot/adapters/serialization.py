@@ -125,6 +125,11 @@ class Keys:
         return self._key("outbox")
 
     @property
+    def aside(self) -> str:
+        """A stream: words that were in the outbox, and cannot be read."""
+        return self._key("aside")
+
+    @property
     def cards(self) -> str:
         """A hash: rollouts whose card is out of date, and the revision it should show."""
         return self._key("cards")

@@ -85,6 +85,11 @@ class OwnMetrics:
         self._outbox = Gauge(
             "canary_bot_outbox_depth", "Messages not yet delivered, and cards out of date", registry=self.registry
         )
+        self._aside = Gauge(
+            "canary_bot_outbox_unreadable",
+            "Messages that were set aside, because this version cannot read them or they are not ours",
+            registry=self.registry,
+        )
         self._leader = Gauge(
             "canary_bot_leader", "1 on the replica that looks after rollouts, else 0", registry=self.registry
         )
@@ -132,6 +137,10 @@ class OwnMetrics:
     def outbox(self, depth: int) -> None:
         """How many messages wait to be delivered."""
         self._outbox.set(depth)
+
+    def set_aside(self, count: int) -> None:
+        """How many messages are set aside, because they cannot be read."""
+        self._aside.set(count)
 
     def leader(self, leads: Callable[[], bool]) -> None:
         """How to find out whether this replica leads; asked whenever somebody wants to know."""
