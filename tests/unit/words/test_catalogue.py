@@ -125,8 +125,13 @@ _QUIET = {"debug", "info", "warning", "error", "exception", "compile", "getLogge
 _OF_OURS_TO_US = {"ValueError", "TypeError", "KeyError", "RuntimeError", "AssertionError", "NotImplementedError"}
 
 
+def is_script(text: str) -> bool:
+    """Lua, for Redis."""
+    return "redis.call(" in text or text.lstrip().startswith("local function ")
+
+
 def is_sentence(text: str) -> bool:
-    return text.count(" ") >= 3 and bool(re.search(r"[a-z]{2,} [a-z]{2,}", text))
+    return not is_script(text) and text.count(" ") >= 3 and bool(re.search(r"[a-z]{2,} [a-z]{2,}", text))
 
 
 def english_in(module: ast.Module) -> Iterator[int]:
