@@ -21,6 +21,7 @@ from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
+from bot.words.said import Text
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
@@ -46,7 +47,7 @@ class KubeFailsafe:
         if vs is None or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
             raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
         try:
-            sentence = failsafe_sentence(failsafe_record, target)
+            sentence = str(failsafe_sentence(failsafe_record, target))
             wanted = virtual_services.with_failsafe_record(
                 vs, target, annotations.owner, routes, failsafe_record, sentence, self._signer
             )
@@ -65,7 +66,7 @@ class KubeFailsafe:
         else:
             self._kube.put(wanted)
 
-    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: Text) -> None:
         """Post an Event about the VirtualService; nothing when it is gone."""
         vs = self._kube.get("VirtualService", namespace, virtual_service)
         if vs is None:
@@ -80,7 +81,7 @@ class KubeFailsafe:
             "metadata": {"namespace": namespace, "name": f"{virtual_service}.{int(at * 1e9):x}"},
             "involvedObject": {"apiVersion": vs["apiVersion"], "kind": vs["kind"], **about},
             "reason": reason,
-            "message": sentence[:LONGEST_NOTE],
+            "message": str(sentence)[:LONGEST_NOTE],
             "type": "Warning",
             "source": {"component": WATCHDOG_MANAGER},
             "reportingComponent": WATCHDOG_MANAGER,

@@ -29,6 +29,7 @@ from bot.probes import Probes, WatchdogMetrics
 from bot.settings.env import Settings
 from bot.settings.reload import ServicesReload
 from bot.settings.services import Catalogue, read_services
+from bot.words.said import Text
 
 RECONCILE_SECONDS = 1.0  # reads are answered from a watch: they ask the API server for nothing
 
@@ -92,12 +93,12 @@ def logged(metrics: WatchdogMetrics) -> Witness:
     """What the watchdog tells, counted, and logged once."""
     troubles: dict[NamespacedName, str] = {}
 
-    def acted(place: NamespacedName, action: FailsafeAction, sentence: str) -> None:
+    def acted(place: NamespacedName, action: FailsafeAction, sentence: Text) -> None:
         metrics.acted(action)
-        log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=sentence)
+        log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=str(sentence))
 
-    def left(place: NamespacedName, sentence: str) -> None:
-        log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)
+    def left(place: NamespacedName, sentence: Text) -> None:
+        log.warning("left_alone", virtual_service="/".join(place), sentence=str(sentence))
 
     def failed(place: NamespacedName, fault: Fault) -> None:
         metrics.failed()

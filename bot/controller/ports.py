@@ -17,6 +17,7 @@ from bot.model.observation import Denied, DeploymentStatus, FailsafeRecord, Hear
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts, Snapshot
+from bot.words.said import Text
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
 # its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.
@@ -345,7 +346,7 @@ class Failsafe(Protocol):
             Contended: another watchdog says so in the same moment, which is as good.
         """
 
-    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: Text) -> None:
         """Post an Event about the VirtualService. ``reason`` is a word such as ``BroughtHome``."""
 
 

@@ -23,6 +23,7 @@ from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, Rol
 from bot.model.rollout import Routes
 from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
+from bot.words.said import Text
 
 LONGEST_PAUSE = 10.0  # seconds between two reconciles that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches
@@ -41,8 +42,8 @@ class Witness:
     """What the watchdog tells whoever measures it; every field is a plain function. The defaults measure nothing."""
 
     listened: Callable[[Sequence[float]], None] = lambda _silences: None
-    acted: Callable[[NamespacedName, FailsafeAction, str], None] = lambda _place, _action, _sentence: None
-    left: Callable[[NamespacedName, str], None] = lambda _place, _sentence: None
+    acted: Callable[[NamespacedName, FailsafeAction, Text], None] = lambda _place, _action, _sentence: None
+    left: Callable[[NamespacedName, Text], None] = lambda _place, _sentence: None
     failed: Callable[[NamespacedName, Fault], None] = lambda _place, _fault: None
 
 
@@ -183,12 +184,12 @@ class Watchdog:
         self._witness.acted(place, doing, sentence)
         self._say(place, heard, REASONS[doing], sentence)
 
-    def _let_be(self, place: NamespacedName, heard: Heard, reason: str, sentence: str) -> None:
+    def _let_be(self, place: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
         if self._said.get(place) != (heard.beat, reason):
             self._witness.left(place, sentence)
             self._say(place, heard, reason, sentence)
 
-    def _say(self, place: NamespacedName, heard: Heard, reason: str, sentence: str) -> None:
+    def _say(self, place: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
         """Once for each silence and reason. Words are not tried twice: what was done is on the object itself."""
         if self._said.get(place) == (heard.beat, reason):
             return

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot.words.said import Text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One thing that is not as the rollout left it."""
 
-    what: str
-    ours: str
-    theirs: str
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.ours} → {self.theirs}"
+    what: Text
+    ours: Text
+    theirs: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity
 from bot.rollout.compare import Gap, Part, Whose, compare
+from bot.words.said import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Release:
 class Wait:
     """Nothing may be done yet; the sentence says for what."""
 
-    sentence: str
+    sentence: Text
 
 
 Action = SetRoutes | ApplyTemplate | ScaleCanaryDown | ScalePrimaryUp | Release | Wait

@@ -15,6 +15,8 @@ from bot.model.images import digest
 from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ENDED, HOME, Phase, Rollout, Routes, StageKind, Template, Topology
 from bot.rollout import capacity
+from bot.rollout.phrases import share as shared
+from bot.words.said import Said, Text, said
 
 
 class Part(StrEnum):
@@ -51,7 +53,7 @@ class Gap:
     part: Part
     whose: Whose = Whose.OURS
     keeps: bool = True
-    blocked: str = ""
+    blocked: Text = ""
 
 
 def compare(rollout: Rollout, observed: Observation) -> tuple[Gap, ...]:
@@ -160,7 +162,7 @@ def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.spec.scale_canary_down
     if over and observed.pods_unobserved is not None:
         name = rollout.spec.target.canary_deployment
-        yield Gap(part=Part.SPARE, keeps=False, blocked=f"Whether {name} is still the one of this rollout is not seen.")
+        yield Gap(part=Part.SPARE, keeps=False, blocked=said("rollout.canary_unseen", name=name))
         return
     if not over or observed.routes is None or not _is_still_ours(rollout, observed):
         return
@@ -270,7 +272,7 @@ _FINDERS = (_observed, _routes, _spare, _annotations, _primary, _template, _pods
 # Why something must wait
 
 
-def _receiver_not_ready(rollout: Rollout, observed: Observation) -> str:
+def _receiver_not_ready(rollout: Rollout, observed: Observation) -> Text:
     """Why the stage's routes must not be written now, or "" when every side that gains users is ready for them."""
     want, live, target = rollout.current.routes, observed.routes, rollout.spec.target
     gains_canary = want.mirror or live is None or want.canary > live.canary
@@ -279,7 +281,7 @@ def _receiver_not_ready(rollout: Rollout, observed: Observation) -> str:
         return _unknown_receiver(rollout, canary=gains_canary and want.canary + want.mirror > 0)
     if want.canary + want.mirror > 0 and gains_canary:
         if observed.canary.ready == 0:
-            return f"No pod of {target.canary_deployment} is ready to receive requests."
+            return said("rollout.no_ready_pod", name=target.canary_deployment)
         # No more than it asks for: with users on it, an autoscaler will see to the rest.
         needed = min(capacity.of_canary(rollout, want.canary), max(observed.canary.wanted, 1))
         if rollout.phase is Phase.SHIFTING and observed.canary.ready < needed:
@@ -289,44 +291,44 @@ def _receiver_not_ready(rollout: Rollout, observed: Observation) -> str:
     return ""
 
 
-def _unknown_receiver(rollout: Rollout, *, canary: bool) -> str:
+def _unknown_receiver(rollout: Rollout, *, canary: bool) -> Text:
     """Users go to pods that cannot be seen in one case: home, on an abort, to a primary that was never touched."""
     if not canary and rollout.phase is Phase.ABORTING and not rollout.primary_touched:
         return ""
     name = rollout.spec.target.canary_deployment if canary else rollout.spec.target.primary_deployment
-    return f"Whether pods of {name} are ready cannot be seen, so nobody is sent there."
+    return said("rollout.receiver_unseen", name=name)
 
 
-def _primary_not_ready(rollout: Rollout, observed: Observation) -> str:
+def _primary_not_ready(rollout: Rollout, observed: Observation) -> Text:
     name, primary = rollout.spec.target.primary_deployment, observed.primary
     if rollout.phase is Phase.ABORTING and is_orphaned(observed):
         return ""
     if primary.at_home == 0:
-        return f"No pod of {name} is ready to receive users."
+        return said("rollout.no_ready_pod", name=name)
     if observed.away == 0:
         return ""  # any ready pod is better than none
     if rollout.phase is Phase.SWITCHING_BACK:
         return _not_upgraded(rollout, observed)
     if rollout.phase is Phase.ABORTING and rollout.primary_touched and not is_restored(rollout, observed):
-        return f"{name} is not completely restored and ready yet ({primary.ready} of {primary.wanted} pods)."
+        return said("rollout.not_restored", name=name, ready=primary.ready, wanted=primary.wanted)
     return ""
 
 
-def _not_upgraded(rollout: Rollout, observed: Observation) -> str:
+def _not_upgraded(rollout: Rollout, observed: Observation) -> Text:
     """Why the upgraded primary cannot take the stage's users yet."""
     name, primary = rollout.spec.target.primary_deployment, observed.primary
     if not is_complete(primary, Template.UPGRADED):
-        return f"{name} is not completely upgraded and ready yet ({primary.ready} of {primary.wanted} pods)."
+        return said("rollout.not_upgraded", name=name, ready=primary.ready, wanted=primary.wanted)
     share = rollout.current.routes.primary or capacity.EVERYONE  # relabelled, it serves under the canary's name
     needed = capacity.of_primary(rollout, share, observed)
     return _too_few(name, primary, needed, share) if primary.ready < needed else ""
 
 
-def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> str:
-    return f"{name} has {side.ready} of the {needed} ready pods that {share} % of the users need."
+def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Said:
+    return said("rollout.too_few_pods", name=name, ready=side.ready, needed=needed, share=shared(share))
 
 
-def _nobody_to_keep_the_users(rollout: Rollout, observed: Observation) -> str:
+def _nobody_to_keep_the_users(rollout: Rollout, observed: Observation) -> Text:
     if observed.canary.ready == 0 and observed.primary.ready > 0:
-        return f"No pod of {rollout.spec.target.canary_deployment} is ready to keep the users meanwhile."
+        return said("rollout.nobody_keeps_users", name=rollout.spec.target.canary_deployment)
     return ""

@@ -17,12 +17,10 @@ Where users are safe is read from the cluster alone (docs/safety.md, "Aborts"):
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
-
-MINUTE = 60
+from bot.words.said import Moment, Said, Seconds, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,33 +86,24 @@ def action(live: Routes | None, safe: Routes) -> FailsafeAction | None:
     return FailsafeAction.KEPT if live == safe else FailsafeAction.CANARY
 
 
-def failsafe_sentence(failsafe_record: FailsafeRecord, target: Target) -> str:
+def failsafe_sentence(failsafe_record: FailsafeRecord, target: Target) -> Said:
     """What the watchdog did and why, as a sentence for the channel, the Event and the annotation."""
     primary, canary = target.primary_deployment, target.canary_deployment
-    did = {
-        FailsafeAction.HOME: f"brought everyone back to {primary}",
-        FailsafeAction.MIRROR: f"ended the copies to {canary}",
-        FailsafeAction.KEPT: f"kept everyone on {canary}",
-        FailsafeAction.CANARY: f"brought everyone to {canary}",
-    }[failsafe_record.action]
-    at = datetime.fromtimestamp(failsafe_record.at, UTC).strftime("%H:%M UTC")
-    silence = _duration(failsafe_record.silence)
-    return f"The watchdog {did} at {at}, because nobody had looked after this rollout for {silence}."
+    at, silence = Moment(failsafe_record.at), Seconds(failsafe_record.silence)
+    match failsafe_record.action:
+        case FailsafeAction.HOME:
+            return said("rollout.watchdog_home", silence=silence, primary=primary, at=at)
+        case FailsafeAction.MIRROR:
+            return said("rollout.watchdog_mirror", silence=silence, canary=canary, at=at)
+        case FailsafeAction.KEPT:
+            return said("rollout.watchdog_kept", silence=silence, canary=canary, at=at)
+        case FailsafeAction.CANARY:
+            return said("rollout.watchdog_canary", silence=silence, canary=canary, at=at)
 
 
-def left_alone(silence: float, target: Target, *, at_home: bool) -> str:
+def left_alone(silence: float, target: Target, *, at_home: bool) -> Said:
     """What an Event says where the watchdog leaves everything as it is."""
-    span, primary = _duration(silence), target.primary_deployment
+    primary, canary = target.primary_deployment, target.canary_deployment
     if at_home:
-        return f"Nobody has looked after this rollout for {span}. All users are on {primary}, so nothing was changed."
-    return (
-        f"Nobody has looked after this rollout for {span}, and neither {primary} nor {target.canary_deployment} is "
-        "better for users than where they are, so nothing was changed. A person is needed."
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < MINUTE:
-        return f"{seconds:.0f} seconds"
-    minutes = round(seconds / MINUTE, 1)
-    return "1 minute" if minutes == 1 else f"{minutes:g} minutes"
+        return said("rollout.left_at_home", silence=Seconds(silence), primary=primary)
+    return said("rollout.left_as_it_is", silence=Seconds(silence), primary=primary, canary=canary)

@@ -25,7 +25,6 @@ from collections.abc import Callable, Sequence
 from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.figures import AnalysisState, Judgement, Verdict
-from bot.model.formats import lasting
 from bot.model.observation import BLIND, Observation
 from bot.model.rollout import (
     ALL_CANARY,
@@ -48,12 +47,12 @@ from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
 from bot.rollout.leaving import Step, follows, stand
 from bot.rollout.obstacles import unobserved, unwritten
-from bot.rollout.phrases import describe, doing
+from bot.rollout.phrases import called, describe, doing
 from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import Change
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-from bot.words.said import Text
+from bot.words.said import Person, Seconds, Text, said, together
 
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
@@ -70,8 +69,9 @@ def begin(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change
 
 def refuse(rollout: Rollout, reasons: Sequence[Text], now: float) -> Change:
     """Preflight failed: nothing was changed, and every reason is kept."""
-    refused = _enter(rollout, Phase.REFUSED, 0, now, reason=" ".join(map(str, reasons)))
-    text = f"{rollout.spec.service} {rollout.spec.version}: refused. " + " ".join(map(str, reasons))
+    refused = _enter(rollout, Phase.REFUSED, 0, now, reason=together(reasons))
+    spec = rollout.spec
+    text = said("rollout.refused", service=spec.service, version=spec.version, reasons=tuple(reasons))
     return refused, (_entry(now, EntryKind.ENDED, text, rollout.spec.started_by),)
 
 
@@ -83,16 +83,17 @@ def approve(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if rollout.asked_at is None:
-        raise Refusal(f"Nothing to approve: {describe(rollout)}. The card asks when it is time.")
+        raise Refusal(said("rollout.nothing_to_approve", service=rollout.spec.service, where=describe(rollout)))
     rule = rollout.spec.approvals_rule
     if by == rollout.spec.started_by and not rule.own:
-        raise Refusal("You started this rollout, so somebody else must approve it.")
+        raise Refusal(said("rollout.not_ones_own"))
     if any(approval.by == by for approval in rollout.approvals):
-        raise Refusal("You have approved this already; somebody else is needed now.")
+        raise Refusal(said("rollout.approved_already"))
     approvals = (*rollout.approvals, Approval(by=by, at=now))
-    given = f"{len(approvals)} of {rule.count}"
+    following, given = phrases.next_called(rollout), len(approvals)
+    text = said("rollout.approved", who=Person(by), stage=following, given=given, needed=rule.count)
     approved = holds.drop(replace(rollout, approvals=approvals), HoldCause.APPROVAL)
-    return approved, (_entry(now, EntryKind.APPROVED, f"Approved leaving {rollout.current.name} ({given}).", by),)
+    return approved, (_entry(now, EntryKind.APPROVED, text, by),)
 
 
 def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known: bool = True) -> Change:
@@ -106,9 +107,9 @@ def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known
     """
     _refuse_ended(rollout)
     if rollout.phase is Phase.ABORTING:
-        raise Refusal(f"{rollout.spec.service} is being aborted already.")
+        raise Refusal(said("rollout.aborting_already", service=rollout.spec.service))
     retreat = make_retreat(primary_touched=rollout.primary_touched)
-    text = phrases.aborted(rollout, reason, stage_known=stage_known)
+    text = phrases.aborted(rollout, by, reason, stage_known=stage_known)
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
     aborting = _enter(
         rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0, urgent=urgent
@@ -128,9 +129,9 @@ def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     _refuse_ended(rollout)
     why = reason.strip().rstrip(".")
     if not why:
-        raise Refusal(f"Give a reason for abandoning {rollout.spec.service}: it is kept with the rollout.")
+        raise Refusal(said("rollout.abandon_needs_reason", service=rollout.spec.service))
     abandoned = _enter(rollout, Phase.ABANDONED, rollout.stage, now, reason=f"{why}.", paused_by=None)
-    return abandoned, (_entry(now, EntryKind.ENDED, phrases.abandoned(rollout, why), by),)
+    return abandoned, (_entry(now, EntryKind.ENDED, phrases.abandoned(rollout, by, why), by),)
 
 
 def pause(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -141,10 +142,10 @@ def pause(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if rollout.phase in {Phase.ABORTING, Phase.HALTED}:
-        raise Refusal(f"{rollout.spec.service} cannot be paused: {describe(rollout)}.")
+        raise Refusal(said("rollout.not_to_be_paused", service=rollout.spec.service, where=describe(rollout)))
     if rollout.paused_by:
-        raise Refusal(f"{rollout.spec.service} is paused already.")
-    text = f"Paused at {rollout.current.name}. Routes stay as they are and are still watched."
+        raise Refusal(said("rollout.paused_already", service=rollout.spec.service))
+    text = said("rollout.paused", who=Person(by), stage=called(rollout.current))
     return replace(rollout, paused_by=by), (_entry(now, EntryKind.PAUSED, text, by),)
 
 
@@ -156,8 +157,9 @@ def resume(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if not rollout.paused_by:
-        raise Refusal(f"{rollout.spec.service} is not paused: {describe(rollout)}.")
-    return replace(rollout, paused_by=None), (_entry(now, EntryKind.RESUMED, "Resumed.", by),)
+        raise Refusal(said("rollout.not_paused", service=rollout.spec.service, where=describe(rollout)))
+    text = said("rollout.resumed", who=Person(by), stage=called(rollout.current))
+    return replace(rollout, paused_by=None), (_entry(now, EntryKind.RESUMED, text, by),)
 
 
 def restore(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -168,7 +170,7 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if rollout.drift is None:
-        raise Refusal(f"Nothing to restore: {describe(rollout)}.")
+        raise Refusal(said("rollout.nothing_to_restore", service=rollout.spec.service))
     return drift.restore(rollout, by, now)
 
 
@@ -180,7 +182,7 @@ def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_ended(rollout)
     if rollout.drift is None:
-        raise Refusal(f"Nobody else has changed anything: {describe(rollout)}.")
+        raise Refusal(said("rollout.nothing_to_restore", service=rollout.spec.service))
     return drift.keep_theirs(rollout, by, now)
 
 
@@ -193,7 +195,8 @@ def retry(rollout: Rollout, by: UserId, now: float) -> Change:
     _refuse_not_halted(rollout)
     phase = Phase.ABORTING if rollout.retreat else Phase.UPGRADING
     again = _enter(rollout, phase, rollout.stage, now, reason="", retries=rollout.retries + 1)
-    return again, (_entry(now, EntryKind.RESUMED, f"Trying {rollout.current.name} again.", by),)
+    text = said("rollout.retried", who=Person(by), stage=called(rollout.current))
+    return again, (_entry(now, EntryKind.RESUMED, text, by),)
 
 
 def accept(rollout: Rollout, by: UserId, now: float) -> Change:
@@ -204,10 +207,11 @@ def accept(rollout: Rollout, by: UserId, now: float) -> Change:
     """
     _refuse_not_halted(rollout)
     if rollout.current.routes != ALL_CANARY:
-        raise Refusal("Users are on both versions, so this cannot be left as it is: retry or abort.")
+        raise Refusal(said("rollout.users_on_both"))
     finish = make_finish(Phase.BAKING, ALL_CANARY)
-    ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), accepted=True, reason="accepted on the canary")
-    return ended, (_entry(now, EntryKind.APPROVED, phrases.accepted(rollout), by),)
+    text = phrases.accepted(rollout, by)
+    ended = _enter(rollout, Phase.BAKING, 0, now, retreat=(finish,), accepted=True, reason=text)
+    return ended, (_entry(now, EntryKind.APPROVED, text, by),)
 
 
 # --- what a reconcile finds -------------------------------------------------------------------------------------------
@@ -234,8 +238,8 @@ def decide(
         judgement = pods.join(rollout, seen, judgement)
     entries: tuple[Entry, ...] = ()
     for rule in _RULES:
-        changed, said = rule(rollout, seen, judgement, now)
-        entries += said
+        changed, told = rule(rollout, seen, judgement, now)
+        entries += told
         moved = (changed.phase, changed.stage, changed.retreat) != (rollout.phase, rollout.stage, rollout.retreat)
         rollout = changed
         if moved:
@@ -267,14 +271,14 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
         return rollout, ()
     if rollout.current.release and observed.routes == rollout.current.routes:
         return rollout, ()  # nobody was moved, and only the annotations are left to go
-    at, reason = rollout.current.name, failsafe_sentence(observed.failsafe_record, rollout.spec.target)
+    at, reason = called(rollout.current), failsafe_sentence(observed.failsafe_record, rollout.spec.target)
     aborting, _ = abort(rollout, BOT, reason, now)
     if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
         aborting = replace(aborting, retreat=make_retreat(primary_touched=False), touched=False)
     name = rollout.spec.target.primary_deployment
-    then = f" {name} is restored before anybody returns to it." if aborting.primary_touched else ""
-    return aborting, (_entry(now, EntryKind.ABORTING, f"Aborted at {at}: {reason}{then}"),)
+    then = (said("rollout.restored_first", primary=name),) if aborting.primary_touched else ()
+    return aborting, (_entry(now, EntryKind.ABORTING, said("rollout.aborted", stage=at, facts=(reason, *then))),)
 
 
 def _danger(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
@@ -293,10 +297,7 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     """In a halt nothing moves by itself: people are told once that who has the users goes bad, or is good again."""
     before = holds.find(rollout, HoldCause.METRICS)
     if judgement.verdict is Verdict.FAIL and before is None:
-        text = (
-            f"Halted, and {rollout.spec.version}, which has all users, goes bad: {judgement.sentence} "
-            "Nothing moves by itself here: abort, or mend it."
-        )
+        text = said("rollout.halted_and_bad", version=rollout.spec.version, why=judgement.sentence)
         hold = Hold(cause=HoldCause.METRICS, sentence=judgement.sentence, since=now, notified=True)
         return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
     # Good for a moment is not good again: figures that come and go are told once.
@@ -305,7 +306,7 @@ def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     calm_since = now if before.calm_since is None else before.calm_since
     if now - calm_since < (holds.CALM_SECONDS if before.times > 1 else 0.0):
         return holds.put(rollout, replace(before, calm_since=calm_since)), ()
-    text = f"Still halted; the figures of {rollout.spec.version} are good again."
+    text = said("rollout.halted_and_good", version=rollout.spec.version)
     return holds.drop(rollout, HoldCause.METRICS), (_entry(now, EntryKind.RESUMED, text),)
 
 
@@ -314,21 +315,19 @@ def _drift(rollout: Rollout, observed: Observation, _judgement: Judgement, now: 
     edits = drift.find(rollout, observed, now)
     if not edits:
         return drift.end(rollout, now)
-    noticed, said = drift.notice(rollout, edits, now)
+    noticed, told = drift.notice(rollout, edits, now)
     if not observed.whole:
-        return noticed, said  # nothing is decided about what cannot be seen
+        return noticed, told  # nothing is decided about what cannot be seen
     match drift.overdue(noticed, now):
         case OnDrift.ABORT:
-            waited = lasting(rollout.spec.drift_rule.timeout)
-            reason = f"{drift.sentence(rollout, edits)} Nobody chose what to do within {waited}."
-            decided, more = abort(noticed, BOT, reason, now)
+            decided, more = abort(noticed, BOT, drift.unanswered_sentence(rollout, edits), now)
         case OnDrift.RESTORE:
             decided, more = drift.restore(noticed, BOT, now)
         case OnDrift.HOLD:
             decided, more = drift.keep_theirs(noticed, BOT, now)
         case None:
             decided, more = noticed, ()
-    return decided, (*said, *more)
+    return decided, (*told, *more)
 
 
 def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -340,7 +339,7 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
     if not ignorant or observed.primary.template is not Template.UPGRADED:
         return rollout, ()
     name = rollout.spec.target.primary_deployment
-    text = f"{name} has the image of {rollout.spec.version} already, so it is restored before any user returns to it."
+    text = said("rollout.upgraded_unawares", primary=name, version=rollout.spec.version)
     retreat = make_retreat(primary_touched=True)
     restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, touched=True)
     return restoring, (_entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
@@ -356,12 +355,12 @@ def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now
     if rollout.drift is not None:
         return holds.gone(rollout, now, HoldCause.CLUSTER)
     if rollout.phase is Phase.HALTED:
-        seen, said = holds.gone(rollout, now, HoldCause.CLUSTER)
-        return (_settle(seen, now) if observed.routes == rollout.current.routes else seen), said
+        seen, told = holds.gone(rollout, now, HoldCause.CLUSTER)
+        return (_settle(seen, now) if observed.routes == rollout.current.routes else seen), told
     if any(gap.keeps for gap in gaps):
         return _not_yet(rollout, observed, gaps, now)
-    seen, said = holds.gone(rollout, now, *_OF_THE_CLUSTER)
-    return _settle(seen, now), said
+    seen, told = holds.gone(rollout, now, *_OF_THE_CLUSTER)
+    return _settle(seen, now), told
 
 
 def _settle(rollout: Rollout, now: float) -> Rollout:
@@ -375,7 +374,7 @@ def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: 
 
     Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
     """
-    blocked = next((gap.blocked for gap in gaps if gap.part is Part.ROUTES), "")
+    blocked: Text = next((gap.blocked for gap in gaps if gap.part is Part.ROUTES), "")
     if blocked:
         return holds.there(rollout, HoldCause.CAPACITY, blocked, now)
     why = unwritten(rollout, observed, gaps, now)
@@ -388,11 +387,11 @@ def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now:
     """Leave the stage when it is settled, served, passed and approved; hold and ask where ``leaving`` says so."""
     if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, observed):
         return rollout, ()
-    calm, said = holds.gone(rollout, now, HoldCause.METRICS)
+    calm, told = holds.gone(rollout, now, HoldCause.METRICS)
     standing = stand(rollout, judgement, now, flapping=holds.find(calm, HoldCause.METRICS) is not None)
     match follows(standing):
         case Step.STAY:
-            return calm, said
+            return calm, told
         case Step.HOLD:
             return holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
         case Step.HOLD_AND_ASK:
@@ -403,7 +402,7 @@ def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now:
             changed, more = _ask(calm, judgement, now)
         case Step.LEAVE:
             changed, more = _next_stage(calm, observed, judgement if standing.judged else None, now)
-    return changed, said + more
+    return changed, told + more
 
 
 def _is_kept(rollout: Rollout, observed: Observation) -> bool:
@@ -415,11 +414,11 @@ def _is_kept(rollout: Rollout, observed: Observation) -> bool:
 
 def _ask_in_doubt(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     """Hold for a doubt that time will not settle, and ask whether to go on in spite of it."""
-    held, said = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
+    held, told = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
     doubt = holds.find(held, HoldCause.METRICS)
     asking = held if doubt is None else holds.put(held, replace(doubt, notified=True))  # the question tells of it
-    asked, question = _ask(asking, judgement, now, notified=bool(said))
-    return asked, said + question
+    asked, question = _ask(asking, judgement, now, notified=bool(told))
+    return asked, told + question
 
 
 def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = False) -> Change:
@@ -429,10 +428,10 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
     if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:
         return rollout, ()
     rule = rollout.spec.approvals_rule
-    waited = f"Nobody approved leaving {rollout.current.name} within {lasting(rule.timeout)}."
+    waited = said("rollout.nobody_approved", stage=phrases.next_called(rollout), time=Seconds(rule.timeout))
     if rule.on_timeout is OnTimeout.ABORT:
         return abort(rollout, BOT, waited, now)
-    text = f"{waited} Routes stay as they are until somebody approves or aborts."
+    text = said("rollout.waits_for_approval", why=waited)
     hold = Hold(cause=HoldCause.APPROVAL, sentence=waited, since=now, notified=True)
     return holds.put(rollout, hold), (_entry(now, EntryKind.ALERT, text),)
 
@@ -440,18 +439,17 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
 def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     walk = rollout.retreat or rollout.spec.plan
-    said = () if judgement is None else (_summary(rollout, judgement, now),)
+    told = () if judgement is None else (_summary(rollout, judgement, now),)
     if rollout.stage + 1 < len(walk):
         following = walk[rollout.stage + 1]
         entered = _enter(rollout, following.phase, rollout.stage + 1, now)
         if following.release:
-            return entered, said
-        text = f"{following.name}: {doing(entered)}."
-        return entered, (*said, _entry(now, EntryKind.STAGE, text, stage=following.name))
+            return entered, told
+        return entered, (*told, _entry(now, EntryKind.STAGE, doing(entered), stage=following.name))
     aborted = rollout.phase is Phase.ABORTING
     text = phrases.came_home(rollout, observed) if aborted else phrases.promoted(rollout, now)
     ended = _enter(rollout, Phase.ABORTED if aborted else Phase.PROMOTED, rollout.stage, now)
-    return ended, (*said, _entry(now, EntryKind.ENDED, text))
+    return ended, (*told, _entry(now, EntryKind.ENDED, text))
 
 
 def _summary(rollout: Rollout, judgement: Judgement, now: float) -> Entry:
@@ -464,13 +462,14 @@ def _summary(rollout: Rollout, judgement: Judgement, now: float) -> Entry:
 
 def _refuse_ended(rollout: Rollout) -> None:
     if rollout.ended:
-        raise Refusal(f"{rollout.spec.service} {rollout.spec.version} has ended ({rollout.phase}).")
+        spec = rollout.spec
+        raise Refusal(said("rollout.has_ended", service=spec.service, version=spec.version, how=describe(rollout)))
 
 
 def _refuse_not_halted(rollout: Rollout) -> None:
     _refuse_ended(rollout)
     if rollout.phase is not Phase.HALTED:
-        raise Refusal(f"{rollout.spec.service} is not halted: {describe(rollout)}.")
+        raise Refusal(said("rollout.not_halted", service=rollout.spec.service, where=describe(rollout)))
 
 
 _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] = (

@@ -12,12 +12,10 @@ left alone until a person says otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 
 from bot.cluster.gitops import ignore_rules
 from bot.model.copies import replace
 from bot.model.errors import Refusal
-from bot.model.formats import lasting
 from bot.model.incidents import Difference, Drift, Edit
 from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import (
@@ -36,12 +34,16 @@ from bot.model.rollout import (
 from bot.model.service import OnDrift
 from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
+from bot.rollout.phrases import called
 from bot.rollout.transitions import Change, entry, withdraw
+from bot.words.said import Moment, Person, Said, Seconds, Text, said, together
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person
 RESTORING_SECONDS = 60.0  # that a restore may take before what is still there is told again
 
-_NOTHING = "none"
+_NOTHING = said("rollout.nothing_there")
+_THERE = said("rollout.there")
+_SPLIT = said("rollout.split")
 _VIRTUAL_SERVICE, _DEPLOYMENT = "VirtualService", "Deployment"
 
 
@@ -86,21 +88,22 @@ def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> E
 
 def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
     if observed.owner not in {None, rollout.spec.id}:
-        yield Difference(what="the mark of the rollout", ours=rollout.spec.id, theirs=str(observed.owner))
+        yield Difference(what=said("rollout.owner"), ours=rollout.spec.id, theirs=str(observed.owner))
     gone = observed.owner is None or not observed.marked
     if rollout.settled_at is not None and not rollout.current.release and gone:
-        yield Difference(what="the annotations canary-bot/*", ours="there", theirs=_NOTHING)
+        yield Difference(what=said("rollout.annotations"), ours=_THERE, theirs=_NOTHING)
 
 
 def _on_routes(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
     wanted, live = rollout.current.routes, observed.routes
     if live is None:
-        yield Difference(what="users", ours=_users(wanted), theirs=str(observed.reason).rstrip(".") or "something else")
+        other = said("rollout.routes_because", why=observed.reason) if observed.reason else said("rollout.other_routes")
+        yield Difference(what=_SPLIT, ours=_users(wanted), theirs=other)
         return
     if live.canary != wanted.canary:
-        yield Difference(what="users", ours=_users(wanted), theirs=_users(live))
+        yield Difference(what=_SPLIT, ours=_users(wanted), theirs=_users(live))
     if live.mirror != wanted.mirror:
-        yield Difference(what="copies to the canary", ours=_on(wanted.mirror), theirs=_on(live.mirror))
+        yield Difference(what=said("rollout.mirroring"), ours=_on(wanted.mirror), theirs=_on(live.mirror))
 
 
 def _primary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
@@ -145,32 +148,35 @@ def _of_deployment(name: str, side: DeploymentStatus, differences: tuple[Differe
 
 def _replaced(name: str, side: DeploymentStatus, uid: str) -> Iterator[Difference]:
     if not side.exists:
-        yield Difference(what=name, ours="there", theirs=_NOTHING)
+        yield Difference(what=name, ours=_THERE, theirs=_NOTHING)
     elif uid and side.uid and side.uid != uid:
-        yield Difference(what=name, ours="the one this rollout began with", theirs="another of that name")
+        yield Difference(what=name, ours=said("rollout.the_first"), theirs=said("rollout.another"))
 
 
 def _on_template(side: DeploymentStatus, ours: PodTemplate) -> Iterator[Difference]:
     changed = [(one, image) for one, image in ours.images.items() if side.images.get(one) != image]
     for container, image in changed:
-        what = "image" if len(ours.images) == 1 else f"image of {container}"
-        yield Difference(what=what, ours=_short(image), theirs=_short(side.images.get(container, _NOTHING)))
+        what = said("rollout.image") if len(ours.images) == 1 else said("rollout.image_of", container=container)
+        theirs = _short(side.images[container]) if container in side.images else _NOTHING
+        yield Difference(what=what, ours=_short(image), theirs=theirs)
     if not changed:
-        labels = ", ".join(f"{key}={value}" for key, value in sorted(ours.labels.items())) or "as recorded"
-        yield Difference(what="labels of its pods", ours=labels, theirs="others")
+        labels = ", ".join(f"{key}={value}" for key, value in sorted(ours.labels.items()))
+        before, now = labels or said("rollout.as_recorded"), said("rollout.others")
+        yield Difference(what=said("rollout.pod_labels"), ours=before, theirs=now)
 
 
 def _on_digests(name: str, side: DeploymentStatus, pinned: Mapping[str, str]) -> Iterator[Difference]:
     for asked, others in foreign_bits(side, pinned):
-        yield Difference(what=f"what pods of {name} run", ours=_bits(asked), theirs=", ".join(map(_bits, others)))
+        what = said("rollout.digest_of", name=name)
+        yield Difference(what=what, ours=_bits(asked), theirs=", ".join(map(_bits, others)))
 
 
 def _users(routes: Routes) -> str:
     return f"{routes.primary}/{routes.canary}"
 
 
-def _on(mirror: bool) -> str:  # noqa: FBT001  # a word for it
-    return "on" if mirror else "off"
+def _on(mirror: bool) -> Said:  # noqa: FBT001  # a word for it
+    return said("rollout.switched_on" if mirror else "rollout.switched_off")
 
 
 def _short(image: str) -> str:
@@ -187,34 +193,68 @@ def _bits(found: str) -> str:
 # What is said about it
 
 
-def sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> str:
+def sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> Text:
     """Who changed what, as a small diff: ours → theirs."""
-    lines = []
-    for edit in edits:
-        when = f" at {datetime.fromtimestamp(edit.at, UTC):%H:%M:%S} UTC" if edit.at is not None else ""
-        lines.append(f"{edit.who or 'Somebody'} {_did(edit)} {edit.obj}{when}: {_diff(edit)}.")
-    return " ".join([*lines, *_flapping(rollout, edits)])
+    return together([*map(_edited, edits), *_flapping(rollout, edits)])
 
 
-def _did(edit: Edit) -> str:
-    if edit.who or any(one.theirs != _NOTHING for one in edit.differences):
-        return "changed"
-    return "removed" if edit.kind == _DEPLOYMENT else "removed a part of"
+def unanswered_sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> Text:
+    """The same, and that nobody has said what to do about it."""
+    return together([sentence(rollout, edits), _unanswered(rollout)])
 
 
-def _diff(edit: Edit) -> str:
-    return ", ".join(map(str, edit.differences))
+def _unanswered(rollout: Rollout) -> Said:
+    return said("rollout.nobody_chose", time=Seconds(rollout.spec.drift_rule.timeout))
 
 
-def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
+def _edited(edit: Edit) -> Said:
+    thing, changes = _thing(edit), _changes(edit)
+    if not edit.who and all(one.theirs == _NOTHING for one in edit.differences):
+        return _removed(edit)
+    split = _split(edit)
+    if split is not None and edit.who:
+        ours, theirs = split.ours, split.theirs
+        return said("rollout.split_edited_by", name=edit.name, who=_writer(edit), ours=ours, theirs=theirs)
+    if split is not None:
+        return said("rollout.split_edited", name=edit.name, ours=split.ours, theirs=split.theirs)
+    if edit.who:
+        return said("rollout.edited_by", thing=thing, who=_writer(edit), changes=changes)
+    return said("rollout.edited", thing=thing, changes=changes)
+
+
+def _removed(edit: Edit) -> Said:
+    return said("rollout.removed" if edit.kind == _DEPLOYMENT else "rollout.annotations_removed", thing=_thing(edit))
+
+
+def _thing(edit: Edit) -> Said:
+    return said("rollout.deployment" if edit.kind == _DEPLOYMENT else "rollout.virtual_service", name=edit.name)
+
+
+def _writer(edit: Edit) -> Text:
+    return edit.who if edit.at is None else said("rollout.writer_at", who=edit.who, at=Moment(edit.at))
+
+
+def _split(edit: Edit) -> Difference | None:
+    """The one difference, where it is that users are shared out otherwise."""
+    return edit.differences[0] if [one.what for one in edit.differences] == [_SPLIT] else None
+
+
+def _changes(edit: Edit) -> tuple[Said, ...]:
+    return tuple(_change(one.what, one.ours, one.theirs) for one in edit.differences)
+
+
+def _change(what: Text, before: Text, after: Text) -> Said:
+    return said("rollout.difference", what=what, before=before, after=after)
+
+
+def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Said]:
     for edit in edits:
         times = rollout.overwritten.count(edit.who)
         if edit.who and times:
-            again = "once" if times == 1 else f"{times} times"
-            yield f"Ours was restored {again} already, and {edit.who} has changed it back."
+            yield said("rollout.changed_again", who=edit.who, times=times)
 
 
-def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
+def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Said]:
     """What makes a tool that keeps the object leave it alone."""
     for edit in edits:
         target = rollout.spec.target
@@ -224,20 +264,27 @@ def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[str]:
             edit.who, edit.kind, edit.name, target.namespace, whole_list=methods, primary=primary
         )
         if tool:
-            yield f"{edit.who} is {tool}. {rules}"
+            yield said("rollout.is_a_tool", who=edit.who, tool=tool, rules=rules)
         elif rollout.overwritten.count(edit.who) and edit.who:
-            yield f"If {edit.who} is a tool, make it leave the object alone while a rollout runs."
+            yield said("rollout.may_be_a_tool", who=edit.who)
 
 
-def _choices(rollout: Rollout, drift: Drift) -> str:
-    waited = lasting(rollout.spec.drift_rule.timeout)
-    restore = "Restore writes ours again, " if drift.restorable else ""
-    unable = "" if drift.restorable else " Ours cannot be written again while it has users or is another one."
-    default = _default(rollout, drift)
-    return (
-        f"{restore}Hold leaves theirs and waits, Abort takes all users back.{unable} "
-        f"Without an answer within {waited}: {default}."
-    )
+_DEFAULTS = {
+    OnDrift.ABORT: said("rollout.will_abort"),
+    OnDrift.RESTORE: said("rollout.will_restore"),
+    OnDrift.HOLD: said("rollout.will_hold"),
+}
+
+
+def _choices(rollout: Rollout, drift: Drift) -> tuple[Said, ...]:
+    waited, default = Seconds(rollout.spec.drift_rule.timeout), _DEFAULTS[_default(rollout, drift)]
+    unanswered = said("rollout.without_answer", time=waited, default=default)
+    split = _split(drift.edits[0]) if len(drift.edits) == 1 else None
+    if not drift.restorable:
+        return (said("rollout.choices_without_restore"), said("rollout.not_restorable"), unanswered)
+    if split is not None:
+        return (said("rollout.choices_of_split", ours=split.ours, theirs=split.theirs), unanswered)
+    return (said("rollout.choices"), unanswered)
 
 
 def _default(rollout: Rollout, drift: Drift) -> OnDrift:
@@ -255,10 +302,10 @@ def notice(rollout: Rollout, edits: tuple[Edit, ...], now: float) -> Change:
     if rollout.drift is not None and rollout.drift.edits == edits:
         return rollout, ()
     drift = Drift(edits=edits, since=now)
-    said = sentence(rollout, edits)
+    what = sentence(rollout, edits)
     held = replace(withdraw(rollout, now), drift=drift, restoring_at=None)
-    held = holds.put(held, Hold(cause=HoldCause.DRIFT, sentence=said, since=now, notified=True))
-    text = " ".join([said, _choices(rollout, drift), *_hints(rollout, edits)])
+    held = holds.put(held, Hold(cause=HoldCause.DRIFT, sentence=what, since=now, notified=True))
+    text = said("rollout.drift", facts=(what, *_choices(rollout, drift), *_hints(rollout, edits)))
     return held, (entry(now, EntryKind.ALERT, text),)
 
 
@@ -280,10 +327,11 @@ def keep_theirs(rollout: Rollout, by: UserId, now: float) -> Change:
     if drift is None:
         return rollout, ()
     if drift.left_by is not None:
-        raise Refusal(f"{rollout.spec.service} holds with their change already.")
-    unanswered = f"Nobody chose within {lasting(rollout.spec.drift_rule.timeout)}. " if by == BOT else ""
-    diffs = "; ".join(_diff(edit) for edit in drift.edits)
-    text = f"{unanswered}Theirs stays ({diffs}); the rollout waits until it is undone, restored or aborted."
+        raise Refusal(said("rollout.theirs_kept_already", service=rollout.spec.service))
+    changes = tuple(change for edit in drift.edits for change in _changes(edit))
+    text = said("rollout.theirs_kept_by", who=Person(by), changes=changes)
+    if by == BOT:
+        text = said("rollout.theirs_kept", why=_unanswered(rollout), changes=changes)
     left = replace(rollout, drift=replace(drift, left_by=by))
     return left, (entry(now, EntryKind.HELD, text, by),)
 
@@ -298,10 +346,9 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
     if drift is None:
         return rollout, ()
     if not drift.restorable:
-        things = ", ".join(edit.obj for edit in drift.edits if not edit.restorable)
-        raise Refusal(f"{things} cannot be restored by canary-bot: undo the change by hand, hold, or abort.")
-    unanswered = f"Nobody chose within {lasting(rollout.spec.drift_rule.timeout)}. " if by == BOT else ""
-    diffs = "; ".join(", ".join(f"{d.what} {d.theirs} → {d.ours}" for d in edit.differences) for edit in drift.edits)
+        things = tuple(_thing(edit) for edit in drift.edits if not edit.restorable)
+        raise Refusal(said("rollout.cannot_restore", things=things))
+    changes = tuple(_change(one.what, one.theirs, one.ours) for edit in drift.edits for one in edit.differences)
     restoring = replace(
         rollout,
         drift=None,
@@ -310,7 +357,9 @@ def restore(rollout: Rollout, by: UserId, now: float) -> Change:
         overwritten=(*rollout.overwritten, *(edit.who for edit in drift.edits)),
     )
     restoring = holds.drop(restoring, HoldCause.DRIFT)
-    text = f"{unanswered}Restoring at {rollout.current.name}: {diffs}."
+    text = said("rollout.restored_by", who=Person(by), changes=changes)
+    if by == BOT:
+        text = said("rollout.restored", why=_unanswered(rollout), changes=changes)
     return restoring, (entry(now, EntryKind.RESUMED, text, by),)
 
 
@@ -318,6 +367,7 @@ def end(rollout: Rollout, now: float) -> Change:
     """It is gone without us: the stage is judged anew, because its figures were those of other routes."""
     if rollout.drift is None:
         return rollout, ()
-    text = f"Going on at {rollout.current.name} after {now - rollout.drift.since:.0f} s: the change is undone."
+    lasted = Seconds(now - rollout.drift.since)
+    text = said("rollout.undone", lasted=lasted, stage=called(rollout.current))
     ended = holds.drop(replace(rollout, drift=None, settled_at=None), HoldCause.DRIFT)
     return ended, (entry(now, EntryKind.RESUMED, text),)

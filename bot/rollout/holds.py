@@ -12,10 +12,10 @@ nothing of the kind: there only the words are saved.
 from __future__ import annotations
 
 from bot.model.copies import replace
-from bot.model.formats import lasting
-from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Rollout
+from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Phase, Rollout
+from bot.rollout.phrases import called
 from bot.rollout.transitions import Change, entry
-from bot.words.said import Text
+from bot.words.said import Said, Seconds, Text, said
 
 CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more
 LONGEST_CALM = 600.0
@@ -47,14 +47,14 @@ def there(rollout: Rollout, cause: HoldCause, sentence: Text, now: float, *, lou
     if known is None or (known.over_since is not None and now - known.over_since > STEADY_SECONDS):
         hold = Hold(cause=cause, sentence=sentence, since=now, notified=loud)
         kind = EntryKind.ALERT if loud else EntryKind.HELD
-        return put(rollout, hold), (entry(now, kind, f"Holding at {rollout.current.name}: {sentence}"),)
+        return put(rollout, hold), (entry(now, kind, _holding(rollout, sentence)),)
     if known.over_since is not None:
         return _again(rollout, known, sentence, now)
     hold = replace(known, sentence=sentence, calm_since=None)
     if hold.notified or not (loud or now - hold.since > rollout.spec.hold_patience):
         return put(rollout, hold), ()
-    held = lasting(now - hold.since)
-    text = f"Still holding at {rollout.current.name} after {held}: {sentence} Please look."
+    held = Seconds(now - hold.since)
+    text = said("rollout.still_holding", stage=called(rollout.current), lasted=held, why=sentence)
     return put(rollout, replace(hold, notified=True)), (entry(now, EntryKind.ALERT, text),)
 
 
@@ -64,20 +64,40 @@ def _again(rollout: Rollout, known: Hold, sentence: Text, now: float) -> Change:
     hold = replace(known, sentence=sentence, times=times, over_since=None, calm_since=None)
     if times > FLAPS:
         return put(rollout, hold), ()
-    steady = "" if rollout.retreat else f", until that has been over for {lasting(_calm(times))}"
-    text = f"Holding at {rollout.current.name} again{steady}: {sentence}"
+    text = _holding_again(rollout, sentence)
+    if not rollout.retreat:
+        calm = Seconds(_calm(times))
+        text = said("rollout.holding_until_calm", stage=called(rollout.current), why=sentence, calm=calm)
     return put(rollout, hold), (entry(now, EntryKind.HELD, text),)
+
+
+def _holding(rollout: Rollout, sentence: Text) -> Said:
+    stage = called(rollout.current)
+    if rollout.retreat:
+        return said("rollout.way_back_holds", stage=stage, why=sentence)
+    return said("rollout.holding", stage=stage, why=sentence)
+
+
+def _holding_again(rollout: Rollout, sentence: Text) -> Said:
+    return said("rollout.holding_again", stage=called(rollout.current), why=sentence)
+
+
+def is_over(rollout: Rollout, lasted: float) -> Said:
+    """That nothing keeps it any more, after so many seconds."""
+    if rollout.phase is Phase.MIRRORING:
+        return said("rollout.hold_over_mirror", lasted=Seconds(lasted))
+    return said("rollout.hold_over", lasted=Seconds(lasted), stage=called(rollout.current))
 
 
 def gone(rollout: Rollout, now: float, *causes: HoldCause) -> Change:
     """None of these causes is there."""
-    said: tuple[Entry, ...] = ()
+    entries: tuple[Entry, ...] = ()
     for cause in causes:
         hold = find(rollout, cause)
         if hold is not None:
             rollout, more = _over(rollout, hold, now)
-            said += more
-    return rollout, said
+            entries += more
+    return rollout, entries
 
 
 def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
@@ -90,10 +110,8 @@ def _over(rollout: Rollout, hold: Hold, now: float) -> Change:
     if hold.times > FLAPS and not hold.notified:
         return after, ()  # it was not told that it came, either
     if after.hold is None:
-        text = f"Going on at {rollout.current.name} after {now - hold.since:.0f} s."
-        return after, (entry(now, EntryKind.RESUMED, text),)
-    text = f"Holding at {rollout.current.name} again: {after.hold.sentence}"
-    return after, (entry(now, EntryKind.HELD, text),) if led else ()
+        return after, (entry(now, EntryKind.RESUMED, is_over(rollout, now - hold.since)),)
+    return after, (entry(now, EntryKind.HELD, _holding_again(rollout, after.hold.sentence)),) if led else ()
 
 
 def _calm(times: int) -> float:

@@ -9,6 +9,8 @@ from bot.model.errors import Cause
 from bot.model.observation import Observation, Unobserved
 from bot.model.rollout import Phase, Rollout, StageKind
 from bot.rollout.compare import Gap, Part
+from bot.rollout.phrases import called
+from bot.words.said import Said, Text, TypedIn, said, together
 
 # Seconds after a stage was entered in which its routes should have been written; a few reconciles fail without any
 # fuss.
@@ -22,7 +24,7 @@ _TURNED_DOWN = frozenset({Cause.FORBIDDEN, Cause.REFUSED, Cause.MISSING})
 class Unwritten:
     """Why what is to be written is not, as a sentence; ``hopeless``: only a person can help."""
 
-    sentence: str
+    sentence: Text
     hopeless: bool
 
 
@@ -46,43 +48,45 @@ def _written(rollout: Rollout, observed: Observation) -> set[Part]:
     return {Part.ROUTES} if observed.primary.at_home == 0 else set()
 
 
-def _why(rollout: Rollout, observed: Observation, parts: set[Part]) -> str:
+def _why(rollout: Rollout, observed: Observation, parts: set[Part]) -> Text:
     if observed.denied is not None:
-        return f"{observed.denied.sentence} Every look tries again."
+        return said("rollout.write_turned_down", why=observed.denied.sentence)
     if parts & {Part.ROUTES, Part.ANNOTATIONS}:
-        name, stage = rollout.spec.target.virtual_service, rollout.current.name
-        return f"{name} cannot be brought to what {stage} wants; every look tries again."
+        name, stage = rollout.spec.target.virtual_service, called(rollout.current)
+        return said("rollout.write_fails", name=name, stage=stage)
     return ""
 
 
-def unobserved(rollout: Rollout, observed: Observation) -> str:
+def unobserved(rollout: Rollout, observed: Observation) -> Text:
     """What is not known of the cluster, and why, as a sentence; "" when everything was seen."""
     target = rollout.spec.target
     if observed.gone:
-        name = f"VirtualService {target.virtual_service}"
-        ends = (
-            "" if rollout.phase is Phase.ABORTING else f" `/canary abandon {rollout.spec.service}` ends this rollout."
-        )
-        return f"{name} no longer exists. Nothing is moved.{ends}"
+        ends = "" if rollout.phase is Phase.ABORTING else _abandon(rollout)
+        return together([said("rollout.route_gone", name=target.virtual_service), ends])
     if observed.routes_unobserved is not None and observed.routes_unobserved.cause is Cause.UNREACHABLE:
-        why = observed.routes_unobserved.sentence
-        return f"The Kubernetes API cannot be read; routes stay as they are. {why}".rstrip()
+        return together([said("rollout.api_unreadable"), observed.routes_unobserved.sentence])
     if observed.routes_unobserved is not None:
-        return _unreadable(f"VirtualService {target.virtual_service}", observed.routes_unobserved)
+        name = said("rollout.virtual_service", name=target.virtual_service)
+        return _unreadable(name, observed.routes_unobserved)
     if observed.pods_unobserved is not None:
-        return _unreadable(f"{target.primary_deployment} or {target.canary_deployment}", observed.pods_unobserved)
+        names = said("rollout.either", one=target.primary_deployment, other=target.canary_deployment)
+        return _unreadable(names, observed.pods_unobserved)
     return ""
 
 
-def _unreadable(what: str, unseen: Unobserved) -> str:
+def _abandon(rollout: Rollout) -> Said:
+    return said("rollout.abandon_ends", command=TypedIn(f"abandon {rollout.spec.service}"))
+
+
+def _unreadable(what: Said, unseen: Unobserved) -> Text:
     """What it is, which kind of failure, and what the API server says about it."""
     match unseen.cause:
         case Cause.FORBIDDEN:
-            why = "cannot be read, because canary-bot is not allowed to"
+            why = said("rollout.may_not_read", what=what)
         case Cause.MISSING:
-            why = "cannot be read, because something of it does not exist"
+            why = said("rollout.partly_missing", what=what)
         case Cause.TIMED_OUT:
-            why = "cannot be read: the API server did not answer in time"
+            why = said("rollout.read_timed_out", what=what)
         case _:
-            why = "cannot be read"
-    return f"{what} {why}; routes stay as they are. {unseen.sentence}".rstrip()
+            why = said("rollout.unreadable", what=what)
+    return together([why, unseen.sentence])

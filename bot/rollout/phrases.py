@@ -4,95 +4,226 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model.figures import EVIDENCE, UNPROVEN, Judgement
+from bot.model.figures import EVIDENCE, UNPROVEN, Judgement, Verdict
 from bot.model.observation import Observation
-from bot.model.rollout import JUDGED, Phase, Rollout, StageKind, Template
-from bot.words.said import Text
+from bot.model.rollout import BOT, Phase, Rollout, Stage, StageKind, Template, UserId
+from bot.words.said import Person, Said, Seconds, Share, Text, said
+
+_ENDED = {
+    Phase.PROMOTED: said("rollout.is_promoted"),
+    Phase.ABORTED: said("rollout.is_aborted"),
+    Phase.REFUSED: said("rollout.is_refused"),
+    Phase.ABANDONED: said("rollout.is_abandoned"),
+}
 
 
-def describe(rollout: Rollout) -> str:
-    """Where a rollout is, as half a sentence for people."""
-    if rollout.phase is Phase.HALTED:
-        return f"it is halted ({str(rollout.reason).rstrip('.')})"
+def share(percent: int) -> Share:
+    """Whole percent, as plans have them."""
+    return Share(percent / 100)
+
+
+# Stages
+
+
+_OF_KIND = {
+    StageKind.RESTORE: said("rollout.stage_restore"),
+    StageKind.SCALE_UP: said("rollout.stage_scale_up"),
+    StageKind.RETURN: said("rollout.stage_home"),
+}
+_OF_PHASE = {
+    Phase.MIRRORING: said("rollout.stage_mirror"),
+    Phase.UPGRADING: said("rollout.stage_upgrade"),
+    Phase.SWITCHING_BACK: said("rollout.stage_home"),  # relabelled pods are where the users are: no share moves
+}
+
+
+def called(stage: Stage) -> Said:
+    """What people call a stage; ``Stage.name`` is its identifier."""
+    if stage.kind in _OF_KIND:
+        return _OF_KIND[stage.kind]
+    if stage.phase is Phase.SHIFTING:
+        return said("rollout.stage_shift", share=share(stage.routes.canary))
+    if stage.phase is Phase.SWITCHING_BACK and stage.routes.primary:
+        return said("rollout.stage_return", share=share(stage.routes.primary))
+    last = said("rollout.stage_finish" if stage.release else "rollout.stage_watch")
+    return _OF_PHASE.get(stage.phase, last)
+
+
+def next_called(rollout: Rollout) -> Said:
+    """What an approval of the current stage lets begin."""
+    walk = rollout.retreat or rollout.spec.plan
+    return called(walk[min(rollout.stage + 1, len(walk) - 1)])
+
+
+def doing(rollout: Rollout) -> Said:
+    """What happens in the stage it is in."""
+    stage, primary, version = rollout.current, rollout.spec.target.primary_deployment, rollout.spec.version
+    match stage.phase:
+        case Phase.UPGRADING:
+            return said("rollout.doing_upgrade", primary=primary, version=version)
+        case Phase.SWITCHING_BACK if stage.routes.primary:
+            back = share(stage.routes.primary)
+            return said("rollout.doing_return", share=back, primary=primary, version=version)
+        case Phase.SWITCHING_BACK:
+            return said("rollout.doing_join", primary=primary, version=version)
+        case Phase.BAKING:
+            return _watching(rollout)
+        case Phase.ABORTING:
+            return _going_back(stage, primary)
+    return said("rollout.doing_shift", share=share(stage.routes.canary), version=version)
+
+
+def _watching(rollout: Rollout) -> Said:
+    version, seconds = rollout.spec.version, rollout.current.seconds
+    if not seconds:
+        return said("rollout.doing_last", version=version)
+    return said("rollout.doing_watch", version=version, time=Seconds(seconds))
+
+
+def _going_back(stage: Stage, primary: str) -> Said:
+    if stage.kind is StageKind.SCALE_UP:
+        return said("rollout.doing_scale_up", primary=primary)
+    if stage.kind is StageKind.RESTORE:
+        return said("rollout.doing_restore", primary=primary)
+    return said("rollout.doing_home", primary=primary)
+
+
+# Where it is
+
+
+def place(rollout: Rollout) -> Said:
+    """Where a rollout is, in a few words that may stand between brackets."""
     if rollout.ended:
-        return f"it has ended ({rollout.phase})"
+        return _ENDED[rollout.phase]
+    if rollout.phase is Phase.PREFLIGHT:
+        return said("rollout.is_checked")
+    at = called(rollout.current)
+    if rollout.phase is Phase.HALTED:
+        return said("rollout.is_halted", stage=at)
     if rollout.paused_by:
-        return f"it is paused at {rollout.current.name}"
-    if rollout.hold:
-        return f"it holds at {rollout.current.name} ({str(rollout.hold.sentence).rstrip('.')})"
-    return f"it is at {rollout.current.name} and being judged" if rollout.phase in JUDGED else f"it is {rollout.phase}"
+        return said("rollout.is_paused", stage=at)
+    if rollout.phase is Phase.ABORTING:
+        return said("rollout.is_going_back", stage=at)
+    return said("rollout.is_on_hold", stage=at) if rollout.hold else at
 
 
-def started(rollout: Rollout, warnings: Sequence[Text]) -> str:
+def describe(rollout: Rollout) -> Said:
+    """The same, with why it does not go on."""
+    why = rollout.reason if rollout.phase is Phase.HALTED else rollout.hold.sentence if rollout.hold else ""
+    if rollout.ended or rollout.paused_by or not why:
+        return place(rollout)
+    return said("rollout.is_because", place=place(rollout), why=why)
+
+
+# What happened to it
+
+
+def started(rollout: Rollout, warnings: Sequence[Text]) -> Said:
     """That it has begun, and what preflight doubts."""
-    text = f"{rollout.spec.service} {rollout.spec.version}: started."
-    return " ".join([text, "Preflight warns:", *map(str, warnings)]) if warnings else text
+    spec, who = rollout.spec, Person(rollout.spec.started_by)
+    if warnings:
+        return said(
+            "rollout.started_with_warnings",
+            who=who,
+            service=spec.service,
+            version=spec.version,
+            warnings=tuple(warnings),
+        )
+    return said("rollout.started", who=who, service=spec.service, version=spec.version)
 
 
-def aborted(rollout: Rollout, reason: Text, *, stage_known: bool = True) -> str:
-    """Where it was aborted, why, and what becomes of its users."""
-    at = f" at {rollout.current.name}" if stage_known else ""
-    then = "All users return to the primary now."
+def aborted(rollout: Rollout, by: UserId, reason: Text, *, stage_known: bool = True) -> Said:
+    """Where it was aborted, by whom, why, and what becomes of its users."""
+    then = said("rollout.users_return")
     if rollout.primary_touched:
-        name = rollout.spec.target.primary_deployment
-        then = f"Users stay on {rollout.spec.version} until {name} is restored, then return to it."
-    return f"Aborted{at}: {reason} {then}"
+        primary, version = rollout.spec.target.primary_deployment, rollout.spec.version
+        then = said("rollout.users_return_later", version=version, primary=primary)
+    facts = (reason, then)
+    if by == BOT:
+        at = called(rollout.current)
+        return (
+            said("rollout.aborted", stage=at, facts=facts) if stage_known else said("rollout.taken_back", facts=facts)
+        )
+    if stage_known:
+        return said("rollout.aborted_by", who=Person(by), stage=called(rollout.current), facts=facts)
+    return said("rollout.taken_back_by", who=Person(by), facts=facts)
 
 
-def abandoned(rollout: Rollout, why: str) -> str:
+def abandoned(rollout: Rollout, by: UserId, why: Text) -> Said:
     """That nothing is moved, and what canary-bot takes away."""
-    spec = rollout.spec
-    return (
-        f"{spec.service} {spec.version} is abandoned at {rollout.current.name}: {why}. Nothing is moved: the routes "
-        f"stay as they are, and so does the image of {spec.target.primary_deployment}. canary-bot takes its "
-        f"annotations off VirtualService {spec.target.virtual_service} and looks after this rollout no more."
+    target = rollout.spec.target
+    return said(
+        "rollout.abandoned",
+        who=Person(by),
+        stage=called(rollout.current),
+        why=why,
+        primary=target.primary_deployment,
+        name=target.virtual_service,
     )
 
 
-def accepted(rollout: Rollout) -> str:
+def accepted(rollout: Rollout, by: UserId) -> Said:
     """Where everybody stays."""
     target = rollout.spec.target
-    return (
-        f"Accepted as it is: all users stay on {rollout.spec.version} ({target.canary_deployment}). "
-        f"{target.primary_deployment} was left as it is and has no users."
+    return said(
+        "rollout.accepted",
+        who=Person(by),
+        version=rollout.spec.version,
+        canary=target.canary_deployment,
+        primary=target.primary_deployment,
     )
 
 
-def promoted(rollout: Rollout, now: float) -> str:
+def promoted(rollout: Rollout, now: float) -> Said:
     """Where everybody is, and how long it took."""
-    spec, minutes = rollout.spec, (now - rollout.spec.started_at) / 60
-    upgraded = f"the upgraded {spec.target.primary_deployment}"
-    where = upgraded if rollout.current.template is Template.UPGRADED else spec.target.canary_deployment
-    return f"{spec.service} {spec.version} is promoted: all users are on {where}. It took {minutes:.1f} minutes."
+    target, version, took = rollout.spec.target, rollout.spec.version, Seconds(now - rollout.spec.started_at)
+    if rollout.current.template is Template.UPGRADED:
+        return said("rollout.promoted", version=version, primary=target.primary_deployment, took=took)
+    return said("rollout.promoted_on_canary", version=version, canary=target.canary_deployment, took=took)
 
 
-def came_home(rollout: Rollout, observed: Observation) -> str:
-    """That an abort has ended, where that has brought the users, and why it was."""
-    return f"{rollout.spec.service} {rollout.spec.version} is aborted: {home(rollout, observed)}. {rollout.reason}"
+def came_home(rollout: Rollout, observed: Observation) -> Said:
+    """Where an abort has brought the users; not always what it set out for (``retreat.canary_gone``)."""
+    name = rollout.spec.target.primary_deployment
+    if not rollout.spec.recorded.images:  # it went by annotations that do not say which image is the old one
+        images = sorted(image.rpartition("/")[2] for image in observed.primary.images.values())
+        if images:
+            return said("rollout.home_with_images", primary=name, images=tuple(images))
+        return said("rollout.home_with_some_image", primary=name)
+    if observed.primary.template is not Template.UPGRADED:
+        return said("rollout.home", primary=name)
+    return said("rollout.home_upgraded", primary=name, version=rollout.spec.version)
 
 
-def question(rollout: Rollout) -> str:
+# What people are asked
+
+
+def question(rollout: Rollout) -> Said:
     """What an approval of the current stage would do, as a question."""
     following = rollout.spec.plan[rollout.stage + 1]
-    target = rollout.spec.target
+    version, primary = rollout.spec.version, rollout.spec.target.primary_deployment
     match following.phase:
         case Phase.SHIFTING:
-            return f"Shift {following.routes.canary} % of the users to {rollout.spec.version}?"
+            return said("rollout.shift_to", share=share(following.routes.canary), version=version)
         case Phase.UPGRADING:
-            return f"Upgrade {target.primary_deployment} to {rollout.spec.version}?"
-        case Phase.SWITCHING_BACK:
-            # Relabelled pods are in the subset that has the users already: no share moves.
-            share = f"{following.routes.primary} % of the users" if following.routes.primary else "users"
-            return f"Return {share} to the upgraded {target.primary_deployment}?"
+            return said("rollout.upgrade_to", primary=primary, version=version)
+        case Phase.SWITCHING_BACK if following.routes.primary:
+            return said("rollout.return_to", share=share(following.routes.primary), primary=primary)
+        case Phase.SWITCHING_BACK:  # relabelled pods are in the subset that has the users already: no share moves
+            return said("rollout.join", primary=primary)
         case _:
-            return f"Leave {rollout.current.name}?"
+            return said("rollout.go_on_after", stage=called(rollout.current))
 
 
-def summary(rollout: Rollout, judgement: Judgement) -> str:
+def summary(rollout: Rollout, judgement: Judgement) -> Said:
     """The metric summary of a stage that was left: the evidence, and a sentence per gate. A timeout is no pass."""
-    stage = rollout.current
-    said = "ended, not proven" if is_unproven(rollout, judgement) else "passed"
-    return " ".join([f"{stage.name} {said}.", *(str(one.sentence) for one in judgement.findings if not one.part)])
+    stage = called(rollout.current)
+    findings = tuple(one.sentence for one in judgement.findings if not one.part)
+    if judgement.verdict is not Verdict.PASS:
+        return said("rollout.stage_left_in_doubt", stage=stage, findings=findings)
+    if is_unproven(rollout, judgement):
+        return said("rollout.stage_done_unsure", stage=stage, findings=findings)
+    return said("rollout.stage_done", stage=stage, findings=findings)
 
 
 def gist(judgement: Judgement) -> Text:
@@ -113,28 +244,3 @@ def unproven(rollout: Rollout, judgement: Judgement) -> Text:
         return ""
     gate = EVIDENCE if rollout.current.routes.compared else UNPROVEN
     return next((one.sentence for one in judgement.findings if one.gate == gate), "")
-
-
-def doing(rollout: Rollout) -> str:
-    """What happens in the stage it is in, as half a sentence."""
-    stage, target = rollout.current, rollout.spec.target
-    if rollout.phase is Phase.UPGRADING:
-        return f"{target.primary_deployment} gets the image of {rollout.spec.version}"
-    if stage.kind is StageKind.SCALE_UP:
-        return f"waiting for pods of {target.primary_deployment}"
-    if stage.kind is StageKind.RESTORE:
-        return f"restoring {target.primary_deployment}"
-    return f"users {stage.routes.primary} % primary, {stage.routes.canary} % canary"
-
-
-def home(rollout: Rollout, observed: Observation) -> str:
-    """Where an abort has brought the users; not always what it set out for (``retreat.canary_gone``)."""
-    if not rollout.spec.recorded.images:  # it went by annotations that do not say which image is the old one
-        names = ", ".join(sorted(image.rpartition("/")[2] for image in observed.primary.images.values()))
-        has = f"the image that it has now ({names})" if names else "the image that it has now"
-        name = rollout.spec.target.primary_deployment
-        return f"all users are on {name}, with {has}; if that is not the old one, put the old one back by hand"
-    if observed.primary.template is not Template.UPGRADED:
-        return "all users are on the old version"
-    name = rollout.spec.target.primary_deployment
-    return f"all users are on {name}, which still has the image of {rollout.spec.version}; put the old one back by hand"

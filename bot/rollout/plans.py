@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
 from bot.model.service import ApproveAt, Promote, ServiceConfig
+from bot.words.said import Code, said
 
 LAST_WEIGHT = 100  # percent
 
@@ -36,13 +37,12 @@ def check_weights(weights: tuple[int, ...]) -> None:
     Raises:
         Refusal: with the rule in words. Ending below 100 would leave users on the primary while it is upgraded.
     """
-    shown = ", ".join(str(weight) for weight in weights)
     if any(not 1 <= weight <= LAST_WEIGHT for weight in weights):
-        raise Refusal(f"Weights are whole percent from 1 to 100, not {shown}.")
+        raise Refusal(said("rollout.weights_whole", weights=weights))
     if list(weights) != sorted(set(weights)):
-        raise Refusal(f"Weights must rise, and {shown} do not.")
+        raise Refusal(said("rollout.weights_rise", weights=weights))
     if not weights or weights[-1] != LAST_WEIGHT:
-        raise Refusal(f"Weights must end at 100, so that no user is on the primary while it is replaced; not {shown}.")
+        raise Refusal(said("rollout.weights_end"))
 
 
 def make_plan(service: ServiceConfig, topology: Topology, overrides: Overrides = Overrides()) -> tuple[Stage, ...]:
@@ -80,10 +80,8 @@ def _check_auto(service: ServiceConfig, overrides: Overrides) -> None:
     """Starting with every approval given is approving one's own rollout, alone."""
     rule = service.approvals
     if overrides.auto and service.approve and (not rule.own or rule.count > 1):
-        raise Refusal(
-            f"{service.name} cannot be started with --auto: somebody else must approve it. "
-            "It can where services.yaml says `approvals: {self: true, count: 1}`."
-        )
+        setting = Code("approvals: {self: true, count: 1}")
+        raise Refusal(said("rollout.no_auto", service=service.name, option=Code("--auto"), setting=setting))
 
 
 def _ending(

@@ -23,6 +23,9 @@ from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Tr
 from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HoldCause, Phase, Rollout, Topology
 from bot.rollout import capacity
+from bot.rollout.phrases import called
+from bot.rollout.phrases import share as shared
+from bot.words.said import Said, Seconds, Text, said
 
 CRASHES = 3  # restarts of one container in one stage that are a crash loop, whatever it is called just now
 SHORT_RECONCILES = 3  # in a row with too few ready pods ...
@@ -59,8 +62,9 @@ class _Side:
         return min(self.load, self.expected)
 
     @property
-    def carries(self) -> str:
-        return f"{self.share} % of the users" if self.share else "copies of the requests"
+    def carries(self) -> Said:
+        """What goes to it, within a sentence."""
+        return said("rollout.users", share=shared(self.share)) if self.share else said("rollout.mirrored_requests")
 
 
 def note(rollout: Rollout, observed: Observation, now: float) -> Rollout:
@@ -114,12 +118,11 @@ def findings(rollout: Rollout, observed: Observation) -> Iterator[Finding]:
         yield from _too_few(rollout, side)
         yield from _wants_fewer(side)
         if side.observed.stale:  # I3: who has users runs exactly what is expected
-            pods = "1 ready pod" if side.observed.stale == 1 else f"{side.observed.stale} ready pods"
-            text = f"{side.name} has {pods} of another image than its Deployment asks for, with {side.carries}."
+            text = said("rollout.other_image", n=side.observed.stale, name=side.name, load=side.carries)
             yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.observed.stale))
 
 
-def stuck(rollout: Rollout, observed: Observation) -> str:
+def stuck(rollout: Rollout, observed: Observation) -> Text:
     """Why pods of the primary's newest template do not come up, as a sentence; "" when nothing is known against them.
 
     What a kubelet calls it changes from one moment to the next (a pull is tried, then waited for; a container runs,
@@ -130,19 +133,18 @@ def stuck(rollout: Rollout, observed: Observation) -> str:
     crashes = sum(one.restarts for one in troubles if one.container and one.ended not in {"", "Completed"})
     known = any(hold.cause is HoldCause.PODS for hold in rollout.holds)
     if FAILED_CREATE in waiting:
-        return f"{name} is stuck: its new pods may not be created ({waiting[FAILED_CREATE].detail})."
+        return said("rollout.stuck_uncreated", name=name, why=waiting[FAILED_CREATE].detail)
     if _PULL in waiting:
-        return f"{name} is stuck: a new pod cannot pull its image ({_PULL})."
+        return said("rollout.stuck_pull", name=name, why=_PULL)
     if CRASH_LOOP in waiting or crashes > (0 if known else 1):
-        times = "1 restart" if crashes == 1 else f"{crashes} restarts"
-        return f"{name} is stuck: a new pod is in a crash loop ({times})."
+        return said("rollout.stuck_crashing", name=name, n=crashes)
     if UNSCHEDULABLE in waiting:
-        return f"{name} is stuck: no node takes a new pod ({waiting[UNSCHEDULABLE].detail})."
+        return said("rollout.stuck_unscheduled", name=name, why=waiting[UNSCHEDULABLE].detail)
     other = next(iter(sorted(waiting)), "")
-    return f"{name} is stuck: a new pod cannot start ({other})." if other else ""
+    return said("rollout.stuck", name=name, why=other) if other else ""
 
 
-def stranded(rollout: Rollout, observed: Observation) -> str:
+def stranded(rollout: Rollout, observed: Observation) -> Text:
     """That users are on a side without a pod that answers while the other has some, as a sentence; else ""."""
     if observed.pods_unobserved is not None or observed.gone:
         return ""  # nothing is known against either side, or there is nothing to move users with
@@ -164,16 +166,15 @@ def stranded(rollout: Rollout, observed: Observation) -> str:
     return ""
 
 
-def _unreadable(rollout: Rollout, observed: Observation) -> str:
+def _unreadable(rollout: Rollout, observed: Observation) -> Text:
     """Somebody's edit does not say where users are: then nobody must be where no pod answers."""
     if observed.away > 0 or observed.primary.at_home == 0:
         return ""
-    name = rollout.spec.target.canary_deployment
-    return f"{name} has no ready pod, and the routes, which somebody edited, may send users there."
+    return said("rollout.edited_routes_strand", name=rollout.spec.target.canary_deployment)
 
 
-def _nobody_ready(share: int, name: str) -> str:
-    return f"{share} % of the users are on {name}, which has no ready pod."
+def _nobody_ready(share: int, name: str) -> Said:
+    return said("rollout.stranded", share=shared(share), name=name)
 
 
 def _sides(rollout: Rollout, observed: Observation) -> Iterator[_Side]:
@@ -262,7 +263,7 @@ def _waiting(side: _Side) -> list[Trouble]:
     return [one for one in side.observed.troubles if one.container and one.waiting not in {"", CRASH_LOOP}]
 
 
-def _finding(side: _Side, incident: _Incident, sentence: str) -> Finding:
+def _finding(side: _Side, incident: _Incident, sentence: Text) -> Finding:
     """Clear-cut on the side on trial: it fails. One restart is shown only; anything else makes the rollout wait."""
     clear = incident.kind in _CLEAR_CUT
     return Finding(
@@ -274,34 +275,31 @@ def _finding(side: _Side, incident: _Incident, sentence: str) -> Finding:
     )
 
 
-def _shown(rollout: Rollout, side: _Side, incident: _Incident) -> str:
+def _shown(rollout: Rollout, side: _Side, incident: _Incident) -> Said:
     why = _restarted(rollout, incident)
     match incident.kind:
         case _Kind.LOOPING:
-            return f"{side.name} is in a crash loop while it has {side.carries}: {why}."
+            return said("rollout.crash_loop", name=side.name, load=side.carries, why=why)
         case _Kind.KILLED:
-            return f"{side.name} was killed for lack of memory (OOMKilled) while it has {side.carries}: {why}."
+            return said("rollout.out_of_memory", name=side.name, load=side.carries, why=why)
         case _Kind.RESTARTED:
-            return f"{side.name} was restarted while it has {side.carries}: {why}."
+            return said("rollout.restarted", name=side.name, load=side.carries, why=why)
 
 
-def _restarted(rollout: Rollout, incident: _Incident) -> str:
-    """``2 pods, 5 restarts of reviews since shift 40 began, the last for Error``."""
-    names = ", ".join(sorted({one.container for one, _ in incident.news}))
-    reasons = ", ".join(sorted({one.ended for one, _ in incident.news if one.ended}))
-    times = "1 restart" if incident.restarts == 1 else f"{incident.restarts} restarts"
-    last = f", the last for {reasons}" if reasons else ""
-    pods = _pods({one.pod for one, _ in incident.news})
-    return f"{pods}, {times} of {names} since {rollout.current.name} began{last}"
+def _restarted(rollout: Rollout, incident: _Incident) -> Said:
+    """``2 pods, 5 restarts of reviews since 40 % of users began, the last for Error``."""
+    pods = len({one.pod for one, _ in incident.news})
+    names = tuple(sorted({one.container for one, _ in incident.news}))
+    reasons = tuple(sorted({one.ended for one, _ in incident.news if one.ended}))
+    times, stage = incident.restarts, called(rollout.current)
+    if reasons:
+        return said("rollout.restarts_for", pods=pods, n=times, containers=names, stage=stage, reasons=reasons)
+    return said("rollout.restarts", pods=pods, n=times, containers=names, stage=stage)
 
 
-def _cannot_start(side: _Side, waiting: list[Trouble]) -> str:
-    reasons = ", ".join(sorted({one.waiting for one in waiting}))
-    return f"{_pods({one.pod for one in waiting})} of {side.name} cannot start: {reasons}."
-
-
-def _pods(names: set[str]) -> str:
-    return "1 pod" if len(names) == 1 else f"{len(names)} pods"
+def _cannot_start(side: _Side, waiting: list[Trouble]) -> Said:
+    reasons = tuple(sorted({one.waiting for one in waiting}))
+    return said("rollout.cannot_start", pods=len({one.pod for one in waiting}), name=side.name, reasons=reasons)
 
 
 def _since(rollout: Rollout, trouble: Trouble) -> int:
@@ -322,26 +320,32 @@ def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
         return
     seconds = shortage.seen_at - shortage.since
     patient = shortage.reconciles < SHORT_RECONCILES or seconds < SHORT_SECONDS
-    lasting = f" ({shortage.reconciles} looks in a row, {seconds:.0f} s)" if shortage.reconciles > 1 else ""
     condemns = side.tried and rollout.phase in _PASSING and side.other.answering > 0 and not patient
     yield Finding(
         gate="ready pods",
         verdict=Verdict.FAIL if condemns else Verdict.INCONCLUSIVE,
-        sentence=f"{side.name} has {side.observed.answering} of the {side.needed} ready pods that {side.share} % of "
-        f"the users need{lasting}.",
+        sentence=_short_of_pods(side, shortage.reconciles, seconds),
         value=float(side.observed.answering),
         limit=float(side.needed),
     )
 
 
+def _short_of_pods(side: _Side, reconciles: int, seconds: float) -> Said:
+    ready, needed, share = side.observed.answering, side.needed, shared(side.share)
+    if reconciles > 1:
+        lasted = Seconds(seconds)
+        return said("rollout.too_few_pods_for", name=side.name, ready=ready, needed=needed, share=share, lasted=lasted)
+    return said("rollout.too_few_pods", name=side.name, ready=ready, needed=needed, share=share)
+
+
 def _wants_fewer(side: _Side) -> Iterator[Finding]:
     """Shown, because latency may come of it; nothing follows, because an autoscaler that saves pods does its job."""
     if side.observed.wanted < side.load:
-        asks = "1 pod" if side.observed.wanted == 1 else f"{side.observed.wanted} pods"
+        wanted, share = side.observed.wanted, shared(side.share)
         yield Finding(
             gate="pods wanted",
             verdict=Verdict.INCONCLUSIVE,
-            sentence=f"{side.name} asks for {asks}; {side.load} carried {side.share} % of the users at the start.",
+            sentence=said("rollout.wants_fewer", name=side.name, n=wanted, load=side.load, share=share),
             value=float(side.observed.wanted),
             limit=float(side.load),
             acts=False,

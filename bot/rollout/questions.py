@@ -12,6 +12,7 @@ from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import EntryKind, Phase, Rollout
 from bot.rollout.phrases import question, unproven
 from bot.rollout.transitions import Change, entry, withdraw
+from bot.words.said import Text, said
 
 GOOD, DOUBT = "good", "doubt"
 FLAPS = 3  # times that a question is told to be withdrawn in a stage; the card shows it always
@@ -29,21 +30,19 @@ def ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = 
         evidence=rollout.evidence + 1,
     )
     if before:
-        text = f"The question to approve leaving {rollout.current.name} stands again: {question(rollout)}"
+        text = said("rollout.asked_again", question=question(rollout))
         return asked, (entry(now, EntryKind.RESUMED, text),) if rollout.withdrawn <= FLAPS else ()
-    proven = "" if notified else unproven(rollout, judgement)
-    doubts = (
-        f"That accepts what preflight warned of: {' '.join(map(str, rollout.warnings))}" if _accepts(rollout) else ""
-    )
-    parts = (question(rollout), proven, _needed(rollout), doubts)
-    return asked, (entry(now, EntryKind.ASK, " ".join(str(part) for part in parts if part)),)
+    needed = said("rollout.approvals_needed", n=rollout.spec.approvals_rule.count)
+    notes = ("" if notified else unproven(rollout, judgement), needed, _accepts(rollout))
+    text = said("rollout.asked", question=question(rollout), notes=tuple(note for note in notes if note))
+    return asked, (entry(now, EntryKind.ASK, text),)
 
 
 def reconsider(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     """An approval that rested on better figures is withdrawn. What people were told of does not withdraw it again."""
     if rollout.asked_at is None or judgement.verdict is Verdict.PASS or _is_known_doubt(rollout, judgement):
         return rollout, ()
-    text = f"The question to approve leaving {rollout.current.name} is withdrawn: {judgement.sentence}"
+    text = said("rollout.withdrawn", why=judgement.sentence)
     return withdraw(rollout, now), (entry(now, EntryKind.HELD, text),) if rollout.withdrawn < FLAPS else ()
 
 
@@ -65,11 +64,8 @@ def _is_known_doubt(rollout: Rollout, judgement: Judgement) -> bool:
     return judgement.ask and rollout.asked_about != GOOD and _about(judgement) in rollout.asked
 
 
-def _accepts(rollout: Rollout) -> bool:
-    """Whether leaving this stage sends the first users to what preflight had doubts about."""
-    return bool(rollout.warnings) and rollout.phase is Phase.MIRRORING
-
-
-def _needed(rollout: Rollout) -> str:
-    count = rollout.spec.approvals_rule.count
-    return f"{count} approvals are needed." if count > 1 else "One approval is needed."
+def _accepts(rollout: Rollout) -> Text:
+    """What preflight had doubts about, where leaving this stage sends the first users to it; else ""."""
+    if not rollout.warnings or rollout.phase is not Phase.MIRRORING:
+        return ""
+    return said("rollout.known_warnings", warnings=rollout.warnings)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bot.model.copies import replace
 from bot.model.figures import Judgement
-from bot.model.formats import lasting
 from bot.model.observation import Observation, Progress
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, StageKind, Template
 from bot.rollout import capacity, holds
@@ -17,7 +16,7 @@ from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.plans import make_wait
 from bot.rollout.pods import stuck
 from bot.rollout.transitions import Change, enter, entry
-from bot.words.said import Text
+from bot.words.said import Said, Seconds, Text, said, together
 
 GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has nothing to bring home
 LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
@@ -36,23 +35,20 @@ def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     if rollout.phase is not Phase.ABORTING or now - since < GONE_SECONDS:
         return rollout, ()
     target = rollout.spec.target
-    text = (
-        f"{rollout.spec.service} {rollout.spec.version} is aborted: VirtualService {target.virtual_service} no longer "
-        "exists, so "
-        f"there is nothing to bring home.{_left_behind(rollout, observed)} {rollout.reason}"
-    )
+    facts = (said("rollout.ended_without_route", name=target.virtual_service), *_left_behind(rollout, observed))
+    text = said("rollout.ended", facts=facts)
     ended = enter(rollout, Phase.ABORTED, rollout.stage, now)
     return ended, (entry(now, EntryKind.ENDED, text),)
 
 
-def _left_behind(rollout: Rollout, observed: Observation) -> str:
+def _left_behind(rollout: Rollout, observed: Observation) -> tuple[Said, ...]:
     """What an abort that ends early leaves for people to do."""
-    name, primary = rollout.spec.target.primary_deployment, observed.primary
+    name, primary, version = rollout.spec.target.primary_deployment, observed.primary, rollout.spec.version
     if observed.pods_unobserved is not None and rollout.primary_touched:
-        return f" See which image {name} has: it may be that of {rollout.spec.version}."
+        return (said("rollout.image_unknown", primary=name, version=version),)
     if primary.template is Template.UPGRADED:
-        return f" {name} has the image of {rollout.spec.version}: put the old one back by hand."
-    return ""
+        return (said("rollout.image_left", primary=name, version=version),)
+    return ()
 
 
 def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -68,10 +64,7 @@ def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
         return rollout, ()
     target, primary = rollout.spec.target, observed.primary
     if is_orphaned(observed):
-        text = (
-            f"Neither {target.primary_deployment} nor {target.canary_deployment} exists any more, so only the routes "
-            "are put back."
-        )
+        text = said("rollout.orphaned", primary=target.primary_deployment, canary=target.canary_deployment)
         return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
     if observed.away > 0 or primary.at_home == 0:
         return rollout, ()
@@ -79,15 +72,11 @@ def canary_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     # Old pods beside a new template that hangs are the newest again once theirs is ordered, and then users return.
     if not ordered and primary.ready == 0:
         return rollout, ()
-    text = (
-        f"{target.canary_deployment} has no ready pod, so users go to {target.primary_deployment} as it is now; "
-        "its image may have to be restored by hand."
+    text = said(
+        "rollout.canary_gone_restoring" if ordered else "rollout.canary_gone",
+        canary=target.canary_deployment,
+        primary=target.primary_deployment,
     )
-    if ordered:
-        text = (
-            f"{target.canary_deployment} has no ready pod, so users go to {target.primary_deployment}, "
-            "which is still being restored."
-        )
     return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
 
 
@@ -100,7 +89,7 @@ def canary_back(rollout: Rollout, observed: Observation, _judgement: Judgement, 
         return rollout, ()
     restore = next(place for place, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
     name, canary = rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment
-    text = f"{canary} is ready again and keeps the users, so {name} is restored before they return."
+    text = said("rollout.canary_back", canary=canary, primary=name)
     restoring = enter(rollout, Phase.ABORTING, restore, now)
     return restoring, (entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
 
@@ -137,24 +126,24 @@ def _must_wait(rollout: Rollout, observed: Observation, needed: int) -> bool:
     return everyone and not rollout.urgent and observed.canary.answering > 0 and observed.primary.at_home < needed
 
 
-def _waits(rollout: Rollout, observed: Observation, needed: int) -> str:
-    target = rollout.spec.target
-    has = f"{target.primary_deployment} has {observed.primary.at_home} of the {needed} ready pods that all users need"
-    scaled = (
-        f", so it is scaled from {observed.primary.wanted} to {needed} first"
-        if observed.primary.wanted < needed
-        else ""
-    )
+def _waits(rollout: Rollout, observed: Observation, needed: int) -> Said:
+    target, version, wanted = rollout.spec.target, rollout.spec.version, observed.primary.wanted
+    primary, canary, ready = target.primary_deployment, target.canary_deployment, observed.primary.at_home
+    facts = [said("rollout.too_few_for_all", primary=primary, ready=ready, needed=needed)]
+    if wanted < needed:
+        facts.append(said("rollout.scaled_first", wanted=wanted, needed=needed))
     if observed.canary.answering == 0:
-        return f"{has}{scaled}. No pod of {target.canary_deployment} is ready either: nobody can be served until then."
-    move = "stay on" if observed.routes == ALL_CANARY else "go to"
-    return f"{has}{scaled}. Until then all users {move} {rollout.spec.version} ({target.canary_deployment})."
+        facts.append(said("rollout.nobody_served", canary=canary))
+    elif observed.routes == ALL_CANARY:
+        facts.append(said("rollout.users_stay_until_then", version=version, canary=canary))
+    else:
+        facts.append(said("rollout.users_go_until_then", version=version, canary=canary))
+    return said("rollout.makes_room", facts=tuple(facts))
 
 
-def _grows(rollout: Rollout, observed: Observation, needed: int) -> str:
-    name, wanted = rollout.spec.target.primary_deployment, observed.primary.wanted
-    pods = "1 pod" if wanted == 1 else f"{wanted} pods"
-    return f"{name} asks for {pods} where {needed} carry all users: it is scaled to {needed} meanwhile."
+def _grows(rollout: Rollout, observed: Observation, needed: int) -> Said:
+    name = rollout.spec.target.primary_deployment
+    return said("rollout.grows", primary=name, n=observed.primary.wanted, needed=needed)
 
 
 def scale_up_fails(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -163,15 +152,15 @@ def scale_up_fails(rollout: Rollout, observed: Observation, _judgement: Judgemen
     if observed.pods_unobserved is not None or not late or rollout.settled_at is not None:
         return rollout, ()
     name, primary, stage = rollout.spec.target.primary_deployment, observed.primary, rollout.current
-    within = f"within {lasting(rollout.spec.scale_timeout)}"
+    time = Seconds(rollout.spec.scale_timeout)
     if _are_on_their_way(rollout, observed):
         return rollout, ()
     if stage.kind is StageKind.SCALE_UP and primary.at_home == 0:
-        return _still_nothing(rollout, observed, within, now)
+        return _still_nothing(rollout, observed, now)
     if stage.kind is StageKind.SCALE_UP:
-        text = f"{name} had only {primary.at_home} of {stage.pods} pods ready {within}; users return all the same."
+        text = said("rollout.return_anyway", primary=name, ready=primary.at_home, needed=stage.pods, time=time)
     elif stage.kind is StageKind.RETURN and observed.routes == HOME:
-        text = f"{name} could not be scaled to {stage.pods} pods {within}: it asks for {primary.wanted}. Please look."
+        text = said("rollout.not_scaled", primary=name, needed=stage.pods, time=time, wanted=primary.wanted)
     else:
         return rollout, ()
     return enter(rollout, Phase.ABORTING, rollout.stage + 1, now), (entry(now, EntryKind.ALERT, text),)
@@ -186,20 +175,19 @@ def _are_on_their_way(rollout: Rollout, observed: Observation) -> bool:
     return keeps and observed.away > 0 and observed.routes is not None and observed.routes != ALL_CANARY
 
 
-def _still_nothing(rollout: Rollout, observed: Observation, within: str, now: float) -> Change:
-    target = rollout.spec.target
+def _still_nothing(rollout: Rollout, observed: Observation, now: float) -> Change:
+    primary, time = rollout.spec.target.primary_deployment, Seconds(rollout.spec.scale_timeout)
     why = stuck(rollout, observed) or observed.primary.reason
-    reason = f"{target.primary_deployment} had no ready pod {within}. {why}".rstrip()
-    text = (
-        f"{reason} Users are where they were ({target.canary_deployment}: {_ready(observed)} ready). "
-        "Bring the primary up and retry, or accept it as it is."
-    )
+    reason = together([said("rollout.no_pod_in_time", primary=primary, time=time), why])
+    text = said("rollout.halted_without_primary", why=reason, primary=primary, canary=_canary(rollout, observed))
     halted = enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason)
     return halted, (entry(now, EntryKind.HALTED, text),)
 
 
-def _ready(observed: Observation) -> str:
-    return f"{observed.canary.ready} of {observed.canary.wanted} pods"
+def _canary(rollout: Rollout, observed: Observation) -> Said:
+    """Who has the users meanwhile, and how well."""
+    name, canary = rollout.spec.target.canary_deployment, observed.canary
+    return said("rollout.pods_ready", name=name, ready=canary.ready, wanted=canary.wanted)
 
 
 # The primary's image
@@ -211,10 +199,10 @@ def upgrade_sticks(rollout: Rollout, observed: Observation, _judgement: Judgemen
         return rollout, ()
     if _is_getting_its_image(rollout):
         waiting = any(gap.part is Part.PODS for gap in compare(rollout, observed))
-        sentence = stuck(rollout, observed) if waiting else ""
-        if sentence:
-            stay = f"Users stay on {rollout.spec.version}."
-            return holds.there(rollout, HoldCause.PODS, f"{sentence} {stay}", now)
+        why = stuck(rollout, observed) if waiting else ""
+        if why:
+            sentence = said("rollout.stuck_meanwhile", why=why, version=rollout.spec.version)
+            return holds.there(rollout, HoldCause.PODS, sentence, now)
     return holds.gone(rollout, now, HoldCause.PODS)
 
 
@@ -226,12 +214,10 @@ def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement
     if not (late or _is_hopeless(rollout, observed, now)) or _are_on_their_way(rollout, observed):
         return rollout, ()
     name, version = rollout.spec.target.primary_deployment, rollout.spec.version
-    what = "upgraded" if rollout.phase is Phase.UPGRADING else "restored"
-    reason = f"{name} could not be {what}: {_why_not(rollout, observed, late=late)}"
-    text = (
-        f"{reason} All users stay on {version} ({rollout.spec.target.canary_deployment}, {_ready(observed)} ready). "
-        "Retry, abort (the old image is restored before any user returns), or accept it as it is."
-    )
+    upgrading = rollout.phase is Phase.UPGRADING
+    failed = said("rollout.upgrade_failed" if upgrading else "rollout.restore_failed", primary=name)
+    reason = together([failed, _why_not(rollout, observed, late=late)])
+    text = said("rollout.halted", why=reason, version=version, canary=_canary(rollout, observed))
     return enter(rollout, Phase.HALTED, rollout.stage, now, reason=reason), (entry(now, EntryKind.HALTED, text),)
 
 
@@ -255,8 +241,7 @@ def _why_not(rollout: Rollout, observed: Observation, *, late: bool) -> Text:
     reason = stuck(rollout, observed)
     if reason or observed.denied is not None:
         return reason or (observed.denied.sentence if observed.denied else "")
-    in_time = f"It did not become ready within {lasting(rollout.spec.upgrade_timeout)}."
     failed = observed.primary.progress is Progress.FAILED or not observed.primary.exists
-    return (
-        observed.primary.reason if failed and observed.primary.reason else in_time if late else observed.primary.reason
-    )
+    if late and not (failed and observed.primary.reason):
+        return said("rollout.not_ready_in_time", time=Seconds(rollout.spec.upgrade_timeout))
+    return observed.primary.reason

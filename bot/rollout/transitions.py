@@ -20,7 +20,7 @@ from bot.model.rollout import (
     UserId,
     Walked,
 )
-from bot.words.said import Text
+from bot.words.said import Code, Text, said
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
@@ -54,7 +54,8 @@ def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any
     drift, restarts and shortages. Whether the primary was touched is remembered, whatever comes.
     """
     if phase not in TRANSITIONS[rollout.phase]:
-        raise Refusal(f"{rollout.spec.service} cannot go from {rollout.phase} to {phase}.")
+        there, then = Code(rollout.phase), Code(phase)
+        raise Refusal(said("rollout.no_such_step", service=rollout.spec.service, there=there, then=then))
     entered = replace(
         replace(rollout, touched=rollout.primary_touched),
         phase=phase,

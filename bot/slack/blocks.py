@@ -68,7 +68,7 @@ def spoken(text: Text, voice: Voice, *, bold: bool = False, limit: int = LONGEST
     for part in parts(text, voice):
         match part:
             case str():
-                shown = [words(shorten(part, limit), bold=bold)]
+                shown = prose(part, limit, bold=bold)
             case Person():
                 shown = [person(part.person)]
             case Channel():
@@ -194,10 +194,10 @@ def words(text: str, *, bold: bool = False, limit: int = LONGEST_TEXT) -> Elemen
     return {**element, "style": {"bold": True}} if bold else element
 
 
-def prose(text: str, limit: int) -> list[Element]:
+def prose(text: str, limit: int, *, bold: bool = False) -> list[Element]:
     """Literal text that may be longer than one element."""
     whole = shorten(text, limit)
-    return [words(whole[start : start + LONGEST_TEXT]) for start in range(0, len(whole), LONGEST_TEXT)]
+    return [words(whole[start : start + LONGEST_TEXT], bold=bold) for start in range(0, len(whole), LONGEST_TEXT)]
 
 
 def named(text: str, limit: int) -> list[Element]:

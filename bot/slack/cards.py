@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bot.controller.decisions import ButtonToken
 from bot.model.incidents import Drift
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
+from bot.rollout.phrases import called
 from bot.slack import blocks as b
 from bot.slack import figures, wording
 from bot.slack.blocks import Block, Element, Message
@@ -86,7 +87,7 @@ def _blocks(rollout: Rollout, story: Sequence[Entry], now: float, detail: Detail
         blocks.append(_plan(rollout, tasks) if native else _plain_plan(tasks))
     if rollout.judgement and rollout.judgement.findings and rollout.phase is not Phase.REFUSED:
         judged = figures.judged_primary(rollout)
-        caption = f"Checks at {rollout.current.name}, worst first"
+        caption = f"Checks at {called(rollout.current)}, worst first"
         blocks.append(
             figures.table(rollout.judgement, caption, primary_is_judged=judged)
             if native

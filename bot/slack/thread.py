@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, Stage
+from bot.rollout.phrases import called
 from bot.slack import blocks as b
 from bot.slack import figures, wording
 from bot.slack.blocks import Element, Message
+from bot.words.rendering import ENGLISH
+from bot.words.said import Person, Said
 
 # Also shown in the channel: a person is wanted, or everybody should know.
 LOUD = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
@@ -43,7 +46,7 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Threa
     loud, refused = entry.kind in LOUD, rollout.phase is Phase.REFUSED
     elements = [
         *_lead(rollout, entry, loud=loud),
-        *(b.named(str(entry.text), _LONGEST) if refused else b.prose(str(entry.text), limit=_LONGEST)),
+        *_told(entry, refused=refused),
         *_mentions(rollout, entry, approvers),
     ]
     blocks = [b.rich_text(*elements)]
@@ -51,17 +54,29 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Threa
     stage = _summarised(rollout, entry)
     if stage is not None and rollout.judgement is not None:
         judged = figures.judged_primary(rollout, stage.phase)
-        blocks.append(figures.table(rollout.judgement, f"Checks of {stage.name}", primary_is_judged=judged))
+        blocks.append(figures.table(rollout.judgement, f"Checks of {called(stage)}", primary_is_judged=judged))
         plain.append(figures.plain_table(rollout.judgement, primary_is_judged=judged))
-    shown = b.readable if refused else b.escape
-    text = shown(b.shorten(f"{wording.title(rollout)}: {entry.text}", 1000))
+    text = b.escape(f"{wording.title(rollout)}: ") + b.mrkdwn(entry.text, ENGLISH, 1000)
+    if refused:
+        text = b.readable(b.shorten(f"{wording.title(rollout)}: {entry.text}", 1000))
     return ThreadMessage(message=Message(text=text, blocks=tuple(blocks), plain=tuple(plain)), broadcast=loud)
 
 
 def _lead(rollout: Rollout, entry: Entry, *, loud: bool) -> list[Element]:
     """In the channel the line stands alone and must name its rollout; in the thread it must name who did it."""
     lead = [b.words(f"{wording.title(rollout)}: ", bold=True, limit=300)] if loud else []
-    return [*lead, b.person(entry.by), b.words(": ")] if entry.by != BOT else lead
+    return lead if entry.by == BOT or _names(entry) else [*lead, b.person(entry.by), b.words(": ")]
+
+
+def _names(entry: Entry) -> bool:
+    """Whether the sentence itself says who did it."""
+    return isinstance(entry.text, Said) and Person(entry.by) in entry.text.args.values()
+
+
+def _told(entry: Entry, *, refused: bool) -> list[Element]:
+    if refused:
+        return b.named(str(entry.text), _LONGEST)
+    return b.spoken(entry.text, ENGLISH, limit=_LONGEST)
 
 
 def _mentions(rollout: Rollout, entry: Entry, approvers: Sequence[str]) -> list[Element]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.model.rollout import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
-from bot.rollout.phrases import question
+from bot.rollout.phrases import called, question
 
 _PARTS = re.compile(r"[-/:._]")
 
@@ -83,9 +83,9 @@ def state(rollout: Rollout) -> str:
 
 def _waiting(rollout: Rollout) -> str:
     if rollout.paused_by:
-        return f"paused at {rollout.current.name}"
+        return f"paused at {called(rollout.current)}"
     if rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL:
-        return f"on hold at {rollout.current.name}"
+        return f"on hold at {called(rollout.current)}"
     return "needs approval" if needs_approval(rollout) else ""
 
 
@@ -109,7 +109,7 @@ def situation(rollout: Rollout) -> str:
     if rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL:
         return str(rollout.hold.sentence)
     if needs_approval(rollout):
-        return question(rollout)
+        return str(question(rollout))
     return str(rollout.judgement.sentence) if rollout.judgement else ""
 
 
@@ -158,4 +158,4 @@ def effect(rollout: Rollout) -> str:
         case Phase.SWITCHING_BACK:
             return "Return Users to the Primary"
         case _:
-            return f"Go On after {rollout.current.name}"
+            return f"Go On after {called(rollout.current)}"

@@ -15,6 +15,7 @@ from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnno
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
+from bot.words.said import Text
 
 VirtualService: TypeAlias = dict[str, Any]
 
@@ -215,7 +216,7 @@ class InMemoryMesh:
                 annotations.owner,
                 routes,
                 failsafe_record,
-                failsafe_sentence(failsafe_record, annotations.target),
+                str(failsafe_sentence(failsafe_record, annotations.target)),
                 self.signer,
             ),
             "canary-bot-watchdog",
@@ -226,9 +227,9 @@ class InMemoryMesh:
         self._answer()
         self.watched[namespace] = limit
 
-    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: str) -> None:
+    def notify(self, namespace: str, virtual_service: str, reason: str, sentence: Text) -> None:
         if self._find(namespace, virtual_service) is not None:
-            self.events.append((reason, sentence))
+            self.events.append((reason, str(sentence)))
 
     def _marker(self, vs: VirtualService) -> str:
         """What was removed has no writer."""
