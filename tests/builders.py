@@ -12,6 +12,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import PodTemplate, Rollout, RolloutId, RolloutSpec, Routes, Target, Template, Topology, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout.plans import make_plan
+from bot.words.said import Arg, Said, Text
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
 EVER = 1e9  # seconds; later than any reconcile of a test that begins at 0
@@ -139,3 +140,14 @@ def a_side_of(requests: float, errors: float = 0, slow: float = 0, **others: Any
 def figures(primary: SideFigures | None, canary: SideFigures | None, **changes: Any) -> Figures:
     """One reconcile's figures over a minute."""
     return replace(Figures(start=0.0, end=60.0, primary=primary, canary=canary), **changes)
+
+
+def keys(text: Text) -> list[str]:
+    """The keys of a sentence and of every sentence in it, outermost first; none of what an older version stored."""
+
+    def within(arg: Arg) -> list[str]:
+        if isinstance(arg, tuple):
+            return [key for item in arg for key in within(item)]
+        return keys(arg) if isinstance(arg, Said) else []
+
+    return [text.key, *(key for arg in text.args.values() for key in within(arg))] if isinstance(text, Said) else []

@@ -178,21 +178,22 @@ def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: Fai
         (
             FailsafeAction.HOME,
             121.0,
-            "The watchdog brought everyone back to reviews-v1 at 12:00 UTC, because nobody had looked",
+            "so the watchdog sent everyone back to reviews-v1",
         ),
-        (FailsafeAction.MIRROR, 60.2, "The watchdog ended the copies to reviews-v2 at 12:00 UTC"),
-        (FailsafeAction.KEPT, 8.3, "The watchdog kept everyone on reviews-v2 at 12:00 UTC"),
-        (FailsafeAction.CANARY, 90.0, "The watchdog brought everyone to reviews-v2 at 12:00 UTC"),
+        (FailsafeAction.MIRROR, 60.2, "so the watchdog ended mirroring to reviews-v2"),
+        (FailsafeAction.KEPT, 8.3, "so the watchdog kept everyone on reviews-v2"),
+        (FailsafeAction.CANARY, 90.0, "so the watchdog sent everyone to reviews-v2"),
     ],
 )
 def test_a_failsafe_action_is_told_in_a_sentence(done: FailsafeAction, silence: float, sentence: str) -> None:
     said = failsafe_sentence(FailsafeRecord(at=NOON, silence=silence, action=done), TARGET)
-    spans = {121.0: "2 minutes.", 60.2: "1 minute.", 8.3: "8 seconds.", 90.0: "1.5 minutes."}
+    spans = {121.0: "2 minutes", 60.2: "60 seconds", 8.3: "8 seconds", 90.0: "90 seconds"}
 
-    assert said.startswith(sentence)
-    assert said.endswith(f"because nobody had looked after this rollout for {spans[silence]}")
+    assert str(said) == f"canary-bot was silent for {spans[silence]}, {sentence} (2025-06-15 12:00 UTC)."
 
 
 def test_what_was_left_as_it_was_is_told_as_well() -> None:
-    assert left_alone(120.0, TARGET, at_home=True).endswith("All users are on reviews-v1, so nothing was changed.")
-    assert left_alone(120.0, TARGET, at_home=False).endswith("A person is needed.")
+    home, away = left_alone(120.0, TARGET, at_home=True), left_alone(120.0, TARGET, at_home=False)
+
+    assert str(home).startswith("All users are on reviews-v1, so nothing was changed.")
+    assert str(away).startswith("A person must decide: canary-bot has been silent for 2 minutes.")

@@ -26,6 +26,7 @@ from bot.model.rollout import (
 from bot.model.service import ApprovalRule, ApproveAt, OnTimeout, Promote
 from bot.rollout import decide
 from bot.rollout.actions import next_action
+from bot.rollout.phrases import called
 from bot.rollout.transitions import TRANSITIONS
 from tests.builders import EVER, LENA, MAYA, OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 
@@ -99,7 +100,7 @@ def test_an_approval_lets_the_next_reconcile_leave_the_stage() -> None:
 
 
 def test_an_approval_is_refused_before_it_is_asked_for() -> None:
-    with pytest.raises(Refusal, match="Nothing to approve"):
+    with pytest.raises(Refusal, match="reviews needs no approval now"):
         decide.approve(at_stage("mirror"), OMAR, now=1.0)
 
 
@@ -165,10 +166,12 @@ def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(pr
     gone, said = decide.decide(approved, an_observation(approved), judgement, now=1030.0)
 
     assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
-    assert "Not proven: 0 of 7. One approval is needed." in str(entries[0].text)
+    assert "Not proven: 0 of 7. 1 approval is needed." in str(entries[0].text)
     assert (later.stage, more) == (rollout.stage, ())
     assert gone.stage == rollout.stage + 1
-    assert str(said[0].text).startswith("shift 100 ended, not proven. Not proven: 0 of 7.")
+    assert str(said[0].text) == (
+        "100 % of users done: no problem seen, too little traffic to be sure. Not proven: 0 of 7."
+    )
 
 
 def test_weights_go_on_unproven_and_say_so() -> None:
@@ -177,7 +180,7 @@ def test_weights_go_on_unproven_and_say_so() -> None:
     gone, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert gone.current.name == "shift 100"
-    assert str(entries[0].text).startswith("shift 80 ended, not proven. Time is up; not proven: 0 of 30.")
+    assert str(entries[0].text).startswith("80 % of users done: no problem seen, too little traffic to be sure.")
 
 
 def test_a_question_says_that_nothing_was_proven() -> None:
@@ -186,8 +189,8 @@ def test_a_question_says_that_nothing_was_proven() -> None:
 
     _, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
-    assert entries[-1].text == (
-        "Shift 20 % of the users to v2? Time is up; not proven: 0 of 30. One approval is needed."
+    assert str(entries[-1].text) == (
+        "Shift 20 % of users to v2? Time is up; not proven: 0 of 30. 1 approval is needed."
     )
 
 
@@ -245,7 +248,7 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
     )
 
     assert held.stage == rollout.stage
-    assert "kubectl-edit changed VirtualService reviews: users 80/20 → 70/30." in str(entries[0].text)
+    assert "Someone changed the traffic split of reviews (kubectl-edit): 80/20 → 70/30." in str(entries[0].text)
     restored, _ = decide.restore(held, OMAR, now=501.0)
     assert (restored.hold, restored.settled_at) == (None, None)
 
@@ -265,7 +268,7 @@ def test_users_on_a_canary_without_ready_pods_go_home() -> None:
     aborting, entries = decide.decide(rollout, an_observation(rollout, canary=a_side(ready=0)), PASS, now=1.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert "60 % of the users are on reviews-v2, which has no ready pod" in str(entries[0].text)
+    assert "60 % of users are on reviews-v2, which has no ready pod" in str(entries[0].text)
 
 
 def test_a_changed_canary_image_holds() -> None:
@@ -432,8 +435,8 @@ def test_a_rollout_the_watchdog_acted_on_is_aborted_with_what_the_watchdog_did_a
 
     assert aborting.phase is Phase.ABORTING
     assert kinds(entries) == [EntryKind.ABORTING]
-    sentence = "The watchdog brought everyone back to reviews-v1 at 10:00 UTC, because nobody had looked after this"
-    assert str(entries[0].text).startswith(f"Aborted at {name}: {sentence}")
+    sentence = "canary-bot was silent for 2 minutes, so the watchdog sent everyone back to reviews-v1"
+    assert str(entries[0].text).startswith(f"Aborted at {called(rollout.current)}. {sentence} (1970-01-01 10:00 UTC).")
 
 
 def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrade_that_had_only_been_asked_for() -> (
@@ -456,7 +459,7 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
     aborting, entries = decide.decide(rollout, kept, PASS, now=9.0)
 
     assert [stage.routes for stage in aborting.retreat] == [ALL_CANARY, HOME, HOME]
-    assert str(entries[0].text).endswith("2 minutes. reviews-v1 is restored before anybody returns to it.")
+    assert str(entries[0].text).endswith("reviews-v1 is restored before any user returns to it.")
 
 
 def test_a_halted_rollout_that_the_watchdog_acted_on_is_aborted_too() -> None:
@@ -494,7 +497,7 @@ def test_whoever_approves_the_first_users_is_shown_what_preflight_doubted() -> N
     asked, said = decide.decide(settled, an_observation(settled), verdict(Verdict.PASS), settled.current.seconds)
 
     assert asked.asked_at is not None
-    assert str(said[-1].text).endswith("That accepts what preflight warned of: reviews-v2 has no readinessProbe.")
+    assert str(said[-1].text).endswith("Known warnings (from the start): reviews-v2 has no readinessProbe.")
 
 
 DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
@@ -523,7 +526,7 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
     doubtful, said = decide.decide(asked, an_observation(asked), replace(DOUBT, at=310.0), 310.0)
 
     assert doubtful.asked_at == 310.0
-    assert "is withdrawn" in str(said[0].text)
+    assert str(said[0].text).startswith("No decision needed any more: ")
 
 
 def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:
@@ -588,10 +591,9 @@ def test_a_rollout_can_be_abandoned_from_every_live_phase_and_nothing_is_moved(p
     assert (abandoned.phase, abandoned.ended_at, abandoned.reason) == (Phase.ABANDONED, 9.0, "the service is retired.")
     assert next_action(abandoned, an_observation(rollout, routes=HOME)) is None
     assert [(entry.kind, entry.by) for entry in entries] == [(EntryKind.ENDED, OMAR)]
-    assert entries[0].text == (
-        "reviews v2 is abandoned at shift 40: the service is retired. Nothing is moved: the routes stay as they are, "
-        "and so does the image of reviews-v1. canary-bot takes its annotations off VirtualService reviews and looks "
-        "after this rollout no more."
+    assert str(entries[0].text) == (
+        "U0OMAR abandoned the rollout at 40 % of users: the service is retired. Nothing is moved: routes and the image "
+        "of reviews-v1 stay as they are. canary-bot takes its annotations off VirtualService reviews."
     )
 
 
@@ -608,7 +610,7 @@ def test_nobody_abandons_without_a_reason(reason: str) -> None:
 
 
 def test_there_is_nothing_to_abandon_before_the_beginning_or_after_the_end() -> None:
-    with pytest.raises(Refusal, match="cannot go from preflight to abandoned"):
+    with pytest.raises(Refusal, match="cannot go from `preflight` to `abandoned`"):
         decide.abandon(a_rollout(), OMAR, "because", now=1.0)
     for phase in ENDED:
         with pytest.raises(Refusal, match="has ended"):

@@ -48,16 +48,16 @@ def side(template: Template | None, images: dict[str, str], **changes: Any) -> D
 
 TWO_KINDS = {"reviews": frozenset({"sha256:" + "2" * 64, "sha256:" + "9" * 64})}
 CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
-    "the shares": ("shift 40", {"routes": HOME}, "users 60/40 → 100/0"),
-    "the mirror": ("mirror", {"routes": HOME}, "copies to the canary on → off"),
+    "the shares": ("shift 40", {"routes": HOME}, "the traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC): 60/40 → 100/0."),
+    "the mirror": ("mirror", {"routes": HOME}, "mirroring on → off"),
     "routes that no plan could write": (
         "shift 40",
         {"routes": None, "reason": "It has weights that are no whole percents."},
-        "users 60/40 → It has weights that are no whole percents",
+        ": 60/40 → something else (It has weights that are no whole percents).",
     ),
-    "the mark": ("shift 40", {"routes": routes(40), "owner": OTHER}, "the mark of the rollout r-1 → r-2"),
-    "our annotations": ("shift 40", {"routes": routes(40), "owner": None}, "the annotations canary-bot/* there → none"),
-    "a damaged record": ("shift 40", {"routes": routes(40), "marked": False}, "canary-bot/* there → none"),
+    "the mark": ("shift 40", {"routes": routes(40), "owner": OTHER}, "rollout annotation r-1 → r-2"),
+    "our annotations": ("shift 40", {"routes": routes(40), "owner": None}, "removed canary-bot's annotations from Virtual"),
+    "a damaged record": ("shift 40", {"routes": routes(40), "marked": False}, "removed canary-bot's annotations from Virtual"),
     "the primary's image": (
         "shift 40",
         {"routes": routes(40), "primary": side(None, {"reviews": "registry.example/reviews:9"})},
@@ -76,12 +76,12 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "the bits behind the canary's tag": (
         "shift 40",
         {"routes": routes(40), "canary": side(Template.RECORDED, {}, digests=TWO_KINDS)},
-        "what pods of reviews-v2 run sha256:222222222222 → sha256:999999999999",
+        "image that pods of reviews-v2 run sha256:222222222222 → sha256:999999999999",
     ),
     "another Deployment of the primary's name": (
         "shift 40",
         {"routes": routes(40), "primary": side(Template.RECORDED, {}, uid="p-2")},
-        "reviews-v1 the one this rollout began with → another of that name",
+        "reviews-v1 the one at the start → another of that name",
     ),
     "no Deployment any more": (
         "shift 40",
@@ -114,7 +114,7 @@ def test_labels_that_tell_the_subsets_apart_are_watched_too() -> None:
     )
 
     assert held.drift
-    assert "labels of its pods version=v1 → others" in str(entries[0].text)
+    assert "pod labels version=v1 → others" in str(entries[0].text)
 
 
 def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
@@ -123,9 +123,9 @@ def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
     _, entries = decide.decide(rollout, edited(rollout), PASS, 500.0)
 
     assert " ".join(said(entries)) == (
-        "kubectl-edit changed VirtualService reviews at 15:06:40 UTC: users 60/40 → 100/0. "
-        "Restore writes ours again, Hold leaves theirs and waits, Abort takes all users back. "
-        "Without an answer within 10 minutes: hold."
+        "Someone changed the traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC): 60/40 → 100/0. "
+        "Restore puts 60/40 back, Hold keeps 100/0 and waits, Abort takes all users back. "
+        "Without an answer within 10 minutes, the change stays and the rollout waits."
     )
 
 
@@ -134,7 +134,7 @@ def test_whoever_took_the_annotation_is_named_and_not_who_wrote_the_routes() -> 
     observed = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
 
     assert str(decide.decide(rollout, observed, PASS, 1.0)[1][0].text).startswith(
-        "argo changed VirtualService reviews at"
+        "Someone changed VirtualService reviews (argo, 2025-06-15 15:06 UTC): "
     )
 
 
@@ -144,8 +144,8 @@ def test_two_objects_that_were_changed_are_two_sentences() -> None:
 
     text = str(decide.decide(rollout, observed, PASS, 1.0)[1][0].text)
 
-    assert "kubectl-edit changed VirtualService reviews" in text
-    assert "helm changed Deployment reviews-v1 at 15:06:40 UTC: image reviews:1 → reviews:9." in text
+    assert "Someone changed the traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC)" in text
+    assert "Someone changed Deployment reviews-v1 (helm, 2025-06-15 15:06 UTC): image reviews:1 → reviews:9." in text
 
 
 def test_before_the_routes_of_a_stage_are_written_those_of_the_one_before_are_no_drift() -> None:
@@ -181,7 +181,7 @@ def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
     held = held_at()
     restored, entries = decide.restore(held, OMAR, 5.0)
 
-    assert said(entries) == ["Restoring at shift 40: users 100/0 → 60/40."]
+    assert said(entries) == ["U0OMAR puts it back: traffic split 100/0 → 60/40."]
     assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), again=True)
     seen, more = decide.decide(restored, edited(held), PASS, 6.0)
     assert (seen.drift, more) == (None, ()), "what is being written over is not told again"
@@ -196,7 +196,7 @@ def test_a_restore_that_does_not_get_through_is_told_again() -> None:
     again, entries = decide.decide(restored, edited(held), PASS, 5.0 + drift.RESTORING_SECONDS + 1)
 
     assert again.drift
-    assert "Ours was restored once already, and kubectl-edit has changed it back." in str(entries[0].text)
+    assert "canary-bot has put it back 1 time already, and kubectl-edit changed it again." in str(entries[0].text)
 
 
 def test_a_taken_annotation_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
@@ -227,7 +227,7 @@ def test_a_primarys_image_is_not_touched_while_it_has_users() -> None:
     held, entries = decide.decide(rollout, foreign, PASS, 0.0)
 
     assert "Restore" not in str(entries[0].text)
-    with pytest.raises(Refusal, match="Deployment reviews-v1 cannot be restored by canary-bot"):
+    with pytest.raises(Refusal, match="canary-bot cannot restore Deployment reviews-v1"):
         decide.restore(held, OMAR, 1.0)
     assert decide.keep_theirs(held, OMAR, 1.0)[0].drift is not None
 
@@ -237,10 +237,11 @@ def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
     left, entries = decide.keep_theirs(held, OMAR, 5.0)
 
     assert said(entries) == [
-        "Theirs stays (users 60/40 → 100/0); the rollout waits until it is undone, restored or aborted."
+        "U0OMAR keeps the change (traffic split 60/40 → 100/0). "
+        "The rollout waits until it is undone, restored or aborted."
     ]
     assert decide.decide(left, edited(left), PASS, 99_999.0) == (left, ())
-    with pytest.raises(Refusal, match="holds with their change already"):
+    with pytest.raises(Refusal, match="waits with that change already"):
         decide.keep_theirs(left, OMAR, 6.0)
     assert decide.restore(left, OMAR, 7.0)[0].drift is None, "people may change their mind"
 
@@ -250,7 +251,7 @@ def test_a_change_that_is_undone_lets_the_rollout_go_on_by_itself() -> None:
     going, entries = decide.decide(held, an_observation(held), PASS, 90.0)
 
     assert (going.drift, going.hold, going.settled_at) == (None, None, 90.0)
-    assert said(entries) == ["Going on at shift 40 after 90 s: the change is undone."]
+    assert said(entries) == ["The change was undone after 90 seconds, going on at 40 % of users."]
 
 
 def test_another_change_on_top_is_told_as_well() -> None:
@@ -260,15 +261,15 @@ def test_another_change_on_top_is_told_as_well() -> None:
 
     assert again.drift
     assert again.drift.left_by is None
-    assert "users 60/40 → 10/90" in str(entries[0].text)
+    assert "60/40 → 10/90" in str(entries[0].text)
 
 
 @pytest.mark.parametrize(
     ("rule", "notified"),
     [
-        (OnDrift.HOLD, "Nobody chose within 10 minutes. Theirs stays"),
-        (OnDrift.RESTORE, "Nobody chose within 10 minutes. Restoring at shift 40"),
-        (OnDrift.ABORT, "Aborted at shift 40: kubectl-edit changed VirtualService reviews"),
+        (OnDrift.HOLD, "Nobody chose what to do within 10 minutes. The change stays"),
+        (OnDrift.RESTORE, "Nobody chose what to do within 10 minutes. Putting it back: "),
+        (OnDrift.ABORT, "Aborted at 40 % of users. Someone changed the traffic split of reviews (kubectl-edit, "),
     ],
 )
 def test_without_an_answer_the_services_rule_decides(rule: OnDrift, notified: str) -> None:
@@ -297,9 +298,9 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
         rollout, _ = decide.decide(rollout, an_observation(rollout), PASS, now + 1)
 
     assert "argocd-controller is Argo CD. Add to the Application: `ignoreDifferences:" in texts[0]
-    assert "changed it back" not in texts[0]
-    assert "Ours was restored 3 times already, and argocd-controller has changed it back." in texts[3]
-    assert texts[3].count("Without an answer within 10 minutes: hold.") == 1
+    assert "changed it again" not in texts[0]
+    assert "canary-bot has put it back 3 times already, and argocd-controller changed it again." in texts[3]
+    assert texts[3].count("Without an answer within 10 minutes, the change stays and the rollout waits.") == 1
     assert len(rollout.overwritten) == drift.FLAPS
 
 
@@ -310,7 +311,7 @@ def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
 
     _, entries = decide.decide(settled, edited(settled), PASS, 3.0)
 
-    assert "If kubectl-edit is a tool, make it leave the object alone while a rollout runs." in str(entries[0].text)
+    assert "If kubectl-edit is a tool, make it leave this object alone while a rollout runs." in str(entries[0].text)
 
 
 def test_bad_figures_abort_over_a_drift_that_nobody_has_answered() -> None:
@@ -325,9 +326,9 @@ def test_bad_figures_abort_over_a_drift_that_nobody_has_answered() -> None:
 def test_nothing_is_to_be_decided_where_nobody_changed_anything() -> None:
     rollout = at_stage("shift 40")
 
-    with pytest.raises(Refusal, match="Nothing to restore"):
+    with pytest.raises(Refusal, match="Nobody else has changed anything of reviews"):
         decide.restore(rollout, OMAR, 1.0)
-    with pytest.raises(Refusal, match="Nobody else has changed anything"):
+    with pytest.raises(Refusal, match="Nobody else has changed anything of reviews"):
         decide.keep_theirs(rollout, OMAR, 1.0)
 
 
@@ -343,7 +344,8 @@ def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that
     assert blind.hold.cause is HoldCause.CLUSTER
     assert seen.hold == noticed.hold == still.hold
     assert (seen.drift, nothing) == (noticed.drift, ())
-    assert said(notified)[0].startswith("Holding at shift 40 again: kubectl-edit changed VirtualService reviews")
+    assert said(notified)[0].startswith("Someone changed the traffic split of reviews (kubectl-edit, ")
+    assert said(notified)[0].endswith("Staying at 40 % of users again.")
 
 
 # Removed, by whoever it was
@@ -356,7 +358,7 @@ def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, 
 
     _, entries = decide.decide(rollout, observed, PASS, 1.0)
 
-    removed = "Somebody removed a part of VirtualService reviews: the annotations canary-bot/* there → none."
+    removed = "Someone removed canary-bot's annotations from VirtualService reviews."
     assert str(entries[0].text).startswith(removed)
 
 
@@ -366,7 +368,7 @@ def test_a_deployment_that_is_gone_was_removed() -> None:
 
     _, entries = decide.decide(rollout, an_observation(rollout, canary=gone), PASS, 1.0)
 
-    assert str(entries[0].text).startswith("Somebody removed Deployment reviews-v2: reviews-v2 there → none.")
+    assert str(entries[0].text).startswith("Someone removed Deployment reviews-v2.")
 
 
 # Nobody's business any more

@@ -17,6 +17,7 @@ from bot.model.service import ApproveAt, Promote
 from bot.rollout import decide, obstacles
 from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare
+from bot.rollout.phrases import called
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
 
@@ -116,7 +117,7 @@ def aborted_under(rollout: Rollout, world: World, losses: Losses) -> Rollout:
     return rollout
 
 
-@pytest.mark.parametrize(("name", "held_at"), [("shift 60", "scale up"), ("bake", "restore")])
+@pytest.mark.parametrize(("name", "held_at"), [("shift 60", "primary scale-up"), ("bake", "primary restore")])
 def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_write_gets_through(
     name: str, held_at: str
 ) -> None:
@@ -129,7 +130,7 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
         rollout, entries = decide.decide(rollout, observed, PASS, float(now))
         said += [str(entry.text) for entry in entries if entry.kind is EntryKind.ALERT]
 
-    assert said == [f"Holding at {held_at}: Could not patch it: exceeded quota. Every look tries again."]
+    assert said == [f"Could not patch it: exceeded quota. canary-bot keeps trying. The way back waits at {held_at}."]
     assert next_action(rollout, observed) == SetRoutes(routes=ALL_CANARY)
     away = replace(observed, routes=ALL_CANARY, denied=None)
     halted, entries = decide.decide(rollout, away, PASS, 7260.0)
@@ -146,18 +147,17 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
     held, said = decide.decide(rollout, without_routes(rollout), PASS, 1.0)
 
     gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
-    assert [entry.text for entry in said] == [f"Holding at {name}: {gone}"]
+    assert [str(entry.text) for entry in said] == [f"{gone} Staying at {called(rollout.current)}."]
     assert next_action(held, without_routes(held)) is None
     aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
     observed = without_routes(aborting, primary=a_side(rollout.current.template))
     waiting, _ = decide.decide(aborting, observed, PASS, 10.0)
     ended, entries = decide.decide(waiting, observed, PASS, 32.0)
     assert (waiting.phase, ended.phase) == (Phase.ABORTING, Phase.ABORTED)
-    left = " reviews-v1 has the image of v2: put the old one back by hand."
+    left = " reviews-v1 has the image of v2. Put the old one back by hand."
     upgraded = rollout.current.template is Template.UPGRADED
-    assert entries[-1].text == (
-        "reviews v2 is aborted: VirtualService reviews no longer exists, so there is nothing to bring home."
-        f"{left if upgraded else ''} the service is retired."
+    assert str(entries[-1].text) == (
+        f"Abort complete: VirtualService reviews no longer exists, so nobody can be moved.{left if upgraded else ''}"
     )
 
 
@@ -193,9 +193,12 @@ def test_bad_figures_abort_although_the_virtual_service_is_gone() -> None:
     [
         (
             FORBIDDEN,
-            "cannot be read, because canary-bot is not allowed to; routes stay as they are. Could not read it: ",
+            "canary-bot is not allowed to read {}. Routes stay as they are. Could not read it: ",
         ),
-        (SLOW, "cannot be read: the API server did not answer in time; routes stay as they are. Could not read it: "),
+        (
+            SLOW,
+            "{} cannot be read: the API server did not answer in time. Routes stay as they are. Could not read it: ",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unobserved, words: str) -> None:
@@ -204,8 +207,8 @@ def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unobserved, 
     _, on_routes = decide.decide(rollout, without_routes(rollout, why), PASS, 1.0)
     _, on_pods = decide.decide(rollout, without_pods(rollout, why), PASS, 1.0)
 
-    assert str(on_routes[0].text).startswith(f"Holding at shift 40: VirtualService reviews {words}")
-    assert str(on_pods[0].text).startswith(f"Holding at shift 40: reviews-v1 or reviews-v2 {words}")
+    assert str(on_routes[0].text).startswith(words.format("VirtualService reviews"))
+    assert str(on_pods[0].text).startswith(words.format("reviews-v1 or reviews-v2"))
 
 
 def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() -> None:
@@ -215,7 +218,7 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
     aborting, said = decide.decide(rollout, observed, PASS, 1.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert "40 % of the users are on reviews-v2, which has no ready pod." in str(said[0].text)
+    assert "40 % of users are on reviews-v2, which has no ready pod." in str(said[0].text)
 
 
 def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
@@ -239,9 +242,11 @@ def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> Non
     aborting, _ = decide.abort(at_stage("switchback 50"), OMAR, "because.", 0.0)
     back = replace(aborting, stage=1)  # restored, and about to return
 
-    blocked = [gap.blocked for gap in compare(back, without_pods(back, routes=ALL_CANARY)) if gap.part is Part.ROUTES]
+    blocked = [
+        str(gap.blocked) for gap in compare(back, without_pods(back, routes=ALL_CANARY)) if gap.part is Part.ROUTES
+    ]
 
-    assert blocked == ["Whether pods of reviews-v1 are ready cannot be seen, so nobody is sent there."]
+    assert blocked == ["Pods of reviews-v1 cannot be seen, so nobody is sent there."]
 
 
 def test_a_drift_on_what_cannot_be_seen_now_is_there_still() -> None:
@@ -286,7 +291,10 @@ def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_can
     held, _ = decide.decide(rollout, observed, PASS, 1.0)
     halted, _ = decide.decide(held, observed, PASS, 45.0)
 
-    assert (halted.phase, halted.reason) == (Phase.HALTED, "reviews-v1 could not be upgraded: It does not exist.")
+    assert (halted.phase, str(halted.reason)) == (
+        Phase.HALTED,
+        "reviews-v1 could not be upgraded. It does not exist.",
+    )
     accepted, _ = decide.accept(halted, OMAR, 50.0)
     left = replace(observed, owner=None)
     assert decide.decide(accepted, left, PASS, 51.0)[0].phase is Phase.PROMOTED
@@ -308,8 +316,9 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_reconcile_in_its_own
     still, more = decide.decide(held, observed, PASS, 2.0)
     done, then = decide.decide(still, an_observation(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
 
-    text = f"Holding at {name}: Could not patch it: the quota is exceeded. Every look tries again."
-    assert [(entry.kind, entry.text) for entry in said] == [(EntryKind.ALERT, text)]
+    at = called(rollout.current)
+    text = f"Could not patch it: the quota is exceeded. canary-bot keeps trying. Staying at {at}."
+    assert [(entry.kind, str(entry.text)) for entry in said] == [(EntryKind.ALERT, text)]
     assert more == ()
     assert (done.hold, then[0].kind) == (None, EntryKind.RESUMED)
 
@@ -324,7 +333,7 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
 
     assert nothing == ()
     assert str(said[0].text).startswith(
-        "Holding at upgrade: Could not patch it: the API server did not answer in time."
+        "Could not patch it: the API server did not answer in time. canary-bot keeps trying."
     )
 
 
@@ -334,7 +343,7 @@ def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> N
 
     halted, _ = decide.decide(rollout, observed, PASS, rollout.spec.upgrade_timeout + 1)
 
-    assert halted.reason == "reviews-v1 could not be upgraded: Could not patch it: exceeded quota."
+    assert str(halted.reason) == "reviews-v1 could not be upgraded. Could not patch it: exceeded quota."
 
 
 def test_nobody_can_retry_what_has_ended_in_a_gone_object() -> None:

@@ -17,7 +17,9 @@ from bot.model.observation import DeploymentStatus, Progress, Unobserved
 from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.rollout import decide, holds
-from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, verdict
+from bot.rollout.phrases import called
+from bot.words.said import Said, Seconds
+from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, keys, verdict
 
 PASS, INCONCLUSIVE, ERROR = (verdict(word) for word in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR))
 
@@ -92,7 +94,7 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
     assert (withdrawn.asked_at, withdrawn.approvals) == (None, ())
     assert again.asked_at is not None
     assert kinds(said) == {EntryKind.RESUMED: 2}
-    assert str(said[-1].text).startswith("The question to approve leaving mirror stands again: Shift 20 %")
+    assert str(said[-1].text).startswith("A decision is needed again: Shift 20 %")
 
 
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
@@ -129,7 +131,7 @@ def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
     late, said = reconciled(waiting, [PASS] * 38, 1710.0)
 
     assert late.phase is phase
-    assert any("Nobody approved leaving mirror within 10 minutes." in str(entry.text) for entry in said)
+    assert any("Nobody approved 20 % of users within 10 minutes." in str(entry.text) for entry in said)
 
 
 # Holds
@@ -141,7 +143,9 @@ def test_a_cause_that_comes_back_is_over_only_when_it_has_stayed_away_for_a_whil
     assert kinds(said) == {EntryKind.HELD: 1, EntryKind.RESUMED: 1}
 
     again, said = reconciled(twice, [ERROR], 20.0)
-    assert said[0].text == "Holding at shift 20 again, until that has been over for 60 seconds: "
+    assert said[0].text == Said(
+        "rollout.holding_until_calm", {"stage": called(again.current), "why": "", "calm": Seconds(60.0)}
+    )
     calm, nothing = reconciled(again, [PASS] * 6, 30.0)
     over, notified = reconciled(calm, [PASS] * 2, 90.0)
 
@@ -155,7 +159,7 @@ def test_a_cause_that_was_away_for_long_is_news() -> None:
 
     _, said = reconciled(once, [ERROR], holds.STEADY_SECONDS + 60.0)
 
-    assert [str(entry.text) for entry in said if "Holding" in str(entry.text)] == ["Holding at mirror: "]
+    assert [keys(entry.text)[0] for entry in said if entry.kind is EntryKind.HELD] == ["rollout.holding"]
 
 
 def test_a_cluster_that_comes_and_goes_delays_no_retreat() -> None:
@@ -178,7 +182,7 @@ def test_several_causes_are_told_each_and_the_one_that_remains_is_told_again() -
 
     assert [hold.cause for hold in blind.holds] == [HoldCause.CLUSTER, HoldCause.METRICS]
     assert [entry.kind for entry in (*first, *second)] == [EntryKind.HELD, EntryKind.HELD]
-    assert (seen.hold and seen.hold.cause, third[0].text) == (HoldCause.METRICS, "Holding at mirror again: ")
+    assert (seen.hold and seen.hold.cause, keys(third[0].text)[0]) == (HoldCause.METRICS, "rollout.holding_again")
 
 
 def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None:
@@ -211,11 +215,11 @@ LOOP, RUNNING = trouble(restarts=2, ended="Error", waiting="CrashLoopBackOff"), 
 NO_NODE = trouble(container="", waiting=UNSCHEDULABLE, detail="0/3 nodes are available: 3 Insufficient cpu")
 QUOTA = trouble(pod="", container="", waiting=FAILED_CREATE, detail="pods is forbidden: exceeded quota: small")
 STUCK = {
-    "image": ([PULL], "a new pod cannot pull its image (ImagePullBackOff)"),
-    "crash loop": ([LOOP, RUNNING], "a new pod is in a crash loop (2 restarts)"),
-    "no node": ([NO_NODE], "no node takes a new pod (0/3 nodes are available: 3 Insufficient cpu)"),
+    "image": ([PULL], "its new pod cannot pull the image (ImagePullBackOff)"),
+    "crash loop": ([LOOP, RUNNING], "its new pod is in a crash loop (2 restarts)"),
+    "no node": ([NO_NODE], "no node takes its new pod (0/3 nodes are available: 3 Insufficient cpu)"),
     "quota": ([QUOTA], "its new pods may not be created (pods is forbidden: exceeded quota: small)"),
-    "configuration": ([trouble(waiting="CreateContainerError")], "a new pod cannot start (CreateContainerError)"),
+    "configuration": ([trouble(waiting="CreateContainerError")], "its new pod cannot start (CreateContainerError)"),
 }
 
 
@@ -235,9 +239,8 @@ def test_an_upgrade_that_sticks_says_why_at_the_first_reconcile_and_once_however
         said += entries
 
     sentence = f"reviews-v1 is stuck: {why}. Users stay on v2."
-    assert [(entry.kind, entry.text) for entry in said] == [
-        (EntryKind.HELD, f"Holding at {rollout.current.name}: {sentence}")
-    ]
+    waits = "The way back waits at primary restore." if restoring else "Staying at primary upgrade."
+    assert [(entry.kind, str(entry.text)) for entry in said] == [(EntryKind.HELD, f"{sentence} {waits}")]
     done, more = decide.decide(rollout, an_observation(rollout), PASS, 101.0)
     assert (done.hold, more[0].kind) == (None, EntryKind.RESUMED)
 
@@ -249,8 +252,8 @@ def test_a_halt_says_what_the_pods_said_and_not_how_long_it_was_waited() -> None
         rollout, an_observation(rollout, primary=upgraded(PULL)), PASS, rollout.spec.upgrade_timeout + 1
     )
 
-    assert halted.reason == (
-        "reviews-v1 could not be upgraded: reviews-v1 is stuck: a new pod cannot pull its image (ImagePullBackOff)."
+    assert str(halted.reason) == (
+        "reviews-v1 could not be upgraded. reviews-v1 is stuck: its new pod cannot pull the image (ImagePullBackOff)."
     )
 
 
@@ -259,7 +262,7 @@ def test_without_a_reason_it_is_said_in_seconds_or_minutes_that_it_took_too_long
         rollout = replace(settled("upgrade", upgrade_timeout=seconds), settled_at=None)
         slow = upgraded()
         halted, _ = decide.decide(rollout, an_observation(rollout, primary=slow), PASS, seconds + 1)
-        assert halted.reason == f"reviews-v1 could not be upgraded: It did not become ready within {words}."
+        assert str(halted.reason) == f"reviews-v1 could not be upgraded. It did not become ready within {words}."
 
 
 def test_one_restart_while_a_pod_starts_is_nothing_yet() -> None:

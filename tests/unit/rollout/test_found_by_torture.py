@@ -33,8 +33,8 @@ def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded
 
     assert (after.phase, after.current.name) == (Phase.ABORTING, "restore")
     assert next_action(after, observed) == ApplyTemplate(template=Template.RECORDED)
-    assert [entry.text for entry in entries] == [
-        "reviews-v1 has the image of v2 already, so it is restored before any user returns to it."
+    assert [str(entry.text) for entry in entries] == [
+        "reviews-v1 has the image of v2 already. It is restored before any user returns to it."
     ]
 
 
@@ -57,8 +57,8 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
     assert (early.hold, nothing) == (None, ())
     assert held.hold is not None
     assert held.hold.cause is HoldCause.CLUSTER
-    assert [entry.text for entry in said] == [
-        "Holding at shift 20: reviews cannot be brought to what shift 20 wants; every look tries again."
+    assert [str(entry.text) for entry in said] == [
+        "VirtualService reviews cannot be written for 20 % of users. canary-bot keeps trying. Staying at 20 % of users."
     ]
     assert [entry.kind for entry in alert] == [EntryKind.ALERT]
     assert asked.hold is not None
@@ -84,7 +84,7 @@ def test_a_hold_for_an_unreadable_cluster_ends_when_it_is_read_though_the_stage_
 
     assert blind.hold is not None
     assert seen.hold is None
-    assert [entry.text for entry in said] == ["Going on at upgrade after 4 s."]
+    assert [str(entry.text) for entry in said] == ["Hold over after 4 seconds, going on at primary upgrade."]
 
 
 def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> None:
@@ -97,8 +97,8 @@ def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> No
         aborting, entries = decide.decide(aborting, reconcile, PASS, now=float(at))
         notified += [str(entry.text) for entry in entries if entry.kind is EntryKind.ENDED]
 
-    where = "all users are on reviews-v1, which still has the image of v2; put the old one back by hand"
-    assert notified == [f"reviews v2 is aborted: {where}. bad"]
+    where = "all users are on reviews-v1, which still has the image of v2. Put the old one back by hand."
+    assert notified == [f"Abort complete: {where}"]
 
 
 def test_users_stay_with_the_last_relabelled_pod_until_the_primary_is_restored() -> None:
@@ -126,8 +126,8 @@ def test_a_canary_that_comes_back_before_anybody_was_moved_keeps_the_users_until
 
     assert (leaving.current.name, restoring.current.name) == ("return", "restore")
     assert next_action(restoring, unwritten) == ApplyTemplate(template=Template.RECORDED)
-    assert [entry.text for entry in said] == [
-        "reviews-v2 is ready again and keeps the users, so reviews-v1 is restored before they return."
+    assert [str(entry.text) for entry in said] == [
+        "reviews-v2 is ready again and keeps the users until reviews-v1 is restored."
     ]
 
 
@@ -162,7 +162,7 @@ def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_
     returning, _ = decide.decide(aborting, restored, PASS, now=2.0)
 
     assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
-    assert "100 % of the users are on" in str(said[0].text)
+    assert "100 % of users are on" in str(said[0].text)
     assert next_action(aborting, observed) == ApplyTemplate(template=Template.RECORDED)
     assert next_action(returning, restored) == SetRoutes(routes=HOME)
 
@@ -196,7 +196,7 @@ def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary
     returning, said = decide.decide(aborting, observed, PASS, now=1.0)
 
     assert next_action(returning, observed) == SetRoutes(routes=HOME)
-    assert [entry.text for entry in said if entry.kind is EntryKind.ALERT] == [
+    assert [str(entry.text) for entry in said if entry.kind is EntryKind.ALERT] == [
         "reviews-v2 has no ready pod, so users go to reviews-v1, which is still being restored."
     ]
 
@@ -209,5 +209,5 @@ def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the
 
     assert next_action(aborting, observed) == SetRoutes(routes=HOME)
     assert str(said[0].text).startswith(
-        "Aborted at mirror: reviews-v2 has no ready pod, and the routes, which somebody edited, may send users there."
+        "Aborted at mirror. reviews-v2 has no ready pod, and the routes, which somebody edited, may send users there."
     )

@@ -299,7 +299,7 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             "weights: weights must end at 100, so that no user is on the primary while it is replaced",
         ),
         ("weights: []", "weights: must not be empty"),
-        ("weights: [50, 120]", "weights: weights are whole percent from 1 to 100, not 50, 120"),
+        ("weights: [50, 120]", "weights: weights are whole percent from 1 to 100, not 50 and 120"),
         ("weights: ['20', 100]", 'weights[0]: must be a whole number, not "20"'),
         ("switchback: [50]", "switchback: must rise and end at 100, so that every user is back on the primary, not 50"),
         ("bake: 1:30", "bake: must be a duration such as 30s, 5m or 1h30m, not 90"),
