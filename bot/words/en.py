@@ -142,7 +142,7 @@ ROLLOUT: Mapping[str, str] = {
     "rollout.nobody_keeps_users": "{name} has no ready pod to keep the users meanwhile.",
     # plans
     "rollout.weights_whole": "Weights are whole percent from 1 to 100, not {weights}.",
-    "rollout.weights_rise": "Weights must rise. These do not: {weights}.",
+    "rollout.weights_rise": "Weights must rise, and these do not: {weights}.",
     "rollout.weights_end": "Weights must end at 100, so that no user is on the primary while it is replaced.",
     "rollout.no_auto": "{service} cannot be started with {option}: somebody else must approve it. "
     "It can where services.yaml says {setting}.",

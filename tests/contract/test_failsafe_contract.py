@@ -96,7 +96,7 @@ def test_a_failsafe_action_writes_the_routes_and_why_and_leaves_the_annotations(
 def test_who_reads_the_object_reads_why(world: World) -> None:
     world.failsafe.apply(world.annotations(), world.heartbeat().beat, HOME, HELP)
     said = world.read()["metadata"]["annotations"]["canary-bot/watchdog"]
-    assert "The watchdog brought everyone back to reviews-v1 at 15:06 UTC" in said
+    assert "so the watchdog sent everyone back to reviews-v1 (2025-06-15 15:06 UTC)." in said
 
 
 def test_keeping_users_where_they_are_is_only_said(world: World) -> None:

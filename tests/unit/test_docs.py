@@ -13,6 +13,7 @@ import yaml
 from bot.__main__ import main
 from bot.probes import OwnMetrics, WatchdogMetrics
 from bot.slack.parsing import GRAMMAR
+from bot.words import en
 from sandbox.scenarios import SCENARIOS
 from scripts.draw import drawn
 
@@ -101,14 +102,21 @@ def test_the_shipped_services_are_the_documented_ones() -> None:
 
 
 def as_template(node: ast.expr) -> str:
-    """A string or f-string of the code, or several in a row, with a gap for each value; "" for anything else."""
+    """A string or f-string of the code, or several in a row, with a gap for each value; "" for anything else.
+
+    Of a sentence of the catalogue, what it says in English.
+    """
     match node:
         case ast.Tuple(elts=[ast.JoinedStr() as first, *more]) if more:  # sentences that are said one after the other
             return " ".join([as_template(first), *(as_template(one) or GAP for one in more)])
         case ast.JoinedStr():
             return "".join(map(as_template, node.values))
+        case ast.Constant(value=str(key)) if key in en.SENTENCES:
+            return re.sub(r"\{[^}]*\}", GAP, en.SENTENCES[key])
         case ast.Constant(value=str(words)):
             return words
+        case ast.Call(func=ast.Name(id="said"), args=[key, *_]):
+            return as_template(key)
         case ast.FormattedValue():
             return GAP
         case _:

@@ -184,8 +184,8 @@ def test_an_abort_of_an_abandoned_rollouts_annotations_says_which_image_everyone
 
     assert (ended.phase, rig.mesh.observe(ended.spec.target).routes) == (Phase.ABORTED, HOME)
     text = str(rig.controller.story(ended)[-1].text)
-    assert "all users are on reviews-v1, with the image that it has now (reviews:2)" in text
-    assert "if that is not the old one, put the old one back by hand" in text
+    assert "all users are on reviews-v1, with the image it has now (reviews:2)" in text
+    assert "If that is not the old one, put the old one back by hand" in text
 
 
 # Records and annotations that cannot be read

@@ -387,7 +387,7 @@ def test_bad_figures_send_everyone_home_without_a_human() -> None:
     (said,) = rig.said(EntryKind.ABORTING)
     assert "against 0 % (0 of " in said
     assert ": reviews-v2 errors " in said
-    assert said.startswith("Aborted at shift 40: Aborted after ")
+    assert said.startswith("Aborted at 40 % of users. ")
     assert rig.mesh.written[-1] == HOME
 
 
@@ -496,7 +496,7 @@ def test_a_hand_edit_holds_until_somebody_restores() -> None:
         rig.tick()
 
     assert (rig.live().current.name, rig.mesh.written[writes:]) == ("shift 20", [])
-    assert "kubectl-edit changed VirtualService reviews: users 80/20 → 50/50." in rig.said(EntryKind.ALERT)[0]
+    assert "Someone changed the traffic split of reviews (kubectl-edit): 80/20 → 50/50." in rig.said(EntryKind.ALERT)[0]
     rig.decide(Restore())
     assert rig.mesh.written[writes:] == [routes(20)]
 

@@ -46,7 +46,7 @@ def test_a_rollout_whose_virtual_service_was_deleted_is_held_by_name_and_its_abo
         rig.tick()
 
     assert rig.newest().phase is Phase.ABORTED
-    assert "there is nothing to bring home." in rig.said(EntryKind.ENDED)[0]
+    assert "VirtualService reviews no longer exists, so nobody can be moved." in rig.said(EntryKind.ENDED)[0]
     with pytest.raises(Refusal) as refused:
         rig.start()
     assert refused.value.reasons == ("VirtualService default/reviews does not exist.",)
@@ -89,7 +89,7 @@ def test_routes_that_may_not_be_written_are_told_within_two_reconciles_once() ->
         rig.tick()
 
     assert [text for text in rig.said(EntryKind.ALERT) if "forbidden" in text] == [
-        "Holding at shift 40: Could not update VirtualService: forbidden. Every look tries again."
+        "Could not update VirtualService: forbidden. canary-bot keeps trying. Staying at 40 % of users."
     ]
     assert rig.mesh.observe(live.spec.target).routes == routes(20)
     rig.mesh.denial = None

@@ -52,7 +52,7 @@ class Night:
             witness=Witness(
                 listened=self.silences.extend,
                 acted=lambda _place, action, _sentence: self.acted.append(action),
-                left=lambda _place, sentence: self.left.append(sentence),
+                left=lambda _place, sentence: self.left.append(str(sentence)),
                 failed=lambda _place, fault: self.failed.append(str(fault.sentence)),
             ),
         )
@@ -100,7 +100,7 @@ def test_a_failsafe_action_leaves_the_annotations_says_when_and_why_and_posts_on
     assert night.mesh.written == [HOME]
     ((reason, sentence),) = night.mesh.events
     assert reason == "BroughtHome"
-    assert "because nobody had looked after this rollout for 2 minutes." in sentence
+    assert "canary-bot was silent for 2 minutes, so the watchdog " in sentence
     failsafe_record = night.mesh.observe(TARGET).failsafe_record
     assert failsafe_record is not None
     assert (failsafe_record.action, failsafe_record.silence) == (FailsafeAction.HOME, LIMIT)
@@ -272,7 +272,7 @@ def test_where_nothing_is_better_nothing_is_written_and_a_person_is_asked_for_on
     assert (night.routes, night.mesh.written) == (routes(60), [])
     ((reason, sentence),) = night.mesh.events
     assert reason == "LeftAsItIs"
-    assert sentence.endswith("A person is needed.")
+    assert sentence.startswith("A person must decide: ")
     assert "canary-bot/watchdog" not in night.annotations
 
 

@@ -277,7 +277,7 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             "line 10: services.reviews.canary.deployment: must be a Kubernetes name such as "
             'reviews-{version}, not "reviews_v2"'
         ),
-        "line 11: services.reviews.weights: weights must rise, and 20, 10 do not",
+        "line 11: services.reviews.weights: weights must rise, and these do not: 20 and 10",
         (
             "line 14: services.reviews.stage.approve: must be `each` or a list of mirror, step, upgrade, switchback, "
             'not "mirror", "upgrades"'

@@ -87,7 +87,7 @@ def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> No
 
     message = card(asking, (), NOW)
 
-    assert message.text == "reviews 1 → v2: needs approval. Shift 40 % of the users to v2?"
+    assert message.text == "reviews 1 → v2: needs approval. Shift 40 % of users to v2?"
     shown = texts(message.blocks)
     assert shown.startswith("reviews 1 → v2 · needs approval")
     assert "20 % · 1,236 requests, 0 errors" in shown
@@ -234,7 +234,7 @@ def test_a_summary_carries_both_sides_figures_while_they_are_the_newest() -> Non
 
     assert soon is not None
     assert late is not None
-    assert "Checks of shift 20" in texts(soon.message.blocks)
+    assert "Checks of 20 % of users" in texts(soon.message.blocks)
     assert len(late.message.blocks) == 1
     assert_slack_takes(soon.message)
 

@@ -181,7 +181,7 @@ def test_a_start_without_arguments_opens_the_form(workspace: Workspace) -> None:
         ("unfreeze all", "There is no freeze of all services, and nothing else is frozen."),
         ("pause", "Done. reviews 1 → v2: paused at mirror."),
         ("abort reviews it smells", "Aborting. reviews 1 → v2: going back."),
-        ("resume", "reviews is not paused: it is at mirror and being judged."),
+        ("resume", "reviews is not paused (mirror)."),
         ("strat", "I do not know that command. Did you mean `/canary start`?"),
         ("start", ""),
     ],
@@ -458,7 +458,7 @@ def test_abandoning_is_an_approvers_asks_why_and_moves_nobody(workspace: Workspa
     )
     assert workspace.controller.asked == [("abandon", "reviews", OMAR)]
     assert workspace.controller.live() == []
-    assert "reviews v2 is abandoned at mirror: it is gone." in workspace.slack.said("chat.postEphemeral")[0]["text"]
+    assert "abandoned the rollout at mirror: it is gone." in workspace.slack.said("chat.postEphemeral")[0]["text"]
 
 
 def test_a_form_to_abandon_ends_no_other_rollout_than_the_one_it_was_opened_for(workspace: Workspace) -> None:
