@@ -94,7 +94,7 @@ def check_proven(timeline: Timeline, world: World, stages: Sequence[str]) -> Non
     """These stages were passed on evidence, and did not end because their time was up."""
     texts = [message.text for message in world.slack.workspace.messages(CHANNEL)]
     proofs = [text for text in texts if "Passed: " in text]  # harm that a mirror may do is told before the proof
-    passed = [stage for stage in stages if any(f"{stage} passed. " in text for text in proofs)]
+    passed = [stage for stage in stages if any(f"{stage} done. " in text for text in proofs)]
     timeline.check(f"passed on evidence: {', '.join(passed)}", ok=passed == list(stages))
 
 

@@ -128,8 +128,8 @@ def dead_man(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.say("fault", "Redis, with its data, and the bot are started again")
         world.redis.start()
         world.bot.start()
-        abort = wait_for_words(world, "Aborted at shift 60: The watchdog brought everyone back to reviews-v1")
-        wait_for_words(world, "is aborted")
+        abort = wait_for_words(world, "so the watchdog sent everyone back to reviews-v1")
+        wait_for_words(world, "Abort complete: ")
     timeline.check(f"the channel was told: {abort.text[:200]}", ok=abort.broadcast)
     check_over(timeline, world, recorder, before)
 
@@ -144,8 +144,8 @@ def redis_lost(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.say("fault", "Redis crashes and comes back empty")
         lost = time.monotonic()
         world.redis.lose_everything()
-        abort = wait_for_words(world, "Aborted: Redis had lost this rollout")
-        wait_for_words(world, "is aborted")
+        abort = wait_for_words(world, "Aborted. Redis had lost this rollout")
+        wait_for_words(world, "Abort complete: ")
     world.ledger.wait_for_more(80)
     seconds = last_on_canary(world) - lost
     timeline.check(f"all users were home {seconds:.1f} s later (limit {REACTION:.0f} s)", ok=seconds <= REACTION)
@@ -165,7 +165,7 @@ def primary_stuck(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.check(f"users stayed on v2 ({stuck.canary} %)", ok=stuck.canary == 100)  # noqa: PLR2004
         world.kube.deployments.start_seconds("default", "reviews-v1", 0.5)
         world.slack.command(OMAR, CHANNEL, "abort reviews the new image does not start")
-        wait_for_words(world, "is aborted")
+        wait_for_words(world, "Abort complete: ")
     world.ledger.wait_for_more(80)
     check_no_errors(timeline, world)
     check_restored(timeline, world, before)
@@ -188,7 +188,7 @@ def drift(world: World, timeline: Timeline, recorder: Recorder) -> None:
         alert = world.slack.wait_for(
             lambda workspace: next(iter(replies(workspace, "kubectl-edit changed VirtualService reviews")), None), 20
         )
-        diff = "users 60/40 → 100/0" in alert.text
+        diff = "60/40 → 100/0" in alert.text
         timeline.check(f"the channel was told who and what: {alert.text[:110]}", ok=diff and alert.broadcast)
         timeline.check(f"the card asked {seconds:.1f} s after the edit (limit 5 s)", ok=seconds <= 5)  # noqa: PLR2004
         shown = [f"{element['text']['text']}" for element in buttons(card)]
@@ -197,7 +197,7 @@ def drift(world: World, timeline: Timeline, recorder: Recorder) -> None:
         world.slack.click(OMAR, card, "canary_restore")
         wait_routes(world, 40, timeout=20)
         wait_for_words(world, "is promoted")
-    times_said = len(replies(world.slack.workspace, "kubectl-edit changed"))
+    times_said = len(replies(world.slack.workspace, "Someone changed the traffic split"))
     timeline.check(f"people were told {times_said} time", ok=times_said == 1)
     check_no_errors(timeline, world)
     check_upgraded_before_users(timeline, recorder, world)

@@ -37,7 +37,7 @@ def happy(world: World, timeline: Timeline, recorder: Recorder) -> None:
     check_upgraded_before_users(timeline, recorder, world)
     check_restored(timeline, world, before)
     check_one_card(timeline, world)
-    check_proven(timeline, world, ["mirror", "shift 20", "shift 40", "shift 60", "shift 80"])
+    check_proven(timeline, world, ["mirror", *(f"{weight} % of users" for weight in (20, 40, 60, 80))])
 
 
 def early_pass(world: World, timeline: Timeline, recorder: Recorder) -> None:
@@ -45,7 +45,7 @@ def early_pass(world: World, timeline: Timeline, recorder: Recorder) -> None:
     with Approver(world.slack):
         start(world, timeline)
         wait_for_words(world, "is promoted")
-    proven = [m.text for m in world.slack.workspace.messages(CHANNEL) if " passed. Passed: " in m.text]
+    proven = [m.text for m in world.slack.workspace.messages(CHANNEL) if " done. Passed: " in m.text]
     timeline.check(f"{len(proven)} stages ended on evidence", ok=len(proven) == 3)  # noqa: PLR2004  # mirror, 50 %, and 50 % on the way back
     compared = [span for span in recorder.spans() if span.mirror or span.canary == 50]  # noqa: PLR2004  # percent
     longest = max(span.seconds for span in compared)

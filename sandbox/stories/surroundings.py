@@ -42,14 +42,14 @@ def second_release(world: World, timeline: Timeline, recorder: Recorder) -> None
     """v1 to v2, then the primary, which is v2 by now, to v3: what the first left behind is in nobody's way."""
     with Approver(world.slack):
         start(world, timeline)
-        wait_for_words(world, "reviews v2 is promoted")
+        wait_for_words(world, "v2 is promoted")
         check_mirror(timeline, recorder, world)
         check_shares(timeline, recorder, WEIGHTS)
         check_upgraded_before_users(timeline, recorder, world)
         before, between = live_service(world), time.monotonic()
         with Recorder(world, canary_subset="v3") as second:
             start(world, timeline, "v3")
-            wait_for_words(world, "reviews v3 is promoted")
+            wait_for_words(world, "v3 is promoted")
             check_mirror(timeline, second, world, old="v2")
             check_shares(timeline, second, WEIGHTS, version="v3")
             check_upgraded_before_users(timeline, second, world, version="v3")
@@ -107,7 +107,7 @@ def left_the_file(world: World, timeline: Timeline, recorder: Recorder) -> None:
         delivery = world.slack.command(OMAR, CHANNEL, "abort reviews it is nobody's any more")
         timeline.check(f"abort was acknowledged in {delivery.seconds * 1000:.0f} ms", ok=delivery.acknowledged)
         abort = wait_for_words(world, "Aborted at")
-        wait_for_words(world, "is aborted")
+        wait_for_words(world, "Abort complete: ")
     world.ledger.wait_for_more(80)
     seconds = last_on_canary(world) - asked
     timeline.check(f"all users were home {seconds:.1f} s later (limit {REACTION:.0f} s)", ok=seconds <= REACTION)

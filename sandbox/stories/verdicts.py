@@ -31,7 +31,7 @@ def bad_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.say("fault", "v2 answers 30 % of its requests with 500 from now on")
         world.mesh.faults.set(version="v2", error_share=0.3)
         abort = wait_for_words(world, "Aborted at")
-        wait_for_words(world, "is aborted")
+        wait_for_words(world, "Abort complete: ")
     world.ledger.wait_for_more(80)
     first, last = world.ledger.first_error(), world.ledger.last_request_to("reviews-v2")
     seconds = last.at - first.at if first and last else float("inf")
@@ -76,7 +76,7 @@ def slow_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
     with Approver(world.slack):
         start(world, timeline)
         abort = wait_for_words(world, "Aborted at")
-        wait_for_words(world, "is aborted")
+        wait_for_words(world, "Abort complete: ")
     timeline.check(f"the channel was told why: {abort.text[:160]}", ok="requests slower than" in abort.text)
     on_canary = world.ledger.by_version().get("v2", 0)
     timeline.check(f"{on_canary} users met v2", ok=on_canary == 0)
@@ -92,7 +92,7 @@ def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> Non
         wait_routes(world, 20)
         timeline.say("fault", "Prometheus is stopped")
         world.prometheus.stop()
-        wait_for_words(world, "Holding at shift 20")
+        wait_for_words(world, "Staying at 20 % of users")
         held = time.monotonic()
         world.ledger.wait_for_more(400)
         still = recorder.spans()[-1]
@@ -101,7 +101,7 @@ def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> Non
         timeline.say("fault", "Prometheus is started again")
         world.prometheus.start()
         wait_for_words(world, "is promoted")
-    times_said = [m for m in world.slack.workspace.messages(CHANNEL) if "Holding at shift 20" in m.text]
+    times_said = [m for m in world.slack.workspace.messages(CHANNEL) if "Staying at 20 % of users" in m.text]
     timeline.check(f"people were told {len(times_said)} time", ok=len(times_said) == 1)
     check_no_errors(timeline, world)
     check_shares(timeline, recorder, [20, 40, 60, 80, 100])

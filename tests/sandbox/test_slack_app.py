@@ -67,7 +67,7 @@ class Bot:
     def asks(self) -> Rollout:
         """The mirror has passed."""
         now = self.controller.clock.now()
-        question = Entry(at=now, kind=EntryKind.ASK, text="Shift 20 % of the users to v2? One approval is needed.")
+        question = Entry(at=now, kind=EntryKind.ASK, text="Shift 20 % of users to v2? 1 approval is needed.")
         return self.controller.change("reviews", question, asked_at=now, evidence=9)
 
 

@@ -72,7 +72,7 @@ def test_a_question_is_approved_from_the_direct_message_and_the_card_comes_back(
     bot.deliver(20)
     assert [len(direct(slack, user)) for user in ("@lena", "@maya", "@omar")] == [1, 1, 1]
     (question,) = direct(slack, "@omar")
-    assert "Shift 20 % of the users to v2?" in question.text
+    assert "Shift 20 % of users to v2?" in question.text
     assert "is closed to me" in str(question.blocks)
 
     slack.click("@omar", question, "canary_approve")

@@ -111,10 +111,8 @@ def as_template(node: ast.expr) -> str:
             return " ".join([as_template(first), *(as_template(one) or GAP for one in more)])
         case ast.JoinedStr():
             return "".join(map(as_template, node.values))
-        case ast.Constant(value=str(key)) if key in en.SENTENCES:
-            return re.sub(r"\{[^}]*\}", GAP, en.SENTENCES[key])
         case ast.Constant(value=str(words)):
-            return words
+            return re.sub(r"\{[^}]*\}", GAP, en.SENTENCES[words]) if words in en.SENTENCES else words
         case ast.Call(func=ast.Name(id="said"), args=[key, *_]):
             return as_template(key)
         case ast.FormattedValue():

@@ -48,7 +48,7 @@ def side(template: Template | None, images: dict[str, str], **changes: Any) -> D
 
 TWO_KINDS = {"reviews": frozenset({"sha256:" + "2" * 64, "sha256:" + "9" * 64})}
 CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
-    "the shares": ("shift 40", {"routes": HOME}, "the traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC): 60/40 → 100/0."),
+    "the shares": ("shift 40", {"routes": HOME}, "traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC): 60/40"),
     "the mirror": ("mirror", {"routes": HOME}, "mirroring on → off"),
     "routes that no plan could write": (
         "shift 40",
@@ -56,8 +56,8 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
         ": 60/40 → something else (It has weights that are no whole percents).",
     ),
     "the mark": ("shift 40", {"routes": routes(40), "owner": OTHER}, "rollout annotation r-1 → r-2"),
-    "our annotations": ("shift 40", {"routes": routes(40), "owner": None}, "removed canary-bot's annotations from Virtual"),
-    "a damaged record": ("shift 40", {"routes": routes(40), "marked": False}, "removed canary-bot's annotations from Virtual"),
+    "our annotations": ("shift 40", {"routes": routes(40), "owner": None}, "removed canary-bot's annotations"),
+    "a damaged record": ("shift 40", {"routes": routes(40), "marked": False}, "removed canary-bot's annotations"),
     "the primary's image": (
         "shift 40",
         {"routes": routes(40), "primary": side(None, {"reviews": "registry.example/reviews:9"})},
@@ -237,8 +237,10 @@ def test_holding_leaves_theirs_for_ever_and_says_no_more() -> None:
     left, entries = decide.keep_theirs(held, OMAR, 5.0)
 
     assert said(entries) == [
-        "U0OMAR keeps the change (traffic split 60/40 → 100/0). "
-        "The rollout waits until it is undone, restored or aborted."
+        (
+            "U0OMAR keeps the change (traffic split 60/40 → 100/0). "
+            "The rollout waits until it is undone, restored or aborted."
+        )
     ]
     assert decide.decide(left, edited(left), PASS, 99_999.0) == (left, ())
     with pytest.raises(Refusal, match="waits with that change already"):
@@ -358,7 +360,7 @@ def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, 
 
     _, entries = decide.decide(rollout, observed, PASS, 1.0)
 
-    removed = "Someone removed canary-bot's annotations from VirtualService reviews."
+    removed = "Someone removed canary-bot's annotationsService reviews."
     assert str(entries[0].text).startswith(removed)
 
 
