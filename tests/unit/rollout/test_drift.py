@@ -48,7 +48,7 @@ def side(template: Template | None, images: dict[str, str], **changes: Any) -> D
 
 TWO_KINDS = {"reviews": frozenset({"sha256:" + "2" * 64, "sha256:" + "9" * 64})}
 CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
-    "the shares": ("shift 40", {"routes": HOME}, "traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC): 60/40"),
+    "the shares": ("shift 40", {"routes": HOME}, "traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC): 60"),
     "the mirror": ("mirror", {"routes": HOME}, "mirroring on → off"),
     "routes that no plan could write": (
         "shift 40",
