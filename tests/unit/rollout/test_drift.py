@@ -360,7 +360,7 @@ def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, 
 
     _, entries = decide.decide(rollout, observed, PASS, 1.0)
 
-    removed = "Someone removed canary-bot's annotationsService reviews."
+    removed = "Someone removed canary-bot's annotations from VirtualService reviews."
     assert str(entries[0].text).startswith(removed)
 
 
