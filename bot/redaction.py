@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 HIDDEN = "…"
 LEAST = 6  # characters; whatever is shorter is a part of too many harmless words
 MOST = 500  # secrets that are known at a time; tokens that are renewed every hour come and go
+LONG = 256  # characters; a longer secret is found by its ends, as each character of a pattern costs time and memory
+END = 64  # characters of either end
+LARGEST_FORM = 40  # characters that one may have become, when text was quoted several times over
 TIMES = 10  # that a text is looked through, should what is left of it make a secret anew
 
 _SLASH = r"(?:/|\\+/|%(?:25)*2[fF])"
@@ -43,8 +46,8 @@ class _Known:
 
     def __init__(self, secret: str) -> None:
         # Letters and digits are never escaped, except as percent codes.
-        self._hint = max(_RUN.findall(secret), key=len, default="")
-        self._pattern = re.compile(_forms(secret) + r"[\w-]*")
+        self._hint = max(_RUN.findall(secret if len(secret) <= LONG else secret[:END]), key=len, default="")
+        self._pattern = _pattern(secret)
 
     def hide_in(self, text: str) -> str:
         if self._hint in text or "%" in text:
@@ -106,6 +109,19 @@ def _parts(secret: str) -> list[str]:
     written = login.partition(":")[2]
     given = [value for name, value in parse_qsl(address.query) if "pass" in name.lower() or "token" in name.lower()]
     return [one for password in [written, *given] for one in (password, unquote(password)) if one]
+
+
+def _pattern(secret: str) -> re.Pattern[str]:
+    """What finds the secret in text, however it was written.
+
+    From the beginning of a long one all is hidden up to its end, or up to the next space where a text was cut.
+    """
+    if len(secret) <= LONG:
+        return re.compile(_forms(secret) + r"[\w-]*")
+    least = len(secret) - 2 * END
+    end = _forms(secret[-END:])
+    between = f"[\\s\\S]{{{least},{least * LARGEST_FORM}}}"
+    return re.compile(rf"{_forms(secret[:END])}(?:{between}{end}[\w-]*|\S*)")
 
 
 def _forms(secret: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from bot import redaction
 from bot.settings.env import read_settings
 from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
@@ -28,6 +29,7 @@ def services(data: bytes) -> None:
 def env(data: bytes) -> None:
     """A .env."""
     path = _written(".env", data)
+    redaction.forget()  # or it would know ever more of them
     try:
         said = repr(read_settings({}, path))
     except SettingsError as error:

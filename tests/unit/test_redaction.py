@@ -276,6 +276,27 @@ def test_what_nobody_caught_is_a_line_like_every_other_on_every_thread() -> None
     assert "neun-neun" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("odd", ["", "[", " \n"], ids=["plain", "brackets", "lines"])
+def test_a_secret_as_long_as_a_file_is_learnt_in_no_time_and_hidden_in_every_form(odd: str) -> None:
+    secret = odd.join(f"{number:x}" for number in range(20_000))
+    began = time.process_time()
+    redaction.learn(secret)
+
+    texts = [secret, *(encode(secret) for encode in ENCODINGS), json.dumps(repr(secret))]
+    hidden = [redaction.redact(f"before {text} after") for text in texts]
+
+    assert [text for text in hidden if "4d2" in text or "4e1f" in text] == []
+    assert all(text.startswith("before ") and text.endswith(" after") for text in hidden)
+    assert time.process_time() - began < 5
+
+
+def test_of_a_long_secret_that_was_cut_nothing_is_shown() -> None:
+    secret = "".join(f"{number:x}" for number in range(2000))
+    redaction.learn(secret)
+
+    assert redaction.redact(f"{secret[:500]} and more") == f"{redaction.HIDDEN} and more"
+
+
 def test_secrets_are_looked_for_fast_enough_for_every_line() -> None:
     for number in range(20):
         Secret(f"hunter-{number:04}-{'x' * 50}")
