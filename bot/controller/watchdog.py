@@ -11,6 +11,7 @@ conditional on the silence it rests on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.cluster.objects import NamespacedName
@@ -18,7 +19,7 @@ from bot.controller import claims
 from bot.controller.edges import Broken
 from bot.controller.ports import Failsafe, Mesh, Workloads
 from bot.controller.records import ANYTHING
-from bot.model.errors import Cause, Contended, Fault
+from bot.model.errors import Cause, Contended, Fault, Unreadable
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Routes
 from bot.model.service import ServiceConfig
@@ -73,6 +74,7 @@ class Watchdog:
         self._stopwatch = stopwatch
         self._witness = witness
         self._heard: dict[NamespacedName, Heard] = {}
+        self._known: dict[NamespacedName, RolloutAnnotations] = {}  # as they were read while a bot lived
         self._rests: dict[NamespacedName, float] = {}  # until when nothing need be done
         self._said: dict[
             NamespacedName, tuple[str, str]
@@ -125,12 +127,13 @@ class Watchdog:
     def _reconcile_at(self, place: NamespacedName) -> None:
         heartbeat = self._mesh.heartbeat(*place)
         if heartbeat is None:
-            self._heard.pop(place, None)
-            self._said.pop(place, None)
+            for remembered in (self._heard, self._known, self._said):
+                remembered.pop(place, None)
             return
         at = self._stopwatch()
         heard = hear(self._heard.get(place), heartbeat.owner, heartbeat.beat, at, LONGEST_PAUSE)
         self._heard[place] = heard
+        self._learn(place, heard)
         if heard.silence < max(self._limit, heartbeat.limit):
             self._rests.pop(place, None)
         elif at >= self._rests.get(place, at):
@@ -138,10 +141,9 @@ class Watchdog:
             self._rests[place] = at + RECHECK
 
     def _help(self, place: NamespacedName, heartbeat: Heartbeat, heard: Heard) -> None:
-        annotations = self._mesh.annotations(*place)
-        if annotations is None or annotations.owner != heard.owner:
+        annotations = self._believed(place, heard)
+        if annotations is None:
             return
-        self._refuse_what_is_nobodys(place, annotations)
         live = self._mesh.observe(annotations.target).routes
         # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
         primary, canary = self._workloads.observe(annotations.target, annotations.recorded, ANYTHING, ANYTHING)
@@ -154,11 +156,53 @@ class Watchdog:
         elif doing is not None and (doing is not FailsafeAction.KEPT or heartbeat.failsafe_record is None):
             self._act(place, annotations, heard, safe, doing)
 
+    def _learn(self, place: NamespacedName, heard: Heard) -> None:
+        """Read the annotations with a beat, so that whoever damages them later does not take home away from users."""
+        known = self._known.get(place)
+        if heard.silence > 0 or (known is not None and known.owner == heard.owner):
+            return
+        with suppress(Fault):  # what is wrong with them is said when they are needed; the next beat is another try
+            if (found := self._mesh.annotations(*place)) is not None:
+                self._known[place] = found
+
+    def _believed(self, place: NamespacedName, heard: Heard) -> RolloutAnnotations | None:
+        """What is needed to bring users to safety; None where the object is another rollout's by now.
+
+        Raises:
+            Fault: nobody can know it, or it could not be read. Where only a person can help, an Event says so.
+        """
+        try:
+            annotations = self._annotations(place, heard)
+            if annotations.owner != heard.owner:
+                return None
+            self._refuse_what_is_nobodys(place, annotations)
+        except Fault as fault:
+            if isinstance(fault, Unreadable) or fault.cause is Cause.REFUSED:
+                self._say(place, heard, "RescueFailed", f"The watchdog cannot bring users to safety. {fault.sentence}")
+            raise
+        return annotations
+
+    def _annotations(self, place: NamespacedName, heard: Heard) -> RolloutAnnotations:
+        """As they are; where they are damaged, as they were when this rollout's bot gave a sign of life."""
+        known = self._known.get(place)
+        if known is not None and known.owner != heard.owner:
+            known = None
+        try:
+            found = self._mesh.annotations(*place) or known
+        except Unreadable:
+            if known is None:
+                raise
+            return known
+        if found is None:
+            bare = f"VirtualService {'/'.join(place)} carries the mark of rollout {heard.owner}, not how it was before."
+            raise Unreadable("Kubernetes", bare)
+        return found
+
     def _refuse_what_is_nobodys(self, place: NamespacedName, annotations: RolloutAnnotations) -> None:
         """Whoever may edit the object may write annotations: what can be known without them is not theirs to say."""
         odd = [claims.odd(service, annotations.target) for service in self._services[place]]
         wrong = f"{odd[0]}, which services.yaml does not say" if all(odd) else ""
-        if not wrong and (unknown := claims.unknown_images(annotations, self._workloads)):
+        if not wrong and (unknown := self._unknown_images(annotations)):
             wrong = f"image {unknown[0]}, which {annotations.target.primary_deployment} never had"
         if wrong:
             where = "/".join(place)
@@ -168,6 +212,15 @@ class Watchdog:
                 "is moved because of them.",
                 Cause.REFUSED,
             )
+
+    def _unknown_images(self, annotations: RolloutAnnotations) -> list[str]:
+        """As ``claims``; of a Deployment that is gone nobody can tell, and routes alone are written here."""
+        try:
+            return claims.unknown_images(annotations, self._workloads)
+        except Fault as fault:
+            if fault.cause is not Cause.MISSING:
+                raise
+            return []
 
     def _act(
         self, place: NamespacedName, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction

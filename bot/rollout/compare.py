@@ -191,7 +191,7 @@ def _template(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     stage, side = rollout.current, observed.primary
     if observed.pods_unobserved is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
         return
-    blocked = _nobody_to_keep_the_users(rollout, observed)
+    blocked = _users_may_be_there(rollout, observed) or _nobody_to_keep_the_users(rollout, observed)
     begun = rollout.phase is Phase.UPGRADING and rollout.settled_at is None and side.template is not None
     if begun or is_restoring(rollout):
         yield Gap(part=Part.TEMPLATE, blocked=blocked)
@@ -326,6 +326,13 @@ def _not_upgraded(rollout: Rollout, observed: Observation) -> Text:
 
 def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Said:
     return said("rollout.too_few_pods", name=name, ready=side.ready, needed=needed, share=shared(share))
+
+
+def _users_may_be_there(rollout: Rollout, observed: Observation) -> Text:
+    """A stage that has no users on the primary may have been entered while nobody could write that."""
+    if observed.routes_unobserved is None or observed.gone:
+        return ""
+    return said("rollout.users_unseen", name=rollout.spec.target.primary_deployment)
 
 
 def _nobody_to_keep_the_users(rollout: Rollout, observed: Observation) -> Text:

@@ -139,6 +139,7 @@ ROLLOUT: Mapping[str, str] = {
     "rollout.not_restored": "{name} is not restored yet ({ready} of {wanted} pods are ready).",
     "rollout.not_upgraded": "{name} is not upgraded yet ({ready} of {wanted} pods are ready).",
     "rollout.too_few_pods": "{name} has {ready} of the {needed} ready pods that {share} of users need.",
+    "rollout.users_unseen": "Whether {name} has users cannot be seen, so its image stays as it is.",
     "rollout.nobody_keeps_users": "{name} has no ready pod to keep the users meanwhile.",
     # plans
     "rollout.weights_whole": "Weights are whole percent from 1 to 100, not {weights}.",

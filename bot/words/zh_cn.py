@@ -134,6 +134,7 @@ ROLLOUT: Mapping[str, str] = {
     "rollout.not_restored": "{name} 尚未恢复（{wanted} 个 Pod 中 {ready} 个就绪）。",
     "rollout.not_upgraded": "{name} 尚未升级完成（{wanted} 个 Pod 中 {ready} 个就绪）。",
     "rollout.too_few_pods": "{share} 的用户流量需要 {needed} 个就绪的 Pod，{name} 只有 {ready} 个。",
+    "rollout.users_unseen": "无法确认 {name} 上是否有用户，因此其镜像保持不变。",
     "rollout.nobody_keeps_users": "{name} 没有就绪的 Pod，期间无法承载用户。",
     # plans
     "rollout.weights_whole": "权重应为 1 到 100 的整数百分比，不能是 {weights}。",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from bot.cluster.objects import NamespacedName
-from bot.cluster.routes import HEARTBEAT
+from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE
 from bot.controller.watchdog import LONGEST_PAUSE, Watchdog, Witness
 from bot.model.errors import Contended, Fault
 from bot.model.observation import FailsafeAction
@@ -390,3 +391,57 @@ def test_silence_grows_reconcile_by_reconcile() -> None:
     night.passes(30)
 
     assert all(later - earlier == 1 for earlier, later in pairwise(night.silences))
+
+
+def damage(night: Night, *names: str) -> None:
+    """Somebody's tool cuts these annotations in half."""
+
+    def cut(vs: dict[str, Any]) -> None:
+        annotations = vs["metadata"]["annotations"]
+        annotations |= {name: annotations[name][: len(annotations[name]) // 2] for name in names}
+
+    night.mesh.edit("a tool", cut)
+
+
+def test_annotations_that_were_damaged_after_a_beat_take_home_away_from_nobody() -> None:
+    night = Night(routes(60))
+    night.dog.reconcile()
+    damage(night, RESTORE)
+
+    night.passes(LIMIT + 5)
+
+    assert (night.routes, night.acted, night.dog.trouble) == (HOME, [FailsafeAction.HOME], "")
+
+
+def test_annotations_that_were_taken_away_after_a_beat_take_home_away_from_nobody() -> None:
+    night = Night(routes(60))
+    night.dog.reconcile()
+    night.mesh.edit("maya", lambda vs: vs["metadata"]["annotations"].pop(RESTORE))
+
+    night.passes(LIMIT + 5)
+
+    assert (night.routes, night.acted) == (HOME, [FailsafeAction.HOME])
+
+
+@pytest.mark.parametrize("names", [(RESTORE,), (OWNER, RESTORE)])
+def test_where_nobody_can_know_where_home_is_an_event_asks_for_a_person_once(names: tuple[str, ...]) -> None:
+    night = Night(routes(60))
+    if OWNER in names:  # what was known before was another rollout's, as far as anybody can tell
+        night.dog.reconcile()
+    damage(night, *names)
+
+    night.passes(2 * LIMIT)
+
+    ((reason, sentence),) = night.mesh.events
+    assert (night.mesh.written, reason) == ([], "RescueFailed")
+    assert sentence.startswith("The watchdog cannot bring users to safety. The annotation canary-bot/restore")
+
+
+@pytest.mark.parametrize("live", [routes(0, mirror=True), routes(60)])
+def test_users_of_a_primary_that_was_deleted_go_to_the_canary(live: Routes) -> None:
+    night = Night(live)
+    del night.workloads.deployments["reviews-v1"]
+
+    night.passes(LIMIT + 5)
+
+    assert (night.routes, night.acted) == (ALL_CANARY, [FailsafeAction.CANARY])
