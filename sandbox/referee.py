@@ -9,7 +9,8 @@ checked at the moment of each write, against the cluster alone: what the bot bel
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sandbox.kube.api import Written
@@ -30,6 +31,7 @@ WHOLE = 100  # percent
 DRAIN_SECONDS = 30.0
 
 Images = Mapping[str, str]
+Ready = Mapping[str, list[Object]]  # pods by subset
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ class Referee:
         self._old = images_of(self._get("Deployment", ground.primary)["spec"]["template"]["spec"])
         self._whole = int(self._get("Deployment", ground.primary)["spec"]["replicas"])
         self._primary = self._get("Deployment", ground.primary)["metadata"]["uid"]
+        self._sent: Ready = {}
         self.seen = Recorded(expected=dict(self._old))
 
     @property
@@ -98,6 +101,27 @@ class Referee:
     def marked(self) -> bool:
         """Whether a rollout holds the VirtualService."""
         return ANNOTATIONS[0] in _annotations(self._vs() or {"metadata": {}})
+
+    def sign_of_life(self) -> tuple[str | None, ...]:
+        """Whose heartbeat the VirtualService bears: whoever changes it, silence is counted from there."""
+        annotations = _annotations(self._vs() or {"metadata": {}})
+        return annotations.get(ANNOTATIONS[0]), annotations.get(HEARTBEAT)
+
+    def is_help_asked_for(self) -> bool:
+        """Whether an Event says that the watchdog cannot help and a person has to."""
+        events = self._store.list("Event", self._ground.namespace)
+        return any(one["reason"] == "RescueFailed" for one in events)
+
+    def remember_ready(self) -> Ready:
+        """The pods that could take requests now: a write that hangs was decided by what is so when it was sent."""
+        return {subset: self._ready(subset) for subset in self._subsets}
+
+    @contextmanager
+    def landing(self, sent: Ready) -> Iterator[None]:
+        """A write arrives that was sent when these pods were ready."""
+        self._sent = sent
+        yield
+        self._sent = {}
 
     def observe(self, written: Written) -> None:
         """One write; whoever wrote, the shares that hold now are remembered."""
@@ -169,7 +193,7 @@ class Referee:
 
     def _judge_arrival(self, subset: str, was: Shares, now: Shares) -> None:
         """Users, or copies, are about to arrive at this subset."""
-        pods = self._ready(subset)
+        pods = self._ready(subset) or self._sent.get(subset, [])
         text = f"{now.users} (before: {was.users}, mirrored: {sorted(now.mirrored)})"
         if not pods:
             self._violated(f"{text} sends requests to {subset}, which has no ready pod")

@@ -9,7 +9,7 @@ cluster by bots with a store of their own, so a service never takes up what anot
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.cluster.objects import full_host
@@ -58,6 +58,8 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
     except Unreadable as damaged:
         raise _nobody_knows_home(service, unreadable, damaged.sentence) from damaged
     if annotations is not None:
+        if unreadable is not None:
+            annotations = _of_live(service, annotations, ports.store)
         heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
         found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
         if unreadable is None or found is Claim.UNREADABLE:
@@ -72,6 +74,12 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
         bare = f"VirtualService {service.virtual_service} carries the mark of rollout {owner}, not how it was before."
         raise _nobody_knows_home(service, None, bare)
     return None
+
+
+def _of_live(service: ServiceConfig, annotations: RolloutAnnotations, store: Store) -> RolloutAnnotations:
+    """The annotations as the service's live rollout's, where it recorded them: whose mark they bear may be damaged."""
+    live = store.busy().get(service.key)
+    return annotations if live is None or annotations.recorded_by != live else replace(annotations, owner=live)
 
 
 def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations: Text) -> Unreadable:

@@ -193,8 +193,11 @@ class RolloutAnnotations:
 
     Attributes:
         recorded: the primary's template as it was.
+        recorded_by: the rollout that recorded it, which somebody's tool may have made another one of in ``owner``; ""
+            where an older version did.
     """
 
     owner: RolloutId
     target: Target
     recorded: PodTemplate
+    recorded_by: str = ""

@@ -107,6 +107,18 @@ def test_users_on_a_side_without_ready_pods_are_told(match: Match) -> None:
     assert "v2, which has no ready pod" in match.referee.violations[0]
 
 
+@pytest.mark.parametrize("hung", [True, False])
+def test_a_write_that_hung_is_judged_by_the_pods_that_were_ready_when_it_was_sent(match: Match, *, hung: bool) -> None:
+    match.route(20)
+    sent = match.referee.remember_ready()
+    match.kube.deployments.crash("default", "reviews-v1")
+    match.kube.settle()
+    with match.referee.landing(sent if hung else {}):
+        match.route(0)
+
+    assert bool(match.referee.violations) is not hung
+
+
 def test_when_nobody_is_ready_where_users_are_any_ready_pod_is_better(match: Match) -> None:
     match.route(100)
     match.write("Deployment", "reviews-v1", image("v2"))

@@ -54,6 +54,7 @@ class Play:
         self._hurt = self._stranded = 0
         self._seen: dict[RolloutId, float] = {}  # since when, by the clock that nobody sets
         self._alone = 0.0  # seconds without a bot, in which the watchdog could have heard one
+        self._life: tuple[str | None, ...] = ()  # what it could have heard last
         self.violations = rig.referee.violations
 
     def run(self) -> list[str]:
@@ -148,10 +149,16 @@ class Play:
         """Nobody has looked after a rollout for longer than the limit: everyone is where it is safe."""
         referee, ground = self._rig.referee, self._rig.ground
         is_heard = not any(noise.system is System.KUBERNETES for noise in self._rig.noises) and not self._rig.withdrawn
-        self._alone = self._alone + TICK if self._rig.away and is_heard and referee.marked() else 0.0
+        life, before = referee.sign_of_life(), self._life
+        self._life = life
+        # Whoever changes whose heartbeat it is, or the heartbeat, has given a sign of life: nobody can tell who it was.
+        is_alone = self._rig.away and is_heard and referee.marked() and life == before
+        self._alone = self._alone + TICK if is_alone else 0.0
         at_home, away = (referee.ready_now(subset) for subset in (ground.primary_subset, ground.canary_subset))
         if self._alone <= DEAD_MAN or not (at_home or away):
             return
+        if not self._rig.is_home_marked() and referee.is_help_asked_for():
+            return  # somebody destroyed what says what home is, and a person is told
         shares = referee.shares_now()
         untouched = not referee.seen.patches and not referee.seen.deployed_by_others
         subset = (
@@ -260,18 +267,23 @@ class Play:
         """With everything healed, an abort brings everyone home from anywhere; or people abandon it.
 
         That is asked for only where somebody destroyed both that say what home is, the record and the annotations:
-        nobody can know it then, and an abort that guessed might send users to the wrong side.
+        nobody can know it then, and an abort that guessed might send users to the wrong side. And where it was
+        abandoned before, and its annotations could not be taken off: people were told to try again.
         """
         for _ in range(LEAVING):
             if self._is_over():
                 return
-            if self._rig.nobody_knows_home():
+            if self._rig.nobody_knows_home() or self._is_abandoned():
                 self._people.abandon()
             rollout = self._stored()
             if rollout is None or rollout.phase is not Phase.ABORTING:
                 self._people.abort()
             self._step()
         self._violated(f"did not end after an abort: {self._stored()}")
+
+    def _is_abandoned(self) -> bool:
+        last = self._last()
+        return last is not None and last.phase is Phase.ABANDONED and not self._rig.record()
 
     def _judge_end(self) -> None:
         rollout = self._last()

@@ -45,7 +45,7 @@ from sandbox.figures import Figures
 from sandbox.kube.server import KubeApi
 from sandbox.ports import LOOPBACK
 from sandbox.redis_proxy import RedisProxy
-from sandbox.referee import Referee
+from sandbox.referee import Ready, Referee
 from sandbox.sides import rates
 from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
@@ -138,7 +138,8 @@ class Rig:
         self._users = USERS_PER_SECOND
         self._file = ""
         self._under_way = 0  # events of that kind
-        self._held: list[tuple[Held, Latch]] = []  # writes that will hang, and those that do
+        self._held: list[tuple[Held, Latch]] = []  # writes that will hang
+        self._sent: dict[Latch, Ready] = {}  # those that do, and which pods were ready when they were sent
         self.ambiguous = 0
         self.away = True  # the bot, every replica of it
         self.standby: Bot | None = None  # a replica that has led, and lives on with what it remembers
@@ -239,9 +240,11 @@ class Rig:
         self._under_way -= 1
         waiting = [one for _, one in self._held if one is latch]
         self._held = [(held, one) for held, one in self._held if one is not latch]
-        if not waiting:
+        if waiting:
+            return
+        with self.referee.landing(self._sent.pop(latch)):
             assert latch.release(), "A write that hung was never served."
-            self.kube.settle()
+        self.kube.settle()
 
     def _hear(self, request: Request, moment: Moment) -> Trouble | None:
         if self.redis_is_well and request.system is System.REDIS:
@@ -250,6 +253,7 @@ class Rig:
             meant = (held.system, held.moment) == (request.system, moment) and request.kind.startswith(held.kinds)
             if meant and not request.rehearsal:
                 self._held.remove((held, latch))
+                self._sent[latch] = self.referee.remember_ready()
                 return Trouble(latch=latch)
         for noise in self.noises:
             meant = noise.system is request.system and noise.moment is moment and request.kind.startswith(noise.kinds)
@@ -282,14 +286,18 @@ class Rig:
 
     def nobody_knows_home(self) -> bool:
         """Whether a rollout has left its traces, and nothing that can be read says how it was before."""
+        lost = self.store_says() is None and (bool(self.record()) or self.referee.marked())
+        return lost and not self.is_home_marked()
+
+    def is_home_marked(self) -> bool:
+        """Whether the VirtualService says how it was before the rollout, in a way that can be read."""
         vs = self.kube.store.get("VirtualService", self.ground.namespace, self.ground.virtual_service)
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         try:
             json.loads(annotations.get("canary-bot/restore", ""))
-            ours = vs is not None and is_signed(vs, self.signer)
         except ValueError:
-            ours = False
-        return not ours and self.store_says() is None and (bool(self.record()) or self.referee.marked())
+            return False
+        return vs is not None and is_signed(vs, self.signer)
 
     def edit_file(self, how: str) -> None:
         """services.yaml is another one ("": as it was), and whoever leads is started again with it."""

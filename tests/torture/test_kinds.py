@@ -34,6 +34,10 @@ CALM = Schedule(
     relabel=False,
     events=(),
 )
+BRISK = replace(
+    CALM, service={**CALM.service, "mirror": {"methods": "all", "for": "10s"}, "stage": {"for": "10s", "approve": []}}
+)
+AWAY = Event(what="bot_away", at=2, sweeps=26)
 
 
 class Stage:
@@ -169,6 +173,19 @@ def test_a_write_that_hangs_lands_when_it_is_let_go(stage: Stage) -> None:
     assert len(stage.rig.kube.audit) > tried
 
 
+def test_a_write_that_lands_after_the_pods_it_was_sent_for_have_crashed_is_nobodys_mistake(stage: Stage) -> None:
+    stage.start()
+    heal = stage.hand.hold_write(Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE))
+    Hand(stage.rig).edit(how="weights", share=100)
+    stage.people.abort()  # its first write hangs
+    Hand(stage.rig).primary_crashes()
+    stage.rig.settle()
+    heal()
+
+    assert stage.rig.referee.shares_now().users == {"v1": 100, "v2": 0}
+    assert stage.rig.referee.violations == []
+
+
 def test_a_write_that_nobody_makes_is_let_go_as_well(stage: Stage) -> None:
     heal = stage.hand.hold_write(Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE))
     heal()
@@ -302,6 +319,44 @@ def test_a_person_who_wants_out_gets_out(opened: Callable[[Schedule], Stage]) ->
     assert Play(stage.rig).run() == []
     history = stage.rig.store.history("default/reviews", 1)
     assert history[0].phase is Phase.ABORTED
+
+
+def test_people_try_again_where_abandoning_could_not_take_the_marks_off(opened: Callable[[Schedule], Stage]) -> None:
+    """Nobody is sent to a primary whose upgrade hangs, so an abort of what is left names the same command."""
+    hangs = Event(what="upgrade_hangs", at=4, sweeps=24)
+    unwritten = Event(what="withdraw", at=14, sweeps=8, details={"rights": (("update", "VirtualService", ""),)})
+    unseen = Event(
+        what="withdraw", at=14, sweeps=8, details={"rights": (("get", "Deployment", ""), ("list", "Deployment", ""))}
+    )
+    schedule = replace(
+        BRISK, service={**BRISK.service, "promote": "upgrade"}, events=(hangs, unwritten, unseen), leaving=15
+    )
+    stage = opened(schedule)
+
+    assert Play(stage.rig).run() == []
+    assert [past.phase for past in stage.rig.store.history("default/reviews", 1)] == [Phase.ABANDONED]
+
+
+@pytest.mark.parametrize("which", ["rollout", "restore", "heartbeat", "all"])
+def test_nobody_is_left_alone_by_a_tool_that_damages_annotations_while_no_bot_is_there(
+    opened: Callable[[Schedule], Stage], which: str
+) -> None:
+    damage = Event(what="garble_annotations", at=10, details={"which": which})
+    stage = opened(replace(BRISK, events=(AWAY, damage)))
+
+    assert Play(stage.rig).run() == []
+    assert stage.rig.referee.seen.failsafes == (0 if which == "all" else 1)
+    assert stage.rig.referee.is_help_asked_for() is (which == "all")
+
+
+def test_nobody_is_left_alone_by_a_primary_that_is_deleted_while_no_bot_is_there(
+    opened: Callable[[Schedule], Stage],
+) -> None:
+    deleted = Event(what="delete", at=10, sweeps=10, details={"thing": "primary"})
+    stage = opened(replace(BRISK, events=(AWAY, deleted)))
+
+    assert Play(stage.rig).run() == []
+    assert stage.rig.referee.seen.failsafes > 0
 
 
 def test_a_fault_that_begins_late_in_a_young_stage_is_one_that_begins_late(

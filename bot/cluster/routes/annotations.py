@@ -243,7 +243,7 @@ def rollout_annotations_of(vs: VirtualService, signer: Signer = UNSIGNED) -> Rol
         raise Unreadable("Kubernetes", damaged.sentence) from damaged
     if owner is None or restore is None:
         return None
-    return RolloutAnnotations(owner=owner, target=restore.target, recorded=restore.recorded)
+    return RolloutAnnotations(owner=owner, target=restore.target, recorded=restore.recorded, recorded_by=restore.owner)
 
 
 def managed_part(vs: VirtualService, target: Target) -> object:

@@ -209,6 +209,24 @@ def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_annotatio
     assert "The record of rollout r-1 cannot be read; its marks can." in str(ended.reason)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_abort_goes_by_annotations_whose_owner_is_damaged_where_the_live_rollout_recorded_them(stage: str) -> None:
+    rig = Rig()
+    before = rig.mesh.virtual_service()
+    rig.start()
+    rig.at(stage)
+    rig.store.garbled[RolloutId("r-1")] = UNREADABLE
+    rig.mesh.edit("a tool", lambda vs: vs["metadata"]["annotations"].update({virtual_services.OWNER: "r-}"}))
+
+    rig.controller.abort("reviews", by=MAYA, reason="now")
+    ended = rig.until(lambda rollout: rollout.ended)
+
+    assert (ended.phase, ended.spec.id) == (Phase.ABORTED, "r-2")
+    assert rig.mesh.virtual_service()["spec"] == before["spec"]
+    assert "annotations" not in rig.mesh.virtual_service()["metadata"]
+    assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
+
+
 def test_a_record_that_cannot_be_read_and_no_annotations_is_told_as_it_is() -> None:
     rig = Rig()
     rig.start()

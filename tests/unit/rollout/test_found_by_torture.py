@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.model.errors import Cause
 from bot.model.figures import Verdict
-from bot.model.observation import Progress
+from bot.model.observation import Progress, Unobserved
 from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
 from bot.rollout import decide, obstacles
-from bot.rollout.actions import ApplyTemplate, SetRoutes, next_action
+from bot.rollout.actions import ApplyTemplate, SetRoutes, Wait, next_action
 from bot.rollout.plans import make_plan
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 
@@ -211,3 +212,35 @@ def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the
     assert str(said[0].text).startswith(
         "Aborted at mirror. reviews-v2 has no ready pod, and the routes, which somebody edited, may send users there."
     )
+
+
+@pytest.mark.parametrize("cause", [Cause.TIMED_OUT, Cause.FORBIDDEN, Cause.UNREACHABLE])
+def test_no_template_is_written_while_nobody_sees_whether_the_primary_has_users(cause: Cause) -> None:
+    """It was aborted where its last switchback could not be written: half of the users are on the primary still."""
+    upgrading = entered("upgrade")
+    aborting, _ = decide.abort(entered("switchback 100"), OMAR, "bad", now=0.0)
+    for rollout, template in ((upgrading, Template.RECORDED), (aborting, Template.UPGRADED)):
+        unseen = an_observation(
+            rollout,
+            routes=None,
+            owner=None,
+            routes_unobserved=Unobserved(cause=cause, sentence="Could not read it."),
+            primary=a_side(template),
+        )
+
+        assert next_action(rollout, unseen) == Wait(
+            sentence="Whether reviews-v1 has users cannot be seen, so its template stays as it is."
+        )
+
+
+def test_a_primary_is_restored_where_there_is_no_virtual_service_to_have_users_by() -> None:
+    aborting, _ = decide.abort(entered("switchback 100"), OMAR, "bad", now=0.0)
+    gone = an_observation(
+        aborting,
+        routes=None,
+        owner=None,
+        routes_unobserved=Unobserved(cause=Cause.MISSING, sentence="It does not exist."),
+        primary=a_side(Template.UPGRADED),
+    )
+
+    assert next_action(aborting, gone) == ApplyTemplate(template=Template.RECORDED)
