@@ -304,7 +304,7 @@ class Play:
         )
 
     def _was_notified(self, rollout: Rollout, words: str) -> bool:
-        return any(words in str(entry.text) for entry in self._rig.store.story(rollout.key, rollout.spec.id))
+        return any(words in str(entry.text).lower() for entry in self._rig.store.story(rollout.key, rollout.spec.id))
 
     def _judge_words(self) -> None:
         """Nothing is said twice but what Slack left in doubt, and nothing is lost but what was doubtful twice."""

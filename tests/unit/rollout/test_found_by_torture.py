@@ -13,6 +13,7 @@ from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rol
 from bot.rollout import decide, obstacles
 from bot.rollout.actions import ApplyTemplate, SetRoutes, Wait, next_action
 from bot.rollout.plans import make_plan
+from bot.words.said import said
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 
 PASS = verdict(Verdict.PASS)
@@ -228,9 +229,7 @@ def test_no_template_is_written_while_nobody_sees_whether_the_primary_has_users(
             primary=a_side(template),
         )
 
-        assert next_action(rollout, unseen) == Wait(
-            sentence="Whether reviews-v1 has users cannot be seen, so its template stays as it is."
-        )
+        assert next_action(rollout, unseen) == Wait(sentence=said("rollout.users_unseen", name="reviews-v1"))
 
 
 def test_a_primary_is_restored_where_there_is_no_virtual_service_to_have_users_by() -> None:
