@@ -22,6 +22,7 @@ from bench.acknowledge import acknowledgements, acknowledgements_over_http
 from bench.limits import verdicts
 from bench.process import acknowledging, reaction, start_up
 from bench.rules import rules
+from bench.signatures import signatures
 from bench.sweeps import sweeps
 
 Results = dict[str, float]
@@ -57,6 +58,7 @@ def parts(directory: Path, *, quick: bool) -> Iterator[Callable[[], Results]]:
     yield partial(acknowledging, 10, 40, directory)
     for count in (1, 100) if quick else (1, 10, 100, 1000):
         yield partial(sweeps, count, 1.0 if quick else 5.0, directory)
+    yield partial(signatures, 20 if quick else 100, 11 if quick else 31, directory)
     yield partial(start_up, 1 if quick else 3, directory)
     yield partial(reaction, 20 if quick else 100, 5 if quick else 20, directory)
 

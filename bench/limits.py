@@ -33,6 +33,7 @@ LIMITS = (
     Limit(begins=_COST, ends="Prometheus requests per sweep", most=20),
     Limit(begins=_COST, ends="Kubernetes requests per sweep", most=0),
     Limit(begins="bad sample to routes accepted", ends="p95 (s)", most=TICK_SECONDS + READ_DELAY + RECONCILE_SECONDS),
+    Limit(begins="", ends="CPU per sweep, signed over unsigned", most=1.1),
     Limit(begins="acknowledged", ends="p99, canary-bot over bare", most=1.5),
 )
 

@@ -6,7 +6,9 @@ import multiprocessing
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,18 +55,24 @@ class Job:
 
 def sweeps(rollouts: int, seconds: float, directory: Path) -> dict[str, float]:
     """Sweep again and again for about so many seconds, at least twice, in a process of its own."""
-    now = time.time()
-    with StandIns(rollouts, now) as stand_ins, Redis(directory / f"redis-{rollouts}", appendonly=False) as redis:
+    spawn = multiprocessing.get_context("spawn")
+    with a_place(rollouts, seconds, directory) as job, ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(measure, job).result()
+
+
+@contextmanager
+def a_place(rollouts: int, seconds: float, directory: Path, signing_key: str = "") -> Iterator[Job]:
+    """Redis and stand-ins for one measured process, and what it is told."""
+    now, name = time.time(), f"{rollouts}{'-signed' if signing_key else ''}"
+    with StandIns(rollouts, now) as stand_ins, Redis(directory / f"redis-{name}", appendonly=False) as redis:
         env = {
             "PROMETHEUS_URL": stand_ins.prometheus_url,
             "REDIS_URL": redis.url,
-            "KUBECONFIG": str(stand_ins.write_kubeconfig(directory / f"kubeconfig-{rollouts}")),
+            "KUBECONFIG": str(stand_ins.write_kubeconfig(directory / f"kubeconfig-{name}")),
             "SERVICES_FILE": str(services_file(directory)),
             "LOG_LEVEL": "error",
-        }
-        job = Job(rollouts=rollouts, seconds=seconds, now=now, directory=directory, env=env)
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            return pool.submit(measure, job).result()
+        } | ({"CANARY_SIGNING_KEY": signing_key} if signing_key else {})
+        yield Job(rollouts=rollouts, seconds=seconds, now=now, directory=directory, env=env)
 
 
 def services_file(directory: Path) -> Path:
@@ -74,50 +82,61 @@ def services_file(directory: Path) -> Path:
     return path
 
 
+class Sweeping:
+    """Live rollouts, and a controller that sweeps over them when it is told to; the first sweep is done."""
+
+    def __init__(self, job: Job) -> None:
+        settings = read_settings(job.env, job.directory / "no.env")
+        logs.configure(settings.log_format, settings.log_level, sys.stderr)
+        connected = bootstrap.connect(settings, watching=True)
+        self.idle = megabytes()
+        self.lags, self._faults = list[float](), list[Fault]()
+        for number in range(job.rollouts):
+            connected.ports.store.create(cluster.rollout(number, job.now), ())
+        watch = Telemetry(
+            judged=lambda _rollout, _judgement: self.lags.append(time.monotonic() - self._began),
+            failed=lambda _rollout, fault: self._faults.append(fault),
+        )
+        self._clock = SteppingClock(job.now)
+        # Time goes by a tick at once, and for both clocks alike.
+        ports = replace(connected.ports, clock=self._clock)
+        self._connected = replace(connected, ports=ports, stopwatch=self._clock.now)
+        self._controller = bootstrap.make_controller(self._connected, watch)
+        self._rounds, self._began = Rounds(TICK_SECONDS), 0.0
+        self.sweep()  # the caches fill, connections are made, every heart beats for the first time
+        await_rest(job.env["PROMETHEUS_URL"])
+        self.lags.clear()
+
+    def sweep(self) -> None:
+        """A whole round; each turn begins when the one before it has ended, and lags are told by turn."""
+        store = self._connected.ports.store
+        self._clock.step()
+        for _ in range(TURNS):
+            self._began = time.monotonic()
+            self._rounds.begin(self._clock.now())
+            if not self._rounds.is_idle:
+                busy = store.busy()
+                self._controller.sweep(store.live({key: busy[key] for key in self._rounds.turn(busy)}))
+        if self._faults:
+            raise RuntimeError(f"{len(self._faults)} looks failed, such as: {self._faults[0]}")
+
+    def close(self) -> None:
+        """Nothing runs any more."""
+        self._controller.close()
+        if self._connected.reads is not None:
+            self._connected.reads.close()
+
+
 def measure(job: Job) -> dict[str, float]:
     """Sweep in this process and tell what one sweep costs."""
-    settings = read_settings(job.env, job.directory / "no.env")
-    logs.configure(settings.log_format, settings.log_level, sys.stderr)
-    stand_ins = bootstrap.connect(settings, watching=True)
-    idle = megabytes()
-    for number in range(job.rollouts):
-        stand_ins.ports.store.create(cluster.rollout(number, job.now), ())
-    began, lags, faults = [0.0], list[float](), list[Fault]()
-    watch = Telemetry(
-        judged=lambda _rollout, _judgement: lags.append(time.monotonic() - began[0]),
-        failed=lambda _rollout, fault: faults.append(fault),
-    )
-    clock = SteppingClock(job.now)
-    # Time goes by a tick at once, and for both clocks alike.
-    stand_ins = replace(stand_ins, ports=replace(stand_ins.ports, clock=clock), stopwatch=clock.now)
-    controller = bootstrap.make_controller(stand_ins, watch)
-
-    rounds = Rounds(TICK_SECONDS)
-
-    def sweep() -> None:
-        """A whole round; each turn begins when the one before it has ended, and lags are told by turn."""
-        clock.step()
-        for _ in range(TURNS):
-            began[0] = time.monotonic()
-            rounds.begin(clock.now())
-            if not rounds.is_idle:
-                busy = stand_ins.ports.store.busy()
-                controller.sweep(stand_ins.ports.store.live({key: busy[key] for key in rounds.turn(busy)}))
-
-    sweep()  # the caches fill, connections are made, every heart beats for the first time
-    await_rest(job.env["PROMETHEUS_URL"])
-    lags.clear()
+    sweeping = Sweeping(job)
     asked, wall, cpu, count = Requests.so_far(job.env["PROMETHEUS_URL"]), time.monotonic(), time.process_time(), 0
     while count == 0 or time.monotonic() - wall < job.seconds:
-        sweep()
+        sweeping.sweep()
         count += 1
     wall, cpu = (time.monotonic() - wall) / count, (time.process_time() - cpu) / count
     asked = Requests.so_far(job.env["PROMETHEUS_URL"]) - asked
-    controller.close()
-    if stand_ins.reads is not None:
-        stand_ins.reads.close()
-    if faults:
-        raise RuntimeError(f"{len(faults)} looks failed, such as: {faults[0]}")
+    sweeping.close()
     said = f"{job.rollouts} live rollouts: "
     return {
         f"{said}Prometheus requests per sweep": asked.prometheus / count,
@@ -128,10 +147,10 @@ def measure(job: Job) -> dict[str, float]:
         f"{said}sweep takes (ms)": wall * 1000,
         f"{said}sweeps per second": 1 / wall,
         f"{said}looks per second": job.rollouts / wall,
-        f"{said}tick lag, p50 (ms)": percentile(lags, 50) * 1000,
-        f"{said}tick lag, p99 (ms)": percentile(lags, 99) * 1000,
+        f"{said}tick lag, p50 (ms)": percentile(sweeping.lags, 50) * 1000,
+        f"{said}tick lag, p99 (ms)": percentile(sweeping.lags, 99) * 1000,
         f"{said}peak memory (MB)": megabytes(),
-        f"{said}memory for them (MB)": megabytes() - idle,
+        f"{said}memory for them (MB)": megabytes() - sweeping.idle,
     }
 
 

@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -77,6 +78,15 @@ def answers(port: int, path: str) -> Callable[[], bool]:
             return False
 
     return ready
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 class Program:

@@ -22,8 +22,8 @@ from sandbox.kube.server import KubeApi
 from sandbox.mesh.mesh import Mesh
 from sandbox.mesh.users import Ledger, Users
 from sandbox.people import CHANNEL
-from sandbox.ports import free_port
-from sandbox.processes import Program, answers
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.processes import POLL_SECONDS, Program, answers, listens
 from sandbox.prometheus import Prometheus
 from sandbox.redis import Redis
 from sandbox.slack.scopes import MANIFEST
@@ -51,8 +51,23 @@ class World:
         users_per_second: float = USERS_PER_SECOND,
         slack_port: int = 0,
         dead_man_seconds: float | None = None,
+        signing_key: str = "",
+        http_mode: bool = False,
     ) -> None:
-        """Nothing runs yet. ``dead_man_seconds`` is the watchdog's limit; None: there is no watchdog."""
+        """Nothing runs yet.
+
+        Args:
+            directory: where everything keeps its files.
+            objects: what is in the cluster at the beginning.
+            services: what is in services.yaml then.
+            scrape_seconds: between two scrapes.
+            post_share: share of users' requests that are POST.
+            users_per_second: requests that users send.
+            slack_port: where the workspace listens; 0 picks a free one.
+            dead_man_seconds: the watchdog's limit; None: there is no watchdog.
+            signing_key: what the bot and the watchdog sign with.
+            http_mode: Slack calls the bot, instead of the bot keeping a socket open.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.kube = KubeApi(start_seconds=POD_SECONDS)
@@ -69,6 +84,8 @@ class World:
         self._stack = ExitStack()
         self._bot_log = directory / "bot.log"
         self.dead_man_seconds = dead_man_seconds
+        self._signing = {"CANARY_SIGNING_KEY": signing_key} if signing_key else {}
+        self.slack_events_port = free_port() if http_mode else None  # where Slack calls the bot
         self.watchdog: Program | None = None
 
     def __enter__(self) -> Self:
@@ -95,7 +112,7 @@ class World:
         self.bot = self._make_bot()
         self._stack.callback(self.bot.stop)
         self.bot.start()
-        self.slack.wait_for_connections(1, timeout=START_SECONDS)
+        self._await_slack()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,7 +152,25 @@ class World:
         """The bot ends as in a rolling update, and starts again with what is in its files now."""
         self.bot.stop()
         self.bot.start()
-        self.slack.wait_for_connections(1, timeout=START_SECONDS)
+        self._await_slack()
+
+    def _await_slack(self) -> None:
+        """Until people can reach the bot."""
+        if self.slack_events_port is None:
+            self.slack.wait_for_connections(1, timeout=START_SECONDS)
+            return
+        deadline = time.monotonic() + START_SECONDS
+        self.slack.request_url(None)
+        while not listens(self.slack_events_port):
+            if time.monotonic() > deadline:
+                raise TimeoutError("The bot did not listen for Slack in time.")
+            time.sleep(POLL_SECONDS)
+        self.slack.request_url(f"http://{LOOPBACK}:{self.slack_events_port}/slack/events")
+
+    @property
+    def probe_port(self) -> int:
+        """Where the bot's probes and metrics are."""
+        return self._probe_port
 
     def bot_log_tail(self, lines: int = 30) -> str:
         """The end of the bot's log, for a story that got stuck."""
@@ -161,7 +196,7 @@ class World:
         services.write_text(services_yaml(self._services))
         ours = {
             "SLACK_BOT_TOKEN": self.slack.bot_token,
-            "SLACK_APP_TOKEN": self.slack.app_token,
+            **self._slack_link(),
             "SLACK_API_URL": f"{self.slack.url}/api/",
             "REDIS_URL": self.redis.url,
             "PROMETHEUS_URL": self.prometheus.url,
@@ -170,8 +205,13 @@ class World:
             "PROBE_PORT": str(self._probe_port),
             "TICK_SECONDS": str(TICK_SECONDS),
             "LOG_FORMAT": "json",
-        } | self._dead_man()
-        return _kept() | ours
+        }
+        return _kept() | ours | self._dead_man() | self._signing
+
+    def _slack_link(self) -> dict[str, str]:
+        if self.slack_events_port is None:
+            return {"SLACK_APP_TOKEN": self.slack.app_token}
+        return {"SLACK_SIGNING_SECRET": self.slack.signing_secret, "PORT": str(self.slack_events_port)}
 
     def _dead_man(self) -> dict[str, str]:
         return {} if self.dead_man_seconds is None else {"DEAD_MAN_SECONDS": f"{self.dead_man_seconds:g}"}
@@ -192,7 +232,7 @@ class World:
             log=self.directory / "watchdog.log",
             ready=answers(port, "/healthz"),
             ready_seconds=START_SECONDS,
-            env=_kept() | ours | self._dead_man(),
+            env=_kept() | ours | self._dead_man() | self._signing,
             directory=self.directory,
         )
 

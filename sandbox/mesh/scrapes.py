@@ -46,6 +46,7 @@ class Scrapes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_workload: dict[str, Scrape] = {}
+        self._lies: dict[str, str] = {}
         self.asked: Counter[str] = Counter()  # by target
         self.failed: Counter[str] = Counter()  # by target
 
@@ -54,14 +55,22 @@ class Scrapes:
         with self._lock:
             self._by_workload[workload] = scrape
 
-    def clear(self) -> None:
-        """Every scrape is quick and succeeds."""
+    def lie(self, workload: str, page: str) -> None:
+        """From now on its pods' pages say this, whatever they have counted."""
         with self._lock:
+            self._lies[workload] = page
+
+    def clear(self) -> None:
+        """Every scrape is quick, succeeds, and tells the truth."""
+        with self._lock:
+            self._lies.clear()
             self._by_workload.clear()
 
     async def answer(self, workload: str, target: str, page: Callable[[], str]) -> web.StreamResponse:
         """One scrape of one target."""
         scrape, fails = self._take(workload, target)
+        if (lie := self._lies.get(workload)) is not None:
+            return web.Response(text=lie, headers={"Content-Type": CONTENT_TYPE})
         text = "" if scrape.late else page()
         await asyncio.sleep(scrape.seconds)
         if fails:

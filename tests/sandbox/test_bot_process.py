@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 import urllib.error
@@ -18,7 +17,7 @@ from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.people import CHANNEL, MAYA
 from sandbox.ports import free_port
-from sandbox.processes import Program, answers
+from sandbox.processes import Program, answers, listens
 from sandbox.redis import Redis
 from sandbox.slack.server import Slack
 
@@ -62,14 +61,6 @@ def readiness(port: int) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def wait_until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
