@@ -9,6 +9,7 @@ from bot.model.images import repository
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, said
 
 
 def check(subject: Subject) -> Iterator[Problem]:
@@ -24,24 +25,28 @@ def check(subject: Subject) -> Iterator[Problem]:
     if other_place:
         before, after = (_registry(images(side)[other_place[0]]) for side in (primary, canary))
         yield warns(
-            f"{name_of(canary)} runs an image of {after}, and {name_of(primary)} one of {before}.",
-            remedy=f"Nobody knows whether the nodes of {name_of(primary)} may pull from there: try it with a pod of "
-            "its service account first.",
+            said(
+                "preflight.other_registry", canary=name_of(canary), after=after, primary=name_of(primary), before=before
+            ),
+            remedy=said("preflight.try_pull", primary=name_of(primary)),
         )
     ours, theirs = _secrets(primary), _secrets(canary)
     lacking = sorted(theirs - ours)
     if lacking:
         yield warns(
-            f"{name_of(canary)} pulls its image with the secret {', '.join(lacking)}, which {name_of(primary)} lacks.",
-            remedy=f"Add `imagePullSecrets: [{', '.join(f'{{name: {name}}}' for name in lacking)}]` to its pod "
-            "template before the start, or the upgrade ends in ImagePullBackOff.",
+            said("preflight.pull_secret", canary=name_of(canary), secrets=tuple(lacking), primary=name_of(primary)),
+            remedy=said(
+                "preflight.add_secret",
+                fields=Code(f"imagePullSecrets: [{', '.join(f'{{name: {name}}}' for name in lacking)}]"),
+            ),
         )
     before, after = _account(primary), _account(canary)
     if before != after:
         yield warns(
-            f"{name_of(canary)} runs as service account {after}, and {name_of(primary)} as {before}.",
-            remedy="Pull secrets, and what other services allow by principal, go with the account: give both the same, "
-            "or make sure that the primary's may do as much.",
+            said(
+                "preflight.other_account", canary=name_of(canary), after=after, primary=name_of(primary), before=before
+            ),
+            remedy=said("preflight.same_account", field=Code(f"serviceAccountName: {after}")),
         )
 
 

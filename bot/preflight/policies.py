@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from bot.cluster.objects import Labels, Object, name_of, pod_labels, title, within
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Said, said
 
-_READING: Mapping[str, str] = {
-    "AuthorizationPolicy": "Callers, the gateway among them, may be let in on one side and get 403 on the other, which "
-    "no judgement takes for an error",
-    "PeerAuthentication": "Callers without mutual TLS may be let in on one side only",
-    "Sidecar": "The two may reach different services, or be reached on different ports",
+_READING: Mapping[str, Said] = {
+    "AuthorizationPolicy": said("preflight.one_side_forbids"),
+    "PeerAuthentication": said("preflight.one_side_plain"),
+    "Sidecar": said("preflight.one_side_reaches"),
 }
 
 
@@ -26,10 +26,10 @@ def check(subject: Subject) -> Iterator[Problem]:
         ours, theirs = (within(selector, pod_labels(side)) for side in (primary, canary))
         if ours is not theirs:
             governed, other = (primary, canary) if ours else (canary, primary)
-            reading = _READING.get(str(policy.get("kind", "")), "The two are not alike")
+            reading = _READING.get(str(policy.get("kind", "")), said("preflight.one_side_other"))
             yield warns(
-                f"{title(policy)} governs the pods of {name_of(governed)} and not those of {name_of(other)}.",
-                remedy=f"{reading}: select both by a label that they share, or accept it.",
+                said("preflight.policy_of_one", policy=title(policy), name=name_of(governed), other=name_of(other)),
+                remedy=said("preflight.select_both", reading=reading),
             )
 
 

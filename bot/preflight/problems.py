@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.words.said import Text
+from bot.words.said import Code, Text, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,13 @@ class Problem:
     remedy: Text
     about: str = ""
 
+    @property
+    def text(self) -> Text:
+        """What is so and what to do, one after the other."""
+        return together((self.sentence, self.remedy))
+
     def __str__(self) -> str:
-        return f"{self.sentence} {self.remedy}".strip()
+        return str(self.text)
 
 
 def blocks(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
@@ -32,3 +37,8 @@ def blocks(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
 def warns(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
     """A person should know this and may accept it."""
     return Problem(blocking=False, sentence=sentence, remedy=remedy, about=about)
+
+
+def kubectl(*words: str) -> Code:
+    """A command to paste; what is a word of its own comes as one."""
+    return Code(" ".join(("kubectl", *words)))

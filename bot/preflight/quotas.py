@@ -11,6 +11,7 @@ from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, 
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, said
 
 _SUFFIXES = {
     **{unit: 1000.0**power for power, unit in enumerate(("", "k", "M", "G", "T", "P", "E"))},
@@ -53,13 +54,13 @@ def _quotas(subject: Subject, primary: Object) -> Iterator[Problem]:
             if what in need and quantity(limit) - quantity(used.get(what, 0)) < surge * need[what]
         ]
         if surge and short:
-            shown = ", ".join(f"{what}: {used.get(what, 0)} of {hard[what]}" for what in short)
-            pods = f"{surge} pod" if surge == 1 else f"{surge} pods"
+            shown = tuple(
+                said("preflight.quota_used", what=what, used=str(used.get(what, 0)), hard=str(hard[what]))
+                for what in short
+            )
             yield warns(
-                f"ResourceQuota {name_of(quota)} leaves no room for the {pods} that the upgrade of {name_of(primary)} "
-                f"starts before old ones go ({shown}).",
-                remedy="Raise the quota, or let old pods go first (maxUnavailable above 0): else the upgrade gets "
-                "stuck while all users are on the canary.",
+                said("preflight.quota_full", quota=name_of(quota), n=surge, primary=name_of(primary), used=shown),
+                remedy=said("preflight.raise_quota", field=Code("maxUnavailable: 1")),
             )
 
 
@@ -103,13 +104,11 @@ def _budgets(subject: Subject, side: Object) -> Iterator[Problem]:
             continue
         if status.get("disruptionsAllowed") == 0:
             yield warns(
-                f"PodDisruptionBudget {name_of(budget)} allows no pod of {name_of(side)} to be evicted now.",
-                remedy="A node that is drained during the rollout waits for it: drain none meanwhile, or let the "
-                "budget spare a pod.",
+                said("preflight.no_eviction", budget=name_of(budget), name=name_of(side)),
+                remedy=said("preflight.drain_none"),
             )
         if other is not None and within(selector, pod_labels(other)) and side is subject.primary:
             yield warns(
-                f"PodDisruptionBudget {name_of(budget)} counts the pods of {name_of(side)} and {name_of(other)} "
-                "as one.",
-                remedy="A drain may take all pods of the side that has the users: give each side a budget of its own.",
+                said("preflight.one_budget", budget=name_of(budget), name=name_of(side), other=name_of(other)),
+                remedy=said("preflight.own_budgets"),
             )

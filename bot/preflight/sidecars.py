@@ -14,8 +14,9 @@ from bot.cluster.objects import (
     pods_of,
 )
 from bot.model.images import is_ready
-from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.problems import Problem, blocks, kubectl, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Said, said
 
 PROXY = "istio-proxy"
 _INJECT = "sidecar.istio.io/inject"
@@ -38,41 +39,41 @@ def _observed(subject: Subject, deployment: Object, pods: Sequence[Object]) -> I
     if any(annotations_of(pod).get(_AMBIENT) == "enabled" for pod in bare):
         yield _uncounted(
             subject,
-            f"{name} is in the ambient mesh without a sidecar: the copies it gets are counted nowhere.",
-            remedy="Give it a sidecar, or judge it in `gates.custom` by the application's own metrics.",
+            said("preflight.ambient", name=name),
+            remedy=said("preflight.give_sidecar", setting=Code("gates.custom")),
         )
     elif len(bare) == len(pods):
-        yield _uncounted(subject, f"No pod of {name} has a sidecar ({PROXY}), so its requests are counted nowhere.")
+        yield _uncounted(subject, said("preflight.no_sidecar", name=name, container=PROXY))
     elif bare:
         yield warns(
-            f"{len(bare)} of the {len(pods)} ready pods of {name} have no sidecar ({PROXY}).",
-            remedy="Their requests are counted nowhere: delete them, so that they are born again with one.",
+            said("preflight.some_without_sidecar", n=len(bare), pods=len(pods), name=name, container=PROXY),
+            remedy=said("preflight.delete_those", command=kubectl("delete", "pod", *map(name_of, bare)), n=len(bare)),
         )
     slow = [pod for pod in pods if _proxy_not_ready(pod)]
     if slow:
         yield warns(
-            f"The sidecar of {len(slow)} of the {len(pods)} pods of {name} is not ready.",
-            remedy="`istioctl proxy-status` says whether it has its configuration.",
+            said("preflight.sidecar_not_ready", n=len(slow), pods=len(pods), name=name),
+            remedy=said("preflight.see_proxies", command=Code("istioctl proxy-status")),
         )
 
 
 def _unobserved(subject: Subject, deployment: Object) -> Iterator[Problem]:
     name = name_of(deployment)
-    said = {**pod_annotations(deployment), **pod_labels(deployment)}.get(_INJECT)
-    if said == "false":
-        yield _uncounted(subject, f"{name} says {_INJECT}=false, so its requests are counted nowhere.")
+    injected = {**pod_annotations(deployment), **pod_labels(deployment)}.get(_INJECT)
+    if injected == "false":
+        yield _uncounted(subject, said("preflight.sidecar_off", name=name, label=f"{_INJECT}=false"))
     elif subject.snapshot.is_read("Pod"):
-        yield warns(
-            f"No ready pod of {name} can be seen, so nobody knows whether it has a sidecar.",
-            remedy="Without one, nothing counts its requests, and the mirror waits for figures that never come.",
-        )
+        yield warns(said("preflight.sidecar_unknown", name=name), remedy=said("preflight.without_sidecar"))
 
 
-def _uncounted(subject: Subject, sentence: str, remedy: str = "") -> Problem:
+def _uncounted(subject: Subject, sentence: Said, remedy: Said | None = None) -> Problem:
     """With metrics of the application's own there is something to judge by all the same."""
-    remedy = remedy or "Label its namespace `istio-injection=enabled` (or its revision's label) and restart it."
+    space = subject.service.namespace
+    remedy = remedy or said(
+        "preflight.inject_sidecar", command=kubectl("label", "namespace", space, "istio-injection=enabled")
+    )
     if subject.service.gates.custom:
-        return warns(sentence, remedy=f"Only the custom gates can judge it. {remedy}")
+        return warns(sentence, remedy=said("preflight.custom_gates_only", remedy=remedy))
     return blocks(sentence, remedy=remedy)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from bot.cluster.objects import Object, app_containers, container_statuses, name_of, pods_of, replicas
 from bot.model.service import Promote
-from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.problems import Problem, blocks, kubectl, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Seconds, said
 
 _NEVER = 2_147_483_647  # Kubernetes' own way to write "no deadline"
 _LONGEST = 160  # characters of a node's message
@@ -32,31 +34,25 @@ def _standing_still(deployment: Object) -> Iterator[Problem]:
     name, status = name_of(deployment), deployment.get("status") or {}
     if deployment["spec"].get("paused"):
         yield blocks(
-            f"{name} is paused, so no new template would ever roll out.",
-            remedy=f"`kubectl rollout resume deployment/{name}` lets it go on.",
+            said("preflight.paused", name=name),
+            remedy=said("preflight.resume_it", command=kubectl("rollout", "resume", f"deployment/{name}")),
             about=name,
         )
     seen, newest = status.get("observedGeneration"), deployment["metadata"].get("generation", 0)
     if seen is not None and seen < newest:
-        yield blocks(
-            f"{name} was changed a moment ago, and its controller has not seen it yet.",
-            remedy="Try again in some seconds.",
-            about=name,
-        )
+        yield blocks(said("preflight.just_changed", name=name), remedy=said("preflight.try_again_soon"), about=name)
     missed = [one for one in status.get("conditions") or () if one.get("reason") == "ProgressDeadlineExceeded"]
     if missed:
         yield blocks(
-            f"{name} is stuck: it made no progress within its progressDeadlineSeconds.",
-            remedy=f"`kubectl rollout status deployment/{name}` and its pods' events say why.",
+            said("preflight.no_progress", name=name, field=Code("progressDeadlineSeconds")),
+            remedy=said("preflight.see_why_pods", command=kubectl("describe", f"deployment/{name}")),
             about=name,
         )
     failed = [one for one in status.get("conditions") or () if one.get("type") == "ReplicaFailure"]
     if any(one.get("status") == "True" for one in failed) and status.get("readyReplicas", 0) < replicas(deployment):
-        said = str(failed[0].get("message") or failed[0].get("reason") or "no reason given")[:_LONGEST].rstrip(".")
+        why = str(failed[0].get("message") or failed[0].get("reason") or "?")[:_LONGEST].rstrip(".")
         yield blocks(
-            f"{name} cannot have all of its pods: {said}.",
-            remedy="Make room (a quota, a limit range, a policy that refuses them), then start again.",
-            about=name,
+            said("preflight.pods_not_created", name=name, why=why), remedy=said("preflight.make_room"), about=name
         )
 
 
@@ -65,8 +61,8 @@ def _probe(deployment: Object, wanted: str | None) -> Iterator[Problem]:
     for container in containers:
         if not container.get("readinessProbe"):
             yield warns(
-                f"{name_of(deployment)} has no readinessProbe on {container['name']}.",
-                remedy="Its pods count as ready the moment they start, and users arrive then: add a probe.",
+                said("preflight.no_probe", name=name_of(deployment), container=container["name"]),
+                remedy=said("preflight.add_probe", field=Code("readinessProbe")),
             )
 
 
@@ -76,10 +72,16 @@ def _waiting(deployment: Object, pod: Object) -> Iterator[Problem]:
         waiting: dict[str, Any] = (status.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason", "")
         if reason and reason not in {"ContainerCreating", "PodInitializing"}:
-            said = f" ({str(waiting['message'])[:_LONGEST]})" if waiting.get("message") else ""
+            why = f"{reason} ({str(waiting['message'])[:_LONGEST]})" if waiting.get("message") else reason
             yield blocks(
-                f"{status['name']} in {name_of(pod)} of {name_of(deployment)} waits: {reason}{said}.",
-                remedy=f"`kubectl describe pod {name_of(pod)}` and its log say why.",
+                said(
+                    "preflight.container_waits",
+                    container=status["name"],
+                    pod=name_of(pod),
+                    name=name_of(deployment),
+                    why=why,
+                ),
+                remedy=said("preflight.see_why", command=kubectl("describe", "pod", name_of(pod))),
                 about=name_of(deployment),
             )
 
@@ -92,37 +94,58 @@ def _restarts(deployment: Object, subject: Subject) -> Iterator[Problem]:
         count = sum(int(one["restartCount"]) for one in restarted)
         ends = [(one.get("lastState") or {}).get("terminated") or {} for one in restarted]
         reasons = sorted({str(end["reason"]) for end in ends if end.get("reason")})
-        why = f" ({', '.join(reasons)})" if reasons else ""
         last = max((str(end["finishedAt"]) for end in ends if end.get("finishedAt")), default="")
-        when = f", last at {last}" if last else ""
-        times = "once" if count == 1 else f"{count} times"
         yield warns(
-            f"Containers of {name_of(deployment)} have restarted {times}{why}{when}.",
-            remedy="Look at their logs (`kubectl logs --previous`) before users depend on them.",
+            said("preflight.restarted", name=name_of(deployment), n=count)
+            if not reasons and not last
+            else said(
+                "preflight.restarted_because",
+                name=name_of(deployment),
+                n=count,
+                reasons=tuple(reasons) or "?",
+                last=said("preflight.last_at", last=last) if last else "",
+            ),
+            remedy=said(
+                "preflight.see_logs", command=kubectl("logs", "--previous", f"deployment/{name_of(deployment)}")
+            ),
         )
 
 
 def _way_back(primary: Object) -> Iterator[Problem]:
     if primary["spec"].get("revisionHistoryLimit", 10) < 1:
         yield warns(
-            f"{name_of(primary)} keeps no old ReplicaSet (revisionHistoryLimit: 0).",
-            remedy="An abort after the upgrade still works, but `kubectl rollout undo` does not: set it to 1 or more.",
+            said("preflight.no_history", name=name_of(primary), field=Code("revisionHistoryLimit: 0")),
+            remedy=said(
+                "preflight.keep_history", command=kubectl("rollout", "undo"), field=Code("revisionHistoryLimit: 1")
+            ),
         )
 
 
 def _deadline(primary: Object, patience: float) -> Iterator[Problem]:
     deadline = int(primary["spec"].get("progressDeadlineSeconds", 600))
     if deadline > patience:
-        shown = "none" if deadline >= _NEVER else f"{deadline} s"
+        shown = Seconds(inf if deadline >= _NEVER else deadline)
         yield warns(
-            f"The progress deadline of {name_of(primary)} ({shown}) is longer than upgrade_timeout ({patience:g} s).",
-            remedy="A stuck upgrade is then noticed by upgrade_timeout alone: make the deadline the shorter one.",
+            said(
+                "preflight.deadline_late",
+                name=name_of(primary),
+                deadline=shown,
+                patience=Seconds(patience),
+                field=Code("progressDeadlineSeconds"),
+                setting=Code("upgrade_timeout"),
+            ),
+            remedy=said(
+                "preflight.shorten_deadline", field=Code("progressDeadlineSeconds"), setting=Code("upgrade_timeout")
+            ),
         )
 
 
 def _strategy(primary: Object) -> Iterator[Problem]:
     if (primary["spec"].get("strategy") or {}).get("type") == "Recreate":
         yield warns(
-            f"{name_of(primary)} has the strategy Recreate: during its upgrade it has no pod at all.",
-            remedy="Callers that do not follow the VirtualService would fail: use RollingUpdate, maxUnavailable 0.",
+            said("preflight.recreates", name=name_of(primary), strategy=Code("Recreate")),
+            remedy=said(
+                "preflight.roll_instead",
+                fields=Code("strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0}}"),
+            ),
         )

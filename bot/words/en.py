@@ -267,7 +267,74 @@ ROLLOUT: Mapping[str, str] = {
 
 ANALYSIS: Mapping[str, str] = {}
 
-PREFLIGHT: Mapping[str, str] = {}
+PREFLIGHT: Mapping[str, str] = {
+    # workloads
+    "preflight.paused": "{name} is paused, so no new template would ever roll out.",
+    "preflight.resume_it": "{command} lets it go on.",
+    "preflight.just_changed": "{name} was changed a moment ago, and Kubernetes has not acted on it yet.",
+    "preflight.try_again_soon": "Try again in some seconds.",
+    "preflight.no_progress": "{name} is stuck: it made no progress within its {field}.",
+    "preflight.see_why": "{command} says why.",
+    "preflight.see_why_pods": "{command} and the events of its pods say why.",
+    "preflight.pods_not_created": "{name} cannot have all of its pods: {why}.",
+    "preflight.make_room": "Make room (a quota, a limit range, a policy that refuses them), then start again.",
+    "preflight.no_probe": "{container} of {name} has no readiness probe, so users arrive the moment its pods start.",
+    "preflight.add_probe": "Add a {field} to the container.",
+    "preflight.container_waits": "{container} in {pod} of {name} waits: {why}.",
+    "preflight.restarted": "Containers of {name} were restarted {n:time|times}.",
+    "preflight.restarted_because": "Containers of {name} were restarted {n:time|times} ({reasons}{last}).",
+    "preflight.last_at": ", last at {last}",
+    "preflight.see_logs": "Read their logs before users depend on them: {command}.",
+    "preflight.no_history": "{name} keeps no old ReplicaSet ({field}).",
+    "preflight.keep_history": "Aborting works all the same, {command} does not: set {field}.",
+    "preflight.deadline_late": "{field} of {name} ({deadline}) is longer than {setting} ({patience}).",
+    "preflight.shorten_deadline": "Make {field} the shorter one: else only {setting} notices a stuck upgrade.",
+    "preflight.recreates": "{name} has the strategy {strategy}: during its upgrade it has no pod at all.",
+    "preflight.roll_instead": "Callers that do not follow the VirtualService would fail. Set {fields}.",
+    # sidecars
+    "preflight.ambient": "{name} is in the ambient mesh without a sidecar, so mirrored requests to it are counted "
+    "nowhere.",
+    "preflight.give_sidecar": "Give it a sidecar, or check it by the application's own metrics ({setting}).",
+    "preflight.no_sidecar": "No pod of {name} has a sidecar ({container}), so its requests are counted nowhere.",
+    "preflight.sidecar_off": "{name} has {label}, so its requests are counted nowhere.",
+    "preflight.inject_sidecar": "{command} (or its revision's label) turns injection on; then restart the Deployment.",
+    "preflight.some_without_sidecar": "{n:pod|pods} of the {pods} ready pods of {name} {n:has|have:bare} no sidecar "
+    "({container}), so requests to {n:it|them:bare} are counted nowhere.",
+    "preflight.delete_those": "{command} replaces {n:it|them:bare}.",
+    "preflight.sidecar_not_ready": "The sidecar of {n:pod|pods} of the {pods} pods of {name} is not ready.",
+    "preflight.see_proxies": "{command} says whether it has its configuration.",
+    "preflight.sidecar_unknown": "No ready pod of {name} can be seen, so nobody knows whether it has a sidecar.",
+    "preflight.without_sidecar": "Without one its requests are not counted, and the mirror waits for figures that "
+    "never come.",
+    "preflight.custom_gates_only": "Only the custom gates can judge it. {remedy}",
+    # policies
+    "preflight.policy_of_one": "{policy} governs the pods of {name} and not those of {other}.",
+    "preflight.select_both": "{reading}. Select both by a label that they share, or accept it.",
+    "preflight.one_side_forbids": "Callers, even the gateway, may get 403 on one side only, which no check counts as "
+    "an error",
+    "preflight.one_side_plain": "Callers without mutual TLS may be let in on one side only",
+    "preflight.one_side_reaches": "The two may reach different services, or be reached on different ports",
+    "preflight.one_side_other": "The two are not treated alike",
+    # image_pull
+    "preflight.other_registry": "{canary} runs an image of {after}, and {primary} one of {before}.",
+    "preflight.try_pull": "The nodes of {primary} may not be allowed to pull from there: try it with a pod of its "
+    "service account.",
+    "preflight.pull_secret": "{canary} pulls its image with the secret {secrets}, which {primary} lacks.",
+    "preflight.add_secret": "Add {fields} to its pod template, or the upgrade ends in ImagePullBackOff.",
+    "preflight.other_account": "{canary} runs as service account {after}, and {primary} as {before}.",
+    "preflight.same_account": "Pull secrets and permissions go with the account: give both {field}, or make sure "
+    "that the primary's may do as much.",
+    # quotas
+    "preflight.quota_used": "{what}: {used} of {hard}",
+    "preflight.quota_full": "ResourceQuota {quota} leaves no room for the {n:pod|pods} that the upgrade of {primary} "
+    "starts before old ones go ({used}).",
+    "preflight.raise_quota": "Raise the quota or set {field}: else the upgrade gets stuck while all users are on the "
+    "canary.",
+    "preflight.no_eviction": "PodDisruptionBudget {budget} allows no pod of {name} to be evicted now.",
+    "preflight.drain_none": "Drain no node during the rollout, or let the budget spare a pod.",
+    "preflight.one_budget": "PodDisruptionBudget {budget} counts the pods of {name} and {other} as one.",
+    "preflight.own_budgets": "A drain may take all pods of the side that has the users: give each side its own budget.",
+}
 
 CLUSTER: Mapping[str, str] = {}
 

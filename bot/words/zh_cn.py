@@ -248,7 +248,68 @@ ROLLOUT: Mapping[str, str] = {
 
 ANALYSIS: Mapping[str, str] = {}
 
-PREFLIGHT: Mapping[str, str] = {}
+PREFLIGHT: Mapping[str, str] = {
+    # workloads
+    "preflight.paused": "{name} 已暂停，新的 Pod 模板不会生效。",
+    "preflight.resume_it": "用 {command} 恢复。",
+    "preflight.just_changed": "{name} 刚刚被修改，Kubernetes 尚未处理。",
+    "preflight.try_again_soon": "请几秒后重试。",
+    "preflight.no_progress": "{name} 卡住了：在 {field} 规定的时间内没有进展。",
+    "preflight.see_why": "原因见 {command}。",
+    "preflight.see_why_pods": "原因见 {command} 及其 Pod 的事件。",
+    "preflight.pods_not_created": "{name} 无法创建全部 Pod：{why}。",
+    "preflight.make_room": "请先腾出余量（配额、LimitRange 或拒绝 Pod 的策略），再重新启动。",
+    "preflight.no_probe": "{name} 的容器 {container} 没有就绪探针，Pod 一启动就会收到用户流量。",
+    "preflight.add_probe": "请为该容器添加 {field}。",
+    "preflight.container_waits": "{name} 的 Pod {pod} 中容器 {container} 在等待：{why}。",
+    "preflight.restarted": "{name} 的容器重启过 {n} 次。",
+    "preflight.restarted_because": "{name} 的容器重启过 {n} 次（{reasons}{last}）。",
+    "preflight.last_at": "，最近一次在 {last}",
+    "preflight.see_logs": "在用户依赖它之前请先查看日志：{command}。",
+    "preflight.no_history": "{name} 不保留旧的 ReplicaSet（{field}）。",
+    "preflight.keep_history": "中止不受影响，但 {command} 无法使用：请设置 {field}。",
+    "preflight.deadline_late": "{name} 的 {field}（{deadline}）比 {setting}（{patience}）长。",
+    "preflight.shorten_deadline": "请让 {field} 更短，否则升级卡住时只有 {setting} 能发现。",
+    "preflight.recreates": "{name} 的更新策略是 {strategy}，升级期间没有任何 Pod。",
+    "preflight.roll_instead": "不经过 VirtualService 的调用方会失败。请设置 {fields}。",
+    # sidecars
+    "preflight.ambient": "{name} 在 Ambient 网格中且没有 Sidecar，发给它的镜像请求无处计数。",
+    "preflight.give_sidecar": "请为它注入 Sidecar，或用应用自身的指标检查（{setting}）。",
+    "preflight.no_sidecar": "{name} 的 Pod 都没有 Sidecar（{container}），请求无处计数。",
+    "preflight.sidecar_off": "{name} 设置了 {label}，请求无处计数。",
+    "preflight.inject_sidecar": "用 {command}（或对应修订版本的标签）开启注入，然后重启该 Deployment。",
+    "preflight.some_without_sidecar": "{name} 的 {pods} 个就绪 Pod 中有 {n} 个没有 Sidecar（{container}），"
+    "发给它们的请求无处计数。",
+    "preflight.delete_those": "用 {command} 重建这 {n} 个 Pod。",
+    "preflight.sidecar_not_ready": "{name} 的 {pods} 个 Pod 中有 {n} 个的 Sidecar 未就绪。",
+    "preflight.see_proxies": "用 {command} 查看它是否已收到配置。",
+    "preflight.sidecar_unknown": "看不到 {name} 的就绪 Pod，无法确定是否有 Sidecar。",
+    "preflight.without_sidecar": "没有 Sidecar 就没有请求计数，镜像阶段会一直等不到指标。",
+    "preflight.custom_gates_only": "只有自定义检查可以评估它。{remedy}",
+    # policies
+    "preflight.policy_of_one": "{policy} 只作用于 {name} 的 Pod，不作用于 {other} 的 Pod。",
+    "preflight.select_both": "{reading}。请用两者共有的标签选择，或接受这一点。",
+    "preflight.one_side_forbids": "调用方（包括网关）可能只在一侧得到 403，而检查不把它算作错误",
+    "preflight.one_side_plain": "不使用双向 TLS 的调用方可能只在一侧被允许",
+    "preflight.one_side_reaches": "两侧可访问的服务或可被访问的端口可能不同",
+    "preflight.one_side_other": "两侧受到的管控不同",
+    # image_pull
+    "preflight.other_registry": "{canary} 的镜像来自 {after}，而 {primary} 的来自 {before}。",
+    "preflight.try_pull": "{primary} 所在节点可能无权从那里拉取镜像：请先用它的 ServiceAccount 启动一个 Pod 试试。",
+    "preflight.pull_secret": "{canary} 用 Secret {secrets} 拉取镜像，{primary} 没有它。",
+    "preflight.add_secret": "请在其 Pod 模板中添加 {fields}，否则升级会以 ImagePullBackOff 失败。",
+    "preflight.other_account": "{canary} 使用 ServiceAccount {after}，而 {primary} 使用 {before}。",
+    "preflight.same_account": "拉取凭据和权限随 ServiceAccount 而定："
+    "请让两者都使用 {field}，或确认主版本的账户权限相同。",
+    # quotas
+    "preflight.quota_used": "{what}：{used}，上限 {hard}",
+    "preflight.quota_full": "ResourceQuota {quota} 容不下升级 {primary} 时先行启动的 {n} 个 Pod（{used}）。",
+    "preflight.raise_quota": "请提高配额或设置 {field}，否则升级会在所有用户都在金丝雀上时卡住。",
+    "preflight.no_eviction": "PodDisruptionBudget {budget} 现在不允许驱逐 {name} 的任何 Pod。",
+    "preflight.drain_none": "发布期间请不要排空节点，或让该预算留出一个 Pod 的余量。",
+    "preflight.one_budget": "PodDisruptionBudget {budget} 把 {name} 和 {other} 的 Pod 算在一起。",
+    "preflight.own_budgets": "排空节点可能带走承载用户一侧的全部 Pod：请为两侧各设一个预算。",
+}
 
 CLUSTER: Mapping[str, str] = {}
 

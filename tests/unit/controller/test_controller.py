@@ -244,7 +244,7 @@ def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside
     not_ready, webhook, policy, *warnings = map(str, refused.value.reasons)
     assert not_ready.startswith("reviews-v2 is not ready: 0 of 2 pods.")
     assert (webhook, policy) == ("The webhook refuses these routes.", "The image policy refuses reviews:2.")
-    assert any(one.startswith("Warning: reviews-v2 has no readinessProbe on reviews.") for one in warnings)
+    assert any(one.startswith("Warning: reviews of reviews-v2 has no readiness probe") for one in warnings)
 
 
 def test_what_a_missing_permission_forbids_is_told_once() -> None:

@@ -261,7 +261,7 @@ def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
 
     assert [reason.split(" has ")[0].split(" in ")[0] for reason in map(str, refused.value.reasons)][:2] == [
         "There is no VirtualService reviews",
-        "Warning: reviews-v1",
+        "Warning: reviews of reviews-v1",
     ]
 
 

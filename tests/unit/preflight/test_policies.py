@@ -21,8 +21,8 @@ def policy(kind: str, **spec: Any) -> dict[str, Any]:
         (
             policy("AuthorizationPolicy", selector={"matchLabels": {"version": "v1"}}, action="ALLOW"),
             (
-                "AuthorizationPolicy shop governs the pods of reviews-v1 and not those of reviews-v2. Callers, the "
-                "gateway among them, may be let in on one side and get 403 on the other"
+                "AuthorizationPolicy shop governs the pods of reviews-v1 and not those of reviews-v2. Callers, "
+                "even the gateway, may get 403 on one side only"
             ),
         ),
         (

@@ -57,7 +57,7 @@ def test_a_pod_that_was_born_without_a_sidecar_is_told() -> None:
 
     (warning,) = examined_of(snapshot).warnings
 
-    assert warning.startswith("1 of the 2 ready pods of reviews-v2 have no sidecar")
+    assert warning.startswith("1 pod of the 2 ready pods of reviews-v2 has no sidecar")
 
 
 def test_a_sidecar_that_is_not_ready_is_told() -> None:
@@ -66,7 +66,7 @@ def test_a_sidecar_that_is_not_ready_is_told() -> None:
 
     (warning,) = examined_of(snapshot).warnings
 
-    assert warning.startswith("The sidecar of 1 of the 2 pods of reviews-v1 is not ready.")
+    assert warning.startswith("The sidecar of 1 pod of the 2 pods of reviews-v1 is not ready.")
 
 
 def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
@@ -78,7 +78,9 @@ def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
     (reason,) = examined_of(snapshot).reasons
     (warning,) = examined_of(snapshot, gates=CUSTOM).warnings
 
-    assert reason.startswith("reviews-v2 is in the ambient mesh without a sidecar: the copies it gets are counted")
+    assert reason.startswith(
+        "reviews-v2 is in the ambient mesh without a sidecar, so mirrored requests to it are counted"
+    )
     assert warning.startswith("reviews-v2 is in the ambient mesh")
 
 
@@ -90,4 +92,4 @@ def test_where_no_pod_can_be_seen_the_template_has_the_word() -> None:
     (sure,) = examined_of(snapshot).reasons
 
     assert unknown.startswith("No ready pod of reviews-v2 can be seen")
-    assert sure.startswith("reviews-v2 says sidecar.istio.io/inject=false")
+    assert sure.startswith("reviews-v2 has sidecar.istio.io/inject=false")

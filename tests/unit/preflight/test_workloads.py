@@ -32,7 +32,7 @@ BLOCKS, WARNS = True, False
             1,
             lambda d: d["spec"]["template"]["spec"]["containers"][0].pop("readinessProbe"),
             WARNS,
-            "reviews-v2 has no readinessProbe on reviews.",
+            "reviews of reviews-v2 has no readiness probe, so users arrive",
         ),
         (
             1,
@@ -44,9 +44,19 @@ BLOCKS, WARNS = True, False
             "reviews-v2 cannot have all of its pods: exceeded quota: small.",
         ),
         (0, lambda d: d["spec"].update(revisionHistoryLimit=0), WARNS, "reviews-v1 keeps no old ReplicaSet"),
-        (0, lambda d: d["spec"].update(progressDeadlineSeconds=3600), WARNS, "reviews-v1 (3600 s) is longer than"),
-        (0, lambda d: d["spec"].update(progressDeadlineSeconds=2147483647), WARNS, "reviews-v1 (none) is longer"),
-        (0, lambda d: d["spec"].update(strategy={"type": "Recreate"}), WARNS, "reviews-v1 has the strategy Recreate"),
+        (
+            0,
+            lambda d: d["spec"].update(progressDeadlineSeconds=3600),
+            WARNS,
+            "of reviews-v1 (60 minutes) is longer than `upgrade_timeout` (15 minutes).",
+        ),
+        (
+            0,
+            lambda d: d["spec"].update(progressDeadlineSeconds=2147483647),
+            WARNS,
+            "of reviews-v1 (without end) is longer",
+        ),
+        (0, lambda d: d["spec"].update(strategy={"type": "Recreate"}), WARNS, "reviews-v1 has the strategy `Recreate`"),
     ],
 )
 def test_what_a_deployment_says_of_itself(
@@ -105,8 +115,8 @@ def test_restarts_are_counted_with_their_reasons() -> None:
 
     (warning,) = examine(a_service(), "v2", snapshot).warnings
 
-    assert warning.startswith("Containers of reviews-v2 have restarted 6 times (Error, OOMKilled), last at")
-    assert "last at 2026-08-09T10:00:00Z." in warning
+    assert warning.startswith("Containers of reviews-v2 were restarted 6 times (Error and OOMKilled, last at")
+    assert "last at 2026-08-09T10:00:00Z)." in warning
 
 
 def test_a_canarys_pod_is_not_taken_for_the_primarys_whose_selector_fits_it() -> None:
@@ -118,4 +128,4 @@ def test_a_canarys_pod_is_not_taken_for_the_primarys_whose_selector_fits_it() ->
 
     (warning,) = examine(service, "v2", snapshot).warnings
 
-    assert warning.startswith("Containers of reviews-canary have restarted once.")
+    assert warning.startswith("Containers of reviews-canary were restarted 1 time.")
