@@ -27,6 +27,8 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "ResourceQuota": models.V1ResourceQuota,
 }
 MOST_REPLICAS = 2**31 - 1  # an int32
+_SCALED = frozenset({"Deployment", "ReplicaSet"})  # any other kind's field of that name is one that nobody knows
+
 # What the models let be missing, and the API server never.
 _NEEDED = {"Deployment": ("spec", "template", "spec"), "ReplicaSet": ("spec", "template", "spec"), "Pod": ("spec",)}
 
@@ -50,7 +52,7 @@ def checked(thing: Any, kind: str) -> Object:
         raise Fault("Kubernetes", f"{kind} {name} cannot be read: {place} is not what its API says.") from wrong
     if any(thing.get(field, "") is None for field in ("spec", "status")):
         raise Fault("Kubernetes", f"{kind} {name} cannot be read: its spec or status is null.")
-    replicas = (thing.get("spec") or {}).get("replicas") if kind in _MODELS else None
+    replicas = (thing.get("spec") or {}).get("replicas") if kind in _SCALED else None
     if replicas is not None and not 0 <= replicas <= MOST_REPLICAS:
         raise Fault("Kubernetes", f"{kind} {name} cannot be read: spec.replicas is no number of pods.")
     part: Any = thing

@@ -42,7 +42,7 @@ def _reading(route: HttpRoute, sides: RouteSides, target: Target) -> Routes | st
     """What one route says; or the end of a sentence about why that is nothing of ours."""
     canary = _canary_share(route, sides)
     copies = mirrors_canary(route, sides)
-    if canary is None or canary != int(canary) or not 0 <= canary <= _EVERYONE:
+    if canary is None or not 0 <= canary <= _EVERYONE or canary != int(canary):
         return "has weights that are no whole percents"
     if any(sides.subset(mirror.get("destination", {})) == sides.canary for mirror in route.get("mirrors") or []):
         return f"mirrors to {sides.canary} by a `mirrors` list"

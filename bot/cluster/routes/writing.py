@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from copy import deepcopy
@@ -76,8 +77,16 @@ def mirror_percent(route: HttpRoute) -> float:
     """As Istio reads it: the new field wins over the two old ones, and none of them means every request."""
     percentage = route.get("mirrorPercentage")
     if percentage is not None:
-        return float(percentage.get("value", 0))
-    return float(next((route[old] for old in ("mirrorPercent", "mirror_percent") if old in route), _EVERY_REQUEST))
+        return _float(percentage.get("value", 0))
+    return _float(next((route[old] for old in ("mirrorPercent", "mirror_percent") if old in route), _EVERY_REQUEST))
+
+
+def _float(number: float) -> float:
+    """JSON's whole numbers have no limit, and a float has one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def canary_destination(primary: Mapping[str, Any], sides: RouteSides) -> dict[str, Any]:
