@@ -164,9 +164,7 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
     if arguments.service and live:
         _say(status.story(controller.story(live[0])))
     frozen = controller.freezes()
-    _say(
-        status.frozen(covering(frozen, arguments.service) if arguments.service else frozen, adapters.ports.clock.now())
-    )
+    _say(status.frozen(covering(frozen, arguments.service) if arguments.service else frozen))
     return 0
 
 

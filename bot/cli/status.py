@@ -28,10 +28,10 @@ def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
             yield f"  {finding.verdict:<12} {finding.sentence}"
 
 
-def frozen(freezes: Sequence[Freeze], now: float) -> Iterator[str]:
+def frozen(freezes: Sequence[Freeze]) -> Iterator[str]:
     """One line per freeze."""
     for freeze in freezes:
-        yield freeze_sentence(freeze, now)
+        yield str(freeze_sentence(freeze))
 
 
 def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topo
 from bot.model.service import ServiceConfig
 from bot.rollout import decide
 from bot.rollout.transitions import Change
+from bot.words.said import Person, TypedIn, said
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
@@ -27,12 +28,9 @@ def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tu
     try:
         ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, owner or rollout.spec.id)
     except Fault as fault:
-        text = (
-            f"canary-bot's annotations are still on VirtualService {target.virtual_service}: {fault.sentence} "
-            f"`abandon {rollout.spec.service}` tries again. As long as they are there a watchdog takes this rollout "
-            "for one "
-            "that nobody looks after, and brings its users to the safe side when its limit is over."
-        )
+        command = TypedIn(f"abandon {rollout.spec.service}")
+        name = target.virtual_service
+        text = said("controller.annotations_stay", name=name, why=fault.sentence, command=command)
         return (Entry(at=ports.clock.now(), kind=EntryKind.ALERT, text=text),)
     return ()
 
@@ -46,21 +44,13 @@ def owner_of_annotations(service: ServiceConfig, ports: Ports) -> RolloutId:
     """
     heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
     if heartbeat is None:
-        raise Refusal(
-            f"{service.name} has no live rollout, and VirtualService {service.virtual_service} carries no marks of "
-            "one: there is nothing to abandon."
-        )
+        raise Refusal(said("controller.nothing_to_abandon", service=service.name, name=service.virtual_service))
     live = next((key for key, one in ports.store.busy().items() if one == heartbeat.owner), None)
     if live is not None:
-        raise Refusal(
-            f"{service.name} has no live rollout. The marks on VirtualService {service.virtual_service} are those of "
-            f"rollout {heartbeat.owner} of {live}, which is live."
-        )
+        name, owner = service.virtual_service, heartbeat.owner
+        raise Refusal(said("controller.annotations_in_use", service=service.name, name=name, owner=owner, other=live))
     if lives(heartbeat, ports.clock.now()):
-        raise Refusal(
-            f"The marks on VirtualService {service.virtual_service} are those of rollout {heartbeat.owner}, and "
-            "another canary-bot, with a Redis of its own, looks after it: end it there."
-        )
+        raise Refusal(said("controller.another_bots", name=service.virtual_service, owner=heartbeat.owner))
     return heartbeat.owner
 
 
@@ -81,7 +71,7 @@ def refuse_without_reason(service: str, reason: str) -> None:
         Refusal: no reason is given.
     """
     if not reason.strip().rstrip("."):
-        raise Refusal(f"Give a reason for abandoning {service}: it is kept with the rollout.")
+        raise Refusal(said("rollout.abandon_needs_reason", service=service))
 
 
 def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) -> Rollout:
@@ -106,7 +96,6 @@ def note(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     if not rollout.ended:
         return decide.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")
-    text = (
-        f"The marks that {rollout.spec.id} had left on VirtualService {rollout.spec.target.virtual_service} go: {why}."
-    )
+    name = rollout.spec.target.virtual_service
+    text = said("controller.annotations_go", who=Person(by), owner=rollout.spec.id, name=name, why=why)
     return replace(rollout), (Entry(at=now, kind=EntryKind.RESUMED, text=text, by=by),)

@@ -24,6 +24,7 @@ from bot.model.rollout import Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, hear, is_as_it_was
 from bot.rollout.plans import make_plan
+from bot.words.said import Said, TypedIn, said
 
 
 def adopt(  # all of it is on the record
@@ -37,41 +38,53 @@ def adopt(  # all of it is on the record
         Fault: the cluster could not be read.
     """
     annotations, target = found.annotations, found.annotations.target
+    abandon = TypedIn(f"abandon {service.name}")
     # An ended rollout has done with the primary: which image that runs since is not for its annotations to say.
     recorded = replace(annotations.recorded, images={}) if found.claim is Claim.ENDED else annotations.recorded
     unknown = unknown_images(replace(annotations, recorded=recorded), ports.workloads)
     if unknown:
         raise Disbelieved(
-            f"VirtualService {target.virtual_service} carries the marks of rollout {annotations.owner}, which name "
-            f"image {unknown[0]} for {target.primary_deployment}. None of its ReplicaSets has it, so nobody is given "
-            f"it. See to the routes by hand; `abandon {service.name}` takes the marks off."
+            said(
+                "controller.image_never_had",
+                name=target.virtual_service,
+                owner=annotations.owner,
+                image=unknown[0],
+                primary=target.primary_deployment,
+                command=abandon,
+            )
         )
     plan = make_plan(service, target.topology)
     primary, _ = ports.workloads.observe(target, recorded, ANYTHING, ANYTHING)
     touched = not is_as_it_was(ports.mesh.observe(target).routes, primary)
     if touched and found.claim is Claim.ENDED:
         raise Refusal(
-            f"VirtualService {target.virtual_service} carries the marks of rollout {annotations.owner}, which has "
-            f"ended, and {target.primary_deployment} is another one since: nobody is sent to it. Put the routes right "
-            f"by hand; `abandon {service.name}` takes the marks off."
+            said(
+                "controller.primary_changed_since",
+                name=target.virtual_service,
+                owner=annotations.owner,
+                primary=target.primary_deployment,
+                command=abandon,
+            )
         )
     stage = next((i for i, one in enumerate(plan) if one.template is Template.UPGRADED), 0) if touched else 0
     version = target.canary_subset
     return halted(service, rollout_id, target, by, now, recorded=recorded, stage=stage, version=version)
 
 
-def why(found: Found) -> str:
+def why(found: Found) -> Said:
     """Why an abort goes by annotations, as a sentence."""
-    return {
-        Claim.FORGOTTEN: "Its state was lost; its marks were not.",
-        Claim.UNREADABLE: f"The record of rollout {found.annotations.owner} cannot be read; its marks can.",
-        Claim.ENDED: f"Rollout {found.annotations.owner} has ended, and somebody put its marks back.",
-    }[found.claim]
+    match found.claim:
+        case Claim.FORGOTTEN:
+            return said("controller.state_lost")
+        case Claim.UNREADABLE:
+            return said("controller.record_unreadable", owner=found.annotations.owner)
+        case Claim.ENDED:
+            return said("controller.annotations_back", owner=found.annotations.owner)
 
 
 # What the controller does: it aborts a rollout from its annotations (None when the store knows it after all), by
 # service, owner and reason; and it tells whether this process was the last to look after one, as far as it knows.
-Reclaim = Callable[[str, RolloutId, str], object]
+Reclaim = Callable[[str, RolloutId, Said], object]
 CaredFor = Callable[[RolloutId], bool]
 
 
@@ -132,7 +145,7 @@ class Adoption:
             except Fault as fault:
                 self._failed(service, fault)
             except Exception as error:  # noqa: BLE001  # whatever it was, it is this service's alone
-                self._failed(service, Broken(error, f"look for a lost rollout of {service.name}"))
+                self._failed(service, Broken(error, said("controller.doing_adopt", service=service.name)))
 
     def _reconcile_at(self, service: ServiceConfig, known: set[RolloutId]) -> None:
         place = service.namespace, service.virtual_service
@@ -151,7 +164,6 @@ class Adoption:
         return ours or heartbeat.failsafe_record is not None or heard.silence >= patience
 
 
-def lost(service: ServiceConfig) -> str:
+def lost(service: ServiceConfig) -> Said:
     """Why a forgotten rollout is aborted."""
-    annotations = f"its marks on VirtualService {service.virtual_service}"
-    return f"Redis had lost this rollout; it was taken up again from {annotations}, to bring everyone to safety."
+    return said("controller.lost", name=service.virtual_service)

@@ -9,6 +9,7 @@ cluster by bots with a store of their own, so a service never takes up what anot
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -18,7 +19,7 @@ from bot.model.errors import Disbelieved, Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat, RolloutAnnotations
 from bot.model.rollout import RolloutId, Target
 from bot.model.service import ServiceConfig
-from bot.words.said import Text
+from bot.words.said import Code, Said, Text, TypedIn, said, together
 
 
 class Claim(StrEnum):
@@ -65,13 +66,13 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
         if unreadable is None or found is Claim.UNREADABLE:
             return Found(annotations=annotations, claim=found)
     if isinstance(unreadable, Unreadable):
-        bare = f"VirtualService {service.virtual_service} carries no marks that say how it was before."
+        bare = said("controller.no_annotations", name=service.virtual_service)
         raise _nobody_knows_home(service, unreadable, bare) from unreadable
     if unreadable is not None:
         raise unreadable
     owner = None if annotations is not None else ports.mesh.owner(service.namespace, service.virtual_service)
     if owner is not None and owner not in ports.store.busy().values():
-        bare = f"VirtualService {service.virtual_service} carries the mark of rollout {owner}, not how it was before."
+        bare = said("controller.bare_annotation", name=service.virtual_service, owner=owner)
         raise _nobody_knows_home(service, None, bare)
     return None
 
@@ -84,9 +85,8 @@ def _of_live(service: ServiceConfig, annotations: RolloutAnnotations, store: Sto
 
 def _nobody_knows_home(service: ServiceConfig, record: Fault | None, annotations: Text) -> Unreadable:
     """Both that say how it was before are lost, and only a person can know: no abort guesses."""
-    lost = annotations if record is None else f"{record.sentence} {annotations}"
-    ends = f"see to the routes by hand; `abandon {service.name}` ends the rollout and moves nobody"
-    return Unreadable("Kubernetes", f"{lost} So no abort can bring anybody home: {ends}.")
+    ends = said("controller.nobody_knows_home", command=TypedIn(f"abandon {service.name}"))
+    return Unreadable("Kubernetes", together(["" if record is None else record.sentence, annotations, ends]))
 
 
 def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store, *, lives: bool) -> Claim:
@@ -100,60 +100,81 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
     live = next((key for key, one in store.busy().items() if one == annotations.owner), None)
     if live == service.key:
         return Claim.UNREADABLE
-    what = f"VirtualService {service.virtual_service} carries the marks of rollout {annotations.owner}"
+    what, owner = service.virtual_service, annotations.owner
     if live is not None:
-        name = _name(live)
+        status = TypedIn(f"status {_name(live)}")
         raise Refusal(
-            f"{what}, which is live and {name}'s: see `status {name}`. {service.name} itself has no rollout, and none "
-            "can begin before that one has ended."
+            said(
+                "controller.annotations_live",
+                name=what,
+                owner=owner,
+                other=_name(live),
+                command=status,
+                service=service.name,
+            )
         )
     if (annotations.target.namespace, annotations.target.primary_deployment) != (
         service.namespace,
         service.primary_deployment,
     ):
         primary = f"{annotations.target.namespace}/{annotations.target.primary_deployment}"
+        ours = service.primary_deployment
         raise Refusal(
-            f"{what}, which is about Deployment {primary} and not about {service.primary_deployment}, so it is not "
-            f"{service.name}'s: whoever releases that Deployment has to end it. {service.name} itself has no rollout."
+            said(
+                "controller.annotations_of_other",
+                name=what,
+                owner=owner,
+                primary=primary,
+                ours=ours,
+                service=service.name,
+            )
         )
     if (named := odd(service, annotations.target)) is not None:
+        abandon = TypedIn(f"abandon {service.name}")
         raise Disbelieved(
-            f"{what} and names {named}, which services.yaml does not say of {service.name}: somebody else wrote that, "
-            "or the file was changed meanwhile. Nothing is written because of it. See to the routes by hand; "
-            f"`abandon {service.name}` takes the marks off."
+            said(
+                "controller.annotations_odd",
+                name=what,
+                owner=owner,
+                odd=named,
+                service=service.name,
+                command=abandon,
+            )
         )
     if lives:
-        raise Refusal(
-            f"{what}, and another canary-bot, with a Redis of its own, looks after it: end it there. Once that one has "
-            f"been silent for a while, `abort {service.name}` works here. {service.name} has no rollout in this Redis."
-        )
+        abort = TypedIn(f"abort {service.name}")
+        raise Refusal(said("controller.annotations_alive", name=what, owner=owner, service=service.name, command=abort))
     return Claim.ENDED if _is_known(store, service.key, annotations.owner) else Claim.FORGOTTEN
 
 
-def odd(service: ServiceConfig, target: Target) -> str | None:
+def odd(service: ServiceConfig, target: Target) -> Said | None:
     """What in a target is otherwise than ``services.yaml`` has it, as far as that decides it; None where nothing is."""
-    decided = {
-        "Deployment": (target.primary_deployment, service.primary_deployment),
-        "namespace": (target.namespace, service.namespace),
-        "VirtualService": (target.virtual_service, service.virtual_service),
-        "VirtualService's namespace": (target.virtual_service_namespace, service.namespace),
-        "DestinationRule": (target.destination_rule, service.destination_rule),
-        "host": (target.host, full_host(service)),
-    }
-    for what, (said, known) in decided.items():
-        if said != known:
-            return f"{what} {said}"
+    for named, value, known in _decided(service, target):
+        if value != known:
+            return named
     head, _, tail = service.canary_deployment.partition("{version}")
     if not re.fullmatch(f"{re.escape(head)}[A-Za-z0-9._-]*{re.escape(tail)}", target.canary_deployment):
-        return f"canary Deployment {target.canary_deployment}"
+        return said("controller.a_canary", name=target.canary_deployment)
     foreign = [name for name in target.route_names if name not in service.routes]
-    return f"http route {foreign[0]}" if foreign else None
+    return said("controller.a_route", name=foreign[0]) if foreign else None
+
+
+def _decided(service: ServiceConfig, target: Target) -> Iterator[tuple[Said, str, str]]:
+    """What annotations say of it, and what ``services.yaml`` does."""
+    primary, space, place = target.primary_deployment, target.namespace, target.virtual_service_namespace
+    route, rule = target.virtual_service, target.destination_rule
+    yield said("controller.a_deployment", name=primary), primary, service.primary_deployment
+    yield said("controller.a_namespace", name=space), space, service.namespace
+    yield said("controller.a_virtual_service", name=route), route, service.virtual_service
+    yield said("controller.a_place", name=place), place, service.namespace
+    yield said("controller.a_destination_rule", name=rule), rule, service.destination_rule
+    yield said("controller.a_host", name=target.host), target.host, full_host(service)
 
 
 def unknown_images(annotations: RolloutAnnotations, workloads: Workloads) -> list[str]:
     """Images to go back to that no ReplicaSet of the primary's has: nobody could go back to them."""
-    said = set(annotations.recorded.images.values())
-    return sorted(said - workloads.known_images(annotations.target)) if said else []
+    images = set(annotations.recorded.images.values())
+    return sorted(images - workloads.known_images(annotations.target)) if images else []
 
 
 def lives(heartbeat: Heartbeat | None, now: float) -> bool:
@@ -174,21 +195,21 @@ def lives(heartbeat: Heartbeat | None, now: float) -> bool:
 
 def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> Text:
     """What becomes of annotations that stand in the way of a start, as a sentence."""
-    held, name = f"{service.virtual_service} still carries the marks of rollout {owner}", service.name
+    name, held = service.virtual_service, said("controller.held", name=service.virtual_service, owner=owner)
+    abandon, abort = TypedIn(f"abandon {service.name}"), TypedIn(f"abort {service.name}")
     try:
         annotations = ports.mesh.annotations(service.namespace, service.virtual_service)
         if annotations is None:
-            return f"{held}; `/canary abandon {name}` takes them off."
+            return said("controller.held_bare", name=name, owner=owner, abandon=abandon)
         heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
         found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
     except Refusal as refusal:
         return refusal.sentence
     except Fault as fault:
-        return f"{held}. {fault.sentence}"
+        return together([held, fault.sentence])
     if found is Claim.ENDED:
-        away = f"`/canary abandon {name}` takes them off and moves nobody"
-        return f"{held}, which has ended; {away}, `/canary abort {name}` brings everyone home first."
-    return f"{held}; `canary-bot abort {name}` cleans up."
+        return said("controller.held_by_ended", name=name, owner=owner, abandon=abandon, abort=abort)
+    return said("controller.held_by_lost", name=name, owner=owner, command=Code(f"canary-bot abort {service.name}"))
 
 
 def _is_known(store: Store, key: str, owner: RolloutId) -> bool:

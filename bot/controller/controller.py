@@ -43,9 +43,9 @@ from bot.rollout.actions import (
     Wait,
     next_action,
 )
-from bot.rollout.phrases import describe
+from bot.rollout.phrases import place
 from bot.rollout.plans import Overrides
-from bot.words.said import Text
+from bot.words.said import Text, TypedIn, said
 
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
 # The longest chain is an advance: leave, set routes, settle, and an action of the next stage.
@@ -119,7 +119,7 @@ class Controller(Lookup):
             if checked.reasons:
                 refused, entries = decide.refuse(draft.rollout, checked.reasons, now)
                 self._ports.store.create(refused, entries)
-                raise Refusal(f"{service} {version} was not started; nothing has changed.", checked.findings)
+                raise Refusal(said("controller.not_started", service=service, version=version), checked.findings)
             known_by, unknown = with_past(draft, known)
             begun, entries = decide.begin(known_by, now, (*checked.warnings, *unknown))
             stored = self._create(begun, entries)
@@ -164,7 +164,7 @@ class Controller(Lookup):
                     if isinstance(event, Abandon)
                     else self._reconcile_after_command(saved)
                 )
-        raise Fault("Redis", f"{service} is changing too fast to be changed; try again.")
+        raise Fault("Redis", said("controller.changing_too_fast", service=service))
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
         """Decide ``Approve`` as somebody who needs not be asked who they are; ``evidence`` is the button's value."""
@@ -188,8 +188,9 @@ class Controller(Lookup):
             if aborted is not None:
                 return aborted
         if button_token is not None:
-            raise Refusal("That rollout is long over. The newest card has the buttons that count.")
-        raise Refusal(f"{name_of(key)} has no rollout. Start one with `start {name_of(key)} VERSION`.")
+            raise Refusal(said("controller.long_over"))
+        command = TypedIn(f"start {name_of(key)} VERSION")
+        raise Refusal(said("controller.no_rollout", service=name_of(key), command=command))
 
     @property
     def _forgotten(self) -> Forgotten:
@@ -214,7 +215,7 @@ class Controller(Lookup):
                 raise
             return None
 
-    def reclaim(self, service: str, owner: RolloutId, reason: str) -> Rollout | None:
+    def reclaim(self, service: str, owner: RolloutId, reason: Text) -> Rollout | None:
         """Abort the rollout ``owner`` from its annotations, as ``Forgotten.reclaim`` says."""
         known = self._service(service)
         with self._locks.alone(known.key):
@@ -253,7 +254,7 @@ class Controller(Lookup):
         """
         now = self._ports.clock.now()
         if not self._ports.freezes.unfreeze(freeze, by=by, now=now):
-            raise Refusal(f"The freeze of {freeze.what} has just changed. See `services`, then try again.")
+            raise Refusal(said("controller.freeze_changed", what=freeze.what, command=TypedIn("services")))
         self._telemetry.froze(FreezeLine(at=now, by=by, action=FreezeAction.UNFROZE, freeze=freeze))
 
     # --- the tick ----------------------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ class Controller(Lookup):
         known = {service.key: service for service in self._services.values()}
         for service in (known[key] for key in keys if key in known):
             try:
-                with contained(f"tell of {service.name}"), self._locks.alone(service.key):
+                with contained(said("controller.doing_tell", service=service.name)), self._locks.alone(service.key):
                     self._forgotten.report_unreadable(service)
             except Fault as fault:
                 self._telemetry.untold(service.name, fault)
@@ -292,7 +293,10 @@ class Controller(Lookup):
         """
         began = self._stopwatch()
         try:
-            with contained(f"look after {rollout.spec.service}"), self._locks.alone(rollout.key):
+            with (
+                contained(said("controller.doing_reconcile", service=rollout.spec.service)),
+                self._locks.alone(rollout.key),
+            ):
                 if self._saved.get(rollout.spec.id, rollout.revision) <= rollout.revision:
                     try:
                         self._reconcile(rollout, reading if reading is not None else self._read(rollout))
@@ -311,12 +315,10 @@ class Controller(Lookup):
         if self._confessed.get(rollout.spec.id) == broken.sentence:
             return
         self._confessed[rollout.spec.id] = broken.sentence
-        text = (
-            f"Nobody looks after this rollout: {broken.sentence} Users stay where they are; "
-            f"`abort {rollout.spec.service}` sends them to the healthy side. The bot's log has more."
-        )
+        command = TypedIn(f"abort {rollout.spec.service}")
+        text = said("controller.nobody_watches", why=broken.sentence, command=command)
         try:
-            with contained(f"tell of {rollout.spec.service}"):
+            with contained(said("controller.doing_tell", service=rollout.spec.service)):
                 stored = self._ports.store.load(rollout.key, rollout.spec.id)
                 if stored is not None and not stored.ended:
                     self._save(stored, stored, (Entry(at=self._ports.clock.now(), kind=EntryKind.ALERT, text=text),))
@@ -418,7 +420,7 @@ class Controller(Lookup):
         try:
             if isinstance(action, ApplyTemplate) and action.template is Template.RECORDED:
                 refuse_taking_back(rollout, observed, self._past_of_others(rollout))
-            with contained(f"write what {rollout.spec.service} needs"):
+            with contained(said("controller.doing_write", service=rollout.spec.service)):
                 self._do(rollout, action)
         except Stale:
             return False  # somebody else has decided since; the next reconcile sees what
@@ -483,7 +485,7 @@ class Controller(Lookup):
     def _reconcile_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
         try:
-            with contained(f"look after {saved.spec.service}"):
+            with contained(said("controller.doing_reconcile", service=saved.spec.service)):
                 return self._reconcile(saved, self._read(saved))
         except Fault as fault:
             self._telemetry.failed(saved, fault)
@@ -498,7 +500,8 @@ class Controller(Lookup):
         rivals = tuple(conflicts(begun, self._ports.store.live()))
         if rivals:
             self.decide(begun.key, Abort(rivals[0]), By(id=BOT), ButtonToken.of(begun))
-            raise Refusal(f"{begun.spec.service} {begun.spec.version} was aborted at once; no user was moved.", rivals)
+            spec = begun.spec
+            raise Refusal(said("controller.aborted_at_once", service=spec.service, version=spec.version), rivals)
 
     def _is_left(self, rollout: Rollout, event: Event, by: By, button_token: ButtonToken | None) -> bool:
         """Whether the rollout has ended, and what it left behind is to go; unless that very click has been served."""
@@ -508,8 +511,9 @@ class Controller(Lookup):
     def _refuse_second(self, known: ServiceConfig) -> None:
         live = self._ports.store.active(known.key)
         if live is not None:
-            where = f"({live.spec.version}, {describe(live)})"
-            raise Refusal(f"{known.name} already has a rollout {where}. See `status {known.name}`.")
+            command = TypedIn(f"status {known.name}")
+            where, version = place(live), live.spec.version
+            raise Refusal(said("controller.already_rolling_out", version=version, where=where, command=command))
 
 
 def _drifted(rollout: Rollout) -> bool:

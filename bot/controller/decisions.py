@@ -20,8 +20,10 @@ from bot.model.errors import Refusal
 from bot.model.rollout import Decided, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule
 from bot.rollout import decide
+from bot.rollout.phrases import place
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
+from bot.words.said import Said, Text, said
 
 __all__ = [
     "OF_APPROVERS",
@@ -62,7 +64,7 @@ class Approve:
 class Abort:
     """Everyone back to the healthy side, now."""
 
-    reason: str = ""
+    reason: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class ButtonToken:
         parts = token.split("|")
         shapes = (_KEY, _ID, _NUMBER, _NUMBER)
         if len(parts) != len(shapes) or not all(s.fullmatch(part) for s, part in zip(shapes, parts, strict=True)):
-            raise Refusal("This button is not one of mine any more. Use the newest card of the rollout.")
+            raise Refusal(said("controller.not_my_button"))
         key, rollout_id, stage, evidence = parts
         return cls(key=key, rollout_id=RolloutId(rollout_id), stage=int(stage), evidence=int(evidence))
 
@@ -205,17 +207,14 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     if is_served(rollout, event, by, button_token, now):
         return rollout, ()
     if rollout.ended:
+        spec = rollout.spec
         raise Refusal(
-            f"That belongs to an earlier rollout: {rollout.spec.service} {rollout.spec.version} has ended "
-            f"({rollout.phase}). "
-            "The newest card has the buttons that count."
+            said("controller.earlier_rollout", service=spec.service, version=spec.version, how=place(rollout))
         )
     # What is not possible anyway says so itself, which tells more than that the button is old.
     changed = _applied(rollout, event, by, now)
     if button_token != ButtonToken.of(rollout):
-        raise OutOfDate(
-            "That button is out of date: the rollout has moved on since it was shown. The card has new ones."
-        )
+        raise OutOfDate(said("controller.out_of_date"))
     decided, entries = _used_up(rollout, event, changed)
     made = _made(event, by, button_token, now)
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
@@ -233,10 +232,17 @@ def _made(event: Event, by: UserId, button_token: ButtonToken, now: float) -> De
     )
 
 
+def given(reason: Text) -> Text:
+    """Somebody's reason as a sentence; ours is one already."""
+    if isinstance(reason, Said):
+        return reason
+    words = reason.strip().rstrip(".")
+    return f"{words}." if words else said("controller.no_reason")
+
+
 def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> Change:
     if isinstance(event, Abort):
-        said = event.reason.strip().rstrip(".") or "no reason given"
-        return decide.abort(rollout, by, f"{said}.", now)
+        return decide.abort(rollout, by, given(event.reason), now)
     if isinstance(event, Abandon):
         return decide.abandon(rollout, by, event.reason, now)
     return _PLAIN[type(event)](rollout, by, now)

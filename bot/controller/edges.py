@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.model.errors import Fault, Refusal
+from bot.words.said import Text, said
 
 OURSELVES = "canary-bot"
 
@@ -18,14 +19,15 @@ OURSELVES = "canary-bot"
 class Broken(Fault):
     """Something in the bot itself failed. ``error`` is for the log: its text may hold anything."""
 
-    def __init__(self, error: Exception, doing: str) -> None:
+    def __init__(self, error: Exception, doing: Text) -> None:
         self.error = error
-        said = error.sentence if isinstance(error, Refusal) else f"an internal error ({type(error).__name__})."
-        super().__init__(OURSELVES, f"Could not {doing}: {said}")
+        internal = said("controller.internal_error", error=type(error).__name__)
+        why = error.sentence if isinstance(error, Refusal) else internal
+        super().__init__(OURSELVES, said("controller.could_not", doing=doing, why=why))
 
 
 @contextmanager
-def contained(doing: str) -> Iterator[None]:
+def contained(doing: Text) -> Iterator[None]:
     """Whatever is raised inside leaves as a ``Fault``; ``doing`` completes "Could not ..."."""
     try:
         yield
@@ -35,7 +37,7 @@ def contained(doing: str) -> Iterator[None]:
         raise Broken(error, doing) from error
 
 
-def broken(error: Exception, doing: str) -> Fault:
+def broken(error: Exception, doing: Text) -> Fault:
     """The same where something was caught already."""
     return error if isinstance(error, Fault) else Broken(error, doing)
 

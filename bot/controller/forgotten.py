@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from bot.controller import abandoning, adoption, claims
 from bot.controller.claims import Claim, Found
-from bot.controller.decisions import Abandon, Abort, ButtonToken
+from bot.controller.decisions import Abandon, Abort, ButtonToken, given
 from bot.controller.ports import Ports
 from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import deadman, decide
-from bot.words.said import Text
+from bot.words.said import Text, TypedIn, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Forgotten:
 
     # Aborting
 
-    def reclaim(self, known: ServiceConfig, owner: RolloutId, reason: str) -> Rollout | None:
+    def reclaim(self, known: ServiceConfig, owner: RolloutId, reason: Text) -> Rollout | None:
         """Abort the rollout ``owner``, if the store has never heard of it and nobody else has begun.
 
         Raises:
@@ -85,8 +85,7 @@ class Forgotten:
         found = claims.left_behind(known, self._ports)
         if found is None or (button_token is not None and button_token.rollout_id != found.annotations.owner):
             return None
-        reason = event.reason.strip().rstrip(".") or "no reason given"
-        return self._adopt_and_abort(known, found, by, f"{reason}. {adoption.why(found)}")
+        return self._adopt_and_abort(known, found, by, together([given(event.reason), adoption.why(found)]))
 
     def _claimed(self, known: ServiceConfig, owner: RolloutId) -> Found | None:
         """The annotations of ``owner``, where this service may take them up."""
@@ -107,20 +106,20 @@ class Forgotten:
             return None
         return Found(annotations=annotations, claim=claim)
 
-    def _reason(self, found: Found, reason: str) -> str:
+    def _reason(self, found: Found, reason: Text) -> Text:
         """The reason, and what the watchdog did meanwhile."""
         target = found.annotations.target
         record = self._ports.mesh.observe(target).failsafe_record
-        return reason if record is None else f"{deadman.failsafe_sentence(record, target)} {reason}"
+        return reason if record is None else together([deadman.failsafe_sentence(record, target), reason])
 
-    def _adopt_and_abort(self, known: ServiceConfig, found: Found, by: UserId, reason: str) -> Rollout:
+    def _adopt_and_abort(self, known: ServiceConfig, found: Found, by: UserId, reason: Text) -> Rollout:
         now = self._ports.clock.now()
         # What the store has a record of keeps its id; the abort of its annotations has one of its own.
         own = found.annotations.owner if found.claim is Claim.FORGOTTEN else self._new_id()
         taken = adoption.adopt(known, found, own, by, self._ports, now)
         aborting, entries = decide.abort(taken, by, reason, now, stage_known=False)
         if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
-            raise Stale("Redis", f"holds a rollout of {known.name} that can be read after all; try again.")
+            raise Stale("Redis", said("controller.readable_after_all", service=known.name))
         stored = self._records.create(aborting, entries)
         self._records.changed(taken, stored, entries)
         return self._records.reconcile(stored)
@@ -147,12 +146,15 @@ class Forgotten:
         try:
             self._ports.store.load(known.key, live)
         except Unreadable as unreadable:
-            self._disbelieve(
-                known,
-                f"Nobody looks after rollout {live} of {known.name}: Redis {unreadable.sentence} Users stay where they "
-                f"are; `abort {known.name}` brings them home by the annotations on VirtualService "
-                f"{known.virtual_service}.",
+            sentence = said(
+                "controller.nobody_watches_lost",
+                rollout=live,
+                service=known.name,
+                why=unreadable.sentence,
+                command=TypedIn(f"abort {known.name}"),
+                name=known.virtual_service,
             )
+            self._disbelieve(known, sentence)
 
     def _disbelieve(self, known: ServiceConfig, sentence: Text) -> None:
         """Tell the service's people of annotations that are not believed, once: a refused start remembers it."""
@@ -177,7 +179,7 @@ class Forgotten:
         lost = abandoning.set_aside(known.key, self._ports) if unbound else None
         owner = self._owner(known, lost)
         if button_token is not None and button_token.rollout_id not in {owner, abandoning.NOBODY}:
-            raise Refusal("That rollout is long over, and it has left nothing behind.")
+            raise Refusal(said("controller.nothing_left_behind"))
         now = self._ports.clock.now()
         before = None if owner == lost else self._ports.store.load(known.key, owner)
         # What the store has a record of keeps its id, also if nobody can read it.

@@ -17,6 +17,7 @@ from bot.controller.ports import Clock, Mesh
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Observation
 from bot.model.rollout import Rollout, RolloutId
+from bot.words.said import said
 
 DEAD_MAN_SECONDS = 120.0
 BEATS = 3  # within the limit, so that one lost beat is nobody's death
@@ -110,7 +111,7 @@ class Heartbeat:
             self._failed(rollout, fault)
         except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
             self._beat_again(rollout)
-            self._failed(rollout, Broken(error, f"renew the heartbeat of {rollout.spec.service}"))
+            self._failed(rollout, Broken(error, said("controller.doing_beat", service=rollout.spec.service)))
 
     def _beat_again(self, rollout: Rollout) -> None:
         if rollout.spec.id in self._beaten:  # and not where it has ended meanwhile
@@ -123,7 +124,7 @@ class Heartbeat:
         except Fault as fault:
             self._failed(rollout, fault)
         except Exception as error:  # noqa: BLE001  # a pool's thread would keep it to itself
-            self._failed(rollout, Broken(error, f"end the heartbeat of {rollout.spec.service}"))
+            self._failed(rollout, Broken(error, said("controller.doing_quiet", service=rollout.spec.service)))
 
 
 def _share(rollout_id: RolloutId) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from bot.controller.ports import Lease, Store
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.words.said import said
 
 
 class LeadersStore:
@@ -77,5 +78,5 @@ class LeadersStore:
     def _fence(self) -> int:
         fence = self._lease.fence
         if fence is None:
-            raise Fault("Redis", "has given the lease to another replica, or cannot renew ours: this one only listens.")
+            raise Fault("Redis", said("controller.only_listens"))
         return fence

@@ -13,6 +13,7 @@ from bot.controller.ports import Store
 from bot.model.errors import Refusal, Unreadable
 from bot.model.rollout import Rollout
 from bot.model.service import ApprovalRule, ServiceConfig
+from bot.words.said import Text, said, together
 
 
 class Known:
@@ -41,11 +42,11 @@ def name_of(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def key_of(said: str, live: Iterable[str], services: Mapping[str, ServiceConfig], trouble: str = "") -> str:
+def key_of(name: str, live: Iterable[str], services: Mapping[str, ServiceConfig], trouble: Text = "") -> str:
     """The key of the service that somebody called ``name`` or ``namespace/name``.
 
     Args:
-        said: what they said.
+        name: what they said.
         live: the keys of services that have a live rollout.
         services: those of ``services.yaml``, by name.
         trouble: why that file could not be read; "" when it could.
@@ -55,21 +56,22 @@ def key_of(said: str, live: Iterable[str], services: Mapping[str, ServiceConfig]
     """
     known = {service.key for service in services.values()}
     for keys in (set(live), known):
-        meant = sorted(key for key in keys if said in {key, name_of(key)})
+        meant = sorted(key for key in keys if name in {key, name_of(key)})
         if len(meant) > 1:
-            raise Refusal(f"Several services are called {said}. Say which: {', '.join(meant)}.")
+            raise Refusal(said("controller.several_services", name=name, keys=tuple(meant)))
         if meant:
             return meant[0]
-    raise unknown(said, services, trouble)
+    raise unknown(name, services, trouble)
 
 
-def unknown(said: str, services: Mapping[str, ServiceConfig], trouble: str = "") -> Refusal:
+def unknown(name: str, services: Mapping[str, ServiceConfig], trouble: Text = "") -> Refusal:
     """Why nothing can be done about a service that is neither live nor in the file."""
     if trouble and not services:
-        return Refusal(f"Only live rollouts are known, and {said} has none; {trouble}")
-    known = ", ".join(sorted(services)) or "none"
-    sentence = f"There is no service {said} in services.yaml. Known: {known}."
-    return Refusal(f"{sentence} {trouble}" if trouble else sentence)
+        return Refusal(said("controller.only_live", name=name, trouble=trouble))
+    known = tuple(sorted(services))
+    none = said("controller.no_services", name=name)
+    sentence = said("controller.no_such_service", name=name, known=known) if known else none
+    return Refusal(together([sentence, trouble]))
 
 
 def concerned(store: Store, key: str, seen: ButtonToken | None) -> Rollout | None:

@@ -14,6 +14,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.figures import AnalysisState, Figures, Judgement
 from bot.model.observation import BLIND, UNKNOWN, Observation, Unobserved
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
+from bot.words.said import Said, said
 
 Found = TypeVar("Found")
 
@@ -34,7 +35,7 @@ def observe(
     One object that is gone, or that we may not read, hides no other. A server that does not answer is asked for nothing
     more: each question would take its whole time-out.
     """
-    doing = f"see {rollout.spec.service} in the cluster"
+    doing = said("controller.doing_observe", service=rollout.spec.service)
     routes, unseen = _try(lambda: mesh.observe(rollout.spec.target), notify, doing)
     if unseen is not None and unseen.cause in _SILENT:
         return replace(BLIND, routes_unobserved=unseen, pods_unobserved=unseen)
@@ -66,7 +67,7 @@ def observe(
 
 
 def _try(
-    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: str
+    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: Said
 ) -> tuple[Found | None, Unobserved | None]:
     try:
         with contained(doing):
@@ -98,7 +99,7 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
             break
         some = waiting.pop()
         try:
-            with contained("read the figures"):
+            with contained(said("controller.doing_read")):
                 found |= read(some, metrics, now)
         except Fault as fault:
             if isinstance(fault, Broken) and len(some) > 1 and tries < MOST_READS:
@@ -119,9 +120,10 @@ def judge(
     if reading is None:
         return analysis.unread(rollout, now), rollout.analysis_state
     if isinstance(reading, Fault):
-        return gates.unavailable(now, f"Prometheus could not be asked: {reading.sentence}"), rollout.analysis_state
+        why = said("controller.prometheus_unasked", why=reading.sentence)
+        return gates.unavailable(now, why), rollout.analysis_state
     try:
-        with contained(f"judge {rollout.spec.service}"):
+        with contained(said("controller.doing_judge", service=rollout.spec.service)):
             known, strange = targets.believed(rollout, reading, own)
             judgement, analysis_state = analysis.analyse(rollout, known)
             return targets.told(judgement, strange), analysis_state

@@ -12,10 +12,11 @@ from bot.model.errors import Cause, Fault
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import ServiceConfig
-from bot.rollout.phrases import describe
+from bot.rollout.phrases import place
+from bot.words.said import Said, TypedIn, said
 
 
-def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[str]:
+def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[Said]:
     """Why the rollout may not begin, as sentences.
 
     Args:
@@ -28,17 +29,19 @@ def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Servic
     for other in live:
         shared = ours & {other.spec.target.primary_deployment, other.spec.target.canary_deployment}
         if other.key != rollout.key and other.spec.target.namespace == target.namespace and shared:
-            yield (
-                f"{' and '.join(sorted(shared))} is part of a live rollout of {other.spec.service} "
-                f"({other.spec.version}, "
-                f"{describe(other)}), and a Deployment is in one rollout at a time. `status {other.spec.service}` "
-                "shows it."
+            yield said(
+                "controller.deployment_in_use",
+                service=other.spec.service,
+                names=tuple(sorted(shared)),
+                version=other.spec.version,
+                where=place(other),
+                command=TypedIn(f"status {other.spec.service}"),
             )
     for service in others:
         theirs = service.primary_deployment == target.canary_deployment and service.namespace == target.namespace
         if theirs and service.key != rollout.key:
             name = target.canary_deployment
-            yield f"{name} is the primary of {service.name}, so it is no canary of {rollout.spec.service}."
+            yield said("controller.primary_of_other", name=name, other=service.name, service=rollout.spec.service)
 
 
 def promoted_since(rollout: Rollout, images: Mapping[str, str], others: Iterable[Rollout]) -> Rollout | None:
@@ -71,10 +74,8 @@ def refuse_taking_back(rollout: Rollout, observed: Observation, past: Iterable[R
     other = promoted_since(rollout, observed.primary.images, past)
     if other is not None:
         name = rollout.spec.target.primary_deployment
-        theirs = f"{other.spec.service} {other.spec.version}"
-        raise Fault(
-            "Kubernetes",
-            f"{name} has what {theirs} has promoted since, which is not taken back. "
-            f"`abandon {rollout.spec.service}` ends this rollout.",
-            Cause.REFUSED,
+        theirs, command = other.spec, TypedIn(f"abandon {rollout.spec.service}")
+        why = said(
+            "controller.promoted_since", name=name, other=theirs.service, version=theirs.version, command=command
         )
+        raise Fault("Kubernetes", why, Cause.REFUSED)

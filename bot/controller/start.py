@@ -20,8 +20,9 @@ from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, read
 from bot.preflight.mesh import ANNOTATIONS
 from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
+from bot.rollout.phrases import called, share
 from bot.rollout.plans import Overrides, make_plan
-from bot.words.said import Text
+from bot.words.said import Channel, Said, Seconds, Share, Text, said, together
 
 NO_OVERRIDES = Overrides()
 PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
@@ -60,7 +61,7 @@ class Checked:
     @property
     def findings(self) -> tuple[Text, ...]:
         """All of it, for whoever is refused: what only warns is worth mending on the same occasion."""
-        return (*self.reasons, *(f"Warning: {text}" for text in self.warnings))
+        return (*self.reasons, *(said("controller.warning", text=text) for text in self.warnings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class PlannedStage:
     """
 
     name: str
+    called: Text
     sentence: Text
     objects: Sequence[dict[str, Any]]
 
@@ -84,9 +86,9 @@ class Plan:
     findings: Sequence[Text]
 
     @property
-    def stages(self) -> Sequence[tuple[str, Text]]:
-        """Name and sentence of each stage."""
-        return [(stage.name, stage.sentence) for stage in self.planned]
+    def stages(self) -> Sequence[tuple[Text, Text]]:
+        """What each stage is called, and what it does."""
+        return [(stage.called, stage.sentence) for stage in self.planned]
 
 
 def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) -> Draft:
@@ -140,16 +142,17 @@ def _left_on_canary(service: ServiceConfig, ports: Ports) -> Rollout | None:
     return last if last is not None and left_on_canary(last) else None
 
 
-def _frozen(service: str, ports: Ports) -> list[str]:
+def _frozen(service: str, ports: Ports) -> list[Text]:
     now = ports.clock.now()
-    return [str(problem) for problem in freezes.check(ports.freezes.current(now), service, now)]
+    found = freezes.check(ports.freezes.current(now), service, now)
+    return [together([problem.sentence, problem.remedy]) for problem in found]
 
 
-def _rivals(draft: Draft, ports: Ports) -> list[str]:
+def _rivals(draft: Draft, ports: Ports) -> list[Text]:
     return list(conflicts(draft.rollout, ports.store.live(), draft.others))
 
 
-def _rivals_if_known(draft: Draft, ports: Ports) -> list[str]:
+def _rivals_if_known(draft: Draft, ports: Ports) -> list[Text]:
     """The same for whoever starts nothing: a store that is down is told of already."""
     try:
         return _rivals(draft, ports)
@@ -157,21 +160,22 @@ def _rivals_if_known(draft: Draft, ports: Ports) -> list[str]:
         return []
 
 
-def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[str], list[str]]:
+def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[Text], list[Text]]:
     """The same for whoever starts nothing: that it is not known is worth a sentence, and no more."""
     try:
         return _frozen(service, ports), []
     except Fault as fault:
-        return [], [f"Whether {service} is frozen is not known: {fault.system} {fault.sentence}"]
+        return [], [said("controller.freeze_unknown", service=service, system=fault.system, why=fault.sentence)]
 
 
-def _unheard(channel: str, ports: Ports) -> tuple[list[str], list[str]]:
+def _unheard(channel: str, ports: Ports) -> tuple[list[Text], list[Text]]:
     """Why nobody would be told of the rollout; and that this is not known, which is worth a warning and no more."""
     try:
         closed = ports.rooms.closed(channel)
     except Fault as fault:
-        return [], [f"Whether the card can be posted to {channel} is not known: {fault.system} {fault.sentence}"]
-    return ([f"Nobody would be told of it. {closed}"] if closed else []), []
+        unknown = said("controller.room_unknown", channel=Channel(channel), system=fault.system, why=fault.sentence)
+        return [], [unknown]
+    return ([said("controller.nobody_told", why=closed)] if closed else []), []
 
 
 def _figures(
@@ -220,13 +224,12 @@ def _past(service: ServiceConfig, ports: Ports, now: float) -> Sequence[SideFigu
         return fault
 
 
-def with_past(draft: Draft, service: ServiceConfig) -> tuple[Rollout, tuple[str, ...]]:
+def with_past(draft: Draft, service: ServiceConfig) -> tuple[Rollout, tuple[Text, ...]]:
     """The rollout with the primary's last hour to judge by, and a warning where that could not be had."""
     rollout = draft.rollout
     if isinstance(draft.past, Fault):
         name = rollout.spec.target.primary_deployment
-        unknown = f"The past of {name} is not known (Prometheus {str(draft.past.sentence).rstrip('.')}), so"
-        warning = f"{unknown} bursts of errors are not allowed for and mirroring is not watched for harm."
+        warning = said("controller.past_unknown", name=name, why=draft.past.sentence)
         return replace(rollout, analysis_state=analysis.begin(service.gates, ())), (warning,)
     known = [row for row in draft.past if row is not None]
     return replace(rollout, analysis_state=analysis.begin(service.gates, known)), ()
@@ -274,7 +277,7 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
         and not {ANNOTATIONS, MOVED} & known
     )
     rehearsal = _rehearsed(draft, ports, known) if plain else Rehearsal()
-    admission = [f"The API server accepts the routes and warns: {_ended(text)}" for text in rehearsal.warnings]
+    admission = [said("controller.admission_warns", text=text) for text in rehearsal.warnings]
     warnings = (*examined.warnings, *admission, *unknown)
     return Checked(reasons=(*reasons, *(denied.sentence for denied in rehearsal.refusals)), warnings=warnings)
 
@@ -312,21 +315,27 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
         Refusal: the VirtualService is none that could be written; with everything else that was found.
     """
     rollout = draft.rollout
-    topology = f"Topology: {rollout.spec.target.topology}."
     checked = _checks(draft, ports)
     frozen, unknown = _frozen_or_why_not(rollout.spec.service, ports)
     against = [*frozen, *_rivals_if_known(draft, ports)]
     checked = Checked(reasons=(*against, *checked.reasons), warnings=(*checked.warnings, *unknown))
     try:
         planned = [
-            PlannedStage(name=stage.name, sentence=_sentence(rollout, stage), objects=_objects(rollout, stage, ports))
+            PlannedStage(
+                name=stage.name,
+                called=called(stage),
+                sentence=_sentence(rollout, stage),
+                objects=_objects(rollout, stage, ports),
+            )
             for stage in rollout.spec.plan
         ]
     except Refusal as refusal:
-        sentence = f"There is no plan for {rollout.spec.service} {rollout.spec.version}: {refusal.sentence}"
+        spec = rollout.spec
+        sentence = said("controller.no_plan", service=spec.service, version=spec.version, why=refusal.sentence)
         raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.findings)))) from refusal
-    blocking = (f"Stops a start: {reason}" for reason in checked.reasons)
-    return Plan(planned=planned, findings=(topology, *blocking, *(f"Warning: {text}" for text in checked.warnings)))
+    blocking = (said("controller.stops_a_start", reason=reason) for reason in checked.reasons)
+    warnings = (said("controller.warning", text=text) for text in checked.warnings)
+    return Plan(planned=planned, findings=(*blocking, *warnings))
 
 
 def _objects(rollout: Rollout, stage: Stage, ports: Ports) -> Sequence[dict[str, Any]]:
@@ -337,21 +346,26 @@ def _objects(rollout: Rollout, stage: Stage, ports: Ports) -> Sequence[dict[str,
     return [ports.mesh.preview(rollout.spec.target, stage.routes, rollout.spec.id, rollout.spec.recorded)]
 
 
-def _sentence(rollout: Rollout, stage: Stage) -> str:
-    target = rollout.spec.target
-    routes = f"{stage.routes.primary} % {target.primary_subset}, {stage.routes.canary} % {target.canary_subset}"
+def _sentence(rollout: Rollout, stage: Stage) -> Text:
+    does = _does(rollout, stage)
+    return together([does, said("controller.then_people_approve")]) if stage.approval else does
+
+
+def _does(rollout: Rollout, stage: Stage) -> Said:
+    target, time = rollout.spec.target, Seconds(stage.seconds)
     if stage.phase is Phase.UPGRADING:
-        images = ", ".join(rollout.spec.upgraded.images.values())
-        text = f"{target.primary_deployment} gets {images}; its rollout is awaited while users stay on the canary."
-    elif stage.release:
-        text = f"Final routes: {routes}; the bot's marks go."
-    elif stage.routes.mirror:
-        copies = f"{target.mirror_percent:g} % of the requests are mirrored"
-        text = f"Users {routes}; {copies} for at least {stage.seconds:g} s."
-    else:
-        text = f"Users {routes} for at least {stage.seconds:g} s."
-    return f"{text} Then people approve." if stage.approval else text
-
-
-def _ended(text: str) -> str:
-    return f"{text.rstrip('.')}."
+        images = tuple(rollout.spec.upgraded.images.values())
+        return said("controller.plan_upgrade", primary=target.primary_deployment, images=images)
+    routes = said(
+        "controller.routes",
+        old=share(stage.routes.primary),
+        primary=target.primary_subset,
+        new=share(stage.routes.canary),
+        canary=target.canary_subset,
+    )
+    if stage.release:
+        return said("controller.plan_finish", routes=routes)
+    if stage.routes.mirror:
+        copied = Share(target.mirror_percent / 100)
+        return said("controller.plan_mirror", routes=routes, share=copied, time=time)
+    return said("controller.plan_step", routes=routes, time=time)

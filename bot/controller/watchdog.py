@@ -24,7 +24,7 @@ from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, Rol
 from bot.model.rollout import Routes
 from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
-from bot.words.said import Text
+from bot.words.said import Text, said
 
 LONGEST_PAUSE = 10.0  # seconds between two reconciles that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches
@@ -101,7 +101,7 @@ class Watchdog:
                 trouble = str(fault.sentence)
                 self._witness.failed(place, fault)
             except Exception as error:  # noqa: BLE001  # whatever it was, the other places are looked at
-                broken = Broken(error, f"look at VirtualService {'/'.join(place)}")
+                broken = Broken(error, said("controller.doing_look", name="/".join(place)))
                 trouble = str(broken.sentence)
                 self._witness.failed(place, broken)
         self.trouble = trouble
@@ -122,7 +122,9 @@ class Watchdog:
             except Fault as fault:
                 self._witness.failed((namespace, name), fault)
             except Exception as error:  # noqa: BLE001  # nothing hangs on it, so nobody is kept waiting by it
-                self._witness.failed((namespace, name), Broken(error, f"say that namespace {namespace} is watched"))
+                self._witness.failed(
+                    (namespace, name), Broken(error, said("controller.doing_watch", namespace=namespace))
+                )
 
     def _reconcile_at(self, place: NamespacedName) -> None:
         heartbeat = self._mesh.heartbeat(*place)
@@ -178,7 +180,7 @@ class Watchdog:
             self._refuse_what_is_nobodys(place, annotations)
         except Fault as fault:
             if isinstance(fault, Unreadable) or fault.cause is Cause.REFUSED:
-                self._say(place, heard, "RescueFailed", f"The watchdog cannot bring users to safety. {fault.sentence}")
+                self._say(place, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
             raise
         return annotations
 
@@ -194,24 +196,21 @@ class Watchdog:
                 raise
             return known
         if found is None:
-            bare = f"VirtualService {'/'.join(place)} carries the mark of rollout {heard.owner}, not how it was before."
+            bare = said("controller.bare_annotation", name="/".join(place), owner=heard.owner)
             raise Unreadable("Kubernetes", bare)
         return found
 
     def _refuse_what_is_nobodys(self, place: NamespacedName, annotations: RolloutAnnotations) -> None:
         """Whoever may edit the object may write annotations: what can be known without them is not theirs to say."""
         odd = [claims.odd(service, annotations.target) for service in self._services[place]]
-        wrong = f"{odd[0]}, which services.yaml does not say" if all(odd) else ""
-        if not wrong and (unknown := self._unknown_images(annotations)):
-            wrong = f"image {unknown[0]}, which {annotations.target.primary_deployment} never had"
-        if wrong:
-            where = "/".join(place)
-            raise Fault(
-                "Kubernetes",
-                f"VirtualService {where} carries annotations that name {wrong}: somebody else wrote them, and nobody "
-                "is moved because of them.",
-                Cause.REFUSED,
-            )
+        where = "/".join(place)
+        if odd and odd[0] is not None and all(odd):
+            raise Fault("Kubernetes", said("controller.forged_place", name=where, odd=odd[0]), Cause.REFUSED)
+        unknown = self._unknown_images(annotations)
+        if unknown:
+            primary = annotations.target.primary_deployment
+            wrong = said("controller.forged_image", name=where, image=unknown[0], primary=primary)
+            raise Fault("Kubernetes", wrong, Cause.REFUSED)
 
     def _unknown_images(self, annotations: RolloutAnnotations) -> list[str]:
         """As ``claims``; of a Deployment that is gone nobody can tell, and routes alone are written here."""
@@ -231,7 +230,7 @@ class Watchdog:
         except Contended:
             raise
         except Fault as fault:
-            self._say(place, heard, "RescueFailed", f"The watchdog cannot bring users to safety. {fault.sentence}")
+            self._say(place, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
             raise
         sentence = failsafe_sentence(failsafe_record, annotations.target)
         self._witness.acted(place, doing, sentence)

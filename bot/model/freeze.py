@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from bot.model.rollout import UserId
+from bot.words.said import Moment, Person, Said, Text, said
 
 ALL = "all"  # the scope of a freeze of every service, also of those that services.yaml gets later
 
@@ -34,9 +35,9 @@ class Freeze:
     reason: str
 
     @property
-    def what(self) -> str:
+    def what(self) -> Text:
         """What is frozen, within a sentence."""
-        return "all services" if self.scope == ALL else self.scope
+        return said("controller.all_services") if self.scope == ALL else self.scope
 
     def is_over(self, now: float) -> bool:
         """Whether it stops nothing any more."""
@@ -75,11 +76,17 @@ def covering(freezes: Iterable[Freeze], service: str) -> tuple[Freeze, ...]:
     return tuple(freeze for freeze in freezes if freeze.covers(service))
 
 
-def freeze_sentence(freeze: Freeze, now: float) -> str:
+def freeze_sentence(freeze: Freeze) -> Said:
     """A freeze in one sentence."""
-    frozen = "All services are" if freeze.scope == ALL else f"{freeze.scope} is"
-    end = f" until {moment(freeze.until, now)}" if freeze.until is not None else ", until somebody ends it"
-    return f"{frozen} frozen since {moment(freeze.since, now)} by {freeze.by}{end}: {freeze.reason.rstrip('.')}."
+    who, since, reason = Person(freeze.by), Moment(freeze.since), freeze.reason
+    if freeze.until is not None:
+        until = Moment(freeze.until)
+        if freeze.scope == ALL:
+            return said("controller.all_frozen_until", who=who, since=since, until=until, reason=reason)
+        return said("controller.frozen_until", name=freeze.scope, who=who, since=since, until=until, reason=reason)
+    if freeze.scope == ALL:
+        return said("controller.all_frozen", who=who, since=since, reason=reason)
+    return said("controller.frozen", name=freeze.scope, who=who, since=since, reason=reason)
 
 
 def moment(at: float, now: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.model.errors import Refusal
+from bot.words.said import said
 
 
 def repository(image: str) -> str:
@@ -48,5 +49,5 @@ def pinned(image: str, container: str, pods: Iterable[dict[str, Any]]) -> str:
         and repository(status.get("imageID", "").split("://")[-1]) == repository(image)
     } - {""}
     if len(shown) > 1:
-        raise Refusal(f"The pods of the canary run different images under {image}: {', '.join(sorted(shown))}.")
+        raise Refusal(said("controller.different_images", image=image, digests=tuple(sorted(shown))))
     return f"{image}@{shown.pop()}" if shown else image

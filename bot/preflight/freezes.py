@@ -12,6 +12,6 @@ from bot.preflight.problems import Problem, blocks
 def check(freezes: Iterable[Freeze], service: str, now: float) -> list[Problem]:
     """One problem for each freeze of the service that is not over: its own, and the one of all services."""
     return [
-        blocks(freeze.freeze_sentence(one, now), remedy=f"`unfreeze {one.scope}` ends it.")
+        blocks(freeze.freeze_sentence(one), remedy=f"`unfreeze {one.scope}` ends it.")
         for one in freeze.covering(freeze.current(freezes, now), service)
     ]

@@ -214,8 +214,7 @@ class Commands:
         rollout = self.controller.active(service)
         if rollout is None:
             frozen = covering(self.controller.freezes(), service)
-            now = self.clock.now()
-            caller.reply(replies.idle(service, self.controller.history(service), frozen, now, self.command))
+            caller.reply(replies.idle(service, self.controller.history(service), frozen, self.command))
         else:
             caller.reply(replies.status(rollout, self.controller.story(rollout), self.clock.now()))
 
@@ -334,7 +333,7 @@ class Commands:
         try:
             self.approvers.check_approver(caller.person, ApprovalRule(approvers=tuple(dict.fromkeys(names))))
         except Refusal as refusal:
-            raise Refusal(freezes.not_theirs(freeze, self.clock.now(), str(refusal.sentence))) from refusal
+            raise Refusal(freezes.not_theirs(freeze, str(refusal.sentence))) from refusal
 
     def _may_decide(self, person: Person, rollout: Rollout) -> bool:
         rule: ApprovalRule = rollout.spec.approvals_rule

@@ -71,18 +71,18 @@ def not_frozen(scope: str, freezes: Sequence[Freeze], command: str) -> str:
     which = "There is no freeze of all services" if scope == ALL else f"{scope} has no freeze of its own"
     if not freezes:
         return f"{which}, and nothing else is frozen."
-    others = ", ".join(freeze.what for freeze in freezes[:MOST_NAMED])
+    others = ", ".join(str(freeze.what) for freeze in freezes[:MOST_NAMED])
     return f"{which}. Frozen: {others}. `{command} services` shows by whom and why."
 
 
-def not_theirs(freeze: Freeze, now: float, refusal: str) -> str:
+def not_theirs(freeze: Freeze, refusal: str) -> str:
     """Why somebody may not end or replace the freeze, and who may; ``refusal`` says why they are no approver."""
     approvers = "an approver of any service" if freeze.scope == ALL else f"an approver of {freeze.scope}"
-    return f"{freeze_sentence(freeze, now)} Only {freeze.by} or {approvers} may end or replace it. {refusal}"
+    return f"{freeze_sentence(freeze)} Only {freeze.by} or {approvers} may end or replace it. {refusal}"
 
 
 def _subject(freeze: Freeze) -> list[Element]:
-    return [b.words(freeze.what, bold=True, limit=100)]
+    return [b.words(str(freeze.what), bold=True, limit=100)]
 
 
 def _end(freeze: Freeze) -> list[Element]:

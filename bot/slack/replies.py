@@ -27,11 +27,11 @@ def status(rollout: Rollout, story: Sequence[Entry], now: float) -> Message:
     return Message(text=card.text, blocks=_without_buttons(card.blocks), plain=_without_buttons(card.plain))
 
 
-def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], now: float, command: str) -> Message:
+def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], command: str) -> Message:
     """The status of a service with nothing in flight; ``frozen`` are the freezes of it and of all services."""
     if frozen:
         sentence = f"{service} has no rollout in flight, and none starts while it is frozen."
-        text = " ".join((sentence, *(freeze_sentence(freeze, now) for freeze in frozen)))
+        text = " ".join((sentence, *(str(freeze_sentence(freeze)) for freeze in frozen)))
     else:
         text = sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
     last = [b.rich_list([past_line(past[0])])] if past else []
@@ -111,7 +111,9 @@ def services(known: Sequence[ServiceConfig], in_flight: Mapping[str, Rollout], f
         lambda left: f"and {left} more; `canary-bot status` shows them all",
     )
     blocks = b.filled(head, message.blocks, lambda _left: "and every service of services.yaml")
-    return Message(text=f"{message.text} Frozen: {', '.join(one.what for one in frozen)}.", blocks=blocks, plain=blocks)
+    return Message(
+        text=f"{message.text} Frozen: {', '.join(str(one.what) for one in frozen)}.", blocks=blocks, plain=blocks
+    )
 
 
 def help_text(command: str) -> Message:

@@ -33,7 +33,7 @@ NO_OVERRIDES = Overrides()
 
 def a_plan(stages: Iterable[tuple[str, str]], findings: Sequence[str] = ()) -> Plan:
     """What a start would do, by each stage's name and sentence."""
-    planned = [PlannedStage(name=name, sentence=sentence, objects=()) for name, sentence in stages]
+    planned = [PlannedStage(name=name, called=name, sentence=sentence, objects=()) for name, sentence in stages]
     return Plan(planned=planned, findings=findings)
 
 
@@ -105,7 +105,7 @@ class FakeController:
             return rollout
         self._ask(type(event).__name__.lower(), rollout.spec.service, by.id)
         if isinstance(event, Abort):
-            self.reasons.append(event.reason)
+            self.reasons.append(str(event.reason))
         return self._notify(self.store.save(changed, entries))
 
     def freezes(self) -> Sequence[Freeze]:

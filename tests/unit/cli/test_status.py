@@ -12,11 +12,11 @@ NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC
 
 
 def test_a_freeze_is_a_line_of_the_status() -> None:
-    lines = frozen([a_freeze(ALL, since=NOON), a_freeze(since=NOON, until=NOON + 60)], NOON)
+    lines = frozen([a_freeze(ALL, since=NOON), a_freeze(since=NOON, until=NOON + 60)])
 
     assert list(lines) == [
-        "All services are frozen since 12:00 UTC by U0MAYA, until somebody ends it: database migration.",
-        "reviews is frozen since 12:00 UTC by U0MAYA until 12:01 UTC: database migration.",
+        "All services are frozen since 2025-06-16 12:00 UTC by U0MAYA, until somebody ends it: database migration.",
+        "reviews is frozen since 2025-06-16 12:00 UTC by U0MAYA, until 2025-06-16 12:01 UTC: database migration.",
     ]
 
 

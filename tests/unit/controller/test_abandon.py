@@ -100,7 +100,7 @@ def test_every_live_rollout_can_be_abandoned_whatever_was_lost(
     assert (spec(rig.mesh), rig.workloads.applied) == (routes_before, patches)
     last = rig.store.story(key, rollout_id)[-1]
     if lose is without_rights:
-        assert (last.kind, "forbidden" in str(last.text), "`abandon reviews`" in str(last.text)) == (
+        assert (last.kind, "forbidden" in str(last.text), "`/canary abandon reviews`" in str(last.text)) == (
             EntryKind.ALERT,
             True,
             True,
@@ -196,7 +196,7 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
     rig.mesh.outage = None
     assert annotations_on(rig.mesh)
     notified = str(rig.controller.story(live)[-1].text)  # its heartbeat has ended, and its annotations have not
-    assert "a watchdog takes this rollout for one that nobody looks after" in notified
+    assert "Until then a watchdog may move the users to the safe side." in notified
 
     assert rig.decide(WHY).spec.id == live.spec.id
 

@@ -93,7 +93,7 @@ def test_what_a_living_bots_redis_loses_is_taken_up_at_the_next_reconcile_and_ab
 
     assert morning.newest().spec.id == rollout.spec.id
     (said,) = morning.said(EntryKind.ABORTING)
-    assert said.startswith("Aborted. Redis had lost this rollout; it was taken up again from its marks on Virtual")
+    assert said.startswith("Aborted. Redis had lost this rollout. It was found by its annotations on VirtualService ")
     morning.ends_at_home()
 
 

@@ -45,7 +45,7 @@ def test_an_abort_of_one_service_never_ends_the_live_rollout_of_another(changes:
     live = rig.at("shift 40")
     controller = with_second(rig, **changes)
 
-    with pytest.raises(Refusal, match=r"live and reviews's: see `status reviews`"):
+    with pytest.raises(Refusal, match=r"live and belongs to reviews\. .* `/canary status reviews`"):
         controller.abort("ratings", by=MAYA, reason="cleans up")
 
     rig.tick()
@@ -64,7 +64,9 @@ def test_the_refusal_of_a_second_service_names_no_command_that_ends_the_first(ch
         controller.start("ratings", "v2", by=MAYA)
 
     said = "\n".join(map(str, refused.value.reasons))
-    assert ("see `status reviews`" in said) is (not changes)  # a primary that is not there is refused before
+    assert ("which is live and belongs to reviews." in said) is (
+        not changes
+    )  # a primary that is not there is refused before
     assert not any(word in said for word in ("abort", "abandon", "Set the weight"))
 
 
@@ -104,7 +106,7 @@ def test_a_rollout_of_a_bot_with_another_store_is_aborted_here_only_once_that_on
     rig.controller = rig.restarted()
 
     if not aborted:
-        with pytest.raises(Refusal, match="another canary-bot, with a Redis of its own, looks after it"):
+        with pytest.raises(Refusal, match="which another canary-bot with its own Redis runs: end it there"):
             rig.controller.abort("reviews", by=MAYA, reason="cleans up")
         with pytest.raises(Refusal, match="another canary-bot"):
             rig.start()
@@ -140,8 +142,8 @@ def test_annotations_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_re
 
     with pytest.raises(Refusal) as refused:
         rig.start()
-    (about,) = [one for one in map(str, refused.value.reasons) if "marks" in one]
-    assert "which has ended; `/canary abandon reviews` takes them off" in about
+    (about,) = [one for one in map(str, refused.value.reasons) if "carries annotations" in one]
+    assert "which has ended. `/canary abandon reviews` takes them off" in about
     assert "`/canary abort reviews` brings everyone home first" in about
 
     rig.controller.abort("reviews", by=MAYA, reason="as the refusal says")
@@ -206,7 +208,7 @@ def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_annotatio
     assert rig.mesh.virtual_service()["spec"] == before["spec"]
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
-    assert "The record of rollout r-1 cannot be read; its marks can." in str(ended.reason)
+    assert "The record of rollout r-1 cannot be read, so its annotations were used." in str(ended.reason)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -323,7 +325,7 @@ def test_where_neither_record_nor_annotations_can_be_read_the_abort_names_the_wa
     else:
         rig.store.lose_everything()
 
-    with pytest.raises(Unreadable, match="`abandon reviews` ends the rollout and moves nobody"):
+    with pytest.raises(Unreadable, match="`/canary abandon reviews` ends the rollout and moves nobody"):
         rig.controller.abort("reviews", by=MAYA, reason="now")
     rig.controller.decide("reviews", Abandon("nothing is known of it"), By(id=OMAR))
 

@@ -204,10 +204,10 @@ def test_people_are_told_once_of_a_rollout_that_nobody_can_look_after() -> None:
 
     alerts = [one for one in three.store.story("default/poisoned", poisoned.spec.id) if one.kind is EntryKind.ALERT]
     notified = (
-        "Nobody looks after this rollout: Could not look after poisoned: an internal error (IndexError). Users stay "
-        "where they are; `abort poisoned` sends them to the healthy side. The bot's log has more."
+        "canary-bot cannot watch this rollout: Could not bring poisoned on: an internal error (IndexError). Users stay "
+        "where they are. `/canary abort poisoned` sends them to the healthy side. The bot's log has more."
     )
-    assert [one.text for one in alerts] == [notified]
+    assert [str(one.text) for one in alerts] == [notified]
     assert 'canary_bot_looks_failed_total{cause="IndexError"}' in three.shown()
     assert "r-poisoned" not in three.beats  # and the watchdog will see to it
 

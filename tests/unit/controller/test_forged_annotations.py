@@ -114,10 +114,10 @@ def test_what_is_wrong_is_told_once_however_often_it_is_found_and_whoever_finds_
         for _ in range(20):
             night.reconcile()
 
-    (alert,) = night.alerts()
-    assert alert.startswith("VirtualService reviews carries the marks of rollout r-1, which name image ")
-    assert "None of its ReplicaSets has it, so nobody is given it." in alert
-    assert alert.endswith("`abandon reviews` takes the marks off.")
+    (alert,) = map(str, night.alerts())
+    assert alert.startswith("VirtualService reviews carries annotations of rollout r-1 that name image ")
+    assert "None of its ReplicaSets has that image, so it is not used." in alert
+    assert alert.endswith("`/canary abandon reviews` takes the annotations off.")
     assert night.newest().phase is Phase.REFUSED
 
 
@@ -220,9 +220,9 @@ def test_people_are_told_once_that_nobody_looks_after_a_rollout_whose_record_is_
     for _ in range(3):
         night.controller.report_unreadable(["default/reviews", "default/elsewhere"])
 
-    (alert,) = night.alerts()
-    assert alert.startswith(f"Nobody looks after rollout {live.spec.id} of reviews: Redis ")
-    assert "`abort reviews` brings them home" in alert
+    (alert,) = map(str, night.alerts())
+    assert alert.startswith(f"canary-bot cannot watch rollout {live.spec.id} of reviews: Redis ")
+    assert "`/canary abort reviews` brings them home" in alert
 
 
 def test_nothing_is_told_of_a_rollout_that_has_just_ended() -> None:

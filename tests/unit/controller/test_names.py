@@ -105,7 +105,7 @@ def test_two_live_rollouts_of_one_name_are_told_apart_by_their_namespaces() -> N
     assert key_of("reviews", live[:1], file) == "default/reviews"
     assert key_of("reviews", [], file) == "prod/reviews"
     assert key_of("prod/reviews", live, file) == "prod/reviews"
-    with pytest.raises(Refusal, match=r"Several .* called reviews\. Say which: default/reviews, shop/reviews\."):
+    with pytest.raises(Refusal, match=r"Several .* called reviews\. Say which: default/reviews or shop/reviews\."):
         key_of("reviews", live, file)
     with pytest.raises(Refusal, match=r"no service details in services.yaml. Known: reviews"):
         key_of("details", live, file)
@@ -155,7 +155,7 @@ def test_a_start_on_a_deployment_of_another_live_rollout_is_refused(shared: dict
     reasons = [one for one in map(str, rig.controller.plan("reviews", "v2").findings) if "one rollout at a time" in one]
 
     if refused:
-        with pytest.raises(Refusal, match=r"is part of a live rollout of books \(v2, mirror") as refusal:
+        with pytest.raises(Refusal, match=r"books has a live rollout with .* \(v2, mirror\)") as refusal:
             rig.start()
         assert "abort" not in str(refusal.value)  # it would end the other one
     else:
@@ -194,7 +194,7 @@ def test_of_two_starts_at_the_same_moment_one_at_least_gives_way_before_anybody_
     rig.controller = rig.restarted()
     store.first = lambda: beside(rig, primary_deployment="reviews-v1")
 
-    with pytest.raises(Refusal, match="aborted at once; no user was moved"):
+    with pytest.raises(Refusal, match=r"aborted at once\. No user was moved"):
         rig.start()
     rig.until(lambda rollout: rollout.ended)
 

@@ -19,20 +19,20 @@ HOUR = 3600.0
     [
         (
             a_freeze(since=NOON, until=NOON + 4 * HOUR),
-            "reviews is frozen since 12:00 UTC by U0MAYA until 16:00 UTC: database migration.",
+            "reviews is frozen since 2025-06-16 12:00 UTC by U0MAYA, until 2025-06-16 16:00 UTC: database migration.",
         ),
         (
             a_freeze(ALL, by=LENA, since=NOON, until=None, reason="It smells."),
-            "All services are frozen since 12:00 UTC by U0LENA, until somebody ends it: It smells.",
+            "All services are frozen since 2025-06-16 12:00 UTC by U0LENA, until somebody ends it: It smells.",
         ),
         (
             a_freeze(since=NOON - 24 * HOUR, until=NOON + 12 * HOUR),
-            "reviews is frozen since 2025-06-15 12:00 UTC by U0MAYA until 2025-06-17 00:00 UTC: database migration.",
+            "reviews is frozen since 2025-06-15 12:00 UTC by U0MAYA, until 2025-06-17 00:00 UTC: database migration.",
         ),
     ],
 )
 def test_a_freeze_is_told_with_who_why_and_until_when(freeze: Freeze, sentence: str) -> None:
-    assert freeze_sentence(freeze, NOON + HOUR) == sentence
+    assert str(freeze_sentence(freeze)) == sentence
 
 
 def test_a_freeze_of_the_service_and_one_of_all_both_stop_a_start_and_say_how_they_end() -> None:
@@ -41,7 +41,7 @@ def test_a_freeze_of_the_service_and_one_of_all_both_stop_a_start_and_say_how_th
     problems = check(freezes, "reviews", NOON)
 
     assert [problem.blocking for problem in problems] == [True, True]
-    since = "frozen since 12:00 UTC by U0MAYA, until somebody ends it"
+    since = "frozen since 2025-06-16 12:00 UTC by U0MAYA, until somebody ends it"
     assert [str(problem) for problem in problems] == [
         f"All services are {since}: an incident. `unfreeze all` ends it.",
         f"reviews is {since}: database migration. `unfreeze reviews` ends it.",

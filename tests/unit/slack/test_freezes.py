@@ -115,7 +115,7 @@ def test_ending_or_replacing_somebody_elses_freeze_is_an_approvers(workspace: Wo
     refused = workspace.slack.said("respond")[1]
     assert refused["response_type"] == "ephemeral"
     assert refused["text"] == (
-        "reviews is frozen since 15:06 UTC by <@U0LENA>, until somebody ends it: migration. "
+        "reviews is frozen since 2025-06-15 15:06 UTC by <@U0LENA>, until somebody ends it: migration. "
         "Only <@U0LENA> or an approver of reviews may end or replace it. "
         "You are not one of the approvers (@release-managers)."
     )
@@ -271,8 +271,8 @@ def test_services_and_an_idle_status_show_what_is_frozen(workspace: Workspace) -
     assert "nothing in flight, frozen" in shown(services["blocks"])
     assert reviews["text"] == (
         "reviews has no rollout in flight, and none starts while it is frozen. "
-        "All services are frozen since 15:06 UTC by <@U0LENA> until 16:06 UTC: an incident. "
-        "reviews is frozen since 15:06 UTC by <@U0LENA>, until somebody ends it: migration."
+        "All services are frozen since 2025-06-15 15:06 UTC by <@U0LENA>, until 2025-06-15 16:06 UTC: an incident. "
+        "reviews is frozen since 2025-06-15 15:06 UTC by <@U0LENA>, until somebody ends it: migration."
     )
     assert "migration" not in shown(ratings["blocks"])
     for said in (services, reviews, ratings):
@@ -313,7 +313,7 @@ def messages(reason: str) -> list[Message]:
         freezes.begun(freeze, freeze, live, "/canary"),
         freezes.ended(freeze, UserId("U0OMAR0001"), [freeze]),
         replies.services([a_service()], {}, [freeze]),
-        replies.idle("reviews", [], [freeze], 2000.0, "/canary"),
+        replies.idle("reviews", [], [freeze], "/canary"),
     ]
 
 
@@ -349,7 +349,7 @@ def test_no_reason_becomes_markup_in_anything_that_is_said(reason: str) -> None:
     refused = Refusal("reviews v2 was not started.", [str(p) for p in preflight.check([freeze], "reviews", 2000.0)])
     texts = [
         str(refused),
-        freezes.not_theirs(freeze, 2000.0, "You are not one of the approvers (@release-managers)."),
+        freezes.not_theirs(freeze, "You are not one of the approvers (@release-managers)."),
     ]
     assert [live_markup(readable(text)) for text in texts] == [[], []]
 
