@@ -106,7 +106,7 @@ def left_the_file(world: World, timeline: Timeline, recorder: Recorder) -> None:
         asked = time.monotonic()
         delivery = world.slack.command(OMAR, CHANNEL, "abort reviews it is nobody's any more")
         timeline.check(f"abort was acknowledged in {delivery.seconds * 1000:.0f} ms", ok=delivery.acknowledged)
-        abort = wait_for_words(world, "Aborted at")
+        abort = wait_for_words(world, " aborted at ")
         wait_for_words(world, "Abort complete: ")
     world.ledger.wait_for_more(80)
     seconds = last_on_canary(world) - asked
