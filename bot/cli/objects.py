@@ -32,7 +32,7 @@ def plan_as_yaml(plan: Plan) -> str:
 def plan_as_json(plan: Plan) -> str:
     """The same for programs."""
     stages = [{"stage": stage.name, "does": str(stage.sentence), "objects": _shown(stage)} for stage in plan.planned]
-    return json.dumps({"findings": list(plan.findings), "stages": stages}, indent=2)
+    return json.dumps({"findings": [str(finding) for finding in plan.findings], "stages": stages}, indent=2)
 
 
 def mesh_objects(service: ServiceConfig, kube: Kube) -> Sequence[dict[str, Any]]:
