@@ -186,7 +186,10 @@ def drift(world: World, timeline: Timeline, recorder: Recorder) -> None:
         card = world.slack.wait_for(lambda workspace: card_with(workspace, "canary_restore"), timeout=20)
         seconds = time.monotonic() - edited
         alert = world.slack.wait_for(
-            lambda workspace: next(iter(replies(workspace, "kubectl-edit changed VirtualService reviews")), None), 20
+            lambda workspace: next(
+                iter(replies(workspace, "Someone changed the traffic split of reviews (kubectl-edit")), None
+            ),
+            20,
         )
         diff = "60/40 → 100/0" in alert.text
         timeline.check(f"the channel was told who and what: {alert.text[:110]}", ok=diff and alert.broadcast)
