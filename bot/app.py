@@ -7,10 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 
 from bot.adapters.scheduler import Job, Scheduler
+from bot.adapters.surroundings import ABOUT, Surroundings
 from bot.bootstrap import ADOPT_SECONDS, Adapters, connection, make_adoption, make_controller, slack_client
 from bot.controller.edges import contained
 from bot.controller.leadership import LeadersStore
@@ -43,7 +45,8 @@ DRAIN_SECONDS = 10.0
 # another replica would be no better off: taking this one out of service mends nothing.
 # A closed channel is one team's, and taking the bot from all the others would not open it.
 # What is live goes on without services.yaml, and by the last one that could be used.
-OPTIONAL = frozenset({"prometheus", "channels and approvers", "services"})
+# No replica has other rights, figures or watchdogs than this one.
+OPTIONAL = frozenset({"prometheus", "channels and approvers", "services", *ABOUT})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -93,6 +96,15 @@ class Bot:
         )
         self._audience = Audience(self._controller.services(), rooms, approvers, self._failures.item)
         self._services = ServicesReload(settings.services_file, adapters.catalogue, self._use)
+        self._surroundings = Surroundings(
+            adapters.kube,
+            adapters.metrics,
+            self._controller.services(),
+            reads=adapters.reads,
+            limit=settings.dead_man_seconds,
+            now=adapters.ports.clock.now,
+            failed=self._failures.item,
+        )
         self._standing = Standing(client)
         self._connection = connection(app, slack)
         self._rounds = Rounds(settings.tick_seconds)
@@ -108,6 +120,7 @@ class Bot:
                 Job(name="services", seconds=SERVICES_SECONDS, run=self._services.poll),
                 Job(name="standing", seconds=AUDIENCE_SECONDS, run=self._standing.check),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
+                Job(name="surroundings", seconds=AUDIENCE_SECONDS, run=self._surroundings.check),
             ],
             failed=self._failures.job,
         )
@@ -139,6 +152,7 @@ class Bot:
         self._controller.use({service.name: service for service in catalogue}, catalogue.trouble)
         self._adoption.use(self._controller.services())
         self._audience.use(self._controller.services())
+        self._surroundings.use(self._controller.services())
 
     # Leading: one replica does what nobody has asked for; all of them serve people
 
@@ -231,6 +245,7 @@ class Bot:
             "kubernetes": lambda: trouble(adapters.kube.ping),
             "prometheus": lambda: trouble(adapters.metrics.ping),
             "channels and approvers": self._audience.trouble,
+            **{about: partial(self._surroundings.trouble, about) for about in ABOUT},
             "services": lambda: self._services.trouble or None,
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +10,7 @@ from slack_sdk import WebClient
 from bot import bootstrap
 from bot.adapters import redis_connection, redis_examination
 from bot.adapters.redis_examination import Finding, Grade
+from bot.adapters.surroundings import watchdog_trouble
 from bot.cli import check_systems
 from bot.cli.lines import Line as Line  # noqa: PLC0414  # it is what `check` answers
 from bot.cli.lines import contained
@@ -23,8 +23,6 @@ from bot.settings.services import read_services
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.rooms import Rooms
-
-MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
 
 
 def check(settings: Settings) -> Iterator[Line]:
@@ -166,15 +164,7 @@ def watchdog_line(namespace: str, lease: Object | None, limit: float, now: float
             "See deploy/watchdog.yaml."
         )
         return Line(ok=True, part="watchdog", sentence=sentence)
-    theirs, said_at = heartbeat_lease.watched(lease)
-    silent = now - said_at if said_at is not None else 0.0
-    if silent > MISSED * theirs:
-        sentence = f"the one of namespace {namespace} has said nothing for {silent:.0f} s: is it running?"
-        return Line(ok=False, part="watchdog", sentence=sentence)
-    if theirs != math.ceil(limit):
-        sentence = (
-            f"DEAD_MAN_SECONDS is {limit:g} here and {theirs:g} at the watchdog of namespace {namespace}: it acts "
-            "after the longer of the two. Give both the same."
-        )
-        return Line(ok=False, part="watchdog", sentence=sentence)
+    trouble = watchdog_trouble(namespace, lease, limit, now)
+    if trouble is not None:
+        return Line(ok=False, part="watchdog", sentence=str(trouble))
     return Line(ok=True, part="watchdog", sentence=f"watches over namespace {namespace}, and acts after {limit:g} s")

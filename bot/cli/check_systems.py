@@ -10,14 +10,14 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from bot import bootstrap
+from bot.adapters import surroundings
 from bot.adapters.kube import Kube
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import permission
 from bot.cli.lines import Line
 from bot.model.errors import Fault, Refusal
-from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission
-from bot.preflight.permissions import gateways, lacking, needed, read
+from bot.preflight.permissions import lacking
 from bot.settings.env import Settings, SlackSettings, SocketMode
 from bot.slack.codes import (
     ACCOUNT_SCOPE,
@@ -33,7 +33,6 @@ from bot.slack.codes import (
 from bot.slack.requester import SLACK_FAILURES
 
 ASKED_AT_ONCE = 8
-ANY_VERSION = "{version}"
 
 T = TypeVar("T")
 
@@ -48,13 +47,9 @@ def prometheus(settings: Settings) -> Iterator[Line]:
         yield Line(ok=False, part="prometheus", sentence=sentence)
         return
     yield Line(ok=True, part="prometheus", sentence=f"{url} answers")
-    count = metrics.istio_series()
-    if not count:
-        sentence = (
-            f"{url} has no series istio_requests_total, so nothing can be judged: does it scrape the proxies of the "
-            "mesh, and have they had a request yet?"
-        )
-        yield Line(ok=False, part="prometheus", sentence=sentence)
+    trouble = surroundings.without_series(metrics)
+    if trouble is not None:
+        yield Line(ok=False, part="prometheus", sentence=f"{url}: {trouble}")
 
 
 def cluster(settings: Settings) -> Iterator[Line]:
@@ -89,7 +84,7 @@ def account(kube: Kube) -> str:
 
 def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
     """What we may not do of all that preflight and a rollout ask for, each with the rule to add; by service."""
-    wanted = {service.name: _wanted(adapters.kube, service) for service in adapters.catalogue}
+    wanted = {service.name: surroundings.wanted(adapters.kube, service) for service in adapters.catalogue}
     everything = list(dict.fromkeys(access for several in wanted.values() for access in several))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         answers = dict(
@@ -99,16 +94,6 @@ def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
     for name, several in wanted.items():
         yield from _permission_lines(name, [answers[one] for one in several if one not in told])
         told.update(several)
-
-
-def _wanted(kube: Kube, service: ServiceConfig) -> tuple[Access, ...]:
-    """All but what has a version in its name: which there will be nobody knows yet, and preflight asks."""
-    try:
-        routes = kube.get("VirtualService", service.namespace, service.virtual_service)
-    except Fault:  # told elsewhere
-        routes = None
-    known = [access for access in needed(service, ANY_VERSION) if ANY_VERSION not in access.name]
-    return (*known, *read(service), *gateways(routes))
 
 
 def _permission_lines(service: str, found: list[Permission]) -> Iterator[Line]:

@@ -472,7 +472,19 @@ CONTROLLER: Mapping[str, str] = {
     "controller.different_images": "The pods of the canary run different images under {image}: {digests}.",
 }
 
-ADAPTERS: Mapping[str, str] = {}
+ADAPTERS: Mapping[str, str] = {
+    "adapters.no_istio_series": (
+        "There is no series `istio_requests_total`, so nothing can be judged. "
+        "Does Prometheus scrape the proxies of the mesh, and have they had a request yet?"
+    ),
+    "adapters.watchdog_silent": "The watchdog of namespace {namespace} has said nothing for {silence}: is it running?",
+    "adapters.watchdog_limit": (
+        "DEAD_MAN_SECONDS is {ours} here and {theirs} at the watchdog of namespace {namespace}: "
+        "it acts after the longer of the two. Give both the same."
+    ),
+    "adapters.watchdog_unreadable": "{why} The Role of canary-bot needs `get` of it.",
+    "adapters.and_more": "And {n} more: `canary-bot check` names all.",
+}
 
 SLACK: Mapping[str, str] = {}
 

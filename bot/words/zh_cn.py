@@ -439,7 +439,18 @@ CONTROLLER: Mapping[str, str] = {
     "controller.different_images": "金丝雀的 Pod 在 {image} 下运行着不同的镜像：{digests}。",
 }
 
-ADAPTERS: Mapping[str, str] = {}
+ADAPTERS: Mapping[str, str] = {
+    "adapters.no_istio_series": (
+        "没有 `istio_requests_total` 序列，因此无法判断。请确认 Prometheus 在抓取网格的代理，并且代理已经收到过请求。"
+    ),
+    "adapters.watchdog_silent": "命名空间 {namespace} 的看门狗已有 {silence} 没有消息，请确认它在运行。",
+    "adapters.watchdog_limit": (
+        "DEAD_MAN_SECONDS 在这里是 {ours}，在命名空间 {namespace} 的看门狗上是 {theirs}，"
+        "看门狗按较长的一个动作。请将两处设为相同的值。"
+    ),
+    "adapters.watchdog_unreadable": "{why}canary-bot 的 Role 需要对它的 `get` 权限。",
+    "adapters.and_more": "另有 {n} 条，`canary-bot check` 会全部列出。",
+}
 
 SLACK: Mapping[str, str] = {}
 

@@ -20,6 +20,7 @@ from sandbox.ports import free_port
 from sandbox.processes import Program, answers, listens
 from sandbox.redis import Redis
 from sandbox.slack.server import Slack
+from tests.unit.adapters.test_own_queries import serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +98,18 @@ def test_a_redis_that_is_down_at_the_start_ends_nothing_and_is_told(tmp_path: Pa
 
         assert readiness(probes)[0] == 503
         assert bot.running
+
+
+@pytest.mark.sandbox
+def test_readiness_names_a_prometheus_without_istios_series(tmp_path: Path) -> None:
+    nothing = b'{"status": "success", "data": {"resultType": "vector", "result": []}}'
+    with Slack() as slack, serving(lambda _query: (200, nothing)) as url:
+        mode = {"SLACK_APP_TOKEN": slack.app_token, "PROMETHEUS_URL": url}
+        with a_bot(tmp_path, slack, **mode) as (_, probes):
+            wait_until(lambda: "istio series: There is no series" in readiness(probes)[1])
+            wait_until(lambda: readiness(probes)[0] == 200)
+
+            assert "permissions: ok" in readiness(probes)[1]
 
 
 @pytest.mark.sandbox

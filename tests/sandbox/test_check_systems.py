@@ -116,7 +116,7 @@ def test_a_prometheus_without_istios_series_is_told(kube: KubeApi, tmp_path: Pat
 
     assert lines[0].sentence == f"{url} answers"
     assert all(line.ok for line in lines) is fine
-    assert fine or "has no series istio_requests_total" in lines[1].sentence
+    assert fine or "no series `istio_requests_total`" in lines[1].sentence
 
 
 def test_a_cluster_that_cannot_be_told_keeps_nothing_else_from_being_asked(kube: KubeApi, tmp_path: Path) -> None:

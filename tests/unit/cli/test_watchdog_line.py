@@ -17,7 +17,11 @@ NOW = 1_750_000_000.0
         (119.5, 200.0, "ok    watchdog     watches over namespace default, and acts after 120 s"),
         (60.0, 5.0, "FAIL  watchdog     DEAD_MAN_SECONDS is 120 here and 60 at the watchdog of namespace default"),
         (600.0, 5.0, "FAIL  watchdog     DEAD_MAN_SECONDS is 120 here and 600 at the watchdog of namespace default"),
-        (120.0, 400.0, "FAIL  watchdog     the one of namespace default has said nothing for 400 s: is it running?"),
+        (
+            120.0,
+            400.0,
+            "FAIL  watchdog     The watchdog of namespace default has said nothing for 400 s: is it running?",
+        ),
         (120.0, -3600.0, "ok    watchdog     watches over namespace default, and acts after 120 s"),
     ],
 )

@@ -1,0 +1,145 @@
+"""What we depend on and do not hold ourselves: rights in the cluster, Istio's series in Prometheus, and the watchdogs.
+
+Found out before somebody needs it, by ``canary-bot check`` and once a minute for readiness. What a system does not say
+at the moment is no finding: that it is away is told elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from bot.adapters.kube import Kube, Reads
+from bot.adapters.prometheus import PrometheusMetrics
+from bot.adapters.snapshot import permission
+from bot.cluster import heartbeat_lease
+from bot.cluster.objects import Object
+from bot.controller.edges import Broken, contained
+from bot.model.errors import Cause, Fault
+from bot.model.service import ServiceConfig
+from bot.preflight import Access, Permission
+from bot.preflight.permissions import gateways, lacking, needed, read
+from bot.words.said import Said, said, together
+
+ANY_VERSION = "{version}"
+MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
+RIGHTS_AT_ONCE = 200  # are asked for in one look; the others in the next ones
+MOST_NAMED = 20  # findings in one answer
+RIGHTS, SERIES, WATCHDOGS = ABOUT = "permissions", "istio series", "watchdogs"
+
+
+def wanted(reads: Reads, service: ServiceConfig) -> tuple[Access, ...]:
+    """All that preflight and a rollout ask for, but what has a version in its name: nobody knows it yet."""
+    try:
+        routes = reads.get("VirtualService", service.namespace, service.virtual_service)
+    except Fault:  # told elsewhere
+        routes = None
+    known = [access for access in needed(service, ANY_VERSION) if ANY_VERSION not in access.name]
+    return (*known, *read(service), *gateways(routes))
+
+
+def without_series(metrics: PrometheusMetrics) -> Said | None:
+    """What is wrong with a Prometheus that has nothing of Istio.
+
+    Raises:
+        Fault: it cannot be asked.
+    """
+    return said("adapters.no_istio_series") if not metrics.istio_series() else None
+
+
+def watchdog_trouble(namespace: str, lease: Object, limit: float, now: float) -> Said | None:
+    """What is wrong with the watchdogs of a namespace by their own Lease, beside our limit in seconds."""
+    theirs, said_at = heartbeat_lease.watched(lease)
+    silent = now - said_at if said_at is not None else 0.0
+    if silent > MISSED * theirs:
+        return said("adapters.watchdog_silent", namespace=namespace, silence=f"{silent:.0f} s")
+    if theirs != math.ceil(limit):
+        return said("adapters.watchdog_limit", namespace=namespace, ours=f"{limit:g}", theirs=f"{theirs:g}")
+    return None
+
+
+class Surroundings:
+    """Of one process: looked at by ``check``, told by the other methods from memory."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        metrics: PrometheusMetrics,
+        services: Sequence[ServiceConfig],
+        *,
+        reads: Reads | None = None,
+        limit: float,
+        now: Callable[[], float],
+        failed: Callable[[str, Exception], None] = lambda _about, _error: None,
+    ) -> None:
+        """``limit``: seconds until a watchdog should act; ``failed``: told of what we could not make sense of."""
+        self._kube = kube
+        self._metrics = metrics
+        self._services = services
+        self._reads: Reads = reads or kube
+        self._limit = limit
+        self._now = now
+        self._failed = failed
+        self._rights: dict[Access, Permission] = {}  # those first that were asked for longest ago
+        self._found: Mapping[str, Sequence[Said | str]] = {}
+
+    def use(self, services: Sequence[ServiceConfig]) -> None:
+        """Find out about what these need from now on."""
+        self._services = services
+
+    def check(self) -> None:
+        """Look, and remember it; to be called about once a minute."""
+        looks: dict[str, Callable[[], Sequence[Said | str]]] = {
+            RIGHTS: self._look_for_rights,
+            SERIES: self._look_for_series,
+            WATCHDOGS: self._look_for_watchdogs,
+        }
+        self._found = {name: self._contained(name, look) for name, look in looks.items()}
+
+    def trouble(self, about: str) -> str | None:
+        """What the last look has found about one of ``ABOUT``; None when nothing."""
+        found = self._found.get(about, ())
+        more = [said("adapters.and_more", n=len(found) - MOST_NAMED)] if len(found) > MOST_NAMED else []
+        return str(together([*found[:MOST_NAMED], *more])) or None
+
+    def _contained(self, about: str, look: Callable[[], Sequence[Said | str]]) -> Sequence[Said | str]:
+        try:
+            with contained(f"look at {about}"):
+                return look()
+        except Broken as broken:
+            self._failed(about, broken)
+        except Fault:
+            pass
+        return ()
+
+    def _look_for_rights(self) -> Sequence[Said | str]:
+        """Those first that were never asked for; an API server that does not answer is asked once."""
+        all_wanted = dict.fromkeys(access for service in self._services for access in wanted(self._reads, service))
+        known = {access: found for access, found in self._rights.items() if access in all_wanted}
+        for access in [*(one for one in all_wanted if one not in known), *known][:RIGHTS_AT_ONCE]:
+            known.pop(access, None)
+            known[access] = permission(self._kube, access)
+            if known[access].allowed is None:
+                break
+        self._rights = known
+        refused = [known[access] for access in all_wanted if access in known and known[access].allowed is False]
+        return [str(problem) for problem in lacking(refused)]
+
+    def _look_for_series(self) -> Sequence[Said | str]:
+        trouble = without_series(self._metrics)
+        return [trouble] if trouble is not None else []
+
+    def _look_for_watchdogs(self) -> Sequence[Said | str]:
+        spaces = dict.fromkeys(service.namespace for service in self._services)
+        found = [self._watchdog(space) for space in spaces]
+        return [one for one in found if one is not None]
+
+    def _watchdog(self, namespace: str) -> Said | None:
+        """None also where nobody says that they watch: that may be meant, and ``check`` says so."""
+        try:
+            lease = self._kube.get("Lease", namespace, heartbeat_lease.WATCHING)
+        except Fault as fault:
+            if fault.cause is not Cause.FORBIDDEN:
+                raise
+            return said("adapters.watchdog_unreadable", why=fault.sentence)
+        return watchdog_trouble(namespace, lease, self._limit, self._now()) if lease is not None else None
