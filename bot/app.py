@@ -90,7 +90,7 @@ class Bot:
             client=client,
             approvers=approvers,
             clock=adapters.ports.clock,
-            command=slack.command,
+            command=slack.voice.command,
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
             deduplication=Deduplication(adapters.deduplication.is_new),
         )

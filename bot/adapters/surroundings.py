@@ -114,6 +114,7 @@ class Surroundings:
 
     def _look_for_rights(self) -> Sequence[Said | str]:
         """Those first that were never asked for; an API server that does not answer is asked once."""
+        self._kube.ping()
         all_wanted = dict.fromkeys(access for service in self._services for access in wanted(self._reads, service))
         known = {access: found for access, found in self._rights.items() if access in all_wanted}
         for access in [*(one for one in all_wanted if one not in known), *known][:RIGHTS_AT_ONCE]:

@@ -20,6 +20,7 @@ from bot.settings.errors import SettingsError
 from bot.settings.redis import RedisSettings, read_redis
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES
+from bot.words.rendering import Voice
 
 
 class LogFormat(StrEnum):
@@ -70,6 +71,11 @@ class SlackSettings:
     api_url: str
     command: str
     team_id: str = ""  # the workspace that is meant; "" is the only one that the token belongs to
+
+    @property
+    def voice(self) -> Voice:
+        """How sentences are said to people in Slack: with our command as it is called there."""
+        return Voice(command=self.command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

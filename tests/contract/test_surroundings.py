@@ -123,6 +123,17 @@ def test_a_right_that_was_given_is_missing_no_more(api: KubeApi, tmp_path: Path)
         assert surroundings.trouble(RIGHTS) is None
 
 
+def test_an_api_server_that_is_away_is_no_finding_and_is_asked_once(tmp_path: Path) -> None:
+    with KubeApi(start_seconds=0.02) as gone:
+        gone.write_kubeconfig(tmp_path / "kubeconfig")
+    with looking(
+        gone, tmp_path, [a_service(name=f"s{n}", virtual_service=f"s{n}") for n in range(200)]
+    ) as surroundings:
+        surroundings.check()
+
+        assert [surroundings.trouble(about) for about in (RIGHTS, WATCHDOGS)] == [None, None]
+
+
 @pytest.mark.parametrize(("series", "told"), [(0, True), (12, False), (None, False)])
 def test_a_prometheus_without_istios_series_is_named(
     api: KubeApi,

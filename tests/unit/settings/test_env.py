@@ -12,6 +12,8 @@ from bot.settings.env import HttpMode, LogFormat, Settings, SocketMode, read_set
 from bot.settings.errors import SettingsError
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES, env_example
+from bot.words.rendering import plain
+from bot.words.said import TypedIn, said
 
 ROOT = Path(__file__).parents[3]
 
@@ -225,3 +227,10 @@ def test_settings_can_be_logged_without_giving_a_secret_away() -> None:
 
     assert "Secret(…)" in shown
     assert not [secret for secret in ("xoxb-1", "xapp-1", "s1gning", ":pw@", "'p'", "shop") if secret in shown]
+
+
+def test_our_command_is_called_in_sentences_what_it_is_called_in_slack() -> None:
+    slack = read_settings(SOCKET | {"SLACK_COMMAND": "/canary2"}).require_slack()
+    sentence = said("words.together", sentences=(TypedIn("abort reviews"),))
+
+    assert plain(sentence, slack.voice) == "`/canary2 abort reviews`"
