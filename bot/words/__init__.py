@@ -1,4 +1,4 @@
-"""Everything that is said to people: sentences as values, the catalogues of each language, and how one becomes text.
+"""What is said to people: sentences as values, the catalogues of each language, and how one becomes text.
 
 A rule says ``said("rollout.aborted", stage=..., why=...)`` and nothing in any language: what it returns is a frozen
 value that is stored, compared and passed on. It becomes text where a person reads it (``bot.slack``, ``bot.cli``), in
