@@ -52,6 +52,7 @@ from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, SocketMode
 from bot.slack.http_mode import HttpMode
 from bot.slack.rooms import Rooms
+from bot.words.said import Text
 
 ADOPT_SECONDS = 5.0
 BEATING_THREADS = 4
@@ -237,13 +238,13 @@ def make_controller(
 
 def make_adoption(adapters: Adapters, controller: Controller, dead_man_seconds: float) -> Adoption:
     """Who looks for rollouts that the store has lost."""
-    logged: dict[str, str] = {}
+    logged: dict[str, Text] = {}
 
     def failed(service: ServiceConfig, fault: Fault) -> None:
-        if logged.get(service.key) != str(fault.sentence):
+        if logged.get(service.key) != fault.sentence:
             error = fault.error if isinstance(fault, Broken) else None
             log.warning("annotations_not_observed", service=service.name, sentence=fault.sentence, exc_info=error)
-        logged[service.key] = str(fault.sentence)
+        logged[service.key] = fault.sentence
 
     return Adoption(
         services=controller.services(),

@@ -1,1 +1,4 @@
-"""How the outside is asked and told: one technology, one home; no adapter imports another one's."""
+"""How the outside is asked and told: one technology, one home.
+
+No technology knows another; only ``surroundings`` asks several for what one answer needs.
+"""

@@ -26,7 +26,7 @@ from redis.sentinel import MasterNotFoundError
 
 from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
-from bot.adapters.late import Late
+from bot.adapters.lazy import Lazy
 from bot.model.errors import Cause, Fault, Refusal
 
 CONNECT_SECONDS = 2.0
@@ -211,7 +211,7 @@ class Counting:
             Fault: it cannot be asked.
         """
         with faults():
-            if isinstance(self._asked, Late):
+            if isinstance(self._asked, Lazy):
                 cluster: RedisCluster = self._asked.reached()
                 masters = cluster.get_primaries()  # type: ignore[no-untyped-call]  # redis has types, but not here
                 yield from map(cluster.get_redis_connection, masters)
@@ -309,7 +309,7 @@ def asks_for_no_password(url: str, access: Access = OPEN) -> bool | None:
         return False if fault.cause is Cause.FORBIDDEN else None
 
 
-def _client(url: str, access: Access) -> Redis | Late[RedisCluster]:
+def _client(url: str, access: Access) -> Redis | Lazy[RedisCluster]:
     parts = urlsplit(url)
     scheme, plus, rest = parts.scheme.partition("+")
     tls = _tls_options(access) if scheme == "rediss" else {}
@@ -375,7 +375,7 @@ def _by_sentinel(parts: SplitResult, access: Access, tls: dict[str, Any]) -> Red
     return master
 
 
-def _cluster(parts: SplitResult, tls: dict[str, Any]) -> Late[RedisCluster]:
+def _cluster(parts: SplitResult, tls: dict[str, Any]) -> Lazy[RedisCluster]:
     """The library asks for the slots as it makes the client: a cluster that is down then is asked again later."""
     hosts = _hosts(parts, REDIS_PORT)
 
@@ -388,7 +388,7 @@ def _cluster(parts: SplitResult, tls: dict[str, Any]) -> Late[RedisCluster]:
             retry = Retry(ConstantBackoff(CLUSTER_PAUSE_SECONDS), CLUSTER_TRIES)
             return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | tls | {"retry": retry})
 
-    return Late(make)
+    return Lazy(make)
 
 
 def _credentials(parts: SplitResult) -> dict[str, str]:

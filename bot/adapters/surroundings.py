@@ -19,7 +19,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission
 from bot.preflight.permissions import gateways, lacking, needed, read
-from bot.words.said import Said, said, together
+from bot.words.said import Said, Seconds, said, together
 
 ANY_VERSION = "{version}"
 MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
@@ -52,7 +52,7 @@ def watchdog_trouble(namespace: str, lease: Object, limit: float, now: float) ->
     theirs, said_at = heartbeat_lease.watched(lease)
     silent = now - said_at if said_at is not None else 0.0
     if silent > MISSED * theirs:
-        return said("adapters.watchdog_silent", namespace=namespace, silence=f"{silent:.0f} s")
+        return said("adapters.watchdog_silent", namespace=namespace, silence=Seconds(silent))
     if theirs != math.ceil(limit):
         return said("adapters.watchdog_limit", namespace=namespace, ours=f"{limit:g}", theirs=f"{theirs:g}")
     return None

@@ -91,20 +91,20 @@ def make_watchdog(
 
 def logged(metrics: WatchdogMetrics) -> Witness:
     """What the watchdog tells, counted, and logged once."""
-    troubles: dict[NamespacedName, str] = {}
+    troubles: dict[NamespacedName, Text] = {}
 
     def acted(place: NamespacedName, action: FailsafeAction, sentence: Text) -> None:
         metrics.acted(action)
-        log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=str(sentence))
+        log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=sentence)
 
     def left(place: NamespacedName, sentence: Text) -> None:
-        log.warning("left_alone", virtual_service="/".join(place), sentence=str(sentence))
+        log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)
 
     def failed(place: NamespacedName, fault: Fault) -> None:
         metrics.failed()
-        if troubles.get(place) != str(fault.sentence):
+        if troubles.get(place) != fault.sentence:
             error = fault.error if isinstance(fault, Broken) else None
             log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence, exc_info=error)
-        troubles[place] = str(fault.sentence)
+        troubles[place] = fault.sentence
 
     return Witness(listened=metrics.listened, acted=acted, left=left, failed=failed)

@@ -6,7 +6,7 @@ once, a moment after its end; its card then tells all of it. A bot that dies mea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.analysis.course import exposed
@@ -25,38 +25,39 @@ class Closing:
     def __init__(self) -> None:
         self._waiting: dict[RolloutId, Rollout] = {}
 
-    def ended(self, rollout: Rollout) -> None:
+    def note(self, rollout: Rollout) -> None:
         """To be told of every rollout that is stored."""
-        if rollout.phase is Phase.ABORTED and owes(rollout):
+        if rollout.phase is Phase.ABORTED and _owes(rollout):
             self._waiting[rollout.spec.id] = rollout
 
-    def take(self, store: Store, metrics: Metrics, now: float) -> list[Rollout]:
-        """Complete the records whose figures are there by now; those that were are returned as they are stored."""
+    def take(self, store: Store, metrics: Metrics, now: float) -> None:
+        """Complete the records whose figures are there by now. What cannot be had is tried again, for a while."""
         due = {one.spec.id: one for one in self._waiting.values() if now >= _when(one)}
-        windows = [Window(rollout=one, since=since, until=now - one.spec.metrics.delay) for one, since in _since(due)]
+        if not due:
+            return
         try:
             with contained("count last requests"):
-                found = metrics.read(windows) if windows else {}
-                closed = [self._close(due[each], row, store) for each, row in found.items() if isinstance(row, Figures)]
+                theirs = metrics.clock(now)  # samples are stamped by another machine
+                windows = [_window(one, theirs) for one in due.values()]
+                for each, row in metrics.read(windows).items():
+                    if isinstance(row, Figures):
+                        self._close(due[each], row, store)
         except Fault:
-            closed = []  # tried again, for a while; nothing hangs on it but a figure
+            pass  # nothing hangs on it but a figure, and that its system is away is told elsewhere
         for each, one in due.items():
             if now > _when(one) + PATIENCE:
                 self._waiting.pop(each, None)
-        return [one for one in closed if one is not None]
 
-    def _close(self, rollout: Rollout, row: Figures, store: Store) -> Rollout | None:
-        self._waiting.pop(rollout.spec.id, None)
-        shifted = replace(rollout, phase=Phase.SHIFTING)  # where its users were; the rest of the row has none of them
-        exposure = exposed(rollout.exposure, shifted, row)
+    def _close(self, rollout: Rollout, row: Figures, store: Store) -> None:
+        exposure = exposed(rollout.exposure, rollout, row)
         state = replace(rollout.analysis_state, exposure=exposure, until=row.end)
-        try:
-            return store.save(replace(rollout, analysis_state=state))
-        except Stale:  # somebody cleaned up after it; what they stored has the figures from before
-            return None
+        # Where somebody has cleaned up after it, what they stored stays, with the figures from before.
+        with suppress(Stale):
+            store.save(replace(rollout, analysis_state=state))
+        self._waiting.pop(rollout.spec.id, None)
 
 
-def owes(rollout: Rollout) -> bool:
+def _owes(rollout: Rollout) -> bool:
     """Whether users may have met the canary since the last row that was counted."""
     moved = {stage.name for stage in rollout.spec.plan if stage.routes.canary > 0}
     return rollout.analysis_state.until is not None and any(one.name in moved for one in rollout.walked)
@@ -68,5 +69,7 @@ def _when(rollout: Rollout) -> float:
     return (rollout.ended_at or 0.0) + source.scrape_interval + source.delay
 
 
-def _since(due: Mapping[RolloutId, Rollout]) -> list[tuple[Rollout, float]]:
-    return [(one, until) for one in due.values() if (until := one.analysis_state.until) is not None]
+def _window(rollout: Rollout, now: float) -> Window:
+    """From the last row that was counted to what is surely stored; of the time after its end it holds no user."""
+    since = rollout.analysis_state.until or 0.0
+    return Window(rollout=rollout, since=since, until=max(since, now - rollout.spec.metrics.delay))

@@ -387,7 +387,7 @@ class Controller(Lookup):
     def _save(self, before: Rollout, after: Rollout, entries: Sequence[Entry]) -> Rollout:
         saved = self._ports.store.save(after, entries)
         self._note_saved(saved)
-        self._closing.ended(saved)
+        self._closing.note(saved)
         self._telemetry.changed(before, saved, entries)
         return saved
 

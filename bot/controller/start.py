@@ -145,7 +145,7 @@ def _left_on_canary(service: ServiceConfig, ports: Ports) -> Rollout | None:
 def _frozen(service: str, ports: Ports) -> list[Text]:
     now = ports.clock.now()
     found = freezes.check(ports.freezes.current(now), service, now)
-    return [together([problem.sentence, problem.remedy]) for problem in found]
+    return [problem.text for problem in found]
 
 
 def _rivals(draft: Draft, ports: Ports) -> list[Text]:

@@ -1,13 +1,6 @@
-"""Numbers as people read them: shares, counts and spans of time. Pure."""
+"""Numbers as people read them: shares and counts. Pure."""
 
 from __future__ import annotations
-
-
-def lasting(seconds: float) -> str:
-    """A length of time for people: seconds below two minutes, then minutes."""
-    if seconds < 120:  # noqa: PLR2004  # two minutes
-        return f"{seconds:.0f} seconds" if round(seconds) != 1 else "1 second"
-    return f"{seconds / 60:.3g} minutes"
 
 
 def percent(share: float) -> str:

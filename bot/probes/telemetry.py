@@ -63,7 +63,7 @@ class Telemetrist:
             service=after.spec.service, rollout=after.spec.id, stage=after.current.name, phase=str(after.phase)
         )
         for entry in entries:
-            bound.info(f"rollout_{entry.kind}", text=str(entry.text), by=entry.by)
+            bound.info(f"rollout_{entry.kind}", text=entry.text, by=entry.by)
         if after.phase is Phase.ABORTING and before.phase is not Phase.ABORTING:
             reason = _reason(before, after, entries)
             self._own.aborted(reason)
@@ -92,7 +92,7 @@ class Telemetrist:
 
     def _failed(self, rollout: Rollout, fault: Fault) -> None:
         self._own.reconcile_failed(kind(fault))
-        bound = log.bind(service=rollout.spec.service, system=fault.system, sentence=str(fault.sentence))
+        bound = log.bind(service=rollout.spec.service, system=fault.system, sentence=fault.sentence)
         if not isinstance(fault, Broken):
             bound.warning("outside_fault")
         # Its traceback is long, and comes with every reconcile.

@@ -139,7 +139,8 @@ def _checked(check: Callable[[tuple[int, ...]], None]) -> AfterValidator:
         try:
             check(value)
         except Refusal as refusal:
-            raise ValueError((said := str(refusal.sentence))[0].lower() + said[1:].rstrip(".")) from refusal
+            sentence = str(refusal.sentence)
+            raise ValueError(sentence[0].lower() + sentence[1:].rstrip(".")) from refusal
         return value
 
     return AfterValidator(apply)

@@ -2,5 +2,5 @@
 
 Pure: ``parsing`` (what was typed), ``blocks``, ``figures``, ``cards``, ``thread``, ``replies``, ``views`` (what is
 shown). With a clock and a network: ``web_api`` and ``delivery`` (words to Slack), ``approvers`` (who may decide),
-``listeners`` and ``app`` (words from Slack), ``connection`` (the wire they come over).
+``listeners`` and ``bolt_app`` (words from Slack), ``connection`` (the wire they come over).
 """

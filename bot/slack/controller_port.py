@@ -19,7 +19,7 @@ class ControllerPort(Protocol):
     """
 
     def start(self, service: str, version: str, *, by: UserId, channel: str, overrides: Overrides) -> Rollout:
-        """Begin a rollout; ``channel`` is where it was asked for, or empty for the service's own."""
+        """Begin a rollout; its card goes to ``channel``, or to the service's own where that is empty."""
 
     def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         """Do what somebody decided about a rollout, if it is possible and theirs to decide.
@@ -55,13 +55,13 @@ class ControllerPort(Protocol):
         """The service's rollouts, newest first, without starts that were refused."""
 
     def refusals(self, service: str) -> Sequence[Rollout]:
-        """Those."""
+        """The service's starts that were refused, newest first."""
 
     def names(self) -> Sequence[str]:
         """What a service may be called: the names of ``services.yaml``, and of whatever is live."""
 
     def unreadable(self, service: str) -> Mapping[RolloutId, str]:
-        """Those of them whose records cannot be read, and why."""
+        """The service's rollouts whose records cannot be read, and why."""
 
     @property
     def trouble(self) -> str:

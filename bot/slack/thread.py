@@ -46,7 +46,7 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = ()) -> Threa
     loud, refused = entry.kind in LOUD, rollout.phase is Phase.REFUSED
     elements = [
         *_lead(rollout, entry, loud=loud),
-        *_told(entry, refused=refused),
+        *_sentence(entry, refused=refused),
         *_mentions(rollout, entry, approvers),
     ]
     blocks = [b.rich_text(*elements)]
@@ -73,7 +73,7 @@ def _names(entry: Entry) -> bool:
     return isinstance(entry.text, Said) and Person(entry.by) in entry.text.args.values()
 
 
-def _told(entry: Entry, *, refused: bool) -> list[Element]:
+def _sentence(entry: Entry, *, refused: bool) -> list[Element]:
     if refused:
         return b.named(str(entry.text), _LONGEST)
     return b.spoken(entry.text, ENGLISH, limit=_LONGEST)

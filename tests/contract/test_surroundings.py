@@ -152,7 +152,7 @@ def test_a_prometheus_without_istios_series_is_named(
     [
         (60.0, 5.0, "DEAD_MAN_SECONDS is 120 here and 60 at the watchdog of namespace default"),
         (600.0, 5.0, "DEAD_MAN_SECONDS is 120 here and 600 at the watchdog of namespace default"),
-        (120.0, 400.0, "The watchdog of namespace default has said nothing for 400 s"),
+        (120.0, 400.0, "The watchdog of namespace default has said nothing for 6.5 minutes"),
     ],
 )
 def test_a_watchdog_with_another_limit_or_a_silent_one_is_named(

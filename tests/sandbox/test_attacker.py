@@ -34,6 +34,7 @@ from sandbox.processes import fetch
 from sandbox.recorder import routes_of
 from sandbox.slack.model import TEAM_ID, Message, User, UserGroup
 from sandbox.world import World
+from tests.sandbox.waiting import wait_until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -187,13 +188,6 @@ def a_night(folder: Path, key: str) -> Iterator[Night]:
 def night(tmp_path: Path) -> Iterator[Night]:
     with a_night(tmp_path, KEY) as night:
         yield night
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = SOON) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.1)
 
 
 # Who may edit one VirtualService

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from sandbox.ports import free_port
 from sandbox.processes import Program, answers, listens
 from sandbox.redis import Redis
 from sandbox.slack.server import Slack
+from tests.sandbox.waiting import wait_until
 from tests.unit.adapters.test_own_queries import serving
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +62,6 @@ def readiness(port: int) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.1)
 
 
 @pytest.mark.sandbox

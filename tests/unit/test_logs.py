@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from bot import logs
+from bot.words.said import said
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,18 @@ def test_json_lines_are_events_with_keys_from_us_and_from_libraries_alike() -> N
         {"event": "stage.entered", "level": "info", "logger": "bot.controller", "rollout": "r1", "weight": 20},
         {"event": "took 3 s", "level": "warning", "logger": "library", "attempt": 2},
     ]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_sentence_of_the_catalogue_is_a_sentence_in_the_log_wherever_it_stands(log_format: str) -> None:
+    out = io.StringIO()
+    logs.configure(log_format, "info", out)
+
+    sentence = said("controller.not_started", service="reviews", version="v2")
+    structlog.get_logger().warning("refused", sentence=sentence, reasons=(sentence,))
+
+    assert out.getvalue().count(str(sentence)) == 2
+    assert "Said(" not in out.getvalue()
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])

@@ -20,7 +20,7 @@ NOW = 1_750_000_000.0
         (
             120.0,
             400.0,
-            "FAIL  watchdog     The watchdog of namespace default has said nothing for 400 s: is it running?",
+            "FAIL  watchdog     The watchdog of namespace default has said nothing for 6.5 minutes: is it running?",
         ),
         (120.0, -3600.0, "ok    watchdog     watches over namespace default, and acts after 120 s"),
     ],

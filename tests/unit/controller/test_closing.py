@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
+from bot.controller.closing import Closing
 from bot.controller.decisions import Abort
+from bot.controller.ports import Store
 from bot.model.errors import Fault
-from bot.model.rollout import Outcome, Phase
+from bot.model.rollout import Outcome, Phase, Rollout
 from tests.builders import OMAR, a_side_of
 from tests.unit.controller.test_controller import Rig
 
@@ -78,13 +81,18 @@ def test_an_aborted_rollout_is_told_what_users_met_until_they_were_back() -> Non
     assert rig.newest().revision == revision  # once
 
 
-def test_a_prometheus_that_is_away_at_the_end_is_asked_again_and_then_given_up() -> None:
+def aborted_without_figures() -> tuple[Rig, Rollout]:
+    """At 40 %, and Prometheus is away from then on."""
     rig = Rig()
     rig.start()
     rig.at("shift 40")
     rig.metrics.outage = BROKEN
     rig.decide(Abort(reason="Enough."))
-    ended = rig.until(lambda rollout: rollout.ended)
+    return rig, rig.until(lambda rollout: rollout.ended)
+
+
+def test_a_prometheus_that_is_away_at_the_end_is_asked_again() -> None:
+    rig, ended = aborted_without_figures()
     for _ in range(6):
         rig.tick()
     assert rig.newest() == ended
@@ -96,15 +104,37 @@ def test_a_prometheus_that_is_away_at_the_end_is_asked_again_and_then_given_up()
 
 
 def test_it_is_given_up_when_nobody_will_know_any_more() -> None:
-    rig = Rig()
-    rig.start()
-    rig.at("shift 40")
-    rig.metrics.outage = BROKEN
-    rig.decide(Abort(reason="Enough."))
-    ended = rig.until(lambda rollout: rollout.ended)
+    rig, ended = aborted_without_figures()
     for _ in range(40):
         rig.tick()
     rig.metrics.outage = None
     rig.tick()
 
     assert rig.newest() == ended
+
+
+def test_a_count_that_could_not_be_stored_is_taken_again() -> None:
+    rig, ended = aborted_without_figures()
+    rig.metrics.outage = None
+    closing = Closing()
+    closing.note(ended)
+    now = (ended.ended_at or 0.0) + 60.0
+
+    closing.take(cast("Store", _Away(rig.store)), rig.metrics, now)
+    assert rig.newest() == ended
+    closing.take(rig.store, rig.metrics, now + 10.0)
+
+    assert rig.newest().exposure.requests > ended.exposure.requests
+
+
+class _Away:
+    """A store that takes nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def save(self, *_: object, **__: object) -> Rollout:
+        raise Fault("Redis", "cannot be reached.")

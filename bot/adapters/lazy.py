@@ -16,7 +16,7 @@ class _Closeable(Protocol):
 T = TypeVar("T", bound=_Closeable)
 
 
-class Late(Generic[T]):
+class Lazy(Generic[T]):
     """Stands in the client's place; every method of the client is one of its own. Safe to share between threads."""
 
     def __init__(self, make: Callable[[], T]) -> None:
