@@ -14,6 +14,7 @@ OBSERVE = "get VirtualService"  # the read that a write of routes is built on
 READ, PATCH = "get Deployment", "patch Deployment"
 SCALE = "patch Deployment/scale"
 JUDGE = "query"
+RIGHTS = "create SelfSubjectAccessReview"  # asked before a start, and of all services once a minute
 SAY, SHOW = "chat.postMessage", "chat.update"
 TICK_OFF, NOTE_TRY, NOTE_CARD = "XDEL", "HSET tries", "HSET"
 
@@ -39,7 +40,7 @@ LIVED_ON: Stages = {HALF: (LOAD, JUDGE), "shift 100": (SAVE, ROUTE), "finish": (
 
 MATRIX: Mapping[str, Stages] = {
     "promote": {
-        "preflight": ("list Deployment", "list Pod", "create SelfSubjectAccessReview", JUDGE, FILE),
+        "preflight": ("list Deployment", "list Pod", RIGHTS, JUDGE, FILE),
         "mirror": (*JUDGED, BEAT, FIRST_BEAT, LEASE_BEAT, NOTE_TRY, NOTE_CARD, *NOTIFIED),
         "shift 50": (*JUDGED, *NOTIFIED),
         "shift 100": (*JUDGED, *NOTIFIED),
@@ -74,7 +75,7 @@ MATRIX: Mapping[str, Stages] = {
     "older-bot": LIVED_ON,
     "skewed": LIVED_ON,
     "slow-scrapes": LIVED_ON,
-    "neighbour": {HALF: (LOAD, "create SelfSubjectAccessReview"), **WENT_HOME},  # theirs, before it is refused
+    "neighbour": {HALF: (LOAD, RIGHTS), **WENT_HOME},  # theirs, before it is refused
     "late-write": WENT_HOME,
 }
 

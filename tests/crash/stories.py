@@ -130,7 +130,7 @@ ABORT = "abort reviews bad"
 LATE = Held(system=System.KUBERNETES, kinds="update V", moment=Moment.BEFORE)
 SCALERS = {"least": 1, "most": 4, "stable_seconds": 0}
 SLOW = {"side": "both", "seconds": 0.08, "lost": 0.3, "late": True}
-REFUSED = {"command": "start reviews-b v2", "answer": "marks of rollout"}
+REFUSED = {"command": "start reviews-b v2", "answer": "annotations of rollout"}
 DELAYED = {"prometheus": {"scrape_interval": "100ms", "read_delay": "300ms"}}  # as scrapes that take time need it
 
 

@@ -16,7 +16,7 @@ import pytest
 from sandbox.redis import Redis
 from tests.crash.bots import BotServer
 from tests.crash.grid import Grid
-from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, NOTIFIED, cells, traps
+from tests.crash.matrix import FILE, JUDGE, MATRIX, NOTE_CARD, NOTE_TRY, NOTIFIED, RIGHTS, cells, traps
 from tests.crash.stories import STORIES
 from tests.crash.world import BEAT, FIRST_BEAT, LEASE_BEAT, ROUTE, Trap
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.sandbox
 AT_ONCE = 4  # cells; each waits more than it works
 ANY_TIME = {
     JUDGE,
+    RIGHTS,
     NOTE_TRY,
     NOTE_CARD,
     FILE,

@@ -107,6 +107,7 @@ class World:
         self._stored: Document | None = None
         self._stages: list[str] = []
         self._pid = 0
+        self._asked = False  # somebody has typed the first command
 
     # Building it up
 
@@ -183,7 +184,9 @@ class World:
         if (caught := self.surroundings.caught(request, moment)) is not None:
             return caught
         writes = _rollout_in(request)
-        stage = stage_of(writes) if writes else self._stages[-1] if self._stages else "preflight"
+        # What the bot looks at by itself before anybody asks for anything is no part of a story.
+        begun = "preflight" if self._asked else "unasked"
+        stage = stage_of(writes) if writes else self._stages[-1] if self._stages else begun
         kind = BEAT if self._is_beat(request) else request.kind
         with self._changed:
             if writes and moment is Moment.AFTER:
@@ -335,6 +338,7 @@ class World:
                 self._changed.wait_for(lambda: bool(done() or self._dying()), 1.0)
 
     def _type(self, who: str, text: str) -> None:
+        self._asked = True
         self.slack.command(who, CHANNEL, text)
         if text.startswith("abandon "):  # the form that opens is the confirmation
             with contextlib.suppress(TimeoutError):
@@ -356,17 +360,16 @@ class World:
 
     def words(self) -> tuple[int, list[str]]:
         """How many posts came twice, and which lines are lost: neither said nor waiting to be."""
-        rollout, ids = (
-            self.store.history(KEY, 1)[0],
-            self.surroundings.rollouts(),
-        )  # one more where a record was damaged
-        entries = [entry for rollout_id in ids for entry in self.store.story(KEY, rollout_id)]
-        story = [text for entry in entries if (text := _line(rollout, entry))]
+        newest, ids = self.store.history(KEY, 1)[0], self.surroundings.rollouts()  # one more where a record was damaged
+        # What was said in the name of a record that nobody can read is entitled as the one that took its place.
+        told_by = {one.spec.id: one for one in (*self.store.history(KEY), *self.store.refusals(KEY))}
+        entries = [(told_by.get(one, newest), entry) for one in ids for entry in self.store.story(KEY, one)]
+        story = [text for rollout, entry in entries if (text := _line(rollout, entry))]
         notifications = [notification for notification in self.outbox.pending(1000) if notification.key == KEY]
         waiting = [
             text
-            for notification in notifications
-            if notification.entry and (text := _line(rollout, notification.entry))
+            for one in notifications
+            if one.entry and (text := _line(told_by.get(one.rollout_id, newest), one.entry))
         ]
         ours = [m for m in self.slack.workspace.messages(CHANNEL) if m.text.startswith("reviews ")]
         posted = [m.text for m in ours if m.is_reply]
@@ -394,7 +397,9 @@ def _rollout_in(request: Request) -> Document | None:
     for document in (word for word in request.body if word.startswith('{"schema"')):
         with contextlib.suppress(ValueError):  # what was there before may be damaged
             found: Document = json.loads(document)["rollout"]
-            return found if found["service"] == KEY.rpartition("/")[2] else None
+            # People are told of a record that nobody can read by one of a refused start; no rollout ends with it.
+            ours = found["service"] == KEY.rpartition("/")[2] and found["phase"] != "refused"
+            return found if ours else None
     return None
 
 
