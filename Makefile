@@ -7,23 +7,23 @@ FIRST ?= 0
 # What was compiled is kept, whatever the surroundings say: without it every test process compiles every file again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo sandbox test test-fast check format lint types contracts lock fuzz sbom audit torture bench bench-judge docs clean
+.PHONY: demo sandbox test test-fast check format lint types contracts lock fuzz sbom audit torture bench bench-judge docs pictures clean
 
 demo: ## the main job, live, with no cluster and no Slack workspace
 	@scripts/setup.sh
 	@$(PYTHON) -m sandbox demo $(SCENARIO)
 
-sandbox: ## the same world left running, with a page to type and click in
+sandbox: ## the same world left running, with a page to type and click in; PORT=9000 for another port than 8765, LANGUAGE=zh_cn for Chinese
 	@scripts/setup.sh
-	@$(PYTHON) -m sandbox up
+	@$(PYTHON) -m sandbox up --port $(or $(PORT),8765)
 
 test: ## every test
 	@scripts/setup.sh browser
 	$(PYTHON) -m pytest -m "not sandbox" -n 4 --dist worksteal
 	# Stories and killed bots wait more than they work, so many are played at once, and the long ones first; schedules of
 	# faults need their processor.
-	$(PYTHON) -m pytest -m sandbox -n 7 --dist load --maxschedchunk 1 tests/sandbox/test_scenarios.py tests/sandbox tests/contract
-	$(PYTHON) -m pytest -m sandbox -n 5 --dist worksteal tests/crash
+	$(PYTHON) -m pytest -m sandbox -n 7 --dist load --maxschedchunk 1 tests/sandbox/test_scenarios.py tests/sandbox tests/contract tests/pictures
+	$(PYTHON) -m pytest -m sandbox -n 4 --dist worksteal tests/crash
 	$(PYTHON) -m pytest -m sandbox -n 2 --dist worksteal tests/torture
 
 test-fast: ## what needs no Envoy, Prometheus or browser; a minute or two
@@ -71,13 +71,18 @@ bench: ## timings, as a table, and as JSON in var/bench.json
 	@scripts/setup.sh
 	$(PYTHON) -m bench --out var/bench.json
 
-bench-judge: ## the judge on simulated traffic beside other tools' rules: about 90,000 rollouts, a few minutes
+bench-judge: ## both editions of the judge on simulated traffic, beside other tools' rules: half an hour
 	@scripts/setup.sh
 	$(PYTHON) -m bench.judge --seed $(or $(SEED),1)
+	$(PYTHON) -m bench.judge.editions $(if $(SEED),--seed $(SEED))
 
 docs: ## draw what is drawn from the code: states, services.yaml's keys and schema, .env.example, the judge's pictures
 	@scripts/setup.sh
 	$(PYTHON) -m scripts.draw
+
+pictures: ## take every picture of README and docs again, from a played story
+	@scripts/setup.sh browser
+	@$(PYTHON) -m tests.pictures
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var

@@ -17,7 +17,7 @@ from aiohttp import web
 from bench import cluster
 from bench.figures import Figures
 from sandbox.kube.api import Api
-from sandbox.kube.kinds import ISTIO_VERSIONS, Served
+from sandbox.kube.resources import ISTIO_VERSIONS, Served
 from sandbox.kube.store import Store
 from sandbox.serving import Serving
 

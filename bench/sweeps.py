@@ -83,11 +83,12 @@ def services_file(directory: Path) -> Path:
 
 
 class Sweeping:
-    """Live rollouts, and a controller that sweeps over them when it is told to; the first sweep is done."""
+    """Live rollouts, and a controller that sweeps over them when it is told to; what only a start costs is done."""
 
     def __init__(self, job: Job) -> None:
         settings = read_settings(job.env, job.directory / "no.env")
         logs.configure(settings.log_format, settings.log_level, sys.stderr)
+        bootstrap.collect_less_often()
         connected = bootstrap.connect(settings, watching=True)
         self.idle = megabytes()
         self.lags, self._faults = list[float](), list[Fault]()
@@ -104,6 +105,8 @@ class Sweeping:
         self._controller = bootstrap.make_controller(self._connected, watch)
         self._rounds, self._began = Rounds(TICK_SECONDS), 0.0
         self.sweep()  # the caches fill, connections are made, every heart beats for the first time
+        await_rest(job.env["PROMETHEUS_URL"])
+        self.sweep()  # the first beat changed each VirtualService, and hearts were due while this one rested
         await_rest(job.env["PROMETHEUS_URL"])
         self.lags.clear()
 

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -16,20 +17,27 @@ from pathlib import Path
 from bot import bootstrap, logs, redaction
 from bot.adapters.clock import stopwatch
 from bot.analysis.judge.replay import DEFAULTS, replay
+from bot.analysis.judge.second.recorded import replay_second
 from bot.app import Bot
-from bot.cli import objects, status, watchdog
+from bot.cli import ignore_rules, init, objects, status, watchdog
 from bot.cli.check import check
 from bot.cli.record import Wanted, record
+from bot.cluster.gitops import Tool
 from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, By
 from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
 from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
-from bot.probes.failures import Failures
-from bot.settings.env import Settings, environment, read_settings
+from bot.probes.failure_log import Failures
+from bot.rollout.phrases import place
+from bot.settings.env import Settings, environment, read_settings, spoken
 from bot.settings.services import read_services
 from bot.settings.types import parse_duration
+from bot.words.rendering import ENGLISH, Voice, plain
+from bot.words.said import Text, said
+
+ENV_FILE = Path(".env")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _command(arguments)
         sys.stdout.flush()  # here, where a closed pipe can be answered for
     except CanaryError as error:
-        _complain(f"{error}\n")
+        _complain(f"{plain(error.text, spoken(environment(), ENV_FILE))}\n")
     except BrokenPipeError:  # `check | head`: whoever read has what they wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python flushes into it once more at its end
     except KeyboardInterrupt:
@@ -57,7 +65,7 @@ def _command(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.command == "replay":  # needs no connection, so hardly any settings
         return _replay(arguments)
-    settings = read_settings(environment(), Path(".env"))
+    settings = read_settings(environment(), ENV_FILE)
     if arguments.run in {_run, _watchdog}:
         logs.configure(settings.log_format, settings.log_level)
         logs.log_uncaught()
@@ -89,9 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("service")
     plan.add_argument("version")
     plan.add_argument("--output", choices=("yaml", "json"), default="yaml")
-    init = command("init", _init, "show the Gateway, DestinationRule and VirtualService a service needs")
-    init.add_argument("service")
-    init.add_argument("--apply", action="store_true", help="create those that are missing")
+    first = command("init", _init, "show what a service's Gateway, DestinationRule, VirtualService and Service lack")
+    first.add_argument("service")
+    first.add_argument("--apply", action="store_true", help="write it, step by step, each proven by live figures")
+    kept = command("gitops", _gitops, "show the rules that make a GitOps tool leave alone what a rollout writes")
+    kept.add_argument("service")
+    kept.add_argument("version", nargs="?", help="one that runs; the newest by default")
+    kept.add_argument(
+        "--tool", choices=[tool.value for tool in Tool], help="the tools that keep the objects by default"
+    )
     shown = command("status", _status, "show live rollouts")
     shown.add_argument("service", nargs="?")
     abort = command("abort", _abort, "send everyone back to the healthy side")
@@ -105,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     recorded = commands.add_parser("replay", help="judge recorded intervals offline")
     recorded.add_argument("file", type=Path, metavar="FILE", help="JSON Lines, one interval each")
     recorded.add_argument("--service", help="with this service's tolerances, ceiling and bounds (SERVICES_FILE)")
+    recorded.add_argument(
+        "--edition", type=int, choices=(1, 2), default=1, help="of the judge; 2: would users go home?"
+    )
     recorded.add_argument("--output", choices=("text", "json"), default="text")
     command("sign", _sign, "sign the records that Redis holds unsigned, once you know that they are right")
     recording = command("record", _record, "write a rollout's figures from Prometheus as a file that replay reads")
@@ -133,7 +150,7 @@ def _watchdog(settings: Settings, _: argparse.Namespace) -> int:
 def _check(settings: Settings, _: argparse.Namespace) -> int:
     lines = []
     for line in check(settings):
-        _say([redaction.redact(str(line))])
+        _say([redaction.redact(line.shown(settings.voice))])
         sys.stdout.flush()  # each when it is known
         lines.append(line)
     return 0 if all(line.ok for line in lines) else 1
@@ -141,14 +158,35 @@ def _check(settings: Settings, _: argparse.Namespace) -> int:
 
 def _plan(settings: Settings, arguments: argparse.Namespace) -> int:
     plan = _controller(settings).plan(arguments.service, arguments.version)
-    _say([objects.plan_as_json(plan) if arguments.output == "json" else objects.plan_as_yaml(plan)])
-    return 0
+    shown = objects.plan_as_json if arguments.output == "json" else objects.plan_as_yaml
+    _say([shown(plan, settings.voice)])
+    return 1 if plan.reasons else 0
 
 
 def _init(settings: Settings, arguments: argparse.Namespace) -> int:
     adapters = bootstrap.connect(settings)
-    made = objects.mesh_objects(adapters.catalogue.get(arguments.service), adapters.kube)
-    _say(objects.apply_missing(made, adapters.kube) if arguments.apply else [objects.as_yaml(made)])
+    service = adapters.catalogue.get(arguments.service)
+    needed = init.needed(service, adapters.kube)
+    if not arguments.apply:
+        _say(init.shown(needed), settings.voice)
+        return 0
+    systems = init.Systems(
+        kube=adapters.kube, callers=adapters.metrics.callers, now=adapters.ports.clock.now, pause=time.sleep
+    )
+    for sentence in init.applied(service, needed, systems):
+        _say([sentence], settings.voice)
+        sys.stdout.flush()  # each when it is so
+    return 0
+
+
+def _gitops(settings: Settings, arguments: argparse.Namespace) -> int:
+    adapters = bootstrap.connect(settings)
+    controller, service = bootstrap.make_controller(adapters), adapters.catalogue.get(arguments.service)
+    # Where all versions share one Deployment its name says nothing, and any does.
+    chosen = arguments.version or next(iter(controller.versions(service.name)), "next")
+    tool = Tool(arguments.tool) if arguments.tool else None
+    plan = controller.plan(service.name, chosen)
+    _say(ignore_rules.shown(service, chosen, plan, adapters.kube, tool, settings.voice))
     return 0
 
 
@@ -160,24 +198,26 @@ def _status(settings: Settings, arguments: argparse.Namespace) -> int:
         live = [active] if active else []
     else:
         live = list(controller.live())
-    _say(status.status(live, adapters.ports.clock.now()))
+    _say(status.status(live, adapters.ports.clock.now()), settings.voice)
     if arguments.service and live:
-        _say(status.story(controller.story(live[0])))
+        _say(status.story(controller.story(live[0])), settings.voice)
     frozen = controller.freezes()
-    _say(status.frozen(covering(frozen, arguments.service) if arguments.service else frozen))
+    _say(status.frozen(covering(frozen, arguments.service) if arguments.service else frozen), settings.voice)
     return 0
 
 
 def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
     by = UserId(f"{_user()} (shell)")
     rollout = bootstrap.make_controller(_live(settings)).abort(arguments.service, by=by, reason=arguments.reason)
-    _say([f"{rollout.spec.service} {rollout.spec.version}: {rollout.phase}."])
+    spec = rollout.spec
+    aborted = said("cli.is_now", service=spec.service, version=spec.version, where=place(rollout))
+    _say([aborted], settings.voice)
     return 0
 
 
 def _sign(settings: Settings, _arguments: argparse.Namespace) -> int:
     count = _live(settings).signing.sign()
-    _say([f"{count} signed. What was changed since it was signed is refused as before."])
+    _say([said("cli.signed", n=count)], settings.voice)
     return 0
 
 
@@ -186,7 +226,7 @@ def _abandon(settings: Settings, arguments: argparse.Namespace) -> int:
     by = By(id=UserId(f"{_user()} (shell)"))
     rollout = controller.decide(arguments.service, Abandon(arguments.reason), by)
     last = controller.story(rollout)[-1]
-    _say([str(last.text)])
+    _say([last.text], settings.voice)
     return 1 if last.kind is EntryKind.ALERT else 0
 
 
@@ -203,9 +243,11 @@ def _history(settings: Settings, arguments: argparse.Namespace) -> int:
     names = [arguments.service] if arguments.service else adapters.catalogue.names
     past = [one for name in names for one in (*controller.history(name), *controller.refusals(name))]
     unreadable = {one: why for name in names for one, why in controller.unreadable(name).items()}
-    _say(status.history(sorted(past, key=lambda rollout: rollout.spec.started_at, reverse=True), unreadable))
+    past.sort(key=lambda rollout: rollout.spec.started_at, reverse=True)
+    _say(status.history(past, unreadable), settings.voice)
     lines = adapters.ports.freezes.story()
-    _say(status.freezes([line for line in lines if not arguments.service or line.freeze.covers(arguments.service)]))
+    froze = [line for line in lines if not arguments.service or line.freeze.covers(arguments.service)]
+    _say(status.freezes(froze), settings.voice)
     return 0
 
 
@@ -213,12 +255,12 @@ def _replay(arguments: argparse.Namespace) -> int:
     try:
         lines = arguments.file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f"{arguments.file} cannot be read: {error}.") from error
+        raise Refusal(said("cli.file_unreadable", file=str(arguments.file), why=str(error))) from error
     judged_by = DEFAULTS
     if arguments.service:
-        catalogue = read_services(read_settings(environment(), Path(".env")).services_file)
+        catalogue = read_services(read_settings(environment(), ENV_FILE).services_file)
         judged_by = catalogue.get(arguments.service).gates.judge
-    answers = replay(lines, judged_by)
+    answers = replay_second(lines, judged_by) if arguments.edition > 1 else replay(lines, judged_by)
     _say(map(json.dumps, answers) if arguments.output == "json" else map(status.replayed, answers))
     return 0
 
@@ -251,9 +293,9 @@ def _controller(settings: Settings) -> Controller:
     return bootstrap.make_controller(bootstrap.connect(settings))
 
 
-def _say(lines: Iterable[str]) -> None:
+def _say(lines: Iterable[Text], voice: Voice = ENGLISH) -> None:
     for line in lines:
-        print(line)  # noqa: T201  # standard output is the product here
+        print(plain(line, voice))  # noqa: T201  # standard output is the product here
 
 
 if __name__ == "__main__":

@@ -13,14 +13,24 @@ import structlog
 
 from bot.adapters.scheduler import Job, Scheduler
 from bot.adapters.surroundings import ABOUT, Surroundings
-from bot.bootstrap import ADOPT_SECONDS, Adapters, connection, make_adoption, make_controller, slack_client
+from bot.bootstrap import (
+    ADOPT_SECONDS,
+    Adapters,
+    collect_less_often,
+    connection,
+    make_adoption,
+    make_controller,
+    slack_client,
+)
 from bot.controller.edges import contained
 from bot.controller.leadership import LeadersStore
 from bot.controller.rounds import Rounds
 from bot.model.errors import Fault
+from bot.model.rollout import Rollout
 from bot.probes import Asking, OwnMetrics, Probes
-from bot.probes.failures import Failures
-from bot.probes.telemetry import Telemetrist
+from bot.probes.failure_log import Failures
+from bot.probes.telemetry_metrics import TelemetryMetrics
+from bot.rollout import exposure
 from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import Settings
 from bot.settings.reload import ServicesReload
@@ -29,16 +39,23 @@ from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.bolt_app import build_app
 from bot.slack.delivery import Delivery
+from bot.slack.home_facts import HomeFacts
+from bot.slack.homes import Homes
+from bot.slack.permalinks import Permalinks
 from bot.slack.requester import Deduplication
 from bot.slack.rooms import Rooms
-from bot.slack.standing import Standing
+from bot.slack.token_check import TokenCheck
+from bot.slack.voices import Voices
 from bot.slack.web_api import Channel
+from bot.words.said import Text, said, together
 
 CHECKS_OF_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
-DELIVERY_SECONDS = 1.0
+DELIVERY_SECONDS = 0.5  # what somebody decided is on the card within a second
 DEPTH_SECONDS = 5.0  # between two counts of what waits to be delivered
 REINDEX_SECONDS = 60.0
+OWED_SECONDS = 5.0  # between two looks for webhooks of rollouts that have ended
 AUDIENCE_SECONDS = 60.0  # between two looks at channels and user groups, by every replica: for people, not for rollouts
+HOMES_SECONDS = 5.0  # between two looks at what App Homes show
 SERVICES_SECONDS = 2.0  # between two looks at services.yaml
 DRAIN_SECONDS = 10.0
 # Without Prometheus nothing is judged and every rollout holds, told on its card. People are served all the same, and
@@ -67,32 +84,38 @@ class Bot:
         self._indexed_as: int | None = None  # and that for which the indexes are surely whole
         self._own.leader(self._leads)
         self._count_at = 0.0  # when what waits to be delivered is counted again
-        self._notifying = Telemetrist(self._own, adapters.ports.clock)
+        self._notifying = TelemetryMetrics(self._own, adapters.ports.clock)
         self._controller = make_controller(adapters, self._notifying.telemetry(), settings.dead_man_seconds)
         self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
         self._adoption = adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
         client = adapters.slack or slack_client(slack, own.called)
         rooms = adapters.rooms or Rooms(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
+        self._voices = Voices(settings.voice, self._controller.services(), adapters.catalogue.languages)
         self._delivery = Delivery(
             outbox=adapters.outbox,
             store=adapters.ports.store,
-            channel=Channel(client, adapters.ports.clock),
+            channel=Channel(client, adapters.ports.clock, adapters.refused_forms),
             clock=adapters.ports.clock,
             mentions=approvers.mentions,
             people=approvers.people,
             rooms=rooms,
+            voices=self._voices,
             leads=self._leads,
             failed=self._failures.item,
         )
+        homes: Homes[HomeFacts] = Homes(client, adapters.ports.clock)
         app = build_app(
             controller=self._controller,
             client=client,
             approvers=approvers,
             clock=adapters.ports.clock,
-            command=slack.voice.command,
+            voices=self._voices,
             signing_secret=slack.mode.signing_secret.reveal() if isinstance(slack.mode, HttpSettings) else "",
             deduplication=Deduplication(adapters.deduplication.is_new),
+            homes=homes,
+            card=Permalinks(adapters.outbox, client).of,
+            heard=self._freshness,
         )
         self._audience = Audience(self._controller.services(), rooms, approvers, self._failures.item)
         self._services = ServicesReload(settings.services_file, adapters.catalogue, self._use)
@@ -105,10 +128,10 @@ class Bot:
             now=adapters.ports.clock.now,
             failed=self._failures.item,
         )
-        self._standing = Standing(client)
+        self._standing = TokenCheck(client)
         self._connection = connection(app, slack)
         self._rounds = Rounds(settings.tick_seconds)
-        self._phases: dict[str, str] = {}  # of the live rollout of each service, as it was last seen
+        self._seen: dict[str, Rollout] = {}  # the live rollout of each service, as it was last seen
         self._scheduler = Scheduler(
             [
                 Job(name="lease", seconds=settings.lease_seconds / CHECKS_OF_LEASE, run=self._keep_lease),
@@ -117,7 +140,9 @@ class Bot:
                 # A lost index would hide live rollouts and notifications; the services' own keys bring it back.
                 Job(name="reindex", seconds=REINDEX_SECONDS, run=self._if_leading(self._tidy)),
                 Job(name="adopt", seconds=ADOPT_SECONDS, run=self._if_leading(adoption.reconcile)),
+                Job(name="webhooks", seconds=OWED_SECONDS, run=self._if_leading(self._leader.call_owed_webhooks)),
                 Job(name="services", seconds=SERVICES_SECONDS, run=self._services.poll),
+                Job(name="homes", seconds=HOMES_SECONDS, run=homes.refresh),
                 Job(name="standing", seconds=AUDIENCE_SECONDS, run=self._standing.check),
                 Job(name="audience", seconds=AUDIENCE_SECONDS, run=self._audience.check),
                 Job(name="surroundings", seconds=AUDIENCE_SECONDS, run=self._surroundings.check),
@@ -125,7 +150,11 @@ class Bot:
             failed=self._failures.job,
         )
         self._probes = Probes(
-            port=settings.probe_port, ready=Asking(self._parts()), registry=own.registry, optional=OPTIONAL
+            port=settings.probe_port,
+            ready=Asking(self._parts()),
+            registry=own.registry,
+            optional=OPTIONAL,
+            voice=settings.voice,
         )
 
     def run(self) -> None:
@@ -133,6 +162,7 @@ class Bot:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        collect_less_often()
         self._probes.start()
         self._keep_lease()  # before the first sweep, so that a bot on its own is at work at once
         self._scheduler.start()
@@ -152,6 +182,7 @@ class Bot:
         self._controller.use({service.name: service for service in catalogue}, catalogue.trouble)
         self._adoption.use(self._controller.services())
         self._audience.use(self._controller.services())
+        self._voices.use(self._controller.services(), catalogue.languages)
         self._surroundings.use(self._controller.services())
 
     # Leading: one replica does what nobody has asked for; all of them serve people
@@ -177,7 +208,7 @@ class Bot:
         fence = self._lease.fence
         if fence is None and self._leads_as is not None:
             log.warning("leads_no_longer")
-            self._own.rollouts({})  # the new leader's to tell
+            self._tell_of({})  # the new leader's to tell
             self._own.outbox(0)
         elif fence != self._leads_as:
             log.info("leading", fence=fence)
@@ -218,6 +249,11 @@ class Bot:
         self._own.set_aside(self._adapters.outbox.set_aside())
         self._adapters.retention.tidy(self._adapters.ports.clock.now())
 
+    def _tell_of(self, live: Mapping[str, Rollout]) -> None:
+        """Where live rollouts are, and what users had of them, as this process' own figures."""
+        self._own.rollouts(Counter(str(rollout.phase) for rollout in live.values()))
+        self._own.exposure({key: (one.exposure, exposure.spent(one)) for key, one in live.items()})
+
     def _sweep(self) -> None:
         late = self._rounds.begin(time.monotonic())
         if self._rounds.is_idle:
@@ -227,16 +263,16 @@ class Bot:
         asked = {key: busy[key] for key in self._rounds.turn(busy)}
         live = store.live(asked)
         self._leader.report_unreadable(asked.keys() - {rollout.key for rollout in live})
-        self._phases = {key: phase for key, phase in self._phases.items() if key in busy}
-        self._phases |= {rollout.key: rollout.phase for rollout in live}
-        self._own.rollouts(Counter(self._phases.values()))
+        self._seen = {key: rollout for key, rollout in self._seen.items() if key in busy}
+        self._seen |= {rollout.key: rollout for rollout in live}
+        self._tell_of(self._seen)
         try:
             self._leader.sweep(live, late)
         finally:
             if self._rounds.is_last:
                 self._notifying.round_is_over()
 
-    def _parts(self) -> Mapping[str, Callable[[], str | None]]:
+    def _parts(self) -> Mapping[str, Callable[[], Text | None]]:
         """Each part this process needs or makes use of, and how to find out what is wrong with it."""
         adapters = self._adapters
         return {
@@ -249,18 +285,22 @@ class Bot:
             "services": lambda: self._services.trouble or None,
         }
 
-    def _slack_trouble(self) -> str | None:
-        if self._connection.freshness() is None:
-            return " ".join(["Slack is not connected.", *filter(None, [self._standing.trouble()])])
+    def _freshness(self) -> float | None:
+        """Seconds since Slack was last heard of; the connection is made after whoever asks."""
+        return self._connection.freshness()
+
+    def _slack_trouble(self) -> Text | None:
+        if self._freshness() is None:
+            return together((said("probes.slack_not_connected"), self._standing.trouble() or ""))
         if self._standing.trouble():
             return self._standing.trouble()
         return (self._delivery.trouble or None) if self._leads() else None
 
 
-def trouble(ask: Callable[[], object]) -> str | None:
+def trouble(ask: Callable[[], object]) -> Text | None:
     """None when asking goes well, else the fault's sentence."""
     try:
         ask()
     except Fault as fault:
-        return str(fault.sentence)
+        return fault.sentence
     return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+from functools import cached_property
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 HIDDEN = "…"
@@ -26,7 +27,8 @@ _PATTERNS = (
     (re.compile(r"(xox[a-z]|xapp)(?:-|%(?:25)*2[dD])[\w.%-]+" + _WRAPPED), rf"\1-{HIDDEN}"),
     (re.compile(r"(?i)(bearer)(?: |\+|%(?:25)*20)+[\w.~+/=%-]{6,}" + _WRAPPED), rf"\1 {HIDDEN}"),
     (re.compile(r"(?i)(authorization[\"'\\]*\s*[:=,]\s*[\"'\\]*basic) +[\w+/=-]{4,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]+)?"), HIDDEN),  # JSON Web Tokens, as Kubernetes gives to pods
+    # JSON Web Tokens, as Kubernetes gives to pods. Only the first "eyJ" of a run is tried: from each, it took minutes.
+    (re.compile(r"(?<![\w-])((?>[\w-]*?(?=eyJ)))eyJ[\w-]{6,}+\.[\w-]{6,}+(?:\.[\w-]+)?"), rf"\1{HIDDEN}"),
     (re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?:-----END|$)", re.DOTALL), rf"\1{HIDDEN}"),
     (re.compile(r"(://[^\s/:@\"']*):[^\s/@\"']+@"), rf"\1:{HIDDEN}@"),
     # Whoever has a response_url may post with it.
@@ -45,14 +47,19 @@ class _Known:
     """One secret: the pattern of all its forms, and what its forms surely have in common."""
 
     def __init__(self, secret: str) -> None:
+        self._secret = secret
         # Letters and digits are never escaped, except as percent codes.
         self._hint = max(_RUN.findall(secret if len(secret) <= LONG else secret[:END]), key=len, default="")
-        self._pattern = _pattern(secret)
 
     def hide_in(self, text: str) -> str:
         if self._hint in text or "%" in text:
             return self._pattern.sub(HIDDEN, text)
         return text
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """Made when it is needed first: most secrets never come near a text, and it takes a hundredth of a second."""
+        return _pattern(self._secret)
 
 
 _lock = threading.Lock()
@@ -126,10 +133,18 @@ def _pattern(secret: str) -> re.Pattern[str]:
 
 def _forms(secret: str) -> str:
     """A regular expression for every way the secret may have been written."""
-    return "".join(_piece(piece) for piece in re.findall(r"\\+|.", secret, re.DOTALL))
+    rest = secret.lstrip("\\")
+    pieces = re.findall(r"\\+|.", rest if len(rest) >= LEAST else secret, re.DOTALL)
+    before = ["\\", *pieces]
+    return "".join(_piece(piece, escaped=last[0] != "\\") for last, piece in zip(before, pieces, strict=False))
 
 
-def _piece(piece: str) -> str:
+def _piece(piece: str, *, escaped: bool) -> str:
+    """``escaped``: backslashes before it are matched here.
+
+    Those before the first piece stay, also the secret's own, and those behind others are matched with them: tried from
+    each of a thousand anew, they would take seconds.
+    """
     if piece[0] == "\\":
         return f"{_BACKSLASH}{{{len(piece)},}}"
     if piece.isascii() and piece.isalnum():
@@ -140,7 +155,7 @@ def _piece(piece: str) -> str:
     if piece == " ":
         forms += [r"\+", _percent("+")]
     after = r"[ |]*" if piece == "\n" else ""  # a traceback of several errors indents what they say
-    return f"{_BACKSLASH}*(?:{'|'.join(forms)}){after}"
+    return f"{f'{_BACKSLASH}*' if escaped else ''}(?:{'|'.join(forms)}){after}"
 
 
 def _escapes(one: str) -> list[str]:

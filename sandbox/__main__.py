@@ -7,7 +7,7 @@ import sys
 
 from sandbox.demo import demo
 from sandbox.processes import MissingProgramError
-from sandbox.up import up
+from sandbox.up import BusyPortError, up
 
 
 def main() -> int:
@@ -19,8 +19,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         return demo(arguments.scenario) if arguments.command == "demo" else up(arguments.port)
-    except MissingProgramError as missing:
-        print(missing, file=sys.stderr)
+    except (MissingProgramError, BusyPortError) as sentence:
+        print(sentence, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 SCRAPE_SECONDS = 3
+WEBHOOKS = "http://webhooks.sandbox"  # stands for wherever they are listened to
 
 REVIEWS: dict[str, Any] = {
     "namespace": "default",

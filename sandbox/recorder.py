@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from sandbox.mesh.mesh import Mesh
 from sandbox.mesh.users import Ledger, Request
+from sandbox.sides import place_of
 
 PROPAGATION = 1.0  # seconds after a write until every request follows it; Envoy takes about 0.2
 SAMPLE_SECONDS = 0.2
@@ -141,13 +142,18 @@ class Recorder:
                 self._samples.append(sample)
 
 
+def _is(entry: dict[str, Any], version: str) -> bool:
+    """Whether an entry is a version's, by its subset or by the end of its host."""
+    return place_of(entry["destination"]).rpartition("-")[2] == version
+
+
 def routes_of(thing: dict[str, Any], canary: str) -> tuple[int, bool]:
     """The canary's share in percent, and whether any route makes copies."""
     routes = thing["spec"]["http"]
     destinations = routes[-1].get("route") or []
     if len(destinations) == 1:
-        return (100 if destinations[0]["destination"]["subset"] == canary else 0), any(r.get("mirror") for r in routes)
-    share = sum(d.get("weight", 0) for d in destinations if d["destination"]["subset"] == canary)
+        return (100 if _is(destinations[0], canary) else 0), any(r.get("mirror") for r in routes)
+    share = sum(d.get("weight", 0) for d in destinations if _is(d, canary))
     mirrored = any(
         (route.get("mirror") and (route.get("mirrorPercentage") or {}).get("value", 100) > 0) or route.get("mirrors")
         for route in routes

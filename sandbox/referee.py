@@ -17,7 +17,7 @@ from sandbox.kube.api import Written
 from sandbox.kube.objects import Object, labels_of
 from sandbox.kube.pods import image_id
 from sandbox.kube.store import Store
-from sandbox.sides import INSERTED, Ground, Shares, images_of, owner_of, ready_pods, shares_of, subset_labels
+from sandbox.sides import INSERTED, Ground, Shares, images_of, owner_of, place_labels, ready_pods, shares_of
 
 BOT = "canary-bot"
 WATCHDOG = "canary-bot-watchdog"
@@ -76,10 +76,11 @@ class Referee:
         self._ground = ground
         self._drain = drain
         self._dead_man = dead_man
-        self._subsets = subset_labels(store, ground.namespace, ground.destination_rule)
+        self._subsets = place_labels(store, ground.namespace, ground.destination_rule)
         self._original = self._get("VirtualService", ground.virtual_service)
         self._canary_images = images_of(self._get("Deployment", ground.canary)["spec"]["template"]["spec"])
         self._old = images_of(self._get("Deployment", ground.primary)["spec"]["template"]["spec"])
+        self._is_parked = not self._get("Deployment", ground.canary)["spec"]["replicas"]
         self._whole = int(self._get("Deployment", ground.primary)["spec"]["replicas"])
         self._primary = self._get("Deployment", ground.primary)["metadata"]["uid"]
         self._sent: Ready = {}
@@ -277,6 +278,8 @@ class Referee:
             return
         if name == self._ground.primary and before["spec"]["replicas"] < after["spec"]["replicas"]:
             return  # it is made ready for users who are about to return
+        if name == self._ground.canary and self._is_parked and not before["spec"]["replicas"]:
+            return  # it is given pods before anybody is sent to it
         if name != self._ground.canary or after["spec"]["replicas"] != 0:
             self._violated(f"{name} was scaled to {after['spec']['replicas']}")
             return
@@ -322,13 +325,13 @@ class Referee:
 
     def _vs(self) -> Object | None:
         """Somebody may have deleted it."""
-        return self._store.get("VirtualService", self._ground.namespace, self._ground.virtual_service)
+        return self._store.get("VirtualService", *self._ground.routes_at)
 
     def _ready(self, subset: str) -> list[Object]:
         return ready_pods(self._store, self._ground.namespace, self._subsets.get(subset, {"": ""}))
 
     def _get(self, kind: str, name: str) -> Object:
-        found = self._store.get(kind, self._ground.namespace, name)
+        found = self._store.get(kind, self._ground.namespace_of(kind), name)
         assert found is not None, f"There is no {kind} {name}."  # noqa: S101  # our own world
         return found
 

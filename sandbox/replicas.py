@@ -9,7 +9,7 @@ from typing import Self
 
 from sandbox.ports import free_port
 from sandbox.processes import Program, answers, fetch
-from sandbox.world import START_SECONDS, World
+from sandbox.world import World
 
 POLL_SECONDS = 0.1
 
@@ -23,7 +23,6 @@ class Replicas:
             [sys.executable, "-m", "bot", "run"],
             log=world.directory / "second-bot.log",
             ready=answers(port, "/healthz"),
-            ready_seconds=START_SECONDS,
             env=env | {"PROBE_PORT": str(port)},
             directory=world.directory,
         )

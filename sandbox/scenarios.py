@@ -6,11 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.catalogue import reviews
+from sandbox.catalogue import WEBHOOKS, reviews
 from sandbox.kube import bookinfo
+from sandbox.mesh.users import ASKS, Ask
 from sandbox.recorder import Recorder
+from sandbox.stories.decisions import bound_approval, retry
 from sandbox.stories.failures import bot_killed, dead_man, drift, primary_stuck, redis_lost, two_bots
-from sandbox.stories.releases import EARLY_STAGE, adopt, early_pass, get_only, happy, relabel
+from sandbox.stories.hooks import promote_git, webhooks
+from sandbox.stories.releases import (
+    EARLY_STAGE,
+    adopt,
+    drill,
+    early_pass,
+    get_only,
+    happy,
+    hosts,
+    relabel,
+    rollback,
+    two_routes,
+)
 from sandbox.stories.surroundings import autoscaler, left_the_file, second_release
 from sandbox.stories.verdicts import (
     bad_canary,
@@ -32,6 +46,7 @@ class Scenario:
         objects, services: what is in the cluster and in services.yaml at the beginning.
         post_share: share of users' requests that are POST.
         users_per_second: how many requests they send.
+        asks: what they ask for, in turn.
         dead_man_seconds: the watchdog's limit; None: there is no watchdog.
     """
 
@@ -44,6 +59,7 @@ class Scenario:
     version: str = "v2"
     post_share: float = 0.0
     users_per_second: float = USERS_PER_SECOND
+    asks: Sequence[Ask] = ASKS
     dead_man_seconds: float | None = None
 
 
@@ -89,7 +105,33 @@ PROVEN = reviews(
         "judge": {"least": "3s", "pass_patience": 1.0},
     },
 )
+CALLED = reviews(
+    weights=[50, 100],
+    switchback=[100],
+    webhooks=[
+        {"name": "load", "url": f"{WEBHOOKS}/load/start", "when": "before_start"},
+        {"name": "smoke", "url": f"{WEBHOOKS}/smoke", "when": "stage", "on_failure": "wait"},
+        {
+            "name": "acceptance",
+            "url": f"{WEBHOOKS}/acceptance",
+            "when": "before_users",
+            "retries": 1,
+            "secret_env": "WEBHOOK_SECRET",
+        },
+        {"name": "ticket", "url": f"{WEBHOOKS}/ticket", "when": "before_upgrade", "on_failure": "wait"},
+        {"name": "released", "url": f"{WEBHOOKS}/released", "when": "promoted"},
+        {"name": "load-stop", "url": f"{WEBHOOKS}/load/stop", "when": "end"},
+    ],
+)
+KEPT_IN_GIT = reviews(
+    weights=[50, 100],
+    switchback=[100],
+    promote="git",
+    webhooks=[{"name": "pull-request", "url": f"{WEBHOOKS}/pull-request", "when": "promoted"}],
+)
 RELABEL = {"primary": {"deployment": "reviews", "container": "reviews"}, "canary": {"deployment": "reviews-canary"}}
+
+HOSTS = {key: value for key, value in reviews().items() if key != "destination_rule"}
 
 SCENARIOS = {
     scenario.name: scenario
@@ -123,7 +165,7 @@ SCENARIOS = {
         ),
         Scenario(
             name="redis-lost",
-            about="Redis loses everything at 40 %: taken up from its marks, and aborted",
+            about="Redis loses everything at 40 %: taken up from its annotations, and aborted",
             play=redis_lost,
             dead_man_seconds=20,
         ),
@@ -145,6 +187,21 @@ SCENARIOS = {
             primary="reviews",
         ),
         Scenario(
+            name="hosts",
+            about="a Service for each version and no subsets: promoted",
+            play=hosts,
+            objects=bookinfo.hosts_objects,
+            services={"reviews": HOSTS},
+        ),
+        Scenario(
+            name="two-routes",
+            about="several routes send users to the primary: they move together, and nothing else of them changes",
+            play=two_routes,
+            objects=bookinfo.routes_objects,
+            services={"reviews": reviews(weights=[50, 100])},
+            asks=(Ask(headers=(("x-user", "tester"),)), Ask(path="/api/reviews/0"), Ask()),
+        ),
+        Scenario(
             name="adopt",
             about="the canary becomes the primary",
             play=adopt,
@@ -158,6 +215,30 @@ SCENARIOS = {
             post_share=0.2,
         ),
         Scenario(name="second-release", about="v1 to v2, promoted; then v3, promoted", play=second_release),
+        Scenario(
+            name="drill",
+            about="an abort is rehearsed: how long until routes are accepted, with no user on v2",
+            play=drill,
+            services={"reviews": reviews(drill=True)},
+        ),
+        Scenario(
+            name="rollback",
+            about="v2 is promoted, then rolled back by one command",
+            play=rollback,
+            services={"reviews": reviews(weights=[50, 100])},
+        ),
+        Scenario(
+            name="retry",
+            about="aborted at 40 %, taken up there again by one command: promoted",
+            play=retry,
+            services={"reviews": PROVEN | {"weights": [20, 40, 100], "switchback": [100]}},
+            users_per_second=100.0,
+        ),
+        Scenario(
+            name="bound-approval",
+            about="the VirtualService changes behind a question: a click on the old one is refused",
+            play=bound_approval,
+        ),
         Scenario(
             name="autoscaler",
             about="HPAs of both sides scale in during the question and the bake: promoted",
@@ -180,6 +261,18 @@ SCENARIOS = {
             about="services.yaml loses the service at 40 %: aborted by command",
             play=left_the_file,
             objects=neighbours,
+        ),
+        Scenario(
+            name="webhooks",
+            about="webhooks say yes, no and later: people go on without one; promoted",
+            play=webhooks,
+            services={"reviews": CALLED},
+        ),
+        Scenario(
+            name="promote-git",
+            about="the primary gets its image from git: asked for, waited for, promoted",
+            play=promote_git,
+            services={"reviews": KEPT_IN_GIT},
         ),
         Scenario(name="drift", about="somebody edits the routes at 40 %: told, restored, promoted", play=drift),
     )

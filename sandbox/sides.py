@@ -14,7 +14,7 @@ INSERTED = "canarybot-mirror-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """What a VirtualService says: percent of the users by subset, and which subsets get copies."""
+    """What a VirtualService says: percent of the users by subset or host, and which of those get copies."""
 
     users: Mapping[str, int]
     mirrored: frozenset[str]
@@ -33,12 +33,25 @@ class Ground:
     """The names of a service's objects."""
 
     namespace: str = "default"
+    routes_in: str = "default"  # the VirtualService's
     virtual_service: str = "reviews"
     destination_rule: str = "reviews"
     primary: str = "reviews-v1"
     canary: str = "reviews-v2"
-    primary_subset: str = "v1"
+    primary_subset: str = "v1"  # or its Service, where versions are hosts
     canary_subset: str = "v2"
+
+    @property
+    def routes_at(self) -> tuple[str, str]:
+        """Namespace and name of the VirtualService."""
+        return self.routes_in, self.virtual_service
+
+    def namespace_of(self, kind: str) -> str:
+        """Where its object of that kind is."""
+        return self.routes_in if kind == "VirtualService" else self.namespace
+
+
+HOSTS = Ground(primary_subset="reviews-v1", canary_subset="reviews-v2")
 
 
 def shares_of(vs: Object | None) -> Shares:
@@ -49,7 +62,7 @@ def shares_of(vs: Object | None) -> Shares:
     routes = (vs["spec"].get("http") or []) if vs else []
     entries = (routes[-1].get("route") or []) if routes else []
     only = len(entries) == 1  # a single destination gets everything, whatever its weight
-    users = {entry["destination"].get("subset", ""): 100 if only else int(entry.get("weight", 0)) for entry in entries}
+    users = {place_of(entry["destination"]): 100 if only else int(entry.get("weight", 0)) for entry in entries}
     mirrored = frozenset(found for route in routes for found in _mirrored(route))
     return Shares(users=users, mirrored=mirrored)
 
@@ -57,13 +70,19 @@ def shares_of(vs: Object | None) -> Shares:
 def _mirrored(route: Object) -> Iterator[str]:
     percent = route.get("mirrorPercentage", {}).get("value", 100)
     if "mirror" in route and percent > 0:
-        yield route["mirror"].get("subset", "")
+        yield place_of(route["mirror"])
 
 
-def subset_labels(store: Store, namespace: str, destination_rule: str) -> dict[str, dict[str, str]]:
-    """Each subset's labels; none without the object."""
+def place_of(destination: Object) -> str:
+    """What a version's place is called: its subset, or its Service where routes name no subset."""
+    return str(destination.get("subset") or destination["host"].partition(".")[0])
+
+
+def place_labels(store: Store, namespace: str, destination_rule: str) -> dict[str, dict[str, str]]:
+    """The labels of the pods at each place: those of the rule's subsets, and what each Service selects."""
     rule = store.get("DestinationRule", namespace, destination_rule)
-    return {subset["name"]: subset["labels"] for subset in rule["spec"]["subsets"]} if rule else {}
+    services = {one["metadata"]["name"]: one["spec"].get("selector") or {} for one in store.list("Service", namespace)}
+    return services | ({subset["name"]: subset["labels"] for subset in rule["spec"]["subsets"]} if rule else {})
 
 
 def ready_pods(store: Store, namespace: str, labels: Mapping[str, str]) -> list[Object]:
@@ -92,10 +111,10 @@ def rates(store: Store, ground: Ground, users_per_second: float) -> dict[str, fl
 
     A subset's share goes to its ready pods alike; a pod that gets nothing is there all the same.
     """
-    shares = shares_of(store.get("VirtualService", ground.namespace, ground.virtual_service))
+    shares = shares_of(store.get("VirtualService", *ground.routes_at))
     living = store.list("Pod", ground.namespace, where=lambda pod: owner_of(pod) in {ground.primary, ground.canary})
     found = {target_of(pod): 0.0 for pod in living}
-    for subset, labels in subset_labels(store, ground.namespace, ground.destination_rule).items():
+    for subset, labels in place_labels(store, ground.namespace, ground.destination_rule).items():
         percent = shares.of(subset) + (sum(shares.users.values()) if subset in shares.mirrored else 0)
         pods = ready_pods(store, ground.namespace, labels) if percent else []
         for pod in pods:

@@ -20,6 +20,7 @@ class System(StrEnum):
     REDIS = "redis"
     PROMETHEUS = "prometheus"
     SLACK = "slack"
+    WEBHOOKS = "webhooks"
 
 
 class Moment(StrEnum):
@@ -34,7 +35,8 @@ class Request:
     """One request of the bot's.
 
     Attributes:
-        kind: ``update VirtualService``, ``patch Deployment/scale``, ``EVAL``, ``query``, ``chat.postMessage``.
+        kind: ``update VirtualService``, ``patch Deployment/scale``, ``EVAL``, ``query``, ``chat.postMessage``,
+            ``POST /path``.
         body: what came with it: a parsed body, or the words of a Redis command.
         rehearsal: a dry run; nothing comes of it.
     """

@@ -10,30 +10,32 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.catalogue import SCRAPE_SECONDS, reviews, services_yaml
+from sandbox.catalogue import SCRAPE_SECONDS, WEBHOOKS, reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from sandbox.mesh.mesh import Mesh
-from sandbox.mesh.users import Ledger, Users
+from sandbox.mesh.users import ASKS, Ask, Ledger, Users
 from sandbox.people import CHANNEL
 from sandbox.ports import LOOPBACK, free_port
-from sandbox.processes import POLL_SECONDS, Program, answers, listens
+from sandbox.processes import POLL_SECONDS, START_SECONDS, Program, answers, listens
 from sandbox.prometheus import Prometheus
 from sandbox.redis import Redis
 from sandbox.slack.scopes import MANIFEST
 from sandbox.slack.server import Slack
+from sandbox.webhooks import Receiver
 
+ROOT = Path(__file__).parents[1]
 USERS_PER_SECOND = 40.0
 TICK_SECONDS = 1
 POD_SECONDS = 1.5  # how long a new pod takes until it is ready, once the rehearsal runs
-START_SECONDS = 60.0  # in which a bot must answer: it takes two, and on a machine with many times its load thirty
 HPA_SECONDS = 5.0  # between two looks at HorizontalPodAutoscalers: a third of the real fifteen
+WEBHOOK_SECRET = "sandbox-webhook-secret"
 REQUEST_COST = 4.0  # percent of what a pod requests, for each request a second
 
 
@@ -49,10 +51,12 @@ class World:
         scrape_seconds: float = SCRAPE_SECONDS,
         post_share: float = 0.0,
         users_per_second: float = USERS_PER_SECOND,
-        slack_port: int = 0,
+        asks: Sequence[Ask] = ASKS,
+        slack: Slack | None = None,
         dead_man_seconds: float | None = None,
         signing_key: str = "",
         http_mode: bool = False,
+        language: str = "",
     ) -> None:
         """Nothing runs yet.
 
@@ -63,16 +67,20 @@ class World:
             scrape_seconds: between two scrapes.
             post_share: share of users' requests that are POST.
             users_per_second: requests that users send.
-            slack_port: where the workspace listens; 0 picks a free one.
+            asks: what they ask for, in turn.
+            slack: the workspace, opened and closed by whoever lends it; None: one of its own.
             dead_man_seconds: the watchdog's limit; None: there is no watchdog.
             signing_key: what the bot and the watchdog sign with.
             http_mode: Slack calls the bot, instead of the bot keeping a socket open.
+            language: what the bot speaks, as its setting names it; "" is its default.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.kube = KubeApi(start_seconds=POD_SECONDS)
-        self.slack = Slack(port=slack_port, scopes=MANIFEST)
+        self.slack = slack or Slack(scopes=MANIFEST)
+        self._lent = slack is not None
         self.redis = Redis(directory / "redis")
+        self.webhooks = Receiver()
         targets = directory / "targets.json"
         self.mesh = Mesh(self.kube.store, directory / "mesh", targets=targets)
         self.prometheus = Prometheus(directory / "prometheus", scrape_seconds=scrape_seconds, targets=targets)
@@ -80,7 +88,8 @@ class World:
         self._services = {"reviews": reviews()} if services is None else services
         self.kube.autoscalers.sync_seconds = HPA_SECONDS
         self.kube.autoscalers.load = self._load
-        self._post_share, self._users_per_second = post_share, users_per_second
+        self._language = {"LANGUAGE": language} if language else {}
+        self._post_share, self._users_per_second, self._asks = post_share, users_per_second, asks
         self._stack = ExitStack()
         self._bot_log = directory / "bot.log"
         self.dead_man_seconds = dead_man_seconds
@@ -98,12 +107,15 @@ class World:
     def _open(self) -> Self:
         enter = self._stack.enter_context
         enter(self.kube)
+        enter(self.webhooks)
         self._deploy()
-        enter(self.slack)
+        if not self._lent:
+            enter(self.slack)
         with ThreadPoolExecutor(3) as starting:  # each takes a second or so to become ready
             for ready in [starting.submit(enter, part) for part in (self.redis, self.mesh, self.prometheus)]:
                 ready.result()
-        self.users = enter(Users(self.mesh.gateway_url, rate=self._users_per_second, post_share=self._post_share))
+        rate, share = self._users_per_second, self._post_share
+        self.users = enter(Users(self.mesh.gateway_url, rate=rate, post_share=share, asks=self._asks))
         self.started = time.monotonic()
         if self.dead_man_seconds is not None:
             self.watchdog = self._make_watchdog()
@@ -146,7 +158,11 @@ class World:
     def write_services(self, services: dict[str, dict[str, Any]]) -> None:
         """Somebody edits services.yaml; whoever runs knows nothing of it until its next start."""
         self._services = services
-        (self.directory / "services.yaml").write_text(services_yaml(services))
+        (self.directory / "services.yaml").write_text(self._services_text())
+
+    def _services_text(self) -> str:
+        """What is in services.yaml; webhooks end up at ours."""
+        return services_yaml(self._services).replace(WEBHOOKS, self.webhooks.url(""))
 
     def restart_bot(self) -> None:
         """The bot ends as in a rolling update, and starts again with what is in its files now."""
@@ -193,7 +209,7 @@ class World:
     def environment(self) -> dict[str, str]:
         """The bot's environment: addresses, tokens and nothing else of ours."""
         services = self.directory / "services.yaml"
-        services.write_text(services_yaml(self._services))
+        services.write_text(self._services_text())
         ours = {
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             **self._slack_link(),
@@ -205,8 +221,9 @@ class World:
             "PROBE_PORT": str(self._probe_port),
             "TICK_SECONDS": str(TICK_SECONDS),
             "LOG_FORMAT": "json",
+            "WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
-        return _kept() | ours | self._dead_man() | self._signing
+        return _kept() | ours | self._dead_man() | self._signing | self._language
 
     def _slack_link(self) -> dict[str, str]:
         if self.slack_events_port is None:
@@ -219,7 +236,7 @@ class World:
     def _make_watchdog(self) -> Program:
         """It gets the cluster and nothing else: no Slack, no Redis, no Prometheus."""
         services, port = self.directory / "services.yaml", free_port()
-        services.write_text(services_yaml(self._services))
+        services.write_text(self._services_text())
         ours = {
             "KUBECONFIG": str(self.kube.write_kubeconfig(self.directory / "kubeconfig")),
             "SERVICES_FILE": str(services),
@@ -231,7 +248,6 @@ class World:
             [sys.executable, "-m", "bot", "watchdog"],
             log=self.directory / "watchdog.log",
             ready=answers(port, "/healthz"),
-            ready_seconds=START_SECONDS,
             env=_kept() | ours | self._dead_man() | self._signing,
             directory=self.directory,
         )
@@ -242,7 +258,6 @@ class World:
             [sys.executable, "-m", "bot", "run"],
             log=self._bot_log,
             ready=answers(self._probe_port, "/healthz"),
-            ready_seconds=START_SECONDS,
             env=self.environment(),
             directory=self.directory,
         )
@@ -250,4 +265,5 @@ class World:
 
 def _kept() -> dict[str, str]:
     """What a child needs of our own environment."""
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TZ"}}
+    ours = {"PYTHONPATH": str(ROOT)}  # this tree's own program, whatever is installed beside it
+    return ours | {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TZ"}}

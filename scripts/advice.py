@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 INTRODUCTION = """\
 Drawn by `make docs` from the definitions that read the file. `defaults:` holds what every service says unless it says
-otherwise, merged key by key; `services:` holds the services by the name people type. Durations are written `30s`, `5m`
-or `1h30m`, shares `5%` or `0.05`. A key without a default has to be written, here or in `defaults:`, unless its text
-says otherwise. The bot reads the file when it starts; `canary-bot check` tells every mistake with its line, and an
-editor that knows JSON Schema can use [services.schema.json](services.schema.json)."""
+otherwise, merged key by key; `services:` holds the services by the name people type, `channels:` what holds for a whole
+channel. Durations are written `30s`, `5m` or `1h30m`, shares `5%` or `0.05`. A key without a default has to be written,
+here or in `defaults:`, unless its text says otherwise. The bot reads the file when it starts; `canary-bot check`
+tells every mistake with its line, and an editor that knows JSON Schema
+can use [services.schema.json](services.schema.json)."""
 
 # By section: its heading, and advice by key. The order is that of the page.
 SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -22,11 +23,19 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "weights": "`[1, 5, 25, 100]` where traffic is plenty; fewer steps where it is thin.",
             "switchback": "`[100]` when every step costs time and the upgraded primary needs no warming.",
             "bake": "Longer where trouble shows late: caches, memory, nightly work.",
-            "promote": "`adopt` when the winner keeps its Deployment; then name it as `primary` before the next.",
+            "promote": "`git` where a tool keeps the primary's image in git. `adopt` when the winner keeps its "
+            "Deployment; then name it as `primary` before the next.",
             "upgrade_timeout": "Longer for many pods, slow starts or large images.",
             "scale_timeout": "Longer for slow starts; after it users return to the pods there are, if there are any.",
+            "budget": "Where the service has an objective; cards then tell what failures cost of it.",
+            "drill": "`true` on a service whose aborts you rehearse; start with one that few depend on.",
+            "rollback": "Shorter where canaries are cleaned away soon; a rollback needs one that still runs.",
             "hold_patience": "Shorter where somebody always watches; longer where traffic comes in waves.",
         },
+    ),
+    "channel": (
+        "channels, each by its name or id",
+        {"language": "`zh_cn` where a channel's people read Chinese; answers to commands typed there follow it too."},
     ),
     "primary": ("primary", {"container": "When preflight lists several containers."}),
     "canary": (
@@ -58,6 +67,15 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "self": "`true` for a team of one.",
             "timeout": "Longer where approvers sleep.",
             "on_timeout": "`abort` when a canary must not stay overnight.",
+            "at": "`{upgrade: {count: 2}}` where the last step needs two people.",
+        },
+    ),
+    "stageapprovals": (
+        "approvals.at.mirror, step, upgrade or switchback",
+        {
+            "count": "2 where that question needs two people.",
+            "self": "`true` where whoever starts may also answer that one.",
+            "approvers": "Those who answer for that step alone.",
         },
     ),
     "drift": (
@@ -72,8 +90,9 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             "scrape_interval": "Write what your Prometheus does; the recent window is at least four of them.",
             "reporter": "`waypoint` in ambient mode. `source` cannot see copies, so mirroring would hold for ever.",
-            "labels": "`{cluster: prod}` where one Prometheus knows several clusters with the same names; `{job: ...}` "
-            "where others may bring scrape targets of their own ([whose figures count](gates.md#whose-figures-count)).",
+            "labels": "`{cluster: prod}` where one Prometheus knows several clusters with the same names, "
+            "and the card says which; `{job: ...}` where others may "
+            "bring scrape targets of their own ([whose figures count](gates.md#whose-figures-count)).",
             "read_delay": "Longer where figures arrive late: Thanos, Mimir, a `scrape_timeout` above 10 s.",
             "source_workload": "`istio-ingressgateway` to leave out callers that do not follow the routes.",
         },
@@ -156,5 +175,17 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "custom": (
         "gates.custom",
         {"action": "`observe` first, `hold` or `abort` when its figures have proven themselves."},
+    ),
+    "webhook": (
+        "webhooks",
+        {
+            "url": "It may hold a token in its path: it is never shown. See [webhooks](webhooks.md).",
+            "when": "`before_users` for acceptance tests, `before_start` and `end` for a load generator.",
+            "on_failure": "`wait` for a gate that somebody opens; `abort` only for what is never wrong by itself.",
+            "timeout": "Longer for tests that answer when they are done, up to a minute.",
+            "retries": "0 where a second call is not harmless and the key of a call is not looked at.",
+            "secret_env": "Where whoever listens acts on what it is told.",
+            "secret_file": "Where secrets come as files; a new one is used from the next call on.",
+        },
     ),
 }

@@ -10,8 +10,8 @@ from bot.model.rollout import ENDED, Phase
 from bot.rollout.transitions import TRANSITIONS
 from bot.settings.services import schema, schema_text
 from bot.settings.variables import env_example
+from scripts import judge_pictures, mesh_pictures
 from scripts.advice import INTRODUCTION, SECTIONS
-from scripts.judge_pictures import pictures
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,7 +38,8 @@ def drawn() -> dict[str, str]:
         "docs/services.schema.json": schema_text(),
         "docs/services.md": services(),
         "docs/states.md": states(),
-        **pictures(),
+        **judge_pictures.pictures(),
+        **mesh_pictures.pictures(),
     }
 
 

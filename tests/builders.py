@@ -10,7 +10,7 @@ from bot.model.freeze import Freeze
 from bot.model.incidents import Difference, Drift, Edit
 from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import PodTemplate, Rollout, RolloutId, RolloutSpec, Routes, Target, Template, Topology, UserId
-from bot.model.service import ServiceConfig
+from bot.model.service import Promote, ServiceConfig
 from bot.rollout.plans import make_plan
 from bot.words.said import Arg, Said, Text
 
@@ -53,6 +53,9 @@ def a_target(topology: Topology = Topology.PER_VERSION, **changes: Any) -> Targe
         canary_deployment="reviews-v2",
         topology=topology,
     )
+    if topology is Topology.HOSTS:
+        ours, theirs = (f"reviews-{version}.default.svc.cluster.local" for version in ("v1", "v2"))
+        target = replace(target, host=ours, canary_host=theirs, primary_subset="", canary_subset="")
     return replace(target, **changes)
 
 
@@ -82,6 +85,10 @@ def a_rollout(
             hold_patience=service.hold_patience,
             scale_timeout=service.scale_timeout,
             drift_rule=service.drift,
+            language=service.language or "",
+            budget=service.budget,
+            webhooks=service.webhooks,
+            by_git=service.promote is Promote.GIT,
         )
     )
     return changed(rollout, **changes)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
 from bot.preflight import MetricFacts, Snapshot, Traffic
+from bot.words.said import Text
 
 Object = dict[str, Any]
 
@@ -123,3 +125,8 @@ def a_snapshot(**changes: Any) -> Snapshot:
     } | changes
     pods = tuple(a_pod(one, number) for one in parts["deployments"] for number in (1, 2))
     return Snapshot(**({"pods": pods} | deepcopy(parts)))
+
+
+def texts(found: Iterable[Text]) -> tuple[str, ...]:
+    """What was found, in English."""
+    return tuple(map(str, found))

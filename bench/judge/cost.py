@@ -16,6 +16,7 @@ from bot.analysis.judge import clients
 from bot.analysis.judge.clients import Row
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.saved import load, save
+from bot.analysis.judge.second import compact, single
 from bot.analysis.judge.settings import JudgeSettings
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
 from bot.model.service import ClientLimits
@@ -73,6 +74,43 @@ def cost(passes: int = 5) -> Cost:
         least = min(least, spent, key=sum)
     load_ms, row_ms, save_ms, clients_ms = (1000 * seconds / len(intervals) for seconds in least)
     return Cost(load=load_ms, row=row_ms, save=save_ms, clients=clients_ms, largest=largest, differing=differing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondCost:
+    """Of the second edition: milliseconds of CPU by part, the largest state, and rulings that storing changed."""
+
+    load: float
+    row: float
+    save: float
+    largest: int
+    differing: int
+
+
+def cost_second(passes: int = 5) -> SecondCost:
+    """Measured now, on the same intervals."""
+    settings, rng = JudgeSettings(), random.Random(1)  # figures, not secrets
+    begun = single.start(settings, [_bursty(rng, REQUESTS, every=16) for _ in range(240)])
+    intervals = list(_intervals(rng))
+    least, largest, differing = [math.inf] * 3, 0, 0
+    for _ in range(passes):
+        kept, text, spent, differing = begun, compact.save(begun), [0.0] * 3, 0
+        for interval in intervals:
+            users = interval.stage != "mirror"
+            kept, one = single.step(kept, interval, settings, users=users)
+            began = process_time()
+            trace = compact.load(text, settings)
+            loaded = process_time()
+            trace, two = single.step(trace, interval, settings, users=users)
+            judged = process_time()
+            text = compact.save(trace)
+            parts = (loaded - began, judged - loaded, process_time() - judged)
+            spent = [*map(sum, zip(spent, parts, strict=True))]
+            largest = max(largest, len(text.encode()))
+            differing += (one.outcome, one.log_e, one.shield) != (two.outcome, two.log_e, two.shield)
+        least = min(least, spent, key=sum)
+    load_ms, row_ms, save_ms = (1000 * seconds / len(intervals) for seconds in least)
+    return SecondCost(load=load_ms, row=row_ms, save=save_ms, largest=largest, differing=differing)
 
 
 def _intervals(rng: random.Random) -> Iterator[Interval]:

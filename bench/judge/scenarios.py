@@ -23,6 +23,9 @@ class Noise(StrEnum):
     LOST = "scrapes lost"  # 15 % of them, and an outage of 2 min
     BLIP20 = "canary-only blip, 20 s"
     BLIP45 = "canary-only blip, 45 s"
+    BLIP60 = "canary-only blip, 60 s"
+    BLIP90 = "canary-only blip, 90 s"
+    SLOW45 = "canary's latency x3, 45 s"
 
 
 class Split(StrEnum):
@@ -57,6 +60,7 @@ class Scenario:
         slower: the canary's latency is so many times the primary's.
         onset: seconds after which the canary is bad.
         copied: the share of the requests that a mirror copies; the others never fail.
+        users_only: what fails is met by users alone; copies are healthy.
     """
 
     group: str
@@ -70,6 +74,7 @@ class Scenario:
     slower: float = 1.0
     onset: int = 0
     copied: float = 1.0
+    users_only: bool = False
 
     @property
     def name(self) -> str:
@@ -77,6 +82,7 @@ class Scenario:
         late = f", from minute {self.onset // 60}" if self.onset else ""
         noise = f", {self.noise}" if self.noise is not Noise.PLAIN and not self.group.startswith(self.noise) else ""
         copied = f" of {self.copied * 100:g} %" if self.copied < 1 else ""
+        copied += ", for users only" if self.users_only else ""
         return f"{self.group}{noise}{late}, {self.rps:g} rps, {self.split}{copied}, base {self.base * 100:g} %"
 
     @property

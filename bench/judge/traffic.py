@@ -38,6 +38,7 @@ CLUSTER_SIZE = 6
 DRIFT_SD, DRIFT_SECONDS = 0.8, {Noise.DRIFT: 60, Noise.WANDER: 300}
 INCIDENT_SHARE, INCIDENT_SECONDS = 0.15, 240
 BLIP_SHARE = 0.3
+BLIP_SECONDS = {Noise.BLIP20: 20, Noise.BLIP45: 45, Noise.BLIP60: 60, Noise.BLIP90: 90}
 LOST_SHARE, OUTAGE_SECONDS = 0.15, 120
 
 
@@ -77,11 +78,11 @@ def simulate(scenario: Scenario, runs: int, seed: int) -> Traffic:
     rng = np.random.default_rng([seed, zlib.crc32(scenario.name.encode())])
     tide = _tide(scenario, runs, rng)
     share_c, share_p = _split(scenario)
-    primary_share = _noisy(scenario, np.full((runs, HISTORY_STEPS + STEPS), scenario.base), tide, PODS, rng)
-    canary_share = _noisy(scenario, _canary_share(scenario, runs), tide[:, -STEPS:], _canary_pods(scenario), rng)
+    primary_share = noisy(scenario, np.full((runs, HISTORY_STEPS + STEPS), scenario.base), tide, PODS, rng)
+    canary_share = noisy(scenario, bad_share(scenario, runs), tide[:, -STEPS:], _canary_pods(scenario), rng)
     history_share, primary_share = primary_share[:, :HISTORY_STEPS], primary_share[:, HISTORY_STEPS:]
     slower = np.where(np.arange(STEPS) * STEP >= scenario.onset, scenario.slower, 1.0) * np.ones((runs, 1))
-    _disturb(scenario, canary_share, primary_share, slower, rng)
+    disturb(scenario, canary_share, primary_share, slower, rng)
 
     ones = np.ones((runs, 1))
     per_step = scenario.rps * STEP * tide * scenario.copied
@@ -109,7 +110,8 @@ def _split(scenario: Scenario) -> tuple[Floats, Floats]:
     return canary, 1 - np.nan_to_num(canary)
 
 
-def _canary_share(scenario: Scenario, runs: int) -> Floats:
+def bad_share(scenario: Scenario, runs: int) -> Floats:
+    """The canary's share of errors by step, as bad as it is from its onset on."""
     bad = scenario.share if scenario.share is not None else scenario.base * scenario.times + scenario.points
     return np.where(np.arange(STEPS) * STEP >= scenario.onset, bad, scenario.base) * np.ones((runs, 1))
 
@@ -128,7 +130,7 @@ def _tide(scenario: Scenario, runs: int, rng: Rng) -> Floats:
     return np.asarray(1 + 0.5 * np.sin(2 * np.pi * steps * STEP / SECONDS + phase))
 
 
-def _noisy(scenario: Scenario, share: Floats, tide: Floats, pods: int, rng: Rng) -> Floats:
+def noisy(scenario: Scenario, share: Floats, tide: Floats, pods: int, rng: Rng) -> Floats:
     """Noise of one version by itself (and the tide, which both have in common)."""
     runs, steps = share.shape
     if scenario.noise is Noise.DIURNAL:
@@ -154,7 +156,7 @@ def _wander(runs: int, steps: int, seconds: float, rng: Rng) -> Floats:
     return path
 
 
-def _disturb(scenario: Scenario, canary: Floats, primary: Floats, slower: Floats, rng: Rng) -> None:
+def disturb(scenario: Scenario, canary: Floats, primary: Floats, slower: Floats, rng: Rng) -> None:
     """Events, written into both versions' shares and the canary's latency."""
     runs = len(canary)
     match scenario.noise:
@@ -163,10 +165,13 @@ def _disturb(scenario: Scenario, canary: Floats, primary: Floats, slower: Floats
                 during = slice(began, began + INCIDENT_SECONDS // STEP)
                 canary[run, during] = np.maximum(canary[run, during], INCIDENT_SHARE)
                 primary[run, during] = np.maximum(primary[run, during], INCIDENT_SHARE)
-        case Noise.BLIP20 | Noise.BLIP45:
-            lasting = (20 if scenario.noise is Noise.BLIP20 else 45) // STEP
+        case Noise.BLIP20 | Noise.BLIP45 | Noise.BLIP60 | Noise.BLIP90:
+            lasting = BLIP_SECONDS[scenario.noise] // STEP
             for run, began in enumerate(rng.integers(300 // STEP, 1500 // STEP, runs)):
                 canary[run, began : began + lasting] = BLIP_SHARE
+        case Noise.SLOW45:
+            for run, began in enumerate(rng.integers(300 // STEP, 1500 // STEP, runs)):
+                slower[run, began : began + 45 // STEP] *= 3
         case Noise.COLD:
             slower[:, : 60 // STEP] *= 3
             canary[:, : 20 // STEP] += 0.02
@@ -182,18 +187,19 @@ def _draw(scenario: Scenario, load: _Load, copies: Floats | None, rng: Rng) -> F
     requests = drawn if copies is None else np.where(np.isnan(copies), drawn, copies)
     counts = np.empty((*requests.shape, COLUMNS))
     counts[..., REQUESTS] = requests
-    counts[..., ERRORS] = _errors(scenario, requests, load.share, rng)
-    counts[..., LATENCY] = _latency_sum(requests, load.slower, rng)
+    counts[..., ERRORS] = errors(scenario, requests, load.share, rng)
+    counts[..., LATENCY] = latency_sum(requests, load.slower, rng)
     slower_than, chance = requests, np.ones(())
     for place, bound in enumerate(BOUNDS):
-        tail = 1 - _phi(np.log(bound / (MEDIAN_MS * load.slower)) / SIGMA)
+        tail = 1 - phi(np.log(bound / (MEDIAN_MS * load.slower)) / SIGMA)
         slower_than = rng.binomial(slower_than.astype(int), np.minimum(tail / chance, 1.0)).astype(float)
         counts[..., LATENCY + 1 + place] = slower_than
         chance = tail
     return counts
 
 
-def _errors(scenario: Scenario, requests: Floats, share: Floats, rng: Rng) -> Floats:
+def errors(scenario: Scenario, requests: Floats, share: Floats, rng: Rng) -> Floats:
+    """Drawn one by one, or in clusters."""
     if scenario.noise is not Noise.CLUSTER:
         return rng.binomial(requests.astype(int), share).astype(float)
     clusters = rng.poisson(requests * share / CLUSTER_SIZE)
@@ -201,7 +207,7 @@ def _errors(scenario: Scenario, requests: Floats, share: Floats, rng: Rng) -> Fl
     return np.minimum(np.where(clusters > 0, clusters + more, 0), requests)
 
 
-def _latency_sum(requests: Floats, slower: Floats, rng: Rng) -> Floats:
+def latency_sum(requests: Floats, slower: Floats, rng: Rng) -> Floats:
     """Milliseconds of all requests together: a log-normal with the sum's mean and variance."""
     n = np.maximum(requests, 1.0)
     spread = np.log1p((math.exp(SIGMA**2) - 1) / n)
@@ -210,7 +216,7 @@ def _latency_sum(requests: Floats, slower: Floats, rng: Rng) -> Floats:
     return np.where(requests > 0, total, 0.0)
 
 
-def _phi(values: Floats) -> Floats:
+def phi(values: Floats) -> Floats:
     """The normal distribution function, elementwise."""
     unique, where = np.unique(values, return_inverse=True)
     return np.array([NormalDist().cdf(value) for value in unique])[where].reshape(values.shape)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from bot.adapters import queries
 from bot.adapters.prometheus_connection import Labels, Sample
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, ScrapeTarget, SideFigures
 
 Owner = tuple[str, str]  # namespace and workload
+Name = TypeVar("Name", str, float)
 
 NOTHING = SideFigures(requests=0, errors=0)
 # How much of a correction is believed, in requests and in times of what is usual for the time that came late: what is
@@ -47,15 +48,12 @@ def targets_by_owner(samples: Iterable[Sample]) -> dict[Owner, frozenset[ScrapeT
 
 def sides(answers: Iterable[Sample], buckets: Iterable[Sample]) -> dict[Owner, SideFigures]:
     """Each owner's figures from samples by HTTP code and gRPC status, and from buckets by bound."""
-    found: dict[Owner, SideFigures] = {}
-    for labels, value in answers:
-        if math.isfinite(value):
-            owner = owner_of(labels)
-            found[owner] = found.get(owner, NOTHING) + _answered(labels, value)
-    for owner, bounds in buckets_by_owner(buckets).items():
-        if owner in found:
-            found[owner] = replace(found[owner], buckets=bounds)
-    return found
+    answered: defaultdict[Owner, list[Sample]] = defaultdict(list)
+    for sample in answers:
+        if math.isfinite(sample[1]):
+            answered[owner_of(sample[0])].append(sample)
+    bounds = buckets_by_owner(buckets)
+    return {owner: _side(samples, bounds.get(owner, {})) for owner, samples in answered.items()}
 
 
 def buckets_by_owner(samples: Iterable[Sample]) -> dict[Owner, dict[float, float]]:
@@ -69,19 +67,19 @@ def buckets_by_owner(samples: Iterable[Sample]) -> dict[Owner, dict[float, float
 
 def difference(later: SideFigures, earlier: SideFigures) -> SideFigures:
     """``later`` without ``earlier``, count by count; client errors that did not move are left out."""
-    moved = {
-        code: later.client_errors.get(code, 0.0) - earlier.client_errors.get(code, 0.0)
-        for code in sorted(later.client_errors.keys() | earlier.client_errors.keys())
-    }
+    moved = _less(later.client_errors, earlier.client_errors)
     return SideFigures(
         requests=later.requests - earlier.requests,
         errors=later.errors - earlier.errors,
-        buckets={
-            bound: later.buckets.get(bound, 0.0) - earlier.buckets.get(bound, 0.0)
-            for bound in sorted(later.buckets.keys() | earlier.buckets.keys())
-        },
+        buckets=_less(later.buckets, earlier.buckets),
         client_errors={code: count for code, count in moved.items() if count},
     )
+
+
+def _less(later: Mapping[Name, float], earlier: Mapping[Name, float]) -> dict[Name, float]:
+    if later.keys() == earlier.keys():  # nearly always
+        return {name: count - earlier[name] for name, count in later.items()}
+    return {name: later.get(name, 0.0) - earlier.get(name, 0.0) for name in sorted(later.keys() | earlier.keys())}
 
 
 def is_odd(side: SideFigures) -> bool:
@@ -140,13 +138,22 @@ def _part(side: SideFigures, *, below: bool) -> SideFigures:
     )
 
 
-def _answered(labels: Labels, count: float) -> SideFigures:
-    code, status = labels.get(queries.CODE, ""), labels.get(queries.GRPC, "")
-    failed = _is_of(code, "5") or status in queries.GRPC_ERRORS
-    refused = {name: count for name in (CLIENT_ERRORS, code) if name in (CLIENT_ERRORS, *CLIENT_CODES)}
-    return SideFigures(
-        requests=count, errors=count if failed else 0.0, client_errors=refused if _is_of(code, "4") else {}
-    )
+def _side(samples: Iterable[Sample], buckets: Mapping[float, float]) -> SideFigures:
+    requests = errors = 0.0
+    refused: defaultdict[str, float] = defaultdict(float)
+    for labels, count in samples:
+        code = labels.get(queries.CODE, "")
+        requests += count
+        if _is_of(code, "5") or labels.get(queries.GRPC, "") in queries.GRPC_ERRORS:
+            errors += count
+        if _is_of(code, "4"):
+            for name in {CLIENT_ERRORS, code} & _COUNTED:
+                refused[name] += count
+    refusals = {code: refused[code] for code in sorted(refused)}
+    return SideFigures(requests=requests, errors=errors, buckets=buckets, client_errors=refusals)
+
+
+_COUNTED = frozenset({CLIENT_ERRORS, *CLIENT_CODES})
 
 
 def _is_of(code: str, hundred: str) -> bool:

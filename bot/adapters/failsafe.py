@@ -21,7 +21,7 @@ from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
-from bot.words.said import Text
+from bot.words.said import Text, said, together
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 
@@ -45,14 +45,14 @@ class KubeFailsafe:
         heard = heartbeat_lease.read(lease, annotations.owner)
         heartbeat = None if vs is None else virtual_services.heartbeat_of(vs, heard)
         if vs is None or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
-            raise Contended("Kubernetes", f"VirtualService {namespace}/{name} is looked after again.")
+            raise Contended("Kubernetes", said("adapters.alive_again", thing=f"VirtualService {namespace}/{name}"))
         try:
             sentence = str(failsafe_sentence(failsafe_record, target))
             wanted = virtual_services.with_failsafe_record(
                 vs, target, annotations.owner, routes, failsafe_record, sentence, self._signer
             )
         except Refusal as refusal:
-            raise Fault("Kubernetes", " ".join(map(str, (refusal.sentence, *refusal.reasons)))) from refusal
+            raise Fault("Kubernetes", together((refusal.sentence, *refusal.reasons))) from refusal
         if lease is not None and heard is not None:
             self._kube.put(heartbeat_lease.taken(lease, self._now()))
         self._kube.put(wanted)

@@ -11,29 +11,42 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from bot.adapters.heartbeat import Heart
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
+from bot.adapters.lease_heartbeats import LeaseHeartbeats
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
+from bot.cluster.admission_policy import hosts_to_name
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.routes import VirtualService
-from bot.controller.ports import Rehearsal, RouteStatus, Still, always
+from bot.controller.ports import IsCurrent, Rehearsal, RouteStatus, always
 from bot.model.copies import replace
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.said import Said, Text, said, together
 
 ATTEMPTS = 5
+MOST_OBSERVED = 4096  # VirtualServices of which is kept what was understood of them last
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Edit = Callable[[VirtualService], VirtualService]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    """One version of an object, and what was understood of it. A cache hands out the same one until it has another."""
+
+    vs: VirtualService
+    target: Target
+    status: RouteStatus
 
 
 def pause(attempt: int) -> None:
@@ -65,28 +78,41 @@ class IstioMesh:
         self._kube = kube
         self._reads: Reads = reads or kube
         self._leases: Reads = leases or kube
-        self._heart = Heart(kube, now, stores)
+        self._heart = LeaseHeartbeats(kube, now, stores)
         self._now = now
         self._wait = wait
         self._signer = signer
+        self._observed: dict[tuple[str, str], _Observed] = {}
 
     def observe(self, target: Target) -> RouteStatus:
-        """The managed routes as they are now."""
+        """The managed routes as they are now; understood once for each version of the object."""
         vs = self._get(target, self._reads)
+        place = target.virtual_service_namespace, target.virtual_service
+        last = self._observed.get(place)
+        if last is not None and last.vs is vs and last.target == target:
+            return last.status
+        status = self._understood(vs, target)
+        if len(self._observed) >= MOST_OBSERVED:
+            self._observed.clear()
+        self._observed[place] = _Observed(vs=vs, target=target, status=status)
+        return status
+
+    def _understood(self, vs: VirtualService, target: Target) -> RouteStatus:
         read, owner = virtual_services.read_routes(vs, target), virtual_services.owner_of(vs)
         writer = writer_of(vs, ROUTES, not_by=FIELD_MANAGER)
-        marker = _marker(vs)
+        annotated_by = _annotated_by(vs)
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=owner,
-            marked=owner is None or virtual_services.is_whole(vs, signer=self._signer),
+            annotated=owner is None or virtual_services.is_whole(vs, signer=self._signer),
             signed=owner is None or virtual_services.is_signed(vs, self._signer),
             writer=writer.manager,
             written_at=writer.at,
-            marker=marker.manager,
-            marked_at=marker.at,
-            reason=read if isinstance(read, str) else "",
+            annotated_by=annotated_by.manager,
+            annotated_at=annotated_by.at,
+            reason="" if isinstance(read, Routes) else read,
             failsafe_record=_failsafe_record(vs, self._signer),
+            fingerprint=virtual_services.fingerprint(vs, target),
         )
 
     def route(  # the port's
@@ -96,15 +122,15 @@ class IstioMesh:
         owner: RolloutId,
         recorded: PodTemplate,
         *,
-        over: RolloutId | None = None,
-        again: bool = False,
-        still: Still = always,
+        taking_from: RolloutId | None = None,
+        held_before: bool = False,
+        is_current: IsCurrent = always,
     ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
         Raises:
             Contended: the managed part changed between read and write, or became something we must not edit.
-            Stale: it is not ``still`` so; nothing was written.
+            Stale: it is not so any more (``is_current``); nothing was written.
         """
 
         def edit(vs: VirtualService) -> VirtualService:
@@ -123,14 +149,14 @@ class IstioMesh:
                 owner=owner,
                 recorded=recorded,
                 now=now,
-                over=over,
-                again=again,
+                taking_from=taking_from,
+                held_before=held_before,
                 signer=self._signer,
             )
 
-        self._write(target, edit, still)
+        self._write(target, edit, is_current)
 
-    def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
+    def release(self, target: Target, routes: Routes, owner: RolloutId, *, is_current: IsCurrent = always) -> None:
         """Leave ``routes`` behind for good: annotations and inserted routes go."""
 
         def edit(vs: VirtualService) -> VirtualService:
@@ -139,13 +165,13 @@ class IstioMesh:
 
         # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
         self._fall_silent(target.virtual_service_namespace, target.virtual_service, owner)
-        if not self._write(target, edit, still):
+        if not self._write(target, edit, is_current):
             self._close(target.virtual_service_namespace, target.virtual_service, owner)
 
-    def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+    def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
         self._fall_silent(namespace, virtual_service, owner)
-        if not self._edit(namespace, virtual_service, lambda vs: virtual_services.unmark(vs, owner)):
+        if not self._edit(namespace, virtual_service, lambda vs: virtual_services.remove_annotations(vs, owner)):
             self._close(namespace, virtual_service, owner)
 
     def _fall_silent(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
@@ -235,33 +261,36 @@ class IstioMesh:
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
         warnings: list[str] = []
         kube = self._kube.notifying(warnings.append)
-        refusals = [denied for obj in fresh if (denied := _rehearsed(kube, obj)) is not None]
         # Stages share their mistakes: each is told once.
-        return Rehearsal(refusals=tuple(dict.fromkeys(refusals)), warnings=tuple(dict.fromkeys(warnings)))
+        refusals = list(dict.fromkeys(denied for obj in fresh if (denied := _rehearsed(kube, obj)) is not None))
+        warned: list[Text] = list(dict.fromkeys(warnings))
+        if fit := hosts_to_name(target, fresh, (str(denied.sentence) for denied in refusals)):
+            refusals.append(Denied(cause=Cause.REFUSED, sentence=fit))
+        elif fit := hosts_to_name(target, fresh, warnings):
+            warned.append(fit)
+        return Rehearsal(refusals=tuple(refusals), warnings=tuple(warned))
 
-    def _write(self, target: Target, edit: Edit, still: Still) -> bool:
+    def _write(self, target: Target, edit: Edit, is_current: IsCurrent) -> bool:
         """Read, edit, replace, until it is as ``edit`` wants it; whether that took a write of ours.
 
-        Edits leave alone what is already right. Each read is followed by asking whether the edit is ``still`` wanted:
-        a rollout that ends changes the object after that, and the write that was built on the read is refused.
+        Edits leave alone what is already right. Each read is followed by asking whether the edit is still wanted
+        (``is_current``): a rollout that ends changes the object after that, and the write that was built on the read is
+        refused.
         """
         vs = self._get(target)
         for attempt in range(1, ATTEMPTS + 1):
             wanted = _edited(edit, vs)
             if wanted == vs:
                 return False
-            if not still():
-                raise Stale("Redis", f"holds a newer decision about {virtual_services.title(vs)}; nothing was written.")
+            if not is_current():
+                raise Stale("Redis", said("adapters.newer_decision", thing=virtual_services.title(vs)))
             try:
                 self._kube.put(wanted)
             except Contended as conflict:
                 self._wait(attempt)
                 before, vs = vs, self._get(target)
                 if _edited(edit, vs) != vs and _rival_wrote(before, vs, target):
-                    who = writer_of(vs, ROUTES, not_by=FIELD_MANAGER).manager or "somebody"
-                    raise Contended(
-                        "Kubernetes", f"{who} changed the managed routes of {virtual_services.title(vs)}."
-                    ) from conflict
+                    raise Contended("Kubernetes", _rival(vs)) from conflict
             except Unanswered:
                 vs = self._get(target)
                 if _edited(edit, vs) != vs:
@@ -275,12 +304,21 @@ class IstioMesh:
         namespace, name = target.virtual_service_namespace, target.virtual_service
         vs = (reads or self._kube).get("VirtualService", namespace, name)
         if vs is None:
-            raise Fault("Kubernetes", f"VirtualService {namespace}/{name} does not exist.", Cause.MISSING)
+            raise Fault("Kubernetes", said("adapters.gone", thing=f"VirtualService {namespace}/{name}"), Cause.MISSING)
         return vs
 
 
 def _busy(title: str) -> Contended:
-    return Contended("Kubernetes", f"{title} is written by others all the time; gave up for now.")
+    return Contended("Kubernetes", said("adapters.busy", thing=title))
+
+
+def _rival(vs: VirtualService) -> Said:
+    who, thing = writer_of(vs, ROUTES, not_by=FIELD_MANAGER).manager, virtual_services.title(vs)
+    return (
+        said("adapters.routes_changed_by", who=who, thing=thing)
+        if who
+        else said("adapters.routes_changed", thing=thing)
+    )
 
 
 def _failsafe_record(vs: VirtualService, signer: Signer) -> FailsafeRecord | None:
@@ -293,7 +331,7 @@ def _failsafe_record(vs: VirtualService, signer: Signer) -> FailsafeRecord | Non
     return found if signer.signs or writer.manager in {"", WATCHDOG_MANAGER} else None
 
 
-def _marker(vs: VirtualService) -> Writer:
+def _annotated_by(vs: VirtualService) -> Writer:
     """Who wrote our annotations last, where somebody did.
 
     What is removed leaves no entry of whoever removed it. The last entries are our own then, and say nothing.
@@ -321,7 +359,7 @@ def _edited(edit: Edit, vs: VirtualService) -> VirtualService:
     try:
         return edit(vs)
     except Refusal as refusal:
-        raise Contended("Kubernetes", " ".join(map(str, (refusal.sentence, *refusal.reasons)))) from refusal
+        raise Contended("Kubernetes", together((refusal.sentence, *refusal.reasons))) from refusal
 
 
 def _rival_wrote(before: VirtualService, after: VirtualService, target: Target) -> bool:

@@ -1,4 +1,4 @@
-"""The Kubernetes API as plain JSON: the only module that knows the ``kubernetes`` client.
+"""The Kubernetes API as plain JSON, sent with the ``kubernetes`` client.
 
 That client brings credentials (kubeconfig, in-cluster, refreshed tokens) and TLS. Its typed models stay unused: they
 drop the fields they do not know, and an object that goes back without them has been changed by us. No rule of ours
@@ -26,12 +26,14 @@ from kubernetes.client.rest import RESTResponse
 
 from bot import redaction
 from bot.adapters.calls import Called, counted, nobody
-from bot.adapters.kube_answers import Unanswered, answer_in, event_in, items_in, version_in, warnings_in
+from bot.adapters.kube_answers import Unanswered, answer_in, event_in, failed, items_in, version_in, warnings_in
+from bot.adapters.kube_credentials import now_and_then
 from bot.adapters.kube_shapes import checked
 from bot.cluster.managed_fields import FIELD_MANAGER
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Cause, Fault, Refusal
+from bot.words.said import Code, Said, Text, said
 
 WATCHDOG_MANAGER = "canary-bot-watchdog"
 MERGE_PATCH = "application/merge-patch+json"
@@ -75,12 +77,14 @@ class Kind:
 
     version: None where it must be discovered.
     since: the Kubernetes that first served it so, where the bot may meet an older one.
+    namespaced: whether its objects are in Namespaces.
     """
 
     plural: str
     group: str = ""
     version: str | None = "v1"
     since: str = ""
+    namespaced: bool = True
 
 
 KINDS: Mapping[str, Kind] = {
@@ -88,6 +92,8 @@ KINDS: Mapping[str, Kind] = {
     "DestinationRule": Kind(plural="destinationrules", group=ISTIO, version=None),
     "Gateway": Kind(plural="gateways", group=ISTIO, version=None),
     "Deployment": Kind(plural="deployments", group="apps"),
+    "StatefulSet": Kind(plural="statefulsets", group="apps"),
+    "DaemonSet": Kind(plural="daemonsets", group="apps"),
     "ReplicaSet": Kind(plural="replicasets", group="apps"),
     "HorizontalPodAutoscaler": Kind(plural="horizontalpodautoscalers", group="autoscaling", version="v2", since="1.23"),
     "HTTPRoute": Kind(plural="httproutes", group="gateway.networking.k8s.io"),
@@ -99,6 +105,8 @@ KINDS: Mapping[str, Kind] = {
     "Canary": Kind(plural="canaries", group="flagger.app", version="v1beta1"),
     "Rollout": Kind(plural="rollouts", group="argoproj.io", version="v1alpha1"),
     "Lease": Kind(plural="leases", group="coordination.k8s.io"),
+    "Namespace": Kind(plural="namespaces", namespaced=False),
+    "ConfigMap": Kind(plural="configmaps"),
     "Service": Kind(plural="services"),
     "Pod": Kind(plural="pods"),
     "Event": Kind(plural="events"),
@@ -139,7 +147,7 @@ class Kube:
         self._on_warning = on_warning
         self._hears: list[Hear] = []
         self._called: Called = nobody
-        self.where = api.configuration.host  # and by what it was chosen, for people
+        self.where: Text = api.configuration.host  # and by what it was chosen, for people
         self._istio_version: str | None = None
 
     @classmethod
@@ -163,15 +171,14 @@ class Kube:
         try:
             named = _configure(settings, kubeconfig, context)
         except config.ConfigException as error:
-            raise Refusal(
-                f"Cannot tell which Kubernetes cluster to use: {str(error).rstrip('.')}. Set KUBECONFIG."
-            ) from error
+            raise Refusal(said("adapters.no_cluster", why=str(error), setting=Code("KUBECONFIG"))) from error
         except (yaml.YAMLError, OSError) as error:  # their own words may quote the file, and it holds tokens
-            raise Refusal(f"The kubeconfig {kubeconfig or ''} cannot be read ({type(error).__name__}).") from error
+            raise Refusal(said("adapters.no_kubeconfig", file=kubeconfig or "", kind=type(error).__name__)) from error
+        settings.refresh_api_key_hook = now_and_then(settings.refresh_api_key_hook)  # type: ignore[assignment]  # the client has it None
         for credential in (*settings.api_key.values(), settings.password):
             redaction.learn(str(credential or "").removeprefix("Bearer "))
         kube = cls(client.ApiClient(settings), on_warning, manager)
-        kube.where = f"{settings.host} ({named})"
+        kube.where = said("adapters.where", host=settings.host, named=named)
         return kube
 
     def count_calls(self, called: Called) -> None:
@@ -184,23 +191,25 @@ class Kube:
 
     def version(self) -> str:
         """The API server's version, such as v1.35.1; which it tells anybody who may speak to it."""
-        answer = self._ask("GET", "/version", "read the server's version")
+        answer = self._ask("GET", "/version", said("adapters.do_version"))
         return str((answer or {}).get("gitVersion", "unknown"))
 
     def istio_version(self) -> str:
         """The version of networking.istio.io to speak; found once, because changing it in mid-run splits ownership."""
         if self._istio_version is None:
-            group = self._ask("GET", f"/apis/{ISTIO}", f"discover {ISTIO}") or {}
+            group = self._ask("GET", f"/apis/{ISTIO}", said("adapters.do_discover", group=ISTIO)) or {}
             served = {entry["version"] for entry in group.get("versions", [])}
             known = [version for version in ISTIO_VERSIONS if version in served]
             if not known:
-                raise Fault("Kubernetes", f"The cluster serves no {ISTIO}: is Istio installed?", Cause.MISSING)
+                raise Fault("Kubernetes", said("adapters.no_istio", group=ISTIO), Cause.MISSING)
             self._istio_version = known[0]
         return self._istio_version
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object, or None when there is none of that name."""
-        found = self._ask("GET", self._path(kind, namespace, name), f"read {kind} {namespace}/{name}")
+        found = self._ask(
+            "GET", self._path(kind, namespace, name), said("adapters.do_read", thing=f"{kind} {namespace}/{name}")
+        )
         return None if found is None else checked(found, kind)
 
     def snapshot(
@@ -215,16 +224,21 @@ class Kube:
             Fault: it is a kind of Kubernetes' own and the API server is too old to serve it, so there may be some.
         """
         path = self._path(kind, namespace, labelSelector=str(selector))
-        answer = self._ask("GET", path, f"list {kind}s of {namespace or 'all namespaces'}")
+        doing = (
+            said("adapters.do_list_all", kind=kind)
+            if namespace is None
+            else said("adapters.do_list", kind=kind, namespace=namespace)
+        )
+        answer = self._ask("GET", path, doing)
         if answer is None and (since := KINDS[kind].since):
-            raise Fault("Kubernetes", f"The API server is too old to list {kind}s: that takes Kubernetes {since}.")
+            raise Fault("Kubernetes", said("adapters.too_old", kind=kind, since=since))
         head = {"apiVersion": self._api_version(KINDS[kind]), "kind": kind}
         items = [{**checked(item, kind), **head} for item in items_in(answer)]
         return items, version_in(answer)
 
-    def list_everywhere(self, kind: str) -> list[Object]:
+    def list_everywhere(self, kind: str, selector: LabelSelector = EVERYTHING) -> list[Object]:
         """The objects of all namespaces, as ``list`` has them."""
-        return self.snapshot(kind, None)[0]
+        return self.snapshot(kind, None, selector)[0]
 
     def list(self, kind: str, namespace: str, selector: LabelSelector = EVERYTHING) -> list[Object]:
         """The objects of a namespace, each with its apiVersion and kind, which the server leaves out of lists."""
@@ -238,7 +252,7 @@ class Kube:
         """
         asked = {"resourceVersion": resource_version, "timeoutSeconds": str(seconds), "allowWatchBookmarks": "true"}
         path = self._path(kind, namespace, watch="true", **asked)
-        doing = f"watch {kind}s of {namespace}"
+        doing = said("adapters.do_watch", kind=kind, namespace=namespace)
         with counted(self._called):
             with _faults(doing):
                 response = self._send("GET", path, read_seconds=seconds + WATCH_GRACE_SECONDS)
@@ -246,7 +260,7 @@ class Kube:
                     return Stream(response.response, doing, kind)
                 text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
             answer_in(response.status, text, doing)
-        raise Fault("Kubernetes", f"Could not {doing}: nothing of that kind is served.", Cause.MISSING)
+        raise Fault("Kubernetes", failed(doing, said("adapters.not_served")), Cause.MISSING)
 
     def notifying(self, on_warning: Callable[[str], None]) -> Kube:
         """The same cluster for a while: what admission has against an object is told to ``on_warning`` instead."""
@@ -258,16 +272,16 @@ class Kube:
         """As whom the server knows us; "" where it cannot tell (before Kubernetes 1.28)."""
         body = {"apiVersion": AUTHENTICATION, "kind": "SelfSubjectReview"}
         path = f"/apis/{AUTHENTICATION}/selfsubjectreviews"
-        answer = self._ask("POST", path, "ask who we are", body, "application/json") or {}
+        answer = self._ask("POST", path, said("adapters.do_ask_who"), body, "application/json") or {}
         return str(((answer.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
     def review(self, attributes: Object) -> Object:
         """Whether we may do what ``attributes`` say: the status of a SelfSubjectAccessReview. Nothing is stored."""
         body = {"apiVersion": REVIEWS, "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
-        doing = "ask what we may do"
+        doing = said("adapters.do_ask_rights")
         answer = self._ask("POST", f"/apis/{REVIEWS}/selfsubjectaccessreviews", doing, body, "application/json")
         if answer is None:
-            raise Fault("Kubernetes", f"Could not {doing}: the cluster serves no {REVIEWS}.", Cause.MISSING)
+            raise Fault("Kubernetes", failed(doing, said("adapters.group_not_served", group=REVIEWS)), Cause.MISSING)
         status: Object = answer.get("status") or {}
         return status
 
@@ -277,11 +291,13 @@ class Kube:
 
     def put(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Replace an object if its resourceVersion is still the one in ``obj``. Unknown fields are refused."""
-        return self._write("PUT", "update", _place(obj), obj, dry_run=dry_run)
+        place = _place(obj)
+        return self._write("PUT", said("adapters.do_update", thing=str(place)), place, obj, dry_run=dry_run)
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object."""
-        return self._write("POST", "create", _place(obj), obj, dry_run=dry_run)
+        place = _place(obj)
+        return self._write("POST", said("adapters.do_create", thing=str(place)), place, obj, dry_run=dry_run)
 
     def delete(self, obj: Object) -> None:
         """Delete an object if it is still the one that was read; nothing where it is gone already."""
@@ -293,7 +309,7 @@ class Kube:
         }
         path = self._path(place.kind, place.namespace, place.name)
         try:
-            self._ask("DELETE", path, f"delete {place}", body, "application/json")
+            self._ask("DELETE", path, said("adapters.do_delete", thing=str(place)), body, "application/json")
         finally:
             self._notify(place, None)
 
@@ -310,14 +326,15 @@ class Kube:
     ) -> Object:
         """Patch an object; a resourceVersion in ``body`` makes it conditional. Custom resources take merge patches."""
         place = ObjectKey(kind=kind, namespace=namespace, name=name, subresource=subresource)
-        return self._write("PATCH", "patch", place, body, dry_run=dry_run, content_type=content_type)
+        doing = said("adapters.do_patch", thing=str(place))
+        return self._write("PATCH", doing, place, body, dry_run=dry_run, content_type=content_type)
 
     # The wire
 
     def _path(self, kind: str, namespace: str | None, name: str = "", subresource: str = "", **query: str) -> str:
         where = KINDS[kind]
         version = self._api_version(where)
-        space = () if namespace is None else ("namespaces", _segment(namespace))
+        space = ("namespaces", _segment(namespace)) if namespace is not None and where.namespaced else ()
         root = ["apis" if where.group else "api", version, *space, where.plural, _segment(name), subresource]
         asked = urlencode({key: value for key, value in query.items() if value})
         return "/" + "/".join(part for part in root if part) + (f"?{asked}" if asked else "")
@@ -329,7 +346,7 @@ class Kube:
     def _write(
         self,
         method: str,
-        verb: str,
+        doing: Said,
         place: ObjectKey,
         body: Object,
         *,
@@ -340,14 +357,13 @@ class Kube:
         path = self._path(
             place.kind, place.namespace, name, place.subresource, **_writing(self._manager, dry_run=dry_run)
         )
-        doing = f"{verb} {place}"
         try:
             answer = self._ask(method, path, doing, body, content_type)
         except Unanswered:
             self._notify(place, None)
             raise
         if answer is None:
-            raise Fault("Kubernetes", f"Could not {doing}: it does not exist.", Cause.MISSING)
+            raise Fault("Kubernetes", failed(doing, said("adapters.not_there")), Cause.MISSING)
         if not dry_run:
             self._notify(place, None if place.subresource else answer)
         return answer
@@ -357,7 +373,7 @@ class Kube:
             hear(place, left)
 
     def _ask(
-        self, method: str, path: str, doing: str, body: Object | None = None, content_type: str | None = None
+        self, method: str, path: str, doing: Said, body: Object | None = None, content_type: str | None = None
     ) -> Object | None:
         """Send one request and read its answer; None is a 404."""
         with counted(self._called):
@@ -389,7 +405,7 @@ class Stream:
     time for it is up; whatever else ends it is raised, as a request's would be.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, doing: str, kind: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, doing: Said, kind: str) -> None:
         self._kind = kind
         self._response = response
         self._doing = doing
@@ -417,23 +433,22 @@ class Stream:
 
 
 @contextmanager
-def _faults(doing: str) -> Iterator[None]:
+def _faults(doing: Said) -> Iterator[None]:
     """What the client raises, in our words."""
     try:
         yield
     except config.ConfigException as error:
-        raise Fault("Kubernetes", f"Could not {doing}: the credentials cannot be renewed.", Cause.FORBIDDEN) from error
+        raise Fault("Kubernetes", failed(doing, said("adapters.not_renewed")), Cause.FORBIDDEN) from error
     except urllib3.exceptions.NewConnectionError as error:  # to urllib3 this is a time-out, though nobody waited
-        raise Unanswered("Kubernetes", f"Could not {doing}: nothing answers at the API server's address.") from error
+        raise Unanswered("Kubernetes", failed(doing, said("adapters.nobody_there"))) from error
     except urllib3.exceptions.TimeoutError as error:
-        sentence = f"Could not {doing}: the API server did not answer in time."
-        raise Unanswered("Kubernetes", sentence, Cause.TIMED_OUT) from error
+        raise Unanswered("Kubernetes", failed(doing, said("adapters.server_late")), Cause.TIMED_OUT) from error
     except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-        what = type(error).__name__
-        raise Unanswered("Kubernetes", f"Could not {doing}: the API server cannot be reached ({what}).") from error
+        why = said("adapters.server_unreached", kind=type(error).__name__)
+        raise Unanswered("Kubernetes", failed(doing, why)) from error
 
 
-def _configure(settings: client.Configuration, kubeconfig: str | None, context: str | None) -> str:
+def _configure(settings: client.Configuration, kubeconfig: str | None, context: str | None) -> Text:
     """Fill in the settings; answers what they come from, for people."""
     if kubeconfig is None and context is None:
         try:
@@ -441,10 +456,10 @@ def _configure(settings: client.Configuration, kubeconfig: str | None, context: 
         except config.ConfigException:
             log.debug("not_in_a_cluster")
         else:
-            return "the pod's own service account"
+            return said("adapters.own_account")
     config.load_kube_config(kubeconfig, context, settings, persist_config=False)  # type: ignore[no-untyped-call]  # here
     _, active = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]  # here
-    return f"context {context or active['name']}"
+    return said("adapters.context", name=str(context or active["name"]))
 
 
 def _segment(name: str) -> str:
@@ -454,7 +469,7 @@ def _segment(name: str) -> str:
         Fault: no object can be called that (``IsValidPathSegmentName`` of k8s.io/apimachinery).
     """
     if name in {".", ".."} or "/" in name or "%" in name or not name.isascii():
-        raise Fault("Kubernetes", f"has no object called {name[:LONGEST_NAME]!a}.", Cause.REFUSED)
+        raise Fault("Kubernetes", said("adapters.no_such_name", name=ascii(name[:LONGEST_NAME])), Cause.REFUSED)
     return quote(name, safe="")
 
 

@@ -17,6 +17,7 @@ from http import HTTPStatus
 
 from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
+from bot.words.said import Said, Text, said
 
 LONGEST_MESSAGE = 500
 
@@ -41,7 +42,7 @@ class Expired(Fault):
     """The API server no longer knows what changed since that version."""
 
 
-def answer_in(status: int, body: bytes, doing: str) -> Object | None:
+def answer_in(status: int, body: bytes, doing: Text) -> Object | None:
     """The object in an answer; None is a 404. Raises what everything else means."""
     answer = _json(body)
     if status < HTTPStatus.MULTIPLE_CHOICES and answer is not None:
@@ -51,11 +52,11 @@ def answer_in(status: int, body: bytes, doing: str) -> Object | None:
     raise _refusal(status, answer, doing)
 
 
-def event_in(line: bytes, doing: str) -> Object:
+def event_in(line: bytes, doing: Text) -> Object:
     """One event of a watch, with ``type`` and ``object``."""
     event = _json(line)
     if event is None or "type" not in event or not isinstance(event.get("object"), dict):
-        raise Unanswered("Kubernetes", f"Could not {doing}: what arrives is no watch.")
+        raise Unanswered("Kubernetes", failed(doing, said("adapters.no_watch")))
     if event["type"] == "ERROR":
         code = event["object"].get("code")
         raise _refusal(code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR, event["object"], doing)
@@ -66,7 +67,7 @@ def items_in(answer: Object | None) -> list[Object]:
     """The objects of a list that was answered; none where nothing of the kind is served."""
     items = (answer or {}).get("items") or []
     if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
-        raise Unanswered("Kubernetes", "sent a list that is none.")
+        raise Unanswered("Kubernetes", said("adapters.no_list"))
     return items
 
 
@@ -76,9 +77,14 @@ def version_in(answer: Object | None) -> str:
     return str(metadata.get("resourceVersion", "")) if isinstance(metadata, dict) else ""
 
 
-def _refusal(status: int, answer: Object | None, doing: str) -> Fault:
-    said = str((answer or {}).get("message") or f"HTTP {status}")[:LONGEST_MESSAGE].rstrip(".")
-    sentence, cause = f"Could not {doing}: {said}.", cause_of(status, answer or {})
+def failed(doing: Text, why: Text) -> Said:
+    """What could not be done, and why: words of ours, or the server's own."""
+    return said("adapters.could_not", doing=doing, why=why)
+
+
+def _refusal(status: int, answer: Object | None, doing: Text) -> Fault:
+    why = str((answer or {}).get("message") or f"HTTP {status}")[:LONGEST_MESSAGE]
+    sentence, cause = failed(doing, why), cause_of(status, answer or {})
     if status == HTTPStatus.CONFLICT:
         return Contended("Kubernetes", sentence, cause)
     if status == HTTPStatus.GONE:
@@ -90,14 +96,14 @@ def _refusal(status: int, answer: Object | None, doing: str) -> Fault:
 
 def cause_of(status: int, answer: Object) -> Cause:
     """What kind of failure a refusal of the server is; ``answer`` is its Status object, empty where it sent none."""
-    said = str(answer.get("message", ""))
+    message = str(answer.get("message", ""))
     match status:
         case HTTPStatus.NOT_FOUND:
             return Cause.MISSING
         case HTTPStatus.UNAUTHORIZED:
             return Cause.FORBIDDEN
         case HTTPStatus.FORBIDDEN:
-            return Cause.REFUSED if _ADMISSION.search(said) else Cause.FORBIDDEN
+            return Cause.REFUSED if _ADMISSION.search(message) else Cause.FORBIDDEN
         case _ if status in _SLOW_STATUSES or str(answer.get("reason")) in _SLOW:
             return Cause.TIMED_OUT
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -25,6 +25,7 @@ from bot.cluster.managed_fields import without_managed_fields
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Fault
+from bot.words.said import said
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends
 BACK_OFF = 0.2
@@ -182,7 +183,7 @@ class WatchCache:
             return False
         except Exception as error:  # an event that nobody thought of must not end the watch
             log.exception("watch_broken", kind=self._kind, namespace=self._namespace)
-            self._lose(Fault("Kubernetes", f"sent what cannot be read ({type(error).__name__})."))
+            self._lose(Fault("Kubernetes", said("adapters.unreadable", kind=type(error).__name__)))
             return False
         return True
 

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from bot.cluster.objects import Object
 from bot.model.errors import Fault
+from bot.words.said import Code, Said, said
 
 _MODELS: Mapping[str, type[BaseModel]] = {
     "Deployment": models.V1Deployment,
@@ -42,24 +43,27 @@ def checked(thing: Any, kind: str) -> Object:
     metadata = thing.get("metadata") if isinstance(thing, dict) else None
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or not isinstance(name, str):
-        raise Fault("Kubernetes", f"sent a {kind} without a name.")
+        raise Fault("Kubernetes", said("adapters.nameless", kind=kind))
     try:
         models.V1ObjectMeta.model_validate(metadata, extra="ignore")
         if kind in _MODELS:
             _MODELS[kind].model_validate(thing, extra="ignore")
     except ValidationError as wrong:
         place = ".".join(map(str, wrong.errors(include_url=False)[0]["loc"]))
-        raise Fault("Kubernetes", f"{kind} {name} cannot be read: {place} is not what its API says.") from wrong
+        raise Fault("Kubernetes", _misshapen(kind, name, place)) from wrong
     if any(thing.get(field, "") is None for field in ("spec", "status")):
-        raise Fault("Kubernetes", f"{kind} {name} cannot be read: its spec or status is null.")
+        raise Fault("Kubernetes", said("adapters.is_null", thing=f"{kind} {name}"))
     replicas = (thing.get("spec") or {}).get("replicas") if kind in _SCALED else None
     if replicas is not None and not 0 <= replicas <= MOST_REPLICAS:
-        raise Fault("Kubernetes", f"{kind} {name} cannot be read: spec.replicas is no number of pods.")
+        raise Fault(
+            "Kubernetes", said("adapters.no_number_of_pods", thing=f"{kind} {name}", field=Code("spec.replicas"))
+        )
     part: Any = thing
     for step in _NEEDED.get(kind, ()):
         part = part.get(step) or {}
     if not part:
-        raise Fault("Kubernetes", f"{kind} {name} cannot be read: {'.'.join(_NEEDED[kind])} is missing.")
+        missing = ".".join(_NEEDED[kind])
+        raise Fault("Kubernetes", said("adapters.field_missing", thing=f"{kind} {name}", field=missing))
     found: Object = thing
     return found
 
@@ -76,10 +80,12 @@ def checked_spec(thing: Any, kind: str) -> Object:
             _SPECS[kind].model_validate(found["spec"])
     except ValidationError as wrong:
         place = ".".join(map(str, ("spec", *wrong.errors(include_url=False)[0]["loc"])))
-        raise Fault(
-            "Kubernetes", f"{kind} {found['metadata']['name']} cannot be read: {place} is not what its API says."
-        ) from wrong
+        raise Fault("Kubernetes", _misshapen(kind, found["metadata"]["name"], place)) from wrong
     return found
+
+
+def _misshapen(kind: str, name: str, place: str) -> Said:
+    return said("adapters.misshapen", thing=f"{kind} {name}", field=place)
 
 
 Labels = dict[str, str]

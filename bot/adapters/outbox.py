@@ -22,6 +22,7 @@ from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Cause, Fault, Unreadable
 from bot.model.rollout import RolloutId
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.said import Code, said
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100
@@ -200,12 +201,9 @@ class RedisOutbox:
                 raise
             self._failed(f"notifications of {key}", fault)
             return False
-        why = broken(next(iter(wrong.values())), f"read a notification of {key}").sentence
-        there = f"They are set aside under {Keys(service=key).aside}, and come back when a replica begins to lead."
-        self._failed(
-            f"notifications of {key}",
-            Unreadable("Redis", f"holds {count} notifications of {key} that cannot be read: {why} {there}"),
-        )
+        why = broken(next(iter(wrong.values())), said("adapters.do_read_notification", key=key)).sentence
+        aside = said("adapters.set_aside", n=count, key=key, why=why, place=Code(Keys(service=key).aside))
+        self._failed(f"notifications of {key}", Unreadable("Redis", aside))
         return True
 
     def _forget_old_cards(self, key: str, stream: Iterable[tuple[str, Mapping[str, str]]]) -> None:
@@ -247,7 +245,7 @@ class RedisOutbox:
     def _is_ours(self, key: str, answer: object) -> bool:
         """Whether the service's notifications can be read at all; those of the others must not wait for a mistake."""
         if isinstance(answer, WrongKind):
-            self._failed(f"notifications of {key}", Unreadable("Redis", f"holds something else for those of {key}."))
+            self._failed(f"notifications of {key}", Unreadable("Redis", said("adapters.something_else", key=key)))
         return not isinstance(answer, WrongKind)
 
     def _read_cards(self, key: str, cards: Mapping[str, str]) -> Sequence[Notification]:
@@ -275,7 +273,7 @@ def _read_words(key: str, stream: Stream, signer: Signer) -> tuple[Sequence[Noti
 
 def _word(key: str, place: str, fields: Mapping[str, str], signer: Signer) -> Notification:
     rollout_id = fields["rollout"]
-    text = signatures.believed("a notification", fields["entry"], signer, *about_entry(key, rollout_id))
+    text = signatures.believed(said("adapters.a_notification"), fields["entry"], signer, *about_entry(key, rollout_id))
     return Notification(
         id=place,
         key=key,

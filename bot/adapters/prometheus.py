@@ -19,7 +19,7 @@ import structlog
 from bot.adapters import queries
 from bot.adapters.clock import stopwatch as steady
 from bot.adapters.counters import Owner, buckets_by_owner, owner_of, sides, targets_by_owner
-from bot.adapters.prometheus_clock import CLOCK, PrometheusClock
+from bot.adapters.prometheus_clock import ABOUT_CLOCK, CLOCK, PrometheusClock
 from bot.adapters.prometheus_connection import Answer, PrometheusConnection, Query, Series
 from bot.adapters.windows import ANSWERS, BUCKETS, NOW, TARGETS, Counted, batched, read, selector_of
 from bot.analysis import gates
@@ -30,6 +30,7 @@ from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts, Traffic
+from bot.words.said import Said, said
 
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon
 RECENT_SECONDS = 600.0  # what the primary answers before a start
@@ -42,10 +43,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class PrometheusMetrics:
     """Figures from one Prometheus."""
 
-    def __init__(self, link: PrometheusConnection, stopwatch: Callable[[], float] = steady) -> None:
+    def __init__(self, connection: PrometheusConnection, stopwatch: Callable[[], float] = steady) -> None:
         """``stopwatch``: seconds that go by itself, to know Prometheus's time between two answers."""
-        self._connection = link
-        self._clock = PrometheusClock(link, stopwatch)
+        self._connection = connection
+        self._clock = PrometheusClock(connection, stopwatch)
 
     def clock(self, now: float) -> float:
         """The earlier of ``now`` and the time by Prometheus's own clock."""
@@ -96,7 +97,10 @@ class PrometheusMetrics:
         if end < round(start + step):
             return {name: [] for name in workloads}
         selector = selector_of(service.metrics, [service.namespace], workloads)
-        asked = {ANSWERS: queries.answers(selector, step), BUCKETS: queries.buckets(selector, step)}
+        asked = {
+            ANSWERS: Query(about=ABOUT[ANSWERS], text=queries.answers(selector, step)),
+            BUCKETS: Query(about=ABOUT[BUCKETS], text=queries.buckets(selector, step)),
+        }
         first = round(start + step)  # the client asks for whole seconds
         answers = self._connection.ask_range(asked, first, end, step)
         times = [round(first + number * step, 3) for number in range(int((round(end) - first) / step) + 1)]
@@ -112,13 +116,14 @@ class PrometheusMetrics:
         named = service.metrics.source_workload
         # Without a name for the way in, whatever is called a gateway is taken for one.
         known = named if named != ANYBODY else GATEWAYS
-        reached, calls = "callers of the canary", "callers of the service"
         labels = service.metrics.labels
-        asked = {calls: queries.calls(full_host(service), known, INSIDE_SECONDS, labels)}
+        asked = {CALLS: queries.calls(full_host(service), known, INSIDE_SECONDS, labels)}
         if lately > 0:
-            asked[reached] = queries.reached(service.namespace, canary, lately, labels)
-        answers = self._connection.ask({name: Query(about=name, text=text, at=end) for name, text in asked.items()})
-        return Callers(of_canary=_by_caller(answers.get(reached, ())), of_service=_by_caller(answers[calls]))
+            asked[REACHED] = queries.reached(service.namespace, canary, lately, labels)
+        answers = self._connection.ask(
+            {name: Query(about=ABOUT[name], text=text, at=end) for name, text in asked.items()}
+        )
+        return Callers(of_canary=_by_caller(answers.get(REACHED, ())), of_service=_by_caller(answers[CALLS]))
 
     def telemetry(self, service: ServiceConfig, canary: str, end: float) -> MetricFacts:
         """Who counts what of both sides, how often, and by which clock; see ``MetricFacts``. Its rate stays unknown."""
@@ -134,8 +139,8 @@ class PrometheusMetrics:
             TARGETS: queries.targets(both),
             NOW: queries.scraped(ours),
         }
-        wanted = {name: Query(about=name, text=text, at=end) for name, text in asked.items()}
-        answers = self._connection.ask(wanted | {CLOCK: Query(about=CLOCK, text=queries.CLOCK)})
+        wanted = {name: Query(about=ABOUT[name], text=text, at=end) for name, text in asked.items()}
+        answers = self._connection.ask(wanted | {CLOCK: Query(about=ABOUT_CLOCK, text=queries.CLOCK)})
         found = {name: read(answer) for name, answer in answers.items()}
         return MetricFacts(
             traffic=tuple(_traffic(labels, value) for labels, value in found[TRAFFIC] if math.isfinite(value)),
@@ -150,7 +155,7 @@ class PrometheusMetrics:
 
     def ping(self) -> None:
         """Raise ``Fault`` when Prometheus cannot be asked."""
-        read(self._connection.ask({"alive": Query(about="liveness", text=queries.ALIVE)})["alive"])
+        read(self._connection.ask({"alive": Query(about=said("adapters.about_liveness"), text=queries.ALIVE)})["alive"])
 
     def istio_series(self) -> int:
         """How many series of Istio's requests there are now, of the whole mesh.
@@ -158,7 +163,7 @@ class PrometheusMetrics:
         Raises:
             Fault: Prometheus cannot be asked.
         """
-        answer = self._connection.ask({"istio": Query(about="Istio's requests", text=queries.ISTIO)})["istio"]
+        answer = self._connection.ask({"istio": Query(about=said("adapters.about_istio"), text=queries.ISTIO)})["istio"]
         return round(sum(value for _, value in read(answer) if math.isfinite(value)))
 
     def close(self) -> None:
@@ -179,11 +184,30 @@ def _own_queries(window: Window) -> Iterator[tuple[str, Query]]:
             seconds=gates.lately(rollout),
             labels=rollout.spec.metrics.labels,
         )
-        yield gate.name, Query(about=f"custom gate {gate.name}", text=text, at=window.until)
+        yield gate.name, Query(about=said("adapters.about_gate", name=gate.name), text=text, at=window.until)
 
 
-TRAFFIC, REPORTERS, PROXIES = "the primary's requests", "who reports", "scraped proxies"
-CLUSTERS = "clusters"
+TRAFFIC, REPORTERS, PROXIES, CLUSTERS, REACHED, CALLS = (
+    "traffic",
+    "reporters",
+    "proxies",
+    "clusters",
+    "reached",
+    "calls",
+)
+# What each is for, where Prometheus refuses it.
+ABOUT: Mapping[str, Said] = {
+    ANSWERS: said("adapters.about_answers"),
+    BUCKETS: said("adapters.about_buckets"),
+    TRAFFIC: said("adapters.about_traffic"),
+    REPORTERS: said("adapters.about_reporters"),
+    PROXIES: said("adapters.about_proxies"),
+    CLUSTERS: said("adapters.about_clusters"),
+    REACHED: said("adapters.about_reached"),
+    CALLS: said("adapters.about_calls"),
+    TARGETS: said("adapters.about_targets"),
+    NOW: said("adapters.about_newest"),
+}
 
 # What was answered
 

@@ -14,19 +14,21 @@ from threading import Lock
 from bot.adapters import queries
 from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.model.errors import Fault
+from bot.words.said import said
 
 ASKED_AGAIN = 60.0  # seconds
 TRIED_AGAIN = 10.0  # seconds after it was not answered
 KEPT = 5  # answers; where several replicas answer in turn, the one that is behind counts
 FARTHEST = 30.0  # seconds that clocks may be apart; a clock that is farther off is believed no farther
-CLOCK = "Prometheus's clock"
+CLOCK = "clock"
+ABOUT_CLOCK = said("adapters.about_clock")  # what a query for it is for, where it is refused
 
 
 class PrometheusClock:
     """The earlier of two clocks: our own and Prometheus's. May be asked from any thread."""
 
-    def __init__(self, link: PrometheusConnection, stopwatch: Callable[[], float]) -> None:
-        self._connection = link
+    def __init__(self, connection: PrometheusConnection, stopwatch: Callable[[], float]) -> None:
+        self._connection = connection
         self._stopwatch = stopwatch
         self._ahead: list[float] = []  # how far Prometheus is ahead of the stopwatch, by its last answers
         self._next: float | None = None  # when it is asked next, by the stopwatch
@@ -45,7 +47,7 @@ class PrometheusClock:
             return min(self._ahead) + self._stopwatch() if self._ahead else None
 
     def _ask(self) -> None:
-        query = Query(about=CLOCK, text=queries.CLOCK)
+        query = Query(about=ABOUT_CLOCK, text=queries.CLOCK)
         answer = self._connection.ask({CLOCK: query})[CLOCK]
         came = self._stopwatch()
         if isinstance(answer, Fault) or not answer or not math.isfinite(answer[0][1]):

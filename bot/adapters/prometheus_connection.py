@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import quote_plus
 
 import structlog
 from prometheus_api_client import PrometheusConnect
@@ -25,6 +26,7 @@ from urllib3 import Retry
 from bot.adapters import queries
 from bot.adapters.calls import Called, counted, nobody
 from bot.model.errors import Cause, Fault
+from bot.words.said import Text, said
 
 QUERY_SECONDS = 5.0  # for each query
 READ_SECONDS = 10.0  # for all shared queries of one read
@@ -45,6 +47,7 @@ Sample = tuple[Labels, float]
 Series = tuple[Labels, Mapping[float, float]]  # value by time
 Answer = tuple[Sample, ...] | Fault
 
+_TEXT = frozenset({str})
 T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -58,7 +61,7 @@ class Query:
         about: what it is for, so that a refusal can say so.
     """
 
-    about: str
+    about: Text
     text: str
     at: float | None = None
 
@@ -160,13 +163,13 @@ class PrometheusConnection:
         if not future.done() or future.result().seconds >= self._quick_seconds:
             self._slow = [*self._slow, service][-MOST_SLOW:]
 
-    def ask_range(self, asked: Mapping[str, str], start: float, end: float, step: float) -> dict[str, list[Series]]:
+    def ask_range(self, asked: Mapping[str, Query], start: float, end: float, step: float) -> dict[str, list[Series]]:
         """Every query at each ``step`` seconds from ``start`` to ``end``, by the query's name.
 
         Raises:
             Fault: Prometheus cannot be reached or refuses.
         """
-        return {name: self._range(name, query, start, end, step) for name, query in asked.items()}
+        return {name: self._range(query, start, end, step) for name, query in asked.items()}
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -188,7 +191,7 @@ class PrometheusConnection:
         try:
             return future.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            return Fault("Prometheus", f"did not answer everything within {self._read_seconds:g} seconds.")
+            return Fault("Prometheus", said("adapters.not_everything", n=self._read_seconds))
         except Fault as fault:
             return fault
 
@@ -201,7 +204,7 @@ class PrometheusConnection:
                 return future.result(max(0.0, deadline - time.monotonic())).answers
         except TimeoutError:
             pass
-        return dict.fromkeys(asked, Fault("Prometheus", "did not answer the service's own queries in time."))
+        return dict.fromkeys(asked, Fault("Prometheus", said("adapters.own_queries_late")))
 
     def _one_after_another(self, asked: Mapping[str, Query], client: PrometheusConnect) -> _Own:
         most = self._quick_seconds if client is self._quick_client else self._own_seconds
@@ -209,8 +212,7 @@ class PrometheusConnection:
         found: dict[str, Answer] = {}
         for name, query in asked.items():
             if time.monotonic() >= began + most:
-                about = f"did not answer the service's own queries within {most:g} seconds."
-                found[name] = Fault("Prometheus", about)
+                found[name] = Fault("Prometheus", said("adapters.own_queries_within", n=most))
                 continue
             try:
                 found[name] = self._instant(query, client)
@@ -229,52 +231,58 @@ class PrometheusConnection:
         found: list[Any] = client.custom_query(query.text, params=params)
         return found
 
-    def _range(self, about: str, query: str, start: float, end: float, step: float) -> list[Series]:
+    def _range(self, query: Query, start: float, end: float, step: float) -> list[Series]:
         first, last = (datetime.fromtimestamp(at, UTC) for at in (start, end))
 
         def asked() -> list[Series]:
-            found = self._client.custom_query_range(query, first, last, f"{step:g}", params=self._params())
+            found = self._client.custom_query_range(query.text, first, last, f"{step:g}", params=self._params())
             return _each(_series, found, _no_samples)
 
-        return self._checked(about, asked)
+        return self._checked(query.about, asked)
 
     def _params(self) -> dict[str, str]:
         return {"timeout": queries.duration(self._query_seconds)}
 
-    def _checked(self, about: str, ask: Callable[[], T]) -> T:
+    def _checked(self, about: Text, ask: Callable[[], T]) -> T:
         with counted(self._called):
             return self._understood(about, ask)
 
-    def _understood(self, about: str, ask: Callable[[], T]) -> T:
+    def _understood(self, about: Text, ask: Callable[[], T]) -> T:
         try:
             return ask()
         except _Refused as refused:
             raise refused.about(about) from refused
         except _TooLong as long:
-            raise Fault("Prometheus", f"answered the query for {about} with more than one number.") from long
+            raise Fault("Prometheus", said("adapters.too_long", about=about)) from long
         except Timeout as late:
-            sentence = f"did not answer within {self._query_seconds:g} seconds."
+            sentence = said("adapters.query_late", n=self._query_seconds)
             raise Fault("Prometheus", sentence, Cause.TIMED_OUT) from late
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as broken:
             # Before RequestException: requests' own JSON error is both.
-            raise Fault("Prometheus", f"gave an answer to the query for {about} that is not its API's.") from broken
+            raise Fault("Prometheus", said("adapters.odd_answer", about=about)) from broken
         except RequestException as failed:
-            raise Fault("Prometheus", f"cannot be reached ({type(failed).__name__}).") from failed
+            raise Fault("Prometheus", said("adapters.unreached", kind=type(failed).__name__)) from failed
 
 
 def _samples(result: list[Any]) -> tuple[Sample, ...]:
     """A vector, or a scalar as a vector of one without labels. Numbers come as strings, such as ``"+Inf"``."""
     if result and not isinstance(result[0], dict):
         return (({}, _number(result[1])),)
-    found = _each(
-        lambda sample: (_labels(sample), _number(sample["value"][1])), result, lambda labels: (labels, math.nan)
-    )
+    found = _each(_sample, result, lambda labels: (labels, math.nan))
     return (*found, *_twice(found))
+
+
+def _sample(one: Any) -> Sample:
+    written = one["value"][1]
+    return _labels(one), float(written) if type(written) is str else _number(written)
 
 
 def _twice(samples: Iterable[Sample]) -> list[Sample]:
     """One that is no number for each series that there is twice: which of them counts, nobody knows."""
-    times = Counter(frozenset(labels.items()) for labels, _ in samples)
+    alike: defaultdict[frozenset[str], list[Labels]] = defaultdict(list)
+    for labels, _ in samples:
+        alike[frozenset(labels.values())].append(labels)  # quicker than with their names, and one alone has no twin
+    times = Counter(frozenset(labels.items()) for some in alike.values() if len(some) > 1 for labels in some)
     return [(dict(labels), math.nan) for labels, count in times.items() if count > 1]
 
 
@@ -323,7 +331,7 @@ def _readable_labels(one: Any) -> Labels:
 
 def _labels(one: Any) -> Labels:
     labels: Labels = one["metric"]
-    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+    if not isinstance(labels, dict) or not _TEXT.issuperset(map(type, labels.values())):
         raise TypeError("labels are text")
     if BOUND in labels and math.isnan(float(labels[BOUND])):
         raise ValueError("a bucket without a bound")
@@ -365,14 +373,16 @@ class _Refused(Exception):  # noqa: N818  # an answer on its way to becoming a F
         self.status = status
         super().__init__(status)
 
-    def about(self, name: str) -> Fault:
+    def about(self, name: Text) -> Fault:
         match self.status:
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                return Fault("Prometheus", f"refuses our credentials (HTTP {self.status}).", Cause.FORBIDDEN)
+                return Fault("Prometheus", said("adapters.bad_credentials", status=str(self.status)), Cause.FORBIDDEN)
             case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
-                return Fault("Prometheus", f"refuses the query for {name} (HTTP {self.status}).", Cause.REFUSED)
+                return Fault(
+                    "Prometheus", said("adapters.query_refused", about=name, status=str(self.status)), Cause.REFUSED
+                )
             case _:
-                return Fault("Prometheus", f"failed to answer the query for {name} (HTTP {self.status}).")
+                return Fault("Prometheus", said("adapters.query_failed", about=name, status=str(self.status)))
 
 
 class _TooLong(Exception):  # noqa: N818  # an answer on its way to becoming a Fault
@@ -385,8 +395,21 @@ class _LongQueries(Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> Response:
         params = options.get("params") or {}
         if method == "GET" and isinstance(params, dict) and len(str(params.get("query", ""))) > LONG:
-            method, options = "POST", {**options, "params": None, "data": params}
+            headers = {**(options.get("headers") or {}), "Content-Type": "application/x-www-form-urlencoded"}
+            method, options = "POST", {**options, "params": None, "data": form(params), "headers": headers}
         return super().request(method, url, *args, **options)
+
+
+def form(fields: Mapping[str, object]) -> str:
+    """Fields as a form has them: ``urllib.parse.urlencode`` goes through a query of many rollouts letter by letter."""
+    return "&".join(f"{_in_form(name)}={_in_form(str(value))}" for name, value in fields.items())
+
+
+_IN_FORM = {number: quote_plus(chr(number)) for number in range(128)}
+
+
+def _in_form(text: str) -> str:
+    return text.translate(_IN_FORM) if text.isascii() else quote_plus(text)
 
 
 def _session(

@@ -20,6 +20,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 REQUESTS = "istio_requests_total"
 BUCKETS = "istio_request_duration_milliseconds_bucket"
@@ -37,7 +38,8 @@ OWNER = f"{NAMESPACE}, {WORKLOAD}"
 ANSWER = f"{OWNER}, {CODE}, {GRPC}"
 
 # Labels of whoever scraped. Two replicas of Prometheus, or two jobs that both find a pod, show the same requests twice:
-# of one pod's series that differ in nothing else, the one that has come farthest is believed.
+# of one pod's series that differ in nothing else, the one that has come farthest is believed. A job may add further
+# labels to all that it shows (``apart``).
 REPLICAS = ("__replica__", "monitor", "prometheus", "prometheus_replica", "receive_replica", "replica")
 SCRAPERS = (*REPLICAS, "container", "endpoint", "instance", "job")
 # Labels by which one Prometheus tells several clusters apart, where it scrapes them all.
@@ -51,6 +53,7 @@ LOOKBACK = 300.0  # seconds that are looked behind a gap in the scrapes
 JUST_BEFORE = 120.0  # seconds before a window that are read too where counters began again: at least, and ...
 SCRAPES_BEFORE = 4  # so many scrapes
 LONG_BEFORE = 5  # times as much is read where scrapes are missing
+SELECTORS = 64  # whose text is remembered: one is asked more than a dozen questions
 FORGOTTEN = 3600.0  # seconds: a pod that was not seen for so long, and then is, is a new one
 IN_POD, NO_POD = 'pod!=""', 'pod=""'
 OWN_PROXY = 'reporter="destination"'
@@ -83,15 +86,19 @@ class SeriesSelector:
 
     def of(self, metric: str, more: str = "") -> str:
         """The instant vector of ``metric``, narrowed by further matchers."""
-        matchers = (
-            f'reporter=~"{_literal(self.reporter)}"',
-            f'{NAMESPACE}=~"{_literal("|".join(map(_exactly, self.namespaces)))}"',
-            f'{WORKLOAD}=~"{_literal("|".join(map(_exactly, self.workloads)))}"',
-            f'source_workload=~"{_literal(self.source_workload)}"',
-            *matching(self.labels),
-            *((more,) if more else ()),
-        )
-        return f"{metric}{{{','.join(matchers)}}}"
+        return f"{metric}{{{','.join((*_matchers(self), *((more,) if more else ())))}}}"
+
+
+@lru_cache(SELECTORS)
+def _matchers(selector: SeriesSelector) -> tuple[str, ...]:
+    """Those that every question about these workloads has."""
+    return (
+        f'reporter=~"{_literal(selector.reporter)}"',
+        f'{NAMESPACE}=~"{_literal("|".join(map(_exactly, selector.namespaces)))}"',
+        f'{WORKLOAD}=~"{_literal("|".join(map(_exactly, selector.workloads)))}"',
+        f'source_workload=~"{_literal(selector.source_workload)}"',
+        *matching(selector.labels),
+    )
 
 
 def together(questions: Mapping[str, str]) -> str:
@@ -106,12 +113,17 @@ def matching(labels: Labels) -> tuple[str, ...]:
 
 def answers(selector: SeriesSelector, seconds: float) -> str:
     """Requests answered in the window, by owner, HTTP code and gRPC status; nothing where nothing was scraped in it."""
-    return f"sum by ({ANSWER}) ({_count(selector.of(REQUESTS), seconds)})"
+    return _answered(selector, REQUESTS, ANSWER, seconds)
 
 
 def buckets(selector: SeriesSelector, seconds: float) -> str:
     """Requests at or under each bucket's bound (cumulative), by owner and ``le``."""
-    return f"sum by ({OWNER}, le) ({_count(selector.of(BUCKETS), seconds)})"
+    return _answered(selector, BUCKETS, f"{OWNER}, le", seconds)
+
+
+def _answered(selector: SeriesSelector, metric: str, by: str, seconds: float) -> str:
+    in_pods, elsewhere = (_count(selector.of(metric, more), seconds) for more in (IN_POD, NO_POD))
+    return _once(in_pods, elsewhere, by)
 
 
 def level(selector: SeriesSelector, metric: str, by: str, seconds: float, ago: float = 0) -> str:
@@ -125,19 +137,40 @@ def level(selector: SeriesSelector, metric: str, by: str, seconds: float, ago: f
     return f"sum by ({by}) ({in_pods} or {elsewhere})"
 
 
+def apart(selector: SeriesSelector, seconds: float) -> str:
+    """Owners with pods that several scrapers show, of which one adds labels: levels would count those pods twice.
+
+    Then there are more counters of the pod than any of its scrapers shows.
+    """
+    series, pods = f"last_over_time({selector.of(REQUESTS, IN_POD)}[{duration(seconds)}])", f"{OWNER}, namespace, pod"
+    counters = f"count by ({pods}) (count without ({', '.join(SCRAPERS)}) ({series}))"
+    most = f"max by ({pods}) (count by ({pods}, {', '.join(SCRAPERS)}) ({series}))"
+    return f"count by ({OWNER}) ({counters} > {most})"
+
+
+def _once(in_pods: str, elsewhere: str, by: str) -> str:
+    """Sums by the labels ``by`` of what is shown of pods, of each by one scraper; without pods, of each instance.
+
+    What one scraper shows of a pod is summed up first: labels that it adds to all of it make no other counter.
+    """
+    shown = f"sum by ({by}, namespace, pod, {', '.join(SCRAPERS)}) ({in_pods})"
+    most = f"max without ({', '.join(SCRAPERS)}) ({shown})"
+    return f"sum by ({by}) ({most} or max without ({', '.join(REPLICAS)}) ({elsewhere}))"
+
+
 def just_before(interval: float) -> float:
     """How many seconds before a window are read too where counters may have begun again."""
     return max(JUST_BEFORE, SCRAPES_BEFORE * interval)
 
 
-def unusual(selector: SeriesSelector, seconds: float, reach: float, before: float) -> str:
+def unusual(selector: SeriesSelector, seconds: float, back: float, before: float) -> str:
     """Owners of whom levels tell too little: series that are new in the window, or began at zero again in it.
 
     Or in the ``before`` seconds before it: the scrape that found the restart may have come late, and where two scrape a
     pod, one of them may not have seen it yet.
     """
     series, window, lately = selector.of(REQUESTS), f"[{duration(seconds)}]", f"[{duration(seconds + before)}]"
-    known = f"last_over_time({series}[{duration(reach)}]{_offset(seconds)})"
+    known = f"last_over_time({series}[{duration(back)}]{_offset(seconds)})"
     born = f"last_over_time({series}{window}) unless {known}"
     again = f"min_over_time({series}{window}) < {known} or resets({series}{lately}) > 0"
     return f"count by ({OWNER}) ({born} or {again})"
@@ -150,15 +183,17 @@ def lately(selector: SeriesSelector, seconds: float, before: float) -> str:
     return f"count by ({OWNER}) (last_over_time({series}[{duration(before)}]{_offset(seconds)}) unless {known})"
 
 
-def holes(selector: SeriesSelector, seconds: float, before: float, interval: float) -> str | None:
-    """Owners with series that miss two scrapes and more in the window and ``before``; None where that is too short."""
-    series, whole = selector.of(REQUESTS), seconds + before
-    least = math.floor(whole / interval) - 1
-    if least < 1:
-        return None
-    few = f"count_over_time({series}[{duration(whole)}]) < {least}"
+def holes(selector: SeriesSelector, seconds: float, before: float, interval: float) -> str:
+    """Owners with series that miss a scrape, or more, before one that is in the window; ``before``: as ``lately``'s.
+
+    So many whole intervals hold so many scrapes whenever they are, and one is before the window at the least: where
+    there are fewer of a series that was there before the window, one is missing, or the series was born just before.
+    """
+    series, scrapes = selector.of(REQUESTS), math.ceil(seconds / interval) + 1
+    whole = scrapes * interval
+    few = f"count_over_time({series}[{duration(whole)}]) < {scrapes}"
     there = f"last_over_time({series}[{duration(seconds)}])"
-    known = f"last_over_time({series}[{duration((LONG_BEFORE - 1) * before)}]{_offset(whole)})"
+    known = f"last_over_time({series}[{duration(LONG_BEFORE * before)}]{_offset(seconds)})"
     return f"count by ({OWNER}) ({few} and {there} and {known})"
 
 

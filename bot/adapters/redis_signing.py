@@ -14,6 +14,7 @@ from bot.adapters.serialization import FREEZES, HISTORIES, SIGNED, Keys
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import RolloutId
 from bot.model.signing import Signature, Signer
+from bot.words.said import said
 
 # KEYS: a key  ARGV: what it held, what it holds then
 SWAP = """
@@ -95,7 +96,7 @@ class RedisSigning:
             Fault: Redis cannot be asked.
         """
         if not self._signer.signs:
-            raise Refusal("CANARY_SIGNING_KEY is not set, so there is nothing to sign with.")
+            raise Refusal(said("adapters.nothing_to_sign_with", setting="CANARY_SIGNING_KEY"))
         with faults():
             count = sum(self._sign_service(key) for key in _services(self._client))
             count += _sign_freezes(self._client, self._signer)

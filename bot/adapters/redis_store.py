@@ -20,16 +20,19 @@ from bot.adapters.serialization import (
     Keys,
     dump_entry,
     dump_rollout,
+    dump_spec,
     load_entry,
     load_rollout,
 )
 from bot.controller.edges import broken
 from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
-from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId, RolloutSpec
 from bot.model.signing import UNSIGNED, Signer
+from bot.rollout.phrases import place
+from bot.words.said import Code, Text, TypedIn, said, together
 
-KEPT = "It is kept as it is, and a version that can read it shows it."
+KEPT = said("adapters.kept")
 PAGE = 50  # records that are looked through for refused starts
 STORY_LINES = 10_000  # of a rollout; one that flaps for weeks tells its newest
 MILLISECONDS = 1000  # in a second: Redis counts in them
@@ -38,7 +41,8 @@ MILLISECONDS = 1000  # in a second: Redis counts in them
 #
 # KEYS: rollout, active, history, story, outbox, cards, fence
 # ARGV: expected revision (0: none is stored), the rollout, its id, when it was started, 1 if it is live,
-#       its new revision, the number of the writer's lease (0: a person's command needs none), the entries
+#       its new revision, the number of the writer's lease (0: a person's command needs none), 1 if nobody is told,
+#       the entries
 #
 # The connection is tried twice. Finding exactly what it came to write, the script was here before and its answer lost.
 # The answer is "marked" when the service had no card out of date before, so that its indexes need a word.
@@ -63,12 +67,15 @@ end
 
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
-for i = 8, #ARGV do
+local told = ARGV[8] ~= '1'
+for i = 9, #ARGV do
   redis.call('XADD', KEYS[4], 'MAXLEN', STORY_LINES, '*', 'entry', ARGV[i])
-  redis.call('XADD', KEYS[5], '*', 'rollout', ARGV[3], 'revision', ARGV[6], 'number', i - 8, 'entry', ARGV[i])
+  if told then
+    redis.call('XADD', KEYS[5], '*', 'rollout', ARGV[3], 'revision', ARGV[6], 'number', i - 9, 'entry', ARGV[i])
+  end
 end
-local marked = redis.call('HLEN', KEYS[6]) == 0
-redis.call('HSET', KEYS[6], ARGV[3], ARGV[6])
+local marked = told and redis.call('HLEN', KEYS[6]) == 0
+if told then redis.call('HSET', KEYS[6], ARGV[3], ARGV[6]) end
 if fence > newest then redis.call('SET', KEYS[7], ARGV[7]) end
 return marked and 'marked' or 'written'
 """.replace("STORY_LINES", str(STORY_LINES))
@@ -107,7 +114,8 @@ class RedisStore:
         self._signer = signer
         self._failed = failed
         # Live rollouts as they were last read or written: their text and what it says, or why that cannot be read.
-        self._parsed: dict[RolloutId, tuple[str, Rollout | str]] = {}
+        self._parsed: dict[RolloutId, tuple[str, Rollout | Text]] = {}
+        self._specs: dict[RolloutId, tuple[RolloutSpec, str]] = {}  # the same of what never changes in them
 
     def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
         """Store a new rollout at revision 1 with its first entries, in one transaction."""
@@ -116,19 +124,23 @@ class RedisStore:
             case "taken":
                 raise self._taken(rollout)
             case "stale":
-                raise Stale("Redis", f"already holds a rollout {rollout.spec.id} of {rollout.spec.service}.")
+                raise Stale("Redis", said("adapters.held_already", id=rollout.spec.id, service=rollout.spec.service))
         return created
+
+    def file(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+        """Keep the record of a start that was refused, and notify nobody."""
+        filed = replace(rollout, revision=1)
+        if self._write(filed, 0, entries, fence=None, notify=False) != "written":
+            raise Stale("Redis", said("adapters.held_already", id=rollout.spec.id, service=rollout.spec.service))
+        return filed
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
         """Replace the stored rollout if its revision is still ``rollout.revision``; entries and notifications too."""
         saved = replace(rollout, revision=rollout.revision + 1)
         if self._write(saved, rollout.revision, entries, fence) != "written":
-            raise Stale(
-                "Redis",
-                f"holds another revision of {rollout.spec.service}'s rollout {rollout.spec.id} than "
-                f"{rollout.revision}: "
-                "somebody else changed it first.",
-            )
+            spec, revision = rollout.spec, str(rollout.revision)
+            changed = said("adapters.another_revision", service=spec.service, id=spec.id, revision=revision)
+            raise Stale("Redis", changed)
         return saved
 
     def load(self, key: str, rollout_id: RolloutId) -> Rollout | None:
@@ -144,8 +156,8 @@ class RedisStore:
         try:
             rollout = self.load(key, RolloutId(rollout_id)) if rollout_id else None
         except Unreadable as unreadable:
-            remedy = "`abort` ends it by the marks that it left on its VirtualService, where those can be read."
-            raise Unreadable("Redis", f"{unreadable.sentence} {remedy}", unreadable.remains) from unreadable
+            remedy = said("adapters.abort_by_annotations", command=Code("abort"))
+            raise Unreadable("Redis", together((unreadable.sentence, remedy)), unreadable.remains) from unreadable
         # It may have ended between the two answers.
         return rollout if rollout is not None and not rollout.ended else None
 
@@ -157,6 +169,7 @@ class RedisStore:
         busy = {key: RolloutId(found) for key, found in zip(services, ids, strict=True) if found}
         known = set(busy.values())
         self._parsed = {one: parsed for one, parsed in self._parsed.copy().items() if one in known}
+        self._specs = {one: spec for one, spec in self._specs.copy().items() if one in known}
         return busy
 
     def live(self, of: Mapping[str, RolloutId] | None = None) -> Sequence[Rollout]:
@@ -177,21 +190,21 @@ class RedisStore:
 
     def _load(self, key: str, rollout_id: RolloutId, text: str) -> Rollout:
         rollout = load_rollout(text)  # first: what remains of a newer version's record is told with it
-        signatures.believed(f"rollout {rollout_id}", text, self._signer, *about(key, rollout_id))
+        signatures.believed(said("adapters.a_rollout", id=rollout_id), text, self._signer, *about(key, rollout_id))
         return rollout
 
-    def _read_or_why_not(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | str:
+    def _read_or_why_not(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | Text:
         try:
             return self._load(key, rollout_id, text)
         except Exception as error:  # noqa: BLE001  # whatever it holds, the other records are read
-            return str(broken(error, f"read rollout {rollout_id}").sentence)
+            return broken(error, said("adapters.do_read_rollout", id=rollout_id)).sentence
 
     def _read(self, key: str, rollout_id: RolloutId, text: str) -> Rollout | None:
         """The rollout. Most are as they were read or written last, and a thousand take a second to parse."""
         known = self._parsed.get(rollout_id)
         if known is None or known[0] != text:
             known = self._parsed[rollout_id] = text, self._read_or_why_not(key, rollout_id, text)
-        if isinstance(known[1], str):
+        if not isinstance(known[1], Rollout):
             self._failed(f"rollout {rollout_id} of {key}", Unreadable("Redis", known[1]))
             return None
         return known[1]
@@ -204,35 +217,36 @@ class RedisStore:
 
     def history(self, key: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's rollouts, newest first; one that cannot be read hides no other, nor does a refused start."""
-        return [read for _, read in self._past(key, limit) if not isinstance(read, str)]
+        return [read for _, read in self._past(key, limit) if isinstance(read, Rollout)]
 
     def refusals(self, key: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's starts that were refused, newest first, of the newest of its records."""
         newest = (self._read_or_why_not(key, found, text) for found, text in self._records(key, self._ids(key, PAGE)))
-        return [read for read in newest if not isinstance(read, str) and read.phase is Phase.REFUSED][:limit]
+        return [read for read in newest if isinstance(read, Rollout) and read.phase is Phase.REFUSED][:limit]
 
-    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, Text]:
         """Those of the newest rollouts whose records cannot be read, and why."""
-        return {found: f"{why} {KEPT}" for found, why in self._past(key, limit) if isinstance(why, str)}
+        past = self._past(key, limit)
+        return {found: together((why, KEPT)) for found, why in past if not isinstance(why, Rollout)}
 
     def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
         """Free the service of a live rollout whose record cannot be read; the record stays where it is."""
         keys = Keys(service=key)
         with faults():
             text = self._get([keys.rollout(rollout_id)])[0] or ""
-            if text and not isinstance(self._read_or_why_not(key, rollout_id, text), str):
+            if text and isinstance(self._read_or_why_not(key, rollout_id, text), Rollout):
                 return False
             names = (keys.active, keys.rollout(rollout_id))
             return bool(self._client.eval(SET_ASIDE, len(names), *names, rollout_id, text))
 
-    def _past(self, key: str, limit: int) -> Iterator[tuple[RolloutId, Rollout | str]]:
+    def _past(self, key: str, limit: int) -> Iterator[tuple[RolloutId, Rollout | Text]]:
         """The newest rollouts or why they cannot be read, newest first; however many refused starts are among them."""
         found, start = 0, 0
         while found < limit and (ids := self._ids(key, limit, start)):
             start += limit
             for rollout_id, text in self._records(key, ids):
                 read = self._read_or_why_not(key, rollout_id, text)
-                if found < limit and (isinstance(read, str) or read.phase is not Phase.REFUSED):
+                if found < limit and (not isinstance(read, Rollout) or read.phase is not Phase.REFUSED):
                     found += 1
                     yield rollout_id, read
 
@@ -271,34 +285,44 @@ class RedisStore:
                 if cards:
                     self._client.eval(OUT_OF_DATE, 1, CARDS, service)
 
-    def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> str:
+    def _write(
+        self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None, *, notify: bool = True
+    ) -> str:
         """One change as a whole: "written", or why not.
 
         Raises:
             Stale: another replica, with a newer lease, has written to this service.
         """
-        text = signatures.signed(dump_rollout(rollout), self._signer, *about(rollout.key, rollout.spec.id))
+        text = dump_rollout(rollout, self._spec(rollout))
+        text = signatures.signed(text, self._signer, *about(rollout.key, rollout.spec.id))
         lines = [self._signed(rollout, entry) for entry in entries]
         with faults():
             if expected == 0:
                 self._client.sadd(SERVICES, rollout.key)
-            outcome = str(self._client.eval(WRITE, 7, *_arguments(rollout, text, expected, lines, fence or 0)))
+            written = _arguments(rollout, text, expected, lines, fence or 0, notify=notify)
+            outcome = str(self._client.eval(WRITE, 7, *written))
             # So that delivery need not ask every service. Whoever dies here is made up for by ``reindex``.
-            if outcome in {"written", "marked"} and entries:
+            if outcome in {"written", "marked"} and entries and notify:
                 self._client.sadd(WORDS, rollout.key)
             if outcome == "marked":
                 self._client.eval(OUT_OF_DATE, 1, CARDS, rollout.key)
         if outcome == "fenced":
-            raise Stale(
-                "Redis", f"lets nobody change {rollout.spec.service} with an old lease: another replica leads now."
-            )
+            raise Stale("Redis", said("adapters.old_lease", service=rollout.spec.service))
         if outcome not in {"written", "marked"}:
             return outcome
         if rollout.ended:
             self._parsed.pop(rollout.spec.id, None)
+            self._specs.pop(rollout.spec.id, None)
         else:
             self._parsed[rollout.spec.id] = text, rollout
         return "written"
+
+    def _spec(self, rollout: Rollout) -> str:
+        """As it is stored: most of a record, and the same at every write."""
+        known = self._specs.get(rollout.spec.id)
+        if known is None or known[0] is not rollout.spec:
+            known = self._specs[rollout.spec.id] = rollout.spec, dump_spec(rollout.spec)
+        return known[1]
 
     def _signed(self, rollout: Rollout, entry: Entry) -> str:
         return signatures.signed(dump_entry(entry), self._signer, *about_entry(rollout.key, rollout.spec.id))
@@ -306,10 +330,14 @@ class RedisStore:
     def _taken(self, rollout: Rollout) -> Refusal:
         other = self.active(rollout.key)
         if other is None:
-            return Refusal(f"{rollout.spec.service} had a rollout until a moment ago. Try again.")
+            return Refusal(said("adapters.had_a_rollout", service=rollout.spec.service))
         return Refusal(
-            f"{rollout.spec.service} already has a rollout ({other.spec.version}, {other.phase.replace('_', ' ')}). "
-            f"See `/canary status {rollout.spec.service}`."
+            said(
+                "controller.already_rolling_out",
+                version=other.spec.version,
+                where=place(other),
+                command=TypedIn(f"status {rollout.spec.service}"),
+            )
         )
 
     def _get(self, names: Sequence[str]) -> list[str | None]:
@@ -322,12 +350,14 @@ class RedisStore:
         return ["" if isinstance(one, WrongKind) else one for one in answers(pipeline)]
 
 
-def _arguments(rollout: Rollout, text: str, expected: int, lines: Sequence[str], fence: int) -> Iterator[str | float]:
+def _arguments(
+    rollout: Rollout, text: str, expected: int, lines: Sequence[str], fence: int, *, notify: bool
+) -> Iterator[str | float]:
     keys = Keys(service=rollout.key)
     yield from (keys.rollout(rollout.spec.id), keys.active, keys.history, keys.story(rollout.spec.id))
     yield from (keys.outbox, keys.cards, keys.fence)
     yield from (expected, text, rollout.spec.id, rollout.spec.started_at)
-    yield from (0 if rollout.ended else 1, rollout.revision, fence)
+    yield from (0 if rollout.ended else 1, rollout.revision, fence, 0 if notify else 1)
     yield from lines
 
 
@@ -347,4 +377,6 @@ def _line(place: str, text: str) -> Entry:
         return load_entry(text)
     except Unreadable as unreadable:
         at = float(place.partition("-")[0]) / MILLISECONDS
-        return Entry(at=at, kind=EntryKind.ALERT, text=f"Redis {unreadable.sentence}")
+        return Entry(
+            at=at, kind=EntryKind.ALERT, text=said("controller.system_says", system="Redis", why=unreadable.sentence)
+        )

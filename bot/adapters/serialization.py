@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import ConfigDict, RootModel, ValidationError
+from pydantic_core import to_json
 
 from bot.model.errors import Fault, Remains, Unreadable
+from bot.model.figures import Judgement
 from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, RolloutSpec
+from bot.words.said import Code, Text, said
 
 SCHEMA = 4
 
@@ -173,6 +176,10 @@ class _Stored(RootModel[Rollout]):
     model_config = _AS_STORED
 
 
+class _StoredJudgement(RootModel[Judgement]):
+    model_config = _AS_STORED
+
+
 class _StoredEntry(RootModel[Entry]):
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
@@ -185,11 +192,30 @@ class _StoredFreezeLine(RootModel[FreezeLine]):
     model_config = ConfigDict(alias_generator=lambda field: "deed" if field == "action" else field)
 
 
-def dump_rollout(rollout: Rollout) -> str:
-    """A rollout as it is stored: its spec's fields beside those of its status, as every version has written them."""
-    spec = _StoredSpec(rollout.spec).model_dump_json(by_alias=True)
-    status = _Stored(rollout).model_dump_json(by_alias=True, exclude={"spec"})
-    return f'{{"schema":{SCHEMA},"rollout":{spec[:-1]},{status[1:]}}}'
+def dump_rollout(rollout: Rollout, spec: str = "") -> str:
+    """A rollout as it is stored: its spec's fields beside those of its status, as every version has written them.
+
+    ``spec``: what ``dump_spec`` said of its spec, where that is known.
+    """
+    spec = spec or dump_spec(rollout.spec)
+    status = _Stored(rollout).model_dump_json(by_alias=True, exclude={"spec", "judgement"})
+    return f'{{"schema":{SCHEMA},"rollout":{spec[:-1]},{status[1:-1]},"judgement":{_judgement(rollout)}}}}}'
+
+
+def _judgement(rollout: Rollout) -> str:
+    """The last judgement. Its findings are sentences within sentences, which take longest of all where each thing in
+    them is tried as everything that it might be: they are written as what they are.
+    """
+    if rollout.judgement is None:
+        return "null"
+    rest = _StoredJudgement(rollout.judgement).model_dump_json(by_alias=True, exclude={"findings"})
+    findings = to_json(rollout.judgement.findings, inf_nan_mode="strings").decode()
+    return f'{rest[:-1]},"findings":{findings}}}'
+
+
+def dump_spec(spec: RolloutSpec) -> str:
+    """What was fixed at a rollout's start, as a part of how it is stored."""
+    return _StoredSpec(spec).model_dump_json(by_alias=True)
 
 
 def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: int = SCHEMA) -> Rollout:
@@ -201,23 +227,20 @@ def load_rollout(text: str, upgrades: Mapping[int, Upgrade] = UPGRADES, newest: 
     try:
         document = _json(text)
     except (ValueError, RecursionError) as broken:
-        raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.") from broken
+        raise Unreadable("Redis", said("adapters.broken_rollout", why=_fields(broken))) from broken
     try:
         schema = int(document["schema"])
         if schema > newest:
-            raise Unreadable(
-                "Redis",
-                f"holds rollout {document['rollout'].get('id', '(no id)')} in schema {schema}, written by a newer "
-                f"canary-bot; this one reads up to schema {newest}. Run the newer version again.",
-                _remains(document["rollout"]),
-            )
+            named = str(document["rollout"].get("id", "(no id)"))
+            newer = said("adapters.newer_schema", id=named, theirs=str(schema), ours=str(newest))
+            raise Unreadable("Redis", newer, _remains(document["rollout"]))
         for older in range(schema, newest):
             document = upgrades[older](document)
         rollout = _with_own_fields(document["rollout"])
         return _on_its_plan(_Stored.model_validate({**rollout, "spec": rollout}).root)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as broken:
         left = _remains(document.get("rollout") if isinstance(document, dict) else None)
-        raise Unreadable("Redis", f"holds a rollout that cannot be read: {_fields(broken)}.", left) from broken
+        raise Unreadable("Redis", said("adapters.broken_rollout", why=_fields(broken)), left) from broken
 
 
 def _on_its_plan(rollout: Rollout) -> Rollout:
@@ -242,22 +265,25 @@ def _json(text: str) -> Any:
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
-# Checks whose figures are shares, and how those of quantiles and of slow requests are called, by every version that
-# did not store what a figure is.
-_SHARES = frozenset({"errors", "coverage", "harm", "error share"})
-_QUANTILE = re.compile(r"p\d+(?:\.\d+)?")
+# Our own checks whose figures are shares, and how the one of slow requests is called, by every version that did not
+# store what a figure is. What a service's own limits and queries give stands in the limits and queries themselves.
+_SHARES = frozenset({"errors", "coverage", "harm"})
 _SLOWER = re.compile(r"slower than (\d+(?:\.\d+)?(?:e[+-]?\d+)?) ms")
 
 
 def _with_own_fields(rollout: Document) -> Document:
-    """What older versions only wrote into names is read out of them: units of figures, and which object was edited."""
+    """What older versions only wrote into names is read out of them: units of figures, which object was edited, and
+    which doubt people were asked about.
+    """
     judgement, drift = rollout.get("judgement"), rollout.get("drift")
     if judgement:
-        findings = [_unit_of(one["gate"]) | one for one in judgement.get("findings", ())]
+        units = _units(rollout.get("gates") or {})
+        findings = [(units.get(one["gate"]) or _unit_of(one["gate"])) | one for one in judgement.get("findings", ())]
         rollout = rollout | {"judgement": judgement | {"findings": findings}}
     if drift:
         rollout = rollout | {"drift": drift | {"edits": [_object_of(one["obj"]) | one for one in drift["edits"]]}}
-    return rollout
+    kind, _, gate = str(rollout.get("asked_about", "")).partition(" ")
+    return {"question": {"kind": kind, "gate": gate}} | rollout if kind == "doubt" else rollout
 
 
 def _unit_of(gate: str) -> Document:
@@ -265,7 +291,16 @@ def _unit_of(gate: str) -> Document:
         return {"unit": "share", "compared": "latency", "bound": float(slower[1])}
     if gate in _SHARES:
         return {"unit": "share", "compared": "errors" if gate == "errors" else None}
-    return {"unit": "milliseconds" if _QUANTILE.fullmatch(gate) else "number"}
+    return {"unit": "number"}
+
+
+def _units(gates: Document) -> dict[str, Document]:
+    """What the figures of a service's own limits and queries are, by their names."""
+    limits = {
+        one["name"]: {"unit": "milliseconds" if one.get("of") == "latency" else "share"}
+        for one in gates.get("limits", ())
+    }
+    return limits | {one["name"]: {"unit": "number"} for one in gates.get("custom", ())}
 
 
 def _object_of(title: str) -> Document:
@@ -298,7 +333,7 @@ def load_entry(text: str) -> Entry:
             document | {field: values[field] for field in _SPOKEN if field in values}
         ).root
     except (ValueError, TypeError, AttributeError, RecursionError) as broken:
-        raise Unreadable("Redis", f"holds a line of a story that cannot be read: {_fields(broken)}.") from broken
+        raise Unreadable("Redis", said("adapters.broken_line", why=_fields(broken))) from broken
     return entry if "stage" in document else _with_stage(entry)
 
 
@@ -332,10 +367,7 @@ def load_freeze(text: str) -> Freeze:
     try:
         return _StoredFreeze.model_validate_json(text).root
     except ValidationError as broken:
-        raise Fault(
-            "Redis",
-            f"holds a freeze in {FREEZES} that cannot be read: {_fields(broken)}. Delete that field of the hash.",
-        ) from broken
+        raise Fault("Redis", said("adapters.broken_freeze", key=Code(FREEZES), why=_fields(broken))) from broken
 
 
 def dump_freeze_line(line: FreezeLine) -> str:
@@ -352,7 +384,7 @@ def load_freeze_line(text: str) -> FreezeLine:
     try:
         return _StoredFreezeLine.model_validate_json(text).root
     except ValidationError as broken:
-        raise Fault("Redis", f"holds a line about freezes that cannot be read: {_fields(broken)}.") from broken
+        raise Fault("Redis", said("adapters.broken_freeze_line", why=_fields(broken))) from broken
 
 
 def _remains(rollout: object) -> Remains:
@@ -374,11 +406,11 @@ def _text(part: object) -> str:
     return part if isinstance(part, str) else ""
 
 
-def _fields(error: Exception) -> str:
+def _fields(error: Exception) -> Text:
     """What is wrong with it, without any value of it."""
     if isinstance(error, ValidationError):
         places = sorted({".".join(str(part) for part in detail["loc"]) for detail in error.errors()})
         # What is stored has no spec of its own.
         places = [place.removeprefix("spec.") for place in places]
-        return f"wrong or missing {', '.join(places)}"
+        return said("adapters.wrong_fields", fields=tuple(places))
     return type(error).__name__

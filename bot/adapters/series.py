@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from bot.adapters import queries
 from bot.adapters.counters import NOTHING, Owner, owner_of, sides
@@ -21,7 +22,8 @@ from bot.model.figures import SideFigures
 
 NAME, POD, INSTANCE, BOUND = "__name__", "pod", "instance", "le"
 CLOSE = 1e-9
-HOLE = 2.5  # scrapes: from here on some are missing
+HOLE = 1.5  # scrapes: from here on one is missing, or more
+AGREED = 3  # scrapes of one scraper, after which their spacing is its own and no missing one
 GONE = 3  # scrapes in a row that miss a pod: it is not waited for any more
 JITTER = 0.1  # seconds that a scrape may begin earlier than it should
 OF_A_POD = ("namespace", queries.NAMESPACE, queries.WORKLOAD)  # names of pods are one Namespace's own
@@ -194,7 +196,8 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
     unreadable = {owner_of(labels) for labels, values in inside if not values}
     samples = [(labels, sorted(values.items())) for labels, values in inside if values]
     lives, processes = _lives(samples, span.interval), _processes(samples)
-    counters = _counters(samples)
+    added = _added(samples)
+    counters = _counters(samples, added)
     lines = _lines(counters.values())
     grown: list[Sample] = []
     shaky = {
@@ -209,6 +212,7 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
             if began and one.seen[0].at > span.near:
                 shaky.add(one.seen[0].scrape[0])
     unknown = {name for name, one in processes.items() if one.is_hiding(name, span, lives) or one.is_awaited(span)}
+    unknown |= _shown_twice(samples, added)
     found = sides(_of(queries.REQUESTS, grown), _of(queries.BUCKETS, grown))
     checks = _checks(samples, span.since)
     owners = {name: owner_of(one.labels) for name, one in processes.items()}
@@ -250,21 +254,22 @@ class _Process:
         """Whether it may have begun again while nobody looked, and have passed since what it had read before.
 
         Then it would have answered all that it reads now in the time that nobody looked: that is believed of it where
-        it does not take twice as many requests a second as it is known to have answered.
+        it does not take twice as many requests a second as it is known to have answered, or where that is not known.
         """
         read = sorted((at, total) for found in self.totals.values() for at, total in found.items())
-        pairs = list(pairwise(read))
-        usual = max((_rate(*pair) for pair in pairs if not self._is_hole(pair, span)), default=0.0)
+        pairs, longest = list(pairwise(read)), HOLE * max(span.interval, self._habit())
+        usual = max((_rate(*pair) for pair in pairs if pair[1][0] - pair[0][0] <= longest), default=math.inf)
         for (last_at, last), (at, total) in pairs:
-            if at <= span.since or not self._is_hole(((last_at, last), (at, total)), span):
+            if at <= span.since or at - last_at <= longest:
                 continue
             if not lives.between(name, last_at, at) and total < 2 * max(usual * (at - last_at), total - last):
                 return True
         return False
 
-    def _is_hole(self, pair: tuple[tuple[float, float], tuple[float, float]], span: Span) -> bool:
-        (before, _), (after, _) = pair
-        return after - before > HOLE * span.interval
+    def _habit(self) -> float:
+        """Seconds between scrapes, where they are seen to be rarer than the settings say; 0 where too few are known."""
+        known = [self._apart(found) for found in self.totals.values() if len(found) >= AGREED]
+        return min((min(apart) for apart in known), default=0.0)
 
     def is_awaited(self, span: Span) -> bool:
         """Whether a scrape that counts may be on its way."""
@@ -282,8 +287,11 @@ class _Process:
 
     def _spacing(self) -> float | None:
         """Seconds between two scrapes of one scraper; None after a single one."""
-        apart = [later - at for found in self.totals.values() for at, later in pairwise(sorted(found))]
-        return min(apart, default=None)
+        return min((seconds for found in self.totals.values() for seconds in self._apart(found)), default=None)
+
+    @staticmethod
+    def _apart(found: Iterable[float]) -> list[float]:
+        return [later - at for at, later in pairwise(sorted(found))]
 
 
 def _rate(before: tuple[float, float], after: tuple[float, float]) -> float:
@@ -337,10 +345,55 @@ def _know(restarts: list[_Restart], new: _Restart, slack: float) -> None:
     restarts.append(new)
 
 
-def _counters(samples: Iterable[Samples]) -> dict[Key, _Counter]:
+def _added(samples: Iterable[Samples]) -> dict[Key, frozenset[str]]:
+    """Labels that scrapers add to all that they show of a process, each of its own: they make no other counter."""
+    shown: defaultdict[Key, dict[Key, set[tuple[str, str]]]] = defaultdict(dict)
+    for labels, _ in samples:
+        (process, scraper), own = _scrape(labels), set(labels.items())
+        shown[process][scraper] = shown[process].get(scraper, own) & own
+    names: defaultdict[Key, dict[Key, set[str]]] = defaultdict(dict)
+    for labels, _ in samples:
+        process, scraper = _scrape(labels)
+        names[process].setdefault(scraper, set()).update(labels)
+    several = {process: scrapers for process, scrapers in shown.items() if len(scrapers) > 1}
+    return {process: _of_scrapers(scrapers, names[process]) for process, scrapers in several.items()}
+
+
+def _of_scrapers(always: Mapping[Key, set[tuple[str, str]]], names: Mapping[Key, set[str]]) -> frozenset[str]:
+    """The labels that each scraper has with one value in all of its series, or in none, and not all with the same."""
+    values = [dict(constant) for constant in always.values()]
+    varying = {name for scraper, known in names.items() for name in known - dict(always[scraper]).keys()}
+    differing = {name for one in values for name in one if len({other.get(name) for other in values}) > 1}
+    return frozenset(differing - varying - ISTIO)
+
+
+def _shown_twice(samples: Iterable[Samples], added: Mapping[Key, frozenset[str]]) -> set[Key]:
+    """Processes of which several scrapers show the same line of Istio's under labels that do not say which is which."""
+    counters: defaultdict[tuple[Key, Key], dict[Key, list[tuple[Key, float, float]]]] = defaultdict(dict)
+    for labels, seen in samples:
+        (process, scraper), line = _scrape(labels), _line(labels)
+        if process in added and line is not None:
+            shown = counters[process, line].setdefault(scraper, [])
+            shown.append((_same(labels, added[process]), seen[0][0], seen[-1][0]))
+    return {
+        process
+        for (process, _), shown in counters.items()
+        if any(_are_apart(one, other) for one, other in combinations(shown.values(), 2))
+    }
+
+
+def _are_apart(one: Sequence[tuple[Key, float, float]], other: Sequence[tuple[Key, float, float]]) -> bool:
+    """Whether two scrapers showed counters at one time, and none of them alike."""
+    if {same for same, *_ in one} & {same for same, *_ in other}:
+        return False
+    return any(first <= late and early <= last for _, first, last in one for _, early, late in other)
+
+
+def _counters(samples: Iterable[Samples], added: Mapping[Key, frozenset[str]]) -> dict[Key, _Counter]:
     found: dict[Key, _Counter] = {}
     for labels, seen in samples:
-        counter = found.setdefault(_same(labels), _Counter(labels))
+        own = added.get(_scrape(labels)[0], frozenset())
+        counter = found.setdefault(_same(labels, own), _Counter(labels))
         scrape = _scrape(labels)
         counter.seen += [_Sample(at, value, scrape) for at, value in seen]
     for counter in found.values():
@@ -369,10 +422,15 @@ def _plain(labels: Labels) -> dict[str, str]:
     return {name: f"{float(value):g}" if name == BOUND else value for name, value in labels.items()}
 
 
-def _same(labels: Labels) -> Key:
-    """Which counter it is, by whomever it was scraped: without a pod's name only an instance tells pods apart."""
+def _same(labels: Labels, added: AbstractSet[str]) -> Key:
+    """Which counter it is, by whomever it was scraped: without a pod's name only an instance tells pods apart.
+
+    ``added``: labels that are its scraper's own.
+    """
     scrapers = queries.SCRAPERS if labels.get(POD) else queries.REPLICAS
-    return frozenset((name, value) for name, value in _plain(labels).items() if name not in scrapers)
+    return frozenset(
+        (name, value) for name, value in _plain(labels).items() if name not in scrapers and name not in added
+    )
 
 
 def _line(labels: Labels) -> Key | None:

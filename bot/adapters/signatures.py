@@ -10,13 +10,14 @@ import re
 
 from bot.model.errors import Unreadable
 from bot.model.signing import Signature, Signer
+from bot.words.said import Code, Text, said
 
 _SIGNATURE = re.compile(r',"signature":"([0-9a-f]{64})"}\Z')
 
-REMEDY = "`canary-bot sign` signs what is there, for whoever knows that it is right."
+_KEY = Code("CANARY_SIGNING_KEY")
 _WHY = {
-    Signature.MISSING: f"is not signed: somebody else wrote it, or a canary-bot without CANARY_SIGNING_KEY. {REMEDY}",
-    Signature.WRONG: "is not what a canary-bot with our CANARY_SIGNING_KEY wrote: somebody changed it, or the key.",
+    Signature.MISSING: said("adapters.not_signed", setting=_KEY, command=Code("canary-bot sign")),
+    Signature.WRONG: said("adapters.signed_otherwise", setting=_KEY),
 }
 
 
@@ -39,7 +40,7 @@ def unsigned(text: str) -> str:
     return f"{text[: found.start()]}}}" if found else text
 
 
-def believed(what: str, text: str, signer: Signer, *about: str) -> str:
+def believed(what: Text, text: str, signer: Signer, *about: str) -> str:
     """The text, if it is one of ours.
 
     Raises:
@@ -47,5 +48,5 @@ def believed(what: str, text: str, signer: Signer, *about: str) -> str:
     """
     why = _WHY.get(signature_of(text, signer, *about))
     if why is not None:
-        raise Unreadable("Redis", f"holds {what} that {why}")
+        raise Unreadable("Redis", said("adapters.not_believed", what=what, why=why))
     return text

@@ -3,6 +3,8 @@
 One list per kind and namespace, all at the same time; then what depends on them (gateways and pods). VirtualServices
 are listed twice: those of the service's namespace, without which nothing can be said, and those of all namespaces, for
 which a Role is not enough. Nothing is taken from a cache: this is the last read before users are moved.
+
+The mesh's root namespace is what istiod's own ConfigMap says; where that may not be read, istiod's is taken for it.
 """
 
 from __future__ import annotations
@@ -12,29 +14,41 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import yaml
+
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_shapes import checked_spec
-from bot.cluster.objects import Object, name_of, named, namespace_of, service_name, service_namespace
+from bot.cluster.bindings import gateway_places, governing
+from bot.cluster.deployments import versions_of
+from bot.cluster.objects import NamespacedName, Object, name_of, namespace_of, service_name, service_namespace
 from bot.cluster.selectors import LabelSelector
-from bot.model.errors import Fault
+from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission, Snapshot, Unread
 from bot.preflight.examine import REQUIRED
-from bot.preflight.gateways import GATEWAY_PODS, gateway_places
-from bot.preflight.mesh import ELSEWHERE
+from bot.preflight.gateways import GATEWAY_PODS, OTHER_GATEWAYS
+from bot.preflight.hosts import SERVICES
+from bot.preflight.mesh import ELSEWHERE, other_gateway_places
 from bot.preflight.permissions import needed
+from bot.preflight.rules import ELSEWHERE as RULES_ELSEWHERE
+from bot.preflight.snapshot import ISTIO_NAMESPACE
+from bot.preflight.waypoints import ELSEWHERE as HTTP_ROUTES_ELSEWHERE
 
 AT_ONCE = 8  # requests
+OTHER_WORKLOADS = ("StatefulSet", "DaemonSet")  # that somebody may have named where a Deployment belongs
+MESH_CONFIG = "istio"  # istiod's ConfigMap
+USUAL_GATEWAYS = ("istio-system", "istio-ingress")  # where Istio's own installation pages put a gateway's pods
 
 T = TypeVar("T")
 
 
 class KubeSnapshots:
-    """Surveys services of one cluster."""
+    """Surveys services of one cluster, whose istiod is in that namespace."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, istiod: str = ISTIO_NAMESPACE) -> None:
         self._kube = kube
+        self._istiod = istiod
 
     def take(self, service: ServiceConfig, version: str) -> Snapshot:
         """The raw objects as the API server has them; missing ones are None or empty, forbidden ones are told.
@@ -42,20 +56,31 @@ class KubeSnapshots:
         Raises:
             Unanswered: the API server gave no answer, so nothing could be said about the service.
         """
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="survey") as pool:
-            return _snapshot(service, version, _Questions(self._kube, pool))
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="snapshot") as pool:
+            return _snapshot(service, version, _Questions(self._kube, pool), self._istiod)
+
+    def versions(self, service: ServiceConfig) -> Sequence[str]:
+        """Every version that the service has a Deployment for, the newest first."""
+        deployments = self._kube.list("Deployment", service.namespace)
+        return versions_of(deployments, service.canary_deployment, service.primary_deployment)
 
 
-def _snapshot(service: ServiceConfig, version: str, questions: _Questions) -> Snapshot:
+def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istiod: str) -> Snapshot:
     home = service.namespace
-    meshes = questions.ask("VirtualService", lambda kube: kube.list("VirtualService", home))
+    routed, ruled = dict.fromkeys((home, service.routes_at[0])), dict.fromkeys((home, service.rule_at[0]))
+    meshes = [questions.ask("VirtualService", _listing_virtual_services(space)) for space in routed]
     everywhere = questions.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
     deployments = questions.ask("Deployment", lambda kube: kube.list("Deployment", home))
     place = service_namespace(service), service_name(service)
     backend = questions.ask("Service", lambda kube: kube.get("Service", *place))
-    rules = questions.ask("DestinationRule", lambda kube: kube.list("DestinationRule", home))
+    neighbours = questions.ask(SERVICES, lambda kube: kube.list("Service", home))
+    rules = [questions.ask("DestinationRule", _listing_rules(space)) for space in ruled]
+    all_rules = questions.ask(RULES_ELSEWHERE, lambda kube: kube.list_everywhere("DestinationRule"))
     scalers = questions.ask("HorizontalPodAutoscaler", lambda kube: kube.list("HorizontalPodAutoscaler", home))
     http_routes = questions.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
+    all_http_routes = questions.ask(HTTP_ROUTES_ELSEWHERE, lambda kube: kube.list_everywhere("HTTPRoute"))
+    namespace = questions.ask("Namespace", lambda kube: kube.get("Namespace", place[0], place[0]))
+    root = questions.ask("ConfigMap", lambda kube: _root_namespace(kube, istiod))
     budgets = questions.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
     quotas = questions.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
     policies = (
@@ -69,25 +94,39 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions) -> Sn
     )
     permissions = [questions.may(access) for access in needed(service, version)]
 
-    virtual_services, all_deployments = questions.listed(meshes), questions.listed(deployments)
-    ours = named(virtual_services, service.virtual_service)
-    elsewhere = [one for one in questions.listed(everywhere) if namespace_of(one, home) != home]
+    virtual_services = _each_once(questions.listed(some) for some in (*meshes, everywhere))
+    all_deployments = questions.listed(deployments)
+    missing = {service.primary_deployment, service.canary_name(version)} - {name_of(one) for one in all_deployments}
+    instead = [questions.get(kind, home, name) for name in sorted(missing) for kind in OTHER_WORKLOADS]
+    ours = next((one for one in virtual_services if (namespace_of(one, home), name_of(one)) == service.routes_at), None)
     sides = {service.primary_deployment, service.canary_name(version)}
     pods = [questions.pods_of(one) for one in all_deployments if name_of(one) in sides]
-    asked = [questions.gateway(*place) for place in gateway_places(ours)] if ours else []
+    others = tuple(one for one in virtual_services if one is not ours)
+    governs = governing(ours, others) if ours else []
+    asked = [
+        questions.gateway(*place) for place in dict.fromkeys(place for one in governs for place in gateway_places(one))
+    ]
+    beside = [questions.other_gateway(*place) for place in other_gateway_places(governs, others)]
     gateways = [found for gateway in asked if (found := questions.one(gateway))]
     doors = [questions.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
+    behind = [questions.read(some, GatewayPods()) for some in doors]
     return Snapshot(
         virtual_service=ours,
         service=questions.one(backend),
-        virtual_services=(*(one for one in virtual_services if one is not ours), *elsewhere),
-        destination_rules=questions.listed(rules),
+        virtual_services=others,
+        services=questions.listed(neighbours),
+        destination_rules=_each_once(questions.listed(some) for some in (*rules, all_rules)),
         gateways=tuple(gateways),
-        gateway_pods=_each_once(questions.listed(some) for some in doors),
+        gateway_pods=_each_once(some.pods for some in behind),
+        gateway_pods_in=next((some.spaces for some in behind if some.spaces is not None), None),
+        other_gateways=tuple(found for gateway in beside if (found := questions.one(gateway))),
         deployments=all_deployments,
+        other_workloads=tuple(found for workload in instead if (found := questions.one(workload))),
         pods=_each_once(questions.listed(some) for some in pods),
         autoscalers=questions.listed(scalers),
-        http_routes=questions.listed(http_routes),
+        http_routes=_each_once(questions.listed(some) for some in (http_routes, all_http_routes)),
+        namespace=questions.one(namespace),
+        root_namespace=questions.read(root, istiod),
         budgets=questions.listed(budgets),
         quotas=questions.listed(quotas),
         policies=tuple(one for kind in policies for one in questions.listed(kind)),
@@ -95,6 +134,66 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions) -> Sn
         permissions=tuple(permission.result() for permission in permissions),
         unread=tuple(questions.unread),
     )
+
+
+def _root_namespace(kube: Kube, istiod: str) -> str:
+    """Where objects are that are meant for the whole mesh.
+
+    Raises:
+        Fault: the API server has trouble.
+    """
+    try:
+        found = kube.get("ConfigMap", istiod, MESH_CONFIG)
+        settings = yaml.safe_load(str(((found or {}).get("data") or {}).get("mesh", "")))
+    except yaml.YAMLError:
+        return istiod
+    except Fault as fault:
+        if fault.cause is not Cause.FORBIDDEN:
+            raise
+        return istiod
+    named = settings.get("rootNamespace") if isinstance(settings, dict) else None
+    return named if isinstance(named, str) and named else istiod
+
+
+def _listing_virtual_services(space: str) -> Callable[[Kube], list[Object]]:
+    return lambda kube: kube.list("VirtualService", space)
+
+
+def _listing_rules(space: str) -> Callable[[Kube], list[Object]]:
+    return lambda kube: kube.list("DestinationRule", space)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPods:
+    """The pods that a Gateway asks for. ``spaces``: where they could be looked for; None: everywhere."""
+
+    pods: tuple[Object, ...] = ()
+    spaces: tuple[str, ...] | None = None
+
+
+def _pods_behind(kube: Kube, gateway: Object) -> GatewayPods:
+    """Of all namespaces, as Istio looks for them; where that is forbidden, where they are likely to be.
+
+    Raises:
+        Fault: they may be listed nowhere, or the API server has trouble.
+    """
+    selector = LabelSelector.of({"matchLabels": gateway["spec"]["selector"]})
+    try:
+        return GatewayPods(pods=tuple(kube.list_everywhere("Pod", selector)))
+    except Fault as fault:
+        if fault.cause is not Cause.FORBIDDEN:
+            raise
+        refused = fault
+    found: dict[str, list[Object]] = {}
+    for space in dict.fromkeys((gateway["metadata"]["namespace"], *USUAL_GATEWAYS)):
+        try:
+            found[space] = kube.list("Pod", space, selector)
+        except Fault as fault:
+            if fault.cause is not Cause.FORBIDDEN:
+                raise
+    if not found:
+        raise refused
+    return GatewayPods(pods=tuple(pod for pods in found.values() for pod in pods), spaces=tuple(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +205,7 @@ class _Asked(Generic[T]):
 
 
 class _Questions:
-    """One snapshot's questions. What may not be read is remembered, once for each kind, and the survey goes on."""
+    """One snapshot's questions. What may not be read is remembered, once for each kind, and the snapshot goes on."""
 
     def __init__(self, kube: Kube, pool: ThreadPoolExecutor) -> None:
         self._kube = kube
@@ -158,10 +257,17 @@ class _Questions:
         """One Gateway."""
         return self.ask("Gateway", lambda kube: kube.get("Gateway", namespace, name))
 
-    def pods_behind(self, gateway: Object) -> _Asked[list[Object]]:
-        """The pods that a Gateway asks for, where it is; they may be elsewhere, and forbidden there."""
-        selector = LabelSelector.of({"matchLabels": gateway["spec"]["selector"]})
-        return self.ask(GATEWAY_PODS, lambda kube: kube.list("Pod", gateway["metadata"]["namespace"], selector))
+    def get(self, kind: str, namespace: str, name: str) -> _Asked[Object | None]:
+        """One object of any kind."""
+        return self.ask(kind, lambda kube: kube.get(kind, namespace, name))
+
+    def other_gateway(self, namespace: str, name: str) -> _Asked[Object | None]:
+        """One Gateway that only another VirtualService names."""
+        return self.ask(OTHER_GATEWAYS, lambda kube: kube.get("Gateway", namespace, name))
+
+    def pods_behind(self, gateway: Object) -> _Asked[GatewayPods]:
+        """The pods that a Gateway asks for, wherever they are, as far as they may be listed."""
+        return self.ask(GATEWAY_PODS, lambda kube: _pods_behind(kube, gateway))
 
     def may(self, access: Access) -> Future[Permission]:
         """Ask for one permission."""
@@ -188,5 +294,8 @@ def permission(kube: Kube, access: Access) -> Permission:
 
 
 def _each_once(lists: Iterable[Sequence[Object]]) -> tuple[Object, ...]:
-    """Two Deployments' selectors may overlap."""
-    return tuple({name_of(pod): pod for pods in lists for pod in pods}.values())
+    """Two selectors may overlap, and what is listed in its namespace is among those of all."""
+    found: dict[NamespacedName, Object] = {}
+    for one in (one for some in lists for one in some):
+        found.setdefault((namespace_of(one, ""), name_of(one)), one)
+    return tuple(found.values())

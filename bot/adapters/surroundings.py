@@ -19,7 +19,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission
 from bot.preflight.permissions import gateways, lacking, needed, read
-from bot.words.said import Said, Seconds, said, together
+from bot.words.said import Said, Seconds, Text, said, together
 
 ANY_VERSION = "{version}"
 MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
@@ -31,7 +31,7 @@ RIGHTS, SERIES, WATCHDOGS = ABOUT = "permissions", "istio series", "watchdogs"
 def wanted(reads: Reads, service: ServiceConfig) -> tuple[Access, ...]:
     """All that preflight and a rollout ask for, but what has a version in its name: nobody knows it yet."""
     try:
-        routes = reads.get("VirtualService", service.namespace, service.virtual_service)
+        routes = reads.get("VirtualService", *service.routes_at)
     except Fault:  # told elsewhere
         routes = None
     known = [access for access in needed(service, ANY_VERSION) if ANY_VERSION not in access.name]
@@ -89,23 +89,23 @@ class Surroundings:
 
     def check(self) -> None:
         """Look, and remember it; to be called about once a minute."""
-        looks: dict[str, Callable[[], Sequence[Said | str]]] = {
+        observers: dict[str, Callable[[], Sequence[Said | str]]] = {
             RIGHTS: self._look_for_rights,
             SERIES: self._look_for_series,
             WATCHDOGS: self._look_for_watchdogs,
         }
-        self._found = {name: self._contained(name, look) for name, look in looks.items()}
+        self._found = {name: self._contained(name, observe) for name, observe in observers.items()}
 
-    def trouble(self, about: str) -> str | None:
+    def trouble(self, about: str) -> Text | None:
         """What the last look has found about one of ``ABOUT``; None when nothing."""
         found = self._found.get(about, ())
         more = [said("adapters.and_more", n=len(found) - MOST_NAMED)] if len(found) > MOST_NAMED else []
-        return str(together([*found[:MOST_NAMED], *more])) or None
+        return together([*found[:MOST_NAMED], *more]) or None
 
-    def _contained(self, about: str, look: Callable[[], Sequence[Said | str]]) -> Sequence[Said | str]:
+    def _contained(self, about: str, observe: Callable[[], Sequence[Said | str]]) -> Sequence[Said | str]:
         try:
             with contained(f"look at {about}"):
-                return look()
+                return observe()
         except Broken as broken:
             self._failed(about, broken)
         except Fault:
@@ -131,7 +131,7 @@ class Surroundings:
         return [trouble] if trouble is not None else []
 
     def _look_for_watchdogs(self) -> Sequence[Said | str]:
-        spaces = dict.fromkeys(service.namespace for service in self._services)
+        spaces = dict.fromkeys(service.routes_at[0] for service in self._services)
         found = [self._watchdog(space) for space in spaces]
         return [one for one in found if one is not None]
 

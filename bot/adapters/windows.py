@@ -32,10 +32,12 @@ from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
 from bot.adapters.queries import SeriesSelector
 from bot.analysis import gates
 from bot.controller.ports import Window
+from bot.model.digits import whole_number
 from bot.model.errors import Fault
 from bot.model.figures import Figures, ScrapeTarget, SideFigures, UserView
 from bot.model.rollout import Rollout, Target
 from bot.model.service import MetricsSource
+from bot.words.said import said
 
 MOST_TIMES = 8  # beginnings of windows in one query: together they are slow
 AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what ends later is not looked at
@@ -43,10 +45,16 @@ AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what 
 BEGAN, ENDED, MARKED = "where counters began", "where counters ended", "where counters are"
 UNUSUAL, LATELY, HOLES, RETURNED = "new counters", "counters new lately", "missing scrapes", "pods that came back"
 CHECK, USERS, TARGETS = "all samples", "requests of users", "who shows them"
+APART = "shown under labels of scrapers"
 NOW, BEFORE = "the newest scrape", "the scrape before"
-ANSWERS, BUCKETS, COUNTS, INSIDE = "answers", "latency buckets", "counts", "counters as they went"
+ANSWERS, BUCKETS = "answers", "latency buckets"
 
 NO_NUMBER = "one of its counters is no number"
+# Why levels say nothing of a side; by whether it is ``apart``.
+MISLEADING = {
+    True: "several jobs show its pods, and one of them adds labels",
+    False: "counters began again, and whoever answers scraped at other times",
+}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -95,7 +103,7 @@ class Batch:
             for number, since in enumerate(self.times)
             for name, text in self._questions(since).items()
         }
-        return Query(about=COUNTS, text=queries.together(texts), at=self.until)
+        return Query(about=said("adapters.about_counts"), text=queries.together(texts), at=self.until)
 
     def of(self, since: float) -> list[Window]:
         """The windows that begin at a moment."""
@@ -115,16 +123,17 @@ class Batch:
         windows, seconds = self.of(since), self.until - since
         selector = self.selector({owner for window in windows for owner in owners_of(window)})
         long = queries.LONG_BEFORE * self.before
-        hosts = sorted({window.rollout.spec.target.host for window in windows})
+        hosts = sorted({host for window in windows for host in window.rollout.spec.target.hosts})
         holes = queries.holes(selector, seconds, self.before, self.interval)
         away = queries.returned(selector, seconds, self.before)
         return {
             **dict(self._levels(since, selector, "", queries.REQUESTS, queries.ANSWER)),
             **dict(self._levels(since, selector, BUCKETS, queries.BUCKETS, f"{queries.OWNER}, le")),
-            UNUSUAL: queries.unusual(selector, seconds, since - _reach(since), long),
+            UNUSUAL: queries.unusual(selector, seconds, since - _back(since), long),
             LATELY: queries.lately(selector, seconds, self.before),
-            HOLES: f"{holes} or {away}" if holes else away,
+            HOLES: f"{holes} or {away}",
             RETURNED: queries.returned(selector, seconds, long),
+            APART: queries.apart(selector, self.until - _back(since)),
             CHECK: queries.check(selector, seconds),
             NOW: queries.scraped(selector),
             BEFORE: queries.scraped(selector, seconds),
@@ -136,10 +145,10 @@ class Batch:
         self, since: float, selector: SeriesSelector, of: str, metric: str, by: str
     ) -> Iterator[tuple[str, str]]:
         """Levels at both ends of a window, which look back to the same moment; and at its end as the next will ask."""
-        reach, later = _reach(since), _reach(self.until)
-        yield BEGAN + of, queries.level(selector, metric, by, since - reach, self.until - since)
-        yield ENDED + of, queries.level(selector, metric, by, self.until - reach)
-        if later != reach:
+        back, later = _back(since), _back(self.until)
+        yield BEGAN + of, queries.level(selector, metric, by, since - back, self.until - since)
+        yield ENDED + of, queries.level(selector, metric, by, self.until - back)
+        if later != back:
             yield MARKED + of, queries.level(selector, metric, by, self.until - later)
 
 
@@ -187,7 +196,7 @@ def _moment(at: float) -> float:
     return round(at, 3)
 
 
-def _reach(at: float) -> float:
+def _back(at: float) -> float:
     """How far back is looked for what counters read at a moment: at least ``LOOK_BACK``, and alike for all."""
     return (math.floor(at / queries.LOOKBACK) - 1) * queries.LOOKBACK
 
@@ -200,6 +209,7 @@ class _Counts:
         began, ended, marked: levels; what ``marked`` looks back to is what the next window's start will.
         unusual: of whom levels may tell too little; ``lately``: also before the window, ``holes``: scrapes are missing.
         returned: of whom pods are seen again after a long time.
+        apart: of whom levels count pods twice.
         users: by Service and workload.
         targets: who shows its series.
         numberless: of whom some counter is no number: what is left of them would be errors, or everything but errors.
@@ -212,6 +222,7 @@ class _Counts:
     lately: frozenset[Owner]
     holes: frozenset[Owner]
     returned: frozenset[Owner]
+    apart: frozenset[Owner]
     check: Mapping[Owner, float]
     now: Mapping[Owner, float]
     before: Mapping[Owner, float]
@@ -224,9 +235,9 @@ class _Counts:
         began, ended, marked = (
             sides(found.get(name, ()), found.get(name + BUCKETS, ())) for name in (BEGAN, ENDED, MARKED)
         )
-        unusual, lately, holes, returned = (
+        unusual, lately, holes, returned, apart = (
             frozenset(owner_of(labels) for labels, _ in found.get(name, ()))
-            for name in (UNUSUAL, LATELY, HOLES, RETURNED)
+            for name in (UNUSUAL, LATELY, HOLES, RETURNED, APART)
         )
         odd = {owner for owner, end in ended.items() if is_odd(difference(end, began.get(owner, NOTHING)))}
         return cls(
@@ -237,6 +248,7 @@ class _Counts:
             lately=lately,
             holes=holes,
             returned=returned,
+            apart=apart,
             check=by_owner(found.get(CHECK, ())),
             now=by_owner(found.get(NOW, ())),
             before=by_owner(found.get(BEFORE, ())),
@@ -255,7 +267,7 @@ class _Counts:
 
     def is_doubtful(self, window: Window, owner: Owner) -> bool:
         """Whether its series have to be looked at one by one."""
-        if owner in self.unusual or owner in self.holes:
+        if owner in self.unusual or owner in self.holes or owner in self.apart:
             return True
         return owner in self.lately and not self.is_continued(window, owner)
 
@@ -313,7 +325,11 @@ class Counted:
         are_holes = any(one.holes & self.doubtful[since] for since, one in self.answers.items())
         before = self.batch.before * (queries.LONG_BEFORE if are_holes else 1)
         seconds = self.batch.until - first + before
-        return Query(about=INSIDE, text=queries.inside(self.batch.selector(owners), seconds), at=self.batch.until)
+        return Query(
+            about=said("adapters.about_inside"),
+            text=queries.inside(self.batch.selector(owners), seconds),
+            at=self.batch.until,
+        )
 
     def explain(self, answer: list[Series] | Fault) -> None:
         """Take what was answered to ``wanted``."""
@@ -394,8 +410,8 @@ class Counted:
             return "scrapes are missing, on their way or cannot be read", watermark
         if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
             return detail.side, watermark
-        if detail.is_shaky:
-            return "counters began again, and whoever answers scraped at other times", watermark
+        if owner in answers.apart or detail.is_shaky:
+            return MISLEADING[owner in answers.apart], watermark
         began, known = answers.began.get(owner, NOTHING), known_of(window, owner[1])
         side = difference(answers.ended[owner], began)
         if known is None:
@@ -412,17 +428,21 @@ class Counted:
 
 
 def _users(answers: _Counts, target: Target) -> UserView | None:
-    """Where the users of a rollout's Service went; None where no proxy of theirs reports.
+    """Where the users of a rollout's Service (or of both versions') went; None where no proxy of theirs reports.
 
     They are counted in the window alone, without watermarks: figures that end behind Prometheus's clock are complete,
     and what these decide (whether users are where the routes say, and whether they find a pod) is decided by shares
     and by a few requests of the last minute, which one restarted gateway does not turn around.
     """
-    host, names = target.host, (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
-    seen = [answers.users[host, name] for name in names if (host, name) in answers.users]
-    if not seen or not all(map(math.isfinite, seen)):
+    names = (target.canary_deployment, target.primary_deployment, queries.NOWHERE)
+    seen = {
+        name: [count for host in target.hosts if (count := answers.users.get((host, name))) is not None]
+        for name in names
+    }
+    counts = [count for found in seen.values() for count in found]
+    if not counts or not all(map(math.isfinite, counts)):
         return None
-    canary, primary, nowhere = (answers.users.get((host, name), 0.0) for name in names)
+    canary, primary, nowhere = (sum(seen[name]) for name in names)
     return UserView(canary=canary, primary=primary, nowhere=nowhere)
 
 
@@ -437,7 +457,8 @@ def _by_question(samples: Iterable[Sample]) -> dict[int, dict[str, list[Sample]]
     """By the window's beginning, and by what was asked of it."""
     found: defaultdict[int, defaultdict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        number, _, name = sample[0].get(queries.ASKED, "").partition(" ")
-        if number.isdigit():
-            found[int(number)][name].append(sample)
+        asked, _, name = sample[0].get(queries.ASKED, "").partition(" ")
+        number = whole_number(asked)
+        if number is not None:
+            found[number][name].append(sample)
     return {number: dict(answers) for number, answers in found.items()}

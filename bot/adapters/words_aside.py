@@ -16,7 +16,7 @@ KEPT = 10_000  # of a service; the oldest go first
 
 # A word's fields, those that mean something: what else is in it would only be carried along.
 _FIELDS = """
-local function told(word)
+local function known(word)
   local fields = {}
   for i = 1, #word, 2 do
     local name = word[i]
@@ -36,7 +36,7 @@ local moved = 0
 for i = 2, #ARGV do
   local found = redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])
   if #found == 1 then
-    redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[1], '*', unpack(told(found[1][2])))
+    redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[1], '*', unpack(known(found[1][2])))
     redis.call('XDEL', KEYS[1], ARGV[i])
     moved = moved + 1
   end
@@ -47,7 +47,7 @@ return moved
 # KEYS: outbox, aside
 RECALL = f"""{_FIELDS}
 local found = redis.call('XRANGE', KEYS[2], '-', '+')
-for _, word in ipairs(found) do redis.call('XADD', KEYS[1], '*', unpack(told(word[2]))) end
+for _, word in ipairs(found) do redis.call('XADD', KEYS[1], '*', unpack(known(word[2]))) end
 redis.call('DEL', KEYS[2])
 return #found
 """

@@ -6,7 +6,9 @@ containers by name, so that only images and labels are ours.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.kube import MERGE_PATCH, Kube, Reads
@@ -23,12 +25,59 @@ from bot.cluster.deployments import (
 )
 from bot.cluster.objects import Object
 from bot.cluster.selectors import LabelSelector
-from bot.controller.ports import Rehearsal, Still, always
+from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.observation import Denied, DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Target, Template
+from bot.words.said import said
 
+MOST_OBSERVED = 8192  # Deployments of which is kept what was understood of them last
 ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What was read of one side, and by what it is to be known."""
+
+    deployment: Object
+    replica_sets: tuple[Object, ...]
+    pods: tuple[Object, ...]
+    templates: Mapping[Template, PodTemplate]
+    home: Mapping[str, str]
+
+    def is_same(self, other: _Read) -> bool:
+        """Whether there is nothing new to understand. A cache hands out the same object until it has another one."""
+        mine = (self.deployment, *self.replica_sets, *self.pods)
+        theirs = (other.deployment, *other.replica_sets, *other.pods)
+        return (
+            len(mine) == len(theirs)
+            and all(map(operator.is_, mine, theirs))
+            and (self.templates, self.home) == (other.templates, other.home)
+        )
+
+    def understood(self) -> DeploymentStatus:
+        """The Deployment's state, with those of its ReplicaSets' and pods that are its own."""
+        replica_sets = own_replica_sets(self.deployment, self.replica_sets)
+        pods = pods_of(self.deployment, replica_sets, self.pods, self.home)
+        writer = template_writer(self.deployment, self.templates.values())
+        how_far, reason = progress(self.deployment, replica_sets)
+        known = (which for which, template in self.templates.items() if has_template(self.deployment, template))
+        return DeploymentStatus(
+            template=next(known, None),
+            progress=how_far,
+            reason=reason,
+            ready=pods.ready,
+            stale=pods.stale,
+            elsewhere=pods.elsewhere,
+            wanted=wanted_pods(self.deployment),
+            images=images(self.deployment),
+            troubles=(*creation_troubles(self.deployment), *pods.troubles),
+            digests=pods.digests,
+            pods=pods.names,
+            uid=str(self.deployment["metadata"].get("uid", "")),
+            writer=writer.manager,
+            written_at=writer.at,
+        )
 
 
 class KubeWorkloads:
@@ -37,6 +86,7 @@ class KubeWorkloads:
     def __init__(self, kube: Kube, *, reads: Reads | None = None) -> None:
         self._kube = kube
         self._reads: Reads = reads or kube
+        self._observed: dict[tuple[str, str], tuple[_Read, DeploymentStatus]] = {}
 
     def observe(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
@@ -48,7 +98,7 @@ class KubeWorkloads:
             self._side(target.namespace, target.canary_deployment, {Template.RECORDED: canary}, {}),
         )
 
-    def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:
+    def apply(self, target: Target, template: PodTemplate, is_current: IsCurrent = always) -> None:
         """Give the primary this template (images, init containers too, and labels); a no-op when it has it already."""
         for _ in range(ATTEMPTS):
             deployment = self._primary(target)
@@ -56,14 +106,14 @@ class KubeWorkloads:
                 return
             patch = template_patch(deployment, template)
             patch["metadata"]["resourceVersion"] = deployment["metadata"]["resourceVersion"]
-            if not still():
-                raise Stale("Redis", f"holds a newer decision about Deployment {target.primary_deployment}.")
+            if not is_current():
+                raise Stale("Redis", said("adapters.newer_decision", thing=f"Deployment {target.primary_deployment}"))
             try:
                 self._kube.patch("Deployment", target.namespace, target.primary_deployment, patch)
             except Contended:
                 continue
             return
-        raise Contended("Kubernetes", f"Deployment {target.primary_deployment} is written by others all the time.")
+        raise Contended("Kubernetes", said("adapters.busy", thing=f"Deployment {target.primary_deployment}"))
 
     def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:
         """The patch ``apply`` would send, as an object with apiVersion, kind and metadata; nothing is written."""
@@ -97,57 +147,58 @@ class KubeWorkloads:
                 subresource="scale",
             )
 
+    def scale_canary_up(self, target: Target, pods: int) -> None:
+        """Give a canary without pods so many; one that asks for some, or is gone, is left alone."""
+        for _ in range(ATTEMPTS):
+            deployment = self._kube.get("Deployment", target.namespace, target.canary_deployment)
+            if deployment is None or wanted_pods(deployment):
+                return
+            if self._scaled(deployment, pods):
+                return
+        raise Contended("Kubernetes", said("adapters.busy", thing=f"Deployment {target.canary_deployment}"))
+
     def scale_primary_up(self, target: Target, pods: int) -> None:
         """Let the primary ask for at least ``pods`` pods; one that asks for more already is left alone."""
         for _ in range(ATTEMPTS):
             deployment = self._primary(target)
-            if wanted_pods(deployment) >= pods:
+            if wanted_pods(deployment) >= pods or self._scaled(deployment, pods):
                 return
-            # Only if nobody (an HPA) has chosen a number in the meantime: it may be the larger one.
-            version = {"resourceVersion": deployment["metadata"]["resourceVersion"]}
-            try:
-                self._kube.patch(
-                    "Deployment",
-                    target.namespace,
-                    target.primary_deployment,
-                    {"metadata": version, "spec": {"replicas": pods}},
-                    content_type=MERGE_PATCH,
-                    subresource="scale",
-                )
-            except Contended:
-                continue
-            return
-        raise Contended("Kubernetes", f"Deployment {target.primary_deployment} is written by others all the time.")
+        raise Contended("Kubernetes", said("adapters.busy", thing=f"Deployment {target.primary_deployment}"))
+
+    def _scaled(self, deployment: Object, pods: int) -> bool:
+        """Only if nobody (an HPA) has chosen a number since it was read: it may be the larger one."""
+        meta = deployment["metadata"]
+        body = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "spec": {"replicas": pods}}
+        place = "Deployment", meta["namespace"], meta["name"]
+        try:
+            self._kube.patch(*place, body, content_type=MERGE_PATCH, subresource="scale")
+        except Contended:
+            return False
+        return True
 
     def _side(
         self, namespace: str, name: str, templates: dict[Template, PodTemplate], home: Mapping[str, str]
     ) -> DeploymentStatus:
         deployment = self._reads.get("Deployment", namespace, name)
         if deployment is None:
-            gone = f"Deployment {namespace}/{name} does not exist."
+            gone = said("adapters.gone", thing=f"Deployment {namespace}/{name}")
             return DeploymentStatus(template=None, progress=Progress.FAILED, reason=gone, exists=False)
         selector = LabelSelector.of(deployment["spec"]["selector"])
-        replica_sets = own_replica_sets(deployment, self._reads.list("ReplicaSet", namespace, selector))
-        pods = pods_of(deployment, replica_sets, self._reads.list("Pod", namespace, selector), home)
-        writer = template_writer(deployment, templates.values())
-        how_far, reason = progress(deployment, replica_sets)
-        known = (which for which, template in templates.items() if has_template(deployment, template))
-        return DeploymentStatus(
-            template=next(known, None),
-            progress=how_far,
-            reason=reason,
-            ready=pods.ready,
-            stale=pods.stale,
-            elsewhere=pods.elsewhere,
-            wanted=wanted_pods(deployment),
-            images=images(deployment),
-            troubles=(*creation_troubles(deployment), *pods.troubles),
-            digests=pods.digests,
-            pods=pods.names,
-            uid=str(deployment["metadata"].get("uid", "")),
-            writer=writer.manager,
-            written_at=writer.at,
+        read = _Read(
+            deployment=deployment,
+            replica_sets=tuple(self._reads.list("ReplicaSet", namespace, selector)),
+            pods=tuple(self._reads.list("Pod", namespace, selector)),
+            templates=templates,
+            home=home,
         )
+        last = self._observed.get((namespace, name))
+        if last is not None and last[0].is_same(read):
+            return last[1]
+        status = read.understood()
+        if len(self._observed) >= MOST_OBSERVED:
+            self._observed.clear()
+        self._observed[namespace, name] = read, status
+        return status
 
     def known_images(self, target: Target) -> frozenset[str]:
         """Every image that the primary's template or one of its own ReplicaSets has."""
@@ -160,7 +211,7 @@ class KubeWorkloads:
     def _primary(self, target: Target) -> Object:
         deployment = self._kube.get("Deployment", target.namespace, target.primary_deployment)
         if deployment is None:
-            gone = f"Deployment {target.namespace}/{target.primary_deployment} does not exist."
+            gone = said("adapters.gone", thing=f"Deployment {target.namespace}/{target.primary_deployment}")
             raise Fault("Kubernetes", gone, Cause.MISSING)
         return deployment
 
@@ -173,9 +224,8 @@ def template_patch(deployment: Object, template: PodTemplate) -> Object:
     metadata, pod = deployment["metadata"], deployment["spec"]["template"]
     unknown = sorted(template.images.keys() - images(deployment).keys())
     if unknown:
-        raise Fault(
-            "Kubernetes", f"Deployment {metadata['name']} has no container named {', '.join(unknown)}.", Cause.REFUSED
-        )
+        lacks = said("adapters.no_container", name=str(metadata["name"]), containers=tuple(unknown))
+        raise Fault("Kubernetes", lacks, Cause.REFUSED)
     lists = {
         field: [
             {"name": one["name"], "image": template.images[one["name"]]}

@@ -17,19 +17,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bot.analysis import client_errors, conclusion, course, details, gates
+from bot.analysis.amounts import of
 from bot.analysis.conclusion import Case, Conclusion, conclude
 from bot.analysis.gates import Sides, badness
-from bot.analysis.judge.forecast import forecast
-from bot.analysis.judge.judge import Interval, again, start, step
+from bot.analysis.judge.forecast import Forecast, forecast
+from bot.analysis.judge.judge import Interval, again, entered, start, step
 from bot.analysis.judge.saved import load, save
 from bot.analysis.judge.state import JudgeState
 from bot.analysis.judge.verdict import Assessment, Decision, assess
 from bot.analysis.judge.wording import forecast_text
-from bot.analysis.mirror_harm import HARM
-from bot.model.figures import UNPROVEN, AnalysisState, Figures, Finding, Judgement, SideFigures, Verdict
-from bot.model.formats import count
+from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
 from bot.model.rollout import WATCHED, Phase, Rollout
 from bot.model.service import GateLimits, Unproven
+from bot.words.said import Seconds, Share, said, together
 
 DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it
@@ -64,9 +64,8 @@ def unread(rollout: Rollout, now: float) -> Judgement:
     """
     behind = rollout.analysis_state.until - now if rollout.analysis_state.until is not None else 0.0
     if behind > APART:
-        late = f"The clock is {behind:.0f} s behind the figures that were read already: nothing new can be judged"
-        said = f"{late} until it has caught up.", "Set the clocks of canary-bot's machines by NTP."
-        finding = Conclusion(verdict=Verdict.INCONCLUSIVE, said=said).finding
+        late = said("analysis.clock_behind", time=Seconds(behind)), said("analysis.clocks_by_ntp")
+        finding = Conclusion(verdict=Verdict.INCONCLUSIVE, said=late).finding
         return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
     same = rollout.judgement is not None and rollout.analysis_state.stage == rollout.current.name
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
@@ -91,7 +90,8 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         else analysis_state.clients
     )
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
-    judgement = _judgement(rollout, Case(state=state, assessment=assessment, stage=stage, absent=absent), beside)
+    here = entered(state, rollout.current.name, rollout.spec.gates.judge)
+    judgement = _judgement(rollout, Case(state=here, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
         analysis_state = replace(
             analysis_state, shown=judgement.proven, sample=_sample(rollout, stage) or analysis_state.sample
@@ -181,7 +181,7 @@ def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeSta
     if not stage.routes.compared:
         reference = reference or SideFigures(requests=0, errors=0)
     if not whole and (subject is None or reference is None):
-        return kept, assess(kept, settings, deadline), False
+        return kept, assess(entered(kept, stage.name, settings), settings, deadline), False
     interval = Interval(
         t=row.end, stage=stage.name, canary=subject, primary=reference, since=row.start, limited=rollout.limited
     )
@@ -205,7 +205,7 @@ def _judged_of(side: SideFigures, limits: GateLimits) -> SideFigures:
 def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judgement:
     word, doubts, unproven = conclude(rollout, case), _doubts(beside), _never_shown(rollout)
     verdict = max([word.verdict, *(one.verdict for one in beside if one.acts)], key=badness)
-    ranked = _ranked(word, beside, doubts, verdict)
+    ranked, expected = _ranked(word, beside, doubts, verdict), _forecast(rollout, case)
     return Judgement(
         at=case.stage.end,
         verdict=verdict,
@@ -214,8 +214,11 @@ def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judge
         proven=word.proven,
         ask=_may_be_overruled(word, beside, doubts)
         or (bool(unproven) and verdict is Verdict.PASS and _is_final(rollout)),
+        lacking=word.lacking and not doubts,
+        incident=Incident.HARM if any(one.gate == HARM for one in doubts) else word.incident,
         hold=word.hold or bool(doubts),
-        forecast=_forecast(rollout, case),
+        forecast=forecast_text(expected) if expected is not None else "",
+        to_pass=expected.passing if expected is not None else None,
     )
 
 
@@ -245,14 +248,17 @@ def _never_shown(rollout: Rollout) -> list[Finding]:
     sample = rollout.analysis_state.sample
     if rollout.current.routes.compared or rollout.analysis_state.shown or sample is None:
         return []
-    stage, *counts = sample
-    n_c, b_c, n_p, b_p = map(count, counts)
-    names = conclusion.names(rollout)
-    sentence = (
-        f"Not proven: in {stage}, the last stage with both versions, {names.subject} had {b_c} errors in {n_c} "
-        f"requests, {names.reference} {b_p} in {n_p}."
+    name, n_c, b_c, n_p, b_p = sample
+    there = next((one for one in rollout.spec.plan if one.name == name), rollout.spec.plan[0])
+    here, against, other = of(b_c, n_c), of(b_p, n_p), conclusion.names(rollout).reference
+    shown = said("analysis.errors", here=here, other=other, there=against)
+    brief = (
+        said("analysis.in_mirror", figures=shown)
+        if there.phase is Phase.MIRRORING
+        else said("analysis.at_share", share=Share(there.routes.canary / 100), figures=shown)
     )
-    return [Finding(gate=UNPROVEN, verdict=Verdict.PASS, sentence=sentence, acts=False)]
+    sentence = together((said("analysis.never_shown"), brief))
+    return [Finding(gate=UNPROVEN, verdict=Verdict.PASS, sentence=sentence, brief=brief, acts=False)]
 
 
 def _is_final(rollout: Rollout) -> bool:
@@ -271,13 +277,13 @@ def _sample(rollout: Rollout, stage: Figures) -> tuple[str, float, float, float,
     return rollout.current.name, subject.requests, subject.errors, reference.requests, reference.errors
 
 
-def _forecast(rollout: Rollout, case: Case) -> str:
-    """How long it will still take, while that is a question."""
+def _forecast(rollout: Rollout, case: Case) -> Forecast | None:
+    """How long it will still take; None while that is no question."""
     if not rollout.current.routes.compared or case.assessment.verdict is not Decision.WATCH:
-        return ""
+        return None
     sides, seconds = Sides.of(rollout, case.stage), case.stage.end - case.stage.start
     if sides.subject is None or sides.reference is None or seconds <= 0:
-        return ""
+        return None
     # Over the time that the counts span, which is not quite the stage's.
     rates = [side.per_second or side.requests / seconds for side in (sides.subject, sides.reference)]
-    return forecast_text(forecast(case.state, rollout.spec.gates.judge, *rates))
+    return forecast(case.state, rollout.spec.gates.judge, *rates)

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bot.analysis.amounts import by_side, of
 from bot.analysis.gates import Sides
 from bot.analysis.judge import clients
 from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
-from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Unit, Verdict
-from bot.model.formats import count, percent
+from bot.model.figures import CLIENT_ERRORS, Figures, Finding, Outcome, SideFigures, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits
+from bot.words.said import Said, Share, said, together
 
 CLIENTS = "client errors"
 MOST_NAMED = 2
-SHADOW = 'Before Istio 1.28 copies carry the host name with "-shadow" behind it.'
 LATE = 2.0  # the last minute is told when it is so many times worse than the stage
 
 _READING = {
-    CLIENT_ERRORS: "client errors (4xx)",
-    "401": "401 (not authenticated)",
-    "403": "403 (not allowed)",
-    "404": "404 (not found)",
-    "429": "429 (too many requests)",
+    CLIENT_ERRORS: said("analysis.code_all"),
+    "401": said("analysis.code_401"),
+    "403": said("analysis.code_403"),
+    "404": said("analysis.code_404"),
+    "429": said("analysis.code_429"),
 }
 
 
@@ -83,55 +83,73 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
     whole, late = Sides.of(rollout, stage), Sides.of(rollout, sum(recent[1:], start=recent[0]))
     # The sum of all codes says nothing that its own codes do not.
     bets = sorted(won - {CLIENT_ERRORS} or won, key=clients.BETS.index)
-    text = "; ".join(_text(bet, whole, late) for bet in bets[:MOST_NAMED])
-    moved = f"{whole.name} refuses otherwise than {whole.other}: {text}."
+    named = bets[:MOST_NAMED]
+    lately = any(_is_worse_lately(bet, whole, late) for bet in named)
+    sides = late if lately else whole  # one window for all that is told
+    codes = [clients.code_of(bet) for bet in named]
     if bets == [ALONE]:
-        moved = f"{text}; at most {percent(limits.ceiling)} is taken for callers' own doing."
+        moved = said(
+            "analysis.refuses_alone", name=whole.name, code=_READING[codes[0]], here=_of(sides.subject, codes[0])
+        )
+        allowed = said("analysis.allowed_most", most=Share(limits.ceiling))
+    else:
+        moved = said(
+            "analysis.refuses", name=whole.name, other=whole.other, codes=tuple(_text(c, sides) for c in codes)
+        )
+        allowed = said("analysis.allowed_times", times=limits.tolerance, other=whole.other)
+    if lately:
+        moved = said("analysis.in_last_minute", what=moved)
     copies_note = bets != [ALONE] and rollout.current.routes.mirror
+    there = _of(sides.reference, codes[0]) if _counts(sides.reference) and bets[0] != ALONE else ""
     yield Finding(
         gate=CLIENTS,
         verdict=Verdict.FAIL if limits.action is GateAction.ABORT else Verdict.INCONCLUSIVE,
-        sentence=f"{moved} {SHADOW}" if copies_note else moved,
+        sentence=together((moved, said("analysis.shadow"))) if copies_note else moved,
         brief=moved if copies_note else "",
-        value=_share(whole.subject, clients.code_of(bets[0])),
-        sample=whole.subject.requests if whole.subject is not None else None,
+        value=_share(sides.subject, codes[0]),
+        sample=sides.subject.requests if sides.subject is not None else None,
         acts=limits.action is not GateAction.OBSERVE,
         unit=Unit.SHARE,
+        allowed=allowed,
+        seen=Outcome.WORSE,
+        **by_side(rollout, _of(sides.subject, codes[0]), there),
     )
 
 
 def detail(rollout: Rollout, stage: Figures) -> Iterator[Finding]:
     """A line about all of them, where they are counted."""
-    sides = Sides.of(rollout, stage)
+    sides, limits = Sides.of(rollout, stage), rollout.spec.gates.client_errors
     subject = sides.subject
-    if (
-        rollout.spec.gates.client_errors is None
-        or subject is None
-        or not subject.client_errors
-        or subject.requests <= 0
-    ):
+    if limits is None or subject is None or not subject.client_errors or subject.requests <= 0:
         return
-    against = f", {sides.other} {_of(sides.reference, CLIENT_ERRORS)}" if _counts(sides.reference) else ""
-    sentence = f"Client errors (4xx) on {sides.name}: {_of(subject, CLIENT_ERRORS)}{against}."
+    here = _of(subject, CLIENT_ERRORS)
+    there = _of(sides.reference, CLIENT_ERRORS) if _counts(sides.reference) else ""
     yield Finding(
         gate=f"{CLIENTS} in all",
         verdict=Verdict.PASS,
-        sentence=sentence,
+        sentence=said("analysis.clients", name=sides.name, here=here, other=sides.other, there=there)
+        if there
+        else said("analysis.clients_alone", name=sides.name, here=here),
         value=_share(subject, CLIENT_ERRORS),
         sample=subject.requests,
         part=True,
         unit=Unit.SHARE,
+        allowed=said("analysis.allowed_times", times=limits.tolerance, other=sides.other) if there else "",
+        **by_side(rollout, here, there),
     )
 
 
-def _text(bet: str, stage: Sides, late: Sides) -> str:
+def _is_worse_lately(bet: str, stage: Sides, late: Sides) -> bool:
     code = clients.code_of(bet)
-    lately = _share(late.subject, code) >= LATE * _share(stage.subject, code) > 0
-    sides = late if lately else stage
-    when = " in the last minute" if lately else ""
-    against = f", {sides.other} {_of(sides.reference, code)}" if _counts(sides.reference) and bet != ALONE else ""
-    subject = f"{sides.name} answers " if bet == ALONE else ""
-    return f"{subject}{_READING[code]} {_of(sides.subject, code)}{against}{when}"
+    return _share(late.subject, code) >= LATE * _share(stage.subject, code) > 0
+
+
+def _text(code: str, sides: Sides) -> Said:
+    here = _of(sides.subject, code)
+    if not _counts(sides.reference):
+        return said("analysis.code_alone", code=_READING[code], here=here)
+    there = _of(sides.reference, code)
+    return said("analysis.code", code=_READING[code], here=here, other=sides.other, there=there)
 
 
 def _counts(side: SideFigures | None) -> bool:
@@ -142,9 +160,8 @@ def _share(side: SideFigures | None, code: str) -> float:
     return side.client_errors.get(code, 0.0) / side.requests if side is not None and side.requests > 0 else 0.0
 
 
-def _of(side: SideFigures | None, code: str) -> str:
-    bad, requests = (0.0, 0.0) if side is None else (side.client_errors.get(code, 0.0), side.requests)
-    return f"{percent(_share(side, code))} ({count(bad)} of {count(requests)})"
+def _of(side: SideFigures | None, code: str) -> Said:
+    return of(side.client_errors.get(code, 0.0), side.requests) if side is not None else of(0.0, 0.0)
 
 
 def _kept(text: str, rollout: Rollout) -> Clients:

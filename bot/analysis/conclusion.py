@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from bot.analysis.amounts import of
 from bot.analysis.gates import Sides
 from bot.analysis.judge.state import JudgeState
 from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
-from bot.analysis.judge.wording import Names, sentences
-from bot.model.figures import EVIDENCE, Figures, Finding, SideFigures, Verdict
-from bot.model.formats import count, percent
+from bot.analysis.judge.wording import Account, Names, decisive, figures, other_fails, sentences
+from bot.model.figures import EVIDENCE, Figures, Finding, Incident, SideFigures, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.service import Unproven
+from bot.words.said import Said, Share, Text, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +30,32 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conclusion:
-    """What the evidence leads to; ``proven``, ``hold`` and ``ask`` as a ``Judgement`` has them.
+    """What the evidence leads to; ``proven``, ``hold`` and what follows as a ``Judgement`` has them.
 
     Attributes:
         said: sentences for people, the first of which stands alone.
+        brief: the figures alone, for where the doubt is said already; "": the first of the sentences.
     """
 
     verdict: Verdict
-    said: tuple[str, ...] = ()
+    said: tuple[Text, ...] = ()
+    brief: Text = ""
     proven: bool = False
     hold: bool = False
     ask: bool = False
+    lacking: bool = False
+    incident: Incident | None = None
 
     @property
     def finding(self) -> Finding:
         """The same as a gate's answer."""
         first, *more = self.said
-        return Finding(gate=EVIDENCE, verdict=self.verdict, sentence=" ".join(self.said), brief=first if more else "")
+        return Finding(
+            gate=EVIDENCE,
+            verdict=self.verdict,
+            sentence=together(self.said),
+            brief=self.brief or (first if more else ""),
+        )
 
 
 class Shows(Enum):
@@ -66,7 +76,7 @@ class Shows(Enum):
 _FOLLOWS: Mapping[Shows, Conclusion] = {
     Shows.WORSE: Conclusion(verdict=Verdict.FAIL),
     Shows.GOOD: Conclusion(verdict=Verdict.PASS, proven=True),
-    Shows.NOT_TO_BLAME: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True),
+    Shows.NOT_TO_BLAME: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True, incident=Incident.BOTH_FAIL),
     Shows.ABOVE_CEILING: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True),
     Shows.SUSPECT: Conclusion(verdict=Verdict.INCONCLUSIVE, ask=True),
     Shows.NOTHING_YET: Conclusion(verdict=Verdict.INCONCLUSIVE),
@@ -76,12 +86,15 @@ _FOLLOWS: Mapping[Shows, Conclusion] = {
 }
 
 
+_DOUBTED = frozenset({Shows.SUSPECT, Shows.UNPROVEN})  # what people may be asked about in so many words
+
+
 def conclude(rollout: Rollout, case: Case) -> Conclusion:
     """The evidence's word on the current stage."""
     shown = shows(rollout, case)
-    return unless_absent(
-        case.absent, replace(follows(shown, rollout.spec.gates.unproven), said=_say(rollout, case, shown))
-    )
+    what_follows = follows(shown, rollout.spec.gates.unproven)
+    words, brief = _say(rollout, case, shown), _figures_alone(rollout, case) if shown in _DOUBTED else ""
+    return unless_absent(case.absent, replace(what_follows, said=words, brief=brief))
 
 
 def follows(shown: Shows, unproven: Unproven) -> Conclusion:
@@ -89,7 +102,7 @@ def follows(shown: Shows, unproven: Unproven) -> Conclusion:
     if shown is not Shows.UNPROVEN:
         return _FOLLOWS[shown]
     if unproven is Unproven.HOLD:
-        return Conclusion(verdict=Verdict.INCONCLUSIVE, ask=True)
+        return Conclusion(verdict=Verdict.INCONCLUSIVE, ask=True, lacking=True)
     return Conclusion(verdict=Verdict.PASS)
 
 
@@ -97,8 +110,8 @@ def unless_absent(absent: str, conclusion: Conclusion) -> Conclusion:
     """What was good a moment ago is no reason to go on blindly, nor a doubt to ask people about."""
     if not absent or not (conclusion.verdict is Verdict.PASS or conclusion.ask):
         return conclusion
-    said = f"Prometheus knows nothing of {absent} right now.", f"Before: {' '.join(conclusion.said)}"
-    return Conclusion(verdict=Verdict.INCONCLUSIVE, said=said, hold=conclusion.hold)
+    words = said("analysis.absent", name=absent), said("analysis.before", what=together(conclusion.said))
+    return Conclusion(verdict=Verdict.INCONCLUSIVE, said=words, hold=conclusion.hold, incident=conclusion.incident)
 
 
 # What is found
@@ -115,7 +128,9 @@ def _beside_another(rollout: Rollout, case: Case) -> Shows:
         return Shows.WORSE
     if assessment.verdict is Decision.PASS:
         return Shows.GOOD
-    if assessment.failing in {Failing.SHARED, Failing.PRIMARY}:
+    # That users are better off where they return to is why they are rolled back.
+    leaves_the_worse = bool(rollout.spec.back_to) and assessment.failing is Failing.PRIMARY
+    if assessment.failing in {Failing.SHARED, Failing.PRIMARY} and not leaves_the_worse:
         return Shows.NOT_TO_BLAME
     match assessment.overdue:
         case Overdue.NOT_PROVEN:
@@ -152,43 +167,58 @@ def _alone(rollout: Rollout, case: Case) -> Shows:
 # How it is said
 
 
-def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[str, ...]:
+def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
     match shown:
         case Shows.ABOVE_CEILING:
             return _say_above_ceiling(rollout, case)
         case Shows.ALONE_FINE | Shows.ALONE_PROVEN | Shows.ALONE_DOUBTFUL:
             return _say_alone(rollout, case)
+        case Shows.NOT_TO_BLAME if case.assessment.failing is Failing.PRIMARY:
+            return other_fails(case.state, case.assessment, names(rollout))
         case _:
             return sentences(case.state, case.assessment, rollout.spec.gates.judge, names(rollout))
 
 
-def _say_above_ceiling(rollout: Rollout, case: Case) -> tuple[str, ...]:
-    sides, ceiling = Sides.of(rollout, case.stage), rollout.spec.gates.judge.ceiling
-    share, bad = _shares(sides.subject)
+def _figures_alone(rollout: Rollout, case: Case) -> Text:
+    called = names(rollout)
+    account = figures(decisive(case.state, case.assessment, called), called)
+    return said("analysis.stands", name=called.subject, figures=account)
+
+
+def _say_above_ceiling(rollout: Rollout, case: Case) -> tuple[Text, ...]:
+    sides, most = Sides.of(rollout, case.stage), Share(rollout.spec.gates.judge.ceiling)
+    share = (sides.subject.error_share if sides.subject is not None else None) or 0.0
     against = sides.fair.error_share if sides.fair is not None else None
-    here = f"{sides.name} errors {bad} in this stage"
+    shown = said("analysis.errors", here=_errors(sides.subject), other=sides.other, there=_errors(sides.reference))
     if against is None or against < share / 2:
-        return (f"Not sure yet, but above what is allowed: {here}; at most {percent(ceiling)} are allowed.",)
-    why = f"Not blaming {sides.name}: going back would not help. Promotion waits."
-    return f"Both versions are failing: {here}, {sides.other} {percent(against)}.", why
+        return said("analysis.too_many", name=sides.name, figures=shown), said("analysis.never_above", most=most)
+    return said("analysis.both_fail", figures=shown), said("analysis.not_to_blame", name=sides.name)
 
 
-def _say_alone(rollout: Rollout, case: Case) -> tuple[str, ...]:
-    sides = Sides.of(rollout, case.stage)
-    _, bad = _shares(sides.subject)
-    most = percent(rollout.spec.gates.judge.ceiling)
-    return (f"{sides.name} alone answers users: errors {bad}; at most {most} are allowed.",)
+def _say_alone(rollout: Rollout, case: Case) -> tuple[Text, ...]:
+    sides, most = Sides.of(rollout, case.stage), Share(rollout.spec.gates.judge.ceiling)
+    suspect = _suspected(case.state) if case.assessment.log_e > 0 else None
+    if suspect is None or (sides.subject is not None and _is_too_bad(rollout, sides.subject)):
+        return (said("analysis.alone", name=sides.name, here=_errors(sides.subject), most=most),)
+    account = said("analysis.doubted_before", name=sides.name, figures=figures(suspect, names(rollout)))
+    return account, said("analysis.not_sure")
 
 
-def _shares(side: SideFigures | None) -> tuple[float, str]:
-    """Errors per request, and the same with its counts: ``1 % (4 of 400)``."""
-    side = side or SideFigures(requests=0, errors=0)
-    share = side.error_share or 0.0
-    return share, f"{percent(share)} ({count(side.errors)} of {count(side.requests)})"
+def _suspected(state: JudgeState) -> Account | None:
+    """What it was doubted for beside the other side, with the counts of the whole rollout; None: nothing."""
+    against = state.worse.tolist()
+    if max(against) <= 0:
+        return None
+    place = against.index(max(against))
+    return Account(state.metrics[place], state.evidence.totals[place].tolist())
+
+
+def _errors(side: SideFigures | None) -> Said:
+    return of(side.errors, side.requests) if side is not None else said("analysis.no_requests")
 
 
 def names(rollout: Rollout) -> Names:
     """What the two sides are called, by who is on trial."""
     canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
     subject, reference = (primary, canary) if rollout.primary_judged else (canary, primary)
-    return Names(subject, reference, article="")
+    return Names(subject, reference, errors=rollout.spec.gates.errors)

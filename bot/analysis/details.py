@@ -1,29 +1,31 @@
-"""A line for each metric of a stage, below what decides: figures of both sides, and what is likely. Pure."""
+"""A line for each metric of a stage, below what decides: both sides, what is allowed, what is likely. Pure."""
 
 from __future__ import annotations
 
-from bot.analysis.conclusion import Case
+from bot.analysis.amounts import by_side, of
+from bot.analysis.conclusion import Case, names
 from bot.analysis.gates import Sides
-from bot.analysis.judge.evidence import N_C
-from bot.analysis.judge.verdict import fair as comparable
-from bot.analysis.judge.wording import times
-from bot.model.figures import SLOWER, Finding, Unit, Verdict
-from bot.model.formats import count, percent
+from bot.analysis.judge.state import CEILING
+from bot.analysis.judge.verdict import Decision
+from bot.analysis.judge.wording import Account, allowed, decisive, figures, likely
+from bot.model.figures import SLOWER, Finding, Outcome, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
+from bot.words.said import Share, said
 
 
 def find(rollout: Rollout, case: Case) -> list[Finding]:
-    """A line per metric, with the stage's figures and how many times worse the subject probably is."""
+    """A line per metric, with the same figures as the sentence about it."""
     if not rollout.current.routes.compared:
         return _alone(rollout, case)
     shown = case.state.evidence.not_worse.shown(rollout.spec.gates.judge.needed_to_pass).tolist()
+    decides = decisive(case.state, case.assessment, names(rollout))
     return [
-        _detail(rollout, case, place, shown=shown[place])
+        _detail(rollout, case, decides if metric == decides.metric else account, shown=shown[place])
         for place, metric in enumerate(case.state.metrics)
         if metric.name not in case.state.blind
         and (metric.bound is not None or rollout.spec.gates.errors)
-        and case.state.evidence.stage_totals[place][N_C] > 0
+        and (account := Account(metric, case.state.evidence.stage_totals[place].tolist())).counts[0] > 0
     ]
 
 
@@ -33,43 +35,63 @@ def _alone(rollout: Rollout, case: Case) -> list[Finding]:
         return []
     share, sample = sides.subject.error_share, sides.subject.requests
     verdict = Verdict.FAIL if case.state.aborted_by else Verdict.PASS if share <= ceiling else Verdict.INCONCLUSIVE
-    sentence = f"Errors on {sides.name}: {percent(share)} ({count(sides.subject.errors)} of {count(sample)})."
+    most, here = said("analysis.allowed_most", most=Share(ceiling)), of(sides.subject.errors, sample)
     return [
         Finding(
             gate="errors",
             verdict=verdict,
-            sentence=sentence,
+            sentence=said("analysis.detail_alone", name=sides.name, here=here, allowed=most),
             value=share,
             limit=ceiling,
             sample=sample,
             part=True,
             unit=Unit.SHARE,
             compared=Measure.ERRORS,
+            allowed=most,
+            seen=Outcome.WORSE if share > ceiling else None,
+            **by_side(rollout, here),
         )
     ]
 
 
-def _detail(rollout: Rollout, case: Case, place: int, *, shown: bool) -> Finding:
-    metric, sides = case.state.metrics[place], Sides.of(rollout, case.stage)
-    totals = case.state.evidence.stage_totals
-    (n_c, b_c, n_p, b_p), (*_, fair, _) = (rows[place].tolist() for rows in (totals, comparable(case.state, totals)))
-    limits, ratio = metric.limits(rollout.spec.gates.judge), case.assessment.metrics[metric.name].ratio
-    against = b_p / n_p if n_p > 0 else 0.0
-    what = "errors" if metric.bound is None else f"{SLOWER}{metric.bound:g} ms"
-    compared = f"{percent(b_c / n_c)} ({count(b_c)} of {count(n_c)}), {sides.other} {percent(against)}"
-    likely = (
-        f"{times(ratio.low)} to {times(ratio.high)} times as many are likely, {limits.tolerance:g} times are tolerated"
-    )
-    verdict = Verdict.PASS if shown else Verdict.INCONCLUSIVE
+def _detail(rollout: Rollout, case: Case, account: Account, *, shown: bool) -> Finding:
+    metric, called, judge = account.metric, names(rollout), rollout.spec.gates.judge
+    n_c, b_c, n_p, b_p = account.counts
+    limits, ratio = metric.limits(judge), case.assessment.metrics[metric.name].ratio
+    most, limit = allowed(metric, judge, called), limits.tolerance * _compared_share(case, account) + limits.slack
+    failed = case.state.aborted_by == metric.name or (case.state.aborted_by == CEILING and metric.bound is None)
+    verdict = Verdict.FAIL if failed else Verdict.PASS if shown else Verdict.INCONCLUSIVE
     return Finding(
-        gate=what,
-        verdict=Verdict.FAIL if case.state.aborted_by == metric.name else verdict,
-        sentence=f"{what.capitalize()} on {sides.name}: {compared}; {likely}.",
-        value=b_c / n_c,
-        limit=limits.tolerance * (b_p / fair if fair > 0 else 0.0) + limits.slack,
+        gate="errors" if metric.bound is None else f"{SLOWER}{metric.bound:g} ms",
+        verdict=verdict,
+        sentence=said(
+            "analysis.detail", name=called.subject, figures=figures(account, called), allowed=most, likely=likely(ratio)
+        ),
+        value=b_c / n_c if n_c > 0 else None,
+        limit=limit,
         sample=n_c,
         part=True,
         unit=Unit.SHARE,
         compared=Measure.ERRORS if metric.bound is None else Measure.LATENCY,
         bound=metric.bound,
+        allowed=most,
+        seen=_seen(case, metric.name, doubtful=ratio.low > limits.tolerance)
+        if verdict is Verdict.INCONCLUSIVE
+        else None,
+        **by_side(rollout, of(b_c, n_c), of(b_p, n_p)),
     )
+
+
+def _compared_share(case: Case, account: Account) -> float:
+    """The other side's share of bad requests, as the subject may be compared with it."""
+    n_c, _, n_p, b_p = account.counts
+    requests = min(n_p, n_c) if case.state.course.limited else n_p  # no more than can have been copied
+    return b_p / requests if requests > 0 else 0.0
+
+
+def _seen(case: Case, metric: str, *, doubtful: bool) -> Outcome:
+    """What is neither shown to be good nor surely worse."""
+    if doubtful or case.assessment.suspect == metric:
+        return Outcome.WORSE
+    in_time = case.assessment.verdict is Decision.WATCH and case.assessment.overdue is None
+    return Outcome.TOO_EARLY if in_time else Outcome.TOO_FEW

@@ -12,15 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from bot.analysis import mirror_harm
+from bot.analysis.amounts import amount, by_side, of
 from bot.analysis.histograms import quantile
-from bot.model.figures import Figures, Finding, Judgement, SideFigures, Unit, UserView, Verdict
-from bot.model.formats import count, percent
+from bot.model.copies import replace
+from bot.model.figures import Figures, Finding, Incident, Judgement, Outcome, SideFigures, Unit, UserView, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Target, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
-from bot.words.said import Text
+from bot.words.said import Item, Said, Share, Text, said
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
 
@@ -73,14 +75,15 @@ def lately(rollout: Rollout) -> float:
 
 def warming_up(at: float) -> Judgement:
     """The judgement before there is anything to judge."""
-    finding = Finding(gate="warm-up", verdict=Verdict.INCONCLUSIVE, sentence="Warming up; nothing is judged yet.")
+    sentence = said("analysis.warming_up")
+    finding = Finding(gate="warm-up", verdict=Verdict.INCONCLUSIVE, sentence=sentence, seen=Outcome.TOO_EARLY)
     return Judgement(at=at, verdict=Verdict.INCONCLUSIVE, findings=(finding,))
 
 
 def unavailable(at: float, sentence: Text) -> Judgement:
     """The judgement when Prometheus could not be asked."""
     finding = Finding(gate="metrics", verdict=Verdict.ERROR, sentence=sentence)
-    return Judgement(at=at, verdict=Verdict.ERROR, findings=(finding,))
+    return Judgement(at=at, verdict=Verdict.ERROR, findings=(finding,), incident=Incident.NO_METRICS)
 
 
 def badness(verdict: Verdict) -> int:
@@ -101,7 +104,7 @@ def check(
     """
     sides = Sides.of(rollout, stage)
     if sides.subject is None or sides.subject.requests <= 0:
-        return (_unknown("traffic", f"No requests were measured on {sides.name} yet."),), strikes
+        return (_unknown("traffic", said("analysis.no_traffic", name=sides.name)),), strikes
     late = sum(recent[1:], start=recent[0])
     findings = [
         *_sample(rollout, stage, recent, sides.subject, sides.name),
@@ -109,10 +112,10 @@ def check(
         *_in_force(rollout, recent),
     ]
     read: dict[str, tuple[bool, ...]] = {}
-    for reading in _findings(rollout, Sides.of(rollout, late), sides, stage.custom):
+    for reading in _readings(rollout, Sides.of(rollout, late), sides, stage.custom):
         history = (*strikes.get(reading.name, ()), reading.bad is True)[-reading.rule.within :]
         read[reading.name] = history
-        findings.append(_found(reading, sum(history)))
+        findings.append(_found(rollout, reading, sum(history)))
     return tuple(findings), read
 
 
@@ -129,9 +132,11 @@ def _sample(
     if subject.requests < least:
         yield _unknown(
             "sample",
-            f"{name} has answered {count(subject.requests)} of the {least} requests needed.",
+            said("analysis.sample", name=name, n=round(subject.requests), least=least),
             value=subject.requests,
             limit=float(least),
+            allowed=said("analysis.allowed_least", least=least),
+            **by_side(rollout, said("analysis.number", n=round(subject.requests))),
         )
 
 
@@ -160,30 +165,27 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
         return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout.spec.target), acts=False)
     copied = coverage(recent, rollout.settled_at or 0.0)
     if copied is None:
-        return _unknown("coverage", "How many copies reach the canary is not known yet.")
+        return _unknown("coverage", said("analysis.copies_unknown"), seen=Outcome.TOO_EARLY)
     share = copied / (rollout.spec.target.mirror_percent / 100)
     least = rollout.spec.gates.coverage
     return Finding(
         gate="coverage",
         verdict=Verdict.PASS if share >= least else Verdict.INCONCLUSIVE,
-        sentence=f"{percent(min(share, 1.0))} of the copies reach the canary; at least {percent(least)} are needed.",
+        sentence=said("analysis.copies", share=Share(min(share, 1.0)), least=Share(least)),
         value=share,
         limit=least,
         unit=Unit.SHARE,
+        allowed=said("analysis.allowed_least", least=Share(least)),
+        canary=said("analysis.share", share=Share(min(share, 1.0))),
+        seen=None if share >= least else Outcome.WORSE,
     )
 
 
-def _only_some(target: Target) -> str:
-    methods, routes = target.mirror_methods, target.route_names
-    what = f"of {_listed(methods)}" if methods is not None else f"of the routes {_listed(routes)}"
-    return (
-        f"Copies are {what} only: whatever else {target.primary_deployment} answers badly counts in favour of "
-        f"{target.canary_deployment}, and a pass takes the rest of the requests for alike."
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+def _only_some(target: Target) -> Said:
+    primary, canary = target.primary_deployment, target.canary_deployment
+    if target.mirror_methods is not None:
+        return said("analysis.some_methods", methods=tuple(target.mirror_methods), primary=primary, canary=canary)
+    return said("analysis.some_routes", routes=tuple(target.route_names), primary=primary, canary=canary)
 
 
 # What users see
@@ -195,20 +197,20 @@ def _users(rollout: Rollout, late: Figures) -> Iterator[Finding]:
     if users is None or users.nowhere < FEWEST:
         return
     share, ceiling = users.nowhere / users.requests, rollout.spec.gates.judge.ceiling
-    sentence = (
-        f"{count(users.nowhere)} of {count(users.requests)} requests of users found no pod lately ({percent(share)}; "
-        f"at most {percent(ceiling)} are allowed)."
-    )
+    shown = of(users.nowhere, users.requests)
     moved = rollout.current.routes.canary > 0 or rollout.primary_judged
     verdict = Verdict.FAIL if moved and share > ceiling else Verdict.INCONCLUSIVE
     yield Finding(
         gate="users",
         verdict=verdict,
-        sentence=sentence,
+        sentence=said("analysis.nowhere", shown=shown, most=Share(ceiling)),
         value=share,
         limit=ceiling,
         sample=users.requests,
         unit=Unit.SHARE,
+        allowed=said("analysis.allowed_most", most=Share(ceiling)),
+        seen=Outcome.WORSE,
+        **by_side(rollout, shown),
     )
 
 
@@ -224,22 +226,30 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
     if answered < SEEN:
         return
     found = seen.canary / answered
-    text = f"{percent(found)} of {count(answered)} requests of users went to {rollout.spec.target.canary_deployment}"
+    name, shown = rollout.spec.target.canary_deployment, of(seen.canary, answered)
     if rollout.current.routes.mirror:
         if seen.canary > 0:
-            why = "callers that do not follow the VirtualService reach it"
             yield Finding(
                 gate="leak",
                 verdict=Verdict.INCONCLUSIVE,
-                sentence=f"{text} itself: {why}.",
+                sentence=said("analysis.leak", name=name, shown=shown),
                 value=found,
                 acts=False,
                 unit=Unit.SHARE,
+                canary=shown,
+                seen=Outcome.WORSE,
             )
     elif abs(found - share) > max(FAR_OFF, DEVIATIONS * math.sqrt(share * (1 - share) / answered)):
-        why = "the proxies have not taken the routes, or callers do not follow the VirtualService"
-        yield _unknown(
-            "in force", f"{text} instead of {percent(share)}: {why}.", value=found, limit=share, unit=Unit.SHARE
+        yield Finding(
+            gate="in force",
+            verdict=Verdict.INCONCLUSIVE,
+            sentence=said("analysis.not_in_force", name=name, shown=shown, wanted=Share(share)),
+            value=found,
+            limit=share,
+            unit=Unit.SHARE,
+            allowed=said("analysis.share", share=Share(share)),
+            canary=shown,
+            seen=Outcome.WORSE,
         )
 
 
@@ -248,20 +258,23 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """One limit at one evaluation; ``bad`` None: not known."""
+    """One limit at one evaluation; ``bad`` None: not known. ``subject`` and ``reference``: figures of both sides."""
 
     name: str
     bad: bool | None
-    sentence: str
+    sentence: Text
     action: GateAction
     rule: Rule
     value: float | None = None
     limit: float | None = None
     sample: float | None = None
     unit: Unit = Unit.NUMBER
+    allowed: Text = ""
+    subject: Text = ""
+    reference: Text = ""
 
 
-def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Reading]:
+def _readings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Reading]:
     least = rollout.spec.gates.minimum_requests
     # Where a minute's traffic is too thin for a quantile, the stage's has to do.
     thin = late.subject is None or late.subject.requests < least
@@ -274,41 +287,31 @@ def _findings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, 
 def _limited(limit: HardLimit, late: Sides, least: int) -> _Reading:
     subject, reference = late.subject, late.fair
     value, against = (None if side is None else _measured(limit, side, least) for side in (subject, reference))
-    if value is None:
-        return _finding(limit, None, f"{limit.name} of {late.name} is not known yet.")
-    allowed = _allowed(limit, against)
-    if allowed is None:
-        return _finding(limit, False, f"{limit.name}: nobody is on {late.other} to compare with.")
-    shown, most = (_amount(limit, amount) for amount in (value, allowed))
-    requests = subject.requests if subject is not None else 0.0
-    return _finding(
-        limit,
-        value > allowed and (limit.of is Measure.LATENCY or _many(subject)),
-        f"{limit.name} on {late.name} lately: {shown} of {count(requests)} requests; allowed {most}.",
-        value=value,
-        allowed=allowed,
-        sample=requests,
-    )
-
-
-def _finding(
-    limit: HardLimit,
-    bad: bool | None,  # noqa: FBT001  # three answers, not a switch
-    sentence: str,
-    value: float | None = None,
-    allowed: float | None = None,
-    sample: float | None = None,
-) -> _Reading:
-    return _Reading(
+    read = _Reading(
         name=limit.name,
-        bad=bad,
-        sentence=sentence,
+        bad=None,
+        sentence=said("analysis.limit_unknown", check=limit.name, name=late.name),
         action=limit.action,
         rule=limit.rule,
-        value=value,
-        limit=allowed,
-        sample=sample,
         unit=Unit.SHARE if limit.of is Measure.ERRORS else Unit.MILLISECONDS,
+        allowed=_allowed_words(limit, late.other),
+    )
+    if value is None or subject is None:
+        return read
+    most = _allowed(limit, against)
+    if most is None:
+        alone = said("analysis.limit_alone", check=limit.name, other=late.other)
+        return replace(read, bad=False, sentence=alone, subject=_shown(limit, subject, value))
+    here = _shown(limit, subject, value)
+    return replace(
+        read,
+        bad=value > most and (limit.of is Measure.LATENCY or subject.errors >= FEWEST),
+        sentence=said("analysis.limit", check=limit.name, name=late.name, here=here, allowed=read.allowed),
+        value=value,
+        limit=most,
+        sample=subject.requests,
+        subject=here,
+        reference=_shown(limit, reference, against) if reference is not None and against is not None else "",
     )
 
 
@@ -318,6 +321,10 @@ def _measured(limit: HardLimit, side: SideFigures, least: int) -> float | None:
     return quantile(side.buckets, limit.quantile) if side.requests >= least else None
 
 
+def _shown(limit: HardLimit, side: SideFigures, value: float) -> Text:
+    return of(side.errors, side.requests) if limit.of is Measure.ERRORS else amount(value, Unit.MILLISECONDS)
+
+
 def _allowed(limit: HardLimit, against: float | None) -> float | None:
     limits = [] if limit.maximum is None else [limit.maximum]
     if limit.relative is not None and against is not None:
@@ -325,43 +332,56 @@ def _allowed(limit: HardLimit, against: float | None) -> float | None:
     return min(limits, default=None)
 
 
-def _many(subject: SideFigures | None) -> bool:
-    return subject is not None and subject.errors >= FEWEST
-
-
-def _amount(limit: HardLimit, value: float) -> str:
-    return percent(value) if limit.of is Measure.ERRORS else f"{value:,.0f} ms"
+def _allowed_words(limit: HardLimit, other: str) -> Text:
+    most: Item = ""
+    if limit.maximum is not None:
+        most = Share(limit.maximum) if limit.of is Measure.ERRORS else said("analysis.milliseconds", n=limit.maximum)
+    if limit.relative is None:
+        return said("analysis.allowed_most", most=most)
+    if limit.maximum is None:
+        return said("analysis.allowed_times", times=limit.relative, other=other)
+    return said("analysis.allowed_times_below", times=limit.relative, other=other, most=most)
 
 
 def _queried(gate: CustomGate, value: float | None) -> _Reading:
-    low, high = gate.minimum, gate.maximum
+    low, high, allowed = gate.minimum, gate.maximum, _bounds(gate)
     if value is None or not math.isfinite(value):
-        sentence = f"{gate.name}: the query returned nothing."
-        return _Reading(name=gate.name, bad=None, sentence=sentence, action=gate.action, rule=gate.rule)
-    bounds = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
+        nothing = said("analysis.query_empty", check=gate.name)
+        return _Reading(name=gate.name, bad=None, sentence=nothing, action=gate.action, rule=gate.rule, allowed=allowed)
     return _Reading(
         name=gate.name,
         bad=(high is not None and value > high) or (low is not None and value < low),
-        sentence=f"{gate.name}: {value:g}; allowed {' and '.join(filter(None, bounds))}.",
+        sentence=said("analysis.query", check=gate.name, n=value, allowed=allowed),
         action=gate.action,
         rule=gate.rule,
         value=value,
         limit=high if high is not None else low,
+        allowed=allowed,
+        subject=amount(value, Unit.NUMBER),
     )
 
 
-def _found(reading: _Reading, strikes: int) -> Finding:
+def _bounds(gate: CustomGate) -> Text:
+    low, high = gate.minimum, gate.maximum
+    if low is not None and high is not None:
+        return said("analysis.allowed_between", least=low, most=high)
+    if low is not None:
+        return said("analysis.allowed_least", least=low)
+    return said("analysis.allowed_most", most=high) if high is not None else ""
+
+
+def _found(rollout: Rollout, reading: _Reading, strikes: int) -> Finding:
     """The reading as a finding: a limit acts once enough of its last reconciles were bad."""
-    sentence = reading.sentence
+    sentence, seen = reading.sentence, Outcome.WORSE if reading.bad else None
     if reading.bad is None:
-        verdict = Verdict.INCONCLUSIVE
+        verdict, seen = Verdict.INCONCLUSIVE, Outcome.UNKNOWN
     elif strikes >= reading.rule.times:
         verdict = Verdict.INCONCLUSIVE if reading.action is GateAction.HOLD else Verdict.FAIL
     else:
         verdict = Verdict.INCONCLUSIVE if reading.bad else Verdict.PASS
     if reading.rule.within > 1 and strikes:
-        sentence = (
-            f"{sentence.rstrip('.')} ({strikes} of the last {reading.rule.within} looks; {reading.rule.times} act)."
+        sentence = said(
+            "analysis.strikes", what=sentence, strikes=strikes, within=reading.rule.within, times=reading.rule.times
         )
     return Finding(
         gate=reading.name,
@@ -372,10 +392,20 @@ def _found(reading: _Reading, strikes: int) -> Finding:
         sample=reading.sample,
         unit=reading.unit,
         acts=reading.action is not GateAction.OBSERVE,
+        allowed=reading.allowed,
+        seen=seen,
+        **by_side(rollout, reading.subject, reading.reference),
     )
 
 
-def _unknown(
-    gate: str, sentence: str, value: float | None = None, limit: float | None = None, unit: Unit = Unit.NUMBER
-) -> Finding:
-    return Finding(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=sentence, value=value, limit=limit, unit=unit)
+def _unknown(gate: str, sentence: Text, **shown: Unpack[_Shown]) -> Finding:
+    return Finding(gate=gate, verdict=Verdict.INCONCLUSIVE, sentence=sentence, **shown)
+
+
+class _Shown(TypedDict, total=False):
+    value: float
+    limit: float
+    allowed: Text
+    canary: Text
+    primary: Text
+    seen: Outcome

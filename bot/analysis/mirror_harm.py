@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bot.analysis.amounts import of
 from bot.analysis.histograms import slower, tail_bounds
-from bot.model.figures import Figures, Finding, SideFigures, Unit, Verdict
-from bot.model.formats import percent
+from bot.model.figures import HARM, Figures, Finding, Outcome, SideFigures, Unit, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
+from bot.words.said import Said, Share, said, together
 
-HARM = "harm"
-_WHY = "Mirroring may be harming it, through a database or anything else that both versions use."
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
 SURPRISE = 3.09
 
@@ -37,16 +36,20 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
         lasts = 2 * sum(measured.is_above(row) for row in rows) > len(rows)
         if now is None or not lasts or not measured.is_surprising(stage.primary):
             continue
-        shown = f"{measured.what} {percent(now)}, {percent(measured.before)} in the hour before."
-        worse = f"{name} itself is worse since copies are made: {shown}"
+        bad = now * stage.primary.requests if stage.primary is not None else 0.0
+        here = of(bad, stage.primary.requests if stage.primary is not None else 0.0)
+        worse = measured.sentence(name, here)
         yield Finding(
             gate=HARM,
             verdict=Verdict.INCONCLUSIVE,
-            sentence=f"{worse} {_WHY}",
+            sentence=together((worse, said("analysis.harm_why"))),
             brief=worse,
             value=now,
-            limit=measured.before,
+            limit=measured.allowed,
             unit=Unit.SHARE,
+            allowed=said("analysis.allowed_before", times=measured.times, before=Share(measured.before)),
+            primary=here,
+            seen=Outcome.WORSE,
         )
 
 
@@ -54,10 +57,18 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
 class _Compared:
     """One share of bad requests of the primary's: what it was before, and what it may be now."""
 
-    what: str
+    bound: float | None  # milliseconds; None: errors
     before: float
+    times: float
     allowed: float
     bad: Callable[[SideFigures], float | None]
+
+    def sentence(self, name: str, here: Said) -> Said:
+        """That the primary is worse, in a sentence."""
+        before = Share(self.before)
+        if self.bound is None:
+            return said("analysis.harm_errors", name=name, here=here, before=before)
+        return said("analysis.harm_slow", name=name, bound=self.bound, here=here, before=before)
 
     def share(self, side: SideFigures | None) -> float | None:
         bad = None if side is None or side.requests <= 0 else self.bad(side)
@@ -83,12 +94,12 @@ def _compared(rollout: Rollout, before: SideFigures) -> Iterator[_Compared]:
     was = before.errors / before.requests
     if rollout.spec.gates.errors:
         allowed = errors.tolerance * was + errors.slack
-        yield _Compared(what="errors", before=was, allowed=allowed, bad=lambda side: side.errors)
+        yield _Compared(bound=None, before=was, times=errors.tolerance, allowed=allowed, bad=lambda side: side.errors)
     for bound in tail_bounds(before.buckets)[-1:] if rollout.spec.gates.latency else ():
         late = partial(_slower_than, bound)
         was = (late(before) or 0.0) / before.requests
         allowed = slow.tolerance * was + slow.slack
-        yield _Compared(what=f"slower than {bound:g} ms", before=was, allowed=allowed, bad=late)
+        yield _Compared(bound=bound, before=was, times=slow.tolerance, allowed=allowed, bad=late)
 
 
 def _slower_than(bound: float, side: SideFigures) -> float | None:

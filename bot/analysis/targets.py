@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from bot.model.figures import Figures, Finding, Judgement, ScrapeTarget, Verdict
 from bot.model.rollout import Rollout
+from bot.words.said import Item, said, together
 
 MOST_NAMED = 3
 GATE = "targets"
@@ -30,11 +31,11 @@ def foreign(targets: Iterable[ScrapeTarget], namespace: str, own: Collection[str
     return [one for one in targets if one.pod not in own or one.namespace not in ("", namespace)]
 
 
-def listed(targets: Sequence[ScrapeTarget]) -> str:
+def listed(targets: Sequence[ScrapeTarget]) -> tuple[Item, ...]:
     """The first of them, and how many more there are."""
-    names = list(dict.fromkeys(map(str, targets)))
-    more = [f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-    return ", ".join((*names[:MOST_NAMED], *more))
+    names = tuple(dict.fromkeys(map(str, targets)))
+    more = (said("analysis.more", n=len(names) - MOST_NAMED),) if len(names) > MOST_NAMED else ()
+    return (*names[:MOST_NAMED], *more)
 
 
 def believed(rollout: Rollout, reading: Figures, own: Pods) -> tuple[Figures, Sequence[Finding]]:
@@ -64,7 +65,7 @@ def believed(rollout: Rollout, reading: Figures, own: Pods) -> tuple[Figures, Se
     return known, [_finding(name, others) for name, others in found.items()]
 
 
-def told(judgement: Judgement, findings: Sequence[Finding]) -> Judgement:
+def noted(judgement: Judgement, findings: Sequence[Finding]) -> Judgement:
     """The judgement with what is not believed said first. It goes on no further, and what surely failed stays so."""
     if not findings:
         return judgement
@@ -75,8 +76,7 @@ def told(judgement: Judgement, findings: Sequence[Finding]) -> Judgement:
 
 
 def _finding(name: str, others: Sequence[ScrapeTarget]) -> Finding:
-    sentence = (
-        f"Prometheus counts requests of {name} from what is none of its pods: {listed(others)}. Nothing is concluded "
-        "from them. Name the job that scrapes the mesh's proxies in `prometheus.labels`, or see to that pod."
+    brief = said("analysis.foreign", name=name, others=listed(others))
+    return Finding(
+        gate=GATE, verdict=Verdict.ERROR, sentence=together((brief, said("analysis.foreign_remedy"))), brief=brief
     )
-    return Finding(gate=GATE, verdict=Verdict.ERROR, sentence=sentence)

@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from slack_sdk import WebClient
 
 from bot import bootstrap
 from bot.adapters import redis_connection, redis_examination
+from bot.adapters.kube import Kube
 from bot.adapters.redis_examination import Finding, Grade
 from bot.adapters.surroundings import watchdog_trouble
 from bot.cli import check_systems
 from bot.cli.lines import Line as Line  # noqa: PLC0414  # it is what `check` answers
 from bot.cli.lines import contained
-from bot.cluster import heartbeat_lease
+from bot.cluster import heartbeat_lease, version_hosts
 from bot.cluster.objects import Object, service_name, service_namespace
 from bot.model.errors import CanaryError, Fault
+from bot.model.service import ServiceConfig
 from bot.settings.env import Settings
 from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.rooms import Rooms
+from bot.words.said import Code, Seconds, said, together
 
 
 def check(settings: Settings) -> Iterator[Line]:
     """Every part in turn; one that fails does not keep the others from being asked."""
-    yield Line(ok=True, part="settings", sentence="complete")
+    yield Line(ok=True, part="settings", sentence=said("cli.settings_complete"))
     yield from contained("services", lambda: _catalogue(settings))
     try:
         adapters = bootstrap.connect(settings, without_services=True)
     except CanaryError as error:
         yield from _one_by_one(settings, error)
         return
-    reached = _ask("redis", adapters.ports.store.ping, "answers", "Check REDIS_URL and that Redis is up.")
+    reached = _redis_answers(adapters)
     yield reached
     if reached.ok:
         yield from contained("redis", lambda: _redis(adapters, settings))
     yield from contained("prometheus", lambda: check_systems.prometheus(settings))
+    yield from contained("webhooks", lambda: check_systems.webhooks(adapters))
     yield from contained("kubernetes", lambda: _kubernetes(adapters, settings))
     yield from contained("slack", lambda: _slack(adapters, settings))
 
@@ -46,11 +50,11 @@ def check(settings: Settings) -> Iterator[Line]:
 def _one_by_one(settings: Settings, error: CanaryError) -> Iterator[Line]:
     """Each system by itself, where one of them cannot even be spoken of; that one is told with its own name."""
     if isinstance(error, Fault) and error.system == "Redis":
-        yield Line(ok=False, part="redis", sentence=str(error.sentence))
+        yield Line(ok=False, part="redis", sentence=error.sentence)
         yield from contained("kubernetes", lambda: check_systems.cluster(settings))
     else:
         yield from contained("redis", lambda: check_systems.redis(settings))
-        yield Line(ok=False, part="kubernetes", sentence=str(error))
+        yield Line(ok=False, part="kubernetes", sentence=error.text)
     yield from contained("prometheus", lambda: check_systems.prometheus(settings))
     yield from contained("slack", lambda: check_systems.slack(settings))
 
@@ -59,9 +63,13 @@ def _catalogue(settings: Settings) -> Iterator[Line]:
     try:
         names = read_services(settings.services_file).names
     except SettingsError as error:
-        yield from (Line(ok=False, part="services", sentence=str(reason)) for reason in error.reasons)
+        yield from (Line(ok=False, part="services", sentence=reason) for reason in error.reasons)
         return
-    yield Line(ok=True, part="services", sentence=f"{len(names)} in {settings.services_file}: {', '.join(names)}")
+    yield Line(
+        ok=True,
+        part="services",
+        sentence=said("cli.services", n=len(names), file=str(settings.services_file), names=names),
+    )
 
 
 def _kubernetes(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
@@ -81,12 +89,12 @@ def _slack(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
         yield from _audience(adapters, adapters.slack, adapters.rooms)
 
 
-def _ask(part: str, ask: Callable[[], object], fine: str, remedy: str) -> Line:
+def _redis_answers(adapters: bootstrap.Adapters) -> Line:
     try:
-        ask()
+        adapters.ports.store.ping()
     except Fault as fault:
-        return Line(ok=False, part=part, sentence=f"{fault.sentence} {remedy}")
-    return Line(ok=True, part=part, sentence=fine)
+        return Line(ok=False, part="redis", sentence=said("cli.redis_silent", why=fault.sentence, url="REDIS_URL"))
+    return Line(ok=True, part="redis", sentence=said("cli.answers"))
 
 
 def _redis(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
@@ -98,7 +106,7 @@ def _redis(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
         yield from map(_found, redis_examination.examine_login(open_to_all=strangers))
         yield from map(_found, redis_examination.examine_signatures(adapters.signing, settings.signer))
     except Fault as fault:
-        yield Line(ok=False, part="redis", sentence=str(fault.sentence))
+        yield Line(ok=False, part="redis", sentence=fault.sentence)
 
 
 def _found(finding: Finding) -> Line:
@@ -112,36 +120,48 @@ def _services(adapters: bootstrap.Adapters) -> Iterator[Line]:
         service = adapters.catalogue.get(name)
         home = service.namespace
         wanted = {
-            ("virtual_service",): ("VirtualService", home, service.virtual_service),
-            ("destination_rule",): ("DestinationRule", home, service.destination_rule),
+            ("virtual_service",): ("VirtualService", *service.routes_at),
+            ("destination_rule",): ("DestinationRule", *service.rule_at),
             ("host",): ("Service", service_namespace(service), service_name(service)),  # by any form of its name
             ("primary", "deployment"): ("Deployment", home, service.primary_deployment),
         }
         try:
             missing = [
-                f"{adapters.catalogue.written_at(name, *keys)}: there is no {kind} {at} in namespace {space}"
+                said(
+                    "cli.missing", place=adapters.catalogue.written_at(name, *keys), kind=kind, name=at, namespace=space
+                )
                 for keys, (kind, space, at) in wanted.items()
                 if adapters.kube.get(kind, space, at) is None
             ]
+            missing = [] if missing and _has_all_of_versions(service, adapters.kube) else missing
         except Fault as fault:
-            yield Line(ok=False, part=name, sentence=str(fault.sentence))
+            yield Line(ok=False, part=name, sentence=fault.sentence)
             continue
         if missing:
-            hint = f"`canary-bot init {name}` shows the mesh objects it needs."
-            sentence = f"{'; '.join(missing)}. {hint}"
+            sentence = said("cli.objects_missing", missing=tuple(missing), command=Code(f"canary-bot init {name}"))
             yield Line(ok=False, part=name, sentence=sentence)
         else:
-            yield Line(ok=True, part=name, sentence=f"every object is there (namespace {service.namespace})")
+            yield Line(ok=True, part=name, sentence=said("cli.objects_there", namespace=service.namespace))
+
+
+def _has_all_of_versions(service: ServiceConfig, kube: Kube) -> bool:
+    """Whether each version has a Service, so that one for all of them, and a DestinationRule, is not needed."""
+    home = service.namespace
+    primary = kube.get("Deployment", home, service.primary_deployment)
+    routes = kube.get("VirtualService", home, service.virtual_service)
+    if primary is None or routes is None:
+        return False
+    return version_hosts.primarys(service, routes, kube.list("Service", home), primary) is not None
 
 
 def _audience(adapters: bootstrap.Adapters, slack: WebClient, rooms: Rooms) -> Iterator[Line]:
     """Whether each service's channel is open, and whether its approvers are people and groups that Slack knows."""
     services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
     for service, wrong, unknown in Audience(services, rooms, Approvers(slack, time.monotonic)).findings():
-        problems = [*wrong, *(f"Slack {fault.sentence}" for fault in unknown)]
-        approvers = ", ".join(service.approvals.approvers) or "any member of the workspace"
-        fine = f"{service.channel} is open to the bot; approvers: {approvers}"
-        yield Line(ok=not problems, part=service.name, sentence=" ".join(problems) or fine)
+        problems = together([*wrong, *(said("cli.of_slack", sentence=fault.sentence) for fault in unknown)])
+        approvers = service.approvals.approvers or (said("cli.any_member"),)
+        fine = said("cli.channel_open", channel=service.channel, approvers=approvers)
+        yield Line(ok=not problems, part=service.name, sentence=problems or fine)
 
 
 def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:
@@ -151,7 +171,7 @@ def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:
         try:
             lease = adapters.kube.get("Lease", namespace, heartbeat_lease.WATCHING)
         except Fault as fault:
-            yield Line(ok=False, part="watchdog", sentence=f"{fault.sentence} Its Role needs `get` of it.")
+            yield Line(ok=False, part="watchdog", sentence=said("cli.lease_unreadable", why=fault.sentence))
             continue
         yield watchdog_line(namespace, lease, limit, adapters.ports.clock.now())
 
@@ -159,12 +179,8 @@ def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:
 def watchdog_line(namespace: str, lease: Object | None, limit: float, now: float) -> Line:
     """What the watchdogs' own Lease says, beside our limit in seconds."""
     if lease is None:
-        sentence = (
-            f"no watchdog says that it watches over namespace {namespace}: if the bot dies, users stay where they are. "
-            "See deploy/watchdog.yaml."
-        )
-        return Line(ok=True, part="watchdog", sentence=sentence)
+        return Line(ok=True, part="watchdog", sentence=said("cli.no_watchdog", namespace=namespace))
     trouble = watchdog_trouble(namespace, lease, limit, now)
     if trouble is not None:
-        return Line(ok=False, part="watchdog", sentence=str(trouble))
-    return Line(ok=True, part="watchdog", sentence=f"watches over namespace {namespace}, and acts after {limit:g} s")
+        return Line(ok=False, part="watchdog", sentence=trouble)
+    return Line(ok=True, part="watchdog", sentence=said("cli.watchdog", namespace=namespace, limit=Seconds(limit)))

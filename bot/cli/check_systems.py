@@ -16,9 +16,10 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import permission
 from bot.cli.lines import Line
 from bot.model.errors import Fault, Refusal
+from bot.model.webhooks import Webhook
 from bot.preflight import Access, Permission
 from bot.preflight.permissions import lacking
-from bot.settings.env import Settings, SlackSettings, SocketMode
+from bot.settings.env import HttpMode, Settings, SlackSettings, SocketMode
 from bot.slack.codes import (
     ACCOUNT_SCOPE,
     NO_SCOPE,
@@ -31,6 +32,7 @@ from bot.slack.codes import (
     remedy,
 )
 from bot.slack.requester import SLACK_FAILURES
+from bot.words.said import Text, said
 
 ASKED_AT_ONCE = 8
 
@@ -43,13 +45,13 @@ def prometheus(settings: Settings) -> Iterator[Line]:
     try:
         metrics.ping()
     except Fault as fault:
-        sentence = f"{url}: {fault.sentence} Check PROMETHEUS_URL and its credentials."
+        sentence = said("cli.prometheus_silent", url=url, why=fault.sentence, setting="PROMETHEUS_URL")
         yield Line(ok=False, part="prometheus", sentence=sentence)
         return
-    yield Line(ok=True, part="prometheus", sentence=f"{url} answers")
+    yield Line(ok=True, part="prometheus", sentence=said("cli.it_answers", what=url))
     trouble = surroundings.without_series(metrics)
     if trouble is not None:
-        yield Line(ok=False, part="prometheus", sentence=f"{url}: {trouble}")
+        yield Line(ok=False, part="prometheus", sentence=said("cli.about", what=url, sentence=trouble))
 
 
 def cluster(settings: Settings) -> Iterator[Line]:
@@ -62,24 +64,45 @@ def reached(kube: Kube) -> Line:
     try:
         kube.ping()
     except Fault as fault:
-        sentence = f"{kube.where}: {fault.sentence} Check KUBECONFIG and KUBE_CONTEXT, or the service account."
+        sentence = said(
+            "cli.kubernetes_silent", where=kube.where, why=fault.sentence, file="KUBECONFIG", context="KUBE_CONTEXT"
+        )
         return Line(ok=False, part="kubernetes", sentence=sentence)
-    return Line(ok=True, part="kubernetes", sentence=f"{kube.where} answers; {account(kube)}")
+    return Line(ok=True, part="kubernetes", sentence=said("cli.kubernetes", where=kube.where, account=account(kube)))
 
 
 def redis(settings: Settings) -> Iterator[Line]:
     """Redis alone, where nothing else can be connected to."""
     RedisStore(bootstrap.redis(settings.redis), settings.signer).ping()
-    yield Line(ok=True, part="redis", sentence="answers")
+    yield Line(ok=True, part="redis", sentence=said("cli.answers"))
 
 
-def account(kube: Kube) -> str:
+def webhooks(adapters: bootstrap.Adapters) -> Iterator[Line]:
+    """Whether each service's webhooks can be connected to; they hear nothing. Several are tried at once."""
+    every = [(service.name, hook) for service in adapters.catalogue for hook in service.webhooks]
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        found = pool.map(lambda one: _unreached(adapters, one[1]), every)
+        for (service, hook), trouble in zip(every, found, strict=True):
+            reached = said("cli.webhook_reached", name=hook.name)
+            wrong = said("cli.webhook_unreached", name=hook.name, why=trouble) if trouble else ""
+            yield Line(ok=not trouble, part=service, sentence=wrong or reached)
+
+
+def _unreached(adapters: bootstrap.Adapters, hook: Webhook) -> Text:
+    try:
+        adapters.ports.webhooks.connect(hook)
+    except Fault as fault:
+        return fault.sentence
+    return ""
+
+
+def account(kube: Kube) -> Text:
     """As whom we are known there, as half a sentence."""
     try:
         name = kube.account()
     except Fault as fault:
-        return f"as whom is not known: {fault.sentence}"
-    return f"we are {name}" if name else "as whom is not known: servers tell it from Kubernetes 1.28 on"
+        return said("cli.account_unknown", why=fault.sentence)
+    return said("cli.account", name=name) if name else said("cli.account_untold")
 
 
 def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
@@ -90,18 +113,18 @@ def permissions(adapters: bootstrap.Adapters) -> Iterator[Line]:
         answers = dict(
             zip(everything, pool.map(lambda access: permission(adapters.kube, access), everything), strict=True)
         )
-    told: set[Access] = set()
+    asked: set[Access] = set()
     for name, several in wanted.items():
-        yield from _permission_lines(name, [answers[one] for one in several if one not in told])
-        told.update(several)
+        yield from _permission_lines(name, [answers[one] for one in several if one not in asked])
+        asked.update(several)
 
 
 def _permission_lines(service: str, found: list[Permission]) -> Iterator[Line]:
     problems = list(lacking(found))
     for problem in problems:
-        yield Line(ok=not problem.blocking, doubt=True, part=service, sentence=str(problem))
+        yield Line(ok=not problem.blocking, doubt=True, part=service, sentence=problem.text)
     if found and not problems:
-        yield Line(ok=True, part=service, sentence=f"canary-bot may do all {len(found)} things that a rollout does")
+        yield Line(ok=True, part=service, sentence=said("cli.may_do_all", n=len(found)))
 
 
 def slack(settings: Settings) -> Iterator[Line]:
@@ -109,26 +132,33 @@ def slack(settings: Settings) -> Iterator[Line]:
     try:
         given = settings.require_slack()
     except Refusal as refusal:
-        yield Line(ok=False, part="slack", sentence=str(refusal))
+        yield Line(ok=False, part="slack", sentence=refusal.text)
         return
     try:
         identity = _identity(given)
     except Fault as fault:
-        yield Line(ok=False, part="slack", sentence=str(fault.sentence))
+        yield Line(ok=False, part="slack", sentence=fault.sentence)
         return
     scopes = granted(identity)
     problem = _problem(identity, given, sorted(SCOPES - (SCOPES if scopes is None else scopes)))
     if problem:
         yield Line(ok=False, part="slack", sentence=problem)
         return
-    mode = "Socket Mode" if isinstance(given.mode, SocketMode) else f"HTTP mode on port {given.mode.port}"
-    where = (
-        f"{identity.get('team')} ({given.team_id or identity.get('team_id')}, {identity.get('url') or given.api_url})"
-    )
-    yield Line(ok=True, part="slack", sentence=f"{identity.get('user')} in {where}, {mode}")
+    yield Line(ok=True, part="slack", sentence=_who_and_where(identity, given))
     if scopes is not None and ACCOUNT_SCOPE not in scopes:
-        sentence = f"The app lacks the scope {ACCOUNT_SCOPE}: bots and deactivated accounts count as their groups say."
-        yield Line(ok=True, doubt=True, part="slack", sentence=sentence)
+        yield Line(ok=True, doubt=True, part="slack", sentence=said("cli.no_account_scope", scope=ACCOUNT_SCOPE))
+
+
+def _who_and_where(identity: SlackResponse, given: SlackSettings) -> Text:
+    mode = given.mode
+    return said(
+        "cli.slack",
+        user=str(identity.get("user")),
+        team=str(identity.get("team")),
+        id=str(given.team_id or identity.get("team_id")),
+        url=str(identity.get("url") or given.api_url),
+        mode=said("cli.http_mode", port=str(mode.port)) if isinstance(mode, HttpMode) else said("cli.socket_mode"),
+    )
 
 
 def _identity(given: SlackSettings) -> SlackResponse:
@@ -151,24 +181,25 @@ def _asked(method: str, token: str, ask: Callable[[], T]) -> T:
     except SlackApiError as error:
         raise Fault("Slack", _refusal(method, token, error)) from error
     except SLACK_FAILURES as error:
-        sentence = f"cannot be reached ({method}: {type(error).__name__}). Check the network and SLACK_API_URL."
-        raise Fault("Slack", sentence) from error
+        kind = type(error).__name__
+        raise Fault("Slack", said("cli.slack_unreached", method=method, kind=kind, setting="SLACK_API_URL")) from error
 
 
-def _refusal(method: str, token: str, error: SlackApiError) -> str:
+def _refusal(method: str, token: str, error: SlackApiError) -> Text:
     code = answer_code(error)
     if code in NO_TOKEN or code == "not_allowed_token_type":
-        return f"does not accept the token ({method}: {code}). Copy {token} anew from the app's page."
+        return said("cli.token_refused", method=method, code=code, token=token)
     if code == NO_SCOPE:
-        return f"{remedy(code, needed_scope(error))} ({method}: {code})"
-    return f"{method} answers {code}."
+        return said("cli.with_code", sentence=remedy(code, needed_scope(error)), method=method, code=code)
+    return said("cli.method_answers", method=method, code=code)
 
 
-def _problem(identity: SlackResponse, given: SlackSettings, missing: list[str]) -> str:
+def _problem(identity: SlackResponse, given: SlackSettings, missing: list[str]) -> Text:
     if missing:
         return remedy(NO_SCOPE, ", ".join(missing))
     if identity.get("is_enterprise_install"):
         return "" if given.team_id else ORG_WIDE
     if given.team_id and identity.get("team_id") != given.team_id:
-        return f"The token is of workspace {identity.get('team_id')}, and SLACK_TEAM_ID says {given.team_id}."
+        theirs = str(identity.get("team_id"))
+        return said("cli.other_workspace", theirs=theirs, setting="SLACK_TEAM_ID", ours=given.team_id)
     return ""

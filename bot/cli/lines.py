@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from bot.model.errors import Fault, Refusal
+from bot.words.rendering import Voice, plain
+from bot.words.said import Text, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,12 +16,13 @@ class Line:
 
     ok: bool
     part: str
-    sentence: str
+    sentence: Text
     doubt: bool = False  # it works, and somebody should know
 
-    def __str__(self) -> str:
+    def shown(self, voice: Voice) -> str:
+        """As the shell shows it; the words in front are the same in every language, for whoever searches for them."""
         word = "warn" if self.ok and self.doubt else "ok  " if self.ok else "FAIL"
-        return f"{word}  {self.part:<12} {self.sentence}"
+        return f"{word}  {self.part:<12} {plain(self.sentence, voice)}"
 
 
 def contained(part: str, ask: Callable[[], Iterable[Line]]) -> Iterator[Line]:
@@ -27,6 +30,6 @@ def contained(part: str, ask: Callable[[], Iterable[Line]]) -> Iterator[Line]:
     try:
         yield from ask()
     except (Fault, Refusal) as error:
-        yield Line(ok=False, part=part, sentence=str(error.sentence))
+        yield Line(ok=False, part=part, sentence=error.sentence)
     except Exception as error:  # noqa: BLE001  # see above; the error's own text may hold anything
-        yield Line(ok=False, part=part, sentence=f"could not be asked: an internal error ({type(error).__name__}).")
+        yield Line(ok=False, part=part, sentence=said("cli.not_asked", error=type(error).__name__))

@@ -17,6 +17,7 @@ from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
 from bot.model.service import ServiceConfig
+from bot.words.said import Code, said
 
 PAST_SECONDS = 3600.0  # of the primary, before the first interval
 MIRROR = "mirror"
@@ -42,10 +43,8 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
     """
     service, rollout = wanted.service, wanted.rollout
     if rollout is None and wanted.version is None:
-        name = service.name
-        raise Refusal(
-            f"{name} has had no rollout: say which version ran beside the primary, `record {name} --version V`."
-        )
+        command = Code(f"canary-bot record {service.name} --version V")
+        raise Refusal(said("cli.nothing_to_record", service=service.name, command=command))
     canary = service.canary_name(rollout.spec.version if rollout else str(wanted.version))
     since = _stages(rollout, wanted.story) if rollout else [(now - wanted.seconds, MIRROR)]
     # What was answered last may not have been scraped, or not be stored yet: it is not recorded as too little.
@@ -59,7 +58,9 @@ def record(wanted: Wanted, metrics: Metrics, now: float) -> Iterator[str]:
     for number, (ours, theirs) in enumerate(pairs, 1):
         t = start + number * step
         sides = {name: _side(row) for name, row in (("canary", ours), ("primary", theirs)) if row is not None}
-        yield _line({"t": round(t, 3), "stage": _stage_at(since, t)} | sides)
+        stage = _stage_at(since, t)
+        limited = {"limited": True} if stage == MIRROR and rollout is not None and rollout.copies_some else {}
+        yield _line({"t": round(t, 3), "stage": stage} | limited | sides)
 
 
 def _stages(rollout: Rollout, story: Sequence[Entry]) -> list[tuple[float, str | int]]:

@@ -1,4 +1,4 @@
-"""``canary-bot status`` and ``canary-bot history``: rollouts as plain lines."""
+"""``canary-bot status`` and ``canary-bot history``: rollouts as plain lines, each a sentence of the catalogue."""
 
 from __future__ import annotations
 
@@ -6,88 +6,145 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.cluster.routes import in_words
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
-from bot.model.rollout import Entry, Rollout, RolloutId
-from bot.rollout.phrases import describe
+from bot.model.rollout import Entry, Rollout, RolloutId, Shown
+from bot.rollout import exposure
+from bot.rollout.phrases import called, describe, drilled, place
+from bot.words.said import Moment, Person, Said, Seconds, Text, said
 
-NOTHING: Mapping[RolloutId, str] = {}
+NOTHING: Mapping[RolloutId, Text] = {}
 EPOCH = 1e8  # seconds; a recording counts from 1970, a file made by hand from its own beginning
 
 
-def status(live: Sequence[Rollout], now: float) -> Iterator[str]:
+def status(live: Sequence[Rollout], now: float) -> Iterator[Said]:
     """One line per live rollout, and one per gate that is not passing."""
     if not live:
-        yield "No rollout is live."
+        yield said("cli.no_live")
     for rollout in live:
-        routes = rollout.current.routes
-        yield (
-            f"{rollout.spec.service} {rollout.spec.version} ({rollout.spec.id}): {describe(rollout)}; "
-            f"planned routes {routes}; for {_minutes(now - rollout.spec.started_at)}"
+        spec = rollout.spec
+        yield said(
+            "cli.live",
+            service=spec.service,
+            version=spec.version,
+            id=spec.id,
+            where=describe(rollout),
+            routes=in_words(rollout.current.routes),
+            time=Seconds(now - spec.started_at),
         )
+        users = exposure.summary(rollout)
+        if users:
+            yield said("cli.users", text=users)
         for finding in rollout.judgement.findings if rollout.judgement else ():
-            yield f"  {finding.verdict:<12} {finding.sentence}"
+            yield said("cli.finding", verdict=f"{finding.verdict:<12}", text=finding.sentence)
 
 
-def frozen(freezes: Sequence[Freeze]) -> Iterator[str]:
+def frozen(freezes: Sequence[Freeze]) -> Iterator[Said]:
     """One line per freeze."""
-    for freeze in freezes:
-        yield str(freeze_sentence(freeze))
+    yield from map(freeze_sentence, freezes)
 
 
-def freezes(lines: Sequence[FreezeLine]) -> Iterator[str]:
+def freezes(lines: Sequence[FreezeLine]) -> Iterator[Said]:
     """One line for each time that something was frozen or unfrozen, newest first."""
     for line in reversed(lines):
-        freeze = line.freeze
-        until = (
-            f" until {_date(freeze.until)}" if line.action is FreezeAction.FROZE and freeze.until is not None else ""
-        )
-        whose = f" (frozen by {freeze.by})" if line.by != freeze.by else ""
-        yield f"{_date(line.at)}  {line.by} {line.action} {freeze.what}{until}{whose}: {freeze.reason}"
+        freeze, at, by = line.freeze, Moment(line.at), line.by
+        if line.action is not FreezeAction.FROZE and by != freeze.by:
+            yield said("cli.unfroze_anothers", at=at, by=by, what=freeze.what, other=freeze.by, reason=freeze.reason)
+        elif line.action is not FreezeAction.FROZE:
+            yield said("cli.unfroze", at=at, by=by, what=freeze.what, reason=freeze.reason)
+        elif freeze.until is not None:
+            until = Moment(freeze.until)
+            yield said("cli.froze_until", at=at, by=by, what=freeze.what, until=until, reason=freeze.reason)
+        else:
+            yield said("cli.froze", at=at, by=by, what=freeze.what, reason=freeze.reason)
 
 
-def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, str] = NOTHING) -> Iterator[str]:
+def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, Text] = NOTHING) -> Iterator[Said]:
     """One line per rollout, newest first; then those whose records cannot be read, each with why."""
     if not (rollouts or unreadable):
-        yield "No rollout has been started yet."
+        yield said("cli.no_history")
     for rollout in rollouts:
-        began = _date(rollout.spec.started_at)
-        took = _minutes((rollout.ended_at or rollout.spec.started_at) - rollout.spec.started_at)
-        why = f": {rollout.reason}" if rollout.reason else ""
         spec = rollout.spec
-        yield f"{began}  {spec.service} {spec.version} ({spec.id})  {rollout.phase} after {took}{why}"
-    yield from _unreadable(unreadable)
+        took = Seconds((rollout.ended_at or spec.started_at) - spec.started_at)
+        past = said(
+            "cli.past",
+            at=Moment(spec.started_at),
+            service=spec.service,
+            version=spec.version,
+            id=spec.id,
+            how=place(rollout),
+            took=took,
+        )
+        yield said("cli.past_because", past=past, why=rollout.reason) if rollout.reason else past
+        users = exposure.ledger(rollout)
+        if users:
+            yield said("cli.users", text=users)
+        for walked in rollout.walked:
+            for one in walked.approvals:
+                stage = next((called(stage) for stage in spec.plan if stage.name == walked.name), walked.name)
+                yield said("cli.approved", stage=stage, who=Person(one.by), at=Moment(one.at))
+                yield from _shown(one.shown)
+        rehearsed = drilled(rollout)
+        if rehearsed is not None:
+            yield said("cli.more", text=rehearsed)
+    for rollout_id, why in unreadable.items():
+        yield said("cli.unreadable", id=rollout_id, why=why)
 
 
-def _unreadable(unreadable: Mapping[RolloutId, str]) -> Iterator[str]:
-    yield from (f"{rollout_id}: Redis {why}" for rollout_id, why in unreadable.items())
-
-
-def story(entries: Sequence[Entry]) -> Iterator[str]:
+def story(entries: Sequence[Entry]) -> Iterator[Said]:
     """One line per entry, oldest first."""
     for entry in entries:
         at = datetime.fromtimestamp(entry.at, UTC).strftime("%H:%M:%S")
-        yield f"  {at}  {entry.by:<12} {entry.text}"
+        yield said("cli.entry", at=at, by=f"{entry.by:<12}", text=entry.text)
+        yield from _shown(entry.shown)
 
 
-def replayed(answer: dict[str, Any]) -> str:
+def _shown(shown: Shown | None) -> Iterator[Said]:
+    """What an approver had in front of them, and where."""
+    if shown is not None and shown.text:
+        yield said("cli.shown", text=shown.text)
+    if shown is not None and shown.permalink:
+        yield said("cli.shown_at", address=shown.permalink)
+
+
+def replayed(answer: dict[str, Any]) -> Said:
     """One line per judged interval, and the summary."""
     if "summary" not in answer:
-        return f"{_moment(answer['t']):>8}  {answer['verdict']:<8} {answer['text']}"
+        verdict, at = f"{answer['verdict']:<8}", f"{_moment(answer['t']):>8}"
+        return said("cli.judged", at=at, verdict=verdict, text=answer["text"])
     summary = answer["summary"]
     by = summary["aborted_by"]
-    end = f"aborted at {_moment(summary['aborted_at'])} by {by}" if by else "not aborted"
-    passed = [f"{s['stage']} at {_moment(s['passed_at'])}" for s in summary["stages"] if s["passed_at"] is not None]
-    return f"{end}; passed: {', '.join(passed) or 'none'}"
+    passed = tuple(
+        said("cli.passed_at", stage=str(one["stage"]), at=_moment(one["passed_at"]))
+        for one in summary["stages"]
+        if one["passed_at"] is not None
+    )
+    aborted = said("cli.replay_aborted", at=_moment(summary["aborted_at"]), by=by) if by else None
+    end = aborted or said("cli.replay_not_aborted")
+    whole = said("cli.replay_passed", end=end, passed=passed) if passed else said("cli.replay_none_passed", end=end)
+    return _moved(whole, summary["moves"]) if "moves" in summary else whole
+
+
+def _moved(end: Said, moves: Sequence[dict[str, Any]]) -> Said:
+    """With what would have moved traffic, by the judge that can send users home."""
+    if not moves:
+        return said("cli.replay_not_moved", end=end)
+    return said("cli.replay_moved", end=end, moves=tuple(map(_move, moves)))
+
+
+def _move(move: dict[str, Any]) -> Said:
+    at = _moment(move["t"])
+    match move["what"]:
+        case "home":
+            return said("cli.move_home", at=at, by=move["by"])
+        case "abort":
+            return said("cli.move_abort", at=at, by=move["by"])
+        case "back":
+            return said("cli.move_back", at=at)
+        case _:
+            return said("cli.move_ask", at=at)
 
 
 def _moment(t: float) -> str:
     """Seconds since something began, as a file by hand has them; or, where they are since the epoch, a time of day."""
     return f"{t:g} s" if t < EPOCH else f"{datetime.fromtimestamp(t, UTC):%H:%M:%S}"
-
-
-def _date(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min"

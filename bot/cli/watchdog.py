@@ -54,10 +54,12 @@ def run(settings: Settings) -> int:
     watchdog = make_watchdog(settings, catalogue, kube, reads, WatchdogMetrics(registry))
     services = ServicesReload(settings.services_file, catalogue, lambda used: watchdog.use(list(used)))
 
-    def ready() -> Mapping[str, str | None]:
+    def ready() -> Mapping[str, Text | None]:
         return {"kubernetes": watchdog.trouble or None, "services": services.trouble or None}
 
-    probes = Probes(port=settings.probe_port, ready=ready, registry=registry, optional={"services"})
+    probes = Probes(
+        port=settings.probe_port, ready=ready, registry=registry, optional={"services"}, voice=settings.voice
+    )
     probes.start()
     log.info("watching_over", limit=settings.dead_man_seconds, probes=probes.port)
     while not stop.is_set():

@@ -15,10 +15,11 @@ from typing import Any
 
 from bot.cluster.managed_fields import FIELD_MANAGER, TEMPLATE, Path, Writer, writer_of
 from bot.cluster.objects import Object, labels_of
-from bot.model.images import digest, is_ready
+from bot.model.images import digest, is_ready, is_same
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress
 from bot.model.rollout import PodTemplate
+from bot.words.said import Code, Said, Text, said
 
 LONGEST_DETAIL = 300  # characters
 _POD_NAME = re.compile(r'^pods "[^"]*"')
@@ -30,6 +31,26 @@ _LISTS = ("initContainers", "containers")
 # A pull that is tried and one that is waited for are the same trouble; kubelets go from one to the other and back.
 _ALIASES = {"ErrImagePull": "ImagePullBackOff"}
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})  # a container that waits for nothing bad
+
+
+# Names
+
+
+def versions_of(deployments: Iterable[Object], named: str, primary: str) -> tuple[str, ...]:
+    """What stands for ``{version}`` in the names of these Deployments, the newest first; () where nothing does.
+
+    Args:
+        deployments: of one namespace.
+        named: the canary's name, such as ``reviews-{version}``.
+        primary: the Deployment that is no canary.
+    """
+    before, found, after = named.partition("{version}")
+    if not found:
+        return ()
+    fits = re.compile(f"{re.escape(before)}([A-Za-z0-9._-]{{1,128}}){re.escape(after)}")
+    newest = sorted(deployments, key=lambda one: str(one["metadata"].get("creationTimestamp") or ""), reverse=True)
+    names = [str(one["metadata"]["name"]) for one in newest]
+    return tuple(match[1] for name in names if name != primary and (match := fits.fullmatch(name)))
 
 
 # Templates
@@ -44,7 +65,7 @@ def images(workload: Object) -> dict[str, str]:
 def has_template(deployment: Object, template: PodTemplate) -> bool:
     """Whether the Deployment has these images and labels; what the template does not name may be anything."""
     live = images(deployment)
-    same_images = all(live.get(name) == image for name, image in template.images.items())
+    same_images = all(is_same(live.get(name, ""), image) for name, image in template.images.items())
     return same_images and template.labels.items() <= _template_labels(deployment).items()
 
 
@@ -93,18 +114,19 @@ def wanted_pods(deployment: Object) -> int:
     return 1 if asked is None else int(asked)
 
 
-def progress(deployment: Object, replica_sets: Sequence[Object]) -> tuple[Progress, str]:
+def progress(deployment: Object, replica_sets: Sequence[Object]) -> tuple[Progress, Text]:
     """How far the Deployment's own rollout is, and why it is no further."""
     name = deployment["metadata"]["name"]
     status = deployment.get("status") or {}
     if deployment["spec"].get("paused"):
-        return Progress.FAILED, f"{name} is paused: `kubectl rollout resume deployment/{name}` lets it go on."
+        resume = Code(f"kubectl rollout resume deployment/{name}")
+        return Progress.FAILED, said("cluster.deployment_paused", name=name, command=resume)
     if not _status_is_current(deployment):
-        return Progress.WAITING, f"{name}: its controller has not seen the newest template yet."
+        return Progress.WAITING, said("cluster.template_not_seen", name=name)
     if _deadline_missed(deployment, replica_sets):
-        return Progress.FAILED, f"{name} made no progress within its progressDeadlineSeconds."
-    waiting = _why_waiting(wanted_pods(deployment), status) or _why_not_newest(deployment, replica_sets)
-    return (Progress.WAITING, f"{name}: {waiting}.") if waiting else (Progress.DONE, "")
+        return Progress.FAILED, said("cluster.deadline_missed", name=name, field=Code("progressDeadlineSeconds"))
+    waiting = _why_waiting(name, wanted_pods(deployment), status) or _why_not_newest(deployment, replica_sets)
+    return (Progress.WAITING, waiting) if waiting else (Progress.DONE, "")
 
 
 def own_replica_sets(deployment: Object, replica_sets: Iterable[Object]) -> list[Object]:
@@ -113,27 +135,27 @@ def own_replica_sets(deployment: Object, replica_sets: Iterable[Object]) -> list
     return [one for one in replica_sets if _controller(one) == uid]
 
 
-def _why_waiting(wanted: int, status: Mapping[str, Any]) -> str:
-    """The conditions of `kubectl rollout status` in its order, as the end of a sentence; empty when all hold."""
+def _why_waiting(name: str, wanted: int, status: Mapping[str, Any]) -> Said | None:
+    """The conditions of `kubectl rollout status` in its order; None when all hold."""
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     available = status.get("availableReplicas", 0)
     if wanted < 1:
-        return "it is scaled to zero"
+        return said("cluster.scaled_to_zero", name=name)
     if updated < wanted:
-        return f"{updated} of {wanted} pods have the newest template"
+        return said("cluster.pods_updated", name=name, n=updated, wanted=wanted)
     if total > updated:
-        return f"{total - updated} old pods are still to go"
+        return said("cluster.old_pods", name=name, n=total - updated)
     if available < updated:
-        return f"{available} of {updated} pods are available"
-    return ""
+        return said("cluster.pods_available", name=name, n=available, wanted=updated)
+    return None
 
 
-def _why_not_newest(deployment: Object, replica_sets: Sequence[Object]) -> str:
+def _why_not_newest(deployment: Object, replica_sets: Sequence[Object]) -> Said | None:
     """Guards against a status that speaks of another template. Without visible ReplicaSets there is no telling."""
     newest = _newest(deployment, replica_sets)
     if replica_sets and (newest is None or images(newest) != images(deployment)):
-        return "no ReplicaSet has the newest template yet"
-    return ""
+        return said("cluster.no_new_replica_set", name=deployment["metadata"]["name"])
+    return None
 
 
 def _newest(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:

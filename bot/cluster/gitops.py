@@ -5,12 +5,18 @@ Found by the object's labels and annotations, and where those are silent by the 
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from bot.cluster.objects import Object, annotations_of, labels_of, name_of
-from bot.model.service import ServiceConfig
+from bot.words.said import Code, Text, said, together
 
-_FLUX_OFF = "kustomize.toolkit.fluxcd.io/reconcile"
+FLUX_OFF = "kustomize.toolkit.fluxcd.io/reconcile"
 # The first that fits is the owner: Argo CD and Flux both leave Helm's labels on what they render from charts.
 _OWNERS_BY_ANNOTATION = (
     ("argocd.argoproj.io/tracking-id", "Argo CD"),
@@ -31,7 +37,7 @@ _MANAGERS = {
 def keeper(thing: Object) -> str:
     """The GitOps tool that keeps the object; "" when none is seen."""
     annotations = {**annotations_of(thing), **labels_of(thing)}
-    if annotations.get(_FLUX_OFF) == "disabled":
+    if annotations.get(FLUX_OFF) == "disabled":
         return ""  # somebody has followed our advice
     found = next((owner for mark, owner in _OWNERS_BY_ANNOTATION if mark in annotations), "")
     if found:
@@ -42,82 +48,148 @@ def keeper(thing: Object) -> str:
     return wrote or ("Helm" if annotations.get("app.kubernetes.io/managed-by") == "Helm" else "")
 
 
-def ignore_rules(
-    manager: str, kind: str, name: str, namespace: str, *, whole_list: bool, primary: bool
-) -> tuple[str, str]:
-    """Which GitOps tool writes under this field manager, and the rules that make it leave the object alone.
+def ignore_rules(manager: str, service: str, *, image: bool) -> tuple[str, Text]:
+    """Which GitOps tool writes under this field manager, and what makes it leave the object alone.
 
-    Both "" when it is none. ``whole_list``: a mirroring route is inserted; ``primary``: it is the primary's Deployment.
+    Both "" when it is none. ``image``: a rollout writes the object's image.
     """
     owner = _MANAGERS.get(manager, "")
-    thing = Kept(kind=kind, name=name, namespace=namespace, whole_list=whole_list, primary=primary)
-    return owner, remedy(owner, thing) if owner else ""
+    return owner, remedy(owner, service, image=image) if owner else ""
+
+
+def remedy(owner: str, service: str, *, image: bool) -> Text:
+    """What to do so that the tool ``owner`` leaves alone what a rollout of ``service`` changes."""
+    if owner not in TOOLS:
+        rules = said("cluster.no_helm_upgrade", command=Code("helm upgrade"))
+    else:
+        rules = said("cluster.gitops_rules", command=Code(f"canary-bot gitops {service}"))
+    return together((rules, said("cluster.image_to_git") if image else ""))
+
+
+# What a rollout writes, as each tool is told of it
+
+
+class Tool(StrEnum):
+    """Tools that can be told to leave fields alone."""
+
+    ARGO_CD = "argocd"
+    FLUX = "flux"  # a Kustomization
+    HELM_RELEASE = "helmrelease"  # of Flux
+
+
+TOOLS: Mapping[str, Tool] = {
+    "Argo CD": Tool.ARGO_CD,
+    "Flux (Kustomization)": Tool.FLUX,
+    "Flux (HelmRelease)": Tool.HELM_RELEASE,
+}
+
+Path = tuple[str | int, ...]
+_HTTP: Path = ("spec", "http")
+_REPLICAS: Path = ("spec", "replicas")
+_IN_A_ROUTE = 4  # steps: spec, http, which one, and one of its fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """An object, as far as ignore rules depend on it."""
+class Written:
+    """An object as it is, and as stages of a rollout leave it.
 
-    kind: str
-    name: str
-    namespace: str
-    whole_list: bool
-    primary: bool
+    Attributes:
+        scaled: how many pods it asks for may change as well.
+    """
 
-    @classmethod
-    def of(cls, thing: Object, service: ServiceConfig) -> Kept:
-        """What ignore rules need to know of ``thing``, an object of ``service``."""
-        return cls(
-            kind=str(thing["kind"]),
-            name=name_of(thing),
-            namespace=service.namespace,
-            whole_list=service.mirror_methods is not None,
-            primary=name_of(thing) == service.primary_deployment,
-        )
+    before: Object
+    after: Sequence[Object]
+    scaled: bool = False
 
 
-def remedy(owner: str, thing: Kept) -> str:
-    """What to write where, so that the tool ``owner`` leaves alone what a rollout changes of ``thing``."""
-    kind, name, space = thing.kind, thing.name, thing.namespace
-    later = " The promoted image must go to git as well." if kind == "Deployment" else ""
-    if owner == "Argo CD":
-        paths = ", ".join(f"'{path}'" for path in _jq(thing))
-        where = f"group: {_group(kind)}, kind: {kind}, name: {name}, namespace: {space}"
-        return (
-            f"Add to the Application: `ignoreDifferences: [{{{where}, jqPathExpressions: [{paths}]}}]` and "
-            f"`syncPolicy: {{syncOptions: [RespectIgnoreDifferences=true, ApplyOutOfSyncOnly=true]}}`.{later}"
-        )
-    if owner == "Flux (Kustomization)":
-        return f"For the rollout: `kubectl -n {space} annotate {kind.lower()} {name} {_FLUX_OFF}=disabled`.{later}"
-    if owner == "Flux (HelmRelease)":
-        paths = ", ".join(_pointers(thing))
-        ignored = f"{{paths: [{paths}], target: {{kind: {kind}, name: {name}}}}}"
-        return (
-            f"Add to the HelmRelease: `spec: {{driftDetection: {{mode: enabled, ignore: [{ignored}]}}}}`, "
-            f"and release no chart meanwhile.{later}"
-        )
-    return f"Run no `helm upgrade` of it until the rollout has ended.{later}"
+def rules(tool: Tool, several: Sequence[Written]) -> Object:
+    """The part of an Application, a Kustomization or a HelmRelease that makes it leave alone what is written."""
+    found = [(one.before, changed(one)) for one in several]
+    ignored = [_rule(tool, thing, paths) for thing, paths in found if paths]
+    match tool:
+        case Tool.ARGO_CD:
+            options = ["RespectIgnoreDifferences=true", "ApplyOutOfSyncOnly=true"]
+            return {"spec": {"ignoreDifferences": ignored, "syncPolicy": {"syncOptions": options}}}
+        case Tool.FLUX:
+            return {"spec": {"ignore": ignored}}
+        case Tool.HELM_RELEASE:
+            return {"spec": {"driftDetection": {"mode": "enabled", "ignore": ignored}}}
 
 
-def _group(kind: str) -> str:
-    return "apps" if kind == "Deployment" else "networking.istio.io"
+def changed(written: Written) -> tuple[Path, ...]:
+    """The fields that a rollout writes, of http routes each as a whole; without annotations, which no file has."""
+    specs = [_differences(written.before["spec"], after["spec"], ("spec",)) for after in written.after]
+    paths = {_field(path) for found in specs for path in found}
+    if written.scaled and "replicas" in written.before["spec"]:
+        paths.add(_REPLICAS)
+    return (_HTTP,) if _HTTP in paths else tuple(sorted(paths, key=str))
 
 
-def _jq(thing: Kept) -> list[str]:
-    """What we change, as Argo CD's jq paths. An inserted mirroring route changes the list as a whole."""
-    if thing.kind == "VirtualService":
-        if thing.whole_list:
-            return [".spec.http"]
-        return [".spec.http[].route[].weight", ".spec.http[].mirror", ".spec.http[].mirrorPercentage"]
-    if not thing.primary:
-        return [".spec.replicas"]
-    return [".spec.template.spec.containers[].image", ".spec.template.metadata.labels.version", ".spec.replicas"]
+def _differences(one: Any, other: Any, path: Path) -> Iterator[Path]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            yield from _differences(one.get(key), other.get(key), (*path, key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for place, pair in enumerate(zip(one, other, strict=True)):
+            yield from _differences(*pair, (*path, place))
+    elif one != other:
+        yield path
 
 
-def _pointers(thing: Kept) -> list[str]:
-    """The same as Flux's JSON pointers, which have no wildcards."""
-    if thing.kind == "VirtualService":
-        return ["/spec/http"]
-    if not thing.primary:
-        return ["/spec/replicas"]
-    return ["/spec/template/spec/containers", "/spec/template/metadata/labels/version", "/spec/replicas"]
+def _field(path: Path) -> Path:
+    """Lists inside a route are compared as wholes: an entry that is added changes all of it."""
+    return path[:_IN_A_ROUTE] if path[:2] == _HTTP else path
+
+
+def _rule(tool: Tool, thing: Object, paths: Sequence[Path]) -> Object:
+    kind = str(thing["kind"])
+    group = "apps" if kind == "Deployment" else "networking.istio.io"
+    whose = {"group": group, "kind": kind, "name": name_of(thing), "namespace": thing["metadata"]["namespace"]}
+    if tool is Tool.ARGO_CD:
+        return {**whose, "jqPathExpressions": list(dict.fromkeys(_jq(thing, path) for path in paths))}
+    return {"paths": list(dict.fromkeys(_pointer(path) for path in paths)), "target": whose}
+
+
+def _jq(thing: Object, path: Path) -> str:
+    """A path of jq. What is in a list is found by its name, or is any of them where names do not tell it apart."""
+    written = ""
+    here: Any = thing
+    for step in path:
+        if isinstance(step, int):
+            written += _item(here, step)
+            here = here[step]
+        else:
+            written += f".{step}" if _PLAIN.fullmatch(step) else f"{'' if written else '.'}[{json.dumps(step)}]"
+            here = here.get(step) if isinstance(here, dict) else None
+    return written
+
+
+def _item(items: Any, place: int) -> str:
+    names = [one.get("name") for one in items]
+    if names[place] is None or names.count(names[place]) > 1:
+        return "[]"
+    return f"[] | select(.name == {json.dumps(names[place])}) | "
+
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _pointer(path: Path) -> str:
+    """As a JSON pointer (RFC 6901), which has no wildcard: http routes may be inserted, and are one field."""
+    steps = _HTTP if path[:2] == _HTTP else path
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def patched(deployment: Object, patch: Object) -> Object:
+    """The Deployment with the images and labels of a patch, which names containers."""
+    new = deepcopy(deployment)
+    template, wanted = new["spec"]["template"], patch["spec"]["template"]
+    labels = (wanted.get("metadata") or {}).get("labels") or {}
+    if labels:
+        metadata = template.setdefault("metadata", {})
+        metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    for field, entries in (wanted.get("spec") or {}).items():
+        images = {one["name"]: one["image"] for one in entries}
+        for container in template["spec"].get(field) or []:
+            container["image"] = images.get(container["name"], container.get("image"))
+    return new

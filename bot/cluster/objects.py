@@ -118,6 +118,11 @@ def container_statuses(pod: Object) -> list[Object]:
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
+def selector_of(service: Object) -> Labels:
+    """The labels a Kubernetes Service asks of its pods."""
+    return (service.get("spec") or {}).get("selector") or {}
+
+
 def within(part: Labels, whole: Labels) -> bool:
     """Whether ``whole`` has everything ``part`` asks for."""
     return all(whole.get(key) == value for key, value in part.items())
@@ -130,14 +135,34 @@ def host_names(service: ServiceConfig) -> frozenset[str]:
     return frozenset({f"{short}.{space}", f"{short}.{space}.svc", f"{short}.{space}.svc.cluster.local", *bare})
 
 
+def full_name(host: str, home: str) -> str:
+    """What a host means in an object of the namespace ``home``: only one without any dot is completed.
+
+    Istio does the same (``ResolveShortnameToFQDN``). It keeps a dot at the end, which makes the host another name than
+    its Service's, so that requests for it are answered by nobody.
+    """
+    if host == "*" or "." in host or ":" in host:  # with a colon it is an IPv6 address
+        return host
+    return f"{host}.{home}.svc.cluster.local"
+
+
+def means(host: object, home: str, service: ServiceConfig) -> bool:
+    """Whether a host, as an object of the namespace ``home`` writes it, is the service, in any spelling."""
+    return full_name(str(host or ""), home) in host_names(service)
+
+
 def service_namespace(service: ServiceConfig) -> str:
     """Where the Kubernetes Service is, which may be named by any form of its DNS name."""
-    return (service.host or service.name).partition(".")[2].partition(".")[0] or service.namespace
+    return _host(service).partition(".")[2].partition(".")[0] or service.namespace
 
 
 def service_name(service: ServiceConfig) -> str:
-    """The Kubernetes Service's own name."""
-    return (service.host or service.name).partition(".")[0]
+    """The Kubernetes Service's own name; the primary's, where each version has one and it is named."""
+    return _host(service).partition(".")[0]
+
+
+def _host(service: ServiceConfig) -> str:
+    return service.primary_host or service.host or service.name
 
 
 def full_host(service: ServiceConfig) -> str:

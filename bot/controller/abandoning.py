@@ -22,11 +22,13 @@ from bot.words.said import Person, TypedIn, said
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
 
-def unmark(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
+def remove_annotations(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
     """Take the rollout's annotations off, or ``owner``'s. A line of the story where that could not be done."""
     target = rollout.spec.target
     try:
-        ports.mesh.unmark(target.virtual_service_namespace, target.virtual_service, owner or rollout.spec.id)
+        ports.mesh.remove_annotations(
+            target.virtual_service_namespace, target.virtual_service, owner or rollout.spec.id
+        )
     except Fault as fault:
         command = TypedIn(f"abandon {rollout.spec.service}")
         name = target.virtual_service
@@ -42,7 +44,7 @@ def owner_of_annotations(service: ServiceConfig, ports: Ports) -> RolloutId:
         Refusal: there are none, or they are a live rollout's.
         Fault: the store or the cluster could not be read.
     """
-    heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
+    heartbeat = ports.mesh.heartbeat(*service.routes_at)
     if heartbeat is None:
         raise Refusal(said("controller.nothing_to_abandon", service=service.name, name=service.virtual_service))
     live = next((key for key, one in ports.store.busy().items() if one == heartbeat.owner), None)
@@ -80,7 +82,7 @@ def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) 
         namespace=service.namespace,
         host=service.host or service.name,
         virtual_service=service.virtual_service,
-        virtual_service_namespace=service.namespace,
+        virtual_service_namespace=service.routes_at[0],
         destination_rule=service.destination_rule,
         primary_subset="",
         canary_subset="",

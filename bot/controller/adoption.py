@@ -67,7 +67,7 @@ def adopt(  # all of it is on the record
             )
         )
     stage = next((i for i, one in enumerate(plan) if one.template is Template.UPGRADED), 0) if touched else 0
-    version = target.canary_subset
+    version = target.canary_subset or service.version_of(target.canary_deployment) or target.canary_place
     return halted(service, rollout_id, target, by, now, recorded=recorded, stage=stage, version=version)
 
 
@@ -148,7 +148,7 @@ class Adoption:
                 self._failed(service, Broken(error, said("controller.doing_adopt", service=service.name)))
 
     def _reconcile_at(self, service: ServiceConfig, known: set[RolloutId]) -> None:
-        place = service.namespace, service.virtual_service
+        place = service.routes_at
         owner = self._mesh.owner(*place)  # most are known, and their heartbeats nobody's business here
         heartbeat = None if owner is None or owner in known else self._mesh.heartbeat(*place)
         if heartbeat is None or heartbeat.owner in known:

@@ -17,7 +17,7 @@ from bot.cluster.objects import full_host
 from bot.controller.ports import Ports, Store, Workloads
 from bot.model.errors import Disbelieved, Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat, RolloutAnnotations
-from bot.model.rollout import RolloutId, Target
+from bot.model.rollout import RolloutId, Target, Topology
 from bot.model.service import ServiceConfig
 from bot.words.said import Code, Said, Text, TypedIn, said, together
 
@@ -55,13 +55,13 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
     except Fault as fault:  # if it is the store that cannot be reached, asking it for more tells
         unreadable = fault
     try:
-        annotations = ports.mesh.annotations(service.namespace, service.virtual_service)
+        annotations = ports.mesh.annotations(*service.routes_at)
     except Unreadable as damaged:
         raise _nobody_knows_home(service, unreadable, damaged.sentence) from damaged
     if annotations is not None:
         if unreadable is not None:
             annotations = _of_live(service, annotations, ports.store)
-        heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
+        heartbeat = ports.mesh.heartbeat(*service.routes_at)
         found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
         if unreadable is None or found is Claim.UNREADABLE:
             return Found(annotations=annotations, claim=found)
@@ -70,7 +70,7 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
         raise _nobody_knows_home(service, unreadable, bare) from unreadable
     if unreadable is not None:
         raise unreadable
-    owner = None if annotations is not None else ports.mesh.owner(service.namespace, service.virtual_service)
+    owner = None if annotations is not None else ports.mesh.owner(*service.routes_at)
     if owner is not None and owner not in ports.store.busy().values():
         bare = said("controller.bare_annotation", name=service.virtual_service, owner=owner)
         raise _nobody_knows_home(service, None, bare)
@@ -166,9 +166,15 @@ def _decided(service: ServiceConfig, target: Target) -> Iterator[tuple[Said, str
     yield said("controller.a_deployment", name=primary), primary, service.primary_deployment
     yield said("controller.a_namespace", name=space), space, service.namespace
     yield said("controller.a_virtual_service", name=route), route, service.virtual_service
-    yield said("controller.a_place", name=place), place, service.namespace
+    yield said("controller.a_place", name=place), place, service.routes_at[0]
     yield said("controller.a_destination_rule", name=rule), rule, service.destination_rule
-    yield said("controller.a_host", name=target.host), target.host, full_host(service)
+    ours = full_host(service)
+    if target.topology is Topology.HOSTS and not service.primary_host:
+        # Which Services the versions have is found out at a start; elsewhere than in its Namespace they cannot be.
+        for host in target.hosts:
+            yield said("controller.a_host", name=host), host.partition(".")[2], ours.partition(".")[2]
+    else:
+        yield said("controller.a_host", name=target.host), target.host, ours
 
 
 def unknown_images(annotations: RolloutAnnotations, workloads: Workloads) -> list[str]:
@@ -198,10 +204,10 @@ def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> Text:
     name, held = service.virtual_service, said("controller.held", name=service.virtual_service, owner=owner)
     abandon, abort = TypedIn(f"abandon {service.name}"), TypedIn(f"abort {service.name}")
     try:
-        annotations = ports.mesh.annotations(service.namespace, service.virtual_service)
+        annotations = ports.mesh.annotations(*service.routes_at)
         if annotations is None:
             return said("controller.held_bare", name=name, owner=owner, abandon=abandon)
-        heartbeat = ports.mesh.heartbeat(service.namespace, service.virtual_service)
+        heartbeat = ports.mesh.heartbeat(*service.routes_at)
         found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
     except Refusal as refusal:
         return refusal.sentence

@@ -11,19 +11,31 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 
-from bot.controller import observe
+from bot.controller import observe, retrying, rollback
 from bot.controller.closing import Closing
-from bot.controller.decisions import Abandon, Abort, Approve, ButtonToken, By, Event, decide_on, is_served
+from bot.controller.decisions import (
+    Abandon,
+    Abort,
+    Approve,
+    ButtonToken,
+    By,
+    Event,
+    OutOfDate,
+    changed_since,
+    decide_on,
+    is_served,
+)
 from bot.controller.edges import Broken, contained
 from bot.controller.forgotten import Forgotten, Records
-from bot.controller.heartbeat import Heartbeat
+from bot.controller.heartbeat import Heartbeats
+from bot.controller.hook_calls import Run, Webhooks, in_a_thread
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
 from bot.controller.own_pods import OwnPods
-from bot.controller.ports import Ports, Still, Store
+from bot.controller.ports import IsCurrent, Ports, Store
 from bot.controller.rivals import conflicts, refuse_taking_back
-from bot.controller.start import NO_OVERRIDES, Order, last_checks, make_draft, with_past
+from bot.controller.start import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
 from bot.model.errors import Contended, Fault, Refusal, Stale
@@ -32,20 +44,22 @@ from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
-from bot.rollout import decide
+from bot.rollout import again, decide, hooks
 from bot.rollout.actions import (
     Action,
     ApplyTemplate,
     Release,
     ScaleCanaryDown,
+    ScaleCanaryUp,
     ScalePrimaryUp,
     SetRoutes,
     Wait,
     next_action,
 )
+from bot.rollout.hooks import Call
 from bot.rollout.phrases import place
 from bot.rollout.plans import Overrides
-from bot.words.said import Text, TypedIn, said
+from bot.words.said import Code, Text, TypedIn, said
 
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
 # The longest chain is an advance: leave, set routes, settle, and an action of the next stage.
@@ -61,13 +75,14 @@ class Controller(Lookup):
         self,
         *,
         services: Mapping[str, ServiceConfig],
-        trouble: str = "",
+        trouble: Text = "",
         ports: Ports,
         new_id: Callable[[], RolloutId],
         telemetry: Telemetry = UNMEASURED,
         threads: int = 4,
-        heart: Heartbeat | None = None,
+        heart: Heartbeats | None = None,
         stopwatch: Callable[[], float] | None = None,
+        hook_run: Run = in_a_thread,
     ) -> None:
         """Nothing is looked at yet.
 
@@ -80,13 +95,14 @@ class Controller(Lookup):
             threads: that look at once.
             heart: renews the heartbeats; one of its own by default.
             stopwatch: seconds that no clock setting changes; without one the clock is never set.
+            hook_run: lets a webhook's call run beside everything else.
         """
         super().__init__(services=services, trouble=trouble, ports=ports)
         self._new_id = new_id
         self._telemetry = telemetry
         self._stopwatch = stopwatch or ports.clock.now
         self._times = Timekeeper(ports.clock.now, self._stopwatch, telemetry.clock_set)
-        self._heart = heart or Heartbeat(ports.mesh, ports.clock, failed=telemetry.failed)
+        self._heart = heart or Heartbeats(ports.mesh, ports.clock, failed=telemetry.failed)
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
@@ -95,14 +111,22 @@ class Controller(Lookup):
         self._denied: dict[RolloutId, Denied] = {}
         self._own_pods = OwnPods()
         self._closing = Closing()
+        self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def start(
-        self, service: str, version: str, *, by: UserId, channel: str = "", overrides: Overrides = NO_OVERRIDES
+        self,
+        service: str,
+        version: str,
+        *,
+        by: UserId,
+        channel: str = "",
+        overrides: Overrides = NO_OVERRIDES,
+        because: str = "",
     ) -> Rollout:
-        """Preflight, and the mirror goes on. ``channel`` empty: the service's own.
+        """Preflight, and the mirror goes on. ``channel`` empty: the service's own; ``because`` is somebody's reason.
 
         Raises:
             Refusal: with every reason at once; the refused start is kept (``refusals``).
@@ -113,17 +137,99 @@ class Controller(Lookup):
             now = self._ports.clock.now()
             self._refuse_second(known)
             others = tuple(self._services.values())
-            order = Order(service=known, version=version, by=by, channel=channel, overrides=overrides, others=others)
-            draft = make_draft(order, self._new_id(), self._ports, now)
-            checked = last_checks(draft, self._ports)
-            if checked.reasons:
-                refused, entries = decide.refuse(draft.rollout, checked.reasons, now)
-                self._ports.store.create(refused, entries)
-                raise Refusal(said("controller.not_started", service=service, version=version), checked.findings)
-            known_by, unknown = with_past(draft, known)
-            begun, entries = decide.begin(known_by, now, (*checked.warnings, *unknown))
+            order = Order(
+                service=known,
+                version=version,
+                by=by,
+                channel=channel,
+                overrides=overrides,
+                because=because,
+                others=others,
+            )
+            return self._begin(make_draft(order, self._new_id(), self._ports, now), now)
+
+    def drill(self, service: str, version: str, *, by: UserId) -> Rollout:
+        """Rehearse an abort: it mirrors, and is aborted as if the canary had failed. Its preflight is that of a start.
+
+        Raises:
+            Refusal: the service is not marked for it, or preflight says no; with every reason.
+            Fault: the cluster or the store could not be reached; nothing has changed.
+        """
+        known = self._service(service)
+        if not known.drill:
+            raise Refusal(said("controller.no_drill", service=known.name, key=Code("drill: true")))
+        with self._locks.alone(known.key):
+            now = self._ports.clock.now()
+            self._refuse_second(known)
+            others = tuple(self._services.values())
+            order = Order(service=known, version=version, by=by, others=others, drill=True)
+            return self._begin(make_draft(order, self._new_id(), self._ports, now), now)
+
+    def retry(self, service: str, *, by: UserId, stage: str = "", because: str = "") -> Rollout:
+        """Begin the service's last rollout, which was aborted, again at a stage: where it stopped, or the one named.
+
+        Raises:
+            Refusal: it cannot be taken up there, or preflight says no; with every reason.
+            Fault: the cluster or the store could not be reached; nothing has changed.
+        """
+        known = self._service(service)
+        with self._locks.alone(known.key):
+            now = self._ports.clock.now()
+            self._refuse_second(known)
+            last = self.newest_release(known.key)
+            where = retrying.point(known.name, last, stage, now)
+            order = Order(
+                service=known,
+                version=where.aborted.spec.version,
+                by=by,
+                overrides=again.same_steps(where.aborted),
+                because=because,
+                others=tuple(self._services.values()),
+            )
+            return self._begin(retrying.cut(make_draft(order, self._new_id(), self._ports, now), where), now)
+
+    def _begin(self, draft: Draft, now: float) -> Rollout:
+        """The last checks, and it is stored and written.
+
+        Raises:
+            Refusal: with every reason at once; the refused start is kept (``refusals``).
+        """
+        spec, checked = draft.rollout.spec, last_checks(draft, self._ports)
+        if checked.reasons:
+            refused, entries = decide.refuse(draft.rollout, checked.reasons, now)
+            self._ports.store.file(refused, entries)
+            raise Refusal(said("controller.not_started", service=spec.service, version=spec.version), checked.findings)
+        draft_with_past, unknown = with_past(draft, draft.service)
+        begun, entries = decide.begin(draft_with_past, now, (*checked.warnings, *unknown))
+        stored = self._create(begun, entries)
+        self._telemetry.changed(draft.rollout, stored, entries)
+        self._give_way(stored)
+        return self._reconcile_after_command(stored)
+
+    def rollback(self, service: str, *, by: By) -> Rollout:
+        """Take the service's last promotion back. While it is still watched its abort does that.
+
+        Raises:
+            Refusal: it cannot be taken back, with every reason, or it is not theirs to do so; nothing has changed.
+            Fault: the cluster or the store could not be reached; nothing has changed.
+        """
+        known = self._service(service)
+        live = self._ports.store.active(known.key)
+        if live is not None and rollback.may_abort_instead(live):
+            return self.decide(live.key, Abort(said("controller.rollback_abort")), by, ButtonToken.of(live))
+        by.check(known.approvals)  # may ask Slack, so nobody else waits for it
+        with self._locks.alone(known.key):
+            now = self._ports.clock.now()
+            if live is not None:
+                command, version = TypedIn(f"abort {known.name}"), live.spec.version
+                raise Refusal(said("controller.rollback_live", version=version, command=command))
+            self._refuse_second(known)
+            last = self.newest_release(known.key)
+            request = rollback.Request(service=known, last=last, by=by.id, others=tuple(self._services.values()))
+            draft = rollback.make_draft(request, self._new_id(), self._ports, now)
+            begun, entries = decide.begin(draft, now)
             stored = self._create(begun, entries)
-            self._telemetry.changed(draft.rollout, stored, entries)
+            self._telemetry.changed(draft, stored, entries)
             self._give_way(stored)
             return self._reconcile_after_command(stored)
 
@@ -147,15 +253,22 @@ class Controller(Lookup):
             asked = self._concerned(key, event, button_token)
             if asked is None or self._is_left(asked, event, by, button_token):
                 return self._decide_unknown(key, event, by, button_token)
-            by.refuse_strangers(event, asked.spec.approvals_rule)  # may ask Slack, so nobody else waits for it
+            by.refuse_strangers(event, asked.approvals_rule)  # may ask Slack, so nobody else waits for it
+            if isinstance(event, Approve):
+                event = Approve(by.shown(asked))
             with self._locks.alone(key):
                 rollout = concerned(self._ports.store, key, button_token)
-                if rollout is None or rollout.spec.id != asked.spec.id:
-                    continue  # who may decide about that one has not been asked
-                changed, entries = decide_on(rollout, event, by.id, button_token, self._ports.clock.now())
-                if changed is rollout:
-                    return rollout  # the same click once more
+                if rollout is None or (rollout.spec.id, rollout.approvals_rule) != (
+                    asked.spec.id,
+                    asked.approvals_rule,
+                ):
+                    continue  # who may decide about that one, or at this stage, has not been asked
                 try:
+                    if isinstance(event, Approve):
+                        self._refuse_unless_as_shown(rollout)
+                    changed, entries = decide_on(rollout, event, by.id, button_token, self._ports.clock.now())
+                    if changed is rollout:
+                        return rollout  # the same click once more
                     saved = self._save(rollout, changed, entries)
                 except Stale:
                     continue  # somebody else's command or tick came between; decide again on what is stored now
@@ -165,6 +278,20 @@ class Controller(Lookup):
                     else self._reconcile_after_command(saved)
                 )
         raise Fault("Redis", said("controller.changing_too_fast", service=service))
+
+    def _refuse_unless_as_shown(self, rollout: Rollout) -> None:
+        """Look whether somebody has changed, since the last reconcile, what the question that stands rests on.
+
+        Raises:
+            OutOfDate: they have; the rollout says so from now on.
+        """
+        if rollout.ended or rollout.asked_at is None or rollout.judgement is None:
+            return
+        observed, now = self._observe(rollout), self._ports.clock.now()
+        looked, entries = decide.look_again(rollout, observed, rollout.judgement, now)
+        if looked.evidence != rollout.evidence:
+            saved = self._save(rollout, looked, entries)
+            raise OutOfDate(changed_since(saved, rollout.evidence) or said("controller.out_of_date"))
 
     def approve(self, service: str, *, by: UserId, evidence: str | None = None) -> Rollout:
         """Decide ``Approve`` as somebody who needs not be asked who they are; ``evidence`` is the button's value."""
@@ -189,7 +316,7 @@ class Controller(Lookup):
                 return aborted
         if button_token is not None:
             raise Refusal(said("controller.long_over"))
-        command = TypedIn(f"start {name_of(key)} VERSION")
+        command = TypedIn(f"start {name_of(key)}")
         raise Refusal(said("controller.no_rollout", service=name_of(key), command=command))
 
     @property
@@ -297,18 +424,49 @@ class Controller(Lookup):
                 contained(said("controller.doing_reconcile", service=rollout.spec.service)),
                 self._locks.alone(rollout.key),
             ):
-                if self._saved.get(rollout.spec.id, rollout.revision) <= rollout.revision:
-                    try:
-                        self._reconcile(rollout, reading if reading is not None else self._read(rollout))
-                    except Stale:  # another replica served a command; what it stored is looked at instead
-                        self._reconcile_stored(rollout)
-                else:
-                    self._reconcile_stored(rollout)
+                latest = self._reconcile_latest(rollout, reading)
+            self._webhooks.call_due(latest, self._note_webhook)
         except Fault as fault:
             self._telemetry.failed(rollout, fault)
             if isinstance(fault, Broken):
                 self._confess(rollout, fault)
         return began
+
+    def _reconcile_latest(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
+        if self._saved.get(rollout.spec.id, rollout.revision) > rollout.revision:
+            return self._reconcile_stored(rollout)
+        try:
+            return self._reconcile(rollout, reading if reading is not None else self._read(rollout))
+        except Stale:  # another replica served a command; what it stored is looked at instead
+            return self._reconcile_stored(rollout)
+
+    def call_owed_webhooks(self) -> None:
+        """Of rollouts that have ended: whoever ended one may have gone before its webhooks were told."""
+        for service in self._services.values():
+            if any(not hook.is_asked for hook in service.webhooks):
+                last = next(iter(self._ports.store.history(service.key, 1)), None)
+                if last is not None and last.ended:
+                    self._webhooks.call_due(last, self._note_webhook)
+
+    def _note_webhook(self, rollout: Rollout, call: Call, failure: Text) -> bool:
+        """Store what a webhook has answered, and go on by it. Without a record it is asked again, with the same key."""
+        stored = False
+        try:
+            with (
+                contained(said("controller.doing_webhook", name=call.hook.name)),
+                self._locks.alone(rollout.key),
+            ):
+                latest = self._ports.store.load(rollout.key, rollout.spec.id)
+                if latest is None:
+                    return False
+                noted, entries = hooks.answered(latest, call, failure, self._ports.clock.now())
+                latest = self._save(latest, noted, entries) if noted is not latest else latest
+                stored = True
+                latest = latest if latest.ended else self._reconcile(latest, self._read(latest))
+            self._webhooks.call_due(latest, self._note_webhook)
+        except Fault as fault:
+            self._telemetry.failed(rollout, fault)
+        return stored
 
     def _confess(self, rollout: Rollout, broken: Broken) -> None:
         """Nobody looks after it, and only people can: they are told, once for each thing that is wrong."""
@@ -336,10 +494,11 @@ class Controller(Lookup):
                 notified.add(fault.sentence)
                 self._telemetry.failed(rollout, fault)
 
-    def _reconcile_stored(self, rollout: Rollout) -> None:
+    def _reconcile_stored(self, rollout: Rollout) -> Rollout:
         stored = self._ports.store.load(rollout.key, rollout.spec.id)
-        if stored is not None and not stored.ended:
-            self._reconcile(stored, self._read(stored))
+        if stored is None or stored.ended:
+            return stored or rollout
+        return self._reconcile(stored, self._read(stored))
 
     def _read(self, rollout: Rollout) -> Figures | Fault | None:
         return observe.read([rollout], self._ports.metrics, self._ports.clock.now()).get(rollout.spec.id)
@@ -435,20 +594,24 @@ class Controller(Lookup):
 
     def _do(self, rollout: Rollout, action: Action) -> None:
         mesh, workloads, target = self._ports.mesh, self._ports.workloads, rollout.spec.target
-        still: Still = lambda: not self._is_superseded(rollout)  # noqa: E731  # the ports ask it before each write
+        is_current: IsCurrent = lambda: not self._is_superseded(rollout)  # noqa: E731  # the ports ask it before each write
         match action:
             case SetRoutes():
-                self._route(rollout, action, still)
+                self._route(rollout, action, is_current)
             case ApplyTemplate(template=template):
                 workloads.apply(
-                    target, rollout.spec.upgraded if template is Template.UPGRADED else rollout.spec.recorded, still
+                    target,
+                    rollout.spec.upgraded if template is Template.UPGRADED else rollout.spec.recorded,
+                    is_current,
                 )
+            case ScaleCanaryUp(pods=pods):
+                workloads.scale_canary_up(target, pods)
             case ScaleCanaryDown():
                 workloads.scale_canary_down(target)
             case ScalePrimaryUp(pods=pods):
                 workloads.scale_primary_up(target, pods)
             case Release(routes=routes):
-                mesh.release(target, routes, rollout.spec.id, still=still)
+                mesh.release(target, routes, rollout.spec.id, is_current=is_current)
             case Wait():
                 pass
 
@@ -461,7 +624,7 @@ class Controller(Lookup):
         stored = self._ports.store.load(rollout.key, rollout.spec.id)
         return stored is None or stored.revision != rollout.revision
 
-    def _route(self, rollout: Rollout, action: SetRoutes, still: Still) -> None:
+    def _route(self, rollout: Rollout, action: SetRoutes, is_current: IsCurrent) -> None:
         """Write the routes. An abort that meets a rival's write in the same moment writes over it, once."""
         for last in (rollout.phase is not Phase.ABORTING, True):
             try:
@@ -470,9 +633,9 @@ class Controller(Lookup):
                     action.routes,
                     rollout.spec.id,
                     rollout.spec.recorded,
-                    over=action.over,
-                    again=action.again,
-                    still=still,
+                    taking_from=action.taking_from,
+                    held_before=action.held_before,
+                    is_current=is_current,
                 )
             except Contended:
                 if last:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bot.model.errors import Refusal
-from bot.model.rollout import Decided, Rollout, RolloutId, UserId
+from bot.model.rollout import Decided, Rollout, RolloutId, Shown, UserId
 from bot.model.service import ApprovalRule
-from bot.rollout import decide
-from bot.rollout.phrases import place
+from bot.rollout import decide, drift, weights
+from bot.rollout.phrases import place, question
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
-from bot.words.said import Said, Text, said
+from bot.words.said import Moment, Person, Said, Text, said
 
 __all__ = [
     "OF_APPROVERS",
@@ -31,6 +31,7 @@ __all__ = [
     "Abort",
     "Accept",
     "Approve",
+    "Back",
     "ButtonToken",
     "By",
     "Event",
@@ -41,6 +42,7 @@ __all__ = [
     "Restore",
     "Resume",
     "Retry",
+    "SetShare",
     "decide_on",
     "service_of",
 ]
@@ -57,7 +59,9 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """Let the current stage be left."""
+    """Let the current stage be left; ``shown`` is where whoever says so saw it asked."""
+
+    shown: Shown = Shown()  # noqa: RUF009  # frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,22 @@ class Abandon:
     reason: str
 
 
-Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | KeepTheirs | Abandon
+@dataclass(frozen=True, slots=True)
+class Back:
+    """One step back, to the share of users before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetShare:
+    """This share of users to the canary, whole percent."""
+
+    percent: int
+
+
+Event: TypeAlias = Approve | Abort | Pause | Resume | Retry | Accept | Restore | KeepTheirs | Abandon | Back | SetShare
 
 # Stopping is everybody's; what sends users on, or ends the bot's care for them, is for those whom the rollout names.
-OF_APPROVERS = (Approve, Retry, Accept, Restore, Abandon)
+OF_APPROVERS = (Approve, Retry, Accept, Restore, Abandon, SetShare)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +131,14 @@ class By:
     """Who decides.
 
     Attributes:
+        shown: where they see the rollout; may ask Slack.
         check: raises ``Refusal`` for whoever is none of the rule's approvers. Whoever has a shell beside the bot could
             do more with kubectl, and is asked nothing.
     """
 
     id: UserId
     check: Callable[[ApprovalRule], None] = lambda _rule: None
+    shown: Callable[[Rollout], Shown] = lambda _rollout: Shown()
 
     def refuse_strangers(self, event: Event, rule: ApprovalRule) -> None:
         """Refuse whoever may not decide this. ``rule`` is the one that was stored when the rollout began.
@@ -211,6 +229,8 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
         raise Refusal(
             said("controller.earlier_rollout", service=spec.service, version=spec.version, how=place(rollout))
         )
+    if isinstance(event, Approve) and button_token != ButtonToken.of(rollout):
+        raise OutOfDate(_since(rollout, button_token))
     # What is not possible anyway says so itself, which tells more than that the button is old.
     changed = _applied(rollout, event, by, now)
     if button_token != ButtonToken.of(rollout):
@@ -218,6 +238,35 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     decided, entries = _used_up(rollout, event, changed)
     made = _made(event, by, button_token, now)
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
+
+
+def _since(rollout: Rollout, seen: ButtonToken) -> Said:
+    """What has happened to the question that somebody wants to approve."""
+    if seen.stage < len(rollout.spec.plan):
+        name = rollout.spec.plan[seen.stage].name
+        left = next((one for one in reversed(rollout.walked) if one.name == name and one.approvals), None)
+        if left is not None and (rollout.stage != seen.stage or rollout.retreat):
+            last = left.approvals[-1]
+            return said("rollout.approved_by_others", who=Person(last.by), at=Moment(last.at))
+    if seen.stage != rollout.stage or rollout.retreat:
+        return said("controller.out_of_date")
+    changed = changed_since(rollout, seen.evidence)
+    if changed is not None:
+        return changed
+    if rollout.asked_at is None:
+        why = rollout.judgement.sentence if rollout.judgement is not None else ""
+        return said("controller.question_withdrawn", why=why) if why else said("controller.question_gone")
+    return said("controller.question_changed", question=question(rollout))
+
+
+def changed_since(rollout: Rollout, evidence: int) -> Said | None:
+    """What somebody has changed since the question was shown under that evidence; None: nothing that is known."""
+    if rollout.drift is not None:
+        return said("controller.changed_since", why=drift.sentence(rollout, rollout.drift.edits))
+    renewed = rollout.renewed
+    if renewed is not None and evidence < renewed.evidence:
+        return said("controller.changed_since", why=renewed.why)
+    return None
 
 
 def is_served(rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken, now: float) -> bool:
@@ -245,17 +294,21 @@ def _applied(rollout: Rollout, event: Event, by: UserId, now: float) -> Change:
         return decide.abort(rollout, by, given(event.reason), now)
     if isinstance(event, Abandon):
         return decide.abandon(rollout, by, event.reason, now)
+    if isinstance(event, Approve):
+        return decide.approve(rollout, by, now, event.shown)
+    if isinstance(event, SetShare):
+        return weights.set_share(rollout, event.percent, by, now)
     return _PLAIN[type(event)](rollout, by, now)
 
 
 _PLAIN: Mapping[type[Event], Callable[[Rollout, UserId, float], Change]] = {
-    Approve: decide.approve,
     Pause: decide.pause,
     Resume: decide.resume,
     Retry: decide.retry,
     Accept: decide.accept,
     Restore: decide.restore,
     KeepTheirs: decide.keep_theirs,
+    Back: weights.back,
 }
 
 

@@ -90,7 +90,7 @@ class Forgotten:
     def _claimed(self, known: ServiceConfig, owner: RolloutId) -> Found | None:
         """The annotations of ``owner``, where this service may take them up."""
         try:
-            annotations = self._ports.mesh.annotations(known.namespace, known.virtual_service)
+            annotations = self._ports.mesh.annotations(*known.routes_at)
         except Unreadable as unreadable:
             self._disbelieve(known, unreadable.sentence)
             raise
@@ -131,8 +131,7 @@ class Forgotten:
 
     def _first_at(self, known: ServiceConfig) -> str:
         """Of the services that share a VirtualService, the one that speaks of what is wrong with it."""
-        place = known.namespace, known.virtual_service
-        return min(one.key for one in self._services if (one.namespace, one.virtual_service) == place)
+        return min(one.key for one in self._services if one.routes_at == known.routes_at)
 
     def report_unreadable(self, known: ServiceConfig) -> None:
         """Tell that nobody looks after the service's live rollout, where its record cannot be read.
@@ -203,5 +202,5 @@ class Forgotten:
     def let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:
         """The record has ended; the annotations go, if they can."""
         self._records.ended(ended)
-        trouble = abandoning.unmark(ended, self._ports, owner)
+        trouble = abandoning.remove_annotations(ended, self._ports, owner)
         return self._records.save(ended, ended, trouble) if trouble else ended

@@ -30,7 +30,7 @@ def at_once(task: Task) -> None:
     task()
 
 
-class Heartbeat:
+class Heartbeats:
     """Renews heartbeats often enough. What it remembers is only when it did so last, and what is under way.
 
     ``clock`` counts seconds that no setting of the time changes. ``run`` is given each write to do; a pool of threads

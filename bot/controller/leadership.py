@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 from bot.controller.ports import Lease, Store
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, Rollout, RolloutId
-from bot.words.said import said
+from bot.words.said import Text, said
 
 
 class LeadersStore:
-    """The port ``Store`` over another one. Every method raises ``Fault`` when the lease is not ours (any more)."""
+    """The port ``Store`` over another one, for what a leader does by itself.
+
+    What such work begins with, and every write of it, raises ``Fault`` when the lease is not ours (any more). What
+    people asked for is filed without a lease, and what is only shown to people is read without one.
+    """
 
     def __init__(self, store: Store, lease: Lease) -> None:
         self._store = store
@@ -26,12 +30,16 @@ class LeadersStore:
         """See ``Store``; the fence is the lease's own."""
         return self._store.create(rollout, entries, fence=fence or self._fence())
 
+    def file(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+        """See ``Store``: what a person asked for, which needs no lease."""
+        return self._store.file(rollout, entries)
+
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
         """See ``Store``; the fence is the lease's own."""
         return self._store.save(rollout, entries, fence=fence or self._fence())
 
     def load(self, key: str, rollout_id: RolloutId) -> Rollout | None:
-        """See ``Store``. Every tick and every action begins with this, so none begins without the lease."""
+        """See ``Store``. Every action begins with this, and a tick with ``live``: neither begins without the lease."""
         self._fence()
         return self._store.load(key, rollout_id)
 
@@ -62,7 +70,7 @@ class LeadersStore:
         """See ``Store``."""
         return self._store.refusals(key, limit)
 
-    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, Text]:
         """See ``Store``."""
         return self._store.unreadable(key, limit)
 

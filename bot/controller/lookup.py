@@ -10,15 +10,17 @@ from bot.controller.names import Known, concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports
 from bot.controller.start import NO_OVERRIDES, Order, Plan, make_draft, make_plan_of
 from bot.model.freeze import Freeze
-from bot.model.rollout import Entry, Rollout, RolloutId, UserId
+from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
+from bot.rollout import again
 from bot.rollout.plans import Overrides
+from bot.words.said import Text
 
 
 class Lookup:
     """The side of the controller that anybody may use at any time: it takes no lock."""
 
-    def __init__(self, *, services: Mapping[str, ServiceConfig], trouble: str, ports: Ports) -> None:
+    def __init__(self, *, services: Mapping[str, ServiceConfig], trouble: Text, ports: Ports) -> None:
         self._catalogue = Known(services, trouble)
         self._ports = ports
 
@@ -26,7 +28,7 @@ class Lookup:
     def _services(self) -> Mapping[str, ServiceConfig]:
         return self._catalogue.services
 
-    def use(self, services: Mapping[str, ServiceConfig], trouble: str = "") -> None:
+    def use(self, services: Mapping[str, ServiceConfig], trouble: Text = "") -> None:
         """Know these services from now on, here and in every twin. Live rollouts keep what they began with."""
         self._catalogue.replace(services, trouble)
 
@@ -41,6 +43,15 @@ class Lookup:
         order = Order(service=known, version=version, by=UserId("plan"), overrides=overrides, others=others)
         draft = make_draft(order, RolloutId("plan"), self._ports, self._ports.clock.now())
         return make_plan_of(draft, self._ports)
+
+    def versions(self, service: str) -> Sequence[str]:
+        """Every version that the service has a Deployment for, the newest first.
+
+        Raises:
+            Refusal: there is no such service.
+            Fault: the cluster could not be read.
+        """
+        return self._ports.snapshots.versions(self._service(service))
 
     def active(self, service: str) -> Rollout | None:
         """The service's live rollout."""
@@ -70,11 +81,22 @@ class Lookup:
         """The service's rollouts, newest first, without starts that were refused."""
         return self._ports.store.history(self._key(service), limit)
 
+    def newest_release(self, service: str) -> Rollout | None:
+        """The service's newest rollout that was meant to release something: a drill is none."""
+        return next((one for one in self.history(service) if not one.spec.drill), None)
+
+    def retries(self, service: str) -> Sequence[str]:
+        """How the stages are typed at which the service's last rollout may begin again; none where it may not."""
+        last = self.newest_release(service)
+        if last is None or last.phase is not Phase.ABORTED or last.spec.back_to:
+            return ()
+        return [again.typed(stage) for stage in again.choices(last)]
+
     def refusals(self, service: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's starts that were refused, newest first."""
         return self._ports.store.refusals(self._key(service), limit)
 
-    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
+    def unreadable(self, service: str) -> Mapping[RolloutId, Text]:
         """Those of the service's newest rollouts whose records cannot be read, and why."""
         return self._ports.store.unreadable(self._key(service))
 
@@ -83,7 +105,7 @@ class Lookup:
         return str(ButtonToken.of(rollout))
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> Text:
         """Why ``services.yaml`` is not used as it is now; "" when it is."""
         return self._catalogue.trouble
 

@@ -19,7 +19,7 @@ from bot.words.said import Text, said, together
 class Known:
     """The services of ``services.yaml`` as it was last understood, shared by whoever goes by them."""
 
-    def __init__(self, services: Mapping[str, ServiceConfig], trouble: str = "") -> None:
+    def __init__(self, services: Mapping[str, ServiceConfig], trouble: Text = "") -> None:
         self._now = (services, trouble)  # together, so that nobody sees one without the other
 
     @property
@@ -28,11 +28,11 @@ class Known:
         return self._now[0]
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> Text:
         """Why the file is not used as it is now; "" when it is."""
         return self._now[1]
 
-    def replace(self, services: Mapping[str, ServiceConfig], trouble: str) -> None:
+    def replace(self, services: Mapping[str, ServiceConfig], trouble: Text) -> None:
         """From now on."""
         self._now = (services, trouble)
 

@@ -56,13 +56,14 @@ def observe(
         routes=routes.routes,
         owner=routes.owner,
         failsafe_record=routes.failsafe_record,
-        marked=routes.marked,
+        annotated=routes.annotated,
         signed=routes.signed,
         writer=routes.writer,
         written_at=routes.written_at,
-        marker=routes.marker,
-        marked_at=routes.marked_at,
+        annotated_by=routes.annotated_by,
+        annotated_at=routes.annotated_at,
         reason=routes.reason,
+        fingerprint=routes.fingerprint,
     )
 
 
@@ -126,6 +127,6 @@ def judge(
         with contained(said("controller.doing_judge", service=rollout.spec.service)):
             known, strange = targets.believed(rollout, reading, own)
             judgement, analysis_state = analysis.analyse(rollout, known)
-            return targets.told(judgement, strange), analysis_state
+            return targets.noted(judgement, strange), analysis_state
     except Broken as broken:
         return gates.unavailable(now, broken.sentence), rollout.analysis_state

@@ -1,7 +1,8 @@
 """What the controller needs from the world, in our words. Each port has one fake and one contract suite in ``tests``.
 
-Every method that leaves the process raises ``Fault`` (or its kinds ``Contended`` and ``Stale``) and nothing else,
-within a bounded time. Every write may be repeated without harm.
+Every method that leaves the process raises ``Fault`` (or one of its kinds) within a bounded time, and nothing else
+unless it says so: ``Store.create`` raises ``Refusal`` where another rollout is in flight. Every write may be
+repeated without harm.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from bot.model.freeze import Freeze, FreezeLine
 from bot.model.observation import Denied, DeploymentStatus, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import ServiceConfig
+from bot.model.webhooks import Webhook
 from bot.preflight import Callers, MetricFacts, Snapshot
 from bot.words.said import Text
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
 # its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.
-Still = Callable[[], bool]
+IsCurrent = Callable[[], bool]
 
 
 def always() -> bool:
@@ -45,6 +47,9 @@ class Store(Protocol):
         Raises:
             Refusal: the service already has a live rollout (an ended one may always be filed).
         """
+
+    def file(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+        """Keep the record of a start that was refused, with its lines, for whoever looks it up; nobody is notified."""
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
         """Replace the stored rollout if its revision is still ``rollout.revision``; entries and notifications with it.
@@ -83,7 +88,7 @@ class Store(Protocol):
     def refusals(self, key: str, limit: int = 10) -> Sequence[Rollout]:
         """The service's starts that were refused, newest first; only some of the newest are kept."""
 
-    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, Text]:
         """Those of the newest rollouts whose records cannot be read, and why, as sentences that say what to do."""
 
     def set_aside(self, key: str, rollout_id: RolloutId) -> bool:
@@ -204,25 +209,27 @@ class RouteStatus:
     Attributes:
         routes: None when the managed routes are nothing a plan could have written.
         owner: the rollout in the annotation ``canary-bot/rollout``.
-        marked: False where there is an owner and what it had recorded is gone, damaged or signed by somebody else.
+        annotated: False where there is an owner and what it had recorded is gone, damaged or signed by somebody else.
         signed: False where there is an owner and what it had recorded is not signed, though we have a key.
         writer, written_at: the field manager that wrote the routes last, or "", and when.
-        marker, marked_at: the same for the annotation of the owner; without an owner, who wrote anything last.
+        annotated_by, annotated_at: the same for the annotation of the owner; without an owner, who wrote anything last.
         reason: why ``routes`` is None, as a sentence.
         failsafe_record: what the watchdog did to the owner's rollout, if it had to.
+        fingerprint: of everything in the spec but the managed shares and mirror; "" where these cannot be told apart.
     """
 
     routes: Routes | None
     owner: RolloutId | None = None
-    marked: bool = True
+    annotated: bool = True
     signed: bool = True
     writer: str = ""
-    reason: str = ""
+    reason: Text = ""
     failsafe_record: FailsafeRecord | None = None
     # Of the server's own making: what is so is the same without them.
     written_at: float | None = field(default=None, compare=False)
-    marker: str = field(default="", compare=False)
-    marked_at: float | None = field(default=None, compare=False)
+    annotated_by: str = field(default="", compare=False)
+    annotated_at: float | None = field(default=None, compare=False)
+    fingerprint: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +238,11 @@ class Rehearsal:
 
     Attributes:
         refusals: why, for each object it would refuse; empty when all are accepted.
-        warnings: what its admission has against objects that it would accept, in its own words.
+        warnings: what its admission has against objects that it would accept, in its own words, and what to do.
     """
 
     refusals: tuple[Denied, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Text, ...] = ()
 
 
 class Mesh(Protocol):
@@ -251,34 +258,35 @@ class Mesh(Protocol):
         owner: RolloutId,
         recorded: PodTemplate,
         *,
-        over: RolloutId | None = None,
-        again: bool = False,
-        still: Still = always,
+        taking_from: RolloutId | None = None,
+        held_before: bool = False,
+        is_current: IsCurrent = always,
     ) -> None:
         """Make the managed routes equal ``routes``; nothing is written when they already do.
 
-        ``over`` is another rollout whose annotation may be overwritten. ``again`` says that ``owner`` held the object
-        before, whatever its annotations say: where they were stripped, copies that reach the canary are its own.
+        ``taking_from`` is another rollout whose annotation may be overwritten. ``held_before`` says that ``owner`` held
+        the object before, whatever its annotations say: where they were stripped, copies that reach the canary are its
+        own.
 
         The first write leaves the annotations ``canary-bot/rollout`` and ``canary-bot/restore`` (the managed routes as
         they were, and ``recorded``), from which an abort works without any other state.
 
         Raises:
             Contended: the managed part changed between read and write.
-            Stale: it is not ``still`` so; nothing was written.
+            Stale: it is not so any more (``is_current``); nothing was written.
         """
 
-    def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
+    def release(self, target: Target, routes: Routes, owner: RolloutId, *, is_current: IsCurrent = always) -> None:
         """Leave ``routes`` behind for good: annotations and inserted routes go.
 
         Where ``routes`` is what the recorded original says in meaning, the original is restored field for field. From
         then on no write takes effect that was read before, also where the annotations were gone already.
 
         Raises:
-            Stale: it is not ``still`` so; nothing was written.
+            Stale: it is not so any more (``is_current``); nothing was written.
         """
 
-    def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+    def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, and touch no route; nothing where there is no object.
 
         From then on no write of ``owner``'s takes effect that was read before, also where there were no annotations.
@@ -358,11 +366,11 @@ class Workloads(Protocol):
     ) -> tuple[DeploymentStatus, DeploymentStatus]:
         """Primary and canary as they are now. The canary's template is RECORDED while it is still ``canary``."""
 
-    def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:
+    def apply(self, target: Target, template: PodTemplate, is_current: IsCurrent = always) -> None:
         """Give the primary this template (images, init containers too, and labels); a no-op when it has it already.
 
         Raises:
-            Stale: it is not ``still`` so; nothing was written.
+            Stale: it is not so any more (``is_current``); nothing was written.
         """
 
     def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:
@@ -377,6 +385,9 @@ class Workloads(Protocol):
     def scale_canary_down(self, target: Target) -> None:
         """Scale the canary to zero."""
 
+    def scale_canary_up(self, target: Target, pods: int) -> None:
+        """Give a canary without pods so many; one that asks for some already is left alone."""
+
     def scale_primary_up(self, target: Target, pods: int) -> None:
         """Let the primary ask for at least ``pods`` pods; one that asks for more already is left alone."""
 
@@ -389,6 +400,9 @@ class Snapshots(Protocol):
 
         What may not be read is told in ``unread``, and whether we may do what a rollout does in ``permissions``.
         """
+
+    def versions(self, service: ServiceConfig) -> Sequence[str]:
+        """Every version that the service has a Deployment for, the newest first; empty where all share one name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,7 +462,7 @@ class Metrics(Protocol):
 class Rooms(Protocol):
     """Where people are told of rollouts."""
 
-    def closed(self, channel: str) -> str | None:
+    def closed(self, channel: str) -> Text | None:
         """Why nothing can be posted to the channel now, with what to do; None when it can.
 
         Raises:
@@ -459,9 +473,43 @@ class Rooms(Protocol):
 class NoRooms:
     """For whoever has no Slack: nothing is known against any channel."""
 
-    def closed(self, channel: str) -> str | None:  # noqa: ARG002  # the port's
+    def closed(self, channel: str) -> Text | None:  # noqa: ARG002  # the port's
         """Never."""
         return None
+
+
+class WebhookCaller(Protocol):
+    """Addresses of teams' own that are told where a rollout is."""
+
+    def call(self, webhook: Webhook, key: str, body: Mapping[str, Any], now: float) -> None:
+        """Tell it once, and come back when it has said yes.
+
+        Args:
+            webhook: which one, with the time that it has.
+            key: the same for whatever is told once; whoever is called twice with it was called once.
+            body: what it is told.
+            now: seconds since the epoch, for the signature.
+
+        Raises:
+            Fault: it did not say yes. The sentence holds no word of its answer, and nothing of its address.
+        """
+
+    def connect(self, webhook: Webhook) -> None:
+        """Connect, and tell it nothing.
+
+        Raises:
+            Fault: that does not work, or there is no secret to sign with.
+        """
+
+
+class NoWebhooks:
+    """For whoever calls none."""
+
+    def call(self, webhook: Webhook, key: str, body: Mapping[str, Any], now: float) -> None:
+        """Nobody hears of it."""
+
+    def connect(self, webhook: Webhook) -> None:
+        """There is nobody to reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,3 +524,4 @@ class Ports:
     metrics: Metrics
     clock: Clock
     rooms: Rooms = NoRooms()  # noqa: RUF009  # it holds nothing
+    webhooks: WebhookCaller = NoWebhooks()  # noqa: RUF009  # it holds nothing

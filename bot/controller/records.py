@@ -7,7 +7,7 @@ It is halted: neither forward nor back until somebody says, or until whoever mak
 from __future__ import annotations
 
 from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, RolloutSpec, Target, UserId
-from bot.model.service import ServiceConfig
+from bot.model.service import Promote, ServiceConfig
 from bot.rollout.plans import make_plan
 
 # A template that names nothing fits whatever is there: which image was being promoted is not known any more.
@@ -46,6 +46,9 @@ def halted(  # all of it is on the record
             hold_patience=service.hold_patience,
             scale_timeout=service.scale_timeout,
             drift_rule=service.drift,
+            language=service.language or "",
+            webhooks=service.webhooks,
+            by_git=service.promote is Promote.GIT,
         ),
         phase=Phase.HALTED,
         stage=stage,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +14,14 @@ from bot.controller.rivals import conflicts
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.observation import Denied
-from bot.model.rollout import HOME, Phase, Rollout, RolloutId, RolloutSpec, Stage, UserId
-from bot.model.service import ServiceConfig
-from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, ready_to_begin, telemetry
+from bot.model.rollout import HOME, Parked, Phase, Rollout, RolloutId, RolloutSpec, Stage, UserId
+from bot.model.service import Promote, ServiceConfig
+from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, hosts, measurements, ready_to_begin
 from bot.preflight.mesh import ANNOTATIONS
 from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
 from bot.rollout.phrases import called, share
-from bot.rollout.plans import Overrides, make_plan
+from bot.rollout.plans import Overrides, make_drill, make_plan
 from bot.words.said import Channel, Said, Seconds, Share, Text, said, together
 
 NO_OVERRIDES = Overrides()
@@ -30,14 +30,16 @@ PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What somebody asked for; ``others`` are all services of the file."""
+    """What somebody asked for, and why, if they said; ``others`` are all services of the file."""
 
     service: ServiceConfig
     version: str
     by: UserId
     channel: str = ""
     overrides: Overrides = NO_OVERRIDES
+    because: str = ""
     others: Sequence[ServiceConfig] = ()
+    drill: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +82,17 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a start would do, without doing it."""
+    """What a start would do, without doing it. ``reasons`` are why it would be refused now."""
 
     planned: Sequence[PlannedStage]
-    findings: Sequence[Text]
+    reasons: Sequence[Text]
+    warnings: Sequence[Text]
+
+    @property
+    def findings(self) -> tuple[Text, ...]:
+        """All that preflight says: what stops a start, then what a person should know."""
+        blocking = (said("controller.stops_a_start", reason=reason) for reason in self.reasons)
+        return (*blocking, *(said("controller.warning", text=text) for text in self.warnings))
 
     @property
     def stages(self) -> Sequence[tuple[Text, Text]]:
@@ -100,13 +109,15 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
     service = replace(order.service, weights=order.overrides.weights or order.service.weights)
     snapshot = ports.snapshots.take(service, order.version)
     past = _past(service, ports, now)
-    figures = _figures(order, ports, now, past)
+    figures = _figures(order, ports, now, past, hosts.roots(service, order.version, snapshot))
     try:
         examined = examine(service, order.version, snapshot, *figures, _left_on_canary(service, ports))
     except Refusal as refusal:
         frozen, _ = _frozen_or_why_not(service.name, ports)
         unheard, _ = _unheard(order.channel or service.channel, ports)
         raise Refusal(refusal.sentence, (*frozen, *unheard, *refusal.reasons)) from refusal
+    service = replace(service, scale_canary_down=service.scale_canary_down or examined.parked > 0)
+    plan = make_plan(service, examined.target.topology, order.overrides)
     rollout = Rollout(
         spec=RolloutSpec(
             id=rollout_id,
@@ -116,7 +127,7 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
             started_by=order.by,
             started_at=now,
             target=examined.target,
-            plan=make_plan(service, examined.target.topology, order.overrides),
+            plan=make_drill(plan) if order.drill else plan,
             recorded=examined.recorded,
             upgraded=examined.upgraded,
             canary_images=examined.canary.images,
@@ -128,6 +139,13 @@ def make_draft(order: Order, rollout_id: RolloutId, ports: Ports, now: float) ->
             scale_timeout=service.scale_timeout,
             drift_rule=service.drift,
             scale_canary_down=service.scale_canary_down,
+            parked=Parked(pods=examined.parked, drain=service.drain_seconds) if examined.parked else None,
+            language=service.language or "",
+            webhooks=service.webhooks,
+            by_git=service.promote is Promote.GIT,
+            because=order.because,
+            drill=order.drill,
+            budget=service.budget,
         )
     )
     return Draft(service=service, examined=examined, rollout=rollout, past=past, others=order.others)
@@ -142,7 +160,8 @@ def _left_on_canary(service: ServiceConfig, ports: Ports) -> Rollout | None:
     return last if last is not None and left_on_canary(last) else None
 
 
-def _frozen(service: str, ports: Ports) -> list[Text]:
+def frozen_now(service: str, ports: Ports) -> list[Text]:
+    """Why nothing of this service may begin now."""
     now = ports.clock.now()
     found = freezes.check(ports.freezes.current(now), service, now)
     return [problem.text for problem in found]
@@ -163,7 +182,7 @@ def _rivals_if_known(draft: Draft, ports: Ports) -> list[Text]:
 def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[Text], list[Text]]:
     """The same for whoever starts nothing: that it is not known is worth a sentence, and no more."""
     try:
-        return _frozen(service, ports), []
+        return frozen_now(service, ports), []
     except Fault as fault:
         return [], [said("controller.freeze_unknown", service=service, system=fault.system, why=fault.sentence)]
 
@@ -179,22 +198,33 @@ def _unheard(channel: str, ports: Ports) -> tuple[list[Text], list[Text]]:
 
 
 def _figures(
-    order: Order, ports: Ports, now: float, past: Sequence[SideFigures | None] | Fault
+    order: Order, ports: Ports, now: float, past: Sequence[SideFigures | None] | Fault, roots: Sequence[str] = ()
 ) -> tuple[Callers, MetricFacts]:
     """Preflight can do without: that nobody knows is worth a warning, and no more."""
     service, canary = order.service, order.service.canary_name(order.version)
     try:
         before = ports.clock.now()
         found = ports.metrics.telemetry(service, canary, now)
-        skew = telemetry.apart(found.clock, before, ports.clock.now())
+        skew = measurements.apart(found.clock, before, ports.clock.now())
     except Fault as fault:  # and then nobody knows who calls either, which need not be said as well
-        return Callers(), MetricFacts(failure=f"Prometheus {fault.sentence}")
-    rate = None if isinstance(past, Fault) else telemetry.pace(past, service.metrics.scrape_interval)
+        return Callers(), MetricFacts(failure=_of_prometheus(fault))
+    rate = None if isinstance(past, Fault) else measurements.pace(past, service.metrics.scrape_interval)
     found = replace(found, skew=skew, rate=rate)
     try:
-        return ports.metrics.callers(service, canary, now, _own_until(service, canary, ports)), found
+        callers = ports.metrics.callers(service, canary, now, _own_until(service, canary, ports))
+        return replace(callers, of_roots={root: _callers_of(root, order, ports, now) for root in roots}), found
     except Fault as fault:
-        return Callers(failure=f"Prometheus {fault.sentence}"), found
+        return Callers(failure=_of_prometheus(fault)), found
+
+
+def _of_prometheus(fault: Fault) -> Text:
+    return said("controller.system_says", system=fault.system, why=fault.sentence)
+
+
+def _callers_of(root: str, order: Order, ports: Ports, now: float) -> Mapping[str, float]:
+    """Who calls a Service by its name that has pods of both versions."""
+    service = replace(order.service, primary_host=root)
+    return ports.metrics.callers(service, order.service.canary_name(order.version), now).of_service
 
 
 def _own_until(service: ServiceConfig, canary: str, ports: Ports) -> float | None:
@@ -244,12 +274,12 @@ def last_checks(draft: Draft, ports: Ports) -> Checked:
     checked = _checks(draft, ports)
     # Asked last: looking takes seconds, and whoever freezes meanwhile is told that nothing starts any more.
     return replace(
-        checked, reasons=(*_frozen(draft.rollout.spec.service, ports), *_rivals(draft, ports), *checked.reasons)
+        checked, reasons=(*frozen_now(draft.rollout.spec.service, ports), *_rivals(draft, ports), *checked.reasons)
     )
 
 
 def _checks(draft: Draft, ports: Ports) -> Checked:
-    """What the scene showed, the live state, and every stage's object offered to the API server as a dry run."""
+    """What was found, the live state, and every stage's object offered to the API server as a dry run."""
     rollout, examined = draft.rollout, draft.examined
     try:
         observed = ports.mesh.observe(rollout.spec.target)
@@ -264,6 +294,8 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
     moved = examined.if_moved if observed.owner is None else None
     # Where a rollout holds the object its routes are that one's: nobody is told to change them by hand.
     routes = observed.routes if observed.owner is None else HOME
+    if examined.parked:
+        known.add(rollout.spec.target.canary_deployment)  # it gets its pods later
     reasons = ready_to_begin(rollout.spec.target, routes, observed.reason, primary, canary, known, moved)
     if observed.owner is not None:
         reasons.append(claims.held_by(draft.service, observed.owner, ports))
@@ -293,7 +325,9 @@ def _rehearsed(draft: Draft, ports: Ports, known: Container[str]) -> Rehearsal:
         objects = [mesh.preview(target, routes, rollout.spec.id, rollout.spec.recorded) for routes in shapes]
         objects += [mesh.preview_release(target, routes) for routes in endings]
     except Refusal as refusal:
-        return Rehearsal(refusals=(Denied(cause=Cause.REFUSED, sentence=str(refusal)),))
+        return Rehearsal(
+            refusals=(Denied(cause=Cause.REFUSED, sentence=together((refusal.sentence, *refusal.reasons))),)
+        )
     offered = [mesh.rehearse(target, objects)]
     if upgraded:
         offered.append(ports.workloads.rehearse(target, rollout.spec.upgraded))
@@ -330,12 +364,11 @@ def make_plan_of(draft: Draft, ports: Ports) -> Plan:
             for stage in rollout.spec.plan
         ]
     except Refusal as refusal:
-        spec = rollout.spec
-        sentence = said("controller.no_plan", service=spec.service, version=spec.version, why=refusal.sentence)
-        raise Refusal(sentence, tuple(dict.fromkeys((*refusal.reasons, *checked.findings)))) from refusal
-    blocking = (said("controller.stops_a_start", reason=reason) for reason in checked.reasons)
-    warnings = (said("controller.warning", text=text) for text in checked.warnings)
-    return Plan(planned=planned, findings=(*blocking, *warnings))
+        # Where the checks have a reason of their own it says the same, and what to do.
+        against_it = checked if checked.reasons else replace(checked, reasons=(refusal.sentence, *refusal.reasons))
+        sentence = said("controller.no_plan", service=rollout.spec.service, version=rollout.spec.version)
+        raise Refusal(sentence, tuple(dict.fromkeys(against_it.findings))) from refusal
+    return Plan(planned=planned, reasons=checked.reasons, warnings=checked.warnings)
 
 
 def _objects(rollout: Rollout, stage: Stage, ports: Ports) -> Sequence[dict[str, Any]]:
@@ -355,13 +388,15 @@ def _does(rollout: Rollout, stage: Stage) -> Said:
     target, time = rollout.spec.target, Seconds(stage.seconds)
     if stage.phase is Phase.UPGRADING:
         images = tuple(rollout.spec.upgraded.images.values())
+        if rollout.spec.by_git:
+            return said("controller.plan_git", primary=target.primary_deployment, images=images)
         return said("controller.plan_upgrade", primary=target.primary_deployment, images=images)
     routes = said(
         "controller.routes",
         old=share(stage.routes.primary),
-        primary=target.primary_subset,
+        primary=target.primary_place,
         new=share(stage.routes.canary),
-        canary=target.canary_subset,
+        canary=target.canary_place,
     )
     if stage.release:
         return said("controller.plan_finish", routes=routes)

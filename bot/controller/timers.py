@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from bot.analysis.judge.saved import load, save
 from bot.model.figures import AnalysisState
-from bot.model.rollout import Hold, Rollout
+from bot.model.rollout import Alarm, Hold, Rollout
+from bot.model.webhooks import HookRun
 
 # Replicas' clocks differ by this much without anything being wrong, seconds.
 TOLERANCE = 30.0
@@ -34,16 +35,31 @@ def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
     def held(hold: Hold) -> Hold:
         return replace(hold, since=change(hold.since), calm_since=by(hold.calm_since), over_since=by(hold.over_since))
 
-    drift, shortage = rollout.drift, rollout.shortage
+    def alarmed(alarm: Alarm) -> Alarm:
+        told_at, calm_since = by(alarm.told_at), by(alarm.calm_since)
+        over_since = by(alarm.over_since)
+        return replace(alarm, since=change(alarm.since), told_at=told_at, calm_since=calm_since, over_since=over_since)
+
+    def called(run: HookRun) -> HookRun:
+        return replace(run, tried_at=change(run.tried_at))
+
+    drift, shortage, doubt, stopped = rollout.drift, rollout.shortage, rollout.doubt, rollout.stopped
     return replace(
         rollout,
         since=change(rollout.since),
         settled_at=by(rollout.settled_at),
         asked_at=by(rollout.asked_at),
+        called_at=by(rollout.called_at),
+        doubt=doubt and replace(doubt, since=change(doubt.since)),
         restoring_at=by(rollout.restoring_at),
         hold=rollout.hold and held(rollout.hold),
         others=tuple(map(held, rollout.others)),
+        alarms=tuple(map(alarmed, rollout.alarms)),
         gone_since=by(rollout.gone_since),
+        gate_at=by(rollout.gate_at),
+        arrived_at=by(rollout.arrived_at),
+        hook_runs=tuple(map(called, rollout.hook_runs)),
+        stopped=stopped and replace(stopped, at=change(stopped.at), home_at=by(stopped.home_at)),
         sizes={name: replace(size, since=change(size.since)) for name, size in rollout.sizes.items()},
         drift=drift and replace(drift, since=change(drift.since)),
         shortage=shortage and replace(shortage, since=change(shortage.since), seen_at=change(shortage.seen_at)),
@@ -116,9 +132,19 @@ def caught_up(rollout: Rollout, now: float) -> Rollout:
 def _moments(rollout: Rollout) -> Iterator[float | None]:
     """Every moment that the rollout waits from."""
     yield from (rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.gone_since)
+    yield from (
+        rollout.called_at,
+        rollout.gate_at,
+        rollout.arrived_at,
+        None if rollout.doubt is None else rollout.doubt.since,
+    )
     for hold in (*filter(None, (rollout.hold,)), *rollout.others):
         yield from (hold.since, hold.calm_since, hold.over_since)
+    yield from () if rollout.stopped is None else (rollout.stopped.at, rollout.stopped.home_at)
+    for alarm in rollout.alarms:
+        yield from (alarm.since, alarm.told_at, alarm.calm_since, alarm.over_since)
     yield from (size.since for size in rollout.sizes.values())
+    yield from (run.tried_at for run in rollout.hook_runs)
     yield None if rollout.drift is None else rollout.drift.since
     yield from () if rollout.shortage is None else (rollout.shortage.since, rollout.shortage.seen_at)
     yield rollout.analysis_state.until

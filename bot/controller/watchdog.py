@@ -80,29 +80,29 @@ class Watchdog:
             NamespacedName, tuple[str, str]
         ] = {}  # about which heartbeat, and the reason of the newest Event
         self._report_at: float | None = None
-        self.trouble = ""  # the newest failure as a sentence, "" when the last reconcile went well
+        self.trouble: Text = ""  # the newest failure as a sentence, "" when the last reconcile went well
 
     def use(self, services: Sequence[ServiceConfig]) -> None:
         """Watch over these as well. What has left ``services.yaml`` may have a live rollout, and is watched on."""
         places: dict[NamespacedName, list[ServiceConfig]] = {}
         for service in services:
-            places.setdefault((service.namespace, service.virtual_service), []).append(service)
+            places.setdefault(service.routes_at, []).append(service)
         self._services = self._services | places
 
     def reconcile(self) -> None:
         """Look at each VirtualService once. One that fails keeps no other waiting."""
-        trouble = ""
+        trouble: Text = ""
         for place in tuple(self._services):
             try:
                 self._reconcile_at(place)
             except Contended:
                 continue  # somebody wrote it; if that was the bot, its heartbeat has changed
             except Fault as fault:
-                trouble = str(fault.sentence)
+                trouble = fault.sentence
                 self._witness.failed(place, fault)
             except Exception as error:  # noqa: BLE001  # whatever it was, the other places are looked at
                 broken = Broken(error, said("controller.doing_look", name="/".join(place)))
-                trouble = str(broken.sentence)
+                trouble = broken.sentence
                 self._witness.failed(place, broken)
         self.trouble = trouble
         self._witness.listened([heard.silence for heard in self._heard.values()])

@@ -4,22 +4,31 @@ A *refusal* is a person's: what they asked for is not possible now. Its text is 
 what to do, and is shown to them alone. A *fault* is the world's: something outside did not do what it should.
 
     CanaryError (never raised itself)
-    +-- Refusal        the person gets the sentence; nothing has changed
-    +-- Fault          an outside system failed; ``system`` says which
-        +-- Contended  somebody else changed the object first; look again
-        +-- Unreadable there is a record, or there are annotations, that this version cannot read
-        +-- Stale      our copy of the rollout is older than the stored one; load it again
+    +-- Refusal          the person gets the sentence; nothing has changed
+    |   +-- Disbelieved  what was found in the store or on an object may be forged; people have to know
+    +-- Fault            an outside system failed; ``system`` says which
+        +-- Contended    somebody else changed the object first; look again
+        +-- Unreadable   there is a record, or there are annotations, that this version cannot read
+        +-- Stale        our copy of the rollout is older than the stored one; load it again
+
+Rooms that have to tell more apart have kinds of their own below one of the two: ``OutOfDate`` in the controller,
+``SlackFault`` in Slack's room, ``Unanswered`` beside Kubernetes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.words.said import Text
+from bot.words.rendering import plain
+from bot.words.said import Text, said
 
 
 class CanaryError(Exception):
-    """What the product raises on purpose."""
+    """What the product raises on purpose. ``text`` is for people; ``str`` is the same in English, for programmers."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        super().__init__(plain(text))
 
 
 class Refusal(CanaryError):  # noqa: N818  # a refusal is not an error of ours
@@ -28,7 +37,8 @@ class Refusal(CanaryError):  # noqa: N818  # a refusal is not an error of ours
     def __init__(self, sentence: Text, reasons: Sequence[Text] = ()) -> None:
         self.sentence = sentence
         self.reasons = tuple(reasons)
-        super().__init__("\n".join((str(sentence), *(f"• {reason}" for reason in reasons))))
+        whole = said("words.with_reasons", sentence=sentence, reasons=self.reasons)
+        super().__init__(whole if reasons else sentence)
 
 
 class Cause(StrEnum):
@@ -48,7 +58,7 @@ class Fault(CanaryError):  # noqa: N818  # the field says fault
         self.system = system
         self.sentence = sentence
         self.cause = cause
-        super().__init__(f"{system}: {sentence}")
+        super().__init__(said("words.of_system", system=system, sentence=sentence))
 
 
 class Contended(Fault):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from bot.model.service import Measure
 from bot.words.said import Text
@@ -20,10 +21,11 @@ CLIENT_CODES = ("401", "403", "404", "429")
 # Gates that every judgement may have: what the judge says, and that nothing was proven before nothing was compared.
 EVIDENCE = "evidence"
 UNPROVEN = "unproven"
+HARM = "harm"  # that the primary is worse since copies are made
 
 # What our own gates are called, each where it is found; a team's own gate of that name would be taken for ours.
 OWN_GATES = frozenset(
-    {EVIDENCE, UNPROVEN, "harm", "client errors", "errors", "warm-up", "metrics", "targets"}
+    {EVIDENCE, UNPROVEN, HARM, "client errors", "errors", "warm-up", "metrics", "targets"}
     | {
         "traffic",
         "sample",
@@ -56,6 +58,14 @@ class Unit(StrEnum):
     MILLISECONDS = "milliseconds"
 
 
+class Incident(StrEnum):
+    """What is wrong with production itself, whatever is released: going back does not mend it."""
+
+    BOTH_FAIL = "both fail"  # both versions fail, or the old one alone
+    HARM = "harm"  # the primary is worse since copies are made
+    NO_METRICS = "no metrics"  # Prometheus cannot be asked
+
+
 class Verdict(StrEnum):
     """A gate's answer, best first. Unknown (inconclusive, error) is neither good nor bad."""
 
@@ -65,6 +75,16 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
+class Outcome(StrEnum):
+    """What a check is shown as, beside its figures."""
+
+    OK = "ok"
+    WORSE = "worse"
+    TOO_EARLY = "too early"
+    TOO_FEW = "not enough traffic"
+    UNKNOWN = "unknown"  # nothing could be measured
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One gate's answer with the figures it rests on.
@@ -72,6 +92,9 @@ class Finding:
     Attributes:
         sentence: complete and for people.
         value, limit: in ``unit``; None where there is none.
+        allowed: what is allowed, in words; "" where nothing is said of it.
+        canary, primary: each side's figure as people read it; "" where it has none.
+        seen: what it is shown as where its verdict does not say that.
         brief: the first of its sentences, where it has several; "" where it is one.
         compared: what is counted of both sides for it, errors or slow requests; None where it is about one side alone.
         bound: slow requests are those that took longer than so many milliseconds.
@@ -89,6 +112,20 @@ class Finding:
     unit: Unit = Unit.NUMBER
     compared: Measure | None = None
     bound: float | None = None
+    allowed: Text = ""
+    canary: Text = ""
+    primary: Text = ""
+    seen: Outcome | None = None
+
+
+Name = TypeVar("Name", str, float)
+
+
+def _added(one: Mapping[Name, float], later: Mapping[Name, float]) -> dict[Name, float]:
+    """The counts of everything that either of them counts."""
+    if one.keys() == later.keys():  # nearly always
+        return {name: count + later[name] for name, count in one.items()}
+    return {name: one.get(name, 0.0) + later.get(name, 0.0) for name in sorted(one.keys() | later.keys())}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +149,11 @@ class SideFigures:
 
     def __add__(self, later: SideFigures) -> SideFigures:
         """Both windows as one; buckets that only one of them has are counted as they are."""
-        bounds = self.buckets.keys() | later.buckets.keys()
         return SideFigures(
             requests=self.requests + later.requests,
             errors=self.errors + later.errors,
-            buckets={bound: self.buckets.get(bound, 0.0) + later.buckets.get(bound, 0.0) for bound in sorted(bounds)},
-            client_errors={
-                code: self.client_errors.get(code, 0.0) + later.client_errors.get(code, 0.0)
-                for code in sorted(self.client_errors.keys() | later.client_errors.keys())
-            },
+            buckets=_added(self.buckets, later.buckets),
+            client_errors=_added(self.client_errors, later.client_errors),
             first=self.first,
             last=later.last if later.last is not None else self.last,
         )
@@ -303,7 +336,10 @@ class Judgement:
         hold: a reason to say at once that it holds, not only when the stage's time is up.
         ask: a person may say go on, and nobody else: there is a doubt that time will not settle and nothing else, or it
             passes unproven where that is not enough.
+        incident: production itself is in trouble, and the first of the findings that act says how.
+        lacking: that doubt is only that there was too little traffic to be sure.
         forecast: how long the judge will need at this traffic, as a sentence; or "".
+        to_pass: seconds until it would be sure of a healthy canary at this traffic; None: not known, or never.
     """
 
     at: float
@@ -313,7 +349,10 @@ class Judgement:
     proven: bool = False
     hold: bool = False
     ask: bool = False
+    lacking: bool = False
+    incident: Incident | None = None
     forecast: Text = ""
+    to_pass: float | None = None
 
     @property
     def sentence(self) -> Text:

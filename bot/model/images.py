@@ -22,6 +22,12 @@ def digest(image: str) -> str:
     return found if at else ""
 
 
+def is_same(image: str, other: str) -> bool:
+    """Whether both are the same bits: the digest decides, whichever tag stands beside it."""
+    same = bool(digest(image)) and digest(image) == digest(other) and repository(image) == repository(other)
+    return same or image == other
+
+
 def is_ready(pod: dict[str, Any]) -> bool:
     """Whether a pod is Ready and not on its way out."""
     if pod.get("metadata", {}).get("deletionTimestamp"):
@@ -44,7 +50,8 @@ def pinned(image: str, container: str, pods: Iterable[dict[str, Any]]) -> str:
         digest(status.get("imageID", ""))
         for pod in pods
         if is_ready(pod)
-        for status in pod.get("status", {}).get("containerStatuses") or ()
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for status in pod.get("status", {}).get(kind) or ()
         if status.get("name") == container
         and repository(status.get("imageID", "").split("://")[-1]) == repository(image)
     } - {""}

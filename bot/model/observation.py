@@ -117,13 +117,14 @@ class Observation:
     Attributes:
         routes: as they are live; None when they are nothing a plan could have written, and ``reason`` says why.
         writer, written_at: who wrote the routes last, and when, by managedFields, for the sentence about drift.
-        marker, marked_at: the same for the annotation.
+        annotated_by, annotated_at: the same for the annotation.
         owner: the rollout id in the VirtualService's annotation.
         failsafe_record: what the watchdog did to this rollout, if it had to.
-        marked: whether what is needed to come home without a store is on it.
+        annotated: whether what is needed to come home without a store is on it.
         signed: whether nothing of it is left to sign.
         routes_unobserved: why nothing is known of the VirtualService; with the cause MISSING it is known not to exist.
         pods_unobserved: why nothing is known of both Deployments and their pods; one that does not exist is known.
+        fingerprint: of the VirtualService as others have written it, whatever our routes say; "" where it is not known.
         denied: why the last write was not done; None: it was, or there was none.
     """
 
@@ -131,17 +132,18 @@ class Observation:
     primary: DeploymentStatus
     canary: DeploymentStatus
     owner: RolloutId | None = None
-    marked: bool = True
+    annotated: bool = True
     signed: bool = True
     writer: str = ""
     failsafe_record: FailsafeRecord | None = None
     written_at: float | None = None
-    marker: str = ""
-    marked_at: float | None = None
+    annotated_by: str = ""
+    annotated_at: float | None = None
     reason: Text = ""
     routes_unobserved: Unobserved | None = None
     pods_unobserved: Unobserved | None = None
     denied: Denied | None = None
+    fingerprint: str = ""
 
     @property
     def gone(self) -> bool:

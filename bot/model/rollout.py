@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
-from bot.model.figures import UNTRIED, AnalysisState, Exposure, Judgement
+from bot.model.figures import UNTRIED, AnalysisState, Exposure, Incident, Judgement
 from bot.model.incidents import Drift, Shortage, Size
-from bot.model.service import ApprovalRule, DriftRule, GateLimits, MetricsSource
+from bot.model.service import ApprovalRule, DriftRule, ErrorBudget, GateLimits, MetricsSource
+from bot.model.webhooks import HookRun, Webhook
 from bot.words.said import Text
 
 RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``
 
 BOT = UserId("canary-bot")
+MOST_HOOK_RUNS = 100
 MOST_WALKED = 60  # stages: more than any plan has, with its way back; a halt that is retried for ever stays bounded
 
 
@@ -51,6 +53,7 @@ class Topology(StrEnum):
 
     PER_VERSION = "per-version"  # the version is in the immutable selector: traffic returns to the primary's subset
     RELABEL = "relabel"  # the selector leaves it free: image and label move together, the canary's subset is final
+    HOSTS = "hosts"  # each version has a Service of its own, and no subset: traffic returns to the primary's Service
 
 
 class Template(StrEnum):
@@ -111,6 +114,7 @@ class Stage:
         approval: whether people must approve leaving it.
         release: the last stage: what the rollout left on the VirtualService is taken away.
         pods: how many pods the primary must ask for at least, so that it can carry who returns; 0: as it is.
+        rule: who approves leaving it, and how many; None: as everywhere else in the rollout.
     """
 
     name: str
@@ -122,6 +126,7 @@ class Stage:
     release: bool = False
     pods: int = 0
     kind: StageKind = StageKind.STEP
+    rule: ApprovalRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +145,8 @@ class Target:
         primary_replicas, canary_replicas: pods each side asked for when the rollout began; 0: not known.
         primary_minimum: the least its HPA keeps of the primary; 0: it has none.
         primary_uid, canary_uid: of the two Deployments, so that one that was replaced is recognised; "": not known.
+        canary_host: the canary's Service, fully qualified, where versions are hosts; "": it is ``host``.
+        canary_port: what an entry for it says where the primary's says another; 0: the same.
     """
 
     namespace: str
@@ -160,17 +167,109 @@ class Target:
     primary_minimum: int = 0
     primary_uid: str = ""
     canary_uid: str = ""
+    canary_host: str = ""
+    canary_port: int = 0
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The Services that its users are sent to, fully qualified; one, unless versions are hosts."""
+        return (self.host, self.canary_host) if self.canary_host else (self.host,)
+
+    @property
+    def primary_place(self) -> str:
+        """Where its users go, as people call it: its subset, or its Service where versions are hosts."""
+        return self.primary_subset or self.host.partition(".")[0]
+
+    @property
+    def canary_place(self) -> str:
+        """The same of the canary."""
+        return self.canary_subset or self.canary_host.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What somebody had in front of them when they decided.
+
+    Attributes:
+        channel, ts: the message whose button they pressed, by Slack's names; "" for a typed command.
+        permalink: the address of the rollout's card; "" where nobody could say it.
+        text: the question, with the figures beside it.
+    """
+
+    channel: str = ""
+    ts: str = ""
+    permalink: str = ""
+    text: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """Who let the current stage be left, and when."""
+    """Who let the current stage be left, and when.
+
+    Attributes:
+        about: what they were asked about (``Question.about``); "" in records of older versions.
+        shown: what they saw; None in records of older versions.
+    """
 
     by: UserId
     at: float
+    about: str = ""
+    shown: Shown | None = None
 
 
-class Outcome(StrEnum):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewed:
+    """That a question was asked anew because somebody changed what an approval rests on.
+
+    Attributes:
+        evidence: the first under which it was shown anew.
+        why: what was changed, by whom.
+    """
+
+    evidence: int
+    why: Text
+
+
+class QuestionKind(StrEnum):
+    """What people are asked about before a stage is left."""
+
+    PLAIN = "plain"  # the figures are good
+    DOUBT = "doubt"  # it may be worse
+    TOO_LITTLE = "too little"  # nothing against it, and not enough traffic to be sure
+    UNKNOWN = "unknown"  # there are no figures now, in a stage that is left without any
+    WEBHOOK = "webhook"  # a webhook did not say yes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What people are asked, and on what it rests.
+
+    Attributes:
+        gate: the check that doubts, or the webhook that did not say yes, by its name; "" where none does.
+        why: the doubt as people were told of it, with the figures of both sides; "" where there is none.
+    """
+
+    kind: QuestionKind = QuestionKind.PLAIN
+    gate: str = ""
+    why: Text = ""
+
+    @property
+    def about(self) -> str:
+        """The same for the same thing asked about: what is asked once in a stage."""
+        if self.kind is QuestionKind.PLAIN:
+            return "good"  # as every version has stored it
+        return f"{self.kind} {self.gate}".rstrip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A doubt that people may have to decide about, and since when it has been there without a break."""
+
+    about: str
+    since: float
+
+
+class StageOutcome(StrEnum):
     """How a stage was left."""
 
     DONE = "done"  # nothing is judged in it
@@ -194,7 +293,7 @@ class Walked:
     """
 
     name: str
-    outcome: Outcome
+    outcome: StageOutcome
     began: float
     ended: float
     settled_at: float | None = None
@@ -218,6 +317,30 @@ class Decided:
     at: float
 
 
+SWIFT = 1.5  # seconds from the decision to abort to its end in which both are told in one message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """That a rollout was aborted: where, by whom, and on what it rests.
+
+    Attributes:
+        at: when it was decided, seconds since the epoch.
+        stage: what people call the stage in which it was; "" where that is not known.
+        gate: the check that decided, by its name; "" where none did.
+        canary, primary: requests and errors that each side had answered in that stage; None: not known.
+        home_at: when all users were seen to be back; None before.
+    """
+
+    at: float
+    stage: Text = ""
+    by: UserId = BOT
+    gate: str = ""
+    canary: tuple[float, float] | None = None
+    primary: tuple[float, float] | None = None
+    home_at: float | None = None
+
+
 class HoldCause(StrEnum):
     """Why a rollout waits by itself."""
 
@@ -227,6 +350,8 @@ class HoldCause(StrEnum):
     CAPACITY = "capacity"  # the side that must receive users is not ready
     PODS = "pods"  # the primary's new pods do not come up
     APPROVAL = "approval"  # nobody approved in time
+    GIT = "git"  # the primary's image has not come from git yet
+    WEBHOOK = "webhook"  # a webhook has not said yes yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +375,54 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An incident of production while a rollout watches it; it outlasts the stage in which it was noticed.
+
+    Attributes:
+        since: when it was noticed.
+        told_at: when the channel was told; None while it has not been.
+        times: how often it has been told so far in this rollout; it must stay away the longer each time.
+        calm_since: since when it has not been there; None while it is.
+        over_since: when the channel was told that it is over; None before.
+    """
+
+    incident: Incident
+    since: float
+    told_at: float | None = None
+    times: int = 0
+    calm_since: float | None = None
+    over_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """That a rollout takes up one that was aborted: the steps that passed in it are not walked again.
+
+    Attributes:
+        of: the aborted one.
+        stage: at which it goes on after the mirror.
+        passed: those before it, from the mirror on, which passed on evidence.
+    """
+
+    of: RolloutId
+    stage: Stage
+    passed: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A canary that had no pods when the rollout began: it gets some for as long as it is needed.
+
+    Attributes:
+        pods: so many.
+        drain: seconds that it keeps them after its last users, because callers learn late.
+    """
+
+    pods: int
+    drain: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutSpec:
     """What was fixed when a rollout began; an edit of ``services.yaml`` reaches the next one.
 
@@ -259,6 +432,15 @@ class RolloutSpec:
         recorded, upgraded: the primary's template before and after.
         canary_images: by container, what the primary is upgraded to.
         upgrade_timeout, hold_patience, scale_timeout: seconds.
+        back_to: of a rollback, what people call the version that the primary gets again; "": it is none.
+        language: of its card and thread, by the name of a catalogue; "": the bot's own.
+        parked: what is to become of a canary without pods; None: it had some.
+        because: why it was started, as it was typed: a sentence or a link; "" where nobody said.
+        budget: the service's error budget; None: it has none.
+        drill: it rehearses an abort: it mirrors, and is aborted as if the canary had failed.
+        again: which aborted rollout it takes up, and where; None: none, it goes through all of its plan.
+        webhooks: what is called at its moments.
+        by_git: the primary gets its image from git, and never from us on the way forward.
     """
 
     id: RolloutId
@@ -280,11 +462,30 @@ class RolloutSpec:
     scale_timeout: float = 180.0
     drift_rule: DriftRule = DriftRule()  # noqa: RUF009  # frozen
     scale_canary_down: bool = False
+    parked: Parked | None = None
+    back_to: str = ""
+    language: str = ""
+    because: str = ""
+    budget: ErrorBudget | None = None
+    again: Again | None = None
+    drill: bool = False
+    webhooks: tuple[Webhook, ...] = ()
+    by_git: bool = False
 
     @property
     def key(self) -> str:
         """The service's identity in stores and locks: ``namespace/service``."""
         return f"{self.target.namespace}/{self.service}"
+
+    @property
+    def on_canary(self) -> PodTemplate:
+        """What the canary runs: what the primary is upgraded to, and what it has before it is rolled back."""
+        return self.recorded if self.back_to else self.upgraded
+
+    @property
+    def arrives(self) -> str:
+        """What people call the version that the primary has in the end."""
+        return self.back_to or self.version
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: see ``bot.model.copies``
@@ -301,15 +502,23 @@ class Rollout:
         touched: whether the primary may have been patched; see ``primary_touched``.
         accepted: somebody ended a halt with everyone on the canary.
         asked_at: when people were asked to approve leaving the stage; None while it is not theirs to decide.
-        asked_about: what the question that stands is about: good figures, or which doubt (``bot.rollout.questions``).
+        question: what is asked while ``asked_at`` says so; None: as for good figures.
         asked: everything that was asked about in this stage; each is asked once.
+        called_at: when people were last called because of a question of this stage.
+        reminded: people were reminded of the questions of this stage.
+        doubt: what may have to be asked about, once it has lasted (``bot.rollout.questions``).
         asked_for: seconds for which questions of this stage stood before the one that stands now.
         withdrawn: how often a question of this stage was withdrawn.
         evidence: grows whenever what an approval would rest on changes, so that an old button is recognised.
+        asked_on: the VirtualService as others have written it, by its fingerprint, when the question was asked.
+        renewed: why a question of this stage was asked anew, the last time.
         decided: the last decisions made with buttons and forms, so that a click delivered twice is served once.
+        stopped: that it was aborted, from the decision on.
+        came_from: what else than the plan's the routes may be, until those of this stage have been written.
         retries: how often a halt was retried; then a stuck Deployment gets its full time-out again.
         hold: why it waits now, of several causes the one that people should know of first; None: it does not.
         others: the causes behind that one, and those of this stage that are over.
+        alarms: incidents of production that were noticed in this rollout.
         gone_since: since when its VirtualService does not exist.
         analysis_state: what judging remembers.
         warnings: what preflight doubted; whoever approves the first users accepts it.
@@ -323,6 +532,9 @@ class Rollout:
         pod_rate: the most requests per second that one pod of the primary was seen to carry; None: not known.
         walked: the stages that were left so far, in the order in which they were; the last ``MOST_WALKED`` of them.
         user_rate: requests per second of all users while they were last split between both; None: not known.
+        arrived_at: when the primary was seen to have the image that git was to give it; None: not yet.
+        gate_at: since when the stage could be left but for its webhooks; None: it cannot, or nobody has asked them.
+        hook_runs: what webhooks have said, the oldest first; the last ``MOST_HOOK_RUNS`` of them.
         revision: grows with every stored change; the store compares and sets on it.
     """
 
@@ -335,21 +547,29 @@ class Rollout:
     touched: bool = False
     accepted: bool = False
     asked_at: float | None = None
-    asked_about: str = ""
+    question: Question | None = None
     asked: tuple[str, ...] = ()
+    called_at: float | None = None
+    reminded: bool = False
+    doubt: Doubt | None = None
     asked_for: float = 0.0
     withdrawn: int = 0
     evidence: int = 0
+    asked_on: str = ""
+    renewed: Renewed | None = None
     approvals: tuple[Approval, ...] = ()
     decided: tuple[Decided, ...] = ()
     paused_by: UserId | None = None
     hold: Hold | None = None
     others: tuple[Hold, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
     gone_since: float | None = None
     judgement: Judgement | None = None
     analysis_state: AnalysisState = UNTRIED
     warnings: tuple[Text, ...] = ()
     reason: Text = ""
+    stopped: Stopped | None = None
+    came_from: tuple[Routes, ...] = ()
     retries: int = 0
     drift: Drift | None = None
     restoring_at: float | None = None
@@ -362,6 +582,9 @@ class Rollout:
     user_rate: float | None = None
     walked: tuple[Walked, ...] = ()
     ended_at: float | None = None
+    arrived_at: float | None = None
+    gate_at: float | None = None
+    hook_runs: tuple[HookRun, ...] = ()
     revision: int = 0
 
     @property
@@ -380,10 +603,19 @@ class Rollout:
         return (self.retreat or self.spec.plan)[self.stage]
 
     @property
+    def approvals_rule(self) -> ApprovalRule:
+        """Who may approve leaving the current stage, how many must, and what silence means."""
+        return self.current.rule or self.spec.approvals_rule
+
+    @property
     def limited(self) -> bool:
-        """Whether only some requests are copied, by what they are: the primary counts others besides."""
-        chosen = self.spec.target.mirror_methods is not None or bool(self.spec.target.route_names)
-        return self.current.routes.mirror and chosen
+        """Whether only some requests are copied now, by what they are: the primary counts others besides."""
+        return self.current.routes.mirror and self.copies_some
+
+    @property
+    def copies_some(self) -> bool:
+        """Whether its mirror copies some requests only."""
+        return self.spec.target.mirror_methods is not None or bool(self.spec.target.route_names)
 
     @property
     def primary_judged(self) -> bool:
@@ -395,6 +627,31 @@ class Rollout:
         """Whether the primary may have been patched: then going home leads over the canary (``decide.abort``)."""
         on_the_way = () if self.retreat else self.spec.plan[: self.stage + 1]
         return self.touched or any(stage.template is Template.UPGRADED for stage in on_the_way)
+
+    @property
+    def waits_for_git(self) -> bool:
+        """Whether it is somebody else's turn to give the primary its image."""
+        return self.spec.by_git and self.phase is Phase.UPGRADING and self.arrived_at is None
+
+    @property
+    def ended_swiftly(self) -> bool:
+        """Whether an abort was over so soon that its end tells of it as well."""
+        if self.phase is not Phase.ABORTED or self.stopped is None or self.ended_at is None:
+            return False
+        return self.ended_at - self.stopped.at <= SWIFT
+
+    @property
+    def drilled(self) -> float | None:
+        """Seconds from the decision of a drill to accepted routes; None: it is no drill, or they are not yet."""
+        stopped = self.stopped
+        if not self.spec.drill or stopped is None or stopped.home_at is None:
+            return None
+        return max(0.0, stopped.home_at - stopped.at)
+
+    @property
+    def is_asked_in_doubt(self) -> bool:
+        """Whether the question that stands is about anything but good figures."""
+        return self.asked_at is not None and self.question is not None and self.question.kind is not QuestionKind.PLAIN
 
     @property
     def exposure(self) -> Exposure:
@@ -432,6 +689,8 @@ class Entry:
     Attributes:
         stage: the name of the stage that was entered, or that a summary is about; "" where the line is about none.
         gist: of a summary: its first sentence, for where there is room for no more.
+        loud: everybody in the channel should know, although lines of its kind are the thread's.
+        shown: of an approval: what its giver saw.
     """
 
     at: float
@@ -440,3 +699,5 @@ class Entry:
     by: UserId = BOT
     stage: str = ""
     gist: Text = ""
+    loud: bool = False
+    shown: Shown | None = None

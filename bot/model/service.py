@@ -5,16 +5,20 @@ Durations are seconds, shares are 0 to 1 unless the name says percent, latencies
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.model.judge_settings import STRICTNESS, JudgeSettings
+from bot.model.webhooks import Webhook
+from bot.words.language import Language
 
 
 class Promote(StrEnum):
     """What happens to the primary once the canary has proven itself."""
 
     UPGRADE = "upgrade"  # the primary gets the canary's image and takes the traffic back
+    GIT = "git"  # as upgrade, but whoever keeps the Deployment in git gives it the image: the bot asks and waits
     ADOPT = "adopt"  # the canary becomes the primary; nothing is upgraded
 
 
@@ -172,6 +176,19 @@ class GateLimits:
         return round(self.judge.least_requests)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorBudget:
+    """What may fail of a service.
+
+    Attributes:
+        objective: the share of requests that must succeed, above 0 and below 1.
+        window: the time over which that is counted, seconds.
+    """
+
+    objective: float
+    window: float
+
+
 SCRAPE_TIMEOUT = 10.0  # seconds; Prometheus's own default
 
 
@@ -184,6 +201,11 @@ class MetricsSource:
     source_workload: str = ".*"  # regex; the same for both sides, so that their populations are equal
     labels: tuple[tuple[str, str], ...] = ()  # that its series carry, by name: which cluster's they are
     read_delay: float | None = None  # seconds; None: as long as a scrape may take
+
+    @property
+    def cluster(self) -> str:
+        """The service's cluster, by the label with which a Prometheus of several tells them apart; "" where unnamed."""
+        return dict(self.labels).get("cluster", "")
 
     @property
     def delay(self) -> float:
@@ -206,8 +228,12 @@ class ServiceConfig:
     destination_rule: str
     primary_deployment: str
     canary_deployment: str  # ``{version}`` is what is typed after the service
-    container: str | None = None  # None: the only one
+    virtual_service_namespace: str = ""  # empty: the service's own
+    destination_rule_namespace: str = ""  # empty: the service's own
+    containers: tuple[str, ...] = ()  # whose images are the version; empty: the only one
     host: str = ""  # the Kubernetes Service; empty: the service's name
+    primary_host: str = ""  # the primary's own Service, where each version has one; empty: it is found
+    canary_host: str = ""  # the canary's, with ``{version}`` where it is different for each; empty: it is found
     routes: tuple[str, ...] = ()  # names of the http routes to move when several could be
     mirror_percent: float = 100.0
     mirror_methods: tuple[str, ...] | None = ("GET", "HEAD")  # None: all
@@ -218,20 +244,52 @@ class ServiceConfig:
     switchback: tuple[int, ...] = (50, 100)
     bake_seconds: float = 600.0
     promote: Promote = Promote.UPGRADE
+    scale_canary_up: bool = False  # where it is parked without pods, for the time of a rollout
     scale_canary_down: bool = False
     drain_seconds: float = 30.0  # that a canary keeps running without users before it is scaled down
     approvals: ApprovalRule = ApprovalRule()
+    approvals_at: Mapping[ApproveAt, ApprovalRule] = field(default_factory=dict)  # where another rule holds
     gates: GateLimits = GateLimits()
     metrics: MetricsSource = MetricsSource()
     drift: DriftRule = DriftRule()
     upgrade_timeout: float = 900.0
     scale_timeout: float = 180.0
     hold_patience: float = 900.0
+    rollback_seconds: float = 86400.0  # after a promotion, in which it may be rolled back
+    drill: bool = False  # aborts may be rehearsed on it
+    webhooks: tuple[Webhook, ...] = ()
+    language: Language | None = None  # of its rollouts; None: the bot's own
+    budget: ErrorBudget | None = None  # None: nothing is said of one
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether the primary gets the canary's image, whoever writes it."""
+        return self.promote is not Promote.ADOPT
 
     @property
     def key(self) -> str:
         """The service's identity in stores and locks: ``namespace/name``."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def routes_at(self) -> tuple[str, str]:
+        """Namespace and name of its VirtualService, and of the heartbeat beside that."""
+        return self.virtual_service_namespace or self.namespace, self.virtual_service
+
+    @property
+    def rule_at(self) -> tuple[str, str]:
+        """Namespace and name of its DestinationRule."""
+        return self.destination_rule_namespace or self.namespace, self.destination_rule
+
+    def canary_service(self, version: str) -> str:
+        """The name of the canary's own Service for a version; "" where it has to be found."""
+        return self.canary_host.replace("{version}", version)
+
+    def version_of(self, canary: str) -> str | None:
+        """What was typed for a canary Deployment of that name; None where the name tells none."""
+        before, there, after = self.canary_deployment.partition("{version}")
+        fits = canary.startswith(before) and canary.endswith(after) and len(canary) > len(before) + len(after)
+        return canary[len(before) : len(canary) - len(after)] if there and fits else None
 
     def canary_name(self, version: str) -> str:
         """The canary Deployment's name for a version."""

@@ -1,10 +1,11 @@
 """Whether a rollout may begin: pure, from the raw objects of the cluster, every reason at once.
 
-``snapshot`` is what was read. ``examine`` finds out what is where and refuses what is ambiguous (with ``subsets``); the
-other modules are one concern each, and each says its ``problems``: ``permissions``, ``ownership``, ``workloads``,
-``gateways``, ``mesh``, ``sidecars``, ``policies``, ``pod_counts``, ``quotas``, ``image_pull``, ``templates``; and from
-Prometheus's figures ``telemetry`` and ``leak``. ``live_state`` looks at the live state, and ``freezes`` at what people
-said. What each check says, and what to do about it, is listed in ``docs/preflight.md``.
+``snapshot`` is what was read. ``examine`` finds out what is where and refuses what is ambiguous (with ``subsets``, and
+``hosts`` where each version has a Service); the other modules are one concern each, and each says its ``problems``:
+``permissions``, ``ownership``, ``workloads``, ``gateways``, ``mesh``, ``other_namespaces``, ``sidecars``,
+``policies``, ``pod_counts``, ``quotas``, ``image_pull``, ``templates``; and from Prometheus's figures ``measurements``
+and ``leak``. ``live_state`` looks at the live state, and ``freezes`` at what people said. What each check says, and
+what to do, is listed in ``docs/preflight.md``.
 """
 
 from bot.preflight.examine import Examined, examine

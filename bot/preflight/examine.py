@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bot.cluster.objects import (
     Object,
     app_containers,
+    called,
     full_host,
     image_pins,
     images,
     name_of,
+    named,
     namespace_of,
     pod_labels,
     pods_of,
@@ -22,27 +24,34 @@ from bot.cluster.objects import (
 from bot.model.errors import Cause, Refusal
 from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
-from bot.model.service import Promote, ServiceConfig
+from bot.model.service import ServiceConfig
 from bot.preflight import (
+    dotted,
     gateways,
+    hosts,
     image_pull,
     leak,
+    left_out,
+    measurements,
     mesh,
     moved,
+    other_namespaces,
     ownership,
     permissions,
     pod_counts,
     policies,
     quotas,
+    shares,
     sidecars,
     subsets,
-    telemetry,
     templates,
+    waypoints,
     workloads,
 )
-from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.problems import INIT, Problem, blocks, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Callers, MetricFacts, Snapshot, Subject
-from bot.preflight.subsets import Pair, topology
+from bot.preflight.subsets import topology
+from bot.words.said import Code, Text, said
 
 CHECKS = (
     permissions.check,
@@ -50,6 +59,9 @@ CHECKS = (
     workloads.check,
     gateways.check,
     mesh.check,
+    dotted.check,
+    waypoints.check,
+    other_namespaces.check,
     sidecars.check,
     policies.check,
     pod_counts.check,
@@ -73,6 +85,7 @@ class Examined:
     """What ``examine`` found: where to act, the templates before and after, and what speaks against beginning.
 
     Attributes:
+        parked: the pods that a canary without any is to get; 0: it has some.
         if_moved: what to say where all users are found on the canary when it is about to begin.
     """
 
@@ -82,16 +95,17 @@ class Examined:
     canary: PodTemplate
     problems: tuple[Problem, ...] = ()
     if_moved: Problem | None = None
+    parked: int = 0
 
     @property
-    def reasons(self) -> tuple[str, ...]:
+    def reasons(self) -> tuple[Text, ...]:
         """Why nothing may begin, with what to do."""
-        return tuple(dict.fromkeys(str(problem) for problem in self.problems if problem.blocking))
+        return tuple(dict.fromkeys(problem.text for problem in self.problems if problem.blocking))
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Text, ...]:
         """What a person should read before the first users move; it does not stop a start."""
-        return tuple(dict.fromkeys(str(problem) for problem in self.problems if not problem.blocking))
+        return tuple(dict.fromkeys(problem.text for problem in self.problems if not problem.blocking))
 
 
 def examine(
@@ -110,23 +124,40 @@ def examine(
     Raises:
         Refusal: what is where cannot be told; with every blocking problem there is, these and the others.
     """
-    subject = Subject(service=service, version=version, snapshot=_with_specs(snapshot))
-    pair, found = subsets.find(subject)
+    subject, found = hosts.find(Subject(service=service, version=version, snapshot=_with_specs(snapshot)))
+    service = subject.service
+    sides, others = _sides(subject, is_refused=bool(found))
+    found += others
     containers, unclear = _containers(subject)
     pins, mixed = _pins(subject, containers)
-    unfit = [*_unread(snapshot), *_missing(subject), *_wrong_version(subject), *found, *unclear, *mixed]
+    unfit = [
+        *_unread(snapshot),
+        *_missing(subject, is_told=bool(found)),
+        *_wrong_version(subject),
+        *found,
+        *unclear,
+        *mixed,
+    ]
+    is_first = any(other_namespaces.check(subject))  # `init` takes a route for what it is then
+    if is_first or waypoints.owners(subject):  # what would be created beside an HTTPRoute would only be in its way
+        unfit = [problem for problem in unfit if problem.about != INIT]
     around = [problem for check in CHECKS for problem in check(subject)]
-    around += telemetry.check(subject, figures) if figures else ()
+    around += measurements.check(subject, figures) if figures else ()
     around += leak.check(subject, callers)
     around += moved.check(subject, before)
-    around += subsets.incomparable(pair) if pair else ()
+    around += sides.incomparable if sides else ()
+    around += hosts.beside(subject, callers)
+    if sides:
+        target = _target(subject, sides)
+        around += [*left_out.check(subject, target), *shares.check(subject, target)]
     primary, canary = subject.primary, subject.canary
     unfit += [*_same_image(subject, containers, pins), *_mixed_primary(subject, containers)]
-    if any(problem.blocking for problem in unfit) or primary is None or canary is None or pair is None:
-        raise _refusal(service, version, (*unfit, *around))
-    labels = pair.moved if topology(primary, pair.moved) is Topology.RELABEL else {}
+    around += templates.left_as_they_are(subject, containers)
+    if any(problem.blocking for problem in unfit) or primary is None or canary is None or sides is None:
+        raise _refusal(service, version, (*unfit, *_empty(subject), *around))
+    labels = sides.moved
     return Examined(
-        target=_sized(_target(subject, pair, topology(primary, pair.moved)), subject, primary, canary),
+        target=_sized(_target(subject, sides), subject, primary, canary),
         recorded=PodTemplate(
             images={name: images(primary)[name] for name in containers},
             labels={key: pod_labels(primary)[key] for key in labels},
@@ -134,8 +165,55 @@ def examine(
         upgraded=PodTemplate(images=pins, labels=labels),
         canary=PodTemplate(images=images(canary)),
         problems=(*unfit, *around),
-        if_moved=moved.explain(service, str(pair.canary["name"]), name_of(canary), before),
+        parked=pod_counts.parked(subject),
+        if_moved=moved.explain(subject, sides.canary_place, name_of(canary), before),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sides:
+    """What tells the two sides apart in a route, and what that makes of the primary's upgrade.
+
+    Attributes:
+        moved: the labels of the primary that move together with its image.
+        canary_place: what people call where the canary's users go.
+    """
+
+    topology: Topology
+    rule: str
+    primary_subset: str = ""
+    canary_subset: str = ""
+    canary_host: str = ""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    canary_place: str
+    incomparable: tuple[Problem, ...] = ()
+
+
+def _sides(subject: Subject, *, is_refused: bool) -> tuple[_Sides | None, list[Problem]]:
+    """By hosts where each version has a Service, else by subsets; nothing where it is refused to tell."""
+    if subject.apart is not None:
+        canary = name_of(subject.apart.canary)
+        host = full_host(replace(subject.service, primary_host=canary))
+        return _Sides(
+            topology=Topology.HOSTS,
+            rule=subject.service.destination_rule,
+            canary_host=host,
+            canary_place=canary,
+            incomparable=tuple(hosts.incomparable(subject)),
+        ), []
+    pair, found = subsets.find(subject) if not is_refused else (None, [])
+    if pair is None or subject.primary is None:
+        return None, found
+    how = topology(subject.primary, pair.moved)
+    return _Sides(
+        topology=how,
+        rule=name_of(pair.rule),
+        primary_subset=str(pair.primary["name"]),
+        canary_subset=str(pair.canary["name"]),
+        moved=pair.moved if how is Topology.RELABEL else {},
+        canary_place=str(pair.canary["name"]),
+        incomparable=tuple(subsets.incomparable(pair)),
+    ), found
 
 
 def _with_specs(snapshot: Snapshot) -> Snapshot:
@@ -151,9 +229,21 @@ def _with_specs(snapshot: Snapshot) -> Snapshot:
 
 def _refusal(service: ServiceConfig, version: str, problems: Iterable[Problem]) -> Refusal:
     found = dict.fromkeys(problems)  # each once, in order
-    reasons = [str(problem) for problem in found if problem.blocking]
-    warnings = [f"Warning: {problem}" for problem in found if not problem.blocking]
-    return Refusal(f"{service.name} {version} was not started; nothing has changed.", (*reasons, *warnings))
+    reasons = [problem.text for problem in found if problem.blocking]
+    warnings = [said("preflight.warning", text=problem.text) for problem in found if not problem.blocking]
+    sentence = said("preflight.not_started", service=service.name, version=version)
+    return Refusal(sentence, (*reasons, *warnings))
+
+
+def _empty(subject: Subject) -> list[Problem]:
+    """A canary without pods: told with the live state, unless that is never reached."""
+    canary = subject.canary
+    if canary is None or replicas(canary) or pod_counts.parked(subject):
+        return []
+    as_many = f"--replicas={replicas(subject.primary) if subject.primary else 1}"
+    command = kubectl("scale", f"deployment/{name_of(canary)}", as_many, namespace=subject.service.namespace)
+    sentence = said("preflight.no_replicas", name=name_of(canary))
+    return [blocks(sentence, remedy=said("preflight.scale_it_up", command=command))]
 
 
 def _unread(snapshot: Snapshot) -> list[Problem]:
@@ -163,53 +253,71 @@ def _unread(snapshot: Snapshot) -> list[Problem]:
         if one.kind in REQUIRED:
             group, resource = REQUIRED[one.kind]
             rule = f"- {{apiGroups: [{group}], resources: [{resource}], verbs: [get, list]}}"
-            remedy = f"Add to canary-bot's Role there: `{rule}`." if forbidden else "Try again."
+            remedy = said("preflight.add_rule", rule=Code(rule)) if forbidden else said("preflight.try_again")
             problems.append(blocks(one.sentence, remedy=remedy))
         else:
             problems.append(
                 warns(
-                    f"{one.kind} objects could not be read, so nothing is known about them: {one.sentence}",
-                    remedy="deploy/rbac.yaml has the rule that lets canary-bot read them."
+                    said("preflight.unread", kind=one.kind, why=one.sentence),
+                    remedy=said("preflight.rule_in", file=Code("deploy/rbac.yaml"))
                     if forbidden
-                    else "Look for them with kubectl.",
+                    else said("preflight.look_for_them", command=Code("kubectl")),
                 )
             )
     return problems
 
 
-def _missing(subject: Subject) -> list[Problem]:
+def _missing(subject: Subject, *, is_told: bool) -> list[Problem]:
+    """``is_told``: what is wrong with the Services of versions, which makes the one for all of them needless."""
     service, version, snapshot = subject.service, subject.version, subject.snapshot
-    where = f"in namespace {service.namespace}"
     problems = []
-    if subject.primary is None and snapshot.is_read("Deployment"):
+    if snapshot.is_read("Deployment"):
+        primary, canary = service.primary_deployment, service.canary_name(version)
+        absent = [name for name, side in ((primary, subject.primary), (canary, subject.canary)) if side is None]
+        problems += [_no_deployment(subject, name) for name in dict.fromkeys(absent)]
+    if snapshot.service is None and snapshot.is_read("Service") and not is_told:
         problems.append(
             blocks(
-                f"There is no Deployment {service.primary_deployment} {where} (the primary).",
-                remedy="Correct `primary.deployment` or `namespace` in services.yaml.",
-            )
-        )
-    if subject.canary is None and snapshot.is_read("Deployment"):
-        problems.append(
-            blocks(
-                f"There is no Deployment {service.canary_name(version)} {where}.",
-                remedy=f"Deploy {version} first; it gets no users before you start.",
-            )
-        )
-    if snapshot.service is None and snapshot.is_read("Service"):
-        problems.append(
-            blocks(
-                f"There is no Service {service_name(service)} in namespace {service_namespace(service)}.",
-                remedy="Name it under `host` in services.yaml when it is not called like the service.",
+                said("preflight.no_service", name=service_name(service), space=service_namespace(service)),
+                remedy=said("preflight.name_service", key=Code("host")),
             )
         )
     if snapshot.virtual_service is None and snapshot.is_read("VirtualService"):
         problems.append(
             blocks(
-                f"There is no VirtualService {service.virtual_service} {where}.",
-                remedy=f"`canary-bot init {service.name}` writes one.",
+                said("preflight.no_virtual_service", name=service.virtual_service, space=service.routes_at[0]),
+                remedy=said("preflight.write_key", key=there, service=service.name)
+                if (there := _key_of_the_one_there(subject))
+                else init_remedy(service.name),
+                about=INIT,
             )
         )
     return problems
+
+
+def _no_deployment(subject: Subject, name: str) -> Problem:
+    service = subject.service
+    other = named(subject.snapshot.other_workloads, name)
+    if other is not None:
+        return blocks(
+            said("preflight.other_workload", name=name, kind=str(other["kind"])),
+            remedy=said("preflight.use_deployment", kind=str(other["kind"])),
+        )
+    if name == service.primary_deployment:
+        return blocks(
+            said("preflight.no_primary", name=name, space=service.namespace),
+            remedy=said("preflight.correct_primary", primary=Code("primary.deployment"), space=Code("namespace")),
+        )
+    return blocks(
+        said("preflight.no_canary", name=name, space=service.namespace),
+        remedy=said("preflight.deploy_canary", version=subject.version),
+    )
+
+
+def _key_of_the_one_there(subject: Subject) -> Code | None:
+    """The key that names what routes to the service already, where there is one such VirtualService."""
+    found = mesh.routing(subject)
+    return Code(f"virtual_service: {called(found[0], subject.service.namespace)}") if len(found) == 1 else None
 
 
 def _wrong_version(subject: Subject) -> list[Problem]:
@@ -222,37 +330,36 @@ def _wrong_version(subject: Subject) -> list[Problem]:
         return []
     return [
         blocks(
-            f"{name_of(canary)} carries version {label}, not {subject.version}.",
-            remedy=f"Start {label}, or deploy {subject.version} there.",
+            said("preflight.wrong_version", name=name_of(canary), label=str(label), version=subject.version),
+            remedy=said("preflight.start_that", label=str(label), version=subject.version),
         )
     ]
 
 
 def _containers(subject: Subject) -> tuple[tuple[str, ...], list[Problem]]:
-    """The containers whose image moves: the one named, or the only one; both Deployments must have them."""
+    """The containers whose images move: those named, or the only one; both Deployments must have them."""
     primary = subject.primary
     if primary is None:
         return (), []
-    wanted = subject.service.container
-    if wanted is None:
-        names = [one["name"] for one in app_containers(primary)]
-        if len(names) != 1:
-            listed = ", ".join(names)
+    wanted = subject.service.containers
+    if not wanted:
+        wanted = tuple(str(one["name"]) for one in app_containers(primary))
+        if len(wanted) != 1:
+            keys = (Code("primary: {container: NAME}"), Code("primary: {containers: [NAME, NAME]}"))
             problem = blocks(
-                f"{name_of(primary)} has the containers {listed}, and services.yaml does not name one.",
-                remedy="Say with `primary: {container: NAME}` whose image is the version: name one in services.yaml.",
+                said("preflight.which_container", name=name_of(primary), containers=wanted),
+                remedy=said("preflight.name_container", keys=keys),
             )
             return (), [problem]
-        wanted = names[0]
-    lacking = [side for side in subject.sides if wanted not in images(side)]
+    lacking = [(side, name) for side in subject.sides for name in wanted if name not in images(side)]
     problems = [
         blocks(
-            f"{name_of(side)} has no container {wanted}; it has {', '.join(images(side))}.",
-            remedy="Correct `primary.container` in services.yaml; both Deployments need that container.",
+            said("preflight.no_container", name=name_of(side), wanted=name, containers=tuple(images(side))),
+            remedy=said("preflight.correct_container", key=Code("primary.container")),
         )
-        for side in lacking
+        for side, name in lacking
     ]
-    return (() if lacking else (wanted,)), problems
+    return (() if lacking else wanted), problems
 
 
 def _pins(subject: Subject, containers: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
@@ -264,13 +371,13 @@ def _pins(subject: Subject, containers: Sequence[str]) -> tuple[dict[str, str], 
     try:
         return {name: pinned(images(canary)[name], name, pods) for name in containers}, []
     except Refusal as refusal:
-        remedy = f"`kubectl rollout restart deployment/{name_of(canary)}`, so that all run one; or deploy by digest."
+        remedy = said("preflight.restart_it", command=_restart(subject, canary))
         return {}, [blocks(refusal.sentence, remedy=remedy)]
 
 
 def _same_image(subject: Subject, containers: Sequence[str], pins: Mapping[str, str]) -> list[Problem]:
     primary, canary = subject.primary, subject.canary
-    if not containers or primary is None or canary is None or subject.service.promote is not Promote.UPGRADE:
+    if not containers or primary is None or canary is None or not subject.service.upgrades:
         return []
     ours, theirs = ({name: images(side)[name] for name in containers} for side in (primary, canary))
     before, after = (
@@ -279,17 +386,23 @@ def _same_image(subject: Subject, containers: Sequence[str], pins: Mapping[str, 
     if ours == theirs and all(before) and all(after) and before != after:
         return [
             blocks(
-                f"{name_of(primary)} and {name_of(canary)} run different bits under one name: {_shown(theirs)}.",
-                remedy="The way back after the upgrade would be that name, which means the new bits by now: give each "
-                "version a tag of its own, or deploy by digest.",
+                said(
+                    "preflight.one_tag", primary=name_of(primary), canary=name_of(canary), images=tuple(theirs.values())
+                ),
+                remedy=said("preflight.own_tags"),
             )
         ]
     if ours not in (theirs, pins) and not (all(before) and before == after):
         return []
     return [
         blocks(
-            f"{name_of(primary)} runs the image of {subject.version} already: {_shown(theirs)}.",
-            remedy="There is nothing to promote; look at which image the canary was deployed with.",
+            said(
+                "preflight.promoted_already",
+                primary=name_of(primary),
+                version=subject.version,
+                images=tuple(theirs.values()),
+            ),
+            remedy=said("preflight.nothing_to_promote"),
         )
     ]
 
@@ -302,17 +415,16 @@ def _mixed_primary(subject: Subject, containers: Sequence[str]) -> list[Problem]
     shown = {name: image_pins(primary, subject.snapshot.pods, name) for name in containers}
     return [
         warns(
-            f"The pods of {name_of(primary)} run different images under {images(primary)[name]}.",
-            remedy="The canary is compared with a mix, and an abort after the upgrade brings back only what that name "
-            f"means then: `kubectl rollout restart deployment/{name_of(primary)}`, or deploy by digest.",
+            said("preflight.mixed_primary", name=name_of(primary), image=images(primary)[name]),
+            remedy=said("preflight.unmix", command=_restart(subject, primary)),
         )
         for name, digests in shown.items()
         if len(digests) > 1
     ]
 
 
-def _shown(found: Mapping[str, str]) -> str:
-    return ", ".join(found.values())
+def _restart(subject: Subject, side: Object) -> Code:
+    return kubectl("rollout", "restart", f"deployment/{name_of(side)}", namespace=subject.service.namespace)
 
 
 def _sized(target: Target, subject: Subject, primary: Object, canary: Object) -> Target:
@@ -320,14 +432,14 @@ def _sized(target: Target, subject: Subject, primary: Object, canary: Object) ->
     return replace(
         target,
         primary_replicas=replicas(primary),
-        canary_replicas=replicas(canary),
+        canary_replicas=replicas(canary) or pod_counts.parked(subject),
         primary_minimum=pod_counts.least(subject, primary),
         primary_uid=str(primary["metadata"].get("uid", "")),
         canary_uid=str(canary["metadata"].get("uid", "")),
     )
 
 
-def _target(subject: Subject, pair: Pair, how: Topology) -> Target:
+def _target(subject: Subject, sides: _Sides) -> Target:
     service = subject.service
     virtual_service: Object = subject.snapshot.virtual_service or {"metadata": {}}
     return Target(
@@ -335,12 +447,14 @@ def _target(subject: Subject, pair: Pair, how: Topology) -> Target:
         host=full_host(service),
         virtual_service=service.virtual_service,
         virtual_service_namespace=namespace_of(virtual_service, service.namespace),
-        destination_rule=name_of(pair.rule),
-        primary_subset=str(pair.primary["name"]),
-        canary_subset=str(pair.canary["name"]),
+        destination_rule=sides.rule,
+        primary_subset=sides.primary_subset,
+        canary_subset=sides.canary_subset,
         primary_deployment=service.primary_deployment,
         canary_deployment=service.canary_name(subject.version),
-        topology=how,
+        topology=sides.topology,
+        canary_host=sides.canary_host,
+        canary_port=hosts.canary_port(subject),
         route_names=service.routes,
         mirror_percent=service.mirror_percent,
         mirror_methods=service.mirror_methods,

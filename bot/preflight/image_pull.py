@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from bot.cluster.objects import Object, images, name_of, template_of
 from bot.model.images import repository
-from bot.model.service import Promote
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
 from bot.words.said import Code, said
@@ -15,7 +14,7 @@ from bot.words.said import Code, said
 def check(subject: Subject) -> Iterator[Problem]:
     """The canary's pods pulled it; the primary's may have neither its secret nor its account."""
     primary, canary = subject.primary, subject.canary
-    if primary is None or canary is None or subject.service.promote is not Promote.UPGRADE:
+    if primary is None or canary is None or not subject.service.upgrades:
         return
     other_place = [
         name

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bot.cluster.objects import host_names, service_name
-from bot.preflight.gateways import SIDECARS, bindings
-from bot.preflight.problems import Problem, warns
+from bot.cluster.bindings import MESH, SIDECARS, bindings, governing
+from bot.cluster.objects import Object, full_host, means, namespace_of, service_name
+from bot.model.service import ServiceConfig
+from bot.preflight.problems import Problem, patch, warns
 from bot.preflight.snapshot import Callers, Subject
+from bot.words.said import Code, Said, said
 
 MOST_NAMED = 5
 
@@ -21,35 +23,57 @@ def check(subject: Subject, callers: Callers) -> Iterator[Problem]:
     host = service_name(subject.service)
     if callers.failure:
         yield warns(
-            f"Who calls {host} is not known: {callers.failure}",
-            remedy="Callers inside the mesh that do not follow the VirtualService would reach the canary at once.",
+            said("preflight.callers_unknown", host=host, why=callers.failure),
+            remedy=said("preflight.callers_might_leak"),
         )
     live = {name: count for name, count in callers.of_canary.items() if count > 0}
     if live:
         canary = subject.service.canary_name(subject.version)
         yield warns(
-            f"{canary} answers real requests already: {_listed(live)} in the last minutes.",
-            remedy="Either a route sends testers there, or these callers do not follow the VirtualService.",
+            said("preflight.called_already", name=canary, callers=_listed(live)),
+            remedy=said("preflight.who_calls_already"),
         )
     inside = {name: count for name, count in callers.of_service.items() if count > 0}
     if inside and not _governs_the_mesh(subject):
         yield warns(
-            f"Callers inside the mesh do not follow VirtualService {subject.service.virtual_service}: "
-            f"{_listed(inside)} in the last hour.",
-            remedy=f"They reach every ready pod of {host}, the canary's too: add `mesh` to its gateways and {host} to "
-            "its hosts (a host `*` must go then), or accept it.",
+            said("preflight.callers_astray", name=subject.service.virtual_service, callers=_listed(inside)),
+            remedy=said("preflight.govern_the_mesh", host=host, mesh=Code("mesh"), all_hosts=Code("*")),
         )
 
 
+def onto_the_mesh(virtual_service: Object | None, service: ServiceConfig) -> Code | None:
+    """The command that makes callers inside the mesh follow the routes; None where no command can.
+
+    Istio takes no host ``*`` on the mesh, and a delegate's hosts are its root's.
+    """
+    spec = (virtual_service or {}).get("spec") or {}
+    hosts, gateways = spec.get("hosts") or [], spec.get("gateways")
+    if virtual_service is None or not hosts or "*" in hosts:
+        return None
+    home = namespace_of(virtual_service, service.namespace)
+    changes: list[Object] = []
+    if not any(means(host, home, service) for host in hosts):
+        changes.append({"op": "add", "path": "/spec/hosts/-", "value": full_host(service)})
+    if gateways and MESH not in gateways:
+        changes.append({"op": "add", "path": "/spec/gateways/-", "value": MESH})
+    return patch(virtual_service, changes, home)
+
+
 def _governs_the_mesh(subject: Subject) -> bool:
-    virtual_service = subject.snapshot.virtual_service
-    if virtual_service is None:
+    ours = subject.snapshot.virtual_service
+    if ours is None:
         return False
-    hosts = {str(host) for host in virtual_service["spec"].get("hosts") or ()}
-    return SIDECARS in bindings(virtual_service) and bool(hosts & host_names(subject.service))
+    home = subject.service.namespace
+    return any(
+        subject.is_at(host, namespace_of(one, home))
+        for one in governing(ours, subject.snapshot.virtual_services)
+        if SIDECARS in bindings(one)
+        for host in one["spec"].get("hosts") or ()
+    )
 
 
-def _listed(counts: Mapping[str, float]) -> str:
+def _listed(counts: Mapping[str, float]) -> tuple[Said, ...]:
     ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    shown = ", ".join(f"{count:,.0f} from {name}" for name, count in ranked[:MOST_NAMED])
-    return shown if len(ranked) <= MOST_NAMED else f"{shown} and {len(ranked) - MOST_NAMED} more callers"
+    shown = tuple(said("preflight.requests_from", n=round(count), who=name) for name, count in ranked[:MOST_NAMED])
+    more = len(ranked) - MOST_NAMED
+    return (*shown, said("preflight.more_callers", n=more)) if more > 0 else shown

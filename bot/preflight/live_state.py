@@ -7,14 +7,14 @@ from collections.abc import Container
 from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Target, Template
 from bot.preflight.moved import MOVED
-from bot.preflight.problems import Problem
-from bot.words.said import Text
+from bot.preflight.problems import Problem, kubectl
+from bot.words.said import Text, said, together
 
 
 def ready_to_begin(
     target: Target,
     routes: Routes | None,
-    why: str,
+    why: Text,
     primary: DeploymentStatus,
     canary: DeploymentStatus,
     known: Container[str] = (),
@@ -30,23 +30,32 @@ def ready_to_begin(
     if f"VirtualService {target.virtual_service}" in known or MOVED in known:
         pass
     elif routes == ALL_CANARY and if_moved is not None:
-        reasons.append(str(if_moved))
+        reasons.append(if_moved.text)
     elif routes is None:
         reasons.append(why)
     elif routes != HOME:
         reasons.append(
-            f"The routes of {target.virtual_service} are {routes}; a rollout begins with all users on the primary. "
-            f"Set the weight of {target.primary_subset} to 100 and of {target.canary_subset} to 0, without a mirror."
+            said(
+                "preflight.not_at_home",
+                name=target.virtual_service,
+                routes=str(routes),
+                primary=target.primary_place,
+                canary=target.canary_place,
+            )
         )
     for name, side in ((target.primary_deployment, primary), (target.canary_deployment, canary)):
         if moved and name == target.primary_deployment:
             continue  # it is the primary no longer, and may be scaled to zero
-        if side.wanted == 0:
-            reasons.append(f"{name} has no replicas; scale it up first.")
+        if side.wanted == 0 and name not in known:
+            as_many = max(1, primary.wanted, canary.wanted)  # as the other side
+            command = kubectl("scale", f"deployment/{name}", f"--replicas={as_many}", namespace=target.namespace)
+            remedy = said("preflight.scale_it_up", command=command)
+            reasons.append(together((said("preflight.no_replicas", name=name), remedy)))
         elif name not in known and (side.progress is not Progress.DONE or side.ready < side.wanted):
-            detail = f" {side.reason}" if side.reason else ""
-            remedy = f"`kubectl rollout status deployment/{name}` says what it waits for."
-            reasons.append(f"{name} is not ready: {side.ready} of {side.wanted} pods.{detail} {remedy}")
+            not_ready = said("preflight.not_ready", name=name, ready=side.ready, wanted=side.wanted)
+            command = kubectl("rollout", "status", f"deployment/{name}", namespace=target.namespace)
+            remedy = said("preflight.see_what_it_waits_for", command=command)
+            reasons.append(together((not_ready, side.reason, remedy)))
     if primary.template is not Template.RECORDED and not moved:
-        reasons.append(f"{target.primary_deployment} is changing right now; try again when it is settled.")
+        reasons.append(said("preflight.changing", name=target.primary_deployment))
     return reasons

@@ -1,30 +1,39 @@
-"""What else in the mesh has a say about the same requests: other VirtualServices, faults, ports, HTTPRoutes."""
+"""What else in the mesh has a say about the same requests: other VirtualServices, faults and ports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
+from bot.cluster.bindings import (
+    SIDECARS,
+    are_one,
+    bindings,
+    delegated,
+    governing,
+    lets_in,
+    overlap,
+    place_of,
+    spaces_of,
+)
 from bot.cluster.objects import (
     NamespacedName,
     Object,
     annotations_of,
     called,
-    host_names,
+    full_name,
     name_of,
     namespace_of,
-    service_name,
     title,
 )
-from bot.preflight.gateways import SIDECARS, lets_in, overlap, place_of
-from bot.preflight.problems import Problem, blocks, warns
-from bot.preflight.scope import applies, full_name, is_seen, meeting
+from bot.preflight.problems import Problem, blocks, kubectl, warns
+from bot.preflight.scope import applies, is_seen, meeting
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Item, Said, said
 
 _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
 ELSEWHERE = "Other namespaces' VirtualService"  # what the snapshot calls them when they may not be read
-ANNOTATIONS = "marks"  # what such a problem is about: with them, no dry run tells anything new
+ANNOTATIONS = "annotations"  # what such a problem is about: with them, no dry run tells anything new
 _PREFIX, _OURS = "canary-bot/", "canarybot-mirror-"  # how our annotations and the routes that we insert begin
 _KUBERNETES_HTTP = ("kubernetes.io/h2c", "kubernetes.io/ws")
 
@@ -36,7 +45,6 @@ def check(subject: Subject) -> Iterator[Problem]:
     yield from _delegation(subject)
     yield from _faults(subject)
     yield from _ports(subject)
-    yield from _http_routes(subject)
 
 
 def _leftovers(subject: Subject) -> Iterator[Problem]:
@@ -50,16 +58,20 @@ def _leftovers(subject: Subject) -> Iterator[Problem]:
     if annotations:
         removed = " ".join(f"{mark}-" for mark in annotations)
         yield blocks(
-            f"VirtualService {name_of(ours)} has marks of an older rollout ({', '.join(annotations)}) and no rollout.",
-            remedy=f"`kubectl -n {subject.service.namespace} annotate virtualservice {name_of(ours)} {removed}`, when "
-            "its routes are as they should be.",
+            said("preflight.leftovers", name=name_of(ours), annotations=tuple(annotations)),
+            remedy=said(
+                "preflight.remove_leftovers",
+                command=kubectl(
+                    "annotate", "virtualservice", name_of(ours), removed, namespace=subject.service.routes_at[0]
+                ),
+            ),
             about=ANNOTATIONS,
         )
     routes = [str(one["name"]) for one in ours["spec"].get("http") or () if str(one.get("name", "")).startswith(_OURS)]
     if routes:
         yield blocks(
-            f"VirtualService {name_of(ours)} still has the route {', '.join(routes)} of an older rollout.",
-            remedy="It goes on mirroring: delete it from `spec.http`.",
+            said("preflight.old_route", name=name_of(ours), routes=tuple(routes)),
+            remedy=said("preflight.delete_route", field=Code("spec.http")),
             about=title(ours),
         )
 
@@ -69,31 +81,68 @@ def _rivals(subject: Subject) -> Iterator[Problem]:
     ours = subject.snapshot.virtual_service
     if ours is None:
         return
+    others = subject.snapshot.virtual_services
+    governs = governing(ours, others)
+    for other in others:
+        if not any(other is one for one in governs):
+            yield from _rival(ours, governs, other, subject)
+
+
+def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subject) -> Iterator[Problem]:
     home = subject.service.namespace
-    for other in subject.snapshot.virtual_services:
-        places = [place for place in meeting(ours, other) if _is_let_in(other, place, subject)]
-        where = ", ".join(_written(place) for place in places)
-        own, its = _hosts(ours, home), _hosts(other, home)
-        same = sorted(its[host] for host in own.keys() & its.keys())
-        narrower = sorted(its[host] for host in its if any(_within(host, one) for one in own))
-        senders = _sent_to(other, subject) if applies(other) else []
-        if same and places:
-            yield warns(
-                f"VirtualService {called(other, home)} has the same host {', '.join(same)} on {where}.",
-                remedy="Which of the two a request meets is not yours to choose there: merge them, or split the hosts.",
-            )
-        elif narrower and places and senders:
-            yield warns(
-                f"VirtualService {called(other, home)} takes the requests for {', '.join(narrower)} on {where} "
-                f"and sends them to {' and '.join(senders)}.",
-                remedy="They follow its weights and not the rollout's: give it up, or accept that they do not move.",
-            )
-        elif senders:
-            yield warns(
-                f"VirtualService {called(other, home)} sends requests to {' and '.join(senders)} as well.",
-                remedy="They follow none of the rollout's weights: without a subset they reach the canary at once, and "
-                f"with the primary's they stay there while it is upgraded. Move them to {name_of(ours)}, or accept it.",
-            )
+    own = {full: host for one in governs for full, host in _hosts(one, home).items()}
+    where = [place for one in governs for place in _meeting(one, other, subject)]
+    its = _hosts(other, home)
+    same = sorted(its[host] for host in own.keys() & its.keys())
+    narrower = sorted(its[host] for host in its if any(_within(host, one) for one in own))
+    senders = _sent_to(other, subject) if applies(other) else []
+    name = called(other, home)
+    if same and where:
+        yield warns(
+            said("preflight.same_host", other=name, hosts=tuple(same), where=tuple(where)),
+            remedy=said("preflight.merge_them"),
+        )
+    elif narrower and where and senders:
+        hosts, places = tuple(narrower), tuple(where)
+        yield warns(
+            said("preflight.narrower_host", other=name, hosts=hosts, where=places, senders=tuple(senders)),
+            remedy=said("preflight.give_it_up"),
+        )
+    elif senders:
+        yield warns(
+            said("preflight.sends_as_well", other=name, senders=tuple(senders)),
+            remedy=said("preflight.move_them", name=called(ours, home)),
+        )
+
+
+def _meeting(ours: Object, other: Object, subject: Subject) -> list[Item]:
+    """Where a proxy has the routes of both: the same Gateway or the mesh, or another Gateway of the same pods."""
+    places = [_written(place) for place in meeting(ours, other) if _is_let_in(other, place, subject)]
+    return [*places, *_joined(ours, other, subject)]
+
+
+def other_gateway_places(governs: Sequence[Object], others: Iterable[Object]) -> list[NamespacedName]:
+    """The Gateways that ours (or its roots) do not name, and another VirtualService with hosts of ours does."""
+    home = "default"
+    mine = {SIDECARS, *(place for one in governs for place in bindings(one))}
+    hosts = [host for one in governs for host in _hosts(one, home)]
+    rivals = [one for one in others if any(overlap(a, b) for a in hosts for b in _hosts(one, home))]
+    return sorted({place for one in rivals for place in bindings(one)} - mine)
+
+
+def _joined(ours: Object, other: Object, subject: Subject) -> Iterator[Item]:
+    """Other Gateways that the same pods carry out on the same port: to those pods they are one with ours."""
+    snapshot, home = subject.snapshot, namespace_of(other, subject.service.namespace)
+    mine, its = bindings(ours), bindings(other)
+    for gateway in snapshot.other_gateways:
+        place = place_of(gateway)
+        if place not in its or place in mine or not any(lets_in(gateway, host, home) for host in _hosts(other, home)):
+            continue
+        for one in snapshot.gateways:
+            spaces = spaces_of(one, snapshot.gateway_pods)
+            if are_one(one, gateway, snapshot.gateway_pods) and any(is_seen(other, space) for space in spaces):
+                yield said("preflight.one_gateway", other=_written(place), ours=_written(place_of(one)))
+                break
 
 
 def _within(host: str, wide: str) -> bool:
@@ -109,20 +158,24 @@ def _is_let_in(other: Object, place: NamespacedName, subject: Subject) -> bool:
     return not gateways or any(lets_in(gateway, host, home) for gateway in gateways for host in hosts)
 
 
-def _sent_to(other: Object, subject: Subject) -> list[str]:
+def routing(subject: Subject) -> list[Object]:
+    """VirtualServices other than ours that send users to the service by http, and that any proxy obeys."""
+    return [one for one in subject.snapshot.virtual_services if applies(one) and _sent_to(one, subject, ("http",))]
+
+
+def _sent_to(other: Object, subject: Subject, kinds: Sequence[str] = ("http", "tls", "tcp")) -> list[Item]:
     """Which parts of our Service another VirtualService sends users to."""
-    names = host_names(subject.service)
     home = namespace_of(other, subject.service.namespace)
     found = [
         one.get("destination") or {}
-        for key in ("http", "tls", "tcp")
+        for key in kinds
         for route in other["spec"].get(key) or ()
         for one in route.get("route") or ()
         if one.get("weight") or len(route["route"]) == 1
     ]
-    ours = [one for one in found if full_name(str(one.get("host", "")), home) in names]
-    service = service_name(subject.service)
-    return sorted({f"{service} (subset {one['subset']})" if one.get("subset") else service for one in ours})
+    ours = [one for one in found if subject.is_at(one.get("host"), home)]
+    places = sorted({(str(one["host"]).partition(".")[0], str(one.get("subset") or "")) for one in ours})
+    return [said("preflight.subset_of", name=name, subset=subset) if subset else name for name, subset in places]
 
 
 def _delegation(subject: Subject) -> Iterator[Problem]:
@@ -130,43 +183,37 @@ def _delegation(subject: Subject) -> Iterator[Problem]:
     ours = subject.snapshot.virtual_service
     if ours is None or ours["spec"].get("hosts"):
         return
-    home = subject.service.namespace
+    home = namespace_of(ours, subject.service.namespace)
     roots = [
         (other, route)
-        for other in subject.snapshot.virtual_services
+        for other in governing(ours, subject.snapshot.virtual_services)
         for route in other["spec"].get("http") or ()
-        if _delegated(route, namespace_of(other, home)) == (home, name_of(ours))
+        if delegated(route, namespace_of(other, home)) == (home, name_of(ours))
     ]
     if not roots:
         yield _astray(ours, is_all_read=subject.snapshot.is_read(ELSEWHERE))
     for root, route in roots:
         if not is_seen(ours, namespace_of(root, home)):
             yield warns(
-                f"VirtualService {called(root, home)} delegates to {name_of(ours)}, whose exportTo hides it there.",
-                remedy=f"Add {namespace_of(root, home)} to its `exportTo`: until then its routes apply nowhere there.",
+                said("preflight.delegate_hidden", root=called(root, home), name=name_of(ours)),
+                remedy=said("preflight.export_to_root", space=namespace_of(root, home), field=Code("exportTo")),
             )
         elif route.get("mirror") or route.get("mirrors"):
             yield warns(
-                f"VirtualService {called(root, home)} mirrors what it delegates to {name_of(ours)}.",
-                remedy="A route that has no mirror of its own inherits that one: remove it there, or its copies go on.",
+                said("preflight.root_mirrors", root=called(root, home), name=name_of(ours)),
+                remedy=said("preflight.remove_roots_mirror"),
             )
-
-
-def _delegated(route: Object, home: str) -> NamespacedName:
-    """Namespace and name of the VirtualService that has the routes; a root means its own namespace by default."""
-    delegate = route.get("delegate") or {}
-    return str(delegate.get("namespace") or home), str(delegate.get("name", ""))
 
 
 def _astray(ours: Object, *, is_all_read: bool) -> Problem:
     if is_all_read:
         return warns(
-            f"VirtualService {name_of(ours)} has no hosts, and no VirtualService of any namespace delegates to it.",
-            remedy="Its routes apply nowhere, and a rollout would move nobody: give it `hosts`, or delegate to it.",
+            said("preflight.astray", name=name_of(ours)),
+            remedy=said("preflight.give_hosts", field=Code("hosts")),
         )
     return warns(
-        f"VirtualService {name_of(ours)} has no hosts, and nothing in its namespace delegates to it.",
-        remedy="Unless a VirtualService of another namespace does, its routes apply nowhere: look there first.",
+        said("preflight.astray_here", name=name_of(ours)),
+        remedy=said("preflight.look_elsewhere"),
     )
 
 
@@ -176,39 +223,56 @@ def _hosts(virtual_service: Object, home: str) -> dict[str, str]:
     return {full_name(str(host), space): str(host) for host in virtual_service["spec"].get("hosts") or ()}
 
 
-def _written(place: NamespacedName) -> str:
-    return "the mesh" if place == SIDECARS else f"Gateway {place[0]}/{place[1]}"
+def _written(place: NamespacedName) -> Item:
+    return said("preflight.the_mesh") if place == SIDECARS else f"Gateway {place[0]}/{place[1]}"
 
 
 def _faults(subject: Subject) -> Iterator[Problem]:
-    virtual_service = subject.snapshot.virtual_service
-    names = host_names(subject.service)
-    for number, route in enumerate((virtual_service or {"spec": {}})["spec"].get("http") or (), start=1):
-        hosts = {str((one.get("destination") or {}).get("host", "")) for one in route.get("route") or ()}
-        if route.get("fault") and hosts & names:
-            label = route.get("name") or f"http route {number}"
-            kinds = " and ".join(sorted(route["fault"]))
+    virtual_service: Object = subject.snapshot.virtual_service or {"metadata": {}, "spec": {}}
+    home = namespace_of(virtual_service, subject.service.namespace)
+    for number, route in enumerate(virtual_service["spec"].get("http") or (), start=1):
+        hosts = [(one.get("destination") or {}).get("host") for one in route.get("route") or ()]
+        if route.get("fault") and any(subject.is_at(host, home) for host in hosts):
+            label = str(route.get("name") or f"http[{number - 1}]")
             yield warns(
-                f"The route {label} injects faults ({kinds}), and they are counted like real ones.",
-                remedy="Remove `fault` before a start, or its errors and delays are judged as the service's.",
+                said("preflight.faults", route=label, kinds=tuple(sorted(route["fault"]))),
+                remedy=said("preflight.remove_faults", field=Code("fault")),
             )
 
 
 def _ports(subject: Subject) -> Iterator[Problem]:
     """Istio guesses where the protocol is not said, and copies were then reported as TCP, which no gate sees."""
-    ports = (subject.snapshot.service or {}).get("spec", {}).get("ports") or ()
+    for backend in subject.backends:
+        yield from _ports_of(backend)
+
+
+def speaks_http(backend: Object) -> bool:
+    """Whether each of its ports says that it is HTTP."""
+    protocols = [_protocol(port) for port in (backend.get("spec") or {}).get("ports") or ()]
+    return bool(protocols) and all(one in _HTTP for one in protocols)
+
+
+def _ports_of(backend: Object) -> Iterator[Problem]:
+    ports = (backend.get("spec") or {}).get("ports") or ()
     protocols = [_protocol(port) for port in ports]
     for port, protocol in zip(ports, protocols, strict=True):
         # A port that says it is something else is believed, as long as there is another for the requests.
         if protocol in _HTTP or (protocol in _OTHERS and any(one in _HTTP for one in protocols)):
             continue
-        said = f"is called {port['name']}" if port.get("name") else "has no name"
-        shown = f"has the appProtocol {port['appProtocol']}" if port.get("appProtocol") else said
         yield warns(
-            f"Port {port.get('port')} of Service {service_name(subject.service)} {shown}, which is no HTTP to Istio.",
-            remedy="If it carries HTTP or gRPC, say so: name it `http-NAME` or `grpc-NAME`, or set appProtocol. "
-            "Nothing that Istio takes for TCP or TLS is counted, mirrored or shared out.",
+            _no_http(port, name_of(backend)),
+            remedy=said("preflight.name_port", http=Code("http-NAME"), grpc=Code("grpc-NAME"), field="appProtocol"),
         )
+
+
+def _no_http(port: Object, service: str) -> Said:
+    number = str(port.get("port"))
+    if port.get("appProtocol"):
+        said_there = str(port["appProtocol"])
+        return said("preflight.port_protocol", port=number, service=service, protocol=said_there)
+    if port.get("name"):
+        return said("preflight.port_name", port=number, service=service, name=str(port["name"]))
+    return said("preflight.port_nameless", port=number, service=service)
 
 
 def _protocol(port: Object) -> str:
@@ -218,29 +282,3 @@ def _protocol(port: Object) -> str:
         return "http" if written in _KUBERNETES_HTTP else written
     protocol = str(port.get("name") or "").lower().partition("-")[0]
     return protocol if protocol in (*_HTTP, *_OTHERS) else ""
-
-
-def _http_routes(subject: Subject) -> Iterator[Problem]:
-    """The Gateway API's own routes to the same Service know nothing of our weights."""
-    names = {service_name(subject.service)}
-    for route in subject.snapshot.http_routes:
-        spec: dict[str, Any] = route.get("spec") or {}
-        parents = {one.get("name") for one in spec.get("parentRefs") or () if one.get("kind") == "Service"}
-        backends = {
-            one.get("name")
-            for rule in spec.get("rules") or ()
-            for one in rule.get("backendRefs") or ()
-            if one.get("kind", "Service") == "Service"
-        }
-        if parents & names:
-            yield blocks(
-                f"HTTPRoute {name_of(route)} routes the callers of Service {service_name(subject.service)}.",
-                remedy="Two owners of one Service's routes exclude each other: remove the HTTPRoute, or manage it "
-                "with a tool that knows the Gateway API.",
-            )
-        elif backends & names:
-            yield warns(
-                f"HTTPRoute {name_of(route)} sends requests to Service {service_name(subject.service)} as well.",
-                remedy="They reach every ready pod, the canary's too, whatever the weights: move them to the "
-                "VirtualService first.",
-            )

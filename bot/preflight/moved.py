@@ -6,14 +6,24 @@ says; nobody should be told to send users back to the old version because of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from bot.cluster.objects import Object, annotations_of, host_names, name_of, namespace_of, pod_labels, replicas, within
+from bot.cluster.objects import (
+    Object,
+    annotations_of,
+    means,
+    name_of,
+    namespace_of,
+    pod_labels,
+    replicas,
+    selector_of,
+    within,
+)
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
-from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks
-from bot.preflight.scope import full_name
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Said, said, together
 
 MOVED = "moved"  # what the problem is about: no other sentence then says where users ought to be
 
@@ -31,36 +41,61 @@ def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
         return
     deployments = [name_of(one) for one in _in_subset(subject, subset)]
     if len(deployments) == 1:
-        yield explain(subject.service, subset, deployments[0], before)
+        yield explain(subject, subset, deployments[0], before)
         return
+    if not deployments and subject.primary is None:
+        return  # whose pods have the users is not known, and that the primary is missing is told
     primary = subject.service.primary_deployment
     yield blocks(
-        f"All users are on the subset {subset} and none on {primary}, which services.yaml calls the primary.",
-        remedy=f"Name the Deployment that has them as `primary: {{deployment: NAME}}` for {subject.service.name} in "
-        f"services.yaml; if that is not meant, give the weight to {primary} first.",
+        said("preflight.all_elsewhere", place=_called(subject, subset), primary=primary),
+        remedy=said(
+            "preflight.name_primary",
+            key=Code("primary: {deployment: NAME}"),
+            service=subject.service.name,
+            primary=primary,
+        ),
         about=MOVED,
     )
 
 
-def explain(service: ServiceConfig, subset: str, deployment: str, before: Rollout | None = None) -> Problem:
-    """What has become of the primary, and the keys of services.yaml that say so."""
+def _called(subject: Subject, place: str) -> Said:
+    return said("preflight.service_called" if subject.apart else "preflight.subset_called", name=place)
+
+
+def explain(subject: Subject, place: str, deployment: str, before: Rollout | None = None) -> Problem:
+    """What has become of the primary, and the keys of services.yaml that say so.
+
+    ``place`` is the subset, or the Service, that has all users.
+    """
+    service, called = subject.service, _called(subject, place)
     old = service.primary_deployment
     known = before is not None and before.spec.target.canary_deployment == deployment
     if before is not None and known:
-        sentence = (
-            f"{before.spec.version} is the primary now: rollout {before.spec.id} ended with all users on {deployment} "
-            "(subset "
-            f"{subset}), and services.yaml still calls {old} the primary."
+        sentence = said(
+            "preflight.was_adopted",
+            version=before.spec.version,
+            rollout=before.spec.id,
+            name=deployment,
+            place=called,
+            old=old,
         )
     else:
-        sentence = f"All users are on {deployment} (subset {subset}), and services.yaml calls {old} the primary."
-    container = f", container: {service.container}" if service.container else ""
-    keys = f"`primary: {{deployment: {deployment}{container}}}`"
+        sentence = said("preflight.all_on_another", name=deployment, place=called, old=old)
+    container = _containers(service.containers)
+    host, old_host = (f", host: {name}" if subject.apart else "" for name in (place, service.primary_host))
+    keys = [Code(f"primary: {{deployment: {deployment}{container}{host}}}")]
     if service.canary_deployment == deployment:  # a fixed name: the two have changed places
-        keys += f" and `canary: {{deployment: {old}}}`"
-    doubt = "" if known else f" If that is not meant, give all the weight to {old} in {service.virtual_service} first."
-    remedy = f"Write {keys} for {service.name} in services.yaml, then start the next version."
-    return blocks(sentence, remedy=f"{remedy}{doubt}", about=MOVED)
+        keys.append(Code(f"canary: {{deployment: {old}{old_host}}}"))
+    remedy = said("preflight.write_keys", keys=tuple(keys), service=service.name)
+    other_remedy = "" if known else said("preflight.if_not_meant", old=old, name=service.virtual_service)
+    return blocks(sentence, remedy=together((remedy, other_remedy)), about=MOVED)
+
+
+def _containers(names: Sequence[str]) -> str:
+    """The same containers as before, for the key of the new primary."""
+    if len(names) > 1:
+        return f", containers: [{', '.join(names)}]"
+    return f", container: {names[0]}" if names else ""
 
 
 def _subset_of_everyone(subject: Subject) -> str | None:
@@ -89,9 +124,16 @@ def _routes(subject: Subject, ours: Object, at_home: set[str]) -> list[Object]:
 def _subset(entry: Object, subject: Subject, ours: Object) -> str | None:
     """The subset of the Service that an entry sends users to; None: some other place."""
     destination = entry.get("destination") or {}
-    host = full_name(str(destination.get("host", "")), namespace_of(ours, subject.service.namespace))
+    home = namespace_of(ours, subject.service.namespace)
+    if subject.apart:
+        host = destination.get("host")
+        return next((one["name"] for one in _subsets(subject) if _is_service(subject, one["name"], host, home)), None)
     subset = destination.get("subset")
-    return str(subset) if subset and host in host_names(subject.service) else None
+    return str(subset) if subset and means(destination.get("host"), home, subject.service) else None
+
+
+def _is_service(subject: Subject, service: str, host: object, home: str) -> bool:
+    return means(host, home, replace(subject.service, primary_host=service))
 
 
 def _has_users(entry: Object, route: Object) -> bool:
@@ -99,8 +141,16 @@ def _has_users(entry: Object, route: Object) -> bool:
 
 
 def _subsets(subject: Subject) -> list[Object]:
-    names = host_names(subject.service)
-    rules = [one for one in subject.snapshot.destination_rules if one["spec"].get("host") in names]
+    """What tells versions apart, each with its labels: subsets of the Service, or Services of their own."""
+    if subject.apart:
+        return [
+            {"name": name_of(one), "labels": labels}
+            for one in subject.snapshot.services
+            if (labels := selector_of(one))
+        ]
+    service = subject.service
+    found = subject.snapshot.destination_rules
+    rules = [one for one in found if means(one["spec"].get("host"), namespace_of(one, service.namespace), service)]
     return [subset for rule in rules for subset in rule["spec"].get("subsets") or ()]
 
 
@@ -111,7 +161,7 @@ def _is_primarys(subset: Object, subject: Subject) -> bool:
 
 def _in_subset(subject: Subject, name: str) -> list[Object]:
     """Deployments that have pods there."""
-    selector = (subject.snapshot.service or {}).get("spec", {}).get("selector") or {}
+    selector = {} if subject.apart else selector_of(subject.snapshot.service or {})
     labels = [one.get("labels") or {} for one in _subsets(subject) if one["name"] == name]
     return [
         one

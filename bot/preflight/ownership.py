@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.cluster.gitops import Kept, keeper, remedy
+from bot.cluster.gitops import keeper, remedy
 from bot.cluster.objects import Object, annotations_of, name_of, title
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import said
 
 _RIVALS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
 _RIVAL_ANNOTATIONS = {
@@ -30,8 +31,8 @@ def check(subject: Subject) -> Iterator[Problem]:
         owner = keeper(thing)
         if owner:
             yield warns(
-                f"{title(thing)} is kept by {owner}, which will undo what a rollout writes to it.",
-                remedy=remedy(owner, Kept.of(thing, subject.service)),
+                said("preflight.kept_by", thing=title(thing), owner=owner),
+                remedy=remedy(owner, subject.service.name, image=thing is subject.primary),
             )
 
 
@@ -45,8 +46,8 @@ def _rivals(thing: Object) -> Iterator[Problem]:
     annotations = {tool: mark for mark, tool in _RIVAL_ANNOTATIONS.items() if mark in annotations_of(thing)}
     for tool, evidence in (annotations | owners).items():
         yield blocks(
-            f"{title(thing)} belongs to {tool} ({evidence}).",
-            remedy=f"Release it with {tool}, or take it out of {tool}'s hands first.",
+            said("preflight.belongs", thing=title(thing), tool=tool, sign=evidence),
+            remedy=said("preflight.release_it", tool=tool),
         )
 
 
@@ -63,13 +64,13 @@ def _drivers(subject: Subject) -> Iterator[Problem]:
         tool = _RIVALS.get(str(driver.get("kind", "")), "")
         if tool and taken:
             yield blocks(
-                f"{tool}'s {title(driver)} steers {' and '.join(taken)}.",
-                remedy=f"Two drivers would fight: release it with {tool}, or delete that {driver['kind']} first.",
+                said("preflight.steered", tool=tool, thing=title(driver), taken=tuple(taken)),
+                remedy=said("preflight.release_or_delete", tool=tool, kind=str(driver["kind"])),
             )
 
 
 def _written(subject: Subject) -> list[Object]:
     service = subject.service
     primary = subject.primary if service.promote is Promote.UPGRADE else None
-    canary = subject.canary if service.scale_canary_down else None
+    canary = subject.canary if service.scale_canary_down or service.scale_canary_up else None
     return [thing for thing in (subject.snapshot.virtual_service, primary, canary) if thing is not None]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
+from bot.cluster.bindings import gateway_places
 from bot.cluster.objects import Object
-from bot.model.service import Promote, ServiceConfig
-from bot.preflight.gateways import gateway_places
+from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Access, Permission, Subject
+from bot.words.said import Code, said
 
 PERMISSION = "permission"  # what such a problem is about: the API server's own refusal need not be told beside it
 ISTIO = "networking.istio.io"
@@ -25,30 +27,38 @@ OPTIONAL = (
     ("argoproj.io", "rollouts"),
 )
 GATEWAYS = (ISTIO, "gateways")
+OTHER_SERVICES = ("list", "", "services")  # without them versions that are hosts are not found; subsets need none
 LEASES = ("coordination.k8s.io", "leases")
+_Wanted: TypeAlias = tuple[str, str, str, str, str]  # verb, group, resource, name and subresource
 
 
 def needed(service: ServiceConfig, version: str) -> tuple[Access, ...]:
     """Everything a rollout asks of the API server after preflight. What preflight itself reads proves itself."""
-    space = service.namespace
-    primary, canary = service.primary_deployment, service.canary_name(version)
-    routes, deployments = (ISTIO, "virtualservices"), ("apps", "deployments")
+    routed, routes = service.routes_at[0], (ISTIO, "virtualservices")
+    beside = f"canary-bot-{service.virtual_service}"  # the heartbeat; what is created has no name to be granted yet
     wanted = [
-        ("get", *routes, service.virtual_service, ""),
-        ("update", *routes, service.virtual_service, ""),
-        ("get", *deployments, primary, ""),
-        ("get", *deployments, canary, ""),
+        *((verb, *routes, service.virtual_service, "") for verb in ("get", "update")),
+        *((verb, *LEASES, beside, "") for verb in ("get", "update", "delete")),
+        ("create", *LEASES, "", ""),
+        *((verb, *routes, "", "") for verb in ("list", "watch")),  # reads are answered from a cache of these
     ]
-    # The heartbeat beside the VirtualService; what is created has no name to be granted yet.
-    heartbeat = f"canary-bot-{service.virtual_service}"
-    wanted += [(verb, *LEASES, heartbeat, "") for verb in ("get", "update", "delete")] + [("create", *LEASES, "", "")]
-    watched = (routes, deployments, ("apps", "replicasets"), ("", "pods"))  # reads are answered from a cache of these
+    return (*_accesses(routed, wanted), *_accesses(service.namespace, _of_deployments(service, version)))
+
+
+def _of_deployments(service: ServiceConfig, version: str) -> list[_Wanted]:
+    primary, canary, deployments = service.primary_deployment, service.canary_name(version), ("apps", "deployments")
+    wanted = [("get", *deployments, primary, ""), ("get", *deployments, canary, "")]
+    watched = (deployments, ("apps", "replicasets"), ("", "pods"))
     wanted += [(verb, *things, "", "") for things in watched for verb in ("list", "watch")]
-    if service.promote is Promote.UPGRADE:
+    if service.upgrades:
         wanted.append(("patch", *deployments, primary, ""))
     wanted.append(("patch", *deployments, primary, "scale"))  # before users return to one that has shrunk
-    if service.scale_canary_down:
+    if service.scale_canary_down or service.scale_canary_up:
         wanted.append(("patch", *deployments, canary, "scale"))
+    return wanted
+
+
+def _accesses(space: str, wanted: Iterable[_Wanted]) -> tuple[Access, ...]:
     return tuple(
         Access(verb=verb, group=group, resource=resource, namespace=space, name=name, subresource=subresource)
         for verb, group, resource, name, subresource in wanted
@@ -66,6 +76,7 @@ def read(service: ServiceConfig) -> tuple[Access, ...]:
         ("get", ISTIO, "destinationrules"),
         ("list", ISTIO, "destinationrules"),
         ("get", "", "services"),
+        OTHER_SERVICES,
         *(("list", group, resource) for group, resource in OPTIONAL),
     ]
     return tuple(
@@ -86,17 +97,19 @@ def lacking(permissions: Iterable[Permission]) -> Iterator[Problem]:
     for permission in permissions:
         if permission.allowed is False:
             access = permission.access
-            sentence = f"canary-bot may not {access.verb} {_object(access)} in namespace {access.namespace}."
-            remedy = f"Add to its Role there: `{rule(access)}`."
+            what = _object(access)
+            sentence = said("preflight.may_not", verb=access.verb, what=what, space=access.namespace)
+            remedy = said("preflight.add_rule", rule=Code(rule(access)))
             # Without a watch every reconcile asks the API server itself: slower, and no less safe.
-            needless = access.verb == "watch" or (access.group, access.resource) in {*OPTIONAL, GATEWAYS}
+            kind = access.group, access.resource
+            needless = access.verb == "watch" or kind in {*OPTIONAL, GATEWAYS} or (access.verb, *kind) == OTHER_SERVICES
             yield warns(sentence, remedy=remedy) if needless else blocks(sentence, remedy=remedy, about=PERMISSION)
     unknown = [one for one in permissions if one.allowed is None]
     if unknown:
-        things = ", ".join(f"{one.access.verb} {_object(one.access)}" for one in unknown)
+        things = tuple(f"{one.access.verb} {_object(one.access)}" for one in unknown)
         yield warns(
-            f"Whether canary-bot may do all that a rollout does ({things}) is not known: {unknown[0].why}",
-            remedy="Compare its Role with deploy/rbac.yaml.",
+            said("preflight.may_unknown", things=things, why=unknown[0].why),
+            remedy=said("preflight.compare_role", file=Code("deploy/rbac.yaml")),
         )
 
 

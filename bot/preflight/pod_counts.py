@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from math import ceil
 
 from bot.cluster.objects import Object, name_of, pod_labels, replicas, within
-from bot.model.service import Promote
-from bot.preflight.problems import Problem, warns
+from bot.preflight.problems import Problem, kubectl, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Item, Share, said
 
 _EVERYONE = 100
 _LONGEST = 160  # characters of a controller's message
@@ -17,6 +17,12 @@ _LONGEST = 160  # characters of a controller's message
 def check(subject: Subject) -> Iterator[Problem]:
     """The canary for the mirror and every weight; the primary for the way back."""
     primary, canary = subject.primary, subject.canary
+    pods = parked(subject)
+    if pods and canary is not None:
+        yield warns(
+            said("preflight.parked", name=name_of(canary), n=pods),
+            remedy=said("preflight.pin_by_digest"),
+        )
     if primary is None or canary is None or not replicas(primary) or not replicas(canary):
         return  # told elsewhere
     yield from _canary(subject, primary, canary)
@@ -31,6 +37,19 @@ def least(subject: Subject, deployment: Object) -> int:
     return 0 if scaler is None else int((scaler.get("spec") or {}).get("minReplicas", 1))
 
 
+def parked(subject: Subject) -> int:
+    """How many pods the bot gives a canary that has none: what its largest share needs, as far as its HPA lets it.
+
+    0: it has some, or the service leaves that to people.
+    """
+    primary, canary = subject.primary, subject.canary
+    if not subject.service.scale_canary_up or primary is None or canary is None or replicas(canary):
+        return 0
+    most = max((pods for _, pods in _needed(subject, replicas(primary))), default=1)
+    scaler = _autoscaler(subject, canary)
+    return max(1, most if scaler is None else max(least(subject, canary), min(most, _most(scaler))))
+
+
 def _canary(subject: Subject, primary: Object, canary: Object) -> Iterator[Problem]:
     """Pods for a share: as many as the primary has, times the share, rounded up."""
     have, now = replicas(canary), replicas(primary)
@@ -40,29 +59,42 @@ def _canary(subject: Subject, primary: Object, canary: Object) -> Iterator[Probl
     scaler = _autoscaler(subject, canary)
     most = max(pods for _, pods in short)
     if scaler is not None and _most(scaler) >= most:
-        grows = f"its HPA may grow it to {_most(scaler)}, but only after the users have come"
+        grows = said("preflight.grows_late", most=_most(scaler))
     elif scaler is not None:
-        grows = f"its HPA stops at {_most(scaler)}"
+        grows = said("preflight.stops_growing", most=_most(scaler))
     else:
-        grows = "nothing scales it"
-    needs = ", ".join(f"{pods} for {what}" for what, pods in short)
+        grows = said("preflight.nothing_scales")
+    needs = tuple(said("preflight.pods_for", n=pods, what=what) for what, pods in short)
     if scaler is not None:  # which would undo a number that somebody sets by hand
-        first = f"Let HPA {name_of(scaler)} keep at least {most} (minReplicas, and maxReplicas where it is less)"
+        remedy = said("preflight.raise_minimum", scaler=name_of(scaler), most=most)
     else:
-        first = f"`kubectl scale deployment/{name_of(canary)} --replicas={most}`"
+        command = kubectl(
+            "scale", f"deployment/{name_of(canary)}", f"--replicas={most}", namespace=subject.service.namespace
+        )
+        remedy = said("preflight.scale_first", command=command)
     yield warns(
-        f"{name_of(canary)} has {_pods(have)} where {name_of(primary)} serves everyone with {now}: "
-        f"it would need {needs}; {grows}.",
-        remedy=f"{first} before the start, or choose smaller weights.",
+        said(
+            "preflight.too_few_pods",
+            name=name_of(canary),
+            n=have,
+            primary=name_of(primary),
+            now=now,
+            needs=needs,
+            grows=grows,
+        ),
+        remedy=remedy,
     )
 
 
-def _needed(subject: Subject, now: int) -> Iterator[tuple[str, int]]:
+def _needed(subject: Subject, now: int) -> Iterator[tuple[Item, int]]:
     service = subject.service
     if service.mirror_methods is None:  # only then is it known how many requests are copied
-        yield f"the mirror ({service.mirror_percent:g} %)", ceil(now * service.mirror_percent / _EVERYONE)
+        yield (
+            said("preflight.for_mirror", share=Share(service.mirror_percent / _EVERYONE)),
+            ceil(now * service.mirror_percent / _EVERYONE),
+        )
     for weight in service.weights:
-        yield f"{weight} %", ceil(now * weight / _EVERYONE)
+        yield Share(weight / _EVERYONE), ceil(now * weight / _EVERYONE)
 
 
 def _primary(subject: Subject, primary: Object, canary: Object) -> Iterator[Problem]:
@@ -71,17 +103,16 @@ def _primary(subject: Subject, primary: Object, canary: Object) -> Iterator[Prob
     if scaler is None:
         return
     least, now = int((scaler.get("spec") or {}).get("minReplicas", 1)), replicas(primary)
-    if least < now and subject.service.promote is Promote.UPGRADE:
+    if least < now and subject.service.upgrades:
         yield warns(
-            f"HPA {name_of(scaler)} may shrink {name_of(primary)} from {now} to {_pods(least)} "
-            "while its users are on the canary.",
-            remedy=f"Set its minReplicas to {now} until the rollout has ended, or make the `switchback` steps smaller.",
+            said("preflight.may_shrink", scaler=name_of(scaler), name=name_of(primary), now=now, n=least),
+            remedy=said("preflight.keep_minimum", field="minReplicas", now=now, steps=Code("switchback")),
         )
     selector = primary["spec"]["selector"].get("matchLabels") or {}
     if within(selector, pod_labels(canary)):
         yield warns(
-            f"HPA {name_of(scaler)} counts the canary's pods as {name_of(primary)}'s: the selector fits both.",
-            remedy="Its averages are wrong while both run: give the primary's selector a label of its own.",
+            said("preflight.counts_both", scaler=name_of(scaler), name=name_of(primary)),
+            remedy=said("preflight.own_label"),
         )
 
 
@@ -95,11 +126,15 @@ def _blind(subject: Subject, deployment: Object) -> Iterator[Problem]:
         if one.get("type") in {"AbleToScale", "ScalingActive"} and one.get("status") == "False"
     ]
     if scaler is not None and broken:
-        said = str(broken[0].get("message") or broken[0].get("reason") or "no reason given")[:_LONGEST].rstrip(".")
+        why = str(broken[0].get("message") or broken[0].get("reason") or "?")[:_LONGEST].rstrip(".")
         yield warns(
-            f"HPA {name_of(scaler)} does not scale {name_of(deployment)}: {said}.",
-            remedy=f"`kubectl describe hpa {name_of(scaler)}`; until it does, {name_of(deployment)} keeps its "
-            f"{_pods(replicas(deployment))} whatever the traffic.",
+            said("preflight.does_not_scale", scaler=name_of(scaler), name=name_of(deployment), why=why),
+            remedy=said(
+                "preflight.see_scaler",
+                command=kubectl("describe", "hpa", name_of(scaler), namespace=subject.service.namespace),
+                name=name_of(deployment),
+                n=replicas(deployment),
+            ),
         )
 
 
@@ -117,7 +152,3 @@ def _autoscaler(subject: Subject, deployment: Object) -> Object | None:
 
 def _most(autoscaler: Object) -> int:
     return int((autoscaler.get("spec") or {}).get("maxReplicas", 1))
-
-
-def _pods(count: int) -> str:
-    return f"{count} pod" if count == 1 else f"{count} pods"

@@ -6,9 +6,12 @@ not answer), warns: a person reads it before the first users move, and decides.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.words.said import Code, Text, together
+from bot.cluster.objects import Object, name_of
+from bot.words.said import Code, Said, Text, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,39 @@ def warns(sentence: Text, *, remedy: Text, about: str = "") -> Problem:
     return Problem(blocking=False, sentence=sentence, remedy=remedy, about=about)
 
 
-def kubectl(*words: str) -> Code:
-    """A command to paste; what is a word of its own comes as one."""
-    return Code(" ".join(("kubectl", *words)))
+def kubectl(*words: str, namespace: str = "") -> Code:
+    """A command to paste; what is a word of its own comes as one. ``namespace``: of what it is about, if it has one."""
+    there = ("-n", namespace) if namespace else ()
+    return command("kubectl", *there, *words)
+
+
+def patch(virtual_service: Object, changes: Sequence[Object], namespace: str) -> Code:
+    """A command that makes these changes of a JSON patch.
+
+    They name routes by their places, so the API server refuses it where the object was changed since it was read.
+    """
+    version = virtual_service["metadata"].get("resourceVersion")
+    unchanged = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []
+    written = json.dumps([*unchanged, *changes], separators=(",", ":"))
+    return kubectl(
+        "patch", "virtualservice", name_of(virtual_service), "--type=json", "-p", f"'{written}'", namespace=namespace
+    )
+
+
+def canary_bot(*words: str) -> Code:
+    """A command of our own for the shell."""
+    return command("canary-bot", *words)
+
+
+def command(*words: str) -> Code:
+    """Any command to paste, by its words."""
+    return Code(" ".join(words))
+
+
+INIT = "init"  # what a problem is about whose object ``init`` would create
+
+
+def init_remedy(service: str) -> Said:
+    """How what a service needs is shown, and written."""
+    shows, creates = canary_bot("init", service), canary_bot("init", service, "--apply")
+    return said("preflight.init", shows=shows, creates=creates)

@@ -8,7 +8,6 @@ from math import ceil, floor
 from typing import Any
 
 from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, template_of, within
-from bot.model.service import Promote
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
 from bot.words.said import Code, said
@@ -27,7 +26,7 @@ _SURGE = "25%"  # Kubernetes' own default
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Each in turn."""
-    if subject.primary is not None and subject.service.promote is Promote.UPGRADE:
+    if subject.primary is not None and subject.service.upgrades:
         yield from _quotas(subject, subject.primary)
     for side in subject.sides:
         yield from _budgets(subject, side)

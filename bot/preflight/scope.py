@@ -1,22 +1,15 @@
-"""Where a VirtualService has a say: what its names mean where it is, and which proxies see it at all.
+"""Where a VirtualService has a say: which proxies see it at all, and which of them take its routes.
 
-Istio completes a host without a dot with the namespace of the object that writes it, and shows an object only to the
-namespaces in its ``exportTo``; without one to all (a mesh whose settings say otherwise shows less than is told here).
+Istio shows an object only to the namespaces in its ``exportTo``; without one to all (a mesh whose settings say
+otherwise shows less than is told here).
 """
 
 from __future__ import annotations
 
+from bot.cluster.bindings import SIDECARS, bindings, shown_to
 from bot.cluster.objects import NamespacedName, Object, namespace_of
-from bot.preflight.gateways import SIDECARS, bindings, shown_to
 
 _NOBODY = "~"  # in exportTo: hidden from all
-
-
-def full_name(host: str, home: str) -> str:
-    """What a host means in an object of the namespace ``home``."""
-    if host == "*" or "." in host or ":" in host:  # with a colon it is an IPv6 address
-        return host
-    return f"{host}.{home}.svc.cluster.local"
 
 
 def is_seen(virtual_service: Object, space: str) -> bool:

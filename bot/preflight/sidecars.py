@@ -9,12 +9,14 @@ from bot.cluster.objects import (
     annotations_of,
     container_statuses,
     name_of,
+    namespace_of,
     pod_annotations,
     pod_labels,
     pods_of,
 )
 from bot.model.images import is_ready
-from bot.preflight.problems import Problem, blocks, kubectl, warns
+from bot.preflight import pod_counts
+from bot.preflight.problems import Problem, blocks, command, kubectl, warns
 from bot.preflight.snapshot import Subject
 from bot.words.said import Code, Said, said
 
@@ -47,7 +49,11 @@ def _observed(subject: Subject, deployment: Object, pods: Sequence[Object]) -> I
     elif bare:
         yield warns(
             said("preflight.some_without_sidecar", n=len(bare), pods=len(pods), name=name, container=PROXY),
-            remedy=said("preflight.delete_those", command=kubectl("delete", "pod", *map(name_of, bare)), n=len(bare)),
+            remedy=said(
+                "preflight.delete_those",
+                command=kubectl("delete", "pod", *map(name_of, bare), namespace=namespace_of(bare[0], "default")),
+                n=len(bare),
+            ),
         )
     slow = [pod for pod in pods if _proxy_not_ready(pod)]
     if slow:
@@ -62,7 +68,7 @@ def _unobserved(subject: Subject, deployment: Object) -> Iterator[Problem]:
     injected = {**pod_annotations(deployment), **pod_labels(deployment)}.get(_INJECT)
     if injected == "false":
         yield _uncounted(subject, said("preflight.sidecar_off", name=name, label=f"{_INJECT}=false"))
-    elif subject.snapshot.is_read("Pod"):
+    elif subject.snapshot.is_read("Pod") and not (deployment is subject.canary and pod_counts.parked(subject)):
         yield warns(said("preflight.sidecar_unknown", name=name), remedy=said("preflight.without_sidecar"))
 
 
@@ -70,7 +76,7 @@ def _uncounted(subject: Subject, sentence: Said, remedy: Said | None = None) -> 
     """With metrics of the application's own there is something to judge by all the same."""
     space = subject.service.namespace
     remedy = remedy or said(
-        "preflight.inject_sidecar", command=kubectl("label", "namespace", space, "istio-injection=enabled")
+        "preflight.inject_sidecar", command=command("kubectl", "label", "namespace", space, "istio-injection=enabled")
     )
     if subject.service.gates.custom:
         return warns(sentence, remedy=said("preflight.custom_gates_only", remedy=remedy))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from bot.cluster.objects import Object, named
+from bot.cluster.objects import Object, full_name, host_names, name_of, named
 from bot.model.errors import Cause
 from bot.model.figures import ScrapeTarget
 from bot.model.service import ServiceConfig
 from bot.words.said import Text
+
+ISTIO_NAMESPACE = "istio-system"  # where istiod is, unless a setting says otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,14 @@ class Callers:
     Attributes:
         of_canary: requests that reached the canary just now.
         of_service: requests of callers that are no gateway, to the Service, over a longer time.
+        of_roots: the same to Services that select pods of both versions, where routes name others; by Service's name.
         failure: why nobody knows, as a sentence.
     """
 
     of_canary: Mapping[str, float] = field(default_factory=dict)
     of_service: Mapping[str, float] = field(default_factory=dict)
-    failure: str = ""
+    of_roots: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    failure: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ class MetricFacts:
     rate: float | None = None
     clusters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     targets: Mapping[str, frozenset[ScrapeTarget]] = field(default_factory=dict)
-    failure: str = ""
+    failure: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +107,23 @@ class Snapshot:
     """What the API server holds about one service, as raw JSON objects. Missing objects are None or empty.
 
     Attributes:
-        virtual_service: the one named in ``services.yaml``, its own namespace being the service's.
-        virtual_services: every other VirtualService (delegates, rivals for the same hosts): those of the namespace,
-            then those of all others where they could be read.
-        destination_rules: all of the namespace.
+        virtual_service: the one named in ``services.yaml``.
+        virtual_services: every other VirtualService (roots, rivals for the same hosts): those of the namespaces of the
+            service and of its VirtualService, then those of all others where they could be read.
+        destination_rules: the same of DestinationRules.
         gateways: those the VirtualService names, as far as they could be read.
+        services: all of the namespace.
         deployments: all of the namespace.
+        other_workloads: StatefulSets and DaemonSets of the names under which no Deployment is.
         pods: of the primary and the canary.
         autoscalers: HorizontalPodAutoscalers of the namespace.
-        gateway_pods: in the namespaces of those Gateways, the pods with the labels they ask for.
-        http_routes: HTTPRoutes of the namespace; empty where the cluster does not know the kind.
+        gateway_pods: the pods with the labels that those Gateways ask for.
+        gateway_pods_in: the namespaces in which they could be looked for; None: all, as Istio does.
+        other_gateways: those of other VirtualServices that have hosts of ours.
+        http_routes: HTTPRoutes of the namespace, then those of all others where they could be read; empty where the
+            cluster does not know the kind.
+        namespace: the Service's own Namespace.
+        root_namespace: where the mesh's own objects are, which hold for all namespaces.
         budgets: PodDisruptionBudgets of the namespace.
         quotas: ResourceQuotas of the namespace.
         policies: what governs pods by a selector: Sidecars, PeerAuthentications and AuthorizationPolicies.
@@ -126,11 +137,17 @@ class Snapshot:
     virtual_services: tuple[Object, ...] = ()
     destination_rules: tuple[Object, ...] = ()
     gateways: tuple[Object, ...] = ()
+    services: tuple[Object, ...] = ()
     deployments: tuple[Object, ...] = ()
+    other_workloads: tuple[Object, ...] = ()
     pods: tuple[Object, ...] = ()
     autoscalers: tuple[Object, ...] = ()
     gateway_pods: tuple[Object, ...] = ()
+    gateway_pods_in: tuple[str, ...] | None = None
+    other_gateways: tuple[Object, ...] = ()
     http_routes: tuple[Object, ...] = ()
+    namespace: Object | None = None
+    root_namespace: str = ISTIO_NAMESPACE
     budgets: tuple[Object, ...] = ()
     quotas: tuple[Object, ...] = ()
     policies: tuple[Object, ...] = ()
@@ -144,12 +161,25 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Apart:
+    """Versions that are hosts: each has a Service of its own, and routes share users out between the two."""
+
+    primary: Object
+    canary: Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a check is about: a service, the version that is to be released, and what was found."""
+    """What a check is about: a service, the version that is to be released, and what was found.
+
+    Attributes:
+        apart: the two Services, where versions are hosts; ``service`` and ``snapshot`` then speak of the primary's.
+    """
 
     service: ServiceConfig
     version: str
     snapshot: Snapshot
+    apart: Apart | None = None
 
     @property
     def primary(self) -> Object | None:
@@ -160,6 +190,25 @@ class Subject:
     def canary(self) -> Object | None:
         """The canary Deployment, if it is there."""
         return named(self.snapshot.deployments, self.service.canary_name(self.version))
+
+    @property
+    def backends(self) -> tuple[Object, ...]:
+        """The Kubernetes Services that its users are sent to, as far as they are there: one, or one of each side."""
+        if self.apart:
+            return (self.apart.primary, self.apart.canary)
+        return (self.snapshot.service,) if self.snapshot.service else ()
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Every way to write one of those Services where the mesh objects are."""
+        ours = host_names(self.service)
+        if self.apart is None:
+            return ours
+        return ours | host_names(replace(self.service, primary_host=name_of(self.apart.canary)))
+
+    def is_at(self, host: object, home: str) -> bool:
+        """Whether a host, as an object of the namespace ``home`` writes it, is one of those Services."""
+        return full_name(str(host or ""), home) in self.host_names
 
     @property
     def sides(self) -> tuple[Object, ...]:

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from bot.cluster.objects import (
     Labels,
     Object,
-    host_names,
+    called,
     labels_of,
     name_of,
+    namespace_of,
     pod_labels,
     pods_of,
     replicas,
+    selector_of,
     service_name,
     within,
 )
 from bot.model.images import is_ready
 from bot.model.rollout import Topology
-from bot.preflight.problems import Problem, blocks, warns
+from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, warns
+from bot.preflight.rules import effective
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, said
 
 _OTHERS_LABELS = ("pod-template-hash", "rollouts-pod-template-hash")
 
@@ -57,11 +61,13 @@ def find(subject: Subject) -> tuple[Pair | None, list[Problem]]:
     chosen = [_subsets_of(rule, side) for side in (subject.primary, subject.canary)]
     for side, fitting in zip((subject.primary, subject.canary), chosen, strict=True):
         if len(fitting) != 1:
-            found = ", ".join(str(one["name"]) for one in fitting) or "none"
+            found = tuple(str(one["name"]) for one in fitting)
             problems.append(
                 blocks(
-                    f"The pods of {name_of(side)} must be in exactly one subset of {name_of(rule)}, found {found}.",
-                    remedy="Give each version a subset of its own, by a label that only its pods carry.",
+                    said("preflight.several_subsets", name=name_of(side), rule=name_of(rule), found=found)
+                    if found
+                    else said("preflight.no_subset", name=name_of(side), rule=name_of(rule)),
+                    remedy=said("preflight.own_subset"),
                 )
             )
     if any(len(fitting) != 1 for fitting in chosen):
@@ -76,10 +82,15 @@ def incomparable(pair: Pair) -> Iterator[Problem]:
     ours, theirs = (one.get("trafficPolicy") or {} for one in (pair.primary, pair.canary))
     differing = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
     if differing:
-        names = f"{pair.primary['name']} and {pair.canary['name']} of {name_of(pair.rule)}"
         yield warns(
-            f"The subsets {names} have different trafficPolicy ({', '.join(differing)}).",
-            remedy="Their figures are not comparable: give both the same, or put it on the whole DestinationRule.",
+            said(
+                "preflight.policies_differ",
+                primary=str(pair.primary["name"]),
+                canary=str(pair.canary["name"]),
+                rule=name_of(pair.rule),
+                differing=tuple(differing),
+            ),
+            remedy=said("preflight.same_policy"),
         )
 
 
@@ -90,14 +101,13 @@ def _balanced(pair: Pair) -> Iterator[Problem]:
     name = name_of(pair.rule)
     if any(one.get("localityLbSetting") for one in balancers):
         yield warns(
-            f"{name} balances by locality (localityLbSetting).",
-            remedy="A zone with a single pod of the canary sends it all of the zone's share: spread its pods over the "
-            "zones as the primary's are, or leave the setting out for the rollout.",
+            said("preflight.by_locality", name=name),
+            remedy=said("preflight.spread_pods"),
         )
     if any(one.get("consistentHash") for one in balancers):
         yield warns(
-            f"{name} keeps sessions together (consistentHash), which holds within one subset only.",
-            remedy="Users change between the versions from request to request: make sure that both share sessions.",
+            said("preflight.sticky", name=name),
+            remedy=said("preflight.share_sessions"),
         )
 
 
@@ -111,35 +121,38 @@ def _strays(subject: Subject, pair: Pair) -> Iterator[Problem]:
                 and not within(subset.get("labels") or {}, labels_of(pod))
             ):
                 yield blocks(
-                    f"Pod {name_of(pod)} of {name_of(side)} is not in the subset {subset['name']}: its labels are not "
-                    "its template's.",
-                    remedy=f"`kubectl delete pod {name_of(pod)}`; another is born with the right ones.",
+                    said("preflight.stray", pod=name_of(pod), name=name_of(side), subset=str(subset["name"])),
+                    remedy=said(
+                        "preflight.delete_stray",
+                        command=kubectl("delete", "pod", name_of(pod), namespace=subject.service.namespace),
+                    ),
                 )
 
 
 def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
     service, snapshot = subject.service, subject.snapshot
     host = service_name(service)
-    names = host_names(service)
-    rules = [
-        one for one in snapshot.destination_rules if one["spec"].get("host") in names and one["spec"].get("subsets")
-    ]
+    rules = effective(subject)
     if not snapshot.is_read("DestinationRule"):
         return None, []
     if len(rules) != 1:
-        listed = ", ".join(name_of(rule) for rule in rules)
-        found = f"{len(rules)} ({listed})" if rules else "none"
-        problem = blocks(
-            f"Exactly one DestinationRule with subsets is needed for {host}, found {found}.",
-            remedy=f"`canary-bot init {service.name}` writes one; merge several into one.",
+        listed = tuple(called(rule, service.namespace) for rule in rules)
+        problem = (
+            blocks(
+                said("preflight.several_rules", host=host, n=len(rules), rules=listed),
+                remedy=said("preflight.merge_rules"),
+            )
+            if rules
+            else blocks(said("preflight.no_rule", host=host), remedy=init_remedy(service.name), about=INIT)
         )
         return None, [problem]
     rule = rules[0]
-    if name_of(rule) == service.destination_rule:
+    if (namespace_of(rule, service.namespace), name_of(rule)) == service.rule_at:
         return rule, []
+    obeyed = called(rule, service.namespace)
     problem = blocks(
-        f"The DestinationRule for {host} is {name_of(rule)}, and services.yaml names {service.destination_rule}.",
-        remedy=f"Write `destination_rule: {name_of(rule)}` for {service.name} in services.yaml.",
+        said("preflight.other_rule", host=host, rule=obeyed, named=service.destination_rule),
+        remedy=said("preflight.write_keys", keys=(Code(f"destination_rule: {obeyed}"),), service=service.name),
     )
     return rule, [problem]
 
@@ -155,8 +168,8 @@ def _unselected(subject: Subject) -> list[Problem]:
     selector = _selector(subject)
     return [
         blocks(
-            f"The Service {service_name(subject.service)} does not select the pods of {name_of(side)}.",
-            remedy="Take the label that tells the versions apart out of the Service's selector.",
+            said("preflight.unselected", service=service_name(subject.service), name=name_of(side)),
+            remedy=said("preflight.init_widens_selector", command=canary_bot("init", subject.service.name, "--apply")),
         )
         for side in subject.sides
         if not within(selector, pod_labels(side))
@@ -167,15 +180,21 @@ def _indistinct(subject: Subject, pair: Pair) -> Iterator[Problem]:
     primary, canary = subject.service.primary_deployment, subject.service.canary_name(subject.version)
     if pair.primary["name"] == pair.canary["name"]:
         yield blocks(
-            f"{primary} and {canary} are both in the subset {pair.canary['name']}: no route can tell them apart.",
-            remedy="Give each version a subset of its own, by a label that only its pods carry.",
+            said("preflight.one_subset", primary=primary, canary=canary, subset=str(pair.canary["name"]))
+            if primary != canary
+            else said("preflight.is_primary", name=primary),
+            remedy=said("preflight.own_subset") if primary != canary else said("preflight.other_version"),
         )
     for label in _OTHERS_LABELS:
         if label in pair.moved:
             yield blocks(
-                f"The subsets {pair.primary['name']} and {pair.canary['name']} differ in {label}, "
-                "which another controller owns.",
-                remedy="Tell the versions apart by a label of your own, such as `version`.",
+                said(
+                    "preflight.foreign_label",
+                    primary=str(pair.primary["name"]),
+                    canary=str(pair.canary["name"]),
+                    label=label,
+                ),
+                remedy=said("preflight.own_version_label", label=Code("version")),
             )
 
 
@@ -189,12 +208,23 @@ def _strangers(subject: Subject, pair: Pair) -> Iterator[Problem]:
         for subset in (pair.primary, pair.canary):
             if within(subset.get("labels") or {}, pod_labels(other)):
                 yield blocks(
-                    f"The pods of {name_of(other)} are in the subset {subset['name']} of {name_of(pair.rule)} too.",
-                    remedy="It would get users that nobody planned. An earlier release's canary has served its time: "
-                    f"`kubectl -n {subject.service.namespace} scale deployment/{name_of(other)} "
-                    "--replicas=0`. Anything else: relabel it.",
+                    said(
+                        "preflight.stranger",
+                        name=name_of(other),
+                        subset=str(subset["name"]),
+                        rule=name_of(pair.rule),
+                    ),
+                    remedy=said(
+                        "preflight.scale_stranger",
+                        command=kubectl(
+                            "scale",
+                            f"deployment/{name_of(other)}",
+                            "--replicas=0",
+                            namespace=subject.service.namespace,
+                        ),
+                    ),
                 )
 
 
 def _selector(subject: Subject) -> Labels:
-    return (subject.snapshot.service or {}).get("spec", {}).get("selector") or {}
+    return selector_of(subject.snapshot.service or {})

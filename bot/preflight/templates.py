@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.cluster.objects import Object, name_of, pod_annotations, template_of
+from bot.cluster.objects import Object, images, name_of, pod_annotations, template_of
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Item, said
 
 MOST_SHOWN = 8
 _LONGEST = 40  # characters of a value
 _KEYS = ("name", "mountPath", "containerPort", "devicePath", "ip", "key", "topologyKey")  # what tells items apart
 _MESH = ("sidecar.istio.io/", "proxy.istio.io/", "traffic.sidecar.istio.io/", "inject.istio.io/")
 _SAID_ELSEWHERE = {"containers", "initContainers", "serviceAccountName", "serviceAccount", "imagePullSecrets"}
+_PROXIES = {"istio-proxy", "istio-init"}  # the mesh writes them, each in its own version
 _PRIVATE = ("env", "envFrom", "args", "command")
 
 
@@ -31,14 +33,29 @@ def check(subject: Subject) -> Iterator[Problem]:
     found = [*differences(_comparable(primary), _comparable(canary))]
     if not found:
         return
-    shown = "; ".join(found[:MOST_SHOWN])
-    if len(found) > MOST_SHOWN:
-        shown += f"; and {len(found) - MOST_SHOWN} more"
-    pair = f"{name_of(primary)} and {name_of(canary)}"
+    more = len(found) - MOST_SHOWN
+    shown = (*found[:MOST_SHOWN], *([said("preflight.more_fields", n=more)] if more > 0 else []))
     yield warns(
-        f"The pod templates of {pair} differ beyond the image ({shown}); only the image is promoted.",
-        remedy="Bring both together first, or accept that the upgraded primary is not what the canary was.",
+        said("preflight.templates_differ", primary=name_of(primary), canary=name_of(canary), fields=shown),
+        remedy=said("preflight.bring_together"),
     )
+
+
+def left_as_they_are(subject: Subject, moved: Sequence[str]) -> Iterator[Problem]:
+    """Other containers of the pod (init containers, sidecars of one's own) whose images change with the release."""
+    primary, canary = subject.primary, subject.canary
+    if primary is None or canary is None or not moved or subject.service.promote is Promote.ADOPT:
+        return
+    ours, theirs = images(primary), images(canary)
+    differing = [name for name in ours if name in theirs and name not in moved and ours[name] != theirs[name]]
+    differing = [name for name in differing if name not in _PROXIES]
+    if differing:
+        shown = tuple(f"{name}: {ours[name]} → {theirs[name]}" for name in differing)
+        keys = Code(f"primary: {{containers: [{', '.join((*moved, *differing))}]}}")
+        yield warns(
+            said("preflight.other_images", primary=name_of(primary), canary=name_of(canary), containers=shown),
+            remedy=said("preflight.promote_together", key=keys, service=subject.service.name),
+        )
 
 
 def _comparable(deployment: Object) -> dict[str, Any]:
@@ -54,7 +71,7 @@ def _comparable(deployment: Object) -> dict[str, Any]:
     return {**containers, **rest, "annotations": annotations}
 
 
-def differences(before: object, after: object, path: tuple[str, ...] = ()) -> Iterator[str]:
+def differences(before: object, after: object, path: tuple[str, ...] = ()) -> Iterator[Item]:
     """Each field that differs, as ``reviews.resources.limits.memory: 256Mi → 512Mi``, in alphabetical order."""
     if before == after or (not before and not after):
         return
@@ -79,11 +96,17 @@ def _fields(value: object) -> Mapping[str, object] | None:
     return None
 
 
-def _shown(path: tuple[str, ...], before: object, after: object) -> str:
+def _shown(path: tuple[str, ...], before: object, after: object) -> Item:
     name = ".".join(path)
     if any(part in _PRIVATE for part in path):
-        how = "only on the canary" if before is None else "only on the primary" if after is None else "differs"
-        return f"{name.removesuffix('.value')} {how}"
+        field = name.removesuffix(".value")
+        if before is None:
+            return said("preflight.only_on_canary", field=field)
+        return (
+            said("preflight.differs", field=field)
+            if after is not None
+            else said("preflight.only_on_primary", field=field)
+        )
     return f"{name}: {_short(before)} → {_short(after)}"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from math import inf
 from typing import Any
 
-from bot.cluster.objects import Object, app_containers, container_statuses, name_of, pods_of, replicas
-from bot.model.service import Promote
+from bot.cluster.objects import Object, app_containers, container_statuses, name_of, namespace_of, pods_of, replicas
 from bot.preflight.problems import Problem, blocks, kubectl, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Seconds, said
+from bot.words.rendering import duration, plain
+from bot.words.said import Code, Moment, Seconds, Text, said
 
 _NEVER = 2_147_483_647  # Kubernetes' own way to write "no deadline"
 _LONGEST = 160  # characters of a node's message
@@ -20,11 +21,11 @@ def check(subject: Subject) -> Iterator[Problem]:
     """Each Deployment by itself, and the primary as the one that will be upgraded."""
     for side in subject.sides:
         yield from _standing_still(side)
-        yield from _probe(side, subject.service.container)
+        yield from _probe(side, subject.service.containers)
         for pod in pods_of(side, subject.snapshot.pods):
             yield from _waiting(side, pod)
         yield from _restarts(side, subject)
-    if subject.primary is not None and subject.service.promote is Promote.UPGRADE:
+    if subject.primary is not None and subject.service.upgrades:
         yield from _way_back(subject.primary)
         yield from _deadline(subject.primary, subject.service.upgrade_timeout)
         yield from _strategy(subject.primary)
@@ -35,7 +36,12 @@ def _standing_still(deployment: Object) -> Iterator[Problem]:
     if deployment["spec"].get("paused"):
         yield blocks(
             said("preflight.paused", name=name),
-            remedy=said("preflight.resume_it", command=kubectl("rollout", "resume", f"deployment/{name}")),
+            remedy=said(
+                "preflight.resume_it",
+                command=kubectl(
+                    "rollout", "resume", f"deployment/{name}", namespace=namespace_of(deployment, "default")
+                ),
+            ),
             about=name,
         )
     seen, newest = status.get("observedGeneration"), deployment["metadata"].get("generation", 0)
@@ -45,7 +51,10 @@ def _standing_still(deployment: Object) -> Iterator[Problem]:
     if missed:
         yield blocks(
             said("preflight.no_progress", name=name, field=Code("progressDeadlineSeconds")),
-            remedy=said("preflight.see_why_pods", command=kubectl("describe", f"deployment/{name}")),
+            remedy=said(
+                "preflight.see_why_pods",
+                command=kubectl("describe", f"deployment/{name}", namespace=namespace_of(deployment, "default")),
+            ),
             about=name,
         )
     failed = [one for one in status.get("conditions") or () if one.get("type") == "ReplicaFailure"]
@@ -56,8 +65,8 @@ def _standing_still(deployment: Object) -> Iterator[Problem]:
         )
 
 
-def _probe(deployment: Object, wanted: str | None) -> Iterator[Problem]:
-    containers = [one for one in app_containers(deployment) if wanted in {None, one["name"]}]
+def _probe(deployment: Object, wanted: Sequence[str]) -> Iterator[Problem]:
+    containers = [one for one in app_containers(deployment) if not wanted or one["name"] in wanted]
     for container in containers:
         if not container.get("readinessProbe"):
             yield warns(
@@ -81,7 +90,10 @@ def _waiting(deployment: Object, pod: Object) -> Iterator[Problem]:
                     name=name_of(deployment),
                     why=why,
                 ),
-                remedy=said("preflight.see_why", command=kubectl("describe", "pod", name_of(pod))),
+                remedy=said(
+                    "preflight.see_why",
+                    command=kubectl("describe", "pod", name_of(pod), namespace=namespace_of(deployment, "default")),
+                ),
                 about=name_of(deployment),
             )
 
@@ -103,12 +115,26 @@ def _restarts(deployment: Object, subject: Subject) -> Iterator[Problem]:
                 name=name_of(deployment),
                 n=count,
                 reasons=tuple(reasons) or "?",
-                last=said("preflight.last_at", last=last) if last else "",
+                last=said("preflight.last_at", last=_moment(last)) if last else "",
             ),
             remedy=said(
-                "preflight.see_logs", command=kubectl("logs", "--previous", f"deployment/{name_of(deployment)}")
+                "preflight.see_logs",
+                command=kubectl(
+                    "logs",
+                    "--previous",
+                    f"deployment/{name_of(deployment)}",
+                    namespace=namespace_of(deployment, "default"),
+                ),
             ),
         )
+
+
+def _moment(written: str) -> Moment | str:
+    """A time as the API server writes it; as it stands where it is none."""
+    try:
+        return Moment(datetime.fromisoformat(written).timestamp())
+    except ValueError:
+        return written
 
 
 def _way_back(primary: Object) -> Iterator[Problem]:
@@ -116,9 +142,16 @@ def _way_back(primary: Object) -> Iterator[Problem]:
         yield warns(
             said("preflight.no_history", name=name_of(primary), field=Code("revisionHistoryLimit: 0")),
             remedy=said(
-                "preflight.keep_history", command=kubectl("rollout", "undo"), field=Code("revisionHistoryLimit: 1")
+                "preflight.keep_history", command=Code("kubectl rollout undo"), field=Code("revisionHistoryLimit: 1")
             ),
         )
+
+
+def _told_apart(patience: float, deadline: int) -> Seconds | Text:
+    """The shorter time, in seconds where both would read the same."""
+    if plain(duration(patience)) != plain(duration(deadline)):
+        return Seconds(patience)
+    return said("preflight.exactly_seconds", n=patience)
 
 
 def _deadline(primary: Object, patience: float) -> Iterator[Problem]:
@@ -130,7 +163,7 @@ def _deadline(primary: Object, patience: float) -> Iterator[Problem]:
                 "preflight.deadline_late",
                 name=name_of(primary),
                 deadline=shown,
-                patience=Seconds(patience),
+                patience=_told_apart(patience, deadline),
                 field=Code("progressDeadlineSeconds"),
                 setting=Code("upgrade_timeout"),
             ),

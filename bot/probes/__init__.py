@@ -1,9 +1,9 @@
-"""What the process tells about itself: the server (``server``), the figures it shows (``figures``), how others are
+"""What the process tells about itself: the server (``server``), the figures it shows (``own_metrics``), how others are
 (``asking``).
 """
 
 from bot.probes.asking import Asking
-from bot.probes.figures import OwnMetrics, WatchdogMetrics
+from bot.probes.own_metrics import OwnMetrics, WatchdogMetrics
 from bot.probes.server import Probes, Readiness
 
 __all__ = ["Asking", "OwnMetrics", "Probes", "Readiness", "WatchdogMetrics"]

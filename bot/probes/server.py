@@ -1,7 +1,7 @@
 """What the process tells about itself over HTTP: ``/healthz``, ``/readyz`` and ``/metrics``, on a port of their own.
 
-What is answered is here, the wire in ``bot.http_server``, the figures in ``figures``. Who measures, and what counts as
-ready, is decided elsewhere.
+What is answered is here, the wire in ``bot.http_server``, the figures in ``own_metrics``. Who measures, and what counts
+as ready, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from bot.http_server import Limits, Request, Response, Server, text
+from bot.words.rendering import ENGLISH, Voice, plain
+from bot.words.said import Seconds, Text, said
 
-Readiness = Mapping[str, str | None]  # by part: None when it is fine, else what is wrong with it
+Readiness = Mapping[str, Text | None]  # by part: None when it is fine, else what is wrong with it
 
 READY_SECONDS = 3.0  # that readiness may take to be found out; a kubelet's own patience has to be longer
 LIMITS = Limits(body=0)
+PATHS = "/healthz", "/readyz", "/metrics"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -44,6 +47,7 @@ class Probes:
         host: str = "",
         optional: Collection[str] = (),
         limits: Limits = LIMITS,
+        voice: Voice = ENGLISH,
     ) -> None:
         """Nothing listens before ``start``.
 
@@ -54,8 +58,11 @@ class Probes:
             host: where to listen; "" is every address, of IPv4 and IPv6.
             optional: parts without which the process is ready all the same; what is wrong with them is told.
             limits: what clients may take of the process.
+            voice: how what is wrong is said.
         """
-        self._server = Server(_Handler(ready, registry, optional), name="probes", port=port, host=host, limits=limits)
+        self._server = Server(
+            _Handler(ready, registry, optional, voice), name="probes", port=port, host=host, limits=limits
+        )
 
     @property
     def port(self) -> int:
@@ -78,17 +85,20 @@ class Probes:
 class _Handler:
     """``bot.http_server.Handler``."""
 
-    def __init__(self, ready: Callable[[], Readiness], registry: CollectorRegistry, optional: Collection[str]) -> None:
+    def __init__(
+        self, ready: Callable[[], Readiness], registry: CollectorRegistry, optional: Collection[str], voice: Voice
+    ) -> None:
         self._ready = ready
         self._registry = registry
         self._optional = frozenset(optional)
+        self._voice = voice
         self._asked: dict[str, Future[Response]] = {}  # what is being found out, by what it is
 
     def check_head(self, request: Request) -> Response | None:
         """Whoever sends something is in the wrong place."""
         if request.method in {"GET", "HEAD"}:
             return None
-        return text(HTTPStatus.METHOD_NOT_ALLOWED, "There is only something to read here.", {"Allow": "GET, HEAD"})
+        return self._text(HTTPStatus.METHOD_NOT_ALLOWED, said("probes.only_to_read"), {"Allow": "GET, HEAD"})
 
     async def answer(self, request: Request) -> Response:
         """From memory, or as it is found out."""
@@ -99,7 +109,7 @@ class _Handler:
                 return await self._readiness()
             case "/metrics":
                 return await self._metrics(request.headers.get("Accept", ""))
-        return text(HTTPStatus.NOT_FOUND, "There are /healthz, /readyz and /metrics.")
+        return self._text(HTTPStatus.NOT_FOUND, said("probes.paths", paths=PATHS))
 
     async def _metrics(self, accept: str) -> Response:
         try:
@@ -113,7 +123,7 @@ class _Handler:
             async with asyncio.timeout(READY_SECONDS):
                 return await self._find_out("readiness", lambda: self._readiness_text(self._ready()))
         except TimeoutError:
-            return text(HTTPStatus.SERVICE_UNAVAILABLE, f"readiness: not found out within {READY_SECONDS:g} seconds")
+            return self._text(HTTPStatus.SERVICE_UNAVAILABLE, said("probes.not_found_out", time=Seconds(READY_SECONDS)))
 
     async def _find_out(self, what: str, find_out: Callable[[], Response]) -> Response:
         """Ask on another thread, once for all who want to know meanwhile."""
@@ -121,22 +131,27 @@ class _Handler:
         asked = self._asked.get(what)
         if asked is None:
             asked = self._asked[what] = Future()
-            threading.Thread(target=_answer, args=(asked, what, find_out), name=what, daemon=True).start()
+            threading.Thread(target=self._answer, args=(asked, what, find_out), name=what, daemon=True).start()
         return await asyncio.shield(asyncio.wrap_future(asked))
 
     def _readiness_text(self, parts: Readiness) -> Response:
         failing = {part: what for part, what in parts.items() if what is not None}
-        lines = [f"{part}: {what}" for part, what in failing.items()]
+        lines = [f"{part}: {plain(what, self._voice)}" for part, what in failing.items()]
         if failing.keys() - self._optional:
             return text(HTTPStatus.SERVICE_UNAVAILABLE, "\n".join(lines))
-        lines = [f"{part}: {what or 'ok'}{' (ready all the same)' if what else ''}" for part, what in parts.items()]
+        lines = [f"{part}: {self._ready_without(what) if what else 'ok'}" for part, what in parts.items()]
         return text(HTTPStatus.OK, "\n".join(lines) or "ok")
 
+    def _ready_without(self, what: Text) -> str:
+        return plain(said("probes.ready_all_the_same", what=what), self._voice)
 
-def _answer(asked: Future[Response], what: str, find_out: Callable[[], Response]) -> None:
-    try:
-        asked.set_result(find_out())
-    except Exception as error:  # whoever asks must get an answer, and the next one a new attempt
-        sentence = f"{what}: an internal error ({type(error).__name__}); the log has more"
-        asked.set_result(text(HTTPStatus.SERVICE_UNAVAILABLE, sentence))
-        log.exception("probe_failed", what=what)
+    def _answer(self, asked: Future[Response], what: str, find_out: Callable[[], Response]) -> None:
+        try:
+            asked.set_result(find_out())
+        except Exception as error:  # whoever asks must get an answer, and the next one a new attempt
+            sentence = said("probes.broken", what=what, error=type(error).__name__)
+            asked.set_result(self._text(HTTPStatus.SERVICE_UNAVAILABLE, sentence))
+            log.exception("probe_failed", what=what)
+
+    def _text(self, status: HTTPStatus, sentence: Text, headers: Mapping[str, str] | None = None) -> Response:
+        return text(status, plain(sentence, self._voice), headers)

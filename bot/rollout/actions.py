@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
-from bot.rollout import capacity
+from bot.rollout import capacity, hooks
 from bot.rollout.compare import Gap, Part, Whose, compare
 from bot.words.said import Text
 
@@ -25,13 +25,13 @@ class SetRoutes:
     """Write these routes to the VirtualService.
 
     Attributes:
-        over: another rollout whose annotation is knowingly overwritten: somebody chose to restore, or to abort.
-        again: ours were there before, whatever became of our annotations.
+        taking_from: another rollout whose annotation is knowingly overwritten: somebody chose to restore, or to abort.
+        held_before: ours were there before, whatever became of our annotations.
     """
 
     routes: Routes
-    over: RolloutId | None = None
-    again: bool = False
+    taking_from: RolloutId | None = None
+    held_before: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,13 @@ class ApplyTemplate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleCanaryDown:
     """Scale the canary Deployment to zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleCanaryUp:
+    """Give a canary that has no pods so many."""
+
+    pods: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,7 @@ class Wait:
     sentence: Text
 
 
-Action = SetRoutes | ApplyTemplate | ScaleCanaryDown | ScalePrimaryUp | Release | Wait
+Action = SetRoutes | ApplyTemplate | ScaleCanaryDown | ScaleCanaryUp | ScalePrimaryUp | Release | Wait
 
 
 def next_action(rollout: Rollout, observed: Observation) -> Action | None:
@@ -81,7 +88,7 @@ def next_action(rollout: Rollout, observed: Observation) -> Action | None:
 def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
     """What closes the gap, or why that must wait; None where it is not for us, or only time closes it."""
     if gap.part in {Part.ROUTES, Part.SPARE} and gap.blocked:
-        return _scale_up(rollout, observed) or Wait(sentence=gap.blocked)
+        return _unpark(rollout, observed) or _scale_up(rollout, observed) or Wait(sentence=gap.blocked)
     if gap.part is Part.SPARE:
         return ScaleCanaryDown()
     if gap.part is Part.ANNOTATIONS and rollout.current.release:
@@ -97,15 +104,25 @@ def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
     ordered = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
     theirs = observed.owner if observed.owner not in {None, rollout.spec.id} and ordered else None
-    return SetRoutes(routes=rollout.current.routes, over=theirs, again=rollout.restoring_at is not None)
+    return SetRoutes(routes=rollout.current.routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
 
 
 def _patch(gap: Gap, rollout: Rollout) -> Action | None:
     """Never under users, and over somebody else's change only when somebody said so."""
     theirs = gap.whose is Whose.THEIRS and rollout.restoring_at is None
-    if theirs or rollout.current.routes.primary > 0:
+    if theirs or gap.whose is Whose.TIMES or rollout.current.routes.primary > 0:
         return None
     return Wait(sentence=gap.blocked) if gap.blocked else ApplyTemplate(template=rollout.current.template)
+
+
+def _unpark(rollout: Rollout, observed: Observation) -> ScaleCanaryUp | None:
+    """Only from no pods at all: another number is an HPA's, or somebody's. Nothing is written before webhooks agree."""
+    parked, canary = rollout.spec.parked, observed.canary
+    needed = rollout.phase in {Phase.MIRRORING, Phase.SHIFTING} and rollout.settled_at is None
+    needed = needed and not hooks.keeps_start(rollout)
+    if parked is None or not needed or observed.pods_unobserved is not None or not canary.exists or canary.wanted:
+        return None
+    return ScaleCanaryUp(pods=parked.pods)
 
 
 def _scale_up(rollout: Rollout, observed: Observation) -> Action | None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from bot.model.images import digest
 from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ENDED, HOME, Phase, Rollout, Routes, StageKind, Template, Topology
-from bot.rollout import capacity
+from bot.rollout import capacity, hooks
 from bot.rollout.phrases import share as shared
 from bot.words.said import Said, Text, said
 
@@ -25,7 +25,7 @@ class Part(StrEnum):
     OBSERVATION = "observation"  # something that must be known was not seen
     ROUTES = "routes"  # of the VirtualService: shares and mirror
     SPARE = "spare"  # pods of a canary that has done its work
-    ANNOTATIONS = "marks"  # our annotations on the VirtualService
+    ANNOTATIONS = "annotations"  # our annotations on the VirtualService
     PRIMARY = "primary"  # the primary is another Deployment, or none
     TEMPLATE = "template"  # the primary's
     PODS = "pods"  # of the primary, on that template
@@ -122,21 +122,24 @@ def _routes(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
         or (rollout.settled_at is None and live is not None and live in _before(rollout))
         or (rollout.settled_at is None and rollout.phase is Phase.HALTED)
     )
-    whose, blocked = Whose.OURS if ours else Whose.THEIRS, _receiver_not_ready(rollout, observed)
+    not_begun = said("rollout.webhook_keeps_start") if hooks.keeps_start(rollout) else ""
+    whose, blocked = Whose.OURS if ours else Whose.THEIRS, not_begun or _receiver_not_ready(rollout, observed)
     yield Gap(part=Part.ROUTES, whose=whose, keeps=kind is not StageKind.SCALE_UP, blocked=blocked)
 
 
 def _before(rollout: Rollout) -> set[Routes]:
-    """What the routes may be while the stage's own are still to be written: what the stage before has left."""
+    """What the routes may be while the stage's own are still to be written: what the stage before has left, or those
+    that it came from.
+    """
     if rollout.retreat:
         return {rollout.current.routes}
-    return {rollout.spec.plan[rollout.stage - 1].routes if rollout.stage else HOME}
+    return {rollout.spec.plan[rollout.stage - 1].routes if rollout.stage else HOME, *rollout.came_from}
 
 
 def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     if observed.routes_unobserved is not None:
         return
-    taken, gone = observed.owner not in {None, rollout.spec.id}, observed.owner is None or not observed.marked
+    taken, gone = observed.owner not in {None, rollout.spec.id}, observed.owner is None or not observed.annotated
     if rollout.current.release:
         if observed.owner == rollout.spec.id:
             yield Gap(part=Part.ANNOTATIONS)
@@ -159,7 +162,7 @@ def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     """The canary's pods are not needed any more, unless they are the next version's already."""
-    over = rollout.current.release and rollout.phase is Phase.BAKING and rollout.spec.scale_canary_down
+    over = rollout.current.release and _goes_down(rollout)
     if over and observed.pods_unobserved is not None:
         name = rollout.spec.target.canary_deployment
         yield Gap(part=Part.SPARE, keeps=False, blocked=said("rollout.canary_unseen", name=name))
@@ -171,6 +174,13 @@ def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     # A relabelled primary shares the subset that has the users, and must be able to carry them alone.
     elif rollout.spec.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
         yield Gap(part=Part.SPARE, keeps=False, blocked=_not_upgraded(rollout, observed))
+
+
+def _goes_down(rollout: Rollout) -> bool:
+    """Whether the canary is not left running: after a promotion as the service says, and one that was parked always."""
+    if rollout.phase is Phase.ABORTING:
+        return rollout.spec.parked is not None
+    return rollout.phase is Phase.BAKING and rollout.spec.scale_canary_down
 
 
 def _is_still_ours(rollout: Rollout, observed: Observation) -> bool:
@@ -192,6 +202,9 @@ def _template(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     if observed.pods_unobserved is not None or side.template is stage.template or stage.kind is StageKind.SCALE_UP:
         return
     blocked = _users_may_be_there(rollout, observed) or _nobody_to_keep_the_users(rollout, observed)
+    if rollout.waits_for_git and side.template is not None:
+        yield Gap(part=Part.TEMPLATE, whose=Whose.TIMES)
+        return
     begun = rollout.phase is Phase.UPGRADING and rollout.settled_at is None and side.template is not None
     if begun or is_restoring(rollout):
         yield Gap(part=Part.TEMPLATE, blocked=blocked)
@@ -226,7 +239,7 @@ def _canary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
         return
     side = observed.canary
     replaced = is_replaced(side, rollout.spec.target.canary_uid)
-    if replaced or side.template is None or any(foreign_bits(side, rollout.spec.upgraded.images)):
+    if replaced or side.template is None or any(foreign_bits(side, rollout.spec.on_canary.images)):
         yield Gap(part=Part.CANARY, whose=Whose.THEIRS, keeps=False)
 
 
@@ -282,6 +295,11 @@ def _receiver_not_ready(rollout: Rollout, observed: Observation) -> Text:
     if want.canary + want.mirror > 0 and gains_canary:
         if observed.canary.ready == 0:
             return said("rollout.no_ready_pod", name=target.canary_deployment)
+        parked = rollout.spec.parked
+        if parked and rollout.phase is Phase.MIRRORING and rollout.settled_at is None:
+            wanted = min(parked.pods, max(observed.canary.wanted, 1))
+            if observed.canary.ready < wanted:  # the first pod alone would get every copy
+                return _too_few(target.canary_deployment, observed.canary, wanted, round(target.mirror_percent))
         # No more than it asks for: with users on it, an autoscaler will see to the rest.
         needed = min(capacity.of_canary(rollout, want.canary), max(observed.canary.wanted, 1))
         if rollout.phase is Phase.SHIFTING and observed.canary.ready < needed:

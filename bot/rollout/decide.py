@@ -1,7 +1,7 @@
 """What may happen to a rollout. Pure: a rollout and an event go in, a new rollout and lines of its story come out.
 
-**Rule 1.** A phase is changed by the events below, or by one of the rules that ``_RULES`` lists (some of them live in
-``retreat``), and only through the table in ``transitions``.
+**Rule 1.** A phase is changed by the events below (those of ``weights`` among them), or by one of the rules that
+``_RULES`` lists (some of them live in ``retreat``), and only through the table in ``transitions``.
 **Rule 2.** An event that is not possible now raises ``Refusal`` and changes nothing.
 **Rule 3.** Nothing here acts. What the new value means for the cluster is ``bot.rollout.actions``'s business.
 
@@ -29,7 +29,6 @@ from bot.model.observation import BLIND, Observation
 from bot.model.rollout import (
     ALL_CANARY,
     BOT,
-    JUDGED,
     WATCHED,
     Approval,
     Entry,
@@ -37,23 +36,30 @@ from bot.model.rollout import (
     Hold,
     HoldCause,
     Phase,
+    Question,
+    QuestionKind,
     Rollout,
+    Shown,
+    StageKind,
+    Stopped,
     Template,
     UserId,
 )
 from bot.model.service import OnDrift, OnTimeout
-from bot.rollout import capacity, drift, holds, phrases, pods, questions, retreat
+from bot.model.webhooks import OnFailure
+from bot.rollout import alarms, capacity, drift, holds, hooks, phrases, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
-from bot.rollout.leaving import Step, follows, stand
+from bot.rollout.leaving import Step, follows, is_approved, is_judged, stand
 from bot.rollout.obstacles import unobserved, unwritten
 from bot.rollout.phrases import called, describe, doing
 from bot.rollout.plans import make_finish, make_retreat
-from bot.rollout.transitions import Change
+from bot.rollout.transitions import Change, counts, withdraw
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-from bot.words.said import Person, Seconds, Text, said, together
+from bot.words.said import Moment, Person, Seconds, Text, said, together
 
+_TYPED = Shown()
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 
 
@@ -63,7 +69,7 @@ _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 def begin(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
     """Preflight passed: the first stage begins."""
     text = phrases.started(rollout, warnings)
-    started = _enter(rollout, Phase.MIRRORING, 0, now, warnings=tuple(warnings))
+    started = _enter(rollout, rollout.spec.plan[0].phase, 0, now, warnings=tuple(warnings))
     return started, (_entry(now, EntryKind.STARTED, text, rollout.spec.started_by),)
 
 
@@ -75,25 +81,46 @@ def refuse(rollout: Rollout, reasons: Sequence[Text], now: float) -> Change:
     return refused, (_entry(now, EntryKind.ENDED, text, rollout.spec.started_by),)
 
 
-def approve(rollout: Rollout, by: UserId, now: float) -> Change:
+def approve(rollout: Rollout, by: UserId, now: float, shown: Shown = _TYPED) -> Change:
     """One person lets the current stage be left; whether they may at all is checked where people are known.
 
+    ``shown`` is where they saw it asked; what was asked then is kept with it.
+
     Raises:
-        Refusal: nothing is waiting for approval, it is their own rollout, or they have approved.
+        Refusal: nothing is waiting for approval, it is their own rollout, or they or enough others have approved.
     """
     _refuse_ended(rollout)
     if rollout.asked_at is None:
         raise Refusal(said("rollout.nothing_to_approve", service=rollout.spec.service, where=describe(rollout)))
-    rule = rollout.spec.approvals_rule
+    rule = rollout.approvals_rule
     if by == rollout.spec.started_by and not rule.own:
         raise Refusal(said("rollout.not_ones_own"))
     if any(approval.by == by for approval in rollout.approvals):
         raise Refusal(said("rollout.approved_already"))
-    approvals = (*rollout.approvals, Approval(by=by, at=now))
+    if len(rollout.approvals) >= rule.count:
+        last = rollout.approvals[-1]
+        raise Refusal(said("rollout.approved_by_others", who=Person(last.by), at=Moment(last.at)))
+    about, seen = (rollout.question or Question()).about, replace(shown, text=questions.shown(rollout))
+    approvals = (*rollout.approvals, Approval(by=by, at=now, about=about, shown=seen))
     following, given = phrases.next_called(rollout), len(approvals)
-    text = said("rollout.approved", who=Person(by), stage=following, given=given, needed=rule.count)
+    text = said(
+        "rollout.approved_without_webhook"
+        if questions.is_about_webhook(rollout)
+        else "rollout.approved_anyway"
+        if rollout.is_asked_in_doubt
+        else "rollout.approved",
+        who=Person(by),
+        stage=following,
+        given=given,
+        needed=rule.count,
+    )
     approved = holds.drop(replace(rollout, approvals=approvals), HoldCause.APPROVAL)
-    return approved, (_entry(now, EntryKind.APPROVED, text, by),)
+    return approved, (replace(_entry(now, EntryKind.APPROVED, text, by), shown=seen),)
+
+
+def _drain(rollout: Rollout) -> float:
+    """Seconds that a canary which goes back to no pods idles after its last users."""
+    return rollout.spec.parked.drain if rollout.spec.parked else 0.0
 
 
 def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known: bool = True) -> Change:
@@ -108,13 +135,36 @@ def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known
     _refuse_ended(rollout)
     if rollout.phase is Phase.ABORTING:
         raise Refusal(said("rollout.aborting_already", service=rollout.spec.service))
-    retreat = make_retreat(primary_touched=rollout.primary_touched)
+    retreat = make_retreat(primary_touched=rollout.primary_touched, drain=_drain(rollout))
     text = phrases.aborted(rollout, by, reason, stage_known=stage_known)
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
     aborting = _enter(
-        rollout, Phase.ABORTING, 0, now, retreat=retreat, reason=reason, paused_by=None, retries=0, urgent=urgent
+        rollout,
+        Phase.ABORTING,
+        0,
+        now,
+        retreat=retreat,
+        reason=reason,
+        paused_by=None,
+        retries=0,
+        urgent=urgent,
+        stopped=_stopped(rollout, by, now, stage_known=stage_known),
     )
     return aborting, (_entry(now, EntryKind.ABORTING, text, by),)
+
+
+def _stopped(rollout: Rollout, by: UserId, now: float, *, stage_known: bool) -> Stopped:
+    judgement = rollout.judgement
+    failed = judgement is not None and judgement.verdict is Verdict.FAIL and by == BOT
+    figures = judgement.figures if judgement and rollout.analysis_state.stage == rollout.current.name else None
+    return Stopped(
+        at=now,
+        stage=called(rollout.current) if stage_known else "",
+        by=by,
+        gate=next((one.gate for one in judgement.findings if one.acts), "") if judgement and failed else "",
+        canary=counts(figures.canary if figures else None),
+        primary=counts(figures.primary if figures else None),
+    )
 
 
 def abandon(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
@@ -238,8 +288,8 @@ def decide(
         judgement = pods.join(rollout, seen, judgement)
     entries: tuple[Entry, ...] = ()
     for rule in _RULES:
-        changed, told = rule(rollout, seen, judgement, now)
-        entries += told
+        changed, lines = rule(rollout, seen, judgement, now)
+        entries += lines
         moved = (changed.phase, changed.stage, changed.retreat) != (rollout.phase, rollout.stage, rollout.retreat)
         rollout = changed
         if moved:
@@ -255,7 +305,9 @@ def _note(rollout: Rollout, _observed: Observation, judgement: Judgement, now: f
     last, kept = rollout.judgement, rollout.analysis_state.until
     news = last is None or kept is None or judgement.at <= kept or _decided_by(judgement) != _decided_by(last)
     noted = replace(rollout, judgement=judgement) if news else rollout
-    return questions.reconsider(noted, judgement, now) if rollout.phase in JUDGED else (noted, ())
+    if rollout.phase is Phase.HALTED:
+        return noted, ()
+    return questions.reconsider(questions.notice(noted, judgement, now), judgement, now)
 
 
 def _decided_by(judgement: Judgement) -> tuple[Verdict, str]:
@@ -275,7 +327,7 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
     aborting, _ = abort(rollout, BOT, reason, now)
     if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
-        aborting = replace(aborting, retreat=make_retreat(primary_touched=False), touched=False)
+        aborting = replace(aborting, retreat=make_retreat(primary_touched=False, drain=_drain(rollout)), touched=False)
     name = rollout.spec.target.primary_deployment
     then = (said("rollout.restored_first", primary=name),) if aborting.primary_touched else ()
     return aborting, (_entry(now, EntryKind.ABORTING, said("rollout.aborted", stage=at, facts=(reason, *then))),)
@@ -290,7 +342,9 @@ def _danger(rollout: Rollout, observed: Observation, judgement: Judgement, now: 
         return abort(rollout, BOT, stranded, now)
     if rollout.phase is Phase.HALTED:
         return _halted_watch(rollout, judgement, now)
-    return abort(rollout, BOT, judgement.sentence, now) if judgement.verdict is Verdict.FAIL else (rollout, ())
+    # A canary that users are only parked on is what they are rolled back from: that it is bad is known.
+    surely = judgement.verdict is Verdict.FAIL and (is_judged(rollout) or not rollout.spec.back_to)
+    return abort(rollout, BOT, judgement.sentence, now) if surely else (rollout, ())
 
 
 def _halted_watch(rollout: Rollout, judgement: Judgement, now: float) -> Change:
@@ -315,9 +369,9 @@ def _drift(rollout: Rollout, observed: Observation, _judgement: Judgement, now: 
     edits = drift.find(rollout, observed, now)
     if not edits:
         return drift.end(rollout, now)
-    noticed, told = drift.notice(rollout, edits, now)
+    noticed, lines = drift.notice(rollout, edits, now)
     if not observed.whole:
-        return noticed, told  # nothing is decided about what cannot be seen
+        return noticed, lines  # nothing is decided about what cannot be seen
     match drift.overdue(noticed, now):
         case OnDrift.ABORT:
             decided, more = abort(noticed, BOT, drift.unanswered_sentence(rollout, edits), now)
@@ -327,7 +381,7 @@ def _drift(rollout: Rollout, observed: Observation, _judgement: Judgement, now: 
             decided, more = drift.keep_theirs(noticed, BOT, now)
         case None:
             decided, more = noticed, ()
-    return decided, (*told, *more)
+    return decided, (*lines, *more)
 
 
 def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -340,9 +394,98 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
         return rollout, ()
     name = rollout.spec.target.primary_deployment
     text = said("rollout.upgraded_unawares", primary=name, version=rollout.spec.version)
-    retreat = make_retreat(primary_touched=True)
+    retreat = make_retreat(primary_touched=True, drain=_drain(rollout))
     restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, touched=True)
     return restoring, (_entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
+
+
+def _by_git(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
+    """Git is asked for the primary's image, and waited for as people are; never longer without a word."""
+    if not rollout.waits_for_git or observed.pods_unobserved is not None:
+        return rollout, ()
+    if observed.primary.template is Template.UPGRADED:
+        arrived = holds.drop(replace(rollout, arrived_at=now, reminded=False), HoldCause.GIT)
+        took = Seconds(now - rollout.since)
+        text = said("rollout.git_arrived", primary=rollout.spec.target.primary_deployment, took=took)
+        return arrived, (_entry(now, EntryKind.RESUMED, text),)
+    asks = phrases.asked_of_git(rollout)
+    if holds.find(rollout, HoldCause.GIT) is None:
+        asked = holds.put(rollout, Hold(cause=HoldCause.GIT, sentence=asks, since=now, notified=True))
+        return asked, (_entry(now, EntryKind.ASK, asks),)
+    rule = rollout.approvals_rule
+    if rollout.reminded or now - rollout.since <= rule.timeout:
+        return rollout, ()
+    primary = rollout.spec.target.primary_deployment
+    late = said("rollout.git_late", primary=primary, time=Seconds(rule.timeout))
+    if rule.on_timeout is OnTimeout.ABORT:
+        return abort(rollout, BOT, late, now)
+    return replace(rollout, reminded=True), (_entry(now, EntryKind.ALERT, together((late, asks))),)
+
+
+def _webhooks(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
+    """A webhook that failed for good ends the rollout where its team wants that; or has not let it begin."""
+    if rollout.retreat or rollout.phase not in WATCHED or rollout.phase is Phase.HALTED:
+        return rollout, ()
+    fatal = hooks.failed(rollout, OnFailure.ABORT)
+    if fatal is not None:
+        return abort(rollout, BOT, hooks.refusal(fatal), now)
+    if not hooks.keeps_start(rollout):
+        return _not_at_gate(rollout) if rollout.gate_at is None else rollout, ()
+    if not observed.whole:
+        return rollout, ()
+    kept, lines = _ask_webhooks(rollout, judgement, now)
+    if kept.phase is Phase.ABORTING or hooks.keeps_start(kept):
+        return kept, lines
+    # What people have said was about the start, and the mirror's own question has its whole time.
+    begun = replace(withdraw(kept, now), asked=(), asked_for=0.0, withdrawn=0, called_at=None, reminded=False)
+    return holds.drop(begun, HoldCause.WEBHOOK, HoldCause.APPROVAL), lines
+
+
+def _ask_webhooks(rollout: Rollout, judgement: Judgement, now: float) -> Change:
+    """Wait for those that have not answered yet; people decide about those that failed for good."""
+    failed = hooks.failed(rollout, OnFailure.HOLD)
+    while failed is not None and questions.is_about_webhook(rollout, failed.hook) and is_approved(rollout):
+        rollout = hooks.overruled(rollout, failed)
+        failed = hooks.failed(rollout, OnFailure.HOLD)
+    if failed is None:
+        why = hooks.waiting(rollout, now)
+        return holds.there(rollout, HoldCause.WEBHOOK, why, now) if why else (rollout, ())
+    rollout = holds.drop(rollout, HoldCause.WEBHOOK)
+    if questions.is_about_webhook(rollout, failed.hook):
+        return _ask(rollout, judgement, now)
+    asks = Question(kind=QuestionKind.WEBHOOK, gate=failed.hook, why=hooks.refusal(failed))
+    # A question of its own, with its whole time.
+    return questions.stand(replace(withdraw(rollout, now), asked_for=0.0, reminded=False), asks, now)
+
+
+def look_again(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
+    """What people are asked rests on: whether somebody has changed it since it was last looked at.
+
+    Where they have, the question is withdrawn or asked anew, and its evidence is another one.
+    """
+    if rollout.ended or rollout.asked_at is None:
+        return rollout, ()
+    noticed, lines = _drift(rollout, observed, judgement, now)
+    if noticed.asked_at is None:
+        return noticed, lines
+    bound, more = _bind(noticed, observed, judgement, now)
+    return bound, (*lines, *more)
+
+
+def _bind(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
+    """An approval is of what its giver saw: a question about a VirtualService that others have changed is another."""
+    return questions.bind(rollout, observed, now)
+
+
+def _drill(rollout: Rollout, _observed: Observation, judgement: Judgement, now: float) -> Change:
+    """A drill is aborted as soon as the canary has answered copies, or when its time for that is up."""
+    if not rollout.spec.drill or rollout.phase is not Phase.MIRRORING or rollout.paused_by:
+        return rollout, ()
+    settled_at, canary = rollout.settled_at, judgement.figures.canary if judgement.figures is not None else None
+    copied = canary is not None and canary.requests > 0
+    if settled_at is None or not (copied or now - settled_at >= rollout.current.seconds):
+        return rollout, ()
+    return abort(rollout, BOT, said("rollout.drill_judged", version=rollout.spec.version), now)
 
 
 def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
@@ -355,18 +498,21 @@ def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now
     if rollout.drift is not None:
         return holds.gone(rollout, now, HoldCause.CLUSTER)
     if rollout.phase is Phase.HALTED:
-        seen, told = holds.gone(rollout, now, HoldCause.CLUSTER)
-        return (_settle(seen, now) if observed.routes == rollout.current.routes else seen), told
+        seen, lines = holds.gone(rollout, now, HoldCause.CLUSTER)
+        return (_settle(seen, now) if observed.routes == rollout.current.routes else seen), lines
     if any(gap.keeps for gap in gaps):
         return _not_yet(rollout, observed, gaps, now)
-    seen, told = holds.gone(rollout, now, *_OF_THE_CLUSTER)
-    return _settle(seen, now), told
+    seen, lines = holds.gone(rollout, now, *_OF_THE_CLUSTER)
+    return _settle(seen, now), lines
 
 
 def _settle(rollout: Rollout, now: float) -> Rollout:
     """The cluster is as the stage wants it, and was before or is now for the first time."""
     settled_at = now if rollout.settled_at is None else rollout.settled_at
-    return replace(rollout, settled_at=settled_at, restoring_at=None)
+    stopped = rollout.stopped
+    if stopped is not None and stopped.home_at is None and rollout.current.kind is StageKind.RETURN:
+        stopped = replace(stopped, home_at=now)
+    return replace(rollout, settled_at=settled_at, restoring_at=None, stopped=stopped)
 
 
 def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> Change:
@@ -375,6 +521,10 @@ def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: 
     Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
     """
     blocked: Text = next((gap.blocked for gap in gaps if gap.part is Part.ROUTES), "")
+    if hooks.keeps_start(rollout):
+        return holds.gone(rollout, now, *_OF_THE_CLUSTER)
+    if blocked and _is_being_unparked(rollout, now):
+        return rollout, ()
     if blocked:
         return holds.there(rollout, HoldCause.CAPACITY, blocked, now)
     why = unwritten(rollout, observed, gaps, now)
@@ -383,26 +533,58 @@ def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: 
     return holds.gone(rollout, now, HoldCause.CLUSTER, HoldCause.CAPACITY)
 
 
+def _is_being_unparked(rollout: Rollout, now: float) -> bool:
+    """Whether the pods that a parked canary was given may still be starting, which nobody need be told."""
+    begins = rollout.phase is Phase.MIRRORING and rollout.settled_at is None
+    return rollout.spec.parked is not None and begins and now - rollout.since <= rollout.spec.scale_timeout
+
+
 def _advance(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
     """Leave the stage when it is settled, served, passed and approved; hold and ask where ``leaving`` says so."""
     if rollout.settled_at is None or rollout.phase is Phase.HALTED or _is_kept(rollout, observed):
         return rollout, ()
-    calm, told = holds.gone(rollout, now, HoldCause.METRICS)
+    calm, lines = holds.gone(rollout, now, HoldCause.METRICS)
     standing = stand(rollout, judgement, now, flapping=holds.find(calm, HoldCause.METRICS) is not None)
-    match follows(standing):
+    step = follows(standing)
+    calm = calm if step in {Step.LEAVE, Step.LEAVE_IN_DOUBT, Step.ASK} else _not_at_gate(calm)
+    about_figures = not calm.asked_at or not questions.is_about_webhook(calm)
+    if step in {Step.ASK, Step.LEAVE} and not standing.approved and about_figures:
+        calm, more = questions.follow(calm, judgement, now, needed=standing.asks)
+        lines = more or lines
+    match step:
         case Step.STAY:
-            return calm, told
+            return calm, lines
         case Step.HOLD:
-            return holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
+            return _hold_in_doubt(rollout, judgement, now)
         case Step.HOLD_AND_ASK:
             return _ask_in_doubt(rollout, judgement, now)
         case Step.LEAVE_IN_DOUBT:
-            return _next_stage(rollout, observed, judgement, now)
+            return _leave(rollout, observed, judgement, judgement, now)
         case Step.ASK:
             changed, more = _ask(calm, judgement, now)
         case Step.LEAVE:
-            changed, more = _next_stage(calm, observed, judgement if standing.judged else None, now)
-    return changed, told + more
+            changed, more = _leave(calm, observed, judgement, judgement if standing.judged else None, now)
+    return changed, lines + more
+
+
+def _not_at_gate(rollout: Rollout) -> Rollout:
+    """Its webhooks are not what keeps it."""
+    waits = rollout.gate_at is not None or holds.find(rollout, HoldCause.WEBHOOK) is not None
+    return holds.drop(replace(rollout, gate_at=None), HoldCause.WEBHOOK) if waits else rollout
+
+
+def _leave(
+    rollout: Rollout, observed: Observation, judgement: Judgement, summed_up: Judgement | None, now: float
+) -> Change:
+    """On to the next stage, once the webhooks of this one have said yes."""
+    if not rollout.spec.webhooks or rollout.retreat:
+        return _next_stage(rollout, observed, summed_up, now)
+    at_gate = replace(rollout, gate_at=now) if rollout.gate_at is None else rollout
+    kept, lines = _ask_webhooks(at_gate, judgement, now) if hooks.kept_by(at_gate) else (at_gate, ())
+    if kept.phase is not rollout.phase or hooks.kept_by(kept):
+        return kept, lines
+    left, more = _next_stage(kept, observed, summed_up, now)
+    return left, lines + more
 
 
 def _is_kept(rollout: Rollout, observed: Observation) -> bool:
@@ -412,22 +594,43 @@ def _is_kept(rollout: Rollout, observed: Observation) -> bool:
     return blind or any(hold.cause in causes for hold in rollout.holds)
 
 
+def _hold_in_doubt(rollout: Rollout, judgement: Judgement, now: float) -> Change:
+    """Hold for what the figures say. What everybody was told of as an incident is not told once more as a hold."""
+    held, lines = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
+    hold = holds.find(held, HoldCause.METRICS)
+    if hold is None or not alarms.is_told(rollout, judgement):
+        return held, lines
+    return holds.put(held, replace(hold, notified=True)), ()
+
+
 def _ask_in_doubt(rollout: Rollout, judgement: Judgement, now: float) -> Change:
-    """Hold for a doubt that time will not settle, and ask whether to go on in spite of it."""
-    held, told = holds.there(rollout, HoldCause.METRICS, judgement.sentence, now)
-    doubt = holds.find(held, HoldCause.METRICS)
-    asking = held if doubt is None else holds.put(held, replace(doubt, notified=True))  # the question tells of it
-    asked, question = _ask(asking, judgement, now, notified=bool(told))
-    return asked, told + question
+    """Hold for a doubt that time will not settle, and ask whether to go on in spite of it once it has lasted.
+
+    One that comes and goes never lasts; people are asked about it all the same once its patience has run out.
+    """
+    held, lines = _hold_in_doubt(rollout, judgement, now)
+    hold = holds.find(held, HoldCause.METRICS)
+    if hold is None or not (held.asked_at or hold.notified or questions.has_lasted(held, judgement, now)):
+        return held, lines
+    asking = holds.put(held, replace(hold, notified=True))  # the question tells of it
+    asked, question = _ask(asking, judgement, now)
+    return asked, lines + question
 
 
-def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool = False) -> Change:
-    """Ask; silence past the rule's time-out is never a yes. ``notified``: the doubts have just been said."""
+def _ask(rollout: Rollout, judgement: Judgement, now: float) -> Change:
+    """Ask; silence past the rule's time-out is never a yes."""
     if rollout.asked_at is None:
-        return questions.ask(rollout, judgement, now, notified=notified)
-    if not questions.is_overdue(rollout, now) or holds.find(rollout, HoldCause.APPROVAL) is not None:
+        may = judgement.verdict is Verdict.PASS or holds.find(rollout, HoldCause.METRICS) is not None
+        return (
+            questions.ask(rollout, judgement, now)
+            if may or questions.has_lasted(rollout, judgement, now)
+            else (rollout, ())
+        )
+    if holds.find(rollout, HoldCause.APPROVAL) is not None:
         return rollout, ()
-    rule = rollout.spec.approvals_rule
+    if not questions.is_overdue(rollout, now):
+        return questions.remind(rollout, now)
+    rule = rollout.approvals_rule
     waited = said("rollout.nobody_approved", stage=phrases.next_called(rollout), time=Seconds(rule.timeout))
     if rule.on_timeout is OnTimeout.ABORT:
         return abort(rollout, BOT, waited, now)
@@ -439,17 +642,17 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float, *, notified: bool =
 def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     walk = rollout.retreat or rollout.spec.plan
-    told = () if judgement is None else (_summary(rollout, judgement, now),)
+    lines = () if judgement is None else (_summary(rollout, judgement, now),)
     if rollout.stage + 1 < len(walk):
         following = walk[rollout.stage + 1]
         entered = _enter(rollout, following.phase, rollout.stage + 1, now)
         if following.release:
-            return entered, told
-        return entered, (*told, _entry(now, EntryKind.STAGE, doing(entered), stage=following.name))
+            return entered, lines
+        return entered, (*lines, _entry(now, EntryKind.STAGE, doing(entered), stage=following.name))
     aborted = rollout.phase is Phase.ABORTING
-    text = phrases.came_home(rollout, observed) if aborted else phrases.promoted(rollout, now)
+    text = phrases.abort_ended(rollout, observed, now) if aborted else phrases.promoted(rollout, now)
     ended = _enter(rollout, Phase.ABORTED if aborted else Phase.PROMOTED, rollout.stage, now)
-    return ended, (*told, _entry(now, EntryKind.ENDED, text))
+    return ended, (*lines, _entry(now, EntryKind.ENDED, text))
 
 
 def _summary(rollout: Rollout, judgement: Judgement, now: float) -> Entry:
@@ -475,6 +678,7 @@ def _refuse_not_halted(rollout: Rollout) -> None:
 _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] = (
     _note,
     _after_failsafe,
+    alarms.watch,
     retreat.object_gone,
     _danger,
     _upgraded_unawares,
@@ -482,9 +686,14 @@ _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] =
     retreat.canary_back,
     retreat.make_room,
     _drift,
+    _by_git,
+    _webhooks,
     _observe,
     retreat.upgrade_sticks,
     retreat.upgrade_fails,
     retreat.scale_up_fails,
+    _drill,
+    _bind,
     _advance,
+    _bind,  # what was asked just now
 )

@@ -81,7 +81,7 @@ def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> E
     on_annotations = tuple(_on_annotations(rollout, observed)) if Part.ANNOTATIONS in parts else ()
     if not (on_routes or on_annotations):
         return None
-    who, at = (observed.writer, observed.written_at) if on_routes else (observed.marker, observed.marked_at)
+    who, at = (observed.writer, observed.written_at) if on_routes else (observed.annotated_by, observed.annotated_at)
     name, differences = rollout.spec.target.virtual_service, (*on_routes, *on_annotations)
     return Edit(kind=_VIRTUAL_SERVICE, name=name, differences=differences, who=who, at=at)
 
@@ -89,7 +89,7 @@ def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> E
 def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
     if observed.owner not in {None, rollout.spec.id}:
         yield Difference(what=said("rollout.owner"), ours=rollout.spec.id, theirs=str(observed.owner))
-    gone = observed.owner is None or not observed.marked
+    gone = observed.owner is None or not observed.annotated
     if rollout.settled_at is not None and not rollout.current.release and gone:
         yield Difference(what=said("rollout.annotations"), ours=_THERE, theirs=_NOTHING)
 
@@ -257,12 +257,8 @@ def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Said]:
 def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Said]:
     """What makes a tool that keeps the object leave it alone."""
     for edit in edits:
-        target = rollout.spec.target
-        methods = target.mirror_methods is not None
-        primary = edit.name == target.primary_deployment
-        tool, rules = ignore_rules(
-            edit.who, edit.kind, edit.name, target.namespace, whole_list=methods, primary=primary
-        )
+        primary = edit.name == rollout.spec.target.primary_deployment
+        tool, rules = ignore_rules(edit.who, rollout.spec.service, image=primary)
         if tool:
             yield said("rollout.is_a_tool", who=edit.who, tool=tool, rules=rules)
         elif rollout.overwritten.count(edit.who) and edit.who:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bot.model.copies import replace
 from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Phase, Rollout
+from bot.rollout import hooks
 from bot.rollout.phrases import called
 from bot.rollout.transitions import Change, entry
 from bot.words.said import Said, Seconds, Text, said
@@ -28,7 +29,9 @@ _ORDER = (
     HoldCause.DRIFT,
     HoldCause.CAPACITY,
     HoldCause.PODS,
+    HoldCause.GIT,
     HoldCause.METRICS,
+    HoldCause.WEBHOOK,
     HoldCause.APPROVAL,
 )
 
@@ -71,8 +74,10 @@ def _again(rollout: Rollout, known: Hold, sentence: Text, now: float) -> Change:
     return put(rollout, hold), (entry(now, EntryKind.HELD, text),)
 
 
-def _holding(rollout: Rollout, sentence: Text) -> Said:
+def _holding(rollout: Rollout, sentence: Text) -> Text:
     stage = called(rollout.current)
+    if hooks.keeps_start(rollout):
+        return sentence  # it is nowhere yet
     if rollout.retreat:
         return said("rollout.way_back_holds", stage=stage, why=sentence)
     return said("rollout.holding", stage=stage, why=sentence)

@@ -24,7 +24,7 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StageFindings:
     """What is found of a stage.
 
     Attributes:
@@ -49,13 +49,13 @@ class Standing:
     flapping: bool
 
 
-def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> Standing:
+def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> StageFindings:
     """How the current stage stands, which was settled before."""
     judged = is_judged(rollout)
     served = is_served(rollout, judgement, now)
     # In the reconcile that settled it no figures can be known yet, however short the stage is.
     time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
-    return Standing(
+    return StageFindings(
         judged=judged,
         passed=not judged or judgement.verdict is Verdict.PASS,
         served=served,
@@ -68,7 +68,7 @@ def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool)
     )
 
 
-def follows(standing: Standing) -> Step:
+def follows(standing: StageFindings) -> Step:
     """A doubt holds once it presses, and people may overrule one that time will not settle. What is good is left, once
     its time is served and people have said yes where they must.
     """
@@ -81,7 +81,7 @@ def follows(standing: Standing) -> Step:
     return Step.ASK if standing.asks and not standing.approved else Step.LEAVE
 
 
-def _in_doubt(standing: Standing) -> Step:
+def _in_doubt(standing: StageFindings) -> Step:
     if not standing.pressing:
         return Step.STAY
     if not standing.overrulable or not standing.served or standing.paused:
@@ -90,22 +90,32 @@ def _in_doubt(standing: Standing) -> Step:
 
 
 def is_judged(rollout: Rollout) -> bool:
-    """Whether the stage is left on its figures."""
-    return rollout.phase in JUDGED and not rollout.current.release
+    """Whether the stage is left on its figures. While users are brought away from what is rolled back, it is not."""
+    away = bool(rollout.spec.back_to) and not rollout.primary_judged
+    return rollout.phase in JUDGED and not rollout.current.release and not away
 
 
 def is_served(rollout: Rollout, judgement: Judgement, now: float) -> bool:
     """Whether its least time is over, by the time of what was judged: figures that end before the stage does say
-    nothing about its end. What is shown to be good may end early, but for a bake, which is there to watch.
+    nothing about its end.
     """
     judged, settled_at = is_judged(rollout), rollout.settled_at
     shown = judged and judgement.proven and judgement.verdict is Verdict.PASS
-    if rollout.spec.gates.early and shown and rollout.phase is not Phase.BAKING:
+    if shown and may_end_early(rollout):
         return True
     until = min(now, judgement.at) if judged else now
     return settled_at is not None and until - settled_at >= rollout.current.seconds
 
 
+def may_end_early(rollout: Rollout) -> bool:
+    """Whether a stage ends as soon as it is shown to be good; never a bake, which is there to watch.
+
+    The mirror of a retry does: all of it has passed before.
+    """
+    again = rollout.spec.again is not None and rollout.phase is Phase.MIRRORING
+    return again or (rollout.spec.gates.early and rollout.phase is not Phase.BAKING)
+
+
 def is_approved(rollout: Rollout) -> bool:
     """Whether as many people have said yes as must."""
-    return len(rollout.approvals) >= rollout.spec.approvals_rule.count
+    return len(rollout.approvals) >= rollout.approvals_rule.count

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model.figures import EVIDENCE, UNPROVEN, Judgement, Verdict
+from bot.model.figures import EVIDENCE, HARM, UNPROVEN, Judgement, Verdict
 from bot.model.observation import Observation
-from bot.model.rollout import BOT, Phase, Rollout, Stage, StageKind, Template, UserId
+from bot.model.rollout import (
+    BOT,
+    SWIFT,
+    Phase,
+    Question,
+    QuestionKind,
+    Rollout,
+    Stage,
+    StageKind,
+    Template,
+    UserId,
+)
+from bot.rollout.exposure import cost
 from bot.words.said import Person, Said, Seconds, Share, Text, said
 
 _ENDED = {
@@ -50,17 +62,19 @@ def called(stage: Stage) -> Said:
 
 
 def next_called(rollout: Rollout) -> Said:
-    """What an approval of the current stage lets begin."""
+    """What an approval of the current stage lets begin: the first one itself, while a webhook has not let it begin."""
     walk = rollout.retreat or rollout.spec.plan
+    if rollout.asked_at is not None and rollout.settled_at is None and rollout.phase is Phase.MIRRORING:
+        return called(rollout.current)
     return called(walk[min(rollout.stage + 1, len(walk) - 1)])
 
 
 def doing(rollout: Rollout) -> Said:
     """What happens in the stage it is in."""
-    stage, primary, version = rollout.current, rollout.spec.target.primary_deployment, rollout.spec.version
+    stage, primary, version = rollout.current, rollout.spec.target.primary_deployment, rollout.spec.arrives
     match stage.phase:
         case Phase.UPGRADING:
-            return said("rollout.doing_upgrade", primary=primary, version=version)
+            return _upgrading(rollout)
         case Phase.SWITCHING_BACK if stage.routes.primary:
             back = share(stage.routes.primary)
             return said("rollout.doing_return", share=back, primary=primary, version=version)
@@ -70,11 +84,26 @@ def doing(rollout: Rollout) -> Said:
             return _watching(rollout)
         case Phase.ABORTING:
             return _going_back(stage, primary)
-    return said("rollout.doing_shift", share=share(stage.routes.canary), version=version)
+    return said("rollout.doing_shift", share=share(stage.routes.canary), version=rollout.spec.version)
+
+
+def _upgrading(rollout: Rollout) -> Said:
+    primary, version = rollout.spec.target.primary_deployment, rollout.spec.arrives
+    if rollout.waits_for_git:
+        return asked_of_git(rollout)
+    if rollout.spec.back_to:
+        return said("rollout.doing_rollback", primary=primary, version=version)
+    return said("rollout.doing_upgrade", primary=primary, version=version)
+
+
+def asked_of_git(rollout: Rollout) -> Said:
+    """Which image has to go into git, for which Deployment."""
+    images = tuple(f"{name}: {image}" for name, image in rollout.spec.upgraded.images.items())
+    return said("rollout.ask_git", primary=rollout.spec.target.primary_deployment, images=images)
 
 
 def _watching(rollout: Rollout) -> Said:
-    version, seconds = rollout.spec.version, rollout.current.seconds
+    version, seconds = rollout.spec.arrives, rollout.current.seconds
     if not seconds:
         return said("rollout.doing_last", version=version)
     return said("rollout.doing_watch", version=version, time=Seconds(seconds))
@@ -94,7 +123,8 @@ def _going_back(stage: Stage, primary: str) -> Said:
 def place(rollout: Rollout) -> Said:
     """Where a rollout is, in a few words that may stand between brackets."""
     if rollout.ended:
-        return _ENDED[rollout.phase]
+        back = rollout.spec.back_to if rollout.phase is Phase.PROMOTED else ""
+        return said("rollout.is_rolled_back", version=back) if back else _ENDED[rollout.phase]
     if rollout.phase is Phase.PREFLIGHT:
         return said("rollout.is_checked")
     at = called(rollout.current)
@@ -121,6 +151,10 @@ def describe(rollout: Rollout) -> Said:
 def started(rollout: Rollout, warnings: Sequence[Text]) -> Said:
     """That it has begun, and what preflight doubts."""
     spec, who = rollout.spec, Person(rollout.spec.started_by)
+    if spec.back_to:
+        return said("rollout.started_rollback", who=who, service=spec.service, old=spec.version, version=spec.back_to)
+    if opening := taken_up(rollout) or _rehearsed(rollout):
+        return said("rollout.opened_with_warnings", opening=opening, warnings=tuple(warnings)) if warnings else opening
     if warnings:
         return said(
             "rollout.started_with_warnings",
@@ -130,6 +164,30 @@ def started(rollout: Rollout, warnings: Sequence[Text]) -> Said:
             warnings=tuple(warnings),
         )
     return said("rollout.started", who=who, service=spec.service, version=spec.version)
+
+
+def _rehearsed(rollout: Rollout) -> Said | None:
+    spec = rollout.spec
+    if not spec.drill:
+        return None
+    return said("rollout.started_drill", who=Person(spec.started_by), service=spec.service, version=spec.version)
+
+
+def drilled(rollout: Rollout) -> Said | None:
+    """How long a drill took from its decision to accepted routes; None where it is none, or is not that far."""
+    seconds = rollout.drilled
+    return None if seconds is None else said("rollout.drilled", n=round(seconds, 2))
+
+
+def taken_up(rollout: Rollout) -> Said | None:
+    """Who takes up which stage of an aborted rollout, and what passed in that one; None where it takes up none."""
+    again, spec = rollout.spec.again, rollout.spec
+    if again is None:
+        return None
+    passed = tuple(called(stage) for stage in again.passed)
+    return said(
+        "rollout.taken_up", who=Person(spec.started_by), version=spec.version, stage=called(again.stage), passed=passed
+    )
 
 
 def aborted(rollout: Rollout, by: UserId, reason: Text, *, stage_known: bool = True) -> Said:
@@ -177,9 +235,42 @@ def accepted(rollout: Rollout, by: UserId) -> Said:
 def promoted(rollout: Rollout, now: float) -> Said:
     """Where everybody is, and how long it took."""
     target, version, took = rollout.spec.target, rollout.spec.version, Seconds(now - rollout.spec.started_at)
+    if rollout.spec.back_to:
+        return said("rollout.rolled_back", version=rollout.spec.back_to, primary=target.primary_deployment, took=took)
     if rollout.current.template is Template.UPGRADED:
         return said("rollout.promoted", version=version, primary=target.primary_deployment, took=took)
     return said("rollout.promoted_on_canary", version=version, canary=target.canary_deployment, took=took)
+
+
+def abort_ended(rollout: Rollout, observed: Observation, now: float) -> Said:
+    """That an abort is over: the whole of it where nobody has had time to read of the decision, else what is new."""
+    stopped, home = rollout.stopped, came_home(rollout, observed)
+    took = (found,) if (found := drilled(rollout)) is not None else ()
+    if stopped is None or now - stopped.at > SWIFT:
+        return said("rollout.ended", facts=(home, *_users_met(rollout), *took))
+    facts = (rollout.reason, home, *_users_met(rollout), *took)
+    if stopped.by == BOT:
+        return (
+            said("rollout.aborted", stage=stopped.stage, facts=facts)
+            if stopped.stage
+            else said("rollout.taken_back", facts=facts)
+        )
+    if stopped.stage:
+        return said("rollout.aborted_by", who=Person(stopped.by), stage=stopped.stage, facts=facts)
+    return said("rollout.taken_back_by", who=Person(stopped.by), facts=facts)
+
+
+def _users_met(rollout: Rollout) -> tuple[Text, ...]:
+    """What users had of the canary and what it cost, as far as it is counted by now; the card tells the last count."""
+    moved = {stage.name for stage in rollout.spec.plan if stage.routes.canary > 0}
+    if rollout.stopped is not None and rollout.stopped.stage and not any(one.name in moved for one in rollout.walked):
+        return (said("rollout.nobody_met", version=rollout.spec.version),)
+    exposure = rollout.exposure
+    if exposure.requests <= 0:
+        return ()
+    met, failed = round(exposure.requests), round(exposure.errors)
+    users = said("rollout.users_met", n=met, version=rollout.spec.version, failed=failed)
+    return tuple(filter(None, (users, cost(rollout))))
 
 
 def came_home(rollout: Rollout, observed: Observation) -> Said:
@@ -191,7 +282,11 @@ def came_home(rollout: Rollout, observed: Observation) -> Said:
             return said("rollout.home_with_images", primary=name, images=tuple(images))
         return said("rollout.home_with_some_image", primary=name)
     if observed.primary.template is not Template.UPGRADED:
-        return said("rollout.home", primary=name)
+        stopped = rollout.stopped
+        lasted = stopped.home_at - stopped.at if stopped is not None and stopped.home_at is not None else 0.0
+        if lasted < 1:
+            return said("rollout.home", primary=name)
+        return said("rollout.home_after", primary=name, lasted=Seconds(lasted))
     return said("rollout.home_upgraded", primary=name, version=rollout.spec.version)
 
 
@@ -199,6 +294,30 @@ def came_home(rollout: Rollout, observed: Observation) -> Said:
 
 
 def question(rollout: Rollout) -> Said:
+    """What people are asked now: to go on, or to go on in spite of what is doubted."""
+    asked = rollout.question or Question()
+    target, version = rollout.spec.target, rollout.spec.version
+    match asked.kind:
+        case QuestionKind.DOUBT if asked.gate == HARM:
+            return said("rollout.ask_harm", name=target.primary_deployment)
+        case QuestionKind.DOUBT:
+            return said("rollout.ask_doubt", name=target.primary_deployment if rollout.primary_judged else version)
+        case QuestionKind.TOO_LITTLE:
+            return said("rollout.ask_too_little")
+        case QuestionKind.UNKNOWN:
+            return said("rollout.ask_unknown", version=version)
+        case QuestionKind.WEBHOOK:
+            return said("rollout.ask_webhook", name=asked.gate)
+        case QuestionKind.PLAIN:
+            return _would(rollout)
+
+
+def next_would_be(rollout: Rollout) -> Text:
+    """What going on means, where the question itself does not say it; else ""."""
+    return said("rollout.next_would_be", stage=next_called(rollout)) if rollout.is_asked_in_doubt else ""
+
+
+def _would(rollout: Rollout) -> Said:
     """What an approval of the current stage would do, as a question."""
     following = rollout.spec.plan[rollout.stage + 1]
     version, primary = rollout.spec.version, rollout.spec.target.primary_deployment
@@ -206,7 +325,7 @@ def question(rollout: Rollout) -> Said:
         case Phase.SHIFTING:
             return said("rollout.shift_to", share=share(following.routes.canary), version=version)
         case Phase.UPGRADING:
-            return said("rollout.upgrade_to", primary=primary, version=version)
+            return said("rollout.upgrade_to", primary=primary, version=rollout.spec.arrives)
         case Phase.SWITCHING_BACK if following.routes.primary:
             return said("rollout.return_to", share=share(following.routes.primary), primary=primary)
         case Phase.SWITCHING_BACK:  # relabelled pods are in the subset that has the users already: no share moves
@@ -216,13 +335,11 @@ def question(rollout: Rollout) -> Said:
 
 
 def summary(rollout: Rollout, judgement: Judgement) -> Said:
-    """The metric summary of a stage that was left: the evidence, and a sentence per gate. A timeout is no pass."""
+    """The metric summary of a stage that was left: a sentence per gate. A timeout is no pass."""
     stage = called(rollout.current)
     findings = tuple(one.sentence for one in judgement.findings if not one.part)
     if judgement.verdict is not Verdict.PASS:
         return said("rollout.stage_left_in_doubt", stage=stage, findings=findings)
-    if is_unproven(rollout, judgement):
-        return said("rollout.stage_done_unsure", stage=stage, findings=findings)
     return said("rollout.stage_done", stage=stage, findings=findings)
 
 
@@ -243,4 +360,4 @@ def unproven(rollout: Rollout, judgement: Judgement) -> Text:
     if not is_unproven(rollout, judgement):
         return ""
     gate = EVIDENCE if rollout.current.routes.compared else UNPROVEN
-    return next((one.sentence for one in judgement.findings if one.gate == gate), "")
+    return next((one.brief or one.sentence for one in judgement.findings if one.gate == gate), "")

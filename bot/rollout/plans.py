@@ -6,7 +6,7 @@ have been patched (docs/safety.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
@@ -14,6 +14,7 @@ from bot.model.service import ApproveAt, Promote, ServiceConfig
 from bot.words.said import Code, said
 
 LAST_WEIGHT = 100  # percent
+SHOWN = 20  # of weights that are refused; somebody may have written thousands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,9 @@ def check_weights(weights: tuple[int, ...]) -> None:
         Refusal: with the rule in words. Ending below 100 would leave users on the primary while it is upgraded.
     """
     if any(not 1 <= weight <= LAST_WEIGHT for weight in weights):
-        raise Refusal(said("rollout.weights_whole", weights=weights))
+        raise Refusal(said("rollout.weights_whole", weights=weights[:SHOWN]))
     if list(weights) != sorted(set(weights)):
-        raise Refusal(said("rollout.weights_rise", weights=weights))
+        raise Refusal(said("rollout.weights_rise", weights=weights[:SHOWN]))
     if not weights or weights[-1] != LAST_WEIGHT:
         raise Refusal(said("rollout.weights_end"))
 
@@ -61,6 +62,7 @@ def make_plan(service: ServiceConfig, topology: Topology, overrides: Overrides =
         routes=Routes(canary=0, mirror=True),
         seconds=service.mirror_seconds,
         approval=ApproveAt.MIRROR in approve,
+        rule=service.approvals_at.get(ApproveAt.MIRROR),
     )
     seconds = service.stage_seconds if overrides.stage_seconds is None else overrides.stage_seconds
     shifts = tuple(
@@ -69,17 +71,38 @@ def make_plan(service: ServiceConfig, topology: Topology, overrides: Overrides =
             phase=Phase.SHIFTING,
             routes=Routes(canary=weight),
             seconds=seconds,
-            approval=(ApproveAt.UPGRADE if weight == LAST_WEIGHT else ApproveAt.STEP) in approve,
+            approval=_asked_after(weight) in approve,
+            rule=service.approvals_at.get(_asked_after(weight)),
         )
         for weight in weights
     )
     return (mirror, *shifts, *_ending(service, topology, approve, seconds))
 
 
+def _asked_after(weight: int) -> ApproveAt:
+    return ApproveAt.UPGRADE if weight == LAST_WEIGHT else ApproveAt.STEP
+
+
+def make_rollback(service: ServiceConfig) -> tuple[Stage, ...]:
+    """Every stage of a rollback: users wait on the canary, which runs what they have already, while the primary gets
+    its old image back, and return in steps that are judged. Whoever asks for it has approved all of it.
+    """
+    away = Stage(name="shift 100", phase=Phase.SHIFTING, routes=ALL_CANARY)
+    return (
+        away,
+        *_ending(replace(service, promote=Promote.UPGRADE), Topology.PER_VERSION, frozenset(), service.stage_seconds),
+    )
+
+
+def make_drill(plan: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """The mirror of a plan and nothing behind it, so that there is no way on which a user meets the canary."""
+    return (replace(plan[0], approval=False),)
+
+
 def _check_auto(service: ServiceConfig, overrides: Overrides) -> None:
     """Starting with every approval given is approving one's own rollout, alone."""
-    rule = service.approvals
-    if overrides.auto and service.approve and (not rule.own or rule.count > 1):
+    rules = [service.approvals_at.get(at, service.approvals) for at in service.approve]
+    if overrides.auto and any(not rule.own or rule.count > 1 for rule in rules):
         setting = Code("approvals: {self: true, count: 1}")
         raise Refusal(said("rollout.no_auto", service=service.name, option=Code("--auto"), setting=setting))
 
@@ -97,14 +120,15 @@ def _ending(
         routes=ALL_CANARY,
         template=Template.UPGRADED,
         approval=ApproveAt.SWITCHBACK in approve,
+        rule=service.approvals_at.get(ApproveAt.SWITCHBACK),
     )
     # Relabelled pods of the primary join the canary's subset by themselves: the routes need not move at all.
-    shares = service.switchback if topology is Topology.PER_VERSION else (LAST_WEIGHT,)
+    shares = (LAST_WEIGHT,) if topology is Topology.RELABEL else service.switchback
     back = tuple(
         Stage(
             name=f"switchback {share}",
             phase=Phase.SWITCHING_BACK,
-            routes=Routes(canary=LAST_WEIGHT - share) if topology is Topology.PER_VERSION else ALL_CANARY,
+            routes=ALL_CANARY if topology is Topology.RELABEL else Routes(canary=LAST_WEIGHT - share),
             template=Template.UPGRADED,
             seconds=seconds,
         )
@@ -129,14 +153,15 @@ def make_wait(pods: int) -> Stage:
     return Stage(name=kind.value, phase=Phase.ABORTING, routes=ALL_CANARY, pods=pods, kind=kind)
 
 
-def make_retreat(*, primary_touched: bool) -> tuple[Stage, ...]:
+def make_retreat(*, primary_touched: bool, drain: float = 0.0) -> tuple[Stage, ...]:
     """The way home. A primary that may have been patched is restored first, while the canary keeps the users.
 
     Never the other way round: routing to a primary in mid-upgrade is the outage others shipped (flagger#1898). Where
-    the primary has shrunk meanwhile, ``retreat`` puts the wait for its pods between.
+    the primary has shrunk meanwhile, ``retreat`` puts the wait for its pods between. ``drain``: seconds that a canary
+    which is then scaled to zero idles.
     """
     back, restore = StageKind.RETURN, StageKind.RESTORE
-    home = Stage(name=back.value, phase=Phase.ABORTING, routes=HOME, kind=back)
+    home = Stage(name=back.value, phase=Phase.ABORTING, routes=HOME, kind=back, seconds=drain)
     finish = make_finish(Phase.ABORTING, HOME)
     if not primary_touched:
         return (home, finish)

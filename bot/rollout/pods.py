@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.model.copies import replace
-from bot.model.figures import Finding, Judgement, Verdict
+from bot.model.figures import Finding, Judgement, Outcome, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
 from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HoldCause, Phase, Rollout, Topology
@@ -114,12 +114,21 @@ def join(rollout: Rollout, observed: Observation, judgement: Judgement) -> Judge
 def findings(rollout: Rollout, observed: Observation) -> Iterator[Finding]:
     """What is wrong with the pods of the sides that receive something; nothing when all is well."""
     for side in _sides(rollout, observed):
-        yield from _containers(rollout, side)
-        yield from _too_few(rollout, side)
-        yield from _wants_fewer(side)
-        if side.observed.stale:  # I3: who has users runs exactly what is expected
-            text = said("rollout.other_image", n=side.observed.stale, name=side.name, load=side.carries)
-            yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.observed.stale))
+        for found in _of_side(rollout, side):
+            shown = said("analysis.number", n=found.value or 0.0)
+            if side.name == rollout.spec.target.canary_deployment:
+                yield replace(found, canary=shown, seen=Outcome.WORSE)
+            else:
+                yield replace(found, primary=shown, seen=Outcome.WORSE)
+
+
+def _of_side(rollout: Rollout, side: _Side) -> Iterator[Finding]:
+    yield from _containers(rollout, side)
+    yield from _too_few(rollout, side)
+    yield from _wants_fewer(side)
+    if side.observed.stale:  # I3: who has users runs exactly what is expected
+        text = said("rollout.other_image", n=side.observed.stale, name=side.name, load=side.carries)
+        yield Finding(gate="images", verdict=Verdict.INCONCLUSIVE, sentence=text, value=float(side.observed.stale))
 
 
 def stuck(rollout: Rollout, observed: Observation) -> Text:

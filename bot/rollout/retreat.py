@@ -210,7 +210,9 @@ def upgrade_fails(rollout: Rollout, observed: Observation, _judgement: Judgement
     """A primary that does not come up is nobody's to route to: users stay on the canary and a person decides."""
     if observed.pods_unobserved is not None or rollout.settled_at is not None or not _is_getting_its_image(rollout):
         return rollout, ()
-    late = now - rollout.since > rollout.spec.upgrade_timeout
+    if rollout.waits_for_git:
+        return rollout, ()  # it has not begun
+    late = now - (rollout.arrived_at or rollout.since) > rollout.spec.upgrade_timeout
     if not (late or _is_hopeless(rollout, observed, now)) or _are_on_their_way(rollout, observed):
         return rollout, ()
     name, version = rollout.spec.target.primary_deployment, rollout.spec.version

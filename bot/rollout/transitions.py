@@ -14,9 +14,9 @@ from bot.model.rollout import (
     MOST_WALKED,
     Entry,
     EntryKind,
-    Outcome,
     Phase,
     Rollout,
+    StageOutcome,
     UserId,
     Walked,
 )
@@ -26,9 +26,9 @@ Change = tuple[Rollout, tuple[Entry, ...]]
 
 # What a phase may become. A phase that may follow itself has more than one stage.
 _TABLE: dict[Phase, frozenset[Phase]] = {
-    Phase.PREFLIGHT: frozenset({Phase.MIRRORING, Phase.REFUSED}),
+    Phase.PREFLIGHT: frozenset({Phase.MIRRORING, Phase.SHIFTING, Phase.REFUSED}),
     Phase.MIRRORING: frozenset({Phase.SHIFTING, Phase.ABORTING}),
-    Phase.SHIFTING: frozenset({Phase.SHIFTING, Phase.UPGRADING, Phase.BAKING, Phase.ABORTING}),
+    Phase.SHIFTING: frozenset({Phase.MIRRORING, Phase.SHIFTING, Phase.UPGRADING, Phase.BAKING, Phase.ABORTING}),
     Phase.UPGRADING: frozenset({Phase.SWITCHING_BACK, Phase.HALTED, Phase.ABORTING}),
     Phase.SWITCHING_BACK: frozenset({Phase.SWITCHING_BACK, Phase.BAKING, Phase.ABORTING}),
     Phase.BAKING: frozenset({Phase.BAKING, Phase.PROMOTED, Phase.ABORTING}),
@@ -51,7 +51,8 @@ def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any
     """The only way to change a phase or a stage: through the table.
 
     What is about the old stage alone is forgotten: since when it was there, its question and approvals, its holds, a
-    drift, restarts and shortages. Whether the primary was touched is remembered, whatever comes.
+    drift, restarts, shortages, and that only its webhooks keep it. Whether the primary was touched is remembered,
+    whatever comes.
     """
     if phase not in TRANSITIONS[rollout.phase]:
         there, then = Code(rollout.phase), Code(phase)
@@ -63,10 +64,16 @@ def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any
         since=now,
         settled_at=None,
         asked_at=None,
-        asked_about="",
+        question=None,
         asked=(),
+        called_at=None,
+        reminded=False,
+        doubt=None,
+        came_from=changes.pop("came_from", ()),
         asked_for=0.0,
         withdrawn=0,
+        asked_on="",
+        renewed=None,
         approvals=(),
         evidence=rollout.evidence + 1,
         hold=None,
@@ -75,6 +82,8 @@ def enter(rollout: Rollout, phase: Phase, stage: int, now: float, **changes: Any
         restoring_at=None,
         restarts=None,
         shortage=None,
+        gate_at=None,
+        arrived_at=None,
         walked=_walked(rollout, phase, now),
         **changes,
     )
@@ -95,32 +104,33 @@ def _walked(rollout: Rollout, phase: Phase, now: float) -> tuple[Walked, ...]:
         began=rollout.since,
         ended=now,
         settled_at=rollout.settled_at,
-        canary=_counts(figures.canary if figures else None),
-        primary=_counts(figures.primary if figures else None),
+        canary=counts(figures.canary if figures else None),
+        primary=counts(figures.primary if figures else None),
         approvals=rollout.approvals,
     )
     return (*rollout.walked, left)[-MOST_WALKED:]
 
 
-def _outcome(rollout: Rollout, phase: Phase) -> Outcome:
+def _outcome(rollout: Rollout, phase: Phase) -> StageOutcome:
     """How the stage it is in would be left for ``phase``."""
     if phase in _BROKEN_OFF and not (phase is Phase.ABORTING and rollout.retreat):
         return _BROKEN_OFF[phase]
     if rollout.phase not in JUDGED or rollout.judgement is None or not rollout.current.routes.compared:
-        return Outcome.DONE
+        return StageOutcome.DONE
     if rollout.judgement.verdict is not Verdict.PASS:
-        return Outcome.IN_DOUBT
-    return Outcome.PASSED if rollout.judgement.proven else Outcome.TIME_UP
+        return StageOutcome.IN_DOUBT
+    return StageOutcome.PASSED if rollout.judgement.proven else StageOutcome.TIME_UP
 
 
 _BROKEN_OFF = {
-    Phase.ABORTING: Outcome.ABORTED,
-    Phase.HALTED: Outcome.HALTED,
-    Phase.ABANDONED: Outcome.ABANDONED,
+    Phase.ABORTING: StageOutcome.ABORTED,
+    Phase.HALTED: StageOutcome.HALTED,
+    Phase.ABANDONED: StageOutcome.ABANDONED,
 }
 
 
-def _counts(side: SideFigures | None) -> tuple[float, float] | None:
+def counts(side: SideFigures | None) -> tuple[float, float] | None:
+    """Requests and errors, as they are remembered of a stage; None: not known."""
     return None if side is None else (side.requests, side.errors)
 
 
@@ -130,9 +140,10 @@ def withdraw(rollout: Rollout, now: float) -> Rollout:
     return replace(
         rollout,
         asked_at=None,
-        asked_about="",
+        question=None,
         asked_for=rollout.asked_for + stood,
         withdrawn=rollout.withdrawn + (rollout.asked_at is not None),
+        asked_on="",
         approvals=(),
         evidence=rollout.evidence + 1,
     )

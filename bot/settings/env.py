@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from bot.settings.errors import SettingsError
 from bot.settings.redis import RedisSettings, read_redis
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES
+from bot.words.language import Language, spoken_in
 from bot.words.rendering import Voice
+from bot.words.said import Code, Text, said
 
 
 class LogFormat(StrEnum):
@@ -72,11 +74,6 @@ class SlackSettings:
     command: str
     team_id: str = ""  # the workspace that is meant; "" is the only one that the token belongs to
 
-    @property
-    def voice(self) -> Voice:
-        """How sentences are said to people in Slack: with our command as it is called there."""
-        return Voice(command=self.command)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusSettings:
@@ -96,6 +93,7 @@ class KubernetesSettings:
 
     kubeconfig: str | None = None  # may be several paths, as kubectl takes them
     context: str | None = None
+    istio_namespace: str = "istio-system"  # istiod's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +116,15 @@ class Settings:
     lease_seconds: float
     history_rollouts: int  # of each service so many are kept,
     history_days: float  # and whatever is younger
+    language: Language  # of everything that is said; services.yaml may say another for some
     log_format: LogFormat
     log_level: LogLevel
+
+    @property
+    def voice(self) -> Voice:
+        """How sentences are said: in our language, and with our command as it is called in Slack."""
+        voice = Voice(language=self.language)
+        return replace(voice, command=self.slack.command) if self.slack is not None else voice
 
     def require_slack(self) -> SlackSettings:
         """The Slack settings, for what cannot do without.
@@ -129,8 +134,12 @@ class Settings:
         """
         if self.slack is None:
             raise Refusal(
-                "Slack is not set up: set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET "
-                "(HTTP mode); .env.example says where to find them."
+                said(
+                    "settings.no_slack",
+                    bot="SLACK_BOT_TOKEN",
+                    app="SLACK_APP_TOKEN",
+                    signing="SLACK_SIGNING_SECRET",
+                )
             )
         return self.slack
 
@@ -146,8 +155,8 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
     Raises:
         SettingsError: with every mistake.
     """
-    mistakes: list[str] = []
-    below = read_env_file(env_file, mistakes) if env_file is not None else {}
+    errors: list[Text] = []
+    below = read_env_file(env_file, errors) if env_file is not None else {}
     merged = _merged(environ, below)
     values = Values(merged)
     settings = Settings(
@@ -156,7 +165,9 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         signer=_signer(values),
         prometheus=_prometheus(values),
         kubernetes=KubernetesSettings(
-            kubeconfig=values.text("KUBECONFIG") or None, context=values.text("KUBE_CONTEXT") or None
+            kubeconfig=values.text("KUBECONFIG") or None,
+            context=values.text("KUBE_CONTEXT") or None,
+            istio_namespace=_namespace(values, "ISTIO_NAMESPACE"),
         ),
         services_file=Path(values.text("SERVICES_FILE")),
         probe_port=values.port("PROBE_PORT", least=0),
@@ -165,14 +176,22 @@ def read_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         lease_seconds=_lease_seconds(values, limit),
         history_rollouts=values.count("HISTORY_ROLLOUTS", least=LEAST_OF_A_HISTORY),
         history_days=values.count("HISTORY_DAYS", least=0),
+        language=_language(values),
         log_format=values.choice("LOG_FORMAT", LogFormat),
         log_level=values.choice("LOG_LEVEL", LogLevel),
     )
     _check_ports(values, settings)
-    mistakes += [*near_misses(below, merged, NEAR_IN_FILE), *near_misses(environ, merged, NEAR), *values.mistakes]
-    if mistakes:
-        raise SettingsError("the environment" + (f" and {env_file.name}" if env_file else ""), mistakes)
+    errors += [*near_misses(below, merged, NEAR_IN_FILE), *near_misses(environ, merged, NEAR), *values.errors]
+    if errors:
+        named = said("settings.environment_and", file=env_file.name) if env_file else said("settings.environment")
+        raise SettingsError(named, errors)
     return settings
+
+
+def spoken(environ: Mapping[str, str], env_file: Path | None = None) -> Voice:
+    """How sentences are said, as far as that can be made out: for whoever has to say that the settings are wrong."""
+    values = Values(_merged(environ, read_env_file(env_file, []) if env_file is not None else {}))
+    return Voice(language=_language(values), command=_command(values))
 
 
 def _merged(environ: Mapping[str, str], below: dict[str, str]) -> dict[str, str]:
@@ -202,11 +221,16 @@ def _slack(values: Values) -> SlackSettings | None:
         address = f"{api_url.rstrip('/')}/"
         return SlackSettings(bot_token=bot_token, mode=mode, api_url=address, command=command, team_id=team_id)
     if bot_token:
-        values.mistakes.append(
-            "SLACK_BOT_TOKEN is set, and neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP mode) is"
+        values.errors.append(
+            said(
+                "settings.no_mode",
+                bot="SLACK_BOT_TOKEN",
+                app="SLACK_APP_TOKEN",
+                signing="SLACK_SIGNING_SECRET",
+            )
         )
     elif mode:
-        values.mistakes.append("SLACK_BOT_TOKEN is not set, and without it the bot cannot speak")
+        values.errors.append(said("settings.mute", bot="SLACK_BOT_TOKEN"))
     return None
 
 
@@ -214,9 +238,15 @@ def _dead_man_seconds(values: Values, tick: float) -> float:
     """Three heartbeats must fit into it, and each may be a reconcile late."""
     limit = values.seconds("DEAD_MAN_SECONDS", DEAD_MAN_BOUNDS)
     if limit < TICKS_TO_LIVE * tick:
-        values.mistakes.append(
-            f"DEAD_MAN_SECONDS must be at least {TICKS_TO_LIVE} times TICK_SECONDS ({TICKS_TO_LIVE * tick:g}), not "
-            f"{limit:g}: a living bot would be taken for a dead one"
+        values.errors.append(
+            said(
+                "settings.dead_too_soon",
+                limit="DEAD_MAN_SECONDS",
+                tick="TICK_SECONDS",
+                times=TICKS_TO_LIVE,
+                least=f"{TICKS_TO_LIVE * tick:g}",
+                value=f"{limit:g}",
+            )
         )
     return limit
 
@@ -227,9 +257,14 @@ def _lease_seconds(values: Values, limit: float) -> float:
     if not values.is_set("LEASE_SECONDS"):
         return min(lease, limit / 2)
     if lease >= limit:
-        values.mistakes.append(
-            f"LEASE_SECONDS must be shorter than DEAD_MAN_SECONDS ({limit:g}), not {lease:g}: the watchdog would act "
-            "before another replica may take over"
+        values.errors.append(
+            said(
+                "settings.lease_too_long",
+                lease="LEASE_SECONDS",
+                limit="DEAD_MAN_SECONDS",
+                most=f"{limit:g}",
+                value=f"{lease:g}",
+            )
         )
     return lease
 
@@ -237,20 +272,39 @@ def _lease_seconds(values: Values, limit: float) -> float:
 def _check_ports(values: Values, settings: Settings) -> None:
     mode = settings.slack.mode if settings.slack is not None else None
     if isinstance(mode, HttpMode) and mode.port == settings.probe_port:
-        values.mistakes.append(f"PORT and PROBE_PORT are both {mode.port}; each needs a port of its own")
+        values.errors.append(said("settings.one_port", one="PORT", other="PROBE_PORT", port=str(mode.port)))
+
+
+def _namespace(values: Values, name: str) -> str:
+    namespace = values.text(name)
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", namespace):
+        values.wrong(name, said("settings.namespace", example=Code("istio-system")), namespace)
+    return namespace
 
 
 def _command(values: Values) -> str:
     command = values.text("SLACK_COMMAND")
     if not re.fullmatch(r"/[a-z0-9_-]{1,31}", command):
-        values.wrong("SLACK_COMMAND", "a slash command in small letters such as /canary", command)
+        values.wrong("SLACK_COMMAND", said("settings.slash_command"), command)
     return command
+
+
+def _language(values: Values) -> Language:
+    """The first one that we speak: many systems set the variable themselves, to several locales with colons between."""
+    text = values.text("LANGUAGE")
+    locales = [part.partition(".")[0] for part in text.split(":") if part]
+    spoken = next(filter(None, map(spoken_in, locales)), None)
+    if spoken is not None:
+        return spoken
+    if not all(re.fullmatch(r"[a-z]{2,3}(_[A-Z]{2})?|C|POSIX", locale) for locale in locales):
+        values.wrong("LANGUAGE", said("settings.language"), text)
+    return Language.ENGLISH
 
 
 def _team_id(values: Values) -> str:
     team_id = values.text("SLACK_TEAM_ID")
     if team_id and not re.fullmatch(r"T[A-Z0-9]{2,}", team_id):
-        values.wrong("SLACK_TEAM_ID", "a workspace's id such as T0123ABCD", team_id)
+        values.wrong("SLACK_TEAM_ID", said("settings.workspace"), team_id)
     return team_id
 
 
@@ -259,7 +313,8 @@ def _signer(values: Values) -> Signer:
     keys = tuple(key.strip() for key in secret.reveal().split(",")) if secret else ()
     if any(len(key) < LEAST_OF_A_KEY for key in keys):
         values.wrong(
-            "CANARY_SIGNING_KEY", f"at least {LEAST_OF_A_KEY} characters, such as `openssl rand -hex 32` prints"
+            "CANARY_SIGNING_KEY",
+            said("settings.signing_key", least=LEAST_OF_A_KEY, command=Code("openssl rand -hex 32")),
         )
         return Signer()
     return Signer(keys=tuple(key.encode() for key in keys))
@@ -269,9 +324,9 @@ def _prometheus(values: Values) -> PrometheusSettings:
     bearer_token = values.secret("PROMETHEUS_BEARER_TOKEN")
     username, password = values.text("PROMETHEUS_USERNAME") or None, values.secret("PROMETHEUS_PASSWORD")
     if bool(username) != bool(password):
-        values.mistakes.append("PROMETHEUS_USERNAME and PROMETHEUS_PASSWORD need each other; only one is set")
+        values.errors.append(said("settings.need_each_other", one="PROMETHEUS_USERNAME", other="PROMETHEUS_PASSWORD"))
     if bearer_token and (username or password):
-        values.mistakes.append("PROMETHEUS_BEARER_TOKEN and PROMETHEUS_USERNAME exclude each other; keep one")
+        values.errors.append(said("settings.exclude", one="PROMETHEUS_BEARER_TOKEN", other="PROMETHEUS_USERNAME"))
     return PrometheusSettings(
         url=values.web_address("PROMETHEUS_URL").rstrip("/"),
         bearer_token=bearer_token,
@@ -290,5 +345,5 @@ def _headers(values: Values) -> dict[str, Secret]:
         if re.fullmatch(r"[A-Za-z0-9-]+", name) and value and value.isprintable():
             headers[name] = Secret(value)
         else:
-            values.wrong("PROMETHEUS_HEADERS", f"NAME=VALUE,NAME=VALUE, and pair {position} is not")
+            values.wrong("PROMETHEUS_HEADERS", said("settings.pairs", position=position))
     return headers

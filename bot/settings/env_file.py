@@ -9,6 +9,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 
 from bot.settings.variables import VARIABLES
+from bot.words.said import Text, said
 
 LARGEST = 100_000  # bytes
 LEAST = 8  # characters of a name that is compared; shorter ones are like too many others
@@ -20,7 +21,7 @@ NAMES = frozenset(name for one in VARIABLES for name in ((one.name, f"{one.name}
 OTHERS = frozenset({"KUBE_CONFIG"})
 
 
-def read_env_file(path: Path, mistakes: list[str]) -> dict[str, str]:
+def read_env_file(path: Path, errors: list[Text]) -> dict[str, str]:
     """What the file sets, with what cannot be understood added to ``mistakes``; nothing when there is no such file."""
     try:
         if not path.exists():
@@ -29,24 +30,24 @@ def read_env_file(path: Path, mistakes: list[str]) -> dict[str, str]:
             content = file.read(LARGEST + 1)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        mistakes.append(f"{path.name} is not UTF-8 text")
+        errors.append(said("settings.file_no_text", file=path.name))
         return {}
     except OSError as error:
-        mistakes.append(f"{path.name} cannot be read ({error.strerror})")
+        errors.append(said("settings.file_unreadable", file=path.name, reason=str(error.strerror)))
         return {}
     if len(content) > LARGEST:
-        mistakes.append(f"{path.name} is larger than {LARGEST:,} bytes")
+        errors.append(said("settings.file_too_large", file=path.name, most=LARGEST))
         return {}
     values = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
-            mistakes.append(f"{path.name} line {binding.original.line}: this is no NAME=VALUE")
+            errors.append(said("settings.no_pair", file=path.name, line=binding.original.line))
         elif binding.key is not None:
             values[binding.key] = binding.value or ""
     return values
 
 
-def near_misses(given: Mapping[str, str], known: Mapping[str, str], most: int) -> Iterator[str]:
+def near_misses(given: Mapping[str, str], known: Mapping[str, str], most: int) -> Iterator[Text]:
     """A sentence for each name that somebody has probably mistyped.
 
     Args:
@@ -58,7 +59,7 @@ def near_misses(given: Mapping[str, str], known: Mapping[str, str], most: int) -
     for name in sorted(given.keys() - NAMES - OTHERS):
         meant = nearest(name, missing, most) if len(name) >= LEAST else None
         if meant is not None:
-            yield f"{name} is no setting; did you mean {meant}?"
+            yield said("settings.near_miss", name=name, meant=meant)
 
 
 def nearest(name: str, known: Iterable[str], most: int) -> str | None:

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from bot.settings.errors import did_you_mean
 from bot.settings.secret import Secret, content_of
 from bot.settings.variables import VARIABLES
+from bot.words.said import Text, said
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -25,17 +26,20 @@ class Values:
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = given
-        self.mistakes: list[str] = []
+        self.errors: list[Text] = []
 
-    def wrong(self, name: str, rule: str, shown: str | None = None) -> None:
+    def wrong(self, name: str, rule: Text, shown: str | None = None) -> None:
         """Note that ``name`` must be something else; ``shown`` is its value unless that is a secret."""
-        self.mistakes.append(f"{name} must be {rule}" + (f', not "{shown}"' if shown is not None else ""))
+        if shown is None:
+            self.errors.append(said("settings.must_be", name=name, rule=rule))
+        else:
+            self.errors.append(said("settings.must_be_not", name=name, rule=rule, value=shown))
 
     def text(self, name: str) -> str:
         """The value or its default."""
         value = self._given.get(name, "").strip()
         if not _is_text(value):
-            self.wrong(name, "text in UTF-8")
+            self.wrong(name, said("settings.utf8_text"))
             value = ""
         return value or _DEFAULTS[name]
 
@@ -43,18 +47,18 @@ class Values:
         """The value, or the content of the file that ``NAME_FILE`` names; None when there is neither."""
         file = self._given.get(f"{name}_FILE", "")
         if file and self._given.get(name):
-            self.mistakes.append(f"{name} and {name}_FILE are both set; keep one")
+            self.errors.append(said("settings.both_set", one=name, other=f"{name}_FILE"))
         value = self._content(f"{name}_FILE", Path(file)) if file else self.text(name)
         if value and not value.startswith(prefix):
-            self.wrong(name, f"a token that begins with {prefix}")
+            self.wrong(name, said("settings.token", prefix=prefix))
         return Secret(value, Path(file) if file else None) if value else None
 
     def port(self, name: str, *, least: int) -> int:
         """A port number."""
         text = self.text(name)
-        # isdecimal() alone also lets other scripts' digits through.
-        if not (text.isascii() and text.isdecimal() and least <= int(text) <= _LAST_PORT):
-            self.wrong(name, f"a port from {least} to {_LAST_PORT}", text)
+        # isdecimal() alone also lets other scripts' digits through, and int() refuses more than 4,300 of them.
+        if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS and least <= int(text) <= _LAST_PORT):
+            self.wrong(name, said("settings.port", least=least, most=str(_LAST_PORT)), text)
             return 0
         return int(text)
 
@@ -62,7 +66,7 @@ class Values:
         """A whole number."""
         text = self.text(name)
         if not (text.isascii() and text.isdecimal() and least <= int(text[:DIGITS]) and len(text) <= DIGITS):
-            self.wrong(name, f"a whole number of at least {least}", text)
+            self.wrong(name, said("settings.whole_number", least=least), text)
             return least
         return int(text)
 
@@ -79,7 +83,7 @@ class Values:
         except ValueError:
             value = math.nan
         if not least <= value <= most:
-            self.wrong(name, f"a number of seconds from {least:g} to {most:g}", text)
+            self.wrong(name, said("settings.seconds", least=f"{least:g}", most=f"{most:g}"), text)
             return min(max(value, least), most) if math.isfinite(value) else most
         return value
 
@@ -89,7 +93,8 @@ class Values:
         try:
             return choices(text)
         except ValueError:
-            self.mistakes.append(f'{name} cannot be "{text}"; {did_you_mean(text, [word.value for word in choices])}')
+            near = did_you_mean(text, [word.value for word in choices])
+            self.errors.append(said("settings.cannot_be", name=name, value=text, near=near))
             return next(iter(choices))
 
     def web_address(self, name: str) -> str:
@@ -98,27 +103,27 @@ class Values:
         parts = split_address(text)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
             # Not shown: a mistyped address may still have a password in it.
-            self.wrong(name, "an address such as https://prometheus.example.com")
+            self.wrong(name, said("settings.web_address"))
         elif parts.username or parts.password:
-            self.mistakes.append(f"{name} must not have a user or password in it; they would show in logs")
+            self.errors.append(said("settings.password_in_address", name=name))
         return text
 
     def file(self, name: str) -> Path | None:
         """A file that can be read, or None."""
         text = self.text(name)
         if text and not _is_file(text):
-            self.wrong(name, "a file", text)
+            self.wrong(name, said("settings.file"), text)
         return Path(text) if text else None
 
     def _content(self, name: str, file: Path) -> str:
         try:
             content = content_of(file)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text, or far too large"
-            self.mistakes.append(f'{name}: "{file}" cannot be read ({reason})')
+            reason = str(error.strerror) if isinstance(error, OSError) else said("settings.no_text_or_large")
+            self.errors.append(said("settings.named_unreadable", name=name, file=str(file), reason=reason))
             return ""
         if not content:
-            self.mistakes.append(f'{name}: "{file}" is empty')
+            self.errors.append(said("settings.named_empty", name=name, file=str(file)))
         return content
 
 

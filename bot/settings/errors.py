@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from bot.model.errors import Refusal
+from bot.words.rendering import plain
+from bot.words.said import Text, said
 
 LONGEST_WORD = 80  # characters that are compared
 
@@ -13,12 +15,22 @@ LONGEST_WORD = 80  # characters that are compared
 class SettingsError(Refusal):
     """The settings cannot be used. ``reasons`` holds every mistake; none of them shows a secret."""
 
-    def __init__(self, source: str, mistakes: Sequence[str]) -> None:
-        super().__init__(f"{len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'} in {source}:", mistakes)
+    def __init__(self, source: Text, errors: Sequence[Text]) -> None:
+        """``source`` is what they are in; text is a file's name."""
+        named = said("settings.a_file", file=source) if isinstance(source, str) else source
+        super().__init__(said("settings.mistakes", n=len(errors), source=named), errors)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+class Wrong(ValueError):  # noqa: N818  # a finding; pydantic wants a ValueError, and keeps it as it is
+    """What is wrong with one value, as the half of a sentence that stands behind the value's name."""
+
+    def __init__(self, sentence: Text) -> None:
+        self.sentence = sentence
+        super().__init__(plain(sentence))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> Text:
     """A half-sentence that names the nearest known word, or all of them when none is near."""
     words, word = sorted(known), word[:LONGEST_WORD]
     near = get_close_matches(word, words, n=1, cutoff=0.6)
-    return f'did you mean "{near[0]}"?' if near else f"known: {', '.join(words)}"
+    return said("settings.did_you_mean", word=near[0]) if near else said("settings.known", words=tuple(words))

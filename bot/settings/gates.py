@@ -21,7 +21,9 @@ from bot.model.figures import is_our_gate
 from bot.model.judge_settings import STRICTNESS, JudgeSettings, MetricLimits, Weights
 from bot.model.service import ClientLimits, CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule, Unproven
 from bot.settings.base import Section, lasting
+from bot.settings.errors import Wrong
 from bot.settings.types import Bounds, Duration, PositiveDuration, Query, Share, shown
+from bot.words.said import said
 
 _JUDGE = STRICTNESS
 # A ceiling of 0 % or 100 % has to mean something to a test of shares in between.
@@ -162,7 +164,7 @@ class RuleSection(BaseModel):
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
         if self.within is not None and self.within < self.times:
-            raise ValueError(f"times ({self.times}) is above within ({self.within}), so it could never act")
+            raise Wrong(said("settings.never_acts", times=self.times, within=self.within))
         return self
 
     def rule(self) -> Rule:
@@ -190,9 +192,9 @@ class LimitSection(RuleSection):
     def _has_a_limit(self) -> Self:
         wrong = self.milliseconds if self.of is Measure.ERRORS else self.maximum
         if wrong is not None:
-            raise ValueError("errors are limited by max, latency by milliseconds")
+            raise Wrong(said("settings.limited_by"))
         if self.maximum is None and self.milliseconds is None and self.relative is None:
-            raise ValueError("needs a limit: max (errors), milliseconds (latency) or relative")
+            raise Wrong(said("settings.needs_limit"))
         return self
 
     @property
@@ -231,9 +233,9 @@ class CustomSection(RuleSection):
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
         if self.maximum is None and self.minimum is None:
-            raise ValueError("needs max, min or both; without a limit nothing can fail")
+            raise Wrong(said("settings.needs_bound"))
         if self.maximum is not None and self.minimum is not None and self.minimum > self.maximum:
-            raise ValueError(f"min ({self.minimum}) is above max ({self.maximum})")
+            raise Wrong(said("settings.min_above_max", least=str(self.minimum), most=str(self.maximum)))
         return self
 
     def gate(self) -> CustomGate:
@@ -254,7 +256,7 @@ def _off_or_limits(value: object) -> str:
 
 def _parse_off(value: object) -> bool:
     if value is not False and value != "off":  # YAML 1.1 reads `off` as false, YAML 1.2 (most editors) as text
-        raise ValueError(f"must be a mapping of limits, or `off`, not {shown(value)}")
+        raise Wrong(said("settings.must_be_off", value=shown(value)))
     return False
 
 
@@ -298,10 +300,10 @@ class GatesSection(Section):
         names += [*(limit.name for limit in fixed), *(limit.called for limit in self.limits)]
         ours = next(filter(is_our_gate, names), None)
         if ours is not None:
-            raise ValueError(f'"{ours}" is the name of a gate of canary-bot\'s own: call yours something else')
+            raise Wrong(said("settings.own_gate", name=ours))
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(f'two gates are called "{twice}"')
+            raise Wrong(said("settings.two_gates", name=twice))
         return self
 
     def gates(self) -> GateLimits:

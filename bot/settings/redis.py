@@ -8,6 +8,7 @@ from urllib.parse import SplitResult
 
 from bot.settings.environment import Values, split_address
 from bot.settings.secret import Secret
+from bot.words.said import Text, said
 
 _SERVERS = ("redis", "rediss")
 _SENTINELS = ("redis+sentinel", "rediss+sentinel")
@@ -43,30 +44,30 @@ def read_redis(values: Values) -> RedisSettings:
     return settings
 
 
-def _mistake(parts: SplitResult | None) -> str:
+def _mistake(parts: SplitResult | None) -> Text:
     """What the URL must be instead, never what it is; "" where it is fine."""
     if parts is None or parts.scheme not in SCHEMES:
-        return f"an address that begins with {', '.join(f'{name}://' for name in SCHEMES)}"
+        return said("settings.redis_schemes", schemes=tuple(f"{name}://" for name in SCHEMES))
     scheme, hosts = parts.scheme, parts.netloc.rpartition("@")[2]
     if scheme == "embedded":
-        return "" if parts.netloc or parts.path else "embedded://PATH, and PATH is missing: where Redis keeps its data"
+        return "" if parts.netloc or parts.path else said("settings.redis_no_directory")
     if scheme == "unix":
-        return "" if parts.path.strip("/") and not hosts else "unix:///PATH?db=0, where PATH is that of Redis' socket"
+        return "" if parts.path.strip("/") and not hosts else said("settings.redis_socket")
     if scheme in _SENTINELS and not (hosts and parts.path.strip("/")):
-        return f"{scheme}://HOST:PORT,HOST:PORT/NAME/DB, and the hosts or NAME are missing"
+        return said("settings.redis_sentinels", address=f"{scheme}://HOST:PORT,HOST:PORT/NAME/DB")
     if scheme in _SERVERS and not _has_good_port(parts):
-        return f"{scheme}://HOST:PORT/DB, and PORT is no port"
-    return "" if hosts else f"{scheme}://HOST:PORT, and HOST is missing"
+        return said("settings.redis_port", address=f"{scheme}://HOST:PORT/DB")
+    return "" if hosts else said("settings.redis_no_host", address=f"{scheme}://HOST:PORT")
 
 
 def _note_unused(settings: RedisSettings, scheme: str, values: Values) -> None:
     """What is set and could not be made use of: whoever set it believes that it protects them."""
     if settings.ca_file is not None and not scheme.startswith("rediss"):
-        values.mistakes.append(f"REDIS_CA_FILE is for TLS, and REDIS_URL does not speak it: write rediss, not {scheme}")
+        values.errors.append(said("settings.redis_no_tls", file="REDIS_CA_FILE", url="REDIS_URL", scheme=scheme))
     if settings.sentinel_username and not settings.sentinel_password:
-        values.mistakes.append("REDIS_SENTINEL_USERNAME needs REDIS_SENTINEL_PASSWORD; only one is set")
+        values.errors.append(said("settings.needs", one="REDIS_SENTINEL_USERNAME", other="REDIS_SENTINEL_PASSWORD"))
     if settings.sentinel_password and scheme not in _SENTINELS:
-        values.mistakes.append("REDIS_SENTINEL_PASSWORD is for redis+sentinel://, and REDIS_URL names no sentinels")
+        values.errors.append(said("settings.no_sentinels", one="REDIS_SENTINEL_PASSWORD", url="REDIS_URL"))
 
 
 def _has_good_port(parts: SplitResult) -> bool:

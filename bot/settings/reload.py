@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 
 from bot.settings.errors import SettingsError
-from bot.settings.services import Catalogue, catalogue_of, content_of, summary
+from bot.settings.services import Catalogue, catalogue_of, content_of, first, none_usable
+from bot.words.said import Text, said
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class ServicesReload:
         self._seen: bytes | SettingsError | None = used.content
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> Text:
         """Why the file is not used as it is now, as a sentence; "" when it is."""
         return self._used.trouble
 
@@ -53,8 +54,8 @@ class ServicesReload:
 
     def _refuse(self, error: SettingsError) -> None:
         log.error("services_refused", reasons=error.reasons, kept=list(self._used.names))
-        kept = f"{self._path.name} has changed and cannot be used, so what it said before goes on: {summary(error)}"
-        self._used = self._used.troubled(kept if len(self._used) else f"nothing can be started: {summary(error)}")
+        kept = said("settings.kept", file=self._path.name, first=first(error))
+        self._used = self._used.troubled(kept if len(self._used) else none_usable(error))
         self._use(self._used)
 
 

@@ -6,22 +6,36 @@ module of their own, and so have line numbers (``services``).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
     StrictBool,
     StrictInt,
     StrictStr,
+    model_validator,
 )
 
-from bot.model.service import ApprovalRule, DriftRule, MetricsSource, OnDrift, OnTimeout, Promote, ServiceConfig
+from bot.model.service import (
+    ApprovalRule,
+    ApproveAt,
+    DriftRule,
+    MetricsSource,
+    OnDrift,
+    OnTimeout,
+    Promote,
+    ServiceConfig,
+)
 from bot.settings.base import Section, lasting
+from bot.settings.errors import Wrong
 from bot.settings.gates import GatesSection
+from bot.settings.hook_section import Webhooks
 from bot.settings.types import (
     Approve,
     Approver,
+    Budget,
     CanaryName,
     Channel,
     Duration,
@@ -29,12 +43,15 @@ from bot.settings.types import (
     Methods,
     ObjectName,
     Percent,
+    PlacedName,
     PositiveDuration,
     Regex,
     ServiceName,
     Switchback,
     Weights,
 )
+from bot.words.language import Language
+from bot.words.said import said
 
 _RULE = ApprovalRule()
 _DRIFT = DriftRule()
@@ -51,6 +68,17 @@ _SERVICE = ServiceConfig(
 )
 
 
+class StageApprovalsSection(Section):
+    """What is otherwise for one question than for the others."""
+
+    count: Annotated[StrictInt, Field(ge=1)] | None = None
+    """How many different people must approve."""
+    own: StrictBool | None = Field(default=None, alias="self")
+    """Whether the person who started a rollout may approve it."""
+    approvers: tuple[Approver, ...] | None = None
+    """Who may approve: user groups and user ids."""
+
+
 class ApprovalsSection(Section):
     """How many people must approve, and what silence means."""
 
@@ -62,6 +90,8 @@ class ApprovalsSection(Section):
     """How long to wait for approvals."""
     on_timeout: OnTimeout = _RULE.on_timeout
     """What an unanswered question means. Never a promotion."""
+    at: dict[ApproveAt, StageApprovalsSection] = Field(default_factory=dict)
+    """Questions for which another count, other approvers or another `self` holds."""
 
 
 class DriftSection(Section):
@@ -105,6 +135,16 @@ class PrimarySection(Section):
     """Its name."""
     container: ObjectName | None = None
     """The container whose image is the version; needed only when the pod has several."""
+    containers: tuple[ObjectName, ...] = ()
+    """Several whose images are promoted together, init containers too; instead of `container`."""
+    host: ObjectName | None = None
+    """Its own Service, where routes share users out between hosts; found by its selector unless written."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.container and self.containers:
+            raise Wrong(said("settings.container_or_containers"))
+        return self
 
 
 class WhenDone(StrEnum):
@@ -115,10 +155,14 @@ class WhenDone(StrEnum):
 
 
 class CanarySection(Section):
-    """The Deployment of the new version; it must run before a rollout starts."""
+    """The Deployment of the new version; it must run before a rollout starts, unless `scale` is written."""
 
     deployment: CanaryName
     """Its name; `{version}`, if it is there, is what is typed after the service."""
+    host: CanaryName | None = None
+    """Its own Service, where routes share users out between hosts, as for the primary; `{version}` as above."""
+    scale: StrictBool = _SERVICE.scale_canary_up
+    """Whether a canary without pods is given what it needs when a rollout starts, and scaled to zero at its end."""
     when_done: WhenDone = WhenDone.SCALE_DOWN if _SERVICE.scale_canary_down else WhenDone.KEEP
     """Whether the canary keeps running after a promotion or is scaled to zero."""
     drain: Duration = lasting(_SERVICE.drain_seconds)
@@ -147,6 +191,14 @@ class StageSection(Section):
     """Stages that people let through; `each` is all of them, `step` is every weight below the last."""
 
 
+def _name(placed: str) -> str:
+    return placed.rpartition("/")[2]
+
+
+def _space(placed: str) -> str:
+    return placed.rpartition("/")[0]
+
+
 class ServiceSection(Section):
     """One service, or the `defaults` for all of them."""
 
@@ -154,15 +206,18 @@ class ServiceSection(Section):
     """Where its objects are."""
     channel: Channel
     """Where its rollouts are told."""
+    language: Language | None = None
+    """What its rollouts are told in; what `channels` says of its channel, or `LANGUAGE`, unless written."""
     approvers: tuple[Approver, ...] = _RULE.approvers
     """User groups or user ids that may approve; any member of the workspace when empty."""
     approvals: ApprovalsSection = ApprovalsSection()
     drift: DriftSection = DriftSection()
     prometheus: PrometheusSection = PrometheusSection()
-    virtual_service: ObjectName
-    """The VirtualService that routes its users."""
-    destination_rule: ObjectName
-    """The DestinationRule with a subset for each version."""
+    virtual_service: PlacedName
+    """The VirtualService that routes its users; `NAMESPACE/NAME` where it is in another namespace."""
+    destination_rule: PlacedName | None = None
+    """The DestinationRule with a subset for each version (`NAMESPACE/NAME` in another namespace); the service's name
+    unless written."""
     host: ObjectName | None = None
     """The Kubernetes Service; the name of the service unless written."""
     routes: tuple[Annotated[str, Field(min_length=1)], ...] = _SERVICE.routes
@@ -178,7 +233,7 @@ class ServiceSection(Section):
     bake: Duration = lasting(_SERVICE.bake_seconds)
     """How long the final state is watched before the rollout ends."""
     promote: Promote = _SERVICE.promote
-    """`upgrade` gives the primary the canary's image; `adopt` leaves users on the canary, which is the primary then."""
+    """`upgrade` gives the primary the canary's image, `git` waits until git does; `adopt` keeps users on the canary."""
     gates: GatesSection = GatesSection()
     upgrade_timeout: PositiveDuration = lasting(_SERVICE.upgrade_timeout)
     """How long the primary's Deployment may take to roll out its new image."""
@@ -186,19 +241,31 @@ class ServiceSection(Section):
     """How long returning users may wait for a primary that has shrunk and is scaled up again."""
     hold_patience: PositiveDuration = lasting(_SERVICE.hold_patience)
     """How long a rollout waits by itself (no data, too little traffic) before it asks a person."""
+    rollback: Duration = lasting(_SERVICE.rollback_seconds)
+    """How long after a promotion it may be rolled back; `0s` is never."""
+    drill: bool = False
+    """Whether aborts may be rehearsed on it, by `/canary drill`; no user meets the canary in one."""
+    budget: Budget | None = None
+    """Its error budget, as in `99.9%/30d`: what a rollout costs of it is told where it is set."""
+    webhooks: Webhooks = ()
+    """What is called with JSON at moments of a rollout, and may keep it waiting."""
 
-    def service(self, name: str) -> ServiceConfig:
-        """The same in the rules' words."""
+    def service(self, name: str, channel: Language | None = None) -> ServiceConfig:
+        """The same in the rules' words; ``channel`` is the language of its channel."""
         return ServiceConfig(
             name=name,
             namespace=self.namespace,
             channel=self.channel,
-            virtual_service=self.virtual_service,
-            destination_rule=self.destination_rule,
+            virtual_service=_name(self.virtual_service),
+            virtual_service_namespace=_space(self.virtual_service),
+            destination_rule=_name(self.destination_rule or name),
+            destination_rule_namespace=_space(self.destination_rule or ""),
             primary_deployment=self.primary.deployment,
             canary_deployment=self.canary.deployment,
-            container=self.primary.container,
+            containers=(self.primary.container,) if self.primary.container else self.primary.containers,
             host=self.host or name,
+            primary_host=self.primary.host or "",
+            canary_host=self.canary.host or "",
             routes=self.routes,
             mirror_percent=self.mirror.percent,
             mirror_methods=self.mirror.methods,
@@ -209,15 +276,31 @@ class ServiceSection(Section):
             switchback=self.switchback,
             bake_seconds=self.bake,
             promote=self.promote,
+            scale_canary_up=self.canary.scale,
             scale_canary_down=self.canary.when_done is WhenDone.SCALE_DOWN,
             drain_seconds=self.canary.drain,
             approvals=self._rule(),
+            approvals_at={at: self._rule_at(section) for at, section in self.approvals.at.items()},
             gates=self.gates.gates(),
             metrics=self.prometheus.source(),
             drift=DriftRule(timeout=self.drift.timeout, on_timeout=self.drift.on_timeout),
             upgrade_timeout=self.upgrade_timeout,
             scale_timeout=self.scale_timeout,
             hold_patience=self.hold_patience,
+            rollback_seconds=self.rollback,
+            drill=self.drill,
+            language=self.language or channel,
+            budget=self.budget,
+            webhooks=tuple(hook.webhook() for hook in self.webhooks),
+        )
+
+    def _rule_at(self, section: StageApprovalsSection) -> ApprovalRule:
+        rule = self._rule()
+        return replace(
+            rule,
+            approvers=rule.approvers if section.approvers is None else section.approvers,
+            count=rule.count if section.count is None else section.count,
+            own=rule.own if section.own is None else section.own,
         )
 
     def _rule(self) -> ApprovalRule:
@@ -230,10 +313,28 @@ class ServiceSection(Section):
         )
 
 
+class ChannelSection(Section):
+    """What holds for everything that is said in a channel."""
+
+    language: Language
+    """What is spoken there."""
+
+
 class ServicesFile(Section):
     """The services canary-bot may roll out: their `defaults`, and each by name."""
 
     defaults: ServiceSection | None = None
     """What every service says unless it says otherwise; merged key by key."""
+    channels: dict[Channel, ChannelSection] = Field(default_factory=dict)
+    """Channels with a language of their own, by name or id."""
     services: Annotated[dict[ServiceName, ServiceSection], Field(min_length=1)]
     """By the name that is typed after `/canary start`."""
+
+    @property
+    def languages(self) -> dict[str, Language]:
+        """The language of each channel that has one of its own."""
+        return {channel: section.language for channel, section in self.channels.items()}
+
+    def catalogue(self) -> dict[str, ServiceConfig]:
+        """The services in the rules' words, by name."""
+        return {name: entry.service(name, self.languages.get(entry.channel)) for name, entry in self.services.items()}

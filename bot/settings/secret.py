@@ -56,8 +56,8 @@ def content_of(file: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is no text, or too large for a secret.
     """
-    with file.open("rb") as opened:
-        content = opened.read(LARGEST + 1)
+    with file.open("rb") as stream:
+        content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ValueError(str(file))
     return content.decode("utf-8-sig").strip()

@@ -6,10 +6,12 @@ What may be written is defined in ``schema`` and ``types``; here are the file, i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,34 +20,29 @@ from pydantic_core import ErrorDetails
 
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
-from bot.settings.errors import SettingsError, did_you_mean
+from bot.settings.errors import SettingsError, Wrong, did_you_mean
 from bot.settings.schema import ServiceSection, ServicesFile
 from bot.settings.sharing import clashes
 from bot.settings.types import shown
 from bot.settings.yaml_limits import LARGEST
 from bot.settings.yaml_tree import Mistake, Tree, YamlPath, parse
+from bot.words.language import Language
+from bot.words.said import Code, Item, Said, Text, said
 
 M = TypeVar("M", bound=BaseModel)
 
 MOST_TOLD = 100  # mistakes
-_OR_DEFAULTS = "; say it here, or under defaults for all services"
-_SENTENCES = {
-    "model_type": "must be a mapping with keys of its own, not {value}",
-    "dict_type": "must be a mapping with keys of its own, not {value}",
-    "tuple_type": "must be a list, not {value}",
-    "too_short": "must not be empty",
-    "string_type": "must be text (in quotes), not {value}",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must be at most {max_length} characters",
-    "int_type": "must be a whole number, not {value}",
-    "float_type": "must be a number, not {value}",
-    "finite_number": "must be a number, not {value}",
-    "bool_type": "must be true or false, not {value}",
-    "enum": "must be {expected}, not {value}",
-    "literal_error": "must be {expected}, not {value}",
-    "greater_than": "must be above {gt}, not {value}",
-    "greater_than_equal": "must be at least {ge}, not {value}",
-    "less_than": "must be below {lt}, not {value}",
+_EMPTY = frozenset({"too_short", "string_too_short"})
+# What a value has to be, by what pydantic calls another kind than that.
+_KINDS: Mapping[str, Said] = {
+    "model_type": said("settings.mapping"),
+    "dict_type": said("settings.mapping"),
+    "tuple_type": said("settings.list"),
+    "string_type": said("settings.text"),
+    "int_type": said("settings.an_integer"),
+    "float_type": said("settings.number"),
+    "finite_number": said("settings.number"),
+    "bool_type": said("settings.boolean"),
 }
 
 
@@ -57,10 +54,12 @@ class Catalogue:
         services: Mapping[str, ServiceConfig],
         source: str = "services.yaml",
         document: Tree | None = None,
-        trouble: str = "",
+        trouble: Text = "",
         content: bytes | None = None,
+        languages: Mapping[str, Language] = MappingProxyType({}),
     ) -> None:
         self.trouble = trouble  # why the file is not used as it is now, as a sentence
+        self.languages = languages  # of channels that have one of their own, by name or id
         self.content = content  # what was read, used or not; None where it could not be read
         self._services = dict(services)
         self._source = source
@@ -75,9 +74,9 @@ class Catalogue:
     def __contains__(self, name: str) -> bool:
         return name in self._services
 
-    def troubled(self, trouble: str) -> Catalogue:
+    def troubled(self, trouble: Text) -> Catalogue:
         """The same services, and why the file is not used as it is now."""
-        return Catalogue(self._services, self._source, self._document, trouble, self.content)
+        return Catalogue(self._services, self._source, self._document, trouble, self.content, self.languages)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,8 +96,8 @@ class Catalogue:
             Refusal: there is none; the sentence names those there are.
         """
         if name not in self._services:
-            known = ", ".join(sorted(self._services))
-            raise Refusal(f'There is no service "{name}" in {self._source}. Known: {known}.')
+            known = tuple(sorted(self._services))
+            raise Refusal(said("settings.no_such_service", name=name, file=self._source, known=known))
         return self._services[name]
 
 
@@ -118,17 +117,20 @@ def catalogue_of(content: bytes, path: Path) -> Catalogue:
         SettingsError: with every mistake in it.
     """
     if len(content) > LARGEST:
-        raise SettingsError(path.name, [f"{path} is larger than {LARGEST:,} bytes; no services.yaml needs to be"])
+        raise SettingsError(path.name, [said("settings.file_too_large", file=str(path), most=LARGEST)])
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsError(path.name, [f"{path} is not UTF-8 text"]) from error
-    document, file, mistakes = _read(text)
-    services = {name: entry.service(name) for name, entry in file.services.items()} if file is not None else {}
-    mistakes += [_shared(document, *clash) for clash in islice(clashes(tuple(services.values())), MOST_TOLD + 1)]
-    if file is None or mistakes:
-        raise SettingsError(path.name, _told([one.sentence_in(path) for one in sorted(set(mistakes))]))
-    return Catalogue(services, path.name, document, content=content)
+        raise SettingsError(path.name, [said("settings.file_no_text", file=str(path))]) from error
+    document, file, errors = _read(text)
+    services = file.catalogue() if file is not None else {}
+    errors += [_shared(document, *clash) for clash in islice(clashes(tuple(services.values())), MOST_TOLD + 1)]
+    if file is None or errors:
+        in_order = sorted(
+            dict.fromkeys(errors), key=lambda one: (one.line, one.path)
+        )  # as a person would read the file
+        raise SettingsError(path.name, _first([one.sentence_in(path) for one in in_order]))
+    return Catalogue(services, path.name, document, content=content, languages=file.languages)
 
 
 def content_of(path: Path) -> bytes:
@@ -141,15 +143,17 @@ def content_of(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST + 1)
     except OSError as error:
-        raise SettingsError(path.name, [f"{path} cannot be read ({error.strerror}); SERVICES_FILE names it"]) from error
+        sentence = said("settings.services_unreadable", file=str(path), reason=str(error.strerror), by="SERVICES_FILE")
+        raise SettingsError(path.name, [sentence]) from error
     except ValueError as error:
-        raise SettingsError(path.name, [f"{shown(str(path))} is no name of a file; SERVICES_FILE says it"]) from error
+        sentence = said("settings.no_file_name", file=shown(str(path)), by="SERVICES_FILE")
+        raise SettingsError(path.name, [sentence]) from error
 
 
-def _told(sentences: list[str]) -> list[str]:
+def _first(sentences: list[Text]) -> list[Text]:
     """Those that people can still read; whether there are more."""
     more = len(sentences) - MOST_TOLD
-    return [*sentences[:MOST_TOLD], "and more; these come first"] if more > 0 else sentences
+    return [*sentences[:MOST_TOLD], said("settings.and_more")] if more > 0 else sentences
 
 
 def read_or_do_without(path: Path) -> Catalogue:
@@ -160,17 +164,23 @@ def read_or_do_without(path: Path) -> Catalogue:
     try:
         return read_services(path)
     except SettingsError as error:
-        return Catalogue({}, path.name, trouble=f"nothing can be started: {summary(error)}")
+        return Catalogue({}, path.name, trouble=none_usable(error))
 
 
-def summary(error: SettingsError) -> str:
+def none_usable(error: SettingsError) -> Said:
+    """That no service can be started, and why."""
+    return said("settings.none_usable", first=first(error))
+
+
+def first(error: SettingsError) -> Said:
     """The first mistake, how many more there are, and where all of them are told."""
-    first = str(error.reasons[0]).rstrip(".") if error.reasons else str(error.sentence).rstrip(":")
-    more = f" (and {len(error.reasons) - 1} more)" if len(error.reasons) > 1 else ""
-    return f"{first}{more}. `canary-bot check` lists every mistake."
+    reason, more, check = error.reasons[0], len(error.reasons) - 1, Code("canary-bot check")
+    if not more:
+        return said("settings.first", reason=reason, check=check)
+    return said("settings.first_of_several", reason=reason, n=more, check=check)
 
 
-def _shared(document: Tree, service: ServiceConfig, keys: tuple[str, ...], sentence: str) -> Mistake:
+def _shared(document: Tree, service: ServiceConfig, keys: tuple[str, ...], sentence: Said) -> Mistake:
     here = document.at(["services", service.name, *keys])
     return Mistake(here.line, ".".join(("services", service.name, *keys)), sentence)
 
@@ -196,14 +206,14 @@ class _Plain(GenerateJsonSchema):
 
 
 def _read(text: str) -> tuple[Tree, ServicesFile | None, list[Mistake]]:
-    tree, mistakes = parse(text)
-    if tree.value == {} and mistakes:
-        return tree, None, mistakes  # nothing to look at
+    tree, errors = parse(text)
+    if tree.value == {} and errors:
+        return tree, None, errors  # nothing to look at
     root, defaults = _split(tree)
     file, wrong = _validate(ServicesFile, _with_defaults(root, defaults))
     # Also by themselves: a default that every service replaces would never be looked at. What they leave out is fine.
     _, wrong_defaults = _validate(ServiceSection, defaults, ignore="missing")
-    return tree, file, [*mistakes, *wrong, *wrong_defaults]
+    return tree, file, [*errors, *wrong, *wrong_defaults]
 
 
 def _split(tree: Tree) -> tuple[Tree, Tree]:
@@ -241,16 +251,56 @@ def _mistake(model: type[BaseModel], tree: Tree, problem: ErrorDetails) -> Mista
         path = f"{here.path}.{last}" if here.path else last
         # The file itself and the items of lists have no defaults.
         can_be_default = len(place) > 1 and not any(isinstance(step, int) for step in place)
-        return Mistake(here.line, path, "is missing" + (_OR_DEFAULTS if can_be_default else ""))
+        missing = said("settings.missing_here_or_defaults") if can_be_default else said("settings.missing")
+        return Mistake(here.line, path, missing)
     if kind == "extra_forbidden":
-        return Mistake(here.line, here.path, f"is no known key; {did_you_mean(last, _keys(model, place[:-1]))}")
+        near = did_you_mean(last, _keys(model, place[:-1]))
+        return Mistake(here.line, here.path, said("settings.no_known_key", near=near))
     if kind == "value_error":
-        return Mistake(here.line, here.path, str(problem["ctx"]["error"]))
-    facts = {**problem.get("ctx", {}), "value": shown(problem["input"])}
-    facts["expected"] = str(facts.get("expected", "")).replace("'", '"')
+        return Mistake(here.line, here.path, _refused(problem["ctx"]["error"]))
+    return Mistake(here.line, here.path, _said_of(problem))
+
+
+def _refused(error: Exception) -> Text:
+    return error.sentence if isinstance(error, Wrong) else str(error)
+
+
+def _said_of(problem: ErrorDetails) -> Text:
+    """What is wrong with a value of the wrong kind or size."""
+    kind, value = problem["type"], shown(problem["input"])
+    if kind in _KINDS:
+        return said("settings.written", rule=_KINDS[kind], value=value)
+    if kind in _EMPTY:
+        return said("settings.not_empty")
     # Anything pydantic may learn to say later is still a sentence, if not one of ours.
-    sentence = _SENTENCES[kind].format_map(facts) if kind in _SENTENCES else problem["msg"]
-    return Mistake(here.line, here.path, sentence)
+    return _out_of_bounds(kind, problem.get("ctx", {}), value) or problem["msg"]
+
+
+def _out_of_bounds(kind: str, context: Mapping[str, Any], value: Text) -> Text:
+    sentence: Text = ""
+    match kind:
+        case "string_too_long":
+            sentence = said("settings.too_long", most=context["max_length"])
+        case "enum" | "literal_error":
+            sentence = said("settings.one_of", expected=_choices(str(context["expected"])), value=value)
+        case "greater_than":
+            sentence = said("settings.above", least=_bound(context["gt"]), value=value)
+        case "greater_than_equal":
+            sentence = said("settings.at_least", least=_bound(context["ge"]), value=value)
+        case "less_than_equal":
+            sentence = said("settings.at_most", most=_bound(context["le"]), value=value)
+        case "less_than":
+            sentence = said("settings.below", most=_bound(context["lt"]), value=value)
+    return sentence
+
+
+def _choices(expected: str) -> tuple[Item, ...]:
+    """The words in ``'a', 'b' or 'c'``."""
+    return tuple(f'"{word}"' for word in re.findall(r"'([^']*)'", expected))
+
+
+def _bound(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
 
 
 def _keys(model: type[BaseModel], place: YamlPath) -> set[str]:

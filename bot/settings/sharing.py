@@ -12,10 +12,11 @@ from itertools import combinations
 
 from bot.cluster.objects import full_host
 from bot.model.service import ServiceConfig
+from bot.words.said import Said, said
 
 VERSION = "{version}"
 
-Clash = tuple[ServiceConfig, tuple[str, ...], str]  # whose, which key, and a sentence that names both
+Clash = tuple[ServiceConfig, tuple[str, ...], Said]  # whose, which key, and a sentence that names both
 
 
 def clashes(services: tuple[ServiceConfig, ...]) -> Iterator[Clash]:
@@ -30,7 +31,7 @@ def _near(services: tuple[ServiceConfig, ...]) -> set[tuple[int, int]]:
     """Pairs of positions that have to be compared; of a thousand services that is not each with each."""
     names, routed = defaultdict[str, list[tuple[str, bool, int]]](list), defaultdict[tuple[str, str], list[int]](list)
     for position, service in enumerate(services):
-        routed[service.namespace, service.virtual_service].append(position)
+        routed[service.routes_at].append(position)
         for name in (service.primary_deployment, service.canary_deployment):
             names[service.namespace].append((name.partition(VERSION)[0], VERSION in name, position))
     pairs = {pair for positions in routed.values() for pair in combinations(positions, 2)}
@@ -51,29 +52,30 @@ def _alike(names: list[tuple[str, bool, int]]) -> Iterator[tuple[int, int]]:
 def _deployments(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
     primary, canary = ("primary", "deployment"), ("canary", "deployment")
     mine, theirs = other.primary_deployment, one.primary_deployment
-    only = "a Deployment is one service's."
     if mine == theirs:
-        yield other, primary, f"{mine} is the primary of {one.name} as well as of {other.name}; {only}"
+        yield other, primary, said("settings.same_primary", name=mine, one=one.name, other=other.name)
     if can_be_same(one.canary_deployment, other.canary_deployment):
-        names = f"{other.canary_deployment} and {one.canary_deployment}"
-        yield other, canary, f"{names} of {one.name} can name the same canary for {other.name} and {one.name}; {only}"
+        names = other.canary_deployment, one.canary_deployment
+        yield other, canary, said("settings.same_canary", names=names, one=one.name, other=other.name)
     if can_be_same(one.canary_deployment, mine):
-        yield other, primary, f"{mine} can be a canary of {one.name} ({one.canary_deployment}), too; {only}"
+        pattern = one.canary_deployment
+        yield other, primary, said("settings.primary_as_canary", name=mine, one=one.name, pattern=pattern)
     if can_be_same(theirs, other.canary_deployment):
-        yield other, canary, f"{other.canary_deployment} can name {theirs}, which is the primary of {one.name}; {only}"
+        pattern = other.canary_deployment
+        yield other, canary, said("settings.canary_as_primary", pattern=pattern, name=theirs, one=one.name)
 
 
 def _routes(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
-    if one.virtual_service != other.virtual_service:
+    if one.routes_at != other.routes_at:
         return
     named = sorted(set(one.routes) & set(other.routes))
-    where = f"VirtualService {one.virtual_service}"
+    where = one.virtual_service
     if named:
-        clash = f"{', '.join(named)} of {where} would be moved by {one.name} and by {other.name}"
-        yield other, ("routes",), f"{clash}; a route is one service's."
+        clash = said("settings.same_routes", routes=tuple(named), where=where, one=one.name, other=other.name)
+        yield other, ("routes",), clash
     elif full_host(one) == full_host(other) and not (one.routes and other.routes):
-        clash = f"{one.name} and {other.name} move the routes to {full_host(one)} in {where}"
-        yield other, ("virtual_service",), f"{clash}; name each one's with routes, or release them as one service."
+        clash = said("settings.same_host", host=full_host(one), where=where, one=one.name, other=other.name)
+        yield other, ("virtual_service",), clash
 
 
 def can_be_same(one: str, other: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Any, TypeAlias
@@ -24,8 +24,10 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from bot.model.errors import Refusal
-from bot.model.service import ApproveAt
+from bot.model.service import ApproveAt, ErrorBudget
 from bot.rollout.plans import check_weights
+from bot.settings.errors import Wrong
+from bot.words.said import Code, Text, said
 
 LONGEST_SHOWN = 80  # characters of a value
 MOST_SHOWN = 10  # items of a list
@@ -35,6 +37,7 @@ WHOLE = 100  # percent
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"
 _PERCENT = r"^\d+(\.\d+)?%$"
+_BUDGET = r"^\d+(\.\d+)?%/(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"
 _METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _PLACEHOLDERS = ("namespace", "deployment", "window", "labels")
 
@@ -46,12 +49,12 @@ def parse_duration(value: object) -> float:
         ValueError: a number has no unit, and a guess at it could keep bad metrics in front of users for an hour.
     """
     if not isinstance(value, str) or not value or not re.fullmatch(_DURATION, value):
-        raise ValueError(f"must be a duration such as 30s, 5m or 1h30m, not {shown(value)}")
+        raise Wrong(said("settings.duration", value=shown(value)))
     parts = re.findall(r"(\d+)(ms|[dhms])", value)
     # A number of hundreds of digits is none that can be calculated with.
     seconds = sum(int(number) * _UNITS[unit] for number, unit in parts) if len(value) <= LONGEST_DURATION else math.inf
     if seconds > LARGEST_DURATION:
-        raise ValueError(f"must be at most {spoken_duration(LARGEST_DURATION)}, not {shown(value)}")
+        raise Wrong(said("settings.at_most", most=spoken_duration(LARGEST_DURATION), value=shown(value)))
     return seconds
 
 
@@ -65,24 +68,45 @@ def spoken_duration(seconds: float) -> str:
     return "".join(words) or "0s"
 
 
-def shown(value: object) -> str:
+def shown(value: object) -> Text:
     """A value as it is (or could be) written in YAML, for the end of a sentence."""
     if isinstance(value, list | tuple):
-        words = ", ".join(shown(item) for item in value[:MOST_SHOWN]) or "an empty list"
-        return f"{words} and {len(value) - MOST_SHOWN} more" if len(value) > MOST_SHOWN else words
+        return _list_shown(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         written = value if value.isprintable() else value.encode("unicode_escape").decode()
         return f'"{written if len(written) <= LONGEST_SHOWN else written[:LONGEST_SHOWN] + "…"}"'
-    return "a mapping" if isinstance(value, dict) else str(value)
+    return said("settings.a_mapping") if isinstance(value, dict) else str(value)
+
+
+def _list_shown(values: Sequence[object]) -> Text:
+    if not values:
+        return said("settings.empty_list")
+    first, more = tuple(shown(item) for item in values[:MOST_SHOWN]), len(values) - MOST_SHOWN
+    return said("settings.values_and_more", values=first, n=more) if more > 0 else said("settings.values", values=first)
 
 
 def _positive_duration(value: object) -> float:
     seconds = parse_duration(value)
     if seconds == 0:
-        raise ValueError("must be longer than 0s")
+        raise Wrong(said("settings.positive_duration"))
     return seconds
+
+
+def parse_budget(value: object) -> ErrorBudget:
+    """An error budget from ``99.9%/30d``: the share of requests that must succeed, and the time that is counted over.
+
+    Raises:
+        ValueError: it is written otherwise, leaves nothing to fail or everything, or its window has no length.
+    """
+    objective, slash, window = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not slash or not re.fullmatch(_PERCENT, objective) or not 0 < float(objective[:-1]) < WHOLE:
+        raise Wrong(said("settings.budget", value=shown(value)))
+    try:
+        return ErrorBudget(objective=float(f"{objective[:-1]}e-2"), window=_positive_duration(window))
+    except Wrong as wrong:
+        raise Wrong(said("settings.budget_time", why=wrong.sentence)) from wrong
 
 
 def _number(value: object) -> float | None:
@@ -99,7 +123,7 @@ def _parse_share(value: object) -> float:
     else:
         share = _number(value)
     if share is None or not 0 <= share <= 1:
-        raise ValueError(f"must be a share such as 5% or 0.05, from 0 to 1, not {shown(value)}")
+        raise Wrong(said("settings.share", value=shown(value)))
     return share
 
 
@@ -109,7 +133,7 @@ def _parse_percent(value: object) -> float:
     else:
         percent = _number(value)
     if percent is None or not 0 < percent <= WHOLE:
-        raise ValueError(f"must be percent, above 0 and at most 100, not {shown(value)}")
+        raise Wrong(said("settings.percent", value=shown(value)))
     return percent
 
 
@@ -118,7 +142,7 @@ class Written:
     """A kind of text; ``rule`` completes "must be ..."."""
 
     pattern: str
-    rule: str
+    rule: Text
 
     def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._check, handler(source))
@@ -128,7 +152,7 @@ class Written:
 
     def _check(self, value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
-            raise ValueError(f"must be {self.rule}, not {shown(value)}")
+            raise Wrong(said("settings.written", rule=self.rule, value=shown(value)))
         return value
 
 
@@ -139,8 +163,7 @@ def _checked(check: Callable[[tuple[int, ...]], None]) -> AfterValidator:
         try:
             check(value)
         except Refusal as refusal:
-            sentence = str(refusal.sentence)
-            raise ValueError(sentence[0].lower() + sentence[1:].rstrip(".")) from refusal
+            raise Wrong(said("settings.rule", sentence=refusal.sentence)) from refusal
         return value
 
     return AfterValidator(apply)
@@ -149,7 +172,7 @@ def _checked(check: Callable[[tuple[int, ...]], None]) -> AfterValidator:
 def _check_switchback(shares: tuple[int, ...]) -> tuple[int, ...]:
     rising = all(low < high for low, high in pairwise((0, *shares)))
     if not rising or not shares or shares[-1] != WHOLE:
-        raise ValueError(f"must rise and end at 100, so that every user is back on the primary, not {shown(shares)}")
+        raise Wrong(said("settings.switchback", value=shown(shares)))
     return shares
 
 
@@ -157,7 +180,7 @@ def _parse_methods(value: object) -> tuple[str, ...] | None:
     if value == "all":
         return None
     if not isinstance(value, list) or not value or any(item not in _METHODS for item in value):
-        raise ValueError(f"must be `all` or a list of {', '.join(_METHODS)}, not {shown(value)}")
+        raise Wrong(said("settings.word_or_list", word=Code("all"), choices=_METHODS, value=shown(value)))
     return tuple(value)
 
 
@@ -166,7 +189,7 @@ def _parse_approve(value: object) -> tuple[ApproveAt, ...]:
     if value == "each":
         return tuple(ApproveAt)
     if not isinstance(value, list) or any(item not in words for item in value):
-        raise ValueError(f"must be `each` or a list of {', '.join(words)}, not {shown(value)}")
+        raise Wrong(said("settings.word_or_list", word=Code("each"), choices=tuple(words), value=shown(value)))
     return tuple(ApproveAt(item) for item in value)
 
 
@@ -177,26 +200,28 @@ def _parse_bounds(value: object) -> tuple[float, ...]:
     bounds = tuple(number for number in numbers if number is not None)
     rising = all(low < high for low, high in pairwise((0.0, *bounds)))
     if not bounds or len(bounds) != len(numbers) or not rising:
-        raise ValueError(f"must be `auto` or rising milliseconds such as [100, 500], not {shown(value)}")
+        raise Wrong(said("settings.bounds", word=Code("auto"), value=shown(value)))
     return bounds
 
 
 def _parse_query(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a PromQL query")
+        raise Wrong(said("settings.query"))
     for name in re.findall(r"\$([a-z_]+)", value):
         if name not in _PLACEHOLDERS:
-            raise ValueError(f"${name} is not filled in; known: {', '.join(f'${known}' for known in _PLACEHOLDERS)}")
+            raise Wrong(
+                said("settings.not_filled_in", name=f"${name}", known=tuple(f"${known}" for known in _PLACEHOLDERS))
+            )
     return value
 
 
 def _parse_regex(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"must be a regular expression, not {shown(value)}")  # noqa: TRY004  # pydantic wants ValueError
+        raise Wrong(said("settings.regex", value=shown(value)))
     try:
         re.compile(value)
     except re.error as error:
-        raise ValueError(f"must be a regular expression, and {shown(value)} is not: {error}") from error
+        raise Wrong(said("settings.bad_regex", value=shown(value), why=str(error))) from error
     return value
 
 
@@ -239,29 +264,38 @@ Bounds: TypeAlias = Annotated[
     BeforeValidator(_parse_bounds),
     _any_of("auto", {"type": "number", "exclusiveMinimum": 0}, minItems=1),
 ]
+Budget: TypeAlias = Annotated[
+    ErrorBudget,
+    BeforeValidator(parse_budget),
+    WithJsonSchema({"type": "string", "pattern": _BUDGET}),
+]
 Query: TypeAlias = Annotated[str, BeforeValidator(_parse_query)]
 Regex: TypeAlias = Annotated[str, BeforeValidator(_parse_regex)]
 
-ServiceName: TypeAlias = Annotated[
-    str, Written(r"^[a-z0-9-]{1,63}$", "a name of small letters, digits and dashes, at most 63 of them")
+ServiceName: TypeAlias = Annotated[str, Written(r"^[a-z0-9-]{1,63}$", said("settings.service_name"))]
+ObjectName: TypeAlias = Annotated[str, Written(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", said("settings.object_name"))]
+PlacedName: TypeAlias = Annotated[
+    str,
+    Written(
+        r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+        said("settings.placed_name"),
+    ),
 ]
-ObjectName: TypeAlias = Annotated[
-    str, Written(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", "a Kubernetes name in small letters")
-]
-LabelName: TypeAlias = Annotated[
-    str, Written(r"^[a-zA-Z_][a-zA-Z0-9_]*$", "the name of a label in Prometheus, such as cluster")
-]
+LabelName: TypeAlias = Annotated[str, Written(r"^[a-zA-Z_][a-zA-Z0-9_]*$", said("settings.label_name"))]
 CanaryName: TypeAlias = Annotated[
     str,
     Written(
         r"^([-a-z0-9.]|\{version\})+$",
-        "a Kubernetes name such as reviews-{version}",
+        said("settings.canary_name", example="reviews-{version}"),
     ),
 ]
-Channel: TypeAlias = Annotated[
-    str, Written(r"^(#[^\s#@,]{1,80}|[CG][A-Z0-9]{6,})$", "a channel such as #releases (in quotes) or its id")
-]
+Channel: TypeAlias = Annotated[str, Written(r"^(#[^\s#@,]{1,80}|[CG][A-Z0-9]{6,})$", said("settings.channel"))]
 Approver: TypeAlias = Annotated[
     str,
-    Written(r"^(@[^\s@,]{1,80}|[UWS][A-Z0-9]{6,})$", "a user group such as @release-managers (in quotes), or an id"),
+    Written(r"^(@[^\s@,]{1,80}|[UWS][A-Z0-9]{6,})$", said("settings.approver")),
 ]
+HookName: TypeAlias = Annotated[str, Written(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", said("settings.hook_name"))]
+HookVariable: TypeAlias = Annotated[
+    str, Written(r"^WEBHOOK_[A-Z0-9_]{1,80}$", said("settings.hook_variable", prefix="WEBHOOK_"))
+]
+FileName: TypeAlias = Annotated[str, Written(r"^/[^\x00]{1,1000}$", said("settings.file_name"))]

@@ -85,7 +85,17 @@ VARIABLES = (
     ),
     Variable(name="KUBE_CONTEXT", sentence="The context in it, when not the current one."),
     Variable(
+        name="ISTIO_NAMESPACE",
+        default="istio-system",
+        sentence="Where istiod is. Its ConfigMap istio says the mesh's root namespace; unread, this is taken for it.",
+    ),
+    Variable(
         topic="The bot itself",
+        name="LANGUAGE",
+        default="en",
+        sentence="What it speaks, en or zh_cn; services.yaml may say another for a channel or a service.",
+    ),
+    Variable(
         name="SERVICES_FILE",
         default="services.yaml",
         sentence="The services it may roll out (see docs/services.schema.json).",

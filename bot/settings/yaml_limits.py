@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from bot.words.rendering import plain
+from bot.words.said import Text, said
+
 LARGEST = 1_000_000  # bytes of a file: some six thousand services
 MOST_VALUES = 100_000
 DEEPEST = 40  # mappings and lists inside one another; what services.yaml knows needs eight
@@ -21,10 +24,10 @@ Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class TooMuch(Exception):  # noqa: N818  # a finding
     """The document is not to be read. ``sentence`` says why, ``line`` where."""
 
-    def __init__(self, line: int, sentence: str) -> None:
+    def __init__(self, line: int, sentence: Text) -> None:
         self.line = line
         self.sentence = sentence
-        super().__init__(sentence)
+        super().__init__(plain(sentence))
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ def check(text: str) -> None:
                 open_ones[-1].add(done)
             case yaml.ScalarEvent():
                 if not _is_text(event.value):
-                    raise TooMuch(line, "this has half of a character in it (a surrogate), which is no text")
+                    raise TooMuch(line, said("settings.surrogate"))
                 scalar = _Size(anchor=event.anchor)
                 _keep(anchors, scalar)
                 open_ones[-1].add(scalar)
@@ -70,9 +73,9 @@ def check(text: str) -> None:
 
 def _refuse_more(open_ones: list[_Size], line: int) -> None:
     if len(open_ones) + open_ones[-1].depth > DEEPEST:
-        raise TooMuch(line, f"this is nested too deeply: more than {DEEPEST} levels, aliases written out")
+        raise TooMuch(line, said("settings.too_deep", most=DEEPEST))
     if open_ones[-1].values > MOST_VALUES:
-        raise TooMuch(line, f"this is too much: more than {MOST_VALUES:,} values, aliases written out")
+        raise TooMuch(line, said("settings.too_much", most=MOST_VALUES))
 
 
 def _keep(anchors: dict[str, _Size], size: _Size) -> None:

@@ -14,6 +14,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from bot.settings.yaml_limits import Loader, TooMuch, check
+from bot.words.said import Text, said
 
 Scalar: TypeAlias = str | int | float | bool | None
 Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"
@@ -26,17 +27,19 @@ _TAG = "tag:yaml.org,2002:"
 _JSON_TAGS = frozenset({f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing wrong with the file. Ordered by line, as a person would read it."""
+    """One thing wrong with the file."""
 
     line: int
     path: str  # such as services.reviews.weights; empty for the file as a whole
-    sentence: str
+    sentence: Text
 
-    def sentence_in(self, file: Path) -> str:
+    def sentence_in(self, file: Path) -> Text:
         """The mistake with its place in front."""
-        return f"{file.name} line {self.line}: " + (f"{self.path}: " if self.path else "") + self.sentence
+        if not self.path:
+            return said("settings.in_line", file=file.name, line=str(self.line), what=self.sentence)
+        return said("settings.in_line_at", file=file.name, line=str(self.line), path=self.path, what=self.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +85,17 @@ def parse(text: str) -> tuple[Tree, list[Mistake]]:
         loader = Loader(text)
         node = loader.get_single_node()
         if node is None:
-            return _nothing(), [Mistake(1, "", "the file is empty; see the example services.yaml")]
+            return _nothing(), [Mistake(1, "", said("settings.empty_file", example="services.yaml"))]
         return _Reader(loader).document(node)
     except TooMuch as finding:
         return _nothing(), [Mistake(finding.line, "", finding.sentence)]
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return _nothing(), [Mistake(line, "", "this is not YAML: it has a character that cannot be printed")]
+        return _nothing(), [Mistake(line, "", said("settings.unprintable"))]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = ", ".join(part for part in (error.context, error.problem) if part)
-        return _nothing(), [Mistake(mark.line + 1 if mark else 1, "", f"this is not YAML: {what}")]
+        return _nothing(), [Mistake(mark.line + 1 if mark else 1, "", said("settings.no_yaml", what=what))]
 
 
 def _nothing() -> Tree:
@@ -104,15 +107,15 @@ class _Reader:
 
     def __init__(self, loader: yaml.SafeLoader) -> None:
         self._loader = loader
-        self._mistakes: list[Mistake] = []
+        self._errors: list[Mistake] = []
         self._open: set[int] = set()  # nodes we are inside of: an alias may point at its own parent
 
     def document(self, node: yaml.Node) -> tuple[Tree, list[Mistake]]:
-        return self._tree(node, "", node.start_mark.line + 1), self._mistakes
+        return self._tree(node, "", node.start_mark.line + 1), self._errors
 
     def _tree(self, node: yaml.Node, path: str, line: int) -> Tree:
         if id(node) in self._open:
-            self._mistakes.append(Mistake(line, path, "an alias may not point at what it is part of"))
+            self._errors.append(Mistake(line, path, said("settings.alias_of_itself")))
             return Tree(line, path, None)
         self._open.add(id(node))
         try:
@@ -153,13 +156,16 @@ class _Reader:
         return inner
 
     def _without_duplicates(self, node: yaml.MappingNode, path: str) -> list[tuple[yaml.Node, yaml.Node]]:
-        """The pairs with the first of each key; the others are mistakes."""
+        """The pairs with the first of each key; the others are mistakes, and so is whatever is no scalar."""
         kept: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._errors.append(Mistake(key.start_mark.line + 1, path, said("settings.key_no_text")))
+                continue
             name = str(key.value)
             if name in kept:
-                sentence = f"is already written in line {kept[name][0].start_mark.line + 1}"
-                self._mistakes.append(Mistake(key.start_mark.line + 1, _join(path, name), sentence))
+                sentence = said("settings.written_twice", line=str(kept[name][0].start_mark.line + 1))
+                self._errors.append(Mistake(key.start_mark.line + 1, _join(path, name), sentence))
             kept.setdefault(name, (key, value))
         return list(kept.values())
 

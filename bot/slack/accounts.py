@@ -11,8 +11,10 @@ import http.client
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta, timezone, tzinfo
+from typing import Any, NamedTuple
 from urllib.error import URLError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from slack_sdk import WebClient
@@ -22,9 +24,13 @@ from slack_sdk.web import SlackResponse
 from bot.model.errors import Refusal
 from bot.model.rollout import UserId
 from bot.slack.codes import NO_SCOPE, answer_code, needed_scope, remedy
+from bot.words.language import Language, spoken_in
+from bot.words.said import Text, said, together
 
 BELIEVED = 60.0  # seconds that what Slack said of an account is believed
 MOST = 1000  # accounts remembered at a time
+AN_HOUR = 3600.0  # seconds that the language somebody has chosen for Slack is believed
+A_DAY = 86400  # seconds
 SLACKBOT = "USLACKBOT"  # speaks for reminders and workflows, which anybody may set
 
 # Slack says nothing of accounts to this app, now or later.
@@ -54,20 +60,31 @@ class Person:
 class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this module
     """Slack did not say. ``remedy`` is what to do about it, "" where trying again is all there is."""
 
-    def __init__(self, remedy: str = "", code: str = "") -> None:
+    def __init__(self, remedy: Text = "", code: str = "") -> None:
         self.remedy = remedy
         self.code = code
-        super().__init__(remedy)
+        super().__init__(str(remedy))
+
+
+class Known(NamedTuple):
+    """What was found out about an account: when, what speaks against it; its time zone, and which of our languages it
+    has chosen for Slack, where Slack says so.
+    """
+
+    at: float
+    objection: Text = ""
+    zone: tzinfo | None = None
+    language: Language | None = None
 
 
 class Accounts:
-    """Accounts that Slack was asked about, remembered for a minute."""
+    """Accounts that Slack was asked about, remembered for a minute; the language that they read for an hour."""
 
     def __init__(self, client: WebClient, monotonic: Callable[[], float]) -> None:
         self._client = client
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, str]] = {}  # by id and workspace: when, and the objection
+        self._known: dict[str, Known] = {}  # by id and workspace
 
     def check(self, person: Person) -> None:
         """Refuse an account that is not a living person's of this workspace.
@@ -75,48 +92,91 @@ class Accounts:
         Raises:
             Refusal: it is not, or Slack does not say at the moment.
         """
-        now, key = self._monotonic(), f"{person.id} {person.home}"
-        with self._lock:
-            known = self._known.get(key)
-        if known is None or now - known[0] >= BELIEVED:
-            known = (now, self._objection(person))
-            self._remember(key, known)
-        if known[1]:
-            raise Refusal(known[1])
+        known = self._looked_up(person)
+        if known.objection:
+            raise Refusal(known.objection)
 
-    def _remember(self, key: str, known: tuple[float, str]) -> None:
+    def zone(self, person: Person) -> tzinfo | None:
+        """The person's own time zone; None where Slack does not say it."""
+        try:
+            return self._looked_up(person).zone
+        except Refusal:
+            return None
+
+    def language(self, person: Person) -> Language | None:
+        """Which of our languages the person reads Slack in; None where it is another, or Slack does not say it."""
+        known = self._remembered(person)
+        if known is not None and self._monotonic() - known.at < AN_HOUR:
+            return known.language
+        try:
+            return self._looked_up(person).language
+        except Refusal:
+            return None if known is None else known.language
+
+    def known_language(self, person: Person) -> Language | None:
+        """The same where it is known without asking, for who has no time to ask."""
+        known = self._remembered(person)
+        return None if known is None else known.language
+
+    def _looked_up(self, person: Person) -> Known:
+        now, known = self._monotonic(), self._remembered(person)
+        if known is None or now - known.at >= BELIEVED:
+            known = self._found_out(person, now)
+            self._remember(person, known)
+        return known
+
+    def _remembered(self, person: Person) -> Known | None:
+        with self._lock:
+            return self._known.get(_key(person))
+
+    def _remember(self, person: Person, known: Known) -> None:
         with self._lock:
             if len(self._known) >= MOST:
                 self._known.clear()
-            self._known[key] = known
+            self._known[_key(person)] = known
 
-    def _objection(self, person: Person) -> str:
+    def _found_out(self, person: Person, now: float) -> Known:
         try:
-            answer = asked(lambda: self._client.users_info(user=person.id))
+            answer = asked(lambda: self._client.users_info(user=person.id, include_locale=True))
         except Unanswered as doubt:
             if doubt.code in _CANNOT_ASK:
-                return ""
+                return Known(now)
             if doubt.code in _NOT_HERE:
-                return "Slack knows no account of yours in this workspace, so you cannot decide about its rollouts."
-            what = doubt.remedy or "Please try again in a moment."
-            sentence = f"I could not ask Slack about your account, so I let nobody through. {what}"
-            raise Refusal(f"{sentence} Abort and pause work without it.") from doubt
+                return Known(now, said("slack.no_account"))
+            what = doubt.remedy or said("slack.try_again")
+            asked_in_vain = together((said("slack.account_unknown"), what, said("slack.stopping_works")))
+            raise Refusal(asked_in_vain) from doubt
         found = answer.get("user")
-        return objection(found, person.home) if isinstance(found, dict) else ""
+        if not isinstance(found, dict):
+            return Known(now)
+        return Known(now, objection(found, person.home), zone_of(found), spoken_in(str(found.get("locale") or "")))
 
 
-def objection(user: dict[str, Any], home: str) -> str:
+def _key(person: Person) -> str:
+    return f"{person.id} {person.home}"
+
+
+def zone_of(user: dict[str, Any]) -> tzinfo | None:
+    """The time zone of an account (of ``users.info``): by its name, or by its offset where no name is known here."""
+    try:
+        return ZoneInfo(str(user.get("tz") or ""))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        offset = user.get("tz_offset")
+    return timezone(timedelta(seconds=offset)) if isinstance(offset, int) and abs(offset) < A_DAY else None
+
+
+def objection(user: dict[str, Any], home: str) -> Text:
     """What speaks against an account (of ``users.info``) in the workspace ``home``, as a sentence; "": nothing does."""
     if user.get("is_bot") or user.get("is_workflow_bot") or user.get("id") == SLACKBOT:
-        return "Only people may decide about rollouts, not apps, workflows or reminders."
+        return said("slack.only_people")
     if user.get("deleted"):
-        return "This account is deactivated in Slack, so it cannot decide about rollouts."
+        return said("slack.deactivated")
     enterprise = user.get("enterprise_user")
     teams = enterprise.get("teams") if isinstance(enterprise, dict) else None
     # In an organisation (Enterprise Grid) one account may belong to several workspaces, of which `team_id` is only one.
     where = [*(teams if isinstance(teams, list) else ()), user.get("team_id") or home]
     if user.get("is_stranger") or home not in where:
-        return "Only members of this workspace may decide about its rollouts."
+        return said("slack.only_members")
     return ""
 
 

@@ -12,15 +12,20 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
+from bot.model.digits import whole_number
 from bot.model.errors import Fault, Refusal
 from bot.model.service import ApprovalRule
 from bot.slack.accounts import SLACKBOT, Accounts, Person, Unanswered, asked
 from bot.slack.codes import ORG_WIDE, pages
+from bot.words import said as words
+from bot.words.language import Language
+from bot.words.said import Code, Text, said, together
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
 HANDLES_FOR = 60.0  # seconds the groups' handles are believed; those it told last are shown for longer, never obeyed
@@ -48,9 +53,9 @@ class Group:
 class Nobody(Exception):  # noqa: N818  # likewise
     """The name stands for nobody; ``sentence`` says why, and what to do."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: Text) -> None:
         self.sentence = sentence
-        super().__init__(sentence)
+        super().__init__(str(sentence))
 
 
 class Approvers:
@@ -75,11 +80,11 @@ class Approvers:
                 workspace.
         """
         if person.is_bot or person.id == SLACKBOT:
-            raise Refusal("Only people may decide about rollouts, not apps, workflows or reminders.")
+            raise Refusal(said("slack.only_people"))
         if person.home.startswith("E"):
-            raise Refusal(f"I cannot tell who is of this workspace. {ORG_WIDE}")
+            raise Refusal(together((said("slack.workspace_unknown"), ORG_WIDE)))
         if not person.home or person.team != person.home:
-            raise Refusal("Only members of this workspace may decide about its rollouts.")
+            raise Refusal(said("slack.only_members"))
 
     def check_approver(self, person: Person, rule: ApprovalRule) -> None:
         """Refuse whoever is not named by the rule; a rule without names lets every member of the workspace.
@@ -94,8 +99,8 @@ class Approvers:
     def _check_named(self, person: Person, rule: ApprovalRule) -> None:
         if not rule.approvers or person.id in rule.approvers:
             return
-        unanswered: dict[str, str] = {}
-        wrong = []
+        unanswered: dict[str, Text] = {}
+        wrong: list[Text] = []
         for name in rule.approvers:
             try:
                 if not _USER.fullmatch(name) and person.id in self._members_of(name):
@@ -105,10 +110,23 @@ class Approvers:
             except Nobody as nobody:
                 wrong.append(nobody.sentence)
         if unanswered:
-            remedies = list(dict.fromkeys(filter(None, unanswered.values()))) or ["Please try again in a moment."]
-            asked = f"I could not ask Slack who is in {', '.join(unanswered)}, so I let nobody through."
-            raise Refusal(" ".join([asked, *remedies, *wrong, "Abort and pause work without it."]))
-        raise Refusal(" ".join([f"You are not one of the approvers ({', '.join(rule.approvers)}).", *wrong]))
+            remedies = list(dict.fromkeys(one for one in unanswered.values() if one)) or [said("slack.try_again")]
+            in_vain = said("slack.groups_unknown", names=tuple(unanswered))
+            raise Refusal(together((in_vain, *remedies, *wrong, said("slack.stopping_works"))))
+        named = tuple(words.Person(name) for name in rule.approvers)
+        raise Refusal(together((said("slack.no_approver", names=named), *wrong)))
+
+    def zone(self, person: Person) -> tzinfo | None:
+        """The person's own time zone; None where Slack does not say it."""
+        return self._accounts.zone(person)
+
+    def language(self, person: Person) -> Language | None:
+        """Which of our languages they read Slack in; None where it is another, or Slack does not say it."""
+        return self._accounts.language(person)
+
+    def known_language(self, person: Person) -> Language | None:
+        """The same, without asking Slack."""
+        return self._accounts.known_language(person)
 
     def may_approve(self, person: Person, rule: ApprovalRule) -> bool:
         """The same as a question, for what is shown."""
@@ -135,7 +153,7 @@ class Approvers:
                 continue
         return People(tuple(dict.fromkeys(found)), whole)
 
-    def wrong(self, name: str) -> str | None:
+    def wrong(self, name: str) -> Text | None:
         """What is wrong with a name among the approvers, with what to do; None when it stands for somebody.
 
         Raises:
@@ -149,12 +167,11 @@ class Approvers:
                 return _unknown(name) if group is None else _disabled_group(name)
             count = len(self._members_of(name)) if group.people is None else group.people
         except Unanswered as doubt:
-            raise Fault(
-                "Slack", f"does not say who is in {name}. {doubt.remedy or 'Try again in a moment.'}"
-            ) from doubt
+            what = doubt.remedy or said("slack.try_again")
+            raise Fault("Slack", together((said("slack.members_unsaid", name=name), what))) from doubt
         except Nobody as nobody:
             return nobody.sentence
-        return None if count else f"The user group {name} is empty: add people to it in Slack."
+        return None if count else said("slack.group_empty", name=name)
 
     def forget(self) -> None:
         """Slack said that groups have changed."""
@@ -246,11 +263,10 @@ def _key(name: str) -> str:
 
 
 def _group_of(listed: dict[str, Any]) -> Group:
-    count = str(listed.get("user_count", ""))
     return Group(
         id=str(listed["id"]),
         disabled=bool(listed.get("date_delete")),
-        people=int(count) if count.isdigit() else None,
+        people=whole_number(str(listed.get("user_count", ""))),
     )
 
 
@@ -258,9 +274,9 @@ def _is_alive(listed: dict[str, Any]) -> bool:
     return not listed.get("date_delete")
 
 
-def _disabled_group(name: str) -> str:
-    return f"The user group {name} is disabled: enable it in Slack, or name another in services.yaml."
+def _disabled_group(name: str) -> Text:
+    return said("slack.group_disabled", name=name)
 
 
-def _unknown(name: str) -> str:
-    return f"Slack knows no user group {name}: correct `approvers` in services.yaml, or make the group."
+def _unknown(name: str) -> Text:
+    return said("slack.group_unknown", name=name, setting=Code("approvers"))

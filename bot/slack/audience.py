@@ -15,6 +15,7 @@ from bot.model.errors import Fault
 from bot.model.service import ServiceConfig
 from bot.slack.approvers import Approvers
 from bot.slack.rooms import Rooms
+from bot.words.said import Said, Text, said
 
 MOST_NAMED = 5  # services in one sentence
 
@@ -36,44 +37,46 @@ class Audience:
         self._rooms = rooms
         self._approvers = approvers
         self._failed = failed
-        self._found: dict[str, tuple[str, ...]] = {}
+        self._found: dict[str, tuple[Text, ...]] = {}
 
     def use(self, services: Sequence[ServiceConfig]) -> None:
         """Find out about these from now on."""
         self._services = services
 
-    def findings(self) -> Iterator[tuple[ServiceConfig, list[str], list[Fault]]]:
+    def findings(self) -> Iterator[tuple[ServiceConfig, list[Text], list[Fault]]]:
         """What is wrong with each service's channel and approvers, and what Slack does not say of them now."""
         channels = dict(self._rooms.each(service.channel for service in self._services))
         names = {name for service in self._services for name in service.approvals.approvers}
         groups = {name: self._group(name) for name in sorted(names)}
         for service in self._services:
             asked = [channels[service.channel], *(groups[name] for name in service.approvals.approvers)]
-            wrong = [one for one in asked if isinstance(one, str)]
+            wrong = [one for one in asked if isinstance(one, str | Said)]
             yield service, wrong, [one for one in asked if isinstance(one, Fault)]
 
     def check(self) -> None:
         """Find out, and remember it for ``trouble``; to be called about once a minute."""
-        found = dict[str, tuple[str, ...]]()
+        found = dict[str, tuple[Text, ...]]()
         for service, reasons, unknown in self.findings():
             found[service.name] = tuple(reasons)
             for fault in unknown:
                 if isinstance(fault, Broken):  # Slack's own silence is told where it is asked for what is needed
-                    self._failed(f"the people of {service.name}", fault)
+                    self._failed(f"people of {service.name}", fault)
         for name, wrong in found.items():
             if wrong and wrong != self._found.get(name):
                 log.warning("slack.nobody_notified", service=name, reasons=wrong)
         self._found = found
 
-    def trouble(self) -> str | None:
+    def trouble(self) -> Text | None:
         """What the last check has found, as one text; None when nothing. Asks nobody."""
-        named = [f"{name}: {' '.join(wrong)}" for name, wrong in sorted(self._found.items()) if wrong]
-        more = [f"and {len(named) - MOST_NAMED} more services"] if len(named) > MOST_NAMED else []
-        return "; ".join([*named[:MOST_NAMED], *more]) or None
+        named = [
+            said("slack.of_service", service=name, wrong=wrong) for name, wrong in sorted(self._found.items()) if wrong
+        ]
+        more = [said("slack.more_services", n=len(named) - MOST_NAMED)] if len(named) > MOST_NAMED else []
+        return said("slack.of_services", services=(*named[:MOST_NAMED], *more)) if named else None
 
-    def _group(self, name: str) -> str | Fault | None:
+    def _group(self, name: str) -> Text | Fault | None:
         try:
-            with contained(f"find out about {name}"):
+            with contained(said("slack.doing_find_out", about=name)):
                 return self._approvers.wrong(name)
         except Fault as fault:
             return fault

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from bot.words.rendering import Voice, as_plain, parts, utc
+from bot.words.rendering import Part, Voice, as_plain, parts, utc
 from bot.words.said import Channel, Code, Moment, Person, Text
 
 Block = dict[str, Any]
@@ -23,9 +23,13 @@ MOST_CHARACTERS = 10_000  # Slack refuses somewhere above 13,000, and does not s
 LONGEST_TEXT = 3000
 
 _LAST_MOMENT = 253_402_300_800  # the end of the year 9999, seconds since the epoch
-_MARKUP = re.compile(r"(?<!\w)[*_~`]|[*_~`](?!\w)")
+# What opens or closes bold, italics or a strike; code anywhere; a quotation where a line begins; and an emoji.
+_MARKUP = re.compile(r"(?<!\w)[*_~]|[*_~](?!\w)|`|^[>\uff1e]|:(?=[a-z+-][\w+'-]*:)", re.MULTILINE)
 _ALIKE = {"*": "\N{ASTERISK OPERATOR}", "_": "\N{MODIFIER LETTER LOW MACRON}", "~": "\N{TILDE OPERATOR}"} | {
-    "`": "\N{MODIFIER LETTER GRAVE ACCENT}"
+    "`": "\N{MODIFIER LETTER GRAVE ACCENT}",
+    ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+    "\uff1e": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+    ":": "\N{RATIO}",
 }
 _PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _ID_IN_TEXT = re.compile(r"\b[UW](?=[A-Z0-9]*[0-9])[A-Z0-9]{5,}\b")
@@ -45,6 +49,11 @@ class Message:
     text: str
     blocks: tuple[Block, ...]
     plain: tuple[Block, ...]
+
+
+def capital(text: str) -> str:
+    """The text as a heading begins."""
+    return text[:1].upper() + text[1:]
 
 
 def shorten(text: str, limit: int) -> str:
@@ -87,9 +96,13 @@ def spoken(text: Text, voice: Voice, *, bold: bool = False, limit: int = LONGEST
 def mrkdwn(text: Text, voice: Voice, limit: int = LONGEST_TEXT) -> str:
     """A sentence as mrkdwn: the same, and nothing in it that somebody else wrote comes alive."""
     said = parts(text, voice)
-    drawn = "".join(inert(part) if isinstance(part, str) else _drawn(part) for part in said)
+    drawn = _all_drawn(said)
     # Half an element would be markup that nobody meant: what is too long is cut as text.
     return drawn if len(drawn) <= limit else inert(shorten(as_plain(said), limit))
+
+
+def _all_drawn(said: Iterable[Part]) -> str:
+    return "".join(inert(part) if isinstance(part, str) else _drawn(part) for part in said)
 
 
 def inert(text: str) -> str:
@@ -97,7 +110,7 @@ def inert(text: str) -> str:
 
     Markup that Slack's mrkdwn has no escape for is written with signs that look alike, where it could open or close.
     """
-    return _MARKUP.sub(lambda found: _ALIKE[found[0]], escape(text))
+    return escape(_MARKUP.sub(lambda found: _ALIKE[found[0]], text))
 
 
 def _drawn(part: Person | Channel | Moment | Code) -> str:
@@ -145,12 +158,17 @@ def header(text: str) -> Block:
 
 def section(mrkdwn: str) -> Block:
     """A paragraph of mrkdwn that is already escaped."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": shorten(mrkdwn, LONGEST_TEXT)}}
+    return {"type": "section", "text": _mrkdwn(mrkdwn)}
 
 
 def context(mrkdwn: str) -> Block:
     """Small print, mrkdwn, already escaped."""
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": shorten(mrkdwn, LONGEST_TEXT)}]}
+    return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}
+
+
+def _mrkdwn(text: str) -> Element:
+    """Verbatim: no address in it becomes a link, and no name a mention, but what is written as one."""
+    return {"type": "mrkdwn", "text": shorten(text, LONGEST_TEXT), "verbatim": True}
 
 
 def actions(buttons: Iterable[Element]) -> Block:
@@ -227,11 +245,11 @@ def place(channel: str) -> Element:
     return words(channel, limit=100)
 
 
-def date(at: float) -> Element:
+def date(at: float, form: str = "{date_short_pretty} at {time}") -> Element:
     """A moment, shown in the reader's own time zone; as text where no calendar has it."""
     if not 0 <= at < _LAST_MOMENT:
         return words(utc(at))
-    return {"type": "date", "timestamp": int(at), "format": "{date_short_pretty} at {time}", "fallback": utc(at)}
+    return {"type": "date", "timestamp": int(at), "format": form, "fallback": utc(at)}
 
 
 def date_mrkdwn(at: float, form: str = "{time}") -> str:
@@ -253,11 +271,11 @@ def button(
     return element
 
 
-def confirm(title: str, text: str, verb: str) -> Element:
+def confirm(title: str, text: str, verb: str, cancel: str) -> Element:
     """The dialog in front of a button. Client-side comfort: nothing proves that one was shown."""
     return {
         "title": plain(title, 100),
         "text": plain(text, 300),
         "confirm": plain(verb, 30),
-        "deny": plain("Cancel", 30),
+        "deny": plain(cancel, 30),
     }

@@ -12,14 +12,17 @@ from http import HTTPStatus
 import structlog
 from slack_bolt import App, BoltRequest, BoltResponse
 
+from bot.controller.controller_port import ControllerPort
 from bot.controller.ports import Clock
+from bot.model.rollout import Rollout
 from bot.slack.approvers import Approvers
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
-from bot.slack.controller_port import ControllerPort
+from bot.slack.home_facts import HomeFacts, HomePages
+from bot.slack.homes import Homes, Source
 from bot.slack.listeners import Listeners
-from bot.slack.parsing import COMMAND
 from bot.slack.requester import Deduplication
+from bot.slack.voices import Voices
 
 THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be acknowledged
 
@@ -50,13 +53,20 @@ def build_app(
     client: CountingClient,
     approvers: Approvers,
     clock: Clock,
-    command: str = COMMAND,
+    voices: Voices | None = None,
     signing_secret: str = "",
     executor: Executor | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     deduplication: Deduplication | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    homes: Homes[HomeFacts] | None = None,
+    card: Callable[[Rollout], str] = lambda _rollout: "",
+    heard: Callable[[], float | None] = lambda: 0.0,
 ) -> App:
     """An app that answers; it may be built while Slack is down, and asks who it is at the first event.
+
+    ``homes`` are the pages that it shows, ``card`` says where a rollout's card is, ``heard`` for how many seconds Slack
+    has been silent.
 
     Its loggers take the level of Bolt's own; left to themselves they take the root's, and write payloads at ``debug``.
     The environment loses what would make an OAuth app of it.
@@ -70,6 +80,10 @@ def build_app(
         token_verification_enabled=False,
         listener_executor=executor or ThreadPoolExecutor(THREADS, thread_name_prefix="slack"),
     )
-    commands = Commands(controller=controller, approvers=approvers, clock=clock, command=command)
-    Listeners(commands, client, monotonic, deduplication).register(app)
+    voices = voices or Voices()
+    commands = Commands(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card)
+    pages = HomePages(controller=controller, approvers=approvers, clock=clock, voices=voices, card=card, heard=heard)
+    homes = homes or Homes(client, clock)
+    homes.use(Source(pages.facts, lambda facts: facts.decided, pages.page))
+    Listeners(commands, client, homes, monotonic, deduplication, pause).register(app)
     return app

@@ -60,7 +60,7 @@ def _refuse_unless_taken(client: WebClient, answer: WebhookResponse) -> None:
         headers={},
         status_code=answer.status_code,
     )
-    raise SlackApiError("Slack did not take the answer.", sent)  # type: ignore[no-untyped-call]  # slack_sdk's
+    raise SlackApiError("answer not taken", sent)  # type: ignore[no-untyped-call]  # slack_sdk's
 
 
 def _outcome(error: Exception) -> str:

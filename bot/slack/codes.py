@@ -9,6 +9,8 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
+from bot.words.said import Channel, Code, Text, said, together
+
 PAGES = 20  # of a list, at the most: a workspace may have tens of thousands of channels
 
 # What the bot asks of Slack beside its own commands and mentions; deploy/slack-manifest.yaml grants it.
@@ -24,24 +26,26 @@ _PAID = frozenset({"plan_upgrade_required", "paid_teams_only", "paid_only"})
 # What methods answer to a token of an org-wide install (Enterprise Grid), which belongs to no workspace.
 _ORG_WIDE = frozenset({"missing_argument", "org_login_required", "team_access_not_granted", "team_not_found"})
 
-ORG_WIDE = (
-    "The app is installed for the whole organisation, and canary-bot serves one workspace: install it into that "
-    "workspace itself and put its token into SLACK_BOT_TOKEN, or name the workspace in SLACK_TEAM_ID."
-)
+ORG_WIDE = said("slack.org_wide", bot="SLACK_BOT_TOKEN", team="SLACK_TEAM_ID")
 
 
-def remedy(code: str, scope: str = "") -> str:
+def remedy(code: str, scope: str = "") -> Text:
     """What to do about it, as a sentence; "" where it is nothing of the app's set-up."""
     if code == NO_SCOPE:
-        lacking = (f"the scopes {scope}" if "," in scope else f"the scope {scope}") if scope else "a scope"
-        return f"The app lacks {lacking}: add what is missing under OAuth & Permissions and install the app again."
+        names = tuple(one.strip() for one in scope.split(",") if one.strip())
+        return said("slack.lacks_scopes", names=names, n=len(names)) if names else said("slack.lacks_a_scope")
     if code in NO_TOKEN:
-        return f"Slack does not accept the bot's token ({code}): copy SLACK_BOT_TOKEN anew from the app's page."
+        return said("slack.no_token", code=code, bot="SLACK_BOT_TOKEN")
     if code in _ORG_WIDE:
-        return f"Slack asks which workspace is meant ({code}). {ORG_WIDE}"
+        return together((said("slack.which_workspace", code=code), ORG_WIDE))
     if code in _PAID:
-        return f"This workspace has no user groups ({code}): name people by their ids in `approvers` instead."
+        return said("slack.no_groups", code=code, setting=Code("approvers"))
     return ""
+
+
+def why_closed(channel: str, code: str) -> Text:
+    """Why nothing can be posted in a channel, where nothing more is known than Slack's short word."""
+    return remedy(code) or said("slack.room_closed", where=Channel(channel), code=code)
 
 
 def answer_code(error: SlackApiError) -> str:

@@ -1,7 +1,7 @@
 """Carries notifications from the outbox to Slack: the worst news first, within Slack's limits, and not lost while it is
 away.
 
-One thread calls ``deliver`` about every second, on the replica that leads. What is delivered is marked done at once;
+One thread calls ``deliver`` twice a second, on the replica that leads. What is delivered is marked done at once;
 everything else stays in the outbox for the next call, in this process or the next leader's. A post is written down
 before it is made, so that whoever comes after a crash or an answer that got lost knows to say it once more at the most.
 
@@ -26,28 +26,33 @@ from bot.model.service import ApprovalRule
 from bot.slack.approvers import People
 from bot.slack.blocks import Message
 from bot.slack.cards import card
+from bot.slack.codes import why_closed
 from bot.slack.direct import Direct
 from bot.slack.priorities import (
-    Said,
+    Identity,
     Where,
     by_rollout,
     card_notification,
-    changes_buttons,
+    edits_after,
     identity,
     in_order,
+    is_abort,
     is_bad_news,
     is_question,
     rank,
 )
-from bot.slack.rate_limits import CARD_EVERY, Limits
+from bot.slack.rate_limits import CARDS_RATE, FIGURES_AFTER, HAPPENED_AFTER, Limits
 from bot.slack.rooms import Rooms
 from bot.slack.thread import line
+from bot.slack.voices import Voices
 from bot.slack.waiting import Waiting
 from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
+from bot.words.said import Text
 
 REST, LONGEST_REST = 10.0, 300.0  # seconds a rollout rests after a failure, doubled by each further one
 CLOSED_FOR = 60.0  # seconds a channel that cannot be written to is left alone
 KEPT_FOR = 3600.0  # seconds words wait for a channel that nobody opens to the bot, or to be taken at last
+END_WAITS = 2.0  # seconds that the decision to abort may wait for its end, so that both are one message
 ASK_WAITS = 10.0  # seconds a question may wait for its buttons
 ONE_CARD_IN = 300.0  # seconds: a card that is gone again and again is not posted again and again
 MOST_TRIES = 2  # posts of one line whose answer was lost: a third copy would be noise, and the card tells the same
@@ -67,6 +72,8 @@ class Memory:
     Attributes:
         posted: where we posted its card: the outbox may not have taken it down, or may have lost it since.
         shown: the revision its card shows, as far as we have posted or edited it.
+        edit_after: how many seconds after its last edit the card is edited, by what it does not show yet.
+        reposted_at: when a card that was gone was posted once more.
         closed_since: when its channel was first found closed; None: it is not.
         begun: posts that are written down, or may be, and were not made: which try each of them is.
         aside: notifications that Slack refused: until when they are left alone, and how often it was.
@@ -76,8 +83,9 @@ class Memory:
     posted: CardRef | None = None
     shown: int = 0
     updated_at: float = -inf
+    edit_after: float = FIGURES_AFTER
     card_is_gone: bool = False
-    card_posted_at: float = -inf
+    reposted_at: float = -inf
     closed_since: float | None = None
     rests_until: float = -inf
     failures: int = 0
@@ -98,6 +106,7 @@ class Delivery:
         mentions: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
         people: Callable[[ApprovalRule], People] = lambda rule: People(rule.approvers),
         rooms: Rooms | None = None,
+        voices: Voices | None = None,
         leads: Callable[[], bool] = lambda: True,
         steady: Callable[[], float] = time.monotonic,
         failed: Callable[[str, Exception], None] = lambda _about, _error: None,
@@ -112,6 +121,7 @@ class Delivery:
             mentions: ids of those who may approve, people or groups.
             people: the same, every person by their own id.
             rooms: what posts teach about channels is noted there.
+            voices: in whose words each rollout is told.
             leads: asked before every post: another replica may have taken over in the middle of a delivery.
             steady: seconds that never jump, for every pause.
             failed: told of a rollout whose words or card cannot be made, and what was raised.
@@ -127,6 +137,7 @@ class Delivery:
         self._memory: dict[Where, Memory] = {}
         self._limits = Limits(steady())
         self._rooms = rooms
+        self._voices = voices or Voices()
         self._waiting = Waiting(steady)
         self._direct = Direct(
             channel=channel,
@@ -135,16 +146,18 @@ class Delivery:
             story=lambda one: store.story(one.key, one.spec.id),
             now=clock.now,
             waited=self._waiting.seconds,
+            voices=self._voices,
         )
         # Channels that cannot be written to: until when they are left alone, and Slack's word for why.
         self._closed: dict[str, tuple[float, str]] = {}
         # Cards that a closed channel has not got for so long that their notifications went.
         self._owed: dict[Where, str] = {}
-        self._said: OrderedDict[Said, float] = OrderedDict()
+        self._said: OrderedDict[Identity, float] = OrderedDict()
         self._quiet_until = -inf
+        self._crowded = False  # whether more cards wait than can be shown while one rests from its last edit
         self._doubts_slack = False
         self.waiting = 0  # notifications seen by the last delivery
-        self.trouble = ""  # why nothing gets through at all, as a sentence; "" when something does
+        self.trouble: Text = ""  # why nothing gets through at all, as a sentence; "" when something does
 
     def deliver(self) -> None:
         """Say what can be said now.
@@ -159,6 +172,8 @@ class Delivery:
         self._waiting.note(notifications)
         mail = by_rollout(notifications)
         mail |= {where: [] for where, room in self._owed.items() if where not in mail and room not in self._closed}
+        # Of so many cards each waits for its turn anyway.
+        self._crowded = len(mail) > CARDS_RATE * FIGURES_AFTER
         self._remember_only(mail)
         self._direct.remember_only(notifications)
         try:
@@ -170,9 +185,9 @@ class Delivery:
                 self._attend(where, mail[where])
         except RetryLater as pause:
             self._quiet_until = self._steady() + pause.seconds
-            if str(pause.sentence) != self.trouble:
+            if pause.sentence != self.trouble:
                 log.warning("slack.delivery_waits", reason=pause.sentence)
-            self.trouble = str(pause.sentence)
+            self.trouble = pause.sentence
         else:
             self.trouble = ""
 
@@ -183,7 +198,7 @@ class Delivery:
         kept = {
             where: memory
             for where, memory in self._memory.items()
-            if where in wanted or now - memory.updated_at < CARD_EVERY
+            if where in wanted or now - memory.updated_at < FIGURES_AFTER
         }
         self._memory = {**{where: Memory() for where in mail}, **kept}
         self._closed = {channel: (until, code) for channel, (until, code) in self._closed.items() if until > now}
@@ -233,11 +248,12 @@ class Delivery:
             return
         memory.closed_since = None
         self._owed.pop(where, None)
+        memory.edit_after = min(memory.edit_after, edits_after(words))
         if any(map(is_bad_news, words)):
             self._say_all(ref, rollout, words, memory)
-            self._refresh(ref, rollout, memory, urgent=True)
+            self._refresh(ref, rollout, memory)
         else:
-            self._refresh(ref, rollout, memory, urgent=any(map(changes_buttons, words)))
+            self._refresh(ref, rollout, memory)
             self._say_all(ref, rollout, words, memory)
 
     def _survive(self, where: Where, notifications: Sequence[Notification], memory: Memory, failure: Exception) -> None:
@@ -254,7 +270,7 @@ class Delivery:
                 self._limits.silence(method, memory.channel, seconds, self._steady())
             case CardGone():
                 bound.info("slack.card_gone")
-                again = self._steady() - memory.card_posted_at < ONE_CARD_IN
+                again = self._steady() - memory.reposted_at < ONE_CARD_IN
                 memory.card_is_gone = not again
                 self._rest(memory, CLOSED_FOR if again else 0.0)
             case Unreachable(code=code):
@@ -269,7 +285,7 @@ class Delivery:
                 self._rest(memory)
                 self._ask_slack()
             case Unreadable():  # a newer version may read it yet, and then has its words; nobody else ever has
-                self._failed(f"the record of {where[1]}", failure)
+                self._failed(f"record {where[1]}", failure)
                 self._rest(memory)
                 self._give_up(notifications)
             case Fault():
@@ -277,7 +293,7 @@ class Delivery:
                 self._rest(memory)
                 self._store.ping()
             case _:
-                self._failed(f"what is to be said of {where[1]}", failure)
+                self._failed(f"words of {where[1]}", failure)
                 self._rest(memory)
                 self._drop_old(notifications)
 
@@ -298,8 +314,10 @@ class Delivery:
         memory.failures = max(memory.failures, tries - 1)
         with _Undone(self._outbox, notification, tries):
             ref = self._channel.post_card(rollout.spec.channel, self._card(rollout), rollout.spec.id)
-        memory.posted, memory.card_is_gone, memory.card_posted_at = ref, False, self._steady()
+        memory.reposted_at = self._steady() if memory.card_is_gone else memory.reposted_at
+        memory.posted, memory.card_is_gone = ref, False
         self._note_open(rollout.spec.channel)
+        self._voices.note(ref.channel, rollout.spec.channel)
         self._outbox.remember_card(rollout.key, rollout.spec.id, ref)
         self._note_shown(rollout, memory)
         return ref
@@ -308,11 +326,13 @@ class Delivery:
         if self._rooms is not None:
             self._rooms.took(channel)
 
-    def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory, *, urgent: bool) -> None:
+    def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory) -> None:
         """Edit the card, unless it was edited a moment ago or others' turns come first."""
         now = self._steady()
         if memory.shown != rollout.revision:
-            if now - memory.updated_at < CARD_EVERY or not self._limits.take_update(now, urgent=urgent):
+            if not self._is_due(memory, now) or not self._limits.take_update(
+                now, urgent=memory.edit_after < FIGURES_AFTER
+            ):
                 return
             self._channel.update_card(ref, self._card(rollout))
         self._note_shown(rollout, memory)
@@ -320,13 +340,21 @@ class Delivery:
     def _note_shown(self, rollout: Rollout, memory: Memory) -> None:
         if memory.shown != rollout.revision:
             memory.shown, memory.updated_at, memory.failures = rollout.revision, self._steady(), 0
+        memory.edit_after = FIGURES_AFTER
         self._outbox.done([card_notification(rollout)])
 
     def _may_refresh(self, memory: Memory, now: float) -> bool:
-        return now - memory.updated_at >= CARD_EVERY and self._limits.may_update(now)
+        return self._is_due(memory, now) and self._limits.may_update(now, urgent=memory.edit_after < FIGURES_AFTER)
+
+    def _is_due(self, memory: Memory, now: float) -> bool:
+        """Whether the card may be edited again: at once for what was decided, now and then for figures."""
+        after = min(memory.edit_after, HAPPENED_AFTER) if self._crowded else memory.edit_after
+        return now - memory.updated_at >= after
 
     def _card(self, rollout: Rollout) -> Message:
-        return card(rollout, self._store.story(rollout.key, rollout.spec.id), self._clock.now())
+        return card(
+            rollout, self._store.story(rollout.key, rollout.spec.id), self._clock.now(), self._voices.of(rollout)
+        )
 
     # The thread
 
@@ -347,7 +375,7 @@ class Delivery:
     def _say_all(self, ref: CardRef, rollout: Rollout, notifications: Sequence[Notification], memory: Memory) -> None:
         """Lines in order, as far as the channel's budget goes."""
         for notification in in_order(notifications):
-            if not self._leads() or self._waits_for_buttons(notification, rollout, memory):
+            if not self._leads() or self._waits(notification, rollout, memory):
                 return
             try:
                 if not self._say(ref, rollout, notification, memory):
@@ -363,7 +391,12 @@ class Delivery:
     def _say(self, ref: CardRef, rollout: Rollout, notification: Notification, memory: Memory) -> bool:
         """Post one line; False when the budget is used up."""
         thread_message = (
-            line(rollout, notification.entry, self._mentions(rollout.spec.approvals_rule))
+            line(
+                rollout,
+                notification.entry,
+                self._mentions(rollout.approvals_rule),
+                self._voices.of(rollout),
+            )
             if notification.entry
             else None
         )
@@ -392,8 +425,12 @@ class Delivery:
         del memory.begun[notification.id]
         return tries
 
-    def _waits_for_buttons(self, notification: Notification, rollout: Rollout, memory: Memory) -> bool:
-        """Nobody should look for a button that the thread speaks of; but a question does not wait for long."""
+    def _waits(self, notification: Notification, rollout: Rollout, memory: Memory) -> bool:
+        """Nobody should look for a button that the thread speaks of, and an abort that is over at once is one message;
+        but neither a question nor an abort waits for long.
+        """
+        if is_abort(notification) and rollout.stopped is not None and not rollout.ended:
+            return self._waiting.seconds(notification) < END_WAITS
         if notification.entry is None or not is_question(notification) or memory.shown >= rollout.revision:
             return False
         return self._waiting.seconds(notification) < ASK_WAITS
@@ -430,7 +467,8 @@ class Delivery:
         if rollout is not None:
             self._direct.refresh(rollout, self._limits, now)
             code = self._closed[memory.channel][1]
-            why = self._rooms.why(memory.channel, code) if self._rooms is not None else f"Slack says {code}."
+            channel = memory.channel
+            why = self._rooms.why(channel, code) if self._rooms is not None else why_closed(channel, code)
             self._direct.notify(rollout, owed, why, self._limits, now)
         self._wait_for_room(
             where, [notification for notification in notifications if notification.entry is None], memory

@@ -24,8 +24,11 @@ from bot.slack.approvers import People
 from bot.slack.blocks import Element, Message
 from bot.slack.priorities import is_question
 from bot.slack.rate_limits import Limits
-from bot.slack.thread import LOUD, line
+from bot.slack.thread import LOUD, is_rehearsed, line
+from bot.slack.voices import Voices
 from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, SlackFault, Unreachable
+from bot.words.said import Channel as AChannel
+from bot.words.said import Text, said
 
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
 REFRESH_EVERY = 10.0  # seconds between edits of one message
@@ -44,7 +47,7 @@ class Shown:
 
     ref: CardRef
     notification: Notification
-    why: str
+    why: Text
     message: Message
     buttons: Sequence[Element]
     at: float
@@ -65,6 +68,7 @@ class Direct:
         story: Callable[[Rollout], Sequence[Entry]],
         now: Callable[[], float],
         waited: Callable[[Notification], float],
+        voices: Voices,
     ) -> None:
         """``waited``: how many seconds a notification has; ``now`` is the time that cards tell."""
         self._channel = channel
@@ -73,6 +77,7 @@ class Direct:
         self._story = story
         self._now = now
         self._waited = waited
+        self._voices = voices
         self._known: dict[RolloutId, tuple[float, People]] = {}
         self._reached: dict[tuple[str, str], set[str]] = {}
         self._notified: set[tuple[str, str]] = set()
@@ -105,16 +110,17 @@ class Direct:
         return place in self._notified
 
     def notify(
-        self, rollout: Rollout, notifications: Sequence[Notification], why: str, limits: Limits, now: float
+        self, rollout: Rollout, notifications: Sequence[Notification], why: Text, limits: Limits, now: float
     ) -> None:
         """Write to each person what they have not been told yet, as far as Slack lets us now.
 
         Raises:
             RetryLater: Slack itself is in trouble; the rest is for the next time.
         """
-        people = self._to_notify(rollout, now) if notifications else People(())
+        everybody = self._to_notify(rollout, now) if notifications else People(())
         for notification in notifications:
-            place = (notification.key, notification.id)
+            place, entry = (notification.key, notification.id), notification.entry
+            people = People(()) if entry is not None and is_rehearsed(rollout, entry) else everybody
             reached = self._reached.setdefault(place, set())
             for user in people.ids:
                 if user not in reached and not self._write(user, rollout, notification, why, limits, now):
@@ -125,7 +131,7 @@ class Direct:
                 self._notified.add(place)
 
     def _write(
-        self, user: str, rollout: Rollout, notification: Notification, why: str, limits: Limits, now: float
+        self, user: str, rollout: Rollout, notification: Notification, why: Text, limits: Limits, now: float
     ) -> bool:
         """Whether we are done with this person: they have it, or cannot be reached."""
         if not limits.take_post(user, now):
@@ -139,7 +145,7 @@ class Direct:
         except (Ambiguous, Refused, Unreachable) as failure:
             return self._gives_up(user, notification, failure)
         shown = Shown(
-            ref=ref, notification=notification, why=why, message=message, buttons=cards.buttons(rollout), at=now
+            ref=ref, notification=notification, why=why, message=message, buttons=self._buttons(rollout), at=now
         )
         self._note_shown(user, shown, limits, now)
         return True
@@ -156,14 +162,14 @@ class Direct:
         """
         people = self._shown.get(rollout.spec.id, {})
         for user, one in list(people.items()):
-            if one.buttons == cards.buttons(rollout) or now - one.at < REFRESH_EVERY:
+            if one.buttons == self._buttons(rollout) or now - one.at < REFRESH_EVERY:
                 continue
             if not limits.take_update(now):
                 return
             if not self._edit(one, self._message(rollout, one.notification, one.why), limits, now):
                 del people[user]
                 continue
-            people[user] = replace(one, buttons=cards.buttons(rollout), at=now)
+            people[user] = replace(one, buttons=self._buttons(rollout), at=now)
         if rollout.ended or not people:
             self._shown.pop(rollout.spec.id, None)
 
@@ -192,7 +198,7 @@ class Direct:
         until, people = self._known.get(rollout.spec.id, (-inf, People(())))
         if now < until:
             return people
-        approvers = self._people(rollout.spec.approvals_rule)
+        approvers = self._people(rollout.approvals_rule)
         ids = [who for who in (rollout.spec.started_by, *approvers.ids) if _USER.fullmatch(who)]
         ids = list(dict.fromkeys(ids))
         if len(ids) > MOST:
@@ -212,17 +218,25 @@ class Direct:
         self._tries[notification.key, notification.id, user] += 1
         return self._tries[notification.key, notification.id, user] >= TRIES
 
-    def _message(self, rollout: Rollout, notification: Notification, why: str) -> Message:
+    def _buttons(self, rollout: Rollout) -> list[Element]:
+        return cards.buttons(rollout, self._voices.of(rollout))
+
+    def _message(self, rollout: Rollout, notification: Notification, why: Text) -> Message:
         """The line that the channel would have got, the card as it is now, and why they come here."""
-        thread_message = line(rollout, notification.entry) if notification.entry else None
+        thread_message = (
+            line(rollout, notification.entry, voice=self._voices.of(rollout)) if notification.entry else None
+        )
         if thread_message is None:
-            raise LookupError("only letters that are said are told to people")
-        shown = cards.card(rollout, self._story(rollout), self._now())
-        note = b.context(b.readable(f"This is for {rollout.spec.channel}, which is closed to me. {why}"))
+            raise LookupError("nothing said")
+        shown = cards.card(rollout, self._story(rollout), self._now(), self._voices.of(rollout))
+        closed = said("slack.meant_for", channel=AChannel(rollout.spec.channel))
+        voice = self._voices.of(rollout)
+        reason = b.readable(why) if isinstance(why, str) else b.mrkdwn(why, voice)
+        note = b.context(f"{b.mrkdwn(closed, voice)} {reason}")
         whole = (*thread_message.message.blocks, *shown.blocks, note)
         plain = (*thread_message.message.plain, *shown.plain, note)
         if not b.fits(whole) or not b.fits(plain):
-            whole = plain = (*thread_message.message.plain, b.actions(cards.buttons(rollout)), note)
+            whole = plain = (*thread_message.message.plain, b.actions(self._buttons(rollout)), note)
         return Message(text=thread_message.message.text, blocks=whole, plain=plain)
 
 

@@ -16,15 +16,22 @@ from slack_bolt import Ack, App, BoltContext, BoltResponse, Respond
 
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import UserId
-from bot.slack import views
+from bot.slack import forms
 from bot.slack.accounts import SLACKBOT, Person
-from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY
+from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, PAUSE, RESTORE, RETRY, ROLLBACK, START_AGAIN
 from bot.slack.client import CountingClient
 from bot.slack.commands import Commands
-from bot.slack.requester import SLACK_FAILURES, Deduplication, Requester
-from bot.slack.views import FormErrors, View
+from bot.slack.forms import FormErrors, View
+from bot.slack.home import OPEN_CARD
+from bot.slack.homes import Homes
+from bot.slack.requester import Deduplication, Requester
+from bot.words.rendering import Voice, plain
+from bot.words.said import Code, said
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
+# Seconds until Slack surely shows what a submission was acknowledged with. What came of it travels another way, and
+# must not be overtaken by "Checking".
+SHOWN_AFTER = 0.7
 
 Body = dict[str, Any]
 Work = Callable[[], None]
@@ -39,11 +46,15 @@ class Listeners:
         self,
         commands: Commands,
         client: CountingClient,
+        homes: Homes[Any],
         monotonic: Callable[[], float] = time.monotonic,
         deduplication: Deduplication | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._commands = commands
+        self._pause = pause
         self._client = client
+        self._homes = homes
         self._monotonic = monotonic
         self._deduplication = deduplication or Deduplication()
 
@@ -51,12 +62,15 @@ class Listeners:
         """Connect everything."""
         app.use(self.stamp)
         app.command(self._commands.command)(self.on_command)
-        for action_id in (APPROVE, HOLD, ABORT, RETRY, ACCEPT, RESTORE, DETAILS):
+        for action_id in (APPROVE, PAUSE, ABORT, RETRY, ACCEPT, RESTORE, DETAILS, START_AGAIN, ROLLBACK):
             app.action(action_id)(self.on_click)
-        app.shortcut(views.START)(self.on_shortcut)
-        app.view(views.START)(self.on_start_form)
-        app.view(views.ABORT_REASON)(self.on_abort_form)
-        app.view(views.ABANDON_REASON)(self.on_abandon_form)
+        app.action(forms.SERVICE_CHOSEN)(self.on_service_chosen)
+        app.action(forms.NEW)(self.on_shortcut)
+        app.action(OPEN_CARD)(lambda ack: ack())
+        app.shortcut(forms.START)(self.on_shortcut)
+        app.view(forms.START)(self.on_start_form)
+        app.view(forms.ABORT_REASON)(self.on_abort_form)
+        app.view(forms.ABANDON_REASON)(self.on_abandon_form)
         app.event("app_mention")(self.on_mention)
         app.event("app_home_opened")(self.on_home)
         for changed in ("subteam_members_changed", "subteam_updated"):
@@ -74,7 +88,7 @@ class Listeners:
         if not self._in_time(ack, context, requester) or not self._deduplication.is_new(requester.trigger):
             return
         text = str(body.get("text") or "")
-        self._answering(requester, lambda: self._commands.serve(requester, self._commands.parse(text)))
+        self._answering(requester, lambda: self._commands.answer(requester, text))
 
     def on_click(self, ack: Ack, body: Body, context: BoltContext, respond: Respond) -> None:
         """A button of a card or of the App Home."""
@@ -82,41 +96,52 @@ class Listeners:
         if not self._in_time(ack, context, requester) or not self._deduplication.is_new(requester.trigger):
             return
         action = next(iter(body.get("actions") or ()), None)
-        action_id, value = (str(views.within(action, name) or "") for name in ("action_id", "value"))
+        action_id, value = (str(forms.within(action, name) or "") for name in ("action_id", "value"))
         self._answering(requester, lambda: self._commands.click(requester, action_id, value))
-        if views.within(body, "view", "type") == "home":
-            self._publish_home(requester.person)
+        if forms.within(body, "view", "type") == "home":
+            self._homes.open(requester.person)
 
     def on_shortcut(self, ack: Ack, body: Body, context: BoltContext) -> None:
-        """The start form from the shortcuts menu."""
+        """The start form, from the shortcuts menu or from the App Home."""
         requester = self._requester(body, context, None)
         if self._in_time(ack, context, requester):
-            self._answering(requester, lambda: self._commands.start_form(requester))
+            self._answering(requester, lambda: self._commands.starting.open(requester))
+
+    def on_service_chosen(self, ack: Ack, body: Body, context: BoltContext) -> None:
+        """A service was chosen in the start form: its versions are shown."""
+        view = found if isinstance(found := body.get("view"), dict) else {}
+        asked = forms.read_chosen(view)
+        requester = self._requester(body, context, None, str(forms.metadata(view).get("channel", "")))
+        if self._in_time(ack, context, requester):
+            self._answering(requester, lambda: self._commands.starting.service_chosen(requester, asked))
 
     def on_start_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
-        """The start form was submitted: what is wrong is said beside the fields."""
+        """The start form was submitted: what is wrong is said beside the fields, and it stays open meanwhile."""
+        requester = self._requester(body, context, None, str(forms.metadata(view).get("channel", "")))
+        voice = requester.voice
         try:
-            asked, channel = views.read_start(view)
+            asked = forms.read_start(view)
         except FormErrors as wrong:
-            ack(response_action="errors", errors=wrong.errors)
+            ack(response_action="errors", errors={where: plain(why, voice) for where, why in wrong.errors.items()})
             return
-        requester = self._requester(body, context, None, channel)
-        if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
-            self._answering(requester, lambda: self._commands.serve(requester, asked))
+        checking = {"response_action": "update", "view": forms.checking(asked, voice)}
+        if self._in_time(ack, context, requester, **checking) and self._deduplication.is_new(_submission(body, view)):
+            self._pause(SHOWN_AFTER)
+            self._answering(requester, lambda: self._commands.starting.submit(requester, asked))
 
     def on_abort_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for an abort was given."""
-        channel = str(views.metadata(view).get("channel", ""))
+        channel = str(forms.metadata(view).get("channel", ""))
         requester = self._requester(body, context, None, channel)
         if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
-            self._answering(requester, lambda: self._commands.abort(requester, views.read_reason(view)))
+            self._answering(requester, lambda: self._commands.abort(requester, forms.read_reason(view)))
 
     def on_abandon_form(self, ack: Ack, body: Body, view: View, context: BoltContext) -> None:
         """The reason for abandoning a rollout was given, which confirms it."""
-        channel = str(views.metadata(view).get("channel", ""))
+        channel = str(forms.metadata(view).get("channel", ""))
         requester = self._requester(body, context, None, channel)
         if self._in_time(ack, context, requester) and self._deduplication.is_new(_submission(body, view)):
-            self._answering(requester, lambda: self._commands.abandon(requester, views.read_reason(view)))
+            self._answering(requester, lambda: self._commands.abandon(requester, forms.read_reason(view)))
 
     def on_mention(self, event: Body, body: Body, context: BoltContext) -> None:
         """``@canary status``, which works inside threads, where slash commands do not."""
@@ -126,15 +151,16 @@ class Listeners:
             person=self._person(event.get("user"), _senders_team(event, body), context),
             client=self._client,
             channel=str(event.get("channel", "")),
+            voice=self._commands.voices.in_channel(str(event.get("channel", ""))),
             thread=str(event.get("thread_ts") or event.get("ts") or ""),
         )
         text = str(event.get("text") or "").partition(">")[2]
-        self._answering(requester, lambda: self._commands.serve(requester, self._commands.parse(text)))
+        self._answering(requester, lambda: self._commands.answer(requester, text))
 
     def on_home(self, event: Body, body: Body, context: BoltContext) -> None:
         """Somebody opened the App Home."""
         if event.get("tab", "home") == "home":
-            self._publish_home(self._person(event.get("user"), body.get("team_id"), context))
+            self._homes.open(self._person(event.get("user"), body.get("team_id"), context))
 
     def on_groups_changed(self) -> None:
         """A user group changed: believe nothing remembered."""
@@ -154,12 +180,10 @@ class Listeners:
             work()
         except Refusal as refusal:
             log.info("slack.refused", user=requester.person.id, reason=refusal.sentence)
-            requester.reply(str(refusal))
+            requester.refuse(refusal)
         except Fault as fault:
             log.warning("slack.fault", user=requester.person.id, system=fault.system, reason=fault.sentence)
-            requester.reply(
-                f"I could not do that now. {fault.system}: {fault.sentence} Look at the card, then try again."
-            )
+            requester.reply(said("slack.fault", system=fault.system, why=fault.sentence))
         except Exception as error:  # noqa: BLE001  # see above
             self._unforeseen(requester, error)
 
@@ -168,38 +192,40 @@ class Listeners:
         error_id = uuid4().hex[:8]
         log.error("slack.listener_failed", error_id=error_id, exc_info=error)
         if requester.person.id:
-            requester.reply(
-                f"Something went wrong on my side. The log has it under {error_id}. Look at the card first."
-            )
+            requester.reply(said("slack.unforeseen", id=Code(error_id)))
 
-    def _in_time(self, ack: Ack, context: BoltContext, requester: Requester) -> bool:
-        """Acknowledge, unless Slack has given up already."""
+    def _in_time(self, ack: Ack, context: BoltContext, requester: Requester, **answer: Any) -> bool:
+        """Acknowledge, with this answer, unless Slack has given up already."""
         if self._monotonic() - float(context["received_at"]) <= TOO_LATE:
-            ack()
+            ack(**answer)
             return True
         log.warning("slack.too_late", user=requester.person.id)
-        requester.reply("I was too busy to answer in time, so I have done nothing. Please try again.")
+        requester.reply(said("slack.too_late"))
         return False
-
-    def _publish_home(self, person: Person) -> None:
-        try:
-            self._client.views_publish(user_id=person.id, view=self._commands.home(person))
-        except Fault as fault:
-            log.warning("slack.home_not_published", reason=fault.sentence)
-        except SLACK_FAILURES as error:
-            log.warning("slack.home_not_published", error=type(error).__name__)
 
     def _requester(self, body: Body, context: BoltContext, respond: Respond | None, channel: str = "") -> Requester:
         """Who sent the payload, in whichever of Slack's shapes."""
-        team = views.within(body, "user", "team_id") or views.within(body, "team", "id") or body.get("team_id")
+        where = channel or str(forms.within(body, "channel", "id") or body.get("channel_id") or "")
+        name = str(forms.within(body, "channel", "name") or body.get("channel_name") or "")
+        team = forms.within(body, "user", "team_id") or forms.within(body, "team", "id") or body.get("team_id")
+        person = self._person(forms.within(body, "user", "id") or body.get("user_id"), team, context)
         return Requester(
-            person=self._person(views.within(body, "user", "id") or body.get("user_id"), team, context),
+            person=person,
             client=self._client,
-            channel=channel or str(views.within(body, "channel", "id") or body.get("channel_id") or ""),
-            channel_name=str(views.within(body, "channel", "name") or body.get("channel_name") or ""),
+            channel=where,
+            channel_name=name,
+            message=str(forms.within(body, "container", "message_ts") or ""),
+            voice=self._voice(person, where, name),
             respond=respond if _response_url(body) else None,
             trigger=str(body.get("trigger_id") or ""),
+            view=str(forms.within(body, "view", "id") or ""),
         )
+
+    def _voice(self, person: Person, channel: str, name: str) -> Voice:
+        """How somebody is answered: in the channel's language, and outside of channels as they read Slack."""
+        if channel:
+            return self._commands.voices.in_channel(channel, name)
+        return self._commands.voices.of_reader(self._commands.approvers.known_language(person))
 
     def _person(self, user: object, team: object, context: BoltContext) -> Person:
         authorized = context.authorize_result
@@ -225,8 +251,8 @@ def _senders_team(event: Body, body: Body) -> object:
 
 
 def _submission(body: Body, view: View) -> str:
-    """What tells one submission of a form from another; a form that is open can be submitted once."""
-    return str(view.get("id") or body.get("trigger_id") or "")
+    """What tells one submission of a form from another; a form that is open can be submitted once as it is."""
+    return f"{view.get('id')}:{view.get('hash')}" if view.get("id") else str(body.get("trigger_id") or "")
 
 
 def _response_url(body: Body) -> bool:

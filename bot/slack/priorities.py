@@ -7,16 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bot.controller.ports import Notification
-from bot.model.rollout import EntryKind, Rollout, RolloutId
-from bot.slack.rate_limits import POSTS_BURST
+from bot.model.rollout import BOT, EntryKind, Rollout, RolloutId
+from bot.slack.rate_limits import DECIDED_AFTER, FIGURES_AFTER, HAPPENED_AFTER, POSTS_BURST
 from bot.slack.thread import LOUD
 
 BAD_NEWS = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT})
-# Entries after which a card has other buttons than before.
-BUTTONS_CHANGE = LOUD | {EntryKind.ASK, EntryKind.APPROVED}
 
 Where = tuple[str, RolloutId]
-Said = tuple[object, ...]
+Identity = tuple[object, ...]
 
 
 def by_rollout(notifications: Iterable[Notification]) -> dict[Where, list[Notification]]:
@@ -39,9 +37,22 @@ def is_bad_news(notification: Notification) -> bool:
     return notification.entry is not None and notification.entry.kind in BAD_NEWS
 
 
+def is_abort(notification: Notification) -> bool:
+    """Whether it says that an abort was decided."""
+    return notification.entry is not None and notification.entry.kind is EntryKind.ABORTING
+
+
 def is_question(notification: Notification) -> bool:
     """Whether people are asked to decide."""
     return notification.entry is not None and notification.entry.kind is EntryKind.ASK
+
+
+def edits_after(notifications: Iterable[Notification]) -> float:
+    """How many seconds after its last edit a card is edited because of these."""
+    entries = [one.entry for one in notifications if one.entry is not None]
+    if any(entry.by != BOT or entry.kind in LOUD for entry in entries):
+        return DECIDED_AFTER
+    return HAPPENED_AFTER if entries else FIGURES_AFTER
 
 
 def in_order(notifications: Sequence[Notification]) -> Sequence[Notification]:
@@ -50,7 +61,7 @@ def in_order(notifications: Sequence[Notification]) -> Sequence[Notification]:
     return sorted(notifications, key=lambda notification: not is_bad_news(notification)) if late else notifications
 
 
-def identity(notification: Notification) -> Said:
+def identity(notification: Notification) -> Identity:
     """The same for a change that had to be decided and written again. What is loud is rather said twice than lost."""
     if notification.entry is None:
         return ()
@@ -64,8 +75,3 @@ def card_notification(rollout: Rollout) -> Notification:
     return Notification(
         id=f"card:{rollout.spec.id}", key=rollout.key, rollout_id=rollout.spec.id, revision=rollout.revision, entry=None
     )
-
-
-def changes_buttons(notification: Notification) -> bool:
-    """Whether the card has other buttons since."""
-    return notification.entry is not None and notification.entry.kind in BUTTONS_CHANGE

@@ -1,8 +1,9 @@
 """What Slack lets us send, and when: token buckets, and silences it asked for. Pure: the time is an argument.
 
 Times are seconds of a clock that never jumps. The figures are Slack's own advice: a post a second for each channel with
-short bursts, and an edit of one message "no more than about once every three seconds"; `chat.update` is counted over
-all messages of a workspace.
+short bursts, an edit of one message every three seconds, and fifty edits a minute over all of them. What somebody
+decided is on the card at once all the same: people do not click every second. Figures alone may wait, so that twenty
+live cards are never half a minute behind.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 
-CARD_EVERY = 3.0  # seconds between edits of one card
-# Over all cards: 10 at once and one every two seconds, which is never more than 40 in a minute.
-CARDS_RATE, CARDS_BURST = 0.5, 10
-URGENT = 3  # of these, kept for cards whose buttons have changed
+# Seconds after the last edit of one card: of one that shows figures and nothing else, of one that shows what has
+# happened ("no more than about once every three seconds"), and of one that shows what a person decided or must know.
+FIGURES_AFTER, HAPPENED_AFTER, DECIDED_AFTER = 15.0, 3.0, 0.5
+# Over all cards: 45 a minute and five at once, which is never more than 50 in a minute.
+CARDS_RATE, CARDS_BURST = 0.75, 5
+URGENT = 3  # of these, kept for cards on which something was decided
 POSTS_RATE, POSTS_BURST = 1.0, 4  # for each channel
 
 

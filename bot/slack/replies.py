@@ -7,169 +7,262 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bot.controller.decisions import ButtonToken
 from bot.controller.start import Plan
 from bot.model.freeze import Freeze, covering, freeze_sentence
 from bot.model.rollout import BOT, Entry, Rollout, RolloutId
 from bot.model.service import ServiceConfig
+from bot.rollout import exposure
+from bot.rollout.phrases import drilled, taken_up
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, wording
+from bot.slack.because import because
 from bot.slack.blocks import Block, Element, Message
-from bot.slack.parsing import GRAMMAR
+from bot.slack.cards import ABORT
+from bot.slack.grammar import GRAMMAR
+from bot.slack.sentences import message_of, more_reasons
+from bot.slack.stopping import StopMeant
+from bot.words.rendering import ENGLISH, Voice, plain
+from bot.words.said import Code, Moment, Person, Text, TypedIn, said, together
 
 MOST_LINES = 25
 MOST_SAID = 10
-NOTHING: Mapping[RolloutId, str] = {}
+MOST_OFFERED = 5
+NOTHING: Mapping[RolloutId, Text] = {}
 
 
-def status(rollout: Rollout, story: Sequence[Entry], now: float) -> Message:
+def status(rollout: Rollout, story: Sequence[Entry], now: float, voice: Voice = ENGLISH) -> Message:
     """The card as it is now, without its buttons."""
-    card = cards.card(rollout, story, now)
+    card = cards.card(rollout, story, now, voice)
     return Message(text=card.text, blocks=_without_buttons(card.blocks), plain=_without_buttons(card.plain))
 
 
-def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], command: str) -> Message:
+def idle(service: str, past: Sequence[Rollout], frozen: Sequence[Freeze], voice: Voice = ENGLISH) -> Message:
     """The status of a service with nothing in flight; ``frozen`` are the freezes of it and of all services."""
-    if frozen:
-        sentence = f"{service} has no rollout in flight, and none starts while it is frozen."
-        text = " ".join((sentence, *(str(freeze_sentence(freeze)) for freeze in frozen)))
-    else:
-        text = sentence = f"{service} has no rollout in flight. Begin one with `{command} start {service} VERSION`."
-    last = [b.rich_list([past_line(past[0])])] if past else []
-    return _message(text, [b.section(b.readable(sentence)), *freezes.listed(frozen), *last])
+    sentence = (
+        said("slack.idle_and_frozen", service=service)
+        if frozen
+        else said("slack.idle", service=service, command=TypedIn(f"start {service}"))
+    )
+    last = [b.rich_list([past_line(past[0], voice)])] if past else []
+    text = b.mrkdwn(together((sentence, *map(freeze_sentence, frozen))), voice)
+    blocks = (b.section(b.mrkdwn(sentence, voice)), *freezes.listed(frozen, voice), *last)
+    return Message(text=text, blocks=blocks, plain=blocks)
 
 
-def live(rollouts: Sequence[Rollout], command: str) -> Message:
+def live(rollouts: Sequence[Rollout], voice: Voice = ENGLISH) -> Message:
     """Everything in flight."""
     if not rollouts:
-        sentence = f"Nothing is in flight. Begin with `{command} start SERVICE VERSION`."
-        return _message(sentence, [b.section(b.readable(sentence))])
-    sentence = (
-        f"{len(rollouts)} in flight: {', '.join(f'{r.spec.service} {r.spec.version}' for r in rollouts[:MOST_LINES])}."
-    )
-    return _listed(sentence, (_present(rollout) for rollout in rollouts))
+        return message_of((said("slack.nothing_in_flight", command=TypedIn("start")),), voice)
+    names = tuple(f"{one.spec.service} {one.spec.version}" for one in rollouts[:MOST_LINES])
+    sentence = said("slack.in_flight", n=len(rollouts), names=names)
+    return _listed(sentence, (_present(rollout, voice) for rollout in rollouts), voice)
 
 
-def why(rollout: Rollout, story: Sequence[Entry]) -> Message:
+def why(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH) -> Message:
     """Every check with its sentence, and what was said last."""
-    sentence = f"{wording.title(rollout)}: {wording.state(rollout)}. {wording.situation(rollout)}".strip()
-    return _message(sentence, [b.rich_text(b.words(sentence, bold=True, limit=600)), *why_blocks(rollout, story)])
+    sentence = wording.sentence(rollout)
+    head = b.rich_text(*b.spoken(sentence, voice, bold=True, limit=600))
+    blocks = (head, *why_blocks(rollout, story, voice))
+    return Message(text=b.mrkdwn(sentence, voice, 1000), blocks=blocks, plain=blocks)
 
 
-def why_blocks(rollout: Rollout, story: Sequence[Entry]) -> list[Block]:
+def why_blocks(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH) -> list[Block]:
     """The same for a form: checks, then the end of the story."""
     findings = rollout.judgement.findings if rollout.judgement else ()
-    blocks = [b.header("Checks")] if findings else []
+    blocks = [heading(said("slack.checks"), voice)] if findings else []
     if findings:
-        blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), str(f.sentence)) for f in findings[:MOST_SAID]))
+        blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), f.sentence, voice) for f in findings[:MOST_SAID]))
     if rollout.judgement and rollout.judgement.forecast:
-        blocks.append(b.context(b.readable(str(rollout.judgement.forecast))))
+        blocks.append(b.context(b.mrkdwn(rollout.judgement.forecast, voice)))
     if story:
-        blocks += [b.header("What happened"), b.rich_list(_said(entry) for entry in story[-MOST_SAID:])]
-    return blocks or [b.section("Nothing has happened yet.")]
+        blocks += [
+            heading(said("slack.what_happened"), voice),
+            b.rich_list(_said(entry, voice) for entry in story[-MOST_SAID:]),
+        ]
+    return blocks or [b.section(b.mrkdwn(said("slack.nothing_happened"), voice))]
 
 
-def plan(service: str, version: str, planned: Plan) -> Message:
+def plan(service: str, version: str, planned: Plan, voice: Voice = ENGLISH) -> Message:
     """What a start would do."""
-    sentence = f"A start of {service} {version} would take {len(planned.stages)} steps; nothing has been changed."
+    sentence = said("slack.planned", service=service, version=version, n=len(planned.stages))
     steps = [
-        [b.words(f"{name}: ", bold=True, limit=60), b.words(str(text), limit=250)] for name, text in planned.stages
+        [*b.spoken(name, voice, bold=True, limit=60), b.words(": ", bold=True), *b.spoken(text, voice, limit=250)]
+        for name, text in planned.stages
     ]
-    blocks = [b.rich_text(b.words(sentence)), b.rich_list(steps[:MOST_LINES])] if steps else []
+    blocks = [b.rich_text(*b.spoken(sentence, voice)), b.rich_list(steps[:MOST_LINES])] if steps else []
     if planned.findings:
-        blocks.append(b.header("Worth knowing"))
-        found = [
-            b.rich_list([b.named(str(finding), b.LONGEST_TEXT)]) for finding in planned.findings
-        ]  # a rule to paste is no use cut short
-        blocks = [*b.filled(blocks, found, lambda left: f"and {left} more; `canary-bot plan` shows them all")]
-    return _message(sentence, blocks)
+        blocks.append(heading(said("slack.worth_knowing"), voice))
+        # A rule to paste is no use cut short.
+        found = [b.rich_list([b.spoken(finding, voice)]) for finding in planned.findings]
+        blocks = [*b.filled(blocks, found, lambda left: more_reasons(left, voice))]
+    return _message(sentence, blocks, voice)
 
 
-def history(service: str, rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, str] = NOTHING) -> Message:
+def history(
+    service: str,
+    rollouts: Sequence[Rollout],
+    unreadable: Mapping[RolloutId, Text] = NOTHING,
+    voice: Voice = ENGLISH,
+) -> Message:
     """Earlier rollouts, newest first; then those whose records cannot be read, each with why."""
     if not (rollouts or unreadable):
-        sentence = f"{service} has had no rollout yet."
-        return _message(sentence, [b.rich_text(b.words(sentence))])
-    lines = [past_line(rollout) for rollout in rollouts]
-    for one, reason in unreadable.items():
-        lines.append([b.words(f"{one}: ", bold=True, limit=200), b.words(f"Redis {reason}", limit=400)])
-    return _listed(f"The last rollouts of {service}, newest first.", lines)
+        return message_of((said("slack.no_rollout_yet", service=service),), voice)
+    lines = [past_line(rollout, voice) for rollout in rollouts]
+    lines += [b.spoken(said("slack.unreadable", id=one, why=why), voice) for one, why in unreadable.items()]
+    return _listed(said("slack.history", service=service), lines, voice)
 
 
-def services(known: Sequence[ServiceConfig], in_flight: Mapping[str, Rollout], frozen: Sequence[Freeze]) -> Message:
+def services(
+    known: Sequence[ServiceConfig],
+    in_flight: Mapping[str, Rollout],
+    frozen: Sequence[Freeze],
+    voice: Voice = ENGLISH,
+) -> Message:
     """What can be released, and every freeze."""
     if not known:
-        return _message("services.yaml names no service.", [b.section("services.yaml names no service.")])
-    names = ", ".join(service.name for service in known[:MOST_LINES])
-    lines = (_service(one, in_flight.get(one.key), frozen=bool(covering(frozen, one.name))) for one in known)
-    message = _listed(f"Services: {names}.", lines)
+        return message_of((said("slack.no_service_named"),), voice)
+    names = tuple(service.name for service in known[:MOST_LINES])
+    lines = (_service(one, in_flight.get(one.key), voice, frozen=bool(covering(frozen, one.name))) for one in known)
+    sentence: Text = said("slack.services", names=names)
+    message = _listed(sentence, lines, voice)
     if not frozen:
         return message
     # Freezes first: they are few, and whoever asks wants to know what they can start.
     head = b.filled(
-        (freezes.warning(),),
-        freezes.listed(frozen),
-        lambda left: f"and {left} more; `canary-bot status` shows them all",
+        (freezes.warning(voice),),
+        freezes.listed(frozen, voice),
+        lambda left: b.mrkdwn(said("slack.more_in", n=left, command=Code("canary-bot status")), voice),
     )
-    blocks = b.filled(head, message.blocks, lambda _left: "and every service of services.yaml")
-    return Message(
-        text=f"{message.text} Frozen: {', '.join(str(one.what) for one in frozen)}.", blocks=blocks, plain=blocks
-    )
+    blocks = b.filled(head, message.blocks, lambda _left: b.mrkdwn(said("slack.and_services"), voice))
+    text = together((sentence, said("slack.frozen", names=tuple(one.what for one in frozen))))
+    return Message(text=b.mrkdwn(text, voice), blocks=blocks, plain=blocks)
 
 
-def help_text(command: str) -> Message:
+def help_text(voice: Voice) -> Message:
     """The grammar."""
-    lines = "\n".join(f"• `{command} {usage}`: {reading}" for usage, reading in GRAMMAR.values())
-    note = "SERVICE may be left out when only one can be meant. Everything else happens on the rollout's card."
-    return _message(f"{command} starts, watches and stops canary releases.", [b.section(lines), b.context(note)])
+    lines = "\n".join(
+        f"• `{b.escape(f'{voice.command} {usage}')}`: {b.mrkdwn(reading, voice)}" for usage, reading in GRAMMAR.values()
+    )
+    sentence = b.mrkdwn(said("slack.help", command=Code(voice.command)), voice)
+    blocks = (b.section(lines), b.context(b.mrkdwn(said("slack.help_note"), voice)))
+    return Message(text=sentence, blocks=blocks, plain=blocks)
 
 
-def _listed(sentence: str, items: Iterable[Sequence[Element]]) -> Message:
+def offer_abort(meant: StopMeant, live: Sequence[Rollout], voice: Voice) -> Message:
+    """A button for each rollout that may be meant; the commands for whoever would rather type."""
+    if not live:
+        nothing = (
+            said("slack.nothing_to_stop", command=TypedIn("rollback"))
+            if meant.service is None
+            else said("slack.not_rolling_out", service=meant.service, command=TypedIn(f"rollback {meant.service}"))
+        )
+        return message_of((nothing,), voice)
+    offered = live[:MOST_OFFERED]
+    commands = tuple(TypedIn(f"abort {one.spec.service}") for one in offered)
+    message = message_of((said("slack.abort_offered", commands=commands),), voice)
+    blocks = (*message.blocks, *(b.actions([_abort_button(one, voice)]) for one in offered))
+    return Message(text=message.text, blocks=blocks, plain=blocks)
+
+
+def _abort_button(rollout: Rollout, voice: Voice) -> Element:
+    label = said("slack.abort_button", service=rollout.spec.service, version=rollout.spec.version)
+    return b.button(plain(label, voice), ABORT, str(ButtonToken.of(rollout)), style="danger")
+
+
+def heading(text: Text, voice: Voice) -> Block:
+    """A heading in this voice."""
+    return b.header(plain(text, voice))
+
+
+def _listed(sentence: Text, items: Iterable[Sequence[Element]], voice: Voice) -> Message:
     points = list(items)
-    blocks = [b.rich_text(b.words(sentence, limit=600)), b.rich_list(points[:MOST_LINES])]
+    blocks = [b.rich_text(*b.spoken(sentence, voice, limit=600)), b.rich_list(points[:MOST_LINES])]
     if len(points) > MOST_LINES:
-        blocks.append(b.context(f"and {len(points) - MOST_LINES} more"))
-    return _message(sentence, blocks)
+        blocks.append(b.context(b.mrkdwn(said("slack.more", n=len(points) - MOST_LINES), voice)))
+    return _message(sentence, blocks, voice)
 
 
-def _present(rollout: Rollout) -> list[Element]:
-    where = [b.words(f"{wording.title(rollout)}: ", bold=True, limit=200), b.words(wording.state(rollout), limit=200)]
+def _present(rollout: Rollout, voice: Voice) -> list[Element]:
+    name = _name(rollout, voice)
+    by = said(
+        "slack.since_by",
+        state=wording.state(rollout),
+        who=Person(rollout.spec.started_by),
+        at=Moment(rollout.spec.started_at),
+    )
+    return [name, *b.spoken(by, voice)]
+
+
+def past_line(rollout: Rollout, voice: Voice = ENGLISH) -> list[Element]:
+    """An ended rollout on one line."""
+    name = _name(rollout, voice)
+    why = [b.words(" ("), *b.spoken(rollout.reason, voice, limit=200), b.words(")")] if rollout.reason else []
+    ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
     return [
-        *where,
-        b.words(" · started by "),
-        b.person(rollout.spec.started_by),
-        b.words(" "),
-        b.date(rollout.spec.started_at),
+        name,
+        *b.spoken(wording.state(rollout), voice),
+        *why,
+        b.words(" · "),
+        b.date(ended),
+        *_exposure(rollout, voice),
+        *because(rollout),
+        *_more(rollout, voice),
     ]
 
 
-def past_line(rollout: Rollout) -> list[Element]:
-    """An ended rollout on one line."""
-    name = b.words(f"{wording.title(rollout)}: ", bold=True, limit=200)
-    reason = f" ({b.shorten(str(rollout.reason), 200)})" if rollout.reason else ""
-    ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
-    return [name, b.words(f"{wording.state(rollout)}{reason} · "), b.date(ended)]
+def _name(rollout: Rollout, voice: Voice) -> Element:
+    return b.words(plain(said("slack.lead", title=wording.title(rollout)), voice), bold=True, limit=200)
 
 
-def _service(service: ServiceConfig, rollout: Rollout | None, *, frozen: bool) -> list[Element]:
-    doing = f"{wording.title(rollout)}, {wording.state(rollout)}" if rollout else "nothing in flight"
-    doing += ", frozen" if frozen else ""
-    where = f" ({service.namespace}), weights {', '.join(map(str, service.weights))}: "
-    return [b.words(service.name, bold=True), b.words(where, limit=200), b.words(doing, limit=300)]
+def _more(rollout: Rollout, voice: Voice) -> list[Element]:
+    """What it took up, or how long its drill took."""
+    known = (one for one in (taken_up(rollout), drilled(rollout)) if one is not None)
+    return [element for one in known for element in (b.words(" · "), *b.spoken(one, voice, limit=300))]
 
 
-def _finding(gate: str, verdict: str, sentence: str) -> list[Element]:
-    return [b.words(f"{gate}, {verdict}: ", bold=True, limit=100), b.words(sentence, limit=400)]
+def _exposure(rollout: Rollout, voice: Voice) -> list[Element]:
+    """What users had of it, and what that cost; nothing where none met it."""
+    users = exposure.ledger(rollout)
+    return [b.words(" · "), *b.spoken(users, voice, limit=300)] if users else []
 
 
-def _said(entry: Entry) -> list[Element]:
+def _service(service: ServiceConfig, rollout: Rollout | None, voice: Voice, *, frozen: bool) -> list[Element]:
+    doing: Text = (
+        said("slack.heading", title=wording.title(rollout), state=wording.state(rollout))
+        if rollout
+        else said("slack.nothing_doing")
+    )
+    doing = said("slack.doing_frozen", doing=doing) if frozen else doing
+    weights = ", ".join(map(str, service.weights))
+    line = said("slack.service_line", namespace=service.namespace, weights=weights, doing=doing)
+    return [b.words(service.name, bold=True), b.words(" "), *b.spoken(line, voice)]
+
+
+def _finding(gate: str, verdict: str, sentence: Text, voice: Voice) -> list[Element]:
+    return [b.words(f"{gate}, {verdict}: ", bold=True, limit=100), *b.spoken(sentence, voice, limit=400)]
+
+
+def _said(entry: Entry, voice: Voice) -> list[Element]:
     by = [b.words(" "), b.person(entry.by)] if entry.by != BOT else []
-    return [b.date(entry.at), *by, b.words(f": {b.shorten(str(entry.text), 400)}")]
+    return [b.date(entry.at), *by, b.words(": "), *b.spoken(entry.text, voice, limit=400), *_shown(entry, voice)]
+
+
+def _shown(entry: Entry, voice: Voice) -> list[Element]:
+    """What an approver had in front of them, and the way there."""
+    seen = entry.shown
+    if seen is None or not seen.text:
+        return []
+    parts = [b.words(" "), *b.spoken(said("slack.was_shown", text=seen.text), voice, limit=400)]
+    if not seen.permalink:
+        return parts
+    card = {"type": "link", "url": seen.permalink, "text": plain(said("slack.their_card"), voice)}
+    return [*parts, b.words(" "), card]
 
 
 def _without_buttons(blocks: Sequence[Block]) -> tuple[Block, ...]:
     return tuple(block for block in blocks if block["type"] != "actions")
 
 
-def _message(sentence: str, blocks: Sequence[Block]) -> Message:
-    text = b.readable(b.shorten(sentence, 1000))
-    return Message(text=text, blocks=tuple(blocks), plain=tuple(blocks))
+def _message(sentence: Text, blocks: Sequence[Block], voice: Voice) -> Message:
+    return Message(text=b.mrkdwn(sentence, voice), blocks=tuple(blocks), plain=tuple(blocks))

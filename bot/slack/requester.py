@@ -14,15 +14,16 @@ from slack_bolt import Respond
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.model.errors import Fault, Refusal
-from bot.slack import blocks
 from bot.slack.accounts import Person
-from bot.slack.blocks import Block, Message
+from bot.slack.blocks import Message
 from bot.slack.client import CountingClient
 from bot.slack.codes import answer_code
-from bot.slack.views import View
+from bot.slack.forms import View
+from bot.slack.sentences import message_of
+from bot.words.rendering import ENGLISH, Voice
+from bot.words.said import Code, Text, said
 
 REMEMBERED = 2000  # payloads recognised when Slack delivers them again
-LONGEST_SENTENCE = 2500
 SLACK_FAILURES = (SlackClientError, URLError, OSError, http.client.HTTPException)
 
 log = structlog.get_logger(__name__)
@@ -30,25 +31,43 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """A ``commands.Caller`` who came through Slack.
+    """A ``Caller`` who came through Slack.
 
     Attributes:
         respond: the payload's own way back, used where there is one; it works in channels the bot is not in.
+        view: the form that they submitted, or chose something in.
         thread: where a mention is answered for everybody; None answers the person alone.
+        voice: that of the channel they are in.
     """
 
     person: Person
     client: CountingClient
     channel: str = ""
     channel_name: str = ""
+    message: str = ""
     respond: Respond | None = None
     trigger: str = ""
+    view: str = ""
     thread: str | None = None
+    voice: Voice = ENGLISH
 
-    def reply(self, answer: Message | str) -> None:
-        """Answer where the question came from. A lost answer is logged: what was asked for is done all the same."""
+    def reply(self, answer: Message | Text) -> None:
+        """Answer where the question came from; a sentence that is no message goes to the person alone."""
+        aloud = isinstance(answer, Message)
+        self._answer(answer if isinstance(answer, Message) else message_of((answer,), self.voice), aloud=aloud)
+
+    def whisper(self, message: Message) -> None:
+        """Answer the person alone."""
+        self._answer(message, aloud=False)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Tell the person alone why not, with every reason."""
+        self._answer(message_of((refusal.sentence, *refusal.reasons), self.voice), aloud=False)
+
+    def _answer(self, message: Message, *, aloud: bool) -> None:
+        """A lost answer is logged: what was asked for is done all the same."""
         try:
-            self._say(_message(answer), aloud=isinstance(answer, Message))
+            self._say(message, aloud=aloud)
         except SLACK_FAILURES as error:
             log.warning("slack.answer_lost", user=self.person.id, error=type(error).__name__)
 
@@ -60,20 +79,33 @@ class Requester:
         except SLACK_FAILURES as error:
             log.warning("slack.announcement_lost", user=self.person.id, error=type(error).__name__)
 
-    def show(self, view: View) -> None:
-        """Open a form while the trigger lives.
+    def show(self, view: View) -> str:
+        """Open a form while the trigger lives; tells its id.
 
         Raises:
             Refusal: there is no trigger, or it is used up.
         """
         if not self.trigger:
-            raise Refusal("A form cannot open from a mention: type the slash command instead.")
+            raise Refusal(said("slack.no_form_here", command=Code(self.voice.command)))
         try:
-            self.client.views_open(trigger_id=self.trigger, view=view)
+            answer = self.client.views_open(trigger_id=self.trigger, view=view)
         except SLACK_FAILURES as error:
             code = answer_code(error) if isinstance(error, SlackApiError) else type(error).__name__
             log.warning("slack.form_not_opened", error=code)
-            raise Refusal("Slack did not open the form in time. Please try again.") from error
+            raise Refusal(said("slack.form_not_opened")) from error
+        return str((answer.get("view") or {}).get("id") or "")
+
+    def replace(self, view: View, shown: str = "") -> bool:
+        """Show this instead of the form ``shown``, or of the one that was submitted; False where it is closed."""
+        if not (shown or self.view):
+            return False
+        try:
+            self.client.views_update(view_id=shown or self.view, view=view)
+        except SLACK_FAILURES as error:
+            code = answer_code(error) if isinstance(error, SlackApiError) else type(error).__name__
+            log.info("slack.form_not_replaced", error=code)
+            return False
+        return True
 
     def _say(self, message: Message, *, aloud: bool) -> None:
         if self._responded(message, "ephemeral"):
@@ -89,9 +121,9 @@ class Requester:
         """Answer through the address that came with the payload; False where there is none, or it is used up."""
         if self.respond is None:
             return False
-        said = {"text": message.text, "blocks": message.plain, "response_type": response_type}
+        answer = {"text": message.text, "blocks": message.plain, "response_type": response_type}
         try:
-            self.client.respond(self.respond, said | {"replace_original": False})
+            self.client.respond(self.respond, answer | {"replace_original": False})
         except SlackApiError as error:
             log.info("slack.response_refused", error=answer_code(error))
             return False
@@ -146,16 +178,3 @@ class Deduplication:
             while len(self._shown) > REMEMBERED:
                 self._shown.popitem(last=False)
             return True
-
-
-def _message(answer: Message | str) -> Message:
-    """A sentence of ours as a message."""
-    if isinstance(answer, Message):
-        return answer
-    text = blocks.readable(blocks.shorten(answer, LONGEST_SENTENCE))
-    if len(answer) <= LONGEST_SENTENCE:
-        paragraphs: tuple[Block, ...] = (blocks.section(text),)
-    else:  # a refusal with many reasons, of which none may be lost
-        sections = [blocks.section(blocks.readable(line)) for line in answer.splitlines()]
-        paragraphs = blocks.filled((), sections, lambda left: f"and {left} more; `canary-bot plan` shows them all")
-    return Message(text=text, blocks=paragraphs, plain=paragraphs)

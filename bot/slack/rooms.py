@@ -21,7 +21,18 @@ from slack_sdk.web import SlackResponse
 
 from bot.controller.edges import contained
 from bot.model.errors import Fault
-from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, granted, needed_scope, pages, remedy
+from bot.slack.codes import (
+    NO_SCOPE,
+    NO_TOKEN,
+    RESTRICTED,
+    answer_code,
+    granted,
+    needed_scope,
+    pages,
+    remedy,
+    why_closed,
+)
+from bot.words.said import Channel, Code, Text, said
 
 A_PAGE = 999  # channels, the most that Slack gives at once
 PATIENCE = 8.0  # seconds that one lookup may take before it is given up: somebody waits for the answer
@@ -44,7 +55,7 @@ class Rooms:
         self._said: dict[str, tuple[float, str]] = {}
         self._name = ""
 
-    def closed(self, channel: str) -> str | None:
+    def closed(self, channel: str) -> Text | None:
         """Why nothing can be posted there, with what to do; None when it can. Asks Slack now.
 
         Raises:
@@ -52,13 +63,13 @@ class Rooms:
         """
         return self._closed(channel, self._listing())
 
-    def each(self, channels: Iterable[str]) -> Iterator[tuple[str, str | Fault | None]]:
+    def each(self, channels: Iterable[str]) -> Iterator[tuple[str, Text | Fault | None]]:
         """The same of many channels, for the price of one lookup. Nobody waits for it."""
         listing = self._listing(UNHURRIED)
         for channel in dict.fromkeys(channels):
             try:
-                with contained(f"find out about {channel}"):
-                    found: str | Fault | None = self._closed(channel, listing)
+                with contained(said("slack.doing_find_out", about=channel)):
+                    found: Text | Fault | None = self._closed(channel, listing)
             except Fault as fault:
                 found = fault
             yield channel, found
@@ -74,26 +85,24 @@ class Rooms:
         with self._lock:
             self._said.pop(channel, None)
 
-    def why(self, channel: str, code: str) -> str:
+    def why(self, channel: str, code: str) -> Text:
         """What Slack's short word for a refused post means, with what to do."""
+        where, invite = Channel(channel), Code(f"/invite {self._called()}")
         if code in {*RESTRICTED, "no_permission"}:
-            return f"Only some people may post in {channel} ({code}): let {self._called()} post there as well."
+            return said("slack.room_restricted", where=where, code=code, me=self._called())
         match code:
             case "not_in_channel" | "user_not_in_channel":
-                return f"I am not in {channel}: type `/invite {self._called()}` there."
+                return said("slack.room_not_in", where=where, invite=invite)
             case "is_archived" | "is_inactive":
-                return f"{channel} is archived: unarchive it, or name another channel in services.yaml."
+                return said("slack.room_archived", where=where)
             case "channel_not_found":
-                return (
-                    f"I see no channel {channel}: correct `channel` in services.yaml; if it is private, type "
-                    f"`/invite {self._called()}` in it."
-                )
-        return remedy(code) or f"Slack lets me post nothing in {channel} ({code})."
+                return said("slack.room_not_found", where=where, setting=Code("channel"), invite=invite)
+        return why_closed(channel, code)
 
     def _listing(self, patience: float = PATIENCE) -> _Listing:
         return _Listing(client=self._client, monotonic=self._monotonic, until=self._monotonic() + patience)
 
-    def _closed(self, channel: str, listing: _Listing) -> str | None:
+    def _closed(self, channel: str, listing: _Listing) -> Text | None:
         with self._lock:
             at, code = self._said.get(channel, (0.0, ""))
         if code and self._monotonic() - at < SAID_FOR:
@@ -105,18 +114,20 @@ class Rooms:
         except _Refused as refused:
             if refused.code in NO_TOKEN:
                 return remedy(refused.code)
-            reason = remedy(refused.code, refused.scope) or f"it answers {refused.code}."
-            raise Fault("Slack", f"does not say whether I may post in {channel}: {reason}") from refused
+            reason = remedy(refused.code, refused.scope) or said("slack.answers", code=refused.code)
+            raise Fault("Slack", said("slack.room_unsaid", where=Channel(channel), why=reason)) from refused
 
-    def _judged(self, channel: str, room: Room | None, listing: _Listing) -> str | None:
+    def _judged(self, channel: str, room: Room | None, listing: _Listing) -> Text | None:
         may_join_in = listing.granted is not None and WRITE_PUBLIC in listing.granted
         if room is None:
             if listing.gap:
-                raise Fault("Slack", f"does not say whether I may post in {channel}: {listing.gap}")
+                raise Fault("Slack", said("slack.room_unsaid", where=Channel(channel), why=listing.gap))
             return self.why(channel, "channel_not_found")
         name = str(room.get("name") or "")
         if channel.startswith("#") and not _is_called(room, channel):
-            return f'{channel} is called #{name} now: write `channel: "#{name}"` in services.yaml.'
+            return said(
+                "slack.room_renamed", where=Channel(channel), name=f"#{name}", setting=Code(f'channel: "#{name}"')
+            )
         if room.get("is_archived"):
             return self.why(channel, "is_archived")
         if room.get("is_read_only") or room.get("is_thread_only"):
@@ -124,7 +135,7 @@ class Rooms:
         if not room.get("is_member") and not (may_join_in and not room.get("is_private")):
             return self.why(channel, "not_in_channel")
         if ((room.get("properties") or {}).get("posting_restricted_to") or {}).get("type"):
-            raise Fault("Slack", f"limits who may post in {channel}, and does not say whether I may.")
+            raise Fault("Slack", said("slack.room_limits", where=Channel(channel)))
         return None
 
     def _called(self) -> str:
@@ -159,7 +170,7 @@ class _Listing:
     monotonic: Callable[[], float]
     until: float
     granted: frozenset[str] | None = None
-    gap: str = ""
+    gap: Text = ""
     _failure: Exception | None = field(default=None, init=False)
     _own: list[Room] | None = field(default=None, init=False)
     _public: list[Room] | None = field(default=None, init=False)
@@ -203,7 +214,7 @@ class _Listing:
             except (_Refused, Fault):
                 self._public = []
                 if self.granted is None or WRITE_PUBLIC in self.granted:
-                    self.gap = self.gap or "it does not list the public channels now."
+                    self.gap = self.gap or said("slack.lists_none")
         return self._public
 
     def _listed(self, method: Callable[..., SlackResponse], kinds: str) -> list[Room]:
@@ -216,7 +227,7 @@ class _Listing:
         for page in pages(ask):
             found += page["channels"]
         if (page.get("response_metadata") or {}).get("next_cursor"):
-            raise Fault("Slack", "lists more channels than I read.")
+            raise Fault("Slack", said("slack.lists_many"))
         return found
 
     def _by_id(self, channel: str) -> Room | None:
@@ -230,16 +241,16 @@ class _Listing:
 
     def _asked(self, call: Callable[[], SlackResponse]) -> dict[str, Any]:
         if self.monotonic() > self.until:
-            raise Fault("Slack", "is slow to list its channels.")
+            raise Fault("Slack", said("slack.lists_slowly"))
         try:
             answer = call()
         except SlackApiError as error:
             raise _Refused(answer_code(error), needed_scope(error)) from error
         except (SlackClientError, URLError, OSError, http.client.HTTPException) as error:
-            raise Fault("Slack", "cannot be reached.") from error
+            raise Fault("Slack", said("slack.unreachable")) from error
         self.granted = granted(answer) or self.granted
         if not isinstance(answer.data, dict) or not {"channel", "channels"} & answer.data.keys():
-            raise Fault("Slack", "answered with something unreadable.")
+            raise Fault("Slack", said("slack.answers_oddly"))
         return answer.data
 
 

@@ -9,17 +9,24 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Protocol
 from urllib.error import URLError
 
+import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.controller.ports import CardRef, Clock
+from bot.model.digits import whole_number
 from bot.model.errors import Fault
 from bot.slack.blocks import Block, Message
+from bot.slack.charts import CHART
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, needed_scope, remedy
+from bot.words.said import Seconds, Text, said, together
+
+log = structlog.get_logger(__name__)
 
 PLAIN_FOR = 24 * 3600.0  # seconds a workspace that refused the newer blocks is not asked again
 CARD_EVENT = "canary_card"
@@ -37,20 +44,21 @@ _UNREACHABLE = frozenset(
         *RESTRICTED,
     }
 )
-_BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "block_mismatch"})
+TOO_LONG = "msg_blocks_too_long"
+_BLOCKS_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", TOO_LONG, "block_mismatch"})
 
 
 class SlackFault(Fault):
     """Slack did not take what we said."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: Text) -> None:
         super().__init__("Slack", sentence)
 
 
 class RetryLater(SlackFault):
     """Nothing gets through for now, whatever it says: Slack cannot be reached, or does not know our token."""
 
-    def __init__(self, sentence: str, *, seconds: float) -> None:
+    def __init__(self, sentence: Text, *, seconds: float) -> None:
         self.seconds = seconds
         super().__init__(sentence)
 
@@ -58,7 +66,7 @@ class RetryLater(SlackFault):
 class Limited(SlackFault):
     """Nothing was posted: Slack asks for silence on one method. The others go on."""
 
-    def __init__(self, sentence: str, *, seconds: float, method: str) -> None:
+    def __init__(self, sentence: Text, *, seconds: float, method: str) -> None:
         self.seconds = seconds
         self.method = method
         super().__init__(sentence)
@@ -79,7 +87,7 @@ class Ambiguous(SlackFault):
 class Unreachable(SlackFault):
     """The channel is not one we can write to until a person changes something. ``code`` is Slack's word for why."""
 
-    def __init__(self, sentence: str, code: str) -> None:
+    def __init__(self, sentence: Text, code: str) -> None:
         self.code = code
         super().__init__(sentence)
 
@@ -91,14 +99,42 @@ class CardGone(SlackFault):
 class BlocksRefused(SlackFault):
     """The workspace does not take these blocks; it may take plainer ones. Never leaves ``Channel``."""
 
+    def __init__(self, sentence: Text, *, too_long: bool) -> None:
+        self.too_long = too_long
+        super().__init__(sentence)
+
+
+class Form(Enum):
+    """How much of Slack's newer blocks a message uses."""
+
+    CHART = auto()
+    NATIVE = auto()
+    PLAIN = auto()
+    TEXT = auto()
+
+
+_NEW = frozenset({Form.CHART, Form.NATIVE})  # what a workspace may not have yet
+
+
+class RefusedForms(Protocol):
+    """What the workspace does not take, kept for all replicas and for the time after a restart."""
+
+    def seconds_left(self, form: str) -> float:
+        """How long it is not to be tried, 0 where it may be; raises ``Fault`` where that cannot be asked."""
+
+    def remember(self, form: str, seconds: float) -> None:
+        """It was refused, and is not to be tried for so long; raises ``Fault`` where that cannot be kept."""
+
 
 class Channel:
     """Posts and edits, in whatever form the workspace takes."""
 
-    def __init__(self, client: WebClient, clock: Clock) -> None:
+    def __init__(self, client: WebClient, clock: Clock, kept: RefusedForms | None = None) -> None:
+        """``kept`` None: what the workspace does not take is known for as long as this process lives."""
         self._client = client
         self._clock = clock
-        self._plain_until = 0.0
+        self._kept = kept
+        self._refused_until: dict[Form, float] = {}
 
     def post_card(self, channel: str, message: Message, rollout_id: str) -> CardRef:
         """Post a new card; its metadata says whose it is."""
@@ -145,9 +181,9 @@ class Channel:
         try:
             self._ask_harmlessly()
         except (Ambiguous, Refused) as error:
-            raise RetryLater(str(error.sentence), seconds=10) from error
+            raise RetryLater(error.sentence, seconds=10) from error
         except Limited as error:
-            raise RetryLater(str(error.sentence), seconds=error.seconds) from error
+            raise RetryLater(error.sentence, seconds=error.seconds) from error
 
     def _ask_harmlessly(self) -> None:
         try:
@@ -162,22 +198,43 @@ class Channel:
         )
 
     def _in_some_form(self, message: Message, send: Callable[[Sequence[Block]], SlackResponse]) -> SlackResponse:
-        """Send the richest form the workspace takes: native blocks, plain ones, or one paragraph."""
-        refused: BlocksRefused | None = None
-        for native, blocks in self._forms(message):
-            try:
-                return send(blocks)
-            except BlocksRefused as error:
-                refused = error
-                if native:
-                    self._plain_until = self._clock.now() + PLAIN_FOR
-        raise Refused("Slack refuses the message in every form.") from refused
+        """Send the richest form the workspace takes: with a chart, native blocks, plain ones, or one paragraph.
 
-    def _forms(self, message: Message) -> Iterator[tuple[bool, Sequence[Block]]]:
-        if self._clock.now() >= self._plain_until and message.blocks != message.plain:
-            yield True, message.blocks
-        yield False, message.plain
-        yield False, ({"type": "section", "text": {"type": "mrkdwn", "text": message.text}},)
+        What it refuses it is not asked again for a day; a form that nobody takes says nothing about the workspace.
+        """
+        refused: dict[Form, BlocksRefused] = {}
+        for form, blocks in _forms(message):
+            if self._clock.now() < self._until(form):
+                continue
+            try:
+                answer = send(blocks)
+            except BlocksRefused as error:
+                refused[form] = error
+                continue
+            # Too long is this message's own trouble, and says nothing about what the workspace takes.
+            self._remember([one for one, why in refused.items() if one in _NEW and not why.too_long])
+            return answer
+        raise Refused(said("slack.fault_every_form")) from next(iter(refused.values()), None)
+
+    def _until(self, form: Form) -> float:
+        """Until when the workspace is not asked to take it. What is kept is read before the first such message."""
+        if form in _NEW and form not in self._refused_until:
+            try:
+                left = self._kept.seconds_left(form.name.lower()) if self._kept is not None else 0.0
+            except Fault as fault:  # a try that is refused costs less than a card that waits
+                log.warning("slack.refused_forms_unknown", reason=fault.sentence)
+                return 0.0
+            self._refused_until[form] = self._clock.now() + left
+        return self._refused_until.get(form, 0.0)
+
+    def _remember(self, forms: Sequence[Form]) -> None:
+        for form in forms:
+            self._refused_until[form] = self._clock.now() + PLAIN_FOR
+            try:
+                if self._kept is not None:
+                    self._kept.remember(form.name.lower(), PLAIN_FOR)
+            except Fault as fault:  # this process knows it
+                log.warning("slack.refused_form_not_kept", reason=fault.sentence)
 
     def _call(self, method: str, call: Callable[[], SlackResponse]) -> SlackResponse:
         """One call, with its failure in our words."""
@@ -186,11 +243,22 @@ class Channel:
         except SlackApiError as error:
             raise _reading(method, error) from error
         except (TimeoutError, http.client.HTTPException, ConnectionResetError) as error:
-            raise Ambiguous(f"Slack did not answer {method} in time.") from error
+            raise Ambiguous(said("slack.fault_late", method=method)) from error
         except (URLError, OSError) as error:
-            raise RetryLater("Slack cannot be reached.", seconds=5) from error
+            raise RetryLater(said("slack.fault_unreached"), seconds=5) from error
         except (SlackClientError, json.JSONDecodeError) as error:
-            raise Refused(f"Slack answered {method} with something unreadable.") from error
+            raise Refused(said("slack.fault_unreadable", method=method)) from error
+
+
+def _forms(message: Message) -> Iterator[tuple[Form, Sequence[Block]]]:
+    """Every form there is of it, the richest first."""
+    native = tuple(block for block in message.blocks if block["type"] != CHART)
+    if len(native) < len(message.blocks):
+        yield Form.CHART, message.blocks
+    if native != message.plain:
+        yield Form.NATIVE, native
+    yield Form.PLAIN, message.plain
+    yield Form.TEXT, ({"type": "section", "text": {"type": "mrkdwn", "text": message.text}},)
 
 
 def _reading(method: str, error: SlackApiError) -> SlackFault:
@@ -199,18 +267,21 @@ def _reading(method: str, error: SlackApiError) -> SlackFault:
     status = error.response.status_code if isinstance(error.response, SlackResponse) else 0
     if status == TOO_MANY_REQUESTS or code in {"ratelimited", "rate_limited"}:
         wait = retry_after(error)
-        return Limited(f"Slack asks for {wait:g} s of silence on {method}.", seconds=wait, method=method)
+        return Limited(said("slack.fault_limited", time=Seconds(wait), method=method), seconds=wait, method=method)
     if code in _BLOCKS_REFUSED:
-        return BlocksRefused(f"Slack refuses the blocks ({code}).")
+        return BlocksRefused(said("slack.fault_blocks", code=code), too_long=code == TOO_LONG)
     if code in _CARD_GONE:
-        return CardGone(f"The card is gone ({code}).")
+        return CardGone(said("slack.fault_card_gone", code=code))
     if code in _UNREACHABLE:
-        return Unreachable(f"Slack lets me write nothing there ({code}). Am I invited to the channel?", code)
+        return Unreachable(said("slack.fault_unreachable", code=code), code)
     if code in NO_TOKEN or code == NO_SCOPE:
-        hint = "Is the bot's token still good?" if code in NO_TOKEN else remedy(code, needed_scope(error))
-        return RetryLater(f"Slack refused {method} ({code}). {hint}", seconds=30)
+        refused = said("slack.fault_refused", method=method, code=code)
+        hint = said("slack.fault_token") if code in NO_TOKEN else remedy(code, needed_scope(error))
+        return RetryLater(together((refused, hint or "")), seconds=30)
     # Server errors, and whatever is new.
-    return (NoSuchMethod if code == "unknown_method" else Refused)(f"Slack refused {method} ({code}).")
+    return (NoSuchMethod if code == "unknown_method" else Refused)(
+        said("slack.fault_refused", method=method, code=code)
+    )
 
 
 def retry_after(error: SlackApiError) -> float:
@@ -218,4 +289,5 @@ def retry_after(error: SlackApiError) -> float:
     headers = error.response.headers if isinstance(error.response, SlackResponse) else {}
     value = next((v for k, v in dict(headers).items() if k.lower() == "retry-after"), "30")
     value = value[0] if isinstance(value, list) else value
-    return float(value) if str(value).isdigit() else 30.0
+    seconds = whole_number(str(value))
+    return 30.0 if seconds is None else float(seconds)

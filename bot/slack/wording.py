@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-import re
-
 from bot.model.rollout import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
-from bot.rollout.phrases import called, question
-
-_PARTS = re.compile(r"[-/:._]")
+from bot.rollout.phrases import called, gist, question, share
+from bot.rollout.versions import old_version
+from bot.words.said import Said, Seconds, Share, Text, said, together
 
 _STATES = {
-    Phase.PREFLIGHT: "checking",
-    Phase.MIRRORING: "mirroring",
-    Phase.UPGRADING: "upgrading the primary",
-    Phase.BAKING: "baking",
-    Phase.PROMOTED: "promoted",
-    Phase.ABORTING: "going back",
-    Phase.ABORTED: "aborted",
-    Phase.HALTED: "halted, needs a decision",
-    Phase.REFUSED: "refused",
-    Phase.ABANDONED: "abandoned",
+    Phase.PREFLIGHT: said("slack.state_checking"),
+    Phase.MIRRORING: said("slack.state_mirroring"),
+    Phase.UPGRADING: said("slack.state_upgrading"),
+    Phase.BAKING: said("slack.state_watching"),
+    Phase.PROMOTED: said("slack.state_promoted"),
+    Phase.ABORTING: said("slack.state_going_back"),
+    Phase.ABORTED: said("slack.state_aborted"),
+    Phase.HALTED: said("slack.state_halted"),
+    Phase.REFUSED: said("slack.state_refused"),
+    Phase.ABANDONED: said("slack.state_abandoned"),
 }
 
 
-def title(rollout: Rollout) -> str:
+def title(rollout: Rollout) -> Text:
     """``reviews v1 → v2``."""
-    return f"{rollout.spec.service} {old_version(rollout)} → {rollout.spec.version}"
-
-
-def old_version(rollout: Rollout) -> str:
-    """What the primary ran before, as people call it: its image's tag, or whatever tells the two images apart."""
-    for container, image in rollout.spec.recorded.images.items():
-        new = rollout.spec.canary_images.get(container, "")
-        if new and new != image:
-            return _distinguished(_nameless(image), _nameless(new)) or rollout.spec.target.primary_subset
-    return rollout.spec.target.primary_subset
-
-
-def _nameless(image: str) -> str:
-    """The reference without registry and digest: ``app:1.2``."""
-    return image.split("@", 1)[0].rpartition("/")[2]
-
-
-def _distinguished(old: str, new: str) -> str:
-    """The tag if the tags differ, else the words in the names that do (``reviews-v1:1.2``, ``reviews-v2:1.2``: v1)."""
-    (old_name, _, old_tag), (new_name, _, new_tag) = old.partition(":"), new.partition(":")
-    if old_tag != new_tag:
-        return old_tag
-    others = set(_PARTS.split(new_name))
-    return "-".join(part for part in _PARTS.split(old_name) if part not in others)
+    spec = rollout.spec
+    if spec.back_to:
+        return f"{spec.service} {spec.version} → {spec.back_to}"
+    name = f"{spec.service} {old_version(rollout)} → {spec.version}"
+    return said("slack.drill_title", title=name) if spec.drill else name
 
 
 def needs_approval(rollout: Rollout) -> bool:
@@ -58,7 +37,7 @@ def needs_approval(rollout: Rollout) -> bool:
         and rollout.phase not in {Phase.HALTED, Phase.ABORTING}
         and not rollout.ended
         and not rollout.retreat
-        and len(rollout.approvals) < rollout.spec.approvals_rule.count
+        and len(rollout.approvals) < rollout.approvals_rule.count
         and rollout.stage + 1 < len(rollout.spec.plan)
     )
 
@@ -74,88 +53,125 @@ def can_accept(rollout: Rollout) -> bool:
     return rollout.phase is Phase.HALTED and rollout.current.routes == ALL_CANARY
 
 
-def state(rollout: Rollout) -> str:
-    """Where it is, for headings: ``needs approval``."""
+def sides(rollout: Rollout) -> tuple[str, str]:
+    """What the canary and the primary are called beside each other: their versions while these differ."""
+    target, old, new = rollout.spec.target, old_version(rollout), rollout.spec.version
+    if rollout.primary_judged or rollout.phase is Phase.UPGRADING or old == new:
+        return target.canary_deployment, target.primary_deployment
+    return new, old
+
+
+def state(rollout: Rollout) -> Said:
+    """Where it is, in a few words: ``needs approval``."""
     if rollout.phase in {Phase.HALTED, Phase.ABORTING} or rollout.ended:
         return _STATES[rollout.phase]
     return _waiting(rollout) or _moving(rollout)
 
 
-def _waiting(rollout: Rollout) -> str:
+def _waiting(rollout: Rollout) -> Said | None:
     if rollout.paused_by:
-        return f"paused at {called(rollout.current)}"
+        return said("slack.state_paused", stage=called(rollout.current))
+    if rollout.is_asked_in_doubt and needs_approval(rollout):
+        return said("slack.state_decides")
     if rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL:
-        return f"on hold at {called(rollout.current)}"
-    return "needs approval" if needs_approval(rollout) else ""
+        return said("slack.state_on_hold", stage=called(rollout.current))
+    return said("slack.state_asks") if needs_approval(rollout) else None
 
 
-def _moving(rollout: Rollout) -> str:
+def _moving(rollout: Rollout) -> Said:
     routes = rollout.current.routes
     if rollout.phase is Phase.SHIFTING:
-        return f"{routes.canary} % of users on {rollout.spec.version}"
+        return said("slack.state_shift", share=share(routes.canary), version=rollout.spec.version)
     if rollout.phase is Phase.SWITCHING_BACK:
-        return f"{routes.primary} % of users back"
+        return said("slack.state_return", share=share(routes.primary))
     return _STATES[rollout.phase]
 
 
-def situation(rollout: Rollout) -> str:
-    """The sentence a reader needs most: what is asked, what is wrong, or what the figures say; may be empty."""
+def heading(rollout: Rollout, broken: Stage | None = None) -> Said:
+    """The question, the outcome, or where it is. ``broken`` is the stage in which it was aborted."""
+    words: Text = state(rollout)
+    if is_asking(rollout):
+        words = question(rollout)
+    elif broken is not None and rollout.phase is Phase.ABORTED:
+        words = said("slack.state_aborted_at", stage=called(broken), old=old_version(rollout))
+    return said("slack.heading", title=title(rollout), state=words)
+
+
+def is_asking(rollout: Rollout) -> bool:
+    """Whether the card is a question now."""
+    waits = rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL
+    return needs_approval(rollout) and not rollout.paused_by and (rollout.is_asked_in_doubt or not waits)
+
+
+def sentence(rollout: Rollout) -> Said:
+    """Where it is and what a reader needs most, as whole sentences for who sees nothing else."""
+    why = together((question(rollout), situation(rollout))) if is_asking(rollout) else situation(rollout)
+    if not why:
+        return said("slack.is", title=title(rollout), state=state(rollout))
+    return said("slack.is_because", title=title(rollout), state=state(rollout), why=why)
+
+
+def situation(rollout: Rollout) -> Text:
+    """The sentence a reader needs most: what is wrong, or what the figures say; may be empty."""
     if rollout.phase is Phase.HALTED and rollout.hold is not None:  # something has happened since
-        return f"{rollout.reason} {rollout.hold.sentence}"
+        return together((rollout.reason, rollout.hold.sentence))
     if rollout.phase in {Phase.HALTED, Phase.ABORTING, Phase.ABORTED, Phase.REFUSED, Phase.ABANDONED}:
-        return str(rollout.reason)
+        return rollout.reason
     if rollout.phase is Phase.PROMOTED:
-        return f"All users are on {rollout.spec.version}."
+        return said("slack.all_on", version=rollout.spec.arrives)
+    if is_asking(rollout) and rollout.question is not None and rollout.question.why:
+        return rollout.question.why
     if rollout.hold is not None and rollout.hold.cause is not HoldCause.APPROVAL:
-        return str(rollout.hold.sentence)
-    if needs_approval(rollout):
-        return str(question(rollout))
-    return str(rollout.judgement.sentence) if rollout.judgement else ""
+        return rollout.hold.sentence
+    return _seen(rollout)
 
 
-def stage_title(stage: Stage, rollout: Rollout) -> str:
+def _seen(rollout: Rollout) -> Text:
+    """What the figures say; before there are any the header says all there is."""
+    judgement = rollout.judgement
+    early = judgement is None or any(one.gate == "warm-up" for one in judgement.findings)
+    return "" if judgement is None or early else gist(judgement)
+
+
+def stage_title(stage: Stage, rollout: Rollout) -> Said:
     """What a stage does, for people."""
-    target, routes = rollout.spec.target, stage.routes
+    target, routes, version = rollout.spec.target, stage.routes, rollout.spec.version
     match stage.phase:
         case Phase.MIRRORING:
-            return f"Mirror {target.mirror_percent:g} % of requests to {rollout.spec.version}"
+            return said("slack.stage_mirror", share=Share(target.mirror_percent / 100), version=version)
         case Phase.SHIFTING:
-            return f"{routes.canary} % of users on {rollout.spec.version}"
+            return said("slack.stage_shift", share=share(routes.canary), version=version)
         case Phase.UPGRADING:
-            return f"Upgrade {target.primary_deployment}"
+            return said("slack.stage_upgrade", primary=target.primary_deployment)
         case Phase.SWITCHING_BACK:
-            return f"Return {routes.primary} % of users" if routes.primary else "Return users to the primary"
+            back = said("slack.stage_return", share=share(routes.primary))
+            return back if routes.primary else said("slack.stage_join")
         case Phase.ABORTING:
-            return _way_back(stage, target.primary_deployment)
+            return _way_back(stage, rollout)
         case _:
-            return f"Bake for {span(stage.seconds)}"
+            return said("slack.stage_watch", time=Seconds(stage.seconds))
 
 
-def _way_back(stage: Stage, primary: str) -> str:
+def _way_back(stage: Stage, rollout: Rollout) -> Said:
+    primary = rollout.spec.target.primary_deployment
     if stage.kind is StageKind.SCALE_UP:
-        return f"Wait for pods of {primary}"
-    return f"Restore {primary}" if stage.kind is StageKind.RESTORE else "All users back on the primary"
+        return said("slack.stage_scale_up", primary=primary)
+    if stage.kind is StageKind.RESTORE:
+        return said("slack.stage_restore", primary=primary)
+    return said("slack.stage_home", old=old_version(rollout))
 
 
-def span(seconds: float) -> str:
-    """A length of time, for people: ``45 s``, ``10 min``, ``2 h``."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:g} s"
-
-
-def effect(rollout: Rollout) -> str:
+def effect(rollout: Rollout) -> Said:
     """What the approve button does, on its label: the stage that would follow."""
-    following = rollout.spec.plan[rollout.stage + 1]
+    following, version = rollout.spec.plan[rollout.stage + 1], rollout.spec.version
     match following.phase:
         case Phase.SHIFTING:
-            return f"Shift {following.routes.canary} % of Users to {rollout.spec.version}"
+            return said("slack.press_shift", share=share(following.routes.canary), version=version)
         case Phase.UPGRADING:
-            return f"Upgrade the Primary to {rollout.spec.version}"
+            return said("slack.press_upgrade", version=version)
         case Phase.SWITCHING_BACK if following.routes.primary:
-            return f"Return {following.routes.primary} % of Users"
+            return said("slack.press_return", share=share(following.routes.primary))
         case Phase.SWITCHING_BACK:
-            return "Return Users to the Primary"
+            return said("slack.press_join")
         case _:
-            return f"Go On after {called(rollout.current)}"
+            return said("slack.press_go_on")

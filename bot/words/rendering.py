@@ -12,6 +12,9 @@ how it is written, where its kind does not say it:
 | `{names:or}` | several | `a, b or c` | one of a list |
 | `{reasons:sentences}` | several | `One. Two.` | one after the other |
 | `{reasons:lines}` | several | each on a line of its own | bullets |
+| `{names:commas}` | several | `a, b, c` | a list to choose from, or a long one |
+| `{steps:arrows}` | several | `20 % → 40 %` | one after the other |
+| `{facts:dots}` | several | `a · b` | beside each other |
 | `{why:clause}` | a sentence | without its full stop | inside another sentence |
 """
 
@@ -20,24 +23,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cache
 from math import isfinite
 from string import Formatter
 
 from bot.words import en, zh_cn
+from bot.words.language import Language
 from bot.words.said import Arg, Channel, Code, Item, Moment, Person, Said, Seconds, Share, Text, TypedIn
 
 Part = str | Person | Channel | Moment | Code
 
+_SIGNS = {"arrows": " → ", "dots": " · "}
 _SHORT = 120  # seconds: longer times are told in minutes
-
-
-class Language(StrEnum):
-    """Whose words are used."""
-
-    ENGLISH = "en"
-    CHINESE = "zh_cn"
+_LONG = 48 * 3600  # seconds: longer times are told in days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +86,20 @@ def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
     A sentence that this version does not know (a newer one stored it) is shown as its name and what goes into it.
     """
     joined: list[Part] = []
+    text_so_far: list[str] = []  # joined once: a list of thousands would be copied for each of its items
     for part in _said(text, voice) if isinstance(text, Said) else [text]:
-        if isinstance(part, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += part
-        elif part != "":
-            joined.append(part)
-    return tuple(joined)
+        if isinstance(part, str):
+            text_so_far.append(part)
+        else:
+            joined += [*_whole(text_so_far), part]
+            text_so_far = []
+    return (*joined, *_whole(text_so_far))
+
+
+def _whole(pieces: Iterable[str]) -> list[str]:
+    """The pieces as one text; none where they are empty."""
+    whole = "".join(pieces)
+    return [whole] if whole else []
 
 
 def _said(sentence: Said, voice: Voice) -> Iterator[Part]:
@@ -140,6 +146,10 @@ def _listed(items: Sequence[Item], how: str, voice: Voice) -> Iterator[Part]:
     for place, item in enumerate(items):
         if how == "lines":
             yield "\n• "
+        elif place and how == "commas":
+            yield grammar.comma
+        elif place and how in _SIGNS:
+            yield _SIGNS[how]
         elif place:
             last = place == len(items) - 1
             yield grammar.between_sentences if how == "sentences" else grammar.both[how] if last else grammar.comma
@@ -186,14 +196,16 @@ def number(count: float) -> str:
 
 
 def duration(seconds: float) -> Said:
-    """A length of time in the unit that people would use: seconds below two minutes, then minutes, then hours."""
+    """A length of time in the unit that people would use: seconds below two minutes, then minutes, hours and days."""
     if not isfinite(seconds):
         return Said("words.endless")
     if seconds < _SHORT:
         return Said("words.seconds", {"n": round(seconds)})
     if seconds < 60 * _SHORT:
         return Said("words.minutes", {"n": _to_the_half(seconds / 60)})
-    return Said("words.hours", {"n": _to_the_half(seconds / 3600)})
+    if seconds < _LONG:
+        return Said("words.hours", {"n": _to_the_half(seconds / 3600)})
+    return Said("words.days", {"n": _to_the_half(seconds / 86400)})
 
 
 def _to_the_half(number: float) -> float:

@@ -78,6 +78,10 @@ class Said:
     def __hash__(self) -> int:
         return hash(self.key)  # equal ones have equal keys; what goes in may be a mapping's worth of anything
 
+    def __format__(self, spec: str) -> str:
+        """Never within another text: that would be English in everybody's message."""
+        raise TypeError(f"{self.key} goes into a sentence by name, with said(), and into a log line by str()")
+
     def __str__(self) -> str:
         """In English, for log lines and for whoever reads an exception; people get it in their own language."""
         from bot.words.rendering import plain  # noqa: PLC0415  # the catalogues are made of these values

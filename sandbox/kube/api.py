@@ -17,12 +17,12 @@ from sandbox.kube import discovery
 from sandbox.kube.access import OTHERS, Access
 from sandbox.kube.errors import ApiError, bad_request, injected, method_not_allowed, unauthorized
 from sandbox.kube.faults import Faults
-from sandbox.kube.kinds import Served
 from sandbox.kube.objects import Object
 from sandbox.kube.policies import Policies
+from sandbox.kube.resources import Served
 from sandbox.kube.selectors import by_query
 from sandbox.kube.store import Store
-from sandbox.kube.watching import Watch, Watching
+from sandbox.kube.watching import Watching, WatchRequest
 from sandbox.kube.writes import Options, Registry, Target
 from sandbox.serving import Cut
 from sandbox.wire import Latch, Moment, Request, System, Wire
@@ -281,7 +281,7 @@ def _is_watch(request: web.Request) -> bool:
     return request.query.get("watch", "").lower() in {"1", "true"}
 
 
-def _watch(request: web.Request, target: Target) -> Watch:
+def _watch(request: web.Request, target: Target) -> WatchRequest:
     query = request.query
     matches = by_query(query.get("labelSelector", ""), query.get("fieldSelector", ""))
     if target.name:
@@ -290,7 +290,7 @@ def _watch(request: web.Request, target: Target) -> Watch:
     since = query.get("resourceVersion", "")
     if since and not since.isdigit():
         raise bad_request(f'invalid resource version "{since}"')
-    return Watch(
+    return WatchRequest(
         target=target,
         matches=matches,
         since=int(since) if since not in {"", "0"} else None,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.kube.kinds import kind_named
 from sandbox.kube.objects import Object, condition, is_ready, is_terminating, timestamp
+from sandbox.kube.resources import kind_named
 from sandbox.kube.scaling import Advice, Step, least, limited, longest_window, most, recommended, stable, target
 from sandbox.kube.selectors import by_selector
 from sandbox.kube.store import Store

@@ -37,6 +37,90 @@ def relabel_objects(namespace: str = "default") -> list[Object]:
     ]
 
 
+def hosts_objects(namespace: str = "default") -> list[Object]:
+    """`reviews` with a Service for each version, and routes between those: no subsets, and nothing to have them."""
+    kept = [one for one in objects(namespace) if one["kind"] not in {"Service", "DestinationRule"}]
+    for thing in kept:
+        if thing["kind"] == "VirtualService":
+            thing["spec"]["http"] = [{"route": [_to("reviews-v1", 100), _to("reviews-v2", 0)]}]
+    return [*(_service_of(version, namespace) for version in ("v1", "v2", "v3")), *kept]
+
+
+def routes_objects(namespace: str = "default") -> list[Object]:
+    """`reviews` with four http routes: one that answers by itself, and three that send users to the primary.
+
+    Of the three one is for a header and has two destinations, one has no name and a lone destination, and the last
+    takes what is left.
+    """
+    found = objects(namespace)
+    for thing in found:
+        if thing["kind"] == "VirtualService":
+            thing["spec"]["http"] = _several_routes(whole=thing["spec"]["http"][0]["route"])
+    return found
+
+
+def placed(objects: list[Object]) -> list[Object]:
+    """The same with the VirtualService in the gateway's namespace, where it names the service in full."""
+    for thing in objects:
+        if thing["kind"] == "VirtualService" and thing["metadata"]["name"] == "reviews":
+            full = f"reviews.{thing['metadata']['namespace']}.svc.cluster.local"
+            thing["metadata"]["namespace"] = "istio-system"
+            for entry in (entry for route in thing["spec"]["http"] for entry in route["route"]):
+                entry["destination"]["host"] = full
+    return objects
+
+
+def parked(objects: list[Object], canary: str) -> list[Object]:
+    """The same with a canary that has no pods."""
+    for thing in objects:
+        if (thing["kind"], thing["metadata"]["name"]) == ("Deployment", canary):
+            thing["spec"]["replicas"] = 0
+    return objects
+
+
+def of_two_containers(objects: list[Object]) -> list[Object]:
+    """The same with a container that migrates data beside each version's own, with an image of that version."""
+    for thing in objects:
+        if thing["kind"] == "Deployment":
+            containers = thing["spec"]["template"]["spec"]["containers"]
+            beside = {"name": "migrate", "image": containers[0]["image"].replace("reviews-v", "migrate-v")}
+            containers.append(beside)
+    return objects
+
+
+def _several_routes(*, whole: list[Object]) -> list[Object]:
+    headers = {"request": {"set": {"x-reader": "tester"}}}
+    moved = {"redirect": {"uri": "/reviews/0"}, "match": [{"uri": {"exact": "/old"}}], "name": "moved"}
+    testers = {
+        "match": [{"headers": {"x-user": {"exact": "tester"}}}],
+        "timeout": "8s",
+        "route": whole,
+        "name": "testers",
+    }
+    lone = {"destination": {"host": "reviews", "port": {"number": _PORT}, "subset": "v1"}, "headers": headers}
+    api = {
+        "match": [{"uri": {"prefix": "/api/"}}],
+        "rewrite": {"uri": "/"},
+        "retries": {"attempts": 1},
+        "route": [lone],
+    }
+    return [moved, testers, api, {"name": "rest", "route": [{"destination": {"host": "reviews", "subset": "v1"}}]}]
+
+
+def _to(host: str, weight: int) -> Object:
+    return {"destination": {"host": host, "port": {"number": _PORT}}, "weight": weight}
+
+
+def _service_of(version: str, namespace: str) -> Object:
+    labels = {"app": "reviews", "version": version}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": f"reviews-{version}", "namespace": namespace, "labels": labels},
+        "spec": {"ports": [{"name": "http", "port": _PORT}], "selector": labels},
+    }
+
+
 def autoscaler(deployment: str, *, least: int, most: int, utilization: int = 80, stable_seconds: int = 300) -> Object:
     """An HPA of a Deployment by CPU, that goes down only to the most it was advised in ``stable_seconds``."""
     resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": utilization}}

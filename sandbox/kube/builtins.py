@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from sandbox.kube.errors import Cause, invalid
-from sandbox.kube.kinds import Kind
 from sandbox.kube.objects import Object
+from sandbox.kube.resources import Kind
 from sandbox.kube.selectors import by_selector
 
 

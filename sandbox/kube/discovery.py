@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.kube.kinds import Kind, Served
 from sandbox.kube.objects import Object
+from sandbox.kube.resources import Kind, Served
 
 VERSION = {
     "major": "1",

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.kube.kinds import Kind
 from sandbox.kube.objects import Object
+from sandbox.kube.resources import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

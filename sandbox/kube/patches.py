@@ -7,8 +7,8 @@ from typing import Any
 import jsonpatch
 
 from sandbox.kube.errors import bad_patch, bad_request, unsupported_patch
-from sandbox.kube.kinds import Kind
 from sandbox.kube.objects import Object, clone
+from sandbox.kube.resources import Kind
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

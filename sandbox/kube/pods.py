@@ -52,7 +52,16 @@ def new_pod(replica_set: Object, name: str, *, address: str, node: str, now: dat
     }
     statuses = [_container_status(container, name) for container in containers]
     pod["status"]["containerStatuses"] = statuses
+    if spec.get("initContainers"):
+        ran = [_container_status(container, name) for container in spec["initContainers"]]
+        pod["status"]["initContainerStatuses"] = [status | _completed(now) for status in ran]
     return set_waiting(pod, "ContainerCreating", now)
+
+
+def _completed(now: datetime) -> dict[str, Any]:
+    """What an init container is once it has ended well, which is when the others start."""
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": timestamp(now), "finishedAt": timestamp(now)}
+    return {"ready": True, "started": False, "state": {"terminated": ended}}
 
 
 def owner_reference(owner: Object) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from sandbox.kube.api import Api, AuditRecord, Written
 from sandbox.kube.autoscalers import Autoscalers
 from sandbox.kube.deployments import DeploymentController
 from sandbox.kube.faults import Fault
-from sandbox.kube.kinds import ISTIO_VERSIONS, Served, kind_named
 from sandbox.kube.objects import Object
+from sandbox.kube.resources import ISTIO_VERSIONS, Served, kind_named
 from sandbox.kube.store import Store
 from sandbox.kube.writes import Target
 from sandbox.serving import Serving

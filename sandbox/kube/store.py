@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 
 from sandbox.kube.defaults import fill
 from sandbox.kube.errors import expired
-from sandbox.kube.kinds import kind_named
 from sandbox.kube.objects import Object, clone, timestamp
+from sandbox.kube.resources import kind_named
 
 Key = tuple[str, str, str]
 Subscriber = Callable[[str, Object], None]

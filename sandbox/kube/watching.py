@@ -44,7 +44,7 @@ class Bell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class WatchRequest:
     """What one client wants to hear."""
 
     target: Target
@@ -88,7 +88,7 @@ class Watching:
         self.bell = Bell()
         store.subscribe(lambda _what, _obj: self.bell.ring())
 
-    async def serve(self, request: web.Request, watch: Watch) -> web.StreamResponse:
+    async def serve(self, request: web.Request, watch: WatchRequest) -> web.StreamResponse:
         """Stream until the client's time is up, it goes away, or its place in the log is lost."""
         with self._store.transaction():
             first = [] if watch.since is not None else watch.current(self._store)
@@ -112,7 +112,9 @@ class Watching:
             self.bell.leave(bell)
         return response
 
-    async def _follow(self, response: web.StreamResponse, watch: Watch, cursor: int, bell: asyncio.Event) -> None:
+    async def _follow(
+        self, response: web.StreamResponse, watch: WatchRequest, cursor: int, bell: asyncio.Event
+    ) -> None:
         while True:
             bell.clear()
             try:

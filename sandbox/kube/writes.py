@@ -13,9 +13,9 @@ from typing import Any
 
 from sandbox.kube import admission, builtins, ownership, patches, schema
 from sandbox.kube.errors import Cause, already_exists, bad_request, conflict, invalid, not_found, policy_denied
-from sandbox.kube.kinds import Kind
 from sandbox.kube.objects import Object, clone, is_terminating, timestamp
 from sandbox.kube.policies import Policies, Review, account_of
+from sandbox.kube.resources import Kind
 from sandbox.kube.scale import scale_of, scaled
 from sandbox.kube.store import Store
 

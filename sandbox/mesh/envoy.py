@@ -13,10 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.mesh.objects import JsonObject, JsonObjects
-from sandbox.mesh.xds import ROUTE_CONFIGURATION, TYPES, View, assignments, clusters, route_configuration
+from sandbox.mesh.xds import GATEWAY, SIDECAR, TYPES, View, assignments, clusters, route_configurations
 from sandbox.ports import LOOPBACK
 
-STAT_PREFIX = "gateway"
 FILTERS = f"{TYPES}.extensions.filters"
 
 # One JSON object per finished request. Envoy writes none for mirrored copies, as Istio counts none at the source.
@@ -35,7 +34,6 @@ class DiscoveryFiles:
 
     def __init__(self, directory: Path) -> None:
         self.clusters = directory / "clusters.json"
-        self.routes = directory / "routes.json"
         self._directory = directory
         self._written: dict[Path, str] = {}
         directory.mkdir(parents=True, exist_ok=True)
@@ -51,10 +49,13 @@ class DiscoveryFiles:
             for name, assignment in endpoints.items()
         }
         versions["cluster_manager.cds.version_text"] = self._put(self.clusters, clusters(view, self._endpoint_source))
-        versions[f"http.{STAT_PREFIX}.rds.{ROUTE_CONFIGURATION}.version_text"] = self._put(
-            self.routes, [route_configuration(view)]
-        )
+        for proxy, routes in route_configurations(view).items():
+            versions[f"http.{proxy}.rds.{proxy}.version_text"] = self._put(self.routes(proxy), [routes])
         return versions
+
+    def routes(self, proxy: str) -> Path:
+        """The routes of the gateway or of the sidecar."""
+        return self._directory / f"routes-{proxy}.json"
 
     def _endpoint_source(self, cluster: str) -> JsonObject:
         return file_source(self._endpoints(cluster))
@@ -73,8 +74,9 @@ class DiscoveryFiles:
         return version
 
 
-def bootstrap(*, listener_port: int, admin_port: int, files: DiscoveryFiles) -> JsonObject:
-    """The configuration Envoy starts with: one listener on loopback, the admin page, and where the rest is."""
+def bootstrap(*, gateway_port: int, sidecar_port: int, admin_port: int, files: DiscoveryFiles) -> JsonObject:
+    """The configuration Envoy starts with: a listener for each proxy, the admin page, and where the rest is."""
+    ports = {GATEWAY: gateway_port, SIDECAR: sidecar_port}
     return {
         "node": {"id": "istio-ingressgateway", "cluster": "istio-ingressgateway"},
         "admin": {"address": _address(admin_port)},
@@ -82,10 +84,11 @@ def bootstrap(*, listener_port: int, admin_port: int, files: DiscoveryFiles) -> 
         "static_resources": {
             "listeners": [
                 {
-                    "name": "gateway",
-                    "address": _address(listener_port),
-                    "filter_chains": [{"filters": [_http_connection_manager(files)]}],
+                    "name": proxy,
+                    "address": _address(port),
+                    "filter_chains": [{"filters": [_http_connection_manager(proxy, files)]}],
                 }
+                for proxy, port in ports.items()
             ]
         },
     }
@@ -96,13 +99,13 @@ def file_source(path: Path) -> JsonObject:
     return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
 
 
-def _http_connection_manager(files: DiscoveryFiles) -> JsonObject:
+def _http_connection_manager(proxy: str, files: DiscoveryFiles) -> JsonObject:
     return _typed(
         "envoy.filters.network.http_connection_manager",
         f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         {
-            "stat_prefix": STAT_PREFIX,
-            "rds": {"route_config_name": ROUTE_CONFIGURATION, "config_source": file_source(files.routes)},
+            "stat_prefix": proxy,
+            "rds": {"route_config_name": proxy, "config_source": file_source(files.routes(proxy))},
             "http_filters": [
                 _typed("envoy.filters.http.fault", f"{FILTERS}.http.fault.v3.HTTPFault"),
                 _typed("envoy.filters.http.router", f"{FILTERS}.http.router.v3.Router"),
@@ -111,7 +114,7 @@ def _http_connection_manager(files: DiscoveryFiles) -> JsonObject:
                 _typed(
                     "envoy.access_loggers.stdout",
                     f"{TYPES}.extensions.access_loggers.stream.v3.StdoutAccessLog",
-                    {"log_format": {"json_format": ACCESS_LOG}},
+                    {"log_format": {"json_format": ACCESS_LOG | {"proxy": proxy}}},
                 )
             ],
         },

@@ -1,4 +1,4 @@
-"""The ingress gateway: a real Envoy, and Istio's source-reporter metrics made from its access log.
+"""The ingress gateway and a caller's sidecar: a real Envoy, and Istio's source metrics made from its access log.
 
 How a request is routed is decided by the discovery files (``xds``, ``envoy``); what Envoy really has in force is read
 back from its admin page.
@@ -13,6 +13,7 @@ from typing import Self
 
 from sandbox.mesh.envoy import DiscoveryFiles, bootstrap
 from sandbox.mesh.metrics import (
+    CALLER_AS_SOURCE,
     GATEWAY_AS_SOURCE,
     NO_DESTINATION,
     IstioMetrics,
@@ -21,7 +22,7 @@ from sandbox.mesh.metrics import (
 )
 from sandbox.mesh.objects import JsonObject, Pod, Service
 from sandbox.mesh.tally import Tally
-from sandbox.mesh.xds import View
+from sandbox.mesh.xds import GATEWAY, View
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, answers, fetch, find_program
 
@@ -46,6 +47,7 @@ class Gateway:
     def __init__(self, directory: Path, answered: Tally[tuple[str, str]]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.sidecar_port = free_port()
         self.admin_port = free_port()
         self.metrics = IstioMetrics()
         self._answered = answered
@@ -64,10 +66,17 @@ class Gateway:
         """Where users send their requests."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def sidecar_url(self) -> str:
+        """Where a caller inside the mesh sends its requests."""
+        return f"http://{LOOPBACK}:{self.sidecar_port}"
+
     def start(self) -> Self:
         """Start Envoy; ``apply`` must have been called once."""
         files = self._files
-        configuration = bootstrap(listener_port=self.port, admin_port=self.admin_port, files=files)
+        configuration = bootstrap(
+            gateway_port=self.port, sidecar_port=self.sidecar_port, admin_port=self.admin_port, files=files
+        )
         self._bootstrap.write_text(json.dumps(configuration, indent=2))
         self.program.start()
         return self
@@ -96,11 +105,12 @@ class Gateway:
         return sum(stat["value"] for stat in stats if "value" in stat)
 
     def routes_in_force(self) -> tuple[RouteInForce, ...]:
-        """The routes Envoy uses right now, from its own mouth."""
+        """The routes the gateway uses right now, from its own mouth."""
         dump = json.loads(self._admin("/config_dump?resource=dynamic_route_configs"))
         return tuple(
             _route_in_force(host, route)
             for entry in dump.get("configs", [])
+            if entry["route_config"]["name"] == GATEWAY
             for virtual_host in entry["route_config"].get("virtual_hosts", [])
             for host in virtual_host["domains"]
             for route in virtual_host.get("routes", [])
@@ -133,7 +143,7 @@ class Gateway:
         self._answered.add((pod.version, pod.workload) if pod else NOBODY)
         labels = {
             "reporter": "source",
-            **GATEWAY_AS_SOURCE,
+            **(GATEWAY_AS_SOURCE if entry["proxy"] == GATEWAY else CALLER_AS_SOURCE),
             **(destination_labels(pod) if pod else NO_DESTINATION),
             **service_labels(service),
             "request_protocol": "http",

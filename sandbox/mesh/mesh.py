@@ -80,6 +80,11 @@ class Mesh:
         """Where users send their requests."""
         return self.gateway.url
 
+    @property
+    def sidecar_url(self) -> str:
+        """Where a caller inside the mesh sends its requests."""
+        return self.gateway.sidecar_url
+
     def start(self) -> Self:
         """Start everything and follow the store from now on; returns when the first configuration is in force."""
         self._store.subscribe(self._changed)

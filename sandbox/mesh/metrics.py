@@ -62,6 +62,16 @@ GATEWAY_AS_SOURCE = {
     "source_cluster": "Kubernetes",
 }
 
+CALLER_AS_SOURCE = GATEWAY_AS_SOURCE | {
+    "source_workload": "productpage-v1",
+    "source_workload_namespace": "default",
+    "source_principal": "spiffe://cluster.local/ns/default/sa/default",
+    "source_app": "productpage",
+    "source_version": "v1",
+    "source_canonical_service": "productpage",
+    "source_canonical_revision": "v1",
+}
+
 # What a source reports when no host was picked (no route, no cluster, no healthy host).
 NO_DESTINATION = {
     "destination_workload": "unknown",

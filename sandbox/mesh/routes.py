@@ -2,7 +2,7 @@
 
 A destination becomes a cluster *name* here whether or not that cluster exists: a subset missing from the
 DestinationRule must end in Envoy's 503 NC, as it does in production. Not understood, because the rehearsal has no use
-for them: delegation, CORS, source labels, TCP and TLS routes.
+for them: CORS, TCP and TLS routes. Routes that are delegated are resolved before (``delegates``).
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sandbox.mesh.objects import JsonObject, JsonObjects, Service, fqdn
+from sandbox.mesh.objects import JsonObject, JsonObjects, Service, fqdn, is_subset
 
 PERCENT_DENOMINATOR = 1_000_000  # what Envoy calls MILLION: percentages with four decimals
 ISTIO_RETRIES = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 ISTIO_RETRY_ATTEMPTS = 2
 FAULT_FILTER = "envoy.filters.http.fault"
 REDIRECT_CODES = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT"}
+
+NO_LABELS: Mapping[str, str] = {}
 
 ClusterOf = Callable[[JsonObject], str]
 
@@ -26,20 +28,32 @@ def cluster_name(port: int, subset: str, host: str) -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
-def routes_of(virtual_service: JsonObject, services: Mapping[str, Service], gateway_port: int) -> JsonObjects:
-    """The Envoy routes of one VirtualService, in its order; ``services`` are known by their full names."""
+def routes_of(
+    virtual_service: JsonObject, services: Mapping[str, Service], port: int, caller: Mapping[str, str] = NO_LABELS
+) -> JsonObjects:
+    """The Envoy routes of one VirtualService, in its order, for the proxy of one caller.
+
+    Args:
+        virtual_service: whose.
+        services: what there is, by full names.
+        port: at which requests arrive: the server's of a gateway, the Service's of a sidecar.
+        caller: the labels of the pod beside the proxy.
+    """
     namespace = virtual_service["metadata"]["namespace"]
 
     def cluster_of(destination: JsonObject) -> str:
         host = fqdn(destination["host"], namespace)
         service = services.get(host)
-        port = destination.get("port", {}).get("number")
-        if port is None:
+        wanted = destination.get("port", {}).get("number")
+        if wanted is None:
             # With several ports (or no such service) istiod takes the listener's port: a cluster nobody has.
-            port = service.ports[0] if service and len(service.ports) == 1 else gateway_port
-        return cluster_name(port, destination.get("subset", ""), host)
+            wanted = service.ports[0] if service and len(service.ports) == 1 else port
+        return cluster_name(wanted, destination.get("subset", ""), host)
 
-    return [route for http in virtual_service["spec"].get("http", []) for route in _routes(http, cluster_of)]
+    def concerns(match: JsonObject) -> bool:
+        return match.get("port", port) == port and is_subset(match.get("sourceLabels", {}), caller)
+
+    return [route for http in virtual_service["spec"].get("http", []) for route in _routes(http, cluster_of, concerns)]
 
 
 def is_catch_all(route: JsonObject) -> bool:
@@ -48,9 +62,9 @@ def is_catch_all(route: JsonObject) -> bool:
     return match.get("prefix") == "/" and match.keys() == {"prefix"}
 
 
-def _routes(http: JsonObject, cluster_of: ClusterOf) -> Iterator[JsonObject]:
-    """One Envoy route per match condition; a route without any takes everything."""
-    for match in http.get("match") or [{}]:
+def _routes(http: JsonObject, cluster_of: ClusterOf, concerns: Callable[[JsonObject], bool]) -> Iterator[JsonObject]:
+    """One Envoy route per match condition that concerns the caller; a route without any takes everything."""
+    for match in filter(concerns, http.get("match") or [{}]):
         name = ".".join(part for part in (http.get("name"), match.get("name")) if part)
         yield {"name": name or "default", "match": _match(match), **_action(http, cluster_of), **_extras(http)}
 

@@ -11,10 +11,11 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import cycle
 from typing import Self
 
 import aiohttp
@@ -24,6 +25,17 @@ from sandbox.serving import Loop
 NO_ANSWER = 0  # the status of a request nobody answered
 ANSWER_SECONDS = 10.0
 KEPT_REQUESTS = 200_000  # well over an hour at forty a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a user asks for."""
+
+    path: str = "/reviews/0"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+ASKS = (Ask(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +49,7 @@ class Request:
     version: str  # of the code that answered; empty if no pod did
     workload: str
     seconds: float
+    ask: Ask = ASKS[0]
 
     @property
     def failed(self) -> bool:
@@ -51,6 +64,7 @@ class Ledger:
         self._changed = threading.Condition()
         self._requests: deque[Request] = deque(maxlen=keep)
         self._total = 0
+        self._answered: Counter[tuple[str, bool]] = Counter()
 
     def __len__(self) -> int:
         """How many requests have ended since the start, kept or not."""
@@ -62,7 +76,13 @@ class Ledger:
         with self._changed:
             self._requests.append(request)
             self._total += 1
+            self._answered[request.version, request.failed] += 1
             self._changed.notify_all()
+
+    def totals(self) -> Counter[tuple[str, bool]]:
+        """How many requests have ended since the start, kept or not, by code version and whether they failed."""
+        with self._changed:
+            return self._answered.copy()
 
     def between(self, start: float = 0.0, end: float = float("inf")) -> list[Request]:
         """The requests that left at or after ``start`` and before ``end``."""
@@ -115,15 +135,17 @@ class Users:
         url: str,
         *,
         rate: float = 40.0,
-        path: str = "/reviews/0",
+        asks: Sequence[Ask] = ASKS,
         host: str | None = None,
         post_share: float = 0.0,
         ledger: Ledger | None = None,
     ) -> None:
+        """``asks``: what they ask for, in turn; whoever asks for nothing sends nothing."""
         self.rate = rate  # may be changed at any time
         self.post_share = post_share  # of requests that are POST, 0..1
-        self.ledger = ledger or Ledger()
-        self._address = url + path
+        self.ledger = Ledger() if ledger is None else ledger  # an empty one is false
+        self._url = url
+        self._asks = cycle(asks) if asks else None
         self._headers = {"Host": host} if host else {}
         self._leaving = asyncio.Event()
         self._loop: Loop | None = None
@@ -159,8 +181,8 @@ class Users:
             asyncio.TaskGroup() as under_way,
         ):
             due = time.monotonic()
-            while not await self._leaves_before(due):
-                under_way.create_task(self._send(session))
+            while self._asks is not None and not await self._leaves_before(due):
+                under_way.create_task(self._send(session, next(self._asks)))
                 due = max(due + 1 / self.rate, time.monotonic() - 1)  # after a freeze, no more than a second's burst
 
     async def _leaves_before(self, due: float) -> bool:
@@ -170,13 +192,13 @@ class Users:
             return self._leaving.is_set()
         return True
 
-    async def _send(self, session: aiohttp.ClientSession) -> None:
+    async def _send(self, session: aiohttp.ClientSession, ask: Ask) -> None:
         method = "POST" if random.random() < self.post_share else "GET"
         body = b"{}" if method == "POST" else None
         at, wall = time.monotonic(), time.time()
         status, version, workload = NO_ANSWER, "", ""
         try:
-            async with session.request(method, self._address, data=body) as response:
+            async with session.request(method, self._url + ask.path, data=body, headers=dict(ask.headers)) as response:
                 await response.read()
                 version = response.headers.get("x-version", "")
                 workload = response.headers.get("x-workload", "")
@@ -192,5 +214,6 @@ class Users:
                 version=version,
                 workload=workload,
                 seconds=time.monotonic() - at,
+                ask=ask,
             )
         )

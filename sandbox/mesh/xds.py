@@ -1,7 +1,8 @@
 """From Istio's objects and the ready pods to Envoy's configuration: clusters, endpoints, virtual hosts.
 
 Pure functions over one ``View`` of the cluster; single routes are in ``routes``, files and the process in
-``gateway``. We are istiod for one gateway, and follow its rules where a release can tell the difference.
+``gateway``. We are istiod for one gateway and for the sidecar of one caller inside the mesh, and follow its rules where
+a release can tell the difference.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sandbox.mesh.objects import JsonObject, JsonObjects, Pod, Service, fqdn, is_subset
+from sandbox.mesh.delegates import resolved
+from sandbox.mesh.objects import DOMAIN, JsonObject, JsonObjects, Pod, Service, fqdn, is_subset
 from sandbox.mesh.routes import cluster_name, is_catch_all, routes_of
 from sandbox.ports import LOOPBACK
 
-ROUTE_CONFIGURATION = "gateway"
+GATEWAY, SIDECAR = "gateway", "sidecar"  # the two proxies, and what their route configurations are called
+CALLER_NAMESPACE, CALLER_LABELS = "default", {"app": "productpage", "version": "v1"}  # the pod beside the sidecar
+MESH, HTTP_PORT = "mesh", 80
 GATEWAY_LABELS = {"app": "istio-ingressgateway", "istio": "ingressgateway"}
 TYPES = "type.googleapis.com/envoy"
 UNLIMITED = 4_294_967_295
@@ -55,22 +59,61 @@ def assignments(view: View) -> dict[str, JsonObject]:
     }
 
 
-def route_configuration(view: View) -> JsonObject:
-    """What the gateway does with a request: a virtual host per host name, everything else is 404 NR."""
+def route_configurations(view: View) -> dict[str, JsonObject]:
+    """What each proxy does with a request, by its name."""
+    return {GATEWAY: _configuration(GATEWAY, _gateway_hosts(view)), SIDECAR: _configuration(SIDECAR, _mesh_hosts(view))}
+
+
+def _gateway_hosts(view: View) -> JsonObjects:
+    """A virtual host per host name; everything else is 404 NR."""
     services = {service.fqdn: service for service in view.services}
     by_host: dict[str, JsonObjects] = {}
-    for virtual_service in sorted(view.virtual_services, key=_age):
+    for virtual_service in sorted(resolved(view.virtual_services), key=_age):
         for host, gateway_port in _bound_hosts(virtual_service, view.gateways):
-            by_host.setdefault(host, []).extend(routes_of(virtual_service, services, gateway_port))
+            routes = routes_of(virtual_service, services, gateway_port, GATEWAY_LABELS)
+            by_host.setdefault(host, []).extend(routes)
+    return [
+        # A stable sort: VirtualServices of one host are concatenated, and their catch-alls go last.
+        {"name": f"{host}:80", "domains": [host], "routes": sorted(routes, key=is_catch_all)}
+        for host, routes in sorted(by_host.items())
+    ]
+
+
+def _mesh_hosts(view: View) -> JsonObjects:
+    """A virtual host per Service and per host that a VirtualService has on the mesh; of several the oldest counts."""
+    services = {service.fqdn: service for service in view.services}
+    by_host: dict[str, JsonObjects] = {}
+    for virtual_service in sorted(resolved(view.virtual_services), key=_age):
+        spec, namespace = virtual_service["spec"], virtual_service["metadata"]["namespace"]
+        if MESH in (spec.get("gateways") or [MESH]):
+            for host in (fqdn(one, namespace) for one in spec["hosts"]):
+                port = services[host].ports[0] if host in services else HTTP_PORT
+                by_host.setdefault(host, routes_of(virtual_service, services, port, CALLER_LABELS))
+    for service in view.services:
+        by_host.setdefault(service.fqdn, _unrouted(service))
+    return [{"name": host, "domains": _callable_as(host), "routes": routes} for host, routes in sorted(by_host.items())]
+
+
+def _unrouted(service: Service) -> JsonObjects:
+    cluster = cluster_name(service.ports[0], "", service.fqdn)
+    return [{"name": "default", "match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}]
+
+
+def _callable_as(host: str) -> list[str]:
+    """The names by which the caller reaches a host: a Service's short ones too."""
+    name, found, rest = host.partition(f".{DOMAIN}")[0].partition(".")
+    if not host.endswith(DOMAIN) or not found:
+        return [host]
+    short = [name] if rest == CALLER_NAMESPACE else []
+    return [*short, f"{name}.{rest}", f"{name}.{rest}.svc", host]
+
+
+def _configuration(name: str, virtual_hosts: JsonObjects) -> JsonObject:
     return {
         "@type": f"{TYPES}.config.route.v3.RouteConfiguration",
-        "name": ROUTE_CONFIGURATION,
+        "name": name,
         "ignore_port_in_host_matching": True,
-        "virtual_hosts": [
-            # A stable sort: VirtualServices of one host are concatenated, and their catch-alls go last.
-            {"name": f"{host}:80", "domains": [host], "routes": sorted(routes, key=is_catch_all)}
-            for host, routes in sorted(by_host.items())
-        ],
+        "virtual_hosts": virtual_hosts,
     }
 
 
@@ -127,7 +170,7 @@ def _bound_hosts(virtual_service: JsonObject, gateways: JsonObjects) -> Iterator
     """The host names a VirtualService serves through our gateway, each with the server's port."""
     namespace = virtual_service["metadata"]["namespace"]
     spec = virtual_service["spec"]
-    wanted = {_gateway_key(name, namespace) for name in spec.get("gateways", [])}
+    wanted = {_gateway_key(name, namespace) for name in spec.get("gateways") or ()}
     seen: set[str] = set()
     for gateway in gateways:
         metadata = gateway["metadata"]

@@ -26,6 +26,7 @@ class AppLink:
 
     def __init__(self, sockets: Sockets, signing_secret: str) -> None:
         self.request_url: str | None = None
+        self.patience_seconds = ACKNOWLEDGE_SECONDS  # for an acknowledgement over HTTP
         self._sockets = sockets
         self._secret = signing_secret.encode()
         self._retries: set[asyncio.Task[Delivery]] = set()
@@ -101,7 +102,7 @@ class AppLink:
 
     async def _over_http(self, url: str, body: str, headers: dict[str, str]) -> Delivery:
         signed = headers | self.signed_headers(body, int(time.time()))
-        limit = aiohttp.ClientTimeout(total=ACKNOWLEDGE_SECONDS)
+        limit = aiohttp.ClientTimeout(total=self.patience_seconds)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit) as session,

@@ -21,6 +21,7 @@ INPUTS = SELECTS | {
     "datepicker", "timepicker", "datetimepicker", "radio_buttons", "checkboxes",
 }  # fmt: skip
 ELEMENTS = INPUTS | {"button", "overflow", "workflow_button"}
+SMALL_ELEMENTS = {"feedback_buttons", "icon_button"}
 RICH_TEXT_PARTS = {"rich_text_section", "rich_text_list", "rich_text_quote", "rich_text_preformatted"}
 RICH_TEXT_ELEMENTS = {
     "text", "link", "user", "usergroup", "channel", "broadcast", "emoji", "date", "team", "color", "tag", "citation",

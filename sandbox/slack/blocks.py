@@ -18,10 +18,20 @@ from sandbox.slack.block_data import (
     check_table,
     check_task_card,
 )
+from sandbox.slack.block_frames import (
+    check_call,
+    check_card,
+    check_carousel,
+    check_container,
+    check_context_actions,
+    check_file,
+    check_video,
+)
 from sandbox.slack.block_parts import (
     ELEMENTS,
     ID_LIMIT,
     INPUTS,
+    SMALL_ELEMENTS,
     Problems,
     check_element,
     check_image,
@@ -38,6 +48,7 @@ Check = Callable[[dict[str, Any], str], Problems]
 
 ALL_CHARACTERS = 13_200  # undocumented; beyond it Slack answers msg_blocks_too_long
 MOST_BLOCKS: dict[Surface, int] = {"message": 50, "modal": 100, "home": 100}
+NEVER_INSIDE = {"container", "card", "carousel", "data_table"}
 MOST_PER_MESSAGE = {"data_visualization": 2, "table": 1}
 VISIBLE = {"text", "title", "caption", "label", "name", "alt_text", "x_label", "y_label", "hint", "description"}
 
@@ -72,7 +83,7 @@ def with_ids(blocks: Iterable[dict[str, Any]], new_id: Callable[[], str]) -> tup
     for block in named:
         block.setdefault("block_id", new_id())
         for element in elements_of(block):
-            if element.get("type") in ELEMENTS:
+            if element.get("type") in ELEMENTS | SMALL_ELEMENTS:
                 element.setdefault("action_id", new_id())
     return tuple(named)
 
@@ -80,6 +91,8 @@ def with_ids(blocks: Iterable[dict[str, Any]], new_id: Callable[[], str]) -> tup
 def elements_of(block: dict[str, Any]) -> list[dict[str, Any]]:
     """The interactive elements of one block."""
     found = list(block.get("elements") or []) if block.get("type") in {"actions", "context_actions"} else []
+    found += [inner for child in block.get("child_blocks") or [] for inner in elements_of(child)]
+    found += list(block.get("actions") or []) if block.get("type") == "card" else []
     found += [block[key] for key in ("accessory", "element") if isinstance(block.get(key), dict)]
     return found
 
@@ -93,7 +106,19 @@ def _check_block(block: object, pointer: str, surface: Surface) -> list[str]:
         return [problem(f"unsupported type: {kind}", f"{pointer}/type")]
     if surface not in surfaces:
         return [problem(f"{kind} is not allowed in a {surface}", f"{pointer}/type")]
-    return [*check_string(block, "block_id", pointer, ID_LIMIT), *check(block, pointer)]
+    inside = _check_inside(block, pointer, surface) if kind == "container" else []
+    return [*check_string(block, "block_id", pointer, ID_LIMIT), *check(block, pointer), *inside]
+
+
+def _check_inside(container: dict[str, Any], pointer: str, surface: Surface) -> list[str]:
+    """The blocks of a container; some of the big ones may not be in one."""
+    problems = []
+    for number, child in enumerate(container.get("child_blocks") or []):
+        where = f"{pointer}/child_blocks/{number}"
+        problems += _check_block(child, where, surface)
+        if isinstance(child, dict) and child.get("type") in NEVER_INSIDE:
+            problems.append(problem(f"{child['type']} is not allowed in a container", f"{where}/type"))
+    return problems
 
 
 def _check_together(blocks: list[dict[str, Any]], pointer: str) -> Problems:
@@ -191,4 +216,11 @@ BLOCKS: dict[str, tuple[Check, str]] = {
     "data_table": (check_data_table, "message home"),
     "data_visualization": (check_data_visualization, "message home"),
     "alert": (_alert, "modal"),
+    "context_actions": (check_context_actions, "message"),
+    "card": (check_card, "message"),
+    "carousel": (check_carousel, "message"),
+    "container": (check_container, "message"),
+    "video": (check_video, EVERYWHERE),
+    "file": (check_file, "message"),
+    "call": (check_call, "message"),
 }

@@ -6,13 +6,14 @@ into the workspace, including Slack's own words when the app stays silent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from sandbox.slack.app_link import AppLink
 from sandbox.slack.methods.call import SlackError
 from sandbox.slack.methods.views import push_on_top, replace_with
-from sandbox.slack.model import BOT_USER, TEAM_ID, Delivery, Message, User, View
+from sandbox.slack.model import BOT_USER, TEAM_ID, Delivery, HumanAction, Message, User, View
 from sandbox.slack.payloads import Payloads, find_element, state_of
 from sandbox.slack.tickets import Tickets
 from sandbox.slack.webapi import respond
@@ -23,17 +24,19 @@ from sandbox.slack.workspace import Workspace
 class People:
     """The people of the workspace. Everything here runs on the server's loop."""
 
-    def __init__(self, workspace: Workspace, tickets: Tickets, link: AppLink, payloads: Payloads) -> None:
+    def __init__(self, workspace: Workspace, tickets: Tickets, app: AppLink, payloads: Payloads) -> None:
         self._workspace = workspace
         self._tickets = tickets
-        self._link = link
+        self._app = app
         self._payloads = payloads
+        self.witnesses: list[Callable[[HumanAction], None]] = []  # told of each deed before the app is
 
     async def command(self, user: str, channel: str, text: str, command: str = "/canary") -> Delivery:
         """Type a slash command."""
         who, where = self._workspace.user(user), self._workspace.channel(channel)
         payload, token = self._payloads.command(who, where, command, text)
-        delivery = await self._link.command(payload)
+        self._notify(HumanAction(user=who, kind="command", words=text))
+        delivery = await self._app.command(payload)
         if not delivery.acknowledged:
             self._failed(who, where.id, command, delivery)
         elif delivery.payload:
@@ -53,10 +56,11 @@ class People:
         who = self._workspace.user(user)
         element, block_id = find_element(where.blocks, action_id, value)
         action = self._payloads.action(element, block_id, value)
+        self._notify(HumanAction(user=who, kind="click", words=_label(element, value), action=action_id))
         if isinstance(where, View):
             filled_in = state_of(where, values or {})
-            return await self._link.interaction(self._payloads.click_in_view(who, where, action, filled_in))
-        delivery = await self._link.interaction(self._payloads.click_in_message(who, where, action))
+            return await self._app.interaction(self._payloads.click_in_view(who, where, action, filled_in))
+        delivery = await self._app.interaction(self._payloads.click_in_message(who, where, action))
         if not delivery.acknowledged:
             self._failed(who, where.channel, "canary", delivery)
         return delivery
@@ -64,7 +68,8 @@ class People:
     async def submit_view(self, user: str, view: View, values: dict[str, dict[str, Any]]) -> Delivery:
         """Submit a modal and let the app's answer close it, change it, stack on it or complain."""
         who = self._workspace.user(user)
-        delivery = await self._link.interaction(self._payloads.submission(who, view, state_of(view, values)))
+        self._notify(HumanAction(user=who, kind="submit", words=view.submit or view.title, action=view.callback_id))
+        delivery = await self._app.interaction(self._payloads.submission(who, view, state_of(view, values)))
         if delivery.acknowledged:
             self._after_submission(view, delivery.payload or {})
         else:
@@ -76,7 +81,7 @@ class People:
         """Close a modal without submitting it; the app hears of it only if it asked to."""
         self._workspace.close_view(view)
         if view.notify_on_close:
-            await self._link.interaction(self._payloads.closing(self._workspace.user(user), view))
+            await self._app.interaction(self._payloads.closing(self._workspace.user(user), view))
 
     async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Delivery:
         """Write a message that mentions the app."""
@@ -93,7 +98,7 @@ class People:
             "channel": said.channel,
             "event_ts": said.ts,
         }
-        return await self._link.event(self._payloads.event(event | ({"thread_ts": thread_ts} if thread_ts else {})))
+        return await self._app.event(self._payloads.event(event | ({"thread_ts": thread_ts} if thread_ts else {})))
 
     async def open_home(self, user: str) -> Delivery:
         """Open the app's Home tab."""
@@ -106,7 +111,11 @@ class People:
             "tab": "home",
             "event_ts": f"{self._workspace.clock():.6f}",
         }
-        return await self._link.event(self._payloads.event(event | ({"view": view_json(home)} if home else {})))
+        return await self._app.event(self._payloads.event(event | ({"view": view_json(home)} if home else {})))
+
+    def _notify(self, action: HumanAction) -> None:
+        for witness in tuple(self.witnesses):
+            witness(action)
 
     def _failed(self, who: User, channel: str, what: str, delivery: Delivery) -> None:
         self._workspace.whisper(who.id, channel, f"{what.removeprefix('/')} failed with the error {delivery.error}")
@@ -132,3 +141,10 @@ class People:
                 self._workspace.close_view(view, everything=action == "clear")
         except SlackError as refusal:
             self._workspace.replace_view(replace(view, errors={"": f"The app answered with {refusal.error}"}))
+
+
+def _label(element: dict[str, Any], value: Any) -> str:
+    """What stood on the button, or beside the choice that was made."""
+    options = [one["text"]["text"] for one in element.get("options") or [] if one["value"] == value]
+    text = element.get("text") or element.get("placeholder") or {}
+    return str(options[0] if options else text.get("text", ""))

@@ -29,6 +29,7 @@ class User:
     title: str = ""
     is_bot: bool = False
     deleted: bool = False  # deactivated: stays in lists, and in the groups that name it, and cannot sign in
+    locale: str = ""  # of Slack itself, such as zh-CN; "" is never said
     team_id: str = TEAM_ID  # another one: somebody from another organisation, met in a shared channel
 
 
@@ -113,6 +114,22 @@ class File:
     content: bytes = b""
     mimetype: str = ""
     complete: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HumanAction:
+    """Something a person did with the app.
+
+    Attributes:
+        kind: command, click or submit.
+        words: the command's text, or the label of the button.
+        action: the button's action id; of a form, its callback id.
+    """
+
+    user: User
+    kind: str
+    words: str
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from sandbox.serving import Serving
 from sandbox.slack.app_link import AppLink
 from sandbox.slack.delivery import People
 from sandbox.slack.faults import Faults
-from sandbox.slack.model import Delivery, Message, View
+from sandbox.slack.model import Delivery, HumanAction, Message, View
 from sandbox.slack.payloads import Payloads
 from sandbox.slack.scopes import EVERYTHING
-from sandbox.slack.socket_mode import Sockets
+from sandbox.slack.socket_mode import ACKNOWLEDGE_SECONDS, Sockets
 from sandbox.slack.tickets import Tickets
 from sandbox.slack.web_page import SidePanel, WebPage
 from sandbox.slack.webapi import MOST_UPLOADED, ApiCall, WebApi
@@ -39,7 +39,7 @@ class Slack:
         self.faults = Faults()
         self._tickets = Tickets(self.workspace.clock)
         self._sockets = Sockets(self.faults)
-        self._link = AppLink(self._sockets, self.signing_secret)
+        self._app = AppLink(self._sockets, self.signing_secret)
         self._api = WebApi(
             self.workspace,
             self._tickets,
@@ -53,7 +53,7 @@ class Slack:
         self._application = web.Application(client_max_size=MOST_UPLOADED)
         self._serving = Serving(self._application, port=port, host=host, name="slack")
         payloads = Payloads(workspace=self.workspace, tickets=self._tickets, base_url=lambda: self.url)
-        self._people = People(self.workspace, self._tickets, self._link, payloads)
+        self._people = People(self.workspace, self._tickets, self._app, payloads)
         self._page = WebPage(self.workspace, self._people, self._panel)
 
     @property
@@ -96,13 +96,16 @@ class Slack:
 
     # How the app is reached
 
-    def request_url(self, url: str | None) -> None:
-        """Deliver signed requests to this address; None goes back to Socket Mode."""
-        self._link.request_url = url
+    def request_url(self, url: str | None, *, patience_seconds: float = ACKNOWLEDGE_SECONDS) -> None:
+        """Deliver signed requests to this address; None goes back to Socket Mode.
+
+        ``patience_seconds``: Slack's own, unless an app does all of its work before it acknowledges.
+        """
+        self._app.request_url, self._app.patience_seconds = url, patience_seconds
 
     def verify_request_url(self) -> bool:
         """Send Slack's url_verification challenge; whether the app answered with it."""
-        return self._call(self._link.verify_url())
+        return self._call(self._app.verify_url())
 
     def wait_for_connections(self, count: int = 1, timeout: float = 10) -> None:
         """Wait until the app has this many sockets open."""
@@ -145,6 +148,11 @@ class Slack:
     def wait_for(self, predicate: Callable[[Workspace], T | None], timeout: float = 10) -> T:
         """Wait until ``predicate`` finds something in the workspace."""
         return self.workspace.wait_for(predicate, timeout)
+
+    def watch_people(self, witness: Callable[[HumanAction], None]) -> Callable[[], None]:
+        """Tell ``witness`` of whatever people do with the app, before the app hears of it; returns the way to stop."""
+        self._people.witnesses.append(witness)
+        return lambda: self._people.witnesses.remove(witness)
 
     def side_panel(
         self, provider: Callable[[], dict[str, Any]], provider_action: Callable[[str], object] | None = None

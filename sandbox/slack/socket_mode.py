@@ -41,7 +41,7 @@ class Sockets:
         self._tickets: set[str] = set()
         self._turns = itertools.count()
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
-        self._opened = asyncio.Condition()
+        self._connected = asyncio.Condition()
 
     def new_url(self, base_url: str) -> str:
         """A WebSocket address that works once."""
@@ -97,8 +97,8 @@ class Sockets:
 
     async def wait_for_connections(self, count: int) -> None:
         """Wait until ``count`` connections are open that have not been asked to go."""
-        async with self._opened:
-            await self._opened.wait_for(lambda: len(self._fresh()) >= count)
+        async with self._connected:
+            await self._connected.wait_for(lambda: len(self._fresh()) >= count)
 
     async def refresh(self) -> None:
         """Ask every connection to be replaced, as Slack does every few hours."""
@@ -119,9 +119,9 @@ class Sockets:
             await connection.socket.close()
 
     async def _add(self, connection: Connection) -> None:
-        async with self._opened:
+        async with self._connected:
             self.connections.append(connection)
-            self._opened.notify_all()
+            self._connected.notify_all()
         hello = {"type": "hello", "num_connections": len(self.connections), "connection_info": {"app_id": APP_ID}}
         await connection.socket.send_json(
             {**hello, "debug_info": {"host": "sandbox", "approximate_connection_time": 18060}}

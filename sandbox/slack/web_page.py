@@ -125,6 +125,8 @@ class WebPage:
 
     def _event(self, event: Event) -> dict[str, Any]:
         what = event["what"]
+        if what is None:
+            return {"type": event["type"]}
         if isinstance(what, Message):
             return {"type": event["type"], "message": asdict(what)}
         if isinstance(what, Channel):

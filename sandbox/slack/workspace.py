@@ -22,19 +22,22 @@ class Workspace:
     """Users, channels, messages, views and files; safe to use from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.users: dict[str, User] = {user.id: user for user in _people()}
-        self.channels: dict[str, Channel] = {channel.id: channel for channel in _channels()}
-        self.usergroups: dict[str, UserGroup] = {group.id: group for group in _groups()}
-        self.files: dict[str, File] = {}
+        self._begin()
         self.clock = clock
-        self._messages: dict[str, dict[str, Message]] = {channel: {} for channel in self.channels}
-        self._ephemerals: list[Message] = []
-        self._modals: dict[str, list[View]] = {}
-        self._homes: dict[str, View] = {}
         self._subscribers: list[Callable[[Event], None]] = []
         self._changed = threading.Condition(threading.RLock())
         self._last_tick = 0
         self._serial = itertools.count(1)
+
+    def _begin(self) -> None:
+        self.users: dict[str, User] = {user.id: user for user in _people()}
+        self.channels: dict[str, Channel] = {channel.id: channel for channel in _channels()}
+        self.usergroups: dict[str, UserGroup] = {group.id: group for group in _groups()}
+        self.files: dict[str, File] = {}
+        self._messages: dict[str, dict[str, Message]] = {channel: {} for channel in self.channels}
+        self._ephemerals: list[Message] = []
+        self._modals: dict[str, list[View]] = {}
+        self._homes: dict[str, View] = {}
 
     # Looking
 
@@ -214,6 +217,12 @@ class Workspace:
         """Add a user group, or change who is in it."""
         with self._changed:
             self.usergroups[group.id] = group
+
+    def start_over(self) -> None:
+        """Forget all that was ever said, opened or changed: a workspace as it was made. Subscribers stay."""
+        with self._changed:
+            self._begin()
+            self._announce("reset", None)
 
     def new_id(self, prefix: str) -> str:
         """An id that looks like Slack's."""

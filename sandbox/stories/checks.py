@@ -10,11 +10,14 @@ from sandbox.kube.api import AuditRecord
 from sandbox.people import CHANNEL, MAYA, cards, message_with
 from sandbox.recorder import Recorder, Span, binomial_interval, failed, routes_of
 from sandbox.slack.model import Message
+from sandbox.slack.workspace import Workspace
 from sandbox.story import Timeline
 from sandbox.world import World
 
 WHOLE_ROLLOUT = 150.0  # seconds a rollout at the demo's speeds may take at the most
 PAST_REQUESTS = 300  # answered before anybody starts anything: the judge learns from the primary's past
+MOST_LINES, MOST_CALLS = 15, 3  # in the thread of a release that goes well: lines, and calls of the group
+LINES_OF_A_HOLD = 3
 REACTION = 20.0  # seconds from the first bad answer to the last user request on the canary
 
 
@@ -29,6 +32,15 @@ def start(world: World, timeline: Timeline, version: str = "v2") -> None:
 def wait_for_words(world: World, words: str, timeout: float = WHOLE_ROLLOUT) -> Message:
     """Wait until the channel is told something that contains these words."""
     return world.slack.wait_for(lambda workspace: message_with(workspace, words), timeout)
+
+
+def wait_for_line(world: World, words: str, timeout: float = WHOLE_ROLLOUT) -> Message:
+    """Wait until a line of a thread contains these words, whatever the card says."""
+
+    def line(workspace: Workspace) -> Message | None:
+        return next((one for one in workspace.messages(CHANNEL) if one.is_reply and words in one.text), None)
+
+    return world.slack.wait_for(line, timeout)
 
 
 def wait_routes(world: World, canary: int, timeout: float = WHOLE_ROLLOUT) -> None:
@@ -90,11 +102,24 @@ def check_one_card(timeline: Timeline, world: World) -> None:
     timeline.check(f"{count} card in the channel", ok=count == 1)
 
 
+def check_brief(timeline: Timeline, world: World) -> None:
+    """A thread that people can follow: a line for each stage, three calls for a decision, and one word to all."""
+    lines = [message for message in world.slack.workspace.messages(CHANNEL) if message.is_reply]
+    # Where a busy machine makes figures late, a hold is told, a question may stand again, and its end is told.
+    most = MOST_LINES + LINES_OF_A_HOLD * sum("Hold over after " in line.text for line in lines)
+    asked = [line for line in lines if "'usergroup'" in str(line.blocks)]
+    broadcasts = [line for line in lines if line.broadcast]
+    listed = "".join(f"\n    {line.text[:120]}" for line in lines) if len(lines) > most else ""
+    timeline.check(f"{len(lines)} lines in the thread{listed}", ok=len(lines) <= most)
+    timeline.check(f"{len(asked)} calls for a decision", ok=len(asked) <= MOST_CALLS)
+    timeline.check(f"{len(broadcasts)} message to the whole channel", ok=len(broadcasts) == 1)
+
+
 def check_proven(timeline: Timeline, world: World, stages: Sequence[str]) -> None:
     """These stages were passed on evidence, and did not end because their time was up."""
     texts = [message.text for message in world.slack.workspace.messages(CHANNEL)]
-    proofs = [text for text in texts if "Passed: " in text]  # harm that a mirror may do is told before the proof
-    passed = [stage for stage in stages if any(f"{stage} done. " in text for text in proofs)]
+    # One that was not shown to be good is told otherwise: "done: no problem seen, too little traffic to be sure".
+    passed = [stage for stage in stages if any(f"{stage} done. " in text for text in texts)]
     timeline.check(f"passed on evidence: {', '.join(passed)}", ok=passed == list(stages))
 
 

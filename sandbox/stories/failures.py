@@ -26,6 +26,7 @@ from sandbox.stories.checks import (
     last_on_canary,
     live_service,
     start,
+    wait_for_line,
     wait_for_words,
     wait_routes,
 )
@@ -128,8 +129,8 @@ def dead_man(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.say("fault", "Redis, with its data, and the bot are started again")
         world.redis.start()
         world.bot.start()
-        abort = wait_for_words(world, "so the watchdog sent everyone back to reviews-v1")
-        wait_for_words(world, "Abort complete: ")
+        abort = wait_for_line(world, "so the watchdog sent everyone back to reviews-v1")
+        wait_for_words(world, "users are back on")
     timeline.check(f"the channel was told: {abort.text[:200]}", ok=abort.broadcast)
     check_over(timeline, world, recorder, before)
 
@@ -145,7 +146,7 @@ def redis_lost(world: World, timeline: Timeline, recorder: Recorder) -> None:
         lost = time.monotonic()
         world.redis.lose_everything()
         abort = wait_for_words(world, "Aborted. Redis had lost this rollout")
-        wait_for_words(world, "Abort complete: ")
+        wait_for_words(world, "users are back on")
     world.ledger.wait_for_more(80)
     seconds = last_on_canary(world) - lost
     timeline.check(f"all users were home {seconds:.1f} s later (limit {REACTION:.0f} s)", ok=seconds <= REACTION)
@@ -165,7 +166,7 @@ def primary_stuck(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.check(f"users stayed on v2 ({stuck.canary} %)", ok=stuck.canary == 100)  # noqa: PLR2004
         world.kube.deployments.start_seconds("default", "reviews-v1", 0.5)
         world.slack.command(OMAR, CHANNEL, "abort reviews the new image does not start")
-        wait_for_words(world, "Abort complete: ")
+        wait_for_words(world, "users are back on")
     world.ledger.wait_for_more(80)
     check_no_errors(timeline, world)
     check_restored(timeline, world, before)

@@ -107,7 +107,7 @@ def left_the_file(world: World, timeline: Timeline, recorder: Recorder) -> None:
         delivery = world.slack.command(OMAR, CHANNEL, "abort reviews it is nobody's any more")
         timeline.check(f"abort was acknowledged in {delivery.seconds * 1000:.0f} ms", ok=delivery.acknowledged)
         abort = wait_for_words(world, " aborted at ")
-        wait_for_words(world, "Abort complete: ")
+        wait_for_words(world, "users are back on")
     world.ledger.wait_for_more(80)
     seconds = last_on_canary(world) - asked
     timeline.check(f"all users were home {seconds:.1f} s later (limit {REACTION:.0f} s)", ok=seconds <= REACTION)

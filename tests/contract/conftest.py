@@ -67,9 +67,9 @@ def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
         return
     server: Server = request.getfixturevalue(f"{request.param}_server")
     server.client.flushall()
-    link = connect(server.url)
-    yield Shelf(store=RedisStore(link), outbox=RedisOutbox(link), server=server)
-    link.close()
+    connection = connect(server.url)
+    yield Shelf(store=RedisStore(connection), outbox=RedisOutbox(connection), server=server)
+    connection.close()
 
 
 def answers_ping(client: Client) -> bool:

@@ -33,6 +33,7 @@ class Pod:
         starts: when its process began and restarted.
         until: when it went.
         names: a label of the pod's own and since when it has that value.
+        missed: scrapes of it fail from one moment until before another one.
     """
 
     workload: str
@@ -42,6 +43,7 @@ class Pod:
     starts: tuple[float, ...]
     until: float
     names: tuple[tuple[float, str], ...]
+    missed: tuple[float, float] = (0.0, 0.0)
 
     def reads(self, code: str, at: float, end: float) -> int | None:
         """What its counter of a code reads; None where there is no such counter. Nobody calls it after ``end``."""
@@ -171,6 +173,26 @@ def pods(rng: random.Random, workload: str, start: float) -> list[Pod]:
     return drawn
 
 
+def hidden_restarts(rng: random.Random, workload: str, start: float) -> list[Pod]:
+    """A side's pods, each young, and restarted soon in a scrape that fails: what it answers grows, and hides that."""
+    drawn = []
+    for number in range(rng.randint(1, 2)):
+        began = start + rng.uniform(0, TRAFFIC / 2)
+        again = began + rng.uniform(INTERVAL, 3 * INTERVAL)
+        pod = Pod(
+            workload=workload,
+            name=f"{workload}-{number}",
+            rates={"200": rng.uniform(1, 60), "404": 0.0, "500": rng.uniform(0, 3)},
+            since=dict.fromkeys(CODES, 0.0),
+            starts=(began, again),
+            until=start + TRAFFIC + 2 * SETTLING,
+            names=((began, "a"),),
+            missed=(again, again + INTERVAL) if rng.random() < 0.8 else (again, again),
+        )
+        drawn.append(pod)
+    return drawn
+
+
 @dataclass(slots=True)
 class Scraped:
     """What was scraped of one pod by all scrapers of one Prometheus: for the truth."""
@@ -203,7 +225,7 @@ def scrape(rng: random.Random, store: Store, scraper: Scraper, pod: Pod, namespa
     while at < end + SETTLING:
         takes = min(scraper.longest, usual * rng.uniform(0.5, 1.0))
         arrives = at + takes + scraper.lag
-        failed = rng.random() < scraper.failing or away <= at < away + most
+        failed = rng.random() < scraper.failing or away <= at < away + most or pod.missed[0] <= at < pod.missed[1]
         found: dict[Key, float] = {}
         if pod.is_there(at) and pod.is_there(at + takes) and not failed:
             moment = at + takes / 2

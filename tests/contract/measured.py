@@ -121,6 +121,22 @@ SERIES: Sequence[Series] = (
     Series(namespace="called", workload=PRIMARY, value=growing(99), labels=FROM_GATEWAY),
     Series(namespace="called", workload="unknown", value=growing(2), labels=FROM_GATEWAY),
     Series(namespace="called", workload=PRIMARY, value=growing(99), labels={**FROM_PAGE, "destination_service": "x"}),
+    # Where each version has a Service, the same users are counted at two of them, and each may find no pod.
+    *(
+        Series(
+            namespace="apart",
+            workload=workload,
+            value=growing(requests),
+            labels={**FROM_GATEWAY, "destination_service": f"{host}.apart.svc.cluster.local"},
+        )
+        for host, workload, requests in (
+            (PRIMARY, PRIMARY, 30),
+            (CANARY, CANARY, 10),
+            (PRIMARY, "unknown", 1),
+            (CANARY, "unknown", 2),
+            ("reviews", PRIMARY, 99),
+        )
+    ),
     # Every proxy shows itself from its start; one of two pods of each side is scraped, and one of a longer name.
     *(
         Series(

@@ -26,6 +26,19 @@ QUIET_BEFORE, QUIET_AFTER = 5.0, 3.0  # seconds around the start without request
 PHRASES = {200: "OK", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 
+Count = tuple[float, str, int, int]  # time, code, life, count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a scrape is answered with, after so many seconds, and what it counts."""
+
+    status: int
+    text: str = ""
+    seconds: float = 0.0
+    counts: Sequence[Count] = ()
+
+
 @dataclass(slots=True)
 class Target:
     """One pod with the manners in which it is scraped, and every answer that it gave."""
@@ -37,25 +50,26 @@ class Target:
     failing: float
     hanging: float
     rng: random.Random
-    given: list[tuple[float, str, int, int]] = field(default_factory=list)  # time, code, life, count
+    given: list[Count] = field(default_factory=list)
 
-    def answer(self, at: float) -> tuple[int, str, float] | None:
-        """Status, text and seconds to wait; None for an answer that never comes."""
+    def answer(self, at: float) -> Answer | None:
+        """None for an answer that never comes."""
         if not self.pod.is_there(at):
-            return 503, "", 0.0
+            return Answer(status=503)
         chance = 1.0 if self._is_quiet(at) else self.rng.random()
         if chance < self.hanging:
             return None
         if chance < self.hanging + self.failing:
-            return 500, "", 0.0
-        life, lines = bisect_right(self.pod.starts, at), []
+            return Answer(status=500)
+        life, lines, counts = bisect_right(self.pod.starts, at), list[str](), list[Count]()
         for code in CODES:
             count = self._reads(code, at)
             if count:
                 lines += self._lines(code, count, self.pod.named(at))
-                self.given.append((at, code, life, count))
+                counts.append((at, code, life, count))
         lines.sort()
-        return 200, "\n".join([*lines, ""]), self.delay * self.rng.uniform(0.5, 1.0)
+        seconds = self.delay * self.rng.uniform(0.5, 1.0)
+        return Answer(status=200, text="\n".join([*lines, ""]), seconds=seconds, counts=counts)
 
     def _is_quiet(self, at: float) -> bool:
         """Whether it answers every scrape: around the start, and once there is no traffic any more."""
@@ -146,11 +160,16 @@ class Exporter:
 
 
 class _Connection(asyncio.Protocol):
-    """Requests come one after another, without bodies."""
+    """Requests come one after another, without bodies.
+
+    Whoever scrapes hangs up on what came after the time-out, and only then: an answer after which the connection is
+    lost was not scraped, and one after which it stays open or is used again was.
+    """
 
     def __init__(self, exporter: Exporter) -> None:
         self._exporter = exporter
         self._came = b""
+        self._last: tuple[Target, Sequence[Count]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -159,20 +178,28 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._exporter.open.discard(self._transport)
+        if self._last is not None:
+            target, counts = self._last
+            for count in counts:
+                target.given.remove(count)
 
     def data_received(self, data: bytes) -> None:
         self._came += data
         while b"\r\n\r\n" in self._came:
             head, _, self._came = self._came.partition(b"\r\n\r\n")
-            number = int(head.split(b" ", 2)[1].lstrip(b"/"))
-            answer = self._exporter.targets[number].answer(time.time())
+            target = self._exporter.targets[int(head.split(b" ", 2)[1].lstrip(b"/"))]
+            answer, self._last = target.answer(time.time()), None
             if answer is not None:
-                status, text, seconds = answer
-                asyncio.get_running_loop().call_later(seconds, self._send, status, text)
+                asyncio.get_running_loop().call_later(answer.seconds, self._send, target, answer)
 
-    def _send(self, status: int, text: str) -> None:
-        head = f"HTTP/1.1 {status} {PHRASES[status]}\r\nContent-Type: text/plain; version=0.0.4\r\n"
-        self._transport.write(f"{head}Content-Length: {len(text)}\r\n\r\n{text}".encode())
+    def _send(self, target: Target, answer: Answer) -> None:
+        if self._transport.is_closing():
+            return
+        status = f"HTTP/1.1 {answer.status} {PHRASES[answer.status]}"
+        head = f"{status}\r\nContent-Type: text/plain; version=0.0.4\r\n"
+        self._transport.write(f"{head}Content-Length: {len(answer.text)}\r\n\r\n{answer.text}".encode())
+        target.given += answer.counts
+        self._last = target, answer.counts
 
 
 def draw(rng: random.Random, workload: str, namespace: str, start: float) -> list[Target]:

@@ -11,14 +11,24 @@ import pytest
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.workloads import KubeWorkloads
+from bot.cluster.admission_policy import hosts_to_name
 from bot.cluster.routes import OWNER
+from bot.model.copies import replace
 from bot.model.errors import Cause, Fault
-from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
+from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Topology
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
-from tests.unit.admission.rules import DOCUMENTS, Object
+from tests.unit.admission.rules import DOCUMENTS, Object, naming_hosts
 
 ME = RolloutId("r-1")
+WITH_HOSTS = replace(
+    a_target(),
+    topology=Topology.HOSTS,
+    host="reviews-v1.default.svc.cluster.local",
+    canary_host="reviews-v2.default.svc.cluster.local",
+    primary_subset="",
+    canary_subset="",
+)
 RECORDED = PodTemplate(images={"reviews": "reviews:1"})
 
 
@@ -83,6 +93,35 @@ def test_a_policy_that_does_not_fit_is_found_by_the_rehearsal(api: KubeApi, kube
 
     [refusal] = mesh.rehearse(target, [preview]).refusals
     assert "No weights here." in str(refusal.sentence)
+
+
+def test_hosts_that_the_policy_does_not_know_are_named_with_what_to_write(api: KubeApi, kube: Kube) -> None:
+    virtual_service = live(api)
+    hosts = [("reviews-v1", 100), ("reviews-v2.default.svc.cluster.local", 0)]
+    virtual_service["spec"]["http"] = [{"route": [{"destination": {"host": one}, "weight": n} for one, n in hosts]}]
+    api.store.put(virtual_service)
+    mesh = IstioMesh(kube, lambda: 0.0)
+    preview = mesh.preview(WITH_HOSTS, Routes(canary=0, mirror=True), ME, RECORDED)
+
+    *_, remedy = mesh.rehearse(WITH_HOSTS, [preview]).refusals
+
+    pattern = "^(reviews-v1|reviews-v2[.]default[.]svc[.]cluster[.]local)$"
+    assert f"Put `'{pattern}'` into its variable `hosts`" in str(remedy.sentence)
+    api.enforce(naming_hosts(pattern))
+    assert mesh.rehearse(WITH_HOSTS, [preview]).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_about_hosts"),
+    [
+        ("Validation failed for ValidatingAdmissionPolicy 'canary-bot-virtualservices' with binding 'b': no", True),
+        ("ValidatingAdmissionPolicy 'canary-bot-leases' with binding 'b' denied request: no", False),
+        ("admission webhook of somebody else", False),
+    ],
+)
+def test_only_what_the_policy_of_routes_says_is_about_hosts(api: KubeApi, answer: str, *, is_about_hosts: bool) -> None:
+    assert (hosts_to_name(WITH_HOSTS, [live(api)], [answer]) is not None) is is_about_hosts
+    assert hosts_to_name(a_target(), [live(api)], [answer]) is None
 
 
 def _no_weights(spec: Object) -> Object:

@@ -44,10 +44,10 @@ def kubernetes(url: str, notified: Notified) -> object:
 
 
 def prometheus(url: str, notified: Notified) -> object:
-    link = PrometheusConnection(url, query_seconds=0.3, read_seconds=10.0)
-    link.count_calls(notified.append)
-    with closing(link):
-        return link.ask({"one": Query(about="one", text="vector(1)")})
+    connection = PrometheusConnection(url, query_seconds=0.3, read_seconds=10.0)
+    connection.count_calls(notified.append)
+    with closing(connection):
+        return connection.ask({"one": Query(about="one", text="vector(1)")})
 
 
 def slack(url: str, notified: Notified) -> object:
@@ -142,28 +142,28 @@ def test_a_refusal_is_no_failure_of_the_wire(system: System) -> None:
 
 def test_every_question_to_redis_is_counted_once(redis_server: Server) -> None:
     notified: Notified = []
-    link = connect(redis_server.url, notified.append)
+    connection = connect(redis_server.url, notified.append)
 
-    link.ping()
-    batch = link.pipeline(transaction=False)
+    connection.ping()
+    batch = connection.pipeline(transaction=False)
     batch.get("canary:a")
     batch.get("canary:b")
     batch.execute(raise_on_error=True)
-    list(link.scan_iter(match="none:*", count=10))
+    list(connection.scan_iter(match="none:*", count=10))
     redis_server.client.lpush("canary:a-list", "one")
     with pytest.raises(Fault, match="another kind of value"):
-        link.hgetall("canary:a-list")
+        connection.hgetall("canary:a-list")
     redis_server.client.delete("canary:a-list")
-    link.close()
+    connection.close()
 
     assert notified == ["ok", "ok", "ok", "refused"]
 
 
 def test_a_redis_that_is_away_is_failed() -> None:
     notified: Notified = []
-    link = connect("redis://127.0.0.1:1/0", notified.append)
+    connection = connect("redis://127.0.0.1:1/0", notified.append)
 
     with pytest.raises(Fault, match="cannot be reached"):
-        link.get("a")
+        connection.get("a")
 
     assert notified == ["failed"]

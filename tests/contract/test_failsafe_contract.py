@@ -93,6 +93,29 @@ def test_a_failsafe_action_writes_the_routes_and_why_and_leaves_the_annotations(
     assert world.annotations() == annotations
 
 
+def test_without_a_key_a_record_that_another_hand_wrote_is_not_the_watchdogs(api: KubeApi, tmp_path: Path) -> None:
+    bot, dog = (kube_of(api, tmp_path, manager) for manager in ("canary-bot", WATCHDOG_MANAGER))
+    mesh = IstioMesh(bot, lambda: AT)
+    mesh.route(TARGET, SIXTY, ME, RECORDED)
+    bare, heartbeat = live(api), mesh.heartbeat("default", "reviews")
+    annotations = mesh.annotations("default", "reviews")
+    assert annotations is not None and heartbeat is not None  # noqa: PT018  # both are there from the first write
+    KubeFailsafe(dog, lambda: AT).apply(annotations, heartbeat.beat, HOME, HELP)
+    helped = live(api)
+    assert mesh.observe(TARGET).failsafe_record == HELP
+
+    api.replace_as("kubectl-edit", bare | {"metadata": _renewed(bare, helped)})
+    api.replace_as("kubectl-edit", helped | {"metadata": _renewed(helped, live(api))})
+
+    assert "canary-bot/watchdog" in live(api)["metadata"]["annotations"]
+    assert mesh.observe(TARGET).failsafe_record is None
+
+
+def _renewed(wanted: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
+    metadata: dict[str, Any] = wanted["metadata"]
+    return metadata | {"resourceVersion": current["metadata"]["resourceVersion"]}
+
+
 def test_who_reads_the_object_reads_why(world: World) -> None:
     world.failsafe.apply(world.annotations(), world.heartbeat().beat, HOME, HELP)
     said = world.read()["metadata"]["annotations"]["canary-bot/watchdog"]

@@ -28,9 +28,9 @@ def freezes(request: pytest.FixtureRequest) -> Iterator[Freezes]:
         return
     server: Server = request.getfixturevalue(f"{request.param}_server")
     server.client.flushall()
-    link = connect(server.url)
-    yield RedisFreezes(link)
-    link.close()
+    connection = connect(server.url)
+    yield RedisFreezes(connection)
+    connection.close()
 
 
 def test_nothing_is_frozen_at_first(freezes: Freezes) -> None:
@@ -138,18 +138,18 @@ def test_what_is_over_is_not_cleaned_away_when_it_has_just_been_replaced(redis_s
         """A link whose readers are always a moment late."""
 
         def hgetall(self, name: str) -> dict[str, str]:
-            found: dict[str, str] = link.hgetall(name)
-            RedisFreezes(link).freeze(newer)
+            found: dict[str, str] = connection.hgetall(name)
+            RedisFreezes(connection).freeze(newer)
             return found
 
         def __getattr__(self, name: str) -> object:
-            return getattr(link, name)
+            return getattr(connection, name)
 
-    link = connect(redis_server.url)
-    RedisFreezes(link).freeze(over)
+    connection = connect(redis_server.url)
+    RedisFreezes(connection).freeze(over)
 
     assert list(RedisFreezes(Replaced()).current(NOW + 2)) == []  # type: ignore[arg-type]  # the rest is the link's
-    assert list(RedisFreezes(link).current(NOW + 2)) == [newer]
+    assert list(RedisFreezes(connection).current(NOW + 2)) == [newer]
 
 
 def test_a_freeze_that_a_newer_version_wrote_can_be_read_and_ended(redis_server: Server) -> None:
@@ -166,7 +166,7 @@ def test_what_cannot_be_read_is_a_fault_that_says_what_to_do(redis_server: Serve
     redis_server.client.flushall()
     redis_server.client.hset(FREEZES, "reviews", '{"scope": "reviews"}')
 
-    with pytest.raises(Fault, match=r"wrong or missing by, reason, since, until. Delete that field of the hash"):
+    with pytest.raises(Fault, match=r"wrong or missing by, reason, since and until. Delete that field of the hash"):
         RedisFreezes(connect(redis_server.url)).current(NOW)
 
 

@@ -186,6 +186,22 @@ def test_what_we_wrote_is_what_we_read_though_the_watch_lags(api: KubeApi, kube:
         assert asked(api, "GET") < 59 + 10  # one for each write, which has to be built on the newest object
 
 
+def test_what_is_understood_of_an_object_is_of_its_newest_version_and_of_who_asks(api: KubeApi, kube: Kube) -> None:
+    with closing(CachedReads(kube)) as reads:
+        mesh, ours = IstioMesh(kube, lambda: 0.0, reads=reads), a_target()
+        before = mesh.observe(ours)
+        assert mesh.observe(ours) is before
+        theirs = mesh.observe(replace(ours, primary_subset="v3"))
+        assert (before.routes, theirs.routes) == (Routes(canary=0), None)
+        assert mesh.observe(ours) == before
+
+        vs = api.store.get(*VS)
+        assert vs is not None
+        vs["spec"]["http"][0]["timeout"] = "7s"
+        api.store.put(vs)
+        assert eventually(lambda: mesh.observe(ours).fingerprint != before.fingerprint)
+
+
 def test_a_write_whose_outcome_is_not_known_is_looked_up_once(api: KubeApi, kube: Kube) -> None:
     with closing(CachedReads(kube)) as reads:
         deployment = ("Deployment", "default", "reviews-v2")

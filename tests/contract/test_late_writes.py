@@ -16,7 +16,7 @@ import pytest
 
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
-from bot.controller.ports import Mesh, Still
+from bot.controller.ports import IsCurrent, Mesh
 from bot.model.errors import Contended, Stale
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
@@ -125,7 +125,7 @@ BEFORE = {"untouched": untouched, "at quarter": at_quarter, "stripped": stripped
 
 def abort(world: World) -> None:
     """As an abort does it: the annotation is taken, everyone goes home, the annotations go."""
-    world.second.route(TARGET, HOME, ME, RECORDED, over=OTHER)
+    world.second.route(TARGET, HOME, ME, RECORDED, taking_from=OTHER)
     world.second.release(TARGET, HOME, ME)
 
 
@@ -134,18 +134,18 @@ def release(world: World) -> None:
     try:
         world.second.release(TARGET, HOME, ME)
     except Contended:
-        world.second.unmark(*PLACE, ME)
+        world.second.remove_annotations(*PLACE, ME)
 
 
 def abandon(world: World) -> None:
     """As a person does it: no route is touched."""
-    world.second.unmark(*PLACE, ME)
+    world.second.remove_annotations(*PLACE, ME)
 
 
 ENDS = {"abort": abort, "release": release, "abandon": abandon}
 
-FIRST = {"again": False, "over": None}
-RESTORE = {"again": True, "over": OTHER}
+FIRST = {"held_before": False, "taking_from": None}
+RESTORE = {"held_before": True, "taking_from": OTHER}
 LATE = {"first": (MIRROR, FIRST), "on": (Routes(canary=60), FIRST), "restored": (Routes(canary=60), RESTORE)}
 
 
@@ -184,7 +184,7 @@ def attempt(
             ends()
         return not ended
 
-    still: Still = question
+    is_current: IsCurrent = question
     if world.slow is not None:
         world.slow.before_get = ends if moment == "before its read" else None
         world.slow.before_put = ends if moment == "in the network" else None
@@ -192,7 +192,7 @@ def attempt(
         ends()
     routes, named = late
     with suppress(Contended, Stale):
-        world.first.route(TARGET, routes, ME, RECORDED, still=still, **named)
+        world.first.route(TARGET, routes, ME, RECORDED, is_current=is_current, **named)
 
 
 def without_bookkeeping(vs: dict[str, Any]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def test_a_late_release_does_not_undo_what_was_decided_since(world: World, momen
     elif moment != "before its question":
         decides()
     with pytest.raises((Stale, Contended)):
-        world.first.release(TARGET, QUARTER, ME, still=question)
+        world.first.release(TARGET, QUARTER, ME, is_current=question)
 
     assert world.first.observe(TARGET).routes == HOME
     assert world.first.observe(TARGET).owner == ME
@@ -227,7 +227,7 @@ def test_a_late_release_does_not_undo_what_was_decided_since(world: World, momen
 
 def test_an_end_that_finds_nothing_of_ours_leaves_nothing_behind(world: World) -> None:
     before = world.read()
-    world.second.unmark(*PLACE, ME)
+    world.second.remove_annotations(*PLACE, ME)
     world.second.release(TARGET, HOME, ME)
     after = world.read()
     assert without_bookkeeping(after) == without_bookkeeping(before)
@@ -237,5 +237,5 @@ def test_an_end_that_finds_nothing_of_ours_leaves_nothing_behind(world: World) -
 
 def test_an_end_that_died_between_its_two_writes_is_finished_by_the_next(world: World) -> None:
     world.edit(lambda vs: vs["metadata"].update(annotations={"canary-bot/ended": "r-1"}))
-    world.second.unmark(*PLACE, ME)
+    world.second.remove_annotations(*PLACE, ME)
     assert "annotations" not in world.read()["metadata"]

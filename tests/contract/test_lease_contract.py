@@ -38,14 +38,14 @@ def office(request: pytest.FixtureRequest) -> Iterator[Office]:
         return
     server: Server = request.getfixturevalue(f"{request.param}_server")
     server.client.flushall()
-    link = connect(server.url)
+    connection = connect(server.url)
 
     def expire() -> None:
         server.client.delete(LEASE)
         clock.advance(LEASE_SECONDS)
 
-    yield Office(replica=lambda owner: RedisLease(link, owner, monotonic=clock.now), clock=clock, expire=expire)
-    link.close()
+    yield Office(replica=lambda owner: RedisLease(connection, owner, monotonic=clock.now), clock=clock, expire=expire)
+    connection.close()
 
 
 def test_whoever_asks_first_leads_and_the_others_do_not(office: Office) -> None:
@@ -120,8 +120,8 @@ def test_releasing_what_somebody_else_holds_takes_nothing_away(office: Office) -
 
 def test_of_many_that_ask_at_once_one_leads(redis_server: Server) -> None:
     redis_server.client.flushall()
-    link = connect(redis_server.url)
-    leases = [RedisLease(link, f"replica {number}") for number in range(16)]
+    connection = connect(redis_server.url)
+    leases = [RedisLease(connection, f"replica {number}") for number in range(16)]
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(RedisLease.keep, leases))
@@ -131,8 +131,8 @@ def test_of_many_that_ask_at_once_one_leads(redis_server: Server) -> None:
 
 def test_redis_forgets_a_lease_that_nobody_renews(redis_server: Server) -> None:
     redis_server.client.flushall()
-    link = connect(redis_server.url)
-    dead, waiting = RedisLease(link, "a", seconds=0.3), RedisLease(link, "b", seconds=0.3)
+    connection = connect(redis_server.url)
+    dead, waiting = RedisLease(connection, "a", seconds=0.3), RedisLease(connection, "b", seconds=0.3)
     dead.keep()
     taken_at = time.monotonic()
 
@@ -148,8 +148,8 @@ def test_redis_forgets_a_lease_that_nobody_renews(redis_server: Server) -> None:
 
 def test_a_redis_that_lost_everything_still_gives_larger_numbers(redis_server: Server) -> None:
     redis_server.client.flushall()
-    link = connect(redis_server.url)
-    old, new = RedisLease(link, "a"), RedisLease(link, "b")
+    connection = connect(redis_server.url)
+    old, new = RedisLease(connection, "a"), RedisLease(connection, "b")
     old.keep()
     number = old.fence
     threading.Event().wait(0.002)  # the number is a time in milliseconds
@@ -165,8 +165,8 @@ def test_a_redis_that_lost_everything_still_gives_larger_numbers(redis_server: S
 def test_a_holder_that_cannot_renew_acts_until_its_time_is_over(redis_server: Server) -> None:
     redis_server.client.flushall()
     clock = FakeClock()
-    link = connect(redis_server.url)
-    lease = RedisLease(link, "a", monotonic=clock.now)
+    connection = connect(redis_server.url)
+    lease = RedisLease(connection, "a", monotonic=clock.now)
     lease.keep()
     lease._client = connect("redis://127.0.0.1:1/0")  # Redis is gone
     clock.advance(5)

@@ -18,7 +18,7 @@ from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.controller.ports import Metrics, Window
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures, UserView
-from bot.model.rollout import Phase, Rollout, RolloutId
+from bot.model.rollout import Phase, Rollout, RolloutId, Topology
 from bot.model.service import CustomGate, GateLimits, MetricsSource, ServiceConfig
 from tests.contract.examples import rollout, target
 from tests.contract.measured import CALLERS, CANARY, EXPECTED, NOW, PRIMARY, SCRAPE, TELEMETRY, WINDOW, serve
@@ -93,12 +93,12 @@ def test_all_rollouts_of_the_same_times_are_read_together(metrics: Metrics) -> N
 
 def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -> None:
     asked: list[int] = []
-    link = PrometheusConnection(prometheus_url)
+    connection = PrometheusConnection(prometheus_url)
 
     class Counting:
         def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
             asked.append(len(queries))
-            return link.ask(queries)
+            return connection.ask(queries)
 
     many = [
         replace(
@@ -112,7 +112,7 @@ def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -
         for n in range(1000)
     ]
     answers = PrometheusMetrics(Counting()).read([Window(rollout=one, since=NOW - WINDOW, until=NOW) for one in many])  # type: ignore[arg-type]  # the part that reads
-    link.close()
+    connection.close()
 
     assert asked == [1, 1]  # Prometheus's clock, once a minute, and everything about everybody
     second = answers[RolloutId("r2")]
@@ -122,16 +122,16 @@ def test_a_thousand_rollouts_cost_one_query_and_fit_in_it(prometheus_url: str) -
 
 def test_counters_that_began_again_cost_one_query_more_however_many_they_are(prometheus_url: str) -> None:
     asked: list[str] = []
-    link = PrometheusConnection(prometheus_url)
+    connection = PrometheusConnection(prometheus_url)
 
     class Counting:
         def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
-            asked.extend(query.about for query in queries.values())
-            return link.ask(queries)
+            asked.extend(str(query.about) for query in queries.values())
+            return connection.ask(queries)
 
         def ask_series(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
-            asked.extend(query.about for query in queries.values())
-            return link.ask_series(queries)
+            asked.extend(str(query.about) for query in queries.values())
+            return connection.ask_series(queries)
 
     metrics = PrometheusMetrics(Counting())  # type: ignore[arg-type]  # the part that reads
     for _ in range(9):  # turns of a tick
@@ -145,7 +145,7 @@ def test_counters_that_began_again_cost_one_query_more_however_many_they_are(pro
             for seconds in (WINDOW, WINDOW - 15, WINDOW - 30)
         ]
         answers = metrics.read(windows)
-    link.close()
+    connection.close()
 
     assert all(isinstance(answer, Figures) for answer in answers.values())
     assert sorted(asked) == sorted(["Prometheus's clock", *9 * ["counts"], *9 * ["counters as they went"]])
@@ -161,6 +161,14 @@ def test_a_workloads_past_is_read_in_rows(metrics: Metrics) -> None:
 def test_where_users_went_is_counted_by_those_who_sent_them(prometheus: PrometheusMetrics) -> None:
     assert read(prometheus, _rollout("called")).users == UserView(canary=8, primary=7 + 8 * 99, nowhere=16)
     assert read(prometheus, _rollout("busy")).users is None
+
+
+def test_users_of_two_hosts_are_the_users_of_one_service(prometheus: PrometheusMetrics) -> None:
+    ours, theirs = (f"{name}.apart.svc.cluster.local" for name in (PRIMARY, CANARY))
+    at = replace(target("apart"), host=ours, canary_host=theirs, topology=Topology.HOSTS)
+    apart = rollout(phase=Phase.MIRRORING, at=at)
+
+    assert read(prometheus, apart).users == UserView(canary=80, primary=240, nowhere=24)
 
 
 def test_callers_are_counted_by_their_own_proxies_and_the_way_in_is_no_caller(metrics: Metrics) -> None:
@@ -281,10 +289,10 @@ def test_another_server_at_its_address_is_a_fault_and_gets_the_configured_header
 
     with HTTPServer(("127.0.0.1", 0), Portal) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        link = PrometheusConnection(
+        connection = PrometheusConnection(
             f"http://127.0.0.1:{server.server_port}/", bearer=lambda: "token", headers={"X-Scope-OrgID": "shop"}
         )
-        metrics = PrometheusMetrics(link)
+        metrics = PrometheusMetrics(connection)
         with pytest.raises(Fault, match="gave an answer to the query for liveness that is not its API's"):
             metrics.ping()
         server.shutdown()

@@ -115,8 +115,8 @@ def test_that_people_were_told_a_notification_is_known_until_it_is_delivered(she
 
 def test_notifications_whose_place_in_the_index_was_lost_are_found_again(redis_server: Server) -> None:
     redis_server.client.flushall()
-    link = connect(redis_server.url)
-    store, outbox = RedisStore(link), RedisOutbox(link)
+    connection = connect(redis_server.url)
+    store, outbox = RedisStore(connection), RedisOutbox(connection)
     store.create(rollout(), [entry("one")])
     redis_server.client.delete(WORDS, CARDS)
     assert list(outbox.pending()) == []
@@ -129,8 +129,8 @@ def test_notifications_whose_place_in_the_index_was_lost_are_found_again(redis_s
 
 def test_asking_a_thousand_quiet_services_asks_none_of_them(redis_server: Server) -> None:
     redis_server.client.flushall()
-    link = connect(redis_server.url)
-    store, outbox = RedisStore(link), RedisOutbox(link)
+    connection = connect(redis_server.url)
+    store, outbox = RedisStore(connection), RedisOutbox(connection)
     for number in range(50):
         store.create(rollout(number, service=f"s{number}"), [entry("one")])
     outbox.done(outbox.pending(1000))

@@ -39,13 +39,16 @@ class Shelves:
     """A Redis with a live rollout of two services, words and cards of both waiting."""
 
     server: Server
-    link: RedisClient
+    connection: RedisClient
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        tell = lambda about, _error: self.failed.append(about)  # noqa: E731  # one line
-        self.store, self.outbox = RedisStore(self.link, failed=tell), RedisOutbox(self.link, failed=tell)
-        self.signing = RedisSigning(self.link, Signer(keys=(b"a key of ours",)), failed=tell)
+        read_aloud = lambda about, _error: self.failed.append(about)  # noqa: E731  # one line
+        self.store, self.outbox = (
+            RedisStore(self.connection, failed=read_aloud),
+            RedisOutbox(self.connection, failed=read_aloud),
+        )
+        self.signing = RedisSigning(self.connection, Signer(keys=(b"a key of ours",)), failed=read_aloud)
         self.store.create(rollout(1, service="details"), [entry("one")])
         self.store.create(rollout(2), [entry("two")])
 
@@ -57,9 +60,9 @@ class Shelves:
 @pytest.fixture
 def shelves(redis_server: Server) -> Iterator[Shelves]:
     redis_server.client.flushall()
-    link = connect(redis_server.url)
-    yield Shelves(redis_server, link)
-    link.close()
+    connection = connect(redis_server.url)
+    yield Shelves(redis_server, connection)
+    connection.close()
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value[:30]))

@@ -10,7 +10,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from tests.contract.examples import rollout, target
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(400)]  # more than a minute, in real time
 
 ROLLOUTS = 200
+TWICE = 4  # one pod of so many is scraped by two jobs, one of which adds a label of its own
 STARTS = (0.0, 0.7, 1.4)  # seconds; windows of several times are read beside each other
 TICKS = (1.0, 2.0, 4.0)
 SKEWS = (5.0, 5.0, 0.0, -5.0)  # seconds that the clock of whoever looks is ahead of Prometheus's
@@ -108,9 +109,9 @@ def metrics(courses: Sequence[Course], tmp_path: Path) -> Iterator[PrometheusMet
         "--log.level=warn",
     ]
     program = Program(argv, log=tmp_path / "prometheus.log", ready=answers(port, "/-/ready")).start()
-    link = PrometheusConnection(f"http://{LOOPBACK}:{port}", query_seconds=15.0, read_seconds=20.0)
-    yield PrometheusMetrics(link)
-    link.close()
+    connection = PrometheusConnection(f"http://{LOOPBACK}:{port}", query_seconds=15.0, read_seconds=20.0)
+    yield PrometheusMetrics(connection)
+    connection.close()
     program.stop()
     exporter.stop()
 
@@ -119,13 +120,22 @@ def _config(port: int, targets: int) -> Mapping[str, object]:
     return {
         "global": {"scrape_interval": f"{served.INTERVAL:g}s", "scrape_timeout": f"{served.TIMEOUT * 1000:g}ms"},
         "scrape_configs": [
+            _job("pods", port, range(targets), {}),
+            _job("mesh", port, range(0, targets, TWICE), {"team": "shop"}),
+        ],
+    }
+
+
+def _job(name: str, port: int, targets: Iterable[int], labels: Mapping[str, str]) -> Mapping[str, object]:
+    """Who scrapes some of them, and the labels that it adds to all that it finds."""
+    return {
+        "job_name": name,
+        "static_configs": [
             {
-                "job_name": "pods",
-                "static_configs": [
-                    {"targets": [f"{LOOPBACK}:{port}"], "labels": {"__metrics_path__": f"/{n}", "instance": f"i{n}"}}
-                    for n in range(targets)
-                ],
+                "targets": [f"{LOOPBACK}:{port}"],
+                "labels": {"__metrics_path__": f"/{n}", "instance": f"{name}-{n}", **labels},
             }
+            for n in targets
         ],
     }
 

@@ -84,7 +84,7 @@ def test_one_changed_record_is_refused_in_words_and_names_no_value_of_it(shop: S
     document["rollout"]["recorded"]["images"] = {"reviews": "evil:1"}
     shop.server.client.set(Keys(service=KEY).rollout(created.spec.id), json.dumps(document, separators=(",", ":")))
 
-    with pytest.raises(Unreadable, match="is not what a canary-bot with our CANARY_SIGNING_KEY wrote") as refused:
+    with pytest.raises(Unreadable, match="is not what a canary-bot with our `CANARY_SIGNING_KEY` wrote") as refused:
         shop.store.active(KEY)
 
     assert "evil" not in str(refused.value)

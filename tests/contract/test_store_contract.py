@@ -34,7 +34,7 @@ def test_a_second_live_rollout_of_a_service_is_refused_in_words(shelf: Shelf) ->
     with pytest.raises(Refusal) as refused:
         shelf.store.create(rollout(2), [entry("begun")])
 
-    assert refused.value.sentence == ("reviews already has a rollout (v2, mirroring). See `/canary status reviews`.")
+    assert str(refused.value) == "v2 is already rolling out (mirror). `/canary status reviews`"
     assert list(shelf.store.live()) == [first]
     assert list(shelf.store.story("default/reviews", RolloutId("r2"))) == []
 
@@ -47,6 +47,14 @@ def test_a_refused_rollout_is_filed_beside_the_live_one(shelf: Shelf) -> None:
     assert shelf.store.active("default/reviews") == live
     assert list(shelf.store.history("default/reviews")) == [live]
     assert list(shelf.store.refusals("default/reviews")) == [filed]
+
+
+def test_a_refused_start_is_kept_for_whoever_looks_it_up_and_nobody_is_notified(shelf: Shelf) -> None:
+    filed = shelf.store.file(rollout(2, phase=Phase.REFUSED), [entry("not now")])
+
+    assert list(shelf.store.refusals("default/reviews")) == [filed]
+    assert list(shelf.store.story("default/reviews", filed.spec.id)) == [entry("not now")]
+    assert list(shelf.outbox.pending()) == []
 
 
 def test_refused_starts_crowd_no_rollout_out_of_the_history_and_are_not_the_last(shelf: Shelf) -> None:
@@ -245,7 +253,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_and_is_told(shelf: Shelf, t
 
     assert list(shelf.store.history("default/reviews")) == [filed[2], filed[0]]
     assert list(shelf.store.unreadable("default/reviews")) == ["r2"]
-    assert all(why.startswith("holds ") for why in shelf.store.unreadable("default/reviews").values())
+    assert all(str(why).startswith("holds ") for why in shelf.store.unreadable("default/reviews").values())
     assert shelf.store.unreadable("default/reviews", 1) == {}
 
 
@@ -303,3 +311,14 @@ def test_a_live_record_that_can_be_read_is_not_set_aside(redis_server: Server) -
 
     assert not store.set_aside("default/reviews", live.spec.id)
     assert store.active("default/reviews") == live
+
+
+def test_a_record_holds_what_its_rollout_has_whatever_was_written_for_it_before(shelf: Shelf) -> None:
+    created = shelf.store.create(rollout(), [])
+
+    other = replace(created, spec=replace(created.spec, version="v3"))
+    saved = shelf.store.save(other)
+    again = shelf.store.save(replace(saved, reason="said since"))
+
+    assert shelf.store.load("default/reviews", created.spec.id) == again
+    assert again.spec.version == "v3"

@@ -134,17 +134,17 @@ def test_an_api_server_that_is_away_is_no_finding_and_is_asked_once(tmp_path: Pa
         assert [surroundings.trouble(about) for about in (RIGHTS, WATCHDOGS)] == [None, None]
 
 
-@pytest.mark.parametrize(("series", "told"), [(0, True), (12, False), (None, False)])
+@pytest.mark.parametrize(("series", "notified"), [(0, True), (12, False), (None, False)])
 def test_a_prometheus_without_istios_series_is_named(
     api: KubeApi,
     tmp_path: Path,
     series: int | None,
-    told: bool,  # noqa: FBT001  # one of a table
+    notified: bool,  # noqa: FBT001  # one of a table
 ) -> None:
     with looking(api, tmp_path, series=series) as surroundings:
         surroundings.check()
 
-        assert ("no series `istio_requests_total`" in str(surroundings.trouble(SERIES))) is told
+        assert ("no series `istio_requests_total`" in str(surroundings.trouble(SERIES))) is notified
 
 
 @pytest.mark.parametrize(

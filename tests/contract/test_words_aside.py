@@ -30,11 +30,11 @@ class Outboxes:
     """A Redis, and what is told of it."""
 
     server: Server
-    link: RedisClient
+    connection: RedisClient
     failed: list[str] = field(default_factory=list)
 
     def outbox(self, signer: Signer = UNSIGNED) -> RedisOutbox:
-        return RedisOutbox(self.link, signer, failed=lambda about, error: self.failed.append(f"{about}: {error}"))
+        return RedisOutbox(self.connection, signer, failed=lambda about, error: self.failed.append(f"{about}: {error}"))
 
     def forge(self, count: int, **fields: str) -> None:
         """So many words that nobody can read."""
@@ -48,7 +48,7 @@ class Outboxes:
 
     def begin(self, signer: Signer = UNSIGNED) -> None:
         """A rollout with a word to say."""
-        RedisStore(self.link, signer).create(rollout(2), [entry("aborted")])
+        RedisStore(self.connection, signer).create(rollout(2), [entry("aborted")])
 
     def aside(self) -> int:
         return int(self.server.client.xlen(REVIEWS.aside))
@@ -58,9 +58,9 @@ class Outboxes:
 def redis(request: pytest.FixtureRequest) -> Iterator[Outboxes]:
     server: Server = request.getfixturevalue(f"{request.param}_server")
     server.client.flushall()
-    link = connect(server.url)
-    yield Outboxes(server, link)
-    link.close()
+    connection = connect(server.url)
+    yield Outboxes(server, connection)
+    connection.close()
 
 
 def said(outbox: RedisOutbox) -> Sequence[Entry]:
@@ -88,7 +88,7 @@ def test_they_are_told_together_and_counted(redis: Outboxes) -> None:
         said(outbox)
 
     (line,) = redis.failed
-    assert line.startswith("notifications of default/reviews: Redis: holds 1000 notifications of default/reviews that")
+    assert line.startswith("notifications of default/reviews: Redis: holds 1,000 notifications of default/reviews that")
     assert REVIEWS.aside in line
     assert outbox.set_aside() == AT_ONCE
 
@@ -103,7 +103,7 @@ def test_a_few_stay_where_they_are_for_the_version_that_wrote_them(redis: Outbox
 
 
 def test_what_was_set_aside_is_said_by_a_leader_that_can_read_it(redis: Outboxes) -> None:
-    signed = RedisStore(redis.link, OURS)
+    signed = RedisStore(redis.connection, OURS)
     signed.create(rollout(2), [entry(f"line {number}") for number in range(150)])
     assert said(redis.outbox(Signer(keys=(b"another key",)))) == []
     assert redis.aside() == 150
@@ -116,9 +116,9 @@ def test_what_was_set_aside_is_said_by_a_leader_that_can_read_it(redis: Outboxes
 
 
 def test_unsigned_words_that_were_set_aside_are_counted_and_signed_like_the_others(redis: Outboxes) -> None:
-    RedisStore(redis.link).create(rollout(2), [entry(f"line {number}") for number in range(150)])
+    RedisStore(redis.connection).create(rollout(2), [entry(f"line {number}") for number in range(150)])
     assert said(redis.outbox(OURS)) == []
-    signing = RedisSigning(redis.link, OURS)
+    signing = RedisSigning(redis.connection, OURS)
     assert signing.unbelieved()[Signature.MISSING] == 151  # and the record
 
     signing.sign()
@@ -131,7 +131,7 @@ def test_something_else_in_their_place_leaves_them_where_they_are_and_keeps_no_o
 ) -> None:
     redis.server.client.set(REVIEWS.aside, "not ours")
     redis.forge(AT_ONCE)
-    RedisStore(redis.link).create(rollout(1, service="details"), [entry("started")])
+    RedisStore(redis.connection).create(rollout(1, service="details"), [entry("started")])
     outbox = redis.outbox()
 
     assert said(outbox) == [entry("started")]
@@ -160,6 +160,6 @@ def test_so_many_are_kept_and_no_more_and_old_ones_go(redis: Outboxes) -> None:
     redis.server.client.delete(REVIEWS.aside)
     redis.server.client.xadd(REVIEWS.aside, {"entry": "{}"}, id="1-0")  # of 1970
 
-    RedisRetention(redis.link).tidy(0.0)
+    RedisRetention(redis.connection).tidy(0.0)
 
     assert redis.aside() == 0

@@ -26,6 +26,7 @@ from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_service, a_target
 from tests.fakes.workloads import InMemoryWorkloads
 
+EVERYWHERE = ""  # a list of all namespaces
 V1, V2 = bookinfo.image("v1"), bookinfo.image("v2")
 RECORDED = PodTemplate(images={"reviews": V1})
 UPGRADED = PodTemplate(images={"reviews": V2})
@@ -179,6 +180,18 @@ def test_a_canary_is_scaled_to_zero_once_and_is_not_ready_then(world: World) -> 
     assert "scaled to zero" in str(canary.reason)
 
 
+def test_a_canary_without_pods_gets_some_and_one_that_has_some_keeps_them(world: World) -> None:
+    world.workloads.scale_canary_up(TARGET, 3)
+    assert world.observe()[1].wanted == 2
+    world.workloads.scale_canary_down(TARGET)
+    world.settle()
+    world.workloads.scale_canary_up(TARGET, 3)
+    assert world.observe()[1].wanted == 3
+    world.workloads.scale_canary_up(TARGET, 1)
+    assert world.observe()[1].wanted == 3
+    world.workloads.scale_canary_up(replace(TARGET, canary_deployment="gone"), 3)
+
+
 def test_a_primary_is_scaled_up_and_never_down(world: World) -> None:
     world.workloads.scale_primary_up(TARGET, 1)
     assert world.observe()[0].wanted == 2
@@ -321,6 +334,40 @@ def test_a_snapshot_brings_all_that_preflight_reads(api: KubeApi, kube: Kube) ->
     assert {record.kind for record in api.audit} == {"SelfSubjectAccessReview"}
 
 
+ROUTED = {"kind": "HTTPRoute", "apiVersion": "gateway.networking.k8s.io/v1", "spec": {"parentRefs": []}}
+ROOTS = [("rootNamespace: mesh-config", "mesh-config"), ("- a list", "istio-system"), ("a: [", "istio-system")]
+
+
+@pytest.mark.parametrize(("mesh", "root"), ROOTS, ids=["named", "no mapping", "no YAML"])
+def test_a_snapshot_brings_what_the_mesh_and_other_namespaces_say(
+    api: KubeApi, kube: Kube, mesh: str, root: str
+) -> None:
+    settings = {"kind": "ConfigMap", "apiVersion": "v1", "data": {"mesh": mesh}}
+    api.load([settings | {"metadata": {"name": "istio", "namespace": "istio-system"}}])
+    api.load([ROUTED | {"metadata": {"name": "shop", "namespace": space}} for space in ("default", "istio-system")])
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+    assert snapshot.root_namespace == root
+    assert [one["metadata"]["namespace"] for one in snapshot.http_routes] == ["default", "istio-system"]
+    assert snapshot.namespace is not None
+    assert snapshot.namespace["metadata"]["name"] == "default"
+
+
+def test_where_the_mesh_may_not_be_read_istiods_namespace_is_taken_for_its_root(api: KubeApi, kube: Kube) -> None:
+    api.forbid(verb="get", kind="ConfigMap", namespace="mesh")
+    api.forbid(verb="list", kind="HTTPRoute", namespace=EVERYWHERE)
+    snapshot = KubeSnapshots(kube, "mesh").take(a_service(), "v2")
+    assert snapshot.root_namespace == "mesh"
+    assert {one.kind for one in snapshot.unread} == {"Other namespaces' HTTPRoute"}
+
+
+def test_the_versions_that_a_service_has_deployments_for_are_listed_without_its_primary(kube: Kube) -> None:
+    listed = KubeSnapshots(kube).versions
+
+    assert set(listed(a_service())) == {"v2", "v3"}
+    assert listed(a_service(canary_deployment="reviews-v2")) == ()
+    assert listed(a_service(canary_deployment="ratings-{version}")) == ()
+
+
 def test_a_snapshot_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, kube: Kube) -> None:
     api.forbid(verb="get", kind="Gateway", namespace="istio-system")
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
@@ -331,7 +378,8 @@ def test_a_snapshot_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, 
 
 
 def test_a_snapshot_does_without_what_only_leaves_a_question_open(api: KubeApi, kube: Kube) -> None:
-    api.forbid(verb="list", kind="Pod", namespace="istio-system")
+    for space in (EVERYWHERE, "istio-system", "istio-ingress"):
+        api.forbid(verb="list", kind="Pod", namespace=space)
     api.fail_next(verb="list", kind="PodDisruptionBudget", status=503)
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
     assert {one.kind for one in snapshot.unread} == {"Gateway pod", "PodDisruptionBudget"}
@@ -339,6 +387,44 @@ def test_a_snapshot_does_without_what_only_leaves_a_question_open(api: KubeApi, 
     api.fail_next(verb="list", kind="Deployment", status=503)
     with pytest.raises(Unanswered):
         KubeSnapshots(kube).take(a_service(), "v2")
+
+
+def test_pods_of_a_gateway_are_looked_for_in_all_namespaces_or_where_they_may_be_listed(
+    api: KubeApi, kube: Kube
+) -> None:
+    gateway = bookinfo.gateway()
+    gateway["metadata"]["namespace"] = "default"
+    routes = api.store.list("VirtualService")[0]
+    routes["spec"]["gateways"] = ["reviews-gateway"]
+    api.load([gateway, routes])
+
+    found = KubeSnapshots(kube).take(a_service(), "v2")
+    api.forbid(verb="list", kind="Pod", namespace=EVERYWHERE)
+    api.forbid(verb="list", kind="Pod", namespace="istio-ingress")
+    as_far_as_may_be = KubeSnapshots(kube).take(a_service(), "v2")
+
+    names = ["istio-ingressgateway-0"]
+    assert [one["metadata"]["name"] for one in found.gateway_pods] == names
+    assert [one["metadata"]["name"] for one in as_far_as_may_be.gateway_pods] == names
+    assert (found.gateway_pods_in, as_far_as_may_be.gateway_pods_in) == (None, ("default", "istio-system"))
+
+
+def test_gateways_of_others_are_read_only_where_they_have_a_host_of_ours(api: KubeApi, kube: Kube) -> None:
+    for name, hosts in (("front", ["shop.example"]), ("back", ["ads.example"])):
+        gateway = bookinfo.gateway()
+        gateway["metadata"]["name"] = name
+        spec = {"hosts": hosts, "gateways": [f"istio-system/{name}"], "http": [{"route": []}]}
+        metadata = {"name": name, "namespace": "other"}
+        theirs = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
+        api.load([gateway, theirs])
+    routes = api.store.get("VirtualService", "default", "reviews")
+    assert routes is not None
+    routes["spec"]["hosts"] = ["shop.example"]
+    api.load([routes])
+
+    snapshot = KubeSnapshots(kube).take(a_service(), "v2")
+
+    assert [one["metadata"]["name"] for one in snapshot.other_gateways] == ["front"]
 
 
 def test_a_snapshot_does_not_take_it_that_there_are_none_where_the_server_is_too_old_to_say(
@@ -387,12 +473,12 @@ def test_a_snapshot_does_without_the_virtual_services_of_other_namespaces(api: K
     assert [one["metadata"]["name"] for one in snapshot.virtual_services] == ["ratings"]
     examined = examine(a_service(), "v2", snapshot)
     assert examined.reasons == ()
-    (warning,) = examined.warnings
+    (warning,) = map(str, examined.warnings)
     assert warning.startswith(
         "Other namespaces' VirtualService objects could not be read, so nothing is known about them: Could not list "
         "VirtualServices of all namespaces: virtualservices.networking.istio.io is forbidden: User "
     )
-    assert warning.endswith("at the cluster scope. deploy/rbac.yaml has the rule that lets canary-bot read them.")
+    assert warning.endswith("at the cluster scope. `deploy/rbac.yaml` has the rule that lets canary-bot read them.")
 
 
 def test_a_snapshot_cannot_do_without_the_virtual_services_of_its_own_namespace(api: KubeApi, kube: Kube) -> None:

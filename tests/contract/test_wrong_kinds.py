@@ -35,12 +35,12 @@ def spoiled(request: pytest.FixtureRequest) -> Iterator[Shelf]:
     """A Redis with a live rollout of two services, words and cards of both waiting."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
     server.client.flushall()
-    link = connect(server.url)
-    store = RedisStore(link)
+    connection = connect(server.url)
+    store = RedisStore(connection)
     store.create(rollout(1, service="details"), [entry("one")])
     store.create(rollout(2), [entry("two")])
-    yield Shelf(store=store, outbox=RedisOutbox(link), server=server)
-    link.close()
+    yield Shelf(store=store, outbox=RedisOutbox(connection), server=server)
+    connection.close()
 
 
 def put_another_kind(shelf: Shelf, key: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import tempfile
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from redis import Redis
@@ -17,6 +18,7 @@ from tests.crash.upsets import RedisDatabase
 from tests.crash.world import Trap, World, is_well
 
 DATABASES = 16
+MOST_CALLS = 3  # of one key: the first, the one after a bot has died, and one whose answer came too early to be kept
 WORDS_SECONDS = 60.0  # only what is truly wrong waits for so long
 
 
@@ -66,9 +68,32 @@ def _wrong(world: World, phase: str) -> list[str]:
     patches = [str(images) for images in world.referee.seen.patches]
     if len(patches) != len(set(patches)):
         found.append(f"an image was patched twice: {patches}")
+    found += _ill_called(world)
     if (wrong := _ill_said(world)) is not None:
         found.append(f"posts that came twice, and lost ones: {wrong}")
     return found
+
+
+def _ill_called(world: World) -> Iterator[str]:
+    """A webhook is called once for each stage; where the bot died over it again, with the same key.
+
+    What tells of the end follows it. An answer that arrives while the record changes is not kept, so that the bot asks
+    once more.
+    """
+    for path in world.story.paths:
+        world.receiver.wait_for(path, timeout=WORDS_SECONDS)
+    keys = Counter(one.key for one in world.receiver.heard)
+    places = {(one.path, one.body["rollout"], one.body["stage"]) for one in world.receiver.heard}
+    most = MOST_CALLS if world.kills else 1
+    yield from (f"{key} was called {count} times" for key, count in keys.items() if count > most)
+    yield from (f"{place} has several keys" for place in places if len(_keys(world, place)) > 1)
+    again = sum(count > 1 for count in keys.values())
+    if again > world.kills:
+        yield f"more calls were repeated than bots have died: {keys}"
+
+
+def _keys(world: World, place: tuple[str, str, str]) -> set[str]:
+    return {one.key for one in world.receiver.heard if (one.path, one.body["rollout"], one.body["stage"]) == place}
 
 
 def _ill_said(world: World) -> tuple[int, list[str]] | None:

@@ -16,6 +16,7 @@ SCALE = "patch Deployment/scale"
 JUDGE = "query"
 RIGHTS = "create SelfSubjectAccessReview"  # asked before a start, and of all services once a minute
 SAY, SHOW = "chat.postMessage", "chat.update"
+IN_STAGE = "POST /stage"  # a webhook that is called in each of them
 TICK_OFF, NOTE_TRY, NOTE_CARD = "XDEL", "HSET tries", "HSET"
 
 ROUTED = (SAVE, FILE, LOAD, OBSERVE, ROUTE)
@@ -57,12 +58,48 @@ MATRIX: Mapping[str, Stages] = {
         "bake": (SAVE, JUDGE),
         "finish": (*RELEASED, READ, SCALE, SAY),
     },
+    "hosts": {
+        "mirror": (SAVE, OBSERVE, ROUTE),
+        "shift 100": (SAVE, OBSERVE, ROUTE),
+        "upgrade": (SAVE, READ, PATCH),
+        "switchback 100": (SAVE, OBSERVE, ROUTE),
+        "finish": (SAVE, OBSERVE, ROUTE),
+    },
+    "abort-hosts": {"restore": (SAVE, PATCH), **WENT_HOME},
+    "webhooks": {
+        "mirror": ("POST /before-start", IN_STAGE, "POST /before-users"),
+        "shift 100": (IN_STAGE, "POST /before-upgrade"),
+        "upgrade": (IN_STAGE,),
+        "switchback 100": (IN_STAGE,),
+        "bake": (IN_STAGE,),
+        "finish": ("POST /promoted", "POST /end"),
+    },
+    "abort-webhooks": {"finish (aborting)": ("POST /abort", "POST /end")},
+    "whole": {
+        "mirror": (SAVE, READ, SCALE, OBSERVE, ROUTE),
+        "upgrade": (SAVE, READ, PATCH),
+        "switchback 100": (SAVE, OBSERVE, ROUTE),
+        "finish": (*RELEASED, READ, SCALE),
+    },
+    "abort-whole": {
+        "restore": (SAVE, PATCH),
+        "return": (SAVE, OBSERVE, ROUTE),
+        "finish (aborting)": (SAVE, LAST_BEAT, OBSERVE, ROUTE, READ, SCALE),
+    },
     "abort-mirror": HOME,
     "abort-weights": HOME,
     "abort-touched": {**RESTORED, "restore": (SAVE, LOAD, OBSERVE, ROUTE, READ, PATCH, *NOTIFIED)},
     "abort-relabel": RESTORED,
     "halt-retry": {"halted": (SAVE, FILE, LOAD, *NOTIFIED), "upgrade again": (SAVE, FILE, LOAD, *NOTIFIED)},
     "halt-abort": RESTORED,
+    "rollback": {
+        "preflight": (FILE,),
+        "shift 100": (SAVE, OBSERVE, ROUTE),
+        "upgrade": (SAVE, LOAD, READ, PATCH),
+        "switchback 100": (SAVE, OBSERVE, ROUTE),
+        "bake": (SAVE,),
+        "finish": (SAVE, OBSERVE, ROUTE),
+    },
     "autoscaler": LIVED_ON,
     "deleted": {HALF: (LOAD,), "abandoned": (SAVE, LAST_BEAT, SAY)},
     "made-again": UPSET,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.catalogue import reviews
+from sandbox.catalogue import WEBHOOKS, reviews
 from sandbox.kube import bookinfo
-from sandbox.sides import Ground
+from sandbox.sides import HOSTS, Ground
 from sandbox.wire import Moment, System
 from tests.crash.upsets import Upset, beside
 from tests.torture.events import Held
-from tests.torture.kinds import RIGHTS
+from tests.torture.further_events import RIGHTS
 
 # Demo speeds, but shorter. A stage lasts long enough that the harness can act in it.
 FAST: dict[str, Any] = {
@@ -37,11 +37,16 @@ class Story:
         stuck: the upgraded primary's pods never become ready, until somebody acts on the halt.
         on_halt: what a person says then.
         promoted: how it must end.
+        apart: each version has a Service of its own, and routes name those.
+        placed: the VirtualService is in the gateway's namespace.
+        parked: the canary has no pods until the rollout gives it some.
+        two_containers: and the images of both are promoted.
         relabel: the other topology: the primary's new pods join the canary's subset.
         upset: what goes wrong around it besides.
         shared: another service of the file has the same VirtualService.
         abandoned: it ends that way, and neither promoted nor aborted.
         scalers: what the HPAs of both sides say; empty: there are none.
+        rolled_back: it is promoted first, and the story is how it is rolled back.
     """
 
     name: str
@@ -50,22 +55,34 @@ class Story:
     shared: bool = False
     abandoned: bool = False
     scalers: Mapping[str, Any] = field(default_factory=dict)
+    rolled_back: bool = False
     aborts_at: str = ""
     stuck: bool = False
     on_halt: str = ""
     relabel: bool = False
+    apart: bool = False
+    placed: bool = False
+    parked: bool = False
+    two_containers: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ground(self) -> Ground:
         """Where it is played."""
-        return Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+        if self.apart:
+            return HOSTS
+        ground = Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+        return replace(ground, routes_in="istio-system") if self.placed else ground
 
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The cluster before it."""
-        objects = bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        shaped = bookinfo.hosts_objects if self.apart else bookinfo.objects
+        objects = bookinfo.relabel_objects() if self.relabel else shaped()
         objects = beside(objects) if self.shared else objects
+        objects = bookinfo.placed(objects) if self.placed else objects
+        objects = bookinfo.parked(objects, self.ground.canary) if self.parked else objects
+        objects = bookinfo.of_two_containers(objects) if self.two_containers else objects
         names = (self.ground.primary, self.ground.canary) if self.scalers else ()
         return [*objects, *(bookinfo.autoscaler(name, **self.scalers) for name in names)]
 
@@ -88,12 +105,17 @@ class Story:
     def final_subset(self) -> str:
         """Where everyone is in the end."""
         stays = self.relabel or self.changes.get("promote") == "adopt"
-        return "v2" if self.promoted and stays else "v1"
+        return self.ground.canary_subset if self.promoted and stays else self.ground.primary_subset
 
     @property
     def upgraded(self) -> bool:
         """Whether the primary ends on the new image."""
-        return self.promoted and self.changes.get("promote") != "adopt"
+        return self.promoted and not self.rolled_back and self.changes.get("promote") != "adopt"
+
+    @property
+    def paths(self) -> list[str]:
+        """Where its webhooks end up."""
+        return [one["url"].removeprefix(WEBHOOKS) for one in self.changes.get("webhooks", ())]
 
     @property
     def service(self) -> dict[str, Any]:
@@ -108,17 +130,55 @@ RELABEL = {
     "canary": {"deployment": "reviews-canary", "when_done": "scale_down", "drain": "0s"},
 }
 
+
+def called(*moments: str) -> list[dict[str, Any]]:
+    """A webhook for each of these moments."""
+    names = ((moment.replace("_", "-"), moment) for moment in moments)
+    return [{"name": name, "url": f"{WEBHOOKS}/{name}", "when": moment, "timeout": "5s"} for name, moment in names]
+
+
+CALLED = {
+    "weights": [100],
+    "switchback": [100],
+    "webhooks": called("before_start", "before_users", "stage", "before_upgrade", "promoted", "end"),
+}
+WHOLE = {
+    "virtual_service": "istio-system/reviews",
+    "primary": {"deployment": "reviews-v1", "containers": ["reviews", "migrate"]},
+    "canary": {"deployment": "reviews-{version}", "scale": True, "drain": "0s"},
+    "weights": [100],
+    "switchback": [100],
+}
+CALLED_HOME = {"promote": "adopt", "webhooks": called("abort", "end")}
+
+SHORT_HOSTS: dict[str, Any] = {"weights": [100], "switchback": [100]}
+
 STORIES: dict[str, Story] = {
     story.name: story
     for story in (
         Story(name="promote", changes=PROMOTED),
         Story(name="relabel", relabel=True, changes=RELABEL),
         Story(name="abort-relabel", promoted=False, relabel=True, aborts_at="switchback 100", changes=RELABEL),
+        Story(name="hosts", apart=True, changes=SHORT_HOSTS),
+        Story(name="abort-hosts", promoted=False, apart=True, aborts_at="switchback 100", changes=SHORT_HOSTS),
+        Story(name="webhooks", changes=CALLED),
+        Story(name="whole", placed=True, parked=True, two_containers=True, changes=WHOLE),
+        Story(
+            name="abort-whole",
+            promoted=False,
+            placed=True,
+            parked=True,
+            two_containers=True,
+            aborts_at="switchback 100",
+            changes=WHOLE,
+        ),
+        Story(name="abort-webhooks", promoted=False, aborts_at="shift 50", changes=CALLED_HOME),
         Story(name="adopt", changes={"promote": "adopt"}),
         Story(name="abort-mirror", promoted=False, aborts_at="mirror"),
         Story(name="abort-weights", promoted=False, aborts_at="shift 50"),
         Story(name="abort-touched", promoted=False, aborts_at="switchback 50"),
         Story(name="halt-retry", stuck=True, on_halt="retry", changes=STUCK),
+        Story(name="rollback", rolled_back=True, changes={"weights": [100], "switchback": [100]}),
         Story(name="halt-abort", promoted=False, stuck=True, on_halt="abort", changes=STUCK),
     )
 }

@@ -19,7 +19,7 @@ from redis import Redis
 from bot.adapters.serialization import Keys
 from bot.model.rollout import RolloutId
 from bot.model.signing import Signer
-from sandbox.catalogue import services_yaml
+from sandbox.catalogue import WEBHOOKS, services_yaml
 from sandbox.figures import Figures
 from sandbox.kube import bookinfo
 from sandbox.kube.objects import Object
@@ -92,6 +92,7 @@ class Surroundings:
     service: Mapping[str, Any]
     file: Path
     restart: Callable[[], None]
+    webhooks: str  # where they end up
     neighbour: bool = False
     signer: Signer = SIGNER
     garbled: bool = False
@@ -166,7 +167,7 @@ class Surroundings:
         ours = dict(self.service)
         known = {"ratings": ours | RATINGS} if how == "left" else {"reviews": ours}
         beside = {NEIGHBOUR: ours | BESIDE} if self.neighbour else {}
-        self.file.write_text(services_yaml(known | beside), encoding="utf-8")
+        self.file.write_text(services_yaml(known | beside).replace(WEBHOOKS, self.webhooks), encoding="utf-8")
 
     def record(self) -> str:
         """The key of the live rollout's record; "" where none is live."""

@@ -20,8 +20,9 @@ from typing import Any, Self
 from bot.adapters import redis_connection
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_store import RedisStore
+from bot.adapters.serialization import SCHEMA, load_rollout
 from bot.cluster.routes import HEARTBEAT
-from bot.model.rollout import Rollout
+from bot.model.rollout import Rollout, RolloutId
 from bot.slack.thread import line
 from sandbox.figures import Figures, Mood
 from sandbox.kube.server import KubeApi
@@ -30,6 +31,7 @@ from sandbox.redis_proxy import RedisProxy
 from sandbox.referee import Referee
 from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
+from sandbox.webhooks import Receiver
 from sandbox.wire import Moment, Request, System, Trouble
 from tests.crash.bots import BotServer
 from tests.crash.stories import Story
@@ -40,7 +42,7 @@ SCRAPE_SECONDS = 0.1
 LEASE_SECONDS = 0.5  # of the bot that was killed: the next one waits for its end
 DEAD_MAN_SECONDS = 3.0  # a heartbeat a second: in any stage, and beside any write of routes
 POD_SECONDS = 0.05
-PATIENCE_SECONDS = 120.0  # only what is truly stuck waits for so long
+PATIENCE_SECONDS = 240.0  # only what is truly stuck waits for so long
 KEY = "default/reviews"
 ENDED = frozenset({"promoted", "aborted", "abandoned", "refused"})
 ROUTE = "update VirtualService"
@@ -83,6 +85,7 @@ class World:
         self.traffic = Traffic(time.time)
         self.figures = Figures(self.traffic, canaries=frozenset({story.ground.canary}), every=SCRAPE_SECONDS)
         self.proxy = RedisProxy(place.port)
+        self.receiver = Receiver()
         self.census: dict[tuple[str, str], int] = {}
         self.kills = 0
         self._place = place
@@ -99,15 +102,18 @@ class World:
             place=place,
             restart=self.restart_bot,
             neighbour=story.shared,
+            webhooks=self.receiver.url(""),
         )
         self._upset = Upsets(self.surroundings, story.upset, self._persuade) if story.upset else None
         self._stack = ExitStack()
         self._versions: dict[str, Document] = {}  # of the VirtualService, by resourceVersion
         self._changed = threading.Condition()
         self._stored: Document | None = None
+        self._documents: dict[str, Document] = {}  # the newest of each rollout that the bot itself stored
         self._stages: list[str] = []
         self._pid = 0
         self._asked = False  # somebody has typed the first command
+        self._in_story = not story.rolled_back  # what goes before a story is nobody's to disturb
 
     # Building it up
 
@@ -125,7 +131,7 @@ class World:
 
     def _open(self) -> None:
         self.kube.autoscalers.sync_seconds, self.kube.autoscalers.load = HPA_SECONDS, self.surroundings.load
-        for part in (self.kube, self.slack, self.figures, self.proxy):
+        for part in (self.kube, self.slack, self.figures, self.proxy, self.receiver):
             self._stack.enter_context(part)
         self.kube.load(self.story.objects)
         ready = self.kube.store.wait_until(self._all_ready, timeout=PATIENCE_SECONDS)
@@ -137,11 +143,11 @@ class World:
         self.kube.store.subscribe(self._notice)
         for vs in self.kube.store.list("VirtualService"):
             self._notice("ADDED", vs)
-        for wire in (self.kube.wire, self.slack.wire, self.figures.wire, self.proxy.wire):
+        for wire in (self.kube.wire, self.slack.wire, self.figures.wire, self.proxy.wire, self.receiver.wire):
             wire.listen(self._hear)
-        link = redis_connection.connect(f"redis://127.0.0.1:{self._place.port}/{self._place.database}")
-        self._stack.callback(link.close)
-        self.store, self.outbox = RedisStore(link, SIGNER), RedisOutbox(link, SIGNER)
+        connection = redis_connection.connect(f"redis://127.0.0.1:{self._place.port}/{self._place.database}")
+        self._stack.callback(connection.close)
+        self.store, self.outbox = RedisStore(connection, SIGNER), RedisOutbox(connection, SIGNER)
         self._env = self._environment()
         self._start_bot()
 
@@ -209,14 +215,14 @@ class World:
 
     def _is_trap(self, kind: str, moment: Moment, stage: str) -> bool:
         trap = self.trap
-        if trap is None or self.kills or (kind, moment) != (trap.kind, trap.moment):
+        if trap is None or self.kills or not self._in_story or (kind, moment) != (trap.kind, trap.moment):
             return False
         if self._upset is not None and not self._upset.started:
             return False  # what is killed is a bot that has met it
         return stage == trap.stage or (kind in FROM_THEN_ON and trap.stage in self._stages)
 
     def _remember(self, rollout: Document) -> None:
-        self._stored = rollout
+        self._stored = self._documents[rollout["id"]] = rollout
         stage = stage_of(rollout)
         if not self._stages or self._stages[-1] != stage:
             self._stages.append(stage)
@@ -225,7 +231,7 @@ class World:
 
     def _holds(self, stage: str) -> bool:
         """No data keeps a rollout where it is, until the trap has closed or a person has aborted."""
-        trapped = self.trap is not None and not self.kills and self.trap.stage == stage
+        trapped = self._in_story and self.trap is not None and not self.kills and self.trap.stage == stage
         waits_for_delivery = trapped and self.trap is not None and self.trap.kind in FROM_THEN_ON
         return waits_for_delivery or stage == self.story.speaks_in
 
@@ -244,6 +250,26 @@ class World:
         self._say(MAYA, "start reviews v2", lambda: self._stored is not None)
         if self.story.stuck:
             self._pods_start_in(None)
+        if self.story.rolled_back:
+            self._walk()
+            self._roll_back()
+        self._walk()
+        self._keep_bot_alive()
+        if self._upset is not None:
+            self._upset.heal()
+        assert self._stored is not None
+        return self._stored
+
+    def _roll_back(self) -> None:
+        """From here on it is the story."""
+        promoted = self._stored
+        with self._changed:
+            self._in_story, self._stages = True, ["preflight"]
+            self.census.clear()
+        self._say(OMAR, "rollback reviews", lambda: self._stored is not promoted)
+
+    def _walk(self) -> None:
+        """To the end of the rollout."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._ended():
             assert time.monotonic() < deadline, self._stuck_at()
@@ -251,18 +277,13 @@ class World:
             self._act()
             with self._changed:
                 self._changed.wait(0.05)
-        self._keep_bot_alive()
-        if self._upset is not None:
-            self._upset.heal()
-        assert self._stored is not None
-        return self._stored
 
     def _pods_start_in(self, seconds: float | None) -> None:
         self.kube.deployments.start_seconds("default", self.story.ground.primary, seconds)
 
     def _ended(self) -> bool:
         over = self._stored is not None and self._stored["phase"] in ENDED
-        return over and (self.trap is None or self.kills > 0 or not _closes_late(self.trap))
+        return over and (not self._in_story or self.trap is None or self.kills > 0 or not _closes_late(self.trap))
 
     def _keep_bot_alive(self) -> None:
         if self._dying():
@@ -324,7 +345,7 @@ class World:
 
     def _holds_for_trap(self, stage: str) -> bool:
         trap = self.trap
-        return trap is not None and not self.kills and trap.stage == stage
+        return self._in_story and trap is not None and not self.kills and trap.stage == stage
 
     def _say(self, who: str, text: str, done: Callable[[], object]) -> None:
         """Type a command until it has had its effect: a bot that was just killed hears nothing."""
@@ -361,27 +382,35 @@ class World:
     def words(self) -> tuple[int, list[str]]:
         """How many posts came twice, and which lines are lost: neither said nor waiting to be."""
         newest, ids = self.store.history(KEY, 1)[0], self.surroundings.rollouts()  # one more where a record was damaged
-        # What was said in the name of a record that nobody can read is entitled as the one that took its place.
         told_by = {one.spec.id: one for one in (*self.store.history(KEY), *self.store.refusals(KEY))}
-        entries = [(told_by.get(one, newest), entry) for one in ids for entry in self.store.story(KEY, one)]
-        story = [text for rollout, entry in entries if (text := _line(rollout, entry))]
+        ours = [m for m in self.slack.workspace.messages(CHANNEL) if m.text.startswith("reviews ")]
+        posted = [m.text for m in ours if m.is_reply]
+        story = []
+        for one in ids:
+            # A record that nobody can read was told of as it was, or, after that, as the one that took its place.
+            tellers = (told_by[one],) if one in told_by else (newest, self._as_it_was(one))
+            for entry in self.store.story(KEY, one):
+                lines = [text for teller in tellers if (text := _line(teller, entry))]
+                story += [text for text in lines if text in posted][:1] or lines[:1]
         notifications = [notification for notification in self.outbox.pending(1000) if notification.key == KEY]
         waiting = [
             text
             for one in notifications
             if one.entry and (text := _line(told_by.get(one.rollout_id, newest), one.entry))
         ]
-        ours = [m for m in self.slack.workspace.messages(CHANNEL) if m.text.startswith("reviews ")]
-        posted = [m.text for m in ours if m.is_reply]
         known = posted + waiting
         twice = sum(max(0, known.count(text) - story.count(text)) for text in set(known))
         lost = [text for text in set(story) if known.count(text) < story.count(text)]
         return twice + max(0, sum(one in ours for one in cards(self.slack.workspace)) - len(ids)), lost
 
+    def _as_it_was(self, rollout_id: RolloutId) -> Rollout:
+        return load_rollout(json.dumps({"schema": SCHEMA, "rollout": self._documents[rollout_id]}))
+
 
 def _closes_late(trap: Trap) -> bool:
     """Whether it may close after the end was stored: what is delivered and tidied up follows it."""
-    return trap.kind in FROM_THEN_ON or trap.stage in ENDED
+    tells_the_end = trap.kind.startswith("POST ") and trap.stage.startswith("finish")
+    return trap.kind in FROM_THEN_ON or trap.stage in ENDED or tells_the_end
 
 
 def is_well(words: tuple[int, list[str]]) -> bool:

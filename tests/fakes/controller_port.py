@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from bot.controller.abandoning import NOBODY
-from bot.controller.decisions import Abort, ButtonToken, By, Event, decide_on
+from bot.controller.decisions import Abort, Approve, ButtonToken, By, Event, decide_on
 from bot.controller.names import concerned, key_of, name_of
 from bot.controller.start import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
-from bot.rollout import decide
+from bot.rollout import again, decide
 from bot.rollout.plans import Overrides
+from bot.words.said import Text
 from tests.builders import MAYA, a_rollout, a_service, changed
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
@@ -31,14 +33,14 @@ from tests.fakes.store import InMemoryStore
 NO_OVERRIDES = Overrides()
 
 
-def a_plan(stages: Iterable[tuple[str, str]], findings: Sequence[str] = ()) -> Plan:
+def a_plan(stages: Iterable[tuple[str, str]], warnings: Sequence[str] = ()) -> Plan:
     """What a start would do, by each stage's name and sentence."""
     planned = [PlannedStage(name=name, called=name, sentence=sentence, objects=()) for name, sentence in stages]
-    return Plan(planned=planned, findings=findings)
+    return Plan(planned=planned, reasons=(), warnings=warnings)
 
 
 class FakeController:
-    """``bot.slack.controller_port.ControllerPort``; ``asked`` remembers each command as (what, service, who)."""
+    """``bot.controller.controller_port.ControllerPort``; ``asked`` remembers each command as (what, service, who)."""
 
     def __init__(self, *services: ServiceConfig) -> None:
         self.clock = FakeClock()
@@ -50,6 +52,7 @@ class FakeController:
         self.overrides: Overrides | None = None
         self.before_answer: Callable[[], object] = lambda: None
         self.trouble = ""
+        self.deployed: dict[str, tuple[str, ...]] = {}  # the versions that a service has Deployments for
         self._services = {service.name: service for service in services or (a_service(),)}
         self._ids = count(1)
         self._done = threading.Condition()
@@ -87,11 +90,42 @@ class FakeController:
     # The port
 
     def start(
-        self, service: str, version: str, *, by: UserId, channel: str = "", overrides: Overrides = NO_OVERRIDES
+        self,
+        service: str,
+        version: str,
+        *,
+        by: UserId,
+        channel: str = "",
+        overrides: Overrides = NO_OVERRIDES,
+        because: str = "",
     ) -> Rollout:
         self._ask("start", service, by)
         self.overrides = overrides
-        return self._notify(self.begin(service, version, by, **({"channel": channel} if channel else {})))
+        more = {"channel": channel} if channel else {}
+        return self._notify(self.begin(service, version, by, because=because, **more))
+
+    def rollback(self, service: str, *, by: By) -> Rollout:
+        self._ask("rollback", service, by.id)
+        begun = self.begin(service, "v2", by.id)
+        return self.store.save(replace(begun, spec=replace(begun.spec, back_to="v1")))
+
+    def drill(self, service: str, version: str, *, by: UserId) -> Rollout:
+        self._ask(f"drill {version}", service, by)
+        return self.store.save(changed(self.begin(service, version, by), drill=True))
+
+    def retry(self, service: str, *, by: UserId, stage: str, because: str) -> Rollout:
+        self._ask(f"retry from {stage or 'where it stopped'}", service, by)
+        last = next(iter(self.history(service)))
+        chosen = next((one for one in again.choices(last) if one.name == stage), again.choices(last)[-1])
+        begun = self.begin(service, last.spec.version, by, because=because)
+        return self.store.save(changed(begun, again=again.taken_up(last, chosen)))
+
+    def newest_release(self, service: str) -> Rollout | None:
+        return next((one for one in self.history(service) if not one.spec.drill), None)
+
+    def retries(self, service: str) -> Sequence[str]:
+        last = next(iter(self.history(service)), None)
+        return [] if last is None else [again.typed(stage) for stage in again.choices(last)]
 
     def decide(self, service: str, event: Event, by: By, button_token: ButtonToken | None = None) -> Rollout:
         if self.outage is not None:
@@ -100,6 +134,7 @@ class FakeController:
         if rollout is None:
             raise Refusal(f"{name_of(service)} has no rollout.")
         by.refuse_strangers(event, rollout.spec.approvals_rule)
+        event = Approve(by.shown(rollout)) if isinstance(event, Approve) else event
         changed, entries = decide_on(rollout, event, by.id, button_token, self.clock.now())
         if changed is rollout:
             return rollout
@@ -121,7 +156,7 @@ class FakeController:
     def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
         self._ask("unfreeze", freeze.scope, by)
         if not self.frozen.unfreeze(freeze, by=by, now=self.clock.now()):
-            raise Refusal(f"The freeze of {freeze.what} has just changed.")
+            raise Refusal(f"The freeze of {freeze.what!s} has just changed.")
 
     def active(self, service: str) -> Rollout | None:
         return self.store.active(self._key(service))
@@ -148,16 +183,19 @@ class FakeController:
     def refusals(self, service: str) -> Sequence[Rollout]:
         return self.store.refusals(self._key(service))
 
-    def unreadable(self, service: str) -> Mapping[RolloutId, str]:
+    def unreadable(self, service: str) -> Mapping[RolloutId, Text]:
         return self.store.unreadable(self._known(service).key)
 
     def services(self) -> Sequence[ServiceConfig]:
         return tuple(self._services.values())
 
+    def versions(self, service: str) -> Sequence[str]:
+        return self.deployed.get(self._known(service).name, ())
+
     def plan(self, service: str, version: str) -> Plan:
         self._ask("plan", service, UserId(""))
         stages = [(stage.name, f"routes {stage.routes}") for stage in a_rollout(self._known(service)).spec.plan]
-        return a_plan(stages, findings=(f"{version} has one ready pod only.",))
+        return a_plan(stages, warnings=(f"{version} has one ready pod only.",))
 
     def button_token(self, rollout: Rollout) -> str:
         return str(ButtonToken.of(rollout))

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
-from bot.controller.ports import Rehearsal, RouteStatus, Still, always
+from bot.controller.ports import IsCurrent, Rehearsal, RouteStatus, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
@@ -50,7 +50,7 @@ class InMemoryMesh:
         signer: Signer = UNSIGNED,
     ) -> None:
         self._objects = {_key(vs): deepcopy(vs) for vs in ([reviews()] if objects is None else objects)}
-        self._writers: dict[tuple[str, str], str] = {}
+        self._managers: dict[tuple[str, str], str] = {}
         self._hands: dict[tuple[str, str], str] = {}
         self._now = now
         self.signer = signer
@@ -94,12 +94,13 @@ class InMemoryMesh:
         return RouteStatus(
             routes=read if isinstance(read, Routes) else None,
             owner=virtual_services.owner_of(vs),
-            marked=virtual_services.owner_of(vs) is None or virtual_services.is_whole(vs, signer=self.signer),
+            annotated=virtual_services.owner_of(vs) is None or virtual_services.is_whole(vs, signer=self.signer),
             signed=virtual_services.owner_of(vs) is None or virtual_services.is_signed(vs, self.signer),
-            writer=self._writers.get(_key(vs), ""),
-            marker=self._marker(vs),
-            reason=read if isinstance(read, str) else "",
+            writer=self._managers.get(_key(vs), ""),
+            annotated_by=self._annotated_by(vs),
+            reason="" if isinstance(read, Routes) else read,
             failsafe_record=virtual_services.failsafe_record_of(vs, self.signer),
+            fingerprint=virtual_services.fingerprint(vs, target),
         )
 
     def route(
@@ -109,9 +110,9 @@ class InMemoryMesh:
         owner: RolloutId,
         recorded: PodTemplate,
         *,
-        over: RolloutId | None = None,
-        again: bool = False,
-        still: Still = always,
+        taking_from: RolloutId | None = None,
+        held_before: bool = False,
+        is_current: IsCurrent = always,
     ) -> None:
         vs = self._get(target)
         if (
@@ -124,26 +125,37 @@ class InMemoryMesh:
         now = self._now()
         with _refusals_as_contention():
             taken = virtual_services.claim(
-                vs, target, routes, owner=owner, recorded=recorded, now=now, over=over, again=again, signer=self.signer
+                vs,
+                target,
+                routes,
+                owner=owner,
+                recorded=recorded,
+                now=now,
+                taking_from=taking_from,
+                held_before=held_before,
+                signer=self.signer,
             )
-        _refuse_unless(still)
+        _refuse_unless(is_current)
         self._write(taken, routes)
 
-    def release(self, target: Target, routes: Routes, owner: RolloutId, *, still: Still = always) -> None:
+    def release(self, target: Target, routes: Routes, owner: RolloutId, *, is_current: IsCurrent = always) -> None:
         vs = self._get(target)
         with _refusals_as_contention():
             virtual_services.refuse_other_owner(vs, owner)
             left = virtual_services.release(vs, target, routes, self.signer)
         self.quiet(target, owner)
         if left != vs:
-            _refuse_unless(still)
+            _refuse_unless(is_current)
             self._write(left, routes)
 
-    def unmark(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
+    def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         vs = self._find(namespace, virtual_service)
         if heartbeat_lease.read(self.leases.get((namespace, virtual_service)), owner) is not None:
             del self.leases[namespace, virtual_service]
-        if vs is not None and (bare := virtual_services.unclosed(virtual_services.unmark(vs, owner))) is not vs:
+        if (
+            vs is not None
+            and (bare := virtual_services.unclosed(virtual_services.remove_annotations(vs, owner))) is not vs
+        ):
             self._put(bare)
 
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
@@ -231,7 +243,7 @@ class InMemoryMesh:
         if self._find(namespace, virtual_service) is not None:
             self.events.append((reason, str(sentence)))
 
-    def _marker(self, vs: VirtualService) -> str:
+    def _annotated_by(self, vs: VirtualService) -> str:
         """What was removed has no writer."""
         there = virtual_services.is_whole(vs, signer=self.signer) or virtual_services.RESTORE in (
             vs["metadata"].get("annotations") or {}
@@ -262,13 +274,13 @@ class InMemoryMesh:
     def _put(self, vs: VirtualService, by: str = "canary-bot") -> None:
         vs["metadata"]["resourceVersion"] = str(int(vs["metadata"].get("resourceVersion", 0)) + 1)
         if vs["spec"] != self._objects[_key(vs)]["spec"]:
-            self._writers[_key(vs)] = by
+            self._managers[_key(vs)] = by
         self._hands[_key(vs)] = by
         self._objects[_key(vs)] = vs
 
 
-def _refuse_unless(still: Still) -> None:
-    if not still():
+def _refuse_unless(is_current: IsCurrent) -> None:
+    if not is_current():
         raise Stale("Redis", "holds a newer decision; nothing was written.")
 
 

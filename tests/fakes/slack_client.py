@@ -47,6 +47,7 @@ class FakeSlack:
         self.scopes: str | None = "chat:write,channels:read,groups:read,usergroups:read,users:read"
         self.org = ""  # an organisation's id (E...): the app is installed for all of its workspaces
         self.page = 1000
+        self.closed_views: set[str] = set()  # ids of forms that somebody has closed
         self.calls: list[tuple[str, Arguments]] = []
         self._scripted: defaultdict[str, deque[Answer | None]] = defaultdict(deque)
         self._meanwhile: dict[str, Callable[[], None]] = {}
@@ -89,7 +90,7 @@ class FakeSlack:
         error: str = "",
         *,
         status: int = 200,
-        retry_after: int | None = None,
+        retry_after: int | str | None = None,
         times: int = 1,
         needed: str = "",
     ) -> None:
@@ -130,12 +131,21 @@ class FakeSlack:
             case "chat.postMessage":
                 channel = "C0RELEASES" if arguments.get("channel") == "#releases" else arguments.get("channel")
                 return {"channel": channel, "ts": f"{next(self._ts)}.000000"}
+            case "views.open" | "views.update" | "views.publish":
+                return self._view(arguments)
             case "usergroups.users.list":
                 return {"users": list(self._in_group(str(arguments.get("usergroup"))))}
             case "users.info":
                 return self._account(str(arguments.get("user")))
             case _:
                 return self._listed(method, arguments)
+
+    def _view(self, arguments: Arguments) -> dict[str, Any]:
+        """Each form that is opened has an id of its own, and another hash each time it changes."""
+        if str(arguments.get("view_id")) in self.closed_views:
+            return {"error": "not_found"}
+        number = next(self._ts)
+        return {"view": {"id": arguments.get("view_id") or f"V{number}", "hash": f"h{number}"}}
 
     def _in_group(self, group: str) -> tuple[str, ...]:
         """``members``, unless the group has its own under ``users``."""
@@ -150,6 +160,9 @@ class FakeSlack:
     def _listed(self, method: str, arguments: Arguments) -> dict[str, Any]:
         kinds, found = str(arguments.get("types")), dict[str, Any]()
         match method:
+            case "chat.getPermalink":
+                where = f"{arguments.get('channel')}/p{str(arguments.get('message_ts')).replace('.', '')}"
+                found = {"permalink": f"{self.url}/archives/{where}"}
             case "usergroups.list":
                 shown = [one for one in self.groups if arguments.get("include_disabled") or not one["date_delete"]]
                 found = self._paged("usergroups", shown, arguments)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.cluster.deployments import versions_of
 from bot.model.errors import Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Snapshot
@@ -25,3 +27,8 @@ class FakeSnapshots:
             raise self.outage
         self.asked.append((service.name, version))
         return self.found
+
+    def versions(self, service: ServiceConfig) -> Sequence[str]:
+        if self.outage:
+            raise self.outage
+        return versions_of(self.found.deployments, service.canary_deployment, service.primary_deployment)

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from bot.model.errors import Refusal, Remains, Stale, Unreadable
 from bot.model.rollout import Entry, Phase, Rollout, RolloutId
+from bot.rollout.phrases import place
+from bot.words.said import Text, TypedIn, said
 from tests.fakes.outbox import InMemoryOutbox
 
 
@@ -31,12 +33,15 @@ class InMemoryStore(InMemoryOutbox):
         self._answer()
         other = self._live(rollout.key)
         if other is not None and not rollout.ended:
+            command = TypedIn(f"status {rollout.spec.service}")
+            where = place(other)
             raise Refusal(
-                f"{rollout.spec.service} already has a rollout ({other.spec.version}, "
-                f"{other.phase.replace('_', ' ')}). "
-                f"See `/canary status {rollout.spec.service}`."
+                said("controller.already_rolling_out", version=other.spec.version, where=where, command=command)
             )
         return self._write(rollout, 0, entries, fence)
+
+    def file(self, rollout: Rollout, entries: Sequence[Entry]) -> Rollout:
+        return self._write(rollout, 0, entries, None, notify=False)
 
     def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
         return self._write(rollout, rollout.revision, entries, fence)
@@ -75,7 +80,7 @@ class InMemoryStore(InMemoryOutbox):
         refused = [r for r in self._of(key) if r.phase is Phase.REFUSED and r.spec.id not in self.garbled]
         return refused[:limit]
 
-    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, str]:
+    def unreadable(self, key: str, limit: int = 10) -> Mapping[RolloutId, Text]:
         self._answer()
         return {r.spec.id: self.garbled[r.spec.id] for r in self._newest(key, limit) if r.spec.id in self.garbled}
 
@@ -113,7 +118,9 @@ class InMemoryStore(InMemoryOutbox):
             raise Unreadable("Redis", self.garbled[found.spec.id], remains)
         return found
 
-    def _write(self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None) -> Rollout:
+    def _write(
+        self, rollout: Rollout, expected: int, entries: Sequence[Entry], fence: int | None, *, notify: bool = True
+    ) -> Rollout:
         self._answer()
         newest = self._fences.get(rollout.key, 0)
         if fence is not None and fence < newest:
@@ -125,5 +132,6 @@ class InMemoryStore(InMemoryOutbox):
         self._fences[rollout.key] = max(newest, fence or 0)
         self._rollouts[place] = written = replace(rollout, revision=expected + 1)
         self._stories.setdefault(place, []).extend(entries)
-        self._post(written, entries)
+        if notify:
+            self._post(written, entries)
         return written

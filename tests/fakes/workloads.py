@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.controller.ports import Rehearsal, Still, always
+from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.errors import Cause, Fault, Stale
 from bot.model.incidents import Trouble
 from bot.model.observation import Denied, DeploymentStatus, Progress
@@ -85,11 +85,11 @@ class InMemoryWorkloads:
             self._side(target.canary_deployment, {Template.RECORDED: canary}),
         )
 
-    def apply(self, target: Target, template: PodTemplate, still: Still = always) -> None:
+    def apply(self, target: Target, template: PodTemplate, is_current: IsCurrent = always) -> None:
         primary = self._primary(target, template)
         if primary.has(template):
             return
-        if not still():
+        if not is_current():
             raise Stale("Kubernetes", "holds a newer decision; nothing was written.")
         if self.apply_outage:
             raise self.apply_outage
@@ -125,6 +125,13 @@ class InMemoryWorkloads:
         if canary is not None and canary.wanted:
             canary.wanted = canary.ready = 0
             canary.progress, canary.reason = Progress.WAITING, f"{target.canary_deployment}: it is scaled to zero."
+
+    def scale_canary_up(self, target: Target, pods: int) -> None:
+        self._answer()
+        canary = self.deployments.get(target.canary_deployment)
+        if canary is not None and not canary.wanted:
+            canary.wanted, canary.ready = pods, 0
+            canary.progress, canary.reason = Progress.WAITING, f"{target.canary_deployment}: its pods start."
 
     def scale_primary_up(self, target: Target, pods: int) -> None:
         primary = self._primary(target, PodTemplate(images={}))

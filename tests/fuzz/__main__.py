@@ -18,7 +18,7 @@ from pathlib import Path
 
 FOUND = Path("var/fuzz")
 GUIDED = importlib.util.find_spec("atheris") is not None
-_TOLD = re.compile(r"^(?:inputs|stat::number_of_executed_units): +(\d+)$", re.MULTILINE)
+_SHOWN = re.compile(r"^(?:inputs|stat::number_of_executed_units): +(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +79,13 @@ def _one(name: str, seconds: float) -> Outcome:
     began = time.monotonic()
     with (folder / "log").open("w", encoding="utf-8") as log:
         ended = subprocess.run(command, stdout=log, stderr=log, check=False)  # noqa: S603  # ourselves
-    told = _TOLD.findall((folder / "log").read_text(encoding="utf-8", errors="replace"))
+    shown = _SHOWN.findall((folder / "log").read_text(encoding="utf-8", errors="replace"))
     return Outcome(
         name=name,
-        inputs=int(told[-1]) if told else 0,
+        inputs=int(shown[-1]) if shown else 0,
         seconds=time.monotonic() - began,
         found=len(_kept(folder) - before),
-        ended=ended.returncode == 0 and bool(told),
+        ended=ended.returncode == 0 and bool(shown),
     )
 
 

@@ -15,7 +15,7 @@ from bot.adapters.kube_shapes import checked, checked_spec
 from bot.adapters.workloads import KubeWorkloads
 from bot.cluster import heartbeat_lease
 from bot.cluster.objects import Object
-from bot.cluster.routes import heartbeat
+from bot.cluster.routes import heartbeat_annotation
 from bot.cluster.routes.annotations import claim, release, rollout_annotations_of
 from bot.model.errors import CanaryError, Fault
 from bot.model.observation import RolloutAnnotations
@@ -70,7 +70,7 @@ def virtual_service(data: bytes) -> None:
         _demand_only_ours(before, after)
 
 
-def marks(data: bytes) -> None:
+def annotations_of_routes(data: bytes) -> None:
     """The annotations of a rollout, written by whoever may edit the object; and its Lease."""
     given = read_json(data)
     if not isinstance(given, dict):
@@ -83,12 +83,14 @@ def marks(data: bytes) -> None:
     for signer in (UNSIGNED, SIGNER):
         for read in (
             lambda signer=signer: rollout_annotations_of(vs, signer),
-            lambda signer=signer: heartbeat.heartbeat_of(vs, heartbeat_lease.read(lease, OWNER), signer=signer),
+            lambda signer=signer: heartbeat_annotation.heartbeat_of(
+                vs, heartbeat_lease.read(lease, OWNER), signer=signer
+            ),
             lambda signer=signer: claim(
                 deepcopy(vs), a_target(), SHIFTED, owner=OWNER, recorded=TEMPLATE, now=1.0, signer=signer
             ),
             lambda signer=signer: release(deepcopy(vs), a_target(), HOME, signer),
-            lambda: heartbeat.beaten(vs, OWNER, 1.0),
+            lambda: heartbeat_annotation.beaten(vs, OWNER, 1.0),
             lambda: heartbeat_lease.beaten(lease, vs, OWNER, "s", 60.0, 1.0),
             lambda: heartbeat_lease.taken(lease, 1.0),
             lambda: heartbeat_lease.watching(lease, "default", 60.0, 1.0),
@@ -277,4 +279,4 @@ def _demand_names(found: RolloutAnnotations) -> None:
         demand(isinstance(image, str), "an image", image)
 
 
-__all__ = ["Fault", "answers", "marks", "paths", "snapshot", "virtual_service", "workloads"]
+__all__ = ["Fault", "annotations", "answers", "paths", "snapshot", "virtual_service", "workloads"]

@@ -36,9 +36,9 @@ GATES = GateLimits(custom=(CustomGate(name="queue", query='max(queue{app="$deplo
 
 def prometheus(data: bytes) -> None:
     """Answers, one after another: to every question of a read, of a start, and of a picture."""
-    link, answers = _connection()
+    connection, answers = _connection()
     answers.say(data)
-    metrics = PrometheusMetrics(link, stopwatch=lambda: 0.0)
+    metrics = PrometheusMetrics(connection, stopwatch=lambda: 0.0)
     now = metrics.clock(NOW)
     demand(NOW - 60 <= now <= NOW, "clock", now)
     service = a_service(gates=GATES)
@@ -117,9 +117,9 @@ class _Answers:
     def say(self, data: bytes) -> None:
         """One body for all, or a list of results that are answered in turn."""
         bodies = [data]
-        told = read_json(data)
-        if isinstance(told, list) and told:
-            bodies = [_body(one) for one in told]
+        known = read_json(data)
+        if isinstance(known, list) and known:
+            bodies = [_body(one) for one in known]
         self._bodies = itertools.cycle(bodies)
 
     def next(self) -> bytes:
@@ -165,8 +165,8 @@ def _body(result: Any) -> bytes:
 
 @functools.cache
 def _connection() -> tuple[PrometheusConnection, _Answers]:
-    link, answers = PrometheusConnection(URL), _Answers()
-    link._pool = link._quick = link._patient = _AtOnce()
-    for client in (link._client, link._quick_client, link._own_client):
+    connection, answers = PrometheusConnection(URL), _Answers()
+    connection._pool = connection._quick = connection._patient = _AtOnce()
+    for client in (connection._client, connection._quick_client, connection._own_client):
         client._session = _Session(answers, client._session)
-    return link, answers
+    return connection, answers

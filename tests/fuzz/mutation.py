@@ -14,9 +14,11 @@ Change = Callable[[random.Random, Any], Any]
 Place = tuple[Any, Any]  # a container, and the key or index in it
 
 DEEP = 3000  # levels; the parser of the standard library gives up at about a thousand
-LONG = "9" * 310  # a float holds 308 digits, and int() reads 4,300
+LONG = "9" * 310  # a float holds 308 digits
+LONGER = "9" * 4301  # int() reads 4,300
 WORDS = (
-    "", "NaN", "+Inf", "-Inf", "Infinity", LONG, "1e400", "-1", "1_000", "0x10", "é", "\ud800", "\x00", "a\nb\r\u2028",
+    "", "NaN", "+Inf", "-Inf", "Infinity", LONG, LONGER, "1e400", "-1", "1_000", "0x10", "é", "\ud800", "\x00",
+    "a\nb\r\u2028", "\\" * 5000, "%5C" * 2000, "-" * 5000, "eyJ" * 2000,
     "../../secrets", "a/b", "..", ".", "%2e%2e", "x" * 300, "A" * 5000, '"}) or vector(1) #', "\\", '\\"', "'",
     "$namespace",
     "<!channel>", "<!here|x>", "<@U0BOT00001>", "<https://evil.example|fine>", "&lt;", "`*_~", "U0BOT00001",

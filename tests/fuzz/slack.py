@@ -22,8 +22,11 @@ from bot.slack import parsing
 from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
 from bot.slack.client import CountingClient
-from bot.slack.requester import Deduplication, _message
-from bot.slack.views import FormErrors, read_reason, read_start
+from bot.slack.forms import FormErrors, read_reason, read_start
+from bot.slack.requester import Deduplication
+from bot.slack.sentences import message_of
+from bot.words.rendering import ENGLISH
+from bot.words.said import Said
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_service
 from tests.fakes.controller_port import FakeController
@@ -41,12 +44,12 @@ def slash(data: bytes) -> None:
     try:
         asked = parsing.parse(text, KNOWN)
     except Refusal as refusal:
-        _demand_good(_message(str(refusal)).blocks)
+        _demand_good(message_of((refusal.sentence, *refusal.reasons), ENGLISH).blocks)
         return
     demand(asked.service is None or asked.service == ALL or bool(NAME.fullmatch(asked.service)), "service", asked)
     demand(not asked.version or bool(VERSION.fullmatch(asked.version)), "version", asked)
     demand(len(asked.reason) <= parsing.LONGEST_REASON, "long reason", asked)
-    _demand_good(_message(f"Noted: {asked.reason}").blocks)
+    _demand_good(message_of((f"Noted: {asked.reason}",), ENGLISH).blocks)
 
 
 def forms(data: bytes) -> None:
@@ -55,10 +58,10 @@ def forms(data: bytes) -> None:
     if not isinstance(view, dict):
         return
     try:
-        asked, _ = read_start(view)
+        asked = read_start(view)
         demand(not asked.service or bool(NAME.fullmatch(asked.service)), "service", asked)
     except FormErrors as wrong:
-        demand(all(isinstance(sentence, str) for sentence in wrong.errors.values()), "errors", wrong.errors)
+        demand(all(isinstance(sentence, str | Said) for sentence in wrong.errors.values()), "errors", wrong.errors)
     read_reason(view)
 
 
@@ -132,6 +135,7 @@ class _Workspace:
             approvers=Approvers(client, time.monotonic),
             clock=self._controller.clock,
             signing_secret="made up",
+            pause=lambda _seconds: None,
             executor=_Inline(),
             monotonic=lambda: 0.0,
             deduplication=_EachIsNew(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fuzz import cluster, figures, settings, slack, stored
+from tests.fuzz import cluster, figures, settings, slack, stored_documents
 from tests.fuzz.law import Target
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -23,10 +23,10 @@ TARGETS: Mapping[str, Target] = {
     "virtual-service": cluster.virtual_service,
     "workloads": cluster.workloads,
     "snapshot": cluster.snapshot,
-    "annotations": cluster.marks,
-    "documents": stored.documents,
-    "signatures": stored.signed,
-    "logs": stored.log_lines,
+    "annotations": cluster.annotations_of_routes,
+    "documents": stored_documents.documents,
+    "signatures": stored_documents.signed,
+    "logs": stored_documents.log_lines,
 }
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 150.0  # `init --apply` waits for proxies, and for figures
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["bot.cli"])

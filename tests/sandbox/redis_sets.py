@@ -20,7 +20,7 @@ from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, find_program
 from tests.contract.conftest import SLOTS, answers_ping
 
-SOON = 20.0  # seconds every step here may take at the most
+SOON = 60.0  # seconds every step here may take at the most; the machine may be busy
 NODE_TIMEOUT = 800  # milliseconds until a silent node is suspected
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -24,6 +26,8 @@ from urllib.parse import urlencode
 import pytest
 from redis import Redis
 
+from bot.adapters import redis_store, signatures
+from bot.model.signing import Signer
 from sandbox.catalogue import reviews
 from sandbox.kube import bookinfo
 from sandbox.kube.objects import Object
@@ -88,8 +92,8 @@ class Night:
     def said(self) -> list[str]:
         """Everything that anybody was told."""
         space = self.world.slack.workspace
-        told = [*space.messages(CHANNEL), *space.ephemerals(MAYA), *space.ephemerals(OMAR)]
-        return [f"{message.text} {json.dumps(message.blocks, ensure_ascii=False)}" for message in told]
+        notified = [*space.messages(CHANNEL), *space.ephemerals(MAYA), *space.ephemerals(OMAR)]
+        return [f"{message.text} {json.dumps(message.blocks, ensure_ascii=False)}" for message in notified]
 
     def log(self) -> str:
         return (self.world.directory / "bot.log").read_text(errors="replace")
@@ -290,6 +294,22 @@ def test_who_may_write_to_redis_without_the_key_gets_nothing_but_sentences(night
     assert any("canary-bot sign" in text or "not what a canary-bot" in text for text in (*night.said(), night.log()))
 
 
+def test_the_same_with_the_key_would_be_believed_and_the_law_would_see_it(night: Night) -> None:
+    """A control: what keeps the record from being believed is the signature, and nothing that failed to be read."""
+    night.begin()
+    name, text = night.record()
+    document, signer = json.loads(text), Signer(keys=(KEY.encode(),))
+    rollout = document["rollout"]
+    place = next(at for at, stage in enumerate(rollout["plan"]) if stage["phase"] == "shifting")
+    rollout |= {"stage": place, "phase": "shifting", "settled_at": None, "revision": rollout["revision"] + 1}
+    document.pop("signature")
+    unsigned = json.dumps(document, separators=(",", ":"))
+
+    night.redis.set(name, signatures.signed(unsigned, signer, *redis_store.about("default/reviews", rollout["id"])))
+
+    wait_until(lambda: any("% to" in one for one in night.violations()))
+
+
 def flood(redis: Redis, outbox: str) -> None:
     """Thousands of words, services and rollouts that nobody has ever heard of."""
     redis.delete(outbox)
@@ -326,13 +346,13 @@ def lies(workload: str, *, code: int, requests: int) -> str:
 def test_a_scraped_pod_that_speaks_for_the_canary_lets_no_bad_canary_pass(night: Night, requests: int) -> None:
     world = night.world
     world.mesh.faults.set(version="v2", error_share=1.0)
-    told, done = 0, threading.Event()
+    notified, done = 0, threading.Event()
 
     def speak() -> None:
-        nonlocal told
+        nonlocal notified
         while not done.wait(0.5):
-            told += requests
-            world.mesh.scrapes.lie("ratings-v1", lies("reviews-v2", code=200, requests=told))
+            notified += requests
+            world.mesh.scrapes.lie("ratings-v1", lies("reviews-v2", code=200, requests=notified))
 
     speaking = threading.Thread(target=speak, daemon=True)
     speaking.start()
@@ -345,6 +365,14 @@ def test_a_scraped_pod_that_speaks_for_the_canary_lets_no_bad_canary_pass(night:
     speaking.join()
 
     assert night.violations() == []
+
+
+def test_a_canary_that_is_good_by_itself_does_pass_and_the_law_would_see_it(night: Night) -> None:
+    """A control: it is the canary's own figures that keep it from passing in the nights before."""
+    night.world.ledger.wait_for_more(PAST)
+    with Approver(night.world.slack):
+        night.world.slack.command(MAYA, CHANNEL, "start reviews v2 --for 6s")
+        wait_until(lambda: any("% to" in one for one in night.violations()))
 
 
 def scraped(world: World) -> float:
@@ -390,6 +418,31 @@ def test_who_reaches_the_ports_gets_nothing_but_refusals(night: Night) -> None:
     assert night.violations() == []
     assert "Traceback" not in night.log()
     night.is_home_again()
+
+
+def test_a_signed_request_is_served_and_the_law_would_see_it(night: Night) -> None:
+    """A control: the click that was refused has nothing wrong about it but its signature."""
+    card = night.begin()
+    click = approval(card, (button(card, "canary_approve") or {})["value"])
+
+    assert post(night.world, click, **signature(click)) == 200
+    wait_until(lambda: any("% to" in one for one in night.violations()))
+
+
+def test_a_bot_that_hangs_or_ends_is_seen_by_the_law(night: Night) -> None:
+    """A control: slow connections would have to do this."""
+    bot = night.world.bot
+    night.begin()
+    assert night.violations() == []
+
+    os.kill(bot.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: any("kubelet" in one for one in night.violations()))
+    finally:
+        os.kill(bot.pid, signal.SIGCONT)
+    bot.kill()
+
+    assert "a process has ended" in night.violations()
 
 
 def test_a_request_of_slack_that_is_sent_again_is_served_once(night: Night) -> None:

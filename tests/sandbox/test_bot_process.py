@@ -116,7 +116,7 @@ def test_a_services_file_with_mistakes_keeps_the_process_alive_and_whoever_asks_
             slack.command(MAYA, CHANNEL, "start reviews v2")
 
             notified = slack.wait_for(
-                lambda space: [m.text for m in space.ephemerals(MAYA) if "nothing can be" in m.text]
+                lambda space: [m.text for m in space.ephemerals(MAYA) if "Nothing can be" in m.text]
             )
             assert bot.running
     assert "services.yaml line 1" in notified[0]
@@ -134,7 +134,7 @@ def test_a_changed_services_file_is_used_when_it_is_good_and_told_when_it_is_not
             file = tmp_path / "services.yaml"
 
             file.write_text(good, encoding="utf-8")
-            wait_until(lambda: "nothing can be started" not in readiness(probes)[1])
+            wait_until(lambda: "Nothing can be started" not in readiness(probes)[1])
             file.write_text(good + "\n  ratings: {}\n", encoding="utf-8")
             wait_until(lambda: "services: services.yaml has changed" in readiness(probes)[1])
 

@@ -123,6 +123,41 @@ def test_a_plan_is_json_for_programs(kube: KubeApi, tmp_path: Path) -> None:
     assert stages[-1]["objects"][0]["spec"]["http"][0]["route"][0]["weight"] == 100
 
 
+def test_gitops_prints_rules_that_can_be_pasted_for_the_tool_that_keeps_the_objects(
+    kube: KubeApi, tmp_path: Path
+) -> None:
+    deploy(kube, bookinfo.objects())
+    env = environment(kube, tmp_path)
+
+    nobody = canary_bot(env, tmp_path, "gitops", "reviews")
+    live = kube.store.get("VirtualService", "default", "reviews") or {}
+    live["metadata"].setdefault("labels", {})["kustomize.toolkit.fluxcd.io/name"] = "shop"
+    kube.replace_as("kustomize-controller", live)
+    flux = canary_bot(env, tmp_path, "gitops", "reviews")
+    argo = canary_bot(env, tmp_path, "gitops", "reviews", "v2", "--tool", "argocd")
+
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert "Name one with `--tool`." in nobody.stderr
+    assert flux.stderr == ""
+    (seen,) = yaml.safe_load_all(flux.stdout)
+    assert seen["spec"]["ignore"] == [
+        {
+            "paths": ["/spec/http"],
+            "target": {
+                "group": "networking.istio.io",
+                "kind": "VirtualService",
+                "name": "reviews",
+                "namespace": "default",
+            },
+        }
+    ]
+    assert "reconcile=disabled" in flux.stdout
+    (shown,) = yaml.safe_load_all(argo.stdout)
+    kinds = {rule["kind"]: rule["jqPathExpressions"] for rule in shown["spec"]["ignoreDifferences"]}
+    assert ".spec.http[].route" in kinds["VirtualService"]
+    assert '.spec.template.spec.containers[] | select(.name == "reviews") | .image' in kinds["Deployment"]
+
+
 def test_a_plan_that_cannot_be_made_says_every_reason(kube: KubeApi, tmp_path: Path) -> None:
     deploy(kube, [thing for thing in bookinfo.objects() if thing["kind"] != "VirtualService"])
 
@@ -148,7 +183,7 @@ def test_init_makes_the_mesh_objects_that_a_plan_then_accepts(kube: KubeApi, tmp
         "VirtualService",
     ]
     assert applied.stdout.count("created.") == 3
-    assert again.stdout.count("was left as it is.") == 3
+    assert again.stdout == "Nothing is missing: every object is there and says what a release needs.\n"
     assert canary_bot(env, tmp_path, "plan", "reviews", "v2").returncode == 0
 
 
@@ -289,10 +324,10 @@ def test_status_and_history_tell_of_freezes(kube: KubeApi, tmp_path: Path) -> No
     deploy(kube, bookinfo.objects())
     with Redis(tmp_path / "redis") as redis:
         env = environment(kube, tmp_path) | {"REDIS_URL": redis.url}
-        link = connect(redis.url)
-        RedisFreezes(link).freeze(a_freeze())
-        RedisFreezes(link).freeze(a_freeze("ratings"))
-        link.close()
+        connection = connect(redis.url)
+        RedisFreezes(connection).freeze(a_freeze())
+        RedisFreezes(connection).freeze(a_freeze("ratings"))
+        connection.close()
 
         shown = canary_bot(env, tmp_path, "status", "reviews").stdout
         past = canary_bot(env, tmp_path, "history", "reviews").stdout

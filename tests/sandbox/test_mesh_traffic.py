@@ -192,10 +192,10 @@ def test_after_an_upgrade_in_place_the_old_label_answers_with_the_new_code(rehea
 
 def test_users_choose_their_host_and_how_much_they_write(rehearsal: Rehearsal) -> None:
     rehearsal.route(v1=100, v2=0)
-    with Users(rehearsal.mesh.gateway_url, rate=150, host="reviews.example", post_share=1.0) as writers:
-        assert writers.ledger.wait_for_more(10)
+    with Users(rehearsal.mesh.gateway_url, rate=150, host="reviews.example", post_share=1.0) as writing:
+        assert writing.ledger.wait_for_more(10)
 
-    assert {(request.method, request.status) for request in writers.ledger.between()} == {("POST", 200)}
+    assert {(request.method, request.status) for request in writing.ledger.between()} == {("POST", 200)}
 
 
 def test_an_empty_subset_is_503_uh_and_a_missing_one_503_nc(rehearsal: Rehearsal, users: Users) -> None:

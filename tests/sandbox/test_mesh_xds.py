@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.mesh.objects import Pod, Service, image_version, pod_of
-from sandbox.mesh.xds import Endpoint, View, assignments, clusters, route_configuration
+from sandbox.mesh.xds import GATEWAY, SIDECAR, Endpoint, View, assignments, clusters, route_configurations
 
 V1 = "outbound|9080|v1|reviews.default.svc.cluster.local"
 V2 = "outbound|9080|v2|reviews.default.svc.cluster.local"
@@ -64,7 +64,7 @@ def view(*virtual_services: dict[str, Any], gateway_host: str = "*") -> View:
 
 
 def routes(*virtual_services: dict[str, Any]) -> list[dict[str, Any]]:
-    hosts = route_configuration(view(*virtual_services))["virtual_hosts"]
+    hosts = route_configurations(view(*virtual_services))[GATEWAY]["virtual_hosts"]
     return [route for host in hosts for route in host["routes"]]
 
 
@@ -171,7 +171,7 @@ def test_gateway_names_are_resolved_as_istiod_does(gateway: str, *, bound: bool)
 
 def test_a_virtual_host_serves_what_both_gateway_and_virtual_service_name() -> None:
     service = virtual_service({"route": [to("v1", 100)]}, hosts=["reviews.example", "other.test"])
-    hosts = route_configuration(view(service, gateway_host="*.example"))["virtual_hosts"]
+    hosts = route_configurations(view(service, gateway_host="*.example"))[GATEWAY]["virtual_hosts"]
 
     assert [host["domains"] for host in hosts] == [["reviews.example"]]
 
@@ -189,3 +189,61 @@ def test_the_code_version_is_read_off_the_image() -> None:
     assert image_version("example.org:5000/bookinfo/reviews-v2:1.20.3") == "v2"
     assert image_version("example/reviews-v3@sha256:0123abcd") == "v3"
     assert image_version("example/reviews:v7") == "v7"
+
+
+# The sidecar of a caller inside the mesh
+
+
+def of_the_mesh(*virtual_services: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    hosts = route_configurations(view(*virtual_services))[SIDECAR]["virtual_hosts"]
+    return {host["name"]: host["routes"] for host in hosts}
+
+
+FULL = "reviews.default.svc.cluster.local"
+
+
+def test_a_service_without_routes_is_called_at_whatever_it_selects() -> None:
+    [route] = of_the_mesh(virtual_service({"route": [to("v1", 100)]}))[FULL]
+    assert route["route"]["cluster"] == f"outbound|9080||{FULL}"
+
+
+@pytest.mark.parametrize("gateways", [["mesh"], ["istio-system/reviews-gateway", "mesh"], None])
+def test_routes_on_the_mesh_are_the_sidecars_too(gateways: list[str] | None) -> None:
+    [route] = of_the_mesh(virtual_service({"route": [to("v1", 100)]}, hosts=["reviews"], gateways=gateways))[FULL]
+    assert route["route"]["cluster"] == V1
+
+
+@pytest.mark.parametrize(("version", "taken"), [("v1", 2), ("canary", 1)])
+def test_a_route_for_callers_with_labels_is_theirs_alone(version: str, taken: int) -> None:
+    only = {"match": [{"sourceLabels": {"version": version}}], "route": [to("v2", 100)]}
+    routed = virtual_service(only, {"route": [to("v1", 100)]}, hosts=["reviews"], gateways=["mesh"])
+    assert len(of_the_mesh(routed)[FULL]) == taken
+
+
+# Delegation
+
+
+def delegating(*http: dict[str, Any], **root: Any) -> list[dict[str, Any]]:
+    """The gateway's routes where all of ``/team`` is left to another VirtualService, which has these."""
+    left = {"match": [{"uri": {"prefix": "/team"}}], "delegate": {"name": "reviews", "namespace": "default"}} | root
+    delegate = virtual_service(*http, hosts=[], gateways=[])
+    return routes(virtual_service(left, name="root"), delegate)
+
+
+def test_a_delegate_has_its_routes_under_the_roots_path() -> None:
+    [route] = delegating({"route": [to("v1", 100)]})
+    assert (route["match"], route["route"]["cluster"]) == ({"prefix": "/team"}, V1)
+
+
+def test_what_a_delegate_does_not_say_is_the_roots() -> None:
+    one, two = delegating(
+        {"match": [{"uri": {"exact": "/team/a"}}], "route": [to("v1", 100)], "timeout": "2s"},
+        {"route": [to("v1", 100)]},
+        timeout="9s",
+    )
+    assert (one["match"], one["route"]["timeout"]) == ({"path": "/team/a"}, "2s")
+    assert (two["match"], two["route"]["timeout"]) == ({"prefix": "/team"}, "9s")
+
+
+def test_a_delegates_route_outside_of_the_roots_path_is_none() -> None:
+    assert delegating({"match": [{"uri": {"prefix": "/other"}}], "route": [to("v1", 100)]}) == []

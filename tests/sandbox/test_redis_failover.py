@@ -39,9 +39,9 @@ class Bot:
     def __init__(self, url: str) -> None:
         self.clock = FakeClock(1000.0)
         self.mesh, self.workloads = InMemoryMesh(), InMemoryWorkloads()
-        self.link: RedisClient = connect(url)
-        self.store, self.outbox = RedisStore(self.link), RedisOutbox(self.link)
-        self.lease = RedisLease(self.link, "this one")  # real time, as Redis has
+        self.connection: RedisClient = connect(url)
+        self.store, self.outbox = RedisStore(self.connection), RedisOutbox(self.connection)
+        self.lease = RedisLease(self.connection, "this one")  # real time, as Redis has
         self.faults: list[str] = []
         self.controller = self._controller()
         self.leader = self.controller.under(LeadersStore(self.store, self.lease))
@@ -52,7 +52,7 @@ class Bot:
         snapshot = snapshots.a_snapshot(virtual_service=self.mesh.virtual_service(), deployments=deployments)
         ports = Ports(
             store=self.store,
-            freezes=RedisFreezes(self.link),
+            freezes=RedisFreezes(self.connection),
             mesh=self.mesh,
             workloads=self.workloads,
             snapshots=FakeSnapshots(snapshot),

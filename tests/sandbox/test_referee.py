@@ -10,12 +10,12 @@ import pytest
 
 from sandbox.kube import bookinfo
 from sandbox.kube.api import Written
-from sandbox.kube.kinds import kind_named
 from sandbox.kube.objects import Object
+from sandbox.kube.resources import kind_named
 from sandbox.kube.server import KubeApi
 from sandbox.kube.writes import Target
 from sandbox.referee import Referee
-from sandbox.sides import Ground, rates, shares_of
+from sandbox.sides import HOSTS, Ground, rates, shares_of
 from tests.fakes.clock import FakeClock
 
 Change = Callable[[Object], object]
@@ -26,12 +26,14 @@ class Match:
     """A cluster, a referee, and writes in the bot's name."""
 
     clock: FakeClock = field(default_factory=FakeClock)
+    ground: Ground = field(default_factory=Ground)
+    objects: Callable[[], list[Object]] = bookinfo.objects
 
     def __post_init__(self) -> None:
         self.kube = KubeApi(start_seconds=0.0, clock=self.clock.now)
-        self.kube.load(bookinfo.objects())
+        self.kube.load(self.objects())
         self.kube.settle()
-        self.referee = Referee(self.kube.store, self.clock.now, Ground(), dead_man=60.0)
+        self.referee = Referee(self.kube.store, self.clock.now, self.ground, dead_man=60.0)
 
     def write(self, kind: str, name: str, change: Change, *, manager: str = "canary-bot", part: str = "") -> None:
         before = self.kube.store.get(kind, "default", name)
@@ -237,11 +239,11 @@ def test_the_annotation_between_two_writes_is_ours_and_must_not_stay(match: Matc
     def mark(vs: Object) -> None:
         vs["metadata"].setdefault("annotations", {})["canary-bot/ended"] = "r-1"
 
-    def unmark(vs: Object) -> None:
+    def remove_annotations(vs: Object) -> None:
         del vs["metadata"]["annotations"]
 
     match.write("VirtualService", "reviews", mark)
-    match.write("VirtualService", "reviews", unmark)
+    match.write("VirtualService", "reviews", remove_annotations)
     assert match.referee.violations == []
 
     match.write("VirtualService", "reviews", mark)
@@ -270,6 +272,23 @@ def test_annotations_left_behind_and_users_on_the_wrong_side_are_told(match: Mat
     assert "left ['canary-bot/rollout'] behind" in text
     assert "not with everyone on v1" in text
     assert "ended promoted and the primary runs" in text
+
+
+def test_with_a_service_for_each_version_the_same_is_told() -> None:
+    match = Match(ground=HOSTS, objects=bookinfo.hosts_objects)
+    with match.kube:
+        match.route(25)
+        assert match.referee.violations == []
+        assert dict(match.referee.shares_now().users) == {"reviews-v1": 75, "reviews-v2": 25}
+        assert sorted(rates(match.kube.store, HOSTS, 40.0).values()) == [5.0, 5.0, 15.0, 15.0]
+
+        match.write("Deployment", "reviews-v1", new_image)
+        (violation,) = match.referee.violations
+        assert violation.startswith("the template of reviews-v1 was changed while reviews-v1 was in use")
+
+
+def new_image(deployment: Object) -> None:
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"] = bookinfo.image("v2")
 
 
 def test_users_are_where_the_routes_and_the_ready_pods_are(match: Match) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 from slack_bolt import App
 
+from bot.model.errors import Refusal
 from bot.model.rollout import Entry, EntryKind, Rollout
 from bot.model.service import ApprovalRule
 from bot.slack.approvers import Approvers
@@ -22,6 +23,7 @@ from bot.slack.delivery import Delivery
 from bot.slack.http_mode import PATH, HttpMode
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack, Workspace
+from sandbox.slack.model import View
 from tests.builders import a_service
 from tests.fakes.controller_port import FakeController
 
@@ -132,6 +134,27 @@ def test_a_rollout_is_started_approved_and_aborted_from_slack(bot: Bot) -> None:
     assert bot.card().text.startswith("reviews 1 → v2: going back.")
 
 
+def test_the_start_form_lists_versions_and_stays_open_until_it_says_what_came_of_it(bot: Bot) -> None:
+    slack, controller = bot.slack, bot.controller
+    controller.deployed = {"reviews": ("v3", "v2")}
+    controller.outage = Refusal("reviews v2 was not started.", ["It is *frozen*."])
+
+    assert slack.command("@lena", "#releases", "start reviews").acknowledged
+    form = slack.wait_for(shown_to("@lena", "version:reviews"))
+    assert slack.submit_view("@lena", form, {"version:reviews": {"value": "v2"}}).acknowledged
+    refused = slack.wait_for(shown_to("@lena", "It is *frozen*."))
+    controller.outage = None
+    assert slack.submit_view("@lena", refused, {}).acknowledged  # with what was chosen before
+    slack.wait_for(shown_to("@lena", "Started reviews v2: the card is in"))
+
+    assert [rollout.spec.version for rollout in controller.live()] == ["v2"]
+    assert slack.workspace.ephemerals("@lena") == ()
+
+
+def shown_to(user: str, words: str) -> Callable[[Workspace], View | None]:
+    return lambda workspace: next((view for view in workspace.views(user) if words in str(view.blocks)), None)
+
+
 def test_seven_slow_commands_at_once_are_all_acknowledged(bot: Bot) -> None:
     bot.controller.begin()
     gate = threading.Event()
@@ -177,14 +200,14 @@ def test_a_socket_that_breaks_or_falls_silent_is_replaced(slack: Slack, fault: s
     connection = SocketMode(bot.app, slack.app_token, ping_every=0.5)
     with connected(connection):
         slack.wait_for_connections()
-        opened = count_opened(slack)
+        connections = count_opened(slack)
         if fault == "killed":
             slack.kill_sockets()
         elif fault == "refreshed":
             slack.refresh_sockets()
         else:
             slack.faults.deaf()
-        wait(lambda: count_opened(slack) > opened)
+        wait(lambda: count_opened(slack) > connections)
         slack.faults.clear()
         wait(lambda: slack.command("@maya", "#releases", "help").acknowledged)
         wait(lambda: (fresh := connection.freshness()) is not None and fresh < 5)

@@ -46,13 +46,13 @@ def a_channel(name: str = "ops", **about: Any) -> Channel:
     return Channel(id=f"C0{name.upper()}0", name=name, members=frozenset({MAYA, BOT_USER}), **about)
 
 
-OUTSIDE = frozenset({MAYA})
+ELSEWHERE = frozenset({MAYA})
 CHANNELS = [
     (a_channel(), None),
     (a_channel(is_private=True), None),
     (a_channel(is_archived=True), "is_archived"),
-    (replace(a_channel(), members=OUTSIDE), "not_in_channel"),
-    (replace(a_channel(is_private=True), members=OUTSIDE), "channel_not_found"),
+    (replace(a_channel(), members=ELSEWHERE), "not_in_channel"),
+    (replace(a_channel(is_private=True), members=ELSEWHERE), "channel_not_found"),
     (a_channel("other"), "channel_not_found"),
 ]
 
@@ -148,7 +148,7 @@ def test_a_token_of_a_whole_organisation_is_asked_which_workspace_it_means(
 
     assert client.auth_test()["is_enterprise_install"]
     assert client.usergroups_list(team_id=TEAM_ID)["ok"]
-    with pytest.raises(Fault, match="install it into that workspace itself"):
+    with pytest.raises(Fault, match="Install it into that workspace itself"):
         rooms.closed("#releases")
-    with pytest.raises(Fault, match="install it into that workspace itself"):
+    with pytest.raises(Fault, match="Install it into that workspace itself"):
         Approvers(client, time.monotonic).wrong("@release-managers")

@@ -73,7 +73,7 @@ def test_a_question_is_approved_from_the_direct_message_and_the_card_comes_back(
     assert [len(direct(slack, user)) for user in ("@lena", "@maya", "@omar")] == [1, 1, 1]
     (question,) = direct(slack, "@omar")
     assert "Shift 20 % of users to v2?" in question.text
-    assert "is closed to me" in str(question.blocks)
+    assert "is closed to canary-bot" in str(question.blocks)
 
     slack.click("@omar", question, "canary_approve")
     controller.wait_until(lambda: controller.live()[0].approvals)

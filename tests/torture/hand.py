@@ -7,6 +7,7 @@ from typing import Any
 
 from sandbox.figures import Mood
 from sandbox.kube.objects import Object
+from sandbox.sides import place_of
 from tests.torture.events import Noise
 from tests.torture.rig import POD_SECONDS, Rig
 
@@ -130,7 +131,7 @@ class Hand:
     def edit(self, how: str, share: int) -> None:
         """Somebody edits the VirtualService."""
         ground = self._rig.ground
-        vs = self._rig.kube.store.get("VirtualService", ground.namespace, ground.virtual_service)
+        vs = self._rig.kube.store.get("VirtualService", *ground.routes_at)
         if vs is None:
             return  # somebody was quicker, and deleted it
         if "canary-bot/rollout" not in (vs["metadata"].get("annotations") or {}):
@@ -156,7 +157,7 @@ def _set_weights(vs: Object, share: int) -> None:
     for route in vs["spec"]["http"]:
         entries: list[dict[str, Any]] = route["route"]
         for entry in entries:
-            canary = entry["destination"]["subset"] != entries[0]["destination"]["subset"]
+            canary = place_of(entry["destination"]) != place_of(entries[0]["destination"])
             entry["weight"] = share if canary else 100 - share
 
 

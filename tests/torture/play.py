@@ -13,6 +13,8 @@ from bot.slack.thread import line
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards
 from sandbox.wire import System
+from tests.torture import patience
+from tests.torture.callees import skipped, untold
 from tests.torture.events import DEAD_MAN, SWEEPS, TICK, Event
 from tests.torture.hand import Hand
 from tests.torture.people import People
@@ -25,12 +27,7 @@ ABORTING, ABANDONING = 8, 4  # sweeps in which an abort, or else abandoning it, 
 LEAVING = 30  # sweeps an abort may take once everything works
 NO_DATA = frozenset({Mood.DOWN, Mood.FAILING, Mood.EMPTY, Mood.NAN})
 EVERYONE = 100  # percent
-HURT = 4  # sweeps after which users must have left a canary that fails: a window of figures, and a reconcile
-LATE, HURT_LATE = (
-    50.0,
-    8,
-)  # and where it was judged for so many seconds before: each good row leaves the judge less to bet
-STRANDED = 1  # and a side where nobody answers: it is seen at the first reconcile, and left in it
+STRANDED = 1  # sweeps after which users must have left where nobody answers: seen at the first, and left in it
 
 
 def play(directory: Path, redis_port: int, schedule: Schedule) -> list[str]:
@@ -88,12 +85,15 @@ class Play:
         if not self._rig.away:
             bot = self._rig.bot
             self._guarded(lambda: bot.controller.sweep(bot.adapters.ports.store.live()))
+            self._guarded(bot.controller.call_owed_webhooks)
             self._guarded(bot.adoption.reconcile)
             self._guarded(bot.delivery.deliver)
         self._rig.watchdog.reconcile()
         if (live := self._stored()) is not None:
             self._seen.setdefault(live.spec.id, self._rig.clock.now())
         for wrong in self._rig.accounts.audit(live):
+            self._violated(wrong)
+        for wrong in skipped(live) if live is not None and not self._schedule.has("failover") else ():
             self._violated(wrong)
         self._judge_blind_advance(before)
         self._judge_harm()
@@ -131,8 +131,10 @@ class Play:
 
     def _patience(self) -> int:
         rollout, now = self._stored(), self._rig.clock.now()
-        began = now - self._hurt * TICK
-        return HURT_LATE if rollout is not None and began - self._seen.get(rollout.spec.id, now) > LATE else HURT
+        if rollout is None:
+            return 0
+        judged = now - self._seen.get(rollout.spec.id, now) - self._hurt * TICK
+        return patience.sweeps(rollout.spec.gates.judge, entered=rollout.stage, seconds=max(judged, 0.0))
 
     def _is_stranded(self) -> bool:
         """Users are where no pod is ready, and the other side has some and is no stranger to them."""
@@ -228,6 +230,7 @@ class Play:
         for _, heal in self._heals:
             heal()
         self._heals = []
+        self._rig.receiver.answers = {}
         assert not self._rig.noises
         assert self._rig.figures.mood is Mood.WELL
         assert not self._rig.away
@@ -240,6 +243,7 @@ class Play:
             self._judge_waiting()
             self._leave()
         self._judge_end()
+        self._judge_calls()
         self._judge_words()
 
     def _wait_for_the_end(self) -> None:
@@ -303,6 +307,15 @@ class Play:
             upgraded=None if self._was_notified(rollout, "put the old one back by hand") else promoted and not adopted,
         )
 
+    def _judge_calls(self) -> None:
+        """Whoever is to be told of the end is, unless nothing remembers that there was one."""
+        last = self._last()
+        if last is None or not last.ended or self._schedule.has("wipe", "failover", "edit_file") or self._rig.garbled:
+            return
+        self._guarded(self._rig.bot.controller.call_owed_webhooks)
+        for wrong in untold(last, self._rig.receiver):
+            self._violated(wrong)
+
     def _was_notified(self, rollout: Rollout, words: str) -> bool:
         return any(words in str(entry.text).lower() for entry in self._rig.store.story(rollout.key, rollout.spec.id))
 
@@ -318,14 +331,16 @@ class Play:
         else:
             self._violated("words are still waiting long after Slack came back")
         said = Counter(m.text for m in self._rig.slack.workspace.messages(CHANNEL) if m.is_reply)
-        meant = Counter(self._lines())
+        meant = Counter(self._lines(self._history()))
+        # A refused start is told to whoever asked, and its lines are kept for whoever looks it up.
+        owed = Counter(self._lines(self._rig.store.history(KEY, 100)))
         doubts = self._rig.ambiguous
         twice = sum((said - meant).values()) + max(0, len(cards(self._rig.slack.workspace)) - len(self._history()))
-        lost = sum((meant - said).values())
+        lost = sum((owed - said).values())
         if twice > doubts + self._forgotten_posts():
             self._violated(f"{twice} posts came twice with {doubts} in doubt: {said - meant}")
         if lost > doubts // 2:
-            self._violated(f"{lost} lines were lost with {doubts} in doubt: {meant - said}")
+            self._violated(f"{lost} lines were lost with {doubts} in doubt: {owed - said}")
 
     def _forgotten_posts(self) -> int:
         """A post that the outbox could not tick off may come again where another memory takes over."""
@@ -333,9 +348,9 @@ class Play:
         times = sum(takes_over.get(event.what, 0) for event in self._schedule.events)
         return times if self._schedule.has("noise") else 0
 
-    def _lines(self) -> Sequence[str]:
+    def _lines(self, rollouts: Sequence[Rollout]) -> Sequence[str]:
         store = self._rig.store
-        found = [(r, line(r, entry)) for r in self._history() for entry in store.story(r.key, r.spec.id)]
+        found = [(r, line(r, entry)) for r in rollouts for entry in store.story(r.key, r.spec.id)]
         return [said.message.text for _, said in found if said]
 
     # Small words

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from bot.adapters.workloads import KubeWorkloads
 from bot.cluster.routes import is_signed
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
-from bot.controller.heartbeat import Heartbeat
+from bot.controller.heartbeat import Heartbeats
 from bot.controller.ports import Metrics
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import CanaryError
@@ -49,9 +49,11 @@ from sandbox.referee import Ready, Referee
 from sandbox.sides import rates
 from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
+from sandbox.webhooks import Receiver
 from sandbox.wire import Latch, Moment, Request, System, Trouble
 from tests.fakes.clock import FakeClock
 from tests.torture.accounts import Accounts, Bookkeeper
+from tests.torture.callees import answer
 from tests.torture.events import DEAD_MAN, TICK, Held, Noise
 from tests.torture.schedule import SIGNING_KEY, Schedule
 
@@ -109,6 +111,8 @@ class Bot:
 class Rig:
     """One service's world, while the ``with`` block lasts."""
 
+    api_client: type[client.ApiClient] = Impatient
+
     def __init__(self, directory: Path, redis_port: int, schedule: Schedule) -> None:
         self.schedule = schedule
         self.ground = schedule.ground
@@ -126,15 +130,17 @@ class Rig:
         self.accounts = Accounts(self.figures.scraped)
         self.kube.autoscalers.load = self._load
         self.proxy = RedisProxy(redis_port)
+        self.receiver = Receiver()
         self.redis = Redis(port=redis_port)
-        self.link = redis_connection.connect(f"redis://{LOOPBACK}:{redis_port}/0")
+        self.connection = redis_connection.connect(f"redis://{LOOPBACK}:{redis_port}/0")
         self.signer = schedule.signer
-        self.store = RedisStore(self.link, self.signer)  # past every fault, for whoever judges
+        self.store = RedisStore(self.connection, self.signer)  # past every fault, for whoever judges
         self.wall = WallClock(self.clock)
         self.noises: list[Noise] = []
         self.withdrawn = self.scraping = 0  # how many events of that kind are under way
         self.garbled = self.remade = False  # a record was, an object was
         self.redis_is_well = False  # whatever noise there is
+        self.new_id: Callable[[], RolloutId] = bootstrap.new_id
         self._users = USERS_PER_SECOND
         self._file = ""
         self._under_way = 0  # events of that kind
@@ -163,9 +169,10 @@ class Rig:
 
     def _open(self) -> None:
         self._stack.callback(self.redis.close)
-        self._stack.callback(self.link.close)
+        self._stack.callback(self.connection.close)
         self.redis.flushall()
-        for part in (self.kube, self.slack, self.figures, self.proxy):
+        answer(self.receiver, self.schedule.callees)
+        for part in (self.kube, self.slack, self.figures, self.proxy, self.receiver):
             self._stack.enter_context(part)
         self.kube.load(self.schedule.objects)
         self.kube.settle()
@@ -291,7 +298,7 @@ class Rig:
 
     def is_home_marked(self) -> bool:
         """Whether the VirtualService says how it was before the rollout, in a way that can be read."""
-        vs = self.kube.store.get("VirtualService", self.ground.namespace, self.ground.virtual_service)
+        vs = self.kube.store.get("VirtualService", *self.ground.routes_at)
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         try:
             json.loads(annotations.get("canary-bot/restore", ""))
@@ -352,10 +359,11 @@ class Rig:
         controller = Controller(
             services={service.name: service for service in services},
             ports=adapters.ports,
-            new_id=bootstrap.new_id,
+            new_id=self.new_id,
             # In the reconcile itself: the schedule has one thread.
-            heart=Heartbeat(adapters.ports.mesh, clock, DEAD_MAN),
+            heart=Heartbeats(adapters.ports.mesh, clock, DEAD_MAN),
             stopwatch=self.clock.now,
+            hook_run=lambda work: work(),  # one thread for webhooks as well
         )
         adoption = Adoption(
             services=services,
@@ -370,7 +378,7 @@ class Rig:
         return Bot(adapters=adapters, controller=controller, adoption=adoption, delivery=delivery)
 
     def _watchdog(self) -> Watchdog:
-        kube = Kube(Impatient(self.bot.adapters.kube._api.configuration), manager=WATCHDOG_MANAGER)
+        kube = Kube(self.api_client(self.bot.adapters.kube._api.configuration), manager=WATCHDOG_MANAGER)
         return Watchdog(
             services=list(self.bot.adapters.catalogue),
             mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None, signer=self.signer),
@@ -385,6 +393,7 @@ class Rig:
         services = self._directory / "services.yaml"
         defaults = {"approvals": {"count": 1, "self": False}}
         ours = {**defaults, **self.schedule.service}
+        ours |= {"webhooks": [callee.entry(self.receiver) for callee in self.schedule.callees]}
         entries = {"left": {"ratings": ours | RATINGS}, "renamed": {"shop-reviews": ours}}
         known = entries.get(self._file, {"reviews": ours})
         services.write_text(services_yaml(known | ({NEIGHBOUR: ours | BESIDE} if self.schedule.neighbour else {})))
@@ -396,9 +405,9 @@ class Rig:
             "SERVICES_FILE": str(services),
         } | ({"CANARY_SIGNING_KEY": SIGNING_KEY} if self.schedule.signed else {})
         adapters = bootstrap.connect(read_settings(environment))
-        kube = Kube(Impatient(adapters.kube._api.configuration))
-        link = PrometheusConnection(self.figures.url, query_seconds=2.0, read_seconds=4.0)
-        metrics = PrometheusMetrics(link, stopwatch=self.clock.now)
+        kube = Kube(self.api_client(adapters.kube._api.configuration))
+        connection = PrometheusConnection(self.figures.url, query_seconds=2.0, read_seconds=4.0)
+        metrics = PrometheusMetrics(connection, stopwatch=self.clock.now)
         ports = replace(
             adapters.ports,
             clock=self.wall,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.model.signing import UNSIGNED, Signer
 from sandbox.figures import Mood
 from sandbox.kube import bookinfo
-from sandbox.sides import Ground
+from sandbox.sides import HOSTS, Ground
 from sandbox.wire import Moment, System, Trouble
+from tests.torture.callees import Callee, draw_callees
 from tests.torture.events import SWEEPS, Event, Noise
-from tests.torture.kinds import SHARES, SKEWS, draw_kinds, draw_leaving
+from tests.torture.further_events import SHARES, SKEWS, draw_kinds, draw_leaving
 
 REFUSALS = (409, 422, 429, 500, 503)
 
@@ -30,6 +31,7 @@ class Schedule:
     seed: int
     service: Mapping[str, Any]
     relabel: bool
+    apart: bool = False  # each version has a Service of its own, and routes name those
     events: tuple[Event, ...]
     scalers: Mapping[str, Any] = field(default_factory=dict)  # what the HPAs of both sides say; empty: there are none
     skew: float = 0.0  # seconds by which Prometheus' clock is ahead of the bot's
@@ -37,6 +39,10 @@ class Schedule:
     leaving: int | None = None  # the sweep after which a person wants out, whatever is broken then
     neighbour: bool = False  # another service of the file shares the VirtualService
     signed: bool = False  # the bot and its watchdog have a key
+    callees: tuple[Callee, ...] = ()  # its webhooks
+    placed: bool = False  # the VirtualService is in the gateway's namespace
+    parked: bool = False  # the canary has no pods until a rollout gives it some
+    two_containers: bool = False  # and the images of both are promoted
 
     @property
     def signer(self) -> Signer:
@@ -46,12 +52,19 @@ class Schedule:
     @property
     def ground(self) -> Ground:
         """Where it happens."""
-        return Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+        if self.apart:
+            return HOSTS
+        ground = Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+        return replace(ground, routes_in="istio-system") if self.placed else ground
 
     @property
     def objects(self) -> list[dict[str, Any]]:
         """The cluster before it."""
-        objects = bookinfo.relabel_objects() if self.relabel else bookinfo.objects()
+        shaped = bookinfo.hosts_objects if self.apart else bookinfo.objects
+        objects = bookinfo.relabel_objects() if self.relabel else shaped()
+        objects = bookinfo.placed(objects) if self.placed else objects
+        objects = bookinfo.parked(objects, self.ground.canary) if self.parked else objects
+        objects = bookinfo.of_two_containers(objects) if self.two_containers else objects
         names = (self.ground.primary, self.ground.canary) if self.scalers else ()
         return [*objects, *(bookinfo.autoscaler(name, **self.scalers) for name in names)]
 
@@ -60,8 +73,18 @@ class Schedule:
         return any(event.what in what for event in self.events)
 
     def __str__(self) -> str:
-        notified = {"scalers": self.scalers, "skew": self.skew, "closed": self.closed, "leaving": self.leaving}
-        return "\n".join([f"seed {self.seed}: {dict(self.service)}", str(notified), *map(str, self.events)])
+        notified = {
+            "apart": self.apart,
+            "placed": self.placed,
+            "parked": self.parked,
+            "two_containers": self.two_containers,
+            "scalers": self.scalers,
+            "skew": self.skew,
+            "closed": self.closed,
+            "leaving": self.leaving,
+        }
+        several = [*map(str, self.callees), *map(str, self.events)]
+        return "\n".join([f"seed {self.seed}: {dict(self.service)}", str(notified), *several])
 
 
 def draw(seed: int) -> Schedule:
@@ -70,19 +93,34 @@ def draw(seed: int) -> Schedule:
     relabel = dice.random() < 0.25
     makers = dice.choices(list(MAKERS), weights=list(MAKERS.values()), k=dice.randint(1, 7))
     events = [make(dice) for make in makers]
+    callees = random.Random(f"webhooks {seed}")  # noqa: S311  # as below
     more = random.Random(f"more {seed}")  # noqa: S311  # as above; dice of their own, so that the rest stays as it was
     neighbour = not relabel and more.random() < SHARES["neighbour"]
+    apart = not relabel and not neighbour and random.Random(f"hosts {seed}").random() < SHARES["hosts"]  # noqa: S311
+    whole = random.Random(f"whole {seed}")  # noqa: S311  # as above
+    placed = not apart and not neighbour and whole.random() < SHARES["placed"]
+    parked, two_containers = whole.random() < SHARES["parked"], whole.random() < SHARES["two_containers"]
     events += draw_kinds(more, neighbour=neighbour)
+    service = _service(dice, relabel=relabel)
+    service |= {"virtual_service": "istio-system/reviews"} if placed else {}
+    service["canary"] |= {"scale": True} if parked else {}
+    if two_containers:
+        service["primary"] = {"deployment": service["primary"]["deployment"], "containers": ["reviews", "migrate"]}
     return Schedule(
         seed=seed,
-        service=_service(dice, relabel=relabel),
+        service=service,
+        placed=placed,
+        parked=parked,
+        two_containers=two_containers,
         relabel=relabel,
+        apart=apart,
         events=tuple(sorted(events, key=lambda event: event.at)),
         scalers=_scalers(more) if more.random() < SHARES["autoscalers"] else {},
         skew=more.choice(SKEWS) if more.random() < SHARES["skew"] else 0.0,
         closed=more.random() >= SHARES["since_three"],
         leaving=draw_leaving(more),
         neighbour=neighbour,
+        callees=draw_callees(callees) if callees.random() < SHARES["webhooks"] else (),
     )
 
 

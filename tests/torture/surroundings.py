@@ -101,9 +101,11 @@ class Around:
             "canary": [("Deployment", ground.canary)],
             "primary": [("Deployment", ground.primary)],
         }
-        gone = named.get(thing) or [thing for things in named.values() for thing in things]
+        wanted = named.get(thing) or [thing for things in named.values() for thing in things]
+        store = self._setting.kube.store
+        gone = [(kind, name) for kind, name in wanted if store.get(kind, ground.namespace_of(kind), name)]
         for kind, name in gone:
-            self._setting.kube.delete_as("kubectl-delete", kind, ground.namespace, name)
+            self._setting.kube.delete_as("kubectl-delete", kind, ground.namespace_of(kind), name)
         self._setting.settle()
         return lambda: self._make_again(gone)
 
@@ -111,7 +113,7 @@ class Around:
         ground = self._setting.ground
         for obj in self._setting.objects:
             kind, name = obj["kind"], obj["metadata"]["name"]
-            if (kind, name) in gone and self._setting.kube.store.get(kind, ground.namespace, name) is None:
+            if (kind, name) in gone and self._setting.kube.store.get(kind, ground.namespace_of(kind), name) is None:
                 self._setting.remade = True
                 self._setting.kube.load([obj])
         self._setting.settle()
@@ -241,7 +243,7 @@ class Around:
 
     def _annotate(self, change: Callable[[dict[str, str]], None], *, ours: bool = False) -> None:
         ground = self._setting.ground
-        vs = self._setting.kube.store.get("VirtualService", ground.namespace, ground.virtual_service)
+        vs = self._setting.kube.store.get("VirtualService", *ground.routes_at)
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         if vs is not None and "canary-bot/rollout" in annotations:
             change(annotations)

@@ -53,7 +53,17 @@ def test_no_forgery_breaks_a_promise(redis: Redis, tmp_path: Path, first: int) -
 @pytest.mark.timeout(300)
 def test_the_referee_sees_what_a_forged_record_does_to_a_bot_without_a_key(redis: Redis, tmp_path: Path) -> None:
     forgery = Event(what="forge_record", at=12, details={"how": "bare"})
-    calm = replace(draw(0), events=(forgery,), scalers={}, skew=0.0, leaving=None, neighbour=False, relabel=False)
+    calm = replace(
+        draw(0),
+        events=(forgery,),
+        scalers={},
+        skew=0.0,
+        leaving=None,
+        neighbour=False,
+        relabel=False,
+        apart=False,
+        callees=(),
+    )
 
     violations = play(tmp_path, redis.port, calm)
 

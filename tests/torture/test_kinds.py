@@ -27,7 +27,7 @@ from tests.torture.surroundings import Surroundings
 
 pytestmark = pytest.mark.sandbox
 
-DRAWN = next(schedule for schedule in map(draw, range(100)) if not schedule.relabel)
+DRAWN = next(schedule for schedule in map(draw, range(100)) if not (schedule.relabel or schedule.apart))
 CALM = Schedule(
     seed=4,
     service={**DRAWN.service, "weights": [50, 100], "mirror": {"methods": "all", "for": "10m"}},
@@ -81,7 +81,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def opened(redis: Redis, tmp_path: Path) -> Iterator[Callable[[Schedule], Stage]]:
+def stage_of(redis: Redis, tmp_path: Path) -> Iterator[Callable[[Schedule], Stage]]:
     rigs: list[Rig] = []
 
     def open_(schedule: Schedule) -> Stage:
@@ -94,16 +94,16 @@ def opened(redis: Redis, tmp_path: Path) -> Iterator[Callable[[Schedule], Stage]
 
 
 @pytest.fixture
-def stage(opened: Callable[[Schedule], Stage]) -> Stage:
-    return opened(CALM)
+def stage(stage_of: Callable[[Schedule], Stage]) -> Stage:
+    return stage_of(CALM)
 
 
 def with_(**changes: Any) -> Schedule:
     return Schedule(seed=4, service=CALM.service, relabel=False, events=(), **changes)
 
 
-def test_hpas_follow_the_users(opened: Callable[[Schedule], Stage]) -> None:
-    stage = opened(with_(scalers={"least": 1, "most": 4, "stable_seconds": 15}))
+def test_hpas_follow_the_users(stage_of: Callable[[Schedule], Stage]) -> None:
+    stage = stage_of(with_(scalers={"least": 1, "most": 4, "stable_seconds": 15}))
     heal = stage.hand.users_change(factor=2.0)
     stage.rig.pass_time(20)
     assert stage.wanted("reviews-v1") == 4
@@ -215,8 +215,8 @@ def test_the_clock_on_the_wall_is_set_and_no_other(stage: Stage) -> None:
     assert wall.now() == before
 
 
-def test_prometheus_may_have_a_clock_of_its_own(opened: Callable[[Schedule], Stage]) -> None:
-    stage = opened(with_(skew=5.0))
+def test_prometheus_may_have_a_clock_of_its_own(stage_of: Callable[[Schedule], Stage]) -> None:
+    stage = stage_of(with_(skew=5.0))
 
     assert stage.rig.figures.now() == stage.rig.clock.now() + 5.0
 
@@ -302,9 +302,9 @@ def test_somebody_does_what_is_drawn(what: str) -> None:
 
 @pytest.mark.parametrize("action", ["start", "abort"])
 def test_a_neighbour_shares_the_virtual_service_and_touches_no_rollout_of_others(
-    opened: Callable[[Schedule], Stage], action: str
+    stage_of: Callable[[Schedule], Stage], action: str
 ) -> None:
-    stage = opened(with_(neighbour=True)).start()
+    stage = stage_of(with_(neighbour=True)).start()
     stage.hand.neighbour_tries(action)
 
     assert stage.wrong == []
@@ -313,15 +313,15 @@ def test_a_neighbour_shares_the_virtual_service_and_touches_no_rollout_of_others
     assert live.phase is Phase.MIRRORING
 
 
-def test_a_person_who_wants_out_gets_out(opened: Callable[[Schedule], Stage]) -> None:
-    stage = opened(with_(leaving=4))
+def test_a_person_who_wants_out_gets_out(stage_of: Callable[[Schedule], Stage]) -> None:
+    stage = stage_of(with_(leaving=4))
 
     assert Play(stage.rig).run() == []
     history = stage.rig.store.history("default/reviews", 1)
     assert history[0].phase is Phase.ABORTED
 
 
-def test_people_try_again_where_abandoning_could_not_take_the_marks_off(opened: Callable[[Schedule], Stage]) -> None:
+def test_people_try_again_where_abandoning_could_not_take_the_marks_off(stage_of: Callable[[Schedule], Stage]) -> None:
     """Nobody is sent to a primary whose upgrade hangs, so an abort of what is left names the same command."""
     hangs = Event(what="upgrade_hangs", at=4, sweeps=24)
     unwritten = Event(what="withdraw", at=14, sweeps=8, details={"rights": (("update", "VirtualService", ""),)})
@@ -331,7 +331,7 @@ def test_people_try_again_where_abandoning_could_not_take_the_marks_off(opened: 
     schedule = replace(
         BRISK, service={**BRISK.service, "promote": "upgrade"}, events=(hangs, unwritten, unseen), leaving=15
     )
-    stage = opened(schedule)
+    stage = stage_of(schedule)
 
     assert Play(stage.rig).run() == []
     assert [past.phase for past in stage.rig.store.history("default/reviews", 1)] == [Phase.ABANDONED]
@@ -339,10 +339,10 @@ def test_people_try_again_where_abandoning_could_not_take_the_marks_off(opened: 
 
 @pytest.mark.parametrize("which", ["rollout", "restore", "heartbeat", "all"])
 def test_nobody_is_left_alone_by_a_tool_that_damages_annotations_while_no_bot_is_there(
-    opened: Callable[[Schedule], Stage], which: str
+    stage_of: Callable[[Schedule], Stage], which: str
 ) -> None:
     damage = Event(what="garble_annotations", at=10, details={"which": which})
-    stage = opened(replace(BRISK, events=(AWAY, damage)))
+    stage = stage_of(replace(BRISK, events=(AWAY, damage)))
 
     assert Play(stage.rig).run() == []
     assert stage.rig.referee.seen.failsafes == (0 if which == "all" else 1)
@@ -350,17 +350,17 @@ def test_nobody_is_left_alone_by_a_tool_that_damages_annotations_while_no_bot_is
 
 
 def test_nobody_is_left_alone_by_a_primary_that_is_deleted_while_no_bot_is_there(
-    opened: Callable[[Schedule], Stage],
+    stage_of: Callable[[Schedule], Stage],
 ) -> None:
     deleted = Event(what="delete", at=10, sweeps=10, details={"thing": "primary"})
-    stage = opened(replace(BRISK, events=(AWAY, deleted)))
+    stage = stage_of(replace(BRISK, events=(AWAY, deleted)))
 
     assert Play(stage.rig).run() == []
     assert stage.rig.referee.seen.failsafes > 0
 
 
 def test_a_fault_that_begins_late_in_a_young_stage_is_one_that_begins_late(
-    opened: Callable[[Schedule], Stage],
+    stage_of: Callable[[Schedule], Stage],
 ) -> None:
     """A pause at 20 % drew the trial out, and the judge has bet on it all the while."""
     late = (
@@ -369,13 +369,13 @@ def test_a_fault_that_begins_late_in_a_young_stage_is_one_that_begins_late(
     )
     base = draw(2451)
     service = {**base.service, "stage": {"for": "10s", "approve": []}}
-    play = Play(opened(replace(base, service=service, events=late)).rig)
+    play = Play(stage_of(replace(base, service=service, events=late)).rig)
 
     assert play.run() == []
 
 
-def test_rows_that_do_not_add_up_are_told(opened: Callable[[Schedule], Stage]) -> None:
-    stage, notified = opened(CALM).start(), list[str]()
+def test_rows_that_do_not_add_up_are_told(stage_of: Callable[[Schedule], Stage]) -> None:
+    stage, notified = stage_of(CALM).start(), list[str]()
 
     def audit() -> None:
         stage.sweep()
@@ -416,8 +416,8 @@ class Observed:
 
 
 @pytest.mark.parametrize("seconds", [20.0, -20.0, 3600.0])
-def test_rows_add_up_over_a_clock_that_is_set(opened: Callable[[Schedule], Stage], seconds: float) -> None:
-    stage, notified = opened(CALM).start(), list[str]()
+def test_rows_add_up_over_a_clock_that_is_set(stage_of: Callable[[Schedule], Stage], seconds: float) -> None:
+    stage, notified = stage_of(CALM).start(), list[str]()
 
     def audit(times: int) -> None:
         for _ in range(times):
@@ -448,11 +448,11 @@ def test_a_clock_that_was_far_ahead_is_behind_what_was_read_for_a_while(
     assert not stage.rig.is_behind()
 
 
-def test_pods_are_called_the_same_in_each_replay(opened: Callable[[Schedule], Stage]) -> None:
+def test_pods_are_called_the_same_in_each_replay(stage_of: Callable[[Schedule], Stage]) -> None:
     def names(stage: Stage) -> list[str]:
         return sorted(pod["metadata"]["name"] for pod in stage.rig.kube.store.list("Pod", "default"))
 
-    first, again = names(opened(CALM)), names(opened(CALM))
+    first, again = names(stage_of(CALM)), names(stage_of(CALM))
 
     assert first == again
     assert len(set(first)) == len(first) > 0

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.redis import Redis
 from tests.torture.events import SWEEPS
-from tests.torture.kinds import KINDS, SHARES
+from tests.torture.further_events import KINDS, SHARES
 from tests.torture.play import play
 from tests.torture.schedule import MAKERS, draw
 
@@ -62,6 +62,7 @@ def test_the_switches_say_how_many_schedules_have_what() -> None:
         "skew": sum(one.skew != 0 for one in schedules),
         "since_three": sum(not one.closed for one in schedules),
         "leaving": sum(one.leaving is not None for one in schedules),
+        "webhooks": sum(bool(one.callees) for one in schedules),
     }
 
     assert {name: round(count / len(schedules), 1) for name, count in shares.items()} == {

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from bot.adapters.scheduler import Job, Scheduler
 from bot.controller.edges import kind
 from bot.model.errors import Fault
-from bot.probes.failures import AGAIN, Failures
-from bot.probes.figures import OwnMetrics, WatchdogMetrics
+from bot.probes.failure_log import AGAIN, Failures
+from bot.probes.own_metrics import OwnMetrics, WatchdogMetrics
 from tests.fakes.clock import FakeClock
 
 ERRORS = [
@@ -29,7 +29,7 @@ SOON = 5.0
 each_error = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 
 
-class Told:
+class Notified:
     """What is counted and told of in one process."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Told:
 
 @each_error
 def test_a_job_that_fails_at_every_run_keeps_no_other_from_running(error: Exception) -> None:
-    told, ran, failed = Told(), threading.Semaphore(0), threading.Semaphore(0)
+    notified, ran, failed = Notified(), threading.Semaphore(0), threading.Semaphore(0)
 
     def fail() -> None:
         failed.release()
@@ -52,39 +52,39 @@ def test_a_job_that_fails_at_every_run_keeps_no_other_from_running(error: Except
 
     with capture_logs() as lines:
         jobs = [Job(name="sweep", seconds=0.01, run=fail), Job(name="lease", seconds=0.01, run=ran.release)]
-        scheduler = Scheduler(jobs, failed=told.failures.job)
+        scheduler = Scheduler(jobs, failed=notified.failures.job)
         scheduler.start()
         for each in (ran, failed):
             assert all(each.acquire(timeout=SOON) for _ in range(5))
         assert scheduler.stop()
 
-    assert told.counted(f'jobs_failed_total{{cause="{type(error).__name__}",name="sweep"}}') >= 5
+    assert notified.counted(f'jobs_failed_total{{cause="{type(error).__name__}",name="sweep"}}') >= 5
     told_of = [line for line in lines if line["event"] == "job_failed"]  # a busy machine is told of as well
     assert [(line["job"], line["exc_info"]) for line in told_of] == [("sweep", error)]
 
 
 def test_what_another_system_refuses_is_a_line_without_a_traceback_and_counted_by_its_name() -> None:
-    told = Told()
+    notified = Notified()
 
     with capture_logs() as lines:
-        told.failures.job("adopt", Fault("Redis", "cannot be reached."))
+        notified.failures.job("adopt", Fault("Redis", "cannot be reached."))
 
-    assert told.counted('jobs_failed_total{cause="redis",name="adopt"}') == 1
+    assert notified.counted('jobs_failed_total{cause="redis",name="adopt"}') == 1
     assert [(line["sentence"], line["exc_info"]) for line in lines] == [("cannot be reached.", None)]
 
 
 def test_the_same_failure_is_news_again_when_it_is_another_one_or_was_away() -> None:
-    told = Told()
+    notified = Notified()
 
     def fails(error: Exception, after: float) -> int:
-        told.clock.advance(after)
+        notified.clock.advance(after)
         with capture_logs() as lines:
-            told.failures.item("rollout r-1", error)
+            notified.failures.item("rollout r-1", error)
         return len(lines)
 
     assert [fails(KeyError("a"), 1.0), fails(KeyError("b"), 1.0), fails(KeyError("c"), AGAIN - 1)] == [1, 0, 0]
     assert [fails(TypeError(), 1.0), fails(TypeError(), AGAIN)] == [1, 1]
-    assert told.counted('looks_failed_total{cause="KeyError"}') == 3
+    assert notified.counted('looks_failed_total{cause="KeyError"}') == 3
 
 
 def test_the_rules_for_alerts_name_figures_that_there_are_with_their_labels() -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from bot.adapters.kube import KINDS
+from bot.adapters.snapshot import OTHER_WORKLOADS
 from bot.app import DRAIN_SECONDS
 from bot.settings.variables import VARIABLES
 
@@ -192,10 +193,15 @@ NEEDED: Mapping[tuple[str, str], str] = {
     ("DestinationRule", "list"): "preflight: the subsets",
     ("Gateway", "get"): "preflight: those the VirtualService names",
     ("Service", "get"): "preflight: its selector",
+    ("Service", "list"): "preflight: which has the pods of one version alone",
     ("Deployment", "get"): "both sides, at every look",
     ("Deployment", "list"): "preflight: strangers in a subset",
+    ("StatefulSet", "get"): "preflight: what is there instead of a Deployment",
+    ("DaemonSet", "get"): "preflight: the same",
     ("HorizontalPodAutoscaler", "list"): "preflight: how far either side may grow or shrink",
     ("HTTPRoute", "list"): "preflight: other routes to the same Service",
+    ("Namespace", "get"): "preflight: whether it asks for a waypoint",
+    ("ConfigMap", "get"): "preflight: the mesh's root namespace",
     ("PodDisruptionBudget", "list"): "preflight: what a drain may take",
     ("ResourceQuota", "list"): "preflight: room for the primary's new pods",
     ("Sidecar", "list"): "preflight: what governs one side alone",
@@ -219,7 +225,11 @@ NEEDED: Mapping[tuple[str, str], str] = {
 # In all namespaces, by a ClusterRole: only what preflight can do without.
 NEEDED_EVERYWHERE: Mapping[tuple[str, str], str] = {
     ("VirtualService", "list"): "preflight: those of other namespaces, which Istio obeys too",
+    ("DestinationRule", "list"): "preflight: the callers' and the root namespace's, which go before the service's",
+    ("HTTPRoute", "list"): "preflight: those of other namespaces, which route the service's callers",
 }
+# Tried in all namespaces, and not granted there: every pod of a cluster is much to see for one warning.
+TRIED_EVERYWHERE = {("Pod", "list")}
 WATCHDOG_NEEDS: Mapping[tuple[str, str], str] = {
     ("VirtualService", "get"): "before a write, from the API server itself",
     ("VirtualService", "list"): "where its watch begins",
@@ -276,9 +286,10 @@ def test_the_table_of_what_is_asked_for_is_what_the_adapters_ask_for() -> None:
     assert (created, deleted) == (["wanted"], ["lease"])
     assert set(scales) == {"scale"}
     others = {("VirtualService", "update"), ("Deployment/scale", "patch"), ("DestinationRule", "get")}
+    others |= {(kind, "get") for kind in OTHER_WORKLOADS}
     others |= {("Lease", "create"), ("Lease", "update"), ("Lease", "delete")}
     assert asked | others | watched == set(NEEDED)
-    assert everywhere == set(NEEDED_EVERYWHERE)
+    assert everywhere - TRIED_EVERYWHERE == set(NEEDED_EVERYWHERE)
 
 
 def test_what_the_watchdog_writes_is_in_its_table() -> None:

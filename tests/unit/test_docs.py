@@ -12,7 +12,7 @@ import yaml
 
 from bot.__main__ import main
 from bot.probes import OwnMetrics, WatchdogMetrics
-from bot.slack.parsing import GRAMMAR
+from bot.slack.grammar import GRAMMAR
 from bot.words import en
 from sandbox.scenarios import SCENARIOS
 from scripts.draw import drawn
@@ -83,9 +83,9 @@ def test_operations_names_only_metrics_that_are_served() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text(page)) if not link.startswith("http")]
+    links = [place for place in re.findall(r"\]\(([^)#]+)\)", text(page)) if not place.startswith("http")]
 
-    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+    assert [place for place in links if not (ROOT / page).parent.joinpath(place).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -21,17 +21,17 @@ from bot.adapters.prometheus_connection import Query
 from bot.adapters.serialization import dump_freeze, dump_rollout, load_freeze, load_rollout
 from bot.adapters.series import Span, counted
 from bot.cluster import heartbeat_lease
+from bot.cluster.bindings import lets_in
 from bot.cluster.deployments import wanted_pods
 from bot.cluster.objects import images
 from bot.logs import configure
 from bot.model.errors import CanaryError, Fault, Unreadable
 from bot.model.rollout import RolloutId
-from bot.preflight.gateways import lets_in
 from bot.preflight.quotas import quantity
 from bot.settings.env import read_settings
 from bot.settings.errors import SettingsError
 from bot.slack.blocks import date, date_mrkdwn
-from bot.slack.views import FormErrors, read_reason, read_start
+from bot.slack.forms import FormErrors, read_reason, read_start
 from tests.builders import a_freeze, a_rollout
 from tests.fuzz.figures import NOW, _connection
 from tests.fuzz.slack import payloads
@@ -43,9 +43,9 @@ DEEP = b"[" * 3000
 
 
 def asked(*series: Any) -> tuple[Any, ...] | Fault:
-    link, answers = _connection()
+    connection, answers = _connection()
     answers.say(json.dumps([list(series)]).encode())
-    return link.ask({"q": Query(about="it", text="x")})["q"]
+    return connection.ask({"q": Query(about="it", text="x")})["q"]
 
 
 GOOD = {"metric": {"le": "100", "pod": "a"}, "value": [NOW, "7"]}
@@ -89,18 +89,18 @@ def test_an_answer_of_odd_series_alone_is_no_answer() -> None:
 
 
 def test_an_answer_that_is_too_deep_is_no_answer() -> None:
-    link, answers = _connection()
+    connection, answers = _connection()
     answers.say(DEEP)
 
-    assert isinstance(link.ask({"q": Query(about="it", text="x")})["q"], Fault)
+    assert isinstance(connection.ask({"q": Query(about="it", text="x")})["q"], Fault)
 
 
 @pytest.mark.parametrize("theirs", ["NaN", "+Inf", "-Inf"])
 def test_a_clock_that_tells_no_time_is_not_believed(theirs: str) -> None:
-    link, answers = _connection()
+    connection, answers = _connection()
     answers.say(json.dumps([[NOW, theirs]]).encode())
 
-    assert PrometheusMetrics(link, stopwatch=lambda: 0.0).clock(NOW) == NOW
+    assert PrometheusMetrics(connection, stopwatch=lambda: 0.0).clock(NOW) == NOW
 
 
 def test_buckets_that_began_again_beside_no_counter_of_requests_are_nobodys() -> None:

@@ -13,7 +13,7 @@ from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.figures import AnalysisState, Judgement, Verdict
 from bot.model.rollout import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
 from bot.probes import OwnMetrics
-from bot.probes.telemetry import Telemetrist
+from bot.probes.telemetry_metrics import TelemetryMetrics
 from bot.rollout.actions import SetRoutes
 from tests.builders import MAYA, OMAR, a_rollout, routes
 from tests.fakes.clock import FakeClock
@@ -27,7 +27,7 @@ class Shown:
     def __init__(self) -> None:
         self.clock = FakeClock(NOW)
         self.own = OwnMetrics()
-        self.notifying = Telemetrist(self.own, self.clock)
+        self.notifying = TelemetryMetrics(self.own, self.clock)
         self.telemetry = self.notifying.telemetry()
 
     def value(self, name: str) -> float:

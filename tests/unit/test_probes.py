@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 from prometheus_client import generate_latest
 
+from bot.model.figures import Exposure
 from bot.probes import Asking, OwnMetrics, Probes, Readiness, WatchdogMetrics
 from bot.probes.server import LIMITS, READY_SECONDS
 
@@ -256,6 +257,9 @@ def test_an_unknown_path_says_which_there_are(site: Site) -> None:
 def test_metrics_show_what_happened(site: Site) -> None:
     site.metrics.rollouts({"mirroring": 2})
     site.metrics.rollouts({"shifting": 1})
+    site.metrics.exposure(
+        {"default/reviews": (Exposure(requests=353.0, errors=42.0), 0.0016), "shop/cart": (Exposure(), None)}
+    )
     site.metrics.tick(seconds=0.2, lag=1.5)
     site.metrics.verdict("fail")
     site.metrics.aborted("gate")
@@ -271,6 +275,10 @@ def test_metrics_show_what_happened(site: Site) -> None:
     assert status == 200
     assert {
         'canary_bot_rollouts{phase="shifting"} 1.0',
+        'canary_bot_exposed_requests{service="default/reviews"} 353.0',
+        'canary_bot_exposed_failures{service="default/reviews"} 42.0',
+        'canary_bot_error_budget_spent_ratio{service="default/reviews"} 0.0016',
+        'canary_bot_exposed_requests{service="shop/cart"} 0.0',
         "canary_bot_ticks_total 1.0",
         'canary_bot_tick_seconds_bucket{le="0.25"} 1.0',
         "canary_bot_tick_lag_seconds 1.5",
@@ -284,6 +292,7 @@ def test_metrics_show_what_happened(site: Site) -> None:
         "canary_bot_leader 1.0",
     } <= set(lines)
     assert 'canary_bot_rollouts{phase="mirroring"}' not in text
+    assert 'canary_bot_error_budget_spent_ratio{service="shop/cart"}' not in text
 
 
 def test_closing_ends_the_thread_and_frees_the_port_even_with_a_connection_left_open(site: Site) -> None:

@@ -302,8 +302,8 @@ def test_secrets_are_looked_for_fast_enough_for_every_line() -> None:
         Secret(f"hunter-{number:04}-{'x' * 50}")
     text = "a line with nothing in it that anybody would hide, and a few words more " * 5
 
-    started = time.perf_counter()
+    started = time.thread_time()  # what it costs, however busy the machine is
     for _ in range(200):
         redaction.redact(text)
 
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from bot.adapters.heartbeat import Heart
+from bot.adapters.lease_heartbeats import LeaseHeartbeats
 from bot.bootstrap import store_names
 from bot.cluster import heartbeat_lease
 from bot.model.rollout import RolloutId
@@ -57,7 +57,7 @@ def test_a_heartbeat_from_before_the_move_to_tls_is_not_foreign(before: str) -> 
     play = Play("none yet")
     lease = heartbeat_lease.beaten(None, play.vs(), ME, as_it_was(before), 60.0, 0.0)
     heard = heartbeat_lease.read(lease, ME)
-    heart = Heart(Connection(play.server, "bot"), play.now, store_names("rediss://cache:6379/0"))  # type: ignore[arg-type]  # what it needs of one
+    heart = LeaseHeartbeats(Connection(play.server, "bot"), play.now, store_names("rediss://cache:6379/0"))  # type: ignore[arg-type]  # what it needs of one
 
     assert heard is not None
     assert not heart.is_foreign(heard)

@@ -23,6 +23,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ EXACT = 1e-3  # three capped rows land exactly on what is needed
 UNIT = 10.0**DECIMALS
 LEAST = -1e9  # a log below it is as good as none
 VERSION = 1
+REMEMBERED = 2048  # texts with what they say: a state is read more often than it changes
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 USUALLY = 2.0  # times the usual share that is no news where nobody is left to compare with
 
@@ -240,6 +242,7 @@ def save(state: Clients) -> str:
     return _encode(saved)
 
 
+@lru_cache(REMEMBERED)
 def load(text: str) -> Clients:
     """What ``save`` wrote.
 
@@ -250,11 +253,14 @@ def load(text: str) -> Clients:
     if data.get("version") != VERSION:
         raise ValueError(f"The client errors' state is of version {data.get('version')}, not {VERSION}.")
     logs, bets = np.asarray(data["logs"], float) / UNIT, len(BETS)
+    pending = np.asarray(data["pending"], float).reshape(len(CODES), 4) if data["pending"] else _nothing()
+    for remembered in (logs, pending):
+        remembered.setflags(write=False)  # it is shared
     active = logs[: bets * len(TIMES)].reshape(bets, len(TIMES))
     reserve, log_e = logs[bets * len(TIMES) :].reshape(2, bets)
     return Clients(
         worse=Worse(active, reserve, log_e),
-        pending=np.asarray(data["pending"], float).reshape(len(CODES), 4) if data["pending"] else _nothing(),
+        pending=pending,
         limited=data["limited"],
         phi=tuple(data["phi"]),
         usual=(data["usual"][0], data["usual"][1]),

@@ -95,13 +95,13 @@ def step(
     """One more interval; ``deadline``: when the stage should have passed."""
     watermark = state.course.watermark
     if watermark is not None and interval.t <= watermark:
-        return state, assess(state, settings, deadline)
+        return state, assess(entered(state, interval.stage, settings), settings, deadline)
     began = interval.t - ROW_SECONDS if interval.since is None else interval.since
     seconds = interval.t - (began if watermark is None else watermark)
     h = hazard(settings.hazard, seconds)
     if watermark is None or interval.stage != state.course.stage:
         h = h if watermark is None else settings.stage_injection
-        state = _next_stage(state, interval, seconds, settings)
+        state = _next_stage(state, interval.stage, interval.t - seconds, settings)
     # What waits for the other side's scrape is still of a limited mirror when that has ended.
     limited = interval.limited or (state.course.limited and bool(state.evidence.pending.any()))
     state = replace(state, course=_moved(state.course, replace(interval, limited=limited), settings))
@@ -117,18 +117,25 @@ def step(
     return state, assess(state, settings, deadline)
 
 
-def _next_stage(state: JudgeState, interval: Interval, seconds: float, settings: JudgeSettings) -> JudgeState:
-    began = interval.t - seconds
+def entered(state: JudgeState, stage: str, settings: JudgeSettings) -> JudgeState:
+    """As it is for a stage of which no interval has come yet: what was counted in another says nothing of this one."""
+    watermark = state.course.watermark
+    if watermark is None or stage == state.course.stage:
+        return state
+    return _next_stage(state, stage, watermark, settings)
+
+
+def _next_stage(state: JudgeState, stage: str, began: float, settings: JudgeSettings) -> JudgeState:
     if state.course.watermark is None:
         # A side that has never been scraped is silent since the beginning.
-        course = Course(stage=interval.stage, began=began, stage_began=began, canary_at=began, primary_at=began)
+        course = Course(stage=stage, began=began, stage_began=began, canary_at=began, primary_at=began)
         return replace(state, course=course)
     evidence = state.evidence
     not_worse = evidence.not_worse.next_stage(settings.carry, settings.needed_to_pass)
     return replace(
         state,
         evidence=replace(evidence, not_worse=not_worse, stage_totals=np.zeros_like(evidence.totals)),
-        course=replace(state.course, stage=interval.stage, stage_began=began),
+        course=replace(state.course, stage=stage, stage_began=began),
     )
 
 
@@ -184,7 +191,7 @@ def _row(state: JudgeState, interval: Interval, settings: JudgeSettings) -> tupl
     pending = state.evidence.pending.copy()
     blind = set()
     for place, metric in enumerate(state.metrics):
-        canary, primary = _bad(metric, interval.canary), _bad(metric, interval.primary)
+        canary, primary = bad_of(metric, interval.canary), bad_of(metric, interval.primary)
         if canary is None or primary is None:
             blind.add(metric.name)
         elif metric.bound is None or _latency_counts(state.course, settings):
@@ -194,7 +201,7 @@ def _row(state: JudgeState, interval: Interval, settings: JudgeSettings) -> tupl
     return (pending, nothing, frozenset(blind)) if complete else (nothing, pending, frozenset(blind))
 
 
-def _bad(metric: Metric, side: SideFigures | None) -> tuple[float, float] | None:
+def bad_of(metric: Metric, side: SideFigures | None) -> tuple[float, float] | None:
     """Requests and bad ones; None where the histogram has no such bound."""
     if side is None or side.requests <= 0:
         return 0.0, 0.0
@@ -278,7 +285,7 @@ def _latency(settings: JudgeSettings, bounds: Sequence[float], history: Sequence
     metrics = []
     for notification, weight, bound in zip(ascii_lowercase, shares, chosen, strict=False):
         name = f"slow_{notification}"
-        counted = [counts for row in history if (counts := _bad(Metric(name, weight, bound), row))]
+        counted = [counts for row in history if (counts := bad_of(Metric(name, weight, bound), row))]
         phi = dispersion([requests for requests, _ in counted], [slow for _, slow in counted])
         metrics.append(Metric(name, weight, bound, phi, phi > settings.vote_above))
     return tuple(metrics)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +20,7 @@ from bot.analysis.judge.settings import Floats
 CLASSES = 8
 SURPRISE = np.log(20)  # a 95 % interval
 MOST_SURE = 0.999  # more than this is never shown
+REMEMBERED = 1024  # intervals: each is told in several sentences of one judgement
 GRID: Floats = np.geomspace(1 / 64, 1024, 400)
 _LOG_GRID = np.log(GRID)
 _PRIOR = -(_LOG_GRID**2) / (2 * 1.5**2)
@@ -63,15 +65,20 @@ class BadRequests:
 
     def ratio(self, tolerance: float, phi: float) -> Ratio:
         """The interval as it stands."""
-        likelihood = np.zeros_like(GRID)
-        for pi, b_c, b_p in self.classes:
-            q = GRID * pi / (GRID * pi + 1 - pi)
-            likelihood += (b_c * np.log(q) + b_p * np.log1p(-q)) / phi
-        mixed = float(lse(likelihood + _PRIOR))
-        inside = GRID[mixed - likelihood < SURPRISE]
-        sure = mixed - float(likelihood[tolerance >= GRID].max())
-        best = float(GRID[int(likelihood.argmax())])
-        return Ratio(float(inside[0]), best, float(inside[-1]), max(0.0, sure))
+        return _ratio(self.classes, tolerance, phi)
+
+
+@lru_cache(REMEMBERED)
+def _ratio(classes: tuple[tuple[float, float, float], ...], tolerance: float, phi: float) -> Ratio:
+    likelihood = np.zeros_like(GRID)
+    for pi, b_c, b_p in classes:
+        q = GRID * pi / (GRID * pi + 1 - pi)
+        likelihood += (b_c * np.log(q) + b_p * np.log1p(-q)) / phi
+    mixed = float(lse(likelihood + _PRIOR))
+    inside = GRID[mixed - likelihood < SURPRISE]
+    sure = mixed - float(likelihood[tolerance >= GRID].max())
+    best = float(GRID[int(likelihood.argmax())])
+    return Ratio(float(inside[0]), best, float(inside[-1]), max(0.0, sure))
 
 
 def _merged(one: tuple[float, float, float], two: tuple[float, float, float]) -> tuple[float, float, float]:

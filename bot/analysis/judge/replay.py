@@ -1,8 +1,9 @@
-"""Recorded intervals, judged offline: JSON Lines in, an answer per interval and a summary out.
+"""Recorded intervals, judged offline by the first edition: JSON Lines in, an answer per interval and a summary out.
 
     {"history": [{"requests", "errors", "buckets"}, ...], "settings": {...}}        optional, first line
     {"t": seconds, "stage": "mirror" or a weight,
      "canary": {"requests", "errors", "buckets"}, "primary": {...}}                 one interval each
+     "limited": true                                                                copies are of some requests only
 
 Counts are increments; ``buckets`` are cumulative, by ``le`` in milliseconds with ``+Inf``. A missing side is a missing
 scrape.
@@ -12,9 +13,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain, pairwise
 from typing import Any
 
 from bot.analysis.judge.judge import Interval, start, step
@@ -22,10 +23,22 @@ from bot.analysis.judge.settings import JudgeSettings, MetricLimits, Weights
 from bot.analysis.judge.state import JudgeState
 from bot.analysis.judge.verdict import Assessment, Decision, MetricAssessment
 from bot.analysis.judge.wording import text
+from bot.model.digits import whole_number
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
+from bot.words.said import said
 
 Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstLine:
+    """What a file says before its first interval."""
+
+    settings: JudgeSettings
+    history: Sequence[SideFigures] = ()
+
+
 DEFAULTS = JudgeSettings()
 PARTS = ("errors", "slow", "weights")
 
@@ -36,29 +49,46 @@ def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator
     Raises:
         Refusal: a line is not what it should be, with its number.
     """
-    history: list[SideFigures] = []
-    state: JudgeState | None = None
     stages: list[Answer] = []
     aborted: Answer = {"aborted_at": None, "aborted_by": None}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        data = _json(number, line)
-        if "t" not in data:
-            if state is not None or set(data) - {"history", "settings"}:
-                raise Refusal(
-                    f'line {number}: "t" is missing; "history" and "settings" come before the first interval.'
-                )
-            settings = read_settings(number, data.get("settings", {}), settings)
-            history = _history(number, data.get("history", []))
-            continue
-        before = state or start(settings, history)
-        interval = _interval(number, data)
+    opening, intervals = read(lines, settings)
+    settings, state = opening.settings, start(opening.settings, opening.history)
+    for interval in intervals:
+        before = state
         state, assessment = step(before, interval, settings)
         if state is not before:  # an interval that was seen before is answered again, and counts once
             _note(interval, assessment, state, stages, aborted)
         yield _answer(interval, state, assessment, settings)
     yield {"summary": {**aborted, "stages": stages}}
+
+
+def read(lines: Iterable[str], settings: JudgeSettings) -> tuple[FirstLine, Iterator[Interval]]:
+    """What a file says before its first interval, over these settings; and its intervals, read as they are asked for.
+
+    Raises:
+        Refusal: a line is not what it should be, with its number; of an interval, when that is asked for.
+    """
+    given = ((number, _json(number, line)) for number, line in enumerate(lines, 1) if line.strip())
+    opening = FirstLine(settings=settings)
+    for number, data in given:
+        if "t" in data:
+            return opening, _intervals(chain([(number, data)], given))
+        opening = _first_line(number, data, opening.settings)
+    return opening, iter(())
+
+
+def _first_line(number: int, data: Mapping[str, Any], settings: JudgeSettings) -> FirstLine:
+    if set(data) - {"history", "settings"}:
+        raise Refusal(said("analysis.line_without_t", line=number))
+    settings = read_settings(number, data.get("settings", {}), settings)
+    return FirstLine(settings=settings, history=_history(number, data.get("history", [])))
+
+
+def _intervals(given: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[Interval]:
+    for number, data in given:
+        if "t" not in data:
+            raise Refusal(said("analysis.line_without_t", line=number))
+        yield _interval(number, data)
 
 
 def read_settings(number: int, given: Mapping[str, Any], settings: JudgeSettings) -> JudgeSettings:
@@ -70,7 +100,7 @@ def read_settings(number: int, given: Mapping[str, Any], settings: JudgeSettings
     try:
         return _replaced(settings, given)
     except (TypeError, ValueError, AttributeError) as error:
-        raise Refusal(f"line {number}: {error}.") from error
+        raise Refusal(said("analysis.line_wrong", line=number, why=str(error))) from error
 
 
 def _replaced(value: JudgeSettings, given: Mapping[str, Any]) -> JudgeSettings:
@@ -105,13 +135,18 @@ def _is_number(found: object) -> bool:
 
 
 def _note(interval: Interval, assessment: Assessment, state: JudgeState, stages: list[Answer], aborted: Answer) -> None:
-    if not stages or str(stages[-1]["stage"]) != interval.stage:
-        stage = int(interval.stage) if interval.stage.isdigit() else interval.stage
-        stages.append({"stage": stage, "from": interval.t, "passed_at": None})
+    note_stage(interval, stages)
     if assessment.verdict is Decision.PASS and stages[-1]["passed_at"] is None:
         stages[-1]["passed_at"] = interval.t
     if assessment.verdict is Decision.ABORT and aborted["aborted_at"] is None:
         aborted.update(aborted_at=interval.t, aborted_by=state.aborted_by)
+
+
+def note_stage(interval: Interval, stages: list[Answer]) -> None:
+    """Adds the interval's stage where it begins."""
+    if not stages or str(stages[-1]["stage"]) != interval.stage:
+        share = whole_number(interval.stage)  # percent, as stages of traffic are called
+        stages.append({"stage": interval.stage if share is None else share, "from": interval.t, "passed_at": None})
 
 
 def _answer(interval: Interval, state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> Answer:
@@ -121,7 +156,7 @@ def _answer(interval: Interval, state: JudgeState, assessment: Assessment, setti
         "log_e": assessment.log_e,
         "metrics": {name: _metric(metric) for name, metric in assessment.metrics.items()},
         "ceiling": assessment.ceiling,
-        "text": text(state, assessment, settings),
+        "text": str(text(state, assessment, settings)),
     }
 
 
@@ -135,26 +170,27 @@ def _json(number: int, line: str) -> dict[str, Any]:
     try:
         data = json.loads(line)
     except ValueError as error:
-        raise Refusal(f"line {number}: not JSON ({error}).") from error
+        raise Refusal(said("analysis.line_no_json", line=number, why=str(error))) from error
     if not isinstance(data, dict):
-        raise Refusal(f"line {number}: an object is needed.")
+        raise Refusal(said("analysis.line_no_object", line=number))
     return data
 
 
 def _history(number: int, rows: Any) -> list[SideFigures]:
     if not isinstance(rows, list):
-        raise Refusal(f'line {number}: "history" is a list of what the primary counted.')
+        raise Refusal(said("analysis.line_history", line=number))
     return [_side(number, row) for row in rows]
 
 
 def _interval(number: int, data: Mapping[str, Any]) -> Interval:
     t, stage = data["t"], data.get("stage")
     if not _is_number(t):
-        raise Refusal(f'line {number}: "t" is seconds.')
+        raise Refusal(said("analysis.line_t", line=number))
     if isinstance(stage, bool) or not isinstance(stage, str | int):
-        raise Refusal(f'line {number}: "stage" is "mirror" or a weight.')
+        raise Refusal(said("analysis.line_stage", line=number))
     canary, primary = (None if data.get(name) is None else _side(number, data[name]) for name in ("canary", "primary"))
-    return Interval(t=float(t), stage=str(stage), canary=canary, primary=primary)
+    limited = data.get("limited") is True
+    return Interval(t=float(t), stage=str(stage), canary=canary, primary=primary, limited=limited)
 
 
 def _side(number: int, data: Any) -> SideFigures:
@@ -162,10 +198,10 @@ def _side(number: int, data: Any) -> SideFigures:
         given = sorted((float(bound), float(count)) for bound, count in (data.get("buckets") or {}).items())
         side = SideFigures(requests=float(data["requests"]), errors=float(data.get("errors", 0)), buckets=dict(given))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Refusal(f'line {number}: a side has numbers "requests", "errors" and "buckets" by bound.') from error
+        raise Refusal(said("analysis.line_side", line=number)) from error
     if not 0 <= side.errors <= side.requests < math.inf:
-        raise Refusal(f"line {number}: errors lie between 0 and the requests.")
+        raise Refusal(said("analysis.line_errors", line=number))
     counts = [0.0, *(count for _, count in given)]
     if not all(lower <= upper < math.inf for lower, upper in pairwise(counts)):
-        raise Refusal(f"line {number}: buckets are cumulative, so their counts grow with the bound.")
+        raise Refusal(said("analysis.line_buckets", line=number))
     return side

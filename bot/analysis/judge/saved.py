@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from itertools import starmap
 from typing import Any
 
@@ -24,6 +25,7 @@ VERSION = 5
 BEFORE = 4  # the same without ``Course.limited``
 UNIT = 10.0**DECIMALS
 LARGEST = 1e6  # a log beyond it, times UNIT, would not be an exact whole number
+REMEMBERED = 2048  # texts with what they say: a state is read more often than it changes
 
 Shape = tuple[int, ...]
 _METRIC, _MINUTE, _COURSE = (tuple(one.name for one in fields(kind)) for kind in (Metric, Minute, Course))
@@ -55,6 +57,7 @@ def save(state: JudgeState) -> str:
     )
 
 
+@lru_cache(REMEMBERED)
 def load(text: str) -> JudgeState:
     """What ``save`` wrote.
 
@@ -71,7 +74,9 @@ def load(text: str) -> JudgeState:
     worse = Worse(next(logs), next(logs), next(logs))
     votes = Worse(next(logs), next(logs), next(logs)) if data["votes"] else None
     not_worse = NotWorse(next(logs), next(logs))
-    totals, stage_totals, pending = np.asarray(data["counts"], float).reshape(3, len(metrics), -1)
+    counts = np.asarray(data["counts"], float).reshape(3, len(metrics), -1)
+    counts.setflags(write=False)
+    totals, stage_totals, pending = counts
     return JudgeState(
         metrics=metrics,
         evidence=Evidence(
@@ -107,6 +112,7 @@ def unpack(packed: Sequence[float], shapes: Iterable[Shape]) -> Iterator[Floats]
     """The very values that ``pack`` was given, one array of each shape."""
     values = np.asarray(packed)
     values = values / UNIT if values.dtype.kind == "i" else values
+    values.setflags(write=False)  # what is remembered is shared
     at = 0
     for shape in shapes:
         size = math.prod(shape)

@@ -7,7 +7,7 @@ when both fail, going back would not help.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, originals
 from bot.analysis.judge.processes import lse
 from bot.analysis.judge.ratio import BadRequests, Ratio
 from bot.analysis.judge.settings import Floats, JudgeSettings
-from bot.analysis.judge.state import Course, JudgeState
+from bot.analysis.judge.state import Course, JudgeState, Minute
 
 FAILING_FEWEST = 3  # errors in a minute above the ceiling
 FAILING_MANY = 10  # errors in a minute, and ...
@@ -67,7 +67,7 @@ class MetricAssessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One interval's answer."""
+    """One interval's answer; ``suspect``: the metric that is doubted when a stage's time is up, or ""."""
 
     verdict: Decision
     log_e: float
@@ -75,16 +75,18 @@ class Assessment:
     ceiling: float
     failing: Failing
     overdue: Overdue | None = None
+    suspect: str = ""
 
 
 def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Assessment:
     """The state's answer; ``deadline``: when the stage should have passed."""
-    log_e, failing = state.log_e, _failing(state, settings)
+    log_e, failing = state.log_e, who_fails(state.course.recent, state.past_share, settings)
     verdict = _verdict(state, log_e, failing, settings)
-    overdue = None
+    overdue, suspect = None, ""
     if verdict is Decision.WATCH and (state.course.watermark or 0.0) >= deadline:
-        overdue = _overdue(state, log_e, settings)
-        verdict = Decision.HOLD if overdue is Overdue.SUSPECT else verdict
+        suspect = _suspect(state, log_e, settings)
+        overdue = Overdue.SUSPECT if suspect else Overdue.NOT_PROVEN
+        verdict = Decision.HOLD if suspect else verdict
     return Assessment(
         verdict=verdict,
         log_e=log_e,
@@ -92,6 +94,7 @@ def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Asses
         ceiling=float(state.ceiling.log_e),
         failing=failing,
         overdue=overdue,
+        suspect=suspect,
     )
 
 
@@ -127,12 +130,12 @@ def _shown(state: JudgeState, settings: JudgeSettings) -> bool:
     return all(seen or metric.name in state.blind for metric, seen in zip(state.metrics, shown.tolist(), strict=True))
 
 
-def _failing(state: JudgeState, settings: JudgeSettings) -> Failing:
-    recent = state.course.recent
+def who_fails(recent: Sequence[Minute], past_share: float | None, settings: JudgeSettings) -> Failing:
+    """Over the last minute; ``past_share``: of errors, the primary's before the rollout, where it is known."""
     n_c, b_c = sum(row.n_c for row in recent), sum(row.b_c for row in recent)
     n_p, b_p = sum(row.n_p for row in recent), sum(row.b_p for row in recent)
-    if not _fails(n_p, b_p, state.past_share, settings):
-        return Failing.CANARY if _fails(n_c, b_c, state.past_share, settings) else Failing.NOBODY
+    if not _fails(n_p, b_p, past_share, settings):
+        return Failing.CANARY if _fails(n_c, b_c, past_share, settings) else Failing.NOBODY
     return Failing.SHARED if n_c > 0 and b_c / n_c >= b_p / n_p / 2 else Failing.PRIMARY
 
 
@@ -145,16 +148,22 @@ def _fails(requests: float, errors: float, past_share: float | None, settings: J
     return (errors >= FAILING_FEWEST and share > settings.ceiling) or (errors >= FAILING_MANY and above)
 
 
-def _overdue(state: JudgeState, log_e: float, settings: JudgeSettings) -> Overdue:
+def _suspect(state: JudgeState, log_e: float, settings: JudgeSettings) -> str:
+    """The metric for which the subject looks worse than tolerated, not surely; "" where none does."""
     if log_e > 0:
-        return Overdue.SUSPECT
-    totals = state.evidence.stage_totals
-    for metric, row in zip(state.metrics, fair(state, totals).tolist(), strict=True):
+        against = {metric.name: e for metric, e in zip(state.metrics, state.worse.tolist(), strict=True)}
+        most = max(against, key=lambda name: against[name])
+        return most if against[most] > 0 else state.metrics[0].name  # else it is the ceiling, which is about errors
+    excess = {name: over for name, over in _excess(state, settings) if over > 0}
+    return max(excess, key=lambda name: excess[name], default="")
+
+
+def _excess(state: JudgeState, settings: JudgeSettings) -> Iterator[tuple[str, float]]:
+    """Bad requests of the stage beyond what is allowed, by metric; none where there are a few only."""
+    for metric, row in zip(state.metrics, fair(state, state.evidence.stage_totals).tolist(), strict=True):
         limits = metric.limits(settings)
-        allowed = limits.tolerance * row[B_P] / max(row[N_P], 1.0) + limits.slack
-        if row[B_C] >= FEW_BAD and row[B_C] > allowed * row[N_C]:
-            return Overdue.SUSPECT
-    return Overdue.NOT_PROVEN
+        most = (limits.tolerance * row[B_P] / max(row[N_P], 1.0) + limits.slack) * row[N_C]
+        yield metric.name, row[B_C] - most if row[B_C] >= FEW_BAD else 0.0
 
 
 def fair(state: JudgeState, totals: Floats) -> Floats:

@@ -1,220 +1,258 @@
-"""An assessment as a sentence for people.
+"""An assessment as sentences for people, and what is allowed of a metric, in the same words everywhere.
 
-Counts stand next to every percentage. "Sure" is one minus the anytime p-value (under 1 in 1,000 for a canary within the
-limit, however often we look) and is not said below 90 %. A timeout is never called a pass.
+Counts stand next to every percentage, and all figures of one answer are of one window: this stage, or the last minute
+where the time before hides how bad that was. "Sure" is one minus the anytime p-value (under 1 in 1,000 for a canary
+within the limit, however often we look) and is not said below 90 %. A timeout is never called a pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
-from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P
+from bot.analysis.amounts import of
+from bot.analysis.judge.evidence import B_C, N_C
 from bot.analysis.judge.forecast import TIMES, Forecast
 from bot.analysis.judge.ratio import GRID, MOST_SURE, Ratio
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING, JudgeState, Metric
 from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
+from bot.words.said import Said, Seconds, Share, Text, said, together
 
-FEW = 5  # bad requests of the primary; below it "most likely" would be a guess
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing
-DILUTED = 2.0  # the last minute is told when it is so many times worse than the whole
-WHOLE_FROM = 99.5  # from here on two figures would be written with an exponent
-LONG = 90.0  # seconds; longer times are told in minutes
+DILUTED = 2.0  # the last minute is told when it is so many times worse than the stage
+WIDEST = 30.0  # from how many times as many to how many: a wider interval says nothing
+SLOW = 180.0  # seconds to notice from which on more traffic is advised
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the two sides are called: the one on trial, and the one it is compared with."""
+    """What the two sides are called: the one on trial, and the one it is compared with.
+
+    ``errors``: whether they are judged; where they are not, nothing is said of them.
+    """
 
     subject: str = "canary"
     reference: str = "primary"
-    article: str = "the "  # "" where they are called by their own names
-
-    @property
-    def the_subject(self) -> str:
-        """In the middle of a sentence."""
-        return f"{self.article}{self.subject}"
-
-    @property
-    def the_reference(self) -> str:
-        """At its beginning."""
-        return f"{self.article.capitalize()}{self.reference}"
+    errors: bool = True
 
 
 ROLES = Names()
 
-_Said = tuple[str, ...]  # sentences, the first of which stands alone
+
+class Window(Enum):
+    """Of which time figures are."""
+
+    STAGE = auto()
+    MINUTE = auto()
 
 
-def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> str:
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The metric that an answer is about, with the counts (n_c, b_c, n_p, b_p) that are told of it everywhere."""
+
+    metric: Metric
+    counts: Sequence[float]
+    window: Window = Window.STAGE
+
+
+def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> Text:
     """All that is said of it."""
-    return " ".join(sentences(state, assessment, settings, names))
+    return together(sentences(state, assessment, settings, names))
 
 
 def sentences(
     state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES
-) -> tuple[str, ...]:
+) -> tuple[Text, ...]:
     """The same in its parts: the first is one sentence that stands alone, the others are one or more."""
+    account = decisive(state, assessment, names)
     match assessment.verdict:
         case Decision.ABORT:
-            said = _aborted(state, assessment, settings, names)
+            words = _worse(state, assessment, settings, names, account)
         case Decision.PASS:
-            said = _passed(state, settings, names)
+            words = _good(account, settings, names)
         case Decision.NO_DATA:
             course = state.course
-            quiet = _duration((course.watermark or 0.0) - min(course.canary_at, course.primary_at))
-            said = f"No fresh metrics for {quiet}.", "Promotion waits; nothing was judged."
+            quiet = (course.watermark or 0.0) - min(course.canary_at, course.primary_at)
+            words = said("analysis.no_fresh", time=Seconds(quiet)), said("analysis.waits")
         case _ if state.course.watermark is None:
-            said = ("No figures yet: judging begins with the first scrape of both versions.",)
-        case _ if assessment.overdue is not None:
-            said = _overdue(state, assessment.overdue, names)
+            words = (said("analysis.no_figures"),)
+        case _ if assessment.overdue is Overdue.SUSPECT:
+            words = _doubt(account, settings, names)
+        case _ if assessment.overdue is Overdue.NOT_PROVEN:
+            words = (said("analysis.too_little", figures=figures(account, names)),)
         case Decision.HOLD:
-            why = f"Not blaming {names.the_subject}: going back would not help. Promotion waits."
-            said = f"Both versions are failing: {_minute(state, names)}.", why
+            words = _both_fail(account, names)
         case _:
-            said = _watching(state, assessment, settings, names)
-    return *said, *_caveats(state, assessment, names)
+            words = _watching(assessment, settings, account, names)
+    return *words, *_caveats(state, assessment, names)
 
 
-def forecast_text(forecast: Forecast) -> str:
+def other_fails(state: JudgeState, assessment: Assessment, names: Names = ROLES) -> tuple[Text, ...]:
+    """The same where the reference alone fails, with the figures by which that is found: those of the last minute."""
+    shown = figures(Account(state.metrics[0], _minute(state), Window.MINUTE), names)
+    return said("analysis.other_is_failing", other=names.reference, figures=shown), *_caveats(state, assessment, names)
+
+
+def decisive(state: JudgeState, assessment: Assessment, names: Names = ROLES) -> Account:
+    """What the answer is about: what tripped, what is doubted, or else what speaks most against the subject."""
+    if assessment.verdict is Decision.ABORT:
+        return _tripped(state)
+    if assessment.verdict is Decision.HOLD and assessment.failing is Failing.SHARED:
+        return Account(state.metrics[0], _minute(state), Window.MINUTE)
+    if assessment.overdue is Overdue.SUSPECT:
+        place = [metric.name for metric in state.metrics].index(assessment.suspect)
+    elif assessment.verdict is Decision.PASS or assessment.overdue is not None:
+        place = _first_judged(state, names)
+    else:
+        place = _against(state, names)
+    return Account(state.metrics[place], state.evidence.stage_totals[place].tolist())
+
+
+def figures(account: Account, names: Names) -> Said:
+    """Both sides' figures of what an answer is about: ``errors 28 % (34 of 122), reviews-v1 none of 126``."""
+    shown = _compared(account.metric, account.counts, names)
+    return said("analysis.lately", figures=shown) if account.window is Window.MINUTE else shown
+
+
+def _compared(metric: Metric, counts: Sequence[float], names: Names) -> Said:
+    n_c, b_c, n_p, b_p = counts
+    here, there = of(b_c, n_c), of(b_p, n_p)
+    if n_p <= 0 and metric.bound is None:  # everyone is on the subject
+        return said("analysis.errors_alone", here=here)
+    if metric.bound is None:
+        return said("analysis.errors", here=here, other=names.reference, there=there)
+    return said("analysis.slow", bound=metric.bound, here=here, other=names.reference, there=there)
+
+
+def allowed(metric: Metric, settings: JudgeSettings, names: Names) -> Said:
+    """What is allowed of a metric, as it is said everywhere: ``1.25x reviews-v1, never above 5 %``."""
+    times = metric.limits(settings).tolerance
+    if metric.bound is not None:
+        return said("analysis.allowed_times", times=times, other=names.reference)
+    most = Share(settings.ceiling)
+    return said("analysis.allowed_times_below", times=times, other=names.reference, most=most)
+
+
+def likely(ratio: Ratio) -> Said:
+    """How many times as many are likely, as far as that says anything."""
+    if ratio.high < GRID[-1] and ratio.high <= WIDEST * ratio.low:
+        return said("analysis.likely", low=_two_figures(ratio.low), high=_two_figures(ratio.high))
+    if ratio.low > 1:
+        return said("analysis.likely_over", low=_two_figures(ratio.low))
+    return said("analysis.too_few_to_compare")
+
+
+def forecast_text(forecast: Forecast) -> Text:
     """What to expect at this traffic."""
     if forecast.notice is None:
-        return f"At this traffic a canary with {TIMES:g}x the errors would not be noticed. A mirror stage would help."
-    notice = (
-        f"At this traffic a canary with {TIMES:g}x the errors would take about {_duration(forecast.notice)} to notice"
-    )
+        return together([said("analysis.never_noticed", times=TIMES), said("analysis.mirror_would_help")])
+    notice = said("analysis.noticed", times=TIMES, time=Seconds(forecast.notice))
     if forecast.passing is None:
-        return f"{notice}; a pass is out of reach. More weight or a mirror stage would help."
-    slow = " More weight or a mirror stage would be quicker." if forecast.notice > 2 * LONG else ""
-    return f"{notice}, a healthy one about {_duration(forecast.passing)} to pass.{slow}"
+        return together([notice, said("analysis.never_sure"), said("analysis.more_weight_would_help")])
+    slow = [said("analysis.more_weight_would_help")] if forecast.notice > SLOW else []
+    return together([notice, said("analysis.sure_after", time=Seconds(forecast.passing)), *slow])
 
 
-def _aborted(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> _Said:
-    after = _duration((state.course.watermark or 0.0) - state.course.began)
+def _worse(
+    state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names, account: Account
+) -> tuple[Text, ...]:
+    shown = figures(account, names)
     if state.aborted_by == CEILING:
-        limit = f"More than {settings.ceiling * 100:g} % errors are never allowed."
-        return f"Aborted after {after}: {_minute(state, names)}.", limit
-    place = [metric.name for metric in state.metrics].index(state.aborted_by)
-    metric, row = state.metrics[place], state.evidence.totals[place].tolist()
-    ratio = assessment.metrics[metric.name].ratio
-    allowed = f"Allowed: {metric.limits(settings).tolerance:g}x.{_sure(ratio)}"
-    if _diluted(state, metric, row):
-        # Of good and bad time together a ratio would say little.
-        return f"Aborted after {after}: {_minute(state, names)}; over the whole rollout {_shares(row)}.", allowed
-    return f"Aborted after {after}: {_sides(metric, row, names)}: {_times(ratio, row)}.", allowed
+        most = said("analysis.never_above", most=Share(settings.ceiling))
+        return said("analysis.too_many", name=names.subject, figures=shown), most
+    shown = said("analysis.worse", name=names.subject, figures=shown)
+    limit = said("analysis.allowed", allowed=allowed(account.metric, settings, names))
+    return (shown, limit, *_sure(assessment.metrics[account.metric.name].ratio))
 
 
-def _passed(state: JudgeState, settings: JudgeSettings, names: Names) -> _Said:
-    metric, row = state.metrics[0], state.evidence.totals[0].tolist()
-    limits = metric.limits(settings)
-    limit = f"{limits.margin:g}x + {limits.margin_slack * 100:g} points"
-    sure = f"{(1 - settings.alpha_pass) * 100:g} % sure, {row[N_C]:,.0f} {names.subject} requests"
-    return f"Passed: {_sides(metric, row, names)}.", f"Shown to be below the limit of {limit} ({sure})."
+def _good(account: Account, settings: JudgeSettings, names: Names) -> tuple[Text, ...]:
+    limits = account.metric.limits(settings)
+    return (
+        said("analysis.good", name=names.subject, figures=figures(account, names)),
+        said(
+            "analysis.sure_below",
+            sure=Share(1 - settings.alpha_pass),
+            times=limits.margin,
+            other=names.reference,
+            points=limits.margin_slack * 100,
+        ),
+    )
 
 
-def _overdue(state: JudgeState, overdue: Overdue, names: Names) -> _Said:
-    place = _worst(state) if overdue is Overdue.SUSPECT else 0
-    sides = _sides(state.metrics[place], state.evidence.stage_totals[place].tolist(), names)
-    if overdue is Overdue.SUSPECT:
-        suspicion = f"{names.the_subject} looks worse than tolerated, though not surely"
-        return f"Time is up and {suspicion}: {sides}.", "A person decides."
-    why = f"Nothing speaks against {names.the_subject}, but there was too little to show it."
-    return f"Time is up; not proven: {sides}.", why
+def _doubt(account: Account, settings: JudgeSettings, names: Names) -> tuple[Text, ...]:
+    return (
+        said("analysis.may_be_worse", name=names.subject, figures=figures(account, names)),
+        said("analysis.not_sure"),
+        said("analysis.allowed", allowed=allowed(account.metric, settings, names)),
+    )
 
 
-def _watching(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names) -> _Said:
-    place = _worst(state)
-    metric, row = state.metrics[place], state.evidence.totals[place].tolist()
-    ratio = assessment.metrics[metric.name].ratio
-    lead = "Looks worse, not surely yet" if ratio.low > metric.limits(settings).tolerance else "Too early to say"
-    other = f"{names.reference} {row[B_P]:,.0f} in {row[N_P]:,.0f}"
-    counts = f"{_bad(metric, row[B_C], names)} in {row[N_C]:,.0f} requests ({other})"
-    return f"{lead}: {counts}.", *_between(ratio), "Watching."
+def _both_fail(account: Account, names: Names) -> tuple[Text, ...]:
+    return said("analysis.both_fail", figures=figures(account, names)), said(
+        "analysis.not_to_blame", name=names.subject
+    )
 
 
-def _worst(state: JudgeState) -> int:
-    """The metric that speaks most against the subject; errors where none does."""
-    against = state.worse.tolist()
-    return against.index(max(against)) if max(against) > 0 else 0
+def _watching(assessment: Assessment, settings: JudgeSettings, account: Account, names: Names) -> tuple[Text, ...]:
+    shown = figures(account, names)
+    if assessment.metrics[account.metric.name].ratio.low > account.metric.limits(settings).tolerance:
+        return (said("analysis.looks_worse", name=names.subject, figures=shown),)
+    return (said("analysis.too_early", figures=shown),)
 
 
-def _bad(metric: Metric, count: float, names: Names) -> str:
-    if metric.bound is not None:
-        return f"{count:,.0f} {names.subject} requests slower than {metric.bound:g} ms"
-    return f"{count:,.0f} {names.subject} error{'' if count == 1 else 's'}"
+def _tripped(state: JudgeState) -> Account:
+    """What decided. Of errors that rose lately the last minute is told: with the good time before it says little."""
+    place = 0 if state.aborted_by == CEILING else [metric.name for metric in state.metrics].index(state.aborted_by)
+    metric, stage = state.metrics[place], state.evidence.stage_totals[place].tolist()
+    minute = _minute(state)
+    lately = minute[B_C] / minute[N_C] if minute[N_C] > 0 else 0.0
+    diluted = metric.bound is None and lately > 0 and lately >= DILUTED * stage[B_C] / max(stage[N_C], 1.0)
+    return Account(metric, minute, Window.MINUTE) if diluted else Account(metric, stage)
 
 
-def _caveats(state: JudgeState, assessment: Assessment, names: Names) -> list[str]:
-    said = []
-    if assessment.failing is Failing.PRIMARY:
-        said.append(f"{names.the_reference} alone is failing: going back moves users to the worse side.")
-    if state.blind:
-        said.append(f"Not judged: {_blind(state)}, for which a version has no bucket.")
-    if state.past_share is None and assessment.verdict is Decision.ABORT:
-        said.append("The primary's past is not known, so bursts of errors were not allowed for.")
-    return said
-
-
-def _blind(state: JudgeState) -> str:
-    bounds = [f"{metric.bound:g} ms" for metric in state.metrics if metric.bound and metric.name in state.blind]
-    return f"requests slower than {' and '.join(bounds)}"
-
-
-def _sides(metric: Metric, row: Sequence[float], names: Names) -> str:
-    what = "errors" if metric.bound is None else f"requests slower than {metric.bound:g} ms"
-    return f"{names.subject} {what} {_shares(row)} on {names.reference}"
-
-
-def _shares(row: Sequence[float]) -> str:
-    return f"{_share(row[B_C], row[N_C])} against {_share(row[B_P], row[N_P])}"
-
-
-def _minute(state: JudgeState, names: Names) -> str:
+def _minute(state: JudgeState) -> list[float]:
+    """Requests and errors of both sides in the last minute."""
     rows = [(one.n_c, one.b_c, one.n_p, one.b_p) for one in state.course.recent]
-    return f"{_sides(state.metrics[0], [sum(column) for column in zip(*rows, strict=True)], names)} in the last minute"
+    return [sum(column) for column in zip(*rows, strict=True)] or [0.0] * 4
 
 
-def _diluted(state: JudgeState, metric: Metric, row: Sequence[float]) -> bool:
-    """Whether the good time before hides how bad the last minute was."""
-    bad, requests = sum(one.b_c for one in state.course.recent), sum(one.n_c for one in state.course.recent)
-    return metric.bound is None and requests > 0 and bad / requests >= DILUTED * row[B_C] / max(row[N_C], 1.0)
+def _first_judged(state: JudgeState, names: Names) -> int:
+    """Errors, where they are judged; else the first latency that is."""
+    if names.errors:
+        return 0
+    judged = [place for place, one in enumerate(state.metrics) if one.bound is not None and one.name not in state.blind]
+    return judged[0] if judged else 0
 
 
-def _times(ratio: Ratio, row: Sequence[float]) -> str:
-    if ratio.low < 1:
-        return f"most likely {times(ratio.best)}x"
-    if ratio.high >= GRID[-1] or row[B_P] < FEW:
-        return f"over {times(ratio.low)}x as many"
-    return f"at least {times(ratio.low)}x, most likely {times(ratio.best)}x"
+def _against(state: JudgeState, names: Names) -> int:
+    """The metric that speaks most against the subject; the first judged where none with figures of this stage does."""
+    counted = state.evidence.stage_totals[:, N_C] > 0
+    against = [worse if here else 0.0 for worse, here in zip(state.worse.tolist(), counted.tolist(), strict=True)]
+    return against.index(max(against)) if max(against) > 0 else _first_judged(state, names)
 
 
-def _between(ratio: Ratio) -> _Said:
-    """The interval as far as it says anything."""
-    low, high = ratio.low > GRID[0], ratio.high < GRID[-1]
-    if low and high:
-        return (f"Between {times(ratio.low)}x and {times(ratio.high)}x.",)
-    if low:
-        return (f"At least {times(ratio.low)}x.",)
-    return (f"At most {times(ratio.high)}x.",) if high else ()
+def _caveats(state: JudgeState, assessment: Assessment, names: Names) -> list[Text]:
+    found: list[Text] = []
+    if assessment.failing is Failing.PRIMARY:
+        found.append(said("analysis.other_fails", other=names.reference))
+    bounds = tuple(f"{one.bound:g} ms" for one in state.metrics if one.bound is not None and one.name in state.blind)
+    if bounds:
+        found.append(said("analysis.blind", bounds=bounds))
+    if state.past_share is None and assessment.verdict is Decision.ABORT:
+        found.append(said("analysis.no_past", other=names.reference))
+    return found
 
 
-def times(value: float) -> str:
-    """How many times as many, to two figures."""
-    return f"{value:.2g}" if value < WHOLE_FROM else f"{value:.0f}"
-
-
-def _sure(ratio: Ratio) -> str:
+def _sure(ratio: Ratio) -> list[Text]:
     if ratio.sure < WORTH_SAYING:
-        return ""
+        return []
     # Rounded down, and capped: beyond 99.9 % no model deserves to be believed.
-    sure = f"More than {MOST_SURE * 100:g} %" if ratio.sure >= MOST_SURE else f"{int(ratio.sure * 1000) / 10:g} %"
-    return f" {sure} sure it is worse than allowed."
+    if ratio.sure >= MOST_SURE:
+        return [said("analysis.more_than_sure", sure=Share(MOST_SURE))]
+    return [said("analysis.sure", sure=Share(int(ratio.sure * 1000) / 1000))]
 
 
-def _share(bad: float, requests: float) -> str:
-    return f"{bad / requests * 100:.2g} % ({bad:,.0f} of {requests:,.0f})" if requests > 0 else "unknown (no requests)"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < LONG else f"{seconds / 60:.0f} min"
+def _two_figures(value: float) -> float:
+    return float(f"{value:.2g}")

@@ -3,15 +3,16 @@
 The raw JSON is edited, never a typed model, so that every field we have never heard of survives. What we touch, and
 nothing besides:
 
-- ``weight``, ``mirror`` and ``mirrorPercentage`` of the *managed* routes, which send users to the primary's subset;
+- ``weight``, ``mirror`` and ``mirrorPercentage`` of the *managed* routes, which send users to the primary's subset, and
+  one entry of their ``mirrors`` where somebody else mirrors there too;
 - routes of our own, named ``canarybot-mirror-N``, while only some methods are mirrored;
 - annotations ``canary-bot/*``, from which an abort works when all other state is lost. They go when the rollout ends.
 
 An object in which the managed routes cannot be told for sure is refused (``Refusal``) before anything is edited.
 
 Read in this order: ``managed`` (which routes are ours), ``reading`` (what they say), ``writing`` (making them say
-something else), ``annotations`` (whose the object is, and what was there before), ``heartbeat`` (whether anybody looks
-after it).
+something else), ``annotations`` (whose the object is, and what was there before), ``heartbeat_annotation`` (whether
+anybody looks after it).
 """
 
 from bot.cluster.routes.annotations import (
@@ -29,41 +30,67 @@ from bot.cluster.routes.annotations import (
     read_restore,
     refuse_other_owner,
     release,
+    remove_annotations,
     rollout_annotations_of,
     unclosed,
-    unmark,
 )
-from bot.cluster.routes.heartbeat import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
-from bot.cluster.routes.managed import INSERTED, VirtualService, managed_routes, title
-from bot.cluster.routes.reading import read_routes
-from bot.cluster.routes.writing import with_routes
+from bot.cluster.routes.heartbeat_annotation import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
+from bot.cluster.routes.managed import (
+    INSERTED,
+    STREAMS,
+    HttpRoute,
+    LeftOut,
+    RouteSides,
+    VirtualService,
+    is_inserted,
+    label_of,
+    left_out,
+    managed_routes,
+    reached,
+    title,
+    without_subset,
+)
+from bot.cluster.routes.reading import in_words, read_routes
+from bot.cluster.routes.writing import copied_percent, fingerprint, with_routes
 
 __all__ = [
     "HEARTBEAT",
     "INSERTED",
     "OWNER",
     "RESTORE",
+    "STREAMS",
     "WATCHDOG",
+    "HttpRoute",
+    "LeftOut",
     "Restore",
+    "RouteSides",
     "VirtualService",
     "beaten",
     "claim",
     "closed",
+    "copied_percent",
     "failsafe_record_of",
+    "fingerprint",
     "heartbeat_of",
+    "in_words",
+    "is_inserted",
     "is_signed",
     "is_whole",
+    "label_of",
+    "left_out",
     "managed_part",
     "managed_routes",
     "owner_of",
+    "reached",
     "read_restore",
     "read_routes",
     "refuse_other_owner",
     "release",
+    "remove_annotations",
     "rollout_annotations_of",
     "title",
     "unclosed",
-    "unmark",
     "with_failsafe_record",
     "with_routes",
+    "without_subset",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -25,22 +25,24 @@ from bot.cluster.routes.managed import (
     title,
 )
 from bot.cluster.routes.reading import read_routes
-from bot.cluster.routes.writing import canary_destination, mirrors_canary, with_routes
+from bot.cluster.routes.writing import canary_destination, mirrors_canary, with_routes, without_copies
 from bot.model.errors import Refusal, Unreadable
 from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 from bot.model.signing import UNSIGNED, Signature, Signer
+from bot.words.said import Code, Said, said
 
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
 HEARTBEAT = "canary-bot/heartbeat"
-WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat``
+WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat_annotation``
 ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
 SIGNATURE = "signature"  # a key within what is signed; versions before ignore it
 
 # Of what ``restore`` holds. Readers ignore keys they do not know, so a newer version may add some and be rolled back;
 # one that must change what is there raises this, and readers that cannot make sense of it say so.
-VERSION = 1
+VERSION = 2
+_WITH_SUBSETS = 1  # what every version reads; a target whose versions are hosts needs 2
 
 _RECORDED_FIELDS = ("route", "mirror", "mirrorPercentage")  # of a managed route: all that we may change
 
@@ -58,7 +60,8 @@ class Restore:
     """What ``canary-bot/restore`` remembers: enough to abort with no other state.
 
     Attributes:
-        routes: the managed routes' own fields as they were before the rollout, by route name ("" for an unnamed one).
+        routes: the managed routes' own fields as they were before the rollout, by ``_names`` of them ("" for an unnamed
+            one that an older version recorded).
         recorded: the primary's template as it was.
         owner: the rollout that recorded it; "" where an older version did.
     """
@@ -77,8 +80,8 @@ def claim(  # all of it is written
     owner: RolloutId,
     recorded: PodTemplate,
     now: float,
-    over: RolloutId | None = None,
-    again: bool = False,
+    taking_from: RolloutId | None = None,
+    held_before: bool = False,
     signer: Signer = UNSIGNED,
 ) -> VirtualService:
     """A copy of ``vs`` that says ``routes`` and belongs to ``owner``; the first time, what was there is recorded.
@@ -90,15 +93,15 @@ def claim(  # all of it is written
         owner: the rollout it belongs to then.
         recorded: the primary's template as it was.
         now: for the heartbeat.
-        over: another rollout whose annotation may be overwritten.
-        again: this rollout held it before, so that copies it sends to the canary are its own, whatever became of
+        taking_from: another rollout whose annotation may be overwritten.
+        held_before: this rollout held it before, so that copies it sends to the canary are its own, whatever became of
             annotations.
         signer: signs what is recorded.
 
     Raises:
         Refusal: ambiguous, another rollout's, or the canary already gets copies that we did not begin to send.
     """
-    if owner_of(vs) != over:
+    if owner_of(vs) != taking_from:
         refuse_other_owner(vs, owner)
     new = with_routes(vs, target, routes)
     annotations = new["metadata"].setdefault("annotations", {})
@@ -108,7 +111,7 @@ def claim(  # all of it is written
     else:
         # A rollout's first write mirrors. Later, copies without annotations are our own, and somebody took the
         # annotations.
-        if routes.mirror and not again:
+        if routes.mirror and not held_before:
             _refuse_copies(vs, target)
         annotations[RESTORE] = _signed(new, _to_restore(_at_home(vs, target), target, recorded, owner), signer)
     return new
@@ -117,14 +120,15 @@ def claim(  # all of it is written
 def release(vs: VirtualService, target: Target, routes: Routes, signer: Signer = UNSIGNED) -> VirtualService:
     """A copy of ``vs`` without any trace of us that says ``routes`` for good.
 
-    Where the recorded original says the same, it comes back field for field (a weight that was not written, a canary
-    entry that was not there); where it does not, as after a promotion by relabelling, only the weights are set.
+    Each route comes back as it was recorded, field for field (a weight that was not written, a canary entry that was
+    not there). Where that does not say ``routes``, as after a promotion by relabelling or in a route that somebody
+    added, the weights are set on top.
     """
     original = _unmarked(_restored(vs, target, signer))
-    return original if read_routes(original, target) == routes else _unmarked(with_routes(vs, target, routes))
+    return original if read_routes(original, target) == routes else with_routes(original, target, routes)
 
 
-def unmark(vs: VirtualService, owner: RolloutId) -> VirtualService:
+def remove_annotations(vs: VirtualService, owner: RolloutId) -> VirtualService:
     """A copy of ``vs`` without our annotations; ``vs`` itself when they are not ``owner``'s. Routes are not read."""
     return _unmarked(vs) if owner_of(vs) == owner else vs
 
@@ -146,7 +150,7 @@ def unclosed(vs: VirtualService) -> VirtualService:
 def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
     """Refuse an object that another rollout holds."""
     if owner_of(vs) not in {None, owner}:
-        raise Refusal(f"{title(vs)} belongs to rollout {owner_of(vs)}. Finish or abort that one first.")
+        raise Refusal(said("cluster.held_by_another", name=title(vs), owner=str(owner_of(vs))))
 
 
 def owner_of(vs: VirtualService) -> RolloutId | None:
@@ -201,17 +205,16 @@ def read_restore(vs: VirtualService) -> Restore | None:
         raise Refusal(_unreadable(vs, text)) from error
 
 
-def _unreadable(vs: VirtualService, text: str) -> str:
+def _unreadable(vs: VirtualService, text: str) -> Said:
     try:
         version = int(json.loads(text)["version"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         version = 0
     if version > VERSION:
-        return (
-            f"The annotation {RESTORE} of {title(vs)} was written by a newer canary-bot (version {version}; this one "
-            f"reads {VERSION}): run the newer one again, or put the routes right by hand."
+        return said(
+            "cluster.newer_annotation", annotation=Code(RESTORE), name=title(vs), theirs=str(version), ours=VERSION
         )
-    return f"The annotation {RESTORE} of {title(vs)} is damaged: put the routes right by hand."
+    return said("cluster.damaged_annotation", annotation=Code(RESTORE), name=title(vs))
 
 
 def _fields_of(saved: Mapping[str, Any]) -> Mapping[str, dict[str, Any]]:
@@ -231,12 +234,12 @@ def rollout_annotations_of(vs: VirtualService, signer: Signer = UNSIGNED) -> Rol
     owner = owner_of(vs)
     if owner is not None and RESTORE in _annotations(vs) and not is_signed(vs, signer):
         missing = signature_of(vs, signer) is Signature.MISSING
-        how = "is not signed" if missing else "is not what this bot has signed"
-        raise Unreadable(
-            "Kubernetes",
-            f"The annotation {RESTORE} of {title(vs)} {how}, so it is not believed: somebody else wrote it, or the "
-            "CANARY_SIGNING_KEY is another one than it was then.",
+        why = said(
+            "cluster.unsigned_annotation" if missing else "cluster.missigned_annotation",
+            annotation=Code(RESTORE),
+            name=title(vs),
         )
+        raise Unreadable("Kubernetes", why)
     try:
         restore = read_restore(vs)
     except Refusal as damaged:
@@ -256,7 +259,7 @@ def managed_part(vs: VirtualService, target: Target) -> object:
 def _refuse_copies(vs: VirtualService, target: Target) -> None:
     sides = RouteSides.of(vs, target)
     if any(mirrors_canary(route, sides) for route in managed_routes(vs, target)):
-        raise Refusal(f"{title(vs)} already mirrors to {sides.canary}. Remove that mirror first.")
+        raise Refusal(said("cluster.mirrored_already", name=title(vs), subset=str(sides.canary)))
 
 
 def _at_home(vs: VirtualService, target: Target) -> VirtualService:
@@ -265,12 +268,14 @@ def _at_home(vs: VirtualService, target: Target) -> VirtualService:
 
 
 def _to_restore(vs: VirtualService, target: Target, recorded: PodTemplate, owner: RolloutId) -> dict[str, Any]:
+    managed = managed_routes(vs, target)
     own = {
-        route.get("name", ""): {field: route[field] for field in _RECORDED_FIELDS if field in route}
-        for route in managed_routes(vs, target)
+        name: {field: route[field] for field in _RECORDED_FIELDS if field in route}
+        for name, route in zip(_names(managed), managed, strict=True)
     }
     primary = {"images": dict(recorded.images), "labels": dict(recorded.labels)}
-    return {"version": VERSION, "rollout": owner, "target": asdict(target), "routes": own, "primary": primary}
+    version = VERSION if target.topology is Topology.HOSTS else _WITH_SUBSETS
+    return {"version": version, "rollout": owner, "target": asdict(target), "routes": own, "primary": primary}
 
 
 def _signed(vs: VirtualService, saved: dict[str, Any], signer: Signer) -> str:
@@ -311,16 +316,26 @@ def _target(saved: dict[str, Any]) -> Target:
         "route_names": tuple(map(_text, saved["route_names"])),
         "mirror_methods": None if methods is None else tuple(map(_text, methods)),
     }
-    for names, shape in (((*_OBJECTS, *_DEPLOYMENTS), _OBJECT_NAME), (("primary_subset", "canary_subset"), _SUBSET)):
+    for names, shape in (((*_OBJECTS, *_DEPLOYMENTS), _OBJECT_NAME), _sides_of(exact["topology"])):
         exact |= {name: _shaped(saved[name], shape) for name in names}
     exact |= {name: _whole_number(saved[name]) for name in _NUMBERS if name in saved}
     exact |= {name: _text(saved[name]) for name in ("primary_uid", "canary_uid") if name in saved}
     exact["mirror_percent"] = _percent(saved["mirror_percent"])
     known = {one.name for one in fields(Target)}
+    exact = {"primary_subset": "", "canary_subset": "", **exact}
     return Target(**{key: value for key, value in exact.items() if key in known})
 
 
-_NUMBERS = ("primary_replicas", "canary_replicas", "primary_minimum")
+_NUMBERS = ("primary_replicas", "canary_replicas", "primary_minimum", "canary_port")
+
+
+def _sides_of(topology: Topology) -> tuple[tuple[str, ...], re.Pattern[str]]:
+    """What tells the canary from the primary, and what it looks like."""
+    return (
+        (("canary_host",), _OBJECT_NAME)
+        if topology is Topology.HOSTS
+        else (("primary_subset", "canary_subset"), _SUBSET)
+    )
 
 
 def _text(value: object) -> str:
@@ -360,11 +375,24 @@ def _restored(vs: VirtualService, target: Target, signer: Signer) -> VirtualServ
     sides = RouteSides.of(new, target)
     new["spec"]["http"] = foreign_http(new)
     restore = _readable(vs, signer)  # where it is damaged, only the weights are known
-    for route in managed_routes(new, target):
-        original = restore.routes.get(route.get("name", "")) if restore else None
+    managed = managed_routes(new, target)
+    recorded = restore.routes if restore else {}
+    for name, route in zip(_names(managed), managed, strict=True):
+        without_copies(route, sides)
+        original = recorded.get(name, recorded.get("") if len(managed) == 1 else None)
         if original is not None and _same_but_weights(route["route"], original["route"], sides):
             _put_back(route, original)
     return new
+
+
+def _names(routes: Sequence[HttpRoute]) -> list[str]:
+    """A name for each route that holds while others are inserted or moved: its own, or what it matches.
+
+    What stands the same in several gets a number: of two routes with one match Istio only ever uses the first.
+    """
+    names = [str(route.get("name") or f"match {_compact(route.get('match') or [])}") for route in routes]
+    before = [names[:place].count(name) for place, name in enumerate(names)]
+    return [f"{name} #{earlier + 1}" if earlier else name for name, earlier in zip(names, before, strict=True)]
 
 
 def _put_back(route: HttpRoute, original: Mapping[str, Any]) -> None:

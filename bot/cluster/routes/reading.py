@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from bot.cluster.routes.managed import (
+    EVERY_REQUEST,
     HttpRoute,
     RouteSides,
     VirtualService,
     foreign_http,
     is_inserted,
     managed_routes,
+    share_of_ours,
     title,
 )
-from bot.cluster.routes.writing import mirror_percent, mirrors_canary, with_inserted
+from bot.cluster.routes.writing import copied_percent, with_inserted
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes, Target
+from bot.words.said import Said, Share, Text, said, together
 
-_EVERYONE = 100
 
-
-def read_routes(vs: VirtualService, target: Target) -> Routes | str:
+def read_routes(vs: VirtualService, target: Target) -> Routes | Text:
     """How users are shared out and whether the canary gets copies; or a sentence saying why no plan could say this.
 
     A mirror to anywhere else is nothing to us here; ``writing`` refuses to begin with one.
@@ -26,50 +27,54 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | str:
     try:
         managed = managed_routes(vs, target)
         sides = RouteSides.of(vs, target)
-        readings = {_reading(route, sides, target) for route in managed}
-        if len(readings) > 1:
-            listed = " and ".join(sorted(str(reading) for reading in readings))
-            return f"The managed routes of {title(vs)} do not agree: {listed}."
-        reading = readings.pop()
-        if isinstance(reading, str):
-            return f"{title(vs)} {reading}."
-        return _with_copies(reading, vs, managed, target)
+        readings = list(dict.fromkeys(_reading(route, sides, target, title(vs)) for route in managed))
+        odd = next((one for one in readings if isinstance(one, Said)), None)
+        if odd is not None:
+            return odd
+        agreed, *others = (one for one in readings if isinstance(one, Routes))
+        if others:
+            return said("cluster.routes_differ", name=title(vs), readings=tuple(map(in_words, (agreed, *others))))
+        return _with_copies(agreed, vs, managed, target)
     except Refusal as refusal:
-        return " ".join(map(str, (refusal.sentence, *refusal.reasons)))
+        return together((refusal.sentence, *refusal.reasons))
 
 
-def _reading(route: HttpRoute, sides: RouteSides, target: Target) -> Routes | str:
-    """What one route says; or the end of a sentence about why that is nothing of ours."""
+def in_words(routes: Routes) -> Said:
+    """Shares of the users, the primary's first, and whether copies go to the canary."""
+    if routes.mirror:
+        return said("cluster.shares_and_mirror", primary=routes.primary, canary=routes.canary)
+    return said("cluster.shares", primary=routes.primary, canary=routes.canary)
+
+
+def _reading(route: HttpRoute, sides: RouteSides, target: Target, name: str) -> Routes | Said:
+    """What one route says; or why that is nothing of ours. ``name``: of the object, for the sentence."""
     canary = _canary_share(route, sides)
-    copies = mirrors_canary(route, sides)
-    if canary is None or not 0 <= canary <= _EVERYONE or canary != int(canary):
-        return "has weights that are no whole percents"
-    if any(sides.subset(mirror.get("destination", {})) == sides.canary for mirror in route.get("mirrors") or []):
-        return f"mirrors to {sides.canary} by a `mirrors` list"
+    copies = copied_percent(route, sides)
+    if canary is None or not 0 <= canary <= EVERY_REQUEST or canary != int(canary):
+        return said("cluster.no_whole_percents", name=name)
     if copies and canary:
-        return f"mirrors to {sides.canary} while users are on it"
-    if copies and mirror_percent(route) != target.mirror_percent:
-        return f"mirrors {mirror_percent(route):g} % of the requests and not {target.mirror_percent:g} %"
-    return Routes(canary=int(canary), mirror=copies)
+        return said("cluster.mirrors_among_users", name=name, subset=str(sides.canary))
+    if copies and copies != target.mirror_percent:
+        mirrored, wanted = Share(copies / EVERY_REQUEST), Share(target.mirror_percent / EVERY_REQUEST)
+        return said("cluster.mirrors_another_share", name=name, share=mirrored, wanted=wanted)
+    return Routes(canary=int(canary), mirror=copies > 0)
 
 
 def _canary_share(route: HttpRoute, sides: RouteSides) -> float | None:
-    """Percent of users; None where the weights say nothing."""
-    if len(route["route"]) == 1:
-        return 0  # Istio ignores a lone destination's weight, and this one is the primary
-    total = sum(entry.get("weight", 0) for entry in route["route"])  # a third place has 0, or nothing is managed
+    """Percent of the users that the two sides share; None where the weights say nothing."""
+    total = share_of_ours(route, sides)
     canary = sides.entry(route, sides.canary) or {}
-    return canary.get("weight", 0) * _EVERYONE / total if total else None
+    return canary.get("weight", 0) * EVERY_REQUEST / total if total else None
 
 
-def _with_copies(reading: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | str:
+def _with_copies(reading: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | Said:
     """``reading`` of the managed routes, completed by what the inserted ones add."""
     if not any(is_inserted(route) for route in vs["spec"]["http"]):
         if reading.mirror and target.mirror_methods is not None:
-            return f"{title(vs)} mirrors every method and not only {', '.join(target.mirror_methods)}."
+            return said("cluster.mirrors_every_method", name=title(vs), methods=target.mirror_methods)
         return reading
     if target.mirror_methods is None or reading != HOME:
-        return f"{title(vs)} still has a mirroring route that we inserted."
+        return said("cluster.inserted_is_left", name=title(vs))
     if with_inserted(foreign_http(vs), managed, vs, target) != vs["spec"]["http"]:
-        return f"The mirroring route that we inserted in {title(vs)} was changed, or no longer copies its original."
+        return said("cluster.inserted_was_changed", name=title(vs))
     return Routes(canary=0, mirror=True)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.words.said import Said, said
+
 Shape = Any  # a dict of shapes by field, a list of one shape, or one of the two below
 
 
@@ -18,19 +20,31 @@ class _Plain:
     """A plain value."""
 
     kinds: tuple[type, ...]
-    name: str
+    name: Said
     may_be_null: bool = True
 
 
-_TEXT = _Plain((str,), "text")
-_NUMBER = _Plain((int, float), "a number", may_be_null=False)
+LARGEST = 2**31 - 1  # as in Istio's schema; a larger one cannot be added to a share that is no whole number
+_IS_TEXT, _IS_NUMBER = said("cluster.text"), said("cluster.number")
+_IS_SMALLER = said("cluster.int32")
+_IS_LIST, _IS_OBJECT = said("cluster.list"), said("cluster.object")
+_KINDS = {
+    type(None): said("cluster.null"),
+    bool: said("cluster.boolean"),
+    str: _IS_TEXT,
+    int: _IS_NUMBER,
+    float: _IS_NUMBER,
+    list: _IS_LIST,
+}
+_TEXT = _Plain((str,), _IS_TEXT)
+_NUMBER = _Plain((int, float), _IS_NUMBER, may_be_null=False)
 _DESTINATION = {"host": _TEXT, "subset": _TEXT}
 _ROUTE = {
     "name": _TEXT,
     "route": [{"destination": _DESTINATION, "weight": _NUMBER}],
     "match": [{"method": {"exact": _TEXT, "prefix": _TEXT, "regex": _TEXT}}],
     "mirror": _DESTINATION,
-    "mirrors": [{"destination": _DESTINATION}],
+    "mirrors": [{"destination": _DESTINATION, "percentage": {"value": _NUMBER}}],
     "mirrorPercentage": {"value": _NUMBER},
     "mirrorPercent": _NUMBER,
     "mirror_percent": _NUMBER,
@@ -38,33 +52,47 @@ _ROUTE = {
 }
 _SPEC = {"http": [_ROUTE]}
 # Fields that may be null, as good as absent; where users go, and the entries of lists, may not.
-OPTIONAL = ("http", "route", "match", "method", "mirror", "mirrors", "mirrorPercentage", "delegate")
+OPTIONAL = ("http", "route", "match", "method", "mirror", "mirrors", "mirrorPercentage", "percentage", "delegate")
 
 
-def misshapen(vs: Mapping[str, Any]) -> str:
-    """What is wrong with the object, as the end of a sentence; "" when nothing is."""
+def misshapen(vs: Mapping[str, Any], name: str) -> Said | None:
+    """What is wrong with the object called ``name``; None when nothing is."""
     if vs.get("spec") is None:
-        return "has no spec"
-    return _wrong(vs["spec"], _SPEC, "spec")
+        return said("cluster.no_spec", name=name)
+    wrong = _wrong(vs["spec"], _SPEC, "spec")
+    if wrong is None:
+        return None
+    return said("cluster.misshapen", name=name, where=wrong.where, found=wrong.found, wanted=wrong.wanted)
 
 
-def _wrong(value: object, shape: Shape, where: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    where: str
+    found: Said
+    wanted: Said
+
+
+def _wrong(value: object, shape: Shape, where: str) -> _Wrong | None:
     if isinstance(shape, _Plain):
-        fits = isinstance(value, shape.kinds) and not isinstance(value, bool)
-        return "" if fits or (value is None and shape.may_be_null) else _says(where, value, shape.name)
+        return _wrong_plain(value, shape, where)
     if value is None:
-        return "" if where.endswith(OPTIONAL) else _says(where, value, "an object")
+        return None if where.endswith(OPTIONAL) else _is(where, value, _IS_OBJECT)
     if isinstance(shape, list):
         if not isinstance(value, list):
-            return _says(where, value, "a list")
+            return _is(where, value, _IS_LIST)
         found = (_wrong(one, shape[0], f"{where}[{number}]") for number, one in enumerate(value))
-        return next(filter(None, found), "")
+        return next(filter(None, found), None)
     if not isinstance(value, dict):
-        return _says(where, value, "an object")
+        return _is(where, value, _IS_OBJECT)
     found = (_wrong(value[name], inner, f"{where}.{name}") for name, inner in shape.items() if name in value)
-    return next(filter(None, found), "")
+    return next(filter(None, found), None)
 
 
-def _says(where: str, value: object, wanted: str) -> str:
-    names = {type(None): "null", bool: "true or false", str: "text", int: "a number", float: "a number", list: "a list"}
-    return f"cannot be read: {where} is {names.get(type(value), 'an object')} where {wanted} belongs"
+def _wrong_plain(value: object, shape: _Plain, where: str) -> _Wrong | None:
+    if isinstance(value, shape.kinds) and not isinstance(value, bool):
+        return _is(where, value, _IS_SMALLER) if isinstance(value, int) and abs(value) > LARGEST else None
+    return None if value is None and shape.may_be_null else _is(where, value, shape.name)
+
+
+def _is(where: str, value: object, wanted: Said) -> _Wrong:
+    return _Wrong(where, _KINDS.get(type(value), _IS_OBJECT), wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from bot.cluster.routes.managed import (
+    EVERY_REQUEST,
     INSERTED,
     HttpRoute,
     RouteSides,
@@ -16,19 +19,20 @@ from bot.cluster.routes.managed import (
     foreign_http,
     is_inserted,
     managed_routes,
+    share_of_others,
     title,
 )
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes, Target
-
-_EVERY_REQUEST = 100
+from bot.words.said import Share, said
 
 
 def with_routes(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:
     """A copy of ``vs`` whose managed routes say ``routes``; the annotations stay as they are.
 
     Going home is refused for one reason only, that the managed routes cannot be told; any other edit is also refused
-    while somebody else mirrors on one of them, because we would have to overwrite that.
+    while somebody else's ``mirror`` is on one of them, because we would have to overwrite that, and where the weights
+    have no whole number for what is wanted.
     """
     new = deepcopy(vs)
     sides = RouteSides.of(new, target)
@@ -42,6 +46,18 @@ def with_routes(vs: VirtualService, target: Target, routes: Routes) -> VirtualSe
     http = foreign_http(new)
     new["spec"]["http"] = with_inserted(http, managed, new, target) if insert else http
     return new
+
+
+def fingerprint(vs: VirtualService, target: Target) -> str:
+    """Of the spec as others have written it: the same whatever share and mirror of ours is on the managed routes.
+
+    "" where these cannot be told from the rest.
+    """
+    try:
+        spec = with_routes(vs, target, HOME)["spec"]
+    except (Refusal, LookupError, TypeError):  # ``read_routes`` says what is wrong with it
+        return ""
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def with_inserted(
@@ -64,13 +80,19 @@ def with_inserted(
             result.append(copy)
         result.append(route)
     if len(result) == len(http):
-        raise Refusal(f"Nothing could be mirrored: no managed route of {title(vs)} lets {', '.join(methods)} through.")
+        raise Refusal(said("cluster.nothing_to_mirror", name=title(vs), methods=methods))
     return result
 
 
 def mirrors_canary(route: HttpRoute, sides: RouteSides) -> bool:
     """Whether the canary gets copies of this route's requests."""
-    return sides.subset(route.get("mirror") or {}) == sides.canary and mirror_percent(route) > 0
+    return copied_percent(route, sides) > 0
+
+
+def copied_percent(route: HttpRoute, sides: RouteSides) -> float:
+    """Percent of this route's requests that the canary gets copies of, in all."""
+    alone = mirror_percent(route) if sides.side(route.get("mirror") or {}) == sides.canary else 0.0
+    return alone + sum(_entry_percent(entry) for entry in route.get("mirrors") or () if _is_ours(entry, sides))
 
 
 def mirror_percent(route: HttpRoute) -> float:
@@ -78,7 +100,17 @@ def mirror_percent(route: HttpRoute) -> float:
     percentage = route.get("mirrorPercentage")
     if percentage is not None:
         return _float(percentage.get("value", 0))
-    return _float(next((route[old] for old in ("mirrorPercent", "mirror_percent") if old in route), _EVERY_REQUEST))
+    return _float(next((route[old] for old in ("mirrorPercent", "mirror_percent") if old in route), EVERY_REQUEST))
+
+
+def _entry_percent(entry: Mapping[str, Any]) -> float:
+    """Of an entry of ``mirrors``, each of which has a percentage of its own."""
+    percentage = entry.get("percentage")
+    return EVERY_REQUEST if percentage is None else _float(percentage.get("value", 0))
+
+
+def _is_ours(entry: Mapping[str, Any], sides: RouteSides) -> bool:
+    return sides.side(entry.get("destination") or {}) == sides.canary
 
 
 def _float(number: float) -> float:
@@ -90,36 +122,75 @@ def _float(number: float) -> float:
 
 
 def canary_destination(primary: Mapping[str, Any], sides: RouteSides) -> dict[str, Any]:
-    """The primary entry's destination with the canary's subset: without its ``port``, the listener's would be taken."""
-    return {**deepcopy(primary["destination"]), "subset": sides.canary}
+    """The primary entry's destination made the canary's: without its ``port``, the listener's would be taken.
+
+    Where versions are hosts, the canary's is written as the primary's is, in full or short.
+    """
+    canary = deepcopy(primary["destination"])
+    if sides.canary.subset:
+        return {**canary, "subset": sides.canary.subset}
+    host = sides.canary.host
+    named = {"host": host if "." in canary["host"] else host.partition(".")[0]}
+    port = {"port": {"number": sides.canary_port}} if canary.get("port") and sides.canary_port else {}
+    return {key: value for key, value in (canary | named | port).items() if key != "subset"}
 
 
 def _refuse_foreign_mirrors(vs: VirtualService, managed: list[HttpRoute], sides: RouteSides) -> None:
+    """A route has one ``mirror``, or a list of ``mirrors`` in which there is a place for ours."""
     for route in managed:
-        elsewhere = route.get("mirror") and sides.subset(route["mirror"]) != sides.canary and mirror_percent(route) > 0
-        if elsewhere or route.get("mirrors"):
-            raise Refusal(f"{title(vs)} already mirrors a managed route for another purpose. Remove that mirror first.")
+        theirs = route.get("mirror") or {}
+        if theirs and sides.side(theirs) != sides.canary and mirror_percent(route) > 0:
+            raise Refusal(said("cluster.mirror_taken", name=title(vs), host=str(theirs.get("host", "?"))))
 
 
 def _set_shares(route: HttpRoute, sides: RouteSides, routes: Routes) -> None:
-    """The primary's entry always stays: Istio would give a lone canary everyone, whatever its weight."""
+    """The primary's entry always stays: Istio would give a lone canary everyone, whatever its weight.
+
+    A third destination keeps its weight, so that we share out what is left of the hundred.
+    """
     primary, canary = _primary_entry(route, sides), sides.entry(route, sides.canary)
+    ours = EVERY_REQUEST - share_of_others(route, sides)
     if canary is None:
         if routes == HOME:
-            return  # the lone primary has everyone already
+            return  # the lone primary has everyone of ours already
         canary = {"destination": canary_destination(primary, sides)}
         route["route"].append(canary)
-    primary["weight"], canary["weight"] = routes.primary, routes.canary
+    of_canary = ours * routes.canary / EVERY_REQUEST
+    if of_canary != int(of_canary) or ours != int(ours):
+        raise Refusal(said("cluster.share_is_not_whole", ours=ours, share=Share(routes.canary / EVERY_REQUEST)))
+    primary["weight"], canary["weight"] = int(ours - of_canary), int(of_canary)
 
 
 def _set_mirror(route: HttpRoute, sides: RouteSides, percent: float | None) -> None:
-    """Without a percentage the mirror goes: left behind at 0 %, any tool that drops the percentage makes it 100 %."""
-    if percent is not None:
-        route["mirror"] = canary_destination(_primary_entry(route, sides), sides)
-        route["mirrorPercentage"] = {"value": int(percent) if percent == int(percent) else percent}
-    elif sides.subset(route.get("mirror") or {}) == sides.canary:
+    """Without a percentage the mirror goes: left behind at 0 %, any tool that drops the percentage makes it 100 %.
+
+    Istio takes ``mirror`` or ``mirrors``, never both: beside somebody else's list ours is an entry of it.
+    """
+    theirs = [entry for entry in route.get("mirrors") or () if not _is_ours(entry, sides)]
+    if route.get("mirrors"):
+        ours = {"destination": _canary_of(route, sides), "percentage": _percentage(percent or 0)}
+        route["mirrors"] = theirs if percent is None else [*theirs, ours]
+    elif percent is not None:
+        route["mirror"] = _canary_of(route, sides)
+        route["mirrorPercentage"] = _percentage(percent)
+    elif sides.side(route.get("mirror") or {}) == sides.canary:
         del route["mirror"]
         route.pop("mirrorPercentage", None)
+
+
+def without_copies(route: HttpRoute, sides: RouteSides) -> None:
+    """Take our copies off a route; what others copy stays."""
+    _set_mirror(route, sides, None)
+
+
+def _percentage(percent: float) -> dict[str, Any]:
+    return {"value": int(percent) if percent == int(percent) else percent}
+
+
+def _canary_of(route: HttpRoute, sides: RouteSides) -> dict[str, Any]:
+    """The canary's own destination where the route has one, else the primary's made the canary's."""
+    canary = sides.entry(route, sides.canary)
+    return deepcopy(canary["destination"]) if canary else canary_destination(_primary_entry(route, sides), sides)
 
 
 def _primary_entry(route: HttpRoute, sides: RouteSides) -> dict[str, Any]:

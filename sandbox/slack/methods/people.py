@@ -43,8 +43,10 @@ def bots_info(call: Call) -> Answer:
 
 
 def users_info(call: Call) -> Answer:
-    """users.info."""
-    return {"user": user_json(call.user())}
+    """users.info; the locale only on request."""
+    user = call.user()
+    locale = {"locale": user.locale} if user.locale and call.flag("include_locale") else {}
+    return {"user": user_json(user) | locale}
 
 
 def users_list(call: Call) -> Answer:

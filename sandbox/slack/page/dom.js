@@ -23,6 +23,17 @@ function build(node, props, children) {
   return node;
 }
 
+/** Rebuild what is in a box only when `key` says that it changed; whoever had the focus in it has it again. */
+export function keep(box, key, build) {
+  const wanted = JSON.stringify(key);
+  if (box.dataset.key === wanted) return;
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset : {};
+  box.dataset.key = wanted;
+  box.replaceChildren(...build());
+  const name = focused.focus ? `[data-focus="${CSS.escape(focused.focus)}"]` : focused.action ? `[data-action="${CSS.escape(focused.action)}"]` : null;
+  if (name) box.querySelector(name)?.focus();
+}
+
 /** Send something the user did; answers with the JSON, and with `error` when it did not work. */
 export async function post(path, body) {
   try {

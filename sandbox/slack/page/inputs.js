@@ -9,9 +9,10 @@ export function input(block, form, onChange = null) {
   const element = block.element;
   const id = `in-${block.block_id}-${element.action_id}`;
   const known = form?.values[block.block_id]?.[element.action_id] ?? initial(element);
+  const isTyped = !(element.type in CONTROLS); // the app is not told of every letter
   const remember = (value, node) => {
     if (form) (form.values[block.block_id] ??= {})[element.action_id] = value;
-    onChange?.(value, node);
+    if (!isTyped || block.bare) onChange?.(value, node);
   };
   const control = (CONTROLS[element.type] ?? textBox)(element, { id, known, remember, required: form && !block.optional });
   if (block.bare) return control;
@@ -31,12 +32,13 @@ function initial(element) {
 }
 
 function textBox(element, { id, known, remember, required }) {
-  const types = { number_input: "number", email_text_input: "email", url_text_input: "url", datepicker: "date", timepicker: "time" };
+  const types = { number_input: "number", email_text_input: "email", url_text_input: "url", datepicker: "date", timepicker: "time", file_input: "file" };
   const props = {
     id, required, value: known ?? "", placeholder: element.placeholder?.text, "data-action": element.action_id,
     maxlength: element.max_length, minlength: element.min_length, oninput: (event) => remember(event.target.value, event.target),
   };
-  return element.multiline ? h("textarea", { rows: 4, ...props }) : h("input", { type: types[element.type] ?? "text", ...props });
+  if (element.type === "file_input") delete props.value;
+  return element.multiline || element.type === "rich_text_input" ? h("textarea", { rows: 4, ...props }) : h("input", { type: types[element.type] ?? "text", ...props });
 }
 
 function select(options) {
@@ -75,13 +77,25 @@ function choices(kind) {
   };
 }
 
+/** Slack counts seconds since the epoch; a browser's control wants the local clock's words for it. */
+function moment(element, { id, known, remember, required }) {
+  const local = (seconds) => new Date((seconds - new Date(seconds * 1000).getTimezoneOffset() * 60) * 1000).toISOString().slice(0, 16);
+  const props = { id, required, value: known ? local(known) : "", "data-action": element.action_id };
+  return h("input", { type: "datetime-local", ...props, onchange: (event) => remember(Math.floor(new Date(event.target.value) / 1000), event.target) });
+}
+
 const CONTROLS = {
+  datetimepicker: moment,
   static_select: select(staticOptions),
   multi_static_select: select(staticOptions),
   users_select: select(userOptions),
   multi_users_select: select(userOptions),
   channels_select: select(channelOptions),
   conversations_select: select(channelOptions),
+  multi_channels_select: select(channelOptions),
+  multi_conversations_select: select(channelOptions),
+  external_select: select(staticOptions),
+  multi_external_select: select(staticOptions),
   radio_buttons: choices("radio"),
   checkboxes: choices("checkbox"),
 };

@@ -7,6 +7,9 @@ import { textObject } from "./text.js";
 
 const typed = new Map(); // view id -> what was filled in, kept across updates of the view
 
+/** Forget what was filled in: the views are gone. */
+export const forgetViews = () => typed.clear();
+
 /** Keep the modal dialog equal to the top of the stack. */
 export function showModal() {
   const box = document.getElementById("modal");
@@ -62,6 +65,9 @@ async function clickInView(view, element, value, node) {
   node?.classList.remove("busy");
   if (answer.error) toast(answer.acknowledged === false ? "The app did not answer. Try again." : answer.error);
 }
+
+/** What App Home depends on. */
+export const homeKey = () => [state.me, myViews().home];
 
 /** App Home of the person looking. */
 export function home() {

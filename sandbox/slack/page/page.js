@@ -2,9 +2,9 @@
 
 import { avatar } from "./avatar.js";
 import { composer } from "./composer.js";
-import { h, post } from "./dom.js";
+import { h, keep, post } from "./dom.js";
 import { showMessages } from "./messages.js";
-import { home, showModal } from "./modal.js";
+import { forgetViews, home, homeKey, showModal } from "./modal.js";
 import { startPanel } from "./panel.js";
 import { apply, inChannel, inThread, load, markRead, myDirect, people, state, unread, user } from "./state.js";
 import { preview } from "./text.js";
@@ -19,8 +19,8 @@ const label = () => (isHome() ? "canary" : `#${state.channels.get(state.place)?.
 
 function draw() {
   if (where() && state.place !== "home") markRead(where());
-  $("sidebar").replaceChildren(...sidebar());
-  $("channel-header").replaceChildren(...header());
+  keep($("sidebar"), sidebarKey(), sidebar);
+  keep($("channel-header"), headerKey(), header);
   drawMessages();
   drawThread();
   showModal();
@@ -35,9 +35,12 @@ function titleMark() {
 
 const channels = () => [...state.channels.values()].filter((channel) => !channel.is_im && !channel.is_archived);
 
+const sidebarKey = () => [state.me, state.place, people(), channels().map((channel) => [channel, unread(channel.id)]), myDirect() && unread(myDirect().id)];
+const headerKey = () => [state.me, state.place, state.channels.get(state.place), document.body.classList.contains("has-panel")];
+
 function sidebar() {
   return [
-    h("div", { class: "team" }, h("span", { class: "team-name" }, "Canary"), h("span", { class: "team-note" }, "rehearsal")),
+    h("div", { class: "team" }, h("span", { class: "team-name" }, "Canary"), h("span", { class: "team-note" }, "rehearsal"), panelButton()),
     h("h2", {}, "Channels"),
     h("ul", {}, channels().map((channel) => place(channel.id, h("span", { class: "hash", "aria-hidden": "true" }, "#"), channel.name, unread(channel.id)))),
     h("h2", {}, "Apps"),
@@ -52,14 +55,25 @@ function place(id, mark, name, { count, mentions }) {
   const current = id === state.place || (id === "home" && isHome());
   const badge = mentions ? h("span", { class: "count", "aria-label": `${mentions} mentions` }, mentions) : null;
   const classes = ["place", current && "current", count && !current && "unread"].filter(Boolean).join(" ");
-  return h("li", {}, h("button", { type: "button", class: classes, "aria-current": current ? "page" : undefined, onclick: () => go(id) }, mark, h("span", {}, name), current ? null : badge));
+  return h("li", {}, h("button", { type: "button", class: classes, "data-focus": id, "aria-current": current ? "page" : undefined, onclick: () => go(id) }, mark, h("span", {}, name), current ? null : badge));
 }
 
 function person(one) {
   const me = one.id === state.me;
-  return h("li", {}, h("button", { type: "button", class: me ? "place person mine" : "place person", "aria-pressed": String(me), title: `Look through ${one.real_name}'s eyes`, onclick: () => become(one.id) },
+  return h("li", {}, h("button", { type: "button", class: me ? "place person mine" : "place person", "data-focus": one.id, "aria-pressed": String(me), title: `Look through ${one.real_name}'s eyes`, onclick: () => become(one.id) },
     avatar(one.id, "tiny"), h("span", {}, one.real_name), me ? h("span", { class: "you" }, "you") : null));
 }
+
+/** On a phone one thing is on the screen at a time: "list", "talk" or "panel". Wide windows show them side by side. */
+function screen(which) {
+  document.body.dataset.screen = which;
+}
+
+const listButton = () =>
+  h("button", { type: "button", class: "narrow to-list", "data-focus": "to-list", "aria-label": `Channels and people; you are ${user(state.me).real_name}`, onclick: () => screen("list") }, "‹", avatar(state.me, "tiny"));
+
+const panelButton = () =>
+  h("button", { type: "button", class: "narrow to-panel", "data-focus": "to-panel", onclick: () => screen(document.body.dataset.screen === "panel" ? "talk" : "panel") }, "Live mesh");
 
 function themeButton() {
   const flip = () => {
@@ -71,19 +85,20 @@ function themeButton() {
 
 function header() {
   if (isHome()) {
-    const tab = (id, words) => h("button", { type: "button", role: "tab", "aria-selected": String(state.place === id), onclick: () => go(id) }, words);
-    return [h("h1", {}, avatar(state.bot, "tiny"), "canary"), h("div", { class: "tabs", role: "tablist" }, tab("home", "Home"), tab("direct", "Messages"))];
+    const tab = (id, words) => h("button", { type: "button", role: "tab", "data-focus": id, "aria-selected": String(state.place === id), onclick: () => go(id) }, words);
+    return [listButton(), h("h1", {}, avatar(state.bot, "tiny"), "canary"), h("div", { class: "tabs", role: "tablist" }, tab("home", "Home"), tab("direct", "Messages")), panelButton()];
   }
   const channel = state.channels.get(state.place);
-  return [h("h1", {}, `# ${channel.name}`), h("p", { class: "topic" }, channel.topic), h("div", { class: "members", title: channel.members.map((id) => user(id).name).join(", ") },
-    channel.members.slice(0, 4).map((id) => avatar(id, "tiny")), h("span", {}, channel.members.length))];
+  return [listButton(), h("h1", {}, `# ${channel.name}`), h("p", { class: "topic" }, channel.topic), h("div", { class: "members", title: channel.members.map((id) => user(id).name).join(", ") },
+    channel.members.slice(0, 4).map((id) => avatar(id, "tiny")), h("span", {}, channel.members.length)), panelButton()];
 }
 
 function drawMessages() {
   const list = $("messages");
   $("composer").hidden = state.place === "home";
   list.classList.toggle("is-home", state.place === "home");
-  if (state.place === "home") return list.replaceChildren(home());
+  if (state.place === "home") return keep(list, homeKey(), () => [home()]);
+  delete list.dataset.key;
   const messages = where() ? inChannel(where()) : [];
   if (messages.length) return showMessages(list, messages, openThread);
   const words = state.place === "direct" ? "Messages the app sends to you alone are here." : "Say something, or type /canary to begin.";
@@ -118,6 +133,7 @@ function openThread(thread) {
 
 async function go(id) {
   state.place = id;
+  screen("talk");
   if (isHome()) state.thread = null;
   draw();
   const list = $("messages");
@@ -154,9 +170,22 @@ function drawSoon() {
   });
 }
 
+let early = null; // what the feed said while the state was under way
+
 async function reload() {
+  early = [];
   load(await fetch("/state").then((response) => response.json()));
+  early.forEach(apply);
+  early = null;
   draw();
+}
+
+/** The world was replaced by a fresh one. */
+async function startOver() {
+  state.thread = null;
+  state.read.clear();
+  forgetViews();
+  await reload();
 }
 
 /** The feed opens first, so that nothing falls between it and the state. */
@@ -168,8 +197,11 @@ function listen() {
     $("messages").scrollTop = $("messages").scrollHeight;
   };
   feed.onmessage = (event) => {
-    apply(JSON.parse(event.data));
-    drawSoon();
+    const change = JSON.parse(event.data);
+    if (change.type === "reset") return startOver();
+    early?.push(change);
+    apply(change);
+    return drawSoon();
   };
   feed.onerror = () => document.body.classList.add("offline");
 }
@@ -184,4 +216,13 @@ if (wanted.get("thread")) state.thread = { channel: where(), ts: wanted.get("thr
 draw();
 $("messages").scrollTop = $("messages").scrollHeight;
 listen();
-await startPanel();
+document.addEventListener("keydown", (event) => {
+  const elsewhere = document.querySelector("dialog[open]") || event.defaultPrevented;
+  if (event.key === "Escape" && state.thread && !elsewhere) openThread(null);
+});
+screen("talk");
+await startPanel(() => {
+  document.body.classList.add("has-panel");
+  $("side-panel").prepend(panelButton());
+  draw();
+});

@@ -1,26 +1,69 @@
-// The optional panel on the right: whatever /mesh.json says, once a second, and its buttons.
+// The live view beside the messages: whatever /mesh.json says, once a second, and its switches.
 
 import { h, post, toast } from "./dom.js";
+import { confirmed } from "./modal.js";
+import { stream } from "./stream.js";
 
-export async function startPanel() {
+const PERIOD = 1000;
+
+/** Show the panel where there is one to show, and keep it true; `onShown` is told once that there is. */
+export async function startPanel(onShown) {
   const box = document.getElementById("side-panel");
-  const shown = await refresh(box);
-  if (shown) setInterval(() => refresh(box), 1000);
+  if (!(await refresh(box, onShown))) return;
+  const again = () => setTimeout(async () => (await refresh(box), again()), PERIOD);
+  again();
 }
 
-async function refresh(box) {
+async function refresh(box, onShown = null) {
   const data = await fetch("/mesh.json").then((response) => response.json()).catch(() => null);
   if (!data) return false;
-  box.hidden = false;
-  document.body.classList.add("with-panel");
-  if (!box.firstChild) box.append(h("h2", {}), h("dl", {}), h("div", { class: "panel-actions" }), h("h3", {}, "What happened"), h("ol", { class: "log" }));
-  const [title, rows, actions, heading, log] = box.children;
-  title.textContent = data.title;
-  rows.replaceChildren(...(data.rows ?? []).map(row));
-  showActions(actions, data.actions ?? []);
-  heading.hidden = !(data.log ?? []).length;
-  log.replaceChildren(...(data.log ?? []).slice(-40).reverse().map((line) => h("li", {}, line)));
+  if (box.hidden) {
+    box.hidden = false;
+    build(box);
+    onShown?.();
+  }
+  show(box, data);
   return true;
+}
+
+function build(box) {
+  const part = (tag, name, props = {}) => h(tag, { "data-part": name, ...props });
+  const heading = (words) => h("h3", {}, words);
+  box.append(
+    part("h2", "title"),
+    part("p", "busy", { class: "note", role: "status" }),
+    h("div", { class: "live" },
+      part("p", "harm", { class: "harm" }),
+      part("figure", "stream", { class: "stream" }),
+      heading("Faults: press again to undo"), part("div", "switches", { class: "switches" })),
+    part("div", "actions", { class: "panel-actions" }),
+    h("div", { class: "live" },
+      part("dl", "rows"),
+      heading("What happened"), part("ol", "log", { class: "log" })));
+}
+
+function show(box, data) {
+  const part = (name) => box.querySelector(`[data-part="${name}"]`);
+  part("title").textContent = data.title;
+  part("busy").textContent = data.busy ?? "";
+  box.querySelectorAll(".live").forEach((one) => (one.hidden = Boolean(data.busy)));
+  buttons(part("actions"), data.actions ?? []);
+  if (data.busy) return;
+  part("harm").replaceChildren(...harm(data.errors));
+  part("stream").replaceChildren(...stream(data.chart, data.marks));
+  buttons(part("switches"), data.switches ?? []);
+  part("rows").replaceChildren(...(data.rows ?? []).map(row));
+  part("log").replaceChildren(...[...data.marks].reverse().slice(0, 40).map(line));
+}
+
+function harm({ count, requests }) {
+  const many = (number) => number.toLocaleString("en");
+  return [h("b", { class: count ? "some" : undefined }, many(count)), " ", h("span", {}, count === 1 ? "error users saw" : "errors users saw"), " ", h("small", {}, `of ${many(requests)} requests`)];
+}
+
+function line(mark) {
+  const at = new Date(mark.at * 1000);
+  return h("li", { class: mark.kind }, h("time", { datetime: at.toISOString() }, at.toLocaleTimeString("en", { hour12: false })), " ", mark.words);
 }
 
 function row({ label, value, bar }) {
@@ -28,15 +71,31 @@ function row({ label, value, bar }) {
   return h("div", {}, h("dt", {}, label), h("dd", {}, String(value)), level === null ? null : h("span", { class: "meter", "aria-hidden": "true" }, h("span", { style: `width:${level}%` })));
 }
 
-/** Buttons are kept while their list is the same, so that focus and clicks survive the refresh. */
-function showActions(box, actions) {
-  const key = JSON.stringify(actions);
-  if (box.dataset.key === key) return;
-  box.dataset.key = key;
-  box.replaceChildren(...actions.map(({ id, label }) => h("button", { type: "button", class: "button", onclick: () => act(id, label) }, label)));
+/** Buttons are kept, so that focus and clicks survive the refresh; what is said of each changes in place. */
+function buttons(box, list) {
+  const wanted = list.map(({ id }) => id).join(" ");
+  if (box.dataset.key !== wanted) {
+    box.dataset.key = wanted;
+    box.replaceChildren(...list.map(({ id }) => h("button", { type: "button", class: "button", "data-id": id })));
+  }
+  list.forEach((one, index) => relabel(box.children[index], one));
 }
 
-async function act(id, label) {
+function relabel(button, one) {
+  const isSwitch = "on" in one;
+  const words = isSwitch ? [h("span", {}, one.label), " ", h("b", {}, one.on ? "on" : "off")] : [one.label];
+  const key = JSON.stringify(one);
+  if (button.dataset.key !== key) button.replaceChildren(...words);
+  button.dataset.key = key;
+  if (isSwitch) button.setAttribute("aria-pressed", String(one.on));
+  button.onclick = () => act(button, one);
+}
+
+async function act(button, { id, label, confirm }) {
+  if (confirm && !(await confirmed({ title: { type: "plain_text", text: label }, text: { type: "plain_text", text: confirm }, confirm: { type: "plain_text", text: label }, style: "danger" }))) return;
+  button.classList.add("busy");
   const answer = await post(`/mesh/actions/${encodeURIComponent(id)}`, {});
-  toast(answer.ok ? `${label}: done` : `${label} failed`);
+  button.classList.remove("busy");
+  if (!answer.ok) toast(`${label}: that did not work`);
+  await refresh(document.getElementById("side-panel"));
 }

@@ -66,8 +66,9 @@ export function mentionsMe(message) {
     || groups.some((group) => words.includes(`<!subteam^${group.id}`) || words.includes(`"usergroup_id":"${group.id}"`));
 }
 
-/** Take in everything the server knows. */
+/** Take in everything the server knows, in place of all that was known before. */
 export function load(everything) {
+  [state.users, state.groups, state.channels, state.messages, state.views].forEach((known) => known.clear());
   state.bot = everything.bot;
   state.commands = everything.commands;
   everything.users.forEach((one) => state.users.set(one.id, one));
@@ -76,7 +77,7 @@ export function load(everything) {
   everything.messages.forEach((one) => state.messages.set(one.ts, one));
   everything.views.forEach((one) => state.views.set(one.user, one));
   if (!state.users.has(state.me)) state.me = people()[0].id;
-  if (!state.place) state.place = [...state.channels.keys()][0];
+  if (!state.channels.has(state.place) && !["home", "direct"].includes(state.place)) state.place = [...state.channels.keys()][0];
 }
 
 /** Take in one change from the feed. */

@@ -124,7 +124,7 @@ function richPart(part) {
   const inside = () => part.elements.map(richElement);
   switch (part.type) {
     case "rich_text_list":
-      return h(part.style === "ordered" ? "ol" : "ul", {}, part.elements.map((item) => h("li", {}, item.elements.map(richElement))));
+      return h(part.style === "ordered" ? "ol" : "ul", { style: part.indent ? `margin-left:${part.indent * 20}px` : undefined }, part.elements.map((item) => h("li", {}, item.elements.map(richElement))));
     case "rich_text_quote":
       return h("blockquote", {}, inside());
     case "rich_text_preformatted":
@@ -140,6 +140,8 @@ function richElement(element) {
   return Object.entries(tags).reduce((inner, [style, tag]) => (element.style?.[style] ? h(tag, {}, inner) : inner), node);
 }
 
+const fromCode = (code) => String.fromCodePoint(...code.split("-").map((part) => parseInt(part, 16)));
+
 const RICH = {
   text: (element) => h("span", { class: "literal" }, element.text),
   link: (element) => link(element.url, element.text),
@@ -147,7 +149,10 @@ const RICH = {
   usergroup: (element) => group(element.usergroup_id),
   channel: (element) => h("span", { class: "mention" }, `#${directory.channelName(element.channel_id)}`),
   broadcast: (element) => h("span", { class: "mention mine" }, `@${element.range}`),
-  emoji: (element) => document.createTextNode(emoji(element.name)),
+  emoji: (element) => document.createTextNode(element.unicode ? fromCode(element.unicode) : emoji(element.name)),
+  color: (element) => h("span", {}, h("span", { class: "dot", style: `background:${/^#[0-9a-f]{3,8}$/i.test(element.value) ? element.value : "none"}` }), element.value),
+  team: (element) => h("span", { class: "mention" }, element.team_id),
+  citation: (element) => h("sup", {}, link(element.url, `[${element.text?.text ?? element.text ?? "source"}]`)),
   date: (element) => date(`${element.timestamp}^${element.format}${element.url ? `^${element.url}` : ""}`, element.fallback),
   tag: (element) => h("span", { class: `pill ${element.color ?? ""}` }, element.text?.text ?? element.text ?? ""),
 };
@@ -156,16 +161,4 @@ const RICH = {
 export function preview(message, length = 90) {
   const words = mrkdwn(message.text || "").textContent.replace(/\s+/g, " ");
   return words.length > length ? `${words.slice(0, length - 1)}…` : words;
-}
-
-/** The markdown block: headings, lists, bold, code, links; enough for notes. */
-export function markdown(words) {
-  const node = h("div", { class: "markdown" });
-  for (const line of words.split("\n")) {
-    const heading = /^#{1,6} (.*)/.exec(line);
-    const item = /^[-*] (.*)/.exec(line);
-    const body = (heading?.[1] ?? item?.[1] ?? line).replace(/\*\*([^*]+)\*\*/g, "*$1*").replace(/\[([^\]]+)\]\(([^)]+)\)/g, "<$2|$1>");
-    node.append(h("p", { class: heading ? "md-heading" : item ? "md-item" : "" }, mrkdwn(body)));
-  }
-  return node;
 }

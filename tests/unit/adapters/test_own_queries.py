@@ -59,9 +59,9 @@ def rollout(name: str, *queries: str) -> Rollout:
     return a_rollout(a_service(gates=GateLimits(custom=gates)), id=RolloutId(name))
 
 
-def read(url: str, *rollouts: Rollout, query_seconds: float = 0.5) -> dict[str, Figures]:
-    link = PrometheusConnection(url, query_seconds=query_seconds, read_seconds=5.0, own_seconds=1.0)
-    metrics = PrometheusMetrics(link)
+def read(url: str, *rollouts: Rollout, query_seconds: float = 5.0, own_seconds: float = 10.0) -> dict[str, Figures]:
+    connection = PrometheusConnection(url, query_seconds=query_seconds, read_seconds=20.0, own_seconds=own_seconds)
+    metrics = PrometheusMetrics(connection)
     answers = metrics.read([Window(rollout=one, since=0, until=15) for one in rollouts])
     metrics.close()
     found = {str(name): answer for name, answer in answers.items() if isinstance(answer, Figures)}
@@ -103,7 +103,7 @@ def test_a_service_whose_queries_hang_keeps_nobody_else_waiting() -> None:
     slow = [rollout(f"slow-{number}", *["slow"] * 6) for number in range(4)]
     with serving(answer) as url:
         try:
-            found = read(url, *slow, rollout("r-2", "good"))
+            found = read(url, *slow, rollout("r-2", "good"), query_seconds=2.0, own_seconds=3.0)
         finally:
             free.set()
 

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters import queries
+from bot.adapters.prometheus_connection import form
 from bot.adapters.queries import SeriesSelector
 
 REVIEWS = SeriesSelector(namespaces=("default",), workloads=("reviews-v1", "reviews-v2"))
 
 
 def test_one_query_counts_both_sides_series_by_series() -> None:
-    series = (
-        'istio_requests_total{reporter=~"destination",destination_workload_namespace=~"default",'
-        'destination_workload=~"reviews-v1|reviews-v2",source_workload=~".*"}'
-    )
+    def counts(pod: str) -> str:
+        series = (
+            'istio_requests_total{reporter=~"destination",destination_workload_namespace=~"default",'
+            f'destination_workload=~"reviews-v1|reviews-v2",source_workload=~".*",{pod}}}'
+        )
+        last, least = f"last_over_time({series}[120s])", f"min_over_time({series}[120s])"
+        grown = f"{last} - (last_over_time({series}[300s] offset 120s) <= {least})"
+        return f"({grown} unless resets({series}[120s]) > 0 or {last})"
 
-    last, least = f"last_over_time({series}[120s])", f"min_over_time({series}[120s])"
+    by = "destination_workload_namespace, destination_workload, response_code, grpc_response_status"
+    replicas = "__replica__, monitor, prometheus, prometheus_replica, receive_replica, replica"
+    scrapers = f"{replicas}, container, endpoint, instance, job"
+    in_pods, elsewhere = counts('pod!=""'), counts('pod=""')
     assert queries.answers(REVIEWS, 120) == (
-        "sum by (destination_workload_namespace, destination_workload, response_code, grpc_response_status) "
-        f"(({last} - (last_over_time({series}[300s] offset 120s) <= {least}) "
-        f"unless resets({series}[120s]) > 0 or {last}))"
+        f"sum by ({by}) (max without ({scrapers}) (sum by ({by}, namespace, pod, {scrapers}) ({in_pods}))"
+        f" or max without ({replicas}) ({elsewhere}))"
     )
 
 
@@ -38,7 +46,7 @@ def test_the_labels_of_a_service_are_asked_for_in_every_query() -> None:
         queries.level(selector, queries.REQUESTS, queries.ANSWER, 300, 60),
         queries.unusual(selector, 60, 300, 120),
         queries.lately(selector, 60, 120),
-        queries.holes(selector, 60, 120, 15) or "",
+        queries.holes(selector, 60, 120, 15),
         queries.returned(selector, 60, 600),
         queries.check(selector, 60),
         queries.inside(selector, 60),
@@ -119,3 +127,8 @@ def test_a_custom_query_gets_its_three_values_and_keeps_every_other_dollar() -> 
         'label_replace(max_over_time(lag{namespace="shop",deployment="web-v2",pod=~"web-.+$"}[60s]), '
         '"short", "$1-$windows", "pod", "(.*)$")'
     )
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers()))
+def test_a_long_query_is_sent_as_any_form_is(fields: dict[str, str | int]) -> None:
+    assert form(fields) == urlencode(fields)

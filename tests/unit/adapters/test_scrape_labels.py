@@ -29,7 +29,7 @@ GIVEN: Mapping[str, Any] = {
     "by": queries.OWNER,
     "seconds": 60.0,
     "before": 120.0,
-    "reach": 300.0,
+    "back": 300.0,
     "interval": 15.0,
     "host": "reviews.shop.svc.cluster.local",
     "hosts": ["reviews.shop.svc.cluster.local"],

@@ -98,8 +98,20 @@ def test_a_restart_that_may_hide_where_scrapes_are_missing_makes_its_side_unknow
     assert found.is_unknown is is_unknown
 
 
-def test_one_missed_scrape_hides_nothing() -> None:
-    assert not counted(counter("200", {0.0: 10.0, 15.0: 20.0, 45.0: 40.0})).is_unknown
+@pytest.mark.parametrize(
+    ("samples", "is_unknown"),
+    [
+        ({0.0: 100.0, 15.0: 110.0, 45.0: 130.0}, False),  # a new life would have had to answer six times as much
+        ({0.0: 1.0, 15.0: 11.0, 45.0: 30.0}, True),  # one of a young pod would not
+        ({15.0: 100.0, 45.0: 100.0}, True),  # how much it usually answers is not known
+        ({0.0: 10.0, 15.0: 10.0, 45.0: 10.0}, False),  # it is quiet
+        ({-60.0: 1.0, -15.0: 11.0, 30.0: 31.0, 75.0: 51.0}, False),  # it is scraped less often than the settings say
+    ],
+)
+def test_a_single_missed_scrape_hides_a_restart_only_where_a_new_life_could_have_answered_it_all(
+    *, samples: dict[float, float], is_unknown: bool
+) -> None:
+    assert counted(counter("200", samples)).is_unknown is is_unknown
 
 
 @pytest.mark.parametrize(
@@ -117,3 +129,43 @@ def test_a_scrape_that_may_be_on_its_way_makes_its_side_unknown(
 ) -> None:
     samples = {last - 15.0 * number: 100.0 - number for number in range(4)}
     assert counted(counter("200", samples), since=-100.0, due=due).is_unknown is is_unknown
+
+
+def shown_by(job: str, code: str, samples: dict[float, float], **added: str) -> Series:
+    labels, seen = counter(code, samples)
+    return {**labels, "job": job, "instance": job, **added}, seen
+
+
+def test_two_jobs_that_add_labels_of_their_own_to_a_pod_show_one_pod() -> None:
+    found = counted(
+        shown_by("pods", "200", {-15.0: 900.0, 0.0: 920.0, 15.0: 10.0, 30.0: 30.0}, team="shop"),
+        shown_by("pods", "500", {15.0: 1.0, 30.0: 2.0}, team="shop"),
+        shown_by("mesh", "200", {-5.0: 915.0, 10.0: 3.0, 25.0: 25.0}, zone="a"),
+        shown_by("mesh", "500", {25.0: 2.0}, zone="a"),
+    )
+
+    assert (found.side.requests, found.side.errors) == (30 + 2, 2)
+    assert not found.is_unknown
+
+
+def test_a_label_that_tells_counters_of_one_scraper_apart_is_no_scrapers() -> None:
+    found = counted(
+        shown_by("pods", "200", {0.0: 100.0, 15.0: 110.0}, method="GET"),
+        shown_by("pods", "200", {0.0: 50.0, 15.0: 55.0}, method="POST"),
+        shown_by("mesh", "200", {5.0: 103.0}, method="GET"),
+        shown_by("mesh", "200", {5.0: 51.0}, method="POST"),
+    )
+
+    assert found.side.requests == 10 + 5
+    assert not found.is_unknown
+
+
+def test_a_side_is_unknown_where_two_jobs_show_a_pod_and_nothing_says_which_counters_are_one() -> None:
+    """One job drops the label that tells counters apart, so what it shows is a sum, or one of them."""
+    found = counted(
+        shown_by("pods", "200", {0.0: 100.0, 15.0: 110.0}, method="GET"),
+        shown_by("pods", "200", {0.0: 50.0, 15.0: 55.0}, method="POST"),
+        shown_by("mesh", "200", {5.0: 150.0, 20.0: 165.0}),
+    )
+
+    assert found.is_unknown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -19,10 +20,10 @@ from bot.model.rollout import ALL_CANARY, HOME, Rollout, Routes, Target, Topolog
 from bot.model.service import Promote
 from bot.rollout.plans import make_plan
 from sandbox.kube import bookinfo
-from sandbox.kube.kinds import kind_named
 from sandbox.kube.patches import apply
+from sandbox.kube.resources import kind_named
 from tests.builders import a_rollout, a_service, a_target
-from tests.unit.admission.rules import BOT, MAYA, WATCHDOG, Object, of_kind, refusals
+from tests.unit.admission.rules import BOT, MAYA, POLICIES, WATCHDOG, WITH_HOSTS, Object, of_kind, refusals
 
 AT_NOTHING = {"mirror": {"host": "audit"}, "mirrorPercentage": {"value": 0}}
 
@@ -73,6 +74,19 @@ def with_a_mirror_at_nothing() -> Object:
     return vs
 
 
+def with_mirrors_of_others() -> Object:
+    """Ours goes beside them, and to a port of the canary's own; a third place keeps its share."""
+    vs = per_version()
+    theirs = [{"destination": {"host": "audit"}, "percentage": {"value": 50}}, {"destination": {"host": "tap"}}]
+    places = [("v1", 90, 9080), ("v3", 10, 9080), ("v2", 0, 9090)]
+    entries = [
+        {"destination": {"host": "reviews", "subset": name, "port": {"number": port}}, "weight": weight}
+        for name, weight, port in places
+    ]
+    route_of(vs).update(mirrors=theirs, route=entries)
+    return vs
+
+
 def named() -> Object:
     vs = per_version()
     vs["spec"]["http"] = [
@@ -81,7 +95,15 @@ def named() -> Object:
     return json.loads(json.dumps(vs))  # type: ignore[no-any-return]  # the same object
 
 
-SHAPES: list[Callable[[], Object]] = [per_version, alone, between, with_others, with_a_mirror_at_nothing, named]
+SHAPES: list[Callable[[], Object]] = [
+    per_version,
+    alone,
+    between,
+    with_others,
+    with_a_mirror_at_nothing,
+    with_mirrors_of_others,
+    named,
+]
 METHODS = [None, ("GET", "HEAD")]
 RECORD = FailsafeRecord(at=3.0, silence=120.0, action=FailsafeAction.HOME)
 
@@ -125,7 +147,7 @@ def ways_out(live: Object, rollout: Rollout, target: Target) -> Iterator[tuple[s
             yield BOT, moved, virtual_services.release(moved, target, routes)
             yield BOT, left, virtual_services.release(left, target, routes)
     yield BOT, live, virtual_services.beaten(live, owner, 9.0)
-    stripped = virtual_services.unmark(live, owner)
+    stripped = virtual_services.remove_annotations(live, owner)
     yield BOT, live, stripped
     ended = virtual_services.closed(stripped, owner)
     yield from ((BOT, before, after) for before, after in pairwise([stripped, ended, virtual_services.unclosed(ended)]))
@@ -137,7 +159,8 @@ def ways_out(live: Object, rollout: Rollout, target: Target) -> Iterator[tuple[s
 def test_every_write_of_a_virtual_service_passes(shape: Callable[[], Object], methods: tuple[str, ...] | None) -> None:
     names = ("a", "b") if shape is named else ()
     different: dict[str, tuple[str, Object, Object]] = {}
-    for topology, promote in [*((one, Promote.UPGRADE) for one in Topology), (Topology.PER_VERSION, Promote.ADOPT)]:
+    with_subsets = [Topology.PER_VERSION, Topology.RELABEL]
+    for topology, promote in [*((one, Promote.UPGRADE) for one in with_subsets), (Topology.PER_VERSION, Promote.ADOPT)]:
         rollout = rollout_of(topology, promote, mirror_methods=methods, route_names=names, mirror_percent=12.5)
         different |= {alike: write for write in writes(shape(), rollout) for alike in to_the_rules(*write)}
     refused = [
@@ -148,6 +171,44 @@ def test_every_write_of_a_virtual_service_passes(shape: Callable[[], Object], me
 
     assert refused == []
     assert len(different) > 20
+
+
+@pytest.mark.parametrize("methods", METHODS, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_every_write_of_a_virtual_service_passes_whose_versions_are_hosts_that_the_policy_names(
+    shape: Callable[[], Object], methods: tuple[str, ...] | None
+) -> None:
+    names = ("a", "b") if shape is named else ()
+    rollout = rollout_of(Topology.HOSTS, Promote.UPGRADE, mirror_methods=methods, route_names=names)
+    different = {alike: write for write in writes(with_hosts(shape()), rollout) for alike in to_the_rules(*write)}
+    refused = [
+        (user, before, after, found)
+        for user, before, after in {id(write): write for write in different.values()}.values()
+        if (found := refusals(before, after, user=user, policies=WITH_HOSTS))
+    ]
+
+    assert refused == []
+
+
+def with_hosts(vs: Object) -> Object:
+    """The same with a Service for each version of reviews."""
+    text = re.sub(r'"host": "reviews", "subset": "(v[0-9])"', r'"host": "reviews-\1"', json.dumps(vs))
+    found: Object = json.loads(text)
+    return found
+
+
+def test_a_host_that_the_policy_does_not_name_gets_nothing() -> None:
+    rollout = rollout_of(Topology.HOSTS, Promote.UPGRADE)
+    before = with_hosts(alone())
+    mirrored = claimed(before, rollout, Routes(canary=0, mirror=True))
+    elsewhere = json.loads(json.dumps(mirrored).replace("reviews-v2", "ratings"))
+
+    assert refusals(before, mirrored, policies=WITH_HOSTS) == []
+    for after, policies in ((mirrored, POLICIES), (elsewhere, WITH_HOSTS)):
+        assert refusals(before, after, policies=policies) == [
+            "canary-bot may add and remove only a destination that differs from another of its route by the version.",
+            "canary-bot may have requests copied only to another version of a destination of the same route.",
+        ]
 
 
 def to_the_rules(user: str, before: Object, after: Object) -> list[str]:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from bot.analysis.course import MOST_POINTS, _thinned, exposed
 from bot.model.figures import Exposure, Figures, Point, UserView
-from bot.model.rollout import Outcome, Phase, Rollout, Walked
+from bot.model.rollout import Phase, Rollout, StageOutcome, Walked
 from tests.builders import a_rollout, a_side_of
 
 
 def shifting(settled_at: float | None) -> Rollout:
-    mirror = Walked(name="mirror", outcome=Outcome.PASSED, began=0.0, ended=100.0)
+    mirror = Walked(name="mirror", outcome=StageOutcome.PASSED, began=0.0, ended=100.0)
     return replace(a_rollout(), phase=Phase.SHIFTING, stage=1, since=100.0, settled_at=settled_at, walked=(mirror,))
 
 

@@ -53,7 +53,7 @@ def test_a_sample_that_is_too_small_waits_and_says_how_much_is_missing() -> None
     found = checked(shifting(), figures(a_side_of(4000), a_side_of(99)))
 
     assert found["sample"].verdict is INCONCLUSIVE
-    assert found["sample"].sentence == "reviews-v2 has answered 99 of the 100 requests needed."
+    assert str(found["sample"].sentence) == "reviews-v2 has answered 99 of the 100 requests needed."
     assert checked(shifting(), figures(a_side_of(4000), a_side_of(100))) == {}
 
 
@@ -64,7 +64,7 @@ def test_while_mirroring_lost_copies_prove_nothing() -> None:
 
     assert (lost["coverage"].verdict, lost["coverage"].value) == (INCONCLUSIVE, 0.5)
     assert whole["coverage"].verdict is PASS
-    assert unknown["coverage"].sentence == "How many copies reach the canary is not known yet."
+    assert str(unknown["coverage"].sentence) == "How many copies reach the canary is not known yet."
 
 
 def test_sides_that_are_scraped_at_different_moments_are_compared_by_the_times_they_span() -> None:
@@ -94,10 +94,11 @@ def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> No
     slower = checked(rollout, figures(a_side_of(1000, 1, slow=200), scraped(1000)))["harm"]
 
     assert harmed.verdict is INCONCLUSIVE
-    assert "reviews-v1 itself is worse since copies are made: errors 4 %, 0.1 % in the hour before." in str(
-        harmed.sentence
+    assert str(harmed.brief) == (
+        "The mirror may be harming reviews-v1: errors 4 % (40 of 1,000), 0.1 % in the hour before."
     )
-    assert "slower than 100 ms 20 %" in str(slower.sentence)
+    assert "answers over 100 ms 20 %" in str(slower.sentence)
+    assert (harmed.canary, str(harmed.primary)) == ("", "4 % (40 of 1,000)")  # whose harm it is
     assert "harm" not in checked(rollout, figures(a_side_of(1000, 3), scraped(1000)))
     assert "harm" not in checked(mirroring(), figures(a_side_of(1000, 400), scraped(1000)))
 
@@ -121,7 +122,7 @@ def test_what_is_not_judged_is_not_taken_for_harm() -> None:
     without_errors = replace(
         mirroring(analysis_state=past), spec=replace(mirroring().spec, gates=GateLimits(errors=False))
     )
-    assert "slower" in str(checked(without_errors, worse)["harm"].sentence)
+    assert "slowing" in str(checked(without_errors, worse)["harm"].sentence)
     without_latency = replace(
         mirroring(analysis_state=past), spec=replace(mirroring().spec, gates=GateLimits(latency=False))
     )
@@ -137,7 +138,9 @@ def test_users_who_find_no_pod_abort_whatever_the_pods_themselves_say() -> None:
     found = checked(shifting(), seen_by_users(100, 400, nowhere=100))["users"]
 
     assert found.verdict is FAIL
-    assert found.sentence == "100 of 600 requests of users found no pod lately (16.7 %; at most 5 % are allowed)."
+    assert str(found.sentence) == (
+        "Requests of users found no pod lately: 16.7 % (100 of 600); at most 5 % are allowed."
+    )
     assert checked(shifting(), seen_by_users(100, 400, nowhere=10))["users"].verdict is INCONCLUSIVE
     assert "users" not in checked(shifting(), seen_by_users(100, 400, nowhere=2))
 
@@ -161,7 +164,7 @@ def test_routes_that_the_proxies_have_not_taken_are_found_and_said(
     assert ("in force" in found) is holds
     if holds:
         assert found["in force"].verdict is INCONCLUSIVE
-        assert "instead of 20 %: the proxies have not taken the routes" in str(found["in force"].sentence)
+        assert "instead of 20 %. The proxies have not taken the routes" in str(found["in force"].sentence)
 
 
 def test_routes_are_given_the_time_to_reach_the_proxies() -> None:
@@ -173,7 +176,7 @@ def test_users_on_the_canary_while_it_only_gets_copies_are_shown() -> None:
     found = checked(mirroring(), seen_by_users(10, 490))["leak"]
 
     assert (found.verdict, found.acts) == (INCONCLUSIVE, False)
-    assert str(found.sentence).startswith("2 % of 500 requests of users went to reviews-v2 itself: callers that do not")
+    assert str(found.sentence).startswith("Requests of users reach reviews-v2 during the mirror: 2 % (10 of 500).")
 
 
 LIMITS = {
@@ -250,7 +253,7 @@ def test_a_limit_may_need_several_bad_reconciles(rule: Rule, reconciles: list[bo
         found, strikes = gates.check(rollout, seen, [seen], strikes)
 
     assert [one.verdict for one in found] == [expected]
-    assert str(found[0].sentence).endswith(f"of the last {rule.within} looks; {rule.times} act).")
+    assert str(found[0].sentence).endswith(f"of the last {rule.within} checks; {rule.times} needed).")
     assert len(strikes["x"]) <= rule.within
 
 
@@ -287,7 +290,7 @@ def test_in_the_switchback_the_upgraded_primary_is_looked_at() -> None:
     found = checked(rollout, figures(a_side_of(1000, 300), a_side_of(1000)))["x"]
 
     assert found.verdict is FAIL
-    assert found.sentence == "x on reviews-v1 lately: 30 % of 1,000 requests; allowed 5 %."
+    assert str(found.sentence) == "x on reviews-v1 lately: 30 % (300 of 1,000). Allowed: at most 5 %."
 
 
 def test_the_bounds_are_chosen_where_the_primary_has_its_tail() -> None:

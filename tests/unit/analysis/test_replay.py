@@ -44,6 +44,13 @@ def test_a_replay_answers_each_interval_and_sums_up() -> None:
     assert "30 % (360 of 1,200)" in answers[22]["text"]
 
 
+@pytest.mark.parametrize("stage", ["²", "٣", "9" * 5000])
+def test_a_stage_called_by_no_plain_number_keeps_its_name(stage: str) -> None:
+    *_, last = replay([line(15.0 * n, stage, (600, 0), (600, 1)) for n in range(1, 4)])
+
+    assert [one["stage"] for one in last["summary"]["stages"]] == [stage]
+
+
 def test_a_repeated_line_is_answered_again_and_counts_once() -> None:
     lines = [line(15.0 * n, 20, (300, 9), (1200, 2)) for n in range(1, 9)]
 
@@ -65,15 +72,15 @@ def test_a_replays_first_line_sets_the_judge() -> None:
     [
         ("{", "line 1: not JSON"),
         ("[]", "line 1: an object"),
-        ('{"stage": 20}', 'line 1: "t" is missing'),
-        ('{"t": true, "stage": 20}', 'line 1: "t" is seconds'),
-        ('{"t": 15}', 'line 1: "stage" is'),
+        ('{"stage": 20}', "line 1: `t` is missing"),
+        ('{"t": true, "stage": 20}', "line 1: `t` is seconds"),
+        ('{"t": 15}', "line 1: `stage` is"),
         ('{"settings": {"patients": 3}}', "line 1: no such setting: patients"),
         ('{"settings": {"errors": {"tolerance": "high"}}}', "line 1: a number is needed for errors.tolerance"),
         ('{"settings": {"patience": 0}}', "line 1: patience, pass_patience and vote_patience are at least 1"),
         ('{"settings": {"weights": 1}}', "line 1: weights"),
         ('{"settings": {"ceiling": 5}}', "line 1: alpha, alpha_pass"),
-        ('{"history": {"requests": 1}}', 'line 1: "history" is a list'),
+        ('{"history": {"requests": 1}}', "line 1: `history` is a list"),
         ('{"t": 15, "stage": 20, "canary": {"requests": 1, "errors": 2}}', "line 1: errors lie between"),
         ('{"t": 15, "stage": 20, "canary": {"requests": NaN}}', "line 1: errors lie between"),
         ('{"t": 15, "stage": 20, "canary": {}}', "line 1: a side has"),

@@ -93,3 +93,12 @@ def test_a_state_that_the_last_version_saved_is_read_and_means_the_same() -> Non
 
     assert limited is False
     assert save(load(json.dumps(text | {"version": 4, "course": [*course, recent]}))) == save(kept)
+
+
+def test_what_is_read_of_a_text_is_shared_and_nobody_can_write_to_it() -> None:
+    text = save(start(DEFAULTS, HISTORY))
+    state = load(text)
+
+    arrays = [state.evidence.totals, state.evidence.pending, state.evidence.worse.active, state.ceiling.log_e]
+    assert load(text) is state
+    assert not any(array.flags.writeable for array in arrays)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.analysis.targets import believed, foreign, listed, told
+from bot.analysis.targets import believed, foreign, listed, noted
 from bot.model.figures import Figures, Finding, Judgement, ScrapeTarget, Verdict
 from tests.builders import a_rollout, a_side_of, figures
 
@@ -18,8 +18,8 @@ FORGER = ScrapeTarget(namespace="default", pod="forger-1", instance="10.0.0.66:8
 
 def reading(**targets: frozenset[ScrapeTarget]) -> Figures:
     shown = {"reviews-v1": targets.get("v1", frozenset({V1})), "reviews-v2": targets.get("v2", frozenset({V2}))}
-    marks = {name: a_side_of(900) for name in shown}
-    return replace(figures(a_side_of(100), a_side_of(100)), targets=shown, watermarks=marks)
+    watermarks = {name: a_side_of(900) for name in shown}
+    return replace(figures(a_side_of(100), a_side_of(100)), targets=shown, watermarks=watermarks)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_side_that_another_pod_counts_in_is_unknown_and_the_pod_is_named(sid
     assert (known.primary is None, known.canary is None) == (side == "v1", side == "v2")
     assert set(known.watermarks) == {"reviews-v1", "reviews-v2"} - {f"reviews-{side}"}
     (finding,) = findings
-    assert finding.sentence == (
+    assert str(finding.sentence) == (
         f"Prometheus counts requests of reviews-{side} from what is none of its pods: default/forger-1. Nothing is "
         "concluded from them. Name the job that scrapes the mesh's proxies in `prometheus.labels`, or see to that pod."
     )
@@ -71,17 +71,17 @@ def test_what_is_not_believed_keeps_a_stage_from_going_on_and_undoes_no_failure(
     good = Judgement(at=1.0, verdict=Verdict.PASS, proven=True, ask=True)
     failed = Finding(gate="evidence", verdict=Verdict.FAIL, sentence="Surely worse.")
 
-    held = told(good, findings)
-    bad = told(Judgement(at=1.0, verdict=Verdict.FAIL, findings=(failed,)), findings)
+    held = noted(good, findings)
+    bad = noted(Judgement(at=1.0, verdict=Verdict.FAIL, findings=(failed,)), findings)
 
     assert (held.verdict, held.hold, held.ask, held.proven) == (Verdict.ERROR, True, False, False)
     assert held.sentence == findings[0].sentence
     assert (bad.verdict, bad.sentence) == (Verdict.FAIL, "Surely worse.")
-    assert told(good, ()) is good
+    assert noted(good, ()) is good
 
 
 def test_many_are_told_by_the_first_of_them() -> None:
     crowd = [ScrapeTarget(namespace="n", pod=f"p{number}") for number in range(5)]
 
-    assert listed(crowd) == "n/p0, n/p1, n/p2, 2 more"
-    assert listed([ScrapeTarget(instance="10.0.0.66:8080"), ScrapeTarget()]) == "10.0.0.66:8080, no address"
+    assert [str(one) for one in listed(crowd)] == ["n/p0", "n/p1", "n/p2", "2 more"]
+    assert listed([ScrapeTarget(instance="10.0.0.66:8080"), ScrapeTarget()]) == ("10.0.0.66:8080", "no address")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,10 +51,21 @@ def test_what_was_recorded_can_be_replayed() -> None:
     answers = list(replay(lines))
 
     assert [answer["verdict"] for answer in answers[:-1]].count("watch") > 0
-    assert replayed(answers[0]).startswith("16:01:55  watch")
-    assert replayed(answers[-1]).startswith("not aborted; passed: ")
+    assert str(replayed(answers[0])).startswith("16:01:55  watch")
+    assert str(replayed(answers[-1])).startswith("not aborted; passed: ")
 
 
 def test_without_a_rollout_it_asks_for_the_version() -> None:
-    with pytest.raises(Refusal, match=r"has had no rollout: say which version .*`record reviews --version V`"):
+    with pytest.raises(
+        Refusal, match=r"has had no rollout: say which version .*`canary-bot record reviews --version V`"
+    ):
         recorded()
+
+
+def test_that_copies_were_of_some_requests_only_is_recorded() -> None:
+    rollout = a_rollout(started_at=NOW - 600, phase=Phase.MIRRORING)
+    target = replace(rollout.spec.target, mirror_methods=("GET", "HEAD"))
+    some = replace(rollout, spec=replace(rollout.spec, target=target))
+
+    assert {row.get("limited") for row in recorded(rollout=some)[1:]} == {True}
+    assert {row.get("limited") for row in recorded(version="v2")[1:]} == {None}

@@ -66,7 +66,7 @@ def deadline(set_at: str) -> dict[str, Any]:
         (deployment(), Progress.DONE, ""),
         (deployment(status={"observedGeneration": 2}), Progress.WAITING, "not seen the newest template"),
         (deployment(status={"updatedReplicas": 1}), Progress.WAITING, "1 of 2 pods have the newest template"),
-        (deployment(status={"replicas": 3}), Progress.WAITING, "1 old pods are still to go"),
+        (deployment(status={"replicas": 3}), Progress.WAITING, "1 old pod is still to go"),
         (deployment(status={"availableReplicas": 1}), Progress.WAITING, "1 of 2 pods are available"),
         (deployment(replicas=0), Progress.WAITING, "scaled to zero"),
         (deployment(paused=True), Progress.FAILED, "is paused"),
@@ -80,7 +80,7 @@ def test_a_rollout_is_complete_by_kubectls_rule_and_by_ours(
     given: dict[str, Any], expected: Progress, words: str
 ) -> None:
     found, reason = progress(given, [replica_set(), replica_set("reviews:1", "6")])
-    assert (found, words in reason) == (expected, True)
+    assert (found, words in str(reason)) == (expected, True)
 
 
 def test_without_visible_replica_sets_the_status_is_believed() -> None:

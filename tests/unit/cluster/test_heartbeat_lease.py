@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.failsafe import KubeFailsafe
-from bot.adapters.heartbeat import Heart
+from bot.adapters.lease_heartbeats import LeaseHeartbeats
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
 from bot.model.errors import Cause, Contended, Fault
@@ -122,8 +122,8 @@ class Play:
         self.beat = self.heard()
         self.endings: dict[str, str] = {}
 
-    def a_bot(self) -> Heart:
-        return Heart(Connection(self.server, "bot"), self.now, ["a"])  # type: ignore[arg-type]  # what it needs of one
+    def a_bot(self) -> LeaseHeartbeats:
+        return LeaseHeartbeats(Connection(self.server, "bot"), self.now, ["a"])  # type: ignore[arg-type]  # what it needs of one
 
     def now(self) -> float:
         return self.clock  # it stands still: no order of anything hangs on it
@@ -169,29 +169,36 @@ class Died(Exception):  # noqa: N818  # an end, and no error
 
 
 class Turns:
-    """Lets threads make one request each when it is their turn."""
+    """Lets threads make one request each when it is their turn, which lasts until they ask for another one or end."""
 
     def __init__(self, actions: dict[str, Callable[[], None]], order: Sequence[str]) -> None:
         self._actions = actions
         self._order = list(order)
         self._changed = threading.Condition()
         self._over: set[str] = set()
+        self._acting = ""
 
     def wait(self, who: str) -> None:
         with self._changed:
+            self._rest(who)
             while True:
                 while self._order and self._order[0] in self._over:
                     self._order.pop(0)
                 if who not in self._order:
                     if who != "bot":
                         raise Died
-                    if not self._order:
+                    if not self._order and not self._acting:
                         return
-                elif self._order[0] == who:
+                elif self._order[0] == who and not self._acting:
                     self._order.pop(0)
-                    self._changed.notify_all()
+                    self._acting = who
                     return
                 self._changed.wait(5.0)
+
+    def _rest(self, who: str) -> None:
+        if self._acting == who:
+            self._acting = ""
+            self._changed.notify_all()
 
     def play(self, endings: dict[str, str]) -> None:
         threads = [threading.Thread(target=self._act, args=(who, endings)) for who in self._actions]
@@ -211,6 +218,7 @@ class Turns:
             endings[who] = "died"
         finally:
             with self._changed:
+                self._rest(who)
                 self._over.add(who)
                 self._changed.notify_all()
 
@@ -314,7 +322,7 @@ class Forbidding(Connection):
 
 def test_where_leases_are_forbidden_the_beat_is_on_the_object_as_before() -> None:
     play = Play("none yet")
-    heart = Heart(Forbidding(play.server, "bot"), play.now, ["a"])  # type: ignore[arg-type]  # as above
+    heart = LeaseHeartbeats(Forbidding(play.server, "bot"), play.now, ["a"])  # type: ignore[arg-type]  # as above
     beats = {play.heard()}
     for _ in range(3):
         heart.beat(play.vs(), ME, LIMIT)
@@ -371,4 +379,4 @@ def test_a_bot_is_another_one_only_where_both_say_which_store_is_theirs(stored: 
     heard = heartbeat_lease.read(heartbeat_lease.beaten(None, play.vs(), ME, stored, LIMIT, 0.0), ME)
     assert heard is not None
     assert play.heart.is_foreign(heard) is foreign
-    assert not Heart(Connection(play.server, "bot"), play.now).is_foreign(heard)  # type: ignore[arg-type]  # as above
+    assert not LeaseHeartbeats(Connection(play.server, "bot"), play.now).is_foreign(heard)  # type: ignore[arg-type]  # as above

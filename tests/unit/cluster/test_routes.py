@@ -1,5 +1,6 @@
 """The mesh edits: laws over generated VirtualServices, and the source document's own stages as a table."""
 
+import json
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,14 @@ TARGET = Target(
     topology=Topology.PER_VERSION,
 )
 GET_ONLY = replace(TARGET, mirror_methods=("GET", "HEAD"))
+HOSTS_TARGET = replace(
+    TARGET,
+    host="reviews-v1.default.svc.cluster.local",
+    canary_host="reviews-v2.default.svc.cluster.local",
+    primary_subset="",
+    canary_subset="",
+    topology=Topology.HOSTS,
+)
 
 
 def virtual_service(*http: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -84,6 +93,13 @@ NOBODYS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
+MIRRORS: list[dict[str, Any]] = [
+    {"mirror": {"host": "reviews", "subset": "v2"}, "mirrorPercent": 0},
+    {"mirror": {"host": "audit"}, "mirrorPercentage": {"value": 0}},
+    {"mirrors": [{"destination": {"host": "audit"}, "percentage": {"value": 50}}, {"destination": {"host": "tap"}}]},
+]
+
+
 @st.composite
 def managed_route(draw: st.DrawFn, name: str | None = None) -> dict[str, Any]:
     """A route whose users are all on v1, in one of the many ways to say so."""
@@ -99,7 +115,11 @@ def managed_route(draw: st.DrawFn, name: str | None = None) -> dict[str, Any]:
         entries.insert(draw(st.integers(0, len(entries))), third)
     for entry in entries:
         entry["destination"] |= port
-    leftover = draw(st.sampled_from([{}, {"mirror": {"host": "reviews", "subset": "v2"}, "mirrorPercent": 0}]))
+    share = draw(st.sampled_from([0, 0, 20, 50]))
+    if share:  # a baseline, or another team's version, that keeps its users
+        primary["weight"] = 100 - share
+        entries.insert(draw(st.integers(0, len(entries))), to(*draw(st.sampled_from([("v3", share), ("x", share)]))))
+    leftover = draw(st.sampled_from([{}, *MIRRORS]))
     named = {"name": name} if name else draw(st.sampled_from([{}, {"name": "main"}]))
     return {**named, **draw(st.fixed_dictionaries({}, optional=AROUND)), "route": entries, **leftover}
 
@@ -140,14 +160,35 @@ METADATA: Any = st.fixed_dictionaries(
 def worlds(draw: st.DrawFn) -> tuple[dict[str, Any], Target]:
     """A VirtualService at home, and a target that manages one or two of its routes, mirroring all or safe methods."""
     names: tuple[str, ...] = draw(st.sampled_from([(), ("one",), ("one", "two")]))
-    ours: list[dict[str, Any]] = [draw(managed_route(name)) for name in names] or [draw(managed_route())]
+    ours: list[dict[str, Any]] = [draw(managed_route(name)) for name in names]
+    ours = ours or draw(st.lists(managed_route(), min_size=1, max_size=3))  # named or not, all of them move
     others: list[dict[str, Any]] = draw(st.lists(OTHER_ROUTES.map(deepcopy), max_size=4))
     http = draw(st.permutations(ours + others))
     vs = virtual_service(*http, **draw(AROUND_HTTP))
     vs["metadata"] |= draw(METADATA)
     methods = draw(st.sampled_from([None, ("GET",), ("GET", "HEAD")]))
     percent = draw(st.sampled_from([100.0, 12.5]))
-    return vs, replace(TARGET, route_names=names, mirror_methods=methods, mirror_percent=percent)
+    target = draw(st.sampled_from([TARGET, HOSTS_TARGET, replace(HOSTS_TARGET, canary_port=8080)]))
+    of_versions = with_hosts(vs) if target.topology is Topology.HOSTS else vs
+    return of_versions, replace(target, route_names=names, mirror_methods=methods, mirror_percent=percent)
+
+
+def with_hosts(thing: Any) -> Any:
+    """The same with a Service for each version where it names a subset of reviews."""
+    if isinstance(thing, list):
+        return [with_hosts(one) for one in thing]
+    if not isinstance(thing, dict):
+        return thing
+    if str(thing.get("host", "")).startswith("reviews") and thing.get("subset"):
+        host = str(thing["host"]).replace("reviews", f"reviews-{thing['subset']}", 1)
+        return {key: value for key, value in thing.items() if key != "subset"} | {"host": host}
+    return {key: with_hosts(value) for key, value in thing.items()}
+
+
+def spelled(target: Target, entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry as the target's own layout writes it."""
+    found: dict[str, Any] = with_hosts(entry) if target.topology is Topology.HOSTS else deepcopy(entry)
+    return found
 
 
 ROUTES = st.builds(Routes, canary=st.integers(0, 100)) | st.just(MIRROR)
@@ -156,11 +197,12 @@ quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCh
 
 
 def write_or_skip(vs: dict[str, Any], target: Target, routes: Routes) -> dict[str, Any]:
-    """A generated route may let no safe method through; that refusal has its own test."""
+    """A generated route may let no safe method through, or share out 80 %; those refusals have tests of their own."""
     try:
         return claim(vs, routes, target)
     except Refusal as refusal:
         assume("Nothing could be mirrored" not in str(refusal.sentence))
+        assume("is no whole number" not in str(refusal.sentence))
         raise
 
 
@@ -195,6 +237,8 @@ def without_ours(vs: dict[str, Any], target: Target) -> dict[str, Any]:
         route["route"] = [{k: v for k, v in e.items() if k != "weight"} for e in route["route"] if not is_canary(e)]
         route.pop("mirror", None)
         route.pop("mirrorPercentage", None)
+        if "mirrors" in route:
+            route["mirrors"] = [one for one in route["mirrors"] if not is_canary(one)]
     left["spec"]["http"] = [one for one in left["spec"]["http"] if not one.get("name", "").startswith(r.INSERTED)]
     annotations = left["metadata"].pop("annotations", {})
     return {**left, "annotations": {k: v for k, v in annotations.items() if not k.startswith("canary-bot/")}}
@@ -202,7 +246,12 @@ def without_ours(vs: dict[str, Any], target: Target) -> dict[str, Any]:
 
 def is_canary(entry: dict[str, Any]) -> bool:
     destination = entry["destination"]
-    return destination.get("subset") == "v2" and str(destination["host"]).startswith("reviews")
+    host = str(destination["host"])
+    return (destination.get("subset") == "v2" and host.startswith("reviews")) or host in CANARY_HOSTS
+
+
+CANARY_HOSTS = ("reviews-v2", "reviews-v2.default.svc.cluster.local")
+PRIMARYS = ("reviews-v1", "reviews-v1.default.svc.cluster.local")
 
 
 @quick
@@ -230,7 +279,8 @@ def test_shares_add_up_to_100_and_the_primary_is_never_dropped(
     for route in r.managed_routes(write_or_skip(vs, target, routes), target):
         shares = [entry.get("weight") or 0 for entry in route["route"]]
         assert len(shares) == 1 or sum(shares) == 100
-        assert any(entry["destination"].get("subset") == "v1" for entry in route["route"])
+        destinations = [entry["destination"] for entry in route["route"]]
+        assert any(one.get("subset") == "v1" or one["host"] in PRIMARYS for one in destinations)
 
 
 @quick
@@ -241,15 +291,19 @@ def test_an_ambiguous_object_is_refused_and_left_alone(
     vs, target = world
     ours = data.draw(st.sampled_from(r.managed_routes(vs, target)))
     spoil = data.draw(st.sampled_from([to("v3"), to(None), to("v1", host="ratings"), to("v1")]))
-    ours["route"].append({**deepcopy(spoil), "weight": data.draw(st.integers(1, 100))})
+    for entry in ours["route"]:
+        entry.setdefault("weight", 0 if len(ours["route"]) > 1 else 100)
+    ours["route"].append({**spelled(target, spoil), "weight": data.draw(st.integers(1, 100))})
     before = deepcopy(vs)
     with pytest.raises(Refusal):
         claim(vs, routes, target)
     assert vs == before
-    assert isinstance(r.read_routes(vs, target), str)
+    assert not isinstance(r.read_routes(vs, target), Routes)
 
 
 # Cases
+
+TWO: list[dict[str, Any]] = [{"name": "a", "route": [to("v1")]}, {"route": [to("v1")]}]
 
 DOCUMENT_STAGES = [
     (MIRROR, {"v1": 100, "v2": 0}),
@@ -272,6 +326,85 @@ def test_each_stage_of_the_source_document_is_written_as_it_stands_there(
 def test_the_final_manifest_of_a_relabelled_primary_has_everyone_on_v2_and_no_annotations() -> None:
     live = claim(virtual_service({"route": [to("v1")]}), ALL_CANARY)
     assert r.release(live, TARGET, ALL_CANARY) == virtual_service({"route": [to("v1", 0), to("v2", 100)]})
+
+
+def to_host(host: str, weight: int | None = None, port: int = 0) -> dict[str, Any]:
+    destination = {"host": host} | ({"port": {"number": port}} if port else {})
+    return {"destination": destination} | ({} if weight is None else {"weight": weight})
+
+
+FULL_V1, FULL_V2 = (f"reviews-{version}.default.svc.cluster.local" for version in ("v1", "v2"))
+
+
+@pytest.mark.parametrize(
+    ("before", "port", "canary"),
+    [
+        (to_host("reviews-v1"), 0, {"host": "reviews-v2"}),
+        (to_host(FULL_V1), 0, {"host": FULL_V2}),
+        (to_host("reviews-v1", port=9080), 0, {"host": "reviews-v2", "port": {"number": 9080}}),
+        (to_host("reviews-v1", port=9080), 8080, {"host": "reviews-v2", "port": {"number": 8080}}),
+        (to_host("reviews-v1"), 8080, {"host": "reviews-v2"}),
+        (to(subset="all", host="reviews-v1"), 0, {"host": "reviews-v2"}),
+    ],
+)
+def test_a_canarys_host_is_written_as_the_primarys_is_where_no_route_has_it(
+    before: dict[str, Any], port: int, canary: dict[str, Any]
+) -> None:
+    target = replace(HOSTS_TARGET, canary_port=port)
+
+    mirrored = r.with_routes(virtual_service({"route": [deepcopy(before)]}), target, MIRROR)
+
+    route = {"route": [{**before, "weight": 100}, {"destination": canary, "weight": 0}]}
+    assert mirrored["spec"]["http"] == [{**route, "mirror": canary, "mirrorPercentage": {"value": 100}}]
+
+
+def test_a_canarys_own_entry_says_where_copies_go() -> None:
+    before = virtual_service({"route": [to_host("reviews-v1", 100, 9080), to_host(FULL_V2, 0, 8080)]})
+
+    live = claim(before, MIRROR, HOSTS_TARGET)
+
+    assert live["spec"]["http"][0]["mirror"] == {"host": FULL_V2, "port": {"number": 8080}}
+    assert r.release(live, HOSTS_TARGET, HOME) == before
+
+
+def test_a_root_service_and_a_third_versions_host_keep_what_they_have() -> None:
+    before = virtual_service({"route": [to_host("reviews-v3", 10), to_host("reviews-v1", 90), to_host("reviews", 0)]})
+
+    live = claim(before, Routes(canary=20), HOSTS_TARGET)
+
+    assert [one.get("weight") for one in live["spec"]["http"][0]["route"]] == [10, 72, 0, 18]
+    assert r.release(live, HOSTS_TARGET, HOME) == before
+
+
+def test_routes_to_the_primarys_host_that_do_not_move_are_told() -> None:
+    target = replace(HOSTS_TARGET, route_names=("main",))
+    main, other, testers = ({"name": name, "route": [to_host(f"reviews-{v}")]} for name, v in NAMED_HOSTS)
+    vs = virtual_service(main, other, testers, tcp=[{"route": [to_host("reviews-v1")]}])
+
+    assert [(str(one.label), one.place) for one in r.left_out(vs, target)] == [
+        ("route other", "reviews-v1"),
+        ("tcp route 1", "reviews-v1"),
+    ]
+
+
+NAMED_HOSTS = (("main", "v1"), ("other", "v1"), ("testers", "v2"))
+
+
+def test_a_host_named_twice_is_refused() -> None:
+    twice = virtual_service({"route": [to_host("reviews-v1", 50), to_host(FULL_V1, 50)]})
+    with pytest.raises(Refusal) as refused:
+        claim(twice, MIRROR, HOSTS_TARGET)
+    assert "names the Service of one version more than once" in str(refused.value.reasons[0])
+
+
+def test_what_is_recorded_of_hosts_is_read_again_and_older_readers_are_told_that_it_is_newer() -> None:
+    live = claim(virtual_service({"route": [to_host("reviews-v1")]}), MIRROR, replace(HOSTS_TARGET, canary_port=8080))
+    restore = r.read_restore(live)
+    assert restore is not None
+    assert restore.target == replace(HOSTS_TARGET, canary_port=8080)
+    assert json.loads(live["metadata"]["annotations"][r.RESTORE])["version"] == 2
+    ours = claim(virtual_service({"route": [to("v1")]}), MIRROR)
+    assert json.loads(ours["metadata"]["annotations"][r.RESTORE])["version"] == 1
 
 
 def test_a_second_release_leaves_the_first_ones_destination_where_it_is() -> None:
@@ -300,7 +433,88 @@ def test_a_third_destination_that_gets_users_in_mid_run_is_told_and_not_written_
     live = claim(virtual_service({"route": [to("v1", 100), to("v2", 0)]}), Routes(canary=40), third)
     live["spec"]["http"][0]["route"][1]["weight"] = 10
 
-    assert "also sends users to reviews, subset v2" in str(r.read_routes(live, third))
+    assert "weights that add up to 110" in str(r.read_routes(live, third))
+
+
+def test_a_third_destination_keeps_its_share_and_the_two_sides_share_out_the_rest() -> None:
+    before = virtual_service({"route": [to("v1", 70), to("v3", 10), to("v2", 0)]})
+    before["spec"]["http"][0]["route"][0]["weight"] = 90
+
+    live = claim(before, Routes(canary=20))
+
+    assert live["spec"]["http"] == [{"route": [to("v1", 72), to("v3", 10), to("v2", 18)]}]
+    assert r.read_routes(live, TARGET) == Routes(canary=20)
+    assert r.release(live, TARGET, HOME) == before
+
+
+def test_every_route_that_sends_users_to_the_primary_moves_whether_it_has_a_name_or_not() -> None:
+    live = claim(virtual_service(*deepcopy(TWO), {"match": [{"uri": {"exact": "/v2"}}], "route": [to("v2")]}), MIRROR)
+
+    assert [bool(route.get("mirror")) for route in live["spec"]["http"]] == [True, True, False]
+
+
+def test_unnamed_routes_come_back_as_they_were_after_somebody_put_another_before_them() -> None:
+    first = {"match": [{"uri": {"prefix": "/a"}}], "route": [to("v1")]}
+    second: dict[str, Any] = {"route": [to("v1", 100), to("v2", 0)]}
+    live = claim(virtual_service(deepcopy(first), deepcopy(second)), Routes(canary=40))
+    new = {"match": [{"uri": {"prefix": "/new"}}], "route": [to("v1", 60), to("v2", 40)]}
+    live["spec"]["http"].insert(0, new)
+
+    left = r.release(live, TARGET, HOME)["spec"]["http"]
+
+    assert left[1:] == [first, second]
+    assert left[0] == {**new, "route": [to("v1", 100), to("v2", 0)]}
+
+
+def test_the_record_of_an_unnamed_route_that_an_older_version_made_is_used() -> None:
+    before = virtual_service({"match": [{"uri": {"prefix": "/"}}], "route": [to("v1")]})
+    live = claim(before, Routes(canary=40))
+    saved = json.loads(live["metadata"]["annotations"][r.RESTORE])
+    saved["routes"] = {"": next(iter(saved["routes"].values()))}
+    live["metadata"]["annotations"][r.RESTORE] = json.dumps(saved)
+
+    assert r.release(live, TARGET, HOME) == before
+
+
+def test_our_copies_go_beside_the_mirrors_of_others_and_to_the_canarys_own_port() -> None:
+    theirs = [{"destination": {"host": "audit"}, "percentage": {"value": 50}}]
+    canary = to("v2", 0)
+    canary["destination"]["port"] = {"number": 9090}
+    before = virtual_service({"route": [to("v1", 100), canary], "mirrors": theirs})
+
+    live = claim(before, MIRROR)
+
+    ours = {"destination": canary["destination"], "percentage": {"value": 100}}
+    assert live["spec"]["http"][0]["mirrors"] == [*theirs, ours]
+    assert "mirror" not in live["spec"]["http"][0]
+    assert claim(live, Routes(canary=20))["spec"]["http"][0]["mirrors"] == theirs
+    assert r.release(live, TARGET, HOME) == before
+
+
+LEFT: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({"name": "b", "route": [to("v1")]}, [("route b", "v1")]),
+    ({"route": [to(None)]}, [("http route 2", "")]),
+    ({"route": [to("v1", 1), to(None, 1)]}, [("http route 2", ""), ("http route 2", "v1")]),
+    ({"route": [to("v2")]}, []),  # testers
+    ({"route": [to("v1", 0), to("v3", 100)]}, []),
+    ({"route": [to(None, host="ratings")]}, []),
+    ({"redirect": {"uri": "/"}}, []),
+]
+
+
+@pytest.mark.parametrize(("route", "left"), LEFT)
+def test_routes_that_keep_users_on_the_primary_are_named(route: dict[str, Any], left: list[tuple[str, str]]) -> None:
+    vs = virtual_service({"name": "a", "route": [to("v1")]}, route)
+    target = replace(TARGET, route_names=("a",))
+    assert [(str(one.label), one.place) for one in r.left_out(vs, target)] == left
+
+
+def test_tcp_and_tls_routes_to_the_primary_are_named_too() -> None:
+    vs = virtual_service({"route": [to("v1")]}, tcp=[{"route": [to("v1")]}], tls=[{"route": [to(None)]}])
+    assert [(str(one.label), one.place) for one in r.left_out(vs, TARGET)] == [
+        ("tls route 1", ""),
+        ("tcp route 1", "v1"),
+    ]
 
 
 def test_only_safe_methods_are_mirrored_by_a_whole_copy_before_the_untouched_original() -> None:
@@ -350,16 +564,17 @@ def test_the_way_home_needs_no_annotations_even_with_our_mirror_still_on() -> No
     assert r.read_routes(claim(stripped, HOME), TARGET) == HOME
 
 
-TWO: list[dict[str, Any]] = [{"name": "a", "route": [to("v1")]}, {"route": [to("v1")]}]
 REFUSED = [
     (virtual_service({"delegate": {"name": "inner"}}), TARGET, "VirtualService default/inner"),
     (virtual_service(tls=[{"route": [to("v1")]}]), TARGET, "only tls or tcp"),
     (virtual_service({"route": [to("v2")]}), TARGET, "no http route to reviews.default"),
-    (virtual_service(*TWO), TARGET, "route a, http route 2"),
+    (virtual_service({"route": [to(None)]}), TARGET, "without a subset (http route 1)"),
+    (virtual_service({"route": [to("v1", 80), to(None, 20)]}), TARGET, "every pod of reviews"),
     (virtual_service(*TWO), replace(TARGET, route_names=("b",)), "no http route named b"),
-    (virtual_service({"route": [to("v1", 50), to("v3", 50)]}), TARGET, "reviews, subset v3"),
-    (virtual_service({"route": [to("v1")], "mirrors": [{"destination": {"host": "x"}}]}), TARGET, "another purpose"),
-    (virtual_service({"route": [to("v1")], "mirror": {"host": "audit"}}), TARGET, "another purpose"),
+    (virtual_service({"route": [to("v1", 50), to("v3", 60)]}), TARGET, "add up to 110"),
+    (virtual_service({"route": [to("v1", 50), to("v1", 50)]}), TARGET, "more than once"),
+    (virtual_service({"route": [to("v1")], "mirror": {"host": "audit"}}), TARGET, "a managed route to audit"),
+    (virtual_service({"route": [to("v1")], "mirrors": [to("v2")]}), TARGET, "already mirrors"),
     (virtual_service({"route": [to("v1")], "mirror": {"host": "reviews", "subset": "v2"}}), TARGET, "already mirrors"),
     (virtual_service({"match": [{"method": {"exact": "POST"}}], "route": [to("v1")]}), GET_ONLY, "Nothing could be"),
 ]
@@ -385,6 +600,13 @@ UNREADABLE = [
 @pytest.mark.parametrize(("route", "words"), UNREADABLE, ids=[words for _, words in UNREADABLE])
 def test_routes_that_no_plan_could_have_written_are_told_in_a_sentence(route: dict[str, Any], words: str) -> None:
     assert words in str(r.read_routes(virtual_service(route), TARGET))
+
+
+def test_a_share_that_is_no_whole_number_of_the_rest_is_refused_in_words() -> None:
+    vs = virtual_service({"route": [to("v1", 67), to("v3", 33)]})
+    with pytest.raises(Refusal, match=r"67 % are left for the rollout\. 20 % of that is no whole number"):
+        claim(vs, Routes(canary=20))
+    assert r.read_routes(claim(vs, ALL_CANARY), TARGET) == ALL_CANARY
 
 
 def test_the_documents_own_leftover_of_a_mirror_at_0_percent_reads_as_no_mirror() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from bot.cluster import routes as virtual_services
+from bot.controller.claims import odd
 from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, By
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat
-from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target
-from tests.builders import MAYA, OMAR, routes
+from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target, Topology
+from tests.builders import MAYA, OMAR, a_service, a_target, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig
@@ -29,6 +30,24 @@ def with_second(rig: Rig, name: str = "ratings", **changes: Any) -> Controller:
     services = {"reviews": rig.service, name: replace(rig.service, name=name, **changes)}
     rig.controller = rig.restarted(services)
     return rig.controller
+
+
+ELSEWHERE = [
+    ({}, {}, None),
+    ({}, {"host": "reviews-v1.shop.svc.cluster.local"}, "reviews-v1.shop"),
+    ({}, {"canary_host": "reviews-v2.shop.svc.cluster.local"}, "reviews-v2.shop"),
+    ({"primary_host": "reviews-v1"}, {}, None),
+    ({"primary_host": "reviews-stable"}, {}, "reviews-v1.default"),
+]
+
+
+@pytest.mark.parametrize(("says", "annotated", "named"), ELSEWHERE, ids=str)
+def test_hosts_of_versions_are_believed_in_their_namespace_and_as_services_yaml_names_them(
+    says: dict[str, str], annotated: dict[str, str], named: str | None
+) -> None:
+    found = odd(a_service(**says), a_target(Topology.HOSTS, **annotated))
+
+    assert (found is None) if named is None else (named in str(found))
 
 
 SECOND = pytest.mark.parametrize(
@@ -274,7 +293,7 @@ def test_annotations_that_a_newer_version_has_added_to_are_read_as_before() -> N
     rig.tick()
 
     assert rig.mesh.annotations("default", "reviews") == before
-    assert rig.mesh.observe(live.spec.target).marked
+    assert rig.mesh.observe(live.spec.target).annotated
     assert rig.live().hold is None
 
 

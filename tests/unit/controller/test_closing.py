@@ -9,7 +9,7 @@ from bot.controller.closing import Closing
 from bot.controller.decisions import Abort
 from bot.controller.ports import Store
 from bot.model.errors import Fault
-from bot.model.rollout import Outcome, Phase, Rollout
+from bot.model.rollout import Phase, Rollout, StageOutcome
 from tests.builders import OMAR, a_side_of
 from tests.unit.controller.test_controller import Rig
 
@@ -24,13 +24,13 @@ def test_stages_are_remembered_with_how_they_were_left_by_whom_and_what_was_answ
     outcomes = [(one.name, one.outcome) for one in ended.walked]
 
     assert outcomes == [
-        ("mirror", Outcome.PASSED),
-        *((f"shift {share}", Outcome.PASSED) for share in (20, 40, 60, 80)),
-        ("shift 100", Outcome.DONE),
-        ("upgrade", Outcome.DONE),
-        ("switchback 50", Outcome.PASSED),
-        ("switchback 100", Outcome.DONE),
-        ("bake", Outcome.DONE),
+        ("mirror", StageOutcome.PASSED),
+        *((f"shift {share}", StageOutcome.PASSED) for share in (20, 40, 60, 80)),
+        ("shift 100", StageOutcome.DONE),
+        ("upgrade", StageOutcome.DONE),
+        ("switchback 50", StageOutcome.PASSED),
+        ("switchback 100", StageOutcome.DONE),
+        ("bake", StageOutcome.DONE),
     ]
     mirror = ended.walked[0]
     assert [approval.by for approval in mirror.approvals] == [OMAR]
@@ -52,7 +52,7 @@ def test_nobody_meets_the_canary_while_requests_are_copied() -> None:
     for _ in range(6):
         rig.tick()
     assert rig.newest().exposure.requests == 0
-    assert ended.walked[0].outcome is Outcome.ABORTED
+    assert ended.walked[0].outcome is StageOutcome.ABORTED
 
 
 def test_an_aborted_rollout_is_told_what_users_met_until_they_were_back() -> None:
@@ -73,7 +73,7 @@ def test_an_aborted_rollout_is_told_what_users_met_until_they_were_back() -> Non
     assert closed.exposure.until >= (ended.ended_at or 0.0)
     assert closed.exposure.requests > counted.requests
     assert closed.exposure.errors > counted.errors
-    assert [one.outcome for one in closed.walked][-2:] == [Outcome.ABORTED, Outcome.DONE]
+    assert [one.outcome for one in closed.walked][-2:] == [StageOutcome.ABORTED, StageOutcome.DONE]
     assert replace(closed, analysis_state=ended.analysis_state, revision=0) == replace(ended, revision=0)
     revision = closed.revision
     for _ in range(6):

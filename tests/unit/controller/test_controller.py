@@ -32,6 +32,7 @@ from tests.fakes.metrics import FakeMetrics
 from tests.fakes.rooms import FakeRooms
 from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.store import InMemoryStore
+from tests.fakes.webhooks import FakeWebhooks
 from tests.fakes.workloads import InMemoryWorkloads
 
 OUTAGE = Fault("Kubernetes", "cannot be reached.")
@@ -61,6 +62,8 @@ class Rig:
         self.metrics = FakeMetrics(sides, per=10.0)
         self.snapshots = FakeSnapshots(a_snapshot(self.mesh))
         self.rooms = FakeRooms()
+        self.webhooks = FakeWebhooks()
+        self.hook_run: Callable[[Callable[[], None]], None] = lambda work: work()  # a webhook's call, at once
         self.faults: list[str] = []
         self.froze: Callable[[FreezeLine], None] = lambda _: None
         self.service = replace(service or a_service(), mirror_percent=20)
@@ -78,11 +81,18 @@ class Rig:
             metrics=self.metrics,
             clock=self.clock,
             rooms=self.rooms,
+            webhooks=self.webhooks,
         )
         telemetry = Telemetry(failed=lambda _, fault: self.faults.append(str(fault.sentence)), froze=self.froze)
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
         known = services or {"reviews": self.service}
-        return Controller(services=known, ports=ports, new_id=ids, telemetry=telemetry)
+        return Controller(
+            services=known,
+            ports=ports,
+            new_id=ids,
+            telemetry=telemetry,
+            hook_run=lambda work: self.hook_run(work),  # noqa: PLW0108  # a test may set another
+        )
 
     def start(self) -> Rollout:
         return self.controller.start("reviews", "v2", by=MAYA)
@@ -184,6 +194,7 @@ def test_a_start_is_refused_with_every_reason_and_nothing_is_written() -> None:
     assert len(refused.value.reasons) == 2
     assert (rig.mesh.written, rig.controller.active("reviews")) == ([], None)
     assert rig.newest().phase is Phase.REFUSED
+    assert list(rig.store.pending()) == []  # whoever asked is answered, and nobody else is told
 
 
 def denied(sentence: str, cause: Cause = Cause.REFUSED) -> Denied:
@@ -267,14 +278,18 @@ def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> 
     rig = Rig()
     rig.mesh.edit("maya", lambda vs: vs["metadata"].update(annotations={"canary-bot/restore": "{}"}))
     rig.snapshots.found = replace(rig.snapshots.found, virtual_service=rig.mesh.virtual_service())
-    rig.mesh.edit("maya", lambda vs: vs["spec"].update(http=vs["spec"]["http"] * 2))
+    rig.mesh.edit("maya", lambda vs: vs["spec"]["http"][0].update(redirect={"uri": "/"}))
     rig.workloads.deployments["reviews-v2"].ready = 0
 
-    with pytest.raises(Refusal, match="There is no plan for reviews v2: Several routes of VirtualService") as refused:
+    with pytest.raises(Refusal, match="There is no plan for reviews v2") as refused:
         rig.controller.plan("reviews", "v2")
 
-    annotations, _several, not_ready = map(str, refused.value.reasons)
-    assert annotations.startswith("VirtualService reviews has marks of an older rollout (canary-bot/restore)")
+    annotations, cannot, not_ready = map(str, refused.value.reasons)
+    assert cannot == (
+        "VirtualService default/reviews cannot be managed as it is. "
+        "http route 1 has a `redirect`, which cannot be shared out."
+    )
+    assert annotations.startswith("VirtualService reviews has annotations of an older rollout (canary-bot/restore)")
     assert not_ready.startswith("reviews-v2 is not ready")
 
 
@@ -326,7 +341,7 @@ def test_weights_chosen_at_the_start_are_the_ones_the_canary_is_measured_against
 
     plan = rig.controller.plan("reviews", "v2", overrides=Overrides(weights=(60, 100)))
 
-    assert "it would need 2 for 60 %, 2 for 100 %" in str(plan.findings[-1])
+    assert "it would need 2 for 60 % and 2 for 100 %" in str(plan.findings[-1])
 
 
 def test_a_second_rollout_of_the_same_service_is_refused() -> None:
@@ -385,8 +400,8 @@ def test_bad_figures_send_everyone_home_without_a_human() -> None:
     assert rig.newest().phase is Phase.ABORTED
     assert rig.clock.now() - began <= 4 * rig.service.metrics.scrape_interval
     (said,) = rig.said(EntryKind.ABORTING)
-    assert "against 0 % (0 of " in said
-    assert ": reviews-v2 errors " in said
+    assert ", reviews-v1 none of " in said
+    assert "reviews-v2 is above the limit: errors " in said
     assert said.startswith("Aborted at 40 % of users. ")
     assert rig.mesh.written[-1] == HOME
 
@@ -412,7 +427,7 @@ def test_without_prometheus_nobody_advances_and_nobody_is_aborted() -> None:
 
     held = rig.live()
     assert (held.current.name, held.hold and held.hold.cause) == ("shift 20", HoldCause.METRICS)
-    assert (len(rig.said(EntryKind.HELD)), len(rig.said(EntryKind.ALERT))) == (1, 0)
+    assert (len(rig.said(EntryKind.HELD)), len(rig.said(EntryKind.ALERT))) == (1, 1), "in the thread, then to all"
     assert rig.faults == ["cannot be reached."] * 60
     rig.metrics.outage = None
     rig.until(lambda rollout: rollout.phase is Phase.PROMOTED)
@@ -428,8 +443,19 @@ def test_a_click_on_an_old_card_is_refused() -> None:
     rig.metrics.outage = None
     rig.tick()
 
-    with pytest.raises(Refusal, match="out of date"):
+    with pytest.raises(Refusal, match=r"Something has changed since you looked.*Shift 20 % of users to v2\?"):
         rig.controller.approve("reviews", by=OMAR, evidence=old)
+
+
+def test_a_click_on_a_question_that_was_withdrawn_is_told_why() -> None:
+    rig = Rig()
+    rig.start()
+    asked = rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
+    rig.metrics.outage = Fault("Prometheus", "cannot be reached.")
+    rig.tick()
+
+    with pytest.raises(Refusal, match=r"That question is withdrawn: .*Prometheus"):
+        rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.button_token(asked))
 
 
 def test_a_button_of_an_earlier_rollout_is_refused() -> None:
@@ -547,7 +573,7 @@ def test_a_plan_shows_every_object_and_writes_none() -> None:
     assert [str(called) for called, _ in plan.stages][:3] == ["mirror", "20 % of users", "40 % of users"]
     assert [stage.objects[0]["kind"] for stage in plan.planned if stage.name == "upgrade"] == ["Deployment"]
     assert (rig.mesh.written, rig.store.live()) == ([], [])
-    assert plan.findings == ()
+    assert (plan.reasons, plan.findings) == ((), ())
 
 
 def test_two_processes_on_one_store_do_each_thing_once() -> None:
@@ -706,3 +732,16 @@ def test_the_leaders_own_work_goes_through_the_store_that_carries_its_lease() ->
     assert rig.newest() == button_token
     assert "lease" in rig.faults[-1]
     assert rig.decide(Pause()).paused_by == OMAR
+
+
+def test_a_plan_says_apart_what_stops_a_start_and_what_only_warns() -> None:
+    rig = Rig()
+    rig.mesh.edit("maya", lambda vs: vs["spec"]["http"][0]["route"][0].update(weight=90))
+    rig.mesh.edit("maya", lambda vs: vs["spec"]["http"][0]["route"][1].update(weight=10))
+    rig.snapshots.found = replace(rig.snapshots.found, virtual_service=rig.mesh.virtual_service())
+
+    plan = rig.controller.plan("reviews", "v2")
+
+    (reason,) = map(str, plan.reasons)
+    assert "http route 1 gives v2 10 % of users" in reason
+    assert [str(one).startswith("Stops a start:") for one in plan.findings] == [True]

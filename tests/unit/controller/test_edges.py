@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
 from bot.controller.edges import Broken, contained, kind
-from bot.controller.heartbeat import Heartbeat
+from bot.controller.heartbeat import Heartbeats
 from bot.controller.observe import MOST_READS, read_each
 from bot.controller.ports import Ports
 from bot.controller.telemetry import Telemetry
@@ -22,7 +22,7 @@ from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
 from bot.probes import OwnMetrics
-from bot.probes.telemetry import Telemetrist
+from bot.probes.telemetry_metrics import TelemetryMetrics
 from tests.builders import OLD, a_rollout, a_service, a_side_of, a_target, changed
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
@@ -125,14 +125,14 @@ class Three:
         self.notified: list[tuple[str, Fault]] = []
         telemetry = Telemetry(failed=lambda rollout, fault: self.notified.append((rollout.spec.service, fault)))
         if notifying:
-            telemetry = Telemetrist(self.own, self.clock).telemetry()
+            telemetry = TelemetryMetrics(self.own, self.clock).telemetry()
         everything: dict[str, Any] = ports
         self.controller = Controller(
             services={},
             ports=Ports(**everything),
             new_id=lambda: RolloutId("r-9"),
             telemetry=telemetry,
-            heart=Heartbeat(Beats(everything["mesh"], self.beats), self.clock, failed=telemetry.failed),
+            heart=Heartbeats(Beats(everything["mesh"], self.beats), self.clock, failed=telemetry.failed),
         )
 
     def _rollout(self, name: str, number: int) -> Rollout:
@@ -296,7 +296,7 @@ def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error
 
     assert [name for name in reconciled if name != "poisoned"] == ["ratings", "details"] * 2
     assert failed == [("default", "poisoned")] * 2
-    assert dog.trouble.endswith(".")
+    assert str(dog.trouble).endswith(".")
 
 
 class Reconciled(InMemoryMesh):

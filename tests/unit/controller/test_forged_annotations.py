@@ -157,7 +157,7 @@ def test_annotations_of_another_object_are_worth_nothing_on_this_one() -> None:
     night.nobody_lives()
 
     assert night.mesh.written == written
-    assert "is not what this bot has signed" in night.alerts()[0]
+    assert "is not what this bot has signed" in str(night.alerts()[0])
 
 
 def test_a_live_rollouts_unsigned_annotations_are_signed_without_a_word() -> None:

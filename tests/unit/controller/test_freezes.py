@@ -12,11 +12,11 @@ from tests.unit.controller.test_controller import Rig
 
 FROZEN = (
     "reviews is frozen since 1970-01-01 00:16 UTC by U0LENA, until 1970-01-01 02:16 UTC: database migration. "
-    "`unfreeze reviews` ends it."
+    "`/canary unfreeze reviews` ends it."
 )
 ALL_FROZEN = (
     "All services are frozen since 1970-01-01 00:16 UTC by U0OMAR, until somebody ends it: an incident. "
-    "`unfreeze all` ends it."
+    "`/canary unfreeze all` ends it."
 )
 
 

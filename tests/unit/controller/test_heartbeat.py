@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.controller.decisions import Pause
-from bot.controller.heartbeat import Heartbeat, Task
+from bot.controller.heartbeat import Heartbeats, Task
 from bot.model.errors import Fault
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Target
@@ -26,7 +26,7 @@ class Beating:
         self.clock = FakeClock(1000.0)
         self.mesh = InMemoryMesh(now=self.clock.now)
         self.faults: list[str] = []
-        self.heart = Heartbeat(
+        self.heart = Heartbeats(
             self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(str(fault.sentence))
         )
         self.rollout = replace(a_rollout(), phase=Phase.MIRRORING)
@@ -123,7 +123,7 @@ def test_an_ended_rollout_has_no_heartbeat_and_is_forgotten() -> None:
 
 def test_a_thousand_rollouts_do_not_beat_all_at_once() -> None:
     clock, tasks = FakeClock(1000.0), list[Task]()
-    heart = Heartbeat(InMemoryMesh(), clock, LIMIT, run=tasks.append)
+    heart = Heartbeats(InMemoryMesh(), clock, LIMIT, run=tasks.append)
     rollouts = [
         replace(a_rollout(), spec=replace(a_rollout().spec, id=RolloutId(f"r-{n:06x}")), phase=Phase.SHIFTING)
         for n in range(1000)
@@ -143,12 +143,12 @@ def test_a_thousand_rollouts_do_not_beat_all_at_once() -> None:
     assert sum(counts[1:5]) == sum(counts[5:9]) == 1000
 
 
-def slow_heart(tasks: list[Task]) -> tuple[Heartbeat, FakeClock, InMemoryMesh, Rollout]:
+def slow_heart(tasks: list[Task]) -> tuple[Heartbeats, FakeClock, InMemoryMesh, Rollout]:
     """Every write waits in ``tasks`` until it is done there."""
     clock, mesh = FakeClock(1000.0), InMemoryMesh()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     mesh.route(rollout.spec.target, rollout.current.routes, rollout.spec.id, rollout.spec.recorded)
-    return Heartbeat(mesh, clock, LIMIT, run=tasks.append), clock, mesh, rollout
+    return Heartbeats(mesh, clock, LIMIT, run=tasks.append), clock, mesh, rollout
 
 
 def test_slow_writes_do_not_pile_up() -> None:
@@ -177,7 +177,7 @@ class BrokenMesh(InMemoryMesh):
 def test_a_beat_that_crashes_is_told_and_the_next_reconcile_tries_again() -> None:
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    heart = Heartbeat(
+    heart = Heartbeats(
         BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(str(fault.sentence))
     )
 
@@ -191,7 +191,7 @@ def test_a_beat_that_crashes_is_told_and_the_next_reconcile_tries_again() -> Non
 def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind() -> None:
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
-    heart = Heartbeat(
+    heart = Heartbeats(
         BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(str(fault.sentence))
     )
     heart.after_reconcile(rollout, an_observation(rollout))

@@ -18,6 +18,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
 from bot.model.service import ServiceConfig
 from bot.settings.services import read_or_do_without
+from bot.words.said import Text
 from tests.builders import MAYA, OMAR, a_rollout, a_service, a_target
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig
@@ -40,7 +41,7 @@ def empty(_: ServiceConfig) -> Mapping[str, ServiceConfig]:
     return {}
 
 
-def with_file(rig: Rig, services: Mapping[str, ServiceConfig], trouble: str = "") -> Controller:
+def with_file(rig: Rig, services: Mapping[str, ServiceConfig], trouble: Text = "") -> Controller:
     """A new process on the same world that has read another file."""
     before = rig.restarted()
     ports: Ports = before._ports  # the rig's world
@@ -91,7 +92,7 @@ def test_a_file_with_mistakes_starts_nothing_and_says_so(tmp_path: Path) -> None
     rig.at("shift 40")
     rig.controller = with_file(rig, {}, catalogue.trouble)
 
-    with pytest.raises(Refusal, match=r"nothing can be started: services.yaml line \d+: .*`canary-bot check` lists"):
+    with pytest.raises(Refusal, match=r"Nothing can be started: services.yaml line \d+: .*`canary-bot check` lists"):
         rig.controller.start("reviews", "v3", by=MAYA)
     assert rig.decide(Abandon("the file is broken, too")).phase is Phase.ABANDONED
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.controller.timers import TOLERANCE, caught_up, moved
-from bot.model.figures import AnalysisState
+from bot.model.figures import AnalysisState, Incident
 from bot.model.incidents import Drift, Shortage, Size
-from bot.model.rollout import Approval, Hold, HoldCause, Rollout
+from bot.model.rollout import Alarm, Approval, Doubt, Hold, HoldCause, Rollout, Stopped
+from bot.model.webhooks import HookRun, HookState
 from tests.builders import MAYA, a_drift, a_rollout, a_side_of, figures
 
 NOW = 10_000.0
@@ -25,15 +26,24 @@ def waiting() -> Rollout:
         since=NOW - 600,
         settled_at=NOW - 500,
         asked_at=NOW - 100,
+        called_at=NOW - 95,
+        doubt=Doubt(about="doubt evidence", since=NOW - 110),
         restoring_at=NOW - 50,
         hold=Hold(cause=HoldCause.METRICS, sentence="No data.", since=NOW - 80, calm_since=NOW - 5),
         others=(Hold(cause=HoldCause.CLUSTER, sentence="Not seen.", since=NOW - 90, over_since=NOW - 85),),
+        alarms=(
+            Alarm(incident=Incident.HARM, since=NOW - 70, told_at=NOW - 69, calm_since=NOW - 68, over_since=NOW - 67),
+        ),
         gone_since=NOW - 15,
+        stopped=Stopped(at=NOW - 55, home_at=NOW - 54),
         sizes={"reviews-v1": Size(wanted=2, expected=1, since=NOW - 25)},
         drift=a_drift(since=NOW - 40),
         shortage=Shortage(deployment="reviews-v1", since=NOW - 30, seen_at=NOW - 10),
         approvals=(Approval(by=MAYA, at=NOW - 20),),
         analysis_state=AnalysisState(until=NOW - 10),
+        gate_at=NOW - 12,
+        arrived_at=NOW - 13,
+        hook_runs=(HookRun(hook="tests", place="mirror", state=HookState.CALLED, tries=2, tried_at=NOW - 8),),
     )
 
 
@@ -45,11 +55,22 @@ def moments(rollout: Rollout) -> list[float]:
     assert rollout.drift is not None
     assert rollout.shortage is not None
     assert rollout.analysis_state.until is not None
-    waits = [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.analysis_state.until]
+    (alarm,) = rollout.alarms
+    assert (alarm.told_at and alarm.calm_since and alarm.over_since) is not None
+    assert rollout.doubt is not None
+    assert rollout.stopped is not None
+    assert rollout.stopped.home_at is not None
+    assert rollout.called_at is not None
+    waits = [rollout.called_at, rollout.doubt.since, alarm.since, rollout.stopped.at, rollout.stopped.home_at]
+    waits += [at for at in (alarm.told_at, alarm.calm_since, alarm.over_since) if at is not None]
+    waits += [rollout.since, rollout.settled_at, rollout.asked_at, rollout.restoring_at, rollout.analysis_state.until]
     (other,), size, calm = rollout.others, rollout.sizes["reviews-v1"], rollout.hold.calm_since
     assert calm is not None
     assert other.over_since is not None
     assert rollout.gone_since is not None
+    assert rollout.gate_at is not None
+    assert rollout.arrived_at is not None
+    waits += [rollout.arrived_at, rollout.gate_at, rollout.hook_runs[0].tried_at]
     waits += [other.since, other.over_since, calm, rollout.gone_since, size.since]
     return [*waits, rollout.hold.since, rollout.drift.since, rollout.shortage.since, rollout.shortage.seen_at]
 
@@ -66,7 +87,11 @@ def test_every_wait_is_as_long_as_before_whatever_the_clock_shows(seconds: float
 
 def test_no_moment_that_is_waited_from_is_forgotten() -> None:
     """A new field of a rollout with a moment in it has to be thought of here."""
-    seen = {one.name for kind in (Rollout, Hold, Drift, Shortage, Size, AnalysisState) for one in fields(kind)}
+    seen = {
+        one.name
+        for kind in (Rollout, Alarm, Doubt, Stopped, Hold, Drift, Shortage, Size, AnalysisState, HookRun)
+        for one in fields(kind)
+    }
     times = {name for name in seen if name in {"since", "until"} or name.endswith(("_at", "_since"))}
 
     assert times == {
@@ -74,9 +99,13 @@ def test_no_moment_that_is_waited_from_is_forgotten() -> None:
         "until",
         "settled_at",
         "asked_at",
+        "called_at",
+        "told_at",
+        "home_at",
         "restoring_at",
         "seen_at",
         *("calm_since", "over_since", "gone_since"),
+        *("gate_at", "tried_at", "arrived_at"),
         "ended_at",  # history
     }
 

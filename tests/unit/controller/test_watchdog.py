@@ -348,7 +348,7 @@ def test_damaged_annotations_are_told_and_nothing_is_written() -> None:
     night.passes(LIMIT + 5)
 
     assert night.mesh.written == []
-    assert "is damaged" in night.dog.trouble
+    assert "is damaged" in str(night.dog.trouble)
 
 
 class Forbidding(InMemoryMesh):
@@ -380,7 +380,7 @@ def test_a_failsafe_action_that_is_refused_is_told_and_tried_again_and_words_tha
 
     night.passes(LIMIT + 3)
 
-    assert night.dog.trouble.endswith("forbidden.")
+    assert str(night.dog.trouble).endswith("forbidden.")
     assert sum("forbidden" in sentence for sentence in night.failed) == 3
     assert sum("already exists" in sentence for sentence in night.failed) == 1
 
@@ -434,7 +434,7 @@ def test_where_nobody_can_know_where_home_is_an_event_asks_for_a_person_once(nam
 
     ((reason, sentence),) = night.mesh.events
     assert (night.mesh.written, reason) == ([], "RescueFailed")
-    assert sentence.startswith("The watchdog cannot bring users to safety. The annotation canary-bot/restore")
+    assert sentence.startswith("The watchdog cannot bring users to safety. The annotation `canary-bot/restore`")
 
 
 @pytest.mark.parametrize("live", [routes(0, mirror=True), routes(60)])

@@ -43,8 +43,8 @@ def test_a_freeze_of_the_service_and_one_of_all_both_stop_a_start_and_say_how_th
     assert [problem.blocking for problem in problems] == [True, True]
     since = "frozen since 2025-06-16 12:00 UTC by U0MAYA, until somebody ends it"
     assert [str(problem) for problem in problems] == [
-        f"All services are {since}: an incident. `unfreeze all` ends it.",
-        f"reviews is {since}: database migration. `unfreeze reviews` ends it.",
+        f"All services are {since}: an incident. `/canary unfreeze all` ends it.",
+        f"reviews is {since}: database migration. `/canary unfreeze reviews` ends it.",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from bot.model.errors import Cause, Refusal
 from bot.model.rollout import Topology
 from bot.preflight import Snapshot, Unread, examine
 from tests.builders import a_service
-from tests.snapshots import a_deployment, a_pod, a_snapshot
+from tests.snapshots import a_deployment, a_pod, a_snapshot, a_virtual_service, texts
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -46,7 +47,9 @@ def test_a_free_version_label_moves_together_with_the_image() -> None:
 
 
 def two_rules(snapshot: dict[str, Any]) -> None:
-    snapshot["destination_rules"] = snapshot["destination_rules"] * 2
+    rule, other = snapshot["destination_rules"][0], deepcopy(snapshot["destination_rules"][0])
+    other["metadata"]["name"] = "older"
+    snapshot["destination_rules"] = (rule, other)
 
 
 def no_canary(snapshot: dict[str, Any]) -> None:
@@ -105,13 +108,13 @@ def unreadable_rules(snapshot: dict[str, Any]) -> None:
     [
         (two_rules, "Exactly one DestinationRule with subsets is needed for reviews, found 2"),
         (no_canary, "There is no Deployment reviews-v2 in namespace default. Deploy v2 first"),
-        (no_virtual_service, "There is no VirtualService reviews .* `canary-bot init reviews` writes one"),
+        (no_virtual_service, "There is no VirtualService reviews .* `canary-bot init reviews --apply` creates it"),
         (same_subset, "both in the subset v2: no route can tell them apart"),
         (a_stranger, "The pods of reviews-hotfix are in the subset v2 of reviews too"),
         (hashed_subsets, "differ in pod-template-hash, which another controller owns"),
         (narrow_selector, "The Service reviews does not select the pods of reviews-v2"),
         (same_image, "reviews-v1 runs the image of v2 already"),
-        (two_containers, "name one in services.yaml"),
+        (two_containers, "services.yaml does not name one"),
         (two_digests, "run different images"),
         (unreadable_rules, r"resources: \[destinationrules\], verbs: \[get, list\]"),
     ],
@@ -134,7 +137,7 @@ def test_every_reason_is_given_at_once_also_those_of_other_checks() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", a_snapshot(virtual_service=None, service=None, deployments=(primary,)))
 
-    assert [reason.split(" in namespace")[0].split(",")[0] for reason in map(str, refused.value.reasons)] == [
+    assert [reason.split(" in namespace")[0].split(",")[0] for reason in map(str, texts(refused.value.reasons))] == [
         "There is no Deployment reviews-v2",
         "There is no Service reviews",
         "There is no VirtualService reviews",
@@ -154,8 +157,8 @@ def test_a_kind_that_may_not_be_read_is_not_said_to_be_missing() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", a_snapshot(virtual_service=None, unread=unread))
 
-    (reason,) = refused.value.reasons
-    assert "Add to canary-bot's Role" in str(reason)
+    (reason,) = texts(refused.value.reasons)
+    assert "Add to its Role there" in str(reason)
 
 
 def test_a_kind_that_only_leaves_a_question_open_is_a_warning() -> None:
@@ -165,7 +168,7 @@ def test_a_kind_that_only_leaves_a_question_open_is_a_warning() -> None:
 
     examined = examine(a_service(), "v2", a_snapshot(unread=unread))
 
-    assert (examined.reasons, len(examined.warnings)) == ((), 1)
+    assert (texts(examined.reasons), len(texts(examined.warnings))) == ((), 1)
 
 
 def test_the_bits_that_were_tested_are_the_bits_that_are_promoted() -> None:
@@ -190,7 +193,7 @@ def test_subsets_with_different_traffic_policies_cannot_be_compared() -> None:
     snapshot = a_snapshot()
     snapshot.destination_rules[0]["spec"]["subsets"][1]["trafficPolicy"] = {"outlierDetection": {}}
 
-    (warning,) = examine(a_service(), "v2", snapshot).warnings
+    (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
     assert warning.startswith("The subsets v1 and v2 of reviews have different trafficPolicy (outlierDetection).")
 
@@ -220,7 +223,7 @@ def test_two_bits_under_one_name_leave_no_way_back() -> None:
 
 
 def test_a_primary_that_runs_a_mix_is_told() -> None:
-    (warning,) = examine(a_service(), "v2", with_bits("a", "c", "b", "b")).warnings
+    (warning,) = texts(examine(a_service(), "v2", with_bits("a", "c", "b", "b")).warnings)
 
     assert warning.startswith("The pods of reviews-v1 run different images under registry.example/reviews-v1:1.20.3.")
 
@@ -232,8 +235,9 @@ def test_a_pod_that_was_relabelled_by_hand_is_named() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", snapshot)
 
-    assert str(refused.value.reasons[0]).startswith(
-        "Pod reviews-v1-1 of reviews-v1 is not in the subset v1: its labels are not its template's. `kubectl delete pod"
+    assert str(texts(refused.value.reasons)[0]).startswith(
+        "Pod reviews-v1-1 of reviews-v1 is not in the subset v1: its labels are not its template's."
+        " `kubectl -n default delete pod"
     )
 
 
@@ -249,7 +253,7 @@ def test_balancing_by_more_than_weights_is_told(balancer: dict[str, Any], said: 
     snapshot = a_snapshot()
     snapshot.destination_rules[0]["spec"]["trafficPolicy"] = {"loadBalancer": balancer}
 
-    assert [one.startswith(said) for one in examine(a_service(), "v2", snapshot).warnings] == [True] * bool(said)
+    assert [one.startswith(said) for one in texts(examine(a_service(), "v2", snapshot).warnings)] == [True] * bool(said)
 
 
 def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
@@ -259,7 +263,7 @@ def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", snapshot)
 
-    assert [reason.split(" has ")[0].split(" in ")[0] for reason in map(str, refused.value.reasons)][:2] == [
+    assert [reason.split(" has ")[0].split(" in ")[0] for reason in map(str, texts(refused.value.reasons))][:2] == [
         "There is no VirtualService reviews",
         "Warning: reviews of reviews-v1",
     ]
@@ -272,8 +276,40 @@ def test_a_cluster_without_nodes_behind_it_is_only_warned_about() -> None:
 
     examined = examine(a_service(), "v2", snapshot)
 
-    assert examined.reasons == ()
-    assert [warning.split(" can be seen")[0] for warning in examined.warnings] == [
+    assert texts(examined.reasons) == ()
+    assert [warning.split(" can be seen")[0] for warning in texts(examined.warnings)] == [
         "No ready pod of reviews-v1",
         "No ready pod of reviews-v2",
     ]
+
+
+def test_a_host_written_in_full_is_the_same_service_wherever_it_stands() -> None:
+    host = "reviews.default.svc.cluster.local"
+    route = [{"destination": {"host": host, "subset": "v1"}}]
+    snapshot = a_snapshot(virtual_service=a_virtual_service(http=[{"route": route}], hosts=[host]))
+    snapshot.destination_rules[0]["spec"]["host"] = host
+    found = examine(a_service(host=host), "v2", snapshot)
+    assert found.problems == ()
+    assert found.target.host == "reviews.default.svc.cluster.local"
+
+
+@pytest.mark.parametrize("host", ["reviews.default.svc.cluster.local.", "reviews.default.svc.", "reviews."])
+@pytest.mark.parametrize("place", ["hosts", "destination", "mirror", "rule"])
+def test_a_dot_at_the_end_of_a_host_is_said_to_be_what_nobody_answers(host: str, place: str) -> None:
+    plain = "reviews.default.svc.cluster.local"
+    written = {name: host if name == place else plain for name in ("hosts", "destination", "mirror", "rule")}
+    route = {
+        "route": [{"destination": {"host": written["destination"], "subset": "v1"}}],
+        "mirror": {"host": written["mirror"], "subset": "v1"},
+    }
+    snapshot = a_snapshot(virtual_service=a_virtual_service(http=[route], hosts=[written["hosts"]]))
+    snapshot.destination_rules[0]["spec"]["host"] = written["rule"]
+
+    try:
+        found = examine(a_service(), "v2", snapshot).reasons
+    except Refusal as refused:  # with the rule away there are no sides
+        found = refused.reasons
+
+    (reason,) = [one for one in texts(found) if "with a dot at its end" in one]
+    assert f"`{host}`" in reason
+    assert reason.endswith(f"Write `{host.removesuffix('.')}` there.")

@@ -9,7 +9,7 @@ import yaml
 from bot.model.service import Promote
 from bot.preflight import Examined, examine
 from tests.builders import a_service
-from tests.snapshots import a_deployment, a_snapshot
+from tests.snapshots import a_deployment, a_snapshot, texts
 
 
 def examined_of(image: str = "", promote: Promote = Promote.UPGRADE, **pod: Any) -> Examined:
@@ -19,7 +19,7 @@ def examined_of(image: str = "", promote: Promote = Promote.UPGRADE, **pod: Any)
 
 
 def test_an_image_from_elsewhere_may_be_out_of_the_primarys_reach() -> None:
-    (warning,) = examined_of("mirror.example/team/reviews:2").warnings
+    (warning,) = texts(examined_of("mirror.example/team/reviews:2").warnings)
 
     assert warning.startswith(
         "reviews-v2 runs an image of mirror.example/team, and reviews-v1 one of registry.example."
@@ -28,14 +28,14 @@ def test_an_image_from_elsewhere_may_be_out_of_the_primarys_reach() -> None:
 
 
 def test_a_pull_secret_that_the_primary_lacks_is_told_with_the_field_to_add() -> None:
-    (warning,) = examined_of(imagePullSecrets=[{"name": "shop-registry"}]).warnings
+    (warning,) = texts(examined_of(imagePullSecrets=[{"name": "shop-registry"}]).warnings)
 
     assert warning.startswith("reviews-v2 pulls its image with the secret shop-registry, which reviews-v1 lacks.")
     assert yaml.safe_load(warning.split("`")[1]) == {"imagePullSecrets": [{"name": "shop-registry"}]}
 
 
 def test_another_service_account_is_told() -> None:
-    (warning,) = examined_of(serviceAccountName="reviews-next").warnings
+    (warning,) = texts(examined_of(serviceAccountName="reviews-next").warnings)
 
     assert warning.startswith("reviews-v2 runs as service account reviews-next, and reviews-v1 as default.")
 

@@ -10,7 +10,7 @@ from bot.model.errors import Cause
 from bot.preflight import Examined, Unread, examine
 from bot.preflight.mesh import ELSEWHERE
 from tests.builders import a_service
-from tests.snapshots import a_backend, a_gateway, a_rule, a_snapshot, a_virtual_service
+from tests.snapshots import a_backend, a_gateway, a_rule, a_snapshot, a_virtual_service, texts
 
 
 def examined_of(**changes: Any) -> Examined:
@@ -24,7 +24,7 @@ def http_route(**spec: Any) -> dict[str, Any]:
 def test_another_virtual_service_with_the_same_host_and_gateway_is_told() -> None:
     rival = a_virtual_service("legacy", gateways=["reviews-gateway.istio-system.svc.cluster.local"])
 
-    (warning,) = examined_of(virtual_services=(rival,)).warnings
+    (warning,) = texts(examined_of(virtual_services=(rival,)).warnings)
 
     assert warning.startswith("VirtualService legacy has the same host * on Gateway istio-system/reviews-gateway.")
 
@@ -37,8 +37,8 @@ def test_another_virtual_service_that_sends_users_to_our_pods_is_told() -> None:
     elsewhere = a_virtual_service("legacy", hosts=["shop.example"], gateways=["shop"], http=to("reviews"))
     narrower = a_virtual_service("beta", hosts=["beta.example"], http=to("reviews.default.svc", subset="v1"))
 
-    (loose,) = examined_of(virtual_services=(elsewhere,)).warnings
-    (taken,) = examined_of(virtual_services=(narrower,)).warnings
+    (loose,) = texts(examined_of(virtual_services=(elsewhere,)).warnings)
+    (taken,) = texts(examined_of(virtual_services=(narrower,)).warnings)
 
     assert loose.startswith(
         "VirtualService legacy sends requests to reviews as well. They follow none of the rollout's"
@@ -53,8 +53,8 @@ def test_a_delegate_is_told_by_the_mirror_that_it_inherits_and_by_the_root_that_
     ours = a_virtual_service(hosts=[], gateways=[])
     root = a_virtual_service("root", http=[{"delegate": {"name": "reviews"}, "mirror": {"host": "reviews"}}])
 
-    (lost,) = examined_of(virtual_service=ours).warnings
-    (inherits,) = examined_of(virtual_service=ours, virtual_services=(root,)).warnings
+    (lost,) = texts(examined_of(virtual_service=ours).warnings)
+    (inherits,) = texts(examined_of(virtual_service=ours, virtual_services=(root,)).warnings)
 
     assert lost.startswith(
         "VirtualService reviews has no hosts, and no VirtualService of any namespace delegates to it."
@@ -71,7 +71,7 @@ def test_a_delegate_without_a_root_may_have_one_where_nobody_could_look() -> Non
         ),
     )
 
-    unknown, lost = examined_of(virtual_service=a_virtual_service(hosts=[], gateways=[]), unread=unread).warnings
+    unknown, lost = texts(examined_of(virtual_service=a_virtual_service(hosts=[], gateways=[]), unread=unread).warnings)
 
     assert unknown.startswith(
         "Other namespaces' VirtualService objects could not be read, so nothing is known about them"
@@ -93,8 +93,8 @@ ON_THE_MESH: dict[str, Any] = {"gateways": ["mesh"], "hosts": ["reviews"]}
 def findings_of(other: dict[str, Any], ours: dict[str, Any] | None = None, **changes: Any) -> str:
     """What is said of another namespace's VirtualService; "" for nothing."""
     examined = examined_of(virtual_service=ours or a_virtual_service(), virtual_services=(other,), **changes)
-    assert examined.reasons == ()
-    return "".join(examined.warnings)
+    assert texts(examined.reasons) == ()
+    return "".join(texts(examined.warnings))
 
 
 def test_a_virtual_service_of_another_namespace_is_called_by_both_its_names() -> None:
@@ -147,7 +147,7 @@ def test_a_short_name_counts_where_the_kubernetes_service_is() -> None:
 
     examined = examine(service, "v2", a_snapshot(virtual_services=tuple(senders), **parts))
 
-    assert [one.split(" as well")[0] for one in examined.warnings] == [
+    assert [one.split(" as well")[0] for one in texts(examined.warnings)] == [
         "VirtualService shop/sender sends requests to reviews"
     ]
 
@@ -305,10 +305,10 @@ def test_annotations_of_an_older_rollout_would_be_taken_for_what_was_there_befor
     ours = a_virtual_service(http=[{"name": "canarybot-mirror-0", **to("reviews", subset="v1")[0]}])
     ours["metadata"]["annotations"] = {"canary-bot/restore": "{}", "canary-bot/heartbeat": "1", "team": "shop"}
 
-    annotations, route = examined_of(virtual_service=ours).reasons
+    annotations, route = texts(examined_of(virtual_service=ours).reasons)
 
     assert annotations.startswith(
-        "VirtualService reviews has marks of an older rollout (canary-bot/heartbeat, canary-bot/re"
+        "VirtualService reviews has annotations of an older rollout (canary-bot/heartbeat and canary-bot/re"
     )
     assert (
         "`kubectl -n default annotate virtualservice reviews canary-bot/heartbeat- canary-bot/restore-`" in annotations
@@ -344,9 +344,9 @@ def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
     elsewhere = {"fault": {"abort": {}}, "route": [{"destination": {"host": "ratings"}}]}
     snapshot.virtual_service["spec"]["http"] = [ours | {"fault": {"delay": {}}}, elsewhere]
 
-    (warning,) = examine(a_service(), "v2", snapshot).warnings
+    (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
-    assert warning.startswith("The route http route 1 injects faults (delay)")
+    assert warning.startswith("The route http[0] injects faults (delay)")
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_an_injected_fault_is_told_where_it_hits_our_users() -> None:
     ],
 )
 def test_a_port_must_say_that_it_is_http(port: dict[str, Any], said: str) -> None:
-    warnings = examined_of(service=a_backend(port)).warnings
+    warnings = texts(examined_of(service=a_backend(port)).warnings)
 
     assert [warning.startswith(said) for warning in warnings] == ([True] if said else [])
 
@@ -381,6 +381,11 @@ def test_an_http_route_that_owns_the_callers_blocks_and_one_that_only_sends_requ
     )
     other = http_route(rules=[{"backendRefs": [{"name": "ratings", "port": 9080}]}])
 
-    assert "HTTPRoute shop routes the callers of Service reviews." in examined_of(http_routes=(owner,)).reasons[0]
-    assert "HTTPRoute shop sends requests to Service reviews" in examined_of(http_routes=(sender, other)).warnings[0]
+    assert (
+        "HTTPRoute shop routes the callers of Service reviews." in texts(examined_of(http_routes=(owner,)).reasons)[0]
+    )
+    assert (
+        "HTTPRoute shop sends requests to Service reviews"
+        in texts(examined_of(http_routes=(sender, other)).warnings)[0]
+    )
     assert examined_of(http_routes=(other,)).problems == ()

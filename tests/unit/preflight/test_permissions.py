@@ -8,7 +8,7 @@ from bot.model.service import Promote
 from bot.preflight import Permission, examine
 from bot.preflight.permissions import needed
 from tests.builders import a_service
-from tests.snapshots import a_snapshot
+from tests.snapshots import a_snapshot, texts
 
 WRITES = {"update", "patch", "delete", "create"}
 
@@ -40,7 +40,7 @@ def test_what_is_denied_blocks_with_the_rule_to_add() -> None:
         Permission(access=access, allowed=access.verb not in WRITES) for access in needed(service, "v2")
     )
 
-    reasons = examine(service, "v2", a_snapshot(permissions=permissions)).reasons
+    reasons = texts(examine(service, "v2", a_snapshot(permissions=permissions)).reasons)
 
     assert reasons[0].startswith("canary-bot may not update virtualservices reviews in namespace default.")
     assert [yaml.safe_load(reason.split("`")[1])[0] for reason in reasons] == [
@@ -82,8 +82,8 @@ def test_without_a_watch_the_api_server_is_asked_each_time_and_nothing_is_stoppe
 
     examined = examine(a_service(), "v2", a_snapshot(permissions=permissions))
 
-    assert examined.reasons == ()
-    assert examined.warnings[0].startswith(
+    assert texts(examined.reasons) == ()
+    assert texts(examined.warnings)[0].startswith(
         "canary-bot may not watch virtualservices in namespace default. Add to its Role"
     )
 
@@ -94,5 +94,5 @@ def test_what_the_server_cannot_say_is_one_warning() -> None:
 
     examined = examine(a_service(), "v2", a_snapshot(permissions=permissions))
 
-    assert examined.reasons == ()
-    assert examined.warnings[0].endswith("is not known: It said 404. Compare its Role with deploy/rbac.yaml.")
+    assert texts(examined.reasons) == ()
+    assert texts(examined.warnings)[0].endswith("is not known: It said 404. Compare its Role with `deploy/rbac.yaml`.")

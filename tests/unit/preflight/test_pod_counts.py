@@ -8,7 +8,7 @@ import pytest
 
 from bot.preflight import Examined, examine
 from tests.builders import a_service
-from tests.snapshots import a_deployment, a_snapshot
+from tests.snapshots import a_deployment, a_snapshot, texts
 
 
 def examined_of(primary: int, canary: int, *autoscalers: dict[str, Any], **service: Any) -> Examined:
@@ -32,26 +32,26 @@ def autoscaler(deployment: str, least: int, most: int) -> dict[str, Any]:
     ("primary", "canary", "needs"),
     [
         (3, 3, None),
-        (3, 2, "3 for the mirror (100 %), 3 for 80 %, 3 for 100 %"),
-        (3, 1, "3 for the mirror (100 %), 2 for 40 %, 2 for 60 %, 3 for 80 %, 3 for 100 %"),
+        (3, 2, "3 for the mirror (100 %), 3 for 80 % and 3 for 100 %"),
+        (3, 1, "3 for the mirror (100 %), 2 for 40 %, 2 for 60 %, 3 for 80 % and 3 for 100 %"),
         (1, 1, None),
     ],
 )
 def test_the_canary_needs_pods_for_each_weight(primary: int, canary: int, needs: str | None) -> None:
-    warnings = examined_of(primary, canary).warnings
+    warnings = texts(examined_of(primary, canary).warnings)
 
     assert [f"it would need {needs}; nothing scales it." in warning for warning in warnings] == [True] * bool(needs)
 
 
 def test_a_mirror_of_some_methods_has_no_known_size() -> None:
-    (warning,) = examined_of(3, 2, mirror_methods=("GET",)).warnings
+    (warning,) = texts(examined_of(3, 2, mirror_methods=("GET",)).warnings)
 
-    assert "it would need 3 for 80 %, 3 for 100 %;" in warning
+    assert "it would need 3 for 80 % and 3 for 100 %;" in warning
 
 
 def test_an_autoscaler_of_the_canary_is_taken_into_account() -> None:
-    (grows,) = examined_of(3, 1, autoscaler("reviews-v2", 1, 3)).warnings
-    (stops,) = examined_of(3, 1, autoscaler("reviews-v2", 1, 2)).warnings
+    (grows,) = texts(examined_of(3, 1, autoscaler("reviews-v2", 1, 3)).warnings)
+    (stops,) = texts(examined_of(3, 1, autoscaler("reviews-v2", 1, 2)).warnings)
 
     assert "its HPA may grow it to 3, but only after the users have come" in grows
     assert "its HPA stops at 2" in stops
@@ -64,13 +64,13 @@ def test_an_autoscaler_that_does_not_scale_is_told_in_its_own_words() -> None:
     said = "the HPA was unable to compute the replica count: no metrics returned"
     blind["status"] = {"conditions": [{"type": "ScalingActive", "status": "False", "message": said}]}
 
-    (warning,) = examined_of(2, 2, blind).warnings
+    (warning,) = texts(examined_of(2, 2, blind).warnings)
 
     assert warning.startswith(f"HPA reviews-v2-hpa does not scale reviews-v2: {said}.")
 
 
 def test_an_autoscaler_that_may_shrink_the_idle_primary_is_told() -> None:
-    (warning,) = examined_of(3, 3, autoscaler("reviews-v1", 1, 9)).warnings
+    (warning,) = texts(examined_of(3, 3, autoscaler("reviews-v1", 1, 9)).warnings)
 
     assert warning.startswith("HPA reviews-v1-hpa may shrink reviews-v1 from 3 to 1 pod while its users are on the")
     assert examined_of(3, 3, autoscaler("reviews-v1", 3, 9)).problems == ()
@@ -83,6 +83,28 @@ def test_an_autoscaler_whose_selector_fits_both_sides_averages_over_both() -> No
     )
     snapshot = a_snapshot(deployments=deployments, autoscalers=(autoscaler("reviews-v1", 2, 9),))
 
-    (warning,) = examine(a_service(), "v2", snapshot).warnings
+    (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
     assert warning.startswith("HPA reviews-v1-hpa counts the canary's pods as reviews-v1's")
+
+
+@pytest.mark.parametrize(
+    ("autoscalers", "pods"),
+    [
+        ((), 3),
+        ((autoscaler("reviews-v2", 1, 9),), 3),
+        ((autoscaler("reviews-v2", 1, 2),), 2),
+        ((autoscaler("reviews-v2", 5, 9),), 5),
+    ],
+)
+def test_a_parked_canary_gets_what_its_largest_share_needs_as_far_as_its_autoscaler_lets_it(
+    autoscalers: tuple[dict[str, Any], ...], pods: int
+) -> None:
+    found = examined_of(3, 0, *autoscalers, scale_canary_up=True)
+    assert (found.parked, found.target.canary_replicas) == (pods, pods)
+    (warning,) = texts(found.warnings)
+    assert warning.startswith(f"reviews-v2 has no pods: canary-bot gives it {pods} first")
+
+
+def test_a_canary_that_has_pods_is_not_parked() -> None:
+    assert examined_of(3, 2, scale_canary_up=True).parked == 0

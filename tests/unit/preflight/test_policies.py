@@ -8,7 +8,7 @@ import pytest
 
 from bot.preflight import examine
 from tests.builders import a_service
-from tests.snapshots import a_snapshot
+from tests.snapshots import a_snapshot, texts
 
 
 def policy(kind: str, **spec: Any) -> dict[str, Any]:
@@ -41,5 +41,5 @@ def policy(kind: str, **spec: Any) -> dict[str, Any]:
 def test_both_sides_should_be_governed_alike(policy: dict[str, Any], said: str) -> None:
     examined = examine(a_service(), "v2", a_snapshot(policies=(policy,)))
 
-    assert examined.reasons == ()
-    assert [warning.startswith(said) for warning in examined.warnings] == [True] * bool(said)
+    assert texts(examined.reasons) == ()
+    assert [warning.startswith(said) for warning in texts(examined.warnings)] == [True] * bool(said)

@@ -11,7 +11,7 @@ from bot.model.service import Promote
 from bot.preflight import Examined, examine
 from bot.preflight.quotas import quantity
 from tests.builders import a_service
-from tests.snapshots import a_snapshot
+from tests.snapshots import a_snapshot, texts
 
 
 def quota(**left: tuple[str, str]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def examined_of(*quotas: dict[str, Any], strategy: dict[str, Any] | None = None,
     ],
 )
 def test_an_upgrade_needs_room_for_the_pods_it_starts_first(left: dict[str, tuple[str, str]], short: str) -> None:
-    warnings = examined_of(quota(**left)).warnings
+    warnings = texts(examined_of(quota(**left)).warnings)
 
     upgrade = "the 1 pod that the upgrade of reviews-v1 starts before old ones go"
     said = f"ResourceQuota small leaves no room for {upgrade} ({short})."
@@ -57,7 +57,10 @@ def test_where_old_pods_may_go_first_no_room_is_needed() -> None:
 
     assert examined_of(full, strategy={"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}).problems == ()
     assert examined_of(full, promote=Promote.ADOPT).problems == ()
-    assert len(examined_of(full, strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}).warnings) == 1
+    assert (
+        len(texts(examined_of(full, strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}).warnings))
+        == 1
+    )
 
 
 def test_quantities_are_read_as_kubernetes_writes_them() -> None:
@@ -75,12 +78,12 @@ def test_a_budget_that_would_hold_up_a_drain_is_told_for_each_side_it_guards() -
         budgets=(budget(0, app="reviews", version="v2"), budget(1, version="v1"), budget(0, app="other"))
     )
 
-    (warning,) = examine(a_service(), "v2", snapshot).warnings
+    (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
     assert warning.startswith("PodDisruptionBudget reviews-pdb allows no pod of reviews-v2 to be evicted now.")
 
 
 def test_a_budget_that_counts_both_sides_guards_neither() -> None:
-    (warning,) = examine(a_service(), "v2", a_snapshot(budgets=(budget(1, app="reviews"),))).warnings
+    (warning,) = texts(examine(a_service(), "v2", a_snapshot(budgets=(budget(1, app="reviews"),))).warnings)
 
     assert warning.startswith("PodDisruptionBudget reviews-pdb counts the pods of reviews-v1 and reviews-v2 as one.")

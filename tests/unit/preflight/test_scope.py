@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.preflight.gateways import SIDECARS
-from bot.preflight.scope import applies, full_name, is_seen, meeting
+from bot.cluster.bindings import SIDECARS
+from bot.cluster.objects import full_name
+from bot.preflight.scope import applies, is_seen, meeting
 from tests.snapshots import a_virtual_service
 
 NAMESPACES = ["default", "shop", "third", "istio-system"]

@@ -7,7 +7,7 @@ from typing import Any
 from bot.model.service import CustomGate, GateLimits
 from bot.preflight import Examined, Snapshot, examine
 from tests.builders import a_service
-from tests.snapshots import a_snapshot
+from tests.snapshots import a_snapshot, texts
 
 CUSTOM = GateLimits(custom=(CustomGate(name="lag", query="lag", maximum=1.0),))
 
@@ -35,7 +35,7 @@ def test_without_a_sidecar_nothing_is_counted_so_nothing_begins() -> None:
     for pod in snapshot.pods[2:]:
         strip(pod)
 
-    (reason,) = examined_of(snapshot).reasons
+    (reason,) = texts(examined_of(snapshot).reasons)
 
     assert reason.startswith("No pod of reviews-v2 has a sidecar (istio-proxy), so its requests are counted nowhere.")
 
@@ -47,26 +47,26 @@ def test_with_metrics_of_its_own_an_application_may_do_without() -> None:
 
     examined = examined_of(snapshot, gates=CUSTOM)
 
-    assert examined.reasons == ()
-    assert "Only the custom gates can judge it." in examined.warnings[0]
+    assert texts(examined.reasons) == ()
+    assert "Only the custom gates can judge it." in texts(examined.warnings)[0]
 
 
 def test_a_pod_that_was_born_without_a_sidecar_is_told() -> None:
     snapshot = a_snapshot()
     strip(snapshot.pods[2])
 
-    (warning,) = examined_of(snapshot).warnings
+    (warning,) = texts(examined_of(snapshot).warnings)
 
-    assert warning.startswith("1 pod of the 2 ready pods of reviews-v2 has no sidecar")
+    assert warning.startswith("1 of the 2 ready pods of reviews-v2 has no sidecar")
 
 
 def test_a_sidecar_that_is_not_ready_is_told() -> None:
     snapshot = a_snapshot()
     snapshot.pods[0]["status"]["containerStatuses"][1]["ready"] = False
 
-    (warning,) = examined_of(snapshot).warnings
+    (warning,) = texts(examined_of(snapshot).warnings)
 
-    assert warning.startswith("The sidecar of 1 pod of the 2 pods of reviews-v1 is not ready.")
+    assert warning.startswith("The sidecar of 1 of the 2 pods of reviews-v1 is not ready.")
 
 
 def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
@@ -75,8 +75,8 @@ def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
         strip(pod)
         pod["metadata"]["annotations"] = {"ambient.istio.io/redirection": "enabled"}
 
-    (reason,) = examined_of(snapshot).reasons
-    (warning,) = examined_of(snapshot, gates=CUSTOM).warnings
+    (reason,) = texts(examined_of(snapshot).reasons)
+    (warning,) = texts(examined_of(snapshot, gates=CUSTOM).warnings)
 
     assert reason.startswith(
         "reviews-v2 is in the ambient mesh without a sidecar, so mirrored requests to it are counted"
@@ -86,10 +86,10 @@ def test_copies_in_the_ambient_mesh_are_counted_nowhere() -> None:
 
 def test_where_no_pod_can_be_seen_the_template_has_the_word() -> None:
     snapshot = a_snapshot(pods=a_snapshot().pods[:2])
-    (unknown,) = examined_of(snapshot).warnings
+    (unknown,) = texts(examined_of(snapshot).warnings)
     snapshot.deployments[1]["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
 
-    (sure,) = examined_of(snapshot).reasons
+    (sure,) = texts(examined_of(snapshot).reasons)
 
     assert unknown.startswith("No ready pod of reviews-v2 can be seen")
     assert sure.startswith("reviews-v2 has sidecar.istio.io/inject=false")

@@ -10,7 +10,7 @@ import pytest
 from bot.model.service import Promote
 from bot.preflight import examine
 from tests.builders import a_service
-from tests.snapshots import a_snapshot
+from tests.snapshots import a_snapshot, texts
 
 Template = dict[str, Any]
 
@@ -23,7 +23,7 @@ def app(template: Template) -> dict[str, Any]:
 def differences(change: Callable[[Template], object], **service: Any) -> str:
     snapshot = a_snapshot()
     change(snapshot.deployments[1]["spec"]["template"])
-    warnings = examine(a_service(**service), "v2", snapshot).warnings
+    warnings = texts(examine(a_service(**service), "v2", snapshot).warnings)
     return warnings[0].partition("beyond the image (")[2].partition("); only")[0] if warnings else ""
 
 
@@ -63,7 +63,7 @@ def test_values_of_the_environment_are_never_shown() -> None:
     for deployment, value in zip(snapshot.deployments, ("hunter1", "hunter2"), strict=True):
         app(deployment["spec"]["template"])["env"] = [{"name": "PASSWORD", "value": value}]
 
-    (warning,) = examine(a_service(), "v2", snapshot).warnings
+    (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
     assert "(reviews.env.PASSWORD differs)" in warning
     assert "hunter" not in warning
@@ -74,7 +74,7 @@ def test_many_differences_are_counted() -> None:
 
     shown = differences(lambda t: app(t).update(env=[{"name": name, "value": "1"} for name in names]))
 
-    assert shown.endswith("; and 3 more")
+    assert shown.endswith(" and 3 more")
 
 
 def test_an_adopted_canary_goes_on_as_it_was_tested() -> None:

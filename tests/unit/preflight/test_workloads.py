@@ -10,7 +10,7 @@ import pytest
 from bot.model.service import Promote
 from bot.preflight import examine
 from tests.builders import a_service
-from tests.snapshots import a_deployment, a_pod, a_snapshot
+from tests.snapshots import a_deployment, a_pod, a_snapshot, texts
 
 Object = dict[str, Any]
 Change = Callable[[Object], object]
@@ -52,6 +52,12 @@ BLOCKS, WARNS = True, False
         ),
         (
             0,
+            lambda d: d["spec"].update(progressDeadlineSeconds=905),
+            WARNS,
+            "of reviews-v1 (15 minutes) is longer than `upgrade_timeout` (900 seconds).",
+        ),
+        (
+            0,
             lambda d: d["spec"].update(progressDeadlineSeconds=2147483647),
             WARNS,
             "of reviews-v1 (without end) is longer",
@@ -88,7 +94,7 @@ def test_a_waiting_container_blocks_in_the_nodes_own_words() -> None:
     waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
     snapshot.pods[2]["status"]["containerStatuses"][0] |= {"ready": False, "state": {"waiting": waiting}}
 
-    (reason,) = examine(a_service(), "v2", snapshot).reasons
+    (reason,) = texts(examine(a_service(), "v2", snapshot).reasons)
 
     assert reason.startswith("reviews in reviews-v2-1 of reviews-v2 waits: ImagePullBackOff (Back-off pulling image).")
 
@@ -113,10 +119,10 @@ def test_restarts_are_counted_with_their_reasons() -> None:
         }
         pod["status"]["containerStatuses"][0] |= ended
 
-    (warning,) = examine(a_service(), "v2", snapshot).warnings
+    (warning,) = texts(examine(a_service(), "v2", snapshot).warnings)
 
     assert warning.startswith("Containers of reviews-v2 were restarted 6 times (Error and OOMKilled, last at")
-    assert "last at 2026-08-09T10:00:00Z)." in warning
+    assert "last at 2026-08-09 10:00 UTC)." in warning
 
 
 def test_a_canarys_pod_is_not_taken_for_the_primarys_whose_selector_fits_it() -> None:
@@ -126,6 +132,6 @@ def test_a_canarys_pod_is_not_taken_for_the_primarys_whose_selector_fits_it() ->
     snapshot.pods[2]["status"]["containerStatuses"][0]["restartCount"] = 1
     service = a_service(primary_deployment="reviews", canary_deployment="reviews-canary")
 
-    (warning,) = examine(service, "v2", snapshot).warnings
+    (warning,) = texts(examine(service, "v2", snapshot).warnings)
 
     assert warning.startswith("Containers of reviews-canary were restarted 1 time.")

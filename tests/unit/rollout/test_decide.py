@@ -166,12 +166,10 @@ def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(pr
     gone, said = decide.decide(approved, an_observation(approved), judgement, now=1030.0)
 
     assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
-    assert "Not proven: 0 of 7. 1 approval is needed." in str(entries[0].text)
+    assert "Not enough traffic to be sure: go on anyway? Not proven: 0 of 7." in str(entries[0].text)
     assert (later.stage, more) == (rollout.stage, ())
     assert gone.stage == rollout.stage + 1
-    assert str(said[0].text) == (
-        "100 % of users done: no problem seen, too little traffic to be sure. Not proven: 0 of 7."
-    )
+    assert str(said[0].text) == "100 % of users done. Not proven: 0 of 7."
 
 
 def test_weights_go_on_unproven_and_say_so() -> None:
@@ -180,7 +178,7 @@ def test_weights_go_on_unproven_and_say_so() -> None:
     gone, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert gone.current.name == "shift 100"
-    assert str(entries[0].text).startswith("80 % of users done: no problem seen, too little traffic to be sure.")
+    assert str(entries[0].text).startswith("80 % of users done. Time is up; not proven: ")
 
 
 def test_a_question_says_that_nothing_was_proven() -> None:
@@ -190,7 +188,8 @@ def test_a_question_says_that_nothing_was_proven() -> None:
     _, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert str(entries[-1].text) == (
-        "Shift 20 % of users to v2? Time is up; not proven: 0 of 30. 1 approval is needed."
+        "Not enough traffic to be sure: go on anyway? Time is up; not proven: 0 of 30. "
+        "Next would be 20 % of users. 1 approval is needed."
     )
 
 
@@ -436,7 +435,9 @@ def test_a_rollout_the_watchdog_acted_on_is_aborted_with_what_the_watchdog_did_a
     assert aborting.phase is Phase.ABORTING
     assert kinds(entries) == [EntryKind.ABORTING]
     sentence = "canary-bot was silent for 2 minutes, so the watchdog sent everyone back to reviews-v1"
-    assert str(entries[0].text).startswith(f"Aborted at {called(rollout.current)}. {sentence} (1970-01-01 10:00 UTC).")
+    assert str(entries[0].text).startswith(
+        f"Aborted at {called(rollout.current)!s}. {sentence} (1970-01-01 10:00 UTC)."
+    )
 
 
 def test_whoever_is_home_on_a_primary_as_it_was_stays_there_also_after_an_upgrade_that_had_only_been_asked_for() -> (
@@ -505,16 +506,17 @@ DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
 
 def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
     rollout, _ = decide.begin(a_rollout(a_service(approve=())), 0.0)
-    settled, _ = decide.decide(rollout, an_observation(rollout), DOUBT, 0.0)
+    settled, _ = decide.decide(rollout, an_observation(rollout), INCONCLUSIVE, 0.0)
 
-    asked, said = decide.decide(settled, an_observation(settled), DOUBT, 300.0)
-    still, more = decide.decide(asked, an_observation(asked), DOUBT, 310.0)
-    approved, _ = decide.approve(still, OMAR, 311.0)
-    gone_on, _ = decide.decide(approved, an_observation(approved), DOUBT, 312.0)
+    held, first = decide.decide(settled, an_observation(settled), DOUBT, 300.0)
+    asked, said = decide.decide(held, an_observation(held), DOUBT, 330.0)
+    still, more = decide.decide(asked, an_observation(asked), DOUBT, 340.0)
+    approved, _ = decide.approve(still, OMAR, 341.0)
+    gone_on, _ = decide.decide(approved, an_observation(approved), DOUBT, 342.0)
 
-    assert (asked.hold is not None, asked.asked_at) == (True, 300.0)
-    assert [entry.kind for entry in said] == [EntryKind.HELD, EntryKind.ASK]
-    assert (still.asked_at, more) == (300.0, ())
+    assert (held.hold is not None, held.asked_at, asked.asked_at) == (True, None, 330.0)
+    assert (kinds(first), kinds(said)) == ([EntryKind.HELD], [EntryKind.ASK])
+    assert (still.asked_at, more) == (330.0, ())
     assert gone_on.current.name == "shift 20"
 
 
@@ -525,7 +527,7 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
 
     doubtful, said = decide.decide(asked, an_observation(asked), replace(DOUBT, at=310.0), 310.0)
 
-    assert doubtful.asked_at == 310.0
+    assert doubtful.asked_at is None
     assert str(said[0].text).startswith("No decision needed any more: ")
 
 

@@ -57,7 +57,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "the mark": ("shift 40", {"routes": routes(40), "owner": OTHER}, "rollout annotation r-1 → r-2"),
     "our annotations": ("shift 40", {"routes": routes(40), "owner": None}, "removed canary-bot's annotations"),
-    "a damaged record": ("shift 40", {"routes": routes(40), "marked": False}, "removed canary-bot's annotations"),
+    "a damaged record": ("shift 40", {"routes": routes(40), "annotated": False}, "removed canary-bot's annotations"),
     "the primary's image": (
         "shift 40",
         {"routes": routes(40), "primary": side(None, {"reviews": "registry.example/reviews:9"})},
@@ -131,7 +131,9 @@ def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
 
 def test_whoever_took_the_annotation_is_named_and_not_who_wrote_the_routes() -> None:
     rollout = at_stage("shift 40")
-    observed = edited(rollout, routes=routes(40), owner=OTHER, writer="canary-bot", marker="argo", marked_at=NOON)
+    observed = edited(
+        rollout, routes=routes(40), owner=OTHER, writer="canary-bot", annotated_by="argo", annotated_at=NOON
+    )
 
     assert str(decide.decide(rollout, observed, PASS, 1.0)[1][0].text).startswith(
         "Someone changed VirtualService reviews (argo, 2025-06-15 15:06 UTC): "
@@ -182,7 +184,7 @@ def test_restoring_writes_ours_again_and_the_stage_is_judged_anew() -> None:
     restored, entries = decide.restore(held, OMAR, 5.0)
 
     assert said(entries) == ["U0OMAR puts it back: traffic split 100/0 → 60/40."]
-    assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), again=True)
+    assert next_action(restored, edited(held)) == SetRoutes(routes=routes(40), held_before=True)
     seen, more = decide.decide(restored, edited(held), PASS, 6.0)
     assert (seen.drift, more) == (None, ()), "what is being written over is not told again"
     settled, _ = decide.decide(seen, an_observation(seen), PASS, 7.0)
@@ -206,9 +208,9 @@ def test_a_taken_annotation_is_taken_back_by_a_restore_and_by_nothing_else() -> 
 
     assert next_action(rollout, taken) == SetRoutes(routes=routes(40))
     restored, _ = decide.restore(held, OMAR, 1.0)
-    assert next_action(restored, taken) == SetRoutes(routes=routes(40), over=OTHER, again=True)
+    assert next_action(restored, taken) == SetRoutes(routes=routes(40), taking_from=OTHER, held_before=True)
     aborting, _ = decide.abort(held, OMAR, "because.", 1.0)
-    assert next_action(aborting, taken) == SetRoutes(routes=HOME, over=OTHER)
+    assert next_action(aborting, taken) == SetRoutes(routes=HOME, taking_from=OTHER)
 
 
 def test_a_primarys_image_is_restored_while_it_has_no_users() -> None:
@@ -299,7 +301,7 @@ def test_a_tool_that_keeps_the_object_is_named_with_its_ignore_rules_and_not_fou
         rollout, _ = decide.decide(rollout, observed, PASS, now)
         rollout, _ = decide.decide(rollout, an_observation(rollout), PASS, now + 1)
 
-    assert "argocd-controller is Argo CD. Add to the Application: `ignoreDifferences:" in texts[0]
+    assert "argocd-controller is Argo CD. `canary-bot gitops reviews` prints the rules" in texts[0]
     assert "changed it again" not in texts[0]
     assert "canary-bot has put it back 3 times already, and argocd-controller changed it again." in texts[3]
     assert texts[3].count("Without an answer within 10 minutes, the change stays and the rollout waits.") == 1
@@ -353,7 +355,7 @@ def test_a_cluster_that_could_not_be_read_gives_the_hold_back_to_the_change_that
 # Removed, by whoever it was
 
 
-@pytest.mark.parametrize("changes", [{"owner": None}, {"marked": False}], ids=["the mark", "the record"])
+@pytest.mark.parametrize("changes", [{"owner": None}, {"annotated": False}], ids=["the mark", "the record"])
 def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, Any]) -> None:
     rollout = at_stage("shift 40")
     observed = an_observation(rollout, writer="canary-bot", written_at=NOON, **changes)

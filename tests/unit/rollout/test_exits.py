@@ -147,7 +147,7 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
     held, said = decide.decide(rollout, without_routes(rollout), PASS, 1.0)
 
     gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
-    assert [str(entry.text) for entry in said] == [f"{gone} Staying at {called(rollout.current)}."]
+    assert [str(entry.text) for entry in said] == [f"{gone} Staying at {called(rollout.current)!s}."]
     assert next_action(held, without_routes(held)) is None
     aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
     observed = without_routes(aborting, primary=a_side(rollout.current.template))
@@ -317,7 +317,7 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_reconcile_in_its_own
     done, then = decide.decide(still, an_observation(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
 
     at = called(rollout.current)
-    text = f"Could not patch it: the quota is exceeded. canary-bot keeps trying. Staying at {at}."
+    text = f"Could not patch it: the quota is exceeded. canary-bot keeps trying. Staying at {at!s}."
     assert [(entry.kind, str(entry.text)) for entry in said] == [(EntryKind.ALERT, text)]
     assert more == ()
     assert (done.hold, then[0].kind) == (None, EntryKind.RESUMED)

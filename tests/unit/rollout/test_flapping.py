@@ -75,8 +75,12 @@ def test_however_figures_come_and_go_people_are_asked_once_for_each_kind_and_tol
     figures = [judgement for judgement in judgements for _ in range(each)]
 
     rollout, said = reconciled(settled(), figures[:180])
+    early, first = reconciled(settled(), figures[:60])
 
-    assert kinds(said)[EntryKind.ASK] <= 3, "good figures, and two kinds of doubt"
+    assert kinds(first)[EntryKind.ASK] <= 3, "good figures, and two kinds of doubt"
+    assert early.current.name == "mirror"
+
+    assert kinds(said)[EntryKind.ASK] <= 9, "good figures and two kinds of doubt, again after ten minutes each"
     assert kinds(said)[EntryKind.ALERT] <= 2
     assert len(said) <= 25
     assert rollout.current.name == "mirror"
@@ -94,25 +98,25 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
     assert (withdrawn.asked_at, withdrawn.approvals) == (None, ())
     assert again.asked_at is not None
     assert kinds(said) == {EntryKind.RESUMED: 2}
-    assert str(said[-1].text).startswith("A decision is needed again: Shift 20 %")
+    assert str(said[-1].text).startswith("A decision is needed again: Not enough traffic to be sure: go on")
 
 
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
-    rollout, said = reconciled(settled(), [SLOW, PASS, SLOW, PASS, SLOW])
+    rollout, said = reconciled(settled(), [*[SLOW] * 4, PASS, *[SLOW] * 5])
     assert kinds(said)[EntryKind.ASK] == 1
-    approved, _ = decide.approve(rollout, OMAR, 451.0)
+    approved, _ = decide.approve(rollout, OMAR, 501.0)
 
     for figures in (PASS, SLOW):
-        assert reconciled(approved, [figures], 452.0)[0].current.name == "shift 20"
+        assert reconciled(approved, [figures], 502.0)[0].current.name == "shift 20"
 
 
 def test_another_doubt_is_another_question() -> None:
-    rollout, _ = reconciled(settled(), [SLOW])
+    rollout, _ = reconciled(settled(), [SLOW] * 4)
     approved, _ = decide.approve(
-        replace(rollout, spec=replace(rollout.spec, approvals_rule=ApprovalRule(count=2))), OMAR, 411.0
+        replace(rollout, spec=replace(rollout.spec, approvals_rule=ApprovalRule(count=2))), OMAR, 441.0
     )
 
-    other, said = reconciled(approved, [FAILING], 411.0)
+    other, said = reconciled(approved, [FAILING] * 4, 441.0)
 
     assert (other.approvals, kinds(said)[EntryKind.ASK]) == ((), 1)
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
 from bot.model.observation import DeploymentStatus, Observation, Progress
-from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology
+from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout, Routes, Template, Topology, UserId
 from bot.model.service import ApproveAt, Promote
-from bot.rollout import decide
+from bot.rollout import decide, weights
 from bot.rollout.actions import ApplyTemplate, Release, ScaleCanaryDown, ScalePrimaryUp, SetRoutes, Wait, next_action
+from bot.rollout.transitions import Change
 from tests.builders import OMAR, a_rollout, a_service, a_target, verdict
 
 
@@ -43,10 +44,17 @@ class Move(StrEnum):
     STRIP = "somebody takes our marks off"
     RESTORE = "somebody restores ours"
     KEEP_THEIRS = "somebody leaves theirs"
+    BACK = "somebody goes one step back"
+    SET = "somebody sets another share"
 
 
 Drawn = tuple[Promote, Topology, tuple[ApproveAt, ...]]
 Moves = list[tuple[Move, Verdict]]
+
+
+def _set_some_share(rollout: Rollout, by: UserId, now: float) -> Change:
+    return weights.set_share(rollout, 1 + int(now / 10) % 100, by, now)
+
 
 PEOPLE = {
     Move.APPROVE: decide.approve,
@@ -56,6 +64,8 @@ PEOPLE = {
     Move.ACCEPT: decide.accept,
     Move.RESTORE: decide.restore,
     Move.KEEP_THEIRS: decide.keep_theirs,
+    Move.BACK: weights.back,
+    Move.SET: _set_some_share,
 }
 
 
@@ -116,6 +126,8 @@ class World:
                 self.routes, self.owner = routes, rollout.spec.id
                 self.shares.append(routes.canary)
             case ApplyTemplate(template=template):
+                asked_of_git = rollout.spec.by_git and template is Template.UPGRADED
+                assert not asked_of_git or rollout.restoring_at is not None, "what git is asked for is git's to write"
                 assert self.routes.primary == 0, "a template is patched only while the primary has no user"
                 assert self.canary_ready > 0 or not self.primary_ready, "and only while somebody else can have them"
                 self.template, self.progress, self.primary_ready = template, Progress.WAITING, 0
@@ -128,7 +140,12 @@ class World:
                 assert pods > self.primary_wanted, "only ever up"
                 self.primary_wanted, self.progress = pods, Progress.WAITING
             case Wait() | None:
-                pass
+                self._merge(rollout)
+
+    def _merge(self, rollout: Rollout) -> None:
+        """Where git is asked for the image, somebody puts it there."""
+        if rollout.waits_for_git and self.template is Template.RECORDED:
+            self.template, self.progress, self.primary_ready = Template.UPGRADED, Progress.WAITING, 0
 
     def _check_receivers(self, rollout: Rollout, routes: Routes) -> None:
         if routes.canary > self.routes.canary:
@@ -173,13 +190,17 @@ def story(promote: Promote, topology: Topology, approve: tuple[ApproveAt, ...]) 
 STORIES = st.tuples(
     st.sampled_from(Promote), st.sampled_from(Topology), st.sampled_from([(), tuple(ApproveAt), (ApproveAt.MIRROR,)])
 )
+FORWARD = [move for move in Move if move not in {Move.BACK, Move.SET}]
+ONLY_FORWARD = st.lists(
+    st.tuples(st.sampled_from(FORWARD), st.sampled_from([*[Verdict.PASS] * 12, *Verdict])), max_size=80
+)
 MOVES = st.lists(st.tuples(st.sampled_from(Move), st.sampled_from([*[Verdict.PASS] * 12, *Verdict])), max_size=80)
 CALM = [(Move.PRIMARY_UP, Verdict.PASS), (Move.CANARY_UP, Verdict.PASS), (Move.TIME, Verdict.PASS)]
 WILLING = [*CALM, (Move.APPROVE, Verdict.PASS), (Move.RESUME, Verdict.PASS)]
 
 
 @settings(max_examples=300, deadline=None)
-@given(story=STORIES, moves=MOVES)
+@given(story=STORIES, moves=ONLY_FORWARD)
 def test_the_canarys_share_only_grows_until_it_is_all_taken_back(story: Drawn, moves: Moves) -> None:
     rollout, world = _begin(story)
     walk(rollout, world, moves)
@@ -227,9 +248,9 @@ def test_a_willing_world_promotes(promote: Promote, topology: Topology) -> None:
     rollout = walk(rollout, world, WILLING * 15)
 
     assert rollout.phase is Phase.PROMOTED
-    upgraded_home = promote is Promote.UPGRADE and topology is Topology.PER_VERSION
+    upgraded_home = promote is not Promote.ADOPT and topology is not Topology.RELABEL
     assert world.routes == (HOME if upgraded_home else ALL_CANARY)
-    assert world.template is (Template.UPGRADED if promote is Promote.UPGRADE else Template.RECORDED)
+    assert world.template is (Template.UPGRADED if promote is not Promote.ADOPT else Template.RECORDED)
 
 
 def test_a_rollout_that_cannot_be_written_neither_moves_nor_forgets() -> None:

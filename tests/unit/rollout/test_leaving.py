@@ -10,16 +10,16 @@ import pytest
 from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import Approval, Rollout
 from bot.model.service import GateLimits
-from bot.rollout.leaving import Standing, Step, follows, is_served, stand
+from bot.rollout.leaving import StageFindings, Step, follows, is_served, stand
 from tests.builders import OMAR, a_rollout, a_service
 
-NAMES = [one.name for one in fields(Standing)]
+NAMES = [one.name for one in fields(StageFindings)]
 STANDINGS = [
-    Standing(**dict(zip(NAMES, answers, strict=True))) for answers in product([False, True], repeat=len(NAMES))
+    StageFindings(**dict(zip(NAMES, answers, strict=True))) for answers in product([False, True], repeat=len(NAMES))
 ]
 
 
-def those(*steps: Step) -> list[Standing]:
+def those(*steps: Step) -> list[StageFindings]:
     return [standing for standing in STANDINGS if follows(standing) in steps]
 
 

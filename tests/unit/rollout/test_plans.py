@@ -34,3 +34,21 @@ def test_auto_asks_nobody_where_ones_own_approval_is_enough(rule: ApprovalRule, 
 def test_weights_rise_to_exactly_100(weights: tuple[int, ...]) -> None:
     with pytest.raises(Refusal, match="eights"):
         make_plan(a_service(), Topology.PER_VERSION, Overrides(weights=weights))
+
+
+def test_a_question_may_have_a_rule_of_its_own() -> None:
+    two = ApprovalRule(count=2, approvers=("S0LEADS",))
+    service = a_service(approve=tuple(ApproveAt), approvals_at={ApproveAt.UPGRADE: two})
+
+    rules = {stage.name: stage.rule for stage in make_plan(service, Topology.PER_VERSION)}
+
+    assert {name for name, rule in rules.items() if rule is not None} == {"shift 100"}
+    assert rules["shift 100"] == two
+
+
+def test_auto_does_not_get_around_the_rule_of_one_question() -> None:
+    own = ApprovalRule(own=True)
+    service = a_service(approvals=own, approvals_at={ApproveAt.UPGRADE: ApprovalRule(own=True, count=2)})
+
+    with pytest.raises(Refusal):
+        make_plan(service, Topology.PER_VERSION, Overrides(auto=True))

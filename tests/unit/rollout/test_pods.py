@@ -363,7 +363,7 @@ def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_i
     assert said == [
         (
             EntryKind.ALERT,
-            f"v2 has all users and looks bad now. {FAIL.sentence} Nothing moves by itself here: abort, or repair it.",
+            f"v2 has all users and looks bad now. {FAIL.sentence!s} Nothing moves by itself here: abort, or repair it.",
         ),
         (EntryKind.RESUMED, "v2 looks good again. The rollout is still halted."),
     ]

@@ -12,6 +12,7 @@ from bot.settings.env import HttpMode, LogFormat, Settings, SocketMode, read_set
 from bot.settings.errors import SettingsError
 from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES, env_example
+from bot.words.language import Language
 from bot.words.rendering import plain
 from bot.words.said import TypedIn, said
 
@@ -35,6 +36,7 @@ FULL = {
     "PROMETHEUS_HEADERS": "X-Scope-OrgID=shop",
     "KUBECONFIG": "/kube/config",
     "KUBE_CONTEXT": "prod",
+    "ISTIO_NAMESPACE": "mesh",
     "SERVICES_FILE": "other.yaml",
     "PROBE_PORT": "0",
     "TICK_SECONDS": "0.5",
@@ -42,6 +44,7 @@ FULL = {
     "LEASE_SECONDS": "2.5",
     "HISTORY_ROLLOUTS": "20",
     "HISTORY_DAYS": "30",
+    "LANGUAGE": "zh_cn",
     "LOG_FORMAT": "json",
     "LOG_LEVEL": "DEBUG",
 }
@@ -62,7 +65,7 @@ def outcome(environ: dict[str, str]) -> Settings | str:
         return str(error)
 
 
-def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
+def errors(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as raised:
         read_settings(environ, env_file)
     return tuple(map(str, raised.value.reasons))
@@ -124,7 +127,7 @@ def test_without_slack_the_other_settings_can_be_read_and_slack_is_refused_when_
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    assert mistakes(
+    assert errors(
         {
             "SLACK_APP_TOKEN": "xoxb-1",
             "PORT": "99999",
@@ -174,6 +177,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ({"PROMETHEUS_HEADERS": "X-A=1,nonsense"}, "NAME=VALUE,NAME=VALUE, and pair 2 is not"),
         ({"TICK_SECONDS": "nan"}, "TICK_SECONDS must be a number of seconds from 0.1 to 300"),
         ({"PORT": "٣"}, "PORT must be a port"),
+        ({"PORT": "9" * 5000}, "PORT must be a port"),
         ({"HISTORY_ROLLOUTS": "9"}, 'HISTORY_ROLLOUTS must be a whole number of at least 10, not "9"'),
         ({"HISTORY_DAYS": "1e9"}, "HISTORY_DAYS must be a whole number of at least 0"),
         ({"HISTORY_DAYS": "9" * 10}, "HISTORY_DAYS must be a whole number"),
@@ -184,7 +188,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     ],
 )
 def test_a_mistake_says_what_to_write_instead(environ: dict[str, str], sentence: str) -> None:
-    assert any(sentence in mistake for mistake in mistakes(environ))
+    assert any(sentence in mistake for mistake in errors(environ))
 
 
 @pytest.mark.parametrize(
@@ -211,9 +215,9 @@ def test_no_mistake_shows_a_secret() -> None:
     environ["PROMETHEUS_URL"] = f"http://user:{hidden}@prometheus"
 
     sentences = [
-        *mistakes(environ),
-        *mistakes({"REDIS_URL": f"redis://:{hidden}@:x"}),
-        *mistakes({"REDIS_URL": f"r://{hidden}"}),
+        *errors(environ),
+        *errors({"REDIS_URL": f"redis://:{hidden}@:x"}),
+        *errors({"REDIS_URL": f"r://{hidden}"}),
     ]
 
     assert len(sentences) > 5
@@ -230,7 +234,30 @@ def test_settings_can_be_logged_without_giving_a_secret_away() -> None:
 
 
 def test_our_command_is_called_in_sentences_what_it_is_called_in_slack() -> None:
-    slack = read_settings(SOCKET | {"SLACK_COMMAND": "/canary2"}).require_slack()
+    settings = read_settings(SOCKET | {"SLACK_COMMAND": "/canary2"})
     sentence = said("words.together", sentences=(TypedIn("abort reviews"),))
 
-    assert plain(sentence, slack.voice) == "`/canary2 abort reviews`"
+    assert plain(sentence, settings.voice) == "`/canary2 abort reviews`"
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("en", Language.ENGLISH),
+        ("zh_cn", Language.CHINESE),
+        ("ZH_CN", Language.CHINESE),
+        # What Debian and Ubuntu set themselves, for gettext.
+        ("en_GB:en", Language.ENGLISH),
+        ("zh_CN.UTF-8:en", Language.CHINESE),
+        ("de_DE:zh_CN:en", Language.CHINESE),
+        ("de", Language.ENGLISH),
+        ("C", Language.ENGLISH),
+        ("", Language.ENGLISH),
+    ],
+)
+def test_the_bot_speaks_the_first_language_it_is_asked_for_and_knows(written: str, spoken: Language) -> None:
+    assert read_settings({"LANGUAGE": written}).language is spoken
+
+
+def test_what_is_no_language_is_a_mistake() -> None:
+    assert errors({"LANGUAGE": "Chinese!"}) == ('LANGUAGE must be en or zh_cn, not "Chinese!"',)

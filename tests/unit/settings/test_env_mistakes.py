@@ -15,7 +15,7 @@ from bot.settings.errors import SettingsError
 HTTP = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s1gning"}
 
 
-def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
+def errors(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
     try:
         read_settings(environ, env_file)
     except SettingsError as error:
@@ -35,7 +35,7 @@ def mistakes(environ: dict[str, str], env_file: Path | None = None) -> tuple[str
     ],
 )
 def test_a_name_that_is_nearly_ours_is_told_with_ours_and_without_its_value(name: str, meant: str) -> None:
-    assert mistakes({name: "hunter2"}) == (f"{name} is no setting; did you mean {meant}?",)
+    assert errors({name: "hunter2"}) == (f"{name} is no setting; did you mean {meant}?",)
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_a_name_that_is_nearly_ours_is_told_with_ours_and_without_its_value(name
     ],
 )
 def test_an_ordinary_environment_stays_quiet(name: str) -> None:
-    assert mistakes({name: "x"}) == ()
+    assert errors({name: "x"}) == ()
 
 
 def test_a_near_name_beside_the_right_one_is_somebody_elses() -> None:
-    assert mistakes({"REDIS_URI": "x", "REDIS_URL": "redis://redis:6379/0"}) == ()
+    assert errors({"REDIS_URI": "x", "REDIS_URL": "redis://redis:6379/0"}) == ()
 
 
 def test_the_file_is_ours_so_that_more_letters_may_be_wrong_in_it(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("PROMETEUS_ULR=http://p:9090\nOTHER=1\n", encoding="utf-8")
 
-    assert mistakes({}, file) == ("PROMETEUS_ULR is no setting; did you mean PROMETHEUS_URL?",)
-    assert mistakes({"PROMETEUS_ULR": "x"}) == ()
+    assert errors({}, file) == ("PROMETEUS_ULR is no setting; did you mean PROMETHEUS_URL?",)
+    assert errors({"PROMETEUS_ULR": "x"}) == ()
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_file_that_cannot_be_understood_is_told_with_its_line(content: bytes, 
     file = tmp_path / ".env"
     file.write_bytes(content)
 
-    assert mistakes({}, file) == (said,)
+    assert errors({}, file) == (said,)
 
 
 def test_a_folder_of_that_name_is_told(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
 
-    assert mistakes({}, tmp_path / ".env") == (".env cannot be read (Is a directory)",)
+    assert errors({}, tmp_path / ".env") == (".env cannot be read (Is a directory)",)
 
 
 def test_a_byte_order_mark_is_no_matter_in_either_file(tmp_path: Path) -> None:
@@ -100,11 +100,11 @@ def test_a_byte_order_mark_is_no_matter_in_either_file(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text_are_told_and_not_sent_anywhere() -> None:
-    assert mistakes({"KUBE_CONTEXT": "prod\udcff"}) == ("KUBE_CONTEXT must be text in UTF-8",)
+    assert errors({"KUBE_CONTEXT": "prod\udcff"}) == ("KUBE_CONTEXT must be text in UTF-8",)
 
 
 def test_a_secrets_file_without_an_end_is_not_read_to_its_end() -> None:
-    (said,) = mistakes({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
+    (said,) = errors({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
 
     assert said.endswith("cannot be read (not UTF-8 text, or far too large)")
 
@@ -122,7 +122,7 @@ def test_a_secrets_file_without_an_end_is_not_read_to_its_end() -> None:
     ],
 )
 def test_numbers_have_bounds_and_fit_each_other(environ: dict[str, str], said: str) -> None:
-    assert [one for one in mistakes(environ) if one.startswith(said)]
+    assert [one for one in errors(environ) if one.startswith(said)]
 
 
 def test_a_short_dead_mans_limit_shortens_the_lease_that_nobody_has_set() -> None:
@@ -133,8 +133,8 @@ def test_a_short_dead_mans_limit_shortens_the_lease_that_nobody_has_set() -> Non
 def test_a_port_that_nobody_listens_on_is_nobodys_rival() -> None:
     socket_mode = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "PORT": "8080"}
 
-    assert mistakes(socket_mode) == ()
-    assert mistakes(HTTP | {"PORT": "8081", "PROBE_PORT": "0"}) == ()
+    assert errors(socket_mode) == ()
+    assert errors(HTTP | {"PORT": "8081", "PROBE_PORT": "0"}) == ()
 
 
 @given(st.sampled_from(sorted(NAMES)), st.integers(0, 30), st.sampled_from(["swap", "drop", "double"]))

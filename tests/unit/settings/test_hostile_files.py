@@ -51,7 +51,14 @@ HOSTILE = {
     "a value as long as a file": ("services: {r: {namespace: " + "X" * 500_000 + "}}", "namespace: must be"),
     "20,000 times the same": ("services:\n" + "  r: {}\n" * 20_000, "is already written in line 2"),
     "3,000 bad services": ("services:\n" + "".join(f"  s{i}: {{namespace: 1}}\n" for i in range(3000)), "namespace"),
-    "50,000 anchors": ("services: {r: [" + ",".join(f"&a{i} x" for i in range(50_000)) + "]}", "services.r: must be"),
+    "30,000 anchors": ("services: {r: [" + ",".join(f"&a{i} x" for i in range(30_000)) + "]}", "services.r: must be"),
+    "30,000 weights": (f"defaults: {{weights: [{'1,' * 30_000}]}}", "Weights must rise, and these do not: 1"),
+    "30,000 steps back": (f"defaults: {{switchback: [{'1,' * 30_000}]}}", "defaults.switchback: must rise"),
+    "a list for a key": (
+        "services:\n  r:\n    ? [a, b]\n    : 1\n",
+        "services.r: has a key that is a list or a mapping",
+    ),
+    "a mapping for a key": ("? {a: b}\n: 1\n", "line 1: has a key that is a list or a mapping"),
     "10 MB of a comment": ("# " + "x" * 10_000_000, "is larger than 1,000,000 bytes"),
     "10 MB of services": ("services:\n" + "".join(service(f"s{i}") for i in range(60_000)), "is larger than"),
 }

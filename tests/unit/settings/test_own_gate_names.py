@@ -8,19 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from bot.analysis import client_errors, mirror_harm, targets
+from bot.analysis import client_errors, targets
+from bot.analysis.judge.state import Metric
 from bot.model import figures
 from bot.model.figures import OWN_GATES, SLOWER, is_our_gate
 from bot.rollout import pods
-from tests.unit.settings.test_services import least, mistakes, reviews
+from tests.unit.settings.test_services import errors, least, reviews
 
 BOT = Path(__file__).parents[3] / "bot"
 NAMED = {
     "EVIDENCE": figures.EVIDENCE,
     "UNPROVEN": figures.UNPROVEN,
-    "HARM": mirror_harm.HARM,
+    "HARM": figures.HARM,
     "CLIENTS": client_errors.CLIENTS,
     "GATE": targets.GATE,
+    "SLOWER": SLOWER,
+    "metric": Metric(name="slow", weight=1.0, bound=100.0),
 }
 # Whose names are a team's own, or one of several of ours.
 ELSEWHERE = {"gate", "reading.name", "incident.kind.value", "what"}
@@ -56,14 +59,14 @@ def test_every_gate_of_ours_is_among_our_names() -> None:
     "name", [*sorted(OWN_GATES), "Evidence", " harm", "ready  pods", f"{SLOWER}100 ms", "client errors in all"]
 )
 def test_a_custom_gate_with_a_name_of_ours_is_refused(tmp_path: Path, name: str) -> None:
-    (mistake,) = mistakes(tmp_path, least(CUSTOM.format(name=name)))
+    (mistake,) = errors(tmp_path, least(CUSTOM.format(name=name)))
 
     assert mistake.endswith(f'"{name}" is the name of a gate of canary-bot\'s own: call yours something else')
 
 
 @pytest.mark.parametrize("name", sorted(OWN_GATES))
 def test_so_is_a_hard_limit(tmp_path: Path, name: str) -> None:
-    (mistake,) = mistakes(tmp_path, least(f"gates: {{limits: [{{of: errors, max: 5%, name: {name!r}}}]}}"))
+    (mistake,) = errors(tmp_path, least(f"gates: {{limits: [{{of: errors, max: 5%, name: {name!r}}}]}}"))
 
     assert "of canary-bot's own" in mistake
 
@@ -79,4 +82,4 @@ def test_any_other_name_is_taken(tmp_path: Path, name: str) -> None:
 def test_a_custom_gate_is_not_called_like_the_latency_limit(tmp_path: Path) -> None:
     both = "gates: {latency: {max: 200}, custom: [{name: p99, query: 'vector(1)', max: 2}]}"
 
-    assert any('two gates are called "p99"' in mistake for mistake in mistakes(tmp_path, least(both)))
+    assert any('two gates are called "p99"' in mistake for mistake in errors(tmp_path, least(both)))

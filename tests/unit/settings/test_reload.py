@@ -58,10 +58,10 @@ def test_a_bad_edit_is_refused_with_its_line_and_the_good_one_kept(reloading: Re
     (used,) = reloading.used
     assert used.get("reviews") == read_services_of(reloading.file, least()).get("reviews")
     assert reloading.reload.trouble == used.trouble
-    assert used.trouble.startswith(
+    assert str(used.trouble).startswith(
         "services.yaml has changed and cannot be used, so what it said before goes on: services.yaml line 11:"
     )
-    assert 'did you mean "bake"?' in used.trouble
+    assert 'did you mean "bake"?' in str(used.trouble)
 
 
 def test_after_a_bad_edit_the_next_good_one_is_used_be_it_the_first_again(reloading: Reloading) -> None:
@@ -80,7 +80,7 @@ def test_after_a_bad_edit_the_next_good_one_is_used_be_it_the_first_again(reload
 def test_a_file_that_goes_away_is_a_bad_edit_and_may_come_back(reloading: Reloading) -> None:
     reloading.file.unlink()
     reloading.settle()
-    assert "cannot be read (No such file or directory)" in reloading.reload.trouble
+    assert "cannot be read (No such file or directory)" in str(reloading.reload.trouble)
     assert list(reloading.used[-1].names) == ["reviews"]
 
     reloading.file.write_text(TWO, encoding="utf-8")
@@ -121,7 +121,7 @@ def test_a_process_that_began_without_services_finds_them_when_the_file_is_mende
     file.write_text("services: {", encoding="utf-8")
     reloading = Reloading(file)
     reloading.settle()
-    assert reloading.reload.trouble.startswith("nothing can be started: ")
+    assert str(reloading.reload.trouble).startswith("Nothing can be started: ")
 
     file.write_text(least(), encoding="utf-8")
     reloading.settle()

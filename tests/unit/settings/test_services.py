@@ -20,6 +20,7 @@ from bot.model.service import (
     ApproveAt,
     ClientLimits,
     CustomGate,
+    ErrorBudget,
     GateAction,
     GateLimits,
     HardLimit,
@@ -53,7 +54,7 @@ def read(folder: Path, text: str) -> Catalogue:
     return read_services(file)
 
 
-def mistakes(folder: Path, text: str) -> list[str]:
+def errors(folder: Path, text: str) -> list[str]:
     with pytest.raises(SettingsError) as raised:
         read(folder, text)
     return [str(reason).removeprefix("services.yaml ") for reason in raised.value.reasons]
@@ -87,7 +88,7 @@ def test_the_shipped_file_is_bookinfos_reviews() -> None:
         destination_rule="reviews",
         primary_deployment="reviews-v1",
         canary_deployment="reviews-{version}",
-        container="reviews",
+        containers=("reviews",),
         host="reviews",
         mirror_methods=None,
         approvals=ApprovalRule(approvers=("@release-managers",)),
@@ -152,7 +153,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         destination_rule="shop-rule",
         primary_deployment="shop-1",
         canary_deployment="shop-{version}",
-        container="app",
+        containers=("app",),
         host="shop.web.svc.cluster.local",
         routes=("http", "api v2"),
         mirror_percent=12.5,
@@ -266,18 +267,21 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
                   - 200
         service: {}
     """
-    assert mistakes(tmp_path, file) == [
+    assert errors(tmp_path, file) == [
         'line 2: defaults.bake: must be a duration such as 30s, 5m or 1h30m, not "10min"',
         "line 3: defaults.approvals.count: must be at least 1, not 0",
         "line 3: defaults.approvals.timeout: must be a duration such as 30s, 5m or 1h30m, not 30",
         "line 5: services.reviews.channel: is missing; say it here, or under defaults for all services",
-        ('line 8: services.reviews.destination_rule: must be a Kubernetes name in small letters, not "Reviews"'),
+        (
+            "line 8: services.reviews.destination_rule: must be a Kubernetes name in small letters, "
+            'or NAMESPACE/NAME, not "Reviews"'
+        ),
         'line 9: services.reviews.primary.cntainer: is no known key; did you mean "container"?',
         (
             "line 10: services.reviews.canary.deployment: must be a Kubernetes name such as "
             'reviews-{version}, not "reviews_v2"'
         ),
-        "line 11: services.reviews.weights: weights must rise, and these do not: 20 and 10",
+        "line 11: services.reviews.weights: Weights must rise, and these do not: 20 and 10",
         (
             "line 14: services.reviews.stage.approve: must be `each` or a list of mirror, step, upgrade, switchback, "
             'not "mirror", "upgrades"'
@@ -296,10 +300,10 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     [
         (
             "weights: [20, 80]",
-            "weights: weights must end at 100, so that no user is on the primary while it is replaced",
+            "weights: Weights must end at 100, so that no user is on the primary while it is replaced",
         ),
         ("weights: []", "weights: must not be empty"),
-        ("weights: [50, 120]", "weights: weights are whole percent from 1 to 100, not 50 and 120"),
+        ("weights: [50, 120]", "weights: Weights are whole percent from 1 to 100, not 50 and 120"),
         ("weights: ['20', 100]", 'weights[0]: must be a whole number, not "20"'),
         ("switchback: [50]", "switchback: must rise and end at 100, so that every user is back on the primary, not 50"),
         ("bake: 1:30", "bake: must be a duration such as 30s, 5m or 1h30m, not 90"),
@@ -331,7 +335,7 @@ def test_every_mistake_is_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     ],
 )
 def test_a_mistake_says_what_to_write_instead(tmp_path: Path, more: str, mistake: str) -> None:
-    notified = mistakes(tmp_path, least(more))
+    notified = errors(tmp_path, least(more))
 
     assert notified[0].startswith(f"line 11: services.reviews.{mistake}")
     assert "defaults" not in notified[0]
@@ -351,24 +355,24 @@ def test_a_mistake_says_what_to_write_instead(tmp_path: Path, more: str, mistake
     ],
 )
 def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str, mistake: str) -> None:
-    assert mistake in mistakes(tmp_path, text)[0]
+    assert mistake in errors(tmp_path, text)[0]
 
 
 def test_a_bad_default_that_every_service_replaces_is_still_a_mistake(tmp_path: Path) -> None:
-    assert mistakes(tmp_path, "defaults: {bake: soon}\n" + least("bake: 1m")) == [
+    assert errors(tmp_path, "defaults: {bake: soon}\n" + least("bake: 1m")) == [
         'line 1: defaults.bake: must be a duration such as 30s, 5m or 1h30m, not "soon"'
     ]
 
 
 @pytest.mark.parametrize("name", ["Reviews", "a b", "a/b", "x" * 64])
 def test_a_service_has_a_name_that_can_be_typed(tmp_path: Path, name: str) -> None:
-    [mistake] = mistakes(tmp_path, least().replace("reviews:", f"{name}:", 1))
+    [mistake] = errors(tmp_path, least().replace("reviews:", f"{name}:", 1))
 
     assert "must be a name of small letters, digits and dashes, at most 63 of them" in mistake
 
 
 def test_the_same_service_cannot_be_written_twice(tmp_path: Path) -> None:
-    assert mistakes(tmp_path, least() + "\n  reviews: {}\n") == [
+    assert errors(tmp_path, least() + "\n  reviews: {}\n") == [
         "line 12: services.reviews: is already written in line 2"
     ]
 
@@ -446,3 +450,90 @@ def test_a_file_with_anything_typed_into_it_is_read_or_refused_in_words(typed: l
 @given(st.integers(min_value=0, max_value=10**9))
 def test_a_spoken_duration_means_what_it_was(milliseconds: int) -> None:
     assert parse_duration(spoken_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+def test_one_question_may_have_another_rule_than_the_others(tmp_path: Path) -> None:
+    written = "approvals: {count: 1, timeout: 10m, at: {upgrade: {count: 2, self: true, approvers: [S0LEADS1]}}}"
+    service = reviews(tmp_path, written)
+
+    assert service.approvals == ApprovalRule(count=1, timeout=600.0)
+    assert service.approvals_at == {
+        ApproveAt.UPGRADE: ApprovalRule(count=2, own=True, timeout=600.0, approvers=("S0LEADS1",))
+    }
+
+
+@pytest.mark.parametrize(("written", "place"), [("shop", ("default", "shop")), ("ingress/shop", ("ingress", "shop"))])
+def test_mesh_objects_may_be_in_another_namespace(tmp_path: Path, written: str, place: tuple[str, str]) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(
+        f"""
+        services:
+          shop:
+            {{namespace: default, channel: "#releases", virtual_service: {written}, destination_rule: {written},
+             primary: {{deployment: shop-1}}, canary: {{deployment: "shop-{{version}}"}}}}
+        """
+    )
+    service = read_services(file).get("shop")
+    assert (service.routes_at, service.rule_at) == (place, place)
+
+
+@pytest.mark.parametrize("written", ["/shop", "ingress/", "a/b/c", "In/shop", "in.gress/shop"])
+def test_a_namespace_is_written_as_kubernetes_has_it(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(
+        f"""
+        services:
+          shop:
+            {{namespace: default, channel: "#releases", virtual_service: "{written}", destination_rule: shop,
+             primary: {{deployment: shop-1}}, canary: {{deployment: "shop-{{version}}"}}}}
+        """
+    )
+    with pytest.raises(Refusal, match="NAMESPACE/NAME"):
+        read_services(file)
+
+
+def test_several_containers_can_be_the_version(tmp_path: Path) -> None:
+    text = """
+        services:
+          shop:
+            {namespace: default, channel: "#releases", virtual_service: shop, destination_rule: shop,
+             primary: {deployment: shop-1, KEYS}, canary: {deployment: "shop-{version}"}}
+        """
+    file = tmp_path / "services.yaml"
+    file.write_text(text.replace("KEYS", "containers: [app, migrate]"))
+    assert read_services(file).get("shop").containers == ("app", "migrate")
+    file.write_text(text.replace("KEYS", "containers: [app, migrate], container: app"))
+    with pytest.raises(Refusal, match="name either container or containers"):
+        read_services(file)
+
+
+def test_an_error_budget_is_an_objective_and_the_time_it_is_counted_over(tmp_path: Path) -> None:
+    assert reviews(tmp_path, "budget: 99.9%/30d").budget == ErrorBudget(objective=0.999, window=30 * 86400.0)
+    assert reviews(tmp_path).budget is None
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("99.9%", 'must be an error budget such as 99.9%/30d, above 0% and below 100%, not "99.9%"'),
+        ("0.999/30d", 'must be an error budget such as 99.9%/30d, above 0% and below 100%, not "0.999/30d"'),
+        ("100%/30d", 'must be an error budget such as 99.9%/30d, above 0% and below 100%, not "100%/30d"'),
+        ("0%/30d", 'must be an error budget such as 99.9%/30d, above 0% and below 100%, not "0%/30d"'),
+        ("99.9", "must be an error budget such as 99.9%/30d, above 0% and below 100%, not 99.9"),
+        ("[99.9%, 30d]", 'must be an error budget such as 99.9%/30d, above 0% and below 100%, not "99.9%", "30d"'),
+        ("99.9%/30", 'the time after the slash must be a duration such as 30s, 5m or 1h30m, not "30"'),
+        ("99.9%/0s", "the time after the slash must be longer than 0s"),
+        ("99.9%/9999d", "the time after the slash must be at most 366d"),
+        ("99.9%/30d/7d", "the time after the slash must be a duration"),
+    ],
+)
+def test_anything_else_is_no_error_budget_and_the_sentence_shows_one(tmp_path: Path, written: str, says: str) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(least(f"budget: {written}"), encoding="utf-8")
+
+    (sentence,) = reasons(file)
+
+    assert sentence.startswith(
+        "services.yaml line 11: services.reviews.budget: must be an error budget such as 99.9%/30d"
+    )
+    assert says in sentence

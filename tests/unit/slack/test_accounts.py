@@ -11,6 +11,7 @@ from bot.model.service import ApprovalRule
 from bot.slack.accounts import Person
 from bot.slack.approvers import Approvers
 from bot.slack.client import web_client
+from bot.words.language import Language
 from tests.builders import LENA, MAYA, OMAR
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import TEAM, FakeSlack
@@ -72,6 +73,25 @@ def test_what_slack_says_while_a_group_changes_is_asked_again(approvers: Approve
     slack.groups = [RENAMED, NEW]
 
     assert not approvers.may_approve(a_person(LENA), GROUP)
+
+
+def test_the_language_somebody_reads_slack_in_is_asked_for_once_an_hour_and_kept_while_slack_is_silent(
+    approvers: Approvers, slack: FakeSlack, clock: FakeClock
+) -> None:
+    slack.accounts[MAYA] = {"locale": "zh-CN"}
+    assert approvers.known_language(a_person()) is None
+
+    for _ in range(50):
+        assert approvers.language(a_person()) is Language.CHINESE
+        clock.advance(60)
+    assert [arguments["include_locale"] for _, arguments in slack.calls] == ["1"]
+
+    slack.accounts[MAYA] = {"locale": "en-US"}
+    clock.advance(3600)
+    slack.fail("users.info", "internal_error")
+    assert approvers.language(a_person()) is Language.CHINESE
+    assert approvers.language(a_person()) is Language.ENGLISH
+    assert approvers.known_language(a_person()) is Language.ENGLISH
 
 
 @pytest.mark.parametrize("rule", [GROUP, ApprovalRule(), ApprovalRule(approvers=(MAYA,))])

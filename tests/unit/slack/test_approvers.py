@@ -169,7 +169,7 @@ def test_a_handle_that_was_given_to_another_group_is_that_groups_after_a_minute(
             "The app lacks the scope usergroups:read: add what is missing under OAuth",
         ),
         ("missing_argument", "", "The app is installed for the whole organisation"),
-        ("org_login_required", "", "install it into that workspace itself"),
+        ("org_login_required", "", "Install it into that workspace itself"),
         ("plan_upgrade_required", "", "name people by their ids in `approvers` instead"),
         ("token_revoked", "", "copy SLACK_BOT_TOKEN anew"),
         ("internal_error", "", "Please try again in a moment."),
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_a_name_can_be_asked_before_anybody_is_refused(
     assert approvers.wrong("@release-managers") is None
     slack.members = ()
     approvers.forget()
-    assert approvers.wrong("@release-managers") == (
+    assert str(approvers.wrong("@release-managers")) == (
         "The user group @release-managers is empty: add people to it in Slack."
     )
     assert "Slack knows no user group @nobody" in str(approvers.wrong("@nobody"))
@@ -212,6 +212,14 @@ def test_what_is_wrong_with_a_name_can_be_asked_before_anybody_is_refused(
     assert "S0RETIRED is disabled" in str(approvers.wrong("S0RETIRED"))
     assert "The user group @empty is empty" in str(approvers.wrong("@empty"))
     assert [method for method, _ in slack.calls] == ["usergroups.list"]  # however many groups there are
+
+
+@pytest.mark.parametrize("odd", ["²", "٣", "9" * 5000, "-1", "", None, [], 1.5])
+def test_a_group_whose_size_is_no_number_is_not_called_empty(
+    approvers: Approvers, slack: FakeSlack, odd: object
+) -> None:
+    slack.groups = [{"id": "S0ODD", "handle": "odd", "date_delete": 0, "user_count": odd}]
+    assert approvers.wrong("@odd") is None
 
 
 def test_of_a_name_that_slack_does_not_tell_about_nothing_is_said(approvers: Approvers, slack: FakeSlack) -> None:

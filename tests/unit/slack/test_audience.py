@@ -55,7 +55,7 @@ def test_a_thousand_services_cost_a_handful_of_calls_and_one_readable_line(slack
     audience.check()
 
     assert len(slack.calls) <= 5
-    assert str(audience.trouble()).endswith("; and 995 more services")
+    assert str(audience.trouble()).endswith(" and 995 more services")
 
 
 @pytest.mark.parametrize("status", [500, 429])

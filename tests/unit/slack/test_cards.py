@@ -7,37 +7,39 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bot.analysis.analysis import analyse
+from bot.analysis.gates import warming_up
 from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
-from bot.model.figures import Finding, Judgement, Verdict
-from bot.model.incidents import Difference, Drift, Edit
+from bot.model.figures import UNTRIED, Exposure, Point
 from bot.model.rollout import (
-    BOT,
     Approval,
     Entry,
     EntryKind,
     Hold,
     HoldCause,
     Phase,
+    Question,
+    QuestionKind,
     Rollout,
     RolloutId,
-    Topology,
-    UserId,
+    StageOutcome,
+    Stopped,
+    Walked,
 )
-from bot.model.service import ApprovalRule, CustomGate, GateLimits, HardLimit, Measure
-from bot.rollout import phrases
+from bot.model.service import ApprovalRule, CustomGate, ErrorBudget, GateLimits, HardLimit, Measure, MetricsSource
+from bot.rollout.phrases import called
 from bot.rollout.plans import make_retreat
-from bot.slack import replies, views
+from bot.slack import replies
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
-from bot.slack.figures import rows
+from bot.slack.checks import NOTHING, rows
 from bot.slack.thread import line
+from bot.words.rendering import ENGLISH
+from bot.words.said import Person, Said, said
 from sandbox.slack.blocks import Surface, check_blocks
-from tests.builders import LENA, MAYA, OMAR, a_drift, a_freeze, a_rollout, a_service, a_side_of, changed, figures
+from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_side_of, changed, figures
 from tests.fakes.controller_port import a_plan
 
 NOW = 1_750_000_600.0
@@ -83,51 +85,265 @@ def assert_slack_takes(message: Message, surface: Surface = "message") -> None:
 
 
 def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> None:
-    asking = measured(at(1, asked_at=NOW - 60, approvals_rule=ApprovalRule(count=2)), errors=0)
+    asking = measured(at(1, asked_at=NOW - 60, approvals_rule=ApprovalRule(count=2, approvers=("S0MANAGERS",))), 0)
+    asking = replace(asking, analysis_state=replace(asking.analysis_state, exposure=Exposure(requests=1236.0)))
 
-    message = card(asking, (), NOW)
+    message = card(replace(asking, user_rate=100.0), (), NOW)
 
-    assert message.text == "reviews 1 → v2: needs approval. Shift 40 % of users to v2?"
+    assert message.text.startswith("reviews 1 → v2: needs approval. Shift 40 % of users to v2?")
     shown = texts(message.blocks)
-    assert shown.startswith("reviews 1 → v2 · needs approval")
-    assert "20 % · 1,236 requests, 0 errors" in shown
-    assert "errors | 0 % (0) | 0.0977 % (3)" in shown
-    assert "requests | 1,236 | 3,072" in shown
-    assert "approvals 0 of 2" in shown
+    assert shown.startswith("reviews 1 → v2 · Shift 40 % of users to v2?")
+    assert "v2 has answered 1,236 user requests, none failed." in shown
+    assert "The next step sends it about 4,800 requests in 2 minutes." in shown
+    figures = "Errors | too early | none of 1,236 | 0.0977 % (3 of 3,072) | 1.25x reviews-v1, never above 5 %"
+    assert figures in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert "0 of 2 approvals from <!subteam^S0MANAGERS> · not from <@U0MAYA>, who started it" in shown
+    assert "decide by" in shown
+    assert "default/reviews · r-1" in shown
     assert_slack_takes(message)
 
 
-def test_the_stages_show_how_far_it_is() -> None:
-    gist = "Errors on reviews-v2: 0 %."
-    story = (Entry(at=1.0, kind=EntryKind.SUMMARY, text="However that is said.", stage="mirror", gist=gist),)
+def test_the_card_of_a_service_with_an_error_budget_tells_its_share_and_every_other_card_none() -> None:
+    for budget in (None, ErrorBudget(objective=0.999, window=30 * 86400.0)):
+        asking = at(1, asked_at=NOW - 60, budget=budget, user_rate=10.0)
+        state = replace(asking.analysis_state, exposure=Exposure(requests=353.0, errors=42.0))
+        message = card(replace(asking, analysis_state=state), (), NOW)
 
-    plan = next(block for block in card(measured(at(1), 0), story, NOW).blocks if block["type"] == "plan")
+        shown = texts(message.blocks)
+        assert "v2 has answered 353 user requests, 42 failed." in shown
+        assert ("about 0.162 % of the error budget (99.9 % over 30 days)" in shown) is (budget is not None)
+        confirm = next(block for block in message.blocks if block["type"] == "actions")["elements"][0]["confirm"]
+        assert ("error budget" in confirm["text"]["text"]) is (budget is not None)
+        assert_slack_takes(message)
 
-    assert [task["status"] for task in plan["tasks"]][:3] == ["complete", "in_progress", "pending"]
-    assert [task["title"] for task in plan["tasks"]] == [
-        "Mirror 100 % of requests to v2",
-        *(f"{weight} % of users on v2" for weight in (20, 40, 60, 80, 100)),
-        "Upgrade reviews-v1",
-        "Return 50 % of users",
-        "Return 100 % of users",
-        "Bake for 10 min",
+
+def test_the_end_of_a_promotion_tells_what_users_had_of_it_and_what_that_cost_of_the_error_budget() -> None:
+    promoted = at(1, phase=Phase.PROMOTED, ended_at=NOW, user_rate=10.0)
+    promoted = changed(promoted, budget=ErrorBudget(objective=0.999, window=30 * 86400.0))
+    state = replace(promoted.analysis_state, exposure=Exposure(requests=353.0, errors=42.0))
+    entry = Entry(at=NOW, kind=EntryKind.ENDED, text="Promoted.")
+
+    posted = line(replace(promoted, analysis_state=state), entry)
+
+    assert posted is not None
+    assert "Promoted. v2 has answered 353 user requests, 42 failed. v2 has cost about 0.162 %" in posted.message.text
+
+
+def test_the_cluster_is_on_the_card_beside_the_namespace_where_services_yaml_names_it() -> None:
+    metrics = MetricsSource(labels=(("cluster", "prod-eu"), ("job", "envoy-stats")))
+
+    named, bare = (texts(card(at(1, metrics=one), (), NOW).blocks) for one in (metrics, MetricsSource()))
+
+    assert "default/reviews in prod-eu · r-1" in named
+    assert "default/reviews · r-1" in bare
+
+
+def test_the_history_tells_what_users_had_of_each_rollout() -> None:
+    past = at(1, phase=Phase.ABORTED, ended_at=NOW, reason="v2 failed.", user_rate=10.0)
+    past = changed(past, budget=ErrorBudget(objective=0.999, window=30 * 86400.0))
+    state = replace(past.analysis_state, exposure=Exposure(requests=353.0, errors=42.0))
+
+    shown = texts(replies.history("reviews", [replace(past, analysis_state=state), at(1)]).blocks)
+
+    assert shown.count("v2 has answered 353 user requests, 42 failed.") == 1
+    assert "v2 has cost about 0.162 % of the error budget" in shown
+
+
+def test_who_has_approved_is_on_the_card_at_once() -> None:
+    given = (Approval(by=OMAR, at=NOW),)
+
+    for needed in (1, 2):
+        rule = ApprovalRule(count=needed)
+        shown = texts(card(at(0, asked_at=NOW, approvals=given, approvals_rule=rule), (), NOW).blocks)
+        assert "approved by <@U0OMAR>" in shown
+
+
+def test_a_doubt_is_another_question_with_another_button_that_repeats_it() -> None:
+    doubt = Question(kind=QuestionKind.DOUBT, gate="errors", why="v2 failed 9 % (15 of 165).")
+    asking = at(1, asked_at=NOW, question=doubt, hold=Hold(cause=HoldCause.METRICS, sentence="x", since=NOW))
+
+    shown, (button, *_) = card(asking, (), NOW), buttons(asking)
+
+    assert texts(shown.blocks).startswith("reviews 1 → v2 · v2 may be worse: go on anyway? | v2 failed 9 %")
+    assert (button["text"]["text"], button.get("style")) == ("Go On Anyway", None)
+    assert "v2 failed 9 % (15 of 165)." in button["confirm"]["text"]["text"]
+
+
+def walked(*names: str, outcome: StageOutcome = StageOutcome.PASSED, **changes: Any) -> tuple[Walked, ...]:
+    counts: dict[str, Any] = {"canary": (100.0, 0.0), "primary": (400.0, 1.0), "began": 0.0, "ended": NOW} | changes
+    return tuple(Walked(name=name, outcome=outcome, **counts) for name in names)
+
+
+def plan_of(rollout: Rollout) -> list[tuple[str, str, str]]:
+    plan = next(block for block in card(rollout, (), NOW).blocks if block["type"] == "plan")
+    return [(task["status"], task["title"], texts(task.get("output", {}))) for task in plan["tasks"]]
+
+
+def test_the_plan_gathers_what_is_behind_and_what_is_ahead() -> None:
+    left = (*walked("mirror", "shift 20"), *walked("shift 40", outcome=StageOutcome.TIME_UP))
+    here = at(3, walked=left, settled_at=NOW - 60)
+
+    plan = next(block for block in card(here, (), NOW).blocks if block["type"] == "plan")
+
+    assert plan_of(here) == [
+        ("complete", "Mirror → 20 %", "200 requests, none failed"),
+        # Its time was up: nothing was shown of it, so it has no tick.
+        ("pending", "40 % of users on v2", "no problem seen, too little traffic to be sure"),
+        ("in_progress", "60 % of users on v2", "for 60 seconds"),
+        ("pending", "80 % → 100 % of users on v2", "2 minutes each"),
+        (
+            "pending",
+            "Upgrade reviews-v1, return users and watch for 10 minutes",
+            "2 approvals to come",
+        ),
     ]
-    assert texts(plan["tasks"][0]["output"]) == "Errors on reviews-v2: 0 %."
-    assert plan["title"] == "Plan: 1 of 10 steps done"
+    assert plan["title"] == "Step 4 of 10 · about 19 minutes to go if all is well"
 
 
-def test_a_gate_that_failed_comes_first() -> None:
-    table = next(b for b in card(measured(at(1), errors=60), (), NOW).blocks if b["type"] == "data_table")
+@pytest.mark.parametrize("stage", range(10))
+def test_the_plan_has_five_rows_at_the_most(stage: int) -> None:
+    names = [one.name for one in a_rollout().spec.plan[:stage]]
+    left = [one for n, name in enumerate(names) for one in walked(name, outcome=list(StageOutcome)[n % 4])]
 
-    assert [cell["text"] for cell in table["rows"][0]] == ["Gate", "Canary", "Primary", "Limit", "Verdict"]
-    assert [table["rows"][1][0]["text"], table["rows"][1][4]["text"]] == ["errors", "fail"]
+    assert 1 <= len(plan_of(at(stage, walked=tuple(left)))) <= 5
+
+
+ABORTED = (
+    *walked("mirror", "shift 20"),
+    *walked("shift 40", outcome=StageOutcome.ABORTED, canary=(122.0, 34.0), began=NOW - 35, ended=NOW),
+    *walked("return", outcome=StageOutcome.DONE, canary=None, primary=None, settled_at=NOW + 2),
+)
+WHY = "v2 failed 28 % (34 of 122), v1 none of 126."
+
+
+def aborted(*, stage: int = 2, left: tuple[Walked, ...] = ABORTED, **changes: Any) -> Rollout:
+    retreat = make_retreat(primary_touched=False)
+    bad = measured(at(stage), 60)
+    state = replace(bad.analysis_state, exposure=Exposure(requests=353.0, errors=42.0))
+    ended = changes | {
+        "retreat": retreat,
+        "stage": 1,
+        "walked": left,
+        "stopped": Stopped(at=NOW, home_at=NOW + 2),
+        "reason": WHY,
+        "ended_at": NOW + 3,
+    }
+    return replace(bad, phase=Phase.ABORTED, analysis_state=state, **ended)
+
+
+HOME = Entry(at=NOW + 3, kind=EntryKind.ENDED, text=said("rollout.home", primary="reviews-v1"))
+
+
+def test_the_card_of_an_abort_keeps_where_it_stopped_and_why() -> None:
+    message = card(aborted(), (HOME,), NOW)
+
+    shown = texts(message.blocks)
+    assert shown.startswith("reviews 1 → v2 · aborted at 40 % of users, all users on 1")
+    assert "v2 failed 28 % (34 of 122)" in shown
+    assert "All users are back on 1 after 2 seconds." in shown
+    assert "v2 has answered 353 user requests, 42 failed." in shown
+    assert "Image: | reviews:1 |  → | reviews:2" in shown.replace("Image:  |", "Image: |").replace(" →  |", " → |")
+    assert "Errors | worse" in shown
+    assert "took" in shown
+    assert plan_of(aborted()) == [
+        ("complete", "Mirror → 20 %", "200 requests, none failed"),
+        ("error", "40 % of users on v2", "after 35 seconds"),
+        ("complete", "All users back on 1", "after 2 seconds"),
+    ]
+    assert labels(aborted()) == ["Start v2 Again", "Details"]
+    assert_slack_takes(message)
+
+
+def test_a_stage_whose_checks_are_shown_is_counted_there_and_nowhere_else() -> None:
+    """The table counts from the first row of the stage, the plan would from when its routes were in force."""
+    running = measured(at(2, settled_at=NOW - 60), 60)
+    for rollout in (running, aborted()):
+        shown = texts(card(rollout, (), NOW).blocks)
+        assert "Errors | " in shown
+        assert not [row for row in plan_of(rollout) if row[0] in {"in_progress", "error"} and "request" in row[2]]
+
+
+def test_an_abort_in_the_mirror_says_that_no_user_was_affected() -> None:
+    left = (
+        *walked("mirror", outcome=StageOutcome.ABORTED, ended=NOW),
+        *walked("return", outcome=StageOutcome.DONE, canary=None, primary=None, settled_at=NOW + 2),
+    )
+    in_mirror = replace(aborted(stage=0, left=left), analysis_state=UNTRIED)
+
+    shown = texts(card(in_mirror, (HOME,), NOW).blocks)
+
+    assert "No user was affected." in shown
+    assert "are back" not in shown
+
+
+def test_the_card_of_a_promotion_shows_how_it_went_and_who_approved() -> None:
+    omar = (Approval(by=OMAR, at=NOW),)
+    left = (
+        *walked("mirror", approvals=omar, canary=(7968.0, 0.0)),
+        *walked("shift 20", "shift 40", outcome=StageOutcome.TIME_UP),
+        *walked("shift 60", "shift 80", "shift 100"),
+        *walked("upgrade", outcome=StageOutcome.DONE, canary=None, primary=None),
+        *walked("switchback 50", "switchback 100"),
+        *walked("bake", outcome=StageOutcome.DONE),
+    )
+    done = at(9, phase=Phase.PROMOTED, walked=left, touched=True, ended_at=NOW)
+
+    message = card(done, (), NOW)
+
+    table = next(block for block in message.blocks if block["type"] == "data_table")
+    assert [" ".join(texts(cell) for cell in row) for row in table["rows"]][1:] == [
+        "Mirror 0 of 7,968 yes  ",
+        f"20 % to 40 % of users 0 of 200 no, time was up {NOTHING}",
+        f"60 % to 100 % of users 0 of 300 yes {NOTHING}",
+        f"Upgrade, return and watch 3 of 1,200 yes {NOTHING}",
+    ]
+    assert "reviews-v1 now runs  | reviews:2 | , before  | reviews:1" in texts(message.blocks)
+    assert_slack_takes(message)
+
+
+# The chart
+
+
+def course(points: int, *, errors: float = 28.0, silent: int = 0) -> Rollout:
+    """A stage with a point every ten seconds, in the first ``silent`` of which the canary answered nothing."""
+    rollout = measured(at(1), 60)
+    made = tuple(
+        Point(
+            at=NOW + 10 * n,
+            canary=(0.0, 0.0) if n < silent else (100.0, errors),
+            primary=(400.0, 0.0),
+        )
+        for n in range(points)
+    )
+    return replace(rollout, analysis_state=replace(rollout.analysis_state, points=made, bounds=()))
+
+
+def charts_of(rollout: Rollout) -> list[Block]:
+    return [block for block in card(rollout, (), NOW).blocks if block["type"] == "data_visualization"]
+
+
+def test_the_worst_check_is_drawn_with_what_is_allowed() -> None:
+    (chart,) = charts_of(course(20, silent=3))
+
+    lines = {line["name"]: [point["value"] for point in line["data"]] for line in chart["chart"]["series"]}
+    assert chart["title"] == "Errors, last 2.5 minutes"
+    assert lines["v2"] == [28.0] * 17  # a gap is left out of every line, not drawn as a zero
+    assert lines["1"] == [0.0] * 17
+    assert len(lines["allowed"]) == 17
+    assert len(chart["chart"]["axis_config"]["categories"]) == 17
+
+
+def test_a_few_points_are_no_course_and_the_first_moments_have_no_table() -> None:
+    assert charts_of(course(3)) == []
+    assert charts_of(course(20, silent=18)) == []
+    early = replace(at(1), judgement=warming_up(NOW))
+    assert not {"data_table", "data_visualization"} & {block["type"] for block in card(early, (), NOW).blocks}
 
 
 def test_somebody_elses_change_is_shown_as_a_small_diff() -> None:
-    shown = str(card(at(1, drift=a_drift()), [], NOW).blocks)
+    shown = texts(card(at(1, drift=a_drift()), [], NOW).blocks)
 
-    assert "users: " in shown
-    assert "80/20 → 100/0" in shown
+    assert "users | :  | 80/20 |  →  | 100/0" in shown
 
 
 @pytest.mark.parametrize(
@@ -146,7 +362,9 @@ def test_somebody_elses_change_is_shown_as_a_small_diff() -> None:
         (at(1, drift=UNTOUCHABLE), ["Hold", "Abort", "Details"]),
         (at(6, phase=Phase.HALTED, drift=a_drift()), ["Restore", "Hold", "Abort", "Details"]),
         (at(0, phase=Phase.ABORTING, retreat=make_retreat(primary_touched=False)), ["Details"]),
-        (at(10, phase=Phase.PROMOTED, ended_at=NOW), ["Details"]),
+        (at(9, phase=Phase.PROMOTED, ended_at=NOW, touched=True), ["Roll Back to 1", "Details"]),
+        (at(9, phase=Phase.PROMOTED, ended_at=NOW, touched=True, back_to="1"), ["Details"]),
+        (at(0, phase=Phase.ABORTED, retreat=make_retreat(primary_touched=False)), ["Start v2 Again", "Details"]),
     ],
 )
 def test_only_buttons_that_work_now_are_shown(rollout: Rollout, shown: list[str]) -> None:
@@ -158,7 +376,7 @@ def test_at_most_one_button_is_primary_and_every_value_is_bound_to_what_was_show
 
     shown = buttons(asking)
 
-    assert [button.get("style") for button in shown] == ["primary", None, "danger", None]
+    assert [button.get("style") for button in shown] == ["primary", None, None, None]
     assert {button["value"].split(":")[-1] for button in shown} == {"default/reviews|r-1|0|7"}
 
 
@@ -194,7 +412,6 @@ def test_the_old_version_is_called_by_what_tells_the_images_apart(old: str, new:
 @pytest.mark.parametrize(
     ("kind", "broadcast", "mentioned"),
     [
-        (EntryKind.STAGE, False, []),
         (EntryKind.HELD, False, []),
         (EntryKind.ASK, False, ["S0MANAGERS"]),
         (EntryKind.ABORTING, True, [MAYA, "S0MANAGERS"]),
@@ -215,28 +432,64 @@ def test_bad_news_and_the_end_reach_the_channel_and_whoever_must_know(
     assert_slack_takes(said.message)
 
 
-def test_the_start_is_said_by_the_card_alone() -> None:
+def test_a_start_without_warnings_is_said_by_the_card_alone() -> None:
     assert line(at(0), Entry(at=NOW, kind=EntryKind.STARTED, text="started", by=MAYA)) is None
 
 
-def test_a_summary_carries_both_sides_figures_while_they_are_the_newest() -> None:
-    left = measured(at(1), 0)
-    summary = Entry(
-        at=60.0,
-        kind=EntryKind.SUMMARY,
-        text=phrases.summary(left, left.judgement or Judgement(at=0, verdict=Verdict.PASS)),
-        stage="shift 20",
+def summary(stage: str, key: str = "rollout.stage_done") -> Entry:
+    text = Said(key, {"stage": stage, "findings": ("A long story.",)})
+    return Entry(at=NOW, kind=EntryKind.SUMMARY, text=text, stage=stage, gist="Short.")
+
+
+def test_a_stage_is_one_line_with_its_figures_and_who_let_it_be_left() -> None:
+    left = walked("shift 20", approvals=(Approval(by=OMAR, at=NOW),))
+
+    said = line(at(2, walked=left), summary("shift 20"))
+
+    assert said is not None
+    assert said.message.text == (
+        "reviews 1 → v2: shift 20 done. 0 of 100 requests failed on v2, 1 of 400 on 1. Approved by <@U0OMAR>."
     )
-    moved_on = replace(left, stage=2)
-    later = replace(moved_on, judgement=replace(left.judgement or Judgement(at=0, verdict=Verdict.PASS), at=90.0))
+    assert [block["type"] for block in said.message.blocks] == ["rich_text"]
 
-    soon, late = line(moved_on, summary), line(later, summary)
 
-    assert soon is not None
-    assert late is not None
-    assert "Checks of 20 % of users" in texts(soon.message.blocks)
-    assert len(late.message.blocks) == 1
-    assert_slack_takes(soon.message)
+def test_a_stage_with_all_users_on_one_side_tells_of_that_side_alone() -> None:
+    left = walked("shift 100", primary=(0.0, 0.0))
+
+    said = line(at(6, walked=left), summary("shift 100"))
+
+    assert said is not None
+    assert said.message.text == "reviews 1 → v2: shift 100 done. 0 of 100 requests failed on v2."
+
+
+def test_an_approval_is_told_with_its_stage_and_alone_only_where_more_are_needed() -> None:
+    def approved(given: int, following: int = 1) -> Entry:
+        stage = called(a_rollout().spec.plan[following])
+        text = said("rollout.approved", who=Person(OMAR), stage=stage, given=given, needed=2)
+        return Entry(at=NOW, kind=EntryKind.APPROVED, text=text, by=OMAR)
+
+    assert line(at(1), approved(2)) is None
+    assert line(at(1), approved(1)) is not None
+    assert line(at(8), approved(2, following=7)) is not None  # the upgrade has no figures to tell
+
+
+def test_what_preflight_doubted_is_told_once_at_the_start() -> None:
+    doubt = said("rollout.known_warnings", warnings=("No HPA.",))
+    asked = said("rollout.asked", question="Shift?", notes=("1 approval is needed.", doubt))
+    began = said(
+        "rollout.started_with_warnings", who=Person(MAYA), service="reviews", version="v2", warnings=("No HPA.",)
+    )
+    started = Entry(at=NOW, kind=EntryKind.STARTED, text=began, by=MAYA)
+
+    first, question = (
+        line(at(0), started),
+        line(at(0), Entry(at=1, kind=EntryKind.ASK, text=asked)),
+    )
+
+    assert first is not None
+    assert question is not None
+    assert "No HPA." in first.message.text
+    assert "No HPA." not in question.message.text
 
 
 def test_figures_are_in_the_unit_of_their_gate_whatever_it_is_called() -> None:
@@ -251,86 +504,20 @@ def test_figures_are_in_the_unit_of_their_gate_whatever_it_is_called() -> None:
 
     judgement, _ = analyse(rollout, row)
 
-    assert {
-        gate: (ours, theirs, limit) for gate, ours, theirs, limit, _ in rows(judgement, primary_is_judged=False)
-    } == {
-        "slowest": ("99 ms", "-", "400 ms"),
-        "p5": ("0.971 %", "-", "50 %"),
-        "p95": ("0.25", "-", "9"),
-        "errors": ("0.25", "-", "9"),
-        "slower than 5 ms": ("0.25", "-", "9"),
-        "requests": ("412", "1,024", "-"),
+    found = rows(replace(rollout, judgement=judgement), ENGLISH, 20)
+    assert {name: (ours, theirs, limit) for name, _, ours, theirs, limit in found} == {
+        "slowest": ("99 ms", "99 ms", "at most 400 ms"),
+        "p5": ("0.971 % (4 of 412)", "0.0977 % (1 of 1,024)", "at most 50 %"),
+        "p95": ("0.25", NOTHING, "at most 9"),
+        "errors": ("0.25", NOTHING, "at most 9"),
+        "slower than 5 ms": ("0.25", NOTHING, "at most 9"),
     }
-
-
-# Whatever the names and however long: Slack must take it, and no markup may come alive.
-
-HOSTILE = "<!channel> *b* & <http://evil|ok> `x` ~y~ " + "ä" * 400
-NASTY = st.one_of(st.text(max_size=300), st.just(HOSTILE), st.just("x" * 5000))
-PEOPLE = st.sampled_from([MAYA, OMAR, LENA, BOT, UserId(HOSTILE)])
-
-
-@st.composite
-def rollouts(draw: st.DrawFn) -> Rollout:
-    """Any phase, any stage, names far beyond what may be typed, any hold, any judgement."""
-    weights = draw(st.sampled_from([(20, 40, 60, 80, 100), tuple(range(1, 101))]))
-    topology = draw(st.sampled_from(list(Topology)))
-    rollout = a_rollout(a_service(weights=weights), topology)
-    phase = draw(st.sampled_from(list(Phase)))
-    retreating = phase in {Phase.ABORTING, Phase.ABORTED} or (phase is Phase.HALTED and draw(st.booleans()))
-    retreat = make_retreat(primary_touched=draw(st.booleans())) if retreating else ()
-    gates = draw(st.lists(st.tuples(NASTY, st.sampled_from(list(Verdict)), NASTY, st.floats()), max_size=15))
-    findings = tuple(Finding(gate=g, verdict=v, sentence=s, value=f, limit=f) for g, v, s, f in gates)
-    button_token = draw(
-        st.none() | st.just(figures(None, None)) | st.just(figures(a_side_of(1e12), a_side_of(5, 1, 2)))
-    )
-    hold = Hold(cause=draw(st.sampled_from(list(HoldCause))), sentence=draw(NASTY), since=NOW)
-    differences = draw(st.lists(st.builds(Difference, what=NASTY, ours=NASTY, theirs=NASTY), min_size=1, max_size=8))
-    edits = (
-        Edit(
-            kind=draw(NASTY),
-            name=draw(NASTY),
-            differences=tuple(differences),
-            who=draw(NASTY),
-            restorable=draw(st.booleans()),
-        ),
-    )
-    return replace(
-        rollout,
-        spec=replace(
-            rollout.spec,
-            id=RolloutId(draw(st.sampled_from(["r-1", "r" * 300]))),
-            service=draw(st.sampled_from(["reviews", "a" * 63])),
-            version=draw(st.sampled_from(["v2", "v" * 128])),
-            channel=draw(NASTY),
-            started_by=draw(PEOPLE),
-            approvals_rule=ApprovalRule(count=draw(st.integers(1, 12))),
-        ),
-        phase=phase,
-        retreat=retreat,
-        stage=draw(st.integers(0, len(retreat or rollout.spec.plan) - 1)),
-        asked_at=draw(st.none() | st.just(NOW)),
-        paused_by=draw(st.none() | PEOPLE),
-        hold=draw(st.none() | st.just(hold)),
-        drift=draw(st.none() | st.just(Drift(edits=edits, since=NOW))),
-        approvals=tuple(Approval(by=UserId(f"U0{n:05}"), at=NOW) for n in range(draw(st.integers(0, 12)))),
-        judgement=draw(
-            st.none() | st.just(Judgement(at=NOW, verdict=Verdict.FAIL, findings=findings, figures=button_token))
-        ),
-        reason=draw(NASTY),
-        ended_at=NOW if phase in {Phase.PROMOTED, Phase.ABORTED, Phase.REFUSED} else None,
-    )
-
-
-STORIES = st.lists(
-    st.builds(Entry, at=st.just(NOW), kind=st.sampled_from(list(EntryKind)), text=NASTY, by=PEOPLE), max_size=15
-)
 
 
 def test_a_plan_shows_each_finding_whole_and_says_how_many_it_leaves_out() -> None:
     rule = f"Warning: VirtualService reviews is kept by Argo CD. Add `{'x' * 700}`."
     few, many = (
-        replies.plan("reviews", "v2", a_plan((("mirror", "Users 100 % v1."),), findings=(rule,) * number))
+        replies.plan("reviews", "v2", a_plan((("mirror", "Users 100 % v1."),), warnings=(rule,) * number))
         for number in (4, 40)
     )
 
@@ -347,56 +534,6 @@ def test_a_question_with_many_doubts_is_asked_whole() -> None:
     assert said is not None
     assert_slack_takes(said.message)
     assert doubts in texts(said.message.blocks).replace(" | ", "")
-
-
-@settings(max_examples=150, deadline=None)
-@given(rollouts(), STORIES)
-def test_slack_takes_every_card_line_answer_and_form(rollout: Rollout, story: list[Entry]) -> None:
-    assert_slack_takes(card(rollout, story, NOW))
-    for entry in story:
-        said = line(rollout, entry, (HOSTILE, "S0MANAGERS"))
-        if said is not None:
-            assert_slack_takes(said.message)
-    for message in (
-        replies.status(rollout, story, NOW),
-        replies.why(rollout, story),
-        replies.live([rollout] * 60, "/canary"),
-        replies.history(rollout.spec.service, [rollout] * 10),
-    ):
-        assert_is_shown(message)
-    for view in (
-        views.details(rollout, story),
-        views.abort_form(rollout, "C0RELEASES"),
-        views.start_form([a_service()] * 12, frozen=[a_freeze(reason=HOSTILE)] * 12),
-        views.home([rollout] * 12, [rollout] * 12, [rollout] * 12, [a_freeze(reason=HOSTILE)] * 12, "/canary", NOW),
-    ):
-        assert check_blocks(view["blocks"], view["type"]) == []
-        assert len(view.get("private_metadata", "")) <= 3000
-        assert len(view.get("title", {}).get("text", "")) <= 24
-
-
-def assert_is_shown(message: Message) -> None:
-    """Private answers may be longer than a card, but not than Slack's own limits."""
-    assert 0 < len(message.text) < 6000
-    assert check_blocks(list(message.plain), "message") == []
-
-
-@given(rollouts(), STORIES)
-@settings(max_examples=60, deadline=None)
-def test_nothing_that_people_or_clusters_wrote_becomes_markup(rollout: Rollout, story: list[Entry]) -> None:
-    messages = [card(rollout, story, NOW), *(s.message for e in story if (s := line(rollout, e, (HOSTILE,))))]
-    for message in messages:
-        assert "<!channel>" not in message.text
-        for block in (*message.blocks, *message.plain):
-            assert "<!channel>" not in mrkdwn_of(block)
-
-
-def mrkdwn_of(block: Block | list[Any]) -> str:
-    """Every text in a block that Slack would parse."""
-    if isinstance(block, list):
-        return "".join(mrkdwn_of(part) for part in block if isinstance(part, dict | list))
-    own = str(block["text"]) if block.get("type") == "mrkdwn" else ""
-    return own + "".join(mrkdwn_of(part) for part in block.values() if isinstance(part, dict | list))
 
 
 def test_a_record_that_cannot_be_read_is_one_line_of_the_history_and_hides_no_other() -> None:

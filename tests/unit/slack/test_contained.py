@@ -12,12 +12,13 @@ from bot.slack.audience import Audience
 from bot.slack.delivery import Delivery
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
+from bot.words.said import Text
 from tests.builders import MAYA, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import FakeSlack
 from tests.fakes.store import InMemoryStore
 from tests.unit.slack.test_delivery import Post
-from tests.unit.test_containment import Told, each_error
+from tests.unit.test_containment import Notified, each_error
 
 
 @each_error
@@ -30,14 +31,14 @@ def test_a_rollout_whose_words_cannot_be_made_is_told_of_once_and_the_others_are
                 raise error
             return tuple(super().story(key, rollout_id))
 
-    told, post = Told(), Post(slack, store=Poisoned())
+    notified, post = Notified(), Post(slack, store=Poisoned())
     post.delivery = Delivery(
         outbox=post.store,
         store=post.store,
         channel=Channel(slack.client, post.clock),
         clock=post.clock,
         steady=post.clock.now,
-        failed=told.failures.item,
+        failed=notified.failures.item,
     )
     poisoned, other = post.begin("aaa"), post.begin("reviews")
     with capture_logs() as lines:
@@ -46,7 +47,7 @@ def test_a_rollout_whose_words_cannot_be_made_is_told_of_once_and_the_others_are
         post.run(40)
 
     assert post.lines() == ["shift 20: on"]
-    assert told.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') >= 2
+    assert notified.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') >= 2
     assert [line["exc_info"] for line in lines if line["event"] == "item_failed"] == [error]
 
 
@@ -56,33 +57,33 @@ def test_what_slack_says_of_one_service_hides_nothing_of_the_others(
     error: Exception, where: str, slack: FakeSlack
 ) -> None:
     class OddGroup(Approvers):
-        def wrong(self, name: str) -> str | None:
+        def wrong(self, name: str) -> Text | None:
             if name == "@odd":
                 raise error
             return super().wrong(name)
 
     class OddChannel(Rooms):
-        def why(self, channel: str, code: str) -> str:
+        def why(self, channel: str, code: str) -> Text:
             if channel == "#odd":
                 raise error
             return super().why(channel, code)
 
-    told, clock = Told(), FakeClock()
+    notified, clock = Notified(), FakeClock()
     services = [
         a_service(name="aaa", channel="#odd" if where == "channel" else "#releases", approvals=_by("@odd", where)),
         a_service(name="reviews", channel="#ops", approvals=_by(MAYA, "")),
     ]
     rooms, approvers = OddChannel(slack.client, clock.now), OddGroup(slack.client, clock.now)
-    audience = Audience(services, rooms, approvers, told.failures.item)
+    audience = Audience(services, rooms, approvers, notified.failures.item)
 
     with capture_logs() as lines:
         audience.check()
         audience.check()
 
     assert str(audience.trouble()).startswith("reviews: I see no channel #ops:")
-    assert told.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') == 2
+    assert notified.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') == 2
     told_of = [line for line in lines if line["event"] == "item_failed"]
-    assert [(line["about"], line["exc_info"]) for line in told_of] == [("the people of aaa", error)]
+    assert [(line["about"], line["exc_info"]) for line in told_of] == [("people of aaa", error)]
 
 
 def _by(name: str, where: str) -> ApprovalRule:

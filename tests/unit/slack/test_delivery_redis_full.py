@@ -27,7 +27,7 @@ def deliver(delivery: Delivery, clock: FakeClock, times: int) -> None:
 def test_while_redis_takes_no_writes_a_rollout_gets_one_card_and_not_one_each_second(slack: FakeSlack) -> None:
     store, clock = InMemoryStore(), FakeClock()
     delivery = Delivery(outbox=store, store=store, channel=Channel(slack.client, clock), clock=clock, steady=clock.now)
-    entry = Entry(at=clock.now(), kind=EntryKind.STAGE, text="mirror: on")
+    entry = Entry(at=clock.now(), kind=EntryKind.HELD, text="mirror: on")
     rollout = store.create(replace(a_rollout(), phase=Phase.MIRRORING), (entry,))
     store.full = FULL
     deliver(delivery, clock, times=10)

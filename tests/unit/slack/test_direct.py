@@ -15,6 +15,7 @@ from bot.slack.approvers import People
 from bot.slack.delivery import Delivery
 from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
+from bot.words.language import Language
 from tests.builders import LENA, MAYA, OMAR, a_rollout
 from tests.fakes.slack_client import Arguments, FakeSlack
 from tests.unit.slack.test_delivery import POST, UPDATE, Post
@@ -105,7 +106,7 @@ def test_starter_and_approvers_get_aborts_and_questions_once_each(post: Direct, 
             "May users go to v2?",
             "errors of v2.",
         ]
-        assert "is closed to me" in str(post.notified(user)[0]["blocks"][-1])
+        assert "is closed to canary-bot" in str(post.notified(user)[0]["blocks"][-1])
 
 
 def test_a_question_comes_with_the_buttons_of_the_card_and_why_it_comes_here(post: Direct) -> None:
@@ -120,10 +121,20 @@ def test_a_question_comes_with_the_buttons_of_the_card_and_why_it_comes_here(pos
     assert "#releases is archived: unarchive it" in str(said["blocks"][-1])
 
 
+def test_who_is_written_to_reads_why_in_the_language_of_the_rollout(post: Direct) -> None:
+    rollout = post.begun(OMAR)
+    rollout = post.store.save(replace(rollout, spec=replace(rollout.spec, language=Language.CHINESE)))
+    post.close()
+    post.happen(rollout, "Aborting: errors of v2.", kind=EntryKind.ABORTING)
+    post.run(100)
+
+    assert "已归档" in str(post.notified(OMAR)[0]["blocks"][-1])
+
+
 def test_what_is_not_urgent_waits_for_the_channel(post: Direct) -> None:
     rollout = post.begun(OMAR)
     post.close()
-    post.happen(rollout, "shift 20: on", kind=EntryKind.STAGE)
+    post.happen(rollout, "shift 20: on", kind=EntryKind.HELD)
     post.run(100)
 
     assert [post.notified(user) for user in (MAYA, OMAR, LENA)] == [[], [], []]
@@ -136,7 +147,7 @@ def test_when_the_channel_is_back_the_card_is_there_again_within_a_minute(
 ) -> None:
     rollout = post.begun(OMAR)
     post.close(code)
-    post.happen(rollout, "shift 20: on", kind=EntryKind.STAGE)
+    post.happen(rollout, "shift 20: on", kind=EntryKind.HELD)
     post.run(minutes * 60)
     post.slack.forget()
     post.open()
@@ -163,7 +174,7 @@ def test_a_closed_channel_keeps_nobody_else_waiting_and_its_box_is_empty_after_a
     rollouts = [post.begin(f"a{number}", channel="#dead") for number in range(5)]
     post.slack.closed = {"#dead": "is_archived"}  # type: ignore[attr-defined]  # a Workspace
     for rollout in rollouts:
-        post.happen(rollout, "mirror: on", kind=EntryKind.STAGE)
+        post.happen(rollout, "mirror: on", kind=EntryKind.HELD)
     post.run(5)
     other = post.begin("details")
     post.happen(other, "mirror: on")
@@ -276,7 +287,7 @@ def test_the_buttons_are_those_that_count_now(post: Direct) -> None:
     assert "May users go to v2?" in str(edited["blocks"])
     assert str(edited["blocks"]) != str(post.notified(OMAR)[0]["blocks"])
 
-    post.happen(replace(rollout, asked_at=None), "Going on.", kind=EntryKind.STAGE)
+    post.happen(replace(rollout, asked_at=None), "Going on.", kind=EntryKind.HELD)
     post.run(30)
     edited = [said for said in post.slack.said(UPDATE) if said["channel"] == OMAR][-1]
     assert "canary_approve" not in actions(edited)

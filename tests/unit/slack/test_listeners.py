@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,14 +18,15 @@ from slack_bolt import BoltRequest, BoltResponse
 
 from bot.controller.decisions import ButtonToken
 from bot.model.errors import Fault, Refusal
-from bot.model.rollout import Phase, Rollout, UserId
+from bot.model.rollout import Phase, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule, ServiceConfig
 from bot.rollout.plans import Overrides
 from bot.slack.approvers import Approvers
 from bot.slack.blocks import Block
 from bot.slack.bolt_app import build_app
-from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, HOLD, RESTORE, RETRY, buttons
+from bot.slack.cards import ABORT, ACCEPT, APPROVE, DETAILS, PAUSE, RESTORE, RETRY, buttons
 from bot.slack.client import web_client
+from bot.slack.voices import Voices
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_drift, a_service
 from tests.fakes.controller_port import FakeController
@@ -46,13 +48,20 @@ class Inline(Executor):
 class Workspace:
     """People who type and click; the answers are in ``slack``."""
 
-    def __init__(self, slack: FakeSlack, *services: ServiceConfig, controller: FakeController | None = None) -> None:
+    def __init__(
+        self,
+        slack: FakeSlack,
+        *services: ServiceConfig,
+        controller: FakeController | None = None,
+        voices: Voices | None = None,
+    ) -> None:
         self.slack = slack
         slack.members = (MAYA, OMAR)
         self.controller = controller or FakeController(
             *services or (a_service(approvals=RULE), a_service(name="ratings"))
         )
         self.late = 0.0
+        self.paused: list[float] = []
         self._elapsed = itertools.count()
         self._serial = itertools.count(1)
         self.app = build_app(
@@ -63,6 +72,8 @@ class Workspace:
             signing_secret=SECRET,
             executor=Inline(),
             monotonic=lambda: next(self._elapsed) * self.late,
+            pause=self.paused.append,
+            voices=voices,
         )
 
     def dispatch(self, body: dict[str, Any]) -> BoltResponse:
@@ -96,8 +107,7 @@ class Workspace:
         return self.dispatch({k: v for k, v in {**body, **changes}.items() if v is not None})
 
     def submits(self, view: dict[str, Any], values: dict[str, Any], user: UserId = MAYA) -> BoltResponse:
-        state = {block: {"value": value} for block, value in values.items()}
-        submitted = {**view, "type": "modal", "state": {"values": state}}
+        submitted = filled_in(view, values)
         return self.dispatch(
             {
                 "type": "view_submission",
@@ -119,6 +129,11 @@ class Workspace:
         """A rollout that asks for approval of leaving the mirror, started by Lena."""
         rollout = self.controller.begin(by=LENA)
         return self.controller.change(rollout.spec.service, asked_at=self.controller.clock.now(), evidence=5)
+
+
+def filled_in(view: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """A form as Slack sends it, with what was typed and chosen by block."""
+    return {**view, "type": "modal", "state": {"values": {block: {"value": value} for block, value in values.items()}}}
 
 
 @pytest.fixture
@@ -162,27 +177,27 @@ def test_a_start_typed_elsewhere_says_where_the_card_is(workspace: Workspace) ->
 def test_a_start_without_arguments_opens_the_form(workspace: Workspace) -> None:
     workspace.types("start", trigger="t77")
 
-    opened = workspace.slack.said("views.open")[0]
-    assert (opened["trigger_id"], opened["view"]["callback_id"]) == ("t77", "canary_start")
-    assert check_blocks(opened["view"]["blocks"], "modal") == []
+    views = workspace.slack.said("views.open")[0]
+    assert (views["trigger_id"], views["view"]["callback_id"]) == ("t77", "canary_start")
+    assert check_blocks(views["view"]["blocks"], "modal") == []
 
 
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("help", "/canary starts, watches and stops canary releases."),
+        ("help", "`/canary` starts, watches and stops canary releases."),
         ("status", "reviews 1 → v2: mirroring."),
-        ("status ratings", "ratings has no rollout in flight. Begin one with `/canary start ratings VERSION`."),
+        ("status ratings", "ratings has no rollout in flight. Begin one with `/canary start ratings`."),
         ("list", "1 in flight: reviews v2."),
         ("why", "reviews 1 → v2: mirroring."),
         ("plan ratings v3", "A start of ratings v3 would take 11 steps; nothing has been changed."),
         ("history reviews", "The last rollouts of reviews, newest first."),
-        ("services", "Services: reviews, ratings."),
-        ("unfreeze all", "There is no freeze of all services, and nothing else is frozen."),
+        ("services", "Services: reviews and ratings."),
+        ("unfreeze all", "There is no freeze of all services. Nothing else is frozen either."),
         ("pause", "Done. reviews 1 → v2: paused at mirror."),
         ("abort reviews it smells", "Aborting. reviews 1 → v2: going back."),
         ("resume", "reviews is not paused (mirror)."),
-        ("strat", "I do not know that command. Did you mean `/canary start`?"),
+        ("strat", "There is no such command. Did you mean `/canary start reviews v2`?"),
         ("start", ""),
     ],
 )
@@ -210,9 +225,9 @@ def test_a_service_left_out_is_asked_for_when_several_are_live(workspace: Worksp
     workspace.controller.begin("reviews")
     workspace.controller.begin("ratings")
 
-    workspace.types("abort errors")
+    workspace.types("pause")
 
-    assert workspace.slack.notified() == "Which one: ratings, reviews? Usage: `/canary abort [SERVICE] [REASON]`"
+    assert workspace.slack.notified() == "Which one: `/canary pause ratings` or `/canary pause reviews`?"
     assert workspace.controller.asked == []
 
 
@@ -238,13 +253,14 @@ def test_only_approvers_approve_by_typing(workspace: Workspace) -> None:
 
 def test_a_refusal_shows_every_reason_and_no_markup(workspace: Workspace) -> None:
     workspace.controller.outage = Refusal(
-        "reviews v2 was not started.", ["There is <!channel> & no pod.", "Ask U0LENA0001."]
+        "reviews v2 was not started.", ["There is <!channel> & no pod.", "Ask UBUNTU2404, not *us*."]
     )
 
     workspace.types("start reviews v2")
 
     assert workspace.slack.notified() == (
-        "reviews v2 was not started.\n• There is &lt;!channel&gt; &amp; no pod.\n• Ask <@U0LENA0001>."
+        "reviews v2 was not started.\n• There is &lt;!channel&gt; &amp; no pod.\n"
+        "• Ask UBUNTU2404, not \N{ASTERISK OPERATOR}us\N{ASTERISK OPERATOR}."
     )
 
 
@@ -318,7 +334,7 @@ def test_a_second_click_is_the_same_click_and_one_on_an_old_card_is_refused(work
     workspace.clicks(APPROVE, value)
 
     assert [said["text"].partition(":")[0] for said in workspace.slack.said("respond")] == [
-        "That button is out of date"
+        "Something has changed since you looked, so look again. The question is now"
     ]
     assert [len(r.approvals) for r in workspace.controller.live()] == [1]
 
@@ -336,7 +352,7 @@ def test_others_and_outsiders_cannot_approve(workspace: Workspace, user: UserId,
 def test_the_hold_button_of_a_drift_leaves_theirs_and_anybody_may_press_it(workspace: Workspace) -> None:
     drifted = workspace.controller.begin(drift=a_drift())
 
-    workspace.clicks(HOLD, value_of(drifted, HOLD), user=MAYA)
+    workspace.clicks(PAUSE, value_of(drifted, PAUSE), user=MAYA)
 
     left = workspace.controller.live()[0].drift
     assert left is not None
@@ -352,17 +368,24 @@ def test_restoring_is_an_approvers(workspace: Workspace) -> None:
     assert ("restore", "reviews", OMAR) in workspace.controller.asked
 
 
-def test_two_people_who_pause_at_once_do_not_resume(workspace: Workspace) -> None:
-    value = value_of(workspace.controller.begin(), HOLD)
+def test_a_rollback_reaches_the_controller_and_the_person_hears_where_the_card_is(workspace: Workspace) -> None:
+    workspace.types("rollback reviews", user=OMAR)
 
-    workspace.clicks(HOLD, value, user=MAYA)
-    workspace.clicks(HOLD, value, user=OMAR)
+    assert ("rollback", "reviews", OMAR) in workspace.controller.asked
+    assert workspace.slack.notified() == "Rolling reviews back to v1: the card is in #releases."
+
+
+def test_two_people_who_pause_at_once_do_not_resume(workspace: Workspace) -> None:
+    value = value_of(workspace.controller.begin(), PAUSE)
+
+    workspace.clicks(PAUSE, value, user=MAYA)
+    workspace.clicks(PAUSE, value, user=OMAR)
 
     paused = workspace.controller.live()[0]
     assert paused.paused_by == MAYA
     assert workspace.slack.notified() == "reviews is paused already."
 
-    workspace.clicks(HOLD, value_of(paused, HOLD), user=LENA)
+    workspace.clicks(PAUSE, value_of(paused, PAUSE), user=LENA)
     assert workspace.controller.live()[0].paused_by is None
 
 
@@ -404,12 +427,12 @@ def test_an_abort_form_of_an_earlier_stage_aborts_nothing_and_says_what_does(wor
 
     assert workspace.controller.asked == []
     assert workspace.slack.said("chat.postEphemeral")[0]["text"] == (
-        "The rollout has moved on since the form was opened, so nothing was aborted. "
-        "To abort it as it is now: `/canary abort reviews it smells`"
+        "The rollout moved on while the form was open, so nothing was aborted. "
+        "To abort it now: `/canary abort reviews it smells`"
     )
 
 
-@pytest.mark.parametrize("action_id", [ACCEPT, RETRY, RESTORE, HOLD, APPROVE])
+@pytest.mark.parametrize("action_id", [ACCEPT, RETRY, RESTORE, PAUSE, APPROVE])
 def test_a_button_of_an_earlier_rollout_decides_nothing_about_a_later_one(workspace: Workspace, action_id: str) -> None:
     old = workspace.controller.begin(by=LENA)
     workspace.controller.change("reviews", phase=Phase.ABORTED, ended_at=1.0)
@@ -427,7 +450,7 @@ def test_a_click_and_a_form_that_slack_delivers_to_two_replicas_are_one(slack: F
     rollout = first.controller.begin(by=LENA)
 
     for replica in (first, second):
-        replica.clicks(HOLD, value_of(rollout, HOLD), trigger_id="t-1")
+        replica.clicks(PAUSE, value_of(rollout, PAUSE), trigger_id="t-1")
     paused = first.controller.live()[0]
     first.clicks(ABORT, value_of(paused, ABORT))
     form = {**slack.said("views.open")[0]["view"], "id": "V1"}
@@ -504,13 +527,13 @@ def test_a_live_rollout_of_a_service_that_left_the_file_is_answered_about_and_st
 def test_while_the_file_has_mistakes_whoever_wants_to_start_is_told(workspace: Workspace) -> None:
     workspace.controller.forget("reviews", "ratings")
     workspace.controller.trouble = (
-        "nothing can be started: services.yaml line 3: no. `canary-bot check` lists every mistake."
+        "Nothing can be started: services.yaml line 3: no. `canary-bot check` lists every mistake."
     )
 
     for text in ("start", "services", "freeze because"):
         workspace.types(text)
 
-    assert all("nothing can be started: services.yaml line 3" in one["text"] for one in workspace.slack.said("respond"))
+    assert all("Nothing can be started: services.yaml line 3" in one["text"] for one in workspace.slack.said("respond"))
     assert len(workspace.slack.said("respond")) == 3
 
 
@@ -547,7 +570,7 @@ def test_whoever_goes_by_services_yaml_hears_that_its_last_change_is_not_used(wo
 
     workspace.types(typed)
 
-    assert workspace.slack.notified() == f"S{workspace.controller.trouble[1:]}"
+    assert workspace.slack.notified() == workspace.controller.trouble
     assert len(workspace.slack.said("respond")) == 2
 
 
@@ -659,8 +682,8 @@ def test_the_home_shows_what_waits_for_its_reader_first(workspace: Workspace) ->
     workspace.event({"type": "app_home_opened", "tab": "home", "user": LENA})
 
     omar, lena = (said["view"]["blocks"] for said in workspace.slack.said("views.publish"))
-    assert headings(omar) == ["Waiting for you", "In flight"]
-    assert headings(lena) == ["In flight"]
+    assert headings(omar) == ["Waiting for you", "In flight", "Services"]
+    assert headings(lena) == ["In flight", "Services"]
     assert check_blocks(omar, "home") == []
 
 
@@ -668,7 +691,7 @@ def test_an_empty_home_teaches(workspace: Workspace) -> None:
     workspace.event({"type": "app_home_opened", "tab": "home", "user": OMAR})
 
     blocks = workspace.slack.said("views.publish")[0]["view"]["blocks"]
-    assert "`/canary start SERVICE VERSION`" in json.dumps(blocks)
+    assert "`/canary start`" in json.dumps(blocks)
 
 
 def test_a_click_in_the_home_is_done_and_the_home_is_shown_anew(workspace: Workspace) -> None:
@@ -684,7 +707,7 @@ def test_a_click_in_the_home_is_done_and_the_home_is_shown_anew(workspace: Works
     )
 
     assert [len(r.approvals) for r in workspace.controller.live()] == [1]
-    assert headings(workspace.slack.said("views.publish")[0]["view"]["blocks"]) == ["In flight"]
+    assert headings(workspace.slack.said("views.publish")[0]["view"]["blocks"]) == ["In flight", "Services"]
 
 
 def headings(blocks: list[Block]) -> list[str]:
@@ -713,3 +736,29 @@ def test_only_fresh_requests_that_slack_signed_are_heard(
 
     assert response.status == status
     assert len(workspace.controller.asked) == (1 if status == 200 else 0)
+
+
+def ended(workspace: Workspace, phase: Phase, **changes: Any) -> Rollout:
+    workspace.controller.begin("reviews", "v2")
+    return workspace.controller.change("reviews", phase=phase, ended_at=1.0, **changes)
+
+
+def test_an_aborted_version_is_started_again_from_its_card_with_the_form_filled_in(workspace: Workspace) -> None:
+    aborted = ended(workspace, Phase.ABORTED)
+
+    workspace.clicks("canary_start_again", str(ButtonToken.of(aborted)))
+
+    form = workspace.slack.said("views.update")[-1]["view"]
+    assert '"value": "reviews"' in json.dumps(form)
+    assert "v2" in json.dumps(form)
+
+
+def test_a_promotion_is_rolled_back_from_its_card_but_not_from_an_older_one(workspace: Workspace) -> None:
+    promoted = ended(workspace, Phase.PROMOTED, touched=True)
+    older = replace(promoted, spec=replace(promoted.spec, id=RolloutId("r-0")))
+    workspace.controller.store.create(older, ())
+
+    workspace.clicks("canary_rollback", str(ButtonToken.of(older)), user=OMAR)
+    assert not any(what == "rollback" for what, *_ in workspace.controller.asked)
+    workspace.clicks("canary_rollback", str(ButtonToken.of(promoted)), user=OMAR)
+    assert any(what == "rollback" for what, *_ in workspace.controller.asked)

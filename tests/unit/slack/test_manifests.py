@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from bot.slack import views
+from bot.slack import forms
 from bot.slack.codes import ACCOUNT_SCOPE, SCOPES
 from bot.slack.http_mode import PATH
 from bot.slack.parsing import COMMAND
@@ -40,7 +40,7 @@ def test_the_manifest_names_what_the_code_listens_to_and_asks_for_no_history() -
 
     assert features["slash_commands"][0]["command"] == COMMAND
     assert features["slash_commands"][0]["should_escape"] is True
-    assert features["shortcuts"][0]["callback_id"] == views.START
+    assert features["shortcuts"][0]["callback_id"] == forms.START
     assert settings["event_subscriptions"]["bot_events"] == sorted(settings["event_subscriptions"]["bot_events"])
     assert scopes == sorted({"app_mentions:read", "commands", ACCOUNT_SCOPE} | SCOPES)
     assert frozenset(scopes) == MANIFEST  # the stand-in grants what the real one would

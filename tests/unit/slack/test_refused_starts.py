@@ -35,7 +35,7 @@ def test_the_history_shows_rollouts_and_the_newest_few_refused_starts(workspace:
 
     assert "v2" in said
     assert [number for number in range(12) if f"({number})" in said] == [7, 8, 9, 10, 11]
-    assert said.index("(11)") < said.index("(7)") < said.index("promoted")
+    assert said.index("(11)") < said.index("(7)") < said.index("live for everyone")
 
 
 @pytest.mark.parametrize("command", ["why reviews", "status reviews"])

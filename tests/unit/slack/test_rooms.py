@@ -47,7 +47,7 @@ INVITE = "type `/invite @canary`"
         (a_room(), f"I am not in %s: {INVITE} there."),
         (a_room(is_archived=True), "%s is archived: unarchive it, or name another channel in services.yaml."),
         (a_room(is_member=True, is_archived=True), "%s is archived"),
-        (a_room(is_private=True), "I see no channel %s: correct `channel` in services.yaml; if it is private, type"),
+        (a_room(is_private=True), "I see no channel %s: correct `channel` in services.yaml. If it is private, type"),
         (a_room(is_member=True, is_read_only=True), "Only some people may post in %s (restricted_action): let @canary"),
         (a_room(is_member=True, is_thread_only=True), "Only some people may post in %s"),
         (a_room("other"), "I see no channel %s"),
@@ -61,7 +61,7 @@ def test_a_closed_channel_is_told_with_what_to_do(
     notified = rooms.closed(channel)
 
     assert notified is not None
-    assert said % channel in notified
+    assert said % channel in str(notified)
     assert slack.said("chat.postMessage") == []
 
 
@@ -83,7 +83,9 @@ def test_a_public_channel_needs_no_invitation_where_the_app_may_post_everywhere(
 def test_a_renamed_channel_is_told_by_its_new_name(rooms: Rooms, slack: FakeSlack) -> None:
     slack.rooms = [a_room("ships", is_member=True, previous_names=["releases"])]
 
-    assert rooms.closed("#releases") == ('#releases is called #ships now: write `channel: "#ships"` in services.yaml.')
+    assert str(rooms.closed("#releases")) == (
+        '#releases is called #ships now: write `channel: "#ships"` in services.yaml.'
+    )
     slack.rooms.append(a_room("releases", is_member=True))  # somebody has made another of that name since
     assert rooms.closed("#releases") is None
 

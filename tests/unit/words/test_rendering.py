@@ -6,14 +6,15 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.adapters.serialization import dump_entry, load_entry
 from bot.model.rollout import Entry, EntryKind
 from bot.slack import blocks as b
 from bot.words import rendering
-from bot.words.rendering import ENGLISH, Language, Voice, parts, plain
+from bot.words.language import Language
+from bot.words.rendering import ENGLISH, Voice, parts, plain
 from bot.words.said import Arg, Channel, Code, Moment, Person, Said, Seconds, Share, TypedIn, said, together
 
 CHINESE = Voice(language=Language.CHINESE)
@@ -40,6 +41,7 @@ def written(template: str, language: Language = Language.ENGLISH, /, **args: Arg
         ("{d}", {"d": Seconds(150)}, "2.5 minutes", "2.5 分钟"),
         ("{d}", {"d": Seconds(750)}, "12 minutes", "12 分钟"),
         ("{d}", {"d": Seconds(7200)}, "2 hours", "2 小时"),
+        ("{d}", {"d": Seconds(2592000)}, "30 days", "30 天"),
         ("{d}", {"d": Seconds(float("inf"))}, "without end", "无限期"),
         ("{m}", {"m": Moment(0)}, "1970-01-01 00:00 UTC", "1970-01-01 00:00 UTC"),
         ("{m}", {"m": Moment(1e20)}, "1e+20", "1e+20"),
@@ -107,6 +109,7 @@ SENTENCES = st.recursive(
 
 
 @given(SENTENCES, st.sampled_from(Language))
+@example(said("words.together", sentences=("0`0", Code(":*0"), Code("*"))), Language.ENGLISH)
 def test_nothing_that_goes_in_comes_alive(sentence: Said, language: Language) -> None:
     voice = Voice(language=language)
 
@@ -117,8 +120,8 @@ def test_nothing_that_goes_in_comes_alive(sentence: Said, language: Language) ->
     assert set(ENTITY.findall(markup)) <= {"<@U12AB>", "<!subteam^S12AB>", "<#C1234567>"} | {
         found for found in ENTITY.findall(markup) if found.startswith("<!date^")
     }
-    outside = CODE.sub("", ENTITY.sub("", markup))
-    assert not BOLD.search(outside)
+    unquoted = CODE.sub("", ENTITY.sub("", markup))
+    assert not BOLD.search(unquoted)
 
 
 ENTITY = re.compile(r"<[^>]*>")
@@ -134,3 +137,11 @@ def test_what_was_said_survives_being_stored_and_an_older_version_reads_it_in_en
 
     assert plain(load_entry(stored).text) == plain(sentence)
     assert json.loads(stored)["text"] == plain(sentence, ENGLISH)
+
+
+def test_a_sentence_is_never_put_into_another_text_as_it_is() -> None:
+    hours = said("words.hours", n=2)
+
+    with pytest.raises(TypeError, match=r"words\.hours goes into a sentence by name"):
+        str.format("after {}", hours)
+    assert str(hours) == "2 hours"

@@ -1,0 +1,33 @@
+"""When the Kubernetes client's credentials are looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kubernetes import client
+
+REFRESH_SECONDS = 1.0  # between two looks at whether our credentials expire
+
+Refresh = Callable[[client.Configuration], None]
+
+
+def now_and_then(
+    refresh: Refresh | None, every: float = REFRESH_SECONDS, now: Callable[[], float] = time.monotonic
+) -> Refresh | None:
+    """The client asks whether its credentials are still good before each request; this asks every so many seconds.
+
+    A kubeconfig's answer sets everything again, proxies of the environment included, which is about a third of what a
+    request costs. Tokens expire minutes ahead of their end (the client's own margin), so a second later is soon enough.
+    """
+    if refresh is None:
+        return None
+    asked_at = float("-inf")
+
+    def sparing(settings: client.Configuration) -> None:
+        nonlocal asked_at
+        if now() - asked_at >= every:
+            refresh(settings)
+            asked_at = now()
+
+    return sparing

@@ -1,0 +1,38 @@
+"""Hosts of a service with a dot at their end, as DNS takes them and Istio does not.
+
+Istio's validation lets such a host pass, and istiod looks for a service of just that name, the dot included
+(``ResolveShortnameToFQDN`` leaves every host with a dot in it as it is). A route to it is answered by nobody, and a
+DestinationRule of it is about nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bot.cluster.objects import Object, means, namespace_of
+from bot.model.service import ServiceConfig
+
+
+def dotted_hosts(things: Iterable[Object], service: ServiceConfig) -> Iterator[tuple[Object, str]]:
+    """Each VirtualService and DestinationRule with the first host in it that would be the service without its dot."""
+    for thing in things:
+        space = namespace_of(thing, service.namespace)
+        dotted = (host for host in _hosts(thing.get("spec")) if host.endswith("."))
+        host = next((host for host in dotted if means(host.removesuffix("."), space, service)), None)
+        if host is not None:
+            yield thing, host
+
+
+def _hosts(part: object) -> Iterator[str]:
+    """Every value of ``host`` and ``hosts``, however deep: destinations, mirrors, and what the object is about."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _hosts(one)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key == "host" and isinstance(value, str):
+                yield value
+            elif key == "hosts" and isinstance(value, list):
+                yield from (one for one in value if isinstance(one, str))
+            else:
+                yield from _hosts(value)

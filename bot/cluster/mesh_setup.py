@@ -1,0 +1,390 @@
+"""What a service's mesh objects lack before its first release, as writes in an order in which no user is hurt. Pure.
+
+Whatever is there is patched, never doubled: a second VirtualService or DestinationRule beside somebody's is joined with
+theirs in an order that nobody chose. First subsets, which change nothing for anybody; then, when every proxy has
+them, each route to the service names the primary's subset; only then may the Service select other versions' pods, which
+until then would have got users without a route that says so (docs/mesh.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.cluster import version_hosts
+from bot.cluster.bindings import SIDECARS, bindings, governing, place_of, served_hosts
+from bot.cluster.dotted_hosts import dotted_hosts
+from bot.cluster.objects import (
+    NamespacedName,
+    Object,
+    called,
+    full_host,
+    full_name,
+    means,
+    name_of,
+    named,
+    namespace_of,
+    pod_labels,
+    selector_of,
+    service_name,
+    service_namespace,
+    within,
+)
+from bot.cluster.routes.managed import has_users, title
+from bot.model.errors import Refusal
+from bot.model.service import ServiceConfig
+from bot.words.said import Code, Text, said
+
+VERSION_LABEL = "version"  # what Istio's own pages tell versions apart by
+EVERYONE = 100  # percent
+
+
+class Kind(StrEnum):
+    """What a write does for users."""
+
+    GATEWAY = "gateway"  # there is a way in, and nothing behind it yet
+    SERVICE = "service"  # nothing; a version has a host of its own, which no route names
+    SUBSETS = "subsets"  # nothing; proxies learn of them
+    ROUTES = "routes"  # users are where they were, by name
+    SELECTOR = "selector"  # the Service knows the other versions' pods; routes keep users off them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One object as it has to be.
+
+    Attributes:
+        thing: the whole object; with the ``resourceVersion`` it was read at, where it is there already.
+        before: as it is now; None: it is to be created.
+        about: what is new in it, as a sentence.
+    """
+
+    kind: Kind
+    thing: Object
+    before: Object | None
+    about: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is there: the Service for all versions, if there is one, and everything that may be about it.
+
+    Routes and Gateways are those of the mesh, ``services`` those of the Namespace.
+    """
+
+    backend: Object | None
+    deployments: Sequence[Object]
+    rules: Sequence[Object]
+    virtual_services: Sequence[Object]
+    gateways: Sequence[Object]
+    services: Sequence[Object] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What has to be written, in order, and whom it must bring no user to.
+
+    Attributes:
+        others: the Deployments of other versions that no route names, so that nobody may be on them afterwards.
+        in_the_mesh: whether callers inside the mesh follow routes too; else they reach whatever the Service selects.
+    """
+
+    writes: tuple[Write, ...]
+    others: frozenset[str]
+    in_the_mesh: bool
+
+
+def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
+    """What is missing; no writes where everything is there.
+
+    Args:
+        service: whose.
+        found: what is there.
+        api: Istio's API version for what is created, such as ``v1``.
+
+    Raises:
+        Refusal: the pods' labels tell no versions apart, it cannot be told which object to patch, or one names nobody.
+    """
+    for thing, host in dotted_hosts((*found.virtual_services, *found.rules), service):
+        # What would be written beside it would be a second object for the same service once the dot is taken off.
+        remedy = said("cluster.without_dot", host=Code(host.removesuffix(".")))
+        raise Refusal(said("cluster.dotted_host", thing=title(thing), host=Code(host)), (remedy,))
+    own = _primarys_own(service, found)
+    if own is not None:
+        return Setup(writes=tuple(_service_writes(service, found, own)), others=frozenset(), in_the_mesh=True)
+    if found.backend is None:
+        raise Refusal(said("cluster.no_service", name=service_name(service), namespace=service_namespace(service)))
+    versions = _versions(service, found.backend, found)
+    rule = _rule(service, found)
+    names = _subset_names(versions, rule)
+    primary = names[service.primary_deployment]
+    writes = (
+        *_gateway_writes(service, found, api),
+        *_rule_writes(service, rule, versions, names, api),
+        *_route_writes(service, found, primary, api),
+        *_selector_writes(found.backend, versions),
+    )
+    named = {primary, *_subsets_with_routes(service, found)}
+    others = frozenset(one for one, subset in names.items() if subset not in named)
+    return Setup(writes=writes, others=others, in_the_mesh=_routes_sidecars(service, found))
+
+
+def _routes_sidecars(service: ServiceConfig, found: Found) -> bool:
+    """Whether any VirtualService applies to the sidecars of those who call the service by its own name."""
+    return any(
+        SIDECARS in bindings(one) and means(host, namespace_of(one, service.namespace), service)
+        for root in found.virtual_services
+        for one in governing(root, found.virtual_services)
+        for host in one["spec"].get("hosts") or ()
+    )
+
+
+def _subsets_with_routes(service: ServiceConfig, found: Found) -> set[str]:
+    """Where somebody sends users by name, such as testers with a header."""
+    destinations = [
+        (entry.get("destination") or {}, namespace_of(one, service.namespace))
+        for one in found.virtual_services
+        for route in _http(one)
+        for entry in route.get("route") or ()
+    ]
+    return {str(one.get("subset")) for one, home in destinations if means(one.get("host"), home, service)}
+
+
+def _primarys_own(service: ServiceConfig, found: Found) -> Object | None:
+    """The primary's Service, where each version has one; nothing is asked of subsets then."""
+    primary = named(found.deployments, service.primary_deployment)
+    return version_hosts.primarys(service, _named(service, found), found.services, primary) if primary else None
+
+
+def _service_writes(service: ServiceConfig, found: Found, own: Object) -> Iterator[Write]:
+    """A Service like the primary's for each version that has none."""
+    for one in version_hosts.lacking(service, own, found.services, found.deployments):
+        kept = ("ports", "type", "sessionAffinity")
+        ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in own["spec"].get("ports") or ()]
+        spec = {key: own["spec"][key] for key in kept if key in own["spec"]} | {"ports": ports}
+        made = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": one.service, "namespace": service.namespace},
+            "spec": {**spec, "selector": dict(one.selector)},
+        }
+        about = said("cluster.service_is_new", deployment=one.deployment)
+        yield Write(kind=Kind.SERVICE, thing=made, before=None, about=about)
+
+
+def _versions(service: ServiceConfig, backend: Object, found: Found) -> Mapping[str, str]:
+    """The version label of each Deployment of the service, by its name."""
+    wanted = {k: v for k, v in selector_of(backend).items() if k != VERSION_LABEL}
+    versions = {
+        name_of(one): pod_labels(one)[VERSION_LABEL]
+        for one in found.deployments
+        if wanted and within(wanted, pod_labels(one)) and VERSION_LABEL in pod_labels(one)
+    }
+    if service.primary_deployment not in versions:
+        raise Refusal(
+            said("cluster.no_version_label", deployment=service.primary_deployment, service=service_name(service))
+        )
+    return versions
+
+
+def _rule(service: ServiceConfig, found: Found) -> Object | None:
+    rules = [
+        one
+        for one in found.rules
+        if means((one.get("spec") or {}).get("host"), namespace_of(one, service.namespace), service)
+    ]
+    beside = [one for one in rules if namespace_of(one, service.namespace) == service.rule_at[0]]
+    rules = beside or rules
+    if len(rules) > 1:
+        raise Refusal(
+            said("cluster.several_rules", host=service_name(service), names=tuple(name_of(one) for one in rules))
+        )
+    return rules[0] if rules else None
+
+
+def _subset_names(versions: Mapping[str, str], rule: Object | None) -> Mapping[str, str]:
+    """The subset of each Deployment: the rule's own where one is about its label, else called like the version."""
+    known = [one for one in _subsets(rule) if VERSION_LABEL in (one.get("labels") or {})]
+    return {
+        deployment: next((str(one["name"]) for one in known if one["labels"][VERSION_LABEL] == version), version)
+        for deployment, version in versions.items()
+    }
+
+
+def _subsets(rule: Object | None) -> list[Object]:
+    return ((rule or {}).get("spec") or {}).get("subsets") or []
+
+
+def _gateway_writes(service: ServiceConfig, found: Found, api: str) -> Iterator[Write]:
+    """Only where there is neither a VirtualService nor any Gateway: whoever has one has a way in."""
+    if _named(service, found) is None and not found.gateways:
+        _refuse_beside_another(service, found)
+        made = _new_gateway(service, api)
+        about = said("cluster.gateway_is_new", hosts=(full_host(service),), field=Code("hosts"))
+        yield Write(kind=Kind.GATEWAY, thing=made, before=None, about=about)
+
+
+GATEWAY_NAMESPACE = "istio-system"
+
+
+def gateway_name(service: ServiceConfig) -> str:
+    """What the Gateway that is made for a service is called."""
+    return f"{service.virtual_service}-gateway"
+
+
+def _new_gateway(service: ServiceConfig, api: str) -> Object:
+    """For the service's own name alone: by which others users call it, only people know."""
+    server = {"port": {"number": 8080, "name": "http", "protocol": "HTTP"}, "hosts": [full_host(service)]}
+    spec = {"selector": {"istio": "ingressgateway"}, "servers": [server]}
+    return _thing("Gateway", spec, (GATEWAY_NAMESPACE, gateway_name(service)), api)
+
+
+def _way_in(service: ServiceConfig, found: Found, api: str) -> tuple[str, list[str]]:
+    """The Gateway for new routes, and the hosts that it serves and nobody else routes there.
+
+    Raises:
+        Refusal: it cannot be told which Gateway, or nothing of it is left.
+    """
+    home = service.routes_at[0]
+    gateways = found.gateways or [_new_gateway(service, api)]
+    ours = [one for one in gateways if place_of(one) == (GATEWAY_NAMESPACE, gateway_name(service))]
+    fitting = ours or [one for one in gateways if served_hosts(one, home)]
+    if len(fitting) != 1:
+        shown = tuple("/".join(place_of(one)) for one in fitting or gateways)
+        ours_is = f"{GATEWAY_NAMESPACE}/{gateway_name(service)}"
+        raise Refusal(said("cluster.which_gateway", gateways=shown, name=service.virtual_service, ours=ours_is))
+    place = place_of(fitting[0])
+    taken = {
+        full_name(str(host), namespace_of(one, home))
+        for one in found.virtual_services
+        if place in bindings(one)
+        for host in one["spec"].get("hosts") or ()
+    }
+    hosts = [host for host in served_hosts(fitting[0], home) if host not in taken]
+    if not hosts:
+        raise Refusal(said("cluster.no_host_left", gateway="/".join(place), name=service.virtual_service))
+    return "/".join(place), hosts
+
+
+def _rule_writes(
+    service: ServiceConfig, rule: Object | None, versions: Mapping[str, str], names: Mapping[str, str], api: str
+) -> Iterator[Write]:
+    present = {str(one["name"]) for one in _subsets(rule)}
+    wanted = {names[deployment]: version for deployment, version in versions.items()}
+    new = [
+        {"name": name, "labels": {VERSION_LABEL: version}}
+        for name, version in sorted(wanted.items())
+        if name not in present
+    ]
+    if not new:
+        return
+    about = said("cluster.subsets_are_new", names=tuple(str(one["name"]) for one in new))
+    if rule is None:
+        spec = {"host": _host_from(service.rule_at[0], service), "subsets": new}
+        made = _thing("DestinationRule", spec, service.rule_at, api)
+        yield Write(kind=Kind.SUBSETS, thing=made, before=None, about=about)
+        return
+    changed = deepcopy(rule)
+    changed["spec"]["subsets"] = [*_subsets(rule), *new]
+    yield Write(kind=Kind.SUBSETS, thing=changed, before=rule, about=about)
+
+
+def _route_writes(service: ServiceConfig, found: Found, primary: str, api: str) -> Iterator[Write]:
+    ours = _named(service, found)
+    if ours is None:
+        _refuse_beside_another(service, found)
+        destination = {"host": _host_from(service.routes_at[0], service), "subset": primary}
+        route = {"route": [{"destination": destination, "weight": EVERYONE}]}
+        gateway, hosts = _way_in(service, found, api)
+        spec = {"hosts": hosts, "gateways": [gateway], "http": [route]}
+        made = _thing("VirtualService", spec, service.routes_at, api)
+        about = said("cluster.route_is_new", subset=primary, hosts=tuple(hosts))
+        yield Write(kind=Kind.ROUTES, thing=made, before=None, about=about)
+        return
+    changed = deepcopy(ours)
+    home = namespace_of(ours, service.namespace)
+
+    def is_ours(host: object) -> bool:
+        return means(host, home, service)
+
+    named = [
+        label
+        for number, route in enumerate(_http(changed), start=1)
+        if _name_subset(route, is_ours, primary)
+        for label in [f"route {route['name']}" if route.get("name") else f"http route {number}"]
+    ]
+    if named:
+        about = said("cluster.routes_name_subset", routes=tuple(named), field=Code(f"subset: {primary}"))
+        yield Write(kind=Kind.ROUTES, thing=changed, before=ours, about=about)
+
+
+def _host_from(space: str, service: ServiceConfig) -> str:
+    """How an object of that namespace writes the service: in full where it is in another."""
+    written = service.host or service.name
+    return written if space == service.namespace else full_host(service)
+
+
+def _name_subset(route: Object, is_ours: Callable[[object], bool], subset: str) -> bool:
+    """Give every destination of the service that names no subset this one; the same twice becomes one."""
+    entries = route.get("route") or []
+    loose = [one for one in entries if _is_loose(one.get("destination") or {}, is_ours) and has_users(one, route)]
+    if not loose:
+        return False
+    first, *others = loose
+    alike = all(_but_weight(one) == _but_weight(first) for one in others)
+    if alike and others:
+        first["weight"] = sum(one.get("weight", 0) for one in loose)
+        route["route"] = [one for one in entries if not any(one is other for other in others)]
+    for one in [first] if alike else loose:
+        one["destination"]["subset"] = subset
+    return True
+
+
+def _is_loose(destination: Object, is_ours: Callable[[object], bool]) -> bool:
+    return is_ours(destination.get("host")) and not destination.get("subset")
+
+
+def _but_weight(entry: Object) -> Object:
+    return {key: value for key, value in entry.items() if key != "weight"}
+
+
+def _refuse_beside_another(service: ServiceConfig, found: Found) -> None:
+    others = [
+        one
+        for one in found.virtual_services
+        for route in _http(one)
+        for entry in route.get("route") or ()
+        if means((entry.get("destination") or {}).get("host"), namespace_of(one, service.namespace), service)
+    ]
+    if others:
+        theirs = called(others[0], service.namespace)
+        raise Refusal(
+            said("cluster.routed_by_another", name=title(others[0]), field=Code(f"virtual_service: {theirs}"))
+        )
+
+
+def _selector_writes(backend: Object, versions: Mapping[str, str]) -> Iterator[Write]:
+    if len(set(versions.values())) < 2 or VERSION_LABEL not in selector_of(backend):  # noqa: PLR2004  # one version
+        return
+    changed = deepcopy(backend)
+    del changed["spec"]["selector"][VERSION_LABEL]
+    about = said("cluster.selector_is_wider", label=Code(VERSION_LABEL))
+    yield Write(kind=Kind.SELECTOR, thing=changed, before=backend, about=about)
+
+
+def _named(service: ServiceConfig, found: Found) -> Object | None:
+    home = service.namespace
+    wanted = service.routes_at
+    return next((one for one in found.virtual_services if (namespace_of(one, home), name_of(one)) == wanted), None)
+
+
+def _http(virtual_service: Object) -> list[Object]:
+    return (virtual_service.get("spec") or {}).get("http") or []
+
+
+def _thing(kind: str, spec: Object, place: NamespacedName, api: str) -> Object:
+    namespace, name = place
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": f"networking.istio.io/{api}", "kind": kind, "metadata": metadata, "spec": spec}

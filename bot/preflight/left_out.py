@@ -1,0 +1,112 @@
+"""Users of the primary whom the rollout would not move: routes that ``routes`` leaves out, or that name no subset.
+
+While the primary is upgraded nobody may be on its pods, so a route that keeps users there stops such a start. Where the
+canary takes the primary's place instead, they go on meeting what they meet before, and a person should know it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from bot.cluster.objects import Object, namespace_of
+from bot.cluster.objects import title as title_of
+from bot.cluster.routes import STREAMS, LeftOut, RouteSides, is_inserted, left_out, reached, title, without_subset
+from bot.model.errors import Refusal
+from bot.model.rollout import Target
+from bot.preflight.mesh import speaks_http
+from bot.preflight.problems import Problem, blocks, canary_bot, patch, warns
+from bot.preflight.snapshot import Subject
+from bot.words.said import Code, Text, said
+
+_PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z][\w-]*", re.IGNORECASE)  # to YAML it is a text
+_ALIKE = {"port", "gateways", "sourceLabels", "sourceNamespace"}  # what a match of tcp and one of http have in common
+
+
+def check(subject: Subject, target: Target) -> Iterator[Problem]:
+    """Each of them; nothing where the routes themselves cannot be told, which is a problem of its own."""
+    virtual_service = subject.snapshot.virtual_service
+    if virtual_service is None:
+        return
+    try:
+        found = left_out(virtual_service, target)
+    except Refusal:
+        yield from _none_is_ours(subject, virtual_service, target)
+        return
+    says = blocks if subject.service.upgrades else warns
+    name = title(virtual_service)
+    for kinds, remedy in (
+        (("http",), _moving_remedy(subject, virtual_service, found)),
+        (STREAMS, _stream_remedy(subject)),
+    ):
+        staying = [one for one in found if one.place and one.kind in kinds]
+        if staying:
+            routes, place = tuple(one.label for one in staying), staying[0].place
+            sentence = (
+                said("preflight.left_on_primary", name=name, routes=routes, subset=place)
+                if subject.service.upgrades
+                else said("preflight.left_with_primary", name=name, routes=routes, subset=place)
+            )
+            yield says(sentence, remedy=remedy)
+    for one in found:
+        if not one.place:
+            yield says(
+                said("preflight.left_open", name=name, route=one.label, host=target.host),
+                remedy=_subset_remedy(subject, target, by_hand=one.kind in STREAMS),
+            )
+
+
+def _moving_remedy(subject: Subject, virtual_service: Object, found: Sequence[LeftOut]) -> Text:
+    """The line that moves them as well; one without a name moves where no names are listed."""
+    staying = {one.name for one in found if one.kind == "http" and one.place}
+    http = [str(one.get("name") or "") for one in virtual_service["spec"].get("http") or () if not is_inserted(one)]
+    names = [one for one in http if one in {*subject.service.routes, *staying}]
+    if "" in staying or len(names) != len(set(names)):
+        return said("preflight.move_all", key=Code("routes"), service=subject.service.name)
+    listed = ", ".join(one if _PLAIN.fullmatch(one) else json.dumps(one) for one in names)
+    return said("preflight.move_them_too", line=Code(f"routes: [{listed}]"), service=subject.service.name)
+
+
+def _stream_remedy(subject: Subject) -> Text:
+    if not subject.service.upgrades:
+        return said("preflight.streams_stay")
+    return said("preflight.adopt_instead", line=Code("promote: adopt"), service=subject.service.name)
+
+
+def _subset_remedy(subject: Subject, target: Target, *, by_hand: bool = False) -> Text:
+    if by_hand:  # `init` leaves tcp and tls routes alone
+        return said("preflight.send_to_primary", field=Code(f"subset: {target.primary_subset}"))
+    command = canary_bot("init", subject.service.name, "--apply")
+    return said("preflight.init_names_subset", field=Code(f"subset: {target.primary_subset}"), command=command)
+
+
+def _none_is_ours(subject: Subject, virtual_service: Object, target: Target) -> Iterator[Problem]:
+    """Where no route names the primary's subset, those that name none are what has to be written."""
+    routes = without_subset(virtual_service, target)
+    about = title_of(virtual_service)
+    if routes:
+        sentence = said(
+            "preflight.route_without_subset", name=title(virtual_service), routes=tuple(routes), host=target.host
+        )
+        yield blocks(sentence, remedy=_subset_remedy(subject, target), about=about)
+    elif not virtual_service["spec"].get("http") and any(virtual_service["spec"].get(kind) for kind in STREAMS):
+        sentence = said("preflight.only_streams", name=title(virtual_service))
+        yield blocks(sentence, remedy=_http_remedy(subject, virtual_service, target), about=about)
+
+
+def _http_remedy(subject: Subject, virtual_service: Object, target: Target) -> Text:
+    """Where ports are HTTP by their own word, tcp routes to the primary alone can be http routes as they are."""
+    tcp, sides = virtual_service["spec"].get("tcp") or [], RouteSides.of(virtual_service, target)
+    ours = [one for one in tcp if reached(one, sides) & {str(sides.primary), ""}]
+    matches = [match for route in ours for match in route.get("match") or ()]
+    is_alike = all(reached(one, sides) == {str(sides.primary)} for one in ours) and all(
+        one.keys() <= _ALIKE for one in matches
+    )
+    if not ours or not is_alike or not subject.backends or not all(map(speaks_http, subject.backends)):
+        return said("preflight.only_http", protocol=Code("http"))
+    rest = [one for one in tcp if not any(one is each for each in ours)]
+    left = {"op": "replace", "path": "/spec/tcp", "value": rest} if rest else {"op": "remove", "path": "/spec/tcp"}
+    changes = [left, {"op": "add", "path": "/spec/http", "value": ours}]
+    space = namespace_of(virtual_service, subject.service.namespace)
+    return said("preflight.write_http", command=patch(virtual_service, changes, space))

@@ -1,0 +1,223 @@
+"""The plan on a card: at most five rows, with what is behind and what is ahead gathered. Pure.
+
+A stage that ended because its time was up, or because people said go on, has no tick: nothing was shown of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.model.rollout import Phase, Rollout, Stage, StageOutcome, Walked
+from bot.rollout.phrases import called, share
+from bot.rollout.time_to_go import time_to_go
+from bot.slack import blocks as b
+from bot.slack import checks, wording
+from bot.slack.blocks import Block
+from bot.words.rendering import Voice, plain
+from bot.words.said import Said, Seconds, Text, said
+
+COMPLETE, IN_PROGRESS, PENDING, ERROR = "complete", "in_progress", "pending", "error"
+UNSURE = frozenset({StageOutcome.TIME_UP, StageOutcome.IN_DOUBT})
+
+_SYMBOLS = {COMPLETE: "✓", IN_PROGRESS: "▸", PENDING: "○", ERROR: "✗"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row as it is shown."""
+
+    title: Text
+    status: str
+    output: Text = ""
+
+
+def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block | None:
+    """The plan; None where there is none to show."""
+    shown = rows(rollout, now)
+    if not shown:
+        return None
+    if not native:
+        return _plainly(rollout, shown, now, voice)
+    tasks = [
+        {
+            "task_id": f"{rollout.spec.id[:100]}-{place}",
+            "title": b.shorten(b.capital(plain(row.title, voice)), 150),
+            "status": row.status,
+            **({"output": b.rich_text(*b.spoken(row.output, voice, limit=200))} if row.output else {}),
+        }
+        for place, row in enumerate(shown)
+    ]
+    return {"type": "plan", "title": b.shorten(plain(progress(rollout, now), voice), 150), "tasks": tasks}
+
+
+def _plainly(rollout: Rollout, shown: Sequence[Row], now: float, voice: Voice) -> Block:
+    parts = [b.words(plain(progress(rollout, now), voice), bold=True)]
+    for row in shown:
+        parts.append(b.words(f"\n{_SYMBOLS[row.status]} {b.shorten(plain(row.title, voice), 150)}"))
+        parts += [b.words(" · "), *b.spoken(row.output, voice, limit=200)] if row.output else []
+    return b.rich_text(*parts)
+
+
+def progress(rollout: Rollout, now: float) -> Said:
+    """How far it is, and how long it takes from here if all goes well."""
+    stages = _stages(rollout)
+    broken = broken_at(rollout)
+    if broken is not None:
+        return said("slack.got_as_far", n=stages.index(broken) + 1, all=len(stages))
+    step = min(rollout.stage + 1, len(stages))
+    expected = time_to_go(rollout, now)
+    if expected is None or not expected.rollout:
+        return said("slack.step", n=step, all=len(stages))
+    return said("slack.step_to_go", n=step, all=len(stages), time=Seconds(expected.rollout))
+
+
+def rows(rollout: Rollout, now: float) -> list[Row]:
+    """What is behind, where it is, and what is ahead; nothing before it began or once it is promoted."""
+    if rollout.phase in {Phase.PREFLIGHT, Phase.REFUSED, Phase.PROMOTED} or rollout.accepted:
+        return []
+    stages = _stages(rollout)
+    if rollout.retreat:
+        return _way_back(rollout, stages)
+    behind = _behind(rollout, stages[: rollout.stage])
+    here = ERROR if rollout.phase in {Phase.HALTED, Phase.ABANDONED} else IN_PROGRESS
+    current = Row(title=wording.stage_title(rollout.current, rollout), status=here, output=_here(rollout, now))
+    return [*behind, current, *_ahead(rollout, stages[rollout.stage + 1 :])]
+
+
+def _stages(rollout: Rollout) -> list[Stage]:
+    """The stages a person cares about: taking our annotations off the VirtualService is not one."""
+    return [stage for stage in rollout.spec.plan if not stage.release]
+
+
+def left(rollout: Rollout) -> dict[str, Walked]:
+    """How each stage was left, the last time that it was."""
+    return {walked.name: walked for walked in rollout.walked}
+
+
+def broken_at(rollout: Rollout) -> Stage | None:
+    """The stage of the plan in which it was aborted, once it was."""
+    if not rollout.retreat or rollout.accepted:
+        return None
+    broken = next((one.name for one in reversed(rollout.walked) if one.outcome is StageOutcome.ABORTED), "")
+    return next((stage for stage in rollout.spec.plan if stage.name == broken and not stage.release), None)
+
+
+# Behind
+
+
+def _behind(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
+    walked = left(rollout)
+    unsure = [stage for stage in stages if stage.name in walked and walked[stage.name].outcome in UNSURE]
+    sure = [stage for stage in stages if stage not in unsure]
+    rows = []
+    if sure:
+        counted = [one for stage in sure if (one := walked.get(stage.name)) is not None and one.canary is not None]
+        seen = [one.canary for one in counted if one.canary is not None]
+        total = (sum(requests for requests, _ in seen), sum(errors for _, errors in seen))
+        output = checks.answered(total) if seen and total[0] else ""
+        rows.append(Row(title=_together(rollout, sure), status=COMPLETE, output=output))
+    if unsure:
+        rows.append(Row(title=_together(rollout, unsure), status=PENDING, output=said("slack.not_sure")))
+    return rows
+
+
+def _together(rollout: Rollout, stages: Sequence[Stage]) -> Text:
+    if len(stages) == 1:
+        return wording.stage_title(stages[0], rollout)
+    return said("slack.several", stages=tuple(_short(stage) for stage in stages))
+
+
+def _short(stage: Stage) -> Text | Said:
+    return said("slack.weight", share=share(stage.routes.canary)) if stage.phase is Phase.SHIFTING else called(stage)
+
+
+# Here and ahead
+
+
+def _here(rollout: Rollout, now: float) -> Text:
+    """How long it has been there. Its figures stand in the table of checks, which counts from another moment."""
+    since = rollout.settled_at if rollout.settled_at is not None else rollout.since
+    return said("slack.for_so_long", time=Seconds(max(0.0, now - since)))
+
+
+def _ahead(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
+    weights = [stage for stage in stages if stage.phase is Phase.SHIFTING]
+    last = [stage for stage in stages if stage.phase is not Phase.SHIFTING]
+    rows = []
+    if weights:
+        title = wording.stage_title(weights[0], rollout)
+        if len(weights) > 1:
+            steps = tuple(said("slack.weight", share=share(stage.routes.canary)) for stage in weights)
+            title = said("slack.weights", steps=steps, version=rollout.spec.version)
+        rows.append(Row(title=title, status=PENDING, output=said("slack.each", time=Seconds(weights[0].seconds))))
+    if last:
+        approvals = sum(stage.approval for stage in (*weights, *last))
+        title = wording.stage_title(last[0], rollout) if len(last) == 1 else _in_turn(rollout, last)
+        more = said("slack.more_approvals", n=approvals) if approvals else ""
+        rows.append(Row(title=title, status=PENDING, output=more))
+    return rows
+
+
+def _in_turn(rollout: Rollout, stages: Sequence[Stage]) -> Said:
+    """The end of the plan, after the weights: ``upgrade reviews-v1, return users and watch for 10 minutes``."""
+    parts: list[Said] = []
+    for stage in stages:
+        if stage.phase is Phase.UPGRADING:
+            parts.append(said("slack.then_upgrade", primary=rollout.spec.target.primary_deployment))
+        elif stage.phase is Phase.SWITCHING_BACK and said("slack.then_return") not in parts:
+            parts.append(said("slack.then_return"))
+        elif stage.phase is Phase.BAKING:
+            parts.append(said("slack.then_watch", time=Seconds(stage.seconds)))
+    return said("slack.in_turn", parts=tuple(parts))
+
+
+def in_turn_briefly(stages: Sequence[Stage]) -> Said:
+    """The end of the plan by what was done in it, in few words."""
+    kinds = {stage.phase for stage in stages}
+    briefly = {
+        Phase.UPGRADING: said("slack.brief_upgrade"),
+        Phase.SWITCHING_BACK: said("slack.brief_return"),
+        Phase.BAKING: said("slack.brief_watch"),
+    }
+    return said("slack.in_turn", parts=tuple(word for phase, word in briefly.items() if phase in kinds))
+
+
+# The way back
+
+
+def _way_back(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
+    broken = broken_at(rollout)
+    way = [stage for stage in rollout.retreat if not stage.release]
+    here = min(rollout.stage, len(way) - 1)
+    if rollout.phase is Phase.ABORTED:
+        back = Row(title=wording.stage_title(way[-1], rollout), status=COMPLETE, output=_took(rollout))
+    else:
+        stuck = rollout.phase in {Phase.HALTED, Phase.ABANDONED}
+        back = Row(title=wording.stage_title(way[here], rollout), status=ERROR if stuck else IN_PROGRESS)
+    if broken is None:
+        return [back]
+    failed = Row(title=wording.stage_title(broken, rollout), status=ERROR, output=_failed(rollout, broken))
+    return [*_behind(rollout, stages[: stages.index(broken)]), failed, back]
+
+
+def _failed(rollout: Rollout, stage: Stage) -> Text:
+    """How long it had been there, from the same moment as in ``_here``."""
+    walked = left(rollout).get(stage.name)
+    if walked is None:
+        return ""
+    since = walked.settled_at if walked.settled_at is not None else walked.began
+    return said("slack.after", time=Seconds(max(0.0, walked.ended - since)))
+
+
+def _took(rollout: Rollout) -> Text:
+    took = seconds_home(rollout)
+    return "" if took is None else said("slack.after", time=Seconds(took))
+
+
+def seconds_home(rollout: Rollout) -> float | None:
+    """How long after the abort all users were back; None where nobody knows."""
+    stopped = rollout.stopped
+    if stopped is None or stopped.home_at is None:
+        return None
+    return max(0.0, stopped.home_at - stopped.at)

@@ -1,0 +1,348 @@
+"""What is said of what a start found, in Chinese."""
+
+from collections.abc import Mapping
+
+SENTENCES: Mapping[str, str] = {
+    # workloads
+    "preflight.paused": "{name} 已暂停，新的 Pod 模板不会生效。",
+    "preflight.resume_it": "用 {command} 恢复。",
+    "preflight.just_changed": "{name} 刚刚被修改，Kubernetes 尚未处理。",
+    "preflight.try_again_soon": "请几秒后重试。",
+    "preflight.no_progress": "{name} 卡住了：在 {field} 规定的时间内没有进展。",
+    "preflight.see_why": "原因见 {command}。",
+    "preflight.see_why_pods": "原因见 {command} 及其 Pod 的事件。",
+    "preflight.pods_not_created": "{name} 无法创建全部 Pod：{why}。",
+    "preflight.make_room": "请先腾出余量（配额、LimitRange 或拒绝 Pod 的策略），再重新启动。",
+    "preflight.no_probe": "{name} 的容器 {container} 没有就绪探针，Pod 一启动就会收到用户流量。",
+    "preflight.add_probe": "请为该容器添加 {field}。",
+    "preflight.container_waits": "{name} 的 Pod {pod} 中容器 {container} 在等待：{why}。",
+    "preflight.restarted": "{name} 的容器重启过 {n} 次。",
+    "preflight.restarted_because": "{name} 的容器重启过 {n} 次（{reasons}{last}）。",
+    "preflight.last_at": "，最近一次在 {last}",
+    "preflight.see_logs": "在用户依赖它之前请先查看日志：{command}。",
+    "preflight.no_history": "{name} 不保留旧的 ReplicaSet（{field}）。",
+    "preflight.keep_history": "中止不受影响，但 {command} 无法使用：请设置 {field}。",
+    "preflight.deadline_late": "{name} 的 {field}（{deadline}）比 {setting}（{patience}）长。",
+    "preflight.exactly_seconds": "{n} 秒",
+    "preflight.shorten_deadline": "请让 {field} 更短，否则升级卡住时只有 {setting} 能发现。",
+    "preflight.recreates": "{name} 的更新策略是 {strategy}，升级期间没有任何 Pod。",
+    "preflight.roll_instead": "不经过 VirtualService 的调用方会失败。请设置 {fields}。",
+    # sidecars
+    "preflight.ambient": "{name} 在 Ambient 网格中且没有 Sidecar，发给它的镜像请求无处计数。",
+    "preflight.give_sidecar": "请为它注入 Sidecar，或用应用自身的指标检查（{setting}）。",
+    "preflight.no_sidecar": "{name} 的 Pod 都没有 Sidecar（{container}），请求无处计数。",
+    "preflight.sidecar_off": "{name} 设置了 {label}，请求无处计数。",
+    "preflight.inject_sidecar": "用 {command}（或对应修订版本的标签）开启注入，然后重启该 Deployment。",
+    "preflight.some_without_sidecar": "{name} 的 {pods} 个就绪 Pod 中有 {n} 个没有 Sidecar（{container}），"
+    "发给它们的请求无处计数。",
+    "preflight.delete_those": "用 {command} 重建这 {n} 个 Pod。",
+    "preflight.sidecar_not_ready": "{name} 的 {pods} 个 Pod 中有 {n} 个的 Sidecar 未就绪。",
+    "preflight.see_proxies": "用 {command} 查看它是否已收到配置。",
+    "preflight.sidecar_unknown": "看不到 {name} 的就绪 Pod，无法确定是否有 Sidecar。",
+    "preflight.without_sidecar": "没有 Sidecar 就没有请求计数，镜像阶段会一直等不到指标。",
+    "preflight.custom_gates_only": "只有自定义检查可以评估它。{remedy}",
+    # policies
+    "preflight.policy_of_one": "{policy} 只作用于 {name} 的 Pod，不作用于 {other} 的 Pod。",
+    "preflight.select_both": "{reading}。请用两者共有的标签选择，或接受这一点。",
+    "preflight.one_side_forbids": "调用方（包括网关）可能只在一侧得到 403，而检查不把它算作错误",
+    "preflight.one_side_plain": "不使用双向 TLS 的调用方可能只在一侧被允许",
+    "preflight.one_side_reaches": "两侧可访问的服务或可被访问的端口可能不同",
+    "preflight.one_side_other": "两侧受到的管控不同",
+    # image_pull
+    "preflight.other_registry": "{canary} 的镜像来自 {after}，而 {primary} 的来自 {before}。",
+    "preflight.try_pull": "{primary} 所在节点可能无权从那里拉取镜像：请先用它的 ServiceAccount 启动一个 Pod 试试。",
+    "preflight.pull_secret": "{canary} 用 Secret {secrets} 拉取镜像，{primary} 没有它。",
+    "preflight.add_secret": "请在其 Pod 模板中添加 {fields}，否则升级会以 ImagePullBackOff 失败。",
+    "preflight.other_account": "{canary} 使用 ServiceAccount {after}，而 {primary} 使用 {before}。",
+    "preflight.same_account": "拉取凭据和权限随 ServiceAccount 而定：请让两者都使用 {field}，"
+    "或确认主版本的账户权限相同。",
+    # quotas
+    "preflight.quota_used": "{what}：{used}，上限 {hard}",
+    "preflight.quota_full": "ResourceQuota {quota} 容不下升级 {primary} 时先行启动的 {n} 个 Pod（{used}）。",
+    "preflight.raise_quota": "请提高配额或设置 {field}，否则升级会在所有用户都在金丝雀上时卡住。",
+    "preflight.no_eviction": "PodDisruptionBudget {budget} 现在不允许驱逐 {name} 的任何 Pod。",
+    "preflight.drain_none": "发布期间请不要排空节点，或让该预算留出一个 Pod 的余量。",
+    "preflight.one_budget": "PodDisruptionBudget {budget} 把 {name} 和 {other} 的 Pod 算在一起。",
+    "preflight.own_budgets": "排空节点可能带走承载用户一侧的全部 Pod：请为两侧各设一个预算。",
+    "preflight.left_on_primary": "{name} 中不切换的路由也将用户流量发往 {subset}：{routes}。"
+    "这些用户会停留在即将被替换的 Pod 上。",
+    "preflight.left_with_primary": "{name} 中不切换的路由也将用户流量发往 {subset}：{routes}。这些用户会留在旧版本上。",
+    "preflight.left_open": "{name} 中的 {route} 将用户流量发往 {host} 时没有写 subset，"
+    "无论权重如何，请求都会到达所有版本的 Pod。",
+    "preflight.move_them_too": "请在 services.yaml 的 {service} 中写上 {line}，这些路由便会一起切换。",
+    "preflight.move_all": "请去掉 services.yaml 中 {service} 的 {key}，通往主版本的所有路由便会一起切换。",
+    "preflight.adopt_instead": "只有 http 路由可以切换。请在 services.yaml 的 {service} 中写上 {line}"
+    "（不替换任何 Pod），或将这些用户发往别处。",
+    "preflight.streams_stay": "只有 http 路由可以切换：这些用户何时发往别处由您决定。",
+    "preflight.only_streams": "{name} 只有 tls 或 tcp 路由，无法镜像。",
+    "preflight.write_http": "其 Service 的端口是 HTTP，通往主版本的路由可以写成 http 路由：{command}。",
+    "preflight.only_http": "发布比较的是 HTTP 请求，需要一条到主版本的 http 路由。如果这些用户使用 HTTP，"
+    "请在端口名称（{protocol}）、Gateway 和路由中写明。",
+    "preflight.route_without_subset": "{name} 将用户流量发往 {host} 时没有写 subset（{routes}），请求会到达所有版本"
+    "的 Pod。",
+    "preflight.init_names_subset": "{command} 会在那里写上 {field}，并保证过程中没有用户请求到达其他版本；不带 "
+    "`--apply` 时只显示内容。",
+    "preflight.init_widens_selector": "{command} 会在所有路由写明 subset 之后从选择器中去掉该标签；在此之前去掉会让"
+    "用户请求到达金丝雀。",
+    # problems
+    "preflight.init": "{shows} 显示所需的对象，{creates} 创建它们。",
+    # examine
+    "preflight.warning": "警告：{text}",
+    "preflight.not_started": "{service} {version} 未启动，没有任何改动。",
+    "preflight.add_rule": "请在那里的 Role 中添加：{rule}。",
+    "preflight.try_again": "请重试。",
+    "preflight.unread": "无法读取 {kind} 对象，因此对它们一无所知：{why}",
+    "preflight.rule_in": "{file} 中有允许 canary-bot 读取它们的规则。",
+    "preflight.look_for_them": "请用 {command} 查看。",
+    "preflight.other_workload": "{name} 是 {kind}，而 canary-bot 只发布 Deployment。",
+    "preflight.use_deployment": "{kind} 会就地替换 Pod，旁边无法同时运行第二个版本。"
+    "请改用 Deployment 服务这些用户，或不通过 canary-bot 发布它。",
+    "preflight.no_primary": "命名空间 {space} 中没有 Deployment {name}（主版本）。",
+    "preflight.correct_primary": "请更正 services.yaml 中的 {primary} 或 {space}。",
+    "preflight.no_canary": "命名空间 {space} 中没有 Deployment {name}。",
+    "preflight.deploy_canary": "请先部署 {version}；启动发布之前它不会收到用户流量。",
+    "preflight.no_service": "命名空间 {space} 中没有 Service {name}。",
+    "preflight.name_service": "如果它的名称与服务不同，请在 services.yaml 的 {key} 中写明。",
+    "preflight.no_virtual_service": "命名空间 {space} 中没有 VirtualService {name}。",
+    "preflight.wrong_version": "{name} 的版本标签是 {label}，不是 {version}。",
+    "preflight.start_that": "请启动 {label}，或在那里部署 {version}。",
+    "preflight.which_container": "{name} 有容器 {containers}，services.yaml 没有指明是哪一个。",
+    "preflight.name_container": "请在 services.yaml 中用 {keys:or} 写明哪些容器的镜像代表该版本。",
+    "preflight.no_container": "{name} 没有容器 {wanted}，它有 {containers}。",
+    "preflight.correct_container": "请更正 services.yaml 中的 {key}，两个 Deployment 都要有该容器。",
+    "preflight.restart_it": "用 {command} 使所有 Pod 运行同一镜像，或按摘要部署。",
+    "preflight.one_tag": "{primary} 和 {canary} 以同一名称运行不同的镜像：{images}。",
+    "preflight.own_tags": "升级后回滚只能用这个名称，而它现在指向新镜像。请为每个版本使用各自的标签，或按摘要部署。",
+    "preflight.promoted_already": "{primary} 已经在运行 {version} 的镜像：{images}。",
+    "preflight.nothing_to_promote": "没有可发布的内容，请检查金丝雀部署时用的镜像。",
+    "preflight.mixed_primary": "{name} 的 Pod 在名称 {image} 下运行着不同的镜像。",
+    "preflight.unmix": "金丝雀会与混合的镜像比较，中止时也只能恢复到该名称届时所指的镜像。请运行 {command}，"
+    "或按摘要部署。",
+    # freezes
+    "preflight.unfreeze": "用 {command} 解除。",
+    # permissions
+    "preflight.may_not": "canary-bot 无权在命名空间 {space} 中对 {what} 执行 {verb}。",
+    "preflight.may_unknown": "无法确认 canary-bot 是否具备发布所需的全部权限（{things}）：{why}",
+    "preflight.compare_role": "请将它的 Role 与 {file} 对照。",
+    # ownership
+    "preflight.kept_by": "{thing} 由 {owner} 管理，发布写入的内容会被它还原。",
+    "preflight.belongs": "{thing} 归 {tool} 管理（{sign}）。",
+    "preflight.release_it": "请先用 {tool} 发布它，或让 {tool} 不再管理它。",
+    "preflight.steered": "{tool} 的 {thing} 控制着 {taken}。",
+    "preflight.release_or_delete": "两个工具会互相冲突：请用 {tool} 发布，或先删除该 {kind}。",
+    # leak
+    "preflight.requests_from": "来自 {who} 的 {n} 个请求",
+    "preflight.more_callers": "另外 {n} 个调用方",
+    "preflight.callers_unknown": "不知道谁在调用 {host}：{why}",
+    "preflight.callers_might_leak": "网格内不经过 VirtualService 的调用方会立刻访问到金丝雀。",
+    "preflight.called_already": "{name} 已经在应答真实请求：最近几分钟有{callers}。",
+    "preflight.who_calls_already": "可能有路由把测试流量引到那里，或这些调用方没有经过 VirtualService。",
+    "preflight.callers_astray": "网格内有调用方没有经过 VirtualService {name}：最近一小时有{callers}。",
+    "preflight.govern_the_mesh": "它们会访问 {host} 的每个就绪 Pod，包括金丝雀。请在 gateways 中加上 {mesh}，在 hosts "
+    "中加上 {host}（此时须去掉主机 {all_hosts}），或接受这一点。",
+    # live_state
+    "preflight.not_at_home": "{name} 的路由是 {routes}，而发布开始时所有用户都应在主版本上。请将 {primary} 的权重设为 "
+    "100，{canary} 设为 0，并去掉镜像。",
+    "preflight.not_all_home": "{name} 不是发布开始时的样子（所有用户在 {primary} 上，没有镜像）：{routes}。",
+    "preflight.several_namespaces": "{name} 将用户流量分给命名空间 {space} 和 {hosts}（{routes}），"
+    "而发布只在同一命名空间的 Deployment 之间切换流量。",
+    "preflight.bring_to_namespace": "{command} 会让所有用户回到 {space}。请把 {version} 也部署在那里，然后重新开始。",
+    "preflight.route_gives": "{route} 将 {share} 的用户流量分给 {canary}",
+    "preflight.route_mirrors": "{route} 正在向 {canary} 镜像",
+    "preflight.bring_home": "如果那里有其他发布正在进行，请等它结束；否则运行 {command}，"
+    "用户会回到 {primary}，其他目标的份额不变。",
+    "preflight.no_replicas": "{name} 的副本数为 0。",
+    "preflight.scale_it_up": "请先用 {command} 扩容。",
+    "preflight.not_ready": "{name} 未就绪：{wanted} 个 Pod 中 {ready} 个就绪。",
+    "preflight.see_what_it_waits_for": "用 {command} 查看它在等待什么。",
+    "preflight.changing": "{name} 正在变更，请稍后重试。",
+    # gateways
+    "preflight.no_gateway": "没有 Gateway {gateways}，而 VirtualService {name} 引用了它。",
+    "preflight.create_gateway": "请在那里创建它，或更正 {field}：{long} 表示 {short}。",
+    "preflight.not_let_in": "Gateway {gateways} 不放行发往 {hosts} 的请求。",
+    "preflight.add_host": "请把该主机加到某个 HTTP 或在网关终止的 HTTPS（非 PASSTHROUGH）服务器的 {field} 中，或更正 "
+    "VirtualService 的 {hosts}。",
+    "preflight.gateway_deserted": "任何命名空间中都没有就绪的 Pod 带有 Gateway {gateway} 要求的标签 {labels}。",
+    "preflight.find_gateway_pods": "用户无法进入：{command} 可查看现有的 Pod。",
+    "preflight.gateway_pods_unseen": "{spaces} 中没有就绪的 Pod 带有 Gateway {gateway} 要求的标签 {labels}。"
+    "canary-bot 无权查看其他命名空间。",
+    "preflight.let_list_pods": "{command} 可查看别处是否有这样的 Pod。"
+    "在其命名空间中添加 Role 规则后，canary-bot 就能看到：{rule}。",
+    "preflight.hidden": "{what} 只导出到 {spaces}，因此 {blind} 中的网关看不到它。",
+    "preflight.export_it": "请把 {blind} 加到它的 {field} 中，除非网关的 Pod 在别处。",
+    # mesh
+    "preflight.leftovers": "VirtualService {name} 上留有旧发布的注解（{annotations}），但没有对应的发布。",
+    "preflight.remove_leftovers": "确认路由无误后运行 {command}。",
+    "preflight.old_route": "VirtualService {name} 中仍有旧发布的路由 {routes}。",
+    "preflight.delete_route": "它会继续镜像流量：请从 {field} 中删除。",
+    "preflight.the_mesh": "网格",
+    "preflight.one_gateway": "{other}（与 {ours} 是同一批 Pod 和端口）",
+    "preflight.subset_of": "{name}（子集 {subset}）",
+    "preflight.same_host": "VirtualService {other} 在 {where} 上有相同的主机 {hosts}。",
+    "preflight.merge_them": "请求会匹配到哪一个无法选择：请合并两者，或拆分主机。",
+    "preflight.narrower_host": "VirtualService {other} 在 {where} 上接管了 {hosts} 的请求，并发往 {senders}。",
+    "preflight.give_it_up": "这些请求遵循它的权重，而不是发布的权重：请停用它，或接受这些请求不随发布切换。",
+    "preflight.sends_as_well": "VirtualService {other} 也把请求发往 {senders}。",
+    "preflight.move_them": "这些请求不遵循发布的权重：没有子集时会立刻到达金丝雀，用主版本的子集时升级期间也留在那里。"
+    "请把它们移到 {name}，或接受这一点。",
+    "preflight.delegate_hidden": "VirtualService {root} 委托给 {name}，但后者的 exportTo 使其在那里不可见。",
+    "preflight.export_to_root": "请把 {space} 加到它的 {field} 中，否则它的路由在那里不生效。",
+    "preflight.root_mirrors": "VirtualService {root} 对委托给 {name} 的请求做了镜像。",
+    "preflight.remove_roots_mirror": "没有自己镜像的路由会继承它：请在那里删除，否则镜像会一直继续。",
+    "preflight.astray": "VirtualService {name} 没有 hosts，任何命名空间的 VirtualService 都没有委托给它。",
+    "preflight.give_hosts": "它的路由不生效，发布不会切换任何用户：请为它设置 {field}，或委托给它。",
+    "preflight.astray_here": "VirtualService {name} 没有 hosts，所在命名空间中也没有委托给它的对象。",
+    "preflight.look_elsewhere": "除非其他命名空间的 VirtualService 委托给它，否则它的路由不生效：请先检查那里。",
+    "preflight.faults": "路由 {route} 注入了故障（{kinds}），它们会被当作真实故障计数。",
+    "preflight.remove_faults": "启动前请删除 {field}，否则注入的错误和延迟会算在服务头上。",
+    "preflight.port_protocol": "Service {service} 的端口 {port} 的 appProtocol 是 {protocol}，Istio 不把它当作 HTTP。",
+    "preflight.port_name": "Service {service} 的端口 {port} 名为 {name}，Istio 不把它当作 HTTP。",
+    "preflight.port_nameless": "Service {service} 的端口 {port} 没有名称，Istio 不把它当作 HTTP。",
+    "preflight.name_port": "如果它承载 HTTP 或 gRPC，请将端口命名为 {http} 或 {grpc}，或设置 {field}。被 Istio 当作 "
+    "TCP 或 TLS 的流量不会被计数、镜像或分流。",
+    "preflight.http_route_owns": "HTTPRoute {route} 接管了 Service {service} 的调用方的路由。",
+    "preflight.keep_http_route": "canary-bot 只切换 VirtualService 的流量。请使用支持 Gateway API 的工具发布；"
+    "不要直接删除 HTTPRoute，否则用户会到达所有版本的 Pod。",
+    "preflight.waypoint": "{what} 位于 waypoint {waypoint} 之后，来自网格的请求由它路由。",
+    "preflight.waypoint_counts_no_copies": "它不统计镜像请求，因此 Istio 的指标无法证明镜像阶段的结果："
+    "请使用应用自身的指标（{setting}）判断。",
+    "preflight.bind_to_mesh": "只有 VirtualService 的 gateways 中有 {mesh} 且 hosts 中有 {host} 时，它才会遵循。"
+    "它不统计镜像请求：镜像阶段请使用应用自身的指标（{setting}）判断。",
+    "preflight.http_route_consumes": "HTTPRoute {route} 决定命名空间 {space} 中 Service {service} 调用方的路由。",
+    "preflight.http_route_sends": "HTTPRoute {route} 也把请求发往 Service {service}。",
+    "preflight.move_http_route": "无论权重如何，这些请求都会到达每个就绪 Pod，包括金丝雀：请先移到 VirtualService。",
+    # moved
+    "preflight.subset_called": "子集 {name}",
+    "preflight.service_called": "Service {name}",
+    "preflight.all_elsewhere": "所有用户都在 {place} 上，{primary} 上没有，而 services.yaml 称它为主版本。",
+    "preflight.name_primary": "请在 services.yaml 中为 {service} 用 {key} 写明承载用户的 Deployment；若非本意，"
+    "请先把权重切给 {primary}。",
+    "preflight.was_adopted": "{version} 现在是主版本：发布 {rollout} 结束时所有用户都在 {name}（{place}）上，而 "
+    "services.yaml 仍称 {old} 为主版本。",
+    "preflight.all_on_another": "所有用户都在 {name}（{place}）上，而 services.yaml 称 {old} 为主版本。",
+    "preflight.write_keys": "请在 services.yaml 中为 {service} 写上 {keys}，然后启动下一个版本。",
+    "preflight.write_key": "请在 services.yaml 的 {service} 中写上 {key}：它已经路由到该服务。",
+    "preflight.if_not_meant": "若非本意，请先在 {name} 中把全部权重切给 {old}。",
+    # templates
+    "preflight.templates_differ": "{primary} 和 {canary} 的 Pod 模板除镜像外还有差异（{fields}），而发布只升级镜像。",
+    "preflight.bring_together": "请先使两者一致，或接受升级后的主版本与金丝雀不完全相同。",
+    "preflight.other_images": "{canary} 的其他镜像与 {primary} 不同，且不会随之升级：{containers}。",
+    "preflight.promote_together": "如需一起升级，请在 services.yaml 的 {service} 中写上 {key}；否则请接受这一差异。",
+    "preflight.more_fields": "另外 {n} 处",
+    "preflight.only_on_canary": "{field} 只在金丝雀上有",
+    "preflight.only_on_primary": "{field} 只在主版本上有",
+    "preflight.differs": "{field} 不同",
+    # pod_counts
+    "preflight.parked": "{name} 没有 Pod：canary-bot 会先将其扩容到 {n} 个，结束时再缩容到零。",
+    "preflight.pin_by_digest": "在它们运行之前，无法得知其标签指向什么。"
+    "请用 digest 指定镜像，以确保升级的就是测试过的镜像。",
+    "preflight.too_few_pods": "{name} 有 {n} 个 Pod，而 {primary} 用 {now} 个承载全部用户：它需要{needs}；{grows}。",
+    "preflight.pods_for": "{what} 时 {n} 个",
+    "preflight.for_mirror": "流量镜像（{share}）",
+    "preflight.grows_late": "它的 HPA 可扩到 {most} 个，但要等用户到来之后",
+    "preflight.stops_growing": "它的 HPA 最多到 {most} 个",
+    "preflight.nothing_scales": "没有自动扩容",
+    "preflight.raise_minimum": "启动前请让 HPA {scaler} 至少保持 {most} 个（minReplicas，必要时还有 maxReplicas），"
+    "或选择更小的权重。",
+    "preflight.scale_first": "启动前请运行 {command}，或选择更小的权重。",
+    "preflight.may_shrink": "用户在金丝雀上时，HPA {scaler} 可能把 {name} 从 {now} 个 Pod 缩到 {n} 个。",
+    "preflight.keep_minimum": "发布结束前请把它的 {field} 设为 {now}，或把 {steps} 的步长调小。",
+    "preflight.counts_both": "HPA {scaler} 把金丝雀的 Pod 也算作 {name} 的：选择器同时匹配两者。",
+    "preflight.own_label": "两者并存时它的平均值是错的：请为主版本的选择器加一个独有的标签。",
+    "preflight.does_not_scale": "HPA {scaler} 没有对 {name} 扩缩容：{why}。",
+    "preflight.see_scaler": "详情见 {command}。在此之前，无论流量多少，{name} 都保持 {n} 个 Pod。",
+    # subsets
+    "preflight.several_subsets": "{name} 的 Pod 必须恰好属于 {rule} 的一个子集，现在属于 {found}。",
+    "preflight.no_subset": "{name} 的 Pod 必须恰好属于 {rule} 的一个子集，现在不属于任何子集。",
+    "preflight.own_subset": "请用只有该版本的 Pod 才有的标签，为每个版本设一个子集。",
+    "preflight.policies_differ": "{rule} 的子集 {primary} 和 {canary} 的 trafficPolicy 不同（{differing}）。",
+    "preflight.same_policy": "两者的指标无法比较：请设为相同，或放到整个 DestinationRule 上。",
+    "preflight.by_locality": "{name} 按地域做负载均衡（localityLbSetting）。",
+    "preflight.spread_pods": "若某个可用区只有一个金丝雀 Pod，该区的全部份额都会发给它。请像主版本那样把 Pod "
+    "分布到各区，或在发布期间去掉该设置。",
+    "preflight.sticky": "{name} 启用了会话保持（consistentHash），它只在单个子集内有效。",
+    "preflight.share_sessions": "用户的请求会在两个版本之间切换：请确认两者共享会话。",
+    "preflight.stray": "{name} 的 Pod {pod} 不在子集 {subset} 中：它的标签与模板不符。",
+    "preflight.delete_stray": "运行 {command}，新建的 Pod 会带有正确的标签。",
+    "preflight.several_rules": "{host} 需要恰好一个带子集的 DestinationRule，现在有 {n} 个（{rules}）。",
+    "preflight.merge_rules": "请合并为一个。",
+    "preflight.no_rule": "{host} 需要恰好一个带子集的 DestinationRule，现在没有。",
+    "preflight.other_rule": "{host} 的 DestinationRule 是 {rule}，而 services.yaml 写的是 {named}。",
+    "preflight.unselected": "Service {service} 没有选中 {name} 的 Pod。",
+    "preflight.one_subset": "{primary} 和 {canary} 都在子集 {subset} 中，路由无法区分。",
+    "preflight.is_primary": "{name} 就是用户现在使用的版本。",
+    "preflight.other_version": "请启动另一个版本。",
+    "preflight.foreign_label": "子集 {primary} 和 {canary} 以 {label} 区分，而它由其他控制器管理。",
+    "preflight.own_version_label": "请用自己的标签区分版本，例如 {label}。",
+    "preflight.stranger": "{name} 的 Pod 也在 {rule} 的子集 {subset} 中。",
+    "preflight.scale_stranger": "它会收到计划之外的用户流量。如果是以前发布留下的金丝雀，请运行 {command}；"
+    "否则请改它的标签。",
+    # versions as hosts
+    "preflight.several_services": "{name} 有多个自己的 Service（{services}），而路由没有写其中任何一个。",
+    "preflight.name_canary_service": "请在 services.yaml 中用 {key} 写明由哪一个接收流量。",
+    "preflight.no_own_service": "{name} 没有自己的 Service。"
+    "路由在各版本的 Service 之间分配流量，其中 {service} 属于 {primary}。",
+    "preflight.own_service": "请为 {name} 建立自己的 Service，其选择器与该 Deployment 的 Pod 标签相符。",
+    "preflight.service_of_both": "路由把 Service {service} 用作 {name} 的入口，但它也选中 {other} 的 Pod："
+    "用户会遇到两个版本。",
+    "preflight.narrow_service": "{command} 会让 {service} 只选中 {name} 的 Pod。",
+    "preflight.foreign_selector": "Service {service} 的选择器包含 {label}，该标签由其他控制器管理。",
+    "preflight.stranger_in_service": "{name} 的 Pod 也属于 Service {service}。",
+    "preflight.stray_of_service": "{name} 的 Pod {pod} 不属于 Service {service}：它的标签与模板不符。",
+    "preflight.no_such_port": "路由使用主版本的端口 {port}。Service {service} 没有该端口，且有多个其他端口。",
+    "preflight.port_unsaid": "路由没有写主版本的端口，而 Service {service} 有多个端口。",
+    "preflight.write_canary_entry": "请在路由中写明金丝雀的端口：{field}。",
+    "preflight.host_policies_differ": "{primary} 和 {canary} 的 DestinationRule 的 trafficPolicy 不同（{differing}）。",
+    "preflight.same_host_policy": "两边的指标因此不可比：请为两个主机写相同的策略。",
+    "preflight.sent_to_both": "VirtualService {name} 将用户流量发往 Service {service}，它选中两个版本的 Pod。"
+    "无论权重是多少，这些用户都会遇到 {canary}。",
+    "preflight.send_to_primary": "请只发往主版本：{field}。",
+    "preflight.both_are_called": "Service {service} 选中两个版本的 Pod，"
+    "最近一小时 {callers} 直接按名称调用了它。"
+    "无论权重是多少，它们都会遇到 {canary}。",
+    "preflight.both_may_be_called": "Service {service} 选中两个版本的 Pod："
+    "直接按名称调用它的，无论权重是多少都会遇到 {canary}。",
+    "preflight.govern_or_narrow": "请让 VirtualService 在网关 {mesh} 上包含主机 {host}，"
+    "或者让该 Service 只属于主版本：{narrow}",
+    "preflight.sent_elsewhere": "VirtualService {name} 也将用户流量发往 Service {service}，"
+    "它不会被切换。这些用户留在 {primary}。",
+    # telemetry
+    "preflight.no_prometheus": "现在无法做出任何判断：{why}",
+    "preflight.until_prometheus": "Prometheus 恢复应答之前，每个阶段都会保持等待；用 {command} 检查。",
+    "preflight.clock_ahead": "Prometheus 的时钟比 canary-bot 快 {skew}。",
+    "preflight.clock_behind": "Prometheus 的时钟比 canary-bot 慢 {skew}。",
+    "preflight.set_clocks": "请用 NTP 校准两者，否则判断所依据的数据会偏旧或迟到。",
+    "preflight.no_request": "Prometheus 中没有 {name} 的请求。",
+    "preflight.why_no_request": "没有请求就无法判断：它有流量吗，代理被抓取了吗，Telemetry API 保留了标签吗？请查询 "
+    "{query}。",
+    "preflight.other_reporter": "{name} 的请求由 {found} 统计，而不是 {wanted}。",
+    "preflight.correct_reporter": "无法做出判断：请更正 services.yaml 中的 {setting}，或抓取它自己的代理。",
+    "preflight.not_called": "最近十分钟没有人调用 {name}。",
+    "preflight.wait_for_traffic": "没有流量的金丝雀无法验证，各阶段会一直等待：请在有流量时启动。",
+    "preflight.other_callers": "最近十分钟 {name} 的 {n} 个请求都不是来自 {wanted}：{found}。",
+    "preflight.correct_callers": "无法做出判断：请更正 services.yaml 中的 {setting}。",
+    "preflight.old_figures": "{name} 最新的数据已是 {age}前的，而抓取间隔是 {every}。",
+    "preflight.scrape_oftener": "它的代理抓取得比 services.yaml 所写（{interval}）更慢，或已不再抓取：请检查 "
+    "Prometheus 的抓取目标。如果数据会延迟到达（远程写入、Thanos、Mimir），请在 {delay} 中写明延迟。",
+    "preflight.several_places": "{name} 或其金丝雀的请求同时在多处统计（{label}：{values}）。",
+    "preflight.which_cluster": "判断依据的是它们的总和；如果其他处的 Pod 有名称，则无法判断。是名称相同的多个集群吗？"
+    "请在 services.yaml 中写明是哪一个：{key}。",
+    "preflight.name_job": "在此期间 {name} 的情况未知，每个阶段都会保持等待。请在 services.yaml 中用 {key} "
+    "写明抓取网格代理的任务或集群。",
+    "preflight.scraped_unknown": "不知道哪些 Pod 被抓取：Prometheus 中没有带标签 pod 的 istio_build。",
+    "preflight.scrape_alike": "金丝雀的代理必须像主版本一样被抓取：请检查 Prometheus 的抓取目标。",
+    "preflight.not_scraped": "Prometheus 只抓取了 {name} 的 {n} 个就绪 Pod 中的 {scraped} 个（缺 {silent}）。",
+    "preflight.scrape_them": "其余 Pod 的应答无处计数。新 Pod 很快会被发现，否则请检查 Prometheus 的抓取目标和 Pod "
+    "的抓取注解。",
+    "preflight.buckets_differ": "{primary} 和 {canary} 的延迟分桶不同（只在一侧有 {bounds}）。",
+    "preflight.same_buckets": "请为两者设置相同的注解 {annotation}。",
+    "preflight.no_buckets": "Prometheus 中没有 {name} 的延迟分桶。",
+    "preflight.keep_buckets": "延迟不会被检查：请保留 {metric}，或在 {gates} 下写 {key}，以免有人依赖它。",
+    "preflight.too_little_traffic": "按每秒 {rate} 个请求，阶段时间内达不到结论所需的 {least} 个请求：{stages}。",
+    "preflight.stage_short": "{stage} {time}内约 {n} 个（{needed}后够）",
+    "preflight.give_time": "它会等到够为止：请给足时间（{mirror}、{stage}），从更大的权重开始，或在流量更多时启动。",
+    "preflight.only_grpc": "{name} 的请求全是 gRPC（总是 POST），而只镜像 {methods}。",
+    "preflight.mirror_all": "没有请求会被镜像，镜像阶段会一直等待：如果这些调用可以重复执行，请写 {key}。",
+    "preflight.writes_copied": "最近十分钟 {name} 有 {share} 的请求是写操作（{methods}），而所有方法都会被镜像。",
+    "preflight.mirror_reads": "每个写操作都会执行两次，包括其后果（邮件、付款、队列）：{key} 只镜像读操作。",
+}

@@ -1,0 +1,58 @@
+"""Pictures of README and docs: each shows what the bot says today, in the words of its story."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bot.slack.grammar import GRAMMAR
+from bot.words.language import Language
+from tests.pictures.album import ALBUM, pictures, shown, words_of
+from tests.pictures.png import with_words, words_in
+
+ROOT = ALBUM.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LARGEST = 80_000  # bytes
+DOT = ALBUM / "en" / "help.png"
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("language", Language)
+def test_every_picture_shows_what_is_said_today_or_make_pictures_was_forgotten(language: Language) -> None:
+    assert shown(language) == words_of(language)
+
+
+def test_both_languages_have_the_same_pictures_and_none_is_large() -> None:
+    english, chinese = pictures(Language.ENGLISH), pictures(Language.CHINESE)
+
+    assert list(english) == list(chinese) != []
+    heavy = [path.name for path in [*english.values(), *chinese.values()] if path.stat().st_size > LARGEST]
+    assert heavy == []
+
+
+def test_every_picture_is_in_a_page() -> None:
+    named = {
+        (page.parent / connection).resolve()
+        for page in PAGES
+        for connection in re.findall(r"\]\(([^)]+\.png)\)", page.read_text(encoding="utf-8"))
+    }
+    kept = {path.resolve() for language in Language for path in pictures(language).values()}
+
+    assert kept - named == set()
+
+
+@pytest.mark.parametrize("page", ["using.md", "using.zh_cn.md"])
+def test_every_command_has_a_picture(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    captions = re.findall(r"\n\n([^|#!]+)\n\n!\[", text)
+
+    assert [verb for verb in GRAMMAR if not any(f"`/canary {verb}" in caption for caption in captions)] == []
+
+
+def test_words_stay_in_a_picture_whatever_it_held_before() -> None:
+    picture = with_words(with_words(DOT.read_bytes(), "old"), "新的 words")
+
+    assert words_in(picture) == "新的 words"
+    assert words_in(with_words(picture, "")) == ""

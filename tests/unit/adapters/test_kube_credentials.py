@@ -1,0 +1,44 @@
+"""Credentials are looked at now and then, and not for each request."""
+
+from __future__ import annotations
+
+import pytest
+from kubernetes import client
+
+from bot.adapters.kube_credentials import REFRESH_SECONDS, now_and_then
+
+
+def test_a_thousand_requests_in_a_second_ask_once_whether_the_token_expires() -> None:
+    asked = list[client.Configuration]()
+    now = 0.0
+    refresh = now_and_then(asked.append, now=lambda: now)
+    settings = client.Configuration()
+
+    assert refresh is not None
+    for request in range(1000):
+        now = request / 1001 * REFRESH_SECONDS
+        refresh(settings)
+    now = REFRESH_SECONDS
+    refresh(settings)
+
+    assert asked == [settings, settings]
+
+
+def test_a_token_that_could_not_be_renewed_is_asked_for_again_at_once() -> None:
+    tries = list[str]()
+
+    def refresh(_settings: client.Configuration) -> None:
+        tries.append("asked")
+        raise ConnectionError
+
+    sparing = now_and_then(refresh, now=lambda: 5.0)
+    assert sparing is not None
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            sparing(client.Configuration())
+
+    assert tries == ["asked", "asked"]
+
+
+def test_credentials_that_never_expire_are_never_asked_about() -> None:
+    assert now_and_then(None) is None

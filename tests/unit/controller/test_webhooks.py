@@ -1,0 +1,364 @@
+"""Webhooks in whole rollouts: asked once at each place, waited for or not, and never in the way of safety."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bot.controller.decisions import Abort, Back
+from bot.model.errors import Cause, Fault, Refusal
+from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, QuestionKind, Rollout
+from bot.model.service import ApproveAt, ServiceConfig
+from bot.model.webhooks import HookMoment, HookState, OnFailure, Webhook
+from bot.rollout.hooks import OWED_SECONDS
+from tests.builders import MAYA, OMAR, a_service, routes
+from tests.unit.controller.test_controller import Rig
+
+NO = Fault("Webhook", "503 Service Unavailable.", Cause.REFUSED)
+
+
+def hook(when: HookMoment, then: OnFailure = OnFailure.HOLD, **changes: object) -> Webhook:
+    named = {"name": when.value.replace("_", "-"), "url": "http://tests/run", "when": when, "on_failure": then}
+    return Webhook(**(named | changes))  # type: ignore[arg-type]
+
+
+def calling(*hooks: Webhook, **changes: object) -> ServiceConfig:
+    return a_service(**({"webhooks": hooks, "weights": (50, 100), "approve": ()} | changes))
+
+
+def ended(rollout: Rollout) -> bool:
+    return rollout.ended
+
+
+EVERY = tuple(hook(when) for when in HookMoment)
+
+
+def test_a_release_calls_each_once_at_its_place_and_in_order() -> None:
+    rig = Rig(calling(*EVERY))
+    rig.start()
+
+    rig.until(ended)
+
+    assert [key for _, key, _ in rig.webhooks.calls] == [
+        "r-1/start/before-start",
+        "r-1/mirror/stage",
+        "r-1/mirror/before-users",
+        "r-1/shift-50/stage",
+        "r-1/shift-100/stage",
+        "r-1/shift-100/before-upgrade",
+        "r-1/upgrade/stage",
+        "r-1/switchback-50/stage",
+        "r-1/switchback-100/stage",
+        "r-1/bake/stage",
+        "r-1/promoted/promoted",
+        "r-1/end/end",
+    ]
+
+
+def test_what_they_are_told_says_where_it_is_and_what_was_measured() -> None:
+    rig = Rig(calling(*EVERY))
+    rig.start()
+    rig.until(ended)
+
+    bodies = {key: body for _, key, body in rig.webhooks.calls}
+    asked = bodies["r-1/mirror/before-users"]
+    assert (asked["service"], asked["namespace"], asked["version"]) == ("reviews", "default", "v2")
+    assert (asked["when"], asked["stage"], asked["phase"], asked["mirror"]) == (
+        "before_users",
+        "mirror",
+        "mirroring",
+        True,
+    )
+    assert asked["primary"]["deployment"] == "reviews-v1"
+    assert asked["primary"]["images"] == {"reviews": "reviews:1"}
+    assert asked["canary"]["images"] == {"reviews": "reviews:2"}
+    assert (asked["primary"]["weight"], asked["canary"]["weight"]) == (100, 0)
+    assert asked["canary"]["figures"]["requests"] > 0
+    assert asked["next"] == {"stage": "shift 50", "weight": 50}
+    assert bodies["r-1/end/end"]["phase"] == "promoted"
+
+
+def test_an_abort_calls_abort_and_end_and_asks_nobody() -> None:
+    rig = Rig(calling(*EVERY))
+    rig.start()
+    rig.at("shift 50")
+    rig.webhooks.calls.clear()
+
+    rig.decide(Abort("no"))
+    rig.until(ended)
+    rig.controller.call_owed_webhooks()
+
+    assert [name for name, _, _ in rig.webhooks.calls] == ["abort", "end"]
+    assert rig.webhooks.calls[0][2]["reason"] == "no."
+
+
+def test_nothing_is_written_before_the_start_is_let_through() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_START, OnFailure.WAIT)))
+    rig.webhooks.failures["before-start"] = [NO, NO, NO]
+    rig.start()
+    rig.tick()
+
+    held = rig.live()
+    assert (rig.mesh.written, held.settled_at, held.hold and held.hold.cause) == ([], None, HoldCause.WEBHOOK)
+    assert str(held.hold and held.hold.sentence) == "Waiting for webhook before-start: 503 Service Unavailable."
+
+    rig.until(lambda rollout: rollout.settled_at is not None)
+    assert rig.mesh.written == [routes(0, mirror=True)]
+    assert rig.webhooks.called("before-start") == ["r-1/start/before-start"] * 4
+    assert rig.live().hold is None
+
+
+def test_waiting_before_the_start_for_an_hour_is_nobodys_edit_and_no_failure_to_write() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_START, OnFailure.WAIT)))
+    rig.webhooks.failures["before-start"] = [NO] * 500
+    rig.start()
+    for _ in range(60):
+        rig.tick(60)
+
+    held = rig.live()
+    assert [one.cause for one in held.holds] == [HoldCause.WEBHOOK]
+    assert (held.drift, rig.mesh.written) == (None, [])
+    assert len(rig.said(EntryKind.ALERT)) == 1  # its patience ran out once
+
+
+def test_people_may_start_without_it() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_START, retries=1), approve=(ApproveAt.MIRROR,)))
+    rig.webhooks.failures["before-start"] = [NO] * 9
+    rig.start()
+    asked = rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
+
+    assert (asked.question and asked.question.kind, asked.question and asked.question.gate) == (
+        QuestionKind.WEBHOOK,
+        "before-start",
+    )
+    assert rig.mesh.written == []
+    (question,) = rig.said(EntryKind.ASK)
+    assert question.startswith(
+        "Go on without webhook before-start? Webhook before-start did not say yes in 2 calls: 503"
+    )
+    assert "Next would be mirror." in question
+
+    rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.button_token(asked))
+    begun = rig.until(lambda rollout: rollout.settled_at is not None, approve=False)
+    assert (begun.asked_at, begun.approvals, begun.question) == (None, (), None)
+    assert len(rig.webhooks.called("before-start")) == 2
+    # What the mirror asks is another question.
+    assert rig.until(lambda rollout: rollout.asked_at is not None, approve=False).question.kind is QuestionKind.PLAIN  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("when", [HookMoment.BEFORE_START, HookMoment.BEFORE_USERS, HookMoment.STAGE])
+def test_one_that_aborts_aborts_after_its_retries(when: HookMoment) -> None:
+    rig = Rig(calling(hook(when, OnFailure.ABORT, retries=2)))
+    rig.webhooks.failures[when.value.replace("_", "-")] = [NO] * 9
+    rig.start()
+
+    over = rig.until(ended)
+
+    assert (over.phase, len(rig.webhooks.calls)) == (Phase.ABORTED, 3)
+    assert str(over.reason).endswith("did not say yes in 3 calls: 503 Service Unavailable.")
+    assert all(written.canary == 0 for written in rig.mesh.written)
+    assert rig.mesh.virtual_service()["spec"]["http"][0]["route"][0].get("weight", 100) == 100
+
+
+def test_no_user_reaches_the_canary_before_the_webhook_has_said_yes() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_USERS, OnFailure.WAIT)))
+    rig.webhooks.failures["before-users"] = [NO] * 40
+    rig.start()
+    rig.until(lambda _rollout: len(rig.webhooks.calls) == 20)
+
+    assert rig.mesh.written == [routes(0, mirror=True)]
+    assert (rig.live().hold and rig.live().hold.cause) is HoldCause.WEBHOOK  # type: ignore[union-attr]
+    assert rig.until(ended).phase is Phase.PROMOTED
+    assert len(rig.webhooks.calls) == 41
+
+
+def test_one_that_refuses_before_users_is_peoples_to_decide_after_they_had_approved_the_figures() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_USERS, retries=1), approve=(ApproveAt.MIRROR,)))
+    rig.webhooks.failures["before-users"] = [NO, NO]
+    rig.start()
+    asked = rig.until(lambda rollout: rollout.question is not None and rollout.question.kind is QuestionKind.WEBHOOK)
+
+    assert (asked.approvals, asked.current.name) == ((), "mirror")
+    assert len(rig.said(EntryKind.ASK)) == 2
+    rig.tick(60)
+    assert rig.live().current.name == "mirror"
+
+    rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.button_token(rig.live()))
+    assert rig.live().current.name == "shift 50"
+    assert rig.said(EntryKind.APPROVED)[-1] == "U0OMAR lets it go on to 50 % of users without the webhook (1 of 1)."
+    assert [run.state for run in rig.live().hook_runs] == [HookState.OVERRULED]
+
+
+def test_nobodys_answer_about_a_webhook_is_no_yes() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_USERS, retries=0)))
+    rig.webhooks.failures["before-users"] = [NO]
+    rig.start()
+    rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
+    for _ in range(40):
+        rig.tick(60)
+
+    held = rig.live()
+    assert (held.current.name, held.hold and held.hold.cause) == ("mirror", HoldCause.APPROVAL)
+    assert len(rig.webhooks.calls) == 1
+
+
+def test_whoever_started_it_may_not_go_on_without_the_webhook_alone() -> None:
+    rig = Rig(calling(hook(HookMoment.BEFORE_USERS, retries=0)))
+    rig.webhooks.failures["before-users"] = [NO]
+    rig.start()
+    asked = rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
+
+    with pytest.raises(Refusal, match="somebody else"):
+        rig.controller.approve("reviews", by=MAYA, evidence=rig.controller.button_token(asked))
+
+
+def test_a_webhook_that_hangs_keeps_no_abort_waiting() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE), hook(HookMoment.ABORT), hook(HookMoment.END)))
+    hanging: list[Callable[[], None]] = []
+    rig.hook_run = hanging.append
+    rig.start()
+    rig.tick()
+    assert len(hanging) == 1
+
+    rig.decide(Abort("no"))
+    rig.tick()
+
+    assert rig.newest().phase is Phase.ABORTED
+    assert rig.mesh.written[-1] == HOME
+    rig.controller.call_owed_webhooks()
+    for call in hanging:  # they answer at last
+        call()
+    assert rig.newest().phase is Phase.ABORTED
+    assert {run.hook for run in rig.newest().hook_runs} == {"stage", "abort", "end"}
+
+
+def test_a_hanging_one_is_not_called_again_before_it_has_answered() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE)))
+    hanging: list[Callable[[], None]] = []
+    rig.hook_run = hanging.append
+    rig.start()
+    for _ in range(5):
+        rig.tick()
+
+    assert len(hanging) == 1
+
+
+def test_a_process_that_dies_between_call_and_record_calls_again_with_the_same_key() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE)))
+    lost: list[Callable[[], None]] = []
+    rig.hook_run = lost.append
+    rig.start()
+    rig.tick()
+    rig.webhooks.call(rig.service.webhooks[0], "r-1/mirror/stage", {}, 0.0)  # it was sent, and nobody lived to say so
+
+    rig.hook_run = lambda work: work()
+    rig.controller = rig.restarted()
+    rig.tick()
+    rig.tick()
+
+    assert rig.webhooks.called("stage") == ["r-1/mirror/stage"] * 2
+
+
+def test_the_answer_of_an_older_call_changes_nothing_that_was_recorded() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE, OnFailure.ABORT, retries=0)))
+    late: list[Callable[[], None]] = []
+    rig.hook_run = late.append
+    rig.start()
+    rig.tick()
+    rig.hook_run = lambda work: work()
+    rig.controller = rig.restarted()
+    rig.tick()
+    rig.webhooks.failures["stage"] = [NO]
+
+    late[0]()
+    rig.tick()
+
+    assert rig.live().phase is Phase.MIRRORING
+
+
+def test_the_end_is_told_by_whoever_leads_when_whoever_ended_it_is_gone() -> None:
+    rig = Rig(calling(hook(HookMoment.END)))
+    rig.hook_run = lambda _work: None  # the process dies
+    rig.start()
+    rig.tick()
+    rig.decide(Abort("no"))
+    rig.until(ended)
+    assert rig.webhooks.calls == []
+
+    rig.hook_run = lambda work: work()
+    rig.controller = rig.restarted()
+    for _ in range(3):
+        rig.controller.call_owed_webhooks()
+
+    assert rig.webhooks.called("end") == ["r-1/end/end"]
+
+
+def test_what_nothing_waits_for_is_given_up_after_its_retries_and_told_once() -> None:
+    rig = Rig(calling(hook(HookMoment.END, retries=2)))
+    rig.webhooks.failures["end"] = [NO] * 9
+    rig.start()
+    rig.decide(Abort("no"))
+    rig.until(ended)
+    for _ in range(9):
+        rig.clock.advance(60)
+        rig.controller.call_owed_webhooks()
+
+    assert len(rig.webhooks.calls) == 3
+    assert rig.said(EntryKind.HELD) == [
+        "Webhook end was given up after 3 calls: 503 Service Unavailable. Nothing waits for it."
+    ]
+
+
+def test_nobody_is_told_of_an_end_of_yesterday() -> None:
+    rig = Rig(calling(hook(HookMoment.END)))
+    rig.hook_run = lambda _work: None
+    rig.start()
+    rig.decide(Abort("no"))
+    rig.until(ended)
+    rig.hook_run = lambda work: work()
+    rig.controller = rig.restarted()
+    rig.clock.advance(OWED_SECONDS + 1)
+
+    rig.controller.call_owed_webhooks()
+
+    assert rig.webhooks.calls == []
+
+
+def test_a_stage_that_is_entered_anew_is_asked_anew() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE), approve=(ApproveAt.STEP,)))
+    rig.start()
+    rig.at("shift 50")
+    rig.decide(Back())
+    rig.at("mirror")
+    rig.tick()
+
+    assert rig.webhooks.called("stage") == ["r-1/mirror/stage", "r-1/shift-50/stage", "r-1/mirror.2/stage"]
+
+
+def test_bad_figures_abort_while_a_webhook_is_waited_for() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE, OnFailure.WAIT)))
+    rig.webhooks.failures["stage"] = [NO] * 900
+    rig.start()
+    rig.until(lambda rollout: rollout.hold is not None and rollout.hold.cause is HoldCause.WEBHOOK)
+    side = rig.metrics.sides["default/reviews-v2"]
+    rig.metrics.sides["default/reviews-v2"] = replace(side, errors=side.requests)
+
+    assert rig.until(ended).phase is Phase.ABORTED
+
+
+def test_a_fault_of_our_own_in_a_call_is_that_webhooks_failure_alone() -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE, OnFailure.WAIT)))
+    broken = [True]
+
+    def break_once(_webhook: Webhook) -> None:
+        if broken:
+            broken.pop()
+            raise KeyError("x")
+
+    rig.webhooks.during = break_once
+    rig.start()
+
+    assert rig.until(ended).phase is Phase.PROMOTED
+    assert len([key for key in rig.webhooks.called("stage") if "mirror" in key]) == 2
