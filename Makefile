@@ -19,12 +19,7 @@ sandbox: ## the same world left running, with a page to type and click in; PORT=
 
 test: ## every test
 	@scripts/setup.sh browser
-	$(PYTHON) -m pytest -m "not sandbox" -n 4 --dist worksteal
-	# Stories and killed bots wait more than they work, so many are played at once, and the long ones first; schedules of
-	# faults need their processor.
-	$(PYTHON) -m pytest -m sandbox -n 7 --dist load --maxschedchunk 1 tests/sandbox/test_scenarios.py tests/sandbox tests/contract tests/pictures
-	$(PYTHON) -m pytest -m sandbox -n 4 --dist worksteal tests/crash
-	$(PYTHON) -m pytest -m sandbox -n 2 --dist worksteal tests/torture
+	@scripts/test.sh
 
 test-fast: ## what needs no Envoy, Prometheus or browser; a minute or two
 	@scripts/setup.sh

@@ -18,6 +18,7 @@ WHOLE_ROLLOUT = 150.0  # seconds a rollout at the demo's speeds may take at the 
 PAST_REQUESTS = 300  # answered before anybody starts anything: the judge learns from the primary's past
 MOST_LINES, MOST_CALLS = 15, 3  # in the thread of a release that goes well: lines, and calls of the group
 LINES_OF_A_HOLD = 3
+ENDS_OF_ALARMS = ("is as before again, after", "The incident is over after", "Figures are back after")
 REACTION = 20.0  # seconds from the first bad answer to the last user request on the canary
 
 
@@ -107,12 +108,14 @@ def check_brief(timeline: Timeline, world: World) -> None:
     lines = [message for message in world.slack.workspace.messages(CHANNEL) if message.is_reply]
     # Where a busy machine makes figures late, a hold is told, a question may stand again, and its end is told.
     most = MOST_LINES + LINES_OF_A_HOLD * sum("Hold over after " in line.text for line in lines)
+    # An incident of production, which a busy machine looks like, is told to all when it is there and when it is over.
+    over = sum(any(words in line.text for words in ENDS_OF_ALARMS) for line in lines)
     asked = [line for line in lines if "'usergroup'" in str(line.blocks)]
     broadcasts = [line for line in lines if line.broadcast]
-    listed = "".join(f"\n    {line.text[:120]}" for line in lines) if len(lines) > most else ""
-    timeline.check(f"{len(lines)} lines in the thread{listed}", ok=len(lines) <= most)
-    timeline.check(f"{len(asked)} calls for a decision", ok=len(asked) <= MOST_CALLS)
-    timeline.check(f"{len(broadcasts)} message to the whole channel", ok=len(broadcasts) == 1)
+    listed = "".join(f"\n    {line.text[:120]}" for line in lines)
+    ok = len(lines) <= most + 2 * over and len(asked) <= MOST_CALLS + over and len(broadcasts) == 1 + 2 * over
+    counts = f"{len(lines)} lines in the thread, {len(asked)} calls for a decision, {len(broadcasts)} to all"
+    timeline.check(counts if ok else counts + listed, ok=ok)
 
 
 def check_proven(timeline: Timeline, world: World, stages: Sequence[str]) -> None:

@@ -83,7 +83,9 @@ class Inline(Executor):
 class Stage(Rig):
     """The world, and what people do in it."""
 
-    api_client = ApiClient  # which waits as long as a busy machine needs
+    # Both wait as long as a busy machine needs.
+    api_client = ApiClient
+    prometheus_patience = (PATIENCE_SECONDS, PATIENCE_SECONDS)
 
     def __init__(self, directory: Path, redis_port: int, language: Language = Language.ENGLISH) -> None:
         self._voices = Voices(Voice(language=language))

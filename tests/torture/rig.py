@@ -112,6 +112,7 @@ class Rig:
     """One service's world, while the ``with`` block lasts."""
 
     api_client: type[client.ApiClient] = Impatient
+    prometheus_patience = (2.0, 4.0)  # seconds: for one query, for one look
 
     def __init__(self, directory: Path, redis_port: int, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -406,7 +407,8 @@ class Rig:
         } | ({"CANARY_SIGNING_KEY": SIGNING_KEY} if self.schedule.signed else {})
         adapters = bootstrap.connect(read_settings(environment))
         kube = Kube(self.api_client(adapters.kube._api.configuration))
-        connection = PrometheusConnection(self.figures.url, query_seconds=2.0, read_seconds=4.0)
+        query_seconds, read_seconds = self.prometheus_patience
+        connection = PrometheusConnection(self.figures.url, query_seconds=query_seconds, read_seconds=read_seconds)
         metrics = PrometheusMetrics(connection, stopwatch=self.clock.now)
         ports = replace(
             adapters.ports,
