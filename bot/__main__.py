@@ -27,6 +27,7 @@ from bot.controller.controller import Controller
 from bot.controller.decisions import Abandon, By
 from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
+from bot.model.judge_settings import SECOND, STRICTNESS, for_edition
 from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
 from bot.probes.failure_log import Failures
@@ -120,8 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     recorded.add_argument("file", type=Path, metavar="FILE", help="JSON Lines, one interval each")
     recorded.add_argument("--service", help="with this service's tolerances, ceiling and bounds (SERVICES_FILE)")
     recorded.add_argument(
-        "--edition", type=int, choices=(1, 2), default=1, help="of the judge; 2: would users go home?"
+        "--edition", type=int, choices=(1, 2), default=STRICTNESS.edition, help="of the judge; 2 judges live rollouts"
     )
+    recorded.add_argument("--shield", action="store_true", help="with its shield: would users have gone home?")
     recorded.add_argument("--output", choices=("text", "json"), default="text")
     command("sign", _sign, "sign the records that Redis holds unsigned, once you know that they are right")
     recording = command("record", _record, "write a rollout's figures from Prometheus as a file that replay reads")
@@ -260,7 +262,9 @@ def _replay(arguments: argparse.Namespace) -> int:
     if arguments.service:
         catalogue = read_services(read_settings(environment(), ENV_FILE).services_file)
         judged_by = catalogue.get(arguments.service).gates.judge
-    answers = replay_second(lines, judged_by) if arguments.edition > 1 else replay(lines, judged_by)
+    shielded = arguments.shield  # which the second edition alone has
+    judged_by = for_edition(judged_by, SECOND.edition if shielded else arguments.edition)
+    answers = replay_second(lines, judged_by) if shielded else replay(lines, judged_by)
     _say(map(json.dumps, answers) if arguments.output == "json" else map(status.replayed, answers))
     return 0
 

@@ -146,7 +146,7 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "gates.judge",
         {
             "alpha": "Lower if healthy canaries were aborted; every abort then takes longer.",
-            "patience": "4 or 6 to forgive blips of 45 s and more: a total failure is then caught after 60 or 90 s.",
+            "patience": "4 or 6 to forgive blips of 45 s and more: a total failure is then caught after 60 or 75 s.",
             "alpha_pass": "Lower to be surer of a pass.",
             "pass_patience": "Higher where good and bad minutes alternate.",
             "active": "Lower where trouble usually comes late.",

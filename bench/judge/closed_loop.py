@@ -16,7 +16,7 @@ from bench.judge.traffic import PER_SCRAPE, SCRAPE, SCRAPES, Floats
 from bench.judge.world import BOUNDS, ERRORS, REQUESTS, SLOWER, Bools, Served, Whole, World
 from bot.analysis.histograms import tail_bounds
 from bot.analysis.judge.judge import RECENT
-from bot.analysis.judge.second import noninferiority, sequential
+from bot.analysis.judge.second import sequential
 from bot.analysis.judge.second.baseline import baseline, limits
 from bot.analysis.judge.second.constants import HOME, HOME_CEILING
 from bot.analysis.judge.second.sequential import Answer, Fixed, Outcome, Row, State
@@ -84,18 +84,14 @@ def fixed_of(world: World, settings: JudgeSettings) -> tuple[Fixed, list[int]]:
     requests = np.repeat(past[:, None, :, REQUESTS], len(columns), axis=1)
     base = baseline(requests, past[..., columns].swapaxes(1, 2), settings)
     weights = settings.weights
-    return Fixed(
-        base=base,
-        limits=limits(
-            [settings.errors, settings.slow, settings.slow],
-            [weights.errors, weights.slow_a, weights.slow_b, weights.ceiling],
-            [*HOME, HOME_CEILING],
-            settings.alpha,
-        ),
-        typical=typical(np.array(BOUNDS), past[..., SLOWER:].swapaxes(1, 2), past[..., REQUESTS]),
-        weights=noninferiority.log_weights(base),
-        votes=True,
-    ), columns
+    tolerated = limits(
+        [settings.errors, settings.slow, settings.slow],
+        [weights.errors, weights.slow_a, weights.slow_b, weights.ceiling],
+        [*HOME, HOME_CEILING],
+        settings,
+    )
+    scores = typical(np.array(BOUNDS), past[..., SLOWER:].swapaxes(1, 2), past[..., REQUESTS])
+    return sequential.settled(base, tolerated, scores, votes=True), columns
 
 
 class _Stages:

@@ -19,6 +19,7 @@ from bot.analysis.judge.saved import load, save
 from bot.analysis.judge.second import compact, single
 from bot.analysis.judge.settings import JudgeSettings
 from bot.model.figures import CLIENT_CODES, CLIENT_ERRORS, SideFigures
+from bot.model.judge_settings import SECOND
 from bot.model.service import ClientLimits
 
 STAGES = {"mirror": 1.0, "5": 0.05, "20": 0.2, "50": 0.5}  # the canary's requests over the service's
@@ -89,7 +90,7 @@ class SecondCost:
 
 def cost_second(passes: int = 5) -> SecondCost:
     """Measured now, on the same intervals."""
-    settings, rng = JudgeSettings(), random.Random(1)  # figures, not secrets
+    settings, rng = SECOND, random.Random(1)  # figures, not secrets
     begun = single.start(settings, [_bursty(rng, REQUESTS, every=16) for _ in range(240)])
     intervals = list(_intervals(rng))
     least, largest, differing = [math.inf] * 3, 0, 0

@@ -19,6 +19,7 @@ from bench.judge.scenarios import Scenario
 from bench.judge.traffic import SECONDS, Floats
 from bench.judge.world import last_step, world
 from bot.analysis.judge.settings import JudgeSettings
+from bot.model.judge_settings import SECOND
 
 FIRST, ALONE = "first", "shield off"
 
@@ -145,14 +146,14 @@ class Beside:
 
 def loops(scenario: Scenario, runs: int, seeds: Sequence[int]) -> list[Loop]:
     """The second edition, whose word moves users: so many runs of each seed."""
-    course, _ = run(world(scenario, runs, seeds), JudgeSettings(), alone=False)
+    course, _ = run(world(scenario, runs, seeds), SECOND, alone=False)
     return [Loop(scenario=scenario, course=course.of(part)) for part in _parts(runs, seeds)]
 
 
 def besides(scenario: Scenario, runs: int, seeds: Sequence[int]) -> list[Beside]:
     """The others, whose word moves nothing."""
     there, settings = world(scenario, runs, seeds), JudgeSettings()
-    course, served = run(there, settings, alone=True)
+    course, served = run(there, SECOND, alone=True)
     traffic = served.scraped(there)
     first = np.array([one.aborted for one in at_once.judge(scenario, traffic, settings)])
     failed = served.failed[np.arange(len(first)), [last_step(at) for at in first.tolist()]]

@@ -20,11 +20,10 @@ from bot.analysis import client_errors, conclusion, course, details, gates
 from bot.analysis.amounts import of
 from bot.analysis.conclusion import Case, Conclusion, conclude
 from bot.analysis.gates import Sides, badness
+from bot.analysis.judge import editions
 from bot.analysis.judge.forecast import Forecast, forecast
-from bot.analysis.judge.judge import Interval, again, entered, start, step
-from bot.analysis.judge.saved import load, save
-from bot.analysis.judge.state import JudgeState
-from bot.analysis.judge.verdict import Assessment, Decision, assess
+from bot.analysis.judge.judge import Interval
+from bot.analysis.judge.verdict import Assessment, Decision
 from bot.analysis.judge.wording import forecast_text
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
 from bot.model.rollout import WATCHED, Phase, Rollout
@@ -41,7 +40,9 @@ def begin(limits: GateLimits, history: Sequence[SideFigures]) -> AnalysisState:
     rows = [_judged_of(row, limits) for row in history]
     before = sum(rows[1:], start=rows[0]) if rows else None
     return AnalysisState(
-        judge=save(start(limits.judge, rows)), clients=client_errors.begin(limits, history), before=before
+        judge=editions.save(editions.start(limits.judge, rows)),
+        clients=client_errors.begin(limits, history),
+        before=before,
     )
 
 
@@ -90,7 +91,7 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         else analysis_state.clients
     )
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
-    here = entered(state, rollout.current.name, rollout.spec.gates.judge)
+    here = editions.entered(state, rollout.current.name, rollout.spec.gates.judge)
     judgement = _judgement(rollout, Case(state=here, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
         analysis_state = replace(
@@ -100,7 +101,9 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         return judgement, analysis_state
     # What was answered before the routes were in force is judged, and is none of the stage's own.
     sums = stage if rollout.settled_at is None or row.start >= rollout.settled_at else analysis_state.sums
-    analysis_state = replace(analysis_state, until=row.end, watermarks=watermarks, judge=save(state), clients=clients)
+    analysis_state = replace(
+        analysis_state, until=row.end, watermarks=watermarks, judge=editions.save(state), clients=clients
+    )
     noted = course.noted(analysis_state, rollout, row)
     return judgement, replace(noted, sums=sums, recent=recent, strikes=strikes)
 
@@ -122,7 +125,7 @@ def _begun(rollout: Rollout) -> AnalysisState:
     subject = target.primary_deployment if rollout.primary_judged else target.canary_deployment
     if analysis_state.subject and analysis_state.subject != subject:
         begun, clients = (
-            save(again(_kept(analysis_state, rollout), settings)),
+            editions.save(editions.again(_kept(analysis_state, rollout), settings)),
             client_errors.again(analysis_state.clients, rollout),
         )
         analysis_state = replace(analysis_state, judge=begun, clients=clients, recent=(), shown=False)
@@ -132,12 +135,13 @@ def _begun(rollout: Rollout) -> AnalysisState:
     return replace(analysis_state, subject=subject)
 
 
-def _kept(analysis_state: AnalysisState, rollout: Rollout) -> JudgeState:
+def _kept(analysis_state: AnalysisState, rollout: Rollout) -> editions.State:
     """The judge's state as it was kept; evidence that another version kept begins again."""
+    settings = rollout.spec.gates.judge
     try:
-        return load(analysis_state.judge) if analysis_state.judge else start(rollout.spec.gates.judge)
+        return editions.load(analysis_state.judge, settings) if analysis_state.judge else editions.start(settings)
     except ValueError:
-        return start(rollout.spec.gates.judge)
+        return editions.start(settings)
 
 
 def _absent(rollout: Rollout, row: Figures) -> str:
@@ -168,7 +172,7 @@ def _news(side: SideFigures | None, counted: SideFigures | None) -> SideFigures 
     return side if side.last > side.first or side.requests else None
 
 
-def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeState, Assessment, bool]:
+def _stepped(rollout: Rollout, kept: editions.State, row: Figures) -> tuple[editions.State, Assessment, bool]:
     """The judge's state with the row in it, its answer, and whether the row is whole: long enough to be kept."""
     settings, stage = rollout.spec.gates.judge, rollout.current
     sides = Sides.of(rollout, row)
@@ -181,11 +185,11 @@ def _stepped(rollout: Rollout, kept: JudgeState, row: Figures) -> tuple[JudgeSta
     if not stage.routes.compared:
         reference = reference or SideFigures(requests=0, errors=0)
     if not whole and (subject is None or reference is None):
-        return kept, assess(entered(kept, stage.name, settings), settings, deadline), False
+        return kept, editions.assess(editions.entered(kept, stage.name, settings), settings, deadline), False
     interval = Interval(
         t=row.end, stage=stage.name, canary=subject, primary=reference, since=row.start, limited=rollout.limited
     )
-    state, assessment = step(kept, interval, settings, deadline)
+    state, assessment = editions.step(kept, interval, settings, deadline)
     return state, assessment, whole or bool(state.aborted_by)
 
 

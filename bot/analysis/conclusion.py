@@ -8,7 +8,8 @@ from enum import Enum, auto
 
 from bot.analysis.amounts import of
 from bot.analysis.gates import Sides
-from bot.analysis.judge.state import JudgeState
+from bot.analysis.judge.editions import State
+from bot.analysis.judge.state import Judged
 from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
 from bot.analysis.judge.wording import Account, Names, decisive, figures, other_fails, sentences
 from bot.model.figures import EVIDENCE, Figures, Finding, Incident, SideFigures, Verdict
@@ -22,7 +23,7 @@ from bot.words.said import Said, Share, Text, said, together
 class Case:
     """What the judge found, the stage's figures with the open row, and the side of which nothing is known now."""
 
-    state: JudgeState
+    state: State
     assessment: Assessment
     stage: Figures
     absent: str
@@ -204,13 +205,13 @@ def _say_alone(rollout: Rollout, case: Case) -> tuple[Text, ...]:
     return account, said("analysis.not_sure")
 
 
-def _suspected(state: JudgeState) -> Account | None:
+def _suspected(state: Judged) -> Account | None:
     """What it was doubted for beside the other side, with the counts of the whole rollout; None: nothing."""
     against = state.worse.tolist()
     if max(against) <= 0:
         return None
     place = against.index(max(against))
-    return Account(state.metrics[place], state.evidence.totals[place].tolist())
+    return Account(state.metrics[place], state.totals[place].tolist())
 
 
 def _errors(side: SideFigures | None) -> Said:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.analysis.histograms import slower
-from bot.analysis.judge.saved import load
+from bot.analysis.judge import editions
 from bot.model.figures import AnalysisState, Exposure, Figures, Point, SideFigures
+from bot.model.judge_settings import JudgeSettings
 from bot.model.rollout import Phase, Rollout
 
 MOST_POINTS = 20  # what Slack draws in a line
@@ -18,7 +19,7 @@ MOST_POINTS = 20  # what Slack draws in a line
 
 def noted(state: AnalysisState, rollout: Rollout, row: Figures) -> AnalysisState:
     """The analysis with a row that is kept; its own sums are none of this module's."""
-    bounds = state.bounds or _bounds(state)
+    bounds = state.bounds or _bounds(state, rollout.spec.gates.judge)
     points = state.points if bounds == state.bounds else ()
     return replace(
         state,
@@ -54,13 +55,13 @@ def _holds_copies(rollout: Rollout, row: Figures) -> bool:
     return in_force is None or row.start < in_force
 
 
-def _bounds(state: AnalysisState) -> tuple[float, ...]:
+def _bounds(state: AnalysisState, settings: JudgeSettings) -> tuple[float, ...]:
     """What the judge counts slow requests by; it finds that out with the first rows."""
     try:
-        metrics = load(state.judge).metrics if state.judge else ()
+        metrics = editions.load(state.judge, settings).metrics if state.judge else ()
     except ValueError:
         return ()
-    return tuple(sorted(metric.bound for metric in metrics if metric.bound is not None))
+    return tuple(sorted(metric.bound for metric in metrics if metric.bound))
 
 
 def _point(row: Figures, bounds: Sequence[float]) -> tuple[Point, ...]:

@@ -18,14 +18,14 @@ def find(rollout: Rollout, case: Case) -> list[Finding]:
     """A line per metric, with the same figures as the sentence about it."""
     if not rollout.current.routes.compared:
         return _alone(rollout, case)
-    shown = case.state.evidence.not_worse.shown(rollout.spec.gates.judge.needed_to_pass).tolist()
+    shown = case.state.shown(rollout.spec.gates.judge)
     decides = decisive(case.state, case.assessment, names(rollout))
     return [
         _detail(rollout, case, decides if metric == decides.metric else account, shown=shown[place])
         for place, metric in enumerate(case.state.metrics)
         if metric.name not in case.state.blind
         and (metric.bound is not None or rollout.spec.gates.errors)
-        and (account := Account(metric, case.state.evidence.stage_totals[place].tolist())).counts[0] > 0
+        and (account := Account(metric, case.state.stage_totals[place].tolist())).counts[0] > 0
     ]
 
 
@@ -85,7 +85,7 @@ def _detail(rollout: Rollout, case: Case, account: Account, *, shown: bool) -> F
 def _compared_share(case: Case, account: Account) -> float:
     """The other side's share of bad requests, as the subject may be compared with it."""
     n_c, _, n_p, b_p = account.counts
-    requests = min(n_p, n_c) if case.state.course.limited else n_p  # no more than can have been copied
+    requests = min(n_p, n_c) if case.state.limited else n_p  # no more than can have been copied
     return b_p / requests if requests > 0 else 0.0
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from bot.analysis.judge.saved import load, save
+from bot.analysis.judge import editions
 from bot.model.figures import AnalysisState
+from bot.model.judge_settings import JudgeSettings
 from bot.model.rollout import Alarm, Hold, Rollout
 from bot.model.webhooks import HookRun
 
@@ -23,7 +24,7 @@ def moved(rollout: Rollout, seconds: float, now: float) -> Rollout:
 
     ``now`` is what the clock shows since.
     """
-    return replace(_each(rollout, lambda at: at + seconds), analysis_state=_moved(rollout.analysis_state, seconds, now))
+    return replace(_each(rollout, lambda at: at + seconds), analysis_state=_moved(rollout, seconds, now))
 
 
 def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
@@ -66,13 +67,14 @@ def _each(rollout: Rollout, change: Callable[[float], float]) -> Rollout:
     )
 
 
-def _moved(analysis_state: AnalysisState, seconds: float, now: float) -> AnalysisState:
+def _moved(rollout: Rollout, seconds: float, now: float) -> AnalysisState:
     """The figures go on where they were by the new clock, and never where they have been: nothing is counted twice.
 
     A clock that is set back behind what was read has nothing to read, and the rollout holds until the clock is past it
     or is set forward again; then it goes on where it was. Samples bear the time of another clock: what counters read at
     the old moment is not what they read at the new one, so the next row is counted from its own start.
     """
+    analysis_state = rollout.analysis_state
     if analysis_state.until is None or (seconds > 0 and analysis_state.until > now - seconds):
         return analysis_state
     read = [row.end for row in analysis_state.recent if row.primary is not None or row.canary is not None]
@@ -82,33 +84,16 @@ def _moved(analysis_state: AnalysisState, seconds: float, now: float) -> Analysi
         analysis_state.sums, start=analysis_state.sums.start + on, end=analysis_state.sums.end + on
     )
     watermarks = {} if on else analysis_state.watermarks
-    judge = _judge_moved(analysis_state.judge, on)
+    judge = _judge_moved(analysis_state.judge, on, rollout.spec.gates.judge)
     return replace(analysis_state, until=until, watermarks=watermarks, sums=sums, judge=judge)
 
 
-def _judge_moved(kept: str, seconds: float) -> str:
+def _judge_moved(kept: str, seconds: float, settings: JudgeSettings) -> str:
     """What the judge remembers, with the moments in it; what another version kept begins again anyway."""
     try:
-        state = load(kept)
+        return editions.save(editions.moved(editions.load(kept, settings), seconds))
     except ValueError:
         return kept
-    course = state.course
-
-    def by(at: float | None) -> float | None:
-        return None if at is None else at + seconds
-
-    moved_course = replace(
-        course,
-        watermark=by(course.watermark),
-        began=course.began + seconds,
-        stage_began=course.stage_began + seconds,
-        canary_at=course.canary_at + seconds,
-        primary_at=course.primary_at + seconds,
-        compared_at=by(course.compared_at),
-        veto_until=by(course.veto_until),
-        recent=tuple(replace(minute, t=minute.t + seconds) for minute in course.recent),
-    )
-    return save(replace(state, course=moved_course))
 
 
 def caught_up(rollout: Rollout, now: float) -> Rollout:
@@ -125,7 +110,7 @@ def caught_up(rollout: Rollout, now: float) -> Rollout:
         return rollout
     analysis_state, until = rollout.analysis_state, rollout.analysis_state.until
     if until is not None and until > now + TOLERANCE:
-        analysis_state = _moved(analysis_state, now - until, now)
+        analysis_state = _moved(rollout, now - until, now)
     return replace(_each(rollout, lambda at: now if at > now + TOLERANCE else at), analysis_state=analysis_state)
 
 

@@ -6,7 +6,7 @@ Values alone, so that a service can carry them: how they are used is ``bot.analy
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Bad events below this many condemn nobody, however small the sample: the first error of a quiet service is no trend.
 FEWEST = 3
@@ -61,6 +61,7 @@ class JudgeSettings:
     """Every constant of the judge.
 
     Attributes:
+        edition: of the judge, 1 or 2; a rollout keeps the one that it began with.
         alpha: probability of ever aborting a canary that is within tolerance.
         patience: rows that must agree before an abort; 4 or 6 forgive longer blips and take longer.
         alpha_pass, pass_patience: the same for passing a canary that is worse than the margin.
@@ -75,6 +76,7 @@ class JudgeSettings:
         no_data_after: silence of a side that is said aloud.
     """
 
+    edition: int = 1
     alpha: float = 0.05
     patience: float = 3
     alpha_pass: float = 0.05
@@ -115,4 +117,14 @@ class JudgeSettings:
         return math.log(1 / self.alpha_pass)
 
 
-STRICTNESS = JudgeSettings()
+FIRST = JudgeSettings()
+SECOND = JudgeSettings(edition=2, active=0.7, hazard=1 / 400, vote_patience=8)
+STRICTNESS = SECOND  # of rollouts that begin now
+OF_AN_EDITION = ("edition", "active", "hazard", "vote_patience")
+
+
+def for_edition(settings: JudgeSettings, edition: int) -> JudgeSettings:
+    """The same for another edition: what is as one of them ships it becomes what that edition ships."""
+    theirs, ours = (FIRST, SECOND) if edition == SECOND.edition else (SECOND, FIRST)
+    shipped = {name: getattr(ours, name) for name in OF_AN_EDITION if getattr(settings, name) == getattr(theirs, name)}
+    return replace(settings, **shipped)

@@ -329,6 +329,7 @@ class GatesSection(Section):
         latency = self.latency if isinstance(self.latency, LatencySection) else LatencySection()
         judge = self.judge
         return JudgeSettings(
+            edition=_JUDGE.edition,
             alpha=judge.alpha,
             patience=judge.patience,
             alpha_pass=judge.alpha_pass,

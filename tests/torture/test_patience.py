@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
+from dataclasses import replace
 
 import pytest
 
-from bot.analysis.judge import judge
+from bot.analysis.judge import editions
+from bot.analysis.judge.judge import Interval
 from bot.model.figures import SideFigures
 from bot.model.judge_settings import STRICTNESS, JudgeSettings
 from tests.torture.events import TICK
@@ -18,23 +21,23 @@ NOBODY = SideFigures(requests=0, errors=0)
 
 def rows_taken(settings: JudgeSettings, good: int, stages: int, primary: SideFigures) -> int:
     """How many bad rows abort after so many good ones in so many stages; ``primary`` is beside the bad ones."""
-    state, at = judge.start(settings), 0.0
+    state, at = editions.start(settings), 0.0
     for number in range(good):
         at += TICK
         stage = f"{number * stages // good}"
-        row = judge.Interval(t=at, stage=stage, canary=GOOD, primary=GOOD, since=at - TICK)
-        state, _ = judge.step(state, row, settings)
+        row = Interval(t=at, stage=stage, canary=GOOD, primary=GOOD, since=at - TICK)
+        state, _ = editions.step(state, row, settings, math.inf)
     for taken in itertools.count(1):
         at += TICK
-        row = judge.Interval(t=at, stage=f"{stages}", canary=BAD, primary=primary, since=at - TICK)
-        state, _ = judge.step(state, row, settings)
+        row = Interval(t=at, stage=f"{stages}", canary=BAD, primary=primary, since=at - TICK)
+        state, _ = editions.step(state, row, settings, math.inf)
         if state.aborted_by:
             return taken
     raise AssertionError
 
 
 @pytest.mark.parametrize("primary", [GOOD, NOBODY], ids=["beside", "alone"])
-@pytest.mark.parametrize("settings", [STRICTNESS, JudgeSettings(patience=6), JudgeSettings(active=0.5)])
+@pytest.mark.parametrize("settings", [STRICTNESS, replace(STRICTNESS, patience=6), replace(STRICTNESS, active=0.5)])
 @pytest.mark.parametrize(("good", "stages"), [(0, 0), (3, 1), (12, 3), (60, 5), (200, 8)])
 def test_the_judge_needs_no_more_rows_than_the_schedules_wait_for(
     *, settings: JudgeSettings, good: int, stages: int, primary: SideFigures

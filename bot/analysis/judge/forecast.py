@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.analysis.judge.editions import State
 from bot.analysis.judge.evidence import B_P, N_P, originals, relative
+from bot.analysis.judge.second import single
+from bot.analysis.judge.second.constants import LADDER as ALTERNATIVES
+from bot.analysis.judge.second.single import UNKNOWN, Trace
 from bot.analysis.judge.settings import LADDER, LOWER, ROW_SECONDS, Floats, JudgeSettings
-from bot.analysis.judge.state import JudgeState, Metric
+from bot.analysis.judge.state import Judged, Metric
 
 TIMES = 5.0  # the fault that is asked about: so many times the primary's errors
 MIXING = 1.5  # log capital lost to alternatives that do not fit
+MIXING_OF_FEW = 1.2  # of the second edition, which has fewer of them
 SPREAD = 1.3  # medians against expectations, from simulation
 FEWEST = 0.5  # bad requests assumed where the primary had none
 
@@ -28,13 +33,13 @@ class Forecast:
     passing: float | None
 
 
-def forecast(state: JudgeState, settings: JudgeSettings, canary_rate: float, primary_rate: float) -> Forecast:
+def forecast(state: State, settings: JudgeSettings, canary_rate: float, primary_rate: float) -> Forecast:
     """Rates are requests per second of each side as they are, or as the next stage would make them."""
-    shares = _primary_shares(state)
+    shares = _primary_shares(state)[: sum(metric.bound != UNKNOWN for metric in state.metrics)]
     if any(share is None for share in shares):
         return Forecast(notice=None, passing=None)
     rates = np.array([canary_rate, primary_rate])
-    known = [(metric, share) for metric, share in zip(state.metrics, shares, strict=True) if share is not None]
+    known = [(metric, share) for metric, share in zip(state.metrics, shares, strict=False) if share is not None]
     waits = [_passing(state, place, share, rates, settings) for place, (_, share) in enumerate(known)]
     passing = None if any(wait is None for wait in waits) else max(wait for wait in waits if wait is not None)
     if passing is not None and canary_rate > 0:
@@ -42,34 +47,41 @@ def forecast(state: JudgeState, settings: JudgeSettings, canary_rate: float, pri
     return Forecast(notice=_notice(state, *known[0], rates, settings), passing=passing)
 
 
-def _notice(state: JudgeState, metric: Metric, share: float, rates: Floats, settings: JudgeSettings) -> float | None:
-    limits = metric.limits(settings)
+def _notice(state: State, metric: Metric, share: float, rates: Floats, settings: JudgeSettings) -> float | None:
+    limits, second = metric.limits(settings), isinstance(state, Trace)
     bad = min(TIMES * share, 1.0)
-    growth = _growth(rates, bad, share, limits.tolerance, limits.slack, LADDER, limited=state.course.limited)
+    ladder = ALTERNATIVES if second else LADDER
+    growth = _growth(rates, bad, share, limits.tolerance, limits.slack, ladder, limited=state.limited)
     growth /= metric.phi
     if growth <= 0:
         return None
-    needed = settings.needed - float(np.log(metric.weight / state.weight))
-    return max(settings.patience * ROW_SECONDS, SPREAD * (needed + MIXING) / growth)
+    needed = settings.needed - float(np.log(state.share(metric))) + (MIXING_OF_FEW if second else MIXING)
+    return max(settings.patience * ROW_SECONDS, SPREAD * needed / growth)
 
 
-def _passing(state: JudgeState, place: int, share: float, rates: Floats, settings: JudgeSettings) -> float | None:
+def _passing(state: State, place: int, share: float, rates: Floats, settings: JudgeSettings) -> float | None:
     metric = state.metrics[place]
     if metric.name in state.blind:
         return 0.0
-    limits = metric.limits(settings)
-    growth = _growth(rates, share, share, limits.margin, limits.margin_slack, LOWER) / metric.phi
     most = settings.needed_to_pass / settings.pass_patience / ROW_SECONDS
-    missing = settings.needed_to_pass + MIXING - float(np.logaddexp.reduce(state.evidence.not_worse.all[place]))
-    if missing <= MIXING:
+    if isinstance(state, Trace):
+        bets = single.expected(state, place, share, rates).tolist()
+        missing = [(settings.needed_to_pass - log, growth) for log, growth in bets]
+    else:
+        limits, capital = metric.limits(settings), float(np.logaddexp.reduce(state.evidence.not_worse.all[place]))
+        growth = _growth(rates, share, share, limits.margin, limits.margin_slack, LOWER) / metric.phi
+        done = capital >= settings.needed_to_pass
+        missing = [(0.0 if done else settings.needed_to_pass + MIXING - capital, growth)]
+    if any(left <= 0 for left, _ in missing):
         return 0.0
-    return _warm_up(state, metric, settings) + SPREAD * missing / min(growth, most) if growth > 0 else None
+    waits = [left / min(growth, most) for left, growth in missing if growth > 0]
+    return _warm_up(state, metric, settings) + SPREAD * min(waits) if waits else None
 
 
-def _warm_up(state: JudgeState, metric: Metric, settings: JudgeSettings) -> float:
+def _warm_up(state: Judged, metric: Metric, settings: JudgeSettings) -> float:
     """Seconds until the metric's rows count."""
-    began, now = state.course.began, state.course.watermark
-    return 0.0 if metric.bound is None or now is None else max(0.0, settings.latency_after - (now - began))
+    now = state.watermark
+    return 0.0 if metric.bound is None or now is None else max(0.0, settings.latency_after - (now - state.began))
 
 
 def _growth(
@@ -82,7 +94,7 @@ def _growth(
     return float(relative(counts, np.asarray(theta), np.asarray(slack), g).max())
 
 
-def _primary_shares(state: JudgeState) -> list[float | None]:
-    rows = state.evidence.totals.tolist()
+def _primary_shares(state: Judged) -> list[float | None]:
+    rows = state.totals.tolist()
     seen = [max(row[B_P], FEWEST) / row[N_P] if row[N_P] > 0 else None for row in rows]
     return [state.past_share if seen[0] is None else seen[0], *seen[1:]]

@@ -125,6 +125,27 @@ def entered(state: JudgeState, stage: str, settings: JudgeSettings) -> JudgeStat
     return _next_stage(state, stage, watermark, settings)
 
 
+def moved(state: JudgeState, seconds: float) -> JudgeState:
+    """The same on a clock that was set forward by so much."""
+    course = state.course
+
+    def by(at: float | None) -> float | None:
+        return None if at is None else at + seconds
+
+    moved_course = replace(
+        course,
+        watermark=by(course.watermark),
+        began=course.began + seconds,
+        stage_began=course.stage_began + seconds,
+        canary_at=course.canary_at + seconds,
+        primary_at=course.primary_at + seconds,
+        compared_at=by(course.compared_at),
+        veto_until=by(course.veto_until),
+        recent=tuple(replace(minute, t=minute.t + seconds) for minute in course.recent),
+    )
+    return replace(state, course=moved_course)
+
+
 def _next_stage(state: JudgeState, stage: str, began: float, settings: JudgeSettings) -> JudgeState:
     if state.course.watermark is None:
         # A side that has never been scraped is silent since the beginning.

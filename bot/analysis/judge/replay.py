@@ -1,4 +1,4 @@
-"""Recorded intervals, judged offline by the first edition: JSON Lines in, an answer per interval and a summary out.
+"""Recorded intervals, judged offline as live rollouts are: JSON Lines in, an answer per interval and a summary out.
 
     {"history": [{"requests", "errors", "buckets"}, ...], "settings": {...}}        optional, first line
     {"t": seconds, "stage": "mirror" or a weight,
@@ -18,14 +18,16 @@ from dataclasses import dataclass, fields, replace
 from itertools import chain, pairwise
 from typing import Any
 
-from bot.analysis.judge.judge import Interval, start, step
+from bot.analysis.judge import editions
+from bot.analysis.judge.editions import State
+from bot.analysis.judge.judge import Interval
 from bot.analysis.judge.settings import JudgeSettings, MetricLimits, Weights
-from bot.analysis.judge.state import JudgeState
 from bot.analysis.judge.verdict import Assessment, Decision, MetricAssessment
 from bot.analysis.judge.wording import text
 from bot.model.digits import whole_number
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
+from bot.model.judge_settings import STRICTNESS
 from bot.words.said import said
 
 Answer = dict[str, Any]
@@ -39,7 +41,7 @@ class FirstLine:
     history: Sequence[SideFigures] = ()
 
 
-DEFAULTS = JudgeSettings()
+DEFAULTS = STRICTNESS
 PARTS = ("errors", "slow", "weights")
 
 
@@ -52,10 +54,10 @@ def replay(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator
     stages: list[Answer] = []
     aborted: Answer = {"aborted_at": None, "aborted_by": None}
     opening, intervals = read(lines, settings)
-    settings, state = opening.settings, start(opening.settings, opening.history)
+    settings, state = opening.settings, editions.start(opening.settings, opening.history)
     for interval in intervals:
         before = state
-        state, assessment = step(before, interval, settings)
+        state, assessment = editions.step(before, interval, settings, math.inf)
         if state is not before:  # an interval that was seen before is answered again, and counts once
             _note(interval, assessment, state, stages, aborted)
         yield _answer(interval, state, assessment, settings)
@@ -134,7 +136,7 @@ def _is_number(found: object) -> bool:
     return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
 
 
-def _note(interval: Interval, assessment: Assessment, state: JudgeState, stages: list[Answer], aborted: Answer) -> None:
+def _note(interval: Interval, assessment: Assessment, state: State, stages: list[Answer], aborted: Answer) -> None:
     note_stage(interval, stages)
     if assessment.verdict is Decision.PASS and stages[-1]["passed_at"] is None:
         stages[-1]["passed_at"] = interval.t
@@ -149,7 +151,7 @@ def note_stage(interval: Interval, stages: list[Answer]) -> None:
         stages.append({"stage": interval.stage if share is None else share, "from": interval.t, "passed_at": None})
 
 
-def _answer(interval: Interval, state: JudgeState, assessment: Assessment, settings: JudgeSettings) -> Answer:
+def _answer(interval: Interval, state: State, assessment: Assessment, settings: JudgeSettings) -> Answer:
     return {
         "t": interval.t,
         "verdict": str(assessment.verdict),

@@ -1,17 +1,19 @@
-"""What the judge remembers between two intervals: a frozen value.
+"""What the first edition remembers between two intervals, a frozen value; and what is read off either edition's.
 
-Nothing is decided here: ``judge`` makes the next state, ``verdict`` reads it, ``saved`` writes it down.
+``judge`` makes the next state, ``verdict`` reads it, ``saved`` writes it down.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from bot.analysis.judge.processes import NotWorse, Worse
+from bot.analysis.judge.evidence import N_C
+from bot.analysis.judge.processes import NotWorse, Worse, lse
 from bot.analysis.judge.ratio import BadRequests
 from bot.analysis.judge.settings import LADDER, Floats, JudgeSettings, MetricLimits
 
@@ -123,6 +125,112 @@ class Course:
     recent: tuple[Minute, ...] = ()
 
 
+class Judged(Protocol):
+    """What is read off a rollout's evidence, whichever edition gathers it; arrays have an entry per metric."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Errors, and a latency for each bound."""
+        ...
+
+    @property
+    def past_share(self) -> float | None:
+        """Of errors, the primary's before the rollout; None: not known."""
+        ...
+
+    @property
+    def blind(self) -> frozenset[str]:
+        """Latencies for which one side has no bucket: they are not judged, and people are told."""
+        ...
+
+    @property
+    def aborted_by(self) -> str:
+        """The metric that decided an abort, which is final; or ""."""
+        ...
+
+    @property
+    def watermark(self) -> float | None:
+        """End of the last interval that counted."""
+        ...
+
+    @property
+    def began(self) -> float:
+        """Start of the first interval."""
+        ...
+
+    @property
+    def canary_at(self) -> float:
+        """When the canary was last scraped."""
+        ...
+
+    @property
+    def primary_at(self) -> float:
+        """When the primary was last scraped."""
+        ...
+
+    @property
+    def limited(self) -> bool:
+        """The last interval was of copies of some requests only."""
+        ...
+
+    @property
+    def recent(self) -> tuple[Minute, ...]:
+        """The last minute."""
+        ...
+
+    @property
+    def totals(self) -> Floats:
+        """Counts of the whole rollout."""
+        ...
+
+    @property
+    def stage_totals(self) -> Floats:
+        """Counts of this stage."""
+        ...
+
+    @property
+    def seen(self) -> tuple[BadRequests, ...]:
+        """Bad requests, for display alone."""
+        ...
+
+    @property
+    def worse(self) -> Floats:
+        """Log evidence *worse*."""
+        ...
+
+    @property
+    def not_worse(self) -> Floats:
+        """Log evidence *not worse*."""
+        ...
+
+    @property
+    def above_ceiling(self) -> float:
+        """Log evidence that the canary, looked at alone, fails more than is ever allowed."""
+        ...
+
+    @property
+    def log_e(self) -> float:
+        """The whole evidence of an abort, as a log."""
+        ...
+
+    @property
+    def slower(self) -> bool:
+        """Its typical latency is, which is a question and never an abort."""
+        ...
+
+    def share(self, metric: Metric) -> float:
+        """Of the right to abort by mistake, this metric's part."""
+        ...
+
+    def shown(self, settings: JudgeSettings) -> Sequence[bool]:
+        """Per metric, whether it is shown to be within the margin."""
+        ...
+
+    def passes(self, settings: JudgeSettings, log_e: float) -> bool:
+        """Whether its last row passes the stage, where nobody fails."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JudgeState:
     """All that is remembered.
@@ -148,6 +256,84 @@ class JudgeState:
     first_buckets: Mapping[float, float] = field(default_factory=dict)
     blind: frozenset[str] = frozenset()
     aborted_by: str = ""
+
+    @property
+    def watermark(self) -> float | None:
+        """End of the last interval that counted."""
+        return self.course.watermark
+
+    @property
+    def began(self) -> float:
+        """Start of the first interval."""
+        return self.course.began
+
+    @property
+    def canary_at(self) -> float:
+        """When the canary was last scraped."""
+        return self.course.canary_at
+
+    @property
+    def primary_at(self) -> float:
+        """When the primary was last scraped."""
+        return self.course.primary_at
+
+    @property
+    def limited(self) -> bool:
+        """The last row was of copies of some requests only."""
+        return self.course.limited
+
+    @property
+    def recent(self) -> tuple[Minute, ...]:
+        """The last minute."""
+        return self.course.recent
+
+    @property
+    def totals(self) -> Floats:
+        """Counts of the whole rollout, by metric."""
+        return self.evidence.totals
+
+    @property
+    def stage_totals(self) -> Floats:
+        """Counts of this stage, by metric."""
+        return self.evidence.stage_totals
+
+    @property
+    def seen(self) -> tuple[BadRequests, ...]:
+        """Bad requests, for display alone."""
+        return self.evidence.seen
+
+    @property
+    def not_worse(self) -> Floats:
+        """Log evidence *not worse* per metric."""
+        return lse(self.evidence.not_worse.all)
+
+    @property
+    def above_ceiling(self) -> float:
+        """Log evidence against the ceiling."""
+        return float(self.ceiling.log_e)
+
+    @property
+    def slower(self) -> bool:
+        """Typical latency is no matter of this edition."""
+        return False
+
+    def share(self, metric: Metric) -> float:
+        """Of the right to abort by mistake, this metric's part."""
+        return metric.weight / self.weight
+
+    def shown(self, settings: JudgeSettings) -> list[bool]:
+        """Per metric, whether it is shown to be within the margin."""
+        return list(map(bool, self.evidence.not_worse.shown(settings.needed_to_pass).tolist()))
+
+    def passes(self, settings: JudgeSettings, log_e: float) -> bool:
+        """Long enough, enough requests, both sides seen just now, and all shown."""
+        course = self.course
+        if log_e > 0 or course.watermark is None or course.compared_at != course.watermark:
+            return False
+        served = course.watermark - course.stage_began >= settings.least_seconds
+        served = served and self.stage_totals[0, N_C] >= settings.least_requests
+        shown = zip(self.metrics, self.shown(settings), strict=True)
+        return bool(served) and all(one or metric.name in self.blind for metric, one in shown)
 
     @property
     def weight(self) -> float:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, originals
-from bot.analysis.judge.processes import lse
 from bot.analysis.judge.ratio import BadRequests, Ratio
 from bot.analysis.judge.settings import Floats, JudgeSettings
-from bot.analysis.judge.state import Course, JudgeState, Minute
+from bot.analysis.judge.state import Judged, Minute
 
 FAILING_FEWEST = 3  # errors in a minute above the ceiling
 FAILING_MANY = 10  # errors in a minute, and ...
 FAILING_TIMES = 3  # ... so many times the primary's share before the rollout
+SLOWER = "slower"  # what is doubted where only typical latency is
 FEW_BAD = 5  # a canary with fewer bad requests is not suspected when its time is up
 
 
@@ -78,12 +78,12 @@ class Assessment:
     suspect: str = ""
 
 
-def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Assessment:
+def assess(state: Judged, settings: JudgeSettings, deadline: float) -> Assessment:
     """The state's answer; ``deadline``: when the stage should have passed."""
-    log_e, failing = state.log_e, who_fails(state.course.recent, state.past_share, settings)
+    log_e, failing = state.log_e, who_fails(state.recent, state.past_share, settings)
     verdict = _verdict(state, log_e, failing, settings)
     overdue, suspect = None, ""
-    if verdict is Decision.WATCH and (state.course.watermark or 0.0) >= deadline:
+    if verdict is Decision.WATCH and (state.watermark or 0.0) >= deadline:
         suspect = _suspect(state, log_e, settings)
         overdue = Overdue.SUSPECT if suspect else Overdue.NOT_PROVEN
         verdict = Decision.HOLD if suspect else verdict
@@ -91,43 +91,29 @@ def assess(state: JudgeState, settings: JudgeSettings, deadline: float) -> Asses
         verdict=verdict,
         log_e=log_e,
         metrics=_metrics(state, settings),
-        ceiling=float(state.ceiling.log_e),
+        ceiling=state.above_ceiling,
         failing=failing,
         overdue=overdue,
         suspect=suspect,
     )
 
 
-def _verdict(state: JudgeState, log_e: float, failing: Failing, settings: JudgeSettings) -> Decision:
+def _verdict(state: Judged, log_e: float, failing: Failing, settings: JudgeSettings) -> Decision:
     if state.aborted_by:
         return Decision.ABORT
-    if _silent(state.course, settings):
+    if _silent(state, settings):
         return Decision.NO_DATA
     if failing is Failing.SHARED:
         return Decision.HOLD
-    passed = failing is Failing.NOBODY and log_e <= 0 and _served(state, settings) and _shown(state, settings)
+    passed = failing is Failing.NOBODY and state.passes(settings, log_e)
     return Decision.PASS if passed else Decision.WATCH
 
 
-def _silent(course: Course, settings: JudgeSettings) -> bool:
+def _silent(state: Judged, settings: JudgeSettings) -> bool:
     """For too long; before the first interval nobody is: that nothing was scraped yet is no news."""
-    if course.watermark is None:
+    if state.watermark is None:
         return False
-    return course.watermark - min(course.canary_at, course.primary_at) >= settings.no_data_after
-
-
-def _served(state: JudgeState, settings: JudgeSettings) -> bool:
-    """Long enough, enough requests, and both sides seen just now."""
-    course = state.course
-    if course.watermark is None or course.compared_at != course.watermark:
-        return False
-    requests = state.evidence.stage_totals[0, N_C]
-    return course.watermark - course.stage_began >= settings.least_seconds and requests >= settings.least_requests
-
-
-def _shown(state: JudgeState, settings: JudgeSettings) -> bool:
-    shown = state.evidence.not_worse.shown(settings.needed_to_pass)
-    return all(seen or metric.name in state.blind for metric, seen in zip(state.metrics, shown.tolist(), strict=True))
+    return state.watermark - min(state.canary_at, state.primary_at) >= settings.no_data_after
 
 
 def who_fails(recent: Sequence[Minute], past_share: float | None, settings: JudgeSettings) -> Failing:
@@ -148,32 +134,30 @@ def _fails(requests: float, errors: float, past_share: float | None, settings: J
     return (errors >= FAILING_FEWEST and share > settings.ceiling) or (errors >= FAILING_MANY and above)
 
 
-def _suspect(state: JudgeState, log_e: float, settings: JudgeSettings) -> str:
+def _suspect(state: Judged, log_e: float, settings: JudgeSettings) -> str:
     """The metric for which the subject looks worse than tolerated, not surely; "" where none does."""
     if log_e > 0:
         against = {metric.name: e for metric, e in zip(state.metrics, state.worse.tolist(), strict=True)}
         most = max(against, key=lambda name: against[name])
         return most if against[most] > 0 else state.metrics[0].name  # else it is the ceiling, which is about errors
     excess = {name: over for name, over in _excess(state, settings) if over > 0}
-    return max(excess, key=lambda name: excess[name], default="")
+    return max(excess, key=lambda name: excess[name], default=SLOWER if state.slower else "")
 
 
-def _excess(state: JudgeState, settings: JudgeSettings) -> Iterator[tuple[str, float]]:
+def _excess(state: Judged, settings: JudgeSettings) -> Iterator[tuple[str, float]]:
     """Bad requests of the stage beyond what is allowed, by metric; none where there are a few only."""
-    for metric, row in zip(state.metrics, fair(state, state.evidence.stage_totals).tolist(), strict=True):
+    for metric, row in zip(state.metrics, fair(state, state.stage_totals).tolist(), strict=True):
         limits = metric.limits(settings)
         most = (limits.tolerance * row[B_P] / max(row[N_P], 1.0) + limits.slack) * row[N_C]
         yield metric.name, row[B_C] - most if row[B_C] >= FEW_BAD else 0.0
 
 
-def fair(state: JudgeState, totals: Floats) -> Floats:
+def fair(state: Judged, totals: Floats) -> Floats:
     """Totals as both sides may be compared by them; see ``originals``."""
-    return originals(totals) if state.course.limited else totals
+    return originals(totals) if state.limited else totals
 
 
-def _metrics(state: JudgeState, settings: JudgeSettings) -> dict[str, MetricAssessment]:
-    evidence = state.evidence
-    not_worse = lse(evidence.not_worse.all).tolist()
+def _metrics(state: Judged, settings: JudgeSettings) -> dict[str, MetricAssessment]:
     return {
         metric.name: MetricAssessment(
             worse=worse,
@@ -183,6 +167,6 @@ def _metrics(state: JudgeState, settings: JudgeSettings) -> dict[str, MetricAsse
             phi=metric.phi,
         )
         for metric, worse, shown, seen in zip(
-            state.metrics, state.worse.tolist(), not_worse, evidence.seen, strict=True
+            state.metrics, state.worse.tolist(), state.not_worse.tolist(), state.seen, strict=True
         )
     }

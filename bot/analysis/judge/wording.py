@@ -15,9 +15,10 @@ from bot.analysis.amounts import of
 from bot.analysis.judge.evidence import B_C, N_C
 from bot.analysis.judge.forecast import TIMES, Forecast
 from bot.analysis.judge.ratio import GRID, MOST_SURE, Ratio
+from bot.analysis.judge.second.constants import STRETCH
 from bot.analysis.judge.settings import JudgeSettings
-from bot.analysis.judge.state import CEILING, JudgeState, Metric
-from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
+from bot.analysis.judge.state import CEILING, Judged, Metric
+from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
 from bot.words.said import Said, Seconds, Share, Text, said, together
 
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing
@@ -57,14 +58,12 @@ class Account:
     window: Window = Window.STAGE
 
 
-def text(state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> Text:
+def text(state: Judged, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> Text:
     """All that is said of it."""
     return together(sentences(state, assessment, settings, names))
 
 
-def sentences(
-    state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES
-) -> tuple[Text, ...]:
+def sentences(state: Judged, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> tuple[Text, ...]:
     """The same in its parts: the first is one sentence that stands alone, the others are one or more."""
     account = decisive(state, assessment, names)
     match assessment.verdict:
@@ -73,13 +72,12 @@ def sentences(
         case Decision.PASS:
             words = _good(account, settings, names)
         case Decision.NO_DATA:
-            course = state.course
-            quiet = (course.watermark or 0.0) - min(course.canary_at, course.primary_at)
+            quiet = (state.watermark or 0.0) - min(state.canary_at, state.primary_at)
             words = said("analysis.no_fresh", time=Seconds(quiet)), said("analysis.waits")
-        case _ if state.course.watermark is None:
+        case _ if state.watermark is None:
             words = (said("analysis.no_figures"),)
         case _ if assessment.overdue is Overdue.SUSPECT:
-            words = _doubt(account, settings, names)
+            words = _doubt(assessment, account, settings, names)
         case _ if assessment.overdue is Overdue.NOT_PROVEN:
             words = (said("analysis.too_little", figures=figures(account, names)),)
         case Decision.HOLD:
@@ -89,25 +87,25 @@ def sentences(
     return *words, *_caveats(state, assessment, names)
 
 
-def other_fails(state: JudgeState, assessment: Assessment, names: Names = ROLES) -> tuple[Text, ...]:
+def other_fails(state: Judged, assessment: Assessment, names: Names = ROLES) -> tuple[Text, ...]:
     """The same where the reference alone fails, with the figures by which that is found: those of the last minute."""
     shown = figures(Account(state.metrics[0], _minute(state), Window.MINUTE), names)
     return said("analysis.other_is_failing", other=names.reference, figures=shown), *_caveats(state, assessment, names)
 
 
-def decisive(state: JudgeState, assessment: Assessment, names: Names = ROLES) -> Account:
+def decisive(state: Judged, assessment: Assessment, names: Names = ROLES) -> Account:
     """What the answer is about: what tripped, what is doubted, or else what speaks most against the subject."""
     if assessment.verdict is Decision.ABORT:
         return _tripped(state)
     if assessment.verdict is Decision.HOLD and assessment.failing is Failing.SHARED:
         return Account(state.metrics[0], _minute(state), Window.MINUTE)
-    if assessment.overdue is Overdue.SUSPECT:
+    if assessment.overdue is Overdue.SUSPECT and assessment.suspect != SLOWER:
         place = [metric.name for metric in state.metrics].index(assessment.suspect)
     elif assessment.verdict is Decision.PASS or assessment.overdue is not None:
         place = _first_judged(state, names)
     else:
         place = _against(state, names)
-    return Account(state.metrics[place], state.evidence.stage_totals[place].tolist())
+    return Account(state.metrics[place], state.stage_totals[place].tolist())
 
 
 def figures(account: Account, names: Names) -> Said:
@@ -156,7 +154,7 @@ def forecast_text(forecast: Forecast) -> Text:
 
 
 def _worse(
-    state: JudgeState, assessment: Assessment, settings: JudgeSettings, names: Names, account: Account
+    state: Judged, assessment: Assessment, settings: JudgeSettings, names: Names, account: Account
 ) -> tuple[Text, ...]:
     shown = figures(account, names)
     if state.aborted_by == CEILING:
@@ -181,7 +179,10 @@ def _good(account: Account, settings: JudgeSettings, names: Names) -> tuple[Text
     )
 
 
-def _doubt(account: Account, settings: JudgeSettings, names: Names) -> tuple[Text, ...]:
+def _doubt(assessment: Assessment, account: Account, settings: JudgeSettings, names: Names) -> tuple[Text, ...]:
+    if assessment.suspect == SLOWER:
+        shown = said("analysis.stands", name=names.subject, figures=figures(account, names))
+        return said("analysis.slower", name=names.subject, times=STRETCH, other=names.reference), shown
     return (
         said("analysis.may_be_worse", name=names.subject, figures=figures(account, names)),
         said("analysis.not_sure"),
@@ -202,23 +203,23 @@ def _watching(assessment: Assessment, settings: JudgeSettings, account: Account,
     return (said("analysis.too_early", figures=shown),)
 
 
-def _tripped(state: JudgeState) -> Account:
+def _tripped(state: Judged) -> Account:
     """What decided. Of errors that rose lately the last minute is told: with the good time before it says little."""
     place = 0 if state.aborted_by == CEILING else [metric.name for metric in state.metrics].index(state.aborted_by)
-    metric, stage = state.metrics[place], state.evidence.stage_totals[place].tolist()
+    metric, stage = state.metrics[place], state.stage_totals[place].tolist()
     minute = _minute(state)
     lately = minute[B_C] / minute[N_C] if minute[N_C] > 0 else 0.0
     diluted = metric.bound is None and lately > 0 and lately >= DILUTED * stage[B_C] / max(stage[N_C], 1.0)
     return Account(metric, minute, Window.MINUTE) if diluted else Account(metric, stage)
 
 
-def _minute(state: JudgeState) -> list[float]:
+def _minute(state: Judged) -> list[float]:
     """Requests and errors of both sides in the last minute."""
-    rows = [(one.n_c, one.b_c, one.n_p, one.b_p) for one in state.course.recent]
+    rows = [(one.n_c, one.b_c, one.n_p, one.b_p) for one in state.recent]
     return [sum(column) for column in zip(*rows, strict=True)] or [0.0] * 4
 
 
-def _first_judged(state: JudgeState, names: Names) -> int:
+def _first_judged(state: Judged, names: Names) -> int:
     """Errors, where they are judged; else the first latency that is."""
     if names.errors:
         return 0
@@ -226,18 +227,18 @@ def _first_judged(state: JudgeState, names: Names) -> int:
     return judged[0] if judged else 0
 
 
-def _against(state: JudgeState, names: Names) -> int:
+def _against(state: Judged, names: Names) -> int:
     """The metric that speaks most against the subject; the first judged where none with figures of this stage does."""
-    counted = state.evidence.stage_totals[:, N_C] > 0
+    counted = state.stage_totals[:, N_C] > 0
     against = [worse if here else 0.0 for worse, here in zip(state.worse.tolist(), counted.tolist(), strict=True)]
     return against.index(max(against)) if max(against) > 0 else _first_judged(state, names)
 
 
-def _caveats(state: JudgeState, assessment: Assessment, names: Names) -> list[Text]:
+def _caveats(state: Judged, assessment: Assessment, names: Names) -> list[Text]:
     found: list[Text] = []
     if assessment.failing is Failing.PRIMARY:
         found.append(said("analysis.other_fails", other=names.reference))
-    bounds = tuple(f"{one.bound:g} ms" for one in state.metrics if one.bound is not None and one.name in state.blind)
+    bounds = tuple(f"{one.bound:g} ms" for one in state.metrics if one.bound and one.name in state.blind)
     if bounds:
         found.append(said("analysis.blind", bounds=bounds))
     if state.past_share is None and assessment.verdict is Decision.ABORT:

@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 
 from bot.analysis.judge.judge import Interval
-from bot.analysis.judge.second import noninferiority
 from bot.analysis.judge.second.baseline import baseline, limits, unknown
 from bot.analysis.judge.second.compact import load, save
-from bot.analysis.judge.second.sequential import Fixed, Outcome, Row
+from bot.analysis.judge.second.sequential import Fixed, Outcome, Row, settled
 from bot.analysis.judge.second.single import Ruling, Trace, start, step
 from bot.analysis.judge.settings import Floats, JudgeSettings
 from bot.model.figures import SideFigures
+from bot.model.judge_settings import SECOND
 
-DEFAULTS = JudgeSettings()
+DEFAULTS = SECOND
 BOUNDS = (50.0, 100.0, 250.0, 500.0)
 GOOD = (0.78, 0.355, 0.029, 0.001)  # of the requests, those slower than each bound
 SLOW = (0.9, 0.55, 0.08, 0.004)
@@ -78,13 +78,8 @@ def errors_only(requests: Floats | None = None, bad: Floats | None = None, rollo
         if requests is None or bad is None
         else baseline(requests[..., None, :], bad[..., None, :], DEFAULTS)
     )
-    return Fixed(
-        base=base,
-        limits=limits([DEFAULTS.errors], [0.6, 0.1], [20.0, 20.0], DEFAULTS.alpha),
-        typical=None,
-        weights=noninferiority.log_weights(base),
-        votes=bool(base.bursty.any()),
-    )
+    tolerated = limits([DEFAULTS.errors], [0.6, 0.1], [20.0, 20.0], DEFAULTS)
+    return settled(base, tolerated, None, votes=bool(base.bursty.any()))
 
 
 def row_of(counts: Floats, *, alone: bool = False) -> Row:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.analysis import analysis
-from bot.analysis.judge.saved import load
+from bot.analysis.judge.editions import load
 from bot.model.figures import AnalysisState, Figures, Judgement, SideFigures, Verdict
+from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import Phase, Rollout, Stage, Target
 from bot.model.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
 from tests.builders import a_rollout, a_service, a_side_of, a_target
@@ -83,7 +84,7 @@ def test_whenever_it_looks_every_request_enters_the_judge_exactly_once(steps: li
         rollout = replace(rollout, analysis_state=kept)
     until = rollout.analysis_state.until
     if until is not None:
-        totals = load(rollout.analysis_state.judge).evidence.totals[0].tolist()
+        totals = load(rollout.analysis_state.judge, STRICTNESS).totals[0].tolist()
         assert totals == pytest.approx([until, until * 0.005, 4 * until, 4 * until * 0.005])
 
 
@@ -181,11 +182,11 @@ def test_a_side_without_a_scrape_in_the_row_waits_and_is_counted_with_the_next()
     rollout = at("shift 20")
     silent = replace(a_side_of(0), first=10.0, last=10.0)
     rollout, _ = judged(rollout, silent, LIKEWISE)
-    assert load(rollout.analysis_state.judge).evidence.totals[0].tolist() == [0, 0, 0, 0]
+    assert load(rollout.analysis_state.judge, STRICTNESS).totals[0].tolist() == [0, 0, 0, 0]
 
     rollout, _ = judged(rollout, a_side_of(600, 2), LIKEWISE)
 
-    assert load(rollout.analysis_state.judge).evidence.totals[0].tolist() == [600, 2, 2400, 8]
+    assert load(rollout.analysis_state.judge, STRICTNESS).totals[0].tolist() == [600, 2, 2400, 8]
 
 
 def test_what_a_pod_answered_before_it_went_is_counted_however_old_its_newest_scrape_looks() -> None:
@@ -204,15 +205,15 @@ def test_a_prometheus_that_lost_its_past_does_not_make_old_requests_new() -> Non
 
     assert judgement.verdict is not FAIL
     assert (
-        load(after.analysis_state.judge).evidence.totals[0].tolist()
-        == load(rollout.analysis_state.judge).evidence.totals[0].tolist()
+        load(after.analysis_state.judge, STRICTNESS).totals[0].tolist()
+        == load(rollout.analysis_state.judge, STRICTNESS).totals[0].tolist()
     )
 
 
 def test_a_canary_that_answers_for_the_first_time_is_counted_from_its_first_request() -> None:
     rollout, _ = judged(at("mirror"), replace(a_side_of(290, 7), last=15.0), a_side_of(300))
 
-    assert load(rollout.analysis_state.judge).evidence.totals[0].tolist() == [290, 7, 300, 0]
+    assert load(rollout.analysis_state.judge, STRICTNESS).totals[0].tolist() == [290, 7, 300, 0]
 
 
 # What it leads to
@@ -543,15 +544,15 @@ def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str) ->
 
 def test_users_who_return_make_the_upgraded_primary_the_subject_with_a_clean_sheet() -> None:
     forward, _ = judged(at("shift 80"), a_side_of(1200, 90), a_side_of(300, 1), rows=2)
-    assert load(forward.analysis_state.judge).log_e > 0
+    assert load(forward.analysis_state.judge, STRICTNESS).log_e > 0
 
     back = replace(at("switchback 50"), analysis_state=replace(forward.analysis_state, until=0.0))
     after, judgement = judged(back, a_side_of(700, 1), a_side_of(700, 1))
 
-    state = load(after.analysis_state.judge)
+    state = load(after.analysis_state.judge, STRICTNESS)
     assert (after.analysis_state.subject, judgement.verdict) == ("reviews-v1", INCONCLUSIVE)
     assert state.log_e <= 0
-    assert state.metrics == load(forward.analysis_state.judge).metrics
+    assert state.metrics == load(forward.analysis_state.judge, STRICTNESS).metrics
 
 
 def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:
@@ -575,7 +576,7 @@ def test_the_primarys_past_fixes_the_bounds_and_is_what_harm_is_measured_by() ->
 
     begun = analysis.begin(GateLimits(), history)
 
-    assert [metric.bound for metric in load(begun.judge).metrics] == [None, 100.0]
+    assert [metric.bound for metric in load(begun.judge, STRICTNESS).metrics] == [None, 100.0]
     assert begun.before is not None
     assert (begun.before.requests, begun.before.errors) == (288_000, 960)
     assert analysis.begin(GateLimits(), ()).before is None

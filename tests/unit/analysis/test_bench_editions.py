@@ -17,8 +17,8 @@ from bench.judge.world import BOUNDS, ERRORS, LIKE_THE_PRIMARY, REQUESTS, SLOWER
 from bot.analysis.judge.judge import Interval
 from bot.analysis.judge.second.sequential import Outcome
 from bot.analysis.judge.second.single import start, step
-from bot.analysis.judge.settings import JudgeSettings
 from bot.model.figures import SideFigures
+from bot.model.judge_settings import SECOND
 
 RUNS = 4
 TWENTY = Scenario(group=THIRTY, rps=100, base=0.001, split=Split.TWENTY, share=0.3)
@@ -104,7 +104,7 @@ def figures(row: Floats) -> SideFigures:
 )
 def test_all_runs_at_once_are_judged_as_the_product_judges_each(scenario: Scenario) -> None:
     """The same counts, streamed through the product: the same step backs, returns, passes and aborts."""
-    there, settings = world(scenario, RUNS, (5,)), JudgeSettings()
+    there, settings = world(scenario, RUNS, (5,)), SECOND
     course, found = run(there, settings, alone=False)
 
     for number in range(RUNS):
@@ -164,7 +164,7 @@ def test_only_what_was_simulated_is_checked() -> None:
 
 
 def test_metrics_are_those_that_the_history_chooses() -> None:
-    fixed, columns = fixed_of(world(TWENTY, RUNS, (5,)), JudgeSettings())
+    fixed, columns = fixed_of(world(TWENTY, RUNS, (5,)), SECOND)
 
     assert columns == [ERRORS, SLOWER + BOUNDS.index(250), SLOWER + BOUNDS.index(500)]
     assert fixed.base.phi.shape == (RUNS, 3)

@@ -64,7 +64,7 @@ def test_a_replays_first_line_sets_the_judge() -> None:
     first = json.dumps({"history": HISTORY, "settings": {"patience": 6, "weights": {"errors": 0.7}}})
     lines = [first, *(line(15.0 * n, 20, (300, 90), (1200, 2)) for n in range(1, 9))]
 
-    assert list(replay(lines))[-1]["summary"]["aborted_at"] == 90.0
+    assert list(replay(lines))[-1]["summary"]["aborted_at"] == 75.0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.model.errors import Refusal
-from bot.model.judge_settings import ERRORS, SLOW, JudgeSettings, Weights
+from bot.model.judge_settings import ERRORS, SLOW, STRICTNESS, Weights
 from bot.model.service import (
     ApprovalRule,
     ApproveAt,
@@ -170,7 +170,8 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             approvers=("@sre", "U012345678"), count=2, own=True, timeout=5400, on_timeout=OnTimeout.ABORT
         ),
         gates=GateLimits(
-            judge=JudgeSettings(
+            judge=replace(
+                STRICTNESS,
                 alpha=0.01,
                 patience=6,
                 ceiling=0.01,

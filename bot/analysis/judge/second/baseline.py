@@ -18,13 +18,13 @@ from bot.analysis.judge.second.constants import (
     DECIMALS,
     FEWEST_BLOCKS,
     FIRST,
+    LADDER,
+    LOWER,
     PATIENCE,
-    PATIENCE_ALONE,
     SPREAD,
     TREND_LEAST,
     USUAL_BLOCK,
     VOTE_FIRST,
-    VOTE_PATIENCE,
     WIDEST,
 )
 from bot.analysis.judge.settings import Bools, Floats, JudgeSettings, MetricLimits
@@ -147,47 +147,60 @@ class Limits:
     """What is tolerated, by metric (axis of one alternative after it), and what each part of an abort needs.
 
     Attributes:
+        theta, slacks: tolerance and margin, with their slacks, for each alternative of ``BOTH``.
         log_weights: of the metrics and, last, of the ceiling.
         needed: the log evidence with which one of them alone would abort; in the same order.
         home: the log evidence at which users go home; in the same order.
         first: how much the evidence of a kind and metric may rise at once; ``further``: and by every further row;
-            ``further_alone``: the same where nobody is ever sent home. The ceiling's come last, as kinds do not apply.
+            ``first_alone``, ``further_alone``: the same where nobody is ever sent home. The ceiling's come last, as
+            kinds do not apply.
     """
 
     tolerance: Floats
     slack: Floats
     margin: Floats
     margin_slack: Floats
+    theta: Floats
+    slacks: Floats
     log_weights: Floats
     needed: Floats
     home: Floats
     first: Floats
     further: Floats
+    first_alone: Floats
     further_alone: Floats
 
 
-def limits(metrics: Sequence[MetricLimits], weights: Sequence[float], home: Sequence[float], alpha: float) -> Limits:
+def limits(
+    metrics: Sequence[MetricLimits], weights: Sequence[float], home: Sequence[float], settings: JudgeSettings
+) -> Limits:
     """``weights`` and ``home``: of the metrics, then of the ceiling; weights sum to one."""
     log_weights = np.log(np.asarray(weights, float))
     columns = [(one.tolerance, one.slack, one.margin, one.margin_slack) for one in metrics]
     tolerance, slack, margin, margin_slack = np.array(columns).T[..., None]
-    needed = -np.log(alpha) - log_weights
+    needed = settings.needed - log_weights
+    votes = _further(needed, VOTE_FIRST, settings.vote_patience)
+    worse, better = len(LADDER), len(LOWER)
+    alone = max(FIRST, 1 / settings.patience)  # a patience of one row needs no second
     return Limits(
         tolerance=tolerance,
         slack=slack,
         margin=margin,
         margin_slack=margin_slack,
+        theta=np.repeat(np.concatenate([tolerance, margin], axis=-1), [worse, better], axis=-1),
+        slacks=np.repeat(np.concatenate([slack, margin_slack], axis=-1), [worse, better], axis=-1),
         log_weights=log_weights,
         needed=needed,
         home=np.log(np.asarray(home, float)),
         first=_by_kind(needed * FIRST, needed * VOTE_FIRST),
-        further=_by_kind(_further(needed, FIRST, PATIENCE), _further(needed, VOTE_FIRST, VOTE_PATIENCE)),
-        further_alone=_by_kind(_further(needed, FIRST, PATIENCE_ALONE), _further(needed, VOTE_FIRST, VOTE_PATIENCE)),
+        further=_by_kind(_further(needed, FIRST, PATIENCE), votes),
+        first_alone=_by_kind(needed * alone, needed * VOTE_FIRST),
+        further_alone=_by_kind(_further(needed, alone, settings.patience), votes),
     )
 
 
 def _further(needed: Floats, first: float, patience: float) -> Floats:
-    return needed * (1 - first) / (patience - 1)
+    return needed * ((1 - first) / (patience - 1) if patience > 1 else first)
 
 
 def _by_kind(value: Floats, votes: Floats) -> Floats:

@@ -11,14 +11,12 @@ from bot.analysis.judge.settings import Floats
 LADDER: Floats = np.array([1.2, 1.6, 2.5, 5.0, 15.0])  # alternatives: so many times worse than is allowed
 CEILING_TIMES = (1.5, 2.5, 4.0, 8.0)
 
-ACTIVE = 0.7  # of the capital, what bets from the start; the rest is the reserve
-HAZARD = 1 / 400  # of the reserve, what joins in a row of 15 s
-NEW_STAGE = 0.25  # the same in a stage's first row, and
-ENTERING_PROBATION = 0.5  # in the first row of a probation
+LOWER: Floats = np.array([0.1, 0.3, 0.6])  # a pass: the canary has so small a part of what the margin allows
+BOTH: Floats = np.concatenate([LADDER, LOWER])
 
-PATIENCE = 6  # capped rows to an abort while the shield protects users
-PATIENCE_ALONE = 3  # and where nothing does
-VOTE_PATIENCE = 8
+ENTERING_PROBATION = 0.5  # of the reserve, what joins in the first row of a probation
+
+PATIENCE = 6  # capped rows to an abort while the shield protects users; else as the settings say
 VOTE_FIRST = 1 / 4  # of what an abort needs: what the first capped row of votes may add
 FIRST = 1 / 2  # the same of the other processes
 
@@ -33,7 +31,6 @@ SECOND_START = 6  # its row in which the pass test starts once more: the tail of
 MOST_ROWS = 60
 RETURNS = 1  # times that users go back to the canary without anybody being asked
 
-LOWER: Floats = np.array([0.1, 0.3, 0.6])  # a pass: the canary has so small a part of what the margin allows
 INFORMED = 0.35  # weight of the bet that it is exactly like the primary
 EACH_LOWER = 0.05
 PASS_PATIENCE = 4
@@ -51,6 +48,7 @@ USUAL_BLOCK = 20  # rows whose median says what is usual
 STRETCH = 1.10  # times the primary's typical latency that are allowed
 STRETCHES = (1.15, 1.25, 1.45, 1.9)
 STRETCH_ACTIVE = 0.8
+STRETCH_HAZARD = 1 / 400
 STRETCH_NEW_STAGE = 0.1
 STRETCH_NEEDED = math.log(20)
 STRETCH_MEMORY = 2000.0  # requests in which the primary's mean forgets

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.analysis.judge.processes import lse
+from bot.analysis.judge.second.arrays import any_of
 from bot.analysis.judge.second.constants import DECIMALS
 from bot.analysis.judge.settings import ROW_SECONDS, Floats
 
@@ -37,7 +38,7 @@ class Mixture:
         bets = lse(active)
         log_e = np.logaddexp(bets, reserve)
         over = log_e > most
-        if over.any():
+        if any_of(over):
             room = np.where(over, reserve - most, -1.0)  # the reserve is below the cap: it was below an earlier level
             lowered = most + np.log1p(-np.exp(np.minimum(room, -1e-9))) - bets
             active = active + np.where(over, lowered, 0.0)[..., None]

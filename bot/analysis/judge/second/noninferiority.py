@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, relative
+from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P
 from bot.analysis.judge.processes import lse
 from bot.analysis.judge.second.baseline import Baseline, Limits
 from bot.analysis.judge.second.constants import DECIMALS, EACH_LOWER, INFORMED, LOWER
@@ -59,13 +59,44 @@ def halved(weights: Floats) -> Floats:
     return np.asarray((weights - np.log(2)).round(DECIMALS))
 
 
-def gains(counts: Floats, so_far: Floats, base: Baseline, limits: Limits, most: float) -> Floats:
-    """Of a row, by metric and component; ``so_far``: the primary's requests and bad ones since the rollout began."""
-    parts = [
-        informed(counts, so_far, base, limits)[..., None],
-        relative(counts, limits.margin, limits.margin_slack, LOWER),
-        against_usual(counts, base, limits),
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Absolute:
+    """The factors of the bets against the limit that the primary's usual share makes, by metric and alternative.
+
+    Attributes:
+        bad, requests: what a bad request, and any, of the canary adds; nothing where no share is known.
+    """
+
+    bad: Floats
+    requests: Floats
+
+
+def absolute_of(base: Baseline, limits: Limits) -> Absolute:
+    """Against ``margin`` times the usual share, and its slack."""
+    usual = base.usual[..., None]
+    limit = limits.margin * usual + limits.margin_slack
+    like = np.log(np.clip(usual / limit, 0.001, 0.999))
+    log_q = np.concatenate([like, np.broadcast_to(_LOG_LOWER, (*like.shape[:-1], len(LOWER)))], axis=-1)
+    known = ~np.isnan(limit)
+    return Absolute(bad=np.where(known, log_q, 0.0), requests=np.where(known, limit * -np.expm1(log_q), 0.0))
+
+
+def gains(
+    counts: Floats, better: Floats, so_far: Floats, base: Baseline, limits: Limits, absolute: Absolute, most: float
+) -> Floats:
+    """Of a row, by metric and component.
+
+    Args:
+        counts: (..., metric, column of ``evidence``).
+        better: of ``row_evidence.both_ways``.
+        so_far: the primary's requests and bad ones since the rollout began.
+        base: the primary's last hour.
+        limits: what is tolerated.
+        absolute: of these two.
+        most: what a row may add.
+    """
+    known = counts[..., B_C, None] * absolute.bad + counts[..., N_C, None] * absolute.requests
+    parts = [informed(counts, so_far, base, limits)[..., None], better, known]
     return np.minimum(np.concatenate(parts, axis=-1) / base.phi_pass[..., None], most)
 
 
@@ -87,17 +118,7 @@ def root(share: Floats, margin: Floats, slack: Floats, t: Floats) -> Floats:
     b = -share * t - share * margin - slack * (1 - t)
     c = share - share * margin - slack
     quadratic = 2 * c / (-b + np.sqrt(np.maximum(b * b - 4 * a * c, 0.0)))
-    return np.clip(quadratic, _LEAST, _LARGEST)  # where a is 0 this is -c / b as well
-
-
-def against_usual(counts: Floats, base: Baseline, limits: Limits) -> Floats:
-    """Against the absolute limit that the primary's usual share makes; nothing where none is known."""
-    usual = base.usual[..., None]
-    limit = limits.margin * usual + limits.margin_slack
-    like = np.log(np.clip(usual / limit, 0.001, 0.999))
-    log_q = np.concatenate([like, np.broadcast_to(_LOG_LOWER, (*like.shape[:-1], len(LOWER)))], axis=-1)
-    found = counts[..., B_C, None] * log_q + counts[..., N_C, None] * limit * -np.expm1(log_q)
-    return np.where(np.isnan(found), 0.0, found)
+    return np.maximum(np.minimum(quadratic, _LARGEST), _LEAST)  # where a is 0 this is -c / b as well
 
 
 def within(totals: Floats, limits: Limits) -> Bools:

@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bot.analysis.judge.judge import Interval
-from bot.analysis.judge.replay import DEFAULTS, Answer, note_stage, read
+from bot.analysis.judge.replay import Answer, note_stage, read
 from bot.analysis.judge.second.constants import STRETCH
 from bot.analysis.judge.second.sequential import Outcome
 from bot.analysis.judge.second.single import Ruling, Trace, start, step
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING
 from bot.analysis.judge.wording import ROLES, Account, allowed, figures
+from bot.model.judge_settings import SECOND
 from bot.words.said import Seconds, Share, Text, said, together
 
 MIRROR = "mirror"
 MOVES = {Outcome.STEP_BACK: "home", Outcome.GO_BACK: "back", Outcome.ABORT: "abort", Outcome.ASK: "ask"}
 
 
-def replay_second(lines: Iterable[str], settings: JudgeSettings = DEFAULTS) -> Iterator[Answer]:
+def replay_second(lines: Iterable[str], settings: JudgeSettings = SECOND) -> Iterator[Answer]:
     """Each interval's answer, and last the summary.
 
     Raises:

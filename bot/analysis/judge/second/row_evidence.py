@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, relative
+from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, originals, relative
+from bot.analysis.judge.second.arrays import any_of
 from bot.analysis.judge.second.baseline import Baseline, Limits
-from bot.analysis.judge.second.constants import LADDER
+from bot.analysis.judge.second.constants import BOTH, LADDER
 from bot.analysis.judge.settings import Bools, Floats
 
 WORSE, USUAL, VOTES = range(3)
@@ -21,29 +22,42 @@ _LOG_LADDER = np.log(LADDER)
 _ABOVE = LADDER - 1
 
 
-def gains(counts: Floats, lately: Floats, base: Baseline, limits: Limits, *, limited: Bools, votes: bool) -> Floats:
+def both_ways(counts: Floats, limits: Limits, limited: Bools) -> tuple[Floats, Floats]:
+    """``evidence.relative`` of a row: beyond what is tolerated (``LADDER``), and within the margin (``LOWER``).
+
+    Args:
+        counts: (..., metric, column of ``evidence``).
+        limits: what is tolerated.
+        limited: by rollout, whether the canary's copies are of some requests only (``evidence.originals``).
+    """
+    found = relative(counts, limits.theta, limits.slacks, BOTH)
+    worse, better = found[..., : len(LADDER)], found[..., len(LADDER) :]
+    if any_of(limited):
+        fair = relative(originals(counts), limits.tolerance, limits.slack, LADDER)
+        worse = np.where(limited[..., None, None], fair, worse)
+    return worse, better
+
+
+def gains(counts: Floats, worse: Floats, lately: Floats, base: Baseline, limits: Limits, *, votes: bool) -> Floats:
     """Of a row and each alternative: (..., kind, metric, alternative), ``VOTES`` only where they are wanted.
 
     Args:
         counts: (..., metric, column of ``evidence``).
-        lately: the same, of the rows before with less and less weight.
+        worse: of ``both_ways``.
+        lately: as ``counts``, of the rows before with less and less weight.
         base: the primary's last hour.
         limits: what is tolerated.
-        limited: by rollout, whether the canary's copies are of some requests only (``evidence.originals``).
         votes: whether rows of any metric vote.
     """
-    fair = counts
-    if limited.any():
-        fair = counts.copy()
-        fewer = np.minimum(counts[..., N_P], counts[..., N_C])
-        fair[..., N_P] = np.where(limited[..., None], fewer, counts[..., N_P])
-    worse = relative(fair, limits.tolerance, limits.slack, LADDER)
     phi = base.phi[..., None]
     kinds = [worse / phi, usually(counts, lately, base, limits, worse) / phi]
     if votes:
         events = np.maximum(counts[..., B_C] + counts[..., B_P], 1.0) * base.rho
         kinds.append(worse / events[..., None])
-    return np.stack(kinds, axis=-3)
+    found = np.empty((*worse.shape[:-2], len(kinds), *worse.shape[-2:]))
+    for kind, of_kind in enumerate(kinds):
+        found[..., kind, :, :] = of_kind
+    return found
 
 
 def usually(counts: Floats, lately: Floats, base: Baseline, limits: Limits, worse: Floats) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +18,31 @@ from numpy.typing import NDArray
 from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, absolute
 from bot.analysis.judge.processes import lse
 from bot.analysis.judge.second import noninferiority, row_evidence, stretch
+from bot.analysis.judge.second.arrays import any_of
 from bot.analysis.judge.second.baseline import Baseline, Limits
 from bot.analysis.judge.second.constants import (
-    ACTIVE,
     CEILING_TIMES,
     DECIMALS,
     ENTERING_PROBATION,
     EXACT,
-    HAZARD,
     HOME_EVENTS,
     HOME_FIRST,
     LADDER,
     LEAST_ROWS,
     MEMORY,
     MOST_ROWS,
-    NEW_STAGE,
     PASS_PATIENCE,
     QUIET,
     RETURNS,
     SECOND_START,
     STRETCH_ACTIVE,
+    STRETCH_HAZARD,
     STRETCH_NEEDED,
     STRETCH_NEW_STAGE,
     STRETCHES,
 )
 from bot.analysis.judge.second.mixture import Mixture, fresh, joining
-from bot.analysis.judge.second.noninferiority import Proof
+from bot.analysis.judge.second.noninferiority import Absolute, Proof
 from bot.analysis.judge.second.row_evidence import ALL_KINDS, USUAL, VOTES, WORSE
 from bot.analysis.judge.second.shield import Shield, idle
 from bot.analysis.judge.second.stretch import Typical
@@ -77,7 +77,7 @@ class Fixed:
 
     Attributes:
         typical: None: no histogram is known on which both sides agree.
-        weights: of the proof's components, as logs.
+        weights: of the proof's components, as logs; ``absolute``: what some of them bet.
         votes: whether any metric's rows vote.
     """
 
@@ -85,7 +85,20 @@ class Fixed:
     limits: Limits
     typical: Typical | None
     weights: Floats
+    absolute: Absolute
     votes: bool
+
+
+def settled(base: Baseline, limits: Limits, typical: Typical | None, *, votes: bool) -> Fixed:
+    """With what follows from it."""
+    return Fixed(
+        base=base,
+        limits=limits,
+        typical=typical,
+        weights=noninferiority.log_weights(base),
+        absolute=noninferiority.absolute_of(base, limits),
+        votes=votes,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -181,8 +194,8 @@ def begin(fixed: Fixed, settings: JudgeSettings) -> State:
     first = fixed.limits.first[:kinds]
     none = np.zeros(rollouts)
     return State(
-        evidence=fresh(shape, ACTIVE, first[:, :-1]),
-        ceiling=fresh(ceiling, ACTIVE, first[WORSE, -1]),
+        evidence=fresh(shape, settings.active, first[:, :-1]),
+        ceiling=fresh(ceiling, settings.active, first[WORSE, -1]),
         slower=fresh(stretches, STRETCH_ACTIVE, np.asarray(STRETCH_FIRST)),
         shield=idle(shape),
         ceiling_shield=idle(ceiling),
@@ -204,7 +217,7 @@ def begin(fixed: Fixed, settings: JudgeSettings) -> State:
 
 def step(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> tuple[State, Answer]:
     """One row more."""
-    state = _started_again(_entered(state, row.first, fixed, settings), fixed)
+    state = _started_again(entered(state, row.first, fixed, settings), fixed)
     state, parts, shielding = _with_row(state, row, fixed, settings)
     answer = _answer(state, row, parts, shielding, fixed, settings)
     return _following(state, answer, fixed), answer
@@ -217,15 +230,16 @@ def _with_row(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> 
     counted = ~row.blind
     counted[..., 1:] &= (clock > settings.latency_after)[..., None]
     valid = counts * counted[..., None]
-    gains = row_evidence.gains(valid, state.lately, base, limits, limited=row.limited, votes=fixed.votes)
+    worse, better = row_evidence.both_ways(valid, limits, row.limited)
+    gains = row_evidence.gains(valid, worse, state.lately, base, limits, votes=fixed.votes)
     veto_until = _veto(clock, state.veto_until, row, settings)
     alone = _above_ceiling(counts, clock <= veto_until, base, settings)
-    h, first, further = _joins(state, row), limits.first, limits.further_alone if row.alone else limits.further
+    h = _joins(state, row, settings)
+    first, further = (limits.first_alone, limits.further_alone) if row.alone else (limits.first, limits.further)
     kinds = gains.shape[-3]
     evidence = state.evidence.step(gains, h[..., None, None], first[:kinds, :-1], further[:kinds, :-1])
     ceiling = state.ceiling.step(alone, h, first[WORSE, -1], further[WORSE, -1])
-    against = _by_metric(evidence.log_e, evidence.log_e[..., WORSE, :], base)
-    parts = limits.log_weights + np.concatenate([against, ceiling.log_e[..., None]], axis=-1)
+    parts = parts_of(evidence, ceiling, fixed)
     shield = state.shield.step(gains, limits.home[:-1] * HOME_FIRST)
     ceiling_shield = state.ceiling_shield.step(alone, limits.home[-1] * HOME_FIRST)
     both = np.minimum(shield.value[..., WORSE, :], shield.value[..., USUAL, :])
@@ -242,7 +256,7 @@ def _with_row(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> 
         shield=shield,
         ceiling_shield=ceiling_shield,
         events=_events(state.events, valid, shielding),
-        proof=state.proof.step(noninferiority.gains(valid, state.so_far, base, limits, most)),
+        proof=state.proof.step(noninferiority.gains(valid, better, state.so_far, base, limits, fixed.absolute, most)),
         lately=np.where(counted[..., None], MEMORY * state.lately + counts, state.lately).round(DECIMALS),
         totals=state.totals + valid,
         so_far=state.so_far + np.stack([counts[..., N_P], valid[..., B_P]], axis=-1),
@@ -266,8 +280,9 @@ def returned(state: State, fixed: Fixed) -> State:
 # Before the evidence
 
 
-def _entered(state: State, first: Bools, fixed: Fixed, settings: JudgeSettings) -> State:
-    if not first.any():
+def entered(state: State, first: Bools, fixed: Fixed, settings: JudgeSettings) -> State:
+    """Where a stage begins: half of the proof is carried into it, and its clock and totals begin anew."""
+    if not any_of(first):
         return state
     carried = state.proof.carried(fixed.weights, settings.carry, settings.needed_to_pass)
     return _from_here(state, first, carried)
@@ -291,7 +306,7 @@ def _proof(these: Bools, one: Proof, other: Proof) -> Proof:
 def _started_again(state: State, fixed: Fixed) -> State:
     """A probation's second start: what is left of a blip is not held against the canary twice."""
     these = state.probation & (state.since == SECOND_START)
-    if not these.any():
+    if not any_of(these):
         return state
     at = these[..., None, None]
     lately = state.lately.copy()
@@ -304,17 +319,18 @@ def _started_again(state: State, fixed: Fixed) -> State:
     )
 
 
-def _joins(state: State, row: Row) -> Floats:
-    h = np.asarray(joining(HAZARD, row.seconds))
-    if row.first.any():
-        h = np.where(row.first, NEW_STAGE, h)
+def _joins(state: State, row: Row, settings: JudgeSettings) -> Floats:
+    h = np.asarray(joining(settings.hazard, row.seconds))
+    if any_of(row.first):
+        h = np.where(row.first, settings.stage_injection, h)
     entering = state.probation & (state.since == 0)
-    return np.where(entering, ENTERING_PROBATION, h) if entering.any() else h
+    return np.where(entering, ENTERING_PROBATION, h) if any_of(entering) else h
 
 
 # Evidence
 
 
+@lru_cache
 def ceiling_shares(ceiling: float) -> Floats:
     """The alternatives to "at most so many errors"."""
     shares = np.array(CEILING_TIMES) * ceiling
@@ -325,16 +341,27 @@ def ceiling_shares(ceiling: float) -> Floats:
 def _veto(clock: Floats, until: Floats, row: Row, settings: JudgeSettings) -> Floats:
     """Until when the ceiling is not held against the canary, because the primary fails as well."""
     n_c, n_p, b_p = (row.counts[..., 0, column] for column in (N_C, N_P, B_P))
-    fair = np.where(row.limited & (n_c > 0), np.minimum(n_p, n_c), n_p) if row.limited.any() else n_p
+    fair = np.where(row.limited & (n_c > 0), np.minimum(n_p, n_c), n_p) if any_of(row.limited) else n_p
     fails = (b_p >= VETO_FEWEST) & (b_p > settings.ceiling / 2 * fair)
-    return np.where(fails, clock + RECENT, until) if fails.any() else until
+    return np.where(fails, clock + RECENT, until) if any_of(fails) else until
 
 
 def _above_ceiling(counts: Floats, vetoed: Bools, base: Baseline, settings: JudgeSettings) -> Floats:
     """The gains of the ceiling, of the canary alone."""
     n_c, b_c = counts[..., 0, N_C, None], counts[..., 0, B_C, None]
     gains = absolute(n_c, b_c, settings.ceiling, ceiling_shares(settings.ceiling)) / base.phi[..., :1]
-    return np.where(vetoed[..., None], np.minimum(gains, 0.0), gains) if vetoed.any() else gains
+    return np.where(vetoed[..., None], np.minimum(gains, 0.0), gains) if any_of(vetoed) else gains
+
+
+def worse_of(evidence: Mixture, base: Baseline) -> Floats:
+    """The log evidence by metric."""
+    return _by_metric(evidence.log_e, evidence.log_e[..., WORSE, :], base)
+
+
+def parts_of(evidence: Mixture, ceiling: Mixture, fixed: Fixed) -> Floats:
+    """What each metric and, last, the ceiling contribute to the whole evidence, as logs."""
+    against = np.concatenate([worse_of(evidence, fixed.base), ceiling.log_e[..., None]], axis=-1)
+    return np.asarray(fixed.limits.log_weights + against)
 
 
 def _by_metric(values: Floats, beside: Floats, base: Baseline) -> Floats:
@@ -356,8 +383,8 @@ def _typical(state: State, row: Row, warm: Bools, base: Typical | None) -> tuple
     if base is None or row.canary is None or row.primary is None:
         return state.slower, state.mean, state.is_slower
     gains = stretch.gains(row.canary, row.primary, state.mean, base) * warm[..., None]
-    h = joining(HAZARD, row.seconds)
-    h = np.where(row.first, STRETCH_NEW_STAGE, h) if row.first.any() else h
+    h = joining(STRETCH_HAZARD, row.seconds)
+    h = np.where(row.first, STRETCH_NEW_STAGE, h) if any_of(row.first) else h
     slower = state.slower.step(gains, h, np.asarray(STRETCH_FIRST), np.asarray(STRETCH_FURTHER))
     mean = np.where(warm, stretch.followed(state.mean, row.primary, base), state.mean).round(DECIMALS)
     return slower, mean, state.is_slower | (warm & (slower.log_e >= STRETCH_NEEDED - EXACT))
@@ -368,15 +395,15 @@ def _typical(state: State, row: Row, warm: Bools, base: Typical | None) -> tuple
 
 def _answer(state: State, row: Row, parts: Floats, shield: Floats, fixed: Fixed, settings: JudgeSettings) -> Answer:
     log_e = lse(parts)
-    shown = _shown(state, row, fixed, settings)
+    proven = shown(state, fixed, settings) | row.blind
     above = shield - fixed.limits.home
     calm = (shield <= fixed.limits.home - LOG_TWENTY / 2).all(axis=-1)
-    fine = shown.all(axis=-1) & (log_e <= 0) & calm & ~row.failing
+    fine = proven.all(axis=-1) & (log_e <= 0) & calm & ~row.failing
     abort = log_e >= settings.needed - EXACT
     tripped = ((above >= -EXACT) & (state.events >= HOME_EVENTS)).any(axis=-1)
     home = tripped & row.users & ~state.probation & (not row.alone)
     outcome = np.where(_passes(state, row, fine, settings), _PASS, _WATCH)
-    if state.probation.any():
+    if any_of(state.probation):
         outcome = np.where(state.probation, _of_probation(state, row, fine), outcome)
     by = np.where(abort, parts.round(6).argmax(axis=-1), above.round(6).argmax(axis=-1))
     return Answer(
@@ -384,18 +411,19 @@ def _answer(state: State, row: Row, parts: Floats, shield: Floats, fixed: Fixed,
         log_e=log_e,
         parts=parts,
         shield=shield,
-        shown=shown,
+        shown=proven,
         by=by,
         totals=state.totals,
     )
 
 
-def _shown(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> Bools:
+def shown(state: State, fixed: Fixed, settings: JudgeSettings) -> Bools:
+    """By metric, whether it is shown to be within the margin."""
     proof = state.proof
     enough = lse(proof.all) >= settings.needed_to_pass - EXACT
     here = (lse(proof.here) >= 0) | state.probation[..., None]
     checked = noninferiority.within(state.totals, fixed.limits) & noninferiority.within(state.lately, fixed.limits)
-    return np.asarray((enough & here & checked) | row.blind)
+    return np.asarray(enough & here & checked)
 
 
 def _passes(state: State, row: Row, fine: Bools, settings: JudgeSettings) -> Bools:
@@ -413,12 +441,12 @@ def _of_probation(state: State, row: Row, fine: Bools) -> Codes:
 
 
 def _following(state: State, answer: Answer, fixed: Fixed) -> State:
-    if state.probation.any():
+    if any_of(state.probation):
         state = replace(state, since=state.since + state.probation)
     home, back = answer.outcome == _STEP_BACK, answer.outcome == _GO_BACK
-    if home.any():
+    if any_of(home):
         state = _stepping_back(state, home, fixed)
-    return _returning(state, back, fixed) if back.any() else state
+    return _returning(state, back, fixed) if any_of(back) else state
 
 
 def _stepping_back(state: State, these: Bools, fixed: Fixed) -> State:
