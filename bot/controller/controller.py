@@ -57,7 +57,7 @@ from bot.rollout.actions import (
     next_action,
 )
 from bot.rollout.hooks import Call
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.rollout.plans import Overrides
 from bot.words.said import Code, Text, TypedIn, said
 
@@ -675,7 +675,7 @@ class Controller(Lookup):
         live = self._ports.store.active(known.key)
         if live is not None:
             command = TypedIn(f"status {known.name}")
-            where, version = place(live), live.spec.version
+            where, version = status_text(live), live.spec.version
             raise Refusal(said("controller.already_rolling_out", version=version, where=where, command=command))
 
 
