@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.analysis.judge.processes import lse
-from bot.analysis.judge.second.arrays import any_of
+from bot.analysis.judge.second.arrays import any_of, rounded
 from bot.analysis.judge.second.constants import DECIMALS
 from bot.analysis.judge.settings import ROW_SECONDS, Floats
 
@@ -43,9 +43,7 @@ class Mixture:
             lowered = most + np.log1p(-np.exp(np.minimum(room, -1e-9))) - bets
             active = active + np.where(over, lowered, 0.0)[..., None]
             log_e = np.where(over, most, log_e)
-        return Mixture(
-            active.round(DECIMALS), reserve.round(DECIMALS), log_e.round(DECIMALS), np.asarray(most).round(DECIMALS)
-        )
+        return Mixture(active.round(DECIMALS), rounded(reserve), rounded(log_e), rounded(np.asarray(most)))
 
 
 def fresh(shape: tuple[int, ...], active: float, first: Floats) -> Mixture:

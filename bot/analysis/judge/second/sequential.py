@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bot.analysis.judge.evidence import B_C, B_P, N_C, N_P, absolute
 from bot.analysis.judge.processes import lse
 from bot.analysis.judge.second import noninferiority, row_evidence, stretch
-from bot.analysis.judge.second.arrays import any_of
+from bot.analysis.judge.second.arrays import any_of, rounded
 from bot.analysis.judge.second.baseline import Baseline, Limits
 from bot.analysis.judge.second.constants import (
     CEILING_TIMES,
@@ -226,7 +226,7 @@ def step(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> tuple
 def _with_row(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> tuple[State, Floats, Floats]:
     """All that the row adds to; the evidence by metric and ceiling, and the shield's values in the same order."""
     limits, base, counts = fixed.limits, fixed.base, row.counts
-    clock, stage_clock = ((one + row.seconds).round(DECIMALS) for one in (state.clock, state.stage_clock))
+    clock, stage_clock = rounded(state.clock + row.seconds), rounded(state.stage_clock + row.seconds)
     counted = ~row.blind
     counted[..., 1:] &= (clock > settings.latency_after)[..., None]
     valid = counts * counted[..., None]
@@ -386,7 +386,7 @@ def _typical(state: State, row: Row, warm: Bools, base: Typical | None) -> tuple
     h = joining(STRETCH_HAZARD, row.seconds)
     h = np.where(row.first, STRETCH_NEW_STAGE, h) if any_of(row.first) else h
     slower = state.slower.step(gains, h, np.asarray(STRETCH_FIRST), np.asarray(STRETCH_FURTHER))
-    mean = np.where(warm, stretch.followed(state.mean, row.primary, base), state.mean).round(DECIMALS)
+    mean = rounded(np.where(warm, stretch.followed(state.mean, row.primary, base), state.mean))
     return slower, mean, state.is_slower | (warm & (slower.log_e >= STRETCH_NEEDED - EXACT))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.analysis.judge.processes import lse
+from bot.analysis.judge.second.arrays import rounded
 from bot.analysis.judge.second.constants import DECIMALS
 from bot.analysis.judge.settings import Floats
 
@@ -28,7 +29,7 @@ class Shield:
         sums = np.maximum(self.sums, 0.0) + gains
         value = lse(sums) - math.log(gains.shape[-1])
         over = np.maximum(value - np.maximum(self.value, 0.0) - most, 0.0)
-        return Shield((sums - over[..., None]).round(DECIMALS), (value - over).round(DECIMALS))
+        return Shield((sums - over[..., None]).round(DECIMALS), rounded(value - over))
 
 
 def idle(shape: tuple[int, ...]) -> Shield:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -433,10 +434,10 @@ def _row(
         blind=~np.array(known),
         canary=_by_bucket(canary, trace.buckets),
         primary=_by_bucket(primary, trace.buckets),
-        first=NO | (interval.stage != trace.stage),
-        users=NO | users,
-        limited=NO | trace.limited,
-        failing=NO | (failing in {Failing.SHARED, Failing.PRIMARY}),
+        first=NO if interval.stage == trace.stage else YES,
+        users=YES if users else NO,
+        limited=YES if trace.limited else NO,
+        failing=YES if failing in {Failing.SHARED, Failing.PRIMARY} else NO,
         alone=alone,
     )
 
@@ -446,4 +447,4 @@ def _by_bucket(side: SideFigures, bounds: Sequence[float]) -> Floats | None:
     if not bounds or any(bound not in side.buckets for bound in bounds):
         return None if side.requests > 0 or not bounds else np.zeros(len(bounds) + 1)
     counts = [0.0, *(side.buckets[bound] for bound in bounds), max(side.buckets.values())]
-    return np.diff(counts)
+    return np.array([more - less for less, more in pairwise(counts)])
