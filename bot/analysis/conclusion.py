@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.analysis.amounts import of
 from bot.analysis.gates import Sides
+from bot.analysis.histograms import slower
 from bot.analysis.judge.editions import State
-from bot.analysis.judge.state import Judged
-from bot.analysis.judge.verdict import Assessment, Decision, Failing, Overdue
+from bot.analysis.judge.state import Judged, Metric
+from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
 from bot.analysis.judge.wording import Account, Names, decisive, figures, other_fails, sentences
 from bot.model.figures import EVIDENCE, Figures, Finding, Incident, SideFigures, Verdict
 from bot.model.judge_settings import FEWEST
@@ -177,13 +179,34 @@ def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
         case Shows.NOT_TO_BLAME if case.assessment.failing is Failing.PRIMARY:
             return other_fails(case.state, case.assessment, names(rollout))
         case _:
-            return sentences(case.state, case.assessment, rollout.spec.gates.judge, names(rollout))
+            return sentences(
+                case.state, case.assessment, rollout.spec.gates.judge, names(rollout), _slower(rollout, case)
+            )
 
 
 def _figures_alone(rollout: Rollout, case: Case) -> Text:
     called = names(rollout)
-    account = figures(decisive(case.state, case.assessment, called), called)
+    account = figures(_slower(rollout, case) or decisive(case.state, case.assessment, called), called)
     return said("analysis.stands", name=called.subject, figures=account)
+
+
+def _slower(rollout: Rollout, case: Case) -> Account | None:
+    """Where only typical latency is doubted, the bound at which this stage's figures differ most."""
+    sides = Sides.of(rollout, case.stage)
+    if case.assessment.suspect != SLOWER or sides.subject is None or sides.reference is None:
+        return None
+    here, there = sides.subject, sides.reference
+    counted = [
+        (bound, late / here.requests - (slower(there.buckets, bound) or 0.0) / there.requests)
+        for bound in here.buckets
+        if math.isfinite(bound) and bound in there.buckets and min(here.requests, there.requests) > 0
+        if (late := slower(here.buckets, bound)) is not None
+    ]
+    if not counted:
+        return None
+    bound, _ = max(counted, key=lambda one: one[1])
+    rows = ((side.requests, slower(side.buckets, bound) or 0.0) for side in (here, there))
+    return Account(Metric(SLOWER, 0.0, bound), [count for row in rows for count in row])
 
 
 def _say_above_ceiling(rollout: Rollout, case: Case) -> tuple[Text, ...]:

@@ -63,9 +63,18 @@ def text(state: Judged, assessment: Assessment, settings: JudgeSettings, names: 
     return together(sentences(state, assessment, settings, names))
 
 
-def sentences(state: Judged, assessment: Assessment, settings: JudgeSettings, names: Names = ROLES) -> tuple[Text, ...]:
-    """The same in its parts: the first is one sentence that stands alone, the others are one or more."""
-    account = decisive(state, assessment, names)
+def sentences(
+    state: Judged,
+    assessment: Assessment,
+    settings: JudgeSettings,
+    names: Names = ROLES,
+    account: Account | None = None,
+) -> tuple[Text, ...]:
+    """The same in its parts: the first is one sentence that stands alone, the others are one or more.
+
+    ``account``: what it is about, where the state cannot tell (typical latency is of all buckets).
+    """
+    account = account or decisive(state, assessment, names)
     match assessment.verdict:
         case Decision.ABORT:
             words = _worse(state, assessment, settings, names, account)
@@ -181,8 +190,8 @@ def _good(account: Account, settings: JudgeSettings, names: Names) -> tuple[Text
 
 def _doubt(assessment: Assessment, account: Account, settings: JudgeSettings, names: Names) -> tuple[Text, ...]:
     if assessment.suspect == SLOWER:
-        shown = said("analysis.stands", name=names.subject, figures=figures(account, names))
-        return said("analysis.slower", name=names.subject, times=STRETCH, other=names.reference), shown
+        shown = said("analysis.is_slower", name=names.subject, figures=figures(account, names))
+        return shown, said("analysis.slower_allowed", times=STRETCH, other=names.reference)
     return (
         said("analysis.may_be_worse", name=names.subject, figures=figures(account, names)),
         said("analysis.not_sure"),

@@ -32,6 +32,8 @@ SENTENCES: Mapping[str, str] = {
     "analysis.would_ask": "People would be asked whether users go back: {figures}.",
     "analysis.on_copies": "Judged by copies: {figures}.",
     "analysis.slower": "{name} is slower: its typical latency is above {times}x {other}.",
+    "analysis.is_slower": "{name} is slower: {figures}.",
+    "analysis.slower_allowed": "Typically {times}x {other} is allowed; nothing is aborted for this.",
     "analysis.never_above": "More than {most} are never allowed.",
     "analysis.sure": "{sure} sure that it is worse than allowed.",
     "analysis.more_than_sure": "More than {sure} sure that it is worse than allowed.",

@@ -32,6 +32,8 @@ SENTENCES: Mapping[str, str] = {
     "analysis.would_ask": "本应询问用户流量是否回到金丝雀：{figures}。",
     "analysis.on_copies": "依据镜像流量评判：{figures}。",
     "analysis.slower": "{name} 变慢：典型延迟超过 {other} 的 {times} 倍。",
+    "analysis.is_slower": "{name} 变慢：{figures}。",
+    "analysis.slower_allowed": "典型延迟最多允许为 {other} 的 {times} 倍；不会因此中止发布。",
     "analysis.never_above": "错误率任何时候都不得超过 {most}。",
     "analysis.sure": "有 {sure} 的把握认定它超出阈值。",
     "analysis.more_than_sure": "有 {sure} 以上的把握认定它超出阈值。",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -553,6 +554,25 @@ def test_users_who_return_make_the_upgraded_primary_the_subject_with_a_clean_she
     assert (after.analysis_state.subject, judgement.verdict) == ("reviews-v1", INCONCLUSIVE)
     assert state.log_e <= 0
     assert state.metrics == load(forward.analysis_state.judge, STRICTNESS).metrics
+
+
+def test_a_canary_that_is_only_slower_is_asked_about_once_with_the_figures_that_differ_most() -> None:
+    """Typical latency is a question, and never an abort: whoever said go on is not asked about it again."""
+    quick = replace(a_side_of(1200, 4), buckets={50.0: 260, 100.0: 780, 250.0: 1166, 500.0: 1199, math.inf: 1200})
+    slow = replace(a_side_of(300, 1), buckets={50.0: 42, 100.0: 165, 250.0: 291, 500.0: 300, math.inf: 300})
+    begun = at("shift 20", seconds=60.0)
+    begun = replace(begun, analysis_state=analysis.begin(begun.spec.gates, [quick] * 240))
+
+    rollout, judgement = judged(begun, slow, quick, rows=30)
+
+    assert (judgement.verdict, judgement.ask, judgement.proven) == (INCONCLUSIVE, True, False)
+    assert str(judgement.sentence) == (
+        "reviews-v2 is slower: answers over 100 ms 45 % (4,050 of 9,000), reviews-v1 35 % (12,600 of 36,000). "
+        "Typically 1.1x reviews-v1 is allowed; nothing is aborted for this."
+    )
+    on = replace(rollout, stage=rollout.stage + 1, settled_at=rollout.analysis_state.until)
+    _, judgement = judged(on, slow, quick, rows=30)
+    assert (judgement.verdict, judgement.ask) == (PASS, False)
 
 
 def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:

@@ -432,8 +432,9 @@ def _row(
         seconds=np.asarray(interval.t - trace.row_end),
         counts=np.array(counts, float),
         blind=~np.array(known),
-        canary=_by_bucket(canary, trace.buckets),
-        primary=_by_bucket(primary, trace.buckets),
+        # Copies of some methods say nothing about typical latency: other methods have another one.
+        canary=None if trace.limited else _by_bucket(canary, trace.buckets),
+        primary=None if trace.limited else _by_bucket(primary, trace.buckets),
         first=NO if interval.stage == trace.stage else YES,
         users=YES if users else NO,
         limited=YES if trace.limited else NO,
