@@ -31,13 +31,13 @@ TICK_SECONDS = 10.0  # of the rollouts' time between two sweeps, however quickly
 class SteppingClock:
     """The time of rollouts: it goes on by a tick a sweep, so that each sweep finds as much new as in production.
 
-    ``tell`` hears of each step, for whoever stamps samples: a row that ends after their time is counted another way.
+    ``notify`` hears of each step, for whoever stamps samples: a row that ends after their time is counted another way.
     """
 
-    def __init__(self, now: float, tell: Callable[[float], None]) -> None:
+    def __init__(self, now: float, notify: Callable[[float], None]) -> None:
         self._now = now
-        self._tell = tell
-        tell(now)
+        self._notify = notify
+        notify(now)
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -46,7 +46,7 @@ class SteppingClock:
     def step(self) -> None:
         """The next tick."""
         self._now += TICK_SECONDS
-        self._tell(self._now)
+        self._notify(self._now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
