@@ -83,18 +83,18 @@ def believed(rollout: Rollout, reading: Figures, own: Pods, ready: Pods = NO_POD
         for name in names
         if (others := _doubtful(shown[name], aside[name], target.namespace, own.get(name, ()), ready.get(name, ())))
     }
-    told = tuple(
+    notes = tuple(
         _left_out(name, sorted(aside[name], key=str)) for name in names if aside[name] and name not in doubtful
     )
     if not doubtful:
-        return reading, told
+        return reading, notes
     known = replace(
         reading,
         primary=None if target.primary_deployment in doubtful else reading.primary,
         canary=None if target.canary_deployment in doubtful else reading.canary,
         watermarks={name: mark for name, mark in reading.watermarks.items() if name not in doubtful},
     )
-    return known, (*(_finding(name, others) for name, others in doubtful.items()), *told)
+    return known, (*(_finding(name, others) for name, others in doubtful.items()), *notes)
 
 
 def _doubtful(
