@@ -66,7 +66,7 @@ _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 # --- what people ask for ---------------------------------------------------------------------------------------------
 
 
-def begin(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
+def enter_first_stage(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
     """Preflight passed: the first stage begins."""
     text = phrases.started(rollout, warnings)
     started = _enter(rollout, rollout.spec.plan[0].phase, 0, now, warnings=tuple(warnings))
