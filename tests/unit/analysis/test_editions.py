@@ -174,9 +174,9 @@ def test_where_it_is_only_slower_people_are_asked_when_time_is_up_and_once() -> 
 
     assert Decision.ABORT not in verdicts(answers)
     assert (answers[-1].overdue, answers[-1].suspect) == (Overdue.SUSPECT, SLOWER)
-    told = [str(one) for one in sentences(state, answers[-1], SECOND)]
-    assert told[0].startswith("canary is slower: ")
-    assert told[1] == "Typically 1.1x primary is allowed; nothing is aborted for this."
+    words = [str(one) for one in sentences(state, answers[-1], SECOND)]
+    assert words[0].startswith("canary is slower: ")
+    assert words[1] == "Typically 1.1x primary is allowed; nothing is aborted for this."
     on = [interval(n, WELL, "40", SLIGHTLY_SLOWER) for n in range(60, 100)]
     for one in on:
         state, answer = editions.step(state, one, SECOND, NEVER)

@@ -23,7 +23,7 @@ NAMED = {
     "CLIENTS": client_errors.CLIENTS,
     "GATE": targets.GATE,
     "SLOWER": SLOWER,
-    "metric": Metric(name="slow", weight=1.0, bound=100.0),
+    "evaluation": Metric(name="slow", weight=1.0, bound=100.0),
 }
 # Whose names are a team's own, or one of several of ours.
 ELSEWHERE = {"gate", "reading.name", "incident.kind.value", "what"}
