@@ -116,7 +116,7 @@ class Sweeping:
         self._clock.step()
         for _ in range(TURNS):
             self._began = time.monotonic()
-            self._rounds.begin(self._clock.now())
+            self._rounds.advance(self._clock.now())
             if not self._rounds.is_idle:
                 busy = store.busy()
                 self._controller.sweep(store.live({key: busy[key] for key in self._rounds.turn(busy)}))

@@ -284,8 +284,8 @@ def creation_troubles(deployment: Object) -> tuple[Trouble, ...]:
 
 def _detail(condition: Object) -> str:
     """A condition's own words, without the name of a pod, which is another one each time."""
-    said = str(condition.get("message", "")).rstrip(".")
-    return _POD_NAME.sub("pods", said)[:LONGEST_DETAIL] or str(condition.get("reason", ""))
+    message = str(condition.get("message", "")).rstrip(".")
+    return _POD_NAME.sub("pods", message)[:LONGEST_DETAIL] or str(condition.get("reason", ""))
 
 
 def _digests(pods: Iterable[Object]) -> dict[str, frozenset[str]]:

@@ -57,7 +57,7 @@ from bot.rollout.actions import (
     next_action,
 )
 from bot.rollout.hooks import Call
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.rollout.plans import Overrides
 from bot.words.said import Code, Text, TypedIn, said
 
@@ -146,7 +146,7 @@ class Controller(Lookup):
                 because=because,
                 others=others,
             )
-            return self._begin(make_draft(order, self._new_id(), self._ports, now), now)
+            return self._launch(make_draft(order, self._new_id(), self._ports, now), now)
 
     def drill(self, service: str, version: str, *, by: UserId) -> Rollout:
         """Rehearse an abort: it mirrors, and is aborted as if the canary had failed. Its preflight is that of a start.
@@ -163,7 +163,7 @@ class Controller(Lookup):
             self._refuse_second(known)
             others = tuple(self._services.values())
             order = Order(service=known, version=version, by=by, others=others, drill=True)
-            return self._begin(make_draft(order, self._new_id(), self._ports, now), now)
+            return self._launch(make_draft(order, self._new_id(), self._ports, now), now)
 
     def retry(self, service: str, *, by: UserId, stage: str = "", because: str = "") -> Rollout:
         """Begin the service's last rollout, which was aborted, again at a stage: where it stopped, or the one named.
@@ -186,9 +186,9 @@ class Controller(Lookup):
                 because=because,
                 others=tuple(self._services.values()),
             )
-            return self._begin(retrying.cut(make_draft(order, self._new_id(), self._ports, now), where), now)
+            return self._launch(retrying.cut(make_draft(order, self._new_id(), self._ports, now), where), now)
 
-    def _begin(self, draft: Draft, now: float) -> Rollout:
+    def _launch(self, draft: Draft, now: float) -> Rollout:
         """The last checks, and it is stored and written.
 
         Raises:
@@ -200,7 +200,7 @@ class Controller(Lookup):
             self._ports.store.file(refused, entries)
             raise Refusal(said("controller.not_started", service=spec.service, version=spec.version), checked.findings)
         draft_with_past, unknown = with_past(draft, draft.service)
-        begun, entries = decide.begin(draft_with_past, now, (*checked.warnings, *unknown))
+        begun, entries = decide.enter_first_stage(draft_with_past, now, (*checked.warnings, *unknown))
         stored = self._create(begun, entries)
         self._telemetry.changed(draft.rollout, stored, entries)
         self._give_way(stored)
@@ -227,7 +227,7 @@ class Controller(Lookup):
             last = self.newest_release(known.key)
             request = rollback.Request(service=known, last=last, by=by.id, others=tuple(self._services.values()))
             draft = rollback.make_draft(request, self._new_id(), self._ports, now)
-            begun, entries = decide.begin(draft, now)
+            begun, entries = decide.enter_first_stage(draft, now)
             stored = self._create(begun, entries)
             self._telemetry.changed(draft, stored, entries)
             self._give_way(stored)
@@ -675,7 +675,7 @@ class Controller(Lookup):
         live = self._ports.store.active(known.key)
         if live is not None:
             command = TypedIn(f"status {known.name}")
-            where, version = place(live), live.spec.version
+            where, version = status_text(live), live.spec.version
             raise Refusal(said("controller.already_rolling_out", version=version, where=where, command=command))
 
 
