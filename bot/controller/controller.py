@@ -7,7 +7,6 @@ process did meanwhile is found by the store's compare-and-set, and the work is d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 
@@ -38,6 +37,7 @@ from bot.controller.rivals import conflicts, refuse_taking_back
 from bot.controller.start import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
+from bot.controller.workers import Workers
 from bot.model.errors import Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
@@ -92,7 +92,7 @@ class Controller(Lookup):
             ports: everything outside.
             new_id: makes the id of a new rollout.
             telemetry: what is told to whoever measures us.
-            threads: that look at once.
+            threads: that look at once, at most.
             heart: renews the heartbeats; one of its own by default.
             stopwatch: seconds that no clock setting changes; without one the clock is never set.
             hook_run: lets a webhook's call run beside everything else.
@@ -112,7 +112,7 @@ class Controller(Lookup):
         self._own_pods = OwnPods()
         self._closing = Closing()
         self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
+        self._workers = Workers(threads)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -396,8 +396,7 @@ class Controller(Lookup):
         started = self._stopwatch()
         readings = observe.read_each(live, self._ports.metrics, self._ports.clock.now())
         self._notify_of_unread(live, readings)
-        each = map if len(live) == 1 else self._pool.map  # one alone keeps nobody waiting
-        began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live))
+        began = self._workers.each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live)
         last = max(began, default=started)
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
         self._closing.take(self._ports.store, self._ports.metrics, self._ports.clock.now())
@@ -511,7 +510,7 @@ class Controller(Lookup):
 
     def close(self) -> None:
         """Wait for reconciles under way."""
-        self._pool.shutdown(wait=True)
+        self._workers.close()
 
     def _reconcile(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
         """Look, and look again while looking changes something; figures are new at the first reconcile alone."""
