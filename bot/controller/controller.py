@@ -31,7 +31,7 @@ from bot.controller.hook_calls import Run, Webhooks, in_a_thread
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
-from bot.controller.own_pods import OwnPods
+from bot.controller.own_pods import OwnPods, ready_pods
 from bot.controller.ports import IsCurrent, Ports, Store
 from bot.controller.rivals import conflicts, refuse_taking_back
 from bot.controller.start import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
@@ -520,7 +520,7 @@ class Controller(Lookup):
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
             own = self._own_pods.after(rollout, observed, self._stopwatch())
-            judgement, analysis_state = observe.judge(timely, reading, now, own)
+            judgement, analysis_state = observe.judge(timely, reading, now, own, ready_pods(rollout, observed))
             if reading is not None:  # otherwise it is the last one again
                 self._telemetry.judged(rollout, judgement)
             reading = None
