@@ -496,7 +496,7 @@ def test_users_may_come_by_several_virtual_services(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "notified"),
     [
         ("virtual_services: [edge], virtual_service: edge", "name either virtual_service or virtual_services"),
         ("virtual_services: [edge, default/edge]", "names one VirtualService twice"),
@@ -506,14 +506,16 @@ def test_users_may_come_by_several_virtual_services(tmp_path: Path) -> None:
         ("virtual_services: [3]", "virtual_services"),
     ],
 )
-def test_a_list_of_virtual_services_that_says_nothing_clear_is_refused(tmp_path: Path, keys: str, told: str) -> None:
+def test_a_list_of_virtual_services_that_says_nothing_clear_is_refused(
+    tmp_path: Path, keys: str, notified: str
+) -> None:
     file = tmp_path / "services.yaml"
     file.write_text(SEVERAL.format(keys=keys))
 
     with pytest.raises(SettingsError) as refused:
         read_services(file)
 
-    assert told in " ".join(map(str, refused.value.reasons))
+    assert notified in " ".join(map(str, refused.value.reasons))
 
 
 def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:
