@@ -23,10 +23,10 @@ NAMED = {
     "CLIENTS": client_errors.CLIENTS,
     "GATE": targets.GATE,
     "SLOWER": SLOWER,
-    "evaluation": Metric(name="slow", weight=1.0, bound=100.0),
+    "metric": Metric(name="slow", weight=1.0, bound=100.0),
 }
 # Whose names are a team's own, or one of several of ours.
-ELSEWHERE = {"gate", "reading.name", "incident.kind.value", "what"}
+ELSEWHERE = {"gate", "evaluation.name", "incident.kind.value", "what"}
 
 CUSTOM = "gates: {{custom: [{{name: {name!r}, query: 'vector(1)', max: 2}}]}}"
 
