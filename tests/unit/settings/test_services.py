@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent, indent
+from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -394,8 +394,15 @@ def test_the_published_schema_is_the_one_the_code_reads_by() -> None:
     assert (ROOT / "docs" / "services.schema.json").read_text(encoding="utf-8") == schema_text()
 
 
+def validator_of(published: dict[str, Any]) -> Any:
+    """Imported where it is needed: with what it needs for addresses it takes seconds, of each process that collects."""
+    import jsonschema  # noqa: PLC0415
+
+    return jsonschema.Draft202012Validator(published)
+
+
 def test_the_shipped_file_and_the_rules_defaults_fit_the_schema() -> None:
-    validator = jsonschema.Draft202012Validator(schema())
+    validator = validator_of(schema())
     validator.check_schema(schema())
 
     validator.validate(yaml.safe_load((ROOT / "services.yaml").read_text(encoding="utf-8")))
@@ -412,7 +419,7 @@ def test_the_shipped_file_and_the_rules_defaults_fit_the_schema() -> None:
 def test_the_schema_refuses_what_the_code_refuses(more: dict[str, object]) -> None:
     file = {"services": {"reviews": {**LEAST, **more}}}
 
-    assert not jsonschema.Draft202012Validator(schema()).is_valid(file)
+    assert not validator_of(schema()).is_valid(file)
 
 
 PIECES = [
@@ -475,6 +482,55 @@ def test_mesh_objects_may_be_in_another_namespace(tmp_path: Path, written: str, 
     )
     service = read_services(file).get("shop")
     assert (service.routes_at, service.rule_at) == (place, place)
+
+
+SEVERAL = """
+        services:
+          shop:
+            {{namespace: default, channel: "#releases", {keys}, destination_rule: shop,
+             primary: {{deployment: shop-1}}, canary: {{deployment: "shop-{{version}}"}}}}
+        """
+
+
+def test_users_may_come_by_several_virtual_services(tmp_path: Path) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SEVERAL.format(keys="virtual_services: [ingress/edge, shop]"))
+
+    service = read_services(file).get("shop")
+
+    assert service.places == (("ingress", "edge"), ("default", "shop"))
+    assert (service.routes_at, service.routes_names) == (("ingress", "edge"), "ingress/edge, default/shop")
+
+
+@pytest.mark.parametrize(
+    ("keys", "notified"),
+    [
+        ("virtual_services: [edge], virtual_service: edge", "name either virtual_service or virtual_services"),
+        ("virtual_services: [edge, default/edge]", "names one VirtualService twice"),
+        ("virtual_services: []", "virtual_service"),
+        ("virtual_services: [In/shop]", "NAMESPACE/NAME"),
+        ("virtual_services: edge", "list"),
+        ("virtual_services: [3]", "virtual_services"),
+    ],
+)
+def test_a_list_of_virtual_services_that_says_nothing_clear_is_refused(
+    tmp_path: Path, keys: str, notified: str
+) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SEVERAL.format(keys=keys))
+
+    with pytest.raises(SettingsError) as refused:
+        read_services(file)
+
+    assert notified in " ".join(map(str, refused.value.reasons))
+
+
+def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SEVERAL.format(keys="virtual_services: [ingress/edge]"))
+    listed = read_services(file).get("shop")
+    file.write_text(SEVERAL.format(keys="virtual_service: ingress/edge"))
+    assert read_services(file).get("shop") == listed
 
 
 @pytest.mark.parametrize("written", ["/shop", "ingress/", "a/b/c", "In/shop", "in.gress/shop"])
