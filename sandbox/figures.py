@@ -50,7 +50,7 @@ class _Remembered:
             if not self._is_lost(labels):
                 yield labels, self._remembered(labels, points)
             if self.mood is Mood.FORGED and labels.get("reporter"):
-                another = labels | FORGER
+                another = {**labels, **FORGER}
                 forged.setdefault(tuple(another.values()), (another, [_forged(labels, at) for at, _ in points]))
         yield from forged.values()
 
@@ -60,7 +60,7 @@ class _Remembered:
             if not self._is_lost(labels):
                 yield labels, self._remembered(labels, [point])[0]
             if self.mood is Mood.FORGED and labels.get("reporter"):
-                another = labels | FORGER
+                another = {**labels, **FORGER}
                 forged.setdefault(tuple(another.values()), (another, _forged(labels, point[0])))
         yield from forged.values()
 

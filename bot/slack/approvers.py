@@ -165,7 +165,8 @@ class Approvers:
             return None
         try:
             group = self._listed().get(name if _GROUP.fullmatch(name) else _key(name))
-            if (wrong := _wrong_group(name, group)) is not None:
+            wrong = _wrong_group(name, group)
+            if group is None or wrong is not None:
                 return wrong
             count = len(self._members_of(name)) if group.people is None else group.people
         except Unanswered as doubt:
@@ -222,8 +223,9 @@ class Approvers:
         if _GROUP.fullmatch(name):
             return name
         group = self._listed().get(_key(name))
-        if group is None or (wrong := _wrong_group(name, group)) is not None:
-            raise Nobody(_unknown(name) if group is None else wrong)
+        wrong = _wrong_group(name, group)
+        if group is None or wrong is not None:
+            raise Nobody(wrong or _unknown(name))
         return group.id
 
     def _listed(self) -> dict[str, Group]:
