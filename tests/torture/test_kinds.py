@@ -195,13 +195,13 @@ def test_a_write_that_nobody_waits_for_is_late_however_fast_the_machine_and_land
     vs = kube.get("VirtualService", "default", "reviews") or {}
     noise = Noise(system=System.KUBERNETES, kinds="update V", moment=moment, trouble=late, share=1.0)
     stage.rig.noises.append(noise)
-    with pytest.raises(Fault) as told:
+    with pytest.raises(Fault) as given_up:
         kube.put({**vs, "metadata": {**vs["metadata"], "labels": {"team": "books"}}})
     stage.rig.noises.remove(noise)
     team = [vs["metadata"].get("labels") for vs in stage.rig.kube.store.list("VirtualService")]
     stage.rig.pass_time(TICK)
 
-    assert told.value.cause is Cause.TIMED_OUT
+    assert given_up.value.cause is Cause.TIMED_OUT
     assert ("team" in str(team)) is (moment is Moment.AFTER)
     assert stage.rig.kube.store.list("VirtualService")[0]["metadata"]["labels"] == {"team": "books"}
     assert kube.get("VirtualService", "default", "reviews") is not None  # whoever asks next is answered
