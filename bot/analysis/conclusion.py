@@ -163,7 +163,8 @@ def _alone(rollout: Rollout, case: Case) -> Shows:
         return Shows.NOTHING_YET
     if case.assessment.log_e > 0 or _is_too_bad(rollout, subject):
         return Shows.ALONE_DOUBTFUL
-    long = case.stage.end - case.stage.start >= rollout.spec.gates.judge.least_seconds
+    judge = rollout.spec.gates.judge
+    long = case.stage.end - case.stage.start >= judge.least_seconds and subject.requests >= judge.least_requests
     return Shows.ALONE_PROVEN if rollout.analysis_state.shown and long else Shows.ALONE_FINE
 
 

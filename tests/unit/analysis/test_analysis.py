@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.serialization import dump_rollout, load_rollout
@@ -696,6 +696,7 @@ FIRST_SIDES = st.sampled_from([None, UNSCRAPED, a_side_of(0), a_side_of(40), a_s
     sides=st.tuples(FIRST_SIDES, FIRST_SIDES),
     settled=st.booleans(),
 )
+@example(stages=("shift 40", "shift 100"), lengths=[15.0] * 4, sides=(a_side_of(0), None), settled=False)
 def test_no_stage_is_left_on_what_another_has_shown(
     stages: tuple[str, str],
     lengths: list[float],
