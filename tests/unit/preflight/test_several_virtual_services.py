@@ -15,6 +15,7 @@ from tests.builders import a_service
 from tests.snapshots import a_backend, a_rule, a_snapshot, a_virtual_service, texts
 
 SERVICE = a_service(siblings=("default/inside",))
+NOBODY = Callers()
 
 
 def inside(**spec: Any) -> dict[str, Any]:
@@ -23,8 +24,8 @@ def inside(**spec: Any) -> dict[str, Any]:
     return made
 
 
-def examined_of(*siblings: dict[str, Any], callers: Callers | None = None, **changes: Any) -> Examined:
-    return examine(SERVICE, "v2", a_snapshot(siblings=siblings, **changes), *([callers] if callers else []))
+def examined_of(*siblings: dict[str, Any], callers: Callers = NOBODY, **changes: Any) -> Examined:
+    return examine(SERVICE, "v2", a_snapshot(siblings=siblings, **changes), callers)
 
 
 def refused(*siblings: dict[str, Any], **changes: Any) -> tuple[str, ...]:
