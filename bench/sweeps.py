@@ -72,7 +72,8 @@ def sweeps(rollouts: int, seconds: float, directory: Path) -> dict[str, float]:
 @contextmanager
 def a_place(rollouts: int, seconds: float, directory: Path, signing_key: str = "") -> Iterator[Job]:
     """Redis and stand-ins for one measured process, and what it is told."""
-    now, name = time.time(), f"{rollouts}{'-signed' if signing_key else ''}"
+    # A whole second: Prometheus tells its time in milliseconds, and a row that ends after it is none that the bot reads.
+    now, name = float(int(time.time())), f"{rollouts}{'-signed' if signing_key else ''}"
     with StandIns(rollouts, now) as stand_ins, Redis(directory / f"redis-{name}", appendonly=False) as redis:
         env = {
             "PROMETHEUS_URL": stand_ins.prometheus_url,
