@@ -47,7 +47,7 @@ class KubeFailsafe:
         if vs is None or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
             raise Contended("Kubernetes", said("adapters.alive_again", thing=f"VirtualService {namespace}/{name}"))
         try:
-            sentence = str(failsafe_sentence(failsafe_record, target))
+            sentence = str(failsafe_sentence(failsafe_record, *target.deployments))
             wanted = virtual_services.with_failsafe_record(
                 vs, target, annotations.owner, routes, failsafe_record, sentence, self._signer
             )
