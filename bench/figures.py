@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -39,10 +39,15 @@ class Figures:
         for namespace, name in workloads:
             self._names.setdefault(namespace, set()).add(name)
         self._bad: dict[Workload, float] = {}  # since when
+        self._now: Callable[[], float] = time.time
 
     def spoil(self, workload: Workload) -> float:
         """From now on half of what the workload answers is an error; tells when that was."""
         return self._bad.setdefault(workload, time.time())
+
+    def set_clock(self, now: float) -> None:
+        """It is that late from now on, until it is set again: whoever steps through time says what time it is."""
+        self._now = lambda: now
 
     def application(self) -> web.Application:
         """The query API."""
@@ -53,7 +58,7 @@ class Figures:
     async def _query(self, request: web.Request) -> web.Response:
         self.requests += 1
         asked = {**request.query, **await request.post()}
-        at = float(str(asked.get("time") or time.time()))
+        at = float(str(asked.get("time") or self._now()))
         result = self.answer(str(asked["query"]), at)
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
 

@@ -17,7 +17,7 @@ TIMES = 500
 
 def rules() -> dict[str, float]:
     """Judging, deciding and drawing."""
-    begun, _ = decide.begin(a_rollout(), 0.0)
+    begun, _ = decide.enter_first_stage(a_rollout(), 0.0)
     past = [a_side_of(4000, 40 if row % 16 == 0 else 4, slow=4) for row in range(240)]
     rollout = replace(begun, settled_at=0.0, analysis_state=begin(begun.spec.gates, past))
     seen = figures(a_side_of(4000, 4), a_side_of(1000, 1))

@@ -24,6 +24,7 @@ from sandbox.serving import Serving
 TOKEN = "bench-token"  # noqa: S105  # made up, and only good here
 START_SECONDS = 60
 COUNTS = "/counts"
+CLOCK = "/clock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,12 @@ class Requests:
             streams=self.streams - earlier.streams,
             heartbeats=self.heartbeats - earlier.heartbeats,
         )
+
+
+def set_clock(prometheus_url: str, now: float) -> None:
+    """From now on it is ``now`` (epoch seconds) where samples are stamped; until then it is as late as it is."""
+    with urllib.request.urlopen(prometheus_url + CLOCK, str(now).encode(), timeout=10):  # noqa: S310  # ours, on loopback
+        pass
 
 
 class StandIns:
@@ -107,6 +114,8 @@ def _serve(wire: Connection, services: int, now: float) -> None:
     figures = Figures((space, f"{name}-{version}") for space, name in places for version in ("v1", "v2"))
     api = Api(store, Served(ISTIO_VERSIONS), token=TOKEN, bookmark_seconds=2.0)
 
+    application = figures.application()
+
     async def counts(_: web.Request) -> web.Response:
         streams, beats = api.requests["watch"], api.requests["PUT"]
         others = sum(api.requests.values()) - streams - beats
@@ -114,8 +123,12 @@ def _serve(wire: Connection, services: int, now: float) -> None:
             {"prometheus": figures.requests, "kubernetes": others, "streams": streams, "heartbeats": beats}
         )
 
-    application = figures.application()
+    async def set_clock(request: web.Request) -> web.Response:
+        figures.set_clock(float(await request.text()))
+        return web.Response()
+
     application.router.add_get(COUNTS, counts)
+    application.router.add_post(CLOCK, set_clock)
     with Serving(api.application(), name="kube-api") as kube, Serving(application, name="figures") as asked:
         wire.send((kube.url, asked.url))
         answers: dict[str, Callable[..., object]] = {

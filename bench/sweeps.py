@@ -6,15 +6,16 @@ import multiprocessing
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bench import cluster
 from bench.percentiles import percentile
-from bench.stand_ins import Requests, StandIns
+from bench.stand_ins import Requests, StandIns, set_clock
 from bot import bootstrap, logs
 from bot.controller.rounds import TURNS, Rounds
 from bot.controller.telemetry import Telemetry
@@ -28,10 +29,15 @@ TICK_SECONDS = 10.0  # of the rollouts' time between two sweeps, however quickly
 
 
 class SteppingClock:
-    """The time of rollouts: it goes on by a tick a sweep, so that each sweep finds as much new as in production."""
+    """The time of rollouts: it goes on by a tick a sweep, so that each sweep finds as much new as in production.
 
-    def __init__(self, now: float) -> None:
+    ``notify`` hears of each step, for whoever stamps samples: a row that ends after their time is counted another way.
+    """
+
+    def __init__(self, now: float, notify: Callable[[float], None]) -> None:
         self._now = now
+        self._notify = notify
+        notify(now)
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -40,6 +46,7 @@ class SteppingClock:
     def step(self) -> None:
         """The next tick."""
         self._now += TICK_SECONDS
+        self._notify(self._now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +105,10 @@ class Sweeping:
             judged=lambda _rollout, _judgement: self.lags.append(time.monotonic() - self._began),
             failed=lambda _rollout, fault: self._faults.append(fault),
         )
-        self._clock = SteppingClock(job.now)
-        # Time goes by a tick at once, and for both clocks alike.
-        ports = replace(connected.ports, clock=self._clock)
+        self._clock = SteppingClock(job.now, partial(set_clock, job.env["PROMETHEUS_URL"]))
+        # Time goes by a tick at once, and for all clocks alike.
+        metrics = bootstrap.prometheus(settings.prometheus, stopwatch=self._clock.now)
+        ports = replace(connected.ports, clock=self._clock, metrics=metrics)
         self._connected = replace(connected, ports=ports, stopwatch=self._clock.now)
         self._controller = bootstrap.make_controller(self._connected, watch)
         self._rounds, self._began = Rounds(TICK_SECONDS), 0.0
@@ -116,7 +124,7 @@ class Sweeping:
         self._clock.step()
         for _ in range(TURNS):
             self._began = time.monotonic()
-            self._rounds.begin(self._clock.now())
+            self._rounds.advance(self._clock.now())
             if not self._rounds.is_idle:
                 busy = store.busy()
                 self._controller.sweep(store.live({key: busy[key] for key in self._rounds.turn(busy)}))

@@ -30,7 +30,7 @@ from bot.model.freeze import covering
 from bot.model.rollout import EntryKind, UserId
 from bot.probes import OwnMetrics
 from bot.probes.failure_log import Failures
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.settings.env import Settings, environment, read_settings, spoken
 from bot.settings.services import read_services
 from bot.settings.types import parse_duration
@@ -210,7 +210,7 @@ def _abort(settings: Settings, arguments: argparse.Namespace) -> int:
     by = UserId(f"{_user()} (shell)")
     rollout = bootstrap.make_controller(_live(settings)).abort(arguments.service, by=by, reason=arguments.reason)
     spec = rollout.spec
-    aborted = said("cli.is_now", service=spec.service, version=spec.version, where=place(rollout))
+    aborted = said("cli.is_now", service=spec.service, version=spec.version, where=status_text(rollout))
     _say([aborted], settings.voice)
     return 0
 

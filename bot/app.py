@@ -255,7 +255,7 @@ class Bot:
         self._own.exposure({key: (one.exposure, exposure.spent(one)) for key, one in live.items()})
 
     def _sweep(self) -> None:
-        late = self._rounds.begin(time.monotonic())
+        late = self._rounds.advance(time.monotonic())
         if self._rounds.is_idle:
             return
         store = self._adapters.ports.store

@@ -151,8 +151,10 @@ def connect(
     )
 
 
-def prometheus(settings: PrometheusSettings, called: Called = nobody) -> PrometheusMetrics:
-    """The metrics adapter for these settings."""
+def prometheus(
+    settings: PrometheusSettings, called: Called = nobody, stopwatch: Callable[[], float] = stopwatch
+) -> PrometheusMetrics:
+    """The metrics adapter for these settings; ``stopwatch`` counts seconds that go by themselves."""
     user, password = settings.username, settings.password
 
     def login() -> tuple[str, str]:
@@ -168,7 +170,7 @@ def prometheus(settings: PrometheusSettings, called: Called = nobody) -> Prometh
         headers={name: value.reveal() for name, value in settings.headers.items()},
     )
     client.count_calls(called)
-    return PrometheusMetrics(client)
+    return PrometheusMetrics(client, stopwatch)
 
 
 def redis(settings: RedisSettings, called: Called = nobody) -> RedisClient:

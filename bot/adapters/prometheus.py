@@ -136,7 +136,7 @@ class PrometheusMetrics:
             BUCKETS: queries.bounds(both),
             PROXIES: queries.proxies(service.namespace, [primary, canary], source.labels),
             CLUSTERS: queries.clusters(both),
-            TARGETS: queries.targets(both),
+            TARGETS: queries.targets(both, 2 * source.scrape_interval, 2 * source.scrape_interval),
             NOW: queries.scraped(ours),
         }
         wanted = {name: Query(about=ABOUT[name], text=text, at=end) for name, text in asked.items()}

@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bot.analysis.targets import LONGEST_BASE
+
 REQUESTS = "istio_requests_total"
 BUCKETS = "istio_request_duration_milliseconds_bucket"
 WORKLOAD = "destination_workload"
@@ -53,13 +55,13 @@ LOOKBACK = 300.0  # seconds that are looked behind a gap in the scrapes
 JUST_BEFORE = 120.0  # seconds before a window that are read too where counters began again: at least, and ...
 SCRAPES_BEFORE = 4  # so many scrapes
 LONG_BEFORE = 5  # times as much is read where scrapes are missing
+MOST_READ = 1e18  # what all samples of one counter in a window come to is less
 SELECTORS = 64  # whose text is remembered: one is asked more than a dozen questions
 FORGOTTEN = 3600.0  # seconds: a pod that was not seen for so long, and then is, is a new one
 IN_POD, NO_POD = 'pod!=""', 'pod=""'
 OWN_PROXY = 'reporter="destination"'
 BOTH = f'__name__=~"{REQUESTS}|{BUCKETS}"'
 
-LONGEST_BASE = 58  # characters of a pod's name before the last five
 LONGEST_HASH = 10  # characters of the hash in a ReplicaSet's name
 
 Labels = Sequence[tuple[str, str]]
@@ -199,17 +201,26 @@ def holes(selector: SeriesSelector, seconds: float, before: float, interval: flo
 
 def returned(selector: SeriesSelector, seconds: float, before: float) -> str:
     """Owners with pods that were not seen for ``before`` seconds, but were seen in the hour, and are seen again."""
-    series, pods = selector.of(REQUESTS, IN_POD), f"{OWNER}, pod"
+    return f"count by ({OWNER}) ({returned_pods(selector, seconds, before)})"
+
+
+def returned_pods(selector: SeriesSelector, seconds: float, before: float) -> str:
+    """Those pods, by owner and Namespace."""
+    series, pods = selector.of(REQUESTS, IN_POD), f"{OWNER}, namespace, pod"
     now, near, far = (
         f"count by ({pods}) (last_over_time({series}[{duration(span)}]{_offset(ago)}))"
         for span, ago in ((seconds, 0.0), (before, seconds), (FORGOTTEN, seconds))
     )
-    return f"count by ({OWNER}) ({now} unless {near} and {far})"
+    return f"({now} unless {near} and {far})"
 
 
 def check(selector: SeriesSelector, seconds: float) -> str:
-    """A sum over every sample in the window, by owner: whoever has the same samples finds the same sum."""
-    return f"sum by ({OWNER}) (sum_over_time({selector.of(REQUESTS)}[{duration(seconds)}]))"
+    """A sum over every sample in the window, by owner: whoever has the same samples finds the same sum.
+
+    Without series that hold what no counter reads: one of a stranger's would leave no sum of the others.
+    """
+    samples = f"sum_over_time({selector.of(REQUESTS)}[{duration(seconds)}])"
+    return f"sum by ({OWNER}) ({samples} < {MOST_READ:g} > -{MOST_READ:g})"
 
 
 def inside(selector: SeriesSelector, seconds: float) -> str:
@@ -265,13 +276,19 @@ def reporters(selector: SeriesSelector) -> str:
     return f"count by (reporter) ({selector.of(REQUESTS)})"
 
 
-def targets(selector: SeriesSelector) -> str:
-    """What is scraped now and counts a workload's requests as its own proxy would: by owner, Namespace, pod, instance.
+def targets(selector: SeriesSelector, seconds: float, back: float) -> str:
+    """What counts a workload's requests, or their times, as its own proxy would: by owner, Namespace, pod, instance.
+
+    How many series it showed in the window; 0 where it showed some in the ``back`` seconds alone, which is how far
+    levels look. Whoever shows a counter for one scrape and hides it again is there as well, and so is whoever gives its
+    samples the times of a minute ago.
 
     Those labels are the scraper's, and what a target says of itself stands beside them under other names. Whoever sends
     requests, or stands between, counts them from pods of other workloads: nothing is asked of those.
     """
-    return f"count by ({OWNER}, namespace, pod, instance) ({selector.of(REQUESTS, OWN_PROXY)})"
+    series, by = selector.of("", f"{BOTH},{OWN_PROXY}"), f"{OWNER}, namespace, pod, instance"
+    lately, before = (f"count by ({by}) (last_over_time({series}[{duration(span)}]))" for span in (seconds, back))
+    return f"({lately} or 0 * {before})"
 
 
 def bounds(selector: SeriesSelector) -> str:

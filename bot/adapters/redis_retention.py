@@ -185,5 +185,5 @@ def _phase(text: str) -> str:
     """As it is stored, by every version so far; nothing else of the record matters here."""
     try:
         return str(json.loads(text)["rollout"]["phase"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""

@@ -29,7 +29,7 @@ from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId, RolloutSpec
 from bot.model.signing import UNSIGNED, Signer
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.words.said import Code, Text, TypedIn, said, together
 
 KEPT = said("adapters.kept")
@@ -335,7 +335,7 @@ class RedisStore:
             said(
                 "controller.already_rolling_out",
                 version=other.spec.version,
-                where=place(other),
+                where=status_text(other),
                 command=TypedIn(f"status {rollout.spec.service}"),
             )
         )

@@ -155,10 +155,10 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
     def _keep_time(self) -> None:
         while self.state != STATE_STOPPED:
             for name in self._rhythms.due(self._stopwatch()):
-                self._begin(self.get_job(name))
+                self._submit(self.get_job(name))
             self._bell.wait(self._rhythms.pause(self._stopwatch()))
 
-    def _begin(self, job: Any) -> None:
+    def _submit(self, job: Any) -> None:
         try:
             self._lookup_executor(job.executor).submit_job(job, [job.next_run_time])
         except MaxInstancesReachedError:

@@ -64,6 +64,8 @@ ISTIO = frozenset(
 Samples = tuple[Labels, list[tuple[float, float]]]
 Key = frozenset[tuple[str, str]]
 Scrape = tuple[Key, Key]  # a process, and who scraped it
+LeftOut = Mapping[Owner, AbstractSet[tuple[str, str]]]  # Namespaces and names of pods whose series do not count
+NOBODY: LeftOut = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +156,15 @@ class Detail:
         is_shaky: in the window or just before it counters began at zero again, or went on under other labels: whoever
             scraped earlier or later reads something else.
         is_unknown: a counter may have begun again unseen, a scrape is on its way, or a series could not be read.
+        first, last: when its newest samples at both ends were taken (the mean over its series); None: there were none.
     """
 
     side: SideFigures
     checks: tuple[float, float]
     is_shaky: bool
     is_unknown: bool
+    first: float | None = None
+    last: float | None = None
 
     def is_of(self, check: float | None) -> bool:
         """Whether it was made of the very samples that ``check`` was."""
@@ -185,14 +190,17 @@ class Span:
     due: tuple[float, float, float] | None = None
 
 
-def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
+def counted(inside: Iterable[Series], span: Span, left_out: LeftOut = NOBODY) -> dict[Owner, Detail]:
     """What each owner answered after ``span.since``.
 
     Args:
         inside: every sample since then, and of some scrapes before; a series without any could not be read.
         span: which samples count.
+        left_out: whose series are as if they were not there; only ``checks`` are over all samples.
     """
-    inside = list(inside)
+    everything = list(inside)
+    checks = _checks([(labels, sorted(values.items())) for labels, values in everything if values], span.since)
+    inside = [one for one in everything if not _is_left_out(one[0], left_out)]
     unreadable = {owner_of(labels) for labels, values in inside if not values}
     samples = [(labels, sorted(values.items())) for labels, values in inside if values]
     lives, processes = _lives(samples, span.interval), _processes(samples)
@@ -214,7 +222,7 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
     unknown = {name for name, one in processes.items() if one.is_hiding(name, span, lives) or one.is_awaited(span)}
     unknown |= _shown_twice(samples, added)
     found = sides(_of(queries.REQUESTS, grown), _of(queries.BUCKETS, grown))
-    checks = _checks(samples, span.since)
+    moments = _moments(samples, span)
     owners = {name: owner_of(one.labels) for name, one in processes.items()}
     whose = {_scrape(labels)[0]: owner_of(labels) for labels, _ in samples}  # also of those that have buckets alone
     return {
@@ -223,9 +231,34 @@ def counted(inside: Iterable[Series], span: Span) -> dict[Owner, Detail]:
             checks=checks.get(owner, (0.0, 0.0)),
             is_shaky=any(whose[process] == owner for process in shaky),
             is_unknown=owner in unreadable or any(owners[process] == owner for process in unknown),
+            first=moments.get(owner, (None, None))[0],
+            last=moments.get(owner, (None, None))[1],
         )
         for owner in {*owners.values(), *unreadable}
     }
+
+
+def _is_left_out(labels: Labels, left_out: LeftOut) -> bool:
+    return (labels.get("namespace", ""), labels.get(POD, "")) in left_out.get(owner_of(labels), ())
+
+
+def _moments(samples: Iterable[Samples], span: Span) -> dict[Owner, tuple[float | None, float | None]]:
+    """When each owner was scraped last before the window and in it: the mean over those series that were by then."""
+    before: defaultdict[Owner, list[float]] = defaultdict(list)
+    after: defaultdict[Owner, list[float]] = defaultdict(list)
+    for labels, seen in samples:
+        if labels.get(NAME) == queries.REQUESTS:
+            early = [at for at, _ in seen if at <= span.since]
+            before[owner_of(labels)] += early[-1:]
+            after[owner_of(labels)].append(seen[-1][0])
+    return {owner: (_lately(before[owner], span), _lately(after[owner], span)) for owner in after}
+
+
+def _lately(times: Sequence[float], span: Span) -> float | None:
+    """The mean of those that are not more than a missing scrape behind the newest."""
+    newest = max(times, default=0.0)
+    alive = [at for at in times if at >= newest - HOLE * span.interval]
+    return sum(alive) / len(alive) if alive else None
 
 
 def _checks(samples: Iterable[Samples], since: float) -> dict[Owner, tuple[float, float]]:
@@ -233,10 +266,16 @@ def _checks(samples: Iterable[Samples], since: float) -> dict[Owner, tuple[float
     for labels, seen in samples:
         if labels.get(NAME) == queries.REQUESTS:
             after, at = found.get(owner_of(labels), (0.0, 0.0))
-            after += sum(value for moment, value in seen if moment > since)
-            at += sum(value for moment, value in seen if moment >= since)
+            after += _summed(value for moment, value in seen if moment > since)
+            at += _summed(value for moment, value in seen if moment >= since)
             found[owner_of(labels)] = after, at
     return found
+
+
+def _summed(values: Iterable[float]) -> float:
+    """As ``queries.check`` does it."""
+    total = sum(values)
+    return total if abs(total) < queries.MOST_READ else 0.0
 
 
 def _of(metric: str, grown: Iterable[Sample]) -> Iterator[Sample]:

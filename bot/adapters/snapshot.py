@@ -145,7 +145,7 @@ def _root_namespace(kube: Kube, istiod: str) -> str:
     try:
         found = kube.get("ConfigMap", istiod, MESH_CONFIG)
         settings = yaml.safe_load(str(((found or {}).get("data") or {}).get("mesh", "")))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return istiod
     except Fault as fault:
         if fault.cause is not Cause.FORBIDDEN:

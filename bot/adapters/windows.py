@@ -31,6 +31,7 @@ from bot.adapters.counters import (
 from bot.adapters.prometheus_connection import Answer, Query, Sample, Series
 from bot.adapters.queries import SeriesSelector
 from bot.analysis import gates
+from bot.analysis.targets import left_out
 from bot.controller.ports import Window
 from bot.model.digits import whole_number
 from bot.model.errors import Fault
@@ -132,12 +133,12 @@ class Batch:
             UNUSUAL: queries.unusual(selector, seconds, since - _back(since), long),
             LATELY: queries.lately(selector, seconds, self.before),
             HOLES: f"{holes} or {away}",
-            RETURNED: queries.returned(selector, seconds, long),
+            RETURNED: queries.returned_pods(selector, seconds, long),
             APART: queries.apart(selector, self.until - _back(since)),
             CHECK: queries.check(selector, seconds),
             NOW: queries.scraped(selector),
             BEFORE: queries.scraped(selector, seconds),
-            TARGETS: queries.targets(selector),
+            TARGETS: queries.targets(selector, seconds, self.until - _back(since)),
             USERS: queries.users(hosts, self.source.source_workload, seconds, self.source.labels),
         }
 
@@ -208,10 +209,10 @@ class _Counts:
     Attributes:
         began, ended, marked: levels; what ``marked`` looks back to is what the next window's start will.
         unusual: of whom levels may tell too little; ``lately``: also before the window, ``holes``: scrapes are missing.
-        returned: of whom pods are seen again after a long time.
+        returned: the pods that are seen again after a long time.
         apart: of whom levels count pods twice.
         users: by Service and workload.
-        targets: who shows its series.
+        targets: who shows its series in the window, and who else's are left out of its figures (``left_out``).
         numberless: of whom some counter is no number: what is left of them would be errors, or everything but errors.
     """
 
@@ -221,13 +222,14 @@ class _Counts:
     unusual: frozenset[Owner]
     lately: frozenset[Owner]
     holes: frozenset[Owner]
-    returned: frozenset[Owner]
+    returned: Mapping[Owner, frozenset[ScrapeTarget]]
     apart: frozenset[Owner]
     check: Mapping[Owner, float]
     now: Mapping[Owner, float]
     before: Mapping[Owner, float]
     users: Mapping[Owner, float]
     targets: Mapping[Owner, frozenset[ScrapeTarget]]
+    left_out: Mapping[Owner, frozenset[ScrapeTarget]]
     numberless: frozenset[Owner]
 
     @classmethod
@@ -235,10 +237,12 @@ class _Counts:
         began, ended, marked = (
             sides(found.get(name, ()), found.get(name + BUCKETS, ())) for name in (BEGAN, ENDED, MARKED)
         )
-        unusual, lately, holes, returned, apart = (
-            frozenset(owner_of(labels) for labels, _ in found.get(name, ()))
-            for name in (UNUSUAL, LATELY, HOLES, RETURNED, APART)
+        unusual, lately, holes, apart = (
+            frozenset(owner_of(labels) for labels, _ in found.get(name, ())) for name in (UNUSUAL, LATELY, HOLES, APART)
         )
+        shown = targets_by_owner(found.get(TARGETS, ()))
+        in_window = targets_by_owner(one for one in found.get(TARGETS, ()) if one[1])
+        aside = {owner: left_out(targets, *owner) for owner, targets in shown.items()}
         odd = {owner for owner, end in ended.items() if is_odd(difference(end, began.get(owner, NOTHING)))}
         return cls(
             began=began,
@@ -247,7 +251,7 @@ class _Counts:
             unusual=unusual | odd,
             lately=lately,
             holes=holes,
-            returned=returned,
+            returned=targets_by_owner(found.get(RETURNED, ())),
             apart=apart,
             check=by_owner(found.get(CHECK, ())),
             now=by_owner(found.get(NOW, ())),
@@ -258,7 +262,8 @@ class _Counts:
                 for labels, value in (*found.get(name, ()), *found.get(name + BUCKETS, ()))
                 if not math.isfinite(value)
             ),
-            targets=targets_by_owner(found.get(TARGETS, ())),
+            targets={owner: in_window.get(owner, frozenset()) | aside[owner] for owner in shown},
+            left_out={owner: targets for owner, targets in aside.items() if targets},
             users={
                 (labels.get(queries.SERVICE, ""), labels.get(queries.WORKLOAD, "")): n
                 for labels, n in found.get(USERS, ())
@@ -267,7 +272,7 @@ class _Counts:
 
     def is_doubtful(self, window: Window, owner: Owner) -> bool:
         """Whether its series have to be looked at one by one."""
-        if owner in self.unusual or owner in self.holes or owner in self.apart:
+        if owner in self.unusual or owner in self.holes or owner in self.apart or owner in self.left_out:
             return True
         return owner in self.lately and not self.is_continued(window, owner)
 
@@ -342,6 +347,7 @@ class Counted:
                 series.Span(
                     since=since, near=since - self.batch.before, interval=self.batch.interval, due=self.batch.due
                 ),
+                self._left_out(since),
             )
             for since, owners in self.doubtful.items()
             if owners
@@ -380,6 +386,8 @@ class Counted:
         What is unknown leaves no watermark: the next row is counted from its own start, and holds nothing of this one.
         """
         owner = (window.rollout.spec.target.namespace, workload)
+        if owner in answers.left_out:
+            return self._without_others(answers, window, owner), None
         last, level = answers.now.get(owner), answers.marked.get(owner)
         if level is None or last is None or owner not in answers.ended:
             return None, None
@@ -395,6 +403,34 @@ class Counted:
         began = known.last if known is not None and known.last is not None else answers.before.get(owner)
         return replace(side, first=began, last=last), replace(watermark, last=last)
 
+    def _without_others(self, answers: _Counts, window: Window, owner: Owner) -> SideFigures | None:
+        """What a workload's own pods answered, where others show figures in its name as well: series by series.
+
+        Without a watermark: levels hold what the others count.
+        """
+        detail, side = self._detail(window, owner), None
+        back = {(one.namespace, one.pod) for one in answers.returned.get(owner, ())}
+        if detail is None:
+            why = "its counters could not be looked at one by one"
+        elif not detail.is_of(answers.check.get(owner)):
+            why = MISLEADING[False]
+        elif detail.is_unknown or back - {(one.namespace, one.pod) for one in answers.left_out[owner]}:
+            why = "scrapes are missing, on their way or cannot be read"
+        elif detail.last is None or detail.last < window.until - gates.lately(window.rollout):
+            why = "nothing of its own pods is there"
+        else:
+            side, why = replace(detail.side, first=detail.first, last=detail.last), ""
+        if why:
+            log.warning("side_unknown", rollout=window.rollout.spec.id, workload=owner[1], why=why)
+        return side
+
+    def _left_out(self, since: float) -> series.LeftOut:
+        """Whose series do not count, by owner."""
+        if isinstance(self.answers, Fault):
+            return {}
+        aside = self.answers[since].left_out
+        return {owner: frozenset((one.namespace, one.pod) for one in targets) for owner, targets in aside.items()}
+
     def _answered(
         self, answers: _Counts, window: Window, owner: Owner, watermark: SideFigures
     ) -> tuple[SideFigures | str, SideFigures]:
@@ -406,7 +442,7 @@ class Counted:
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
         if detail is None:
             return "its counters could not be looked at one by one", watermark
-        if detail.is_unknown or owner in answers.returned:
+        if detail.is_unknown or answers.returned.get(owner):
             return "scrapes are missing, on their way or cannot be read", watermark
         if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
             return detail.side, watermark

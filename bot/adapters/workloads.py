@@ -74,6 +74,7 @@ class _Read:
             troubles=(*creation_troubles(self.deployment), *pods.troubles),
             digests=pods.digests,
             pods=pods.names,
+            ready_pods=pods.names_of_ready,
             uid=str(self.deployment["metadata"].get("uid", "")),
             writer=writer.manager,
             written_at=writer.at,

@@ -3,8 +3,9 @@ primary, hard limits for those who know a threshold, and a team's own queries.
 
 The *subject* is the side that is on trial (the canary, and while users return the upgraded primary), the *reference*
 the other one. Missing data never counts as good: no answer is ``inconclusive``, or ``error`` where Prometheus could not
-be asked. Hard limits look at the last minute, so that a fault that starts late is not thinned out by good minutes
-before it; everything else looks at the stage.
+be asked. Hard limits, users' answers, copies, harm to the primary and traffic are judged by the last minute, so that a
+fault that starts late is not thinned out by good minutes before it; the sample, and a latency limit where a minute has
+too few requests, by the whole stage.
 """
 
 from __future__ import annotations
@@ -112,12 +113,12 @@ def check(
         *_users(rollout, late),
         *_in_force(rollout, recent),
     ]
-    read: dict[str, tuple[bool, ...]] = {}
-    for reading in _readings(rollout, Sides.of(rollout, late), sides, stage.custom):
-        history = (*strikes.get(reading.name, ()), reading.bad is True)[-reading.rule.within :]
-        read[reading.name] = history
-        findings.append(_found(rollout, reading, sum(history)))
-    return tuple(findings), read
+    counted: dict[str, tuple[bool, ...]] = {}
+    for evaluation in _evaluations(rollout, Sides.of(rollout, late), sides, stage.custom):
+        history = (*strikes.get(evaluation.name, ()), evaluation.bad is True)[-evaluation.rule.within :]
+        counted[evaluation.name] = history
+        findings.append(_found(rollout, evaluation, sum(history)))
+    return tuple(findings), counted
 
 
 # The sample
@@ -258,7 +259,7 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _Evaluation:
     """One limit at one evaluation; ``bad`` None: not known. ``subject`` and ``reference``: figures of both sides."""
 
     name: str
@@ -275,39 +276,41 @@ class _Reading:
     reference: Text = ""
 
 
-def _readings(rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]) -> Iterator[_Reading]:
+def _evaluations(
+    rollout: Rollout, late: Sides, stage: Sides, custom: Mapping[str, float | None]
+) -> Iterator[_Evaluation]:
     least = rollout.spec.gates.minimum_requests
     # Where a minute's traffic is too thin for a quantile, the stage's has to do.
     thin = late.subject is None or late.subject.requests < least
     for limit in rollout.spec.gates.limits:
-        yield _limited(limit, stage if thin and limit.of is Measure.LATENCY else late, least)
+        yield _evaluate(limit, stage if thin and limit.of is Measure.LATENCY else late, least)
     for gate in rollout.spec.gates.custom:
         yield _queried(gate, custom.get(gate.name))
 
 
-def _limited(limit: HardLimit, late: Sides, least: int) -> _Reading:
-    subject, reference = late.subject, late.fair
+def _evaluate(limit: HardLimit, window: Sides, least: int) -> _Evaluation:
+    subject, reference = window.subject, window.fair
     value, against = (None if side is None else _measured(limit, side, least) for side in (subject, reference))
-    read = _Reading(
+    evaluation = _Evaluation(
         name=limit.name,
         bad=None,
-        sentence=said("analysis.limit_unknown", check=limit.name, name=late.name),
+        sentence=said("analysis.limit_unknown", check=limit.name, name=window.name),
         action=limit.action,
         rule=limit.rule,
         unit=Unit.SHARE if limit.of is Measure.ERRORS else Unit.MILLISECONDS,
-        allowed=_allowed_words(limit, late.other),
+        allowed=_allowed_words(limit, window.other),
     )
     if value is None or subject is None:
-        return read
+        return evaluation
     most = _allowed(limit, against)
     if most is None:
-        alone = said("analysis.limit_alone", check=limit.name, other=late.other)
-        return replace(read, bad=False, sentence=alone, subject=_shown(limit, subject, value))
+        alone = said("analysis.limit_alone", check=limit.name, other=window.other)
+        return replace(evaluation, bad=False, sentence=alone, subject=_shown(limit, subject, value))
     here = _shown(limit, subject, value)
     return replace(
-        read,
+        evaluation,
         bad=value > most and (limit.of is Measure.LATENCY or subject.errors >= FEWEST),
-        sentence=said("analysis.limit", check=limit.name, name=late.name, here=here, allowed=read.allowed),
+        sentence=said("analysis.limit", check=limit.name, name=window.name, here=here, allowed=evaluation.allowed),
         value=value,
         limit=most,
         sample=subject.requests,
@@ -344,12 +347,14 @@ def _allowed_words(limit: HardLimit, other: Text) -> Text:
     return said("analysis.allowed_times_below", times=limit.relative, other=other, most=most)
 
 
-def _queried(gate: CustomGate, value: float | None) -> _Reading:
+def _queried(gate: CustomGate, value: float | None) -> _Evaluation:
     low, high, allowed = gate.minimum, gate.maximum, _bounds(gate)
     if value is None or not math.isfinite(value):
         nothing = said("analysis.query_empty", check=gate.name)
-        return _Reading(name=gate.name, bad=None, sentence=nothing, action=gate.action, rule=gate.rule, allowed=allowed)
-    return _Reading(
+        return _Evaluation(
+            name=gate.name, bad=None, sentence=nothing, action=gate.action, rule=gate.rule, allowed=allowed
+        )
+    return _Evaluation(
         name=gate.name,
         bad=(high is not None and value > high) or (low is not None and value < low),
         sentence=said("analysis.query", check=gate.name, n=value, allowed=allowed),
@@ -371,31 +376,35 @@ def _bounds(gate: CustomGate) -> Text:
     return said("analysis.allowed_most", most=high) if high is not None else ""
 
 
-def _found(rollout: Rollout, reading: _Reading, strikes: int) -> Finding:
-    """The reading as a finding: a limit acts once enough of its last reconciles were bad."""
-    sentence, seen = reading.sentence, Outcome.WORSE if reading.bad else None
-    if reading.bad is None:
+def _found(rollout: Rollout, evaluation: _Evaluation, strikes: int) -> Finding:
+    """The evaluation as a finding: a limit acts once enough of its last reconciles were bad."""
+    sentence, seen = evaluation.sentence, Outcome.WORSE if evaluation.bad else None
+    if evaluation.bad is None:
         verdict, seen = Verdict.INCONCLUSIVE, Outcome.UNKNOWN
-    elif strikes >= reading.rule.times:
-        verdict = Verdict.INCONCLUSIVE if reading.action is GateAction.HOLD else Verdict.FAIL
+    elif strikes >= evaluation.rule.times:
+        verdict = Verdict.INCONCLUSIVE if evaluation.action is GateAction.HOLD else Verdict.FAIL
     else:
-        verdict = Verdict.INCONCLUSIVE if reading.bad else Verdict.PASS
-    if reading.rule.within > 1 and strikes:
+        verdict = Verdict.INCONCLUSIVE if evaluation.bad else Verdict.PASS
+    if evaluation.rule.within > 1 and strikes:
         sentence = said(
-            "analysis.strikes", what=sentence, strikes=strikes, within=reading.rule.within, times=reading.rule.times
+            "analysis.strikes",
+            what=sentence,
+            strikes=strikes,
+            within=evaluation.rule.within,
+            times=evaluation.rule.times,
         )
     return Finding(
-        gate=reading.name,
+        gate=evaluation.name,
         verdict=verdict,
         sentence=sentence,
-        value=reading.value,
-        limit=reading.limit,
-        sample=reading.sample,
-        unit=reading.unit,
-        acts=reading.action is not GateAction.OBSERVE,
-        allowed=reading.allowed,
+        value=evaluation.value,
+        limit=evaluation.limit,
+        sample=evaluation.sample,
+        unit=evaluation.unit,
+        acts=evaluation.action is not GateAction.OBSERVE,
+        allowed=evaluation.allowed,
         seen=seen,
-        **by_side(rollout, reading.subject, reading.reference),
+        **by_side(rollout, evaluation.subject, evaluation.reference),
     )
 
 

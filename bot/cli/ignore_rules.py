@@ -65,10 +65,10 @@ def _named(kube: Kube, service: ServiceConfig, name: str) -> Object:
 
 
 def _live(kube: Kube, thing: Object) -> Object:
-    kind, place = str(thing["kind"]), str(thing["metadata"]["namespace"])
-    live = kube.get(kind, place, name_of(thing))
+    kind, namespace = str(thing["kind"]), str(thing["metadata"]["namespace"])
+    live = kube.get(kind, namespace, name_of(thing))
     if live is None:
-        raise Refusal(said("cli.gitops_gone", kind=kind, name=name_of(thing), namespace=place))
+        raise Refusal(said("cli.gitops_gone", kind=kind, name=name_of(thing), namespace=namespace))
     return {"apiVersion": "", **live, "kind": kind}
 
 
@@ -90,8 +90,8 @@ def _notes(tool: Tool, service: ServiceConfig, several: Sequence[Written]) -> It
             yield said("cli.gitops_flux", command=Code("kubectl explain kustomization.spec.ignore"))
             for one in several:
                 what = f"{str(one.before['kind']).lower()} {name_of(one.before)}"
-                place = one.before["metadata"]["namespace"]
-                command = Code(f"kubectl -n {place} annotate {what} {FLUX_OFF}=disabled")
+                namespace = one.before["metadata"]["namespace"]
+                command = Code(f"kubectl -n {namespace} annotate {what} {FLUX_OFF}=disabled")
                 yield said("cli.gitops_flux_older", command=command)
         case Tool.HELM_RELEASE:
             yield said("cli.gitops_helm_release")

@@ -10,7 +10,7 @@ from bot.cluster.routes import in_words
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
 from bot.model.rollout import Entry, Rollout, RolloutId, Shown
 from bot.rollout import exposure
-from bot.rollout.phrases import called, describe, drilled, place
+from bot.rollout.phrases import called, describe, drilled, status_text
 from bot.words.said import Moment, Person, Said, Seconds, Text, said
 
 NOTHING: Mapping[RolloutId, Text] = {}
@@ -72,7 +72,7 @@ def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, Text] = 
             service=spec.service,
             version=spec.version,
             id=spec.id,
-            how=place(rollout),
+            how=status_text(rollout),
             took=took,
         )
         yield said("cli.past_because", past=past, why=rollout.reason) if rollout.reason else past

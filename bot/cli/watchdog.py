@@ -95,18 +95,18 @@ def logged(metrics: WatchdogMetrics) -> Witness:
     """What the watchdog tells, counted, and logged once."""
     troubles: dict[NamespacedName, Text] = {}
 
-    def acted(place: NamespacedName, action: FailsafeAction, sentence: Text) -> None:
+    def acted(name: NamespacedName, action: FailsafeAction, sentence: Text) -> None:
         metrics.acted(action)
-        log.warning("failsafe_acted", virtual_service="/".join(place), action=str(action), sentence=sentence)
+        log.warning("failsafe_acted", virtual_service="/".join(name), action=str(action), sentence=sentence)
 
-    def left(place: NamespacedName, sentence: Text) -> None:
-        log.warning("left_alone", virtual_service="/".join(place), sentence=sentence)
+    def left(name: NamespacedName, sentence: Text) -> None:
+        log.warning("left_alone", virtual_service="/".join(name), sentence=sentence)
 
-    def failed(place: NamespacedName, fault: Fault) -> None:
+    def failed(name: NamespacedName, fault: Fault) -> None:
         metrics.failed()
-        if troubles.get(place) != fault.sentence:
+        if troubles.get(name) != fault.sentence:
             error = fault.error if isinstance(fault, Broken) else None
-            log.warning("outside_fault", virtual_service="/".join(place), sentence=fault.sentence, exc_info=error)
-        troubles[place] = fault.sentence
+            log.warning("outside_fault", virtual_service="/".join(name), sentence=fault.sentence, exc_info=error)
+        troubles[name] = fault.sentence
 
     return Witness(listened=metrics.listened, acted=acted, left=left, failed=failed)

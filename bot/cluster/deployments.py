@@ -205,6 +205,7 @@ class Pods:
         elsewhere: of both, those without the labels that were asked for.
         troubles: what is wrong with containers of pods of the newest template.
         digests: which digests the ready pods show, by container.
+        names, names_of_ready: of all of them, and of those that can take users.
         names: of all of them.
     """
 
@@ -214,6 +215,7 @@ class Pods:
     troubles: tuple[Trouble, ...] = ()
     digests: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
+    names_of_ready: frozenset[str] = frozenset()
 
 
 def pods_of(
@@ -243,8 +245,13 @@ def pods_of(
         elsewhere=sum(not home.items() <= labels_of(pod).items() for pod in ready),
         troubles=tuple(trouble for pod in living for trouble in _troubles(pod)),
         digests=_digests(ready),
-        names=frozenset(str(pod["metadata"].get("name", "")) for pod in own),
+        names=_names(own),
+        names_of_ready=_names(ready),
     )
+
+
+def _names(pods: Iterable[Object]) -> frozenset[str]:
+    return frozenset(str(pod["metadata"].get("name", "")) for pod in pods)
 
 
 def _troubles(pod: Object) -> Iterator[Trouble]:
@@ -284,8 +291,8 @@ def creation_troubles(deployment: Object) -> tuple[Trouble, ...]:
 
 def _detail(condition: Object) -> str:
     """A condition's own words, without the name of a pod, which is another one each time."""
-    said = str(condition.get("message", "")).rstrip(".")
-    return _POD_NAME.sub("pods", said)[:LONGEST_DETAIL] or str(condition.get("reason", ""))
+    message = str(condition.get("message", "")).rstrip(".")
+    return _POD_NAME.sub("pods", message)[:LONGEST_DETAIL] or str(condition.get("reason", ""))
 
 
 def _digests(pods: Iterable[Object]) -> dict[str, frozenset[str]]:

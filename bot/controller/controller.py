@@ -7,7 +7,6 @@ process did meanwhile is found by the store's compare-and-set, and the work is d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 
@@ -32,12 +31,13 @@ from bot.controller.hook_calls import Run, Webhooks, in_a_thread
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
-from bot.controller.own_pods import OwnPods
+from bot.controller.own_pods import OwnPods, ready_pods
 from bot.controller.ports import IsCurrent, Ports, Store
 from bot.controller.rivals import conflicts, refuse_taking_back
 from bot.controller.start import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
+from bot.controller.workers import Workers
 from bot.model.errors import Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
@@ -57,7 +57,7 @@ from bot.rollout.actions import (
     next_action,
 )
 from bot.rollout.hooks import Call
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.rollout.plans import Overrides
 from bot.words.said import Code, Text, TypedIn, said
 
@@ -92,7 +92,7 @@ class Controller(Lookup):
             ports: everything outside.
             new_id: makes the id of a new rollout.
             telemetry: what is told to whoever measures us.
-            threads: that look at once.
+            threads: that look at once, at most.
             heart: renews the heartbeats; one of its own by default.
             stopwatch: seconds that no clock setting changes; without one the clock is never set.
             hook_run: lets a webhook's call run beside everything else.
@@ -112,7 +112,7 @@ class Controller(Lookup):
         self._own_pods = OwnPods()
         self._closing = Closing()
         self._webhooks = Webhooks(ports.webhooks, ports.clock, hook_run)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
+        self._workers = Workers(threads)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Controller(Lookup):
                 because=because,
                 others=others,
             )
-            return self._begin(make_draft(order, self._new_id(), self._ports, now), now)
+            return self._launch(make_draft(order, self._new_id(), self._ports, now), now)
 
     def drill(self, service: str, version: str, *, by: UserId) -> Rollout:
         """Rehearse an abort: it mirrors, and is aborted as if the canary had failed. Its preflight is that of a start.
@@ -163,7 +163,7 @@ class Controller(Lookup):
             self._refuse_second(known)
             others = tuple(self._services.values())
             order = Order(service=known, version=version, by=by, others=others, drill=True)
-            return self._begin(make_draft(order, self._new_id(), self._ports, now), now)
+            return self._launch(make_draft(order, self._new_id(), self._ports, now), now)
 
     def retry(self, service: str, *, by: UserId, stage: str = "", because: str = "") -> Rollout:
         """Begin the service's last rollout, which was aborted, again at a stage: where it stopped, or the one named.
@@ -186,9 +186,9 @@ class Controller(Lookup):
                 because=because,
                 others=tuple(self._services.values()),
             )
-            return self._begin(retrying.cut(make_draft(order, self._new_id(), self._ports, now), where), now)
+            return self._launch(retrying.cut(make_draft(order, self._new_id(), self._ports, now), where), now)
 
-    def _begin(self, draft: Draft, now: float) -> Rollout:
+    def _launch(self, draft: Draft, now: float) -> Rollout:
         """The last checks, and it is stored and written.
 
         Raises:
@@ -200,7 +200,7 @@ class Controller(Lookup):
             self._ports.store.file(refused, entries)
             raise Refusal(said("controller.not_started", service=spec.service, version=spec.version), checked.findings)
         draft_with_past, unknown = with_past(draft, draft.service)
-        begun, entries = decide.begin(draft_with_past, now, (*checked.warnings, *unknown))
+        begun, entries = decide.enter_first_stage(draft_with_past, now, (*checked.warnings, *unknown))
         stored = self._create(begun, entries)
         self._telemetry.changed(draft.rollout, stored, entries)
         self._give_way(stored)
@@ -227,7 +227,7 @@ class Controller(Lookup):
             last = self.newest_release(known.key)
             request = rollback.Request(service=known, last=last, by=by.id, others=tuple(self._services.values()))
             draft = rollback.make_draft(request, self._new_id(), self._ports, now)
-            begun, entries = decide.begin(draft, now)
+            begun, entries = decide.enter_first_stage(draft, now)
             stored = self._create(begun, entries)
             self._telemetry.changed(draft, stored, entries)
             self._give_way(stored)
@@ -396,8 +396,7 @@ class Controller(Lookup):
         started = self._stopwatch()
         readings = observe.read_each(live, self._ports.metrics, self._ports.clock.now())
         self._notify_of_unread(live, readings)
-        each = map if len(live) == 1 else self._pool.map  # one alone keeps nobody waiting
-        began = list(each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live))
+        began = self._workers.each(lambda rollout: self.tick(rollout, readings.get(rollout.spec.id)), live)
         last = max(began, default=started)
         self._telemetry.ticked(self._stopwatch() - started, late + last - started)
         self._closing.take(self._ports.store, self._ports.metrics, self._ports.clock.now())
@@ -511,7 +510,7 @@ class Controller(Lookup):
 
     def close(self) -> None:
         """Wait for reconciles under way."""
-        self._pool.shutdown(wait=True)
+        self._workers.close()
 
     def _reconcile(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
         """Look, and look again while looking changes something; figures are new at the first reconcile alone."""
@@ -521,7 +520,7 @@ class Controller(Lookup):
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
             own = self._own_pods.after(rollout, observed, self._stopwatch())
-            judgement, analysis_state = observe.judge(timely, reading, now, own)
+            judgement, analysis_state = observe.judge(timely, reading, now, own, ready_pods(rollout, observed))
             if reading is not None:  # otherwise it is the last one again
                 self._telemetry.judged(rollout, judgement)
             reading = None
@@ -675,7 +674,7 @@ class Controller(Lookup):
         live = self._ports.store.active(known.key)
         if live is not None:
             command = TypedIn(f"status {known.name}")
-            where, version = place(live), live.spec.version
+            where, version = status_text(live), live.spec.version
             raise Refusal(said("controller.already_rolling_out", version=version, where=where, command=command))
 
 

@@ -20,7 +20,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import Decided, Rollout, RolloutId, Shown, UserId
 from bot.model.service import ApprovalRule
 from bot.rollout import decide, drift, weights
-from bot.rollout.phrases import place, question
+from bot.rollout.phrases import question, status_text
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
 from bot.words.said import Moment, Person, Said, Text, said
@@ -227,7 +227,7 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     if rollout.ended:
         spec = rollout.spec
         raise Refusal(
-            said("controller.earlier_rollout", service=spec.service, version=spec.version, how=place(rollout))
+            said("controller.earlier_rollout", service=spec.service, version=spec.version, how=status_text(rollout))
         )
     if isinstance(event, Approve) and button_token != ButtonToken.of(rollout):
         raise OutOfDate(_since(rollout, button_token))

@@ -46,10 +46,10 @@ class Webhooks:
         """Begin what is due for this rollout; ``note`` hears of each answer, and says whether it is stored."""
         now = self._clock.now()
         for call in due(rollout, now):
-            if self._begin(rollout, call, now):
+            if self._reserve(rollout, call, now):
                 self._run(lambda call=call: self._finish(rollout, call, note))  # type: ignore[misc]
 
-    def _begin(self, rollout: Rollout, call: Call, now: float) -> bool:
+    def _reserve(self, rollout: Rollout, call: Call, now: float) -> bool:
         key, whose = call.key(rollout), rollout.spec.id
         with self._lock:
             self._stored = {one: noted for one, noted in self._stored.items() if 0 <= now - noted[1] <= REMEMBERED}

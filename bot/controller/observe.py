@@ -22,7 +22,7 @@ _SILENT = frozenset({Cause.UNREACHABLE, Cause.TIMED_OUT})
 
 MOST_READS = 64  # of one sweep, to find out which of its rollouts cannot be read
 
-NO_PODS: targets.Pods = {}
+NO_PODS = targets.NO_PODS
 
 Readings = Mapping[RolloutId, Figures | Fault]
 
@@ -112,11 +112,16 @@ def read_each(rollouts: Sequence[Rollout], metrics: Metrics, now: float) -> Read
 
 
 def judge(
-    rollout: Rollout, reading: Figures | Fault | None, now: float, own: targets.Pods = NO_PODS
+    rollout: Rollout,
+    reading: Figures | Fault | None,
+    now: float,
+    own: targets.Pods = NO_PODS,
+    ready: targets.Pods = NO_PODS,
 ) -> tuple[Judgement, AnalysisState]:
     """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault.
 
-    ``own``: the names of both sides' pods. What others count in their name is not judged.
+    ``own``: the names of both sides' pods, ``ready``: of those that answer. What others count in their name is not
+    judged.
     """
     if reading is None:
         return analysis.unread(rollout, now), rollout.analysis_state
@@ -125,7 +130,7 @@ def judge(
         return gates.unavailable(now, why), rollout.analysis_state
     try:
         with contained(said("controller.doing_judge", service=rollout.spec.service)):
-            known, strange = targets.believed(rollout, reading, own)
+            known, strange = targets.believed(rollout, reading, own, ready)
             judgement, analysis_state = analysis.analyse(rollout, known)
             return targets.noted(judgement, strange), analysis_state
     except Broken as broken:

@@ -33,3 +33,10 @@ class OwnPods:
         while len(self._seen) > MOST:
             del self._seen[next(iter(self._seen))]
         return {name: frozenset(pod for owner, pod in known if owner == name) for name, _ in sides}
+
+
+def ready_pods(rollout: Rollout, observed: Observation) -> Mapping[str, frozenset[str]]:
+    """The names of those that answer now, by Deployment."""
+    target = rollout.spec.target
+    sides = ((target.primary_deployment, observed.primary), (target.canary_deployment, observed.canary))
+    return {name: side.ready_pods for name, side in sides}

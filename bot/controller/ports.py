@@ -426,7 +426,9 @@ class Metrics(Protocol):
     def read(self, windows: Sequence[Window]) -> Mapping[RolloutId, Figures | Fault]:
         """For each window both sides' exact counts, with the custom queries' values, or why they could not be had.
 
-        Windows of the same times are asked for together, however many rollouts there are.
+        Windows of the same times are asked for together, however many rollouts there are. Where proxies count their own
+        requests, what is shown by somebody who cannot be a pod of the side, by name, is not counted; it is among the
+        figures' ``targets``, with everybody else who showed some in the window.
         """
 
     def rows(

@@ -14,7 +14,7 @@ from bot.model.errors import Refusal
 from bot.model.images import digest
 from bot.model.rollout import Phase, Rollout, Stage
 from bot.rollout import again
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.words.said import Code, Seconds, Text, TypedIn, said
 
 FRESH = 24 * 3600.0  # seconds after its end for which what passed in a rollout counts
@@ -62,7 +62,7 @@ def point(service: str, last: Rollout | None, stage: str, now: float) -> Point:
 
 
 def _how(last: Rollout) -> Text:
-    return said("controller.retry_rollback", version=last.spec.back_to) if last.spec.back_to else place(last)
+    return said("controller.retry_rollback", version=last.spec.back_to) if last.spec.back_to else status_text(last)
 
 
 def commands_of(service: str, choices: tuple[Stage, ...]) -> Iterator[TypedIn]:

@@ -12,7 +12,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import ServiceConfig
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.words.said import Said, TypedIn, said
 
 
@@ -34,7 +34,7 @@ def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[Servic
                 service=other.spec.service,
                 names=tuple(sorted(shared)),
                 version=other.spec.version,
-                where=place(other),
+                where=status_text(other),
                 command=TypedIn(f"status {other.spec.service}"),
             )
     for service in others:

@@ -18,7 +18,7 @@ from bot.model.observation import DeploymentStatus
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, RolloutSpec, Template, Topology, UserId
 from bot.model.service import ServiceConfig
 from bot.model.versions import old_version
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.rollout.plans import make_rollback
 from bot.words.said import Seconds, Text, said
 
@@ -72,7 +72,7 @@ def _promoted(request: Request, now: float) -> Rollout:
     if last is None:
         raise Refusal(said("controller.rollback_nothing", service=service.name))
     if last.phase is not Phase.PROMOTED or last.accepted:
-        raise Refusal(said("controller.rollback_not_promoted", service=service.name, how=place(last)))
+        raise Refusal(said("controller.rollback_not_promoted", service=service.name, how=status_text(last)))
     if last.spec.back_to:
         raise Refusal(said("controller.rollback_already", service=service.name, version=last.spec.back_to))
     upgraded = last.spec.plan[-1].template is Template.UPGRADED

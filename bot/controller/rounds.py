@@ -24,7 +24,7 @@ class Rounds:
         self._due: float | None = None
         self._spread = 1
 
-    def begin(self, now: float) -> float:
+    def advance(self, now: float) -> float:
         """The next turn begins at ``now``; how many seconds late that is."""
         self._turn = (self._turn + 1) % TURNS
         due = now if self._due is None else self._due

@@ -227,7 +227,8 @@ class Figures:
         custom: value of each custom query by name; None where it returned nothing usable.
         watermarks: what the counters of each side read at the end, by Deployment; see ``AnalysisState.watermarks``.
             Windows that are added up have none.
-        targets: who counts as a proxy of each side's own, by Deployment, at the end. What is kept has none.
+        targets: who counted as a proxy of each side's own in the window, by Deployment, and who was left out of its
+            counts. What is kept has none.
     """
 
     start: float

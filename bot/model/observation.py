@@ -37,7 +37,8 @@ class DeploymentStatus:
         troubles: what is wrong with containers of pods of the newest template.
         digests: which digests the ready pods show, by container.
         exists: whether there is such a Deployment at all.
-        pods: the names of all of its own pods, whatever they run and however they are.
+        pods: the names of all of its own pods, whatever they run and however they are; ready_pods: of those that are
+            Ready.
         uid: the Deployment's; writer, written_at: who wrote its template last, and when, by managedFields.
     """
 
@@ -54,6 +55,7 @@ class DeploymentStatus:
     # Of each cluster's own making, so that two observations of the same situation are equal without them.
     digests: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
     pods: frozenset[str] = field(default=frozenset(), compare=False)
+    ready_pods: frozenset[str] = field(default=frozenset(), compare=False)
     uid: str = field(default="", compare=False)
     writer: str = field(default="", compare=False)
     written_at: float | None = field(default=None, compare=False)

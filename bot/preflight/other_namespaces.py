@@ -29,7 +29,7 @@ def check(subject: Subject) -> Iterator[Problem]:
         home, others = _shared_out(route, ours, subject)
         if others:
             routes.append(label_of(http, route))
-            places |= dict.fromkeys(_host(route["route"][place], ours, subject) for place in others)
+            places |= dict.fromkeys(_host(route["route"][index], ours, subject) for index in others)
             changes += _homeward(f"/spec/http/{number}/route", route["route"], home, others)
     if changes:
         space = service_namespace(subject.service)
@@ -48,14 +48,14 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 
 def _shared_out(route: Object, ours: Object, subject: Subject) -> tuple[int, list[int]]:
-    """The place of the destination at home, and those of other namespaces' that have users; none where it is clear."""
+    """The index of the destination at home, and those of other namespaces' that have users; none where it is clear."""
     entries = route.get("route") or []
     hosts = [_host(one, ours, subject) for one in entries]
-    home = [place for place, host in enumerate(hosts) if host in subject.host_names]
+    home = [index for index, host in enumerate(hosts) if host in subject.host_names]
     if len(home) != 1 or entries[home[0]]["destination"].get("subset"):
         return 0, []
-    away = [place for place, host in enumerate(hosts) if _is_elsewhere(host, subject)]
-    return home[0], [place for place in away if has_users(entries[place], route)]
+    away = [index for index, host in enumerate(hosts) if _is_elsewhere(host, subject)]
+    return home[0], [index for index in away if has_users(entries[index], route)]
 
 
 def _is_elsewhere(host: str, subject: Subject) -> bool:
@@ -76,7 +76,7 @@ def _host(entry: Object, ours: Object, subject: Subject) -> str:
 
 
 def _homeward(path: str, entries: list[Object], home: int, others: list[int]) -> Iterator[Object]:
-    total = sum(entries[place].get("weight", 0) for place in (home, *others))
+    total = sum(entries[index].get("weight", 0) for index in (home, *others))
     yield {"op": "add", "path": f"{path}/{home}/weight", "value": total}
-    for place in others:
-        yield {"op": "add", "path": f"{path}/{place}/weight", "value": 0}
+    for index in others:
+        yield {"op": "add", "path": f"{path}/{index}/weight", "value": 0}

@@ -16,7 +16,11 @@ from bot.words.said import Code, Said, Text, said, together
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One finding. ``about`` names the Deployment it is told of, so that the same trouble is not told twice."""
+    """One finding.
+
+    ``about`` says what it is about where others have to know: the name of a Deployment or an object, so that the same
+    trouble is not told twice, or a kind of problem (``permissions``, ``init``) by which a caller goes.
+    """
 
     blocking: bool
     sentence: Text

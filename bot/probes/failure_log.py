@@ -39,13 +39,13 @@ class Failures:
         self._own.reconcile_failed(kind(fault))
         self._notify(about, "item_failed", fault, about=about)
 
-    def _notify(self, place: str, event: str, fault: Fault, **fields: str) -> None:
+    def _notify(self, key: str, event: str, fault: Fault, **fields: str) -> None:
         now = self._stopwatch()
-        said, at = self._notified.pop(place, ("", now))
-        self._notified[place] = fault.sentence, now
+        previous, at = self._notified.pop(key, ("", now))
+        self._notified[key] = fault.sentence, now
         while len(self._notified) > MOST:
             self._notified.popitem(last=False)
-        if said == fault.sentence and now - at < AGAIN:
+        if previous == fault.sentence and now - at < AGAIN:
             return
         error = fault.error if isinstance(fault, Broken) else None
         log.warning(event, system=fault.system, sentence=fault.sentence, exc_info=error, **fields)

@@ -58,15 +58,15 @@ def plan_from(plan: Sequence[Stage], name: str, rule: ApprovalRule) -> tuple[Sta
         rule: who approves where a stage has no rule of its own. Leaving the mirror asks as many people as any of the
             stages would that are left out.
     """
-    place = next(number for number, stage in enumerate(plan) if stage.name == name)
-    asking = [stage for stage in plan[:place] if stage.approval]
+    index = next(number for number, stage in enumerate(plan) if stage.name == name)
+    asking = [stage for stage in plan[:index] if stage.approval]
     strictest = max(asking, key=lambda stage: (stage.rule or rule).count, default=plan[0])
     mirror = replace(plan[0], approval=bool(asking), rule=strictest.rule)
-    return (mirror, *plan[place:])
+    return (mirror, *plan[index:])
 
 
 def taken_up(aborted: Rollout, stage: Stage) -> Again:
     """What the new rollout remembers of the aborted one."""
     plan = _whole(aborted)
-    place = next(number for number, one in enumerate(plan) if one.name == stage.name)
-    return Again(of=aborted.spec.id, stage=stage, passed=plan[:place])
+    index = next(number for number, one in enumerate(plan) if one.name == stage.name)
+    return Again(of=aborted.spec.id, stage=stage, passed=plan[:index])

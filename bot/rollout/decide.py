@@ -67,7 +67,7 @@ _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
 # --- what people ask for ---------------------------------------------------------------------------------------------
 
 
-def begin(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
+def enter_first_stage(rollout: Rollout, now: float, warnings: Sequence[Text] = ()) -> Change:
     """Preflight passed: the first stage begins."""
     text = phrases.started(rollout, warnings)
     started = _enter(rollout, rollout.spec.plan[0].phase, 0, now, warnings=tuple(warnings))
@@ -136,7 +136,7 @@ def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known
     _refuse_ended(rollout)
     if rollout.phase is Phase.ABORTING:
         raise Refusal(said("rollout.aborting_already", service=rollout.spec.service))
-    retreat = make_retreat(primary_touched=rollout.primary_touched, drain=_drain(rollout))
+    way_home = make_retreat(primary_touched=rollout.primary_touched, drain=_drain(rollout))
     text = phrases.aborted(rollout, by, reason, stage_known=stage_known)
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
     aborting = _enter(
@@ -144,7 +144,7 @@ def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known
         Phase.ABORTING,
         0,
         now,
-        retreat=retreat,
+        retreat=way_home,
         reason=reason,
         paused_by=None,
         retries=0,
@@ -277,8 +277,8 @@ def decide(
 ) -> Change:
     """Decide from the cluster (None: nothing was seen) and the figures; ``analysis_state`` is what judging remembers.
 
-    The rules are asked in order and the first that changes the phase ends the reconcile, so that a step is never taken
-    on what was seen before another.
+    The rules are asked in order, and the first that changes the phase, the stage or the way home ends the reconcile, so
+    that a step is never taken on what was seen before another.
     """
     if rollout.ended or rollout.phase is Phase.PREFLIGHT:
         return rollout, ()
@@ -395,8 +395,8 @@ def _upgraded_unawares(rollout: Rollout, observed: Observation, _judgement: Judg
         return rollout, ()
     name = rollout.spec.target.primary_deployment
     text = said("rollout.upgraded_unawares", primary=name, version=rollout.spec.version)
-    retreat = make_retreat(primary_touched=True, drain=_drain(rollout))
-    restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=retreat, touched=True)
+    way_home = make_retreat(primary_touched=True, drain=_drain(rollout))
+    restoring = _enter(rollout, Phase.ABORTING, 0, now, retreat=way_home, touched=True)
     return restoring, (_entry(now, EntryKind.STAGE, text, stage=restoring.current.name),)
 
 

@@ -119,11 +119,11 @@ def _going_back(rollout: Rollout) -> Said:
     return said("rollout.doing_home", primary=spoken(old_version(rollout)))
 
 
-# Where it is
+# How it is
 
 
-def place(rollout: Rollout) -> Said:
-    """Where a rollout is, in a few words that may stand between brackets."""
+def status_text(rollout: Rollout) -> Said:
+    """A rollout's status, in a few words that may stand between brackets."""
     if rollout.ended:
         back = rollout.spec.back_to if rollout.phase is Phase.PROMOTED else ""
         return said("rollout.is_rolled_back", version=back) if back else _ENDED[rollout.phase]
@@ -143,8 +143,8 @@ def describe(rollout: Rollout) -> Said:
     """The same, with why it does not go on."""
     why = rollout.reason if rollout.phase is Phase.HALTED else rollout.hold.sentence if rollout.hold else ""
     if rollout.ended or rollout.paused_by or not why:
-        return place(rollout)
-    return said("rollout.is_because", place=place(rollout), why=why)
+        return status_text(rollout)
+    return said("rollout.is_because", place=status_text(rollout), why=why)
 
 
 # What happened to it

@@ -50,7 +50,8 @@ def make_plan(service: ServiceConfig, topology: Topology, overrides: Overrides =
     """Every stage from the mirror to the end, in order.
 
     Raises:
-        Refusal: the weights chosen at start are not possible.
+        Refusal: the weights chosen at start are not possible, or all approvals were given at the start where nobody may
+            approve a rollout of their own.
     """
     weights = overrides.weights or service.weights
     check_weights(weights)

@@ -87,7 +87,7 @@ def canary_back(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     unrestored = rollout.primary_touched and observed.primary.template is Template.UPGRADED
     if observed.routes != ALL_CANARY or observed.canary.ready == 0 or not unrestored:
         return rollout, ()
-    restore = next(place for place, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
+    restore = next(index for index, stage in enumerate(rollout.retreat) if stage.kind is StageKind.RESTORE)
     name, canary = rollout.spec.target.primary_deployment, rollout.spec.target.canary_deployment
     text = said("rollout.canary_back", canary=canary, primary=name)
     restoring = enter(rollout, Phase.ABORTING, restore, now)

@@ -41,25 +41,25 @@ def set_share(rollout: Rollout, percent: int, by: UserId, now: float) -> Change:
         raise Refusal(said("rollout.share_between", here=share(here), command=command))
     if percent > here:
         return _go_on(rollout, percent, by, now)
-    place = next(
+    index = next(
         number
         for number, stage in enumerate(rollout.spec.plan)
         if stage.phase is Phase.SHIFTING and stage.routes.canary >= percent
     )
-    return _go_back(rollout, _with_step(rollout, percent, place), place, by, now)
+    return _go_back(rollout, _with_step(rollout, percent, index), index, by, now)
 
 
-def _go_back(rollout: Rollout, plan: tuple[Stage, ...], place: int, by: UserId, now: float) -> Change:
+def _go_back(rollout: Rollout, plan: tuple[Stage, ...], index: int, by: UserId, now: float) -> Change:
     """Whoever goes back does so for a reason that no figure knows: nothing goes on from there by itself."""
-    kept = (*plan[:place], replace(plan[place], approval=True), *plan[place + 1 :])
-    entered = _enter(rollout, kept, place, now)
+    kept = (*plan[:index], replace(plan[index], approval=True), *plan[index + 1 :])
+    entered = _enter(rollout, kept, index, now)
     text = said("rollout.went_back", who=Person(by), stage=called(entered.current))
     return entered, (entry(now, EntryKind.STAGE, text, by, stage=entered.current.name),)
 
 
 def _go_on(rollout: Rollout, percent: int, by: UserId, now: float) -> Change:
-    place = rollout.stage + 1
-    following = rollout.spec.plan[place]
+    index = rollout.stage + 1
+    following = rollout.spec.plan[index]
     most = following.routes.canary if following.phase is Phase.SHIFTING else rollout.current.routes.canary
     if percent > most:
         raise Refusal(said("rollout.share_beyond_plan", most=share(most)))
@@ -72,26 +72,26 @@ def _go_on(rollout: Rollout, percent: int, by: UserId, now: float) -> Change:
     hook = hooks.kept_by(rollout)
     if hook:
         raise Refusal(said("rollout.webhook_keeps", name=hook, stage=called(rollout.current)))
-    entered = _enter(rollout, _with_step(rollout, percent, place), place, now)
+    entered = _enter(rollout, _with_step(rollout, percent, index), index, now)
     text = said("rollout.set_share", who=Person(by), share=share(percent), version=rollout.spec.version)
     return entered, (entry(now, EntryKind.STAGE, text, by, stage=entered.current.name),)
 
 
-def _with_step(rollout: Rollout, percent: int, place: int) -> tuple[Stage, ...]:
-    """The plan with a step of that share at ``place``; as it is where there is one already."""
+def _with_step(rollout: Rollout, percent: int, index: int) -> tuple[Stage, ...]:
+    """The plan with a step of that share at ``index``; as it is where there is one already."""
     plan = rollout.spec.plan
-    if plan[place].routes == Routes(canary=percent):
+    if plan[index].routes == Routes(canary=percent):
         return plan
     step = replace(rollout.current, name=f"shift {percent}", routes=Routes(canary=percent))
-    return (*plan[:place], step, *plan[place:])
+    return (*plan[:index], step, *plan[index:])
 
 
-def _enter(rollout: Rollout, plan: tuple[Stage, ...], place: int, now: float) -> Rollout:
+def _enter(rollout: Rollout, plan: tuple[Stage, ...], index: int, now: float) -> Rollout:
     """``came_from``: what the routes may be until they have been written."""
     before = rollout.spec.plan[rollout.stage - 1].routes if rollout.stage else Routes(canary=0)
     came_from = (rollout.current.routes, before, *rollout.came_from)
     spec = replace(rollout.spec, plan=plan)
-    return enter(rollout, plan[place].phase, place, now, spec=spec, came_from=came_from[:4])
+    return enter(rollout, plan[index].phase, index, now, spec=spec, came_from=came_from[:4])
 
 
 def _refuse_unless_split(rollout: Rollout) -> None:

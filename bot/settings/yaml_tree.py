@@ -58,10 +58,10 @@ class Tree:
             return [inner.plain() for inner in self.value]
         return self.value
 
-    def at(self, place: YamlPath) -> Tree:
-        """The value at ``place``, or the innermost one on the way there that was written."""
+    def at(self, path: YamlPath) -> Tree:
+        """The value at ``path``, or the innermost one on the way there that was written."""
         here = self
-        for step in place:
+        for step in path:
             if isinstance(here.value, dict) and step in here.value:
                 here = here.value[str(step)]
             elif isinstance(here.value, tuple) and isinstance(step, int):

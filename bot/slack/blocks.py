@@ -81,7 +81,7 @@ def spoken(text: Text, voice: Voice, *, bold: bool = False, limit: int = LONGEST
             case Person():
                 shown = [person(part.person)]
             case Channel():
-                shown = [place(part.channel)]
+                shown = [channel_element(part.channel)]
             case Moment():
                 shown = [date(part.moment)]
             case Code():
@@ -238,7 +238,7 @@ def person(user: str) -> Element:
     return words(user, limit=100)
 
 
-def place(channel: str) -> Element:
+def channel_element(channel: str) -> Element:
     """A channel, as a link where its id is known."""
     if _CHANNEL.fullmatch(channel):
         return {"type": "channel", "channel_id": channel}

@@ -30,12 +30,12 @@ def chart(rollout: Rollout, voice: Voice) -> Block | None:
     found = _worst(rollout)
     if found is None:
         return None
-    finding, place = found
+    finding, index = found
     points = _drawn(rollout.analysis_state.points)
     if len(points) < LEAST_POINTS:
         return None
     labels = [_clock(point.at) for point in points]
-    lines = [[_percent(side[place], side[0]) for side in sides] for sides in _sides(points)]
+    lines = [[_percent(side[index], side[0]) for side in sides] for sides in _sides(points)]
     names = [*called_sides(rollout), plain(said("slack.line_allowed"), voice)]
     if finding.limit is not None:
         lines.append([_percent(finding.limit, 1.0)] * len(points))

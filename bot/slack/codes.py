@@ -64,10 +64,10 @@ def needed_scope(error: SlackApiError) -> str:
 def granted(answer: SlackResponse) -> frozenset[str] | None:
     """The token's scopes, which Slack says in every answer's headers; None where a proxy has taken them out."""
     headers = {str(name).lower(): value for name, value in dict(answer.headers or {}).items()}
-    said = headers.get("x-oauth-scopes")
-    if said is None:
+    header = headers.get("x-oauth-scopes")
+    if header is None:
         return None
-    text = said[0] if isinstance(said, list) and said else said
+    text = header[0] if isinstance(header, list) and header else header
     return frozenset(one.strip() for one in str(text).split(",") if one.strip())
 
 

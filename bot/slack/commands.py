@@ -241,7 +241,7 @@ class Commands:
         if not asked.version:
             self.starting.open(caller, asked)
             return
-        rollout = self.starting.begin(caller, asked)
+        rollout = self.starting.start(caller, asked)
         here = caller.channel_name and rollout.spec.channel.lstrip("#") == caller.channel_name
         name, version = rollout.spec.service, rollout.spec.version
         caller.reply(

@@ -310,7 +310,7 @@ class Delivery:
         if not self._limits.take_post(rollout.spec.channel, self._steady()):
             return None
         notification = card_notification(rollout)
-        tries = self._begin(notification, memory)
+        tries = self._record_attempt(notification, memory)
         memory.failures = max(memory.failures, tries - 1)
         with _Undone(self._outbox, notification, tries):
             ref = self._channel.post_card(rollout.spec.channel, self._card(rollout), rollout.spec.id)
@@ -404,7 +404,7 @@ class Delivery:
             return True
         if not self._limits.take_post(rollout.spec.channel, self._steady()):
             return False
-        tries = self._begin(notification, memory)
+        tries = self._record_attempt(notification, memory)
         if tries > MOST_TRIES:
             log.warning("slack.message_doubtful", rollout=rollout.spec.id, revision=notification.revision)
             return True
@@ -413,7 +413,7 @@ class Delivery:
         self._note_open(rollout.spec.channel)
         return True
 
-    def _begin(self, notification: Notification, memory: Memory) -> int:
+    def _record_attempt(self, notification: Notification, memory: Memory) -> int:
         """Write down that the notification is about to be posted; which try that is, of those whose outcome is not
         known.
 

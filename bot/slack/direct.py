@@ -92,7 +92,7 @@ class Direct:
             {notification.rollout_id for notification in kept},
         )
         self._known = {rollout_id: known for rollout_id, known in self._known.items() if rollout_id in rollouts}
-        self._reached = {place: reached for place, reached in self._reached.items() if place in there}
+        self._reached = {key: reached for key, reached in self._reached.items() if key in there}
         self._notified &= there
         self._tries = Counter({where: count for where, count in self._tries.items() if where[:2] in there})
 
@@ -104,10 +104,10 @@ class Direct:
         return [notification for notification in urgent if not self._is_notified(notification)]
 
     def _is_notified(self, notification: Notification) -> bool:
-        place = (notification.key, notification.id)
-        if place not in self._notified and place not in self._reached and self._outbox.notified(notification):
-            self._notified.add(place)
-        return place in self._notified
+        key = (notification.key, notification.id)
+        if key not in self._notified and key not in self._reached and self._outbox.notified(notification):
+            self._notified.add(key)
+        return key in self._notified
 
     def notify(
         self, rollout: Rollout, notifications: Sequence[Notification], why: Text, limits: Limits, now: float
@@ -119,16 +119,16 @@ class Direct:
         """
         everybody = self._to_notify(rollout, now) if notifications else People(())
         for notification in notifications:
-            place, entry = (notification.key, notification.id), notification.entry
+            key, entry = (notification.key, notification.id), notification.entry
             people = People(()) if entry is not None and is_rehearsed(rollout, entry) else everybody
-            reached = self._reached.setdefault(place, set())
+            reached = self._reached.setdefault(key, set())
             for user in people.ids:
                 if user not in reached and not self._write(user, rollout, notification, why, limits, now):
                     return
                 reached.add(user)
             if people.whole or self._waited(notification) > WAITS_FOR_GROUPS:
                 self._outbox.note_notified(notification)
-                self._notified.add(place)
+                self._notified.add(key)
 
     def _write(
         self, user: str, rollout: Rollout, notification: Notification, why: Text, limits: Limits, now: float

@@ -145,7 +145,7 @@ def _failed(stages: Sequence[Stage], left: Sequence[Walked]) -> Text:
     """Of the side on trial: the canary, and the upgraded primary while users return to it."""
     returning = stages[-1].phase not in {Phase.MIRRORING, Phase.SHIFTING}
     counts = [one for walked in left if (one := walked.primary if returning else walked.canary) is not None]
-    requests, errors = (round(sum(one[place] for one in counts)) for place in (0, 1))
+    requests, errors = (round(sum(one[index] for one in counts)) for index in (0, 1))
     return said("slack.bad_of", bad=errors, n=requests) if requests else NOTHING
 
 

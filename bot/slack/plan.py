@@ -43,12 +43,12 @@ def plan(rollout: Rollout, now: float, voice: Voice, *, native: bool) -> Block |
         return _plainly(rollout, shown, now, voice)
     tasks = [
         {
-            "task_id": f"{rollout.spec.id[:100]}-{place}",
+            "task_id": f"{rollout.spec.id[:100]}-{index}",
             "title": b.shorten(b.capital(plain(row.title, voice)), 150),
             "status": row.status,
             **({"output": b.rich_text(*b.spoken(row.output, voice, limit=200))} if row.output else {}),
         }
-        for place, row in enumerate(shown)
+        for index, row in enumerate(shown)
     ]
     return {"type": "plan", "title": b.shorten(plain(progress(rollout, now), voice), 150), "tasks": tasks}
 

@@ -77,7 +77,7 @@ class Limits:
         """
         scope = channel if method == POST else ""
         others = any(m == method and c != scope and until > now for (m, c), until in self._silent_until.items())
-        self._silent_until = {place: until for place, until in self._silent_until.items() if until > now}
+        self._silent_until = {key: until for key, until in self._silent_until.items() if until > now}
         self._silent_until[method, "" if others else scope] = now + seconds
 
     def silent(self, method: str, channel: str, now: float) -> bool:

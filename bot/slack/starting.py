@@ -56,7 +56,7 @@ class Starting:
         """
         try:
             self.approvers.check_member(caller.person)
-            rollout = self.begin(caller, asked)
+            rollout = self.start(caller, asked)
         except (Refusal, Fault) as error:
             if not self._answered(caller, asked, _found_by(error)):
                 raise
@@ -67,7 +67,7 @@ class Starting:
         if not caller.replace(forms.started(rollout, rollout.warnings, caller.voice)):
             caller.reply(forms.started_sentence(rollout))
 
-    def begin(self, caller: Caller, asked: Command) -> Rollout:
+    def start(self, caller: Caller, asked: Command) -> Rollout:
         """Start it.
 
         Raises:

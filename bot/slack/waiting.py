@@ -22,8 +22,8 @@ class Waiting:
     def note(self, notifications: Iterable[Notification]) -> None:
         """These are all that wait now."""
         now = self._steady()
-        places = ((one.key, one.id) for one in notifications)
-        self._since = {place: self._since.get(place, now) for place in places}
+        keys = ((one.key, one.id) for one in notifications)
+        self._since = {key: self._since.get(key, now) for key in keys}
 
     def seconds(self, notification: Notification) -> float:
         """How long one has waited; 0 for one that was not noted."""

@@ -143,15 +143,15 @@ def _written(arg: Arg, how: str, voice: Voice) -> Iterator[Part]:
 
 def _listed(items: Sequence[Item], how: str, voice: Voice) -> Iterator[Part]:
     grammar = _GRAMMARS[voice.language]
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         if how == "lines":
             yield "\n• "
-        elif place and how == "commas":
+        elif index and how == "commas":
             yield grammar.comma
-        elif place and how in _SIGNS:
+        elif index and how in _SIGNS:
             yield _SIGNS[how]
-        elif place:
-            last = place == len(items) - 1
+        elif index:
+            last = index == len(items) - 1
             yield grammar.between_sentences if how == "sentences" else grammar.both[how] if last else grammar.comma
         yield from _one(item, voice)
 

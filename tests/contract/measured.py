@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, nan
 from pathlib import Path
 
 from bot.model.figures import ScrapeTarget, SideFigures
@@ -73,6 +73,16 @@ def restarted(before: float, since: float) -> Value:
 def gone(scrape: int) -> float | None:
     """Not scraped for longer than Prometheus looks back."""
     return 500 if scrape < -25 else None
+
+
+def only(at: int) -> Value:
+    """There for one scrape."""
+    return lambda scrape: 5000 if scrape == at else None
+
+
+def of(pod: str, namespace: str = "") -> Mapping[str, str]:
+    """The labels of a pod that is none of the workload's."""
+    return {"pod": pod} | ({"namespace": namespace} if namespace else {})
 
 
 HTTP_500 = {"response_code": "500"}
@@ -148,6 +158,19 @@ SERIES: Sequence[Series] = (
         )
         for workload in (PRIMARY, CANARY, f"{CANARY}-next")
     ),
+    # Pods of somebody else's speak for the canary: all the time, for one scrape, of times alone, of a minute ago, and
+    # in no number. And one of another Namespace's has the very name of a pod of its own.
+    Series(namespace="shared", workload=PRIMARY, value=growing(10)),
+    Series(namespace="shared", workload=CANARY, value=growing(10)),
+    Series(namespace="shared", workload=CANARY, value=growing(10), metric=BUCKET, labels={"le": "+Inf"}),
+    Series(namespace="shared", workload=CANARY, value=growing(900), labels={**HTTP_500, **of("forger-1")}),
+    Series(namespace="shared", workload=CANARY, value=only(-3), labels={**HTTP_500, **of("forger-2")}),
+    Series(
+        namespace="shared", workload=CANARY, value=born(-3, 5000), metric=BUCKET, labels={"le": "5", **of("forger-3")}
+    ),
+    Series(namespace="shared", workload=CANARY, value=only(-12), labels={**HTTP_500, **of("forger-4")}),
+    Series(namespace="shared", workload=CANARY, value=lambda _: nan, labels=of("forger-5")),
+    Series(namespace="shared", workload=CANARY, value=growing(900), labels=of(f"{CANARY}-a", "elsewhere")),
     Series(namespace="busy", workload=PRIMARY, value=lambda _: 1, metric="queue_lag"),
     Series(namespace="busy", workload=CANARY, value=lambda _: 42, metric="queue_lag"),
 )
@@ -162,6 +185,8 @@ EXPECTED: Mapping[str, SideFigures] = {
     "idle/reviews-v1": SideFigures(requests=80, errors=0),
     "idle/reviews-v2": SideFigures(requests=0, errors=0, buckets={5.0: 0, inf: 0}),
     "gone/reviews-v1": SideFigures(requests=80, errors=0),
+    "shared/reviews-v1": SideFigures(requests=80, errors=0),
+    "shared/reviews-v2": SideFigures(requests=80, errors=0, buckets={inf: 80}),
 }
 
 # The canary's are of the last two minutes; the service's of an hour, which is all that these series have seen.
@@ -176,7 +201,7 @@ TELEMETRY = MetricFacts(
     age=0.0,
     targets={
         PRIMARY: frozenset(ScrapeTarget(pod=f"{PRIMARY}-{name}") for name in "ab"),
-        CANARY: frozenset({ScrapeTarget(pod=f"{CANARY}-a")}),
+        CANARY: frozenset(ScrapeTarget(pod=f"{CANARY}-{name}") for name in "ab"),
     },
 )
 

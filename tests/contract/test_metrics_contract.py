@@ -26,7 +26,7 @@ from tests.fakes.metrics import FakeMetrics
 
 pytestmark = pytest.mark.sandbox
 
-SITUATIONS = ["busy", "first-error", "restarted", "idle", "gone", "never-there"]
+SITUATIONS = ["busy", "first-error", "restarted", "idle", "gone", "shared", "never-there"]
 PER_SCRAPE: dict[str, Any] = {"requests": 21, "errors": 1, "buckets": {500.0: 15, inf: 21}}
 LAG = CustomGate(name="lag", query='max(queue_lag{destination_workload="$deployment"})', maximum=100)
 
@@ -64,6 +64,19 @@ def test_both_sides_are_counted_exactly_and_no_data_is_not_zero(metrics: Metrics
         primary=EXPECTED.get(f"{situation}/{PRIMARY}"),
         canary=EXPECTED.get(f"{situation}/{CANARY}"),
     )
+
+
+def test_whoever_is_left_out_of_the_counts_is_named(prometheus: PrometheusMetrics) -> None:
+    figures = read(prometheus, _rollout("shared"))
+
+    assert figures.canary is not None
+    assert (figures.canary.first, figures.canary.last) == (NOW - WINDOW, NOW)
+    assert {str(one) for one in figures.targets[CANARY]} == {
+        *(f"forger-{number}" for number in range(1, 6)),
+        f"elsewhere/{CANARY}-a",
+        f"{CANARY}-a",
+    }
+    assert CANARY not in figures.watermarks  # levels hold what the others count
 
 
 def test_each_side_says_when_it_was_scraped(metrics: Metrics) -> None:

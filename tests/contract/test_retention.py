@@ -114,11 +114,12 @@ def test_refused_starts_have_a_smaller_bound_of_their_own_and_are_told_before_th
     assert shop.kept()[0] == "r1"
 
 
-def test_a_record_that_cannot_be_read_goes_once_it_is_that_old_unless_it_is_the_live_one(shop: Shop) -> None:
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "null", '{"rollout":[]}', '{"rollout":{"phase":{}}}', "\x00", ""])
+def test_a_record_that_cannot_be_read_goes_once_it_is_that_old_unless_it_is_the_live_one(text: str, shop: Shop) -> None:
     shop.past(Phase.ABORTED, Phase.MIRRORING)
     shop.past(*[Phase.ABORTED] * 4, first=3)
     for one in ("r1", "r2"):
-        shop.server.client.set(KEYS.rollout(RolloutId(one)), "{")
+        shop.server.client.set(KEYS.rollout(RolloutId(one)), text)
 
     RedisRetention(shop.client, FEW).tidy(LATER)
 

@@ -69,7 +69,7 @@ class FakeController:
             started_by=by,
             started_at=now,
         )
-        begun, entries = decide.begin(draft, now)
+        begun, entries = decide.enter_first_stage(draft, now)
         return self.store.create(changed(begun, **changes), entries)
 
     def change(self, service: str, *entries: Entry, **changes: Any) -> Rollout:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.model.errors import Refusal, Remains, Stale, Unreadable
 from bot.model.rollout import Entry, Phase, Rollout, RolloutId
-from bot.rollout.phrases import place
+from bot.rollout.phrases import status_text
 from bot.words.said import Text, TypedIn, said
 from tests.fakes.outbox import InMemoryOutbox
 
@@ -34,7 +34,7 @@ class InMemoryStore(InMemoryOutbox):
         other = self._live(rollout.key)
         if other is not None and not rollout.ended:
             command = TypedIn(f"status {rollout.spec.service}")
-            where = place(other)
+            where = status_text(other)
             raise Refusal(
                 said("controller.already_rolling_out", version=other.spec.version, where=where, command=command)
             )

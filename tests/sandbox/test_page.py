@@ -51,7 +51,7 @@ def shown(browser: Browser, selector: str) -> str:
 
 
 def test_a_card_is_readable_in_a_browser(slack: Slack, browser: Browser) -> None:
-    begun, _ = decide.begin(a_rollout(), 0.0)
+    begun, _ = decide.enter_first_stage(a_rollout(), 0.0)
     post(slack, list(card(begun, (), 0.0).blocks))
 
     browser.open(f"{slack.url}/{IN_CHANNEL}")

@@ -126,10 +126,10 @@ def test_verdicts_are_counted_by_word(shown: Shown) -> None:
 def test_a_tick_is_a_round_of_everybody_however_many_turns_it_takes(shown: Shown, rollouts: int) -> None:
     rounds, keys = Rounds(10.0), [f"default/shop{number}" for number in range(rollouts)]
     seen: list[str] = []
-    rounds.begin(0.0)
+    rounds.advance(0.0)
     rounds.turn(keys)  # how many there are is known from the first turn on
     for turn in range(1, 3 * TURNS):
-        rounds.begin(turn * rounds.seconds)
+        rounds.advance(turn * rounds.seconds)
         if rounds.is_idle:
             continue
         seen += rounds.turn(keys)

@@ -95,6 +95,7 @@ SENTENCES: Mapping[str, str] = {
     "analysis.not_in_force": "Users on {name}: {shown} instead of {wanted}. The proxies have not taken the routes, or "
     "callers do not follow the VirtualService.",
     "analysis.foreign": "Prometheus counts requests of {name} from what is none of its pods: {others}.",
+    "analysis.foreign_left_out": "They are left out. See to that pod.",
     "analysis.foreign_remedy": "Nothing is concluded from them. Name the job that scrapes the mesh's proxies in "
     "`prometheus.labels`, or see to that pod.",
     # hard limits and a team's own queries

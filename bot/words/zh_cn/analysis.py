@@ -92,6 +92,7 @@ SENTENCES: Mapping[str, str] = {
     "analysis.not_in_force": "{name} 上的用户请求为 {shown}，应为 {wanted}。代理尚未采用新路由，或有调用方没有经过 "
     "VirtualService。",
     "analysis.foreign": "Prometheus 把不属于 {name} 的 Pod 的请求算在它名下：{others}。",
+    "analysis.foreign_left_out": "这些数据已被排除。请检查该 Pod。",
     "analysis.foreign_remedy": "这些数据不予采信。请在 `prometheus.labels` 中写明抓取网格代理的任务，或检查该 Pod。",
     # hard limits and a team's own queries
     "analysis.limit": "{name} 最近的 {check}：{here}。阈值：{allowed}。",

@@ -124,7 +124,7 @@ def as_of_schema_2(stored: Rollout) -> str:
 
 def everywhere(promote: Promote, topology: Topology) -> Iterator[Rollout]:
     """A rollout in every stage of its plan, of each way back from there, and at each end of them."""
-    begun, _ = decide.begin(a_rollout(a_service(promote=promote), topology), 1.0)
+    begun, _ = decide.enter_first_stage(a_rollout(a_service(promote=promote), topology), 1.0)
     place = begun
     for number, stage in enumerate(begun.spec.plan):
         place = begun if number == 0 else transitions.enter(replace(place, touched=False), stage.phase, number, 2.0)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.adapters import series
 from bot.adapters.prometheus_connection import Series
@@ -169,3 +174,24 @@ def test_a_side_is_unknown_where_two_jobs_show_a_pod_and_nothing_says_which_coun
     )
 
     assert found.is_unknown
+
+
+STRANGERS = {OWNER: frozenset({("", "forger")})}
+VALUES = st.dictionaries(
+    st.sampled_from([15.0 * number for number in range(-8, 9)]),
+    st.one_of(st.integers(0, 1000).map(float), st.sampled_from([math.nan, math.inf, -1e300, 1e308])),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["200", "404", "500"]), VALUES), max_size=5))
+def test_law_whoever_is_left_out_changes_nothing_of_what_is_counted(
+    forged: list[tuple[str, dict[float, float]]],
+) -> None:
+    span = Span(since=0.0, near=-120.0, interval=15.0)
+    own = [counter("200", {-15.0: 1.0, 0.0: 5.0, 15.0: 9.0, 30.0: 2.0}), counter("500", {15.0: 1.0, 30.0: 1.0})]
+    others = [({**counter(code, {})[0], "pod": "forger"}, samples) for code, samples in forged]
+
+    alone, among = (series.counted(inside, span, STRANGERS)[OWNER] for inside in (own, [*own, *others]))
+
+    assert among == replace(alone, checks=among.checks)
+    assert all(map(math.isfinite, among.checks))

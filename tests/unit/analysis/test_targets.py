@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.analysis.targets import believed, foreign, listed, noted
+from bot.analysis.targets import believed, foreign, left_out, listed, may_be_of, noted
 from bot.model.figures import Figures, Finding, Judgement, ScrapeTarget, Verdict
 from tests.builders import a_rollout, a_side_of, figures
 
 OWN = {"reviews-v1": {"reviews-v1-5d8f-aaaaa"}, "reviews-v2": {"reviews-v2-7c9d-bbbbb"}}
 V1 = ScrapeTarget(namespace="default", pod="reviews-v1-5d8f-aaaaa", instance="10.0.0.1:15020")
 V2 = ScrapeTarget(namespace="default", pod="reviews-v2-7c9d-bbbbb", instance="10.0.0.2:15020")
+LIKE_OURS = ScrapeTarget(namespace="default", pod="reviews-v2-forger", instance="10.0.0.67:8080")
 FORGER = ScrapeTarget(namespace="default", pod="forger-1", instance="10.0.0.66:8080")
 
 
@@ -49,6 +52,76 @@ def test_where_no_target_bears_a_pods_name_and_where_no_pod_was_seen_nobody_can_
 
 def test_a_reading_of_own_pods_alone_is_as_it_was() -> None:
     assert believed(a_rollout(), reading(), OWN) == (reading(), ())
+
+
+@pytest.mark.parametrize(
+    ("target", "is_left_out"),
+    [
+        (FORGER, True),
+        (replace(V2, namespace="elsewhere"), True),
+        (V1, True),  # the primary speaks for the canary
+        (replace(V2, pod="reviews-v20-5d8f-aaaaa"), True),
+        (replace(V2, pod="reviews-v2-0000-zzzzz"), False),  # one that has ended, perhaps
+        (replace(V2, namespace=""), False),
+        (replace(V2, pod=""), False),  # it may be any
+    ],
+)
+def test_whoever_cannot_be_a_pod_of_the_workload_by_name_is_left_out(target: ScrapeTarget, is_left_out: bool) -> None:  # noqa: FBT001  # an answer
+    assert left_out({V2, target}, "default", "reviews-v2") == ({target} if is_left_out else frozenset())
+
+
+def test_nobody_is_left_out_where_nothing_would_be_left() -> None:
+    """As where another Prometheus hands on what it has, with its own name as the pod's."""
+    other = ScrapeTarget(namespace="monitoring", pod="prometheus-0", instance="10.0.0.9:9090")
+    nameless = ScrapeTarget(instance="10.0.0.2:15020")
+
+    assert left_out({other}, "default", "reviews-v2") == frozenset()
+    assert left_out({other, nameless}, "default", "reviews-v2") == frozenset()
+
+
+@given(st.from_regex("[a-z0-9-]{1,70}", fullmatch=True), st.from_regex("[a-z0-9]{1,10}", fullmatch=True))
+def test_law_no_pod_of_a_deployment_is_left_out_however_long_its_name(name: str, suffix: str) -> None:
+    pod = f"{name}-{suffix}-"[:58] + "abcde"  # as the API server makes it
+
+    assert may_be_of("shop", pod, "shop", name)
+    assert not may_be_of("other", pod, "shop", name)
+
+
+def test_a_side_whose_ready_pods_all_show_their_own_figures_is_judged_without_the_stranger() -> None:
+    there = reading(v2=frozenset({V2, FORGER}))
+
+    known, findings = believed(a_rollout(), there, OWN, OWN)
+
+    assert known == there
+    assert known.watermarks == there.watermarks
+    (finding,) = findings
+    assert str(finding.sentence) == (
+        "Prometheus counts requests of reviews-v2 from what is none of its pods: default/forger-1. They are left out. "
+        "See to that pod."
+    )
+
+
+@pytest.mark.parametrize("ready", [{}, {"reviews-v2": {V2.pod, "reviews-v2-7c9d-ccccc"}}], ids=["unknown", "one more"])
+def test_a_side_of_which_a_ready_pod_shows_nothing_of_its_own_is_unknown(ready: dict[str, set[str]]) -> None:
+    """What it answers badly may be what the stranger shows."""
+    known, findings = believed(a_rollout(), reading(v2=frozenset({V2, FORGER})), OWN, ready)
+
+    assert known.canary is None
+    assert [finding.acts for finding in findings] == [True]
+
+
+def test_a_stranger_with_a_name_like_ours_makes_its_side_unknown() -> None:
+    known, findings = believed(a_rollout(), reading(v2=frozenset({V2, LIKE_OURS, FORGER})), OWN, OWN)
+
+    assert known.canary is None
+    assert "default/reviews-v2-forger" in str(findings[0].sentence)
+
+
+def test_who_was_left_out_is_told_last_and_holds_nothing() -> None:
+    _, findings = believed(a_rollout(), reading(v2=frozenset({V2, FORGER})), OWN, OWN)
+    good = Judgement(at=1.0, verdict=Verdict.PASS, proven=True)
+
+    assert noted(good, findings) == replace(good, findings=tuple(findings))
 
 
 @pytest.mark.parametrize("side", ["v1", "v2"])

@@ -67,12 +67,21 @@ def test_figures_of_a_pod_that_appears_in_mid_run_abort_nothing() -> None:
     rollout = replace(a_rollout(phase=Phase.SHIFTING, settled_at=900.0), stage=1)
     own = {"reviews-v1": ["reviews-v1-a"], "reviews-v2": ["reviews-v2-b"]}
     sides = {"default/reviews-v1": a_side_of(1000), "default/reviews-v2": a_side_of(1000, errors=900)}
-    honest, forged = (Shown(sides=sides, pods=own | more) for more in ({}, {"reviews-v2": ["reviews-v2-b", "forger"]}))
+    honest, forged, aside = (
+        Shown(sides=sides, pods=own | more)
+        for more in (
+            {},
+            {"reviews-v2": ["reviews-v2-b", "reviews-v2-forger"]},
+            {"reviews-v2": ["reviews-v2-b", "forger"]},
+        )
+    )
 
     assert Verdict.FAIL in {judgement.verdict for judgement in judged(rollout, honest, own)}
     held = judged(rollout, forged, own)
     assert {judgement.verdict for judgement in held} == {Verdict.ERROR}
-    assert all("default/forger" in str(judgement.sentence) and judgement.hold for judgement in held)
+    assert all("default/reviews-v2-forger" in str(judgement.sentence) and judgement.hold for judgement in held)
+    # Whoever cannot be one of its pods blinds nobody: what its own pods answer badly is judged, as without them.
+    assert Verdict.FAIL in {judgement.verdict for judgement in judged(rollout, aside, own)}
 
 
 def judged(rollout: Rollout, metrics: Shown, own: Mapping[str, Sequence[str]]) -> list[Judgement]:
@@ -81,7 +90,7 @@ def judged(rollout: Rollout, metrics: Shown, own: Mapping[str, Sequence[str]]) -
     for number in range(1, 11):
         now = 1000.0 + 15.0 * number
         reading = observe.read([rollout], metrics, now)[rollout.spec.id]
-        judgement, state = observe.judge(rollout, reading, now, own)
+        judgement, state = observe.judge(rollout, reading, now, own, own)
         rollout = replace(rollout, analysis_state=state, judgement=judgement)
         found.append(judgement)
     return found

@@ -16,7 +16,7 @@ def many(count: int) -> list[str]:
 def reconciled(rounds: Rounds, busy: list[str], turns: int) -> list[list[str]]:
     seen = []
     for number in range(turns):
-        rounds.begin(number * rounds.seconds)
+        rounds.advance(number * rounds.seconds)
         seen.append(rounds.turn(busy))
     return seen
 
@@ -53,11 +53,18 @@ def test_a_turn_with_nothing_to_do_is_known_before_anybody_is_asked() -> None:
 
     reconciled(rounds, many(7), TURNS)
     assert rounds.is_idle
-    rounds.begin(10.0)
+    rounds.advance(10.0)
     assert not rounds.is_idle
 
 
 def test_it_tells_how_late_a_turn_is_and_catches_up_with_nothing() -> None:
     rounds = Rounds(18.0)
 
-    assert [rounds.begin(now) for now in (100.0, 102.0, 104.5, 106.0, 120.0, 122.0)] == [0.0, 0.0, 0.5, 0.0, 12.0, 0.0]
+    assert [rounds.advance(now) for now in (100.0, 102.0, 104.5, 106.0, 120.0, 122.0)] == [
+        0.0,
+        0.0,
+        0.5,
+        0.0,
+        12.0,
+        0.0,
+    ]

@@ -34,7 +34,7 @@ PASS, INCONCLUSIVE, ERROR, FAIL = (verdict(word) for word in Verdict)
 
 
 def begun(**changes: object) -> Rollout:
-    rollout, _ = decide.begin(a_rollout(a_service(**changes)), now=0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(a_service(**changes)), now=0.0)
     return rollout
 
 
@@ -50,7 +50,7 @@ def kinds(entries: tuple[Entry, ...]) -> list[EntryKind]:
 
 
 def test_a_rollout_begins_with_the_mirror() -> None:
-    rollout, entries = decide.begin(a_rollout(), now=5.0)
+    rollout, entries = decide.enter_first_stage(a_rollout(), now=5.0)
 
     assert (rollout.phase, rollout.current.routes) == (Phase.MIRRORING, routes(0, mirror=True))
     assert kinds(entries) == [EntryKind.STARTED]
@@ -493,7 +493,7 @@ def test_a_promotion_of_which_only_the_annotations_are_left_is_finished() -> Non
 
 
 def test_whoever_approves_the_first_users_is_shown_what_preflight_doubted() -> None:
-    rollout, _ = decide.begin(a_rollout(), 0.0, ["reviews-v2 has no readinessProbe."])
+    rollout, _ = decide.enter_first_stage(a_rollout(), 0.0, ["reviews-v2 has no readinessProbe."])
     settled, _ = decide.decide(rollout, an_observation(rollout), verdict(Verdict.PASS), 0.0)
 
     asked, said = decide.decide(settled, an_observation(settled), verdict(Verdict.PASS), settled.current.seconds)
@@ -506,7 +506,7 @@ DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
 
 
 def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
-    rollout, _ = decide.begin(a_rollout(a_service(approve=())), 0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(a_service(approve=())), 0.0)
     settled, _ = decide.decide(rollout, an_observation(rollout), INCONCLUSIVE, 0.0)
 
     held, first = decide.decide(settled, an_observation(settled), DOUBT, 300.0)
@@ -522,7 +522,7 @@ def test_a_doubt_that_time_will_not_settle_is_a_persons_to_decide() -> None:
 
 
 def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -> None:
-    rollout, _ = decide.begin(a_rollout(), 0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(), 0.0)
     settled, _ = decide.decide(rollout, an_observation(rollout), PASS, 0.0)
     asked, _ = decide.decide(settled, an_observation(settled), PASS, 300.0)
 
@@ -534,7 +534,7 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
 
 def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:
     """A reconcile comes a moment after its figures were read: what they leave open may be settled at the end."""
-    rollout, _ = decide.begin(a_rollout(), 0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(), 0.0)
     settled, _ = decide.decide(rollout, an_observation(rollout), PASS, 0.0)
 
     waiting, said = decide.decide(settled, an_observation(settled), verdict(Verdict.INCONCLUSIVE, 299.9), 300.1)
@@ -557,7 +557,7 @@ def test_a_stage_without_a_time_is_not_held_in_the_reconcile_that_settles_it() -
 
 
 def test_silence_about_a_doubt_is_told_once_and_never_a_yes() -> None:
-    rollout, _ = decide.begin(a_rollout(), 0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(), 0.0)
     at, said = rollout, []
     for now in range(0, 5000, 100):
         at, entries = decide.decide(at, an_observation(at), DOUBT, float(now))
@@ -568,7 +568,7 @@ def test_silence_about_a_doubt_is_told_once_and_never_a_yes() -> None:
 
 
 def test_a_hold_ends_with_its_cause_although_the_stages_time_is_not_up() -> None:
-    rollout, _ = decide.begin(a_rollout(), 0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(), 0.0)
     settled, _ = decide.decide(rollout, an_observation(rollout), verdict(Verdict.INCONCLUSIVE), 0.0)
     shared = Judgement(at=10.0, verdict=Verdict.INCONCLUSIVE, hold=True)
     held, said = decide.decide(settled, an_observation(settled), shared, 10.0)

@@ -183,7 +183,7 @@ def walk(rollout: Rollout, world: World, moves: Moves) -> Rollout:
 def story(promote: Promote, topology: Topology, approve: tuple[ApproveAt, ...]) -> tuple[Rollout, World]:
     service = a_service(promote=promote, approve=approve, hold_patience=100.0)
     target = a_target(topology, primary_replicas=2, canary_replicas=2)
-    rollout, _ = decide.begin(a_rollout(service, topology, target=target), 0.0)
+    rollout, _ = decide.enter_first_stage(a_rollout(service, topology, target=target), 0.0)
     return rollout, World(topology)
 
 
