@@ -39,7 +39,7 @@ class KubeFailsafe:
     ) -> None:
         """Make the managed routes equal ``routes``, unless anybody has given a sign of life since ``beat``."""
         target = annotations.target
-        namespace, name = target.virtual_service_namespace, target.virtual_service
+        namespace, name = target.place
         vs = self._kube.get("VirtualService", namespace, name)  # never from a cache: this is what the write rests on
         lease = self._kube.get("Lease", namespace, heartbeat_lease.name_for(name))
         heard = heartbeat_lease.read(lease, annotations.owner)

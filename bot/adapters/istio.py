@@ -24,10 +24,11 @@ from bot.cluster import routes as virtual_services
 from bot.cluster.admission_policy import hosts_to_name
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.routes import VirtualService
-from bot.controller.ports import IsCurrent, Rehearsal, RouteStatus, always
+from bot.controller.each_object import do_on_each, observe_each
+from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.copies import replace
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
+from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations, RouteStatus
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.words.said import Said, Text, said, together
@@ -85,9 +86,12 @@ class IstioMesh:
         self._observed: dict[tuple[str, str], _Observed] = {}
 
     def observe(self, target: Target) -> RouteStatus:
-        """The managed routes as they are now; understood once for each version of the object."""
+        """The managed routes as they are now, of each object; understood once for each version of it."""
+        return observe_each(target, self._observe)
+
+    def _observe(self, target: Target) -> RouteStatus:
         vs = self._get(target, self._reads)
-        place = target.virtual_service_namespace, target.virtual_service
+        place = target.place
         last = self._observed.get(place)
         if last is not None and last.vs is vs and last.target == target:
             return last.status
@@ -113,6 +117,7 @@ class IstioMesh:
             reason="" if isinstance(read, Routes) else read,
             failsafe_record=_failsafe_record(vs, self._signer),
             fingerprint=virtual_services.fingerprint(vs, target),
+            name=target.routes_name,
         )
 
     def route(  # the port's
@@ -133,40 +138,46 @@ class IstioMesh:
             Stale: it is not so any more (``is_current``); nothing was written.
         """
 
-        def edit(vs: VirtualService) -> VirtualService:
-            if (
-                virtual_services.owner_of(vs) == owner
-                and virtual_services.is_whole(vs, signer=self._signer)
-                and virtual_services.is_signed(vs, self._signer)
-                and virtual_services.read_routes(vs, target) == routes
-            ):
-                return vs
-            now = self._now()
-            return virtual_services.claim(
-                vs,
-                target,
-                routes,
-                owner=owner,
-                recorded=recorded,
-                now=now,
-                taking_from=taking_from,
-                held_before=held_before,
-                signer=self._signer,
-            )
+        def write(one: Target) -> None:
+            def edit(vs: VirtualService) -> VirtualService:
+                if (
+                    virtual_services.owner_of(vs) == owner
+                    and virtual_services.is_whole(vs, signer=self._signer)
+                    and virtual_services.is_signed(vs, self._signer)
+                    and virtual_services.read_routes(vs, one) == routes
+                ):
+                    return vs
+                now = self._now()
+                return virtual_services.claim(
+                    vs,
+                    one,
+                    routes,
+                    owner=owner,
+                    recorded=recorded,
+                    now=now,
+                    taking_from=taking_from,
+                    held_before=held_before,
+                    signer=self._signer,
+                )
 
-        self._write(target, edit, is_current)
+            self._write(one, edit, is_current)
+
+        do_on_each(target, write)
 
     def release(self, target: Target, routes: Routes, owner: RolloutId, *, is_current: IsCurrent = always) -> None:
         """Leave ``routes`` behind for good: annotations and inserted routes go."""
 
-        def edit(vs: VirtualService) -> VirtualService:
-            virtual_services.refuse_other_owner(vs, owner)
-            return virtual_services.release(vs, target, routes, self._signer)
+        def leave(one: Target) -> None:
+            def edit(vs: VirtualService) -> VirtualService:
+                virtual_services.refuse_other_owner(vs, owner)
+                return virtual_services.release(vs, one, routes, self._signer)
 
-        # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
-        self._fall_silent(target.virtual_service_namespace, target.virtual_service, owner)
-        if not self._write(target, edit, is_current):
-            self._close(target.virtual_service_namespace, target.virtual_service, owner)
+            # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
+            self._fall_silent(*one.place, owner)
+            if not self._write(one, edit, is_current):
+                self._close(*one.place, owner)
+
+        do_on_each(target, leave)
 
     def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
@@ -209,13 +220,17 @@ class IstioMesh:
 
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
         """Renew the heartbeat, beside the object. One write on what was last seen: a conflict is the next beat's."""
-        vs = self._reads.get("VirtualService", target.virtual_service_namespace, target.virtual_service)
-        if vs is not None and virtual_services.owner_of(vs) == owner:
-            self._heart.beat(vs, owner, limit)
+
+        def beat(one: Target) -> None:
+            vs = self._reads.get("VirtualService", *one.place)
+            if vs is not None and virtual_services.owner_of(vs) == owner:
+                self._heart.beat(vs, owner, limit)
+
+        do_on_each(target, beat)
 
     def quiet(self, target: Target, owner: RolloutId) -> None:
         """Leave nothing of ``owner``'s heartbeat behind."""
-        self._heart.end(target.virtual_service_namespace, target.virtual_service, owner)
+        do_on_each(target, lambda one: self._heart.end(*one.place, owner))
 
     def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
         """The rollout that holds the object; None when none does, or no object."""
@@ -301,10 +316,10 @@ class IstioMesh:
         raise _busy(virtual_services.title(vs))
 
     def _get(self, target: Target, reads: Reads | None = None) -> VirtualService:
-        namespace, name = target.virtual_service_namespace, target.virtual_service
-        vs = (reads or self._kube).get("VirtualService", namespace, name)
+        vs = (reads or self._kube).get("VirtualService", *target.place)
         if vs is None:
-            raise Fault("Kubernetes", said("adapters.gone", thing=f"VirtualService {namespace}/{name}"), Cause.MISSING)
+            thing = f"VirtualService {'/'.join(target.place)}"
+            raise Fault("Kubernetes", said("adapters.gone", thing=thing), Cause.MISSING)
         return vs
 
 

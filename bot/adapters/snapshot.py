@@ -67,7 +67,8 @@ class KubeSnapshots:
 
 def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istiod: str) -> Snapshot:
     home = service.namespace
-    routed, ruled = dict.fromkeys((home, service.routes_at[0])), dict.fromkeys((home, service.rule_at[0]))
+    routed = dict.fromkeys((home, *(space for space, _ in service.places)))
+    ruled = dict.fromkeys((home, service.rule_at[0]))
     meshes = [questions.ask("VirtualService", _listing_virtual_services(space)) for space in routed]
     everywhere = questions.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
     deployments = questions.ask("Deployment", lambda kube: kube.list("Deployment", home))
@@ -98,11 +99,13 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
     all_deployments = questions.listed(deployments)
     missing = {service.primary_deployment, service.canary_name(version)} - {name_of(one) for one in all_deployments}
     instead = [questions.get(kind, home, name) for name in sorted(missing) for kind in OTHER_WORKLOADS]
-    ours = next((one for one in virtual_services if (namespace_of(one, home), name_of(one)) == service.routes_at), None)
+    at = {(namespace_of(one, home), name_of(one)): one for one in virtual_services}
+    ours, *siblings = (at.get(place) for place in service.places)
     sides = {service.primary_deployment, service.canary_name(version)}
     pods = [questions.pods_of(one) for one in all_deployments if name_of(one) in sides]
-    others = tuple(one for one in virtual_services if one is not ours)
-    governs = governing(ours, others) if ours else []
+    named = [one for one in (ours, *siblings) if one is not None]
+    others = tuple(one for one in virtual_services if not any(one is other for other in named))
+    governs = [root for one in named for root in governing(one, virtual_services)]
     asked = [
         questions.gateway(*place) for place in dict.fromkeys(place for one in governs for place in gateway_places(one))
     ]
@@ -112,6 +115,7 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
     behind = [questions.read(some, GatewayPods()) for some in doors]
     return Snapshot(
         virtual_service=ours,
+        siblings=tuple(one for one in siblings if one is not None),
         service=questions.one(backend),
         virtual_services=others,
         services=questions.listed(neighbours),

@@ -13,7 +13,7 @@ from bot.adapters.kube import Kube, Reads
 from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.snapshot import permission
 from bot.cluster import heartbeat_lease
-from bot.cluster.objects import Object
+from bot.cluster.objects import NamespacedName, Object
 from bot.controller.edges import Broken, contained
 from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
@@ -30,12 +30,16 @@ RIGHTS, SERIES, WATCHDOGS = ABOUT = "permissions", "istio series", "watchdogs"
 
 def wanted(reads: Reads, service: ServiceConfig) -> tuple[Access, ...]:
     """All that preflight and a rollout ask for, but what has a version in its name: nobody knows it yet."""
-    try:
-        routes = reads.get("VirtualService", *service.routes_at)
-    except Fault:  # told elsewhere
-        routes = None
     known = [access for access in needed(service, ANY_VERSION) if ANY_VERSION not in access.name]
-    return (*known, *read(service), *gateways(routes))
+    routes = [gateways(_routes(reads, place)) for place in service.places]
+    return (*known, *read(service), *(access for some in routes for access in some))
+
+
+def _routes(reads: Reads, place: NamespacedName) -> Object | None:
+    try:
+        return reads.get("VirtualService", *place)
+    except Fault:  # told elsewhere
+        return None
 
 
 def without_series(metrics: PrometheusMetrics) -> Said | None:
@@ -131,7 +135,7 @@ class Surroundings:
         return [trouble] if trouble is not None else []
 
     def _look_for_watchdogs(self) -> Sequence[Said | str]:
-        spaces = dict.fromkeys(service.routes_at[0] for service in self._services)
+        spaces = dict.fromkeys(space for service in self._services for space, _ in service.places)
         found = [self._watchdog(space) for space in spaces]
         return [one for one in found if one is not None]
 

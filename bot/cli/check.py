@@ -119,18 +119,19 @@ def _services(adapters: bootstrap.Adapters) -> Iterator[Line]:
     for name in adapters.catalogue.names:
         service = adapters.catalogue.get(name)
         home = service.namespace
-        wanted = {
-            ("virtual_service",): ("VirtualService", *service.routes_at),
-            ("destination_rule",): ("DestinationRule", *service.rule_at),
-            ("host",): ("Service", service_namespace(service), service_name(service)),  # by any form of its name
-            ("primary", "deployment"): ("Deployment", home, service.primary_deployment),
-        }
+        routes = ("virtual_services",) if service.siblings else ("virtual_service",)
+        wanted = [
+            *((routes, ("VirtualService", *place)) for place in service.places),
+            (("destination_rule",), ("DestinationRule", *service.rule_at)),
+            (("host",), ("Service", service_namespace(service), service_name(service))),  # by any form of its name
+            (("primary", "deployment"), ("Deployment", home, service.primary_deployment)),
+        ]
         try:
             missing = [
                 said(
                     "cli.missing", place=adapters.catalogue.written_at(name, *keys), kind=kind, name=at, namespace=space
                 )
-                for keys, (kind, space, at) in wanted.items()
+                for keys, (kind, space, at) in wanted
                 if adapters.kube.get(kind, space, at) is None
             ]
             missing = [] if missing and _has_all_of_versions(service, adapters.kube) else missing
@@ -148,8 +149,9 @@ def _has_all_of_versions(service: ServiceConfig, kube: Kube) -> bool:
     """Whether each version has a Service, so that one for all of them, and a DestinationRule, is not needed."""
     home = service.namespace
     primary = kube.get("Deployment", home, service.primary_deployment)
-    routes = kube.get("VirtualService", home, service.virtual_service)
-    if primary is None or routes is None:
+    every = [kube.get("VirtualService", *place) for place in service.places]
+    routes = every[0]
+    if primary is None or any(one is None for one in every):
         return False
     return version_hosts.primarys(service, routes, kube.list("Service", home), primary) is not None
 

@@ -5,12 +5,13 @@ They are made of what a rollout would write now, as ``canary-bot plan`` shows it
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from bot.adapters.kube import Kube
 from bot.cli.objects import dump
 from bot.cluster.gitops import FLUX_OFF, TOOLS, Tool, Written, keeper, patched, rules
-from bot.cluster.objects import Object, name_of
+from bot.cluster.objects import NamespacedName, Object, name_of
 from bot.controller.start import Plan
 from bot.model.errors import Refusal
 from bot.model.service import Promote, ServiceConfig
@@ -47,8 +48,11 @@ def shown(
 def written(service: ServiceConfig, version: str, plan: Plan, kube: Kube) -> tuple[Written, ...]:
     """Every object that a rollout writes, as it is now and as each stage leaves it."""
     planned = [thing for stage in plan.planned for thing in stage.objects]
-    routes = [thing for thing in planned if thing["kind"] == "VirtualService"]
-    found = [Written(before=_live(kube, routes[0]), after=routes)]
+    routes = defaultdict[NamespacedName, list[Object]](list)
+    for thing in planned:
+        if thing["kind"] == "VirtualService":
+            routes[str(thing["metadata"]["namespace"]), name_of(thing)].append(thing)
+    found = [Written(before=_live(kube, several[0]), after=several) for several in routes.values()]
     if service.promote is Promote.UPGRADE:
         primary = _named(kube, service, service.primary_deployment)
         patches = [thing for thing in planned if thing["kind"] == "Deployment"]

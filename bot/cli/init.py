@@ -54,10 +54,15 @@ def needed(service: ServiceConfig, kube: Kube) -> Setup:
         services=kube.list("Service", service.namespace),
         deployments=kube.list("Deployment", service.namespace),
         rules=_of_the_mesh("DestinationRule", kube, service.namespace, service.rule_at[0]),
-        virtual_services=_of_the_mesh("VirtualService", kube, service.namespace, service.routes_at[0]),
+        virtual_services=_of_the_mesh("VirtualService", kube, service.namespace, *_spaces(service)),
         gateways=_of_the_mesh("Gateway", kube, service.routes_at[0], GATEWAY_NAMESPACE),
     )
     return setup(service, found, kube.istio_version())
+
+
+def _spaces(service: ServiceConfig) -> tuple[str, ...]:
+    """Where its VirtualServices are."""
+    return tuple(dict.fromkeys(space for space, _ in service.places))
 
 
 def _of_the_mesh(kind: str, kube: Kube, *spaces: str) -> list[Object]:

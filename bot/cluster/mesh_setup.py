@@ -292,6 +292,10 @@ def _rule_writes(
 
 
 def _route_writes(service: ServiceConfig, found: Found, primary: str, api: str) -> Iterator[Write]:
+    if service.siblings:
+        for place in service.places:
+            yield from _subset_writes(service, _there(place, service, found), primary)
+        return
     ours = _named(service, found)
     if ours is None:
         _refuse_beside_another(service, found)
@@ -303,6 +307,24 @@ def _route_writes(service: ServiceConfig, found: Found, primary: str, api: str) 
         about = said("cluster.route_is_new", subset=primary, hosts=tuple(hosts))
         yield Write(kind=Kind.ROUTES, thing=made, before=None, about=about)
         return
+    yield from _subset_writes(service, ours, primary)
+
+
+def _there(place: NamespacedName, service: ServiceConfig, found: Found) -> Object:
+    """One of several.
+
+    Raises:
+        Refusal: it does not exist; how several share the work, only people know.
+    """
+    ours = _at(place, service, found)
+    if ours is None:
+        key = Code("virtual_services")
+        raise Refusal(said("cluster.one_of_several_missing", name=place[1], namespace=place[0], key=key))
+    return ours
+
+
+def _subset_writes(service: ServiceConfig, ours: Object, primary: str) -> Iterator[Write]:
+    """The primary's subset in every route that sends users to the service without one."""
     changed = deepcopy(ours)
     home = namespace_of(ours, service.namespace)
 
@@ -375,9 +397,12 @@ def _selector_writes(backend: Object, versions: Mapping[str, str]) -> Iterator[W
 
 
 def _named(service: ServiceConfig, found: Found) -> Object | None:
+    return _at(service.routes_at, service, found)
+
+
+def _at(place: NamespacedName, service: ServiceConfig, found: Found) -> Object | None:
     home = service.namespace
-    wanted = service.routes_at
-    return next((one for one in found.virtual_services if (namespace_of(one, home), name_of(one)) == wanted), None)
+    return next((one for one in found.virtual_services if (namespace_of(one, home), name_of(one)) == place), None)
 
 
 def _http(virtual_service: Object) -> list[Object]:

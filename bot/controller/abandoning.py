@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.controller.claims import lives
+from bot.controller.claims import heartbeat_of, lives
 from bot.controller.ports import Ports
 from bot.controller.records import halted
 from bot.model.errors import Fault, Refusal, Unreadable
@@ -24,17 +24,15 @@ NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 
 def remove_annotations(rollout: Rollout, ports: Ports, owner: RolloutId | None = None) -> tuple[Entry, ...]:
     """Take the rollout's annotations off, or ``owner``'s. A line of the story where that could not be done."""
-    target = rollout.spec.target
-    try:
-        ports.mesh.remove_annotations(
-            target.virtual_service_namespace, target.virtual_service, owner or rollout.spec.id
-        )
-    except Fault as fault:
-        command = TypedIn(f"abandon {rollout.spec.service}")
-        name = target.virtual_service
-        text = said("controller.annotations_stay", name=name, why=fault.sentence, command=command)
-        return (Entry(at=ports.clock.now(), kind=EntryKind.ALERT, text=text),)
-    return ()
+    entries = list[Entry]()
+    for one in rollout.spec.target.each:
+        try:
+            ports.mesh.remove_annotations(*one.place, owner or rollout.spec.id)
+        except Fault as fault:
+            command = TypedIn(f"abandon {rollout.spec.service}")
+            text = said("controller.annotations_stay", name=one.routes_name, why=fault.sentence, command=command)
+            entries.append(Entry(at=ports.clock.now(), kind=EntryKind.ALERT, text=text))
+    return tuple(entries)
 
 
 def owner_of_annotations(service: ServiceConfig, ports: Ports) -> RolloutId:
@@ -44,15 +42,15 @@ def owner_of_annotations(service: ServiceConfig, ports: Ports) -> RolloutId:
         Refusal: there are none, or they are a live rollout's.
         Fault: the store or the cluster could not be read.
     """
-    heartbeat = ports.mesh.heartbeat(*service.routes_at)
+    heartbeat = heartbeat_of(service, ports.mesh)
     if heartbeat is None:
-        raise Refusal(said("controller.nothing_to_abandon", service=service.name, name=service.virtual_service))
+        raise Refusal(said("controller.nothing_to_abandon", service=service.name, name=service.routes_names))
     live = next((key for key, one in ports.store.busy().items() if one == heartbeat.owner), None)
     if live is not None:
-        name, owner = service.virtual_service, heartbeat.owner
+        name, owner = service.routes_names, heartbeat.owner
         raise Refusal(said("controller.annotations_in_use", service=service.name, name=name, owner=owner, other=live))
     if lives(heartbeat, ports.clock.now()):
-        raise Refusal(said("controller.another_bots", name=service.virtual_service, owner=heartbeat.owner))
+        raise Refusal(said("controller.another_bots", name=service.routes_names, owner=heartbeat.owner))
     return heartbeat.owner
 
 
@@ -89,6 +87,7 @@ def record_of(service: ServiceConfig, owner: RolloutId, by: UserId, now: float) 
         primary_deployment=service.primary_deployment,
         canary_deployment="",
         topology=Topology.PER_VERSION,
+        siblings=service.siblings,
     )
     return halted(service, owner, target, by, now)
 
@@ -98,6 +97,6 @@ def note(rollout: Rollout, by: UserId, reason: str, now: float) -> Change:
     if not rollout.ended:
         return decide.abandon(rollout, by, reason, now)
     why = reason.strip().rstrip(".")
-    name = rollout.spec.target.virtual_service
+    name = rollout.spec.target.routes_names
     text = said("controller.annotations_go", who=Person(by), owner=rollout.spec.id, name=name, why=why)
     return replace(rollout), (Entry(at=now, kind=EntryKind.RESUMED, text=text, by=by),)

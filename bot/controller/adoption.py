@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bot.controller.claims import Claim, Found, unknown_images
+from bot.controller.claims import Claim, Found, heartbeat_of, owner_of, unknown_images
 from bot.controller.edges import Broken
 from bot.controller.ports import Mesh, Ports, Store
 from bot.controller.records import ANYTHING, halted
@@ -46,7 +46,7 @@ def adopt(  # all of it is on the record
         raise Disbelieved(
             said(
                 "controller.image_never_had",
-                name=target.virtual_service,
+                name=target.routes_names,
                 owner=annotations.owner,
                 image=unknown[0],
                 primary=target.primary_deployment,
@@ -60,7 +60,7 @@ def adopt(  # all of it is on the record
         raise Refusal(
             said(
                 "controller.primary_changed_since",
-                name=target.virtual_service,
+                name=target.routes_names,
                 owner=annotations.owner,
                 primary=target.primary_deployment,
                 command=abandon,
@@ -148,9 +148,8 @@ class Adoption:
                 self._failed(service, Broken(error, said("controller.doing_adopt", service=service.name)))
 
     def _reconcile_at(self, service: ServiceConfig, known: set[RolloutId]) -> None:
-        place = service.routes_at
-        owner = self._mesh.owner(*place)  # most are known, and their heartbeats nobody's business here
-        heartbeat = None if owner is None or owner in known else self._mesh.heartbeat(*place)
+        owner = owner_of(service, self._mesh)  # most are known, and their heartbeats nobody's business here
+        heartbeat = None if owner is None or owner in known else heartbeat_of(service, self._mesh)
         if heartbeat is None or heartbeat.owner in known:
             self._heard.pop(service.key, None)
         elif self._is_nobodys(service, heartbeat):
@@ -166,4 +165,4 @@ class Adoption:
 
 def lost(service: ServiceConfig) -> Said:
     """Why a forgotten rollout is aborted."""
-    return said("controller.lost", name=service.virtual_service)
+    return said("controller.lost", name=service.routes_names)

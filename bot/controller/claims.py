@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.cluster.objects import full_host
-from bot.controller.ports import Ports, Store, Workloads
+from bot.controller.ports import Mesh, Ports, Store, Workloads
 from bot.model.errors import Disbelieved, Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat, RolloutAnnotations
 from bot.model.rollout import RolloutId, Target, Topology
@@ -55,25 +55,56 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
     except Fault as fault:  # if it is the store that cannot be reached, asking it for more tells
         unreadable = fault
     try:
-        annotations = ports.mesh.annotations(*service.routes_at)
+        annotations = annotations_of(service, ports.mesh)
     except Unreadable as damaged:
         raise _nobody_knows_home(service, unreadable, damaged.sentence) from damaged
     if annotations is not None:
         if unreadable is not None:
             annotations = _of_live(service, annotations, ports.store)
-        heartbeat = ports.mesh.heartbeat(*service.routes_at)
+        heartbeat = heartbeat_of(service, ports.mesh)
         found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
         if unreadable is None or found is Claim.UNREADABLE:
             return Found(annotations=annotations, claim=found)
     if isinstance(unreadable, Unreadable):
-        bare = said("controller.no_annotations", name=service.virtual_service)
+        bare = said("controller.no_annotations", name=service.routes_names)
         raise _nobody_knows_home(service, unreadable, bare) from unreadable
     if unreadable is not None:
         raise unreadable
-    owner = None if annotations is not None else ports.mesh.owner(*service.routes_at)
+    owner = None if annotations is not None else owner_of(service, ports.mesh)
     if owner is not None and owner not in ports.store.busy().values():
-        bare = said("controller.bare_annotation", name=service.virtual_service, owner=owner)
+        bare = said("controller.bare_annotation", name=service.routes_names, owner=owner)
         raise _nobody_knows_home(service, None, bare)
+    return None
+
+
+def owner_of(service: ServiceConfig, mesh: Mesh) -> RolloutId | None:
+    """The rollout that holds one of the service's VirtualServices."""
+    return next((owner for place in service.places if (owner := mesh.owner(*place)) is not None), None)
+
+
+def heartbeat_of(service: ServiceConfig, mesh: Mesh) -> Heartbeat | None:
+    """The heartbeat of the rollout that holds one of the service's VirtualServices."""
+    return next((beat for place in service.places if (beat := mesh.heartbeat(*place)) is not None), None)
+
+
+def annotations_of(service: ServiceConfig, mesh: Mesh) -> RolloutAnnotations | None:
+    """What a rollout has left on one of the service's VirtualServices; each speaks of all of them.
+
+    Raises:
+        Unreadable: what is there is damaged wherever it is.
+        Fault: the cluster could not be read.
+    """
+    damaged: Unreadable | None = None
+    for place in service.places:
+        try:
+            found = mesh.annotations(*place)
+        except Unreadable as unreadable:
+            damaged = damaged or unreadable
+        else:
+            if found is not None:
+                return found
+    if damaged is not None:
+        raise damaged
     return None
 
 
@@ -100,7 +131,7 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
     live = next((key for key, one in store.busy().items() if one == annotations.owner), None)
     if live == service.key:
         return Claim.UNREADABLE
-    what, owner = service.virtual_service, annotations.owner
+    what, owner = service.routes_names, annotations.owner
     if live is not None:
         status = TypedIn(f"status {_name(live)}")
         raise Refusal(
@@ -161,12 +192,14 @@ def odd(service: ServiceConfig, target: Target) -> Said | None:
 
 def _decided(service: ServiceConfig, target: Target) -> Iterator[tuple[Said, str, str]]:
     """What annotations say of it, and what ``services.yaml`` does."""
-    primary, space, place = target.primary_deployment, target.namespace, target.virtual_service_namespace
-    route, rule = target.virtual_service, target.destination_rule
+    primary, space, rule = target.primary_deployment, target.namespace, target.destination_rule
     yield said("controller.a_deployment", name=primary), primary, service.primary_deployment
     yield said("controller.a_namespace", name=space), space, service.namespace
-    yield said("controller.a_virtual_service", name=route), route, service.virtual_service
-    yield said("controller.a_place", name=place), place, service.routes_at[0]
+    for one in target.each:
+        # Of several it is any; of one its namespace is told by itself.
+        namespace, route = one.place if one.place in service.places else service.routes_at
+        yield said("controller.a_virtual_service", name=one.virtual_service), one.virtual_service, route
+        yield said("controller.a_place", name=one.place[0]), one.place[0], namespace
     yield said("controller.a_destination_rule", name=rule), rule, service.destination_rule
     ours = full_host(service)
     if target.topology is Topology.HOSTS and not service.primary_host:
@@ -201,13 +234,14 @@ def lives(heartbeat: Heartbeat | None, now: float) -> bool:
 
 def held_by(service: ServiceConfig, owner: RolloutId, ports: Ports) -> Text:
     """What becomes of annotations that stand in the way of a start, as a sentence."""
-    name, held = service.virtual_service, said("controller.held", name=service.virtual_service, owner=owner)
+    name = service.routes_names
+    held = said("controller.held", name=name, owner=owner)
     abandon, abort = TypedIn(f"abandon {service.name}"), TypedIn(f"abort {service.name}")
     try:
-        annotations = ports.mesh.annotations(*service.routes_at)
+        annotations = annotations_of(service, ports.mesh)
         if annotations is None:
             return said("controller.held_bare", name=name, owner=owner, abandon=abandon)
-        heartbeat = ports.mesh.heartbeat(*service.routes_at)
+        heartbeat = heartbeat_of(service, ports.mesh)
         found = claim(service, annotations, ports.store, lives=lives(heartbeat, ports.clock.now()))
     except Refusal as refusal:
         return refusal.sentence

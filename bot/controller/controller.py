@@ -532,7 +532,7 @@ class Controller(Lookup):
             acted = self._act(rollout, observed)
             if rollout.ended or not (acted or moved):
                 break
-        self._heart.after_reconcile(rollout, observed if observed.whole else None)
+        self._heart.after_reconcile(rollout, observed if observed.tended else None)
         return rollout
 
     def _observe(self, rollout: Rollout) -> Observation:

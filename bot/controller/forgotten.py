@@ -90,7 +90,7 @@ class Forgotten:
     def _claimed(self, known: ServiceConfig, owner: RolloutId) -> Found | None:
         """The annotations of ``owner``, where this service may take them up."""
         try:
-            annotations = self._ports.mesh.annotations(*known.routes_at)
+            annotations = claims.annotations_of(known, self._ports.mesh)
         except Unreadable as unreadable:
             self._disbelieve(known, unreadable.sentence)
             raise
@@ -133,7 +133,7 @@ class Forgotten:
 
     def _first_at(self, known: ServiceConfig) -> str:
         """Of the services that share a VirtualService, the one that speaks of what is wrong with it."""
-        return min(one.key for one in self._services if one.routes_at == known.routes_at)
+        return min(one.key for one in self._services if set(one.places) & set(known.places))
 
     def report_unreadable(self, known: ServiceConfig) -> None:
         """Tell that nobody looks after the service's live rollout, where its record cannot be read.
@@ -153,7 +153,7 @@ class Forgotten:
                 service=known.name,
                 why=unreadable.sentence,
                 command=TypedIn(f"abort {known.name}"),
-                name=known.virtual_service,
+                name=known.routes_names,
             )
             self._disbelieve(known, sentence)
 

@@ -64,6 +64,9 @@ def observe(
         annotated_at=routes.annotated_at,
         reason=routes.reason,
         fingerprint=routes.fingerprint,
+        written_on=routes.name if routes.each else "",
+        each=routes.each,
+        routes_unobserved=routes.unobserved,
     )
 
 

@@ -8,13 +8,20 @@ repeated without harm.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures
 from bot.model.freeze import Freeze, FreezeLine
-from bot.model.observation import Denied, DeploymentStatus, FailsafeRecord, Heartbeat, RolloutAnnotations
+from bot.model.observation import (
+    Denied,
+    DeploymentStatus,
+    FailsafeRecord,
+    Heartbeat,
+    RolloutAnnotations,
+    RouteStatus,
+)
 from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.model.webhooks import Webhook
@@ -203,36 +210,6 @@ class Outbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteStatus:
-    """The managed part of a VirtualService as it is live.
-
-    Attributes:
-        routes: None when the managed routes are nothing a plan could have written.
-        owner: the rollout in the annotation ``canary-bot/rollout``.
-        annotated: False where there is an owner and what it had recorded is gone, damaged or signed by somebody else.
-        signed: False where there is an owner and what it had recorded is not signed, though we have a key.
-        writer, written_at: the field manager that wrote the routes last, or "", and when.
-        annotated_by, annotated_at: the same for the annotation of the owner; without an owner, who wrote anything last.
-        reason: why ``routes`` is None, as a sentence.
-        failsafe_record: what the watchdog did to the owner's rollout, if it had to.
-        fingerprint: of everything in the spec but the managed shares and mirror; "" where these cannot be told apart.
-    """
-
-    routes: Routes | None
-    owner: RolloutId | None = None
-    annotated: bool = True
-    signed: bool = True
-    writer: str = ""
-    reason: Text = ""
-    failsafe_record: FailsafeRecord | None = None
-    # Of the server's own making: what is so is the same without them.
-    written_at: float | None = field(default=None, compare=False)
-    annotated_by: str = field(default="", compare=False)
-    annotated_at: float | None = field(default=None, compare=False)
-    fingerprint: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
     """What the API server says to objects that are only shown to it.
 
@@ -246,7 +223,11 @@ class Rehearsal:
 
 
 class Mesh(Protocol):
-    """Istio's VirtualServices: only the managed routes' weights and mirror are ours."""
+    """Istio's VirtualServices: only the managed routes' weights and mirror are ours.
+
+    A target with several (``Target.each``) is looked at, written, released, and beaten for as one (``each_object``).
+    Previews and rehearsals are of the one object at ``Target.place``.
+    """
 
     def observe(self, target: Target) -> RouteStatus:
         """The managed routes as they are now."""

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bot.analysis import analysis
-from bot.controller.ports import Ports, RouteStatus
+from bot.controller.ports import Ports
 from bot.controller.rivals import conflicts, promoted_since
 from bot.controller.start import frozen_now
 from bot.model.errors import Cause, Refusal
-from bot.model.observation import DeploymentStatus
+from bot.model.observation import DeploymentStatus, RouteStatus
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, RolloutSpec, Template, Topology, UserId
 from bot.model.service import ServiceConfig
 from bot.model.versions import old_version
@@ -143,16 +143,19 @@ def _taken_since(draft: Rollout, primary: DeploymentStatus, request: Request, po
 
 
 def _on_routes(draft: Rollout, observed: RouteStatus) -> Iterator[Text]:
-    if observed.owner is not None or observed.routes != HOME:
-        yield said("controller.rollback_routes", name=draft.spec.target.virtual_service)
+    if observed.owner is not None or observed.routes != HOME or observed.unobserved is not None:
+        yield said("controller.rollback_routes", name=draft.spec.target.routes_names)
 
 
 def _rehearsed(draft: Rollout, ports: Ports) -> Iterator[Text]:
     """What the API server says to every object that would be written, as a dry run."""
     target, spec = draft.spec.target, draft.spec
     shapes = dict.fromkeys((*(stage.routes for stage in spec.plan), HOME))
-    objects = [ports.mesh.preview(target, routes, spec.id, spec.recorded) for routes in shapes]
-    for offered in (ports.mesh.rehearse(target, objects), ports.workloads.rehearse(target, spec.upgraded)):
+    on_routes = (
+        ports.mesh.rehearse(one, [ports.mesh.preview(one, routes, spec.id, spec.recorded) for routes in shapes])
+        for one in target.each
+    )
+    for offered in (*on_routes, ports.workloads.rehearse(target, spec.upgraded)):
         yield from (denied.sentence for denied in offered.refusals if denied.cause is not Cause.FORBIDDEN)
 
 

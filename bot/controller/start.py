@@ -322,13 +322,18 @@ def _rehearsed(draft: Draft, ports: Ports, known: Container[str]) -> Rehearsal:
     endings = dict.fromkeys((*(stage.routes for stage in rollout.spec.plan if stage.release), HOME))
     upgraded = any(stage.phase is Phase.UPGRADING for stage in rollout.spec.plan)
     try:
-        objects = [mesh.preview(target, routes, rollout.spec.id, rollout.spec.recorded) for routes in shapes]
-        objects += [mesh.preview_release(target, routes) for routes in endings]
+        objects = {
+            one: [
+                *(mesh.preview(one, routes, rollout.spec.id, rollout.spec.recorded) for routes in shapes),
+                *(mesh.preview_release(one, routes) for routes in endings),
+            ]
+            for one in target.each
+        }
     except Refusal as refusal:
         return Rehearsal(
             refusals=(Denied(cause=Cause.REFUSED, sentence=together((refusal.sentence, *refusal.reasons))),)
         )
-    offered = [mesh.rehearse(target, objects)]
+    offered = [mesh.rehearse(one, some) for one, some in objects.items()]
     if upgraded:
         offered.append(ports.workloads.rehearse(target, rollout.spec.upgraded))
     return Rehearsal(
@@ -375,8 +380,11 @@ def _objects(rollout: Rollout, stage: Stage, ports: Ports) -> Sequence[dict[str,
     if stage.phase is Phase.UPGRADING:
         return [ports.workloads.preview(rollout.spec.target, rollout.spec.upgraded)]
     if stage.release:
-        return [ports.mesh.preview_release(rollout.spec.target, stage.routes)]
-    return [ports.mesh.preview(rollout.spec.target, stage.routes, rollout.spec.id, rollout.spec.recorded)]
+        return [ports.mesh.preview_release(one, stage.routes) for one in rollout.spec.target.each]
+    return [
+        ports.mesh.preview(one, stage.routes, rollout.spec.id, rollout.spec.recorded)
+        for one in rollout.spec.target.each
+    ]
 
 
 def _sentence(rollout: Rollout, stage: Stage) -> Text:

@@ -86,7 +86,8 @@ class Watchdog:
         """Watch over these as well. What has left ``services.yaml`` may have a live rollout, and is watched on."""
         places: dict[NamespacedName, list[ServiceConfig]] = {}
         for service in services:
-            places.setdefault(service.routes_at, []).append(service)
+            for place in service.places:
+                places.setdefault(place, []).append(service)
         self._services = self._services | places
 
     def reconcile(self) -> None:
@@ -146,7 +147,7 @@ class Watchdog:
         annotations = self._believed(place, heard)
         if annotations is None:
             return
-        live = self._mesh.observe(annotations.target).routes
+        live = self._routes_at(place, annotations)
         # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
         primary, canary = self._workloads.observe(annotations.target, annotations.recorded, ANYTHING, ANYTHING)
         safe = safe_routes(live, primary, canary)
@@ -157,6 +158,12 @@ class Watchdog:
             self._let_be(place, heard, "LeftAtHome", left_alone(heard.silence, annotations.target, at_home=True))
         elif doing is not None and (doing is not FailsafeAction.KEPT or heartbeat.failsafe_record is None):
             self._act(place, annotations, heard, safe, doing)
+
+    def _routes_at(self, place: NamespacedName, annotations: RolloutAnnotations) -> Routes | None:
+        """What this very object says: each of several has its own heartbeat, and its users are brought home by it."""
+        status = self._mesh.observe(annotations.target)
+        found = [one.routes for one in status.each if one.name == "/".join(place)]
+        return found[0] if found else status.routes
 
     def _learn(self, place: NamespacedName, heard: Heard) -> None:
         """Read the annotations with a beat, so that whoever damages them later does not take home away from users."""

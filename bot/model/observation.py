@@ -5,13 +5,13 @@ Times are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.model.errors import Cause
 from bot.model.incidents import Trouble
-from bot.model.rollout import PodTemplate, RolloutId, Routes, Target, Template
+from bot.model.rollout import ALL_CANARY, PodTemplate, RolloutId, Routes, Target, Template
 from bot.words.said import Text
 
 
@@ -113,6 +113,89 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteStatus:
+    """The managed part of a VirtualService as it is live; or of all those that a rollout moves (``of_all``).
+
+    Attributes:
+        routes: None when the managed routes are nothing a plan could have written.
+        owner: the rollout in the annotation ``canary-bot/rollout``.
+        annotated: False where there is an owner and what it had recorded is gone, damaged or signed by somebody else.
+        signed: False where there is an owner and what it had recorded is not signed, though we have a key.
+        writer, written_at: the field manager that wrote the routes last, or "", and when.
+        annotated_by, annotated_at: the same for the annotation of the owner; without an owner, who wrote anything last.
+        reason: why ``routes`` is None, as a sentence.
+        failsafe_record: what the watchdog did to the owner's rollout, if it had to.
+        fingerprint: of everything in the spec but the managed shares and mirror; "" where these cannot be told apart.
+        name: what people call the object; of several the one that was written last.
+        each: where there are several, every one that was seen; ``routes`` is then where users are on the whole.
+        unobserved: why one of several is not known.
+    """
+
+    routes: Routes | None
+    owner: RolloutId | None = None
+    annotated: bool = True
+    signed: bool = True
+    writer: str = ""
+    reason: Text = ""
+    failsafe_record: FailsafeRecord | None = None
+    # Of the server's own making: what is so is the same without them.
+    written_at: float | None = field(default=None, compare=False)
+    annotated_by: str = field(default="", compare=False)
+    annotated_at: float | None = field(default=None, compare=False)
+    fingerprint: str = field(default="", compare=False)
+    name: str = field(default="", compare=False)
+    each: tuple[RouteStatus, ...] = field(default=(), compare=False)
+    unobserved: Unobserved | None = None
+
+    @classmethod
+    def of_all(cls, parts: Sequence[RouteStatus]) -> RouteStatus:
+        """One status of several objects, of which at least one was seen; of one it is that one's own."""
+        if len(parts) == 1:
+            return parts[0]
+        seen = [one for one in parts if one.unobserved is None]
+        unseen = sorted((one.unobserved for one in parts if one.unobserved is not None), key=_is_missing)
+        last = max(seen, key=lambda one: (one.written_at or 0.0, bool(one.writer)))
+        touched = max(seen, key=lambda one: (one.annotated_at or 0.0, bool(one.annotated_by)))
+        prints = [one.fingerprint for one in seen]
+        return cls(
+            routes=on_the_whole([one.routes for one in seen]),
+            owner=next((one.owner for one in seen if one.owner is not None), None),
+            annotated=all(one.annotated for one in seen),
+            signed=all(one.signed for one in seen),
+            writer=last.writer,
+            written_at=last.written_at,
+            annotated_by=touched.annotated_by,
+            annotated_at=touched.annotated_at,
+            reason=next((one.reason for one in seen if one.reason), ""),
+            failsafe_record=next((one.failsafe_record for one in seen if one.failsafe_record is not None), None),
+            fingerprint="+".join(prints) if all(prints) and not unseen else "",
+            name=last.name,
+            each=tuple(seen),
+            unobserved=unseen[0] if unseen else None,
+        )
+
+
+def _is_missing(unseen: Unobserved) -> bool:
+    return unseen.cause is Cause.MISSING
+
+
+def on_the_whole(several: Sequence[Routes | None]) -> Routes | None:
+    """Where users are who come by several objects; None where one of them says nothing that a plan could have written.
+
+    Objects that disagree have users on both sides: their share is somewhere between, and never nobody or everyone.
+    """
+    known = [one for one in several if one is not None]
+    if len(known) < len(several):
+        return None
+    if len(set(known)) == 1:
+        return known[0]
+    share = round(sum(one.canary for one in known) / len(known))
+    if not any(one.canary for one in known):
+        return Routes(canary=0, mirror=True)
+    return Routes(canary=min(max(share, 1), ALL_CANARY.canary - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What one reconcile saw of the cluster. What it could not see is not known: neither good nor bad.
 
@@ -128,6 +211,8 @@ class Observation:
         pods_unobserved: why nothing is known of both Deployments and their pods; one that does not exist is known.
         fingerprint: of the VirtualService as others have written it, whatever our routes say; "" where it is not known.
         denied: why the last write was not done; None: it was, or there was none.
+        written_on: what people call the VirtualService that ``writer`` wrote; "" where there is but one.
+        each: where the rollout moves several VirtualServices, every one that was seen; see ``objects``.
     """
 
     routes: Routes | None
@@ -146,11 +231,63 @@ class Observation:
     pods_unobserved: Unobserved | None = None
     denied: Denied | None = None
     fingerprint: str = ""
+    written_on: str = ""
+    each: tuple[RouteStatus, ...] = ()
+
+    @property
+    def objects(self) -> tuple[RouteStatus, ...]:
+        """Every VirtualService of the rollout that was seen: the one, or each of several."""
+        if self.each or self.routes_unobserved is not None:
+            return self.each
+        return (
+            RouteStatus(
+                routes=self.routes,
+                owner=self.owner,
+                annotated=self.annotated,
+                signed=self.signed,
+                writer=self.writer,
+                written_at=self.written_at,
+                annotated_by=self.annotated_by,
+                annotated_at=self.annotated_at,
+                reason=self.reason,
+                failsafe_record=self.failsafe_record,
+                fingerprint=self.fingerprint,
+            ),
+        )
+
+    @property
+    def owners(self) -> frozenset[RolloutId | None]:
+        """Whose the objects are that were seen; None among them where one is nobody's."""
+        return frozenset(one.owner for one in self.objects)
+
+    def foreign(self, ours: RolloutId) -> RolloutId | None:
+        """Another rollout that holds one of the objects."""
+        return next((one.owner for one in self.objects if one.owner not in {None, ours}), None)
+
+    def says(self, routes: Routes) -> bool:
+        """Whether every object was seen, and says this."""
+        return self.routes_unobserved is None and all(one.routes == routes for one in self.objects)
+
+    @property
+    def missing(self) -> bool:
+        """Whether a VirtualService does not exist, and nothing else of the routes is unknown: it has no users."""
+        return self.routes_unobserved is not None and self.routes_unobserved.cause is Cause.MISSING
 
     @property
     def gone(self) -> bool:
         """Whether there is no VirtualService any more."""
-        return self.routes_unobserved is not None and self.routes_unobserved.cause is Cause.MISSING
+        return self.missing and not self.each
+
+    @property
+    def placed(self) -> Routes | None:
+        """Where users are, known of every VirtualService that exists; None where that is not known."""
+        return self.routes if self.routes_unobserved is None or self.missing else None
+
+    @property
+    def tended(self) -> bool:
+        """Whether enough was seen to look after users: everything that exists."""
+        known = self.routes_unobserved is None or (self.missing and bool(self.each))
+        return known and self.pods_unobserved is None
 
     @property
     def whole(self) -> bool:

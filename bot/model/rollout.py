@@ -6,7 +6,7 @@ Time is always seconds since the epoch, shares of traffic are whole percent, lat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
 
@@ -147,6 +147,7 @@ class Target:
         primary_uid, canary_uid: of the two Deployments, so that one that was replaced is recognised; "": not known.
         canary_host: the canary's Service, fully qualified, where versions are hosts; "": it is ``host``.
         canary_port: what an entry for it says where the primary's says another; 0: the same.
+        siblings: further VirtualServices that are moved with this one, ``NAMESPACE/NAME`` each.
     """
 
     namespace: str
@@ -169,6 +170,33 @@ class Target:
     canary_uid: str = ""
     canary_host: str = ""
     canary_port: int = 0
+    siblings: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Namespace and name of this VirtualService."""
+        return self.virtual_service_namespace, self.virtual_service
+
+    @property
+    def each(self) -> tuple[Target, ...]:
+        """The same target once for each of its VirtualServices: each in its turn the one, with the others beside it."""
+        names = ("/".join(self.place), *self.siblings)
+        return (self, *(self._at(names, name) for name in self.siblings))
+
+    def _at(self, names: tuple[str, ...], name: str) -> Target:
+        space, _, own = name.partition("/")
+        others = tuple(one for one in names if one != name)
+        return replace(self, virtual_service=own, virtual_service_namespace=space, siblings=others)
+
+    @property
+    def routes_name(self) -> str:
+        """What people call this VirtualService: with its namespace where another of the target may have its name."""
+        return "/".join(self.place) if self.siblings else self.virtual_service
+
+    @property
+    def routes_names(self) -> str:
+        """What people call all of them."""
+        return ", ".join(one.routes_name for one in self.each)
 
     @property
     def hosts(self) -> tuple[str, ...]:

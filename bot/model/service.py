@@ -229,6 +229,7 @@ class ServiceConfig:
     primary_deployment: str
     canary_deployment: str  # ``{version}`` is what is typed after the service
     virtual_service_namespace: str = ""  # empty: the service's own
+    siblings: tuple[str, ...] = ()  # further VirtualServices that are moved with it, ``NAMESPACE/NAME``
     destination_rule_namespace: str = ""  # empty: the service's own
     containers: tuple[str, ...] = ()  # whose images are the version; empty: the only one
     host: str = ""  # the Kubernetes Service; empty: the service's name
@@ -275,6 +276,17 @@ class ServiceConfig:
     def routes_at(self) -> tuple[str, str]:
         """Namespace and name of its VirtualService, and of the heartbeat beside that."""
         return self.virtual_service_namespace or self.namespace, self.virtual_service
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of each of its VirtualServices, the one of ``routes_at`` first."""
+        apart = (name.partition("/") for name in self.siblings)
+        return (self.routes_at, *((space, name) for space, _, name in apart))
+
+    @property
+    def routes_names(self) -> str:
+        """What people call them, as ``Target.routes_names``."""
+        return ", ".join(map("/".join, self.places)) if self.siblings else self.virtual_service
 
     @property
     def rule_at(self) -> tuple[str, str]:

@@ -14,7 +14,6 @@ from bot.cluster.objects import (
     images,
     name_of,
     named,
-    namespace_of,
     pod_labels,
     pods_of,
     replicas,
@@ -69,6 +68,7 @@ CHECKS = (
     image_pull.check,
     templates.check,
 )
+ROUTES = "VirtualService"
 # Without these nothing can be decided. Other kinds that could not be read only leave a question open.
 REQUIRED = {
     "VirtualService": ("networking.istio.io", "virtualservices"),
@@ -141,15 +141,15 @@ def examine(
     is_first = any(other_namespaces.check(subject))  # `init` takes a route for what it is then
     if is_first or waypoints.owners(subject):  # what would be created beside an HTTPRoute would only be in its way
         unfit = [problem for problem in unfit if problem.about != INIT]
-    around = [problem for check in CHECKS for problem in check(subject)]
+    around = [problem for one in subject.each for check in CHECKS for problem in check(one)]
     around += measurements.check(subject, figures) if figures else ()
     around += leak.check(subject, callers)
     around += moved.check(subject, before)
     around += sides.incomparable if sides else ()
     around += hosts.beside(subject, callers)
     if sides:
-        target = _target(subject, sides)
-        around += [*left_out.check(subject, target), *shares.check(subject, target)]
+        for one, target in zip(subject.each, _target(subject, sides).each, strict=True):
+            around += [*left_out.check(one, target), *shares.check(one, target)]
     primary, canary = subject.primary, subject.canary
     unfit += [*_same_image(subject, containers, pins), *_mixed_primary(subject, containers)]
     around += templates.left_as_they_are(subject, containers)
@@ -222,6 +222,7 @@ def _with_specs(snapshot: Snapshot) -> Snapshot:
     return replace(
         snapshot,
         virtual_service=None if ours is None else {**ours, "spec": ours.get("spec") or {}},
+        siblings=tuple({**one, "spec": one.get("spec") or {}} for one in snapshot.siblings),
         virtual_services=tuple({**one, "spec": one.get("spec") or {}} for one in snapshot.virtual_services),
         destination_rules=tuple({**one, "spec": one.get("spec") or {}} for one in snapshot.destination_rules),
     )
@@ -282,17 +283,18 @@ def _missing(subject: Subject, *, is_told: bool) -> list[Problem]:
                 remedy=said("preflight.name_service", key=Code("host")),
             )
         )
-    if snapshot.virtual_service is None and snapshot.is_read("VirtualService"):
-        problems.append(
-            blocks(
-                said("preflight.no_virtual_service", name=service.virtual_service, space=service.routes_at[0]),
-                remedy=said("preflight.write_key", key=there, service=service.name)
-                if (there := _key_of_the_one_there(subject))
-                else init_remedy(service.name),
-                about=INIT,
-            )
-        )
-    return problems
+    absent_routes = [one.service for one in subject.each if one.snapshot.virtual_service is None]
+    return [*problems, *(_no_routes(subject, *one.routes_at) for one in absent_routes if snapshot.is_read(ROUTES))]
+
+
+def _no_routes(subject: Subject, space: str, name: str) -> Problem:
+    """Of several `init` creates none: it cannot know how they share the work."""
+    service, sentence = subject.service, said("preflight.no_virtual_service", name=name, space=space)
+    if service.siblings:
+        return blocks(sentence, remedy=said("preflight.correct_list", key=Code("virtual_services")), about=INIT)
+    there = _key_of_the_one_there(subject)
+    remedy = said("preflight.write_key", key=there, service=service.name) if there else init_remedy(service.name)
+    return blocks(sentence, remedy=remedy, about=INIT)
 
 
 def _no_deployment(subject: Subject, name: str) -> Problem:
@@ -441,12 +443,11 @@ def _sized(target: Target, subject: Subject, primary: Object, canary: Object) ->
 
 def _target(subject: Subject, sides: _Sides) -> Target:
     service = subject.service
-    virtual_service: Object = subject.snapshot.virtual_service or {"metadata": {}}
     return Target(
         namespace=service.namespace,
         host=full_host(service),
         virtual_service=service.virtual_service,
-        virtual_service_namespace=namespace_of(virtual_service, service.namespace),
+        virtual_service_namespace=service.routes_at[0],
         destination_rule=sides.rule,
         primary_subset=sides.primary_subset,
         canary_subset=sides.canary_subset,
@@ -458,4 +459,5 @@ def _target(subject: Subject, sides: _Sides) -> Target:
         route_names=service.routes,
         mirror_percent=service.mirror_percent,
         mirror_methods=service.mirror_methods,
+        siblings=service.siblings,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from bot.cluster.bindings import SIDECARS, bindings, governing
+from bot.cluster.bindings import SIDECARS, bindings
 from bot.cluster.objects import (
     Object,
     called,
@@ -317,9 +317,9 @@ def _of_both(subject: Subject) -> list[Object]:
 def beside(subject: Subject, callers: Callers) -> Iterator[Problem]:
     """Users who would meet the canary without any weight: those who reach a Service that has pods of both versions."""
     shared = _of_both(subject)
-    for other in (subject.snapshot.virtual_service, *subject.snapshot.virtual_services):
-        for root in shared if other is not None else ():
-            if other is not None and _sends(other, root, subject):
+    for other in (*subject.snapshot.ours, *subject.snapshot.virtual_services):
+        for root in shared:
+            if _sends(other, root, subject):
                 yield blocks(
                     said(
                         "preflight.sent_to_both",
@@ -359,9 +359,8 @@ def _called_by_name(root: Object, subject: Subject, callers: Callers) -> Iterato
 
 def _governed(root: Object, subject: Subject) -> bool:
     """Whether our routes apply to those who call it by its name."""
-    ours, home = subject.snapshot.virtual_service, subject.service.namespace
-    ours_and_roots = governing(ours, subject.snapshot.virtual_services) if ours else []
-    on_mesh = [one for one in ours_and_roots if SIDECARS in bindings(one)]
+    home = subject.service.namespace
+    on_mesh = [one for one in subject.snapshot.governs if SIDECARS in bindings(one)]
     written = [(str(host), namespace_of(one, home)) for one in on_mesh for host in one["spec"].get("hosts") or ()]
     hosts = {full_name(host, space) for host, space in written}
     return bool(hosts & {f"{name_of(root)}.{home}.svc.cluster.local", f"{name_of(root)}.{home}"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bot.cluster.bindings import MESH, SIDECARS, bindings, governing
+from bot.cluster.bindings import MESH, SIDECARS, bindings
 from bot.cluster.objects import Object, full_host, means, namespace_of, service_name
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, patch, warns
@@ -36,7 +36,7 @@ def check(subject: Subject, callers: Callers) -> Iterator[Problem]:
     inside = {name: count for name, count in callers.of_service.items() if count > 0}
     if inside and not _governs_the_mesh(subject):
         yield warns(
-            said("preflight.callers_astray", name=subject.service.virtual_service, callers=_listed(inside)),
+            said("preflight.callers_astray", name=subject.service.routes_names, callers=_listed(inside)),
             remedy=said("preflight.govern_the_mesh", host=host, mesh=Code("mesh"), all_hosts=Code("*")),
         )
 
@@ -60,13 +60,10 @@ def onto_the_mesh(virtual_service: Object | None, service: ServiceConfig) -> Cod
 
 
 def _governs_the_mesh(subject: Subject) -> bool:
-    ours = subject.snapshot.virtual_service
-    if ours is None:
-        return False
     home = subject.service.namespace
     return any(
         subject.is_at(host, namespace_of(one, home))
-        for one in governing(ours, subject.snapshot.virtual_services)
+        for one in subject.snapshot.governs
         if SIDECARS in bindings(one)
         for host in one["spec"].get("hosts") or ()
     )

@@ -27,7 +27,7 @@ def ready_to_begin(
     """
     reasons: list[Text] = []
     moved = MOVED in known or (routes == ALL_CANARY and if_moved is not None)
-    if f"VirtualService {target.virtual_service}" in known or MOVED in known:
+    if any(f"VirtualService {one.virtual_service}" in known for one in target.each) or MOVED in known:
         pass
     elif routes == ALL_CANARY and if_moved is not None:
         reasons.append(if_moved.text)
@@ -37,7 +37,7 @@ def ready_to_begin(
         reasons.append(
             said(
                 "preflight.not_at_home",
-                name=target.virtual_service,
+                name=target.routes_names,
                 routes=str(routes),
                 primary=target.primary_place,
                 canary=target.canary_place,

@@ -83,7 +83,7 @@ def _rivals(subject: Subject) -> Iterator[Problem]:
         return
     others = subject.snapshot.virtual_services
     governs = governing(ours, others)
-    for other in others:
+    for other in (*others, *subject.snapshot.siblings):
         if not any(other is one for one in governs):
             yield from _rival(ours, governs, other, subject)
 
@@ -95,7 +95,8 @@ def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subj
     its = _hosts(other, home)
     same = sorted(its[host] for host in own.keys() & its.keys())
     narrower = sorted(its[host] for host in its if any(_within(host, one) for one in own))
-    senders = _sent_to(other, subject) if applies(other) else []
+    moves_too = any(other is one for one in subject.snapshot.siblings)
+    senders = _sent_to(other, subject) if applies(other) and not moves_too else []
     name = called(other, home)
     if same and where:
         yield warns(

@@ -87,7 +87,7 @@ def explain(subject: Subject, place: str, deployment: str, before: Rollout | Non
     if service.canary_deployment == deployment:  # a fixed name: the two have changed places
         keys.append(Code(f"canary: {{deployment: {old}{old_host}}}"))
     remedy = said("preflight.write_keys", keys=tuple(keys), service=service.name)
-    other_remedy = "" if known else said("preflight.if_not_meant", old=old, name=service.virtual_service)
+    other_remedy = "" if known else said("preflight.if_not_meant", old=old, name=service.routes_names)
     return blocks(sentence, remedy=together((remedy, other_remedy)), about=MOVED)
 
 

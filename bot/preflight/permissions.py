@@ -34,15 +34,19 @@ _Wanted: TypeAlias = tuple[str, str, str, str, str]  # verb, group, resource, na
 
 def needed(service: ServiceConfig, version: str) -> tuple[Access, ...]:
     """Everything a rollout asks of the API server after preflight. What preflight itself reads proves itself."""
-    routed, routes = service.routes_at[0], (ISTIO, "virtualservices")
-    beside = f"canary-bot-{service.virtual_service}"  # the heartbeat; what is created has no name to be granted yet
-    wanted = [
-        *((verb, *routes, service.virtual_service, "") for verb in ("get", "update")),
+    routed = (access for place in service.places for access in _accesses(place[0], _of_routes(place[1])))
+    return (*dict.fromkeys(routed), *_accesses(service.namespace, _of_deployments(service, version)))
+
+
+def _of_routes(name: str) -> list[_Wanted]:
+    routes = (ISTIO, "virtualservices")
+    beside = f"canary-bot-{name}"  # the heartbeat; what is created has no name to be granted yet
+    return [
+        *((verb, *routes, name, "") for verb in ("get", "update")),
         *((verb, *LEASES, beside, "") for verb in ("get", "update", "delete")),
         ("create", *LEASES, "", ""),
         *((verb, *routes, "", "") for verb in ("list", "watch")),  # reads are answered from a cache of these
     ]
-    return (*_accesses(routed, wanted), *_accesses(service.namespace, _of_deployments(service, version)))
 
 
 def _of_deployments(service: ServiceConfig, version: str) -> list[_Wanted]:

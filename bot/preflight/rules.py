@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.cluster.bindings import SIDECARS, bindings, governing, place_of, shown_to, spaces_of
+from bot.cluster.bindings import SIDECARS, bindings, place_of, shown_to, spaces_of
 from bot.cluster.objects import Object, means, name_of, namespace_of, service_namespace
 from bot.preflight.snapshot import Subject
 
@@ -25,9 +25,8 @@ def effective(subject: Subject) -> list[Object]:
 
 def _callers(subject: Subject) -> list[str]:
     """The namespaces of the proxies that take our routes; sidecars may be anywhere: those of our own stand for them."""
-    ours, home = subject.snapshot.virtual_service, subject.service.namespace
-    governs = governing(ours, subject.snapshot.virtual_services) if ours is not None else []
-    places = [place for one in governs for place in bindings(one)]
+    home = subject.service.namespace
+    places = [place for one in subject.snapshot.governs for place in bindings(one)]
     pods = subject.snapshot.gateway_pods
     at = {place_of(one): spaces_of(one, pods) for one in subject.snapshot.gateways}
     spaces = [space for place in places if place != SIDECARS for space in at.get(place, [place[0]])]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.cluster.objects import Object, full_name, host_names, name_of, named
+from bot.cluster.bindings import governing
+from bot.cluster.objects import NamespacedName, Object, full_name, host_names, name_of, named, namespace_of
 from bot.model.errors import Cause
 from bot.model.figures import ScrapeTarget
 from bot.model.service import ServiceConfig
@@ -107,7 +108,8 @@ class Snapshot:
     """What the API server holds about one service, as raw JSON objects. Missing objects are None or empty.
 
     Attributes:
-        virtual_service: the one named in ``services.yaml``.
+        virtual_service: the one named in ``services.yaml``; of several the first, or the one that is looked at.
+        siblings: the others that are named there, as far as they exist.
         virtual_services: every other VirtualService (roots, rivals for the same hosts): those of the namespaces of the
             service and of its VirtualService, then those of all others where they could be read.
         destination_rules: the same of DestinationRules.
@@ -134,6 +136,7 @@ class Snapshot:
 
     virtual_service: Object | None
     service: Object | None
+    siblings: tuple[Object, ...] = ()
     virtual_services: tuple[Object, ...] = ()
     destination_rules: tuple[Object, ...] = ()
     gateways: tuple[Object, ...] = ()
@@ -154,6 +157,17 @@ class Snapshot:
     drivers: tuple[Object, ...] = ()
     permissions: tuple[Permission, ...] = ()
     unread: tuple[Unread, ...] = ()
+
+    @property
+    def ours(self) -> tuple[Object, ...]:
+        """Every VirtualService that is named in ``services.yaml`` and exists."""
+        return (*(() if self.virtual_service is None else (self.virtual_service,)), *self.siblings)
+
+    @property
+    def governs(self) -> list[Object]:
+        """Those whose hosts and gateways the routes have: ours, or the roots that delegate to them."""
+        found = [one for ours in self.ours for one in governing(ours, (*self.siblings, *self.virtual_services))]
+        return [one for place, one in enumerate(found) if not any(one is before for before in found[:place])]
 
     def is_read(self, kind: str) -> bool:
         """Whether the absence of such an object means that there is none."""
@@ -180,6 +194,28 @@ class Subject:
     version: str
     snapshot: Snapshot
     apart: Apart | None = None
+
+    @property
+    def each(self) -> tuple[Subject, ...]:
+        """The same once for each VirtualService of the service: each in its turn the one, with the others beside it."""
+        service, ours = self.service, self.snapshot.ours
+        return tuple(self._at(place, service, ours) for place in service.places)
+
+    def _at(self, place: NamespacedName, service: ServiceConfig, ours: Sequence[Object]) -> Subject:
+        home = service.namespace
+        here = next((one for one in ours if (namespace_of(one, home), name_of(one)) == place), None)
+        return replace(
+            self,
+            service=replace(
+                service,
+                virtual_service=place[1],
+                virtual_service_namespace=place[0],
+                siblings=tuple("/".join(one) for one in service.places if one != place),
+            ),
+            snapshot=replace(
+                self.snapshot, virtual_service=here, siblings=tuple(one for one in ours if one is not here)
+            ),
+        )
 
     @property
     def primary(self) -> Object | None:

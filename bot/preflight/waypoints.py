@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.cluster.bindings import SIDECARS, bindings, governing
+from bot.cluster.bindings import SIDECARS, bindings
 from bot.cluster.objects import (
     Labels,
     NamespacedName,
@@ -131,10 +131,9 @@ def _waypoint_of(labels: Labels) -> str:
 
 def _is_obeyed_there(subject: Subject) -> bool:
     """Whether our routes are bound to the mesh for the service's own host."""
-    ours, home = subject.snapshot.virtual_service, subject.service.namespace
-    governs = governing(ours, subject.snapshot.virtual_services) if ours is not None else []
+    home = subject.service.namespace
     return any(
         SIDECARS in bindings(one) and means(host, namespace_of(one, home), subject.service)
-        for one in governs
+        for one in subject.snapshot.governs
         for host in one["spec"].get("hosts") or ()
     )

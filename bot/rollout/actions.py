@@ -103,7 +103,7 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
 def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
     ordered = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
-    theirs = observed.owner if observed.owner not in {None, rollout.spec.id} and ordered else None
+    theirs = observed.foreign(rollout.spec.id) if ordered else None
     return SetRoutes(routes=rollout.current.routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
 
 

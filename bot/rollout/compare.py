@@ -104,7 +104,9 @@ def is_orphaned(observed: Observation) -> bool:
 def _observed(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     stage = rollout.current
     if observed.routes_unobserved is not None:
-        yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (observed.gone and stage.release))
+        # Nobody comes by an object that does not exist: who is still there is brought home without it.
+        home = rollout.phase is Phase.ABORTING and not observed.gone
+        yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (observed.missing and (stage.release or home)))
     if observed.pods_unobserved is not None:
         # Whoever is home is home, also where nobody may look at the pods.
         yield Gap(part=Part.OBSERVATION, whose=Whose.TIMES, keeps=not (stage.release or stage.kind is StageKind.RETURN))
@@ -114,12 +116,14 @@ def _observed(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
 
 
 def _routes(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
-    want, live, kind = rollout.current.routes, observed.routes, rollout.current.kind
-    if observed.routes_unobserved is not None or live == want:
+    want, kind, before = rollout.current.routes, rollout.current.kind, _before(rollout)
+    astray = [one.routes for one in observed.objects if one.routes != want]
+    if not astray:
         return
+    # Of several objects some may have been written already: each is as this stage wants it, or as one before left it.
     ours = (
         rollout.phase is Phase.ABORTING
-        or (rollout.settled_at is None and live is not None and live in _before(rollout))
+        or (rollout.settled_at is None and all(live is not None and live in before for live in astray))
         or (rollout.settled_at is None and rollout.phase is Phase.HALTED)
     )
     not_begun = said("rollout.webhook_keeps_start") if hooks.keeps_start(rollout) else ""
@@ -137,11 +141,12 @@ def _before(rollout: Rollout) -> set[Routes]:
 
 
 def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
-    if observed.routes_unobserved is not None:
+    owners, ours = observed.owners, rollout.spec.id
+    if not owners:
         return
-    taken, gone = observed.owner not in {None, rollout.spec.id}, observed.owner is None or not observed.annotated
+    taken, gone = observed.foreign(ours) is not None, None in owners or not observed.annotated
     if rollout.current.release:
-        if observed.owner == rollout.spec.id:
+        if ours in owners:
             yield Gap(part=Part.ANNOTATIONS)
         elif taken and rollout.phase is not Phase.ABORTING:
             yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS, keeps=False)
@@ -153,7 +158,7 @@ def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     theirs = rollout.phase is not Phase.ABORTING and (taken or rollout.settled_at is not None)
     # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.
     away = rollout.phase is Phase.HALTED or rollout.current.kind in {StageKind.RESTORE, StageKind.SCALE_UP}
-    keeps = observed.owner != rollout.spec.id and not away
+    keeps = owners != {ours} and not away
     yield Gap(part=Part.ANNOTATIONS, whose=Whose.THEIRS if theirs else Whose.OURS, keeps=keeps)
 
 
@@ -167,9 +172,9 @@ def _spare(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
         name = rollout.spec.target.canary_deployment
         yield Gap(part=Part.SPARE, keeps=False, blocked=said("rollout.canary_unseen", name=name))
         return
-    if not over or observed.routes is None or not _is_still_ours(rollout, observed):
+    if not over or observed.placed is None or not _is_still_ours(rollout, observed):
         return
-    if observed.routes.canary == 0:
+    if observed.placed.canary == 0:
         yield Gap(part=Part.SPARE, keeps=False)
     # A relabelled primary shares the subset that has the users, and must be able to carry them alone.
     elif rollout.spec.target.topology is Topology.RELABEL and rollout.current.template is Template.UPGRADED:
@@ -287,9 +292,10 @@ _FINDERS = (_observed, _routes, _spare, _annotations, _primary, _template, _pods
 
 def _receiver_not_ready(rollout: Rollout, observed: Observation) -> Text:
     """Why the stage's routes must not be written now, or "" when every side that gains users is ready for them."""
-    want, live, target = rollout.current.routes, observed.routes, rollout.spec.target
-    gains_canary = want.mirror or live is None or want.canary > live.canary
-    gains_primary = live is None or want.primary > live.primary
+    want, target = rollout.current.routes, rollout.spec.target
+    live = [one.routes for one in observed.objects]
+    gains_canary = want.mirror or any(one is None or want.canary > one.canary for one in live)
+    gains_primary = any(one is None or want.primary > one.primary for one in live)
     if observed.pods_unobserved is not None:
         return _unknown_receiver(rollout, canary=gains_canary and want.canary + want.mirror > 0)
     if want.canary + want.mirror > 0 and gains_canary:
@@ -348,7 +354,7 @@ def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Said
 
 def _users_may_be_there(rollout: Rollout, observed: Observation) -> Text:
     """A stage that has no users on the primary may have been entered while nobody could write that."""
-    if observed.routes_unobserved is None or observed.gone:
+    if observed.routes_unobserved is None or observed.missing:
         return ""
     return said("rollout.users_unseen", name=rollout.spec.target.primary_deployment)
 

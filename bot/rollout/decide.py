@@ -322,11 +322,12 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
     """
     if observed.failsafe_record is None or rollout.retreat:
         return rollout, ()
-    if rollout.current.release and observed.routes == rollout.current.routes:
+    if rollout.current.release and observed.says(rollout.current.routes):
         return rollout, ()  # nobody was moved, and only the annotations are left to go
     at, reason = called(rollout.current), failsafe_sentence(observed.failsafe_record, *spoken_sides(rollout))
     aborting, _ = abort(rollout, BOT, reason, now)
-    if observed.routes is not None and observed.routes.canary == 0 and is_complete(observed.primary, Template.RECORDED):
+    live = observed.placed
+    if live is not None and live.canary == 0 and is_complete(observed.primary, Template.RECORDED):
         # Everyone is home, and home is as it was: nobody has to go by the canary once more.
         aborting = replace(aborting, retreat=make_retreat(primary_touched=False, drain=_drain(rollout)), touched=False)
     name = rollout.spec.target.primary_deployment
@@ -500,7 +501,7 @@ def _observe(rollout: Rollout, observed: Observation, _judgement: Judgement, now
         return holds.gone(rollout, now, HoldCause.CLUSTER)
     if rollout.phase is Phase.HALTED:
         seen, lines = holds.gone(rollout, now, HoldCause.CLUSTER)
-        return (_settle(seen, now) if observed.routes == rollout.current.routes else seen), lines
+        return (_settle(seen, now) if observed.says(rollout.current.routes) else seen), lines
     if any(gap.keeps for gap in gaps):
         return _not_yet(rollout, observed, gaps, now)
     seen, lines = holds.gone(rollout, now, *_OF_THE_CLUSTER)

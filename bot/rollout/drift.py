@@ -17,7 +17,7 @@ from bot.cluster.gitops import ignore_rules
 from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.incidents import Difference, Drift, Edit
-from bot.model.observation import DeploymentStatus, Observation
+from bot.model.observation import DeploymentStatus, Observation, RouteStatus
 from bot.model.rollout import (
     BOT,
     EntryKind,
@@ -59,7 +59,7 @@ def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...
         return ()
     parts = {gap.part for gap in compare(rollout, observed) if gap.whose is Whose.THEIRS}
     edits = (
-        _routes_edit(rollout, observed, parts),
+        *(_routes_edit(rollout, one, parts) for one in observed.objects),
         _primary_edit(rollout, observed, parts),
         _canary_edit(rollout, observed, parts),
     )
@@ -70,34 +70,36 @@ def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...
 
 def _unobserved(rollout: Rollout, observed: Observation) -> Iterator[Edit]:
     known = rollout.drift.edits if rollout.drift is not None else ()
+    seen = {one.name for one in observed.each}
     for edit in known:
         unseen = observed.routes_unobserved if edit.kind == _VIRTUAL_SERVICE else observed.pods_unobserved
-        if unseen is not None:
+        if unseen is not None and (edit.kind != _VIRTUAL_SERVICE or edit.name not in seen):
             yield edit
 
 
-def _routes_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> Edit | None:
-    on_routes = tuple(_on_routes(rollout, observed)) if Part.ROUTES in parts else ()
-    on_annotations = tuple(_on_annotations(rollout, observed)) if Part.ANNOTATIONS in parts else ()
+def _routes_edit(rollout: Rollout, live: RouteStatus, parts: set[Part]) -> Edit | None:
+    """What others have changed of one VirtualService."""
+    on_routes = tuple(_on_routes(rollout, live)) if Part.ROUTES in parts else ()
+    on_annotations = tuple(_on_annotations(rollout, live)) if Part.ANNOTATIONS in parts else ()
     if not (on_routes or on_annotations):
         return None
-    who, at = (observed.writer, observed.written_at) if on_routes else (observed.annotated_by, observed.annotated_at)
-    name, differences = rollout.spec.target.virtual_service, (*on_routes, *on_annotations)
+    who, at = (live.writer, live.written_at) if on_routes else (live.annotated_by, live.annotated_at)
+    name, differences = live.name or rollout.spec.target.virtual_service, (*on_routes, *on_annotations)
     return Edit(kind=_VIRTUAL_SERVICE, name=name, differences=differences, who=who, at=at)
 
 
-def _on_annotations(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
-    if observed.owner not in {None, rollout.spec.id}:
-        yield Difference(what=said("rollout.owner"), ours=rollout.spec.id, theirs=str(observed.owner))
-    gone = observed.owner is None or not observed.annotated
+def _on_annotations(rollout: Rollout, live: RouteStatus) -> Iterator[Difference]:
+    if live.owner not in {None, rollout.spec.id}:
+        yield Difference(what=said("rollout.owner"), ours=rollout.spec.id, theirs=str(live.owner))
+    gone = live.owner is None or not live.annotated
     if rollout.settled_at is not None and not rollout.current.release and gone:
         yield Difference(what=said("rollout.annotations"), ours=_THERE, theirs=_NOTHING)
 
 
-def _on_routes(rollout: Rollout, observed: Observation) -> Iterator[Difference]:
-    wanted, live = rollout.current.routes, observed.routes
+def _on_routes(rollout: Rollout, status: RouteStatus) -> Iterator[Difference]:
+    wanted, live = rollout.current.routes, status.routes
     if live is None:
-        other = said("rollout.routes_because", why=observed.reason) if observed.reason else said("rollout.other_routes")
+        other = said("rollout.routes_because", why=status.reason) if status.reason else said("rollout.other_routes")
         yield Difference(what=_SPLIT, ours=_users(wanted), theirs=other)
         return
     if live.canary != wanted.canary:
@@ -116,8 +118,8 @@ def _primary_edit(rollout: Rollout, observed: Observation, parts: set[Part]) -> 
         return None
     shares = rollout.spec.target.topology is Topology.RELABEL and rollout.primary_touched
     idle = (
-        observed.routes is not None
-        and observed.routes.primary == 0
+        observed.placed is not None
+        and observed.placed.primary == 0
         and (not shares or rollout.phase is Phase.UPGRADING)
     )
     return _of_deployment(name, side, (*replaced, *changed), restorable=idle and not replaced)

@@ -52,7 +52,7 @@ def _why(rollout: Rollout, observed: Observation, parts: set[Part]) -> Text:
     if observed.denied is not None:
         return said("rollout.write_turned_down", why=observed.denied.sentence)
     if parts & {Part.ROUTES, Part.ANNOTATIONS}:
-        name, stage = rollout.spec.target.virtual_service, called(rollout.current)
+        name, stage = rollout.spec.target.routes_names, called(rollout.current)
         return said("rollout.write_fails", name=name, stage=stage)
     return ""
 
@@ -62,11 +62,11 @@ def unobserved(rollout: Rollout, observed: Observation) -> Text:
     target = rollout.spec.target
     if observed.gone:
         ends = "" if rollout.phase is Phase.ABORTING else _abandon(rollout)
-        return together([said("rollout.route_gone", name=target.virtual_service), ends])
+        return together([said("rollout.route_gone", name=target.routes_names), ends])
     if observed.routes_unobserved is not None and observed.routes_unobserved.cause is Cause.UNREACHABLE:
         return together([said("rollout.api_unreadable"), observed.routes_unobserved.sentence])
     if observed.routes_unobserved is not None:
-        name = said("rollout.virtual_service", name=target.virtual_service)
+        name = said("rollout.virtual_service", name=target.routes_names)
         return _unreadable(name, observed.routes_unobserved)
     if observed.pods_unobserved is not None:
         names = said("rollout.either", one=target.primary_deployment, other=target.canary_deployment)

@@ -218,7 +218,7 @@ def abandoned(rollout: Rollout, by: UserId, why: Text) -> Said:
         stage=called(rollout.current),
         why=why,
         primary=target.primary_deployment,
-        name=target.virtual_service,
+        name=target.routes_names,
     )
 
 

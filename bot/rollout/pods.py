@@ -158,7 +158,7 @@ def stranded(rollout: Rollout, observed: Observation) -> Text:
     if observed.pods_unobserved is not None or observed.gone:
         return ""  # nothing is known against either side, or there is nothing to move users with
     routes = observed.routes
-    if observed.routes_unobserved is not None:  # users are where they were last seen
+    if observed.routes_unobserved is not None and not observed.each:  # users are where they were last seen
         routes = rollout.current.routes if rollout.settled_at is not None else None
         if routes is None:
             return ""

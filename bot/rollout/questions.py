@@ -156,7 +156,7 @@ def bind(rollout: Rollout, observed: Observation, now: float) -> Change:
         return rollout, ()
     if not rollout.asked_on:
         return replace(rollout, asked_on=observed.fingerprint), ()
-    evidence, name = rollout.evidence + 1, rollout.spec.target.virtual_service
+    evidence, name = rollout.evidence + 1, observed.written_on or rollout.spec.target.virtual_service
     why = (
         said("rollout.changed_by", who=observed.writer, name=name)
         if observed.writer

@@ -35,7 +35,7 @@ def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     if rollout.phase is not Phase.ABORTING or now - since < GONE_SECONDS:
         return rollout, ()
     target = rollout.spec.target
-    facts = (said("rollout.ended_without_route", name=target.virtual_service), *_left_behind(rollout, observed))
+    facts = (said("rollout.ended_without_route", name=target.routes_names), *_left_behind(rollout, observed))
     text = said("rollout.ended", facts=facts)
     ended = enter(rollout, Phase.ABORTED, rollout.stage, now)
     return ended, (entry(now, EntryKind.ENDED, text),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -199,6 +199,10 @@ def _space(placed: str) -> str:
     return placed.rpartition("/")[0]
 
 
+def _placed(name: str, namespace: str) -> str:
+    return f"{_space(name) or namespace}/{_name(name)}"
+
+
 class ServiceSection(Section):
     """One service, or the `defaults` for all of them."""
 
@@ -215,6 +219,8 @@ class ServiceSection(Section):
     prometheus: PrometheusSection = PrometheusSection()
     virtual_service: PlacedName
     """The VirtualService that routes its users; `NAMESPACE/NAME` where it is in another namespace."""
+    virtual_services: tuple[PlacedName, ...] = ()
+    """Instead of `virtual_service`, where users come by several: all of them, which are moved together."""
     destination_rule: PlacedName | None = None
     """The DestinationRule with a subset for each version (`NAMESPACE/NAME` in another namespace); the service's name
     unless written."""
@@ -250,6 +256,24 @@ class ServiceSection(Section):
     webhooks: Webhooks = ()
     """What is called with JSON at moments of a rollout, and may keep it waiting."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_several(cls, written: Any) -> Any:
+        """``virtual_service`` is the first of a list, which is the other way to write it."""
+        several = written.get("virtual_services") if isinstance(written, dict) else None
+        if not isinstance(several, list | tuple) or not several:
+            return written
+        if "virtual_service" in written:
+            raise Wrong(said("settings.virtual_service_or_several"))
+        return {**written, "virtual_service": several[0]}
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        places = [_placed(name, self.namespace) for name in self.virtual_services]
+        if len(set(places)) < len(places):
+            raise Wrong(said("settings.virtual_service_twice"))
+        return self
+
     def service(self, name: str, channel: Language | None = None) -> ServiceConfig:
         """The same in the rules' words; ``channel`` is the language of its channel."""
         return ServiceConfig(
@@ -258,6 +282,7 @@ class ServiceSection(Section):
             channel=self.channel,
             virtual_service=_name(self.virtual_service),
             virtual_service_namespace=_space(self.virtual_service),
+            siblings=tuple(_placed(one, self.namespace) for one in self.virtual_services[1:]),
             destination_rule=_name(self.destination_rule or name),
             destination_rule_namespace=_space(self.destination_rule or ""),
             primary_deployment=self.primary.deployment,

@@ -31,7 +31,8 @@ def _near(services: tuple[ServiceConfig, ...]) -> set[tuple[int, int]]:
     """Pairs of positions that have to be compared; of a thousand services that is not each with each."""
     names, routed = defaultdict[str, list[tuple[str, bool, int]]](list), defaultdict[tuple[str, str], list[int]](list)
     for position, service in enumerate(services):
-        routed[service.routes_at].append(position)
+        for place in service.places:
+            routed[place].append(position)
         for name in (service.primary_deployment, service.canary_deployment):
             names[service.namespace].append((name.partition(VERSION)[0], VERSION in name, position))
     pairs = {pair for positions in routed.values() for pair in combinations(positions, 2)}
@@ -66,16 +67,17 @@ def _deployments(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
 
 
 def _routes(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
-    if one.routes_at != other.routes_at:
+    shared = sorted(set(one.places) & set(other.places))
+    if not shared:
         return
     named = sorted(set(one.routes) & set(other.routes))
-    where = one.virtual_service
+    where = shared[0][1]
     if named:
         clash = said("settings.same_routes", routes=tuple(named), where=where, one=one.name, other=other.name)
         yield other, ("routes",), clash
     elif full_host(one) == full_host(other) and not (one.routes and other.routes):
         clash = said("settings.same_host", host=full_host(one), where=where, one=one.name, other=other.name)
-        yield other, ("virtual_service",), clash
+        yield other, ("virtual_services" if other.siblings else "virtual_service",), clash
 
 
 def can_be_same(one: str, other: str) -> bool:

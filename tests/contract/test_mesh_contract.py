@@ -17,9 +17,9 @@ from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
 from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
-from bot.controller.ports import Mesh, RouteStatus
+from bot.controller.ports import Mesh
 from bot.model.errors import Cause, Contended, Fault, Refusal
-from bot.model.observation import Heartbeat
+from bot.model.observation import Heartbeat, RouteStatus
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
-from bot.controller.ports import IsCurrent, Rehearsal, RouteStatus, always
+from bot.controller.each_object import do_on_each, observe_each
+from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
-from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations
+from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations, RouteStatus
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
@@ -35,7 +36,8 @@ class InMemoryMesh:
     """The ports ``Mesh`` and ``Failsafe`` without an API server.
 
     ``mesh.edit("maya", change)`` edits by hand, behind the bot's back: ``change`` gets the raw object and alters it.
-    ``mesh.outage`` is raised by every call while it is set, and ``mesh.denial`` by every write of routes.
+    ``mesh.outage`` is raised by every call while it is set, and ``mesh.denial`` by every write of routes, or by those
+    of the one object at ``mesh.denied_at``; a write at ``mesh.dies_at`` ends the process before it is made.
     ``mesh.written`` lists the routes that were truly written, in order; ``mesh.leases`` are the heartbeats' by place,
     ``mesh.watched`` is what watchdogs have said; ``mesh.refusals`` and ``mesh.warnings`` are what a rehearsal answers.
     ``mesh.beats`` counts heartbeats,
@@ -56,6 +58,8 @@ class InMemoryMesh:
         self.signer = signer
         self.outage: Fault | None = None
         self.denial: Fault | None = None
+        self.denied_at: tuple[str, str] | None = None
+        self.dies_at: tuple[str, str] | None = None
         self.refusals: Sequence[Denied] = ()
         self.warnings: Sequence[str] = ()
         self.written: list[Routes] = []
@@ -84,11 +88,18 @@ class InMemoryMesh:
         change(vs)
         self._put(vs, by)
 
+    def put(self, vs: VirtualService, by: str) -> None:
+        """Write a whole object by hand, as ``by``."""
+        self._put(vs, by)
+
     def delete(self, name: str = "reviews", namespace: str = "default") -> None:
         """Somebody deletes the object."""
         del self._objects[namespace, name]
 
     def observe(self, target: Target) -> RouteStatus:
+        return observe_each(target, self._observe)
+
+    def _observe(self, target: Target) -> RouteStatus:
         vs = self._get(target)
         read = virtual_services.read_routes(vs, target)
         return RouteStatus(
@@ -101,6 +112,7 @@ class InMemoryMesh:
             reason="" if isinstance(read, Routes) else read,
             failsafe_record=virtual_services.failsafe_record_of(vs, self.signer),
             fingerprint=virtual_services.fingerprint(vs, target),
+            name=target.routes_name,
         )
 
     def route(
@@ -114,39 +126,45 @@ class InMemoryMesh:
         held_before: bool = False,
         is_current: IsCurrent = always,
     ) -> None:
-        vs = self._get(target)
-        if (
-            virtual_services.owner_of(vs) == owner
-            and virtual_services.is_whole(vs, signer=self.signer)
-            and virtual_services.is_signed(vs, self.signer)
-            and virtual_services.read_routes(vs, target) == routes
-        ):
-            return
-        now = self._now()
-        with _refusals_as_contention():
-            taken = virtual_services.claim(
-                vs,
-                target,
-                routes,
-                owner=owner,
-                recorded=recorded,
-                now=now,
-                taking_from=taking_from,
-                held_before=held_before,
-                signer=self.signer,
-            )
-        _refuse_unless(is_current)
-        self._write(taken, routes)
+        def write(one: Target) -> None:
+            vs = self._get(one)
+            if (
+                virtual_services.owner_of(vs) == owner
+                and virtual_services.is_whole(vs, signer=self.signer)
+                and virtual_services.is_signed(vs, self.signer)
+                and virtual_services.read_routes(vs, one) == routes
+            ):
+                return
+            now = self._now()
+            with _refusals_as_contention():
+                taken = virtual_services.claim(
+                    vs,
+                    one,
+                    routes,
+                    owner=owner,
+                    recorded=recorded,
+                    now=now,
+                    taking_from=taking_from,
+                    held_before=held_before,
+                    signer=self.signer,
+                )
+            _refuse_unless(is_current)
+            self._write(taken, routes)
+
+        do_on_each(target, write)
 
     def release(self, target: Target, routes: Routes, owner: RolloutId, *, is_current: IsCurrent = always) -> None:
-        vs = self._get(target)
-        with _refusals_as_contention():
-            virtual_services.refuse_other_owner(vs, owner)
-            left = virtual_services.release(vs, target, routes, self.signer)
-        self.quiet(target, owner)
-        if left != vs:
-            _refuse_unless(is_current)
-            self._write(left, routes)
+        def leave(one: Target) -> None:
+            vs = self._get(one)
+            with _refusals_as_contention():
+                virtual_services.refuse_other_owner(vs, owner)
+                left = virtual_services.release(vs, one, routes, self.signer)
+            self._quiet(one, owner)
+            if left != vs:
+                _refuse_unless(is_current)
+                self._write(left, routes)
+
+        do_on_each(target, leave)
 
     def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         vs = self._find(namespace, virtual_service)
@@ -159,7 +177,10 @@ class InMemoryMesh:
             self._put(bare)
 
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
-        place = target.virtual_service_namespace, target.virtual_service
+        do_on_each(target, lambda one: self._beat(one, owner, limit))
+
+    def _beat(self, target: Target, owner: RolloutId, limit: float) -> None:
+        place = target.place
         vs = self._find(*place)
         if self.conflicts:
             self.conflicts -= 1
@@ -172,8 +193,11 @@ class InMemoryMesh:
         self.beats += 1
 
     def quiet(self, target: Target, owner: RolloutId) -> None:
+        do_on_each(target, lambda one: self._quiet(one, owner))
+
+    def _quiet(self, target: Target, owner: RolloutId) -> None:
         self._answer()
-        place = target.virtual_service_namespace, target.virtual_service
+        place = target.place
         if heartbeat_lease.read(self.leases.get(place), owner) is not None:
             del self.leases[place]
 
@@ -266,7 +290,9 @@ class InMemoryMesh:
         return deepcopy(self._objects.get((namespace, name)))
 
     def _write(self, vs: VirtualService, routes: Routes) -> None:
-        if self.denial:
+        if self.dies_at == _key(vs):
+            raise KeyboardInterrupt
+        if self.denial and (self.denied_at is None or self.denied_at == _key(vs)):
             raise self.denial
         self._put(vs)
         self.written.append(routes)

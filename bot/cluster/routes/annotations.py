@@ -315,6 +315,7 @@ def _target(saved: dict[str, Any]) -> Target:
         "topology": Topology(saved["topology"]),
         "route_names": tuple(map(_text, saved["route_names"])),
         "mirror_methods": None if methods is None else tuple(map(_text, methods)),
+        "siblings": tuple(map(_place, saved.get("siblings", ()))),
     }
     for names, shape in (((*_OBJECTS, *_DEPLOYMENTS), _OBJECT_NAME), _sides_of(exact["topology"])):
         exact |= {name: _shaped(saved[name], shape) for name in names}
@@ -355,6 +356,11 @@ def _shaped(value: object, shape: re.Pattern[str]) -> str:
     if len(text) > LONGEST_NAME or not shape.fullmatch(text):
         raise ValueError("not a name")
     return text
+
+
+def _place(value: object) -> str:
+    space, slash, name = _text(value).partition("/")
+    return f"{_shaped(space, _OBJECT_NAME)}{slash}{_shaped(name, _OBJECT_NAME)}"
 
 
 def _whole_number(value: object) -> int:

@@ -108,7 +108,8 @@ def managed_routes(vs: VirtualService, target: Target) -> list[HttpRoute]:
     """
     sides = RouteSides.of(vs, target)
     http = foreign_http(vs)
-    chosen = _by_name(vs, http, target.route_names) if target.route_names else _to_primary(vs, http, sides)
+    wanted = _names_here(http, target)
+    chosen = _by_name(vs, http, wanted) if wanted else _to_primary(vs, http, sides)
     reasons = [reason for route in chosen if (reason := _unmanageable(label_of(http, route), route, sides))]
     if reasons:
         raise Refusal(said("cluster.unmanageable", name=title(vs)), reasons)
@@ -206,6 +207,13 @@ def title(vs: VirtualService) -> str:
     """How to call the object in a sentence."""
     metadata = vs["metadata"]
     return f"VirtualService {metadata.get('namespace', 'default')}/{metadata['name']}"
+
+
+def _names_here(http: list[HttpRoute], target: Target) -> tuple[str, ...]:
+    """The names of the routes to move, as far as they are about this object: of several each has some of them."""
+    names = {route.get("name") for route in http}
+    here = tuple(name for name in target.route_names if name in names)
+    return here if here and target.siblings else target.route_names
 
 
 def _by_name(vs: VirtualService, http: list[HttpRoute], wanted: tuple[str, ...]) -> list[HttpRoute]:

@@ -39,6 +39,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.routes_named": "Several http routes are named {name}.",
     "cluster.routes_not_found": "The routes to manage cannot be found in {name}.",
     "cluster.delegates": "{name} delegates to VirtualService {listed}. Manage that one, if it routes to {place}.",
+    "cluster.one_of_several_missing": "VirtualService {namespace}/{name} does not exist. Create it, or correct {key} "
+    "in services.yaml: how several share the work, only you know.",
     "cluster.no_http_routes": "{name} has only tls or tcp routes, and those cannot mirror. An http route to {place} "
     "is needed.",
     "cluster.no_route_to_primary": "{name} has no http route to {place}.",

@@ -116,6 +116,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.which_container": "{name} has the containers {containers}, and services.yaml does not name one.",
     "preflight.name_container": "Say with {keys:or} in services.yaml whose images are the version.",
     "preflight.no_container": "{name} has no container {wanted}; it has {containers}.",
+    "preflight.correct_list": "Create it, or correct {key} in services.yaml: users are moved by all of them together.",
     "preflight.correct_container": "Correct {key} in services.yaml; both Deployments need that container.",
     "preflight.restart_it": "{command}, so that all run one; or deploy by digest.",
     "preflight.one_tag": "{primary} and {canary} run different bits under one name: {images}.",

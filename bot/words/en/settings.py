@@ -78,6 +78,8 @@ SENTENCES: Mapping[str, str] = {
     "settings.two_gates": 'two gates are called "{name}"',
     # the file and its lines
     "settings.container_or_containers": "name either container or containers",
+    "settings.virtual_service_or_several": "name either virtual_service or virtual_services",
+    "settings.virtual_service_twice": "virtual_services names one VirtualService twice",
     "settings.surrogate": "this has half of a character in it (a surrogate), which is no text",
     "settings.too_deep": "this is nested too deeply: more than {most} levels, aliases written out",
     "settings.too_much": "this is too much: more than {most} values, aliases written out",

@@ -34,6 +34,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.routes_named": "有多条 http 路由名为 {name}。",
     "cluster.routes_not_found": "在 {name} 中找不到要管理的路由。",
     "cluster.delegates": "{name} 委托给 VirtualService {listed}。如果其路由到 {place}，请改为管理它。",
+    "cluster.one_of_several_missing": "VirtualService {namespace}/{name} 不存在。请创建它，或更正 "
+    "services.yaml 中的 {key}：多个对象如何分工，只有您知道。",
     "cluster.no_http_routes": "{name} 只有 tls 或 tcp 路由，无法镜像。需要一条到 {place} 的 http 路由。",
     "cluster.no_route_to_primary": "{name} 没有到 {place} 的 http 路由。",
     "cluster.not_shared_out": "{route}使用了 {field}，无法按权重分配。",

@@ -109,6 +109,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.which_container": "{name} 有容器 {containers}，services.yaml 没有指明是哪一个。",
     "preflight.name_container": "请在 services.yaml 中用 {keys:or} 写明哪些容器的镜像代表该版本。",
     "preflight.no_container": "{name} 没有容器 {wanted}，它有 {containers}。",
+    "preflight.correct_list": "请创建它，或更正 services.yaml 中的 {key}：列表中的所有对象会一起移动用户。",
     "preflight.correct_container": "请更正 services.yaml 中的 {key}，两个 Deployment 都要有该容器。",
     "preflight.restart_it": "用 {command} 使所有 Pod 运行同一镜像，或按摘要部署。",
     "preflight.one_tag": "{primary} 和 {canary} 以同一名称运行不同的镜像：{images}。",

@@ -79,6 +79,8 @@ SENTENCES: Mapping[str, str] = {
     "settings.two_gates": "有两项检查都叫“{name}”",
     # the file and its lines
     "settings.container_or_containers": "container 和 containers 只能写一个",
+    "settings.virtual_service_or_several": "virtual_service 和 virtual_services 只能写一个",
+    "settings.virtual_service_twice": "virtual_services 中同一个 VirtualService 写了两次",
     "settings.surrogate": "这里有半个字符（代理码位），不是文本",
     "settings.too_deep": "嵌套过深：展开别名后超过 {most} 层",
     "settings.too_much": "内容过多：展开别名后超过 {most} 个值",

@@ -477,6 +477,55 @@ def test_mesh_objects_may_be_in_another_namespace(tmp_path: Path, written: str, 
     assert (service.routes_at, service.rule_at) == (place, place)
 
 
+SEVERAL = """
+        services:
+          shop:
+            {{namespace: default, channel: "#releases", {keys}, destination_rule: shop,
+             primary: {{deployment: shop-1}}, canary: {{deployment: "shop-{{version}}"}}}}
+        """
+
+
+def test_users_may_come_by_several_virtual_services(tmp_path: Path) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SEVERAL.format(keys="virtual_services: [ingress/edge, shop]"))
+
+    service = read_services(file).get("shop")
+
+    assert service.places == (("ingress", "edge"), ("default", "shop"))
+    assert (service.routes_at, service.routes_names) == (("ingress", "edge"), "ingress/edge, default/shop")
+
+
+@pytest.mark.parametrize(
+    ("keys", "notified"),
+    [
+        ("virtual_services: [edge], virtual_service: edge", "name either virtual_service or virtual_services"),
+        ("virtual_services: [edge, default/edge]", "names one VirtualService twice"),
+        ("virtual_services: []", "virtual_service"),
+        ("virtual_services: [In/shop]", "NAMESPACE/NAME"),
+        ("virtual_services: edge", "list"),
+        ("virtual_services: [3]", "virtual_services"),
+    ],
+)
+def test_a_list_of_virtual_services_that_says_nothing_clear_is_refused(
+    tmp_path: Path, keys: str, notified: str
+) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SEVERAL.format(keys=keys))
+
+    with pytest.raises(SettingsError) as refused:
+        read_services(file)
+
+    assert notified in " ".join(map(str, refused.value.reasons))
+
+
+def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(SEVERAL.format(keys="virtual_services: [ingress/edge]"))
+    listed = read_services(file).get("shop")
+    file.write_text(SEVERAL.format(keys="virtual_service: ingress/edge"))
+    assert read_services(file).get("shop") == listed
+
+
 @pytest.mark.parametrize("written", ["/shop", "ingress/", "a/b/c", "In/shop", "in.gress/shop"])
 def test_a_namespace_is_written_as_kubernetes_has_it(tmp_path: Path, written: str) -> None:
     file = tmp_path / "services.yaml"

@@ -116,3 +116,14 @@ def test_names_that_versions_make_the_same_are_always_found(one: str, other: str
     assert can_be_same(one, other) == can_be_same(other, one)
     if made == also:
         assert can_be_same(one, other)
+
+
+def test_one_of_several_virtual_services_is_not_shared_either(tmp_path: Path) -> None:
+    text = FILE.format(**{**APART, "host": "reviews"}).replace(
+        "virtual_service: books", "virtual_services: [ingress/edge, reviews]"
+    )
+    file = tmp_path / "services.yaml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsError, match=r"services\.books\.virtual_services: .*books move the routes to reviews"):
+        read_services(file)
