@@ -18,7 +18,7 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 _ENDS = re.compile(r"[.!?;:,](?=\s|$)|[。！？；：，、（）()\n·•]")  # noqa: RUF001
 # Where a Deployment may be named: what is told of is an object, and not a version that users meet.
 _OBJECT = re.compile(
-    r"\bpods?\b|Pod|images?\b|镜像(?!流量|请求)|Deployment|ReplicaSet|upgrad|升级|restor|恢复|scale|扩容|runs?\b|运行|"
+    r"\bpods?\b|Pod|images?\b|镜像(?!流量|请求)|Deployment|ReplicaSet|upgrad|升级|restored?|restoring|恢复|scale|扩容|runs?\b|运行|"
     r"stuck|卡住|crash|memory|OOM|restart|重启|sidecar|kubectl|\bgit\b|Git|exist|annotations?|注解",
     re.IGNORECASE,
 )
