@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -50,7 +51,12 @@ class HttpWebhooks:
         """
         self._environment = environment
         self._called = called
-        self._tls = tls or ssl.create_default_context()
+        self._given = tls
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made when it is needed first: to read the system's authorities takes a fiftieth of a second."""
+        return self._given or ssl.create_default_context()
 
     def call(self, webhook: Webhook, key: str, body: Mapping[str, Any], now: float) -> None:
         """Send it, and come back when it is accepted."""

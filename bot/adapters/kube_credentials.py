@@ -28,6 +28,7 @@ def now_and_then(
         nonlocal asked_at
         if now() - asked_at >= every:
             refresh(settings)
+            settings.refresh_api_key_hook = sparing  # type: ignore[assignment]  # a kubeconfig's sets itself again
             asked_at = now()
 
     return sparing

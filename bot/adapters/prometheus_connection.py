@@ -288,7 +288,10 @@ def _twice(samples: Iterable[Sample]) -> list[Sample]:
 
 def _series(one: Any) -> Series:
     """One series of a matrix, or of a vector as a series of one sample."""
-    samples = {_number(at): _number(value) for at, value in one.get("values") or [one["value"]]}
+    samples = {
+        at if type(at) is float else _number(at): float(value) if type(value) is str else _number(value)
+        for at, value in one.get("values") or [one["value"]]
+    }
     if not all(map(math.isfinite, samples)):
         raise ValueError("a sample without a time")
     return _labels(one), samples

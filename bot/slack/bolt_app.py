@@ -74,6 +74,7 @@ def build_app(
     for name in _OAUTH:
         os.environ.pop(name, None)  # noqa: TID251  # taken away, not read: Bolt reads them whatever it is given
     app = _ForgivingApp(
+        name="canary-bot",  # or Bolt reads the source of all that called us, to find one
         client=client,
         logger=logging.getLogger("slack_bolt"),
         signing_secret=signing_secret,

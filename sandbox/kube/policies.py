@@ -13,12 +13,14 @@ needed: a faulty one fails every rule that names it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import celpy
+import celpy.evaluation
 from celpy import celtypes
 from celpy.adapter import json_to_cel
 from celpy.evaluation import CELEvalError
@@ -30,6 +32,7 @@ _MODELLED = {"failurePolicy", "matchConstraints", "matchConditions", "variables"
 _VARIABLE = re.compile(r"\bvariables\.(\w+)")
 
 Scope = dict[str, Any]
+Part = Callable[["_Activation"], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,10 +195,80 @@ def _split(text: celtypes.StringType, at: celtypes.StringType) -> celtypes.ListT
     return celtypes.ListType([celtypes.StringType(part) for part in text.split(at)])
 
 
+class _Activation:
+    """What names mean: cel-python's own works out a type each time it looks one up."""
+
+    def __init__(self, values: Scope) -> None:
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise NameError(name) from None
+
+    def nested_activation(self, vars: Scope) -> _Activation:  # noqa: A002  # cel-python's name
+        """The same, and a variable of a macro."""
+        return _Activation(self._values | vars)
+
+
+def _result(activation: _Activation, part: Part) -> Any:
+    """The value, or the error that it is."""
+    try:
+        return part(activation)
+    except CELEvalError as error:
+        return error
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as error:
+        return CELEvalError("no value", type(error), error.args)
+
+
+def _all(activation: _Activation, variable: str, part: Part, values: Part) -> Any:
+    each = (_result(activation.nested_activation(vars={variable: one}), part) for one in values(activation))
+    return reduce(_and, each, celtypes.BoolType(True))
+
+
+def _exists(activation: _Activation, variable: str, part: Part, values: Part) -> Any:
+    each = (_result(activation.nested_activation(vars={variable: one}), part) for one in values(activation))
+    return reduce(_or, each, celtypes.BoolType(False))
+
+
+_and: Callable[[Any, Any], Any] = celpy.evaluation.eval_error("no such overload", TypeError)(celtypes.logical_and)
+_or: Callable[[Any, Any], Any] = celpy.evaluation.eval_error("no such overload", TypeError)(celtypes.logical_or)
+
+
+class _Program(celpy.CompiledRunner):
+    """An expression as Python code, which is ten times as fast as to walk through its tree.
+
+    What cel-python makes of it takes errors for true in ``all`` and ``exists``, lets some of Python's pass and answers
+    ``has`` with a bool that is none of its own: those three are ours.
+    """
+
+    def __init__(self, environment: celpy.Environment, ast: Any, functions: Any = None) -> None:
+        super().__init__(environment, ast, functions)
+        text = _HAS.sub(r"\1celpy.celtypes.BoolType(\2)", self.tp.source_text)
+        for ours in (_result, _all, _exists):
+            text = text.replace(f"celpy.evaluation.{_THEIRS[ours]}(", f"{ours.__name__}(")
+        self._names = vars(celpy.evaluation) | {one.__name__: one for one in _THEIRS}
+        self._names |= {f"_{number}": celtypes.IntType(number) for number in _NUMBER.findall(text)}
+        self._code = compile(_NUMBER.sub(r"_\1", text), "<cel>", "exec")  # a number is made once
+        self._names["sandbox"] = sys.modules["sandbox"]  # whose our functions are
+
+    def evaluate(self, context: Any) -> Any:
+        """The value; names are each evaluation's own, and the original's all evaluations'."""
+        names = self._names | {"base_activation": _Activation(context)}
+        exec(self._code, names)  # noqa: S102  # made of our own rules
+        if isinstance(value := names["CEL"], CELEvalError):
+            raise value
+        return value
+
+
+_NUMBER = re.compile(r"celpy\.celtypes\.IntType\((\d+)\)")
+_THEIRS = {_result: "result", _all: "macro_all", _exists: "macro_exists"}
+_HAS = re.compile(r"^(ex_\d+ = lambda activation: )(not isinstance\(.*\))$", re.MULTILINE)
 _FUNCTIONS = {"split": _split, "_==_": _equal, "_!=_": _unequal}
 
 
 @cache
 def _compiled(expression: str) -> celpy.Runner:
-    environment = celpy.Environment()
+    environment = celpy.Environment(runner_class=_Program)
     return environment.program(environment.compile(expression), functions=_FUNCTIONS)

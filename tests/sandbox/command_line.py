@@ -16,7 +16,7 @@ from pathlib import Path
 PATIENCE_SECONDS = 150.0  # `init --apply` waits for proxies, and for figures
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["bot.cli"])
+_context.set_forkserver_preload(["bot.__main__"])
 
 
 def run(words: Sequence[str], env: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -39,4 +39,5 @@ def _become(words: list[str], env: dict[str, str], folder: Path, answers: Sequen
     os.environ.clear()  # noqa: TID251  # the program's environment is exactly the one it is given
     os.environ.update(env)  # noqa: TID251  # as above
     sys.argv = ["canary-bot", *words]
+    del sys.modules["bot.__main__"]  # or Python warns, in what is read, that it is run although it was imported
     runpy.run_module("bot", run_name="__main__", alter_sys=True)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -193,6 +194,23 @@ def test_a_known_secret_is_found_in_every_quoted_and_encoded_form(
 )
 def test_what_looks_like_a_secret_is_hidden_although_nobody_has_told(text: str) -> None:
     assert "hunter2" not in redaction.redact(text)
+
+
+# Beside them a long s, which is one where case does not matter.
+PARTS = re.findall(
+    r"\S+",
+    """xoxb XAPP xapp - %2D Bearer + authorization basic = eyJ abcdef . ://a @ hooks.slack.com /T/ & ? ticket token
+    password ://a:b@ ?ticket=1 xoxb-1234 eyJabcdef.abcdef hooks.slack.com/T -----BEGIN PRIVATE KEY-----
+    1234 ?\u017fecret=1""",
+)
+WHOLE = [" ", "\n", ": ", "bearer abcdef", "Authorization: Basic abcd", "-----BEGIN PRIVATE KEY-----"]
+
+
+@given(st.lists(st.sampled_from([*PARTS, *WHOLE]), max_size=8).map("".join))
+def test_law_whatever_looks_like_a_secret_has_what_a_text_is_looked_through_for(text: str) -> None:
+    looks_like_one = any(pattern.search(text) for pattern, _ in redaction._PATTERNS)
+
+    assert redaction._TELLTALE.search(text) or not looks_like_one
 
 
 @pytest.mark.parametrize(

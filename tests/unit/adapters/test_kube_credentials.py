@@ -24,6 +24,23 @@ def test_a_thousand_requests_in_a_second_ask_once_whether_the_token_expires() ->
     assert asked == [settings, settings]
 
 
+def test_what_sets_itself_again_whenever_it_is_asked_is_still_asked_now_and_then() -> None:
+    """As a kubeconfig's does, which sets all of the configuration anew."""
+    asked = list[client.Configuration]()
+
+    def refresh(settings: client.Configuration) -> None:
+        asked.append(settings)
+        settings.refresh_api_key_hook = refresh  # type: ignore[assignment]  # the client has it None
+
+    settings = client.Configuration()
+    settings.refresh_api_key_hook = now_and_then(refresh, now=lambda: 5.0)  # type: ignore[assignment]  # likewise
+
+    for _ in range(3):
+        settings.get_api_key_with_prefix("BearerToken")
+
+    assert asked == [settings]
+
+
 def test_a_token_that_could_not_be_renewed_is_asked_for_again_at_once() -> None:
     tries = list[str]()
 

@@ -23,7 +23,7 @@ from sandbox.kube import bookinfo
 from sandbox.kube.patches import apply
 from sandbox.kube.resources import kind_named
 from tests.builders import a_rollout, a_service, a_target
-from tests.unit.admission.rules import BOT, MAYA, POLICIES, WATCHDOG, WITH_HOSTS, Object, of_kind, refusals
+from tests.unit.admission.rules import BOT, MAYA, WATCHDOG, Object, of_kind, refusals, shipped, with_hosts
 
 AT_NOTHING = {"mirror": {"host": "audit"}, "mirrorPercentage": {"value": 0}}
 
@@ -180,17 +180,17 @@ def test_every_write_of_a_virtual_service_passes_whose_versions_are_hosts_that_t
 ) -> None:
     names = ("a", "b") if shape is named else ()
     rollout = rollout_of(Topology.HOSTS, Promote.UPGRADE, mirror_methods=methods, route_names=names)
-    different = {alike: write for write in writes(with_hosts(shape()), rollout) for alike in to_the_rules(*write)}
+    different = {alike: write for write in writes(on_hosts(shape()), rollout) for alike in to_the_rules(*write)}
     refused = [
         (user, before, after, found)
         for user, before, after in {id(write): write for write in different.values()}.values()
-        if (found := refusals(before, after, user=user, policies=WITH_HOSTS))
+        if (found := refusals(before, after, user=user, policies=with_hosts()))
     ]
 
     assert refused == []
 
 
-def with_hosts(vs: Object) -> Object:
+def on_hosts(vs: Object) -> Object:
     """The same with a Service for each version of reviews."""
     text = re.sub(r'"host": "reviews", "subset": "(v[0-9])"', r'"host": "reviews-\1"', json.dumps(vs))
     found: Object = json.loads(text)
@@ -199,12 +199,12 @@ def with_hosts(vs: Object) -> Object:
 
 def test_a_host_that_the_policy_does_not_name_gets_nothing() -> None:
     rollout = rollout_of(Topology.HOSTS, Promote.UPGRADE)
-    before = with_hosts(alone())
+    before = on_hosts(alone())
     mirrored = claimed(before, rollout, Routes(canary=0, mirror=True))
     elsewhere = json.loads(json.dumps(mirrored).replace("reviews-v2", "ratings"))
 
-    assert refusals(before, mirrored, policies=WITH_HOSTS) == []
-    for after, policies in ((mirrored, POLICIES), (elsewhere, WITH_HOSTS)):
+    assert refusals(before, mirrored, policies=with_hosts()) == []
+    for after, policies in ((mirrored, shipped()), (elsewhere, with_hosts())):
         assert refusals(before, after, policies=policies) == [
             "canary-bot may add and remove only a destination that differs from another of its route by the version.",
             "canary-bot may have requests copied only to another version of a destination of the same route.",

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import audit
 from scripts.lock_file import BOT, Pin, read
@@ -35,6 +33,10 @@ def test_the_bill_of_materials_has_every_pin_of_the_lock_with_its_hashes_and_pac
 
 
 def test_the_bill_of_materials_keeps_its_schema_names_no_registry_and_is_the_same_each_time() -> None:
+    # Imported here: what validates addresses takes seconds to import, of each process that collects.
+    from cyclonedx.schema import SchemaVersion  # noqa: PLC0415
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     text = sbom(read(), version())
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
