@@ -69,8 +69,8 @@ def _blocks(
     grounds = list(_grounds(rollout, story, detail, voice))
     if grounds:
         yield b.rich_text(*grounds)
-    told = rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT
-    if rollout.drift is not None and not told:  # else the sentence has every difference
+    explained = rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT
+    if rollout.drift is not None and not explained:  # else the sentence has every difference
         yield _diff(rollout.drift, voice)
     yield from _shown(rollout, detail, voice, native=native)
     rows = plan(rollout, now, voice, native=native)

@@ -108,8 +108,8 @@ def _facts(rollout: Rollout) -> list[Text]:
     """What both versions answered, where the sentence does not say it, and how many users' requests met the new one."""
     facts: list[Text] = []
     judgement = rollout.judgement
-    told = judgement is not None and wording.situation(rollout) == gist(judgement)
-    figures = judgement.figures if judgement is not None and not told else None
+    explained = judgement is not None and wording.situation(rollout) == gist(judgement)
+    figures = judgement.figures if judgement is not None and not explained else None
     old, new = old_version(rollout), rollout.spec.version
     if figures is not None:
         sides = ((new, figures.canary), (old, figures.primary))
