@@ -37,6 +37,7 @@ from tests.torture.schedule import Schedule
 MAYA, OMAR, LENA = "@maya", "@omar", "@lena"
 SERVICE = reviews(
     drill=True,
+    budget="99.9%/30d",
     mirror={"percent": 100, "methods": "all", "for": "2m"},
     weights=[10, 50, 100],
     stage={"for": "1m", "approve": ["mirror", "upgrade", "switchback"]},
@@ -88,7 +89,7 @@ class Stage(Rig):
     prometheus_patience = (PATIENCE_SECONDS, PATIENCE_SECONDS)
 
     def __init__(self, directory: Path, redis_port: int, language: Language = Language.ENGLISH) -> None:
-        self._voices = Voices(Voice(language=language))
+        self._voices, self._language = Voices(Voice(language=language)), language
         super().__init__(directory, redis_port, Calm(seed=7, service=SERVICE, relabel=False, events=()))
         serial = itertools.count(1)
         self.new_id = lambda: RolloutId(f"r-{0xA11CE0 + next(serial):06x}")
@@ -97,6 +98,7 @@ class Stage(Rig):
 
     def __enter__(self) -> Self:
         super().__enter__()
+        self.slack.workspace.language = self._language
         self.fails()
         return self
 

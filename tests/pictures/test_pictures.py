@@ -39,6 +39,13 @@ def test_both_languages_have_the_same_pictures_and_none_is_large() -> None:
     assert heavy == []
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [(Language.ENGLISH, "of the error budget"), (Language.CHINESE, "错误预算")]
+)
+def test_what_users_met_and_what_that_cost_of_an_error_budget_is_in_a_picture(language: Language, words: str) -> None:
+    assert words in shown(language)["aborted"]
+
+
 def test_every_picture_is_in_a_page() -> None:
     named = {
         (page.parent / connection).resolve()
