@@ -26,12 +26,12 @@ from bot.cluster.selectors import LabelSelector
 from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission, Snapshot, Unread
+from bot.preflight.destination_rules import ELSEWHERE as RULES_ELSEWHERE
 from bot.preflight.examine import REQUIRED
 from bot.preflight.gateways import GATEWAY_PODS, OTHER_GATEWAYS
 from bot.preflight.hosts import SERVICES
 from bot.preflight.mesh import ELSEWHERE, other_gateway_places
 from bot.preflight.permissions import needed
-from bot.preflight.rules import ELSEWHERE as RULES_ELSEWHERE
 from bot.preflight.snapshot import ISTIO_NAMESPACE
 from bot.preflight.waypoints import ELSEWHERE as HTTP_ROUTES_ELSEWHERE
 

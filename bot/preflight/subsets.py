@@ -21,8 +21,8 @@ from bot.cluster.objects import (
 )
 from bot.model.images import is_ready
 from bot.model.rollout import Topology
+from bot.preflight.destination_rules import effective
 from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, warns
-from bot.preflight.rules import effective
 from bot.preflight.snapshot import Subject
 from bot.words.said import Code, said
 

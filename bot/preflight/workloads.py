@@ -20,49 +20,58 @@ _LONGEST = 160  # characters of a node's message
 def check(subject: Subject) -> Iterator[Problem]:
     """Each Deployment by itself, and the primary as the one that will be upgraded."""
     for side in subject.sides:
-        yield from _standing_still(side)
+        for check_one in (_paused, _just_changed, _no_progress, _pods_not_created):
+            yield from check_one(side)
         yield from _probe(side, subject.service.containers)
         for pod in pods_of(side, subject.snapshot.pods):
             yield from _waiting(side, pod)
         yield from _restarts(side, subject)
     if subject.primary is not None and subject.service.upgrades:
-        yield from _way_back(subject.primary)
+        yield from _revision_history(subject.primary)
         yield from _deadline(subject.primary, subject.service.upgrade_timeout)
         yield from _strategy(subject.primary)
 
 
-def _standing_still(deployment: Object) -> Iterator[Problem]:
-    name, status = name_of(deployment), deployment.get("status") or {}
+def _paused(deployment: Object) -> Iterator[Problem]:
+    name = name_of(deployment)
     if deployment["spec"].get("paused"):
+        command = kubectl("rollout", "resume", f"deployment/{name}", namespace=namespace_of(deployment, "default"))
         yield blocks(
-            said("preflight.paused", name=name),
-            remedy=said(
-                "preflight.resume_it",
-                command=kubectl(
-                    "rollout", "resume", f"deployment/{name}", namespace=namespace_of(deployment, "default")
-                ),
-            ),
-            about=name,
+            said("preflight.paused", name=name), remedy=said("preflight.resume_it", command=command), about=name
         )
-    seen, newest = status.get("observedGeneration"), deployment["metadata"].get("generation", 0)
-    if seen is not None and seen < newest:
+
+
+def _just_changed(deployment: Object) -> Iterator[Problem]:
+    name, status = name_of(deployment), deployment.get("status") or {}
+    observed, newest = status.get("observedGeneration"), deployment["metadata"].get("generation", 0)
+    if observed is not None and observed < newest:
         yield blocks(said("preflight.just_changed", name=name), remedy=said("preflight.try_again_soon"), about=name)
-    missed = [one for one in status.get("conditions") or () if one.get("reason") == "ProgressDeadlineExceeded"]
-    if missed:
+
+
+def _no_progress(deployment: Object) -> Iterator[Problem]:
+    name = name_of(deployment)
+    if any(one.get("reason") == "ProgressDeadlineExceeded" for one in _conditions(deployment)):
+        command = kubectl("describe", f"deployment/{name}", namespace=namespace_of(deployment, "default"))
         yield blocks(
             said("preflight.no_progress", name=name, field=Code("progressDeadlineSeconds")),
-            remedy=said(
-                "preflight.see_why_pods",
-                command=kubectl("describe", f"deployment/{name}", namespace=namespace_of(deployment, "default")),
-            ),
+            remedy=said("preflight.see_why_pods", command=command),
             about=name,
         )
-    failed = [one for one in status.get("conditions") or () if one.get("type") == "ReplicaFailure"]
-    if any(one.get("status") == "True" for one in failed) and status.get("readyReplicas", 0) < replicas(deployment):
+
+
+def _pods_not_created(deployment: Object) -> Iterator[Problem]:
+    name = name_of(deployment)
+    failed = [one for one in _conditions(deployment) if one.get("type") == "ReplicaFailure"]
+    ready = (deployment.get("status") or {}).get("readyReplicas", 0)
+    if any(one.get("status") == "True" for one in failed) and ready < replicas(deployment):
         why = str(failed[0].get("message") or failed[0].get("reason") or "?")[:_LONGEST].rstrip(".")
         yield blocks(
             said("preflight.pods_not_created", name=name, why=why), remedy=said("preflight.make_room"), about=name
         )
+
+
+def _conditions(deployment: Object) -> list[Object]:
+    return (deployment.get("status") or {}).get("conditions") or []
 
 
 def _probe(deployment: Object, wanted: Sequence[str]) -> Iterator[Problem]:
@@ -137,7 +146,7 @@ def _moment(written: str) -> Moment | str:
         return written
 
 
-def _way_back(primary: Object) -> Iterator[Problem]:
+def _revision_history(primary: Object) -> Iterator[Problem]:
     if primary["spec"].get("revisionHistoryLimit", 10) < 1:
         yield warns(
             said("preflight.no_history", name=name_of(primary), field=Code("revisionHistoryLimit: 0")),
@@ -147,7 +156,7 @@ def _way_back(primary: Object) -> Iterator[Problem]:
         )
 
 
-def _told_apart(patience: float, deadline: int) -> Seconds | Text:
+def _in_distinct_units(patience: float, deadline: int) -> Seconds | Text:
     """The shorter time, in seconds where both would read the same."""
     if plain(duration(patience)) != plain(duration(deadline)):
         return Seconds(patience)
@@ -163,7 +172,7 @@ def _deadline(primary: Object, patience: float) -> Iterator[Problem]:
                 "preflight.deadline_late",
                 name=name_of(primary),
                 deadline=shown,
-                patience=_told_apart(patience, deadline),
+                patience=_in_distinct_units(patience, deadline),
                 field=Code("progressDeadlineSeconds"),
                 setting=Code("upgrade_timeout"),
             ),
