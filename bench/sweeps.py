@@ -20,6 +20,8 @@ from bot import bootstrap, logs
 from bot.controller.rounds import TURNS, Rounds
 from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
+from bot.model.figures import Judgement
+from bot.model.rollout import Rollout
 from bot.settings.env import read_settings
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.redis import Redis
@@ -98,11 +100,11 @@ class Sweeping:
         bootstrap.collect_less_often()
         connected = bootstrap.connect(settings, watching=True)
         self.idle = megabytes()
-        self.lags, self._faults = list[float](), list[Fault]()
+        self.lags, self._faults, self._unknown = list[float](), list[Fault](), 0
         for number in range(job.rollouts):
             connected.ports.store.create(cluster.rollout(number, job.now), ())
         watch = Telemetry(
-            judged=lambda _rollout, _judgement: self.lags.append(time.monotonic() - self._began),
+            judged=self._note_judged,
             failed=lambda _rollout, fault: self._faults.append(fault),
         )
         self._clock = SteppingClock(job.now, partial(set_clock, job.env["PROMETHEUS_URL"]))
@@ -130,6 +132,13 @@ class Sweeping:
                 self._controller.sweep(store.live({key: busy[key] for key in self._rounds.turn(busy)}))
         if self._faults:
             raise RuntimeError(f"{len(self._faults)} looks failed, such as: {self._faults[0]}")
+        if self._unknown:
+            raise RuntimeError(f"{self._unknown} looks knew nothing of a side, and cost less than they should")
+
+    def _note_judged(self, _rollout: Rollout, judgement: Judgement) -> None:
+        self.lags.append(time.monotonic() - self._began)
+        known = judgement.figures
+        self._unknown += known is None or known.canary is None or known.primary is None
 
     def close(self) -> None:
         """Nothing runs any more."""

@@ -265,7 +265,8 @@ class Bot:
         self._leader.report_unreadable(asked.keys() - {rollout.key for rollout in live})
         self._seen = {key: rollout for key, rollout in self._seen.items() if key in busy}
         self._seen |= {rollout.key: rollout for rollout in live}
-        self._tell_of(self._seen)
+        if self._rounds.is_last:  # a thousand gauges, that nobody reads more often
+            self._tell_of(self._seen)
         try:
             self._leader.sweep(live, late)
         finally:

@@ -44,6 +44,12 @@ def reviews(**changes: Any) -> dict[str, Any]:
     return copy.deepcopy(REVIEWS) | changes
 
 
+def listed(service: dict[str, Any], *more: str) -> dict[str, Any]:
+    """The same entry with further VirtualServices beside the one it names; the one for callers inside the mesh."""
+    kept = {key: value for key, value in service.items() if key != "virtual_service"}
+    return {**kept, "virtual_services": [service["virtual_service"], *(more or ("inside",))]}
+
+
 def services_yaml(services: dict[str, dict[str, Any]]) -> str:
     """The file's text."""
     return yaml.safe_dump({"defaults": DEFAULTS, "services": services}, sort_keys=False)

@@ -17,7 +17,7 @@ from sandbox.kube.api import Written
 from sandbox.kube.objects import Object, labels_of
 from sandbox.kube.pods import image_id
 from sandbox.kube.store import Store
-from sandbox.sides import INSERTED, Ground, Shares, images_of, owner_of, place_labels, ready_pods, shares_of
+from sandbox.sides import INSERTED, Ground, Shares, images_of, of_all, owner_of, place_labels, ready_pods, shares_of
 
 BOT = "canary-bot"
 WATCHDOG = "canary-bot-watchdog"
@@ -77,7 +77,7 @@ class Referee:
         self._drain = drain
         self._dead_man = dead_man
         self._subsets = place_labels(store, ground.namespace, ground.destination_rule)
-        self._original = self._get("VirtualService", ground.virtual_service)
+        self._originals = {place: self._routes_at(place) for place in ground.every_route}
         self._canary_images = images_of(self._get("Deployment", ground.canary)["spec"]["template"]["spec"])
         self._old = images_of(self._get("Deployment", ground.primary)["spec"]["template"]["spec"])
         self._is_parked = not self._get("Deployment", ground.canary)["spec"]["replicas"]
@@ -93,20 +93,20 @@ class Referee:
 
     def shares_now(self) -> Shares:
         """Where users and copies are."""
-        return shares_of(self._vs())
+        return of_all([shares_of(vs) for vs in self._every_vs()])
 
     def ready_now(self, subset: str) -> int:
         """How many pods could take them there."""
         return len(self._ready(subset))
 
     def marked(self) -> bool:
-        """Whether a rollout holds the VirtualService."""
-        return ANNOTATIONS[0] in _annotations(self._vs() or {"metadata": {}})
+        """Whether a rollout holds a VirtualService of the service."""
+        return any(ANNOTATIONS[0] in _annotations(vs) for vs in self._every_vs() if vs is not None)
 
     def sign_of_life(self) -> tuple[str | None, ...]:
         """Whose heartbeat the VirtualService bears: whoever changes it, silence is counted from there."""
-        annotations = _annotations(self._vs() or {"metadata": {}})
-        return annotations.get(ANNOTATIONS[0]), annotations.get(HEARTBEAT)
+        every = [_annotations(vs or {"metadata": {}}) for vs in self._every_vs()]
+        return tuple(annotations.get(name) for annotations in every for name in (ANNOTATIONS[0], HEARTBEAT))
 
     def is_help_asked_for(self) -> bool:
         """Whether an Event says that the watchdog cannot help and a person has to."""
@@ -129,7 +129,7 @@ class Referee:
         self._notice_another_primary()
         kind, name = written.target.kind.kind, written.target.name
         ground = self._ground
-        if (kind, name) == ("VirtualService", ground.virtual_service):
+        if kind == "VirtualService" and name in {place[1] for place in ground.every_route}:
             self._observe_routes(written)
         elif kind == "Deployment" and written.before and written.after and written.manager != WATCHDOG:
             if written.manager != BOT:
@@ -146,7 +146,7 @@ class Referee:
     def _observe_heartbeat(self, written: Written) -> None:
         """A bot that takes or renews the heartbeat lives; nobody of us has business with any other Lease."""
         name = written.target.name
-        if name == f"canary-bot-{self._ground.virtual_service}":
+        if name in {f"canary-bot-{place[1]}" for place in self._ground.every_route}:
             if written.manager == BOT and written.after is not None:
                 self.seen.beaten_at = self._clock()
         elif name and (written.manager, name) != (WATCHDOG, WATCHING):  # what is created has no name in its path
@@ -172,10 +172,16 @@ class Referee:
                 if now.of(subset) > was.of(subset) or subset in now.mirrored - was.mirrored:
                     self._judge_arrival(subset, was, now)
         canary = self._ground.canary_subset
-        if now.uses(canary):
+        if now.uses(canary) or self._uses_another(canary, after):
             self.seen.idle_since = None
         elif was.uses(canary) or self.seen.idle_since is None:
             self.seen.idle_since = self._clock()
+
+    def _uses_another(self, subset: str, written: Object) -> bool:
+        """Whether users or copies reach it by another VirtualService than the one that is written."""
+        metadata = written["metadata"]
+        others = [place for place in self._ground.every_route if place != (metadata["namespace"], metadata["name"])]
+        return any(shares_of(self._store.get("VirtualService", *place)).uses(subset) for place in others)
 
     def _judge_silence(self) -> None:
         silence = self._clock() - self.seen.beaten_at
@@ -302,13 +308,14 @@ class Referee:
 
         ``upgraded`` None: people were told that the image is theirs to put back.
         """
-        vs = self._get("VirtualService", self._ground.virtual_service)
-        left = [mark for mark in ANNOTATIONS if mark in _annotations(vs)]
-        shares = shares_of(vs)
-        if left or shares.mirrored or len(vs["spec"]["http"]) != len(self._original["spec"]["http"]):
-            self._violated(f"the rollout has ended and left {left or 'a mirror'} behind")
-        if shares.of(final_subset) != WHOLE:
-            self._violated(f"the rollout has ended with {shares.users}, not with everyone on {final_subset}")
+        for place in self._ground.every_route:
+            vs = self._routes_at(place)
+            left = [mark for mark in ANNOTATIONS if mark in _annotations(vs)]
+            shares = shares_of(vs)
+            if left or shares.mirrored or len(vs["spec"]["http"]) != len(self._originals[place]["spec"]["http"]):
+                self._violated(f"the rollout has ended and left {left or 'a mirror'} behind")
+            if shares.of(final_subset) != WHOLE:
+                self._violated(f"the rollout has ended with {shares.users}, not with everyone on {final_subset}")
         if self.seen.deployed_by_others or upgraded is None:
             return
         images = images_of(self._get("Deployment", self._ground.primary)["spec"]["template"]["spec"])
@@ -323,9 +330,14 @@ class Referee:
     def _violated(self, what: str) -> None:
         self.seen.violations.append(what)
 
-    def _vs(self) -> Object | None:
-        """Somebody may have deleted it."""
-        return self._store.get("VirtualService", *self._ground.routes_at)
+    def _every_vs(self) -> list[Object | None]:
+        """Somebody may have deleted one."""
+        return [self._store.get("VirtualService", *place) for place in self._ground.every_route]
+
+    def _routes_at(self, place: tuple[str, str]) -> Object:
+        found = self._store.get("VirtualService", *place)
+        assert found is not None, f"There is no VirtualService {'/'.join(place)}."  # noqa: S101  # our own world
+        return found
 
     def _ready(self, subset: str) -> list[Object]:
         return ready_pods(self._store, self._ground.namespace, self._subsets.get(subset, {"": ""}))

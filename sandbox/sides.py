@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,12 @@ class Ground:
     canary: str = "reviews-v2"
     primary_subset: str = "v1"  # or its Service, where versions are hosts
     canary_subset: str = "v2"
+    siblings: tuple[tuple[str, str], ...] = ()  # further VirtualServices that are moved with it
+
+    @property
+    def every_route(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of each VirtualService of the service."""
+        return (self.routes_at, *self.siblings)
 
     @property
     def routes_at(self) -> tuple[str, str]:
@@ -65,6 +71,13 @@ def shares_of(vs: Object | None) -> Shares:
     users = {place_of(entry["destination"]): 100 if only else int(entry.get("weight", 0)) for entry in entries}
     mirrored = frozenset(found for route in routes for found in _mirrored(route))
     return Shares(users=users, mirrored=mirrored)
+
+
+def of_all(several: Sequence[Shares]) -> Shares:
+    """Where anybody is who comes by one of several objects: the largest share of each subset, and copies of any."""
+    places = {subset for one in several for subset in one.users}
+    users = {subset: max(one.of(subset) for one in several) for subset in places}
+    return Shares(users=users, mirrored=frozenset().union(*(one.mirrored for one in several)))
 
 
 def _mirrored(route: Object) -> Iterator[str]:
@@ -111,16 +124,20 @@ def rates(store: Store, ground: Ground, users_per_second: float) -> dict[str, fl
 
     A subset's share goes to its ready pods alike; a pod that gets nothing is there all the same.
     """
-    shares = shares_of(store.get("VirtualService", *ground.routes_at))
+    every = [shares_of(store.get("VirtualService", *place)) for place in ground.every_route]
     living = store.list("Pod", ground.namespace, where=lambda pod: owner_of(pod) in {ground.primary, ground.canary})
     found = {target_of(pod): 0.0 for pod in living}
     for subset, labels in place_labels(store, ground.namespace, ground.destination_rule).items():
-        percent = shares.of(subset) + (sum(shares.users.values()) if subset in shares.mirrored else 0)
+        percent = sum(_percent(one, subset) for one in every) / len(every)  # as many come by each
         pods = ready_pods(store, ground.namespace, labels) if percent else []
         for pod in pods:
             name = target_of(pod)
             found[name] = found.get(name, 0.0) + users_per_second * percent / 100 / len(pods)
     return found
+
+
+def _percent(shares: Shares, subset: str) -> int:
+    return shares.of(subset) + (sum(shares.users.values()) if subset in shares.mirrored else 0)
 
 
 def target_of(pod: Object) -> str:

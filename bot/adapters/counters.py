@@ -58,10 +58,16 @@ def sides(answers: Iterable[Sample], buckets: Iterable[Sample]) -> dict[Owner, S
 
 def buckets_by_owner(samples: Iterable[Sample]) -> dict[Owner, dict[float, float]]:
     """By bound. Prometheus 3 writes ``500.0`` where 2 wrote ``500``; a window may hold both, and they are one bound."""
-    found: defaultdict[Owner, defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))
+    found: dict[Owner, dict[float, float]] = {}
+    read: dict[str, float] = {}  # bounds as they are written: there are few, and each is read once
     for labels, value in samples:
-        if "le" in labels and math.isfinite(value):
-            found[owner_of(labels)][float(labels["le"])] += value
+        written = labels.get("le")
+        if written is not None and math.isfinite(value):
+            bound = read.get(written)
+            if bound is None:
+                bound = read[written] = float(written)
+            counts = found.setdefault(owner_of(labels), {})
+            counts[bound] = counts.get(bound, 0.0) + value
     return {owner: dict(sorted(bounds.items())) for owner, bounds in found.items()}
 
 

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -268,7 +268,10 @@ def _samples(result: list[Any]) -> tuple[Sample, ...]:
     """A vector, or a scalar as a vector of one without labels. Numbers come as strings, such as ``"+Inf"``."""
     if result and not isinstance(result[0], dict):
         return (({}, _number(result[1])),)
-    found = _each(_sample, result, lambda labels: (labels, math.nan))
+    try:
+        found = [_sample(one) for one in list(result)]  # nearly always
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
+        found = _each(_sample, result, lambda labels: (labels, math.nan))
     return (*found, *_twice(found))
 
 
@@ -277,11 +280,14 @@ def _sample(one: Any) -> Sample:
     return _labels(one), float(written) if type(written) is str else _number(written)
 
 
-def _twice(samples: Iterable[Sample]) -> list[Sample]:
+def _twice(samples: Sequence[Sample]) -> list[Sample]:
     """One that is no number for each series that there is twice: which of them counts, nobody knows."""
+    values = [frozenset(labels.values()) for labels, _ in samples]  # quicker than with their names
+    if len(set(values)) == len(values):
+        return []  # nearly always: one alone has no twin
     alike: defaultdict[frozenset[str], list[Labels]] = defaultdict(list)
-    for labels, _ in samples:
-        alike[frozenset(labels.values())].append(labels)  # quicker than with their names, and one alone has no twin
+    for (labels, _), found in zip(samples, values, strict=True):
+        alike[found].append(labels)
     times = Counter(frozenset(labels.items()) for some in alike.values() if len(some) > 1 for labels in some)
     return [(dict(labels), math.nan) for labels, count in times.items() if count > 1]
 

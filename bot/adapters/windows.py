@@ -491,10 +491,17 @@ def _usual(rollout: Rollout, workload: str, now: SideFigures) -> float:
 
 def _by_question(samples: Iterable[Sample]) -> dict[int, dict[str, list[Sample]]]:
     """By the window's beginning, and by what was asked of it."""
-    found: defaultdict[int, defaultdict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[int, dict[str, list[Sample]]] = {}
+    lists: dict[
+        str, list[Sample]
+    ] = {}  # by the label as it is written: there are tens of them, and thousands of samples
     for sample in samples:
-        asked, _, name = sample[0].get(queries.ASKED, "").partition(" ")
-        number = whole_number(asked)
-        if number is not None:
-            found[number][name].append(sample)
-    return {number: dict(answers) for number, answers in found.items()}
+        asked = sample[0].get(queries.ASKED, "")
+        alike = lists.get(asked)
+        if alike is None:
+            written, _, name = asked.partition(" ")
+            number = whole_number(written)
+            alike = [] if number is None else found.setdefault(number, {}).setdefault(name, [])
+            lists[asked] = alike
+        alike.append(sample)
+    return found

@@ -7,6 +7,7 @@ process did meanwhile is found by the store's compare-and-set, and the work is d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 
@@ -64,6 +65,7 @@ from bot.words.said import Code, Text, TypedIn, said
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
 # The longest chain is an advance: leave, set routes, settle, and an action of the next stage.
 RECONCILES_PER_TICK = 5
+ANSWER_TRIES = 5  # of storing what a webhook has answered, while others write the same record
 SAVES = 5
 REMEMBERED = 10_000  # rollouts
 
@@ -455,17 +457,34 @@ class Controller(Lookup):
                 contained(said("controller.doing_webhook", name=call.hook.name)),
                 self._locks.alone(rollout.key),
             ):
-                latest = self._ports.store.load(rollout.key, rollout.spec.id)
+                latest = self._keep_answer(rollout, call, failure)
                 if latest is None:
                     return False
-                noted, entries = hooks.answered(latest, call, failure, self._ports.clock.now())
-                latest = self._save(latest, noted, entries) if noted is not latest else latest
                 stored = True
                 latest = latest if latest.ended else self._reconcile(latest, self._read(latest))
             self._webhooks.call_due(latest, self._note_webhook)
         except Fault as fault:
             self._telemetry.failed(rollout, fault)
         return stored
+
+    def _keep_answer(self, rollout: Rollout, call: Call, failure: Text) -> Rollout | None:
+        """The rollout with the answer in it, whatever else is stored meanwhile: a late write of a bot that has died, or
+        another replica's, makes it no other answer. None where there is no record.
+
+        Raises:
+            Fault: the store could not be reached, is no longer ours to write, or changed each time.
+        """
+        for _ in range(ANSWER_TRIES - 1):
+            with suppress(Stale):
+                return self._keep_answer_now(rollout, call, failure)
+        return self._keep_answer_now(rollout, call, failure)
+
+    def _keep_answer_now(self, rollout: Rollout, call: Call, failure: Text) -> Rollout | None:
+        latest = self._ports.store.load(rollout.key, rollout.spec.id)
+        if latest is None:
+            return None
+        noted, entries = hooks.answered(latest, call, failure, self._ports.clock.now())
+        return self._save(latest, noted, entries) if noted is not latest else latest
 
     def _confess(self, rollout: Rollout, broken: Broken) -> None:
         """Nobody looks after it, and only people can: they are told, once for each thing that is wrong."""

@@ -300,7 +300,8 @@ class AnalysisState:
         clients: the same of client errors; "" before their first row.
         before: what the primary answered in the hour before the rollout; None: not known.
         shown: whether the last stage with something to compare with was shown to be good.
-        sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one.
+        sample: what that rests on: its name, then requests and errors of the side on trial, then of the other one. It
+            grows at every look, and is no reason to store what is otherwise the same: the next look finds it again.
         strikes: of each limit that needs several bad reconciles, whether the last ones were.
         exposure: of users to the canary, over the whole rollout.
         bounds: milliseconds: what requests in ``points`` are counted slower than, shortest first.
@@ -317,7 +318,7 @@ class AnalysisState:
     recent: tuple[Figures, ...] = ()
     before: SideFigures | None = None
     shown: bool = False
-    sample: tuple[str, float, float, float, float] | None = None
+    sample: tuple[str, float, float, float, float] | None = field(default=None, compare=False)
     strikes: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
     exposure: Exposure = Exposure()  # frozen
     bounds: tuple[float, ...] = ()

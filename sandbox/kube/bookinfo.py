@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from sandbox.kube.objects import Object
@@ -57,6 +58,17 @@ def routes_objects(namespace: str = "default") -> list[Object]:
         if thing["kind"] == "VirtualService":
             thing["spec"]["http"] = _several_routes(whole=thing["spec"]["http"][0]["route"])
     return found
+
+
+INSIDE = ("default", "inside")
+
+
+def with_callers_inside(objects: list[Object]) -> list[Object]:
+    """The same with a second VirtualService, for callers inside the mesh."""
+    (edge,) = [one for one in objects if one["kind"] == "VirtualService"]
+    spec = {"hosts": ["reviews"], "http": [{"timeout": "5s", "route": deepcopy(edge["spec"]["http"][0]["route"])}]}
+    metadata = {"name": INSIDE[1], "namespace": INSIDE[0]}
+    return [*objects, {"apiVersion": edge["apiVersion"], "kind": "VirtualService", "metadata": metadata, "spec": spec}]
 
 
 def placed(objects: list[Object]) -> list[Object]:

@@ -9,11 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Connection, DataError
 from redis import Redis as Client
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bot.adapters.redis_connection import EXPECTED, connect
+from bot.adapters.redis_connection import EXPECTED, Packer, connect
 from bot.model.errors import Fault, Refusal
 from sandbox.ports import free_port
 from sandbox.processes import Program, find_program
@@ -151,3 +154,19 @@ def _member(directory: Path, name: str) -> subprocess.Popen[str]:
 def _says(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+@given(st.lists(st.text() | st.integers() | st.floats(allow_nan=False) | st.binary(), max_size=5))
+def test_a_command_is_sent_in_one_piece_and_in_the_librarys_words(words: list[str | int | float | bytes]) -> None:
+    library = Connection(encoding_errors="surrogateescape")  # type: ignore[no-untyped-call]  # redis has types, but not here
+    command = ["CONFIG GET", "x" * 10_000, *words]
+
+    (sent,) = Packer.pack(*command)
+
+    assert sent == b"".join(library.pack_command(*command))  # type: ignore[no-untyped-call]  # redis has types, but not here
+
+
+@pytest.mark.parametrize("word", [True, None, ["list"]])
+def test_what_is_neither_text_nor_a_number_is_not_sent(word: object) -> None:
+    with pytest.raises(DataError):
+        Packer.pack("SET", "key", word)

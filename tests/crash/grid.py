@@ -18,7 +18,7 @@ from tests.crash.upsets import RedisDatabase
 from tests.crash.world import Trap, World, is_well
 
 DATABASES = 16
-MOST_CALLS = 3  # of one key: the first, the one after a bot has died, and one whose answer came too early to be kept
+MOST_CALLS = 3  # of one key: the first, the one after a bot has died, and one whose answer a busy store did not take
 WORDS_SECONDS = 60.0  # only what is truly wrong waits for so long
 
 
@@ -77,7 +77,7 @@ def _wrong(world: World, phase: str) -> list[str]:
 def _ill_called(world: World) -> Iterator[str]:
     """A webhook is called once for each stage; where the bot died over it again, with the same key.
 
-    What tells of the end follows it. An answer that arrives while the record changes is not kept, so that the bot asks
+    What tells of the end follows it. An answer that the store does not take in time is not kept, so that the bot asks
     once more.
     """
     for path in world.story.paths:

@@ -66,6 +66,18 @@ MATRIX: Mapping[str, Stages] = {
         "finish": (SAVE, OBSERVE, ROUTE),
     },
     "abort-hosts": {"restore": (SAVE, PATCH), **WENT_HOME},
+    # Two objects are written in each of these: whoever dies after a write dies between them.
+    "several": {
+        "mirror": (SAVE, OBSERVE, ROUTE, FIRST_BEAT),
+        "shift 100": (SAVE, OBSERVE, ROUTE),
+        "upgrade": (SAVE, READ, PATCH),
+        "switchback 100": (SAVE, OBSERVE, ROUTE),
+        "finish": (SAVE, LAST_BEAT, OBSERVE, ROUTE),
+    },
+    "abort-several": {
+        "return": (SAVE, OBSERVE, ROUTE),
+        "finish (aborting)": (SAVE, LAST_BEAT, OBSERVE, ROUTE),
+    },
     "webhooks": {
         "mirror": ("POST /before-start", IN_STAGE, "POST /before-users"),
         "shift 100": (IN_STAGE, "POST /before-upgrade"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.catalogue import WEBHOOKS, reviews
+from sandbox.catalogue import WEBHOOKS, listed, reviews
 from sandbox.kube import bookinfo
 from sandbox.sides import HOSTS, Ground
 from sandbox.wire import Moment, System
@@ -39,6 +39,7 @@ class Story:
         promoted: how it must end.
         apart: each version has a Service of its own, and routes name those.
         placed: the VirtualService is in the gateway's namespace.
+        several: callers inside the mesh come by a VirtualService of their own, which is moved with the other.
         parked: the canary has no pods until the rollout gives it some.
         two_containers: and the images of both are promoted.
         relabel: the other topology: the primary's new pods join the canary's subset.
@@ -62,6 +63,7 @@ class Story:
     relabel: bool = False
     apart: bool = False
     placed: bool = False
+    several: bool = False
     parked: bool = False
     two_containers: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Story:
         if self.apart:
             return HOSTS
         ground = Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+        ground = replace(ground, siblings=(bookinfo.INSIDE,)) if self.several else ground
         return replace(ground, routes_in="istio-system") if self.placed else ground
 
     @property
@@ -80,6 +83,7 @@ class Story:
         shaped = bookinfo.hosts_objects if self.apart else bookinfo.objects
         objects = bookinfo.relabel_objects() if self.relabel else shaped()
         objects = beside(objects) if self.shared else objects
+        objects = bookinfo.with_callers_inside(objects) if self.several else objects
         objects = bookinfo.placed(objects) if self.placed else objects
         objects = bookinfo.parked(objects, self.ground.canary) if self.parked else objects
         objects = bookinfo.of_two_containers(objects) if self.two_containers else objects
@@ -120,7 +124,7 @@ class Story:
     @property
     def service(self) -> dict[str, Any]:
         """The entry in ``services.yaml``."""
-        return reviews(**{**FAST, **self.changes})
+        return listed(reviews(**{**FAST, **self.changes})) if self.several else reviews(**{**FAST, **self.changes})
 
 
 STUCK = {"upgrade_timeout": "700ms"}
@@ -152,6 +156,7 @@ WHOLE = {
 CALLED_HOME = {"promote": "adopt", "webhooks": called("abort", "end")}
 
 SHORT_HOSTS: dict[str, Any] = {"weights": [100], "switchback": [100]}
+PLACED = {**SHORT_HOSTS, "virtual_service": "istio-system/reviews"}
 
 STORIES: dict[str, Story] = {
     story.name: story
@@ -161,6 +166,8 @@ STORIES: dict[str, Story] = {
         Story(name="abort-relabel", promoted=False, relabel=True, aborts_at="switchback 100", changes=RELABEL),
         Story(name="hosts", apart=True, changes=SHORT_HOSTS),
         Story(name="abort-hosts", promoted=False, apart=True, aborts_at="switchback 100", changes=SHORT_HOSTS),
+        Story(name="several", several=True, changes=SHORT_HOSTS),
+        Story(name="abort-several", promoted=False, several=True, placed=True, aborts_at="shift 100", changes=PLACED),
         Story(name="webhooks", changes=CALLED),
         Story(name="whole", placed=True, parked=True, two_containers=True, changes=WHOLE),
         Story(

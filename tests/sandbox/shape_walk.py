@@ -150,6 +150,8 @@ class Walk:
     def __init__(self, case: Case, end: str, directory: Path) -> None:
         adopted = {"promote": "adopt"} if end == "adoption" else {}
         self._entry = reviews(**(FAST | adopted | case.entry))
+        if "virtual_services" in self._entry:
+            del self._entry["virtual_service"]
         self._end = end
         self._world = World(
             directory,

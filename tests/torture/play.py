@@ -230,6 +230,7 @@ class Play:
         for _, heal in self._heals:
             heal()
         self._heals = []
+        self._rig.late_ones_land()
         self._rig.receiver.answers = {}
         assert not self._rig.noises
         assert self._rig.figures.mood is Mood.WELL

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import LARGEST, PrometheusConnection
+from bot.adapters.prometheus_connection import CONCURRENT_SLOW, LARGEST, PrometheusConnection
 from bot.controller.ports import Window
 from bot.model.figures import Figures
 from bot.model.rollout import Rollout, RolloutId
@@ -130,6 +130,34 @@ def test_many_services_whose_queries_hang_keep_nobody_else_waiting() -> None:
             metrics.close()
 
     assert [one.custom for one in found if isinstance(one, Figures)] == [{"gate 0": 7.0}] * 2
+
+
+def test_services_that_were_slow_take_no_place_from_the_others() -> None:
+    free = threading.Event()
+    begun: list[str] = []
+    again: list[str] = []
+
+    def answer(query: str) -> Answer:
+        own = next((word for word in ("slow", "good") if word in query), "")
+        (again if begun.count("good") else begun).append(own)
+        if again.count("good"):
+            free.set()
+        if own == "slow":
+            free.wait(60)
+        return 200, SEVEN if own == "good" else EMPTY
+
+    slow = [rollout(f"slow-{number}", "slow") for number in range(16)]
+    windows = [Window(rollout=one, since=0, until=15) for one in (*slow, rollout("r-2", "good"))]
+    with serving(answer) as url:
+        metrics = PrometheusMetrics(PrometheusConnection(url, query_seconds=20.0, read_seconds=30.0, own_seconds=20.0))
+        try:
+            for _ in range(2):
+                metrics.read(windows)
+        finally:
+            free.set()
+            metrics.close()
+
+    assert again[: again.index("good")].count("slow") <= CONCURRENT_SLOW
 
 
 def test_what_everybody_needs_is_asked_before_anybodys_own_queries() -> None:

@@ -81,6 +81,18 @@ def test_the_row_in_which_a_side_is_first_seen_spans_an_unknown_time_and_says_no
     assert gates.coverage([born, later]) == pytest.approx(0.99)
 
 
+def test_copies_are_counted_from_the_first_scrape_after_the_routes_were_in_force() -> None:
+    """A row that began before holds a time without copies: 81.5 % of them came, and none was lost."""
+    begun = replace(mirroring(), settled_at=20.0)
+    before = figures(scraped(1000), scraped(815))
+    after = figures(
+        a_side_of(500, first=100.0, last=150.0), a_side_of(500, first=100.0, last=150.0), start=100.0, end=150.0
+    )
+
+    assert checked(begun, before)["coverage"].value is None
+    assert gates.coverage([before, after], since=20.0) == pytest.approx(1.0)
+
+
 def test_a_mirror_of_a_tenth_needs_a_tenth_of_the_copies() -> None:
     tenth = mirroring(target=a_target(mirror_percent=10.0))
 

@@ -14,13 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.analysis import gates
 from bot.analysis.judge.evidence import originals, relative
 from bot.analysis.judge.forecast import forecast
 from bot.analysis.judge.judge import Interval, start, step
 from bot.analysis.judge.processes import Worse
 from bot.analysis.judge.settings import LADDER
 from bot.analysis.judge.verdict import Assessment, Decision, Overdue
-from bot.model.figures import SideFigures
+from bot.model.figures import SideFigures, Verdict
+from bot.model.rollout import Target
+from bot.model.service import GateAction, HardLimit, Measure
+from tests.builders import a_side_of, a_target, changed, figures
+from tests.unit.analysis import test_analysis
 from tests.unit.analysis.rows import DEFAULTS, judged, side, verdicts
 
 RUNS, ROWS = 400, 480
@@ -135,3 +140,36 @@ def test_the_forecast_reckons_with_what_can_be_compared() -> None:
         return found
 
     assert notice(limited=True) > notice(limited=False)
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        (a_target(mirror_methods=("GET", "HEAD")), False),
+        (a_target(route_names=("by name",)), False),
+        (a_target(mirror_methods=None), True),
+    ],
+    ids=["some methods", "some routes", "everything"],
+)
+def test_a_live_rollout_is_judged_by_what_its_mirror_copies(target: Target, wanted: bool) -> None:  # noqa: FBT001
+    """1 % of the copied requests fail on both sides; the primary answers others besides, which never do."""
+    rollout = changed(test_analysis.at("mirror"), target=target)
+
+    found, _ = test_analysis.judged(rollout, a_side_of(1050, 15), a_side_of(4000, 15), rows=120)
+
+    assert found.judgement is not None
+    assert (found.judgement.verdict is Verdict.FAIL) is wanted
+
+
+@pytest.mark.parametrize(("methods", "verdict"), [(("GET", "HEAD"), Verdict.PASS), (None, Verdict.FAIL)])
+def test_a_limit_beside_the_other_side_is_about_the_requests_that_can_have_been_copied(
+    methods: tuple[str, ...] | None, verdict: Verdict
+) -> None:
+    limit = HardLimit(name="x", of=Measure.ERRORS, relative=1.2, action=GateAction.ABORT)
+    rollout = test_analysis.at("mirror", limits=(limit,))
+    rollout = changed(rollout, target=a_target(mirror_methods=methods))
+    seen = figures(a_side_of(4000, 20, first=0.0, last=60.0), a_side_of(1000, 20, first=0.0, last=60.0))
+
+    found, _ = gates.check(rollout, seen, [seen], {})
+
+    assert next(one.verdict for one in found if one.gate == "x") is verdict

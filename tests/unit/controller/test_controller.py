@@ -152,6 +152,19 @@ def test_a_whole_rollout_moves_users_in_steps_and_leaves_the_mesh_as_it_was() ->
     assert len(rig.said(EntryKind.SUMMARY)) == 9
 
 
+def test_a_reconcile_between_two_rows_stores_nothing() -> None:
+    rig = Rig()
+    rig.start()
+    rig.at("shift 40")
+    revisions = {rig.live().revision}
+    for _ in range(6):
+        rig.tick(5.0)
+        revisions.add(rig.live().revision)
+
+    rows = 6 * 5.0 / rig.service.metrics.scrape_interval
+    assert len(revisions) <= 2 + rows  # and the one that was open when it began
+
+
 def client_errors(**codes: float) -> SideFigures:
     """800 requests and no error; ``_404=9``: nine of them were answered 404."""
     found = {name.removeprefix("_"): number for name, number in codes.items()}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from bot.controller.decisions import Abort, Back
 from bot.model.errors import Cause, Fault, Refusal
-from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, QuestionKind, Rollout
+from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, QuestionKind, Rollout
 from bot.model.service import ApproveAt, ServiceConfig
 from bot.model.webhooks import HookMoment, HookState, OnFailure, Webhook
 from bot.rollout.hooks import OWED_SECONDS
 from tests.builders import MAYA, OMAR, a_service, routes
+from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig
 
 NO = Fault("Webhook", "503 Service Unavailable.", Cause.REFUSED)
@@ -259,6 +260,32 @@ def test_a_process_that_dies_between_call_and_record_calls_again_with_the_same_k
     rig.tick()
 
     assert rig.webhooks.called("stage") == ["r-1/mirror/stage"] * 2
+
+
+class DisturbedStore(InMemoryStore):
+    """Before each of the next ``late`` answers of webhooks is stored, a write of a bot that has died arrives."""
+
+    late = 0
+
+    def save(self, rollout: Rollout, entries: Sequence[Entry] = (), *, fence: int | None = None) -> Rollout:
+        stored = self.load(rollout.key, rollout.spec.id)
+        if self.late and stored is not None and len(rollout.hook_runs) > len(stored.hook_runs):
+            self.late -= 1
+            super().save(stored)
+        return super().save(rollout, entries, fence=fence)
+
+
+@pytest.mark.parametrize(("late", "calls"), [(0, 1), (1, 1), (4, 1), (5, 2)])
+def test_an_answer_that_arrives_while_the_record_changes_is_kept_and_not_asked_for_again(late: int, calls: int) -> None:
+    rig = Rig(calling(hook(HookMoment.STAGE)))
+    rig.store = DisturbedStore()
+    rig.store.late = late
+    rig.controller = rig.restarted()
+    rig.start()
+    for _ in range(3):
+        rig.tick()
+
+    assert rig.webhooks.called("stage").count("r-1/mirror/stage") == calls
 
 
 def test_the_answer_of_an_older_call_changes_nothing_that_was_recorded() -> None:
