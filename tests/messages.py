@@ -16,7 +16,7 @@ SHORTEST_CHINESE = 7  # characters
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # "1.25x v1" and "15:36" are one thing: what ends a clause stands before a space or the end, full-width anywhere.
 _ENDS = re.compile(r"[.!?;:,](?=\s|$)|[。！？；：，、（）()\n·•]")  # noqa: RUF001
-# Where a Deployment may be named: what is told of is an object, and not a version that users meet.
+# Where a Deployment may be named: what is in_sentence of is an object, and not a version that users meet.
 _OBJECT = re.compile(
     r"\bpods?\b|Pod|images?\b|镜像(?!流量|请求)|Deployment|ReplicaSet|upgrad|升级|restored?|restoring|恢复|scale|扩容|runs?\b|运行|"
     r"stuck|卡住|crash|memory|OOM|restart|重启|sidecar|kubectl|\bgit\b|Git|exist|annotations?|注解",
@@ -87,7 +87,7 @@ def _of_part(part: Mapping[str, Any]) -> Counter[str]:
 
 
 def objects_for_versions(blocks: Sequence[Block], deployments: Sequence[str]) -> list[str]:
-    """Sentences that name a Deployment and tell of no object."""
+    """Sentences that name a Deployment and are about no object."""
     sentences = [one for text in texts(blocks) for one in re.split(r"(?<=[.?!])\s|[。\n]", text)]
     called = [re.compile(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", re.ASCII) for name in deployments]
     named = [one for one in sentences if any(name.search(one) for name in called)]
@@ -95,12 +95,12 @@ def objects_for_versions(blocks: Sequence[Block], deployments: Sequence[str]) ->
 
 
 def figures_apart(blocks: Sequence[Block]) -> list[str]:
-    """Errors of a side that are told otherwise in the sentence than in the table."""
-    told = next((one.strip() for text in texts(blocks) for one in _figures(text)), None)
+    """Errors of a side that the sentence has otherwise than in the table."""
+    in_sentence = next((one.strip() for text in texts(blocks) for one in _figures(text)), None)
     shown = next((row for row in _rows(blocks) if row[:1] and row[0] in {"Errors", "错误"}), None)
-    if told is None or shown is None or told in shown:
+    if in_sentence is None or shown is None or in_sentence in shown:
         return []
-    return [f"figures differ: {told} in the sentence, {shown} in the table"]
+    return [f"figures differ: {in_sentence} in the sentence, {shown} in the table"]
 
 
 def _figures(text: str) -> Iterator[str]:
