@@ -16,7 +16,7 @@ SHORTEST_CHINESE = 7  # characters
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # "1.25x v1" and "15:36" are one thing: what ends a clause stands before a space or the end, full-width anywhere.
 _ENDS = re.compile(r"[.!?;:,](?=\s|$)|[。！？；：，、（）()\n·•]")  # noqa: RUF001
-# Where a Deployment may be named: what is in_sentence of is an object, and not a version that users meet.
+# Where a Deployment may be named: what is said is about an object, and not a version that users meet.
 _OBJECT = re.compile(
     r"\bpods?\b|Pod|images?\b|镜像(?!流量|请求)|Deployment|ReplicaSet|upgrad|升级|restored?|restoring|恢复|scale|扩容|runs?\b|运行|"
     r"stuck|卡住|crash|memory|OOM|restart|重启|sidecar|kubectl|\bgit\b|Git|exist|annotations?|注解",
