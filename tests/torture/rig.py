@@ -53,7 +53,6 @@ from sandbox.traffic import Traffic
 from sandbox.webhooks import Receiver
 from sandbox.wire import Latch, Moment, Request, System, Trouble
 from tests.fakes.clock import FakeClock
-from tests.messages import Reader
 from tests.torture.accounts import Accounts, Bookkeeper
 from tests.torture.callees import answer
 from tests.torture.events import DEAD_MAN, TICK, Held, Noise
@@ -136,7 +135,6 @@ class Rig:
         self.kube = KubeApi(start_seconds=0.0, clock=self.clock.now, names=names)
         self.slack = Slack()
         self.slack.workspace.clock = self.clock.now
-        self.reader = Reader(self.ground.primary, self.ground.canary)
         self.traffic = Traffic(self.clock.now)
         self.figures = Figures(self.traffic, canaries=frozenset({self.ground.canary}))
         self.figures.closed = schedule.closed
@@ -192,7 +190,6 @@ class Rig:
         answer(self.receiver, self.schedule.callees)
         for part in (self.kube, self.slack, self.figures, self.proxy, self.receiver):
             self._stack.enter_context(part)
-        self.kube.store.subscribe(self.reader.observe)
         self.kube.load(self.schedule.objects)
         self.kube.settle()
         for name in (self.ground.primary, self.ground.canary):
@@ -200,7 +197,6 @@ class Rig:
         self.referee = Referee(self.kube.store, self.clock.now, self.ground, dead_man=DEAD_MAN)
         self.kube.witness(self.referee.observe)
         self.kube.store.subscribe(self._users_move)
-        self.slack.workspace.subscribe(self.reader.read)
         self.users_move()
         for wire in (self.kube.wire, self.slack.wire, self.proxy.wire):
             wire.listen(self._hear)

@@ -1,4 +1,4 @@
-"""The laws of messages find what they are for: ``tests.messages``, kept in the pictures' story and in the schedules."""
+"""The laws of messages find what they are for: ``tests.messages``, kept in the pictures' story."""
 
 from __future__ import annotations
 
