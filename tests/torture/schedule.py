@@ -225,7 +225,7 @@ def _slack_is_ambiguous(dice: random.Random) -> Event:
 
 
 def _prometheus_is(dice: random.Random) -> Event:
-    mood = dice.choice([mood for mood in Mood if mood is not Mood.WELL])
+    mood = dice.choice([mood for mood in Mood if mood not in {Mood.WELL, Mood.FORGED}])
     return Event(what="mood", **_when(dice, 12), details={"mood": mood})
 
 
