@@ -20,6 +20,7 @@ from sandbox.traffic import SCRAPE_SECONDS, Scraped, Traffic
 from sandbox.wire import Moment, Request, System, Wire
 
 WORKLOAD = "destination_workload"
+FORGER = {"pod": "forger-0", "instance": "10.0.0.66:8080"}
 _TAGGED = re.compile(r'label_replace\((.*?), "(\w+)", "([^"]*)", "", ""\)')
 
 
@@ -32,6 +33,7 @@ class Mood(StrEnum):
     EMPTY = "empty"  # it has lost its series
     NAN = "nan"  # every number is none
     HALF = "half"  # the canary's series are missing
+    FORGED = "forged"  # somebody's pod shows failures in the name of both sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,24 @@ class _Remembered:
     canaries: frozenset[str]
 
     def select(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[Series]:
+        forged: dict[tuple[str, ...], Series] = {}
         for labels, points in self.scraped.select(matchers, start, end):
             if not self._is_lost(labels):
                 yield labels, self._remembered(labels, points)
+            if self.mood is Mood.FORGED and labels.get("reporter"):
+                another = {**labels, **FORGER}
+                forged.setdefault(tuple(another.values()), (another, [_forged(labels, at) for at, _ in points]))
+        yield from forged.values()
 
     def newest(self, matchers: Sequence[Matcher], start: float, end: float) -> Iterator[tuple[Labels, Point]]:
+        forged: dict[tuple[str, ...], tuple[Labels, Point]] = {}
         for labels, point in self.scraped.newest(matchers, start, end):
             if not self._is_lost(labels):
                 yield labels, self._remembered(labels, [point])[0]
+            if self.mood is Mood.FORGED and labels.get("reporter"):
+                another = {**labels, **FORGER}
+                forged.setdefault(tuple(another.values()), (another, _forged(labels, point[0])))
+        yield from forged.values()
 
     def _is_lost(self, labels: Labels) -> bool:
         return self.mood is Mood.EMPTY or (self.mood is Mood.HALF and labels.get(WORKLOAD) in self.canaries)
@@ -59,6 +71,13 @@ class _Remembered:
         if self.mood is not Mood.NAN or "le" in labels:
             return points
         return [(at, value if value is None else math.nan) for at, value in points]
+
+
+def _forged(labels: Labels, at: float) -> Point:
+    """A hundred failures a second, all of them slow, and one counter that is no number."""
+    if labels.get("response_code") == "200" and "le" not in labels:
+        return at, math.nan
+    return at, math.floor(100 * at) if labels.get("le", "+Inf") == "+Inf" else 0.0
 
 
 class Figures:

@@ -65,12 +65,14 @@ class Trouble:
     """What becomes of an answer: late, a refusal, or a connection that is reset. All None or 0: nothing.
 
     ``latch`` (Kubernetes' writes only): the request hangs somewhere in the network, and lands when that is released.
+    ``given_up``: whoever asked waits no longer, which here is a connection that is reset before the request goes on.
     """
 
     status: int | None = None
     cut: bool = False
     seconds: float = 0.0
     latch: Latch | None = None
+    given_up: bool = False
 
 
 Ear = Callable[[Request, Moment], Trouble | None]

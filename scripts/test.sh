@@ -2,6 +2,7 @@
 # Every test, in four parts; the later ones are run even where an earlier one failed, so that one run tells everything.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+unset PYTHONDONTWRITEBYTECODE  # what was compiled is kept, or every process compiles every file again
 failed=0
 
 part() { .venv/bin/python -m pytest "$@" || failed=1; }

@@ -133,7 +133,8 @@ class WatchCache:
 
     def believed(self) -> bool:
         """Whether to read from here; waits for the first list, at most ``sync`` seconds after the start."""
-        self._tried.wait(max(0.0, self._started_at + self._pace.sync - self._monotonic()))
+        if not self._tried.is_set():
+            self._tried.wait(max(0.0, self._started_at + self._pace.sync - self._monotonic()))
         return self.fresh() < self._pace.stale
 
     def close(self) -> None:

@@ -184,6 +184,7 @@ class RedisRetention:
 def _phase(text: str) -> str:
     """As it is stored, by every version so far; nothing else of the record matters here."""
     try:
-        return str(json.loads(text)["rollout"]["phase"])
+        phase = json.loads(text)["rollout"]["phase"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
+    return phase if isinstance(phase, str) else ""

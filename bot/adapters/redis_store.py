@@ -345,8 +345,9 @@ class RedisStore:
         if not names:
             return []
         pipeline = self._client.pipeline(transaction=False)
+        get = pipeline.get  # looked up once: there are thousands of names
         for name in names:
-            pipeline.get(name)
+            get(name)
         return ["" if isinstance(one, WrongKind) else one for one in answers(pipeline)]
 
 

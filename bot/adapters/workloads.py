@@ -40,6 +40,7 @@ class _Read:
     """What was read of one side, and by what it is to be known."""
 
     deployment: Object
+    selector: LabelSelector
     replica_sets: tuple[Object, ...]
     pods: tuple[Object, ...]
     templates: Mapping[Template, PodTemplate]
@@ -184,15 +185,17 @@ class KubeWorkloads:
         if deployment is None:
             gone = said("adapters.gone", thing=f"Deployment {namespace}/{name}")
             return DeploymentStatus(template=None, progress=Progress.FAILED, reason=gone, exists=False)
-        selector = LabelSelector.of(deployment["spec"]["selector"])
+        last = self._observed.get((namespace, name))
+        known = last is not None and last[0].deployment is deployment
+        selector = last[0].selector if last and known else LabelSelector.of(deployment["spec"]["selector"])
         read = _Read(
             deployment=deployment,
+            selector=selector,
             replica_sets=tuple(self._reads.list("ReplicaSet", namespace, selector)),
             pods=tuple(self._reads.list("Pod", namespace, selector)),
             templates=templates,
             home=home,
         )
-        last = self._observed.get((namespace, name))
         if last is not None and last[0].is_same(read):
             return last[1]
         status = read.understood()

@@ -25,6 +25,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import UserId
 from bot.slack.codes import NO_SCOPE, answer_code, needed_scope, remedy
 from bot.words.language import Language, spoken_in
+from bot.words.rendering import plain
 from bot.words.said import Text, said, together
 
 BELIEVED = 60.0  # seconds that what Slack said of an account is believed
@@ -63,18 +64,19 @@ class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this m
     def __init__(self, remedy: Text = "", code: str = "") -> None:
         self.remedy = remedy
         self.code = code
-        super().__init__(str(remedy))
+        super().__init__(plain(remedy))
 
 
 class Known(NamedTuple):
     """What was found out about an account: when, what speaks against it; its time zone, and which of our languages it
-    has chosen for Slack, where Slack says so.
+    has chosen for Slack, where Slack says so; whether it is a guest's, who sees some channels alone.
     """
 
     at: float
     objection: Text = ""
     zone: tzinfo | None = None
     language: Language | None = None
+    is_guest: bool = False
 
 
 class Accounts:
@@ -86,8 +88,10 @@ class Accounts:
         self._lock = threading.Lock()
         self._known: dict[str, Known] = {}  # by id and workspace
 
-    def check(self, person: Person) -> None:
+    def check(self, person: Person, *, is_named: bool) -> None:
         """Refuse an account that is not a living person's of this workspace.
+
+        A guest's counts where somebody has named it (``is_named``), and not where every member may decide.
 
         Raises:
             Refusal: it is not, or Slack does not say at the moment.
@@ -95,6 +99,8 @@ class Accounts:
         known = self._looked_up(person)
         if known.objection:
             raise Refusal(known.objection)
+        if known.is_guest and not is_named:
+            raise Refusal(said("slack.only_named_guests"))
 
     def zone(self, person: Person) -> tzinfo | None:
         """The person's own time zone; None where Slack does not say it."""
@@ -149,7 +155,13 @@ class Accounts:
         found = answer.get("user")
         if not isinstance(found, dict):
             return Known(now)
-        return Known(now, objection(found, person.home), zone_of(found), spoken_in(str(found.get("locale") or "")))
+        return Known(
+            now,
+            objection(found, person.home),
+            zone_of(found),
+            spoken_in(str(found.get("locale") or "")),
+            is_guest=bool(found.get("is_restricted") or found.get("is_ultra_restricted")),
+        )
 
 
 def _key(person: Person) -> str:

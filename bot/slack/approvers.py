@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from bot.slack.accounts import SLACKBOT, Accounts, Person, Unanswered, asked
 from bot.slack.codes import ORG_WIDE, pages
 from bot.words import said as words
 from bot.words.language import Language
+from bot.words.rendering import plain
 from bot.words.said import Code, Text, said, together
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
@@ -43,11 +45,12 @@ class People(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A user group as Slack lists it. ``people`` None: Slack did not count them."""
+    """A user group as Slack lists it. ``people`` None: Slack did not count them. ``shared``: so is another's handle."""
 
     id: str
     disabled: bool
     people: int | None
+    shared: bool = False
 
 
 class Nobody(Exception):  # noqa: N818  # likewise
@@ -55,7 +58,7 @@ class Nobody(Exception):  # noqa: N818  # likewise
 
     def __init__(self, sentence: Text) -> None:
         self.sentence = sentence
-        super().__init__(str(sentence))
+        super().__init__(plain(sentence))
 
 
 class Approvers:
@@ -94,7 +97,7 @@ class Approvers:
         """
         self.check_member(person)
         self._check_named(person, rule)
-        self._accounts.check(person)
+        self._accounts.check(person, is_named=bool(rule.approvers))
 
     def _check_named(self, person: Person, rule: ApprovalRule) -> None:
         if not rule.approvers or person.id in rule.approvers:
@@ -163,8 +166,9 @@ class Approvers:
             return None
         try:
             group = self._listed().get(name if _GROUP.fullmatch(name) else _key(name))
-            if group is None or group.disabled:
-                return _unknown(name) if group is None else _disabled_group(name)
+            wrong = _wrong_group(name, group)
+            if group is None or wrong is not None:
+                return wrong
             count = len(self._members_of(name)) if group.people is None else group.people
         except Unanswered as doubt:
             what = doubt.remedy or said("slack.try_again")
@@ -186,7 +190,7 @@ class Approvers:
         except Unanswered:
             with self._lock:
                 known_last = self._handles.get(_key(name))
-            return known_last.id if known_last is not None and not known_last.disabled else name
+            return known_last.id if known_last is not None and _wrong_group(name, known_last) is None else name
         except Nobody:
             return name
 
@@ -220,8 +224,9 @@ class Approvers:
         if _GROUP.fullmatch(name):
             return name
         group = self._listed().get(_key(name))
-        if group is None or group.disabled:
-            raise Nobody(_unknown(name) if group is None else _disabled_group(name))
+        wrong = _wrong_group(name, group)
+        if group is None or wrong is not None:
+            raise Nobody(wrong or _unknown(name))
         return group.id
 
     def _listed(self) -> dict[str, Group]:
@@ -255,11 +260,16 @@ def _at(cursor: str) -> dict[str, Any]:
 def _by_name(listed: list[dict[str, Any]]) -> dict[str, Group]:
     # A disabled group may have had the handle of one that is alive.
     groups = {_key(str(one.get("handle", ""))): _group_of(one) for one in sorted(listed, key=_is_alive)}
+    living: defaultdict[str, set[str]] = defaultdict(set)
+    for one in filter(_is_alive, listed):
+        living[_key(str(one.get("handle", "")))].add(str(one["id"]))
+    groups |= {key: replace(groups[key], shared=True) for key, ids in living.items() if len(ids) > 1}
     return {**groups, **{str(one["id"]): _group_of(one) for one in listed}}
 
 
 def _key(name: str) -> str:
-    return name.removeprefix("@").casefold()
+    """Letters beyond ASCII stay as they are: some of them have one of ASCII's as their other case."""
+    return re.sub("[A-Z]+", lambda found: found[0].lower(), name.removeprefix("@"))
 
 
 def _group_of(listed: dict[str, Any]) -> Group:
@@ -274,8 +284,12 @@ def _is_alive(listed: dict[str, Any]) -> bool:
     return not listed.get("date_delete")
 
 
-def _disabled_group(name: str) -> Text:
-    return said("slack.group_disabled", name=name)
+def _wrong_group(name: str, group: Group | None) -> Text | None:
+    if group is None:
+        return _unknown(name)
+    if group.disabled:
+        return said("slack.group_disabled", name=name)
+    return said("slack.group_shared", name=name, setting=Code("approvers")) if group.shared else None
 
 
 def _unknown(name: str) -> Text:

@@ -147,19 +147,21 @@ class Api:
         is_watch = _is_watch(request)
         verb = "watch" if is_watch else "get" if target.name else "list"
         self._authorize(request, verb, target)
-        if self.faults.take(verb, target) or await self._is_cut(target, _heard(verb, target), Moment.BEFORE):
+        if self.faults.take(verb, target) or await self._is_cut(request, target, _heard(verb, target), Moment.BEFORE):
             return Cut()
         if is_watch:
             return await self.watching.serve(request, _watch(request, target))
         answer = self._registry.read(target) if target.name else self._list(request, target)
-        cut = await self._is_cut(target, _heard(verb, target), Moment.AFTER)
+        cut = await self._is_cut(request, target, _heard(verb, target), Moment.AFTER)
         return Cut() if cut else web.json_response(answer)
 
-    async def _is_cut(self, target: Target, heard: Request, moment: Moment) -> bool:
+    async def _is_cut(self, request: web.Request, target: Target, heard: Request, moment: Moment) -> bool:
         """Announce a request; whether its connection is to be reset. A refusal is raised."""
         trouble = self.wire.hear(heard, moment)
         if trouble is None:
             return False
+        if trouble.given_up and request.transport is not None:
+            request.transport.abort()
         if trouble.latch is not None:
             self._held[id(heard)] = trouble.latch
             await asyncio.to_thread(trouble.latch.released.wait)
@@ -190,11 +192,11 @@ class Api:
         code = 500
         heard = _heard(verb, target, body, rehearsal=_is_dry_run(request))
         try:
-            if await self._is_cut(target, heard, Moment.BEFORE):
+            if await self._is_cut(request, target, heard, Moment.BEFORE):
                 return Cut()
             response = self._do_write(request, verb, target, body)
             code = 0 if isinstance(response, Cut) else response.status
-            if await self._is_cut(target, heard, Moment.AFTER):
+            if await self._is_cut(request, target, heard, Moment.AFTER):
                 return Cut()
         except ApiError as error:
             code = error.code

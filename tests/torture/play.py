@@ -175,10 +175,10 @@ class Play:
         return self._rig.traffic.stretches[-1].bad.get(self._rig.ground.canary, 0.0) > 0
 
     def _is_calm(self) -> bool:
-        """Nothing but the canary is out of order."""
+        """Nothing but the canary is out of order, and perhaps somebody who speaks in its name: that hides nothing."""
         rig = self._rig
         unwell = rig.noises or rig.withdrawn or rig.scraping or rig.wall.ahead or rig.garbled or rig.holding
-        return not rig.away and rig.figures.mood is Mood.WELL and not unwell and not rig.is_behind()
+        return not rig.away and rig.figures.mood in {Mood.WELL, Mood.FORGED} and not unwell and not rig.is_behind()
 
     # A way out
 
@@ -230,6 +230,7 @@ class Play:
         for _, heal in self._heals:
             heal()
         self._heals = []
+        self._rig.late_ones_land()
         self._rig.receiver.answers = {}
         assert not self._rig.noises
         assert self._rig.figures.mood is Mood.WELL

@@ -16,6 +16,7 @@ from typing import Any, Self, cast
 
 from kubernetes import client
 from redis import Redis
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from bot import bootstrap
 from bot.adapters import redis_connection
@@ -59,7 +60,7 @@ from tests.torture.schedule import SIGNING_KEY, Schedule
 
 USERS_PER_SECOND = 40.0
 POD_SECONDS = 4.0
-IMPATIENCE = (0.5, 0.3)  # seconds: to connect, to be answered
+PATIENCE = 60.0  # seconds, for whatever is only slow: nothing here hangs but what a schedule has hang
 REQUEST_COST = 4.0  # percent of what a pod requests, for each request a second
 KEY = "default/reviews"
 NEIGHBOUR = "reviews-b"
@@ -85,11 +86,22 @@ class WallClock:
 
 
 class Impatient(client.ApiClient):
-    """The official client with less patience, so that a time-out costs the test little."""
+    """The official client, which gives up when the schedule says so and never by the time that an answer takes.
 
-    def call_api(self, *arguments: Any, **named: Any) -> Any:
-        """As the original; never longer than ``IMPATIENCE``."""
-        return super().call_api(*arguments, **{**named, "_request_timeout": IMPATIENCE})
+    So a busy machine plays the same story. A wait that is over is a connection that the stand-in resets.
+    """
+
+    gives_up: Callable[[], bool] = staticmethod(lambda: False)
+
+    def call_api(self, method: str, url: str, *arguments: Any, **named: Any) -> Any:
+        """As the original; whether nobody waits any longer is asked where a write's connection is reset."""
+        try:
+            return super().call_api(method, url, *arguments, **{**named, "_request_timeout": PATIENCE})
+        except ProtocolError as reset:
+            if method == "GET" or not self.gives_up():
+                raise
+            pool = self.rest_client.pool_manager.connection_from_url(url)
+            raise ReadTimeoutError(pool, url, "nobody waits any longer") from reset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +124,7 @@ class Rig:
     """One service's world, while the ``with`` block lasts."""
 
     api_client: type[client.ApiClient] = Impatient
-    prometheus_patience = (2.0, 4.0)  # seconds: for one query, for one look
+    prometheus_patience = (PATIENCE, PATIENCE)  # seconds: for one query, for one look
 
     def __init__(self, directory: Path, redis_port: int, schedule: Schedule) -> None:
         self.schedule = schedule
@@ -147,6 +159,9 @@ class Rig:
         self._under_way = 0  # events of that kind
         self._held: list[tuple[Held, Latch]] = []  # writes that will hang
         self._sent: dict[Latch, Ready] = {}  # those that do, and which pods were ready when they were sent
+        self._stored: tuple[object, Rollout | None] = (None, None)  # the record that was read last, and what it says
+        self._late: list[Latch] = []  # those of them that land in the next sweep
+        self._given_up = False  # the write under way
         self.ambiguous = 0
         self.away = True  # the bot, every replica of it
         self.standby: Bot | None = None  # a replica that has led, and lives on with what it remembers
@@ -163,8 +178,8 @@ class Rig:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for waiting in self._held:
-            waiting[1].released.set()
+        for latch in (*(latch for _, latch in self._held), *self._late):
+            latch.released.set()
         self.stop_bots()
         self._stack.close()
 
@@ -192,6 +207,7 @@ class Rig:
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by for everybody."""
+        self.late_ones_land()
         self.clock.advance(seconds)
         self.kube.settle()
 
@@ -248,11 +264,24 @@ class Rig:
         self._under_way -= 1
         waiting = [one for _, one in self._held if one is latch]
         self._held = [(held, one) for held, one in self._held if one is not latch]
-        if waiting:
-            return
+        if not waiting:
+            self._land(latch)
+
+    def _land(self, latch: Latch) -> None:
         with self.referee.landing(self._sent.pop(latch)):
-            assert latch.release(), "A write that hung was never served."
+            assert latch.release(PATIENCE), "A write that hung was never served."
         self.kube.settle()
+
+    def late_ones_land(self) -> None:
+        """What nobody waited for in the last sweep arrives."""
+        late, self._late = self._late, []
+        for latch in late:
+            self._land(latch)
+
+    def _gives_up(self) -> bool:
+        """Whether the write whose connection was reset is one that nobody waits for any longer; asked once."""
+        given_up, self._given_up = self._given_up, False
+        return given_up
 
     def _hear(self, request: Request, moment: Moment) -> Trouble | None:
         if self.redis_is_well and request.system is System.REDIS:
@@ -261,14 +290,24 @@ class Rig:
             meant = (held.system, held.moment) == (request.system, moment) and request.kind.startswith(held.kinds)
             if meant and not request.rehearsal:
                 self._held.remove((held, latch))
-                self._sent[latch] = self.referee.remember_ready()
-                return Trouble(latch=latch)
+                return self._hang(latch)
         for noise in self.noises:
             meant = noise.system is request.system and noise.moment is moment and request.kind.startswith(noise.kinds)
             if meant and self._dice.random() < noise.share:
                 self.ambiguous += request.system is System.SLACK and noise.trouble.cut
-                return noise.trouble
+                return self._late_one() if noise.trouble.given_up else noise.trouble
         return None
+
+    def _hang(self, latch: Latch) -> Trouble:
+        """A request is on its way until it is let go, and whoever asked gives up."""
+        self._sent[latch] = self.referee.remember_ready()
+        self._given_up = True
+        return Trouble(latch=latch, given_up=True)
+
+    def _late_one(self) -> Trouble:
+        latch = Latch()
+        self._late.append(latch)
+        return self._hang(latch)
 
     # What is remembered
 
@@ -280,6 +319,13 @@ class Rig:
 
     def store_says(self) -> Rollout | None:
         """The live rollout, seen past every fault; None also where its record cannot be read."""
+        key = self.record()
+        stored = (key, self.redis.get(key) if key else None)
+        if stored != self._stored[0]:
+            self._stored = stored, self._read()
+        return self._stored[1]
+
+    def _read(self) -> Rollout | None:
         try:
             return self.store.active(KEY)
         except CanaryError:
@@ -382,7 +428,7 @@ class Rig:
         return Bot(adapters=adapters, controller=controller, adoption=adoption, delivery=delivery)
 
     def _watchdog(self) -> Watchdog:
-        kube = Kube(self.api_client(self.bot.adapters.kube._api.configuration), manager=WATCHDOG_MANAGER)
+        kube = Kube(self._client(self.bot.adapters), manager=WATCHDOG_MANAGER)
         return Watchdog(
             services=list(self.bot.adapters.catalogue),
             mesh=IstioMesh(kube, self.clock.now, wait=lambda _attempt: None, signer=self.signer),
@@ -392,6 +438,12 @@ class Rig:
             now=self.clock.now,
             stopwatch=self.clock.now,
         )
+
+    def _client(self, adapters: bootstrap.Adapters) -> client.ApiClient:
+        api_client = self.api_client(adapters.kube._api.configuration)
+        if isinstance(api_client, Impatient):
+            api_client.gives_up = self._gives_up
+        return api_client
 
     def _connect(self) -> bootstrap.Adapters:
         services = self._directory / "services.yaml"
@@ -410,7 +462,7 @@ class Rig:
             "SERVICES_FILE": str(services),
         } | ({"CANARY_SIGNING_KEY": SIGNING_KEY} if self.schedule.signed else {})
         adapters = bootstrap.connect(read_settings(environment))
-        kube = Kube(self.api_client(adapters.kube._api.configuration))
+        kube = Kube(self._client(adapters))
         query_seconds, read_seconds = self.prometheus_patience
         connection = PrometheusConnection(self.figures.url, query_seconds=query_seconds, read_seconds=read_seconds)
         metrics = PrometheusMetrics(connection, stopwatch=self.clock.now)

@@ -198,12 +198,12 @@ def _kube_loses_answers(dice: random.Random) -> Event:
 
 
 def _kube_is_late(dice: random.Random) -> Event:
-    """One write is carried out (or not) and answered too late; more would only cost real time."""
+    """The writes of a sweep are answered after a moment, or nobody waits for their answers."""
     noise = Noise(
         system=System.KUBERNETES,
         kinds=dice.choice(("update ", "patch ")),
         moment=dice.choice(tuple(Moment)),
-        trouble=Trouble(seconds=dice.choice((0.01, 0.6))),
+        trouble=dice.choice((Trouble(seconds=0.01), Trouble(given_up=True))),
         share=1.0,
     )
     return Event(what="noise", at=_at(dice), sweeps=1, details={"noise": noise})
@@ -234,7 +234,7 @@ def _slack_is_ambiguous(dice: random.Random) -> Event:
 
 
 def _prometheus_is(dice: random.Random) -> Event:
-    mood = dice.choice([mood for mood in Mood if mood is not Mood.WELL])
+    mood = dice.choice([mood for mood in Mood if mood not in {Mood.WELL, Mood.FORGED}])
     return Event(what="mood", **_when(dice, 12), details={"mood": mood})
 
 

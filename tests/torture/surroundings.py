@@ -241,6 +241,23 @@ class Around:
 
         self._annotate(forged)
 
+    def replay_annotations(self) -> Heal:
+        """Whoever may edit the VirtualService keeps its annotations, and puts them back later, whoever's it is then."""
+        known = self._annotations()
+
+        def put_back() -> None:
+            vs = self._setting.kube.store.get("VirtualService", *self._setting.ground.routes_at)
+            if known and vs is not None:
+                vs["metadata"].setdefault("annotations", {}).update(known)
+                self._put(vs)
+
+        return put_back
+
+    def _annotations(self) -> dict[str, str]:
+        vs = self._setting.kube.store.get("VirtualService", *self._setting.ground.routes_at)
+        annotations: dict[str, str] = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
+        return {name: text for name, text in annotations.items() if name.startswith("canary-bot/")}
+
     def _annotate(self, change: Callable[[dict[str, str]], None], *, ours: bool = False) -> None:
         ground = self._setting.ground
         vs = self._setting.kube.store.get("VirtualService", *ground.routes_at)

@@ -1,4 +1,4 @@
-"""Fault schedules with an adversary: somebody may edit the VirtualService or write to Redis, and does so in the middle.
+"""Fault schedules with an adversary, who may edit the VirtualService, write to Redis, or is scraped, and does all that.
 
 One promise more than the other schedules have: no image that no approved rollout named ever runs in a primary.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.figures import Mood
 from sandbox.redis import Redis
 from tests.torture.events import SWEEPS, Event
 from tests.torture.play import play
@@ -35,6 +36,8 @@ def with_an_adversary(seed: int) -> Schedule:
     forged = [
         Event(what="forge_annotations", at=dice.randint(2, SWEEPS - 5), details={"how": dice.choice(ANNOTATIONS)}),
         Event(what="forge_record", at=dice.randint(2, SWEEPS - 5), details={"how": dice.choice(RECORDS)}),
+        Event(what="mood", at=dice.randint(0, 9), sweeps=dice.randint(5, 20), details={"mood": Mood.FORGED}),
+        Event(what="replay_annotations", at=dice.randint(2, 15), sweeps=dice.randint(1, SWEEPS - 16)),
     ]
     chosen = forged if dice.random() < 0.3 else [dice.choice(forged)]
     return replace(drawn, signed=True, events=(*drawn.events, *chosen))
@@ -49,13 +52,11 @@ def test_no_forgery_breaks_a_promise(redis: Redis, tmp_path: Path, first: int) -
     assert {seed: violations for seed, violations in broken.items() if violations} == {}
 
 
-@pytest.mark.sandbox
-@pytest.mark.timeout(300)
-def test_the_referee_sees_what_a_forged_record_does_to_a_bot_without_a_key(redis: Redis, tmp_path: Path) -> None:
-    forgery = Event(what="forge_record", at=12, details={"how": "bare"})
-    calm = replace(
+def calm(*events: Event) -> Schedule:
+    """A rollout to which nothing happens but this."""
+    return replace(
         draw(0),
-        events=(forgery,),
+        events=events,
         scalers={},
         skew=0.0,
         leaving=None,
@@ -65,6 +66,19 @@ def test_the_referee_sees_what_a_forged_record_does_to_a_bot_without_a_key(redis
         callees=(),
     )
 
-    violations = play(tmp_path, redis.port, calm)
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("at", [6, 8, 10])
+def test_a_scraped_stranger_keeps_no_users_on_a_canary_that_fails_them(redis: Redis, tmp_path: Path, at: int) -> None:
+    forged = Event(what="mood", at=1, sweeps=SWEEPS, details={"mood": Mood.FORGED})
+
+    assert play(tmp_path, redis.port, calm(forged, Event(what="canary_fails_requests", at=at, sweeps=SWEEPS))) == []
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(300)
+def test_the_referee_sees_what_a_forged_record_does_to_a_bot_without_a_key(redis: Redis, tmp_path: Path) -> None:
+    violations = play(tmp_path, redis.port, calm(Event(what="forge_record", at=12, details={"how": "bare"})))
 
     assert any(EVIL in violation for violation in violations)

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from bot.model.errors import CanaryError, Fault
+from bot.model.errors import CanaryError, Cause, Fault
 from bot.model.figures import AnalysisState
 from bot.model.rollout import Phase
 from sandbox.redis import Redis
-from sandbox.wire import Moment, System
+from sandbox.wire import Moment, System, Trouble
 from tests.builders import a_rollout, a_side_of, figures
 from tests.torture.accounts import Accounts
-from tests.torture.events import TICK, Event, Held
+from tests.torture.events import TICK, Event, Held, Noise
 from tests.torture.hand import Hand
 from tests.torture.people import MAYA, People
 from tests.torture.play import Play
@@ -184,6 +184,27 @@ def test_a_write_that_lands_after_the_pods_it_was_sent_for_have_crashed_is_nobod
 
     assert stage.rig.referee.shares_now().users == {"v1": 100, "v2": 0}
     assert stage.rig.referee.violations == []
+
+
+@pytest.mark.parametrize("moment", Moment)
+def test_a_write_that_nobody_waits_for_is_late_however_fast_the_machine_and_lands_with_the_next_sweep(
+    stage: Stage, moment: Moment
+) -> None:
+    stage.start()
+    kube, late = stage.rig.bot.adapters.kube, Trouble(given_up=True)
+    vs = kube.get("VirtualService", "default", "reviews") or {}
+    noise = Noise(system=System.KUBERNETES, kinds="update V", moment=moment, trouble=late, share=1.0)
+    stage.rig.noises.append(noise)
+    with pytest.raises(Fault) as given_up:
+        kube.put({**vs, "metadata": {**vs["metadata"], "labels": {"team": "books"}}})
+    stage.rig.noises.remove(noise)
+    team = [vs["metadata"].get("labels") for vs in stage.rig.kube.store.list("VirtualService")]
+    stage.rig.pass_time(TICK)
+
+    assert given_up.value.cause is Cause.TIMED_OUT
+    assert ("team" in str(team)) is (moment is Moment.AFTER)
+    assert stage.rig.kube.store.list("VirtualService")[0]["metadata"]["labels"] == {"team": "books"}
+    assert kube.get("VirtualService", "default", "reviews") is not None  # whoever asks next is answered
 
 
 def test_a_write_that_nobody_makes_is_let_go_as_well(stage: Stage) -> None:

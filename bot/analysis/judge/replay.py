@@ -26,6 +26,7 @@ from bot.analysis.judge.wording import text
 from bot.model.digits import whole_number
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
+from bot.words.rendering import plain
 from bot.words.said import said
 
 Answer = dict[str, Any]
@@ -156,7 +157,7 @@ def _answer(interval: Interval, state: JudgeState, assessment: Assessment, setti
         "log_e": assessment.log_e,
         "metrics": {name: _metric(metric) for name, metric in assessment.metrics.items()},
         "ceiling": assessment.ceiling,
-        "text": str(text(state, assessment, settings)),
+        "text": plain(text(state, assessment, settings)),
     }
 
 

@@ -67,6 +67,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.workspace_unknown": "I cannot tell who is of this workspace.",
     "slack.org_wide": "The app is installed for the whole organisation, and canary-bot serves one workspace. "
     "Install it into that workspace itself and put its token into {bot}, or name the workspace in {team}.",
+    "slack.only_named_guests": "Guests of this workspace may decide only where they are among the approvers.",
     "slack.deactivated": "This account is deactivated in Slack, so it cannot decide about rollouts.",
     "slack.no_account": "Slack knows no account of yours in this workspace, so you cannot decide about its rollouts.",
     "slack.account_unknown": "I could not ask Slack about your account, so I let nobody through.",
@@ -77,6 +78,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.members_unsaid": "does not say who is in {name}.",
     "slack.group_empty": "The user group {name} is empty: add people to it in Slack.",
     "slack.group_disabled": "The user group {name} is disabled: enable it in Slack, or name another in services.yaml.",
+    "slack.group_shared": "Several user groups have the handle {name}: write the id of the right one into {setting}.",
     "slack.group_unknown": "Slack knows no user group {name}: correct {setting} in services.yaml, or make the group.",
     "slack.lacks_scopes": "The app lacks the {n:scope|scopes:bare} {names}: "
     "add what is missing under OAuth & Permissions and install the app again.",

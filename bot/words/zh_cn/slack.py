@@ -64,6 +64,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.workspace_unknown": "无法得知谁属于本工作区。",
     "slack.org_wide": "该应用安装在整个组织上，而 canary-bot 只服务一个工作区。"
     "请将它安装到该工作区并把令牌写入 {bot}，或在 {team} 中指明工作区。",
+    "slack.only_named_guests": "本工作区的访客只有被列为审批人时才能做决定。",
     "slack.deactivated": "该账号已在 Slack 中停用，不能对发布做决定。",
     "slack.no_account": "Slack 在本工作区中没有您的账号，因此您不能对其发布做决定。",
     "slack.account_unknown": "无法向 Slack 查询您的账号，因此暂不放行任何人。",
@@ -74,6 +75,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.members_unsaid": "没有说明 {name} 的成员。",
     "slack.group_empty": "用户组 {name} 是空的：请在 Slack 中添加成员。",
     "slack.group_disabled": "用户组 {name} 已停用：请在 Slack 中启用它，或在 services.yaml 中改用其他用户组。",
+    "slack.group_shared": "有多个用户组的名称是 {name}：请在 {setting} 中写明所指用户组的 ID。",
     "slack.group_unknown": "Slack 中没有用户组 {name}：请更正 services.yaml 中的 {setting}，或创建该用户组。",
     "slack.lacks_scopes": "该应用缺少权限范围 {names}{n:|:bare}：请在 OAuth & Permissions 中添加，并重新安装应用。",
     "slack.lacks_a_scope": "该应用缺少权限范围：请在 OAuth & Permissions 中添加，并重新安装应用。",

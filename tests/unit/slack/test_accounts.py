@@ -165,3 +165,36 @@ def test_in_an_org_wide_install_the_workspace_that_was_named_is_asked(slack: Fak
     approvers.check_approver(a_person(), GROUP)
 
     assert {one["team_id"] for one in slack.said("usergroups.list")} == {TEAM}
+
+
+@pytest.mark.parametrize("kind", ["is_restricted", "is_ultra_restricted"])
+def test_a_guest_decides_where_somebody_has_named_them_and_not_as_one_of_all_members(
+    approvers: Approvers, slack: FakeSlack, kind: str
+) -> None:
+    slack.accounts[LENA] = {kind: True}
+
+    with pytest.raises(Refusal, match="Guests of this workspace may decide only where they are among the approvers"):
+        approvers.check_approver(a_person(LENA), ApprovalRule())
+    approvers.check_approver(a_person(LENA), ApprovalRule(approvers=(LENA,)))
+    slack.members = (LENA,)
+    approvers.check_approver(a_person(LENA), GROUP)
+
+
+@pytest.mark.parametrize("handle", ["release-manager\u017f", "release-\uff4danagers", "RELEASE-MANAGER\u017f"])
+def test_a_group_whose_handle_only_looks_like_ours_is_another_one(
+    approvers: Approvers, slack: FakeSlack, handle: str
+) -> None:
+    slack.groups = [NEW, {"id": "S0FORGED", "handle": handle, "date_delete": 0, "users": [LENA]}]
+
+    assert not approvers.may_approve(a_person(LENA), GROUP)
+    assert approvers.may_approve(a_person(MAYA), GROUP)
+
+
+def test_a_handle_that_several_living_groups_have_lets_nobody_through(approvers: Approvers, slack: FakeSlack) -> None:
+    slack.groups = [NEW, {"id": "S0FORGED", "handle": "Release-Managers", "date_delete": 0, "users": [LENA]}]
+
+    for user in (LENA, MAYA):
+        with pytest.raises(Refusal, match="Several user groups have the handle @release-managers"):
+            approvers.check_approver(a_person(user), GROUP)
+    assert approvers.may_approve(a_person(MAYA), ApprovalRule(approvers=("S0OTHERS",)))
+    assert approvers.mentions(GROUP) == ("@release-managers",)

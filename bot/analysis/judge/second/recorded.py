@@ -17,6 +17,7 @@ from bot.analysis.judge.second.single import Ruling, Trace, start, step
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING
 from bot.analysis.judge.wording import ROLES, Account, allowed, figures
+from bot.words.rendering import plain
 from bot.words.said import Seconds, Share, Text, said, together
 
 MIRROR = "mirror"
@@ -65,7 +66,7 @@ def _answer(interval: Interval, trace: Trace, ruling: Ruling, settings: JudgeSet
         "shield": dict(ruling.shield),
         "shown": sorted(ruling.shown),
         "slower": ruling.slower,
-        "text": str(text(trace, ruling, settings)),
+        "text": plain(text(trace, ruling, settings)),
     }
 
 
