@@ -87,7 +87,7 @@ class Figures:
             return [({**labels, "le": bound}, rate * at * share) for bound, share in BOUNDS.items()]
         if "timestamp(" in query:
             return [(labels, at)]
-        if query.startswith("count by"):  # which counters are new, or were not scraped
+        if query.lstrip("(").startswith("count by"):  # which counters are new, or were not scraped
             return []
         bad = rate * (GOOD_SHARE * at + (BAD_SHARE - GOOD_SHARE) * self._bad_seconds(workload, at))
         counts = {"200": rate * at - bad, "500": bad}

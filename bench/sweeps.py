@@ -72,7 +72,8 @@ def sweeps(rollouts: int, seconds: float, directory: Path) -> dict[str, float]:
 @contextmanager
 def a_place(rollouts: int, seconds: float, directory: Path, signing_key: str = "") -> Iterator[Job]:
     """Redis and stand-ins for one measured process, and what it is told."""
-    now, name = time.time(), f"{rollouts}{'-signed' if signing_key else ''}"
+    # Whole seconds: Prometheus tells its time in milliseconds, and a row that ends after it is counted another way.
+    now, name = float(int(time.time())), f"{rollouts}{'-signed' if signing_key else ''}"
     with StandIns(rollouts, now) as stand_ins, Redis(directory / f"redis-{name}", appendonly=False) as redis:
         env = {
             "PROMETHEUS_URL": stand_ins.prometheus_url,
@@ -101,6 +102,7 @@ class Sweeping:
         connected = bootstrap.connect(settings, watching=True)
         self.idle = megabytes()
         self.lags, self._faults, self._unknown = list[float](), list[Fault](), 0
+        self._counts = False  # the first windows are long, and the stub knows nothing of what was before
         for number in range(job.rollouts):
             connected.ports.store.create(cluster.rollout(number, job.now), ())
         watch = Telemetry(
@@ -119,6 +121,7 @@ class Sweeping:
         self.sweep()  # the first beat changed each VirtualService, and hearts were due while this one rested
         await_rest(job.env["PROMETHEUS_URL"])
         self.lags.clear()
+        self._counts = True
 
     def sweep(self) -> None:
         """A whole round; each turn begins when the one before it has ended, and lags are told by turn."""
@@ -138,7 +141,7 @@ class Sweeping:
     def _note_judged(self, _rollout: Rollout, judgement: Judgement) -> None:
         self.lags.append(time.monotonic() - self._began)
         known = judgement.figures
-        self._unknown += known is None or known.canary is None or known.primary is None
+        self._unknown += self._counts and (known is None or known.canary is None or known.primary is None)
 
     def close(self) -> None:
         """Nothing runs any more."""

@@ -105,8 +105,9 @@ def up(port: int) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="canary-bot-") as directory,
         _workspace_at(port) as slack,
-        Rehearsal(slack, Path(directory), os.environ.get("LANGUAGE", "")) as rehearsal,
+        Rehearsal(slack, Path(directory), language := os.environ.get("LANGUAGE", "")) as rehearsal,
     ):
+        slack.workspace.language = language
         panel = Panel(rehearsal)
         slack.side_panel(panel.state, panel.act)
         print(f"The workspace is at {slack.url}/  Try: /canary start reviews v2", flush=True)

@@ -21,6 +21,7 @@ from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
+from bot.words.rendering import plain
 from bot.words.said import Text, said, together
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
@@ -47,7 +48,7 @@ class KubeFailsafe:
         if vs is None or heartbeat is None or (heartbeat.owner, heartbeat.beat) != (annotations.owner, beat):
             raise Contended("Kubernetes", said("adapters.alive_again", thing=f"VirtualService {namespace}/{name}"))
         try:
-            sentence = str(failsafe_sentence(failsafe_record, target))
+            sentence = plain(failsafe_sentence(failsafe_record, *target.deployments))
             wanted = virtual_services.with_failsafe_record(
                 vs, target, annotations.owner, routes, failsafe_record, sentence, self._signer
             )
@@ -81,7 +82,7 @@ class KubeFailsafe:
             "metadata": {"namespace": namespace, "name": f"{virtual_service}.{int(at * 1e9):x}"},
             "involvedObject": {"apiVersion": vs["apiVersion"], "kind": vs["kind"], **about},
             "reason": reason,
-            "message": str(sentence)[:LONGEST_NOTE],
+            "message": plain(sentence)[:LONGEST_NOTE],
             "type": "Warning",
             "source": {"component": WATCHDOG_MANAGER},
             "reportingComponent": WATCHDOG_MANAGER,

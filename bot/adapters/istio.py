@@ -31,6 +31,7 @@ from bot.model.errors import Cause, Contended, Fault, Refusal, Stale
 from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnnotations, RouteStatus
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.rendering import plain
 from bot.words.said import Said, Text, said, together
 
 ATTEMPTS = 5
@@ -279,7 +280,7 @@ class IstioMesh:
         # Stages share their mistakes: each is told once.
         refusals = list(dict.fromkeys(denied for obj in fresh if (denied := _rehearsed(kube, obj)) is not None))
         warned: list[Text] = list(dict.fromkeys(warnings))
-        if fit := hosts_to_name(target, fresh, (str(denied.sentence) for denied in refusals)):
+        if fit := hosts_to_name(target, fresh, (plain(denied.sentence) for denied in refusals)):
             refusals.append(Denied(cause=Cause.REFUSED, sentence=fit))
         elif fit := hosts_to_name(target, fresh, warnings):
             warned.append(fit)

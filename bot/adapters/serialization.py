@@ -20,6 +20,7 @@ from bot.model.figures import Judgement
 from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, RolloutSpec
+from bot.words.rendering import plain
 from bot.words.said import Code, Text, said
 
 SCHEMA = 4
@@ -344,7 +345,7 @@ _LEFT = re.compile(r"([a-z]+(?: [a-z]+)?(?: [0-9]+)?) (?:passed|ended, not prove
 
 def _with_stage(entry: Entry) -> Entry:
     """A line that was stored without fields for its stage and its gist."""
-    text = str(entry.text)
+    text = plain(entry.text)
     if entry.kind is EntryKind.STAGE and (entered := _ENTERED.match(text)):
         return replace(entry, stage=entered[1])
     if entry.kind is EntryKind.SUMMARY and (left := _LEFT.match(text)):

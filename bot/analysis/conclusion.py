@@ -18,6 +18,7 @@ from bot.model.figures import EVIDENCE, Figures, Finding, Incident, SideFigures,
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.service import Unproven
+from bot.model.versions import spoken_sides
 from bot.words.said import Said, Share, Text, said, together
 
 
@@ -28,7 +29,7 @@ class Case:
     state: State
     assessment: Assessment
     stage: Figures
-    absent: str
+    absent: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def follows(shown: Shows, unproven: Unproven) -> Conclusion:
     return Conclusion(verdict=Verdict.PASS)
 
 
-def unless_absent(absent: str, conclusion: Conclusion) -> Conclusion:
+def unless_absent(absent: Text, conclusion: Conclusion) -> Conclusion:
     """What was good a moment ago is no reason to go on blindly, nor a doubt to ask people about."""
     if not absent or not (conclusion.verdict is Verdict.PASS or conclusion.ask):
         return conclusion
@@ -159,7 +160,7 @@ def _alone(rollout: Rollout, case: Case) -> Shows:
     subject = Sides.of(rollout, case.stage).subject
     if case.assessment.verdict is Decision.ABORT:
         return Shows.WORSE
-    if case.assessment.verdict is Decision.NO_DATA or subject is None:
+    if case.assessment.verdict is Decision.NO_DATA or subject is None or subject.requests <= 0:
         return Shows.NOTHING_YET
     if case.assessment.log_e > 0 or _is_too_bad(rollout, subject):
         return Shows.ALONE_DOUBTFUL
@@ -244,6 +245,6 @@ def _errors(side: SideFigures | None) -> Said:
 
 def names(rollout: Rollout) -> Names:
     """What the two sides are called, by who is on trial."""
-    canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
+    canary, primary = spoken_sides(rollout)
     subject, reference = (primary, canary) if rollout.primary_judged else (canary, primary)
     return Names(subject, reference, errors=rollout.spec.gates.errors)

@@ -21,8 +21,9 @@ from bot.analysis.histograms import quantile
 from bot.model.copies import replace
 from bot.model.figures import Figures, Finding, Incident, Judgement, Outcome, SideFigures, Unit, UserView, Verdict
 from bot.model.judge_settings import FEWEST
-from bot.model.rollout import Phase, Rollout, Target, Topology
+from bot.model.rollout import Phase, Rollout, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
+from bot.model.versions import spoken_sides
 from bot.words.said import Item, Said, Share, Text, said
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
@@ -44,14 +45,14 @@ class Sides:
 
     subject: SideFigures | None
     reference: SideFigures | None
-    name: str
-    other: str
+    name: Text
+    other: Text
     limited: bool = False  # the subject got copies of some of the reference's requests only
 
     @classmethod
     def of(cls, rollout: Rollout, figures: Figures) -> Sides:
         """The sides as the rollout's phase has them."""
-        canary, primary = rollout.spec.target.canary_deployment, rollout.spec.target.primary_deployment
+        canary, primary = spoken_sides(rollout)
         if rollout.primary_judged:
             return cls(subject=figures.primary, reference=figures.canary, name=primary, other=canary)
         return cls(
@@ -124,7 +125,7 @@ def check(
 
 
 def _sample(
-    rollout: Rollout, stage: Figures, recent: Sequence[Figures], subject: SideFigures, name: str
+    rollout: Rollout, stage: Figures, recent: Sequence[Figures], subject: SideFigures, name: Text
 ) -> Iterator[Finding]:
     least = rollout.spec.gates.minimum_requests
     if rollout.phase is Phase.MIRRORING:
@@ -163,7 +164,7 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
     """Copies can be lost silently (no host, open circuit breaker): few errors of few copies prove nothing."""
     if rollout.limited:
         # The primary counts everything, the canary copies of some: their ratio says nothing about lost copies.
-        return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout.spec.target), acts=False)
+        return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout), acts=False)
     copied = coverage(recent, rollout.settled_at or 0.0)
     if copied is None:
         return _unknown("coverage", said("analysis.copies_unknown"), seen=Outcome.TOO_EARLY)
@@ -182,8 +183,8 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
     )
 
 
-def _only_some(target: Target) -> Said:
-    primary, canary = target.primary_deployment, target.canary_deployment
+def _only_some(rollout: Rollout) -> Said:
+    target, (canary, primary) = rollout.spec.target, spoken_sides(rollout)
     if target.mirror_methods is not None:
         return said("analysis.some_methods", methods=tuple(target.mirror_methods), primary=primary, canary=canary)
     return said("analysis.some_routes", routes=tuple(target.route_names), primary=primary, canary=canary)
@@ -227,7 +228,7 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
     if answered < SEEN:
         return
     found = seen.canary / answered
-    name, shown = rollout.spec.target.canary_deployment, of(seen.canary, answered)
+    (name, _), shown = spoken_sides(rollout), of(seen.canary, answered)
     if rollout.current.routes.mirror:
         if seen.canary > 0:
             yield Finding(
@@ -335,7 +336,7 @@ def _allowed(limit: HardLimit, against: float | None) -> float | None:
     return min(limits, default=None)
 
 
-def _allowed_words(limit: HardLimit, other: str) -> Text:
+def _allowed_words(limit: HardLimit, other: Text) -> Text:
     most: Item = ""
     if limit.maximum is not None:
         most = Share(limit.maximum) if limit.of is Measure.ERRORS else said("analysis.milliseconds", n=limit.maximum)

@@ -15,7 +15,8 @@ from bot.analysis.histograms import slower, tail_bounds
 from bot.model.figures import HARM, Figures, Finding, Outcome, SideFigures, Unit, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
-from bot.words.said import Said, Share, said, together
+from bot.model.versions import spoken_sides
+from bot.words.said import Said, Share, Text, said, together
 
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
 SURPRISE = 3.09
@@ -27,7 +28,7 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
     It holds and does not abort: the hour before may have been a quieter one. Copies load for as long as they are made,
     so what most of the last rows do not show was a burst of something else.
     """
-    before, name = rollout.analysis_state.before, rollout.spec.target.primary_deployment
+    before, name = rollout.analysis_state.before, spoken_sides(rollout)[1]
     if before is None or before.requests <= 0:
         return
     rows = [row.primary for row in recent if row.primary is not None and row.primary.requests > 0]
@@ -63,7 +64,7 @@ class _Compared:
     allowed: float
     bad: Callable[[SideFigures], float | None]
 
-    def sentence(self, name: str, here: Said) -> Said:
+    def sentence(self, name: Text, here: Said) -> Said:
         """That the primary is worse, in a sentence."""
         before = Share(self.before)
         if self.bound is None:

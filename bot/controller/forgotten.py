@@ -110,7 +110,9 @@ class Forgotten:
         """The reason, and what the watchdog did meanwhile."""
         target = found.annotations.target
         record = self._ports.mesh.observe(target).failsafe_record
-        return reason if record is None else together([deadman.failsafe_sentence(record, target), reason])
+        if record is None:
+            return reason
+        return together([deadman.failsafe_sentence(record, target.canary_place, target.primary_place), reason])
 
     def _adopt_and_abort(self, known: ServiceConfig, found: Found, by: UserId, reason: Text) -> Rollout:
         now = self._ports.clock.now()

@@ -17,9 +17,9 @@ from bot.model.errors import Cause, Refusal
 from bot.model.observation import DeploymentStatus, RouteStatus
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, RolloutSpec, Template, Topology, UserId
 from bot.model.service import ServiceConfig
+from bot.model.versions import old_version
 from bot.rollout.phrases import status_text
 from bot.rollout.plans import make_rollback
-from bot.rollout.versions import old_version
 from bot.words.said import Seconds, Text, said
 
 

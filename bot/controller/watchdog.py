@@ -239,7 +239,7 @@ class Watchdog:
         except Fault as fault:
             self._say(place, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
             raise
-        sentence = failsafe_sentence(failsafe_record, annotations.target)
+        sentence = failsafe_sentence(failsafe_record, *annotations.target.deployments)
         self._witness.acted(place, doing, sentence)
         self._say(place, heard, REASONS[doing], sentence)
 

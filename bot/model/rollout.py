@@ -204,6 +204,11 @@ class Target:
         return (self.host, self.canary_host) if self.canary_host else (self.host,)
 
     @property
+    def deployments(self) -> tuple[str, str]:
+        """Those of the canary and of the primary."""
+        return self.canary_deployment, self.primary_deployment
+
+    @property
     def primary_place(self) -> str:
         """Where its users go, as people call it: its subset, or its Service where versions are hosts."""
         return self.primary_subset or self.host.partition(".")[0]

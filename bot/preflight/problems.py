@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.cluster.objects import Object, name_of
+from bot.words.rendering import plain
 from bot.words.said import Code, Said, Text, said, together
 
 
@@ -33,7 +34,7 @@ class Problem:
         return together((self.sentence, self.remedy))
 
     def __str__(self) -> str:
-        return str(self.text)
+        return plain(self.text)
 
 
 def blocks(sentence: Text, *, remedy: Text, about: str = "") -> Problem:

@@ -13,6 +13,7 @@ from bot.model.copies import replace
 from bot.model.figures import Incident, Judgement
 from bot.model.observation import Observation
 from bot.model.rollout import WATCHED, Alarm, Entry, EntryKind, Rollout
+from bot.model.versions import spoken_sides
 from bot.rollout.transitions import Change, entry
 from bot.words.said import Said, Seconds, said
 
@@ -99,6 +100,6 @@ def _is_over(rollout: Rollout, alarm: Alarm, calm_since: float) -> Said:
         case Incident.BOTH_FAIL:
             return said("rollout.alarm_both_fail_over", lasted=lasted)
         case Incident.HARM:
-            return said("rollout.alarm_harm_over", primary=rollout.spec.target.primary_deployment, lasted=lasted)
+            return said("rollout.alarm_harm_over", primary=spoken_sides(rollout)[1], lasted=lasted)
         case Incident.NO_METRICS:
             return said("rollout.alarm_no_metrics_over", lasted=lasted)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
-from bot.words.said import Moment, Said, Seconds, said
+from bot.words.said import Moment, Said, Seconds, Text, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +86,11 @@ def action(live: Routes | None, safe: Routes) -> FailsafeAction | None:
     return FailsafeAction.KEPT if live == safe else FailsafeAction.CANARY
 
 
-def failsafe_sentence(failsafe_record: FailsafeRecord, target: Target) -> Said:
-    """What the watchdog did and why, as a sentence for the channel, the Event and the annotation."""
-    primary, canary = target.primary_deployment, target.canary_deployment
+def failsafe_sentence(failsafe_record: FailsafeRecord, canary: Text, primary: Text) -> Said:
+    """What the watchdog did and why, as a sentence for the channel, the Event and the annotation.
+
+    The watchdog itself knows both sides by their Deployments only; people are told of versions where these are known.
+    """
     at, silence = Moment(failsafe_record.at), Seconds(failsafe_record.silence)
     match failsafe_record.action:
         case FailsafeAction.HOME:

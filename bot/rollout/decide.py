@@ -46,6 +46,7 @@ from bot.model.rollout import (
     UserId,
 )
 from bot.model.service import OnDrift, OnTimeout
+from bot.model.versions import spoken_sides
 from bot.model.webhooks import OnFailure
 from bot.rollout import alarms, capacity, drift, holds, hooks, phrases, pods, questions, retreat
 from bot.rollout.compare import Gap, Part, compare, is_complete
@@ -323,7 +324,7 @@ def _after_failsafe(rollout: Rollout, observed: Observation, _judgement: Judgeme
         return rollout, ()
     if rollout.current.release and observed.says(rollout.current.routes):
         return rollout, ()  # nobody was moved, and only the annotations are left to go
-    at, reason = called(rollout.current), failsafe_sentence(observed.failsafe_record, rollout.spec.target)
+    at, reason = called(rollout.current), failsafe_sentence(observed.failsafe_record, *spoken_sides(rollout))
     aborting, _ = abort(rollout, BOT, reason, now)
     live = observed.placed
     if live is not None and live.canary == 0 and is_complete(observed.primary, Template.RECORDED):

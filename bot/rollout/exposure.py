@@ -27,6 +27,8 @@ def ledger(rollout: Rollout) -> Text:
 def summary(rollout: Rollout) -> Text:
     """The same, also that nobody met it, and what the next stage adds; "" where it is not known."""
     so_far = ledger(rollout)
+    if rollout.ended or rollout.retreat:
+        return so_far  # that nobody met it is said with the end
     if not so_far and all(stage.routes.canary == 0 for stage in _so_far(rollout)):
         so_far = said("rollout.nobody_met_yet", version=rollout.spec.version)
     return together((so_far, next_stage(rollout))) if so_far else ""

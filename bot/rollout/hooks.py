@@ -15,6 +15,7 @@ from bot.model.copies import replace
 from bot.model.figures import SideFigures
 from bot.model.rollout import MOST_HOOK_RUNS, Entry, EntryKind, Phase, Rollout, Stage
 from bot.model.webhooks import HookMoment, HookRun, HookState, OnFailure, Webhook
+from bot.words.rendering import plain
 from bot.words.said import Said, Text, said
 
 FIRST_PAUSE = 1.0  # seconds before a failed webhook is called again; twice as long each time more
@@ -224,7 +225,7 @@ def body(rollout: Rollout, call: Call, now: float) -> dict[str, Any]:
         "mirror": stage.routes.mirror,
         "promotes": dict(spec.upgraded.images),
         "next": _next(rollout),
-        "reason": str(rollout.reason),
+        "reason": plain(rollout.reason),
     }
 
 

@@ -18,6 +18,7 @@ from bot.model.rollout import (
     Template,
     UserId,
 )
+from bot.model.versions import old_version, spoken, spoken_sides
 from bot.rollout.exposure import cost
 from bot.words.said import Person, Said, Seconds, Share, Text, said
 
@@ -83,7 +84,7 @@ def doing(rollout: Rollout) -> Said:
         case Phase.BAKING:
             return _watching(rollout)
         case Phase.ABORTING:
-            return _going_back(stage, primary)
+            return _going_back(rollout)
     return said("rollout.doing_shift", share=share(stage.routes.canary), version=rollout.spec.version)
 
 
@@ -109,12 +110,13 @@ def _watching(rollout: Rollout) -> Said:
     return said("rollout.doing_watch", version=version, time=Seconds(seconds))
 
 
-def _going_back(stage: Stage, primary: str) -> Said:
+def _going_back(rollout: Rollout) -> Said:
+    stage, primary = rollout.current, rollout.spec.target.primary_deployment
     if stage.kind is StageKind.SCALE_UP:
         return said("rollout.doing_scale_up", primary=primary)
     if stage.kind is StageKind.RESTORE:
         return said("rollout.doing_restore", primary=primary)
-    return said("rollout.doing_home", primary=primary)
+    return said("rollout.doing_home", primary=spoken(old_version(rollout)))
 
 
 # How it is
@@ -285,8 +287,8 @@ def came_home(rollout: Rollout, observed: Observation) -> Said:
         stopped = rollout.stopped
         lasted = stopped.home_at - stopped.at if stopped is not None and stopped.home_at is not None else 0.0
         if lasted < 1:
-            return said("rollout.home", primary=name)
-        return said("rollout.home_after", primary=name, lasted=Seconds(lasted))
+            return said("rollout.home", primary=spoken(old_version(rollout)))
+        return said("rollout.home_after", primary=spoken(old_version(rollout)), lasted=Seconds(lasted))
     return said("rollout.home_upgraded", primary=name, version=rollout.spec.version)
 
 
@@ -295,13 +297,12 @@ def came_home(rollout: Rollout, observed: Observation) -> Said:
 
 def question(rollout: Rollout) -> Said:
     """What people are asked now: to go on, or to go on in spite of what is doubted."""
-    asked = rollout.question or Question()
-    target, version = rollout.spec.target, rollout.spec.version
+    asked, version = rollout.question or Question(), rollout.spec.version
     match asked.kind:
         case QuestionKind.DOUBT if asked.gate == HARM:
-            return said("rollout.ask_harm", name=target.primary_deployment)
+            return said("rollout.ask_harm", name=spoken_sides(rollout)[1])
         case QuestionKind.DOUBT:
-            return said("rollout.ask_doubt", name=target.primary_deployment if rollout.primary_judged else version)
+            return said("rollout.ask_doubt", name=spoken_sides(rollout)[rollout.primary_judged])
         case QuestionKind.TOO_LITTLE:
             return said("rollout.ask_too_little")
         case QuestionKind.UNKNOWN:

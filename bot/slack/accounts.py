@@ -25,6 +25,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import UserId
 from bot.slack.codes import NO_SCOPE, answer_code, needed_scope, remedy
 from bot.words.language import Language, spoken_in
+from bot.words.rendering import plain
 from bot.words.said import Text, said, together
 
 BELIEVED = 60.0  # seconds that what Slack said of an account is believed
@@ -63,7 +64,7 @@ class Unanswered(Exception):  # noqa: N818  # not an error to anybody but this m
     def __init__(self, remedy: Text = "", code: str = "") -> None:
         self.remedy = remedy
         self.code = code
-        super().__init__(str(remedy))
+        super().__init__(plain(remedy))
 
 
 class Known(NamedTuple):

@@ -26,6 +26,7 @@ from bot.slack.accounts import SLACKBOT, Accounts, Person, Unanswered, asked
 from bot.slack.codes import ORG_WIDE, pages
 from bot.words import said as words
 from bot.words.language import Language
+from bot.words.rendering import plain
 from bot.words.said import Code, Text, said, together
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
@@ -57,7 +58,7 @@ class Nobody(Exception):  # noqa: N818  # likewise
 
     def __init__(self, sentence: Text) -> None:
         self.sentence = sentence
-        super().__init__(str(sentence))
+        super().__init__(plain(sentence))
 
 
 class Approvers:

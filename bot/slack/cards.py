@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from bot.controller.decisions import ButtonToken
 from bot.model.incidents import Drift
-from bot.model.rollout import Entry, Phase, Rollout
+from bot.model.rollout import Entry, HoldCause, Phase, Rollout
 from bot.model.service import OnTimeout
+from bot.model.versions import old_version
 from bot.rollout import exposure
 from bot.rollout.phrases import called, drilled, next_would_be, question, taken_up
-from bot.rollout.versions import old_version
 from bot.slack import blocks as b
 from bot.slack import checks, endings, wording
 from bot.slack.because import because
@@ -69,7 +69,8 @@ def _blocks(
     grounds = list(_grounds(rollout, story, detail, voice))
     if grounds:
         yield b.rich_text(*grounds)
-    if rollout.drift is not None:
+    explained = rollout.hold is not None and rollout.hold.cause is HoldCause.DRIFT
+    if rollout.drift is not None and not explained:  # else the sentence has every difference
         yield _diff(rollout.drift, voice)
     yield from _shown(rollout, detail, voice, native=native)
     rows = plan(rollout, now, voice, native=native)
@@ -82,6 +83,8 @@ def _blocks(
 def _grounds(rollout: Rollout, story: Sequence[Entry], detail: Detail, voice: Voice) -> Iterator[Element]:
     """On what it rests, and what users have met."""
     evidence = wording.situation(rollout)
+    if detail.table and checks.has_figures(rollout):
+        evidence = wording.briefly(evidence)
     if rollout.phase is Phase.ABORTED:
         last = story[-1] if story else None
         evidence = together((evidence, endings.came_home(rollout, last)))

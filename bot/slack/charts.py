@@ -13,7 +13,8 @@ from bot.analysis.course import MOST_POINTS
 from bot.model.figures import Finding, Point
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
-from bot.slack import checks, wording
+from bot.model.versions import called_sides
+from bot.slack import checks
 from bot.slack.blocks import Block, shorten
 from bot.words.rendering import Voice, plain
 from bot.words.said import Seconds, said
@@ -35,7 +36,7 @@ def chart(rollout: Rollout, voice: Voice) -> Block | None:
         return None
     labels = [_clock(point.at) for point in points]
     lines = [[_percent(side[index], side[0]) for side in sides] for sides in _sides(points)]
-    names = [*wording.sides(rollout), plain(said("slack.line_allowed"), voice)]
+    names = [*called_sides(rollout), plain(said("slack.line_allowed"), voice)]
     if finding.limit is not None:
         lines.append([_percent(finding.limit, 1.0)] * len(points))
     return {

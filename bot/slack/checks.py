@@ -17,7 +17,7 @@ from bot.model.figures import (
     Verdict,
 )
 from bot.model.rollout import Phase, Rollout
-from bot.slack import wording
+from bot.model.versions import called_sides
 from bot.slack.blocks import Block, data_table, shorten
 from bot.words.rendering import Voice, plain
 from bot.words.said import Said, Text, said
@@ -27,6 +27,9 @@ NOTHING = "\N{EN DASH}"
 
 WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 _NAMES = {
+    EVIDENCE: said("slack.check_in_all"),
+    UNPROVEN: said("slack.check_in_all"),
+    "warm-up": said("slack.check_in_all"),
     "errors": said("slack.check_errors"),
     "coverage": said("slack.check_copies"),
     "sample": said("slack.check_requests"),
@@ -61,18 +64,18 @@ def has_figures(rollout: Rollout) -> bool:
 
 
 def shown(judgement: Judgement) -> list[Finding]:
-    """The findings that have a row, the worst first."""
+    """The findings that have a row, the worst first; among equals those that compare both sides."""
     found = [
         finding
         for finding in judgement.findings
         if finding.gate not in _WITHOUT_FIGURE and (finding.value is not None or finding.verdict in _ANYWAY)
     ]
-    return sorted(found, key=lambda finding: WORST_FIRST.index(finding.verdict))
+    return sorted(found, key=lambda finding: (WORST_FIRST.index(finding.verdict), finding.compared is None))
 
 
 def columns(rollout: Rollout, voice: Voice) -> tuple[str, ...]:
     """The header: the check, its verdict, both sides, what is allowed."""
-    canary, primary = wording.sides(rollout)
+    canary, primary = called_sides(rollout)
     named = [plain(column, voice) for column in (said("slack.column_check"), said("slack.column_verdict"))]
     return (*named, canary, primary, plain(said("slack.column_allowed"), voice))
 
@@ -117,6 +120,12 @@ def verdict(finding: Finding, *, served: bool) -> Said:
     """Its verdict in a word or two. ``served``: the stage's least time is over, so that more traffic is what lacks."""
     word = _word(finding, served=served)
     return word if finding.acts else said("slack.verdict_watched", verdict=word)
+
+
+def is_served(rollout: Rollout, judgement: Judgement) -> bool:
+    """Whether the stage has lasted as long as it must."""
+    begun = rollout.settled_at if rollout.settled_at is not None else judgement.at
+    return judgement.at - begun >= rollout.current.seconds
 
 
 def _word(finding: Finding, *, served: bool) -> Said:
@@ -169,8 +178,7 @@ def _row(finding: Finding, rollout: Rollout, judgement: Judgement, voice: Voice)
     judged = NOTHING if finding.value is None else _amount(finding.unit, finding.value)
     if not (canary or primary):  # of one side alone, or of a version that stored none
         canary, primary = ("", judged) if rollout.primary_judged or finding.gate == HARM else (judged, "")
-    begun = rollout.settled_at if rollout.settled_at is not None else judgement.at
-    word = verdict(finding, served=judgement.at - begun >= rollout.current.seconds)
+    word = verdict(finding, served=is_served(rollout, judgement))
     cells = (plain(name(finding), voice), plain(word, voice))
     limit = plain(allowed(finding), voice)
     return (*(shorten(cell, 60) for cell in cells), canary or NOTHING, primary or NOTHING, shorten(limit, 60))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from bot.model.rollout import Approval, Entry, Phase, Rollout, Stage, StageOutcome, Walked
+from bot.model.versions import old_version, spoken
 from bot.rollout.phrases import called, share
-from bot.rollout.versions import old_version
 from bot.slack import blocks as b
 from bot.slack import plan
 from bot.slack.blocks import Block, Element
@@ -46,8 +46,8 @@ def came_home(rollout: Rollout, entry: Entry | None = None) -> Text:
     broken = plan.broken_at(rollout)
     if broken is not None and broken.routes.mirror:
         return said("slack.nobody_affected")
-    took, old = plan.seconds_home(rollout), old_version(rollout)
-    if took is None:
+    took, old = plan.seconds_home(rollout), spoken(old_version(rollout))
+    if took is None or took < 1:
         return said("slack.all_back", old=old)
     return said("slack.all_back_after", old=old, time=Seconds(took))
 
@@ -71,7 +71,8 @@ def approvals(rollout: Rollout) -> Text:
 
 def images(rollout: Rollout) -> Text:
     """Which image became which; "" where that is not known, or nothing was to change."""
-    old, new = rollout.spec.recorded.images, rollout.spec.canary_images
+    spec = rollout.spec
+    old, new = spec.recorded.images, spec.upgraded.images if spec.back_to else spec.canary_images
     changed = [(old[one], new[one]) for one in old if new.get(one) and new[one] != old[one]]
     if not changed:
         return ""

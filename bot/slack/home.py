@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bot.model.freeze import Freeze
 from bot.model.rollout import Rollout
 from bot.model.service import ServiceConfig
-from bot.rollout.versions import old_version
+from bot.model.versions import old_version
+from bot.rollout.phrases import gist
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, replies, wording
 from bot.slack.because import because
@@ -104,9 +105,11 @@ def _of_approvers(button: Element) -> bool:
 
 
 def _facts(rollout: Rollout) -> list[Text]:
-    """What both versions answered, and how many users' requests met the new one."""
+    """What both versions answered, where the sentence does not say it, and how many users' requests met the new one."""
     facts: list[Text] = []
-    figures = rollout.judgement.figures if rollout.judgement else None
+    judgement = rollout.judgement
+    explained = judgement is not None and wording.situation(rollout) == gist(judgement)
+    figures = judgement.figures if judgement is not None and not explained else None
     old, new = old_version(rollout), rollout.spec.version
     if figures is not None:
         sides = ((new, figures.canary), (old, figures.primary))

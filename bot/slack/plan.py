@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from bot.model.rollout import Phase, Rollout, Stage, StageOutcome, Walked
 from bot.rollout.phrases import called, share
@@ -18,6 +19,7 @@ from bot.words.rendering import Voice, plain
 from bot.words.said import Said, Seconds, Text, said
 
 COMPLETE, IN_PROGRESS, PENDING, ERROR = "complete", "in_progress", "pending", "error"
+MOST_ROWS = 5
 UNSURE = frozenset({StageOutcome.TIME_UP, StageOutcome.IN_DOUBT})
 
 _SYMBOLS = {COMPLETE: "✓", IN_PROGRESS: "▸", PENDING: "○", ERROR: "✗"}
@@ -79,10 +81,11 @@ def rows(rollout: Rollout, now: float) -> list[Row]:
     stages = _stages(rollout)
     if rollout.retreat:
         return _way_back(rollout, stages)
-    behind = _behind(rollout, stages[: rollout.stage])
+    ahead = _ahead(rollout, stages[rollout.stage + 1 :])
+    behind = _behind(rollout, stages[: rollout.stage], MOST_ROWS - 1 - len(ahead))
     here = ERROR if rollout.phase in {Phase.HALTED, Phase.ABANDONED} else IN_PROGRESS
     current = Row(title=wording.stage_title(rollout.current, rollout), status=here, output=_here(rollout, now))
-    return [*behind, current, *_ahead(rollout, stages[rollout.stage + 1 :])]
+    return [*behind, current, *ahead]
 
 
 def _stages(rollout: Rollout) -> list[Stage]:
@@ -106,20 +109,29 @@ def broken_at(rollout: Rollout) -> Stage | None:
 # Behind
 
 
-def _behind(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
+def _behind(rollout: Rollout, stages: Sequence[Stage], room: int) -> list[Row]:
+    """In the order in which it went, as far as there is ``room`` for it; else what was shown, and then the rest."""
     walked = left(rollout)
-    unsure = [stage for stage in stages if stage.name in walked and walked[stage.name].outcome in UNSURE]
-    sure = [stage for stage in stages if stage not in unsure]
-    rows = []
-    if sure:
-        counted = [one for stage in sure if (one := walked.get(stage.name)) is not None and one.canary is not None]
-        seen = [one.canary for one in counted if one.canary is not None]
-        total = (sum(requests for requests, _ in seen), sum(errors for _, errors in seen))
-        output = checks.answered(total) if seen and total[0] else ""
-        rows.append(Row(title=_together(rollout, sure), status=COMPLETE, output=output))
-    if unsure:
-        rows.append(Row(title=_together(rollout, unsure), status=PENDING, output=said("slack.not_sure")))
-    return rows
+
+    def unsure(stage: Stage) -> bool:
+        return stage.name in walked and walked[stage.name].outcome in UNSURE
+
+    parts = [(alike, list(group)) for alike, group in groupby(stages, key=unsure)]
+    if len(parts) > room:
+        parts = [(alike, list(group)) for alike, group in groupby(sorted(stages, key=unsure), key=unsure)]
+    return [_doubtful(rollout, group) if alike else _shown(rollout, group) for alike, group in parts]
+
+
+def _doubtful(rollout: Rollout, stages: Sequence[Stage]) -> Row:
+    return Row(title=_together(rollout, stages), status=PENDING, output=said("slack.not_sure"))
+
+
+def _shown(rollout: Rollout, stages: Sequence[Stage]) -> Row:
+    walked = left(rollout)
+    seen = [one.canary for stage in stages if (one := walked.get(stage.name)) is not None and one.canary is not None]
+    total = (sum(requests for requests, _ in seen), sum(errors for _, errors in seen))
+    output = checks.answered(total) if seen and total[0] else ""
+    return Row(title=_together(rollout, stages), status=COMPLETE, output=output)
 
 
 def _together(rollout: Rollout, stages: Sequence[Stage]) -> Text:
@@ -137,6 +149,8 @@ def _short(stage: Stage) -> Text | Said:
 
 def _here(rollout: Rollout, now: float) -> Text:
     """How long it has been there. Its figures stand in the table of checks, which counts from another moment."""
+    if rollout.phase is Phase.HALTED:
+        return ""  # it was entered again when it halted
     since = rollout.settled_at if rollout.settled_at is not None else rollout.since
     return said("slack.for_so_long", time=Seconds(max(0.0, now - since)))
 
@@ -198,7 +212,7 @@ def _way_back(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
     if broken is None:
         return [back]
     failed = Row(title=wording.stage_title(broken, rollout), status=ERROR, output=_failed(rollout, broken))
-    return [*_behind(rollout, stages[: stages.index(broken)]), failed, back]
+    return [*_behind(rollout, stages[: stages.index(broken)], MOST_ROWS - 2), failed, back]
 
 
 def _failed(rollout: Rollout, stage: Stage) -> Text:
@@ -212,7 +226,9 @@ def _failed(rollout: Rollout, stage: Stage) -> Text:
 
 def _took(rollout: Rollout) -> Text:
     took = seconds_home(rollout)
-    return "" if took is None else said("slack.after", time=Seconds(took))
+    if took is None:
+        return ""
+    return said("slack.after", time=Seconds(took)) if took >= 1 else said("slack.at_once")
 
 
 def seconds_home(rollout: Rollout) -> float | None:

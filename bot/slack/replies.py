@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.controller.decisions import ButtonToken
 from bot.controller.start import Plan
+from bot.model.figures import Finding
 from bot.model.freeze import Freeze, covering, freeze_sentence
 from bot.model.rollout import BOT, Entry, Rollout, RolloutId
 from bot.model.service import ServiceConfig
 from bot.rollout import exposure
-from bot.rollout.phrases import drilled, taken_up
+from bot.rollout.phrases import drilled, gist, taken_up
 from bot.slack import blocks as b
-from bot.slack import cards, freezes, wording
+from bot.slack import cards, checks, freezes, wording
 from bot.slack.because import because
 from bot.slack.blocks import Block, Element, Message
 from bot.slack.cards import ABORT
@@ -62,6 +63,9 @@ def live(rollouts: Sequence[Rollout], voice: Voice = ENGLISH) -> Message:
 def why(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH) -> Message:
     """Every check with its sentence, and what was said last."""
     sentence = wording.sentence(rollout)
+    judged = rollout.judgement is not None and wording.situation(rollout) == gist(rollout.judgement)
+    if judged:  # the first of the checks says the rest
+        sentence = said("slack.is", title=wording.title(rollout), state=wording.state(rollout))
     head = b.rich_text(*b.spoken(sentence, voice, bold=True, limit=600))
     blocks = (head, *why_blocks(rollout, story, voice))
     return Message(text=b.mrkdwn(sentence, voice, 1000), blocks=blocks, plain=blocks)
@@ -69,12 +73,14 @@ def why(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH) -> Mes
 
 def why_blocks(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH) -> list[Block]:
     """The same for a form: checks, then the end of the story."""
-    findings = rollout.judgement.findings if rollout.judgement else ()
+    judgement = rollout.judgement
+    findings = judgement.findings if judgement else ()
     blocks = [heading(said("slack.checks"), voice)] if findings else []
-    if findings:
-        blocks.append(b.rich_list(_finding(f.gate, str(f.verdict), f.sentence, voice) for f in findings[:MOST_SAID]))
-    if rollout.judgement and rollout.judgement.forecast:
-        blocks.append(b.context(b.mrkdwn(rollout.judgement.forecast, voice)))
+    if judgement is not None and findings:
+        served = checks.is_served(rollout, judgement)
+        blocks.append(b.rich_list(_finding(one, voice, served=served) for one in findings[:MOST_SAID]))
+    if judgement is not None and judgement.forecast:
+        blocks.append(b.context(b.mrkdwn(judgement.forecast, voice)))
     if story:
         blocks += [
             heading(said("slack.what_happened"), voice),
@@ -197,7 +203,8 @@ def _present(rollout: Rollout, voice: Voice) -> list[Element]:
 def past_line(rollout: Rollout, voice: Voice = ENGLISH) -> list[Element]:
     """An ended rollout on one line."""
     name = _name(rollout, voice)
-    why = [b.words(" ("), *b.spoken(rollout.reason, voice, limit=200), b.words(")")] if rollout.reason else []
+    reason = wording.briefly(rollout.reason)
+    why = [b.words(" ("), *b.spoken(reason, voice, limit=200), b.words(")")] if reason else []
     ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
     return [
         name,
@@ -239,8 +246,9 @@ def _service(service: ServiceConfig, rollout: Rollout | None, voice: Voice, *, f
     return [b.words(service.name, bold=True), b.words(" "), *b.spoken(line, voice)]
 
 
-def _finding(gate: str, verdict: str, sentence: Text, voice: Voice) -> list[Element]:
-    return [b.words(f"{gate}, {verdict}: ", bold=True, limit=100), *b.spoken(sentence, voice, limit=400)]
+def _finding(finding: Finding, voice: Voice, *, served: bool) -> list[Element]:
+    name = said("slack.check_found", check=checks.name(finding), verdict=checks.verdict(finding, served=served))
+    return [*b.spoken(name, voice, bold=True, limit=100), *b.spoken(finding.sentence, voice, limit=400)]
 
 
 def _said(entry: Entry, voice: Voice) -> list[Element]:

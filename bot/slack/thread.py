@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, Walked
+from bot.model.versions import old_version
 from bot.rollout import exposure
 from bot.rollout.phrases import called
-from bot.rollout.versions import old_version
 from bot.slack import blocks as b
 from bot.slack import wording
 from bot.slack.because import because
@@ -79,7 +79,7 @@ def _text(rollout: Rollout, entry: Entry) -> Text:
     """What is said of it; "" where the card says it."""
     match entry.kind:
         case EntryKind.ABORTING:
-            return "" if rollout.ended_swiftly else entry.text  # the end that came at once says it
+            return "" if rollout.ended_swiftly else wording.briefly(entry.text)  # an end that came at once says it
         case EntryKind.STARTED | EntryKind.STAGE | EntryKind.APPROVED:
             return "" if _is_on_card(rollout, entry) else entry.text
         case EntryKind.SUMMARY:
@@ -87,7 +87,8 @@ def _text(rollout: Rollout, entry: Entry) -> Text:
         case EntryKind.ASK:
             return _without_warnings(entry.text)
         case EntryKind.ENDED:
-            return together((entry.text, exposure.ledger(rollout))) if rollout.phase is Phase.PROMOTED else entry.text
+            met = exposure.ledger(rollout) if rollout.phase is Phase.PROMOTED else ""
+            return together((wording.briefly(entry.text), met))
     return entry.text
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.model.rollout import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
+from bot.model.versions import old_version
 from bot.rollout.phrases import called, gist, question, share
-from bot.rollout.versions import old_version
-from bot.words.said import Said, Seconds, Share, Text, said, together
+from bot.words.said import Arg, Said, Seconds, Share, Text, said, together
 
 _STATES = {
     Phase.PREFLIGHT: said("slack.state_checking"),
@@ -51,14 +51,6 @@ def needs_somebody(rollout: Rollout) -> bool:
 def can_accept(rollout: Rollout) -> bool:
     """Whether a halted rollout could be left as it is: only with all users on one version."""
     return rollout.phase is Phase.HALTED and rollout.current.routes == ALL_CANARY
-
-
-def sides(rollout: Rollout) -> tuple[str, str]:
-    """What the canary and the primary are called beside each other: their versions while these differ."""
-    target, old, new = rollout.spec.target, old_version(rollout), rollout.spec.version
-    if rollout.primary_judged or rollout.phase is Phase.UPGRADING or old == new:
-        return target.canary_deployment, target.primary_deployment
-    return new, old
 
 
 def state(rollout: Rollout) -> Said:
@@ -131,6 +123,27 @@ def _seen(rollout: Rollout) -> Text:
     judgement = rollout.judgement
     early = judgement is None or any(one.gate == "warm-up" for one in judgement.findings)
     return "" if judgement is None or early else gist(judgement)
+
+
+# What stands in the table of checks and in Details as well.
+_IN_DETAIL = frozenset({"analysis.allowed", "analysis.sure", "analysis.more_than_sure", "analysis.sure_below"})
+
+
+def briefly(text: Text) -> Text:
+    """The same without what is allowed and how sure it is: where a table stands below, or in a line of a list."""
+    if not isinstance(text, Said):
+        return text
+    args = {name: _brief_part(arg) for name, arg in text.args.items()}
+    return text if args == text.args else Said(text.key, args)
+
+
+def _brief_part(arg: Arg) -> Arg:
+    if isinstance(arg, Said):
+        return briefly(arg)
+    if not isinstance(arg, tuple):
+        return arg
+    kept = (one for one in arg if not (isinstance(one, Said) and one.key in _IN_DETAIL))
+    return tuple(briefly(one) if isinstance(one, Said) else one for one in kept)
 
 
 def stage_title(stage: Stage, rollout: Rollout) -> Said:

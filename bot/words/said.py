@@ -83,7 +83,7 @@ class Said:
         raise TypeError(f"{self.key} goes into a sentence by name, with said(), and into a log line by str()")
 
     def __str__(self) -> str:
-        """In English, for log lines and for whoever reads an exception; people get it in their own language."""
+        """In English, for whoever debugs. Nothing of the bot's goes by it: ``plain`` says in which voice it speaks."""
         from bot.words.rendering import plain  # noqa: PLC0415  # the catalogues are made of these values
 
         return plain(self)

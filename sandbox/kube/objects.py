@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import marshal
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 Object = dict[str, Any]
 T = TypeVar("T")
-_TREE = 2  # the version of that format
 
 
 def clone(value: T) -> T:
-    """A deep copy of a JSON value, as a tree: what is shared in it is not shared in the copy.
-
-    The interpreter's own format, in its version without references, is some forty times faster than ``copy.deepcopy``.
-    """
-    return cast("T", marshal.loads(marshal.dumps(cast("Any", value), _TREE)))  # noqa: S302  # what was written a moment ago
+    """A deep copy of a JSON value; several times faster than ``copy.deepcopy``, which must cope with cycles."""
+    return cast("T", _clone(value))
 
 
 def timestamp(moment: datetime) -> str:
@@ -58,3 +53,11 @@ def owner_uid(obj: Mapping[str, Any]) -> str | None:
     """The uid of the controller an object belongs to."""
     owners = obj["metadata"].get("ownerReferences") or []
     return next((str(owner["uid"]) for owner in owners if owner.get("controller")), None)
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _clone(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clone(item) for item in value]
+    return value

@@ -178,4 +178,5 @@ class Slack:
         self._page.close()
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._serving.loop.call(work)
+        # Longer than an app is waited for (``request_url``): what it did not answer is told, not raised.
+        return self._serving.loop.call(work, timeout=120.0)

@@ -90,6 +90,7 @@ class WebPage:
         everyone = list(workspace.users)
         body = {
             "bot": BOT_USER,
+            "language": workspace.language,
             "commands": COMMANDS,
             "users": [asdict(user) for user in workspace.users.values()],
             "usergroups": [asdict(group) for group in workspace.usergroups.values()],

@@ -24,6 +24,7 @@ class Workspace:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._begin()
         self.clock = clock
+        self.language = ""  # of the page's own words, as in LANGUAGE; "" is English
         self._subscribers: list[Callable[[Event], None]] = []
         self._changed = threading.Condition(threading.RLock())
         self._last_tick = 0

@@ -129,7 +129,7 @@ def dead_man(world: World, timeline: Timeline, recorder: Recorder) -> None:
         timeline.say("fault", "Redis, with its data, and the bot are started again")
         world.redis.start()
         world.bot.start()
-        abort = wait_for_line(world, "so the watchdog sent everyone back to reviews-v1")
+        abort = wait_for_line(world, "so the watchdog sent everyone back to v1")
         wait_for_words(world, "users are back on")
     timeline.check(f"the channel was told: {abort.text[:200]}", ok=abort.broadcast)
     check_over(timeline, world, recorder, before)

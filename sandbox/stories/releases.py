@@ -64,7 +64,7 @@ def rollback(world: World, timeline: Timeline, recorder: Recorder) -> None:
     before = live_service(world)
     timeline.say("people", "Omar types /canary rollback reviews")
     world.slack.command(OMAR, CHANNEL, "rollback reviews")
-    wait_for_words(world, "is back: all users are on reviews-v1")
+    wait_for_words(world, "is back: all users are on it")
     between = time.monotonic()
     world.ledger.wait_for_more(80)
     images = [one["image"] for one in primary_template(world)["spec"]["containers"]]

@@ -39,7 +39,7 @@ def bad_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
     seconds = last.at - first.at if first and last else float("inf")
     what = f"{seconds:.1f} s from the first bad answer to the last user request on v2 (limit {REACTION:.0f} s)"
     timeline.check(what, ok=seconds <= REACTION)
-    named = all(part in abort.text for part in ("reviews-v2 is worse: errors ", "Allowed: 1.25x", " of "))
+    named = all(part in abort.text for part in ("v2 is worse: errors ", " of ", ", v1 "))
     timeline.check(f"the channel was told why: {abort.text[:200]}", ok=named and abort.broadcast)
     check_restored(timeline, world, before)
     check_one_card(timeline, world)

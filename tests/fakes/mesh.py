@@ -252,7 +252,7 @@ class InMemoryMesh:
                 annotations.owner,
                 routes,
                 failsafe_record,
-                str(failsafe_sentence(failsafe_record, annotations.target)),
+                str(failsafe_sentence(failsafe_record, *annotations.target.deployments)),
                 self.signer,
             ),
             "canary-bot-watchdog",

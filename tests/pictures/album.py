@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import structlog
@@ -34,12 +36,26 @@ def shown(language: Language) -> dict[str, str]:
     return {name: words_in(path.read_bytes()) for name, path in pictures(language).items()}
 
 
-def words_of(language: Language) -> dict[str, str]:
-    """The words that the story shows now, by name."""
-    found: dict[str, str] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What the story shows now.
+
+    Attributes:
+        words: by the names of its pictures.
+        wrong: what must not be in a message and was in one.
+    """
+
+    words: Mapping[str, str]
+    wrong: Sequence[str]
+
+
+@cache
+def played(language: Language) -> Played:
+    """The story, without a browser."""
+    words: dict[str, str] = {}
     with _stage(language) as stage:
-        play(stage, lambda name, shot: found.update({name: shot.words}))
-    return found
+        play(stage, lambda name, shot: words.update({name: shot.words}))
+        return Played(words=words, wrong=tuple(stage.reader.wrong))
 
 
 def draw(language: Language) -> list[Path]:

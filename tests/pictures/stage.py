@@ -30,6 +30,7 @@ from sandbox.catalogue import reviews
 from sandbox.people import CHANNEL, cards
 from sandbox.ports import LOOPBACK
 from sandbox.slack.model import Message, View
+from tests.messages import Reader
 from tests.torture.events import TICK
 from tests.torture.rig import Bot, Rig
 from tests.torture.schedule import Schedule
@@ -37,6 +38,7 @@ from tests.torture.schedule import Schedule
 MAYA, OMAR, LENA = "@maya", "@omar", "@lena"
 SERVICE = reviews(
     drill=True,
+    budget="99.9%/30d",
     mirror={"percent": 100, "methods": "all", "for": "2m"},
     weights=[10, 50, 100],
     stage={"for": "1m", "approve": ["mirror", "upgrade", "switchback"]},
@@ -88,15 +90,19 @@ class Stage(Rig):
     prometheus_patience = (PATIENCE_SECONDS, PATIENCE_SECONDS)
 
     def __init__(self, directory: Path, redis_port: int, language: Language = Language.ENGLISH) -> None:
-        self._voices = Voices(Voice(language=language))
+        self._voices, self._language = Voices(Voice(language=language)), language
         super().__init__(directory, redis_port, Calm(seed=7, service=SERVICE, relabel=False, events=()))
         serial = itertools.count(1)
         self.new_id = lambda: RolloutId(f"r-{0xA11CE0 + next(serial):06x}")
         self._connection: HttpMode | None = None
+        self.reader = Reader(self.ground.primary, self.ground.canary)
+        self.kube.store.subscribe(self.reader.observe)
+        self.slack.workspace.subscribe(self.reader.read)
         self.figures.ranges = True
 
     def __enter__(self) -> Self:
         super().__enter__()
+        self.slack.workspace.language = self._language
         self.fails()
         return self
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.slack.grammar import GRAMMAR
 from bot.words.language import Language
-from tests.pictures.album import ALBUM, pictures, shown, words_of
+from tests.pictures.album import ALBUM, pictures, played, shown
 from tests.pictures.png import with_words, words_in
 
 ROOT = ALBUM.parent.parent
@@ -21,7 +21,14 @@ DOT = ALBUM / "en" / "help.png"
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", Language)
 def test_every_picture_shows_what_is_said_today_or_make_pictures_was_forgotten(language: Language) -> None:
-    assert shown(language) == words_of(language)
+    assert shown(language) == played(language).words
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("language", Language)
+def test_no_message_of_the_story_says_a_thing_twice_or_calls_a_side_by_two_names(language: Language) -> None:
+    assert played(language).wrong == ()
 
 
 def test_both_languages_have_the_same_pictures_and_none_is_large() -> None:
@@ -30,6 +37,13 @@ def test_both_languages_have_the_same_pictures_and_none_is_large() -> None:
     assert list(english) == list(chinese) != []
     heavy = [path.name for path in [*english.values(), *chinese.values()] if path.stat().st_size > LARGEST]
     assert heavy == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [(Language.ENGLISH, "of the error budget"), (Language.CHINESE, "错误预算")]
+)
+def test_what_users_met_and_what_that_cost_of_an_error_budget_is_in_a_picture(language: Language, words: str) -> None:
+    assert words in shown(language)["aborted"]
 
 
 def test_every_picture_is_in_a_page() -> None:

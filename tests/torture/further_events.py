@@ -21,6 +21,7 @@ SHARES: Mapping[str, float] = {
     "leaving": 0.3,  # a person wants out at a random moment, whatever is broken then
     "neighbour": 0.15,  # another service of the file shares the VirtualService
     "webhooks": 0.25,  # the service calls webhooks, which fail, hang and lie
+    "several": 0.15,  # two VirtualServices of the service
     "placed": 0.15,  # the VirtualService is in the gateway's namespace
     "parked": 0.15,  # the canary has no pods before
     "two_containers": 0.15,  # both images of a pod are promoted

@@ -344,8 +344,11 @@ class Rig:
         return lost and not self.is_home_marked()
 
     def is_home_marked(self) -> bool:
-        """Whether the VirtualService says how it was before the rollout, in a way that can be read."""
-        vs = self.kube.store.get("VirtualService", *self.ground.routes_at)
+        """Whether a VirtualService says how it was before the rollout, in a way that can be read."""
+        return any(self._is_home_marked_at(place) for place in self.ground.every_route)
+
+    def _is_home_marked_at(self, place: tuple[str, str]) -> bool:
+        vs = self.kube.store.get("VirtualService", *place)
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
         try:
             json.loads(annotations.get("canary-bot/restore", ""))
@@ -447,7 +450,8 @@ class Rig:
         defaults = {"approvals": {"count": 1, "self": False}}
         ours = {**defaults, **self.schedule.service}
         ours |= {"webhooks": [callee.entry(self.receiver) for callee in self.schedule.callees]}
-        entries = {"left": {"ratings": ours | RATINGS}, "renamed": {"shop-reviews": ours}}
+        other = {key: value for key, value in ours.items() if key != "virtual_services"} | RATINGS
+        entries = {"left": {"ratings": other}, "renamed": {"shop-reviews": ours}}
         known = entries.get(self._file, {"reviews": ours})
         services.write_text(services_yaml(known | ({NEIGHBOUR: ours | BESIDE} if self.schedule.neighbour else {})))
         kubeconfig = self.kube.write_kubeconfig(self._directory / "kubeconfig")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.model.signing import UNSIGNED, Signer
+from sandbox.catalogue import listed
 from sandbox.figures import Mood
 from sandbox.kube import bookinfo
 from sandbox.sides import HOSTS, Ground
@@ -41,6 +42,7 @@ class Schedule:
     signed: bool = False  # the bot and its watchdog have a key
     callees: tuple[Callee, ...] = ()  # its webhooks
     placed: bool = False  # the VirtualService is in the gateway's namespace
+    several: bool = False  # callers inside the mesh come by one of their own, which is moved with it
     parked: bool = False  # the canary has no pods until a rollout gives it some
     two_containers: bool = False  # and the images of both are promoted
 
@@ -55,6 +57,7 @@ class Schedule:
         if self.apart:
             return HOSTS
         ground = Ground(primary="reviews", canary="reviews-canary") if self.relabel else Ground()
+        ground = replace(ground, siblings=(bookinfo.INSIDE,)) if self.several else ground
         return replace(ground, routes_in="istio-system") if self.placed else ground
 
     @property
@@ -62,6 +65,7 @@ class Schedule:
         """The cluster before it."""
         shaped = bookinfo.hosts_objects if self.apart else bookinfo.objects
         objects = bookinfo.relabel_objects() if self.relabel else shaped()
+        objects = bookinfo.with_callers_inside(objects) if self.several else objects
         objects = bookinfo.placed(objects) if self.placed else objects
         objects = bookinfo.parked(objects, self.ground.canary) if self.parked else objects
         objects = bookinfo.of_two_containers(objects) if self.two_containers else objects
@@ -76,6 +80,7 @@ class Schedule:
         notified = {
             "apart": self.apart,
             "placed": self.placed,
+            "several": self.several,
             "parked": self.parked,
             "two_containers": self.two_containers,
             "scalers": self.scalers,
@@ -103,6 +108,9 @@ def draw(seed: int) -> Schedule:
     events += draw_kinds(more, neighbour=neighbour)
     service = _service(dice, relabel=relabel)
     service |= {"virtual_service": "istio-system/reviews"} if placed else {}
+    beside = random.Random(f"several {seed}").random()  # noqa: S311  # as above
+    several = not apart and not neighbour and beside < SHARES["several"]
+    service = listed(service) if several else service
     service["canary"] |= {"scale": True} if parked else {}
     if two_containers:
         service["primary"] = {"deployment": service["primary"]["deployment"], "containers": ["reviews", "migrate"]}
@@ -110,6 +118,7 @@ def draw(seed: int) -> Schedule:
         seed=seed,
         service=service,
         placed=placed,
+        several=several,
         parked=parked,
         two_containers=two_containers,
         relabel=relabel,

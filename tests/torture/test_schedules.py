@@ -63,6 +63,7 @@ def test_the_switches_say_how_many_schedules_have_what() -> None:
         "since_three": sum(not one.closed for one in schedules),
         "leaving": sum(one.leaving is not None for one in schedules),
         "webhooks": sum(bool(one.callees) for one in schedules),
+        "several": sum(one.several for one in schedules),
     }
 
     assert {name: round(count / len(schedules), 1) for name, count in shares.items()} == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,12 @@ def is_sentence(words: str) -> bool:
 
 def quotes(quotation: str, sentence: str) -> bool:
     """Whether the words of a quotation stand in the sentence, in order, with anything in its gaps."""
-    return re.search(".*".join(map(re.escape, quotation.split(GAP))), sentence) is not None
+    return _with_anything_in_gaps(quotation).search(sentence) is not None
+
+
+@cache
+def _with_anything_in_gaps(quotation: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, quotation.split(GAP))))
 
 
 RUNBOOK = text("docs/operations.md") + text("docs/preflight.md") + text("docs/redis.md")

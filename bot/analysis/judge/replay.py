@@ -28,6 +28,7 @@ from bot.model.digits import whole_number
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
 from bot.model.judge_settings import STRICTNESS
+from bot.words.rendering import plain
 from bot.words.said import said
 
 Answer = dict[str, Any]
@@ -158,7 +159,7 @@ def _answer(interval: Interval, state: State, assessment: Assessment, settings: 
         "log_e": assessment.log_e,
         "metrics": {name: _metric(metric) for name, metric in assessment.metrics.items()},
         "ceiling": assessment.ceiling,
-        "text": str(text(state, assessment, settings)),
+        "text": plain(text(state, assessment, settings)),
     }
 
 

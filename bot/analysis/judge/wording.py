@@ -34,8 +34,8 @@ class Names:
     ``errors``: whether they are judged; where they are not, nothing is said of them.
     """
 
-    subject: str = "canary"
-    reference: str = "primary"
+    subject: Text = "canary"
+    reference: Text = "primary"
     errors: bool = True
 
 

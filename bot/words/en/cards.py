@@ -60,6 +60,8 @@ SENTENCES: Mapping[str, str] = {
     "slack.check_restarts": "Restarts",
     "slack.check_memory": "Out of memory",
     "slack.check_targets": "Scrape targets",
+    "slack.check_found": "{check}, {verdict}: ",
+    "slack.check_in_all": "All in all",
     "slack.check_metrics": "Metrics",
     "slack.verdict_ok": "ok",
     "slack.verdict_worse": "worse",
@@ -94,6 +96,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.more_approvals": "{n:approval|approvals} to come",
     "slack.for_so_long": "for {time}",
     "slack.after": "after {time}",
+    "slack.at_once": "at once",
     # endings
     "slack.nobody_affected": "No user was affected.",
     "slack.all_back": "All users are back on {old}.",

@@ -27,7 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.is_rolled_back": "rolled back to {version}",
     "rollout.started_rollback": "{who} rolls {service} back from {old} to {version}.",
     "rollout.doing_rollback": "{primary} gets {version} back. All users stay on the canary meanwhile.",
-    "rollout.rolled_back": "{version} is back: all users are on {primary}, which has its old image again. It took "
+    "rollout.rolled_back": "{version} is back: all users are on it, and {primary} has its old image again. It took "
     "{took}.",
     "rollout.is_aborted": "aborted",
     "rollout.is_refused": "refused",
@@ -60,8 +60,8 @@ SENTENCES: Mapping[str, str] = {
     "canary-bot takes its annotations off VirtualService {name}.",
     "rollout.accepted": "{who} accepted it as it is: all users stay on {version} ({canary}). "
     "{primary} is left as it is and has no users.",
-    "rollout.promoted": "{version} is promoted: all users are on {primary}, which was upgraded. It took {took}.",
-    "rollout.promoted_on_canary": "{version} is promoted: all users are on {canary}. It took {took}.",
+    "rollout.promoted": "{version} is promoted: all users are on it, and {primary} was upgraded. It took {took}.",
+    "rollout.promoted_on_canary": "{version} is promoted: all users are on it, on Deployment {canary}. It took {took}.",
     "rollout.home": "All users are back on {primary}.",
     "rollout.home_after": "All users are back on {primary} after {lasted}.",
     "rollout.nobody_met": "No user was affected: none of them met {version}.",

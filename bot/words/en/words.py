@@ -11,4 +11,5 @@ SENTENCES: Mapping[str, str] = {
     "words.minutes": "{n:minute|minutes}",
     "words.days": "{n:day|days}",
     "words.hours": "{n:hour|hours}",
+    "words.version": "version {version}",
 }

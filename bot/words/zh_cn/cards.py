@@ -60,6 +60,8 @@ SENTENCES: Mapping[str, str] = {
     "slack.check_restarts": "重启",
     "slack.check_memory": "内存不足",
     "slack.check_targets": "采集目标",
+    "slack.check_found": "{check}，{verdict}：",
+    "slack.check_in_all": "总体",
     "slack.check_metrics": "指标",
     "slack.verdict_ok": "正常",
     "slack.verdict_worse": "变差",
@@ -94,6 +96,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.more_approvals": "还需 {n} 次审批",
     "slack.for_so_long": "已进行 {time}",
     "slack.after": "用时 {time}",
+    "slack.at_once": "立即",
     # endings
     "slack.nobody_affected": "没有用户受到影响。",
     "slack.all_back": "所有用户都已回到 {old}。",

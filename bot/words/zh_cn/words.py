@@ -11,4 +11,5 @@ SENTENCES: Mapping[str, str] = {
     "words.minutes": "{n} 分钟",
     "words.days": "{n} 天",
     "words.hours": "{n} 小时",
+    "words.version": "版本 {version}",
 }

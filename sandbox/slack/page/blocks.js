@@ -6,6 +6,7 @@ import { input } from "./inputs.js";
 import { markdown } from "./markdown.js";
 import { dataTable, table } from "./tables.js";
 import { richText, textObject } from "./text.js";
+import { t } from "./words.js";
 
 export function blocks(list, act, form = null) {
   return h("div", { class: "blocks" }, list.map((block) => one(block, act, form)));
@@ -80,7 +81,7 @@ function iconButton(item, act) {
 }
 
 function overflow(item, act) {
-  const menu = h("details", { class: "overflow" }, h("summary", { "aria-label": "More actions" }, "⋯"));
+  const menu = h("details", { class: "overflow" }, h("summary", { "aria-label": t("More actions") }, "⋯"));
   const choose = (option) => () => {
     menu.open = false;
     act(item, option.value, menu);

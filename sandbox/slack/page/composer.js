@@ -2,12 +2,13 @@
 
 import { h, post, toast } from "./dom.js";
 import { state } from "./state.js";
+import { t } from "./words.js";
 
 /** Build the box once; `place()` says where it writes: { channel, thread_ts, label }. */
 export function composer(form, place, id) {
-  const hints = h("div", { class: "hints", role: "listbox", "aria-label": "Commands", hidden: true });
-  const box = h("textarea", { id, rows: 1, "aria-label": "Message", spellcheck: "false" });
-  const send = h("button", { class: "send", "aria-label": "Send", title: "Send (Enter)" }, "➤");
+  const hints = h("div", { class: "hints", role: "listbox", hidden: true });
+  const box = h("textarea", { id, rows: 1, spellcheck: "false" });
+  const send = h("button", { class: "send" }, "➤");
   box.addEventListener("input", () => suggest(box, hints));
   box.addEventListener("keydown", (event) => onKey(event, form, box, hints));
   form.replaceChildren(hints, h("div", { class: "box" }, box, send));
@@ -18,7 +19,16 @@ export function composer(form, place, id) {
     suggest(box, hints);
     if (words) submit(words, place());
   };
-  return { relabel: () => (box.placeholder = `Message ${place().label}`) };
+  return { relabel: () => relabel({ hints, box, send }, place().label) };
+}
+
+/** The language is known once the page has its state. */
+function relabel({ hints, box, send }, label) {
+  hints.setAttribute("aria-label", t("Commands"));
+  box.setAttribute("aria-label", t("Message"));
+  box.placeholder = t("Message {place}", { place: label });
+  send.setAttribute("aria-label", t("Send"));
+  send.title = t("Send (Enter)");
 }
 
 function onKey(event, form, box, hints) {
@@ -43,7 +53,7 @@ function suggest(box, hints) {
   const matching = words.startsWith("/") ? state.commands.filter((one) => fits(one, words)) : [];
   hints.hidden = matching.length === 0;
   hints.replaceChildren(...matching.map((one) => h("button", { type: "button", role: "option", tabindex: -1, onclick: () => take(one, box, hints) },
-    h("b", {}, one.command), h("span", { class: "usage" }, one.usage), h("span", { class: "quiet" }, one.description))));
+    h("b", {}, one.command), h("span", { class: "usage" }, one.usage), h("span", { class: "quiet" }, t(one.description)))));
 }
 
 const fits = (one, words) => one.command.startsWith(words) || words.startsWith(`${one.command} `) && one.usage !== "" && words.trim() === one.command;
@@ -56,13 +66,13 @@ function take(one, box, hints) {
 
 async function submit(words, { channel, thread_ts }) {
   if (words.startsWith("/")) {
-    if (thread_ts) return toast(`${words.split(" ")[0]} is not supported in threads. Sorry!`);
+    if (thread_ts) return toast(t("{command} is not supported in threads. Sorry!", { command: words.split(" ")[0] }));
     const [command, ...rest] = words.split(" ");
     const answer = await post("/do/command", { user: state.me, channel, command, text: rest.join(" ") });
     return answer.error && answer.acknowledged === undefined ? toast(answer.error) : null;
   }
   const answer = await post("/do/say", { user: state.me, channel, text: withMentions(words), thread_ts });
-  return answer.error ? toast("The app did not take your mention.") : null;
+  return answer.error ? toast(t("The app did not take your mention.")) : null;
 }
 
 /** @maya and @release-managers become what Slack sends. */

@@ -1,5 +1,7 @@
 // The few DOM helpers everything else uses. Text always goes in as text, never as markup.
 
+import { locale, t } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** An element with properties, attributes, listeners (on…) and children; null and false children are skipped. */
@@ -44,7 +46,7 @@ export async function post(path, body) {
     });
     return await response.json();
   } catch {
-    return { error: "The workspace cannot be reached." };
+    return { error: t("The workspace cannot be reached.") };
   }
 }
 
@@ -68,7 +70,13 @@ export function clock(ts) {
 export function day(ts) {
   const date = new Date(Number(ts) * 1000);
   const days = Math.round((new Date().setHours(0, 0, 0, 0) - new Date(date).setHours(0, 0, 0, 0)) / 86_400_000);
-  if (days === 0) return "Today";
-  if (days === 1) return "Yesterday";
-  return date.toLocaleDateString("en", { weekday: "long", month: "long", day: "numeric" });
+  if (days === 0) return t("Today");
+  if (days === 1) return t("Yesterday");
+  return date.toLocaleDateString(locale(), { weekday: "long", month: "long", day: "numeric" });
+}
+
+/** The same within a sentence: a day's name keeps its capital. */
+export function dayWithin(ts) {
+  const name = day(ts);
+  return name === t("Today") || name === t("Yesterday") ? name.toLowerCase() : name;
 }

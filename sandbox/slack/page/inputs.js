@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { state } from "./state.js";
 import { textObject } from "./text.js";
+import { t } from "./words.js";
 
 /** An input block with label, hint and error; `form` remembers what was typed, by block and action. */
 export function input(block, form, onChange = null) {
@@ -18,7 +19,7 @@ export function input(block, form, onChange = null) {
   if (block.bare) return control;
   const error = form?.errors[block.block_id];
   return h("div", { class: error ? "field wrong" : "field" },
-    h("label", { for: id }, textObject(block.label), block.optional ? h("span", { class: "quiet" }, " (optional)") : null),
+    h("label", { for: id }, textObject(block.label), block.optional ? h("span", { class: "quiet" }, t(" (optional)")) : null),
     control,
     error ? h("p", { class: "error", role: "alert" }, error) : null,
     block.hint ? h("p", { class: "quiet" }, textObject(block.hint)) : null);
@@ -47,7 +48,7 @@ function select(options) {
     const chosen = [known].flat();
     const items = options(element).map(({ value, label }) => h("option", { value, selected: chosen.includes(value) }, label));
     const read = (node) => (many ? [...node.selectedOptions].map((one) => one.value) : node.value);
-    const empty = many ? [] : [h("option", { value: "", disabled: required, selected: !known }, element.placeholder?.text ?? "Choose…")];
+    const empty = many ? [] : [h("option", { value: "", disabled: required, selected: !known }, element.placeholder?.text ?? t("Choose…"))];
     return h("select", { id, required, multiple: many, "data-action": element.action_id, onchange: (event) => remember(read(event.target), event.target) },
       empty, items);
   };

@@ -2,10 +2,11 @@
 
 import { avatar } from "./avatar.js";
 import { blocks } from "./blocks.js";
-import { clock, day, h, post, svg, toast } from "./dom.js";
+import { clock, day, dayWithin, h, post, svg, toast } from "./dom.js";
 import { confirmed } from "./modal.js";
 import { isReply, mentionsMe, replies, state, user } from "./state.js";
 import { emoji, mrkdwn, preview } from "./text.js";
+import { t } from "./words.js";
 
 const GROUPED_SECONDS = 300;
 
@@ -41,12 +42,12 @@ function messageRow(message, grouped, open) {
   return h("article", { class: classes.filter(Boolean).join(" "), "aria-label": `${who.name}: ${preview(message, 200)}`, "data-ts": message.ts },
     grouped ? h("time", { class: "side-time" }, clock(message.ts)) : avatar(message.user),
     h("div", { class: "body" },
-      message.ephemeral_to ? h("p", { class: "only-you" }, eye(), "Only visible to you") : null,
+      message.ephemeral_to ? h("p", { class: "only-you" }, eye(), t("Only visible to you")) : null,
       message.broadcast ? broadcastLine(message, open) : null,
       grouped ? null : byline(message, who),
       message.blocks.length ? blocks(message.blocks, act) : h("div", { class: "blocks" }, mrkdwn(message.text)),
-      message.edited ? h("span", { class: "quiet edited" }, "(edited)") : null,
-      message.files.map((file) => h("img", { class: "file", src: `/files/${file}`, alt: message.text || "Shared file" })),
+      message.edited ? h("span", { class: "quiet edited" }, t("(edited)")) : null,
+      message.files.map((file) => h("img", { class: "file", src: `/files/${file}`, alt: message.text || t("Shared file") })),
       message.reactions.length ? h("div", { class: "reactions" }, message.reactions.map((name) => h("span", {}, `${emoji(name)} 1`))) : null,
       open ? threadLink(message, open) : null),
     open && !message.ephemeral_to ? tools(message, open) : null);
@@ -56,14 +57,14 @@ function byline(message, who) {
   const exact = new Date(Number(message.ts) * 1000).toLocaleString();
   return h("p", { class: "byline" },
     h("strong", {}, who.is_bot ? who.name : who.real_name),
-    who.is_bot ? h("span", { class: "badge" }, "APP") : null,
+    who.is_bot ? h("span", { class: "badge" }, t("APP")) : null,
     h("time", { title: exact }, clock(message.ts)));
 }
 
 function broadcastLine(message, open) {
-  if (!open) return h("p", { class: "quiet" }, "Also sent to the channel");
+  if (!open) return h("p", { class: "quiet" }, t("Also sent to the channel"));
   const parent = state.messages.get(message.thread_ts);
-  const line = ["replied to a thread: ", h("button", { type: "button", class: "link", onclick: () => open(threadOf(message)) }, parent ? preview(parent, 60) : "a message")];
+  const line = [t("replied to a thread: "), h("button", { type: "button", class: "link", onclick: () => open(threadOf(message)) }, parent ? preview(parent, 60) : t("a message"))];
   return h("p", { class: "quiet" }, line);
 }
 
@@ -72,12 +73,12 @@ function threadLink(message, open) {
   if (!answers.length) return null;
   const faces = [...new Set(answers.map((one) => one.user))].slice(0, 4).map((id) => avatar(id, "tiny"));
   return h("button", { type: "button", class: "thread-link", onclick: () => open(threadOf(message)) },
-    faces, h("b", {}, `${answers.length} ${answers.length === 1 ? "reply" : "replies"}`),
-    h("span", { class: "quiet" }, `Last reply ${day(answers.at(-1).ts).toLowerCase()} at ${clock(answers.at(-1).ts)}`));
+    faces, h("b", {}, t(answers.length === 1 ? "{n} reply" : "{n} replies", { n: answers.length })),
+    h("span", { class: "quiet" }, t("Last reply {day} at {time}", { day: dayWithin(answers.at(-1).ts), time: clock(answers.at(-1).ts) })));
 }
 
 function tools(message, open) {
-  return h("div", { class: "tools" }, h("button", { type: "button", onclick: () => open(threadOf(message)) }, "Reply in thread"));
+  return h("div", { class: "tools" }, h("button", { type: "button", onclick: () => open(threadOf(message)) }, t("Reply in thread")));
 }
 
 function eye() {

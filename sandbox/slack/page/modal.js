@@ -4,6 +4,7 @@ import { blocks } from "./blocks.js";
 import { h, post, toast } from "./dom.js";
 import { myViews, state } from "./state.js";
 import { textObject } from "./text.js";
+import { t } from "./words.js";
 
 const typed = new Map(); // view id -> what was filled in, kept across updates of the view
 
@@ -38,14 +39,14 @@ function modalForm(view) {
     button?.classList.add("busy");
     const answer = await post("/do/submit", { user: state.me, view: view.id, values: form.values });
     button?.classList.remove("busy");
-    if (!answer.acknowledged && answer.error) toast(`The app did not answer (${answer.error}).`);
+    if (!answer.acknowledged && answer.error) toast(t("The app did not answer ({error}).", { error: answer.error }));
   };
   return h("form", { onsubmit: submit, "aria-label": view.title },
-    h("header", {}, h("h2", {}, view.title), h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => close(view) }, "✕")),
+    h("header", {}, h("h2", {}, view.title), h("button", { type: "button", class: "close", "aria-label": t("Close"), onclick: () => close(view) }, "✕")),
     form.errors[""] ? h("p", { class: "alert error", role: "alert" }, form.errors[""]) : null,
     h("div", { class: "modal-body" }, blocks(view.blocks, (element, value, node) => clickInView(view, element, value, node), form)),
     h("footer", {},
-      h("button", { type: "button", class: "button", onclick: () => close(view) }, view.close ?? "Cancel"),
+      h("button", { type: "button", class: "button", onclick: () => close(view) }, view.close ?? t("Cancel")),
       view.submit ? h("button", { class: "button primary" }, view.submit) : null));
 }
 
@@ -63,7 +64,7 @@ async function clickInView(view, element, value, node) {
   const body = { user: state.me, view: view.id, action_id: element.action_id, value: value ?? element.value, values: typed.get(view.id) };
   const answer = await post("/do/click", body);
   node?.classList.remove("busy");
-  if (answer.error) toast(answer.acknowledged === false ? "The app did not answer. Try again." : answer.error);
+  if (answer.error) toast(answer.acknowledged === false ? t("The app did not answer. Try again.") : answer.error);
 }
 
 /** What App Home depends on. */
@@ -72,7 +73,7 @@ export const homeKey = () => [state.me, myViews().home];
 /** App Home of the person looking. */
 export function home() {
   const view = myViews().home;
-  if (!view) return h("div", { class: "empty" }, h("h3", {}, "Nothing here yet"), h("p", {}, "The app has not published a Home tab for you."));
+  if (!view) return h("div", { class: "empty" }, h("h3", {}, t("Nothing here yet")), h("p", {}, t("The app has not published a Home tab for you.")));
   return h("div", { class: "home" }, blocks(view.blocks, (element, value, node) => clickInView(view, element, value, node), remembered(view)));
 }
 
@@ -88,11 +89,11 @@ export function confirmed(confirm, style) {
     };
     box.onclose = () => resolve(false);
     box.replaceChildren(
-      h("header", {}, h("h2", {}, textObject(confirm.title) ?? "Are you sure?")),
+      h("header", {}, h("h2", {}, textObject(confirm.title) ?? t("Are you sure?"))),
       h("div", { class: "modal-body" }, textObject(confirm.text)),
       h("footer", {},
-        h("button", { type: "button", class: "button", onclick: answer(false) }, textObject(confirm.deny) ?? "Cancel"),
-        h("button", { type: "button", class: `button ${kind}`, onclick: answer(true), autofocus: true }, textObject(confirm.confirm) ?? "Yes")));
+        h("button", { type: "button", class: "button", onclick: answer(false) }, textObject(confirm.deny) ?? t("Cancel")),
+        h("button", { type: "button", class: `button ${kind}`, onclick: answer(true), autofocus: true }, textObject(confirm.confirm) ?? t("Yes"))));
     box.showModal();
   });
 }

@@ -8,6 +8,7 @@ import { forgetViews, home, homeKey, showModal } from "./modal.js";
 import { startPanel } from "./panel.js";
 import { apply, inChannel, inThread, load, markRead, myDirect, people, state, unread, user } from "./state.js";
 import { preview } from "./text.js";
+import { t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const box = composer($("composer"), () => ({ channel: where(), label: label() }), "composer-input");
@@ -18,6 +19,7 @@ const where = () => (state.place === "direct" ? myDirect()?.id : state.place);
 const label = () => (isHome() ? "canary" : `#${state.channels.get(state.place)?.name}`);
 
 function draw() {
+  nameParts();
   if (where() && state.place !== "home") markRead(where());
   keep($("sidebar"), sidebarKey(), sidebar);
   keep($("channel-header"), headerKey(), header);
@@ -25,7 +27,14 @@ function draw() {
   drawThread();
   showModal();
   box.relabel();
-  document.title = `${titleMark()}${label()} · Canary workspace`;
+  document.title = `${titleMark()}${label()} · ${t("Canary workspace")}`;
+}
+
+/** What index.html says before anybody knows the language. */
+function nameParts() {
+  const names = { sidebar: "Workspace", messages: "Messages", thread: "Thread", "side-panel": "Live view" };
+  Object.entries(names).forEach(([id, words]) => $(id).setAttribute("aria-label", t(words)));
+  document.querySelector(".skip").textContent = t("Skip to the message box");
 }
 
 function titleMark() {
@@ -40,28 +49,28 @@ const headerKey = () => [state.me, state.place, state.channels.get(state.place),
 
 function sidebar() {
   return [
-    h("div", { class: "team" }, h("span", { class: "team-name" }, "Canary"), h("span", { class: "team-note" }, "rehearsal"), panelButton()),
-    h("h2", {}, "Channels"),
+    h("div", { class: "team" }, h("span", { class: "team-name" }, "Canary"), h("span", { class: "team-note" }, t("rehearsal")), panelButton()),
+    h("h2", {}, t("Channels")),
     h("ul", {}, channels().map((channel) => place(channel.id, h("span", { class: "hash", "aria-hidden": "true" }, "#"), channel.name, unread(channel.id)))),
-    h("h2", {}, "Apps"),
+    h("h2", {}, t("Apps")),
     h("ul", {}, place("home", avatar(state.bot, "tiny"), "canary", myDirect() ? unread(myDirect().id) : { count: 0, mentions: 0 })),
-    h("h2", {}, "People"),
+    h("h2", {}, t("People")),
     h("ul", { class: "people" }, people().map(person)),
-    h("div", { class: "me" }, h("p", {}, "Viewing as"), avatar(state.me), h("div", {}, h("b", {}, user(state.me).real_name), h("span", {}, user(state.me).title)), themeButton()),
+    h("div", { class: "me" }, h("p", {}, t("Viewing as")), avatar(state.me), h("div", {}, h("b", {}, user(state.me).real_name), h("span", {}, user(state.me).title)), themeButton()),
   ];
 }
 
 function place(id, mark, name, { count, mentions }) {
   const current = id === state.place || (id === "home" && isHome());
-  const badge = mentions ? h("span", { class: "count", "aria-label": `${mentions} mentions` }, mentions) : null;
+  const badge = mentions ? h("span", { class: "count", "aria-label": t("{n} mentions", { n: mentions }) }, mentions) : null;
   const classes = ["place", current && "current", count && !current && "unread"].filter(Boolean).join(" ");
   return h("li", {}, h("button", { type: "button", class: classes, "data-focus": id, "aria-current": current ? "page" : undefined, onclick: () => go(id) }, mark, h("span", {}, name), current ? null : badge));
 }
 
 function person(one) {
   const me = one.id === state.me;
-  return h("li", {}, h("button", { type: "button", class: me ? "place person mine" : "place person", "data-focus": one.id, "aria-pressed": String(me), title: `Look through ${one.real_name}'s eyes`, onclick: () => become(one.id) },
-    avatar(one.id, "tiny"), h("span", {}, one.real_name), me ? h("span", { class: "you" }, "you") : null));
+  return h("li", {}, h("button", { type: "button", class: me ? "place person mine" : "place person", "data-focus": one.id, "aria-pressed": String(me), title: t("Look through {name}'s eyes", { name: one.real_name }), onclick: () => become(one.id) },
+    avatar(one.id, "tiny"), h("span", {}, one.real_name), me ? h("span", { class: "you" }, t("you")) : null));
 }
 
 /** On a phone one thing is on the screen at a time: "list", "talk" or "panel". Wide windows show them side by side. */
@@ -70,23 +79,23 @@ function screen(which) {
 }
 
 const listButton = () =>
-  h("button", { type: "button", class: "narrow to-list", "data-focus": "to-list", "aria-label": `Channels and people; you are ${user(state.me).real_name}`, onclick: () => screen("list") }, "‹", avatar(state.me, "tiny"));
+  h("button", { type: "button", class: "narrow to-list", "data-focus": "to-list", "aria-label": t("Channels and people; you are {name}", { name: user(state.me).real_name }), onclick: () => screen("list") }, "‹", avatar(state.me, "tiny"));
 
 const panelButton = () =>
-  h("button", { type: "button", class: "narrow to-panel", "data-focus": "to-panel", onclick: () => screen(document.body.dataset.screen === "panel" ? "talk" : "panel") }, "Live mesh");
+  h("button", { type: "button", class: "narrow to-panel", "data-focus": "to-panel", onclick: () => screen(document.body.dataset.screen === "panel" ? "talk" : "panel") }, t("Live mesh"));
 
 function themeButton() {
   const flip = () => {
     const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
     document.documentElement.dataset.theme = localStorage.theme = dark ? "light" : "dark";
   };
-  return h("button", { type: "button", class: "theme", "aria-label": "Switch between light and dark", title: "Light or dark", onclick: flip }, "◐");
+  return h("button", { type: "button", class: "theme", "aria-label": t("Switch between light and dark"), title: t("Light or dark"), onclick: flip }, "◐");
 }
 
 function header() {
   if (isHome()) {
     const tab = (id, words) => h("button", { type: "button", role: "tab", "data-focus": id, "aria-selected": String(state.place === id), onclick: () => go(id) }, words);
-    return [listButton(), h("h1", {}, avatar(state.bot, "tiny"), "canary"), h("div", { class: "tabs", role: "tablist" }, tab("home", "Home"), tab("direct", "Messages")), panelButton()];
+    return [listButton(), h("h1", {}, avatar(state.bot, "tiny"), "canary"), h("div", { class: "tabs", role: "tablist" }, tab("home", t("Home")), tab("direct", t("Messages"))), panelButton()];
   }
   const channel = state.channels.get(state.place);
   return [listButton(), h("h1", {}, `# ${channel.name}`), h("p", { class: "topic" }, channel.topic), h("div", { class: "members", title: channel.members.map((id) => user(id).name).join(", ") },
@@ -101,8 +110,8 @@ function drawMessages() {
   delete list.dataset.key;
   const messages = where() ? inChannel(where()) : [];
   if (messages.length) return showMessages(list, messages, openThread);
-  const words = state.place === "direct" ? "Messages the app sends to you alone are here." : "Say something, or type /canary to begin.";
-  return list.replaceChildren(h("div", { class: "empty" }, h("h3", {}, `This is the very beginning of ${label()}`), h("p", {}, words)));
+  const words = state.place === "direct" ? t("Messages the app sends to you alone are here.") : t("Say something, or type /canary to begin.");
+  return list.replaceChildren(h("div", { class: "empty" }, h("h3", {}, t("This is the very beginning of {place}", { place: label() })), h("p", {}, words)));
 }
 
 function drawThread() {
@@ -119,9 +128,9 @@ function drawThread() {
 
 function buildThread(aside) {
   const form = h("form", { class: "composer", autocomplete: "off" });
-  const close = h("button", { type: "button", class: "close", "aria-label": "Close thread", onclick: () => openThread(null) }, "✕");
-  aside.append(h("header", {}, h("h2", {}, "Thread"), h("p", { class: "quiet" }), close), h("div", { class: "thread-messages", tabindex: "0" }), form);
-  threadBox = composer(form, () => ({ channel: state.thread.channel, thread_ts: state.thread.ts, label: "thread" }), "thread-input");
+  const close = h("button", { type: "button", class: "close", "aria-label": t("Close thread"), onclick: () => openThread(null) }, "✕");
+  aside.append(h("header", {}, h("h2", {}, t("Thread")), h("p", { class: "quiet" }), close), h("div", { class: "thread-messages", tabindex: "0" }), form);
+  threadBox = composer(form, () => ({ channel: state.thread.channel, thread_ts: state.thread.ts, label: t("thread") }), "thread-input");
 }
 
 function openThread(thread) {

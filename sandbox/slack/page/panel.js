@@ -3,6 +3,7 @@
 import { h, post, toast } from "./dom.js";
 import { confirmed } from "./modal.js";
 import { stream } from "./stream.js";
+import { locale, t } from "./words.js";
 
 const PERIOD = 1000;
 
@@ -35,17 +36,17 @@ function build(box) {
     h("div", { class: "live" },
       part("p", "harm", { class: "harm" }),
       part("figure", "stream", { class: "stream" }),
-      heading("Faults: press again to undo"), part("div", "switches", { class: "switches" })),
+      heading(t("Faults: press again to undo")), part("div", "switches", { class: "switches" })),
     part("div", "actions", { class: "panel-actions" }),
     h("div", { class: "live" },
       part("dl", "rows"),
-      heading("What happened"), part("ol", "log", { class: "log" })));
+      heading(t("What happened")), part("ol", "log", { class: "log" })));
 }
 
 function show(box, data) {
   const part = (name) => box.querySelector(`[data-part="${name}"]`);
-  part("title").textContent = data.title;
-  part("busy").textContent = data.busy ?? "";
+  part("title").textContent = t(data.title);
+  part("busy").textContent = t(data.busy ?? "");
   box.querySelectorAll(".live").forEach((one) => (one.hidden = Boolean(data.busy)));
   buttons(part("actions"), data.actions ?? []);
   if (data.busy) return;
@@ -57,18 +58,18 @@ function show(box, data) {
 }
 
 function harm({ count, requests }) {
-  const many = (number) => number.toLocaleString("en");
-  return [h("b", { class: count ? "some" : undefined }, many(count)), " ", h("span", {}, count === 1 ? "error users saw" : "errors users saw"), " ", h("small", {}, `of ${many(requests)} requests`)];
+  const many = (number) => number.toLocaleString(locale());
+  return [h("b", { class: count ? "some" : undefined }, many(count)), " ", h("span", {}, t(count === 1 ? "error users saw" : "errors users saw")), " ", h("small", {}, t("of {n} requests", { n: many(requests) }))];
 }
 
 function line(mark) {
   const at = new Date(mark.at * 1000);
-  return h("li", { class: mark.kind }, h("time", { datetime: at.toISOString() }, at.toLocaleTimeString("en", { hour12: false })), " ", mark.words);
+  return h("li", { class: mark.kind }, h("time", { datetime: at.toISOString() }, at.toLocaleTimeString("en", { hour12: false })), " ", t(mark.words));
 }
 
 function row({ label, value, bar }) {
   const level = bar === undefined || bar === null ? null : Math.max(0, Math.min(100, bar));
-  return h("div", {}, h("dt", {}, label), h("dd", {}, String(value)), level === null ? null : h("span", { class: "meter", "aria-hidden": "true" }, h("span", { style: `width:${level}%` })));
+  return h("div", {}, h("dt", {}, t(label)), h("dd", {}, String(value)), level === null ? null : h("span", { class: "meter", "aria-hidden": "true" }, h("span", { style: `width:${level}%` })));
 }
 
 /** Buttons are kept, so that focus and clicks survive the refresh; what is said of each changes in place. */
@@ -83,7 +84,7 @@ function buttons(box, list) {
 
 function relabel(button, one) {
   const isSwitch = "on" in one;
-  const words = isSwitch ? [h("span", {}, one.label), " ", h("b", {}, one.on ? "on" : "off")] : [one.label];
+  const words = isSwitch ? [h("span", {}, t(one.label)), " ", h("b", {}, t(one.on ? "on" : "off"))] : [t(one.label)];
   const key = JSON.stringify(one);
   if (button.dataset.key !== key) button.replaceChildren(...words);
   button.dataset.key = key;
@@ -92,10 +93,10 @@ function relabel(button, one) {
 }
 
 async function act(button, { id, label, confirm }) {
-  if (confirm && !(await confirmed({ title: { type: "plain_text", text: label }, text: { type: "plain_text", text: confirm }, confirm: { type: "plain_text", text: label }, style: "danger" }))) return;
+  if (confirm && !(await confirmed({ title: { type: "plain_text", text: t(label) }, text: { type: "plain_text", text: t(confirm) }, confirm: { type: "plain_text", text: t(label) }, style: "danger" }))) return;
   button.classList.add("busy");
   const answer = await post(`/mesh/actions/${encodeURIComponent(id)}`, {});
   button.classList.remove("busy");
-  if (!answer.ok) toast(`${label}: that did not work`);
+  if (!answer.ok) toast(t("{label}: that did not work", { label: t(label) }));
   await refresh(document.getElementById("side-panel"));
 }

@@ -1,5 +1,7 @@
 // What the page knows: people, channels, messages, views, and who is looking. No DOM here.
 
+import { speak } from "./words.js";
+
 export const state = {
   me: localStorage.getItem("me") ?? "",
   place: "", // a channel id, or "home"
@@ -69,6 +71,7 @@ export function mentionsMe(message) {
 /** Take in everything the server knows, in place of all that was known before. */
 export function load(everything) {
   [state.users, state.groups, state.channels, state.messages, state.views].forEach((known) => known.clear());
+  speak(everything.language);
   state.bot = everything.bot;
   state.commands = everything.commands;
   everything.users.forEach((one) => state.users.set(one.id, one));

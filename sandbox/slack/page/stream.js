@@ -1,6 +1,7 @@
 // Answers a second by version, stacked and moving, with a line of errors and marks for what happened.
 
 import { h, svg } from "./dom.js";
+import { t } from "./words.js";
 
 const WIDTH = 320;
 const HEIGHT = 188;
@@ -21,9 +22,9 @@ export function stream(chart, marks) {
     [0, most / 2, most].map((tick) => gridLine(tick, y(tick))),
     layers(chart, versions, x, y),
     chart.failed.some(Boolean) && svg("path", { class: "errors", d: path(chart.failed.map((value, at) => [x(at), y(value)])) }),
-    [3, 2, 1, 0].map((minutes) => svg("text", { class: "tick", x: when(chart.now - minutes * 60), y: HEIGHT - 4, "text-anchor": minutes === 0 ? "end" : minutes === 3 ? "start" : "middle" }, minutes ? `${minutes} min` : "now")),
+    [3, 2, 1, 0].map((minutes) => svg("text", { class: "tick", x: when(chart.now - minutes * 60), y: HEIGHT - 4, "text-anchor": minutes === 0 ? "end" : minutes === 3 ? "start" : "middle" }, minutes ? t("{n} min", { n: minutes }) : t("now"))),
     flags(marks.filter((mark) => mark.kind !== "deed" && chart.now - mark.at < chart.seconds), when));
-  return [h("figcaption", {}, "Answers a second by version"), picture, legend(chart, versions)];
+  return [h("figcaption", {}, t("Answers a second by version")), picture, legend(chart, versions)];
 }
 
 function layers(chart, versions, x, y) {
@@ -46,7 +47,7 @@ function flags(marks, when) {
     const room = !isWeight || left >= free;
     if (isWeight && room) free = left + 17;
     return svg("g", { class: `flag ${mark.kind}` },
-      svg("title", {}, mark.words),
+      svg("title", {}, t(mark.words)),
       svg("line", { x1: left, x2: left, y1: isWeight ? PAD.top - 4 : 13, y2: HEIGHT - PAD.bottom }),
       isWeight ? (room ? svg("text", { class: "share", x: left, y: PAD.top - 7, "text-anchor": "middle" }, share) : null)
         : [svg("circle", { cx: left, cy: 8, r: 7 }), svg("text", { class: "sign", x: left, y: 11.5, "text-anchor": "middle" }, SIGNS[mark.kind] ?? "·")]);
@@ -58,8 +59,8 @@ function legend(chart, versions) {
   const entry = (name, words) => h("li", {}, h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), words);
   return h("ul", { class: "legend" },
     versions.map((version) => entry(colour(version), `${version} ${last(chart.answers[version])}/s`)),
-    entry("errors", `errors ${last(chart.failed)}/s`),
-    h("li", { class: "quiet" }, "▶ start  ✓ approval  ✕ abort  ■ end  ! fault  20: % of users"));
+    entry("errors", `${t("errors")} ${last(chart.failed)}/s`),
+    h("li", { class: "quiet" }, t("▶ start  ✓ approval  ✕ abort  ■ end  ! fault  20: % of users")));
 }
 
 function gridLine(tick, top) {
@@ -75,5 +76,5 @@ const niceTop = (value) => [10, 20, 40, 60, 80, 100, 200, 400, 1000].find((top) 
 
 function summary(chart, versions) {
   const now = versions.map((version) => `${version} ${chart.answers[version].at(-1)}`);
-  return `Answers a second now: ${now.join(", ") || "none yet"}; errors ${chart.failed.at(-1) ?? 0}.`;
+  return t("Answers a second now: {answers}; errors {n}.", { answers: now.join(", ") || t("none yet"), n: chart.failed.at(-1) ?? 0 });
 }

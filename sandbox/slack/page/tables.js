@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { richText } from "./text.js";
+import { t } from "./words.js";
 
 export function table(block) {
   const align = (index) => block.column_settings?.[index]?.align;
@@ -18,7 +19,7 @@ export function dataTable(block) {
     body.append(...rest.map((row) => tableRow(row, { headerColumn })));
     event.currentTarget.remove();
   };
-  const more = rest.length ? h("button", { type: "button", class: "link", onclick: showRest }, `Show ${rest.length} more ${rest.length === 1 ? "row" : "rows"}`) : null;
+  const more = rest.length ? h("button", { type: "button", class: "link", onclick: showRest }, t(rest.length === 1 ? "Show {n} more row" : "Show {n} more rows", { n: rest.length })) : null;
   return h("div", { class: "table-frame" },
     h("table", { class: "data" }, h("caption", {}, block.caption), h("thead", {}, tableRow(head, { isHead: true, below: rows[0] })), body), more);
 }

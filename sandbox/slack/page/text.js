@@ -1,7 +1,8 @@
 // Slack's words as DOM: mrkdwn, plain text, rich_text, mentions, dates, emoji.
 
-import { clock, day, h } from "./dom.js";
+import { clock, day, dayWithin, h } from "./dom.js";
 import { directory } from "./state.js";
+import { locale, t } from "./words.js";
 
 const EMOJI = {
   white_check_mark: "✅", heavy_check_mark: "✔️", x: "❌", warning: "⚠️", rotating_light: "🚨", rocket: "🚀", eyes: "👀",
@@ -97,12 +98,12 @@ function date(inside, fallback) {
 
 function formatDate(ts, format) {
   const at = new Date(Number(ts) * 1000);
-  const long = at.toLocaleDateString("en", { year: "numeric", month: "long", day: "numeric" });
-  const short = at.toLocaleDateString("en", { year: "numeric", month: "short", day: "numeric" });
-  const pretty = (plain) => (/^(Today|Yesterday)$/.test(day(ts)) ? day(ts).toLowerCase() : plain);
+  const long = at.toLocaleDateString(locale(), { year: "numeric", month: "long", day: "numeric" });
+  const short = at.toLocaleDateString(locale(), { year: "numeric", month: "short", day: "numeric" });
+  const pretty = (plain) => ([t("Today"), t("Yesterday")].includes(day(ts)) ? dayWithin(ts) : plain);
   const values = {
     date_num: at.toISOString().slice(0, 10), date: long, date_short: short,
-    date_long: at.toLocaleDateString("en", { weekday: "long", year: "numeric", month: "long", day: "numeric" }),
+    date_long: at.toLocaleDateString(locale(), { weekday: "long", year: "numeric", month: "long", day: "numeric" }),
     date_pretty: pretty(long), date_short_pretty: pretty(short), date_long_pretty: pretty(long),
     time: clock(ts), time_secs: at.toLocaleTimeString([], { hour12: false }), ago: ago(ts),
   };
@@ -111,8 +112,8 @@ function formatDate(ts, format) {
 
 function ago(ts) {
   const minutes = Math.round((Date.now() / 1000 - Number(ts)) / 60);
-  if (Math.abs(minutes) < 1) return "just now";
-  return minutes > 0 ? `${minutes} min ago` : `in ${-minutes} min`;
+  if (Math.abs(minutes) < 1) return t("just now");
+  return minutes > 0 ? t("{n} min ago", { n: minutes }) : t("in {n} min", { n: -minutes });
 }
 
 /** A rich_text block: its text is literal, nothing in it is markup. */

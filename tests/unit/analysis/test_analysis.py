@@ -228,8 +228,8 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
 
     assert judgement.verdict is FAIL
     assert str(judgement.sentence).startswith(
-        "reviews-v2 is worse: errors 30 % (270 of 900), reviews-v1 0.333 % (12 of 3,600). "
-        "Allowed: 1.25x reviews-v1, never above 5 %. More than 99.9 % sure"
+        "v2 is worse: errors 30 % (270 of 900), version 1 0.333 % (12 of 3,600). "
+        "Allowed: 1.25x version 1, never above 5 %. More than 99.9 % sure"
     )
     assert [one.gate for one in judgement.findings if one.verdict is FAIL] == ["evidence", "errors"]
 
@@ -248,7 +248,7 @@ def test_a_stage_may_end_early_only_on_evidence() -> None:
 
     assert (few.verdict, few.proven) == (INCONCLUSIVE, False)
     assert (many.verdict, many.proven) == (PASS, True)
-    assert "95 % sure that it stays below 1.5x reviews-v1 + 0.5 points." in str(many.sentence)
+    assert "95 % sure that it stays below 1.5x version 1 + 0.5 points." in str(many.sentence)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_what_was_never_proven_is_put_to_people_before_the_upgrade_with_both_sam
     notified = next(one.sentence for one in judgement.findings if one.gate == "unproven")
     assert str(notified) == (
         "Too little traffic to be sure. At 80 % of users, the last step with both versions: "
-        "errors 0.333 % (2 of 600), reviews-v1 0.333 % (8 of 2,400)."
+        "errors 0.333 % (2 of 600), version 1 0.333 % (8 of 2,400)."
     )
 
 
@@ -304,7 +304,7 @@ def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied(
     assert "may be worse" not in str(judgement.sentence)
     [notified] = [one for one in judgement.findings if one.gate == "coverage"]
     assert str(notified.sentence).startswith(
-        "Copies are of GET and HEAD only. Whatever else reviews-v1 answers badly counts"
+        "Copies are of GET and HEAD only. Whatever else version 1 answers badly counts"
     )
 
 
@@ -381,7 +381,7 @@ def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> No
 
     assert judgement.verdict is INCONCLUSIVE
     assert str(judgement.sentence).startswith(
-        "reviews-v2 may be worse: errors 10 % (60 of 600), reviews-v1 0.333 % (8 of 2,400). Not enough to be sure."
+        "v2 may be worse: errors 10 % (60 of 600), version 1 0.333 % (8 of 2,400). Not enough to be sure."
     )
 
 
@@ -418,8 +418,7 @@ def test_404_to_everything_holds_at_once_and_asks_when_all_else_is_good() -> Non
     assert (early.verdict, early.hold, early.ask) == (INCONCLUSIVE, True, False)
     assert (late.verdict, late.hold, late.ask) == (INCONCLUSIVE, True, True)
     assert str(early.sentence) == (
-        "reviews-v2 refuses requests otherwise than reviews-v1: 404 (not found) 100 % (900 of 900), "
-        "reviews-v1 1 % (36 of 3,600)."
+        "v2 refuses requests otherwise than version 1: 404 (not found) 100 % (900 of 900), version 1 1 % (36 of 3,600)."
     )
 
 
@@ -451,7 +450,7 @@ def test_a_shift_of_logins_is_told_by_its_code_and_a_crawler_on_both_sides_is_no
     _, alike = judged(at("mirror"), crawled, crawled, rows=40)
 
     [notified] = clients_finding(moved)
-    assert "401 (not authenticated) 5 % (360 of 7,200), reviews-v1 1 % (72 of 7,200)" in notified
+    assert "401 (not authenticated) 5 % (360 of 7,200), version 1 1 % (72 of 7,200)" in notified
     assert notified.endswith('Before Istio 1.28 copies carry the host name with "-shadow" behind it.')
     assert clients_finding(alike) == []
 
@@ -471,7 +470,7 @@ def test_client_errors_stand_among_the_details() -> None:
     [shown] = [one for one in judgement.findings if one.gate == "client errors in all"]
     assert (shown.part, str(shown.sentence)) == (
         True,
-        "Client errors (4xx) on reviews-v2: 1 % (6 of 600), reviews-v1 1 % (24 of 2,400).",
+        "Client errors (4xx) on v2: 1 % (6 of 600), version 1 1 % (24 of 2,400).",
     )
 
 
@@ -487,7 +486,7 @@ def test_too_few_requests_let_nobody_leave_a_stage_whose_time_is_up() -> None:
     _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(9), a_side_of(36), rows=3)
 
     assert judgement.verdict is INCONCLUSIVE
-    assert str(judgement.sentence) == "reviews-v2 has answered 27 of the 100 requests needed."
+    assert str(judgement.sentence) == "v2 has answered 27 of the 100 requests needed."
 
 
 def test_when_both_sides_fail_it_holds_at_once_and_says_that_going_back_does_not_help() -> None:
@@ -497,7 +496,7 @@ def test_when_both_sides_fail_it_holds_at_once_and_says_that_going_back_does_not
 
     assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
     assert str(judgement.sentence).startswith("Both versions are failing: errors 20 % ")
-    assert "This is not reviews-v2: going back would not help." in str(judgement.sentence)
+    assert "This is not v2: going back would not help." in str(judgement.sentence)
 
 
 def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None:
@@ -506,9 +505,9 @@ def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None
     _, judgement = judged(rollout, GOOD, a_side_of(1200, 240), rows=4)
 
     assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
-    assert str(judgement.sentence).startswith("reviews-v1 is failing: errors 0.333 % (4 of 1,200), reviews-v1 20 %")
+    assert str(judgement.sentence).startswith("version 1 is failing: errors 0.333 % (4 of 1,200), version 1 20 %")
     assert str(judgement.findings[0].brief) == str(judgement.sentence).partition(". ")[0] + "."
-    assert str(judgement.sentence).endswith("reviews-v1 alone is failing: going back moves users to the worse side.")
+    assert str(judgement.sentence).endswith("version 1 alone is failing: going back moves users to the worse side.")
 
 
 def test_a_hard_limit_says_more_than_evidence_that_is_still_gathering() -> None:
@@ -517,7 +516,7 @@ def test_a_hard_limit_says_more_than_evidence_that_is_still_gathering() -> None:
     _, judgement = judged(at("shift 20", limits=(limit,)), a_side_of(300, 90), LIKEWISE)
 
     assert judgement.verdict is FAIL
-    assert str(judgement.sentence) == "error share on reviews-v2 lately: 30 % (90 of 300). Allowed: at most 5 %."
+    assert str(judgement.sentence) == "error share on v2 lately: 30 % (90 of 300). Allowed: at most 5 %."
 
 
 def test_silence_on_one_side_is_no_data_after_two_minutes_and_never_a_pass() -> None:
@@ -530,15 +529,15 @@ def test_silence_on_one_side_is_no_data_after_two_minutes_and_never_a_pass() -> 
     assert str(judgement.sentence).startswith("No fresh metrics for 2 minutes.")
 
 
-@pytest.mark.parametrize("stage", ["shift 100", "upgrade"])
-def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str) -> None:
+@pytest.mark.parametrize(("stage", "name"), [("shift 100", "v2"), ("upgrade", "reviews-v2")])
+def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str, name: str) -> None:
     good, none = a_side_of(1500, 3), None
 
     _, fine = judged(at(stage, seconds=0.0), good, none, rows=2)
     _, broken = judged(at(stage, seconds=0.0), a_side_of(1500, 450), none, rows=3)
 
     assert fine.verdict is PASS
-    assert str(fine.sentence) == "reviews-v2 has all users: errors 0.2 % (6 of 3,000), at most 5 % are allowed."
+    assert str(fine.sentence) == f"{name} has all users: errors 0.2 % (6 of 3,000), at most 5 % are allowed."
     assert broken.verdict is FAIL
     assert "More than 5 % are never allowed." in str(broken.sentence)
 
@@ -644,7 +643,7 @@ def test_nobody_is_sent_on_to_a_side_that_was_above_the_ceiling_in_this_very_sta
 
     assert (both.verdict, both.hold) == (INCONCLUSIVE, True)
     assert str(both.sentence).startswith(
-        "Both versions are failing: errors 20 % (20 of 100), reviews-v1 20 % (30 of 150)."
+        "Both versions are failing: errors 20 % (20 of 100), version 1 20 % (30 of 150)."
     )
     assert canary.verdict is not PASS
 
@@ -660,7 +659,7 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
     waiting, _ = analysis.analyse(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
 
     assert blind.verdict is INCONCLUSIVE
-    assert str(blind.sentence).startswith("Prometheus has no figures of reviews-v2 now.")
+    assert str(blind.sentence).startswith("Prometheus has no figures of v2 now.")
     assert waiting.verdict is PASS
 
 
@@ -672,7 +671,7 @@ def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) ->
 
     assert (before.verdict, before.ask) == (INCONCLUSIVE, True)
     assert (blind.verdict, blind.ask) == (INCONCLUSIVE, False)
-    assert str(blind.sentence).startswith("Prometheus has no figures of reviews-v2 now. Before: ")
+    assert str(blind.sentence).startswith("Prometheus has no figures of v2 now. Before: ")
 
 
 def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on_it() -> None:
@@ -689,6 +688,7 @@ UNSCRAPED = replace(a_side_of(0), first=60.0, last=60.0)
 FIRST_SIDES = st.sampled_from([None, UNSCRAPED, a_side_of(0), a_side_of(40), a_side_of(99, 1)])
 
 
+@example(stages=("shift 40", "shift 100"), lengths=[15.0] * 4, sides=(UNSCRAPED, None), settled=False)
 @settings(max_examples=120, deadline=None)
 @given(
     stages=st.sampled_from([("mirror", "shift 20"), ("shift 20", "shift 40"), ("shift 40", "shift 100")]),

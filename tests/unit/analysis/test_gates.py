@@ -53,7 +53,7 @@ def test_a_sample_that_is_too_small_waits_and_says_how_much_is_missing() -> None
     found = checked(shifting(), figures(a_side_of(4000), a_side_of(99)))
 
     assert found["sample"].verdict is INCONCLUSIVE
-    assert str(found["sample"].sentence) == "reviews-v2 has answered 99 of the 100 requests needed."
+    assert str(found["sample"].sentence) == "v2 has answered 99 of the 100 requests needed."
     assert checked(shifting(), figures(a_side_of(4000), a_side_of(100))) == {}
 
 
@@ -107,7 +107,7 @@ def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> No
 
     assert harmed.verdict is INCONCLUSIVE
     assert str(harmed.brief) == (
-        "The mirror may be harming reviews-v1: errors 4 % (40 of 1,000), 0.1 % in the hour before."
+        "The mirror may be harming version 1: errors 4 % (40 of 1,000), 0.1 % in the hour before."
     )
     assert "answers over 100 ms 20 %" in str(slower.sentence)
     assert (harmed.canary, str(harmed.primary)) == ("", "4 % (40 of 1,000)")  # whose harm it is
@@ -188,7 +188,7 @@ def test_users_on_the_canary_while_it_only_gets_copies_are_shown() -> None:
     found = checked(mirroring(), seen_by_users(10, 490))["leak"]
 
     assert (found.verdict, found.acts) == (INCONCLUSIVE, False)
-    assert str(found.sentence).startswith("Requests of users reach reviews-v2 during the mirror: 2 % (10 of 500).")
+    assert str(found.sentence).startswith("Requests of users reach v2 during the mirror: 2 % (10 of 500).")
 
 
 LIMITS = {

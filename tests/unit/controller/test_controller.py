@@ -413,8 +413,8 @@ def test_bad_figures_send_everyone_home_without_a_human() -> None:
     assert rig.newest().phase is Phase.ABORTED
     assert rig.clock.now() - began <= 4 * rig.service.metrics.scrape_interval
     (said,) = rig.said(EntryKind.ABORTING)
-    assert ", reviews-v1 none of " in said
-    assert "reviews-v2 is above the limit: errors " in said
+    assert ", version 1 none of " in said
+    assert "v2 is above the limit: errors " in said
     assert said.startswith("Aborted at 40 % of users. ")
     assert rig.mesh.written[-1] == HOME
 

@@ -186,7 +186,7 @@ def test_what_a_write_does_to_users(live: Routes | None, safe: Routes, done: Fai
     ],
 )
 def test_a_failsafe_action_is_told_in_a_sentence(done: FailsafeAction, silence: float, sentence: str) -> None:
-    said = failsafe_sentence(FailsafeRecord(at=NOON, silence=silence, action=done), TARGET)
+    said = failsafe_sentence(FailsafeRecord(at=NOON, silence=silence, action=done), *TARGET.deployments)
     spans = {121.0: "2 minutes", 60.2: "60 seconds", 8.3: "8 seconds", 90.0: "90 seconds"}
 
     assert str(said) == f"canary-bot was silent for {spans[silence]}, {sentence} (2025-06-15 12:00 UTC)."

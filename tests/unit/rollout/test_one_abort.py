@@ -55,7 +55,7 @@ def test_an_abort_that_is_over_at_once_tells_all_of_it_in_its_end() -> None:
 
     assert over.ended_swiftly
     assert str(notified[-1].text) == (
-        f"Aborted at 60 % of users. {WORSE} All users are back on reviews-v1. "
+        f"Aborted at 60 % of users. {WORSE} All users are back on version 1. "
         "At least 353 requests of users met v2, and 42 failed."
     )
 
@@ -66,7 +66,7 @@ def test_an_abort_that_takes_longer_tells_at_its_end_what_is_new() -> None:
 
     assert not over.ended_swiftly
     assert str(notified[-1].text) == (
-        "All users are back on reviews-v1 after 12 seconds. At least 353 requests of users met v2, and 42 failed."
+        "All users are back on version 1 after 12 seconds. At least 353 requests of users met v2, and 42 failed."
     )
 
 
@@ -75,7 +75,7 @@ def test_an_abort_in_the_mirror_says_that_no_user_was_affected() -> None:
     _, notified = ended(aborting, now=100.0, after=0.5)
 
     assert str(notified[-1].text) == (
-        "U0OMAR aborted at mirror: Wrong build. All users are back on reviews-v1. "
+        "U0OMAR aborted at mirror: Wrong build. All users are back on version 1. "
         "No user was affected: none of them met v2."
     )
 

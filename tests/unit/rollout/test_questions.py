@@ -64,7 +64,7 @@ def test_a_doubt_is_another_question_than_good_figures_and_says_what_is_doubted(
         (GOOD, "Shift 20 % of users to v2?"),
         (TOO_LITTLE, "Not enough traffic to be sure: go on anyway?"),
         (WORSE, "v2 may be worse: go on anyway?"),
-        (HARMED, "Mirroring may be harming reviews-v1: go on anyway?"),
+        (HARMED, "Mirroring may be harming version 1: go on anyway?"),
         (replace(WORSE, lacking=True), "Not enough traffic to be sure: go on anyway?"),
     ],
 )

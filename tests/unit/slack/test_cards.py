@@ -95,7 +95,7 @@ def test_the_card_of_a_question_shows_what_is_asked_and_on_what_it_rests() -> No
     assert shown.startswith("reviews 1 → v2 · Shift 40 % of users to v2?")
     assert "v2 has answered 1,236 user requests, none failed." in shown
     assert "The next step sends it about 4,800 requests in 2 minutes." in shown
-    figures = "Errors | too early | none of 1,236 | 0.0977 % (3 of 3,072) | 1.25x reviews-v1, never above 5 %"
+    figures = "Errors | too early | none of 1,236 | 0.0977 % (3 of 3,072) | 1.25x version 1, never above 5 %"
     assert figures in shown.replace("\N{NO-BREAK SPACE}", " ")
     assert "0 of 2 approvals from <!subteam^S0MANAGERS> · not from <@U0MAYA>, who started it" in shown
     assert "decide by" in shown
@@ -240,7 +240,7 @@ def test_the_card_of_an_abort_keeps_where_it_stopped_and_why() -> None:
     shown = texts(message.blocks)
     assert shown.startswith("reviews 1 → v2 · aborted at 40 % of users, all users on 1")
     assert "v2 failed 28 % (34 of 122)" in shown
-    assert "All users are back on 1 after 2 seconds." in shown
+    assert "All users are back on version 1 after 2 seconds." in shown
     assert "v2 has answered 353 user requests, 42 failed." in shown
     assert "Image: | reviews:1 |  → | reviews:2" in shown.replace("Image:  |", "Image: |").replace(" →  |", " → |")
     assert "Errors | worse" in shown

@@ -143,6 +143,22 @@ def test_no_sentence_is_put_into_other_text_by_force() -> None:
     assert forced == []
 
 
+SENTENCES = {"sentence", "reason", "gist", "question", "brief", "remedy", "failsafe_sentence", "together"}
+
+
+def test_no_sentence_is_made_text_but_by_who_says_in_which_voice() -> None:
+    """``str`` would be English whoever reads it; ``plain`` and ``parts`` take a voice."""
+    made = [
+        f"{path}:{node.lineno}"
+        for path, module in modules()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and node.args
+        for what in [node.args[0].func if isinstance(node.args[0], ast.Call) else node.args[0]]
+        if (what.attr if isinstance(what, ast.Attribute) else getattr(what, "id", "")) in SENTENCES
+    ]
+    assert made == []
+
+
 # What is not said through it yet
 
 _QUIET = {"debug", "info", "warning", "error", "exception", "compile", "getLogger", "bind"}

@@ -18,6 +18,7 @@ from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING
 from bot.analysis.judge.wording import ROLES, Account, allowed, figures
 from bot.model.judge_settings import SECOND
+from bot.words.rendering import plain
 from bot.words.said import Seconds, Share, Text, said, together
 
 MIRROR = "mirror"
@@ -66,7 +67,7 @@ def _answer(interval: Interval, trace: Trace, ruling: Ruling, settings: JudgeSet
         "shield": dict(ruling.shield),
         "shown": sorted(ruling.shown),
         "slower": ruling.slower,
-        "text": str(text(trace, ruling, settings)),
+        "text": plain(text(trace, ruling, settings)),
     }
 
 
