@@ -566,8 +566,8 @@ def test_a_canary_that_is_only_slower_is_asked_about_once_with_the_figures_that_
 
     assert (judgement.verdict, judgement.ask, judgement.proven) == (INCONCLUSIVE, True, False)
     assert str(judgement.sentence) == (
-        "reviews-v2 is slower: answers over 100 ms 45 % (4,050 of 9,000), reviews-v1 35 % (12,600 of 36,000). "
-        "Typically 1.1x reviews-v1 is allowed; nothing is aborted for this."
+        "v2 is slower: answers over 100 ms 45 % (4,050 of 9,000), version 1 35 % (12,600 of 36,000). "
+        "Typically 1.1x version 1 is allowed; nothing is aborted for this."
     )
     on = replace(rollout, stage=rollout.stage + 1, settled_at=rollout.analysis_state.until)
     _, judgement = judged(on, slow, quick, rows=30)
