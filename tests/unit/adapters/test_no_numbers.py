@@ -48,6 +48,23 @@ def test_a_counter_that_is_no_number_makes_its_side_unknown_and_no_other(errors:
     assert (figures.primary.requests, figures.primary.errors) == (102, 2)
 
 
+def test_while_the_clock_of_prometheus_is_not_known_neither_side_is() -> None:
+    found = [*counted("reviews-v1", "2", "102"), *counted("reviews-v2", "3", "103")]
+
+    def answer(query: str) -> Answer:
+        if "canary_bot_asked" not in query:
+            return 503, b"busy"
+        return 200, json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}}).encode()
+
+    with serving(answer) as url:
+        metrics = PrometheusMetrics(PrometheusConnection(url))
+        (figures,) = metrics.read([Window(rollout=a_rollout(), since=0, until=15)]).values()
+        metrics.close()
+
+    assert isinstance(figures, Figures)
+    assert (figures.primary, figures.canary) == (None, None)
+
+
 # A series that cannot be read at all
 
 SPACE = {"destination_workload_namespace": "default", "destination_workload": "reviews-v2"}

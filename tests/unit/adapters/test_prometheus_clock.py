@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.adapters.prometheus_clock import PrometheusClock
+from bot.adapters.prometheus_clock import TRIED_AGAIN, UNKNOWN, PrometheusClock
 from bot.adapters.prometheus_connection import Query
 from bot.model.errors import Fault
 
@@ -83,3 +83,15 @@ def test_what_a_clock_said_before_it_was_set_is_forgotten() -> None:
 
 def test_a_prometheus_that_never_said_its_time_leaves_ours() -> None:
     assert Prometheus(away=True).clock().now(TRUE + 5.0) == TRUE + 5.0
+
+
+def test_while_its_clock_has_never_answered_no_window_is_taken_for_complete() -> None:
+    prometheus = Prometheus(away=True)
+    clock = prometheus.clock()
+    assert (clock.surely(), clock.now(TRUE + 2.0)) == (UNKNOWN, TRUE + 2.0)
+
+    prometheus.away, prometheus.stopwatch = False, TRIED_AGAIN
+    assert clock.surely() == TRUE + TRIED_AGAIN
+
+    prometheus.away, prometheus.stopwatch = True, 90.0
+    assert clock.surely() == TRUE + 90.0
