@@ -11,6 +11,7 @@ from bot.analysis.gates import PROPAGATION
 from bot.controller import claims
 from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import conflicts
+from bot.model import versions
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.observation import Denied
@@ -258,7 +259,7 @@ def with_past(draft: Draft, service: ServiceConfig) -> tuple[Rollout, tuple[Text
     """The rollout with the primary's last hour to judge by, and a warning where that could not be had."""
     rollout = draft.rollout
     if isinstance(draft.past, Fault):
-        name = rollout.spec.target.primary_deployment
+        name = versions.spoken(versions.old_version(rollout))
         warning = said("controller.past_unknown", name=name, why=draft.past.sentence)
         return replace(rollout, analysis_state=analysis.begin(service.gates, ())), (warning,)
     known = [row for row in draft.past if row is not None]
