@@ -33,7 +33,7 @@ from sandbox.slack.server import Slack
 from sandbox.traffic import Traffic
 from sandbox.webhooks import Receiver
 from sandbox.wire import Moment, Request, System, Trouble
-from tests.crash.bots import BotServer
+from tests.crash.bots import BotProcess, BotServer
 from tests.crash.stories import Story
 from tests.crash.upsets import HPA_SECONDS, SIGNER, SIGNING_KEY, RedisDatabase, Surroundings, Upsets
 
@@ -111,7 +111,7 @@ class World:
         self._stored: Document | None = None
         self._documents: dict[str, Document] = {}  # the newest of each rollout that the bot itself stored
         self._stages: list[str] = []
-        self._pid = 0
+        self._bot: BotProcess | None = None
         self._asked = False  # somebody has typed the first command
         self._in_story = not story.rolled_back  # what goes before a story is nobody's to disturb
 
@@ -126,7 +126,7 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bots.kill(self._pid)
+        self._kill_bot()
         self._stack.close()
 
     def _open(self) -> None:
@@ -179,7 +179,15 @@ class World:
         }
 
     def _start_bot(self) -> None:
-        self._pid = self._bots.start(self._env, self.directory)
+        self._bot = self._bots.start(self._env, self.directory)
+
+    def _kill_bot(self) -> None:
+        if self._bot is not None:
+            self._bot.kill()
+
+    def _await_death(self) -> None:
+        if self._bot is not None:
+            self._bot.await_death()
 
     # What passes
 
@@ -201,7 +209,7 @@ class World:
         if not self._is_trap(kind, moment, stage):
             return None
         self.kills += 1
-        self._bots.kill(self._pid)
+        self._kill_bot()
         with self._changed:
             self._changed.notify_all()
         return Trouble(cut=True)
@@ -287,14 +295,14 @@ class World:
 
     def _keep_bot_alive(self) -> None:
         if self._dying():
-            self._bots.await_death(self._pid)
+            self._await_death()
             self._restarted = True
             self._start_bot()
 
     def restart_bot(self) -> None:
         """Kill it if it lives, and start it again."""
-        self._bots.kill(self._pid)
-        self._bots.await_death(self._pid)
+        self._kill_bot()
+        self._await_death()
         self._start_bot()
 
     def _act(self) -> None:
