@@ -127,6 +127,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         self._kill_bot()
+        self._await_death()
         self._stack.close()
 
     def _open(self) -> None:
