@@ -12,6 +12,8 @@ rollout in a quiet hour counts for more than in a busy one, and everything here 
 
 from __future__ import annotations
 
+import math
+
 from bot.model.rollout import Phase, Rollout, Stage
 from bot.words.said import Said, Seconds, Share, Text, said, together
 
@@ -47,6 +49,8 @@ def next_stage(rollout: Rollout) -> Text:
     if following is None or not rate:
         return ""
     requests = rate * following.routes.canary / EVERYONE * following.seconds
+    if not math.isfinite(requests):
+        return ""
     meets = said("rollout.next_meets", n=max(1, round(requests)), time=Seconds(following.seconds))
     return together((meets, _next_cost(rollout, requests)))
 

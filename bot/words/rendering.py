@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from math import isfinite
 from string import Formatter
@@ -36,6 +37,7 @@ Part = str | Person | Channel | Moment | Code
 _SIGNS = {"arrows": " → ", "dots": " · "}
 _SHORT = 120  # seconds: longer times are told in minutes
 _LONG = 48 * 3600  # seconds: longer times are told in days
+_COUNTLESS = 10**18  # nothing that is counted or waited for comes to so much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +191,12 @@ def _without_stop(said: Iterator[Part], stops: str) -> list[Part]:
 
 
 def number(count: float) -> str:
-    """A number for people: whole ones by thousands, others with three figures that count."""
+    """A number for people: whole ones by thousands, others with three figures that count.
+
+    Whole ones may be any that somebody wrote into an object, and some are greater than what arithmetic can do.
+    """
+    if isinstance(count, int) and not -_COUNTLESS < count < _COUNTLESS:
+        return f"{Decimal(count):.3g}"
     if not isfinite(count):
         return str(count)
     return f"{count:,.0f}" if count == int(count) or abs(count) >= 1000 else f"{count:.3g}"  # noqa: PLR2004
@@ -197,7 +204,7 @@ def number(count: float) -> str:
 
 def duration(seconds: float) -> Said:
     """A length of time in the unit that people would use: seconds below two minutes, then minutes, hours and days."""
-    if not isfinite(seconds):
+    if not -_COUNTLESS < seconds < _COUNTLESS:
         return Said("words.endless")
     if seconds < _SHORT:
         return Said("words.seconds", {"n": round(seconds)})
@@ -218,7 +225,7 @@ def utc(at: float) -> str:
     try:
         return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError, OSError):
-        return f"{at:g}"
+        return f"{at:g}" if isinstance(at, float) else number(at)
 
 
 def _as_plain(part: Part) -> str:

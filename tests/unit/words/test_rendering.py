@@ -34,6 +34,7 @@ def written(template: str, language: Language = Language.ENGLISH, /, **args: Arg
         ("{n:is|are:bare}", {"n": 1}, "is", None),
         ("{n:is|are:bare}", {"n": 2}, "are", None),
         ("{n}", {"n": 2.5}, "2.5", "2.5"),
+        ("{n}", {"n": 10**400}, "1.00e+400", "1.00e+400"),
         ("{s}", {"s": Share(0.28)}, "28 %", "28 %"),
         ("{s}", {"s": Share(0.00123)}, "0.123 %", "0.123 %"),
         ("{d}", {"d": Seconds(1)}, "1 second", "1 秒"),
@@ -145,3 +146,10 @@ def test_a_sentence_is_never_put_into_another_text_as_it_is() -> None:
     with pytest.raises(TypeError, match=r"words\.hours goes into a sentence by name"):
         str.format("after {}", hours)
     assert str(hours) == "2 hours"
+
+
+@given(st.integers() | st.integers(-(10**6000), 10**6000) | st.floats())
+@example(10**6000)
+def test_no_number_that_somebody_wrote_stops_a_sentence(count: float) -> None:
+    for arg in (count, Seconds(count), Moment(count)):
+        assert written("{x} pods", x=arg)
