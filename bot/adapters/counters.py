@@ -25,6 +25,7 @@ NOTHING = SideFigures(requests=0, errors=0)
 # more is no late sample but counters that are others than before.
 FEW, TIMES = 20.0, 2.0
 EXACT = 1e-3  # requests; counts are whole, and sums of floating numbers nearly
+COUNTLESS = 1e15  # requests in one window; up to some nine times as many a float still holds each whole number
 
 
 def owner_of(labels: Labels) -> Owner:
@@ -93,6 +94,11 @@ def is_odd(side: SideFigures) -> bool:
     counts = (side.requests, side.errors, *side.buckets.values(), *side.client_errors.values())
     most = side.buckets.get(math.inf, math.inf) + EXACT
     return min(counts) < -EXACT or max(side.buckets.values(), default=0.0) > most
+
+
+def is_countless(side: SideFigures) -> bool:
+    """Whether it counts more than anybody can have answered: sums of such counts are exact no more."""
+    return max(side.requests, side.errors, *side.buckets.values(), *side.client_errors.values()) >= COUNTLESS
 
 
 def is_same(one: SideFigures, other: SideFigures) -> bool:

@@ -350,7 +350,10 @@ def _labels(one: Any) -> Labels:
 def _number(written: Any) -> float:
     if isinstance(written, bool) or not isinstance(written, str | int | float):
         raise TypeError("not a number")
-    return float(written)
+    try:
+        return float(written)
+    except OverflowError as error:
+        raise ValueError("a number beyond all numbers") from error
 
 
 class _Bearer(AuthBase):

@@ -22,6 +22,7 @@ from bot.adapters.counters import (
     by_owner,
     closed,
     difference,
+    is_countless,
     is_odd,
     is_same,
     owner_of,
@@ -396,6 +397,8 @@ class Counted:
         side, watermark = (
             (NO_NUMBER, level) if owner in answers.numberless else self._answered(answers, window, owner, level)
         )
+        if isinstance(side, SideFigures) and is_countless(side):
+            side = NO_NUMBER
         if isinstance(side, str):
             log.warning("side_unknown", rollout=window.rollout.spec.id, workload=workload, why=side)
             return None, None
@@ -418,6 +421,8 @@ class Counted:
             why = "scrapes are missing, on their way or cannot be read"
         elif detail.last is None or detail.last < window.until - gates.lately(window.rollout):
             why = "nothing of its own pods is there"
+        elif is_countless(detail.side):
+            why = NO_NUMBER
         else:
             side, why = replace(detail.side, first=detail.first, last=detail.last), ""
         if why:

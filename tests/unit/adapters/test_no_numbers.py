@@ -29,7 +29,9 @@ def counted(workload: str, errors: str, over: str = "100") -> list[dict[str, Any
     ]
 
 
-@pytest.mark.parametrize(("errors", "over"), [("NaN", "100"), ("+Inf", "100"), ("-Inf", "100"), ("3", "NaN")])
+@pytest.mark.parametrize(
+    ("errors", "over"), [("NaN", "100"), ("+Inf", "100"), ("-Inf", "100"), ("3", "NaN"), ("1e300", "1e300")]
+)
 def test_a_counter_that_is_no_number_makes_its_side_unknown_and_no_other(errors: str, over: str) -> None:
     found = [*counted("reviews-v1", "2", "102"), *counted("reviews-v2", errors, over)]
 
