@@ -75,7 +75,7 @@ def shares_of(vs: Object | None) -> Shares:
 
 def of_all(several: Sequence[Shares]) -> Shares:
     """Where anybody is who comes by one of several objects: the largest share of each subset, and copies of any."""
-    places = {subset for one in several for subset in one.users}
+    places = dict.fromkeys(subset for one in several for subset in one.users)  # in their order, for who reads it
     users = {subset: max(one.of(subset) for one in several) for subset in places}
     return Shares(users=users, mirrored=frozenset().union(*(one.mirrored for one in several)))
 
