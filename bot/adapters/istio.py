@@ -141,12 +141,7 @@ class IstioMesh:
 
         def write(one: Target) -> None:
             def edit(vs: VirtualService) -> VirtualService:
-                if (
-                    virtual_services.owner_of(vs) == owner
-                    and virtual_services.is_whole(vs, signer=self._signer)
-                    and virtual_services.is_signed(vs, self._signer)
-                    and virtual_services.read_routes(vs, one) == routes
-                ):
+                if virtual_services.is_claimed(vs, one, routes, owner, self._signer):
                     return vs
                 now = self._now()
                 return virtual_services.claim(

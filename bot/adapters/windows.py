@@ -497,9 +497,8 @@ def _usual(rollout: Rollout, workload: str, now: SideFigures) -> float:
 def _by_question(samples: Iterable[Sample]) -> dict[int, dict[str, list[Sample]]]:
     """By the window's beginning, and by what was asked of it."""
     found: dict[int, dict[str, list[Sample]]] = {}
-    lists: dict[
-        str, list[Sample]
-    ] = {}  # by the label as it is written: there are tens of them, and thousands of samples
+    # By the label as it is written: there are tens of them, and thousands of samples.
+    lists: dict[str, list[Sample]] = {}
     for sample in samples:
         asked = sample[0].get(queries.ASKED, "")
         alike = lists.get(asked)

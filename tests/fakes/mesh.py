@@ -128,12 +128,7 @@ class InMemoryMesh:
     ) -> None:
         def write(one: Target) -> None:
             vs = self._get(one)
-            if (
-                virtual_services.owner_of(vs) == owner
-                and virtual_services.is_whole(vs, signer=self.signer)
-                and virtual_services.is_signed(vs, self.signer)
-                and virtual_services.read_routes(vs, one) == routes
-            ):
+            if virtual_services.is_claimed(vs, one, routes, owner, self.signer):
                 return
             now = self._now()
             with _refusals_as_contention():

@@ -174,6 +174,16 @@ def is_signed(vs: VirtualService, signer: Signer) -> bool:
     return signature_of(vs, signer) in {Signature.VALID, Signature.UNCHECKED}
 
 
+def is_claimed(vs: VirtualService, target: Target, routes: Routes, owner: RolloutId, signer: Signer = UNSIGNED) -> bool:
+    """Whether ``claim`` has nothing to write: the object is this rollout's, whole and signed, and says these routes."""
+    return (
+        owner_of(vs) == owner
+        and is_whole(vs, signer=signer)
+        and is_signed(vs, signer)
+        and read_routes(vs, target) == routes
+    )
+
+
 def signature_of(vs: VirtualService, signer: Signer) -> Signature:
     """Who recorded what was there before, as far as a signature tells."""
     saved = _json_object(_annotations(vs).get(RESTORE, ""))
