@@ -84,7 +84,8 @@ class PrometheusSettings:
     username: str | None = None
     password: Secret | None = None
     ca_file: Path | None = None
-    headers: Mapping[str, Secret] = field(default_factory=dict)
+    # Not shown at all: where somebody writes a token ahead of the "=", the name is the secret.
+    headers: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

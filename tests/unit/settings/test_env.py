@@ -224,6 +224,13 @@ def test_no_mistake_shows_a_secret() -> None:
     assert not [mistake for mistake in sentences if hidden in mistake]
 
 
+def test_a_token_written_ahead_of_a_headers_sign_is_not_shown() -> None:
+    settings = read_settings({**HTTP, "PROMETHEUS_HEADERS": "tok3n==, X-Team=s3cret"}, None)
+
+    assert settings.prometheus.headers.keys() == {"tok3n", "X-Team"}
+    assert "tok3n" not in repr(settings)
+
+
 def test_settings_can_be_logged_without_giving_a_secret_away() -> None:
     settings = replace(read_settings(FULL), slack=read_settings(FULL | ALSO | {"PROMETHEUS_BEARER_TOKEN": ""}).slack)
 
