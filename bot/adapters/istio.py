@@ -32,7 +32,7 @@ from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnno
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.words.rendering import plain
-from bot.words.said import Said, Text, said, together
+from bot.words.sentence import Sentence, Text, said, together
 
 ATTEMPTS = 5
 MOST_OBSERVED = 4096  # VirtualServices of which is kept what was understood of them last
@@ -323,7 +323,7 @@ def _busy(title: str) -> Contended:
     return Contended("Kubernetes", said("adapters.busy", thing=title))
 
 
-def _rival(vs: VirtualService) -> Said:
+def _rival(vs: VirtualService) -> Sentence:
     who, thing = writer_of(vs, ROUTES, not_by=FIELD_MANAGER).manager, virtual_services.title(vs)
     return (
         said("adapters.routes_changed_by", who=who, thing=thing)

@@ -28,7 +28,7 @@ from bot.analysis.judge.wording import forecast_text
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
 from bot.model.rollout import WATCHED, Phase, Rollout
 from bot.model.service import GateLimits, Unproven
-from bot.words.said import Seconds, Share, Text, said, together
+from bot.words.sentence import Seconds, Share, Text, said, together
 
 DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it

@@ -19,7 +19,7 @@ from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.service import Unproven
 from bot.model.versions import spoken_sides
-from bot.words.said import Said, Share, Text, said, together
+from bot.words.sentence import Sentence, Share, Text, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +269,7 @@ def _suspected(state: Judged) -> Account | None:
     return Account(state.metrics[place], state.totals[place].tolist())
 
 
-def _errors(side: SideFigures | None) -> Said:
+def _errors(side: SideFigures | None) -> Sentence:
     return of(side.errors, side.requests) if side is not None else said("analysis.no_requests")
 
 

@@ -11,7 +11,7 @@ from bot.analysis.judge.wording import Account, allowed, decisive, figures, like
 from bot.model.figures import SLOWER, Finding, Outcome, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
-from bot.words.said import Share, said
+from bot.words.sentence import Share, said
 
 
 def find(rollout: Rollout, case: Case) -> list[Finding]:

@@ -24,7 +24,7 @@ from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
 from bot.model.versions import spoken_sides
-from bot.words.said import Item, Said, Share, Text, said
+from bot.words.sentence import Item, Sentence, Share, Text, said
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
 
@@ -183,7 +183,7 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
     )
 
 
-def _only_some(rollout: Rollout) -> Said:
+def _only_some(rollout: Rollout) -> Sentence:
     target, (canary, primary) = rollout.spec.target, spoken_sides(rollout)
     if target.mirror_methods is not None:
         return said("analysis.some_methods", methods=tuple(target.mirror_methods), primary=primary, canary=canary)

@@ -16,7 +16,7 @@ from bot.model.figures import HARM, Figures, Finding, Outcome, SideFigures, Unit
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.versions import spoken_sides
-from bot.words.said import Said, Share, Text, said, together
+from bot.words.sentence import Sentence, Share, Text, said, together
 
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
 SURPRISE = 3.09
@@ -64,7 +64,7 @@ class _Compared:
     allowed: float
     bad: Callable[[SideFigures], float | None]
 
-    def sentence(self, name: Text, here: Said) -> Said:
+    def sentence(self, name: Text, here: Sentence) -> Sentence:
         """That the primary is worse, in a sentence."""
         before = Share(self.before)
         if self.bound is None:

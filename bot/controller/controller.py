@@ -25,6 +25,7 @@ from bot.controller.decisions import (
     decide_on,
     is_served,
 )
+from bot.controller.draft import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
 from bot.controller.edges import Broken, contained
 from bot.controller.forgotten import Forgotten, Records
 from bot.controller.heartbeat import Heartbeats
@@ -35,7 +36,6 @@ from bot.controller.names import concerned, name_of, unlisted
 from bot.controller.own_pods import OwnPods, ready_pods
 from bot.controller.ports import IsCurrent, Ports, Store
 from bot.controller.rivals import conflicts, refuse_taking_back
-from bot.controller.start import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
 from bot.controller.workers import Workers
@@ -60,7 +60,7 @@ from bot.rollout.actions import (
 from bot.rollout.hooks import Call
 from bot.rollout.phrases import status_text
 from bot.rollout.plans import Overrides
-from bot.words.said import Code, Text, TypedIn, said
+from bot.words.sentence import Code, Text, TypedIn, said
 
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
 # The longest chain is an advance: leave, set routes, settle, and an action of the next stage.

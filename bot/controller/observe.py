@@ -14,7 +14,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.figures import AnalysisState, Figures, Judgement
 from bot.model.observation import BLIND, UNKNOWN, Observation, Unobserved
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
 Found = TypeVar("Found")
 
@@ -71,7 +71,7 @@ def observe(
 
 
 def _try(
-    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: Said
+    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: Sentence
 ) -> tuple[Found | None, Unobserved | None]:
     try:
         with contained(doing):

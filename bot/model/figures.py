@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bot.model.service import Measure
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 # Answers of 400 to 499 by their codes: all of them, and those that mean something of their own (who are you, you may
 # not, there is no such thing, too many).

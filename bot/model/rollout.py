@@ -14,7 +14,7 @@ from bot.model.figures import UNTRIED, AnalysisState, Exposure, Incident, Judgem
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.service import ApprovalRule, DriftRule, ErrorBudget, GateLimits, MetricsSource
 from bot.model.webhooks import HookRun, Webhook
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``

@@ -17,7 +17,7 @@ from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity, hooks
 from bot.rollout.compare import Gap, Part, Whose, compare
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ENDED, HOME, Phase, Rollout, Routes, StageKind, Template, Topology
 from bot.rollout import capacity, hooks
 from bot.rollout.phrases import share as shared
-from bot.words.said import Said, Text, said
+from bot.words.sentence import Sentence, Text, said
 
 
 class Part(StrEnum):
@@ -352,7 +352,7 @@ def _not_upgraded(rollout: Rollout, observed: Observation) -> Text:
     return _too_few(name, primary, needed, share) if primary.ready < needed else ""
 
 
-def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Said:
+def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Sentence:
     return said("rollout.too_few_pods", name=name, ready=side.ready, needed=needed, share=shared(share))
 
 

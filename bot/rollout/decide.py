@@ -58,7 +58,7 @@ from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import Change, counts, withdraw
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-from bot.words.said import Moment, Person, Seconds, Text, said, together
+from bot.words.sentence import Moment, Person, Seconds, Text, said, together
 
 _TYPED = Shown()
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from bot.model.rollout import Phase, Rollout, Stage
-from bot.words.said import Said, Seconds, Share, Text, said, together
+from bot.words.sentence import Seconds, Sentence, Share, Text, said, together
 
 EVERYONE = 100  # percent
 LEAST = 0.001  # of a budget; less is told as that
@@ -109,7 +109,7 @@ def cost(rollout: Rollout) -> Text:
     return said("rollout.cost", version=version, share=Share(share), objective=objective, window=window)
 
 
-def _next_cost(rollout: Rollout, requests: float) -> Said | str:
+def _next_cost(rollout: Rollout, requests: float) -> Sentence | str:
     exposure, whole = rollout.exposure, allowed(rollout)
     if not whole or not exposure.errors or not exposure.requests:
         return ""

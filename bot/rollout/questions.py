@@ -17,7 +17,7 @@ from bot.rollout.exposure import cost
 from bot.rollout.phrases import gist, is_unproven, next_would_be, question, taken_up, unproven
 from bot.rollout.step_back import why_asked
 from bot.rollout.transitions import Change, entry, withdraw
-from bot.words.said import Seconds, Text, said, together
+from bot.words.sentence import Seconds, Text, said, together
 
 FLAPS = 3  # times that a question is told to be withdrawn in a stage; the card shows it always
 LASTING = 15.0  # seconds that a doubt must last before people are asked about it

@@ -20,7 +20,7 @@ from bot.model.rollout import (
     UserId,
     Walked,
 )
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 

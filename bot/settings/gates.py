@@ -23,7 +23,7 @@ from bot.model.service import ClientLimits, CustomGate, GateAction, GateLimits, 
 from bot.settings.base import Section, lasting
 from bot.settings.errors import Wrong
 from bot.settings.types import Bounds, Duration, PositiveDuration, Query, Share, shown
-from bot.words.said import said
+from bot.words.sentence import said
 
 _JUDGE = STRICTNESS
 # A ceiling of 0 % or 100 % has to mean something to a test of shares in between.

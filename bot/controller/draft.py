@@ -23,7 +23,7 @@ from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
 from bot.rollout.phrases import called, share
 from bot.rollout.plans import Overrides, make_drill, make_plan
-from bot.words.said import Channel, Said, Seconds, Share, Text, said, together
+from bot.words.sentence import Channel, Seconds, Sentence, Share, Text, said, together
 
 NO_OVERRIDES = Overrides()
 PAST_SECONDS = 3600.0  # of the primary, before the canary gets anything
@@ -191,7 +191,7 @@ def _frozen_or_why_not(service: str, ports: Ports) -> tuple[list[Text], list[Tex
 def _unheard(channel: str, ports: Ports) -> tuple[list[Text], list[Text]]:
     """Why nobody would be told of the rollout; and that this is not known, which is worth a warning and no more."""
     try:
-        closed = ports.rooms.closed(channel)
+        closed = ports.channels.closed(channel)
     except Fault as fault:
         unknown = said("controller.room_unknown", channel=Channel(channel), system=fault.system, why=fault.sentence)
         return [], [unknown]
@@ -393,7 +393,7 @@ def _sentence(rollout: Rollout, stage: Stage) -> Text:
     return together([does, said("controller.then_people_approve")]) if stage.approval else does
 
 
-def _does(rollout: Rollout, stage: Stage) -> Said:
+def _does(rollout: Rollout, stage: Stage) -> Sentence:
     target, time = rollout.spec.target, Seconds(stage.seconds)
     if stage.phase is Phase.UPGRADING:
         images = tuple(rollout.spec.upgraded.images.values())
