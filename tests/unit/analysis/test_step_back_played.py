@@ -25,8 +25,15 @@ Fault = Callable[[float, bool], float]  # seconds and whether requests are copie
 class Play:
     """A rollout, the rows that it reads, and all that is said."""
 
-    def __init__(self, fault: Fault, primary: Fault = lambda _at, _copies: USUAL, **judge: object) -> None:
-        limits = GateLimits(judge=replace(STRICTNESS, **{"shield": True, **judge}))  # type: ignore[arg-type]
+    def __init__(
+        self,
+        fault: Fault,
+        primary: Fault = lambda _at, _copies: USUAL,
+        *,
+        shield: bool = True,
+        returns: int = 1,
+    ) -> None:
+        limits = GateLimits(judge=replace(STRICTNESS, shield=shield, returns=returns))
         rollout = a_rollout(a_service(approve=frozenset(), gates=limits))
         history = [a_side_of(RATE * ROW, round(RATE * ROW * USUAL), slow=3) for _ in range(240)]
         self.rollout = replace(rollout, analysis_state=analysis.begin(limits, history))
@@ -100,8 +107,8 @@ class From:
         return self.share if here else USUAL
 
 
-def begun_at(weight: int, fault: From, **judge: object) -> Play:
-    play = Play(fault, **judge)
+def begun_at(weight: int, fault: From, *, shield: bool = True, returns: int = 1) -> Play:
+    play = Play(fault, shield=shield, returns=returns)
     play.until(on(f"shift {weight}")).row()
     fault.began = play.now
     return play

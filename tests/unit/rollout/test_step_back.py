@@ -11,7 +11,7 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Observation, Unobserved
-from bot.model.rollout import HOME, EntryKind, Phase, Rollout, Routes
+from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId, Routes
 from bot.model.service import ApproveAt, GateLimits
 from bot.rollout import decide, weights
 from bot.rollout.actions import SetRoutes, Wait, next_action
@@ -103,8 +103,8 @@ def test_nothing_that_a_rollout_waits_for_keeps_users_on_a_canary_that_fails_the
     went = home(rollout, observed=an_observation(rollout, routes=Routes(canary=55)) if state == "drifting" else None)
 
     assert went.current.on_copies
-    seen = an_observation(went, routes=Routes(canary=55), owner="r-2")
-    assert next_action(went, seen) == SetRoutes(routes=COPIES, taking_from="r-2")
+    seen = an_observation(went, routes=Routes(canary=55), owner=RolloutId("r-2"))
+    assert next_action(went, seen) == SetRoutes(routes=COPIES, taking_from=RolloutId("r-2"))
     assert decide.decide(went, seen, UNSAFE, 11.0)[0].drift is None
     assert went.paused_by == rollout.paused_by
 
