@@ -14,7 +14,7 @@ from bot.model.rollout import EntryKind, Phase, Rollout, Routes, Stage, StepBack
 from bot.rollout import capacity
 from bot.rollout.phrases import share
 from bot.rollout.transitions import Change, enter, entry
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 LONGEST = 900.0  # seconds on copies that prove neither, after which people are asked; or so many scrapes, if sooner
 MOST_SCRAPES = 60
