@@ -11,7 +11,6 @@ from sandbox.kube.objects import Object
 from sandbox.kube.resources import Kind
 from sandbox.kube.selectors import by_selector
 
-
 _MICRO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}(Z|[+-]\d{2}:\d{2})")
 _INT32 = range(-(2**31), 2**31)
 
