@@ -46,7 +46,7 @@ from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
-from bot.rollout import again, decide, hooks
+from bot.rollout import again, capacity, decide, hooks
 from bot.rollout.actions import (
     Action,
     ApplyTemplate,
@@ -540,7 +540,8 @@ class Controller(Lookup):
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
             own = self._own_pods.after(rollout, observed, self._stopwatch())
-            judgement, analysis_state = observe.judge(timely, reading, now, own, ready_pods(rollout, observed))
+            ready, home = ready_pods(rollout, observed), capacity.could_go_home(observed)
+            judgement, analysis_state = observe.judge(timely, reading, now, own, ready, home=home)
             if reading is not None:  # otherwise it is the last one again
                 self._telemetry.judged(rollout, judgement)
             reading = None

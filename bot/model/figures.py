@@ -345,6 +345,7 @@ class Judgement:
         lacking: that doubt is only that there was too little traffic to be sure.
         forecast: how long the judge will need at this traffic, as a sentence; or "".
         to_pass: seconds until it would be sure of a healthy canary at this traffic; None: not known, or never.
+        home: users are better off at home now, while the canary is judged by copies; no verdict on the canary.
     """
 
     at: float
@@ -358,6 +359,7 @@ class Judgement:
     incident: Incident | None = None
     forecast: Text = ""
     to_pass: float | None = None
+    home: bool = False
 
     @property
     def sentence(self) -> Text:

@@ -51,11 +51,12 @@ _VIRTUAL_SERVICE, _DEPLOYMENT = "VirtualService", "Deployment"
 
 
 def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...]:
-    """Every change of others that is there now, one for each object; none while an abort writes over them all.
+    """Every change of others that is there now, one for each object; none while an abort, or a step back, writes over
+    them all.
 
     What was told of an object that is not seen now is taken to be there still.
     """
-    if rollout.phase is Phase.ABORTING:
+    if rollout.phase is Phase.ABORTING or rollout.goes_home:
         return ()
     parts = {gap.part for gap in compare(rollout, observed) if gap.whose is Whose.THEIRS}
     edits = (

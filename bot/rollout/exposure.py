@@ -33,7 +33,7 @@ def summary(rollout: Rollout) -> Text:
         return so_far  # that nobody met it is said with the end
     if not so_far and all(stage.routes.canary == 0 for stage in _so_far(rollout)):
         so_far = said("rollout.nobody_met_yet", version=rollout.spec.version)
-    return together((so_far, next_stage(rollout))) if so_far else ""
+    return together((so_far, spared(rollout), next_stage(rollout))) if so_far else ""
 
 
 def _met(rollout: Rollout) -> Text:
@@ -41,6 +41,21 @@ def _met(rollout: Rollout) -> Text:
     if not n:
         return ""
     return said("rollout.met", version=version, n=n, bad=bad) if bad else said("rollout.met_well", version=version, n=n)
+
+
+def spared(rollout: Rollout) -> Text:
+    """What the step back has spared users since it is in force, by what became of copies; "" where nothing, or unknown.
+
+    As large a share of the requests as went to the canary before would have failed as often as copies do.
+    """
+    judgement, stage = rollout.judgement, rollout.current
+    if not stage.on_copies or judgement is None or judgement.figures is None:
+        return ""
+    canary, primary = judgement.figures.canary, judgement.figures.primary
+    if rollout.analysis_state.stage != stage.name or canary is None or primary is None or canary.requests <= 0:
+        return ""
+    n = round(primary.requests * stage.home_from / EVERYONE * canary.errors / canary.requests)
+    return said("rollout.spared", n=n, version=rollout.spec.version) if n else ""
 
 
 def next_stage(rollout: Rollout) -> Text:

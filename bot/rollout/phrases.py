@@ -52,6 +52,8 @@ _OF_PHASE = {
 
 def called(stage: Stage) -> Sentence:
     """What people call a stage; ``Stage.name`` is its identifier."""
+    if stage.on_copies:
+        return said("rollout.stage_copies")
     if stage.kind in _OF_KIND:
         return _OF_KIND[stage.kind]
     if stage.phase is Phase.SHIFTING:

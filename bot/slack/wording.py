@@ -72,6 +72,8 @@ def _waiting(rollout: Rollout) -> Sentence | None:
 
 def _moving(rollout: Rollout) -> Sentence:
     routes = rollout.current.routes
+    if rollout.current.on_copies:
+        return said("slack.state_on_copies")
     if rollout.phase is Phase.SHIFTING:
         return said("slack.state_shift", share=share(routes.canary), version=rollout.spec.version)
     if rollout.phase is Phase.SWITCHING_BACK:
@@ -151,7 +153,8 @@ def stage_title(stage: Stage, rollout: Rollout) -> Sentence:
     target, routes, version = rollout.spec.target, stage.routes, rollout.spec.version
     match stage.phase:
         case Phase.MIRRORING:
-            return said("slack.stage_mirror", share=Share(target.mirror_percent / 100), version=version)
+            copies = said("slack.stage_mirror", share=Share(target.mirror_percent / 100), version=version)
+            return said("slack.stage_copies", version=version) if stage.on_copies else copies
         case Phase.SHIFTING:
             return said("slack.stage_shift", share=share(routes.canary), version=version)
         case Phase.UPGRADING:
