@@ -77,7 +77,7 @@ class BoundedSocket:
         each = LONGEST if self._patience is None else self._patience
         left = self._sent_at + PATIENCE * each - self._stopwatch()
         if left <= 0:
-            raise TimeoutError("the answer does not end")
+            raise TimeoutError
         self._sock.settimeout(min(each, left))
 
     def _count(self, size: int) -> None:
