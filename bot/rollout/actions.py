@@ -6,7 +6,8 @@ order of what is done is the safety of the product:
 * traffic leaves first and arrives last: routes move before a template does, and only to a side that is ready;
 * a template is patched only while the primary has no user;
 * a retreat never waits for anything but the readiness of the side it returns to;
-* only what has had no users for a while is scaled down, and a primary that shrank meanwhile is scaled up.
+* only what has had no users for a while is scaled down, and a primary that shrank meanwhile is scaled up: before users
+  return, or with its upgrade where no pod is left.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
         return _routes(rollout, observed)
     if gap.part is Part.TEMPLATE:
         return _patch(gap, rollout)
+    if gap.part is Part.PODS:
+        return _wake(rollout, observed)
     return _scale_up(rollout, observed) if gap.part is Part.SIZE and rollout.phase is Phase.ABORTING else None
 
 
@@ -123,6 +126,14 @@ def _unpark(rollout: Rollout, observed: Observation) -> ScaleCanaryUp | None:
     if parked is None or not needed or observed.pods_unobserved is not None or not canary.exists or canary.wanted:
         return None
     return ScaleCanaryUp(pods=parked.pods)
+
+
+def _wake(rollout: Rollout, observed: Observation) -> ScalePrimaryUp | None:
+    """An upgraded primary that asks for no pods at all shows nothing of its new image, however long one waits."""
+    asleep = observed.primary.wanted == 0 and observed.primary.template is Template.UPGRADED
+    if rollout.phase is not Phase.UPGRADING or not asleep:
+        return None
+    return ScalePrimaryUp(pods=capacity.of_primary(rollout, capacity.EVERYONE, observed))
 
 
 def _scale_up(rollout: Rollout, observed: Observation) -> Action | None:
