@@ -33,7 +33,7 @@ from bot.cluster.managed_fields import FIELD_MANAGER
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Cause, Fault, Refusal
-from bot.words.said import Code, Said, Text, said
+from bot.words.sentence import Code, Sentence, Text, said
 
 WATCHDOG_MANAGER = "canary-bot-watchdog"
 MERGE_PATCH = "application/merge-patch+json"
@@ -346,7 +346,7 @@ class Kube:
     def _write(
         self,
         method: str,
-        doing: Said,
+        doing: Sentence,
         place: ObjectKey,
         body: Object,
         *,
@@ -373,7 +373,7 @@ class Kube:
             hear(place, left)
 
     def _ask(
-        self, method: str, path: str, doing: Said, body: Object | None = None, content_type: str | None = None
+        self, method: str, path: str, doing: Sentence, body: Object | None = None, content_type: str | None = None
     ) -> Object | None:
         """Send one request and read its answer; None is a 404."""
         with counted(self._called):
@@ -405,7 +405,7 @@ class Stream:
     time for it is up; whatever else ends it is raised, as a request's would be.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, doing: Said, kind: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, doing: Sentence, kind: str) -> None:
         self._kind = kind
         self._response = response
         self._doing = doing
@@ -433,7 +433,7 @@ class Stream:
 
 
 @contextmanager
-def _faults(doing: Said) -> Iterator[None]:
+def _faults(doing: Sentence) -> Iterator[None]:
     """What the client raises, in our words."""
     try:
         yield

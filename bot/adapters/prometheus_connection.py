@@ -26,7 +26,7 @@ from urllib3 import Retry
 from bot.adapters import queries
 from bot.adapters.calls import Called, counted, nobody
 from bot.model.errors import Cause, Fault
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 QUERY_SECONDS = 5.0  # for each query
 READ_SECONDS = 10.0  # for all shared queries of one read

@@ -28,7 +28,7 @@ from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.lazy import Lazy
 from bot.model.errors import Cause, Fault, Refusal
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -51,7 +51,7 @@ EXPECTED = said(
 )
 
 _LATE, _UNREACHED = said("adapters.redis_late"), said("adapters.redis_unreached")
-_IN_WORDS: tuple[tuple[type[Exception], Said, Cause], ...] = (
+_IN_WORDS: tuple[tuple[type[Exception], Sentence, Cause], ...] = (
     (redis_errors.TimeoutError, _LATE, Cause.TIMED_OUT),
     (redis_errors.AuthenticationError, said("adapters.redis_login"), Cause.FORBIDDEN),
     (redis_errors.NoPermissionError, said("adapters.redis_rights"), Cause.FORBIDDEN),
@@ -246,7 +246,7 @@ def faults() -> Iterator[None]:
         raise Fault("Redis", sentence, cause) from error
 
 
-def _in_words(error: Exception) -> tuple[Said, Cause]:
+def _in_words(error: Exception) -> tuple[Sentence, Cause]:
     if _is_wrong_kind(error):
         return _WRONG_KIND, Cause.REFUSED
     if isinstance(error, redis_errors.ResponseError) and any(words in str(error) for words in _NOT_ALLOWED):
@@ -259,14 +259,14 @@ def _in_words(error: Exception) -> tuple[Said, Cause]:
     return next(((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind)), other)
 
 
-def _of_sentinels(error: str) -> tuple[Said, Cause]:
+def _of_sentinels(error: str) -> tuple[Sentence, Cause]:
     """What each sentinel answered is in the library's words only."""
     if "AuthenticationError" in error or "NoPermissionError" in error:
         return said("adapters.sentinel_login", setting=Code("REDIS_SENTINEL_PASSWORD")), Cause.FORBIDDEN
     return said("adapters.no_master", setting=Code("REDIS_CA_FILE")), Cause.UNREACHABLE
 
 
-def _tls(error: BaseException) -> tuple[Said, Cause] | None:
+def _tls(error: BaseException) -> tuple[Sentence, Cause] | None:
     """The words where it was the handshake that went wrong: the library wraps that in an error of the connection."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, ssl.SSLError):

@@ -26,7 +26,7 @@ from bot.slack.home import OPEN_CARD
 from bot.slack.homes import Homes
 from bot.slack.requester import Deduplication, Requester
 from bot.words.rendering import Voice, plain
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
 # Seconds until Slack surely shows what a submission was acknowledged with. What came of it travels another way, and
