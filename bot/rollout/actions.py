@@ -98,10 +98,8 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
         return _routes(rollout, observed)
     if gap.part is Part.TEMPLATE:
         return _patch(gap, rollout)
-    if gap.part is Part.PODS:
-        return _wake(rollout, observed)
     grows = gap.part is Part.SIZE and (rollout.phase is Phase.ABORTING or rollout.current.on_copies)
-    return _scale_up(rollout, observed) if grows else None
+    return _scale_up(rollout, observed) if grows else _wake(gap, rollout, observed)
 
 
 def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
@@ -129,10 +127,10 @@ def _unpark(rollout: Rollout, observed: Observation) -> ScaleCanaryUp | None:
     return ScaleCanaryUp(pods=parked.pods)
 
 
-def _wake(rollout: Rollout, observed: Observation) -> ScalePrimaryUp | None:
+def _wake(gap: Gap, rollout: Rollout, observed: Observation) -> ScalePrimaryUp | None:
     """An upgraded primary that asks for no pods at all shows nothing of its new image, however long one waits."""
     asleep = observed.primary.wanted == 0 and observed.primary.template is Template.UPGRADED
-    if rollout.phase is not Phase.UPGRADING or not asleep:
+    if gap.part is not Part.PODS or rollout.phase is not Phase.UPGRADING or not asleep:
         return None
     return ScalePrimaryUp(pods=capacity.of_primary(rollout, capacity.EVERYONE, observed))
 
