@@ -298,6 +298,23 @@ def test_a_lease_that_went_is_a_conflict_to_whoever_replaces_it(kube: KubeApi) -
     assert kube.store.get("Lease", "default", "canary-bot-reviews") is None
 
 
+@pytest.mark.parametrize(
+    ("spec", "status", "complaint"),
+    [
+        ({"leaseDurationSeconds": 0}, 422, "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"),
+        ({"leaseTransitions": -1}, 422, "Invalid value: -1: must be greater than or equal to 0"),
+        ({"leaseTransitions": 2**31}, 400, "into Go struct field LeaseSpec.spec.leaseTransitions of type int32"),
+        ({"renewTime": "2026-11-30T12:00:00Z"}, 400, 'as "2006-01-02T15:04:05.000000Z07:00": cannot parse'),
+        ({"renewTime": "2026-11-30T12:00:00.000000Z", "leaseTransitions": 2**31 - 1}, 201, ""),
+    ],
+)
+def test_leases_hold_what_their_types_hold(kube: KubeApi, spec: dict[str, Any], status: int, complaint: str) -> None:
+    answer = requests.put(kube.url + LEASE_PATH, headers=WHO, json=a_lease() | {"spec": spec}, timeout=5)
+
+    assert answer.status_code == status
+    assert complaint in answer.json().get("message", "")
+
+
 def test_a_lease_may_be_made_by_put(kube: KubeApi) -> None:
     first, second = (requests.put(kube.url + LEASE_PATH, headers=WHO, json=a_lease(), timeout=5) for _ in range(2))
 
