@@ -109,7 +109,7 @@ def users_only_fault(world: World, timeline: Timeline, recorder: Recorder) -> No
         wait_for_line(world, HOME)
         wait_for_line(world, "of users go to v2 again; it was 40 %")
         asked = wait_for_line(world, "Users were taken home 2 times.", timeout=2 * WHOLE_ROLLOUT)
-        timeline.check(f"people were asked: {asked.text[:200]}", ok=asked.broadcast)
+        timeline.check(f"people were asked: {asked.text[:200]}", ok="20 % of users to v2?" in asked.text)
         card = cards(world.slack.workspace)[-1]
         timeline.check("the card asks whether users go to v2 again", ok="20 % of users" in card.text)
         world.ledger.wait_for_more(400)
