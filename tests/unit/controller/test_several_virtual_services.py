@@ -62,9 +62,9 @@ class Pair(Rig):
     def each(self) -> list[Routes | object]:
         """What each says now."""
         return [
-            virtual_services.read_routes(self.mesh.virtual_service(*one.place), one)
+            virtual_services.read_routes(self.mesh.virtual_service(*one.virtual_service_key), one)
             for one in self.target.each
-            if one.place in self.mesh.objects()
+            if one.virtual_service_key in self.mesh.objects()
         ]
 
     def specs(self) -> list[Any]:
@@ -241,7 +241,7 @@ def test_the_watchdog_brings_users_home_on_each_by_its_own_heartbeat(silent: tup
     for _ in range(130):
         rig.clock.advance(1.0)
         for one in live.spec.target.each:
-            if one.place not in silent:
+            if one.virtual_service_key not in silent:
                 rig.mesh.beat(replace(one, siblings=()), live.spec.id)
         dog.reconcile()
 
