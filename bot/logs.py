@@ -17,7 +17,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot import redaction
 from bot.words.rendering import plain
-from bot.words.said import Said
+from bot.words.sentence import Sentence
 
 # What the libraries say below these levels holds payloads, or says nothing but that time passes.
 _LEAST = {
@@ -131,7 +131,7 @@ def _redacted(value: object, depth: int) -> object:
     match value:
         case str():
             return redaction.redact(value)
-        case Said():  # whoever reads the log reads English
+        case Sentence():  # whoever reads the log reads English
             return redaction.redact(plain(value))
         case bool() | int() | float() | None:
             return value

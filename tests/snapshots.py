@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.preflight import MetricFacts, Snapshot, Traffic
 from bot.words.rendering import plain
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 Object = dict[str, Any]
 

@@ -39,7 +39,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, ScrapeTarget, SideFigures, UserView
 from bot.model.rollout import Rollout, Target
 from bot.model.service import MetricsSource
-from bot.words.said import said
+from bot.words.sentence import said
 
 MOST_TIMES = 8  # beginnings of windows in one query: together they are slow
 AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what ends later is not looked at

@@ -28,7 +28,7 @@ from bot.cluster.objects import (
 from bot.preflight.problems import Problem, blocks, kubectl, warns
 from bot.preflight.scope import applies, is_seen, meeting
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Item, Said, said
+from bot.words.sentence import Code, Item, Sentence, said
 
 _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
@@ -266,7 +266,7 @@ def _ports_of(backend: Object) -> Iterator[Problem]:
         )
 
 
-def _no_http(port: Object, service: str) -> Said:
+def _no_http(port: Object, service: str) -> Sentence:
     number = str(port.get("port"))
     if port.get("appProtocol"):
         said_there = str(port["appProtocol"])

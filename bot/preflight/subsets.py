@@ -24,7 +24,7 @@ from bot.model.rollout import Topology
 from bot.preflight.destination_rules import effective
 from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 _OTHERS_LABELS = ("pod-template-hash", "rollouts-pod-template-hash")
 

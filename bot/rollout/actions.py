@@ -17,7 +17,7 @@ from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity, hooks
 from bot.rollout.compare import Gap, Part, Whose, compare
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +97,13 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
         return _routes(rollout, observed)
     if gap.part is Part.TEMPLATE:
         return _patch(gap, rollout)
-    return _scale_up(rollout, observed) if gap.part is Part.SIZE and rollout.phase is Phase.ABORTING else None
+    grows = gap.part is Part.SIZE and (rollout.phase is Phase.ABORTING or rollout.current.on_copies)
+    return _scale_up(rollout, observed) if grows else None
 
 
 def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
-    ordered = rollout.phase is Phase.ABORTING or rollout.restoring_at is not None
+    ordered = rollout.phase is Phase.ABORTING or rollout.goes_home or rollout.restoring_at is not None
     theirs = observed.foreign(rollout.spec.id) if ordered else None
     return SetRoutes(routes=rollout.current.routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
 

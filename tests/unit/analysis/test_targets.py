@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.analysis.targets import believed, foreign, left_out, listed, may_be_of, noted
 from bot.model.figures import Figures, Finding, Judgement, ScrapeTarget, Verdict
 from bot.words.rendering import plain
-from bot.words.said import Said
+from bot.words.sentence import Sentence
 from tests.builders import a_rollout, a_side_of, figures
 
 OWN = {"reviews-v1": {"reviews-v1-5d8f-aaaaa"}, "reviews-v2": {"reviews-v2-7c9d-bbbbb"}}
@@ -158,7 +158,7 @@ def test_what_is_not_believed_keeps_a_stage_from_going_on_and_undoes_no_failure(
 def test_many_are_told_by_the_first_of_them() -> None:
     crowd = [ScrapeTarget(namespace="n", pod=f"p{number}") for number in range(5)]
 
-    assert [plain(one) if isinstance(one, Said | str) else str(one) for one in listed(crowd)] == [
+    assert [plain(one) if isinstance(one, Sentence | str) else str(one) for one in listed(crowd)] == [
         "n/p0",
         "n/p1",
         "n/p2",
