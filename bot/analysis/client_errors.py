@@ -12,7 +12,7 @@ from bot.analysis.amounts import by_side, of
 from bot.analysis.gates import Sides
 from bot.analysis.judge import clients
 from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
-from bot.model.figures import CLIENT_ERRORS, Figures, Finding, Outcome, SideFigures, Unit, Verdict
+from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Tendency, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits
 from bot.words.sentence import Sentence, Share, said, together
@@ -111,7 +111,7 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
         acts=limits.action is not GateAction.OBSERVE,
         unit=Unit.SHARE,
         allowed=allowed,
-        seen=Outcome.WORSE,
+        seen=Tendency.WORSE,
         **by_side(rollout, _of(sides.subject, codes[0]), there),
     )
 

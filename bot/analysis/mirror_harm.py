@@ -12,7 +12,7 @@ from functools import partial
 
 from bot.analysis.amounts import of
 from bot.analysis.histograms import slower, tail_bounds
-from bot.model.figures import HARM, Figures, Finding, Outcome, SideFigures, Unit, Verdict
+from bot.model.figures import HARM, Figures, Finding, SideFigures, Tendency, Unit, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.versions import spoken_sides
@@ -50,7 +50,7 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
             unit=Unit.SHARE,
             allowed=said("analysis.allowed_before", times=measured.times, before=Share(measured.before)),
             primary=here,
-            seen=Outcome.WORSE,
+            seen=Tendency.WORSE,
         )
 
 

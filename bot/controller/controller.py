@@ -25,11 +25,12 @@ from bot.controller.decisions import (
     decide_on,
     is_served,
 )
-from bot.controller.draft import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
+from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
 from bot.controller.edges import Broken, contained
 from bot.controller.forgotten import Forgotten, Records
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.hook_calls import Run, Webhooks, in_a_thread
+from bot.controller.last_checks import last_checks
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bot.controller.decisions import ButtonToken, By, Event, Overrides
-from bot.controller.draft import Plan
+from bot.controller.preview import Plan
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig

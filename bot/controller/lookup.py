@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from bot.controller import abandoning
 from bot.controller.decisions import ButtonToken
-from bot.controller.draft import NO_OVERRIDES, Order, Plan, make_draft, make_plan_of
+from bot.controller.draft import NO_OVERRIDES, Order, make_draft
 from bot.controller.names import Known, concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports
+from bot.controller.preview import Plan, make_plan_of
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig

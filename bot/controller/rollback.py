@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bot.analysis import analysis
-from bot.controller.draft import frozen_now
+from bot.controller.freezes import frozen_now
 from bot.controller.ports import Ports
 from bot.controller.rivals import conflicts, promoted_since
 from bot.model.errors import Cause, Refusal

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.model.copies import replace
-from bot.model.figures import Finding, Judgement, Outcome, Verdict
+from bot.model.figures import Finding, Judgement, Tendency, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
 from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HoldCause, Phase, Rollout, Topology
@@ -117,9 +117,9 @@ def findings(rollout: Rollout, observed: Observation) -> Iterator[Finding]:
         for found in _of_side(rollout, side):
             shown = said("analysis.number", n=found.value or 0.0)
             if side.name == rollout.spec.target.canary_deployment:
-                yield replace(found, canary=shown, seen=Outcome.WORSE)
+                yield replace(found, canary=shown, seen=Tendency.WORSE)
             else:
-                yield replace(found, primary=shown, seen=Outcome.WORSE)
+                yield replace(found, primary=shown, seen=Tendency.WORSE)
 
 
 def _of_side(rollout: Rollout, side: _Side) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from bot.model.figures import (
     UNPROVEN,
     Finding,
     Judgement,
-    Outcome,
+    Tendency,
     Unit,
     Verdict,
 )
@@ -143,7 +143,7 @@ def _word(finding: Finding, *, served: bool) -> Sentence:
 def _doubted(finding: Finding) -> Sentence | None:
     """What speaks against it, where something does and it is not sure yet; a lack of requests is no doubt."""
     is_low = finding.gate in _AT_LEAST
-    if finding.seen is Outcome.WORSE or (finding.gate not in {"sample", "traffic"} and _is_beyond(finding, is_low)):
+    if finding.seen is Tendency.WORSE or (finding.gate not in {"sample", "traffic"} and _is_beyond(finding, is_low)):
         return said("slack.verdict_low") if is_low else said("slack.verdict_maybe")
     return None
 

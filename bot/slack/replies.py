@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.controller.decisions import ButtonToken
-from bot.controller.draft import Plan
+from bot.controller.preview import Plan
 from bot.model.figures import Finding
 from bot.model.freeze import Freeze, covering, freeze_sentence
 from bot.model.rollout import BOT, Entry, Rollout, RolloutId

@@ -16,8 +16,8 @@ from typing import Any
 
 from bot.controller.abandoning import NOBODY
 from bot.controller.decisions import Abort, Approve, ButtonToken, By, Event, decide_on
-from bot.controller.draft import Plan, PlannedStage
 from bot.controller.names import concerned, key_of, name_of
+from bot.controller.preview import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
