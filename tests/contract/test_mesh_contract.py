@@ -336,9 +336,9 @@ def test_what_admission_says_of_rules_behind_our_copies_is_not_told(api: KubeApi
     mesh = IstioMesh(kube_of(api, tmp_path, []), lambda: 0.0)
     target = replace(TARGET, mirror_methods=("GET", "HEAD"))
     stages = [mesh.preview(target, routes, ME, RECORDED) for routes in STAGES]
-    told = {str(text) for text in mesh.rehearse(target, stages).warnings}
+    warned = {str(text) for text in mesh.rehearse(target, stages).warnings}
     places = (2, 5)  # of that rule, without our copies before it and with them
-    assert told == {
+    assert warned == {
         text
         for place in places
         for text in (

@@ -150,8 +150,8 @@ def test_istios_webhook_tells_of_rules_that_get_nothing(
 
     answer = requests.put(kube.url + VS_PATH, headers=WHO, json=found, timeout=5)
 
-    told = warnings_in(answer.raw.headers.getlist("Warning"))
-    assert told == [f"virtualService {text}" for text in warnings]
+    found_out = warnings_in(answer.raw.headers.getlist("Warning"))
+    assert found_out == [f"virtualService {text}" for text in warnings]
 
 
 @pytest.mark.parametrize(
