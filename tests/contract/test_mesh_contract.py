@@ -325,6 +325,30 @@ def test_a_rehearsal_tells_what_admission_warns_of_once_and_to_nobody_else(api: 
     assert (rehearsal.refusals, heard) == ((), [])
 
 
+def test_what_admission_says_of_rules_behind_our_copies_is_not_told(api: KubeApi, tmp_path: Path) -> None:
+    vs = api.store.get("VirtualService", "default", "reviews")
+    assert vs is not None
+    (whole,) = vs["spec"]["http"]
+    named = whole | {"name": "reads", "match": [{"method": {"exact": "GET"}}, {"uri": {"prefix": "/x"}}]}
+    lone = whole | {"match": [{"name": "one", "method": {"exact": "GET"}, "port": 80}]}
+    theirs = whole | {"match": [{"uri": {"prefix": "/x"}}]}  # what somebody else has written twice
+    vs["spec"] |= {"gateways": ["istio-system/reviews-gateway"], "http": [named, lone, theirs, whole]}
+    api.store.put(vs)
+    mesh = IstioMesh(kube_of(api, tmp_path, []), lambda: 0.0)
+    target = replace(TARGET, mirror_methods=("GET", "HEAD"))
+    stages = [mesh.preview(target, routes, ME, RECORDED) for routes in STAGES]
+    warned = {str(text) for text in mesh.rehearse(target, stages).warnings}
+    places = (2, 5)  # of that rule, without our copies before it and with them
+    assert warned == {
+        text
+        for place in places
+        for text in (
+            f'virtualService rule #{place} match #0 is not used (duplicate/overlapping match in rule "reads")',
+            f"virtualService rule #{place} not used (all matches used by prior rules)",
+        )
+    }
+
+
 def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:
     with KubeApi(istio_versions=("v1alpha3", "v1beta1")) as api:
         kube = kube_of(api.load(bookinfo.objects()), tmp_path)
