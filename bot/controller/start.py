@@ -18,6 +18,7 @@ from bot.model.observation import Denied
 from bot.model.rollout import HOME, Parked, Phase, Rollout, RolloutId, RolloutSpec, Stage, UserId
 from bot.model.service import Promote, ServiceConfig
 from bot.preflight import Callers, Examined, MetricFacts, examine, freezes, hosts, measurements, ready_to_begin
+from bot.preflight.as_written import UNWRITABLE
 from bot.preflight.mesh import ANNOTATIONS
 from bot.preflight.moved import MOVED, left_on_canary
 from bot.preflight.permissions import PERMISSION
@@ -307,7 +308,7 @@ def _checks(draft: Draft, ports: Ports) -> Checked:
         observed.owner is None
         and observed.routes is not None
         and not observed.routes.mirror
-        and not {ANNOTATIONS, MOVED} & known
+        and not {ANNOTATIONS, MOVED, UNWRITABLE} & known
     )
     rehearsal = _rehearsed(draft, ports, known) if plain else Rehearsal()
     admission = [said("controller.admission_warns", text=text) for text in rehearsal.warnings]
