@@ -36,7 +36,7 @@ from bot.settings.env import Settings, environment, read_settings, spoken
 from bot.settings.services import read_services
 from bot.settings.types import parse_duration
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 ENV_FILE = Path(".env")
 

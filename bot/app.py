@@ -38,16 +38,16 @@ from bot.settings.services import Catalogue
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.bolt_app import build_app
+from bot.slack.channels import Channels
 from bot.slack.delivery import Delivery
 from bot.slack.home_facts import HomeFacts
 from bot.slack.homes import Homes
 from bot.slack.permalinks import Permalinks
 from bot.slack.requester import Deduplication
-from bot.slack.rooms import Rooms
 from bot.slack.token_check import TokenCheck
 from bot.slack.voices import Voices
 from bot.slack.web_api import Channel
-from bot.words.said import Text, said, together
+from bot.words.sentence import Text, said, together
 
 CHECKS_OF_LEASE = 10  # in the time of a lease; it is renewed when a third of it is over
 DELIVERY_SECONDS = 0.5  # what somebody decided is on the card within a second
@@ -89,7 +89,7 @@ class Bot:
         self._leader = self._controller.under(LeadersStore(adapters.store, adapters.lease))
         self._adoption = adoption = make_adoption(adapters, self._leader, settings.dead_man_seconds)
         client = adapters.slack or slack_client(slack, own.called)
-        rooms = adapters.rooms or Rooms(client, time.monotonic)
+        channels = adapters.channels or Channels(client, time.monotonic)
         approvers = Approvers(client, time.monotonic)
         self._voices = Voices(settings.voice, self._controller.services(), adapters.catalogue.languages)
         self._delivery = Delivery(
@@ -99,7 +99,7 @@ class Bot:
             clock=adapters.ports.clock,
             mentions=approvers.mentions,
             people=approvers.people,
-            rooms=rooms,
+            channels=channels,
             voices=self._voices,
             leads=self._leads,
             failed=self._failures.item,
@@ -117,7 +117,7 @@ class Bot:
             card=Permalinks(adapters.outbox, client).of,
             heard=self._freshness,
         )
-        self._audience = Audience(self._controller.services(), rooms, approvers, self._failures.item)
+        self._audience = Audience(self._controller.services(), channels, approvers, self._failures.item)
         self._services = ServicesReload(settings.services_file, adapters.catalogue, self._use)
         self._surroundings = Surroundings(
             adapters.kube,

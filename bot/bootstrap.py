@@ -42,7 +42,7 @@ from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
 from bot.controller.edges import Broken
 from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeats
-from bot.controller.ports import NoRooms, Ports
+from bot.controller.ports import NoChannels, Ports
 from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
@@ -51,11 +51,11 @@ from bot.settings.env import HttpMode as HttpSettings
 from bot.settings.env import PrometheusSettings, Settings, SlackSettings, environment
 from bot.settings.redis import RedisSettings
 from bot.settings.services import Catalogue, read_or_do_without, read_services
+from bot.slack.channels import Channels
 from bot.slack.client import CountingClient, web_client
 from bot.slack.connection import Connection, SocketMode
 from bot.slack.http_mode import HttpMode
-from bot.slack.rooms import Rooms
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 ADOPT_SECONDS = 5.0
 BEATING_THREADS = 4
@@ -83,7 +83,7 @@ class Adapters:
     retention: RedisRetention
     metrics: PrometheusMetrics
     slack: CountingClient | None  # and its channels; None where nothing of Slack is set
-    rooms: Rooms | None
+    channels: Channels | None
     stopwatch: Callable[[], float] = stopwatch
 
 
@@ -120,7 +120,7 @@ def connect(
     signer = settings.signer
     store = RedisStore(client, signer, failed=failed)
     slack = slack_client(settings.slack, called) if settings.slack else None
-    rooms = Rooms(slack, time.monotonic) if slack is not None else None
+    channels = Channels(slack, time.monotonic) if slack is not None else None
     ports = Ports(
         store=store,
         freezes=RedisFreezes(client, signer),
@@ -129,7 +129,7 @@ def connect(
         snapshots=KubeSnapshots(kube, settings.kubernetes.istio_namespace),
         metrics=metrics,
         clock=clock,
-        rooms=rooms or NoRooms(),
+        channels=channels or NoChannels(),
         webhooks=HttpWebhooks(environment, lambda outcome: called("webhooks", outcome)),
     )
     return Adapters(
@@ -147,7 +147,7 @@ def connect(
         refused_forms=RedisRefusedForms(client),
         metrics=metrics,
         slack=slack,
-        rooms=rooms,
+        channels=channels,
     )
 
 

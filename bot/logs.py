@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot import redaction
-from bot.words.said import Said
+from bot.words.sentence import Sentence
 
 # What the libraries say below these levels holds payloads, or says nothing but that time passes.
 _LEAST = {
@@ -130,7 +130,7 @@ def _redacted(value: object, depth: int) -> object:
     match value:
         case str():
             return redaction.redact(value)
-        case Said():  # whoever reads the log reads English
+        case Sentence():  # whoever reads the log reads English
             return redaction.redact(str(value))
         case bool() | int() | float() | None:
             return value

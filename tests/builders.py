@@ -12,7 +12,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import PodTemplate, Rollout, RolloutId, RolloutSpec, Routes, Target, Template, Topology, UserId
 from bot.model.service import Promote, ServiceConfig
 from bot.rollout.plans import make_plan
-from bot.words.said import Arg, Said, Text
+from bot.words.sentence import Arg, Sentence, Text
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
 EVER = 1e9  # seconds; later than any reconcile of a test that begins at 0
@@ -155,6 +155,6 @@ def keys(text: Text) -> list[str]:
     def within(arg: Arg) -> list[str]:
         if isinstance(arg, tuple):
             return [key for item in arg for key in within(item)]
-        return keys(arg) if isinstance(arg, Said) else []
+        return keys(arg) if isinstance(arg, Sentence) else []
 
-    return [text.key, *(key for arg in text.args.values() for key in within(arg))] if isinstance(text, Said) else []
+    return [text.key, *(key for arg in text.args.values() for key in within(arg))] if isinstance(text, Sentence) else []

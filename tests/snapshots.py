@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from bot.preflight import MetricFacts, Snapshot, Traffic
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 Object = dict[str, Any]
 

@@ -87,7 +87,7 @@ def fixed_of(world: World, settings: JudgeSettings) -> tuple[Fixed, list[int]]:
     tolerated = limits(
         [settings.errors, settings.slow, settings.slow],
         [weights.errors, weights.slow_a, weights.slow_b, weights.ceiling],
-        [*HOME, HOME_CEILING],
+        [settings.home * one for one in (*HOME, HOME_CEILING)],
         settings,
     )
     scores = typical(np.array(BOUNDS), past[..., SLOWER:].swapaxes(1, 2), past[..., REQUESTS])

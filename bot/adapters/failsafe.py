@@ -22,7 +22,7 @@ from bot.model.rollout import Routes
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
 from bot.words.rendering import plain
-from bot.words.said import Text, said, together
+from bot.words.sentence import Text, said, together
 
 LONGEST_NOTE = 1024  # characters, the API server's own limit
 

@@ -26,7 +26,7 @@ from bot import redaction
 from bot.adapters.calls import Called, counted, nobody
 from bot.model.errors import Cause, Fault
 from bot.model.webhooks import Webhook
-from bot.words.said import Said, Seconds, said
+from bot.words.sentence import Seconds, Sentence, said
 
 SYSTEM = "Webhook"
 LARGEST = 65_536  # bytes of an answer
@@ -189,7 +189,7 @@ def _silence_is_a_fault(webhook: Webhook) -> Iterator[None]:
         raise Fault(SYSTEM, _trouble(error)) from None  # what it says itself may name the address
 
 
-def _trouble(error: Exception) -> Said:
+def _trouble(error: Exception) -> Sentence:
     if isinstance(error, socket.gaierror):
         return said("adapters.webhook_no_host")
     if isinstance(error, ssl.SSLError):

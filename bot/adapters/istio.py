@@ -32,7 +32,7 @@ from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnno
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.words.rendering import plain
-from bot.words.said import Said, Text, said, together
+from bot.words.sentence import Sentence, Text, said, together
 
 ATTEMPTS = 5
 MOST_OBSERVED = 4096  # VirtualServices of which is kept what was understood of them last
@@ -91,7 +91,7 @@ class IstioMesh:
         return observe_each(target, self._observe)
 
     def _observe(self, target: Target) -> RouteStatus:
-        vs = self._get(target, self._reads)
+        vs = self._get(target.place, self._reads)
         place = target.place
         last = self._observed.get(place)
         if last is not None and last.vs is vs and last.target == target:
@@ -156,7 +156,7 @@ class IstioMesh:
                     signer=self._signer,
                 )
 
-            self._write(one, edit, is_current)
+            self._write(one.place, edit, is_current, managed=one)
 
         do_on_each(target, write)
 
@@ -170,7 +170,7 @@ class IstioMesh:
 
             # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
             self._fall_silent(*one.place, owner)
-            if not self._write(one, edit, is_current):
+            if not self._write(one.place, edit, is_current, managed=one):
                 self._close(*one.place, owner)
 
         do_on_each(target, leave)
@@ -178,7 +178,7 @@ class IstioMesh:
     def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """Take our annotations off if they are ``owner``'s, whatever became of the routes; nothing where none is."""
         self._fall_silent(namespace, virtual_service, owner)
-        if not self._edit(namespace, virtual_service, lambda vs: virtual_services.remove_annotations(vs, owner)):
+        if not self._annotate(namespace, virtual_service, lambda vs: virtual_services.remove_annotations(vs, owner)):
             self._close(namespace, virtual_service, owner)
 
     def _fall_silent(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
@@ -194,25 +194,17 @@ class IstioMesh:
         Such a write was read before, and the API server takes it only while the object is as it was then. Where the
         annotations were gone already, their removal may be older than that read.
         """
-        self._edit(namespace, virtual_service, lambda vs: virtual_services.closed(vs, owner))
-        self._edit(namespace, virtual_service, virtual_services.unclosed)
+        self._annotate(namespace, virtual_service, lambda vs: virtual_services.closed(vs, owner))
+        self._annotate(namespace, virtual_service, virtual_services.unclosed)
 
-    def _edit(self, namespace: str, virtual_service: str, edit: Edit) -> bool:
-        """Read, edit, replace, whoever else writes meanwhile: for edits of our own annotations alone.
-
-        Tells whether anything was written; nothing is where the object is not there.
-        """
-        for attempt in range(1, ATTEMPTS + 1):
-            vs = self._kube.get("VirtualService", namespace, virtual_service)
-            if vs is None or (wanted := edit(vs)) is vs:
+    def _annotate(self, namespace: str, virtual_service: str, edit: Edit) -> bool:
+        """``_write`` for edits of our own annotations alone; nothing is written where the object is not there."""
+        try:
+            return self._write((namespace, virtual_service), edit)
+        except Fault as fault:
+            if fault.cause is Cause.MISSING:
                 return False
-            try:
-                self._kube.put(wanted)
-            except Contended:
-                self._wait(attempt)
-            else:
-                return True
-        raise _busy(f"VirtualService {namespace}/{virtual_service}")
+            raise
 
     def beat(self, target: Target, owner: RolloutId, limit: float = 0.0) -> None:
         """Renew the heartbeat, beside the object. One write on what was last seen: a conflict is the next beat's."""
@@ -257,18 +249,18 @@ class IstioMesh:
         Raises:
             Refusal: the object is one that we must not edit, in words for whoever asked.
         """
-        vs = self._get(target)
+        vs = self._get(target.place)
         return virtual_services.claim(
             vs, target, routes, owner=owner, recorded=recorded, now=self._now(), signer=self._signer
         )
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         """The object ``release`` would leave behind; nothing is written."""
-        return virtual_services.release(self._get(target), target, routes, self._signer)
+        return virtual_services.release(self._get(target.place), target, routes, self._signer)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
         """Offer each object to the API server as a dry run, which runs admission and needs the same permission."""
-        version = self._get(target)["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
+        version = self._get(target.place)["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
         warnings: list[str] = []
         kube = self._kube.notifying(warnings.append)
@@ -281,14 +273,28 @@ class IstioMesh:
             warned.append(fit)
         return Rehearsal(refusals=tuple(refusals), warnings=tuple(warned))
 
-    def _write(self, target: Target, edit: Edit, is_current: IsCurrent) -> bool:
+    def _write(
+        self, key: tuple[str, str], edit: Edit, is_current: IsCurrent = always, *, managed: Target | None = None
+    ) -> bool:
         """Read, edit, replace, until it is as ``edit`` wants it; whether that took a write of ours.
 
         Edits leave alone what is already right. Each read is followed by asking whether the edit is still wanted
         (``is_current``): a rollout that ends changes the object after that, and the write that was built on the read is
         refused.
+
+        Args:
+            key: namespace and name.
+            edit: from the object as it was read to the one that is wanted.
+            is_current: whether the decision behind it still holds.
+            managed: whose managed routes nobody else may have changed meanwhile; None: whoever else writes, the edit is
+                made on top.
+
+        Raises:
+            Contended: somebody else keeps on writing, or has changed the managed routes.
+            Stale: it is not so any more (``is_current``); nothing was written.
+            Fault: the object is missing, or cannot be read or written.
         """
-        vs = self._get(target)
+        vs = self._get(key)
         for attempt in range(1, ATTEMPTS + 1):
             wanted = _edited(edit, vs)
             if wanted == vs:
@@ -299,31 +305,26 @@ class IstioMesh:
                 self._kube.put(wanted)
             except Contended as conflict:
                 self._wait(attempt)
-                before, vs = vs, self._get(target)
-                if _edited(edit, vs) != vs and _rival_wrote(before, vs, target):
+                before, vs = vs, self._get(key)
+                if managed and _edited(edit, vs) != vs and _rival_wrote(before, vs, managed):
                     raise Contended("Kubernetes", _rival(vs)) from conflict
             except Unanswered:
-                vs = self._get(target)
+                vs = self._get(key)
                 if _edited(edit, vs) != vs:
                     raise
                 return True
             else:
                 return True
-        raise _busy(virtual_services.title(vs))
+        raise Contended("Kubernetes", said("adapters.busy", thing=virtual_services.title(vs)))
 
-    def _get(self, target: Target, reads: Reads | None = None) -> VirtualService:
-        vs = (reads or self._kube).get("VirtualService", *target.place)
+    def _get(self, key: tuple[str, str], reads: Reads | None = None) -> VirtualService:
+        vs = (reads or self._kube).get("VirtualService", *key)
         if vs is None:
-            thing = f"VirtualService {'/'.join(target.place)}"
-            raise Fault("Kubernetes", said("adapters.gone", thing=thing), Cause.MISSING)
+            raise Fault("Kubernetes", said("adapters.gone", thing=f"VirtualService {'/'.join(key)}"), Cause.MISSING)
         return vs
 
 
-def _busy(title: str) -> Contended:
-    return Contended("Kubernetes", said("adapters.busy", thing=title))
-
-
-def _rival(vs: VirtualService) -> Said:
+def _rival(vs: VirtualService) -> Sentence:
     who, thing = writer_of(vs, ROUTES, not_by=FIELD_MANAGER).manager, virtual_services.title(vs)
     return (
         said("adapters.routes_changed_by", who=who, thing=thing)

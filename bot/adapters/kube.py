@@ -4,7 +4,8 @@ That client brings credentials (kubeconfig, in-cluster, refreshed tokens) and TL
 drop the fields they do not know, and an object that goes back without them has been changed by us. No rule of ours
 lives here, only how to ask; what the answers mean is in ``kube_answers``.
 
-Each request is sent once and has a timeout; the client's own retries are off, because they would repeat writes.
+Each request is sent once, and its answer ends in time (see ``bot.bounded``); the client's own retries are off, because
+they would repeat writes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 
-from bot import redaction
+from bot import bounded, redaction
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.kube_answers import Unanswered, answer_in, event_in, failed, items_in, version_in, warnings_in
 from bot.adapters.kube_credentials import now_and_then
@@ -33,7 +34,7 @@ from bot.cluster.managed_fields import FIELD_MANAGER
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Cause, Fault, Refusal
-from bot.words.said import Code, Said, Text, said
+from bot.words.sentence import Code, Sentence, Text, said
 
 WATCHDOG_MANAGER = "canary-bot-watchdog"
 MERGE_PATCH = "application/merge-patch+json"
@@ -52,6 +53,7 @@ REVIEWS = "authorization.k8s.io/v1"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 WATCH_GRACE_SECONDS = 3.0  # a stream that outlives what was asked for by this much has no server at its other end
+CHUNK = 65_536  # bytes
 CONNECTIONS = 32  # as many as there are threads that may ask at once
 
 
@@ -140,10 +142,16 @@ class Kube:
     """One cluster. Safe to share between threads."""
 
     def __init__(
-        self, api: client.ApiClient, on_warning: Callable[[str], None] = log_warning, manager: str = FIELD_MANAGER
+        self,
+        api: client.ApiClient,
+        on_warning: Callable[[str], None] = log_warning,
+        manager: str = FIELD_MANAGER,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self._api = api
+        bounded.bound(api.rest_client.pool_manager)
         self._manager = manager
+        self._read_seconds = read_seconds
         self._on_warning = on_warning
         self._hears: list[Hear] = []
         self._called: Called = nobody
@@ -258,7 +266,7 @@ class Kube:
                 response = self._send("GET", path, read_seconds=seconds + WATCH_GRACE_SECONDS)
                 if response.status == HTTPStatus.OK:
                     return Stream(response.response, doing, kind)
-                text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
+                text = _body(response)
             answer_in(response.status, text, doing)
         raise Fault("Kubernetes", failed(doing, said("adapters.not_served")), Cause.MISSING)
 
@@ -346,7 +354,7 @@ class Kube:
     def _write(
         self,
         method: str,
-        doing: Said,
+        doing: Sentence,
         place: ObjectKey,
         body: Object,
         *,
@@ -373,13 +381,13 @@ class Kube:
             hear(place, left)
 
     def _ask(
-        self, method: str, path: str, doing: Said, body: Object | None = None, content_type: str | None = None
+        self, method: str, path: str, doing: Sentence, body: Object | None = None, content_type: str | None = None
     ) -> Object | None:
         """Send one request and read its answer; None is a 404."""
         with counted(self._called):
             with _faults(doing):
                 response = self._send(method, path, body, content_type)
-                text = response.read()  # type: ignore[no-untyped-call]  # the client has no types here
+                text = _body(response)
             answer = answer_in(response.status, text, doing)
         for text_of_warning in warnings_in(response.headers.getlist("Warning")):
             self._on_warning(text_of_warning)
@@ -391,13 +399,15 @@ class Kube:
         path: str,
         body: Object | None = None,
         content_type: str | None = None,
-        read_seconds: float = READ_SECONDS,
+        read_seconds: float | None = None,
     ) -> RESTResponse:
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content_type else {})
         _, url, headers, _, _ = self._api.param_serialize(
             method, path, header_params=headers, auth_settings=["BearerToken"]
         )
-        return self._api.call_api(method, url, headers, body, _request_timeout=(CONNECT_SECONDS, read_seconds))
+        return self._api.call_api(
+            method, url, headers, body, _request_timeout=(CONNECT_SECONDS, read_seconds or self._read_seconds)
+        )
 
 
 class Stream:
@@ -405,7 +415,7 @@ class Stream:
     time for it is up; whatever else ends it is raised, as a request's would be.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, doing: Said, kind: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, doing: Sentence, kind: str) -> None:
         self._kind = kind
         self._response = response
         self._doing = doing
@@ -417,6 +427,7 @@ class Stream:
                 # A line cut off by the stream's end is dropped: whoever resumes is told again.
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from (self._event(line) for line in lines if line)
+                bounded.whole([rest])
 
     def _event(self, line: bytes) -> Object:
         event = event_in(line, self._doing)
@@ -432,8 +443,17 @@ class Stream:
             log.debug("stream_had_ended")  # and its connection may be somebody else's by now
 
 
+def _body(response: RESTResponse) -> bytes:
+    """The whole answer."""
+    try:
+        return bounded.whole(response.response.stream(CHUNK))
+    except BaseException:
+        response.response.close()  # what is still to come is nobody's
+        raise
+
+
 @contextmanager
-def _faults(doing: Said) -> Iterator[None]:
+def _faults(doing: Sentence) -> Iterator[None]:
     """What the client raises, in our words."""
     try:
         yield
@@ -443,7 +463,7 @@ def _faults(doing: Said) -> Iterator[None]:
         raise Unanswered("Kubernetes", failed(doing, said("adapters.nobody_there"))) from error
     except urllib3.exceptions.TimeoutError as error:
         raise Unanswered("Kubernetes", failed(doing, said("adapters.server_late")), Cause.TIMED_OUT) from error
-    except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
+    except (urllib3.exceptions.HTTPError, ApiException, OSError, ValueError) as error:  # the last of a redirect's
         why = said("adapters.server_unreached", kind=type(error).__name__)
         raise Unanswered("Kubernetes", failed(doing, why)) from error
 

@@ -17,7 +17,7 @@ from http import HTTPStatus
 
 from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
-from bot.words.said import Said, Text, said
+from bot.words.sentence import Sentence, Text, said
 
 LONGEST_MESSAGE = 500
 
@@ -77,7 +77,7 @@ def version_in(answer: Object | None) -> str:
     return str(metadata.get("resourceVersion", "")) if isinstance(metadata, dict) else ""
 
 
-def failed(doing: Text, why: Text) -> Said:
+def failed(doing: Text, why: Text) -> Sentence:
     """What could not be done, and why: words of ours, or the server's own."""
     return said("adapters.could_not", doing=doing, why=why)
 

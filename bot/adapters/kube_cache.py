@@ -25,7 +25,7 @@ from bot.cluster.managed_fields import without_managed_fields
 from bot.cluster.objects import Object
 from bot.cluster.selectors import EVERYTHING, LabelSelector
 from bot.model.errors import Fault
-from bot.words.said import said
+from bot.words.sentence import said
 
 HEALTHY_SECONDS = 1.0  # a stream that lives shorter is trouble, however politely it ends
 BACK_OFF = 0.2

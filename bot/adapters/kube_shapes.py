@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from bot.cluster.objects import Object
 from bot.model.errors import Fault
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 _MODELS: Mapping[str, type[BaseModel]] = {
     "Deployment": models.V1Deployment,
@@ -84,7 +84,7 @@ def checked_spec(thing: Any, kind: str) -> Object:
     return found
 
 
-def _misshapen(kind: str, name: str, place: str) -> Said:
+def _misshapen(kind: str, name: str, place: str) -> Sentence:
     return said("adapters.misshapen", thing=f"{kind} {name}", field=place)
 
 

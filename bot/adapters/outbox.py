@@ -22,7 +22,7 @@ from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Cause, Fault, Unreadable
 from bot.model.rollout import RolloutId
 from bot.model.signing import UNSIGNED, Signer
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 # Slack takes some forty edits a minute from a whole workspace: more cards than this are not even looked at.
 CARDS_AT_ONCE = 100

@@ -30,7 +30,7 @@ from bot.model.figures import Figures, SideFigures
 from bot.model.rollout import RolloutId
 from bot.model.service import ServiceConfig
 from bot.preflight import Callers, MetricFacts, Traffic
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
 LATELY_SECONDS = 120.0  # real requests on the canary before a start: an aborted rollout's are forgotten soon
 RECENT_SECONDS = 600.0  # what the primary answers before a start
@@ -196,7 +196,7 @@ TRAFFIC, REPORTERS, PROXIES, CLUSTERS, REACHED, CALLS = (
     "calls",
 )
 # What each is for, where Prometheus refuses it.
-ABOUT: Mapping[str, Said] = {
+ABOUT: Mapping[str, Sentence] = {
     ANSWERS: said("adapters.about_answers"),
     BUCKETS: said("adapters.about_buckets"),
     TRAFFIC: said("adapters.about_traffic"),

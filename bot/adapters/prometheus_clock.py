@@ -14,7 +14,7 @@ from threading import Lock
 from bot.adapters import queries
 from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.model.errors import Fault
-from bot.words.said import said
+from bot.words.sentence import said
 
 ASKED_AGAIN = 60.0  # seconds
 TRIED_AGAIN = 10.0  # seconds after it was not answered

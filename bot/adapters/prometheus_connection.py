@@ -20,13 +20,16 @@ from urllib.parse import quote_plus
 import structlog
 from prometheus_api_client import PrometheusConnect
 from requests import PreparedRequest, RequestException, Response, Session, Timeout
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3 import Retry
+from urllib3.exceptions import ReadTimeoutError
 
+from bot import bounded
 from bot.adapters import queries
 from bot.adapters.calls import Called, counted, nobody
 from bot.model.errors import Cause, Fault
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 QUERY_SECONDS = 5.0  # for each query
 READ_SECONDS = 10.0  # for all shared queries of one read
@@ -36,6 +39,7 @@ CONCURRENT_SERVICES = 8  # that ask queries of their own at the same time, each 
 QUICK_SECONDS = 1.0  # for all own queries of a service that was not slow the last time
 CONCURRENT_SLOW = 4  # the same for services that were slow the last time: they wait for each other only
 MOST_SLOW = 1000  # services that are remembered as slow
+REDIRECTS = 3  # from http to https, say, and to a path
 CHUNK = 65_536  # bytes
 LARGEST = 1_000_000  # bytes; what answers a query of a service's own with more is not one number
 EXCERPT = 300  # characters of Prometheus' own words that are logged
@@ -103,9 +107,9 @@ class PrometheusConnection:
                 timeout=seconds,
             )
             for inspect, seconds in (
-                (_inspect, query_seconds),
-                (_inspect_short, self._quick_seconds),
-                (_inspect_short, query_seconds),
+                (_inspect(bounded.LARGEST), query_seconds),
+                (_inspect(LARGEST), self._quick_seconds),
+                (_inspect(LARGEST), query_seconds),
             )
         )
         self._pool = ThreadPoolExecutor(CONCURRENT_QUERIES, thread_name_prefix="prometheus")
@@ -255,13 +259,17 @@ class PrometheusConnection:
         except _TooLong as long:
             raise Fault("Prometheus", said("adapters.too_long", about=about)) from long
         except Timeout as late:
-            sentence = said("adapters.query_late", n=self._query_seconds)
-            raise Fault("Prometheus", sentence, Cause.TIMED_OUT) from late
+            raise self._late_answer() from late
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as broken:
             # Before RequestException: requests' own JSON error is both.
             raise Fault("Prometheus", said("adapters.odd_answer", about=about)) from broken
         except RequestException as failed:
+            if any(isinstance(cause, ReadTimeoutError) for cause in failed.args):  # in the midst of an answer
+                raise self._late_answer() from failed
             raise Fault("Prometheus", said("adapters.unreached", kind=type(failed).__name__)) from failed
+
+    def _late_answer(self) -> Fault:
+        return Fault("Prometheus", said("adapters.query_late", n=self._query_seconds), Cause.TIMED_OUT)
 
 
 def _samples(result: list[Any]) -> tuple[Sample, ...]:
@@ -401,8 +409,27 @@ class _TooLong(Exception):  # noqa: N818  # an answer on its way to becoming a F
     """An answer that is longer than anything that is wanted."""
 
 
+class _BoundedAdapter(HTTPAdapter):
+    """An answer ends, through a proxy as well."""
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        bounded.bound(self.poolmanager)
+
+    def proxy_manager_for(self, *arguments: Any, **named: Any) -> Any:
+        known = set(self.proxy_manager)
+        manager = super().proxy_manager_for(*arguments, **named)
+        if set(self.proxy_manager) != known:
+            bounded.bound(manager)
+        return manager
+
+
 class _LongQueries(Session):
     """A session that sends a long query as a form: the client puts every query into the address, even of a POST."""
+
+    def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:  # noqa: ARG002  # see below
+        """The client brings an adapter of its own, which knows nothing of bounds."""
+        super().mount(prefix, _BoundedAdapter(max_retries=Retry(0, read=False)))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> Response:
         params = options.get("params") or {}
@@ -432,6 +459,7 @@ def _session(
     inspect: Callable[..., None],
 ) -> Session:
     session = _LongQueries()
+    session.max_redirects = REDIRECTS
     session.headers.update(headers)
     session.verify = ca_file or True
     session.auth = _Bearer(bearer) if bearer else _Login(basic) if basic else None
@@ -439,31 +467,33 @@ def _session(
     return session
 
 
-def _inspect_short(response: Response, **_: object) -> None:
-    """The same for a query of a service's own: a hundred thousand series are not read to find that they are not one."""
-    body = bytearray()
-    for chunk in response.iter_content(CHUNK):
-        body += chunk
-        if len(body) > LARGEST:
-            response.close()
-            raise _TooLong
-    response._content = bytes(body)  # noqa: SLF001  # there is no other way to give back what was read
-    _inspect(response)
-
-
-def _inspect(response: Response, **_: object) -> None:
-    """The client hands on the result alone: what else an answer says is read here.
+def _inspect(largest: int) -> Callable[..., None]:
+    """Read an answer of at most so many bytes. The client hands on the result alone: what else it says is read here.
 
     Warnings (a store that could not be asked, say) come with data and are kept in the log; the data counts.
     """
-    if response.is_redirect:
-        return
-    if response.status_code != HTTPStatus.OK:
-        log.warning("prometheus_refused", status=response.status_code, answer=response.text[:EXCERPT])
-        raise _Refused(response.status_code)
-    if b'"warnings"' in response.content:
+
+    def inspect(response: Response, **_: object) -> None:
         try:
-            warnings = json.loads(response.content)["warnings"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return  # the word was in a label, or the answer is none: the client will say so
-        log.warning("prometheus_warned", warnings=warnings)
+            content = bounded.whole(response.iter_content(CHUNK), largest)
+        except bounded.AnswerTooLong as long:
+            response.close()
+            raise _TooLong from long
+        response._content = content  # noqa: SLF001  # there is no other way to give back what was read
+        if response.is_redirect:
+            return
+        if response.status_code != HTTPStatus.OK:
+            log.warning("prometheus_refused", status=response.status_code, answer=response.text[:EXCERPT])
+            raise _Refused(response.status_code)
+        if b'"warnings"' in content:
+            _log_warnings(content)
+
+    return inspect
+
+
+def _log_warnings(content: bytes) -> None:
+    try:
+        warnings = json.loads(content)["warnings"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return  # the word was in a label, or the answer is none: the client will say so
+    log.warning("prometheus_warned", warnings=warnings)

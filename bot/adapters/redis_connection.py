@@ -24,11 +24,12 @@ from redis.cluster import ClusterNode, ClusterPipeline
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
+from bot import bounded
 from bot.adapters import redis_embedded
 from bot.adapters.calls import Called, counted, nobody
 from bot.adapters.lazy import Lazy
 from bot.model.errors import Cause, Fault, Refusal
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -51,7 +52,7 @@ EXPECTED = said(
 )
 
 _LATE, _UNREACHED = said("adapters.redis_late"), said("adapters.redis_unreached")
-_IN_WORDS: tuple[tuple[type[Exception], Said, Cause], ...] = (
+_IN_WORDS: tuple[tuple[type[Exception], Sentence, Cause], ...] = (
     (redis_errors.TimeoutError, _LATE, Cause.TIMED_OUT),
     (redis_errors.AuthenticationError, said("adapters.redis_login"), Cause.FORBIDDEN),
     (redis_errors.NoPermissionError, said("adapters.redis_rights"), Cause.FORBIDDEN),
@@ -68,6 +69,9 @@ _IN_WORDS: tuple[tuple[type[Exception], Said, Cause], ...] = (
     (redis_errors.ReadOnlyError, said("adapters.redis_replica"), Cause.REFUSED),
     (redis_errors.OutOfMemoryError, said("adapters.redis_full"), Cause.REFUSED),
 )
+
+# What the library trips over where something else than a Redis answers.
+_NO_REDIS = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 
 _WRONG_KIND = said("adapters.redis_wrong_kind", keys=Code("canary:…"), command=Code("TYPE"))
 
@@ -241,12 +245,12 @@ def faults() -> Iterator[None]:
     """Redis' errors as ``Fault``: in our words, because theirs may hold addresses."""
     try:
         yield
-    except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
+    except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError, *_NO_REDIS) as error:
         sentence, cause = _in_words(error)
         raise Fault("Redis", sentence, cause) from error
 
 
-def _in_words(error: Exception) -> tuple[Said, Cause]:
+def _in_words(error: Exception) -> tuple[Sentence, Cause]:
     if _is_wrong_kind(error):
         return _WRONG_KIND, Cause.REFUSED
     if isinstance(error, redis_errors.ResponseError) and any(words in str(error) for words in _NOT_ALLOWED):
@@ -259,14 +263,14 @@ def _in_words(error: Exception) -> tuple[Said, Cause]:
     return next(((words, cause) for kind, words, cause in _IN_WORDS if isinstance(error, kind)), other)
 
 
-def _of_sentinels(error: str) -> tuple[Said, Cause]:
+def _of_sentinels(error: str) -> tuple[Sentence, Cause]:
     """What each sentinel answered is in the library's words only."""
     if "AuthenticationError" in error or "NoPermissionError" in error:
         return said("adapters.sentinel_login", setting=Code("REDIS_SENTINEL_PASSWORD")), Cause.FORBIDDEN
     return said("adapters.no_master", setting=Code("REDIS_CA_FILE")), Cause.UNREACHABLE
 
 
-def _tls(error: BaseException) -> tuple[Said, Cause] | None:
+def _tls(error: BaseException) -> tuple[Sentence, Cause] | None:
     """The words where it was the handshake that went wrong: the library wraps that in an error of the connection."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, ssl.SSLError):
@@ -385,10 +389,25 @@ def _options() -> dict[str, Any]:
         "encoding_errors": ENCODING_ERRORS,
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
+        "redis_connect_func": _bounded,
         "health_check_interval": IDLE_SECONDS,
         # A pooled connection may be long dead: once more on a fresh one. A silent server is not asked twice.
         "retry": Retry(NoBackoff(), 1, supported_errors=(redis_errors.ConnectionError,)),
     }
+
+
+def _bounded(connection: Any) -> None:
+    """A connection that has just been opened: its answers end, from the first greeting on."""
+    connection._sock = bounded.BoundedSocket(connection._sock)  # noqa: SLF001  # there is no other way to it
+    connection.on_connect_check_health(check_health=False)  # a connection that is new is well
+
+
+class _Cluster(RedisCluster):
+    """It greets connections itself, and lets nobody in before."""
+
+    def on_connect(self, connection: Any) -> None:
+        connection._sock = bounded.BoundedSocket(connection._sock)  # noqa: SLF001  # as above
+        super().on_connect(connection)  # type: ignore[no-untyped-call]  # redis has types, but not here
 
 
 def _by_sentinel(parts: SplitResult, access: Access, tls: dict[str, Any]) -> Redis:
@@ -402,6 +421,7 @@ def _by_sentinel(parts: SplitResult, access: Access, tls: dict[str, Any]) -> Red
         sentinel_kwargs={
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": CONNECT_SECONDS,
+            "redis_connect_func": _bounded,
             "retry": Retry(NoBackoff(), 0),
             **{name: value for name, value in own.items() if value},
             **tls,
@@ -425,7 +445,8 @@ def _cluster(parts: SplitResult, tls: dict[str, Any]) -> Lazy[RedisCluster]:
                 for host, port in hosts
             ]
             retry = Retry(ConstantBackoff(CLUSTER_PAUSE_SECONDS), CLUSTER_TRIES)
-            return RedisCluster(startup_nodes=nodes, **_options() | _credentials(parts) | tls | {"retry": retry})
+            options = {name: value for name, value in _options().items() if name != "redis_connect_func"}
+            return _Cluster(startup_nodes=nodes, **options | _credentials(parts) | tls | {"retry": retry})
 
     return Lazy(make)
 

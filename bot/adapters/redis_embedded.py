@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bot.model.errors import Fault, Refusal
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0

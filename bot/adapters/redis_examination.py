@@ -16,7 +16,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from bot.adapters.redis_connection import RedisClient, faults
 from bot.adapters.redis_signing import RedisSigning
 from bot.model.signing import Signature, Signer
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 _SCRIPT = "return 1"
 _KEY = "canary:check"  # named to the script, which touches nothing: a server goes by it
@@ -35,7 +35,7 @@ class Finding:
     """One thing about this Redis, with what to do."""
 
     grade: Grade
-    sentence: Said
+    sentence: Sentence
 
 
 def examine_servers(client: RedisClient) -> Iterator[Finding]:
@@ -125,16 +125,16 @@ def _eviction(policy: str, limit: Any) -> Iterator[Finding]:
         yield _wrong(said("adapters.redis_evicts", what=what, setting=f"maxmemory-policy {policy}"))
 
 
-def _unknown(what: Said, question: str, right: str) -> Finding:
+def _unknown(what: Sentence, question: str, right: str) -> Finding:
     sentence = said("adapters.redis_may_not_ask", what=what, question=question, right=Code(right))
     return Finding(grade=Grade.FINE, sentence=sentence)
 
 
-def _doubt(sentence: Said) -> Finding:
+def _doubt(sentence: Sentence) -> Finding:
     return Finding(grade=Grade.DOUBT, sentence=sentence)
 
 
-def _wrong(sentence: Said) -> Finding:
+def _wrong(sentence: Sentence) -> Finding:
     return Finding(grade=Grade.WRONG, sentence=sentence)
 
 

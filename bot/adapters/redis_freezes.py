@@ -21,7 +21,7 @@ from bot.model import freeze as rules
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine
 from bot.model.rollout import UserId
 from bot.model.signing import UNSIGNED, Signer
-from bot.words.said import said
+from bot.words.sentence import said
 
 STORY_LINES = 1000  # the newest are kept
 

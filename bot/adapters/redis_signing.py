@@ -14,7 +14,7 @@ from bot.adapters.serialization import FREEZES, HISTORIES, SIGNED, Keys
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import RolloutId
 from bot.model.signing import Signature, Signer
-from bot.words.said import said
+from bot.words.sentence import said
 
 # KEYS: a key  ARGV: what it held, what it holds then
 SWAP = """

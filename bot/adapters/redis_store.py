@@ -30,7 +30,7 @@ from bot.model.errors import Refusal, Stale, Unreadable
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId, RolloutSpec
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.phrases import status_text
-from bot.words.said import Code, Text, TypedIn, said, together
+from bot.words.sentence import Code, Text, TypedIn, said, together
 
 KEPT = said("adapters.kept")
 PAGE = 50  # records that are looked through for refused starts

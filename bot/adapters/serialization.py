@@ -21,7 +21,7 @@ from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
 from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, RolloutSpec
 from bot.words.rendering import plain
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 SCHEMA = 4
 

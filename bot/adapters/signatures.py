@@ -10,7 +10,7 @@ import re
 
 from bot.model.errors import Unreadable
 from bot.model.signing import Signature, Signer
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 _SIGNATURE = re.compile(r',"signature":"([0-9a-f]{64})"}\Z')
 

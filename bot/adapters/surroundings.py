@@ -19,7 +19,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission
 from bot.preflight.permissions import gateways, lacking, needed, read
-from bot.words.said import Said, Seconds, Text, said, together
+from bot.words.sentence import Seconds, Sentence, Text, said, together
 
 ANY_VERSION = "{version}"
 MISSED = 2  # limits without a word of the watchdog's, by two clocks that may differ a little
@@ -42,7 +42,7 @@ def _routes(reads: Reads, place: NamespacedName) -> Object | None:
         return None
 
 
-def without_series(metrics: PrometheusMetrics) -> Said | None:
+def without_series(metrics: PrometheusMetrics) -> Sentence | None:
     """What is wrong with a Prometheus that has nothing of Istio.
 
     Raises:
@@ -51,7 +51,7 @@ def without_series(metrics: PrometheusMetrics) -> Said | None:
     return said("adapters.no_istio_series") if not metrics.istio_series() else None
 
 
-def watchdog_trouble(namespace: str, lease: Object, limit: float, now: float) -> Said | None:
+def watchdog_trouble(namespace: str, lease: Object, limit: float, now: float) -> Sentence | None:
     """What is wrong with the watchdogs of a namespace by their own Lease, beside our limit in seconds."""
     theirs, said_at = heartbeat_lease.watched(lease)
     silent = now - said_at if said_at is not None else 0.0
@@ -85,7 +85,7 @@ class Surroundings:
         self._now = now
         self._failed = failed
         self._rights: dict[Access, Permission] = {}  # those first that were asked for longest ago
-        self._found: Mapping[str, Sequence[Said | str]] = {}
+        self._found: Mapping[str, Sequence[Sentence | str]] = {}
 
     def use(self, services: Sequence[ServiceConfig]) -> None:
         """Find out about what these need from now on."""
@@ -93,7 +93,7 @@ class Surroundings:
 
     def check(self) -> None:
         """Look, and remember it; to be called about once a minute."""
-        observers: dict[str, Callable[[], Sequence[Said | str]]] = {
+        observers: dict[str, Callable[[], Sequence[Sentence | str]]] = {
             RIGHTS: self._look_for_rights,
             SERIES: self._look_for_series,
             WATCHDOGS: self._look_for_watchdogs,
@@ -106,7 +106,7 @@ class Surroundings:
         more = [said("adapters.and_more", n=len(found) - MOST_NAMED)] if len(found) > MOST_NAMED else []
         return together([*found[:MOST_NAMED], *more]) or None
 
-    def _contained(self, about: str, observe: Callable[[], Sequence[Said | str]]) -> Sequence[Said | str]:
+    def _contained(self, about: str, observe: Callable[[], Sequence[Sentence | str]]) -> Sequence[Sentence | str]:
         try:
             with contained(f"look at {about}"):
                 return observe()
@@ -116,7 +116,7 @@ class Surroundings:
             pass
         return ()
 
-    def _look_for_rights(self) -> Sequence[Said | str]:
+    def _look_for_rights(self) -> Sequence[Sentence | str]:
         """Those first that were never asked for; an API server that does not answer is asked once."""
         self._kube.ping()
         all_wanted = dict.fromkeys(access for service in self._services for access in wanted(self._reads, service))
@@ -130,16 +130,16 @@ class Surroundings:
         refused = [known[access] for access in all_wanted if access in known and known[access].allowed is False]
         return [str(problem) for problem in lacking(refused)]
 
-    def _look_for_series(self) -> Sequence[Said | str]:
+    def _look_for_series(self) -> Sequence[Sentence | str]:
         trouble = without_series(self._metrics)
         return [trouble] if trouble is not None else []
 
-    def _look_for_watchdogs(self) -> Sequence[Said | str]:
+    def _look_for_watchdogs(self) -> Sequence[Sentence | str]:
         spaces = dict.fromkeys(space for service in self._services for space, _ in service.places)
         found = [self._watchdog(space) for space in spaces]
         return [one for one in found if one is not None]
 
-    def _watchdog(self, namespace: str) -> Said | None:
+    def _watchdog(self, namespace: str) -> Sentence | None:
         """None also where nobody says that they watch: that may be meant, and ``check`` says so."""
         try:
             lease = self._kube.get("Lease", namespace, heartbeat_lease.WATCHING)

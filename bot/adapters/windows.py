@@ -39,7 +39,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, ScrapeTarget, SideFigures, UserView
 from bot.model.rollout import Rollout, Target
 from bot.model.service import MetricsSource
-from bot.words.said import said
+from bot.words.sentence import said
 
 MOST_TIMES = 8  # beginnings of windows in one query: together they are slow
 AHEAD = 30.0  # seconds that a window may end after Prometheus's own time: what ends later is not looked at
@@ -447,9 +447,12 @@ class Counted:
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
         if detail is None:
             return "its counters could not be looked at one by one", watermark
-        if detail.is_unknown or answers.returned.get(owner):
+        is_same_answer = detail.is_of(answers.check.get(owner))
+        # A scrape that was on its way may have arrived between the two answers.
+        is_late = self.batch.due is not None and not is_same_answer
+        if detail.is_unknown or is_late or answers.returned.get(owner):
             return "scrapes are missing, on their way or cannot be read", watermark
-        if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
+        if is_doubtful and answers.is_continued(window, owner) and is_same_answer:
             return detail.side, watermark
         if owner in answers.apart or detail.is_shaky:
             return MISLEADING[owner in answers.apart], watermark

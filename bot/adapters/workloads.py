@@ -29,7 +29,7 @@ from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.observation import Denied, DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Target, Template
-from bot.words.said import said
+from bot.words.sentence import said
 
 MOST_OBSERVED = 8192  # Deployments of which is kept what was understood of them last
 ATTEMPTS = 5  # while a Deployment rolls, its status is written several times a second

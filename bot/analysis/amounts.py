@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from bot.model.figures import Unit
 from bot.model.rollout import Rollout
-from bot.words.said import Said, Share, Text, said
+from bot.words.sentence import Sentence, Share, Text, said
 
 
 class Cells(TypedDict):
@@ -17,7 +17,7 @@ class Cells(TypedDict):
     primary: Text
 
 
-def of(bad: float, requests: float) -> Said:
+def of(bad: float, requests: float) -> Sentence:
     """A share with its counts: ``28 % (34 of 122)``, ``none of 126``."""
     if requests <= 0:
         return said("analysis.no_requests")

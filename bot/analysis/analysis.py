@@ -28,7 +28,7 @@ from bot.analysis.judge.wording import forecast_text
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
 from bot.model.rollout import WATCHED, Phase, Rollout
 from bot.model.service import GateLimits, Unproven
-from bot.words.said import Seconds, Share, Text, said, together
+from bot.words.sentence import Seconds, Share, Text, said, together
 
 DOUBTS = frozenset({HARM, client_errors.CLIENTS})  # gates that hold at once, and that people may overrule
 LONGEST = 3600.0  # seconds; what was answered before is no evidence any more, and Prometheus may have forgotten it
@@ -72,16 +72,17 @@ def unread(rollout: Rollout, now: float) -> Judgement:
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
 
 
-def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
+def analyse(rollout: Rollout, row: Figures, *, ready: bool = True) -> tuple[Judgement, AnalysisState]:
     """All that a reading says about the current stage, and the analysis with it.
 
     Args:
         rollout: as it is stored, in a phase that is watched.
         row: figures since ``AnalysisState.until``, as ``span`` asked for them.
+        ready: whether the primary has pods that could take users home.
     """
     analysis_state, absent, watermarks = _begun(rollout), _absent(rollout, row), row.watermarks
     row = _believed(replace(row, watermarks={}, targets={}), analysis_state)
-    state, assessment, whole = _stepped(rollout, _kept(analysis_state, rollout), row)
+    state, assessment, whole = _stepped(rollout, _kept(analysis_state, rollout), row, ready=ready)
     stage = row if analysis_state.sums is None else analysis_state.sums + row
     recent = (*_lately(analysis_state.recent, row.end, gates.lately(rollout)), row)
     beside, strikes = gates.check(rollout, stage, recent, analysis_state.strikes)
@@ -91,7 +92,8 @@ def analyse(rollout: Rollout, row: Figures) -> tuple[Judgement, AnalysisState]:
         else analysis_state.clients
     )
     beside = (*beside, *client_errors.find(clients, rollout, stage, recent))
-    here = editions.entered(state, rollout.current.name, rollout.spec.gates.judge)
+    at_home = rollout.current.on_copies or bool(assessment.home.by)
+    here = editions.entered(state, rollout.current.name, rollout.spec.gates.judge, on_copies=at_home)
     judgement = _judgement(rollout, Case(state=here, assessment=assessment, stage=stage, absent=absent), beside)
     if rollout.current.routes.compared:  # also by a row that is still open: a stage may be left on it
         analysis_state = replace(
@@ -172,7 +174,20 @@ def _news(side: SideFigures | None, counted: SideFigures | None) -> SideFigures 
     return side if side.last > side.first or side.requests else None
 
 
-def _stepped(rollout: Rollout, kept: editions.State, row: Figures) -> tuple[editions.State, Assessment, bool]:
+def _where(rollout: Rollout, *, ready: bool) -> editions.Where:
+    """Nobody is taken home who is rolled back to it, who never left, or once the primary may have been touched."""
+    spec, forward = rollout.spec, rollout.phase in {Phase.MIRRORING, Phase.SHIFTING} and not rollout.retreat
+    return editions.Where(
+        alone=not spec.gates.judge.shield or not forward or bool(spec.back_to) or spec.drill,
+        users=rollout.phase is Phase.SHIFTING,
+        ready=ready,
+        on_copies=rollout.current.on_copies,
+    )
+
+
+def _stepped(
+    rollout: Rollout, kept: editions.State, row: Figures, *, ready: bool
+) -> tuple[editions.State, Assessment, bool]:
     """The judge's state with the row in it, its answer, and whether the row is whole: long enough to be kept."""
     settings, stage = rollout.spec.gates.judge, rollout.current
     sides = Sides.of(rollout, row)
@@ -185,12 +200,13 @@ def _stepped(rollout: Rollout, kept: editions.State, row: Figures) -> tuple[edit
     if not stage.routes.compared:
         reference = reference or SideFigures(requests=0, errors=0)
     if not whole and (subject is None or reference is None):
-        return kept, editions.assess(editions.entered(kept, stage.name, settings), settings, deadline), False
+        here = editions.entered(kept, stage.name, settings, on_copies=stage.on_copies)
+        return kept, editions.assess(here, settings, deadline), False
     interval = Interval(
         t=row.end, stage=stage.name, canary=subject, primary=reference, since=row.start, limited=rollout.limited
     )
-    state, assessment = editions.step(kept, interval, settings, deadline)
-    return state, assessment, whole or bool(state.aborted_by)
+    state, assessment = editions.step(kept, interval, settings, deadline, _where(rollout, ready=ready))
+    return state, assessment, whole or bool(state.aborted_by or assessment.home.by)
 
 
 def _judged(side: SideFigures | None, rollout: Rollout) -> SideFigures | None:
@@ -223,6 +239,7 @@ def _judgement(rollout: Rollout, case: Case, beside: Sequence[Finding]) -> Judge
         hold=word.hold or bool(doubts),
         forecast=forecast_text(expected) if expected is not None else "",
         to_pass=expected.passing if expected is not None else None,
+        home=bool(case.assessment.home.by) and verdict is not Verdict.FAIL,
     )
 
 

@@ -12,10 +12,10 @@ from bot.analysis.amounts import by_side, of
 from bot.analysis.gates import Sides
 from bot.analysis.judge import clients
 from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
-from bot.model.figures import CLIENT_ERRORS, Figures, Finding, Outcome, SideFigures, Unit, Verdict
+from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Tendency, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits
-from bot.words.said import Said, Share, said, together
+from bot.words.sentence import Sentence, Share, said, together
 
 CLIENTS = "client errors"
 MOST_NAMED = 2
@@ -111,7 +111,7 @@ def find(text: str, rollout: Rollout, stage: Figures, recent: Sequence[Figures])
         acts=limits.action is not GateAction.OBSERVE,
         unit=Unit.SHARE,
         allowed=allowed,
-        seen=Outcome.WORSE,
+        seen=Tendency.WORSE,
         **by_side(rollout, _of(sides.subject, codes[0]), there),
     )
 
@@ -144,7 +144,7 @@ def _is_worse_lately(bet: str, stage: Sides, late: Sides) -> bool:
     return _share(late.subject, code) >= LATE * _share(stage.subject, code) > 0
 
 
-def _text(code: str, sides: Sides) -> Said:
+def _text(code: str, sides: Sides) -> Sentence:
     here = _of(sides.subject, code)
     if not _counts(sides.reference):
         return said("analysis.code_alone", code=_READING[code], here=here)
@@ -160,7 +160,7 @@ def _share(side: SideFigures | None, code: str) -> float:
     return side.client_errors.get(code, 0.0) / side.requests if side is not None and side.requests > 0 else 0.0
 
 
-def _of(side: SideFigures | None, code: str) -> Said:
+def _of(side: SideFigures | None, code: str) -> Sentence:
     return of(side.client_errors.get(code, 0.0), side.requests) if side is not None else of(0.0, 0.0)
 
 

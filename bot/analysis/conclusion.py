@@ -19,7 +19,7 @@ from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.service import Unproven
 from bot.model.versions import spoken_sides
-from bot.words.said import Said, Share, Text, said, together
+from bot.words.sentence import Sentence, Share, Text, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,8 @@ class Shows(Enum):
     """What the figures show of the side on trial, before any rule is asked what follows."""
 
     WORSE = auto()  # surely worse than is tolerated
+    UNSAFE = auto()  # users are better off at home, whatever else is found of it
+    NOWHERE_BETTER = auto()  # the same, but home is no better for them, or not ready
     GOOD = auto()  # surely as good as is asked
     NOT_TO_BLAME = auto()  # both sides fail, or the other one alone
     ABOVE_CEILING = auto()  # time is up with no proof, and more errors in this very stage than are ever allowed
@@ -79,6 +81,8 @@ class Shows(Enum):
 
 _FOLLOWS: Mapping[Shows, Conclusion] = {
     Shows.WORSE: Conclusion(verdict=Verdict.FAIL),
+    Shows.UNSAFE: Conclusion(verdict=Verdict.INCONCLUSIVE),
+    Shows.NOWHERE_BETTER: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True),
     Shows.GOOD: Conclusion(verdict=Verdict.PASS, proven=True),
     Shows.NOT_TO_BLAME: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True, incident=Incident.BOTH_FAIL),
     Shows.ABOVE_CEILING: Conclusion(verdict=Verdict.INCONCLUSIVE, hold=True),
@@ -96,7 +100,8 @@ _DOUBTED = frozenset({Shows.SUSPECT, Shows.UNPROVEN})  # what people may be aske
 def conclude(rollout: Rollout, case: Case) -> Conclusion:
     """The evidence's word on the current stage."""
     shown = shows(rollout, case)
-    what_follows = follows(shown, rollout.spec.gates.unproven)
+    # Nobody goes back to the canary because time is up.
+    what_follows = follows(shown, Unproven.HOLD if rollout.current.on_copies else rollout.spec.gates.unproven)
     words, brief = _say(rollout, case, shown), _figures_alone(rollout, case) if shown in _DOUBTED else ""
     return unless_absent(case.absent, replace(what_follows, said=words, brief=brief))
 
@@ -123,6 +128,8 @@ def unless_absent(absent: Text, conclusion: Conclusion) -> Conclusion:
 
 def shows(rollout: Rollout, case: Case) -> Shows:
     """What the figures show: beside the other side where both are measured, alone where everyone is on one."""
+    if case.assessment.verdict is not Decision.ABORT and (case.assessment.home.by or case.assessment.home.kept):
+        return Shows.UNSAFE if case.assessment.home.by else Shows.NOWHERE_BETTER
     return _beside_another(rollout, case) if rollout.current.routes.compared else _alone(rollout, case)
 
 
@@ -174,6 +181,10 @@ def _alone(rollout: Rollout, case: Case) -> Shows:
 
 def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
     match shown:
+        case Shows.UNSAFE | Shows.NOWHERE_BETTER:
+            return _say_unsafe(rollout, case)
+        case Shows.GOOD | Shows.NOTHING_YET if rollout.current.on_copies and case.assessment.verdict in _ON_COPIES:
+            return _say_on_copies(rollout, case, shown)
         case Shows.ABOVE_CEILING:
             return _say_above_ceiling(rollout, case)
         case Shows.ALONE_FINE | Shows.ALONE_PROVEN | Shows.ALONE_DOUBTFUL:
@@ -184,6 +195,25 @@ def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
             return sentences(
                 case.state, case.assessment, rollout.spec.gates.judge, names(rollout), _slower(rollout, case)
             )
+
+
+def _say_unsafe(rollout: Rollout, case: Case) -> tuple[Text, ...]:
+    home, called = case.assessment.home, names(rollout)
+    account = Account(Metric(home.by or home.kept, 0.0, home.bound), home.counts)
+    shown = said("analysis.unsafe", name=called.subject, figures=figures(account, called))
+    return (shown,) if home.by else (shown, said("analysis.nowhere_better", other=called.reference))
+
+
+_ON_COPIES = frozenset({Decision.PASS, Decision.WATCH})
+
+
+def _say_on_copies(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
+    called, settings = names(rollout), rollout.spec.gates.judge
+    account = figures(decisive(case.state, case.assessment, called), called)
+    if shown is Shows.NOTHING_YET:
+        return (said("analysis.on_copies", figures=account),)
+    _, *sure = sentences(case.state, case.assessment, settings, called)
+    return said("analysis.healthy_again", name=called.subject, figures=account), *sure
 
 
 def _figures_alone(rollout: Rollout, case: Case) -> Text:
@@ -239,7 +269,7 @@ def _suspected(state: Judged) -> Account | None:
     return Account(state.metrics[place], state.totals[place].tolist())
 
 
-def _errors(side: SideFigures | None) -> Said:
+def _errors(side: SideFigures | None) -> Sentence:
     return of(side.errors, side.requests) if side is not None else said("analysis.no_requests")
 
 

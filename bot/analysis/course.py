@@ -12,7 +12,7 @@ from bot.analysis.histograms import slower
 from bot.analysis.judge import editions
 from bot.model.figures import AnalysisState, Exposure, Figures, Point, SideFigures
 from bot.model.judge_settings import JudgeSettings
-from bot.model.rollout import Phase, Rollout
+from bot.model.rollout import Phase, Rollout, copies_from
 
 MOST_POINTS = 20  # what Slack draws in a line
 
@@ -37,9 +37,11 @@ def exposed(so_far: Exposure, rollout: Rollout, row: Figures) -> Exposure:
     shared out evenly. Without that count nothing of such a row is taken for a user's.
     """
     met = SideFigures(requests=0, errors=0) if row.canary is None else row.canary
-    if rollout.phase is Phase.MIRRORING:
+    settled_at = rollout.settled_at
+    leaving = rollout.current.on_copies and (settled_at is None or row.start < settled_at)
+    if rollout.phase is Phase.MIRRORING and not leaving:
         met = SideFigures(requests=0, errors=0)
-    elif _holds_copies(rollout, row):
+    elif leaving or _holds_copies(rollout, row):
         users = min(row.users.canary, met.requests) if row.users is not None else 0.0
         met = SideFigures(requests=users, errors=met.errors * users / met.requests if met.requests else 0.0)
     return Exposure(requests=so_far.requests + met.requests, errors=so_far.errors + met.errors, until=row.end)
@@ -47,11 +49,12 @@ def exposed(so_far: Exposure, rollout: Rollout, row: Figures) -> Exposure:
 
 def _holds_copies(rollout: Rollout, row: Figures) -> bool:
     """Whether requests were still copied when the row began."""
-    mirror = next((one for one in reversed(rollout.walked) if one.name == rollout.spec.plan[0].name), None)
-    if mirror is None:
+    copied = {rollout.spec.plan[0].name, *(copies_from(one.share) for one in rollout.step_backs)}
+    place = next((n for n in reversed(range(len(rollout.walked))) if rollout.walked[n].name in copied), None)
+    if place is None:
         return False
-    past_it = len(rollout.walked) - rollout.walked.index(mirror) > 1
-    in_force = rollout.walked[rollout.walked.index(mirror) + 1].settled_at if past_it else rollout.settled_at
+    past_it = len(rollout.walked) - place > 1
+    in_force = rollout.walked[place + 1].settled_at if past_it else rollout.settled_at
     return in_force is None or row.start < in_force
 
 

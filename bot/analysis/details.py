@@ -6,12 +6,11 @@ from bot.analysis.amounts import by_side, of
 from bot.analysis.conclusion import Case, names
 from bot.analysis.gates import Sides
 from bot.analysis.judge.state import CEILING
-from bot.analysis.judge.verdict import Decision
 from bot.analysis.judge.wording import Account, allowed, decisive, figures, likely
-from bot.model.figures import SLOWER, Finding, Outcome, Unit, Verdict
+from bot.model.figures import SLOWER, Finding, Tendency, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
-from bot.words.said import Share, said
+from bot.words.sentence import Share, said
 
 
 def find(rollout: Rollout, case: Case) -> list[Finding]:
@@ -48,7 +47,7 @@ def _alone(rollout: Rollout, case: Case) -> list[Finding]:
             unit=Unit.SHARE,
             compared=Measure.ERRORS,
             allowed=most,
-            seen=Outcome.WORSE if share > ceiling else None,
+            seen=Tendency.WORSE if share > ceiling else None,
             **by_side(rollout, here),
         )
     ]
@@ -59,6 +58,7 @@ def _detail(rollout: Rollout, case: Case, account: Account, *, shown: bool) -> F
     n_c, b_c, n_p, b_p = account.counts
     limits, ratio = metric.limits(judge), case.assessment.metrics[metric.name].ratio
     most, limit = allowed(metric, judge, called), limits.tolerance * _compared_share(case, account) + limits.slack
+    leans_worse = ratio.low > limits.tolerance or case.assessment.suspect == metric.name
     failed = case.state.aborted_by == metric.name or (case.state.aborted_by == CEILING and metric.bound is None)
     verdict = Verdict.FAIL if failed else Verdict.PASS if shown else Verdict.INCONCLUSIVE
     return Finding(
@@ -75,9 +75,7 @@ def _detail(rollout: Rollout, case: Case, account: Account, *, shown: bool) -> F
         compared=Measure.ERRORS if metric.bound is None else Measure.LATENCY,
         bound=metric.bound,
         allowed=most,
-        seen=_seen(case, metric.name, doubtful=ratio.low > limits.tolerance)
-        if verdict is Verdict.INCONCLUSIVE
-        else None,
+        seen=Tendency.WORSE if verdict is Verdict.INCONCLUSIVE and leans_worse else None,
         **by_side(rollout, of(b_c, n_c), of(b_p, n_p)),
     )
 
@@ -87,11 +85,3 @@ def _compared_share(case: Case, account: Account) -> float:
     n_c, _, n_p, b_p = account.counts
     requests = min(n_p, n_c) if case.state.limited else n_p  # no more than can have been copied
     return b_p / requests if requests > 0 else 0.0
-
-
-def _seen(case: Case, metric: str, *, doubtful: bool) -> Outcome:
-    """What is neither shown to be good nor surely worse."""
-    if doubtful or case.assessment.suspect == metric:
-        return Outcome.WORSE
-    in_time = case.assessment.verdict is Decision.WATCH and case.assessment.overdue is None
-    return Outcome.TOO_EARLY if in_time else Outcome.TOO_FEW

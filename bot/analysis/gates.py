@@ -19,12 +19,12 @@ from bot.analysis import mirror_harm
 from bot.analysis.amounts import amount, by_side, of
 from bot.analysis.histograms import quantile
 from bot.model.copies import replace
-from bot.model.figures import Figures, Finding, Incident, Judgement, Outcome, SideFigures, Unit, UserView, Verdict
+from bot.model.figures import Figures, Finding, Incident, Judgement, SideFigures, Tendency, Unit, UserView, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Phase, Rollout, Topology
 from bot.model.service import CustomGate, GateAction, HardLimit, Measure, Rule
 from bot.model.versions import spoken_sides
-from bot.words.said import Item, Said, Share, Text, said
+from bot.words.sentence import Item, Sentence, Share, Text, said
 
 LATELY = 60.0  # seconds that hard limits look back, or four scrapes (Prometheus' rule for rates) where that is longer
 
@@ -78,7 +78,7 @@ def lately(rollout: Rollout) -> float:
 def warming_up(at: float) -> Judgement:
     """The judgement before there is anything to judge."""
     sentence = said("analysis.warming_up")
-    finding = Finding(gate="warm-up", verdict=Verdict.INCONCLUSIVE, sentence=sentence, seen=Outcome.TOO_EARLY)
+    finding = Finding(gate="warm-up", verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     return Judgement(at=at, verdict=Verdict.INCONCLUSIVE, findings=(finding,))
 
 
@@ -167,7 +167,7 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
         return Finding(gate="coverage", verdict=Verdict.PASS, sentence=_only_some(rollout), acts=False)
     copied = coverage(recent, rollout.settled_at or 0.0)
     if copied is None:
-        return _unknown("coverage", said("analysis.copies_unknown"), seen=Outcome.TOO_EARLY)
+        return _unknown("coverage", said("analysis.copies_unknown"))
     share = copied / (rollout.spec.target.mirror_percent / 100)
     least = rollout.spec.gates.coverage
     return Finding(
@@ -179,11 +179,11 @@ def _coverage(rollout: Rollout, recent: Sequence[Figures]) -> Finding:
         unit=Unit.SHARE,
         allowed=said("analysis.allowed_least", least=Share(least)),
         canary=said("analysis.share", share=Share(min(share, 1.0))),
-        seen=None if share >= least else Outcome.WORSE,
+        seen=None if share >= least else Tendency.WORSE,
     )
 
 
-def _only_some(rollout: Rollout) -> Said:
+def _only_some(rollout: Rollout) -> Sentence:
     target, (canary, primary) = rollout.spec.target, spoken_sides(rollout)
     if target.mirror_methods is not None:
         return said("analysis.some_methods", methods=tuple(target.mirror_methods), primary=primary, canary=canary)
@@ -211,7 +211,7 @@ def _users(rollout: Rollout, late: Figures) -> Iterator[Finding]:
         sample=users.requests,
         unit=Unit.SHARE,
         allowed=said("analysis.allowed_most", most=Share(ceiling)),
-        seen=Outcome.WORSE,
+        seen=Tendency.WORSE,
         **by_side(rollout, shown),
     )
 
@@ -239,7 +239,7 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
                 acts=False,
                 unit=Unit.SHARE,
                 canary=shown,
-                seen=Outcome.WORSE,
+                seen=Tendency.WORSE,
             )
     elif abs(found - share) > max(FAR_OFF, DEVIATIONS * math.sqrt(share * (1 - share) / answered)):
         yield Finding(
@@ -251,7 +251,7 @@ def _in_force(rollout: Rollout, recent: Sequence[Figures]) -> Iterator[Finding]:
             unit=Unit.SHARE,
             allowed=said("analysis.share", share=Share(share)),
             canary=shown,
-            seen=Outcome.WORSE,
+            seen=Tendency.WORSE,
         )
 
 
@@ -378,9 +378,9 @@ def _bounds(gate: CustomGate) -> Text:
 
 def _found(rollout: Rollout, evaluation: _Evaluation, strikes: int) -> Finding:
     """The evaluation as a finding: a limit acts once enough of its last reconciles were bad."""
-    sentence, seen = evaluation.sentence, Outcome.WORSE if evaluation.bad else None
+    sentence = evaluation.sentence
     if evaluation.bad is None:
-        verdict, seen = Verdict.INCONCLUSIVE, Outcome.UNKNOWN
+        verdict = Verdict.INCONCLUSIVE
     elif strikes >= evaluation.rule.times:
         verdict = Verdict.INCONCLUSIVE if evaluation.action is GateAction.HOLD else Verdict.FAIL
     else:
@@ -403,7 +403,7 @@ def _found(rollout: Rollout, evaluation: _Evaluation, strikes: int) -> Finding:
         unit=evaluation.unit,
         acts=evaluation.action is not GateAction.OBSERVE,
         allowed=evaluation.allowed,
-        seen=seen,
+        seen=Tendency.WORSE if evaluation.bad else None,
         **by_side(rollout, evaluation.subject, evaluation.reference),
     )
 
@@ -418,4 +418,4 @@ class _Shown(TypedDict, total=False):
     allowed: Text
     canary: Text
     primary: Text
-    seen: Outcome
+    seen: Tendency

@@ -12,11 +12,11 @@ from functools import partial
 
 from bot.analysis.amounts import of
 from bot.analysis.histograms import slower, tail_bounds
-from bot.model.figures import HARM, Figures, Finding, Outcome, SideFigures, Unit, Verdict
+from bot.model.figures import HARM, Figures, Finding, SideFigures, Tendency, Unit, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
 from bot.model.versions import spoken_sides
-from bot.words.said import Said, Share, Text, said, together
+from bot.words.sentence import Sentence, Share, Text, said, together
 
 # How many standard deviations of a Poisson count the bad events must exceed what is allowed: about 1 in 1,000.
 SURPRISE = 3.09
@@ -50,7 +50,7 @@ def find(rollout: Rollout, stage: Figures, recent: Sequence[Figures]) -> Iterato
             unit=Unit.SHARE,
             allowed=said("analysis.allowed_before", times=measured.times, before=Share(measured.before)),
             primary=here,
-            seen=Outcome.WORSE,
+            seen=Tendency.WORSE,
         )
 
 
@@ -64,7 +64,7 @@ class _Compared:
     allowed: float
     bad: Callable[[SideFigures], float | None]
 
-    def sentence(self, name: Text, here: Said) -> Said:
+    def sentence(self, name: Text, here: Sentence) -> Sentence:
         """That the primary is worse, in a sentence."""
         before = Share(self.before)
         if self.bound is None:

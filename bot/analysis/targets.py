@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from bot.model.figures import Figures, Finding, Judgement, ScrapeTarget, Verdict
 from bot.model.rollout import Rollout
-from bot.words.said import Item, said, together
+from bot.words.sentence import Item, said, together
 
 MOST_NAMED = 3
 GATE = "targets"

@@ -24,8 +24,8 @@ from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
-from bot.slack.rooms import Rooms
-from bot.words.said import Code, Seconds, said, together
+from bot.slack.channels import Channels
+from bot.words.sentence import Code, Seconds, said, together
 
 
 def check(settings: Settings) -> Iterator[Line]:
@@ -85,8 +85,8 @@ def _kubernetes(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Li
 def _slack(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
     lines = list(check_systems.slack(settings))
     yield from lines
-    if all(line.ok for line in lines) and adapters.slack is not None and adapters.rooms is not None:
-        yield from _audience(adapters, adapters.slack, adapters.rooms)
+    if all(line.ok for line in lines) and adapters.slack is not None and adapters.channels is not None:
+        yield from _audience(adapters, adapters.slack, adapters.channels)
 
 
 def _redis_answers(adapters: bootstrap.Adapters) -> Line:
@@ -156,10 +156,10 @@ def _has_all_of_versions(service: ServiceConfig, kube: Kube) -> bool:
     return version_hosts.primarys(service, routes, kube.list("Service", home), primary) is not None
 
 
-def _audience(adapters: bootstrap.Adapters, slack: WebClient, rooms: Rooms) -> Iterator[Line]:
+def _audience(adapters: bootstrap.Adapters, slack: WebClient, channels: Channels) -> Iterator[Line]:
     """Whether each service's channel is open, and whether its approvers are people and groups that Slack knows."""
     services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
-    for service, wrong, unknown in Audience(services, rooms, Approvers(slack, time.monotonic)).findings():
+    for service, wrong, unknown in Audience(services, channels, Approvers(slack, time.monotonic)).findings():
         problems = together([*wrong, *(said("cli.of_slack", sentence=fault.sentence) for fault in unknown)])
         approvers = service.approvals.approvers or (said("cli.any_member"),)
         fine = said("cli.channel_open", channel=service.channel, approvers=approvers)

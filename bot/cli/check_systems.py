@@ -32,7 +32,7 @@ from bot.slack.codes import (
     remedy,
 )
 from bot.slack.requester import SLACK_FAILURES
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 ASKED_AT_ONCE = 8
 

@@ -12,11 +12,11 @@ from bot.adapters.kube import Kube
 from bot.cli.objects import dump
 from bot.cluster.gitops import FLUX_OFF, TOOLS, Tool, Written, keeper, patched, rules
 from bot.cluster.objects import NamespacedName, Object, name_of
-from bot.controller.start import Plan
+from bot.controller.preview import Plan
 from bot.model.errors import Refusal
 from bot.model.service import Promote, ServiceConfig
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 
 def shown(

@@ -18,7 +18,7 @@ from bot.model.errors import Cause, Fault, Refusal
 from bot.model.service import ServiceConfig
 from bot.preflight.leak import onto_the_mesh
 from bot.preflight.snapshot import Callers
-from bot.words.said import Code, Seconds, Text, said, together
+from bot.words.sentence import Code, Seconds, Text, said, together
 
 # istiod waits at most so long before it pushes (PILOT_DEBOUNCE_MAX), and nothing says from outside who has it.
 PROXIES_SECONDS = 10.0

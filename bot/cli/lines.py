@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.model.errors import Fault, Refusal
 from bot.words.rendering import Voice, plain
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

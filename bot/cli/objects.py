@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from bot.cluster.managed_fields import without_managed_fields
-from bot.controller.start import Plan, PlannedStage
+from bot.controller.preview import Plan, PlannedStage
 from bot.words.rendering import Voice, plain
 
 

@@ -17,7 +17,7 @@ from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
 from bot.model.service import ServiceConfig
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 PAST_SECONDS = 3600.0  # of the primary, before the first interval
 MIRROR = "mirror"

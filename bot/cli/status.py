@@ -11,13 +11,13 @@ from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
 from bot.model.rollout import Entry, Rollout, RolloutId, Shown
 from bot.rollout import exposure
 from bot.rollout.phrases import called, describe, drilled, status_text
-from bot.words.said import Moment, Person, Said, Seconds, Text, said
+from bot.words.sentence import Moment, Person, Seconds, Sentence, Text, said
 
 NOTHING: Mapping[RolloutId, Text] = {}
 EPOCH = 1e8  # seconds; a recording counts from 1970, a file made by hand from its own beginning
 
 
-def status(live: Sequence[Rollout], now: float) -> Iterator[Said]:
+def status(live: Sequence[Rollout], now: float) -> Iterator[Sentence]:
     """One line per live rollout, and one per gate that is not passing."""
     if not live:
         yield said("cli.no_live")
@@ -39,12 +39,12 @@ def status(live: Sequence[Rollout], now: float) -> Iterator[Said]:
             yield said("cli.finding", verdict=f"{finding.verdict:<12}", text=finding.sentence)
 
 
-def frozen(freezes: Sequence[Freeze]) -> Iterator[Said]:
+def frozen(freezes: Sequence[Freeze]) -> Iterator[Sentence]:
     """One line per freeze."""
     yield from map(freeze_sentence, freezes)
 
 
-def freezes(lines: Sequence[FreezeLine]) -> Iterator[Said]:
+def freezes(lines: Sequence[FreezeLine]) -> Iterator[Sentence]:
     """One line for each time that something was frozen or unfrozen, newest first."""
     for line in reversed(lines):
         freeze, at, by = line.freeze, Moment(line.at), line.by
@@ -59,7 +59,7 @@ def freezes(lines: Sequence[FreezeLine]) -> Iterator[Said]:
             yield said("cli.froze", at=at, by=by, what=freeze.what, reason=freeze.reason)
 
 
-def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, Text] = NOTHING) -> Iterator[Said]:
+def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, Text] = NOTHING) -> Iterator[Sentence]:
     """One line per rollout, newest first; then those whose records cannot be read, each with why."""
     if not (rollouts or unreadable):
         yield said("cli.no_history")
@@ -91,7 +91,7 @@ def history(rollouts: Sequence[Rollout], unreadable: Mapping[RolloutId, Text] = 
         yield said("cli.unreadable", id=rollout_id, why=why)
 
 
-def story(entries: Sequence[Entry]) -> Iterator[Said]:
+def story(entries: Sequence[Entry]) -> Iterator[Sentence]:
     """One line per entry, oldest first."""
     for entry in entries:
         at = datetime.fromtimestamp(entry.at, UTC).strftime("%H:%M:%S")
@@ -99,7 +99,7 @@ def story(entries: Sequence[Entry]) -> Iterator[Said]:
         yield from _shown(entry.shown)
 
 
-def _shown(shown: Shown | None) -> Iterator[Said]:
+def _shown(shown: Shown | None) -> Iterator[Sentence]:
     """What an approver had in front of them, and where."""
     if shown is not None and shown.text:
         yield said("cli.shown", text=shown.text)
@@ -107,7 +107,7 @@ def _shown(shown: Shown | None) -> Iterator[Said]:
         yield said("cli.shown_at", address=shown.permalink)
 
 
-def replayed(answer: dict[str, Any]) -> Said:
+def replayed(answer: dict[str, Any]) -> Sentence:
     """One line per judged interval, and the summary."""
     if "summary" not in answer:
         verdict, at = f"{answer['verdict']:<8}", f"{_moment(answer['t']):>8}"
@@ -125,14 +125,14 @@ def replayed(answer: dict[str, Any]) -> Said:
     return _moved(whole, summary["moves"]) if "moves" in summary else whole
 
 
-def _moved(end: Said, moves: Sequence[dict[str, Any]]) -> Said:
+def _moved(end: Sentence, moves: Sequence[dict[str, Any]]) -> Sentence:
     """With what would have moved traffic, by the judge that can send users home."""
     if not moves:
         return said("cli.replay_not_moved", end=end)
     return said("cli.replay_moved", end=end, moves=tuple(map(_move, moves)))
 
 
-def _move(move: dict[str, Any]) -> Said:
+def _move(move: dict[str, Any]) -> Sentence:
     at = _moment(move["t"])
     match move["what"]:
         case "home":

@@ -29,7 +29,7 @@ from bot.probes import Probes, WatchdogMetrics
 from bot.settings.env import Settings
 from bot.settings.reload import ServicesReload
 from bot.settings.services import Catalogue, read_services
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 RECONCILE_SECONDS = 1.0  # reads are answered from a watch: they ask the API server for nothing
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from bot.cluster.objects import Object, full_name, namespace_of
 from bot.cluster.version_hosts import entries_of
 from bot.model.rollout import Target, Topology
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 POLICY = "canary-bot-virtualservices"  # as deploy/admissionpolicy.yaml calls it
 
 
-def hosts_to_name(target: Target, objects: Sequence[Object], answers: Iterable[str]) -> Said | None:
+def hosts_to_name(target: Target, objects: Sequence[Object], answers: Iterable[str]) -> Sentence | None:
     """What to write into the policy's variable ``hosts``; None where it has nothing against these hosts.
 
     Args:

@@ -19,7 +19,7 @@ from bot.model.images import digest, is_ready, is_same
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Progress
 from bot.model.rollout import PodTemplate
-from bot.words.said import Code, Said, Text, said
+from bot.words.sentence import Code, Sentence, Text, said
 
 LONGEST_DETAIL = 300  # characters
 _POD_NAME = re.compile(r'^pods "[^"]*"')
@@ -135,7 +135,7 @@ def own_replica_sets(deployment: Object, replica_sets: Iterable[Object]) -> list
     return [one for one in replica_sets if _controller(one) == uid]
 
 
-def _why_waiting(name: str, wanted: int, status: Mapping[str, Any]) -> Said | None:
+def _why_waiting(name: str, wanted: int, status: Mapping[str, Any]) -> Sentence | None:
     """The conditions of `kubectl rollout status` in its order; None when all hold."""
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     available = status.get("availableReplicas", 0)
@@ -150,7 +150,7 @@ def _why_waiting(name: str, wanted: int, status: Mapping[str, Any]) -> Said | No
     return None
 
 
-def _why_not_newest(deployment: Object, replica_sets: Sequence[Object]) -> Said | None:
+def _why_not_newest(deployment: Object, replica_sets: Sequence[Object]) -> Sentence | None:
     """Guards against a status that speaks of another template. Without visible ReplicaSets there is no telling."""
     newest = _newest(deployment, replica_sets)
     if replica_sets and (newest is None or images(newest) != images(deployment)):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.cluster.objects import Object, annotations_of, labels_of, name_of
-from bot.words.said import Code, Text, said, together
+from bot.words.sentence import Code, Text, said, together
 
 FLUX_OFF = "kustomize.toolkit.fluxcd.io/reconcile"
 # The first that fits is the owner: Argo CD and Flux both leave Helm's labels on what they render from charts.

@@ -29,6 +29,7 @@ WATCHING = "canary-bot.watchdog"
 
 LONGEST_NAME = 253
 LONGEST_LEASE = 2**31 - 1  # seconds
+MOST_TRANSITIONS = 2**31 - 1  # an int32: what is greater the API server cannot read
 _COUNT = re.compile(r"[0-9]{1,18}")
 _MANAGED = {"app.kubernetes.io/managed-by": "canary-bot"}
 
@@ -98,7 +99,7 @@ def is_held(lease: Object | None, owner: RolloutId, store: str) -> bool:
 def taken(lease: Object, now: float) -> Object:
     """The Lease in the watchdog's hands. Its beat stays as it was, and yet it is another object."""
     spec = _held(lease, WATCHDOG, now)
-    spec["leaseTransitions"] = int((lease.get("spec") or {}).get("leaseTransitions") or 0) + 1
+    spec["leaseTransitions"] = _transitions(lease.get("spec") or {}, more=1)
     return {**lease, "spec": spec}
 
 
@@ -133,8 +134,13 @@ def _held(lease: Object, holder: str, now: float) -> Object:
     spec: Object = dict(lease.get("spec") or {})
     if spec.get("holderIdentity") == holder:
         return spec
-    changes = int(spec.get("leaseTransitions") or 0) + (1 if "holderIdentity" in spec else 0)
+    changes = _transitions(spec, more=1 if "holderIdentity" in spec else 0)
     return spec | {"holderIdentity": holder, "acquireTime": _time(now), "leaseTransitions": changes}
+
+
+def _transitions(spec: Object, *, more: int) -> int:
+    """After the greatest number comes 0 again: each taking over has to change the Lease."""
+    return (int(spec.get("leaseTransitions") or 0) + more) % (MOST_TRANSITIONS + 1)
 
 
 def _lasting(limit: float) -> Object:

@@ -35,7 +35,7 @@ from bot.cluster.objects import (
 from bot.cluster.routes.managed import STREAMS, has_users, title
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 VERSION_LABEL = "version"  # what Istio's own pages tell versions apart by
 EVERYONE = 100  # percent

@@ -17,7 +17,7 @@ from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topo
 from bot.model.service import ServiceConfig
 from bot.rollout import decide
 from bot.rollout.transitions import Change
-from bot.words.said import Person, TypedIn, said
+from bot.words.sentence import Person, TypedIn, said
 
 NOBODY = RolloutId("none")  # what a form names that is about no live rollout
 

@@ -24,7 +24,7 @@ from bot.model.rollout import Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, hear, is_as_it_was
 from bot.rollout.plans import make_plan
-from bot.words.said import Said, TypedIn, said
+from bot.words.sentence import Sentence, TypedIn, said
 
 
 def adopt(  # all of it is on the record
@@ -71,7 +71,7 @@ def adopt(  # all of it is on the record
     return halted(service, rollout_id, target, by, now, recorded=recorded, stage=stage, version=version)
 
 
-def why(found: Found) -> Said:
+def why(found: Found) -> Sentence:
     """Why an abort goes by annotations, as a sentence."""
     match found.claim:
         case Claim.FORGOTTEN:
@@ -84,7 +84,7 @@ def why(found: Found) -> Said:
 
 # What the controller does: it aborts a rollout from its annotations (None when the store knows it after all), by
 # service, owner and reason; and it tells whether this process was the last to look after one, as far as it knows.
-Reclaim = Callable[[str, RolloutId, Said], object]
+Reclaim = Callable[[str, RolloutId, Sentence], object]
 CaredFor = Callable[[RolloutId], bool]
 
 
@@ -163,6 +163,6 @@ class Adoption:
         return ours or heartbeat.failsafe_record is not None or heard.silence >= patience
 
 
-def lost(service: ServiceConfig) -> Said:
+def lost(service: ServiceConfig) -> Sentence:
     """Why a forgotten rollout is aborted."""
     return said("controller.lost", name=service.routes_names)

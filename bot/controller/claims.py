@@ -19,7 +19,7 @@ from bot.model.errors import Disbelieved, Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat, RolloutAnnotations
 from bot.model.rollout import RolloutId, Target, Topology
 from bot.model.service import ServiceConfig
-from bot.words.said import Code, Said, Text, TypedIn, said, together
+from bot.words.sentence import Code, Sentence, Text, TypedIn, said, together
 
 
 class Claim(StrEnum):
@@ -178,7 +178,7 @@ def claim(service: ServiceConfig, annotations: RolloutAnnotations, store: Store,
     return Claim.ENDED if _is_known(store, service.key, annotations.owner) else Claim.FORGOTTEN
 
 
-def odd(service: ServiceConfig, target: Target) -> Said | None:
+def odd(service: ServiceConfig, target: Target) -> Sentence | None:
     """What in a target is otherwise than ``services.yaml`` has it, as far as that decides it; None where nothing is."""
     for named, value, known in _decided(service, target):
         if value != known:
@@ -190,7 +190,7 @@ def odd(service: ServiceConfig, target: Target) -> Said | None:
     return said("controller.a_route", name=foreign[0]) if foreign else None
 
 
-def _decided(service: ServiceConfig, target: Target) -> Iterator[tuple[Said, str, str]]:
+def _decided(service: ServiceConfig, target: Target) -> Iterator[tuple[Sentence, str, str]]:
     """What annotations say of it, and what ``services.yaml`` does."""
     primary, space, rule = target.primary_deployment, target.namespace, target.destination_rule
     yield said("controller.a_deployment", name=primary), primary, service.primary_deployment

@@ -25,17 +25,18 @@ from bot.controller.decisions import (
     decide_on,
     is_served,
 )
+from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
 from bot.controller.edges import Broken, contained
 from bot.controller.forgotten import Forgotten, Records
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.hook_calls import Run, Webhooks, in_a_thread
+from bot.controller.last_checks import last_checks
 from bot.controller.locks import Locks
 from bot.controller.lookup import Lookup
 from bot.controller.names import concerned, name_of, unlisted
 from bot.controller.own_pods import OwnPods, ready_pods
 from bot.controller.ports import IsCurrent, Ports, Store
 from bot.controller.rivals import conflicts, refuse_taking_back
-from bot.controller.start import NO_OVERRIDES, Draft, Order, last_checks, make_draft, with_past
 from bot.controller.telemetry import UNMEASURED, Telemetry
 from bot.controller.timekeeping import Timekeeper
 from bot.controller.workers import Workers
@@ -45,7 +46,7 @@ from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
-from bot.rollout import again, decide, hooks
+from bot.rollout import again, capacity, decide, hooks
 from bot.rollout.actions import (
     Action,
     ApplyTemplate,
@@ -60,7 +61,7 @@ from bot.rollout.actions import (
 from bot.rollout.hooks import Call
 from bot.rollout.phrases import status_text
 from bot.rollout.plans import Overrides
-from bot.words.said import Code, Text, TypedIn, said
+from bot.words.sentence import Code, Text, TypedIn, said
 
 # A reconcile that changed something is followed by another at once, so that a stage does not wait for the next tick.
 # The longest chain is an advance: leave, set routes, settle, and an action of the next stage.
@@ -539,7 +540,8 @@ class Controller(Lookup):
             timely = self._times.kept(rollout)
             reading = reading if timely is rollout else None  # it was asked for by a clock that has been set since
             own = self._own_pods.after(rollout, observed, self._stopwatch())
-            judgement, analysis_state = observe.judge(timely, reading, now, own, ready_pods(rollout, observed))
+            ready, home = ready_pods(rollout, observed), capacity.could_go_home(observed)
+            judgement, analysis_state = observe.judge(timely, reading, now, own, ready, home=home)
             if reading is not None:  # otherwise it is the last one again
                 self._telemetry.judged(rollout, judgement)
             reading = None

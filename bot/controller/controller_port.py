@@ -1,4 +1,4 @@
-"""What rooms where people are ask of the controller. Every method raises ``Refusal`` or ``Fault`` or nothing."""
+"""What a room for people asks of the controller. Every method raises ``Refusal`` or ``Fault`` or nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from bot.controller.decisions import ButtonToken, By, Event, Overrides
-from bot.controller.start import Plan
+from bot.controller.preview import Plan
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 class ControllerPort(Protocol):

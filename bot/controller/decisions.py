@@ -23,7 +23,7 @@ from bot.rollout import decide, drift, weights
 from bot.rollout.phrases import question, status_text
 from bot.rollout.plans import Overrides
 from bot.rollout.transitions import Change
-from bot.words.said import Moment, Person, Said, Text, said
+from bot.words.sentence import Moment, Person, Sentence, Text, said
 
 __all__ = [
     "OF_APPROVERS",
@@ -240,7 +240,7 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     return replace(decided, decided=(*decided.decided, made)[-REMEMBERED:]), entries
 
 
-def _since(rollout: Rollout, seen: ButtonToken) -> Said:
+def _since(rollout: Rollout, seen: ButtonToken) -> Sentence:
     """What has happened to the question that somebody wants to approve."""
     if seen.stage < len(rollout.spec.plan):
         name = rollout.spec.plan[seen.stage].name
@@ -259,7 +259,7 @@ def _since(rollout: Rollout, seen: ButtonToken) -> Said:
     return said("controller.question_changed", question=question(rollout))
 
 
-def changed_since(rollout: Rollout, evidence: int) -> Said | None:
+def changed_since(rollout: Rollout, evidence: int) -> Sentence | None:
     """What somebody has changed since the question was shown under that evidence; None: nothing that is known."""
     if rollout.drift is not None:
         return said("controller.changed_since", why=drift.sentence(rollout, rollout.drift.edits))
@@ -283,7 +283,7 @@ def _made(event: Event, by: UserId, button_token: ButtonToken, now: float) -> De
 
 def given(reason: Text) -> Text:
     """Somebody's reason as a sentence; ours is one already."""
-    if isinstance(reason, Said):
+    if isinstance(reason, Sentence):
         return reason
     words = reason.strip().rstrip(".")
     return f"{words}." if words else said("controller.no_reason")

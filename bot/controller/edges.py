@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.model.errors import Fault, Refusal
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 OURSELVES = "canary-bot"
 

@@ -18,7 +18,7 @@ from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import deadman, decide
-from bot.words.said import Text, TypedIn, said, together
+from bot.words.sentence import Text, TypedIn, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from bot.controller.ports import Clock, Mesh
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Observation
 from bot.model.rollout import Rollout, RolloutId
-from bot.words.said import said
+from bot.words.sentence import said
 
 DEAD_MAN_SECONDS = 120.0
 BEATS = 3  # within the limit, so that one lost beat is nobody's death

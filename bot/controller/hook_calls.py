@@ -15,7 +15,7 @@ from bot.controller.ports import Clock, WebhookCaller
 from bot.model.errors import Fault
 from bot.model.rollout import Rollout
 from bot.rollout.hooks import Call, body, due
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 MOST_AT_ONCE = 32  # calls
 MOST_OF_ONE = 4  # calls of one rollout: webhooks that hang keep no other team's waiting

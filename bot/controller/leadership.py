@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from bot.controller.ports import Lease, Store
 from bot.model.errors import Fault
 from bot.model.rollout import Entry, Rollout, RolloutId
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 
 class LeadersStore:

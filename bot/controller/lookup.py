@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from bot.controller import abandoning
 from bot.controller.decisions import ButtonToken
+from bot.controller.draft import NO_OVERRIDES, Order, make_draft
 from bot.controller.names import Known, concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports
-from bot.controller.start import NO_OVERRIDES, Order, Plan, make_draft, make_plan_of
+from bot.controller.preview import Plan, make_plan_of
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import again
 from bot.rollout.plans import Overrides
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 class Lookup:

@@ -13,7 +13,7 @@ from bot.controller.ports import Store
 from bot.model.errors import Refusal, Unreadable
 from bot.model.rollout import Rollout
 from bot.model.service import ApprovalRule, ServiceConfig
-from bot.words.said import Text, said, together
+from bot.words.sentence import Text, said, together
 
 
 class Known:

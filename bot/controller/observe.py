@@ -14,7 +14,7 @@ from bot.model.errors import Cause, Fault
 from bot.model.figures import AnalysisState, Figures, Judgement
 from bot.model.observation import BLIND, UNKNOWN, Observation, Unobserved
 from bot.model.rollout import PodTemplate, Rollout, RolloutId
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
 Found = TypeVar("Found")
 
@@ -71,7 +71,7 @@ def observe(
 
 
 def _try(
-    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: Said
+    ask: Callable[[], Found], notify: Callable[[Fault], None], doing: Sentence
 ) -> tuple[Found | None, Unobserved | None]:
     try:
         with contained(doing):
@@ -120,11 +120,13 @@ def judge(
     now: float,
     own: targets.Pods = NO_PODS,
     ready: targets.Pods = NO_PODS,
+    *,
+    home: bool = True,
 ) -> tuple[Judgement, AnalysisState]:
     """The current stage, judged; an unreachable Prometheus is a verdict of its own, not a fault.
 
     ``own``: the names of both sides' pods, ``ready``: of those that answer. What others count in their name is not
-    judged.
+    judged. ``home``: whether the primary has a pod that could take users home.
     """
     if reading is None:
         return analysis.unread(rollout, now), rollout.analysis_state
@@ -134,7 +136,7 @@ def judge(
     try:
         with contained(said("controller.doing_judge", service=rollout.spec.service)):
             known, strange = targets.believed(rollout, reading, own, ready)
-            judgement, analysis_state = analysis.analyse(rollout, known)
+            judgement, analysis_state = analysis.analyse(rollout, known, ready=home)
             return targets.noted(judgement, strange), analysis_state
     except Broken as broken:
         return gates.unavailable(now, broken.sentence), rollout.analysis_state

@@ -26,7 +26,7 @@ from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Ta
 from bot.model.service import ServiceConfig
 from bot.model.webhooks import Webhook
 from bot.preflight import Callers, MetricFacts, Snapshot
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 # Asked between a write's own read and the write itself: whether what it was decided on still holds. A write that is on
 # its way when the rollout ends was read before that, and the end changes the object: it comes too late to take effect.
@@ -442,7 +442,7 @@ class Metrics(Protocol):
         """Raise ``Fault`` when Prometheus cannot be asked."""
 
 
-class Rooms(Protocol):
+class Channels(Protocol):
     """Where people are told of rollouts."""
 
     def closed(self, channel: str) -> Text | None:
@@ -453,7 +453,7 @@ class Rooms(Protocol):
         """
 
 
-class NoRooms:
+class NoChannels:
     """For whoever has no Slack: nothing is known against any channel."""
 
     def closed(self, channel: str) -> Text | None:  # noqa: ARG002  # the port's
@@ -506,5 +506,5 @@ class Ports:
     snapshots: Snapshots
     metrics: Metrics
     clock: Clock
-    rooms: Rooms = NoRooms()  # noqa: RUF009  # it holds nothing
+    channels: Channels = NoChannels()  # noqa: RUF009  # it holds nothing
     webhooks: WebhookCaller = NoWebhooks()  # noqa: RUF009  # it holds nothing

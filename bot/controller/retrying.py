@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bot.controller.start import Draft
+from bot.controller.draft import Draft
 from bot.model.errors import Refusal
 from bot.model.images import digest
 from bot.model.rollout import Phase, Rollout, Stage
 from bot.rollout import again
 from bot.rollout.phrases import status_text
-from bot.words.said import Code, Seconds, Text, TypedIn, said
+from bot.words.sentence import Code, Seconds, Text, TypedIn, said
 
 FRESH = 24 * 3600.0  # seconds after its end for which what passed in a rollout counts
 

@@ -13,10 +13,10 @@ from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import ServiceConfig
 from bot.rollout.phrases import status_text
-from bot.words.said import Said, TypedIn, said
+from bot.words.sentence import Sentence, TypedIn, said
 
 
-def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[Said]:
+def conflicts(rollout: Rollout, live: Iterable[Rollout], others: Iterable[ServiceConfig] = ()) -> Iterator[Sentence]:
     """Why the rollout may not begin, as sentences.
 
     Args:

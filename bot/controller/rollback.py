@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bot.analysis import analysis
+from bot.controller.freezes import frozen_now
 from bot.controller.ports import Ports
 from bot.controller.rivals import conflicts, promoted_since
-from bot.controller.start import frozen_now
 from bot.model.errors import Cause, Refusal
 from bot.model.observation import DeploymentStatus, RouteStatus
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, RolloutSpec, Template, Topology, UserId
@@ -20,7 +20,7 @@ from bot.model.service import ServiceConfig
 from bot.model.versions import old_version
 from bot.rollout.phrases import status_text
 from bot.rollout.plans import make_rollback
-from bot.words.said import Seconds, Text, said
+from bot.words.sentence import Seconds, Text, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, Rol
 from bot.model.rollout import Routes
 from bot.model.service import ServiceConfig
 from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 LONGEST_PAUSE = 10.0  # seconds between two reconciles that may count as silence; the rest is time we did not listen
 REPORTS = 3  # within the limit: how often it says that it watches

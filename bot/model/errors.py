@@ -11,7 +11,7 @@ what to do, and is shown to them alone. A *fault* is the world's: something outs
         +-- Unreadable   there is a record, or there are annotations, that this version cannot read
         +-- Stale        our copy of the rollout is older than the stored one; load it again
 
-Rooms that have to tell more apart have kinds of their own below one of the two: ``OutOfDate`` in the controller,
+Channels that have to tell more apart have kinds of their own below one of the two: ``OutOfDate`` in the controller,
 ``SlackFault`` in Slack's room, ``Unanswered`` beside Kubernetes.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.words.rendering import plain
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 
 class CanaryError(Exception):

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bot.model.service import Measure
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 # Answers of 400 to 499 by their codes: all of them, and those that mean something of their own (who are you, you may
 # not, there is no such thing, too many).
@@ -75,14 +75,17 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
-class Outcome(StrEnum):
-    """What a check is shown as, beside its figures."""
+class Tendency(StrEnum):
+    """Where a check leans whose verdict does not say it yet. Only ``WORSE`` is read and written today.
 
-    OK = "ok"
+    The others are what earlier versions stored, and are read with their records; they say no more than None.
+    """
+
     WORSE = "worse"
+    OK = "ok"
     TOO_EARLY = "too early"
     TOO_FEW = "not enough traffic"
-    UNKNOWN = "unknown"  # nothing could be measured
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,7 @@ class Finding:
         value, limit: in ``unit``; None where there is none.
         allowed: what is allowed, in words; "" where nothing is said of it.
         canary, primary: each side's figure as people read it; "" where it has none.
-        seen: what it is shown as where its verdict does not say that.
+        seen: that it leans to the bad side, where its verdict does not say that.
         brief: the first of its sentences, where it has several; "" where it is one.
         compared: what is counted of both sides for it, errors or slow requests; None where it is about one side alone.
         bound: slow requests are those that took longer than so many milliseconds.
@@ -115,7 +118,7 @@ class Finding:
     allowed: Text = ""
     canary: Text = ""
     primary: Text = ""
-    seen: Outcome | None = None
+    seen: Tendency | None = None
 
 
 Name = TypeVar("Name", str, float)
@@ -342,6 +345,7 @@ class Judgement:
         lacking: that doubt is only that there was too little traffic to be sure.
         forecast: how long the judge will need at this traffic, as a sentence; or "".
         to_pass: seconds until it would be sure of a healthy canary at this traffic; None: not known, or never.
+        home: users are better off at home now, while the canary is judged by copies; no verdict on the canary.
     """
 
     at: float
@@ -355,6 +359,7 @@ class Judgement:
     incident: Incident | None = None
     forecast: Text = ""
     to_pass: float | None = None
+    home: bool = False
 
     @property
     def sentence(self) -> Text:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from bot.model.rollout import UserId
-from bot.words.said import Moment, Person, Said, Text, said
+from bot.words.sentence import Moment, Person, Sentence, Text, said
 
 ALL = "all"  # the scope of a freeze of every service, also of those that services.yaml gets later
 
@@ -76,7 +76,7 @@ def covering(freezes: Iterable[Freeze], service: str) -> tuple[Freeze, ...]:
     return tuple(freeze for freeze in freezes if freeze.covers(service))
 
 
-def freeze_sentence(freeze: Freeze) -> Said:
+def freeze_sentence(freeze: Freeze) -> Sentence:
     """A freeze in one sentence."""
     who, since, reason = Person(freeze.by), Moment(freeze.since), freeze.reason
     if freeze.until is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.model.errors import Refusal
-from bot.words.said import said
+from bot.words.sentence import said
 
 
 def repository(image: str) -> str:

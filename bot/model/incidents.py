@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,9 @@ class JudgeSettings:
         least_seconds, least_requests: before a stage can pass.
         latency_after: slow requests before it are cold caches and do not count; errors always do, users see them.
         no_data_after: silence of a side that is said aloud.
+        shield: whether users are taken home at low evidence, while the canary is judged by copies.
+        home: that evidence, as odds: 20 is 20 to 1 by errors; four times as much by latency.
+        returns: times that users go back to the canary without anybody being asked.
     """
 
     edition: int = 1
@@ -96,6 +99,9 @@ class JudgeSettings:
     least_requests: float = 100.0
     latency_after: float = 60.0
     no_data_after: float = 120.0
+    shield: bool = False
+    home: float = 20.0
+    returns: int = 1
 
     def __post_init__(self) -> None:
         shares = (self.alpha, self.alpha_pass, self.active, self.hazard, self.stage_injection, self.ceiling)
@@ -105,6 +111,8 @@ class JudgeSettings:
             )
         if min(self.patience, self.pass_patience, self.vote_patience) < 1:
             raise ValueError("patience, pass_patience and vote_patience are at least 1")
+        if self.home <= 1 or self.returns < 0:
+            raise ValueError("home is more than 1, and returns at least 0")
 
     @property
     def needed(self) -> float:

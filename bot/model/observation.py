@@ -12,7 +12,7 @@ from enum import StrEnum
 from bot.model.errors import Cause
 from bot.model.incidents import Trouble
 from bot.model.rollout import ALL_CANARY, PodTemplate, RolloutId, Routes, Target, Template
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 class Progress(StrEnum):

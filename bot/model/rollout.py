@@ -14,7 +14,7 @@ from bot.model.figures import UNTRIED, AnalysisState, Exposure, Incident, Judgem
 from bot.model.incidents import Drift, Shortage, Size
 from bot.model.service import ApprovalRule, DriftRule, ErrorBudget, GateLimits, MetricsSource
 from bot.model.webhooks import HookRun, Webhook
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 RolloutId = NewType("RolloutId", str)
 UserId = NewType("UserId", str)  # a Slack user id, or a name for something that is not a person, such as ``canary-bot``
@@ -115,6 +115,8 @@ class Stage:
         release: the last stage: what the rollout left on the VirtualService is taken away.
         pods: how many pods the primary must ask for at least, so that it can carry who returns; 0: as it is.
         rule: who approves leaving it, and how many; None: as everywhere else in the rollout.
+        home_from: of a step back, the canary's share from which users were taken home, percent; 0: it is none. A field
+            and no phase, so that an older version sees one more mirror stage, and waits in it for people.
     """
 
     name: str
@@ -127,6 +129,12 @@ class Stage:
     pods: int = 0
     kind: StageKind = StageKind.STEP
     rule: ApprovalRule | None = None
+    home_from: int = 0
+
+    @property
+    def on_copies(self) -> bool:
+        """Whether users were taken home, and the canary is judged by copies until it is shown to be good or bad."""
+        return self.home_from > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +382,23 @@ class Stopped:
     home_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBack:
+    """That users were taken home while the canary was judged on: when, and from which share, percent.
+
+    ``home_at``: when all of them were seen to be home; None before.
+    """
+
+    at: float
+    share: int
+    home_at: float | None = None
+
+
+def copies_from(share: int) -> str:
+    """The name of the stage on copies to which a step back from that share leads."""
+    return f"copies {share}"
+
+
 class HoldCause(StrEnum):
     """Why a rollout waits by itself."""
 
@@ -547,6 +572,7 @@ class Rollout:
         renewed: why a question of this stage was asked anew, the last time.
         decided: the last decisions made with buttons and forms, so that a click delivered twice is served once.
         stopped: that it was aborted, from the decision on.
+        step_backs: how often users were taken home while the canary was judged on, the first one first.
         came_from: what else than the plan's the routes may be, until those of this stage have been written.
         retries: how often a halt was retried; then a stuck Deployment gets its full time-out again.
         hold: why it waits now, of several causes the one that people should know of first; None: it does not.
@@ -602,6 +628,7 @@ class Rollout:
     warnings: tuple[Text, ...] = ()
     reason: Text = ""
     stopped: Stopped | None = None
+    step_backs: tuple[StepBack, ...] = ()
     came_from: tuple[Routes, ...] = ()
     retries: int = 0
     drift: Drift | None = None
@@ -649,6 +676,11 @@ class Rollout:
     def copies_some(self) -> bool:
         """Whether its mirror copies some requests only."""
         return self.spec.target.mirror_methods is not None or bool(self.spec.target.route_names)
+
+    @property
+    def goes_home(self) -> bool:
+        """Whether users are on their way home from a step back: what is written then overrides what others wrote."""
+        return self.current.on_copies and self.settled_at is None
 
     @property
     def primary_judged(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from bot.model.rollout import Rollout
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 _PARTS = re.compile(r"[-/:._]")
 

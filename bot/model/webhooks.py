@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 class HookMoment(StrEnum):

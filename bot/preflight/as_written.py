@@ -32,7 +32,7 @@ from bot.model.rollout import Target, Topology
 from bot.preflight.destination_rules import effective
 from bot.preflight.problems import Problem, blocks, patch
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 UNWRITABLE = "unwritable"  # what such a problem is about: a dry run would say the same, and not what to do
 _PERCENTAGES = ("mirrorPercentage", "mirrorPercent", "mirror_percent")
@@ -73,8 +73,8 @@ class _Rewriting:
         changes: the JSON patch of a route at a path that says it otherwise; empty where it says nothing like it.
     """
 
-    sentence: Callable[[str, tuple[Said, ...]], Said]
-    remedy: Callable[[Code], Said]
+    sentence: Callable[[str, tuple[Sentence, ...]], Sentence]
+    remedy: Callable[[Code], Sentence]
     changes: Callable[[HttpRoute, str, RouteSides], list[Object]]
     about: str = ""
 
@@ -82,7 +82,7 @@ class _Rewriting:
 def _rewritten(
     subject: Subject, ours: Object, moving: Sequence[HttpRoute], sides: RouteSides, kind: _Rewriting
 ) -> Iterator[Problem]:
-    http, found, changes = ours["spec"].get("http") or [], list[Said](), list[Object]()
+    http, found, changes = ours["spec"].get("http") or [], list[Sentence](), list[Object]()
     for number, route in enumerate(http):
         made = kind.changes(route, f"/spec/http/{number}", sides) if any(route is one for one in moving) else []
         if made:
@@ -158,7 +158,7 @@ def _of_every_version(subject: Subject, ours: Object, target: Target) -> Iterato
     }
     home, found, changes, names = (
         namespace_of(ours, subject.service.namespace),
-        list[Said](),
+        list[Sentence](),
         list[Object](),
         set[str](),
     )

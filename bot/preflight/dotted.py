@@ -8,7 +8,7 @@ from bot.cluster.dotted_hosts import dotted_hosts
 from bot.cluster.objects import title
 from bot.preflight.problems import Problem, blocks
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 
 def check(subject: Subject) -> Iterator[Problem]:

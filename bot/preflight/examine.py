@@ -50,7 +50,7 @@ from bot.preflight import (
 from bot.preflight.problems import INIT, Problem, blocks, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Callers, MetricFacts, Snapshot, Subject
 from bot.preflight.subsets import topology
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 CHECKS = (
     permissions.check,

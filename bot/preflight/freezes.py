@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bot.model import freeze
 from bot.model.freeze import Freeze
 from bot.preflight.problems import Problem, blocks
-from bot.words.said import TypedIn, said
+from bot.words.sentence import TypedIn, said
 
 
 def check(freezes: Iterable[Freeze], service: str, now: float) -> list[Problem]:

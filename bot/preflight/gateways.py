@@ -20,7 +20,7 @@ from bot.cluster.objects import NamespacedName, Object, annotations_of, name_of,
 from bot.model.images import is_ready
 from bot.preflight.problems import Problem, blocks, command, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 GATEWAY_PODS = "Gateway pod"  # what the snapshot calls them when they may not be read
 OTHER_GATEWAYS = "Other VirtualServices' Gateway"  # the same for those that ours does not name

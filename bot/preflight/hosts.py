@@ -31,7 +31,7 @@ from bot.model.images import is_ready
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Apart, Callers, Snapshot, Subject
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 SERVICES = "Other Service"  # what the snapshot calls them when they may not be listed
 UNSAID = 0  # a Service with one port needs none in a route
@@ -163,7 +163,7 @@ def _overlaps(subject: Subject, apart: Apart) -> Iterator[Problem]:
             )
 
 
-def _narrowing_remedy(subject: Subject, service: Object, side: Object, other: Object) -> Said:
+def _narrowing_remedy(subject: Subject, service: Object, side: Object, other: Object) -> Sentence:
     """How the Service is made one version's: by a label that tells the pods apart, where there is one."""
     theirs = pod_labels(other)
     labels = sorted(key for key, value in pod_labels(side).items() if theirs.get(key) != value)

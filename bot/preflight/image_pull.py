@@ -8,7 +8,7 @@ from bot.cluster.objects import Object, images, name_of, template_of
 from bot.model.images import repository
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 
 def check(subject: Subject) -> Iterator[Problem]:

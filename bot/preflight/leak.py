@@ -13,7 +13,7 @@ from bot.cluster.objects import Object, full_host, means, namespace_of, service_
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, patch, warns
 from bot.preflight.snapshot import Callers, Subject
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 MOST_NAMED = 5
 
@@ -69,7 +69,7 @@ def _governs_the_mesh(subject: Subject) -> bool:
     )
 
 
-def _listed(counts: Mapping[str, float]) -> tuple[Said, ...]:
+def _listed(counts: Mapping[str, float]) -> tuple[Sentence, ...]:
     ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     shown = tuple(said("preflight.requests_from", n=round(count), who=name) for name, count in ranked[:MOST_NAMED])
     more = len(ranked) - MOST_NAMED

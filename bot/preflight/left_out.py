@@ -30,7 +30,7 @@ from bot.preflight import mesh, moved
 from bot.preflight.mesh import speaks_http
 from bot.preflight.problems import Problem, blocks, canary_bot, patch, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 _PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z][\w-]*", re.IGNORECASE)  # to YAML it is a text
 _ALIKE = {"port", "gateways", "sourceLabels", "sourceNamespace"}  # what a match of tcp and one of http have in common

@@ -8,7 +8,7 @@ from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import ALL_CANARY, HOME, Routes, Target, Template
 from bot.preflight.moved import MOVED
 from bot.preflight.problems import Problem, kubectl
-from bot.words.said import Text, said, together
+from bot.words.sentence import Text, said, together
 
 
 def ready_to_begin(

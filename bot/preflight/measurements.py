@@ -16,7 +16,7 @@ from bot.model.figures import SideFigures
 from bot.model.images import is_ready
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import MetricFacts, Subject, Traffic
-from bot.words.said import Code, Item, Said, Seconds, Share, said
+from bot.words.sentence import Code, Item, Seconds, Sentence, Share, said
 
 RECENT_ROWS = 40
 MOST_NAMED = 5
@@ -147,7 +147,7 @@ def _expected(subject: Subject, telemetry: MetricFacts) -> list[Traffic]:
     return [one for one in telemetry.traffic if one.requests > 0 and re.fullmatch(wanted, one.source)]
 
 
-def _by_source(traffic: Sequence[Traffic]) -> tuple[Said, ...]:
+def _by_source(traffic: Sequence[Traffic]) -> tuple[Sentence, ...]:
     sources: dict[str, float] = {}
     for one in traffic:
         sources[one.source] = sources.get(one.source, 0.0) + one.requests

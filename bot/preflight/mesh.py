@@ -30,7 +30,7 @@ from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, kubectl, patch, warns
 from bot.preflight.scope import applies, is_seen, meeting
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Item, Said, said
+from bot.words.sentence import Code, Item, Sentence, said
 
 _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
@@ -175,7 +175,7 @@ def naming(found: Sequence[Object], home: str) -> Code:
     return Code(f"virtual_service: {names[0]}" if len(names) == 1 else f"virtual_services: [{', '.join(names)}]")
 
 
-def naming_remedy(found: Sequence[Object], service: ServiceConfig) -> Said:
+def naming_remedy(found: Sequence[Object], service: ServiceConfig) -> Sentence:
     """Where they route to the service already, nothing is to be created: they are to be named."""
     key = naming(found, service.namespace)
     if len(found) == 1:
@@ -285,7 +285,7 @@ def _ports_of(backend: Object) -> Iterator[Problem]:
         )
 
 
-def _no_http(port: Object, service: str) -> Said:
+def _no_http(port: Object, service: str) -> Sentence:
     number = str(port.get("port"))
     if port.get("appProtocol"):
         said_there = str(port["appProtocol"])

@@ -23,7 +23,7 @@ from bot.cluster.objects import (
 from bot.model.rollout import ALL_CANARY, Phase, Rollout, Template
 from bot.preflight.problems import Problem, blocks
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Said, said, together
+from bot.words.sentence import Code, Sentence, said, together
 
 MOVED = "moved"  # what the problem is about: no other sentence then says where users ought to be
 
@@ -58,7 +58,7 @@ def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
     )
 
 
-def _called(subject: Subject, place: str) -> Said:
+def _called(subject: Subject, place: str) -> Sentence:
     return said("preflight.service_called" if subject.apart else "preflight.subset_called", name=place)
 
 

@@ -15,7 +15,7 @@ from bot.cluster.routes import label_of, title
 from bot.cluster.routes.managed import has_users
 from bot.preflight.problems import Problem, blocks, patch
 from bot.preflight.snapshot import Subject
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
 
 def check(subject: Subject) -> Iterator[Problem]:
@@ -23,7 +23,7 @@ def check(subject: Subject) -> Iterator[Problem]:
     ours = subject.snapshot.virtual_service
     if ours is None or subject.apart is not None:
         return
-    routes, changes, places = list[Said](), list[Object](), dict[str, None]()
+    routes, changes, places = list[Sentence](), list[Object](), dict[str, None]()
     http = ours["spec"].get("http") or []
     for number, route in enumerate(http):
         home, others = _shared_out(route, ours, subject)

@@ -12,7 +12,7 @@ from bot.cluster.objects import Object, annotations_of, name_of, title
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import said
+from bot.words.sentence import said
 
 _RIVALS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
 _RIVAL_ANNOTATIONS = {

@@ -10,7 +10,7 @@ from bot.cluster.objects import Object
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Access, Permission, Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 PERMISSION = "permission"  # what such a problem is about: the API server's own refusal need not be told beside it
 ISTIO = "networking.istio.io"

@@ -8,7 +8,7 @@ from math import ceil
 from bot.cluster.objects import Object, name_of, pod_labels, replicas, within
 from bot.preflight.problems import Problem, kubectl, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Item, Share, said
+from bot.words.sentence import Code, Item, Share, said
 
 _EVERYONE = 100
 _LONGEST = 160  # characters of a controller's message

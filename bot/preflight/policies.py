@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from bot.cluster.objects import Labels, Object, name_of, pod_labels, title, within
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
-_READING: Mapping[str, Said] = {
+_READING: Mapping[str, Sentence] = {
     "AuthorizationPolicy": said("preflight.one_side_forbids"),
     "PeerAuthentication": said("preflight.one_side_plain"),
     "Sidecar": said("preflight.one_side_reaches"),

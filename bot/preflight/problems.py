@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.cluster.objects import Object, name_of
 from bot.words.rendering import plain
-from bot.words.said import Code, Said, Text, said, together
+from bot.words.sentence import Code, Sentence, Text, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def command(*words: str) -> Code:
 INIT = "init"  # what a problem is about whose object ``init`` would create
 
 
-def init_remedy(service: str) -> Said:
+def init_remedy(service: str) -> Sentence:
     """How what a service needs is shown, and written."""
     shows, creates = canary_bot("init", service), canary_bot("init", service, "--apply")
     return said("preflight.init", shows=shows, creates=creates)

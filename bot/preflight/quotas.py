@@ -10,7 +10,7 @@ from typing import Any
 from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, template_of, within
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 _SUFFIXES = {
     **{unit: 1000.0**power for power, unit in enumerate(("", "k", "M", "G", "T", "P", "E"))},

@@ -24,7 +24,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Target
 from bot.preflight.problems import Problem, blocks, patch
 from bot.preflight.snapshot import Subject
-from bot.words.said import Item, Share, said
+from bot.words.sentence import Item, Share, said
 
 _FIELDS = ("mirror", "mirrors", "mirrorPercentage")
 

@@ -18,7 +18,7 @@ from bot.model.images import is_ready
 from bot.preflight import pod_counts
 from bot.preflight.problems import Problem, blocks, command, kubectl, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 PROXY = "istio-proxy"
 _INJECT = "sidecar.istio.io/inject"
@@ -72,7 +72,7 @@ def _unobserved(subject: Subject, deployment: Object) -> Iterator[Problem]:
         yield warns(said("preflight.sidecar_unknown", name=name), remedy=said("preflight.without_sidecar"))
 
 
-def _uncounted(subject: Subject, sentence: Said, remedy: Said | None = None) -> Problem:
+def _uncounted(subject: Subject, sentence: Sentence, remedy: Sentence | None = None) -> Problem:
     """With metrics of the application's own there is something to judge by all the same."""
     space = subject.service.namespace
     remedy = remedy or said(

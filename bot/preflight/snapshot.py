@@ -10,7 +10,7 @@ from bot.cluster.objects import NamespacedName, Object, full_name, host_names, n
 from bot.model.errors import Cause
 from bot.model.figures import ScrapeTarget
 from bot.model.service import ServiceConfig
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 ISTIO_NAMESPACE = "istio-system"  # where istiod is, unless a setting says otherwise
 

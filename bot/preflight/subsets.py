@@ -25,7 +25,7 @@ from bot.model.rollout import Topology
 from bot.preflight.destination_rules import effective
 from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 _OTHERS_LABELS = ("pod-template-hash", "rollouts-pod-template-hash")
 
@@ -186,7 +186,7 @@ def _named_in_routes(subject: Subject) -> set[str]:
     }
 
 
-def _subset_remedy(subject: Subject, rule: Object, side: Object) -> Said:
+def _subset_remedy(subject: Subject, rule: Object, side: Object) -> Sentence:
     """`init` writes a subset for a version by its label, unless the rule has one of that name already."""
     subsets = rule["spec"]["subsets"]
     if any(label in (one.get("labels") or {}) for one in subsets for label in _OTHERS_LABELS):

@@ -14,7 +14,7 @@ from bot.cluster.objects import Object, images, name_of, pod_annotations, templa
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, Item, said
+from bot.words.sentence import Code, Item, said
 
 MOST_SHOWN = 8
 _LONGEST = 40  # characters of a value

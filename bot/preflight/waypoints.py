@@ -25,7 +25,7 @@ from bot.cluster.objects import (
 )
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 ELSEWHERE = "Other namespaces' HTTPRoute"  # what the snapshot calls them when they may not be read
 _USE_WAYPOINT = "istio.io/use-waypoint"

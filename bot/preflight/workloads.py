@@ -11,7 +11,7 @@ from bot.cluster.objects import Object, app_containers, container_statuses, name
 from bot.preflight.problems import Problem, blocks, kubectl, warns
 from bot.preflight.snapshot import Subject
 from bot.words.rendering import duration, plain
-from bot.words.said import Code, Moment, Seconds, Text, said
+from bot.words.sentence import Code, Moment, Seconds, Text, said
 
 _NEVER = 2_147_483_647  # Kubernetes' own way to write "no deadline"
 _LONGEST = 160  # characters of a node's message

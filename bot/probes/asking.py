@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 
 import structlog
 
-from bot.words.said import Seconds, Text, said
+from bot.words.sentence import Seconds, Text, said
 
 ANSWER_SECONDS = 2.5  # less than the server waits for all of it, so that the parts that did answer are told
 

@@ -10,7 +10,7 @@ import structlog
 from bot.controller.edges import Broken, broken, kind
 from bot.model.errors import Fault
 from bot.probes.own_metrics import OwnMetrics
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 AGAIN = 300.0  # seconds without a failure, after which the same one is news
 MOST = 5000  # things that are remembered

@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 
 from bot.http_server import Limits, Request, Response, Server, text
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import Seconds, Text, said
+from bot.words.sentence import Seconds, Text, said
 
 Readiness = Mapping[str, Text | None]  # by part: None when it is fine, else what is wrong with it
 

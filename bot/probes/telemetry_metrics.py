@@ -15,7 +15,7 @@ from bot.model.freeze import FreezeLine
 from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
 from bot.probes.own_metrics import OwnMetrics
 from bot.rollout.actions import Action, SetRoutes
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -33,9 +33,9 @@ def choices(aborted: Rollout) -> tuple[Stage, ...]:
 
 
 def _whole(rollout: Rollout) -> tuple[Stage, ...]:
-    """Its plan, with what it has left out itself."""
-    before = rollout.spec.again
-    return rollout.spec.plan if before is None else (*before.passed, *rollout.spec.plan[1:])
+    """Its plan, with what it has left out itself, and without what was only while it lasted."""
+    before, plan = rollout.spec.again, tuple(one for one in rollout.spec.plan if not one.on_copies)
+    return plan if before is None else (*before.passed, *plan[1:])
 
 
 def typed(stage: Stage) -> str:

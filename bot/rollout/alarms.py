@@ -15,7 +15,7 @@ from bot.model.observation import Observation
 from bot.model.rollout import WATCHED, Alarm, Entry, EntryKind, Rollout
 from bot.model.versions import spoken_sides
 from bot.rollout.transitions import Change, entry
-from bot.words.said import Said, Seconds, said
+from bot.words.sentence import Seconds, Sentence, said
 
 # Seconds that an incident must last before it is told. A Prometheus that is away for a moment is nobody's emergency.
 LASTING: Mapping[Incident, float] = {Incident.BOTH_FAIL: 0.0, Incident.HARM: 0.0, Incident.NO_METRICS: 60.0}
@@ -82,7 +82,7 @@ def _away(rollout: Rollout, alarm: Alarm, now: float) -> tuple[Alarm | None, tup
     return over, (replace(entry(now, EntryKind.RESUMED, _is_over(rollout, alarm, calm_since)), loud=True),)
 
 
-def _is_there(rollout: Rollout, alarm: Alarm, judgement: Judgement, now: float) -> Said:
+def _is_there(rollout: Rollout, alarm: Alarm, judgement: Judgement, now: float) -> Sentence:
     finding = next((one for one in judgement.findings if one.acts and one.verdict is judgement.verdict), None)
     why = (finding.brief or finding.sentence) if finding else ""
     match alarm.incident:
@@ -94,7 +94,7 @@ def _is_there(rollout: Rollout, alarm: Alarm, judgement: Judgement, now: float) 
             return said("rollout.alarm_no_metrics", why=why, lasted=Seconds(now - alarm.since))
 
 
-def _is_over(rollout: Rollout, alarm: Alarm, calm_since: float) -> Said:
+def _is_over(rollout: Rollout, alarm: Alarm, calm_since: float) -> Sentence:
     lasted = Seconds(calm_since - alarm.since)
     match alarm.incident:
         case Incident.BOTH_FAIL:

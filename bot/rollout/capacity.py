@@ -29,6 +29,11 @@ def of_primary(rollout: Rollout, share: int, observed: Observation | None = None
     return max(1, ceil(whole * share / EVERYONE))
 
 
+def could_go_home(observed: Observation) -> bool:
+    """Whether the primary has a pod for users: better than a canary that fails them. Also where nobody can see that."""
+    return observed.pods_unobserved is not None or observed.primary.at_home > 0
+
+
 def of_canary(rollout: Rollout, share: int) -> int:
     """Pods of the canary for ``share`` percent of the users; never more than it had when people chose to begin."""
     target = rollout.spec.target

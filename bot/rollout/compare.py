@@ -16,7 +16,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import ENDED, HOME, Phase, Rollout, Routes, StageKind, Template, Topology
 from bot.rollout import capacity, hooks
 from bot.rollout.phrases import share as shared
-from bot.words.said import Said, Text, said
+from bot.words.sentence import Sentence, Text, said
 
 
 class Part(StrEnum):
@@ -123,6 +123,7 @@ def _routes(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
     # Of several objects some may have been written already: each is as this stage wants it, or as one before left it.
     ours = (
         rollout.phase is Phase.ABORTING
+        or rollout.goes_home
         or (rollout.settled_at is None and all(live is not None and live in before for live in astray))
         or (rollout.settled_at is None and rollout.phase is Phase.HALTED)
     )
@@ -155,7 +156,8 @@ def _annotations(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
         if not observed.signed:  # a version without a key wrote it; nothing waits for that
             yield Gap(part=Part.ANNOTATIONS, keeps=False)
         return
-    theirs = rollout.phase is not Phase.ABORTING and (taken or rollout.settled_at is not None)
+    ordered = rollout.phase is Phase.ABORTING or rollout.goes_home
+    theirs = not ordered and (taken or rollout.settled_at is not None)
     # A template is patched, and a wait is over, whoever holds the VirtualService meanwhile.
     away = rollout.phase is Phase.HALTED or rollout.current.kind in {StageKind.RESTORE, StageKind.SCALE_UP}
     keeps = owners != {ours} and not away
@@ -235,7 +237,7 @@ def _size(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
         if small or not roomy:
             yield Gap(part=Part.SIZE, keeps=not roomy)
     elif small:
-        yield Gap(part=Part.SIZE)
+        yield Gap(part=Part.SIZE, keeps=not rollout.current.on_copies)  # who is home at once is not comfortable
 
 
 def _canary(rollout: Rollout, observed: Observation) -> Iterator[Gap]:
@@ -296,6 +298,8 @@ def _receiver_not_ready(rollout: Rollout, observed: Observation) -> Text:
     live = [one.routes for one in observed.objects]
     gains_canary = want.mirror or any(one is None or want.canary > one.canary for one in live)
     gains_primary = any(one is None or want.primary > one.primary for one in live)
+    if rollout.goes_home and gains_primary:  # users first; that copies arrive is found of the stage
+        want, gains_canary = HOME, False
     if observed.pods_unobserved is not None:
         return _unknown_receiver(rollout, canary=gains_canary and want.canary + want.mirror > 0)
     if want.canary + want.mirror > 0 and gains_canary:
@@ -316,8 +320,8 @@ def _receiver_not_ready(rollout: Rollout, observed: Observation) -> Text:
 
 
 def _unknown_receiver(rollout: Rollout, *, canary: bool) -> Text:
-    """Users go to pods that cannot be seen in one case: home, on an abort, to a primary that was never touched."""
-    if not canary and rollout.phase is Phase.ABORTING and not rollout.primary_touched:
+    """Users go to pods that cannot be seen in one case: home, by a retreat, to a primary that was never touched."""
+    if not canary and (rollout.phase is Phase.ABORTING or rollout.goes_home) and not rollout.primary_touched:
         return ""
     name = rollout.spec.target.canary_deployment if canary else rollout.spec.target.primary_deployment
     return said("rollout.receiver_unseen", name=name)
@@ -348,7 +352,7 @@ def _not_upgraded(rollout: Rollout, observed: Observation) -> Text:
     return _too_few(name, primary, needed, share) if primary.ready < needed else ""
 
 
-def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Said:
+def _too_few(name: str, side: DeploymentStatus, needed: int, share: int) -> Sentence:
     return said("rollout.too_few_pods", name=name, ready=side.ready, needed=needed, share=shared(share))
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Target, Template
-from bot.words.said import Moment, Said, Seconds, Text, said
+from bot.words.sentence import Moment, Seconds, Sentence, Text, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def action(live: Routes | None, safe: Routes) -> FailsafeAction | None:
     return FailsafeAction.KEPT if live == safe else FailsafeAction.CANARY
 
 
-def failsafe_sentence(failsafe_record: FailsafeRecord, canary: Text, primary: Text) -> Said:
+def failsafe_sentence(failsafe_record: FailsafeRecord, canary: Text, primary: Text) -> Sentence:
     """What the watchdog did and why, as a sentence for the channel, the Event and the annotation.
 
     The watchdog itself knows both sides by their Deployments only; people are told of versions where these are known.
@@ -103,7 +103,7 @@ def failsafe_sentence(failsafe_record: FailsafeRecord, canary: Text, primary: Te
             return said("rollout.watchdog_canary", silence=silence, canary=canary, at=at)
 
 
-def left_alone(silence: float, target: Target, *, at_home: bool) -> Said:
+def left_alone(silence: float, target: Target, *, at_home: bool) -> Sentence:
     """What an Event says where the watchdog leaves everything as it is."""
     primary, canary = target.primary_deployment, target.canary_deployment
     if at_home:

@@ -48,7 +48,7 @@ from bot.model.rollout import (
 from bot.model.service import OnDrift, OnTimeout
 from bot.model.versions import spoken_sides
 from bot.model.webhooks import OnFailure
-from bot.rollout import alarms, capacity, drift, holds, hooks, phrases, pods, questions, retreat
+from bot.rollout import alarms, capacity, drift, holds, hooks, phrases, pods, questions, retreat, step_back
 from bot.rollout.compare import Gap, Part, compare, is_complete
 from bot.rollout.deadman import failsafe_sentence
 from bot.rollout.leaving import Step, follows, is_approved, is_judged, stand
@@ -58,7 +58,7 @@ from bot.rollout.plans import make_finish, make_retreat
 from bot.rollout.transitions import Change, counts, withdraw
 from bot.rollout.transitions import enter as _enter
 from bot.rollout.transitions import entry as _entry
-from bot.words.said import Moment, Person, Seconds, Text, said, together
+from bot.words.sentence import Moment, Person, Seconds, Text, said, together
 
 _TYPED = Shown()
 _OF_THE_CLUSTER = (HoldCause.CLUSTER, HoldCause.CAPACITY, HoldCause.PODS)
@@ -514,11 +514,14 @@ def _settle(rollout: Rollout, now: float) -> Rollout:
     stopped = rollout.stopped
     if stopped is not None and stopped.home_at is None and rollout.current.kind is StageKind.RETURN:
         stopped = replace(stopped, home_at=now)
+    if rollout.goes_home and rollout.step_backs:
+        *earlier, last = rollout.step_backs
+        rollout = replace(rollout, step_backs=(*earlier, replace(last, home_at=now)))
     return replace(rollout, settled_at=settled_at, restoring_at=None, stopped=stopped)
 
 
 def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> Change:
-    """What the stage wants is not there yet. Said when a side is not ready for it, and when writing it does not work.
+    """What the stage wants is not there yet. Sentence when a side is not ready for it, and when writing it does not work.
 
     Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
     """
@@ -644,6 +647,8 @@ def _ask(rollout: Rollout, judgement: Judgement, now: float) -> Change:
 def _next_stage(rollout: Rollout, observed: Observation, judgement: Judgement | None, now: float) -> Change:
     """On to the next stage, or to the end."""
     walk = rollout.retreat or rollout.spec.plan
+    if rollout.current.on_copies and not rollout.retreat:
+        return step_back.go_back(rollout, now)
     lines = () if judgement is None else (_summary(rollout, judgement, now),)
     if rollout.stage + 1 < len(walk):
         following = walk[rollout.stage + 1]
@@ -683,6 +688,7 @@ _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] =
     alarms.watch,
     retreat.object_gone,
     _danger,
+    step_back.take_home,
     _upgraded_unawares,
     retreat.canary_gone,
     retreat.canary_back,

@@ -36,7 +36,7 @@ from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
 from bot.rollout.phrases import called
 from bot.rollout.transitions import Change, entry, withdraw
-from bot.words.said import Moment, Person, Said, Seconds, Text, said, together
+from bot.words.sentence import Moment, Person, Seconds, Sentence, Text, said, together
 
 FLAPS = 3  # times that one writer's changes are overwritten without a person
 RESTORING_SECONDS = 60.0  # that a restore may take before what is still there is told again
@@ -51,11 +51,12 @@ _VIRTUAL_SERVICE, _DEPLOYMENT = "VirtualService", "Deployment"
 
 
 def find(rollout: Rollout, observed: Observation, now: float) -> tuple[Edit, ...]:
-    """Every change of others that is there now, one for each object; none while an abort writes over them all.
+    """Every change of others that is there now, one for each object; none while an abort, or a step back, writes over
+    them all.
 
     What was told of an object that is not seen now is taken to be there still.
     """
-    if rollout.phase is Phase.ABORTING:
+    if rollout.phase is Phase.ABORTING or rollout.goes_home:
         return ()
     parts = {gap.part for gap in compare(rollout, observed) if gap.whose is Whose.THEIRS}
     edits = (
@@ -177,7 +178,7 @@ def _users(routes: Routes) -> str:
     return f"{routes.primary}/{routes.canary}"
 
 
-def _on(mirror: bool) -> Said:  # noqa: FBT001  # a word for it
+def _on(mirror: bool) -> Sentence:  # noqa: FBT001  # a word for it
     return said("rollout.switched_on" if mirror else "rollout.switched_off")
 
 
@@ -205,11 +206,11 @@ def unanswered_sentence(rollout: Rollout, edits: tuple[Edit, ...]) -> Text:
     return together([sentence(rollout, edits), _unanswered(rollout)])
 
 
-def _unanswered(rollout: Rollout) -> Said:
+def _unanswered(rollout: Rollout) -> Sentence:
     return said("rollout.nobody_chose", time=Seconds(rollout.spec.drift_rule.timeout))
 
 
-def _edited(edit: Edit) -> Said:
+def _edited(edit: Edit) -> Sentence:
     thing, changes = _thing(edit), _changes(edit)
     if not edit.who and all(one.theirs == _NOTHING for one in edit.differences):
         return _removed(edit)
@@ -224,11 +225,11 @@ def _edited(edit: Edit) -> Said:
     return said("rollout.edited", thing=thing, changes=changes)
 
 
-def _removed(edit: Edit) -> Said:
+def _removed(edit: Edit) -> Sentence:
     return said("rollout.removed" if edit.kind == _DEPLOYMENT else "rollout.annotations_removed", thing=_thing(edit))
 
 
-def _thing(edit: Edit) -> Said:
+def _thing(edit: Edit) -> Sentence:
     return said("rollout.deployment" if edit.kind == _DEPLOYMENT else "rollout.virtual_service", name=edit.name)
 
 
@@ -241,22 +242,22 @@ def _split(edit: Edit) -> Difference | None:
     return edit.differences[0] if [one.what for one in edit.differences] == [_SPLIT] else None
 
 
-def _changes(edit: Edit) -> tuple[Said, ...]:
+def _changes(edit: Edit) -> tuple[Sentence, ...]:
     return tuple(_change(one.what, one.ours, one.theirs) for one in edit.differences)
 
 
-def _change(what: Text, before: Text, after: Text) -> Said:
+def _change(what: Text, before: Text, after: Text) -> Sentence:
     return said("rollout.difference", what=what, before=before, after=after)
 
 
-def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Said]:
+def _flapping(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Sentence]:
     for edit in edits:
         times = rollout.overwritten.count(edit.who)
         if edit.who and times:
             yield said("rollout.changed_again", who=edit.who, times=times)
 
 
-def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Said]:
+def _hints(rollout: Rollout, edits: tuple[Edit, ...]) -> Iterator[Sentence]:
     """What makes a tool that keeps the object leave it alone."""
     for edit in edits:
         primary = edit.name == rollout.spec.target.primary_deployment
@@ -274,7 +275,7 @@ _DEFAULTS = {
 }
 
 
-def _choices(rollout: Rollout, drift: Drift) -> tuple[Said, ...]:
+def _choices(rollout: Rollout, drift: Drift) -> tuple[Sentence, ...]:
     waited, default = Seconds(rollout.spec.drift_rule.timeout), _DEFAULTS[_default(rollout, drift)]
     unanswered = said("rollout.without_answer", time=waited, default=default)
     split = _split(drift.edits[0]) if len(drift.edits) == 1 else None

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from bot.model.rollout import Phase, Rollout, Stage
-from bot.words.said import Said, Seconds, Share, Text, said, together
+from bot.words.sentence import Seconds, Sentence, Share, Text, said, together
 
 EVERYONE = 100  # percent
 LEAST = 0.001  # of a budget; less is told as that
@@ -33,7 +33,7 @@ def summary(rollout: Rollout) -> Text:
         return so_far  # that nobody met it is said with the end
     if not so_far and all(stage.routes.canary == 0 for stage in _so_far(rollout)):
         so_far = said("rollout.nobody_met_yet", version=rollout.spec.version)
-    return together((so_far, next_stage(rollout))) if so_far else ""
+    return together((so_far, spared(rollout), next_stage(rollout))) if so_far else ""
 
 
 def _met(rollout: Rollout) -> Text:
@@ -41,6 +41,21 @@ def _met(rollout: Rollout) -> Text:
     if not n:
         return ""
     return said("rollout.met", version=version, n=n, bad=bad) if bad else said("rollout.met_well", version=version, n=n)
+
+
+def spared(rollout: Rollout) -> Text:
+    """What the step back has spared users since it is in force, by what became of copies; "" where nothing, or unknown.
+
+    As large a share of the requests as went to the canary before would have failed as often as copies do.
+    """
+    judgement, stage = rollout.judgement, rollout.current
+    if not stage.on_copies or judgement is None or judgement.figures is None:
+        return ""
+    canary, primary = judgement.figures.canary, judgement.figures.primary
+    if rollout.analysis_state.stage != stage.name or canary is None or primary is None or canary.requests <= 0:
+        return ""
+    n = round(primary.requests * stage.home_from / EVERYONE * canary.errors / canary.requests)
+    return said("rollout.spared", n=n, version=rollout.spec.version) if n else ""
 
 
 def next_stage(rollout: Rollout) -> Text:
@@ -94,7 +109,7 @@ def cost(rollout: Rollout) -> Text:
     return said("rollout.cost", version=version, share=Share(share), objective=objective, window=window)
 
 
-def _next_cost(rollout: Rollout, requests: float) -> Said | str:
+def _next_cost(rollout: Rollout, requests: float) -> Sentence | str:
     exposure, whole = rollout.exposure, allowed(rollout)
     if not whole or not exposure.errors or not exposure.requests:
         return ""

@@ -16,7 +16,7 @@ from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Phase, Rollout
 from bot.rollout import hooks
 from bot.rollout.phrases import called
 from bot.rollout.transitions import Change, entry
-from bot.words.said import Said, Seconds, Text, said
+from bot.words.sentence import Seconds, Sentence, Text, said
 
 CALM_SECONDS = 60.0  # that a cause must stay away when it came back once; twice as long each time more
 LONGEST_CALM = 600.0
@@ -83,11 +83,11 @@ def _holding(rollout: Rollout, sentence: Text) -> Text:
     return said("rollout.holding", stage=stage, why=sentence)
 
 
-def _holding_again(rollout: Rollout, sentence: Text) -> Said:
+def _holding_again(rollout: Rollout, sentence: Text) -> Sentence:
     return said("rollout.holding_again", stage=called(rollout.current), why=sentence)
 
 
-def is_over(rollout: Rollout, lasted: float) -> Said:
+def is_over(rollout: Rollout, lasted: float) -> Sentence:
     """That nothing keeps it any more, after so many seconds."""
     if rollout.phase is Phase.MIRRORING:
         return said("rollout.hold_over_mirror", lasted=Seconds(lasted))

@@ -16,7 +16,7 @@ from bot.model.figures import SideFigures
 from bot.model.rollout import MOST_HOOK_RUNS, Entry, EntryKind, Phase, Rollout, Stage
 from bot.model.webhooks import HookMoment, HookRun, HookState, OnFailure, Webhook
 from bot.words.rendering import plain
-from bot.words.said import Said, Text, said
+from bot.words.sentence import Sentence, Text, said
 
 FIRST_PAUSE = 1.0  # seconds before a failed webhook is called again; twice as long each time more
 LONGEST_PAUSE = 30.0
@@ -197,7 +197,7 @@ def waiting(rollout: Rollout, now: float) -> Text:
     return said("rollout.waits_for_webhook_since", name=call.hook.name, why=run.why)
 
 
-def refusal(run: HookRun) -> Said:
+def refusal(run: HookRun) -> Sentence:
     """That it did not say yes, and how often it was asked."""
     return said("rollout.webhook_failed", name=run.hook, n=run.tries, why=run.why)
 

@@ -110,10 +110,10 @@ def is_served(rollout: Rollout, judgement: Judgement, now: float) -> bool:
 def may_end_early(rollout: Rollout) -> bool:
     """Whether a stage ends as soon as it is shown to be good; never a bake, which is there to watch.
 
-    The mirror of a retry does: all of it has passed before.
+    The mirror of a retry does: all of it has passed before. So does a stage on copies: only its longest time is set.
     """
     again = rollout.spec.again is not None and rollout.phase is Phase.MIRRORING
-    return again or (rollout.spec.gates.early and rollout.phase is not Phase.BAKING)
+    return again or rollout.current.on_copies or (rollout.spec.gates.early and rollout.phase is not Phase.BAKING)
 
 
 def is_approved(rollout: Rollout) -> bool:

@@ -10,7 +10,7 @@ from bot.model.observation import Observation, Unobserved
 from bot.model.rollout import Phase, Rollout, StageKind
 from bot.rollout.compare import Gap, Part
 from bot.rollout.phrases import called
-from bot.words.said import Said, Text, TypedIn, said, together
+from bot.words.sentence import Sentence, Text, TypedIn, said, together
 
 # Seconds after a stage was entered in which its routes should have been written; a few reconciles fail without any
 # fuss.
@@ -74,11 +74,11 @@ def unobserved(rollout: Rollout, observed: Observation) -> Text:
     return ""
 
 
-def _abandon(rollout: Rollout) -> Said:
+def _abandon(rollout: Rollout) -> Sentence:
     return said("rollout.abandon_ends", command=TypedIn(f"abandon {rollout.spec.service}"))
 
 
-def _unreadable(what: Said, unseen: Unobserved) -> Text:
+def _unreadable(what: Sentence, unseen: Unobserved) -> Text:
     """What it is, which kind of failure, and what the API server says about it."""
     match unseen.cause:
         case Cause.FORBIDDEN:

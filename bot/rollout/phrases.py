@@ -20,7 +20,7 @@ from bot.model.rollout import (
 )
 from bot.model.versions import old_version, spoken, spoken_sides
 from bot.rollout.exposure import cost
-from bot.words.said import Person, Said, Seconds, Share, Text, said
+from bot.words.sentence import Person, Seconds, Sentence, Share, Text, said
 
 _ENDED = {
     Phase.PROMOTED: said("rollout.is_promoted"),
@@ -50,8 +50,10 @@ _OF_PHASE = {
 }
 
 
-def called(stage: Stage) -> Said:
+def called(stage: Stage) -> Sentence:
     """What people call a stage; ``Stage.name`` is its identifier."""
+    if stage.on_copies:
+        return said("rollout.stage_copies")
     if stage.kind in _OF_KIND:
         return _OF_KIND[stage.kind]
     if stage.phase is Phase.SHIFTING:
@@ -62,7 +64,7 @@ def called(stage: Stage) -> Said:
     return _OF_PHASE.get(stage.phase, last)
 
 
-def next_called(rollout: Rollout) -> Said:
+def next_called(rollout: Rollout) -> Sentence:
     """What an approval of the current stage lets begin: the first one itself, while a webhook has not let it begin."""
     walk = rollout.retreat or rollout.spec.plan
     if rollout.asked_at is not None and rollout.settled_at is None and rollout.phase is Phase.MIRRORING:
@@ -70,7 +72,7 @@ def next_called(rollout: Rollout) -> Said:
     return called(walk[min(rollout.stage + 1, len(walk) - 1)])
 
 
-def doing(rollout: Rollout) -> Said:
+def doing(rollout: Rollout) -> Sentence:
     """What happens in the stage it is in."""
     stage, primary, version = rollout.current, rollout.spec.target.primary_deployment, rollout.spec.arrives
     match stage.phase:
@@ -88,7 +90,7 @@ def doing(rollout: Rollout) -> Said:
     return said("rollout.doing_shift", share=share(stage.routes.canary), version=rollout.spec.version)
 
 
-def _upgrading(rollout: Rollout) -> Said:
+def _upgrading(rollout: Rollout) -> Sentence:
     primary, version = rollout.spec.target.primary_deployment, rollout.spec.arrives
     if rollout.waits_for_git:
         return asked_of_git(rollout)
@@ -97,20 +99,20 @@ def _upgrading(rollout: Rollout) -> Said:
     return said("rollout.doing_upgrade", primary=primary, version=version)
 
 
-def asked_of_git(rollout: Rollout) -> Said:
+def asked_of_git(rollout: Rollout) -> Sentence:
     """Which image has to go into git, for which Deployment."""
     images = tuple(f"{name}: {image}" for name, image in rollout.spec.upgraded.images.items())
     return said("rollout.ask_git", primary=rollout.spec.target.primary_deployment, images=images)
 
 
-def _watching(rollout: Rollout) -> Said:
+def _watching(rollout: Rollout) -> Sentence:
     version, seconds = rollout.spec.arrives, rollout.current.seconds
     if not seconds:
         return said("rollout.doing_last", version=version)
     return said("rollout.doing_watch", version=version, time=Seconds(seconds))
 
 
-def _going_back(rollout: Rollout) -> Said:
+def _going_back(rollout: Rollout) -> Sentence:
     stage, primary = rollout.current, rollout.spec.target.primary_deployment
     if stage.kind is StageKind.SCALE_UP:
         return said("rollout.doing_scale_up", primary=primary)
@@ -122,7 +124,7 @@ def _going_back(rollout: Rollout) -> Said:
 # How it is
 
 
-def status_text(rollout: Rollout) -> Said:
+def status_text(rollout: Rollout) -> Sentence:
     """A rollout's status, in a few words that may stand between brackets."""
     if rollout.ended:
         back = rollout.spec.back_to if rollout.phase is Phase.PROMOTED else ""
@@ -139,7 +141,7 @@ def status_text(rollout: Rollout) -> Said:
     return said("rollout.is_on_hold", stage=at) if rollout.hold else at
 
 
-def describe(rollout: Rollout) -> Said:
+def describe(rollout: Rollout) -> Sentence:
     """The same, with why it does not go on."""
     why = rollout.reason if rollout.phase is Phase.HALTED else rollout.hold.sentence if rollout.hold else ""
     if rollout.ended or rollout.paused_by or not why:
@@ -150,7 +152,7 @@ def describe(rollout: Rollout) -> Said:
 # What happened to it
 
 
-def started(rollout: Rollout, warnings: Sequence[Text]) -> Said:
+def started(rollout: Rollout, warnings: Sequence[Text]) -> Sentence:
     """That it has begun, and what preflight doubts."""
     spec, who = rollout.spec, Person(rollout.spec.started_by)
     if spec.back_to:
@@ -168,20 +170,20 @@ def started(rollout: Rollout, warnings: Sequence[Text]) -> Said:
     return said("rollout.started", who=who, service=spec.service, version=spec.version)
 
 
-def _rehearsed(rollout: Rollout) -> Said | None:
+def _rehearsed(rollout: Rollout) -> Sentence | None:
     spec = rollout.spec
     if not spec.drill:
         return None
     return said("rollout.started_drill", who=Person(spec.started_by), service=spec.service, version=spec.version)
 
 
-def drilled(rollout: Rollout) -> Said | None:
+def drilled(rollout: Rollout) -> Sentence | None:
     """How long a drill took from its decision to accepted routes; None where it is none, or is not that far."""
     seconds = rollout.drilled
     return None if seconds is None else said("rollout.drilled", n=round(seconds, 2))
 
 
-def taken_up(rollout: Rollout) -> Said | None:
+def taken_up(rollout: Rollout) -> Sentence | None:
     """Who takes up which stage of an aborted rollout, and what passed in that one; None where it takes up none."""
     again, spec = rollout.spec.again, rollout.spec
     if again is None:
@@ -192,7 +194,7 @@ def taken_up(rollout: Rollout) -> Said | None:
     )
 
 
-def aborted(rollout: Rollout, by: UserId, reason: Text, *, stage_known: bool = True) -> Said:
+def aborted(rollout: Rollout, by: UserId, reason: Text, *, stage_known: bool = True) -> Sentence:
     """Where it was aborted, by whom, why, and what becomes of its users."""
     then = said("rollout.users_return")
     if rollout.primary_touched:
@@ -209,7 +211,7 @@ def aborted(rollout: Rollout, by: UserId, reason: Text, *, stage_known: bool = T
     return said("rollout.taken_back_by", who=Person(by), facts=facts)
 
 
-def abandoned(rollout: Rollout, by: UserId, why: Text) -> Said:
+def abandoned(rollout: Rollout, by: UserId, why: Text) -> Sentence:
     """That nothing is moved, and what canary-bot takes away."""
     target = rollout.spec.target
     return said(
@@ -222,7 +224,7 @@ def abandoned(rollout: Rollout, by: UserId, why: Text) -> Said:
     )
 
 
-def accepted(rollout: Rollout, by: UserId) -> Said:
+def accepted(rollout: Rollout, by: UserId) -> Sentence:
     """Where everybody stays."""
     target = rollout.spec.target
     return said(
@@ -234,7 +236,7 @@ def accepted(rollout: Rollout, by: UserId) -> Said:
     )
 
 
-def promoted(rollout: Rollout, now: float) -> Said:
+def promoted(rollout: Rollout, now: float) -> Sentence:
     """Where everybody is, and how long it took."""
     target, version, took = rollout.spec.target, rollout.spec.version, Seconds(now - rollout.spec.started_at)
     if rollout.spec.back_to:
@@ -244,7 +246,7 @@ def promoted(rollout: Rollout, now: float) -> Said:
     return said("rollout.promoted_on_canary", version=version, canary=target.canary_deployment, took=took)
 
 
-def abort_ended(rollout: Rollout, observed: Observation, now: float) -> Said:
+def abort_ended(rollout: Rollout, observed: Observation, now: float) -> Sentence:
     """That an abort is over: the whole of it where nobody has had time to read of the decision, else what is new."""
     stopped, home = rollout.stopped, came_home(rollout, observed)
     took = (found,) if (found := drilled(rollout)) is not None else ()
@@ -275,7 +277,7 @@ def _users_met(rollout: Rollout) -> tuple[Text, ...]:
     return tuple(filter(None, (users, cost(rollout))))
 
 
-def came_home(rollout: Rollout, observed: Observation) -> Said:
+def came_home(rollout: Rollout, observed: Observation) -> Sentence:
     """Where an abort has brought the users; not always what it set out for (``retreat.canary_gone``)."""
     name = rollout.spec.target.primary_deployment
     if not rollout.spec.recorded.images:  # it went by annotations that do not say which image is the old one
@@ -295,7 +297,7 @@ def came_home(rollout: Rollout, observed: Observation) -> Said:
 # What people are asked
 
 
-def question(rollout: Rollout) -> Said:
+def question(rollout: Rollout) -> Sentence:
     """What people are asked now: to go on, or to go on in spite of what is doubted."""
     asked, version = rollout.question or Question(), rollout.spec.version
     match asked.kind:
@@ -318,7 +320,7 @@ def next_would_be(rollout: Rollout) -> Text:
     return said("rollout.next_would_be", stage=next_called(rollout)) if rollout.is_asked_in_doubt else ""
 
 
-def _would(rollout: Rollout) -> Said:
+def _would(rollout: Rollout) -> Sentence:
     """What an approval of the current stage would do, as a question."""
     following = rollout.spec.plan[rollout.stage + 1]
     version, primary = rollout.spec.version, rollout.spec.target.primary_deployment
@@ -335,7 +337,7 @@ def _would(rollout: Rollout) -> Said:
             return said("rollout.go_on_after", stage=called(rollout.current))
 
 
-def summary(rollout: Rollout, judgement: Judgement) -> Said:
+def summary(rollout: Rollout, judgement: Judgement) -> Sentence:
     """The metric summary of a stage that was left: a sentence per gate. A timeout is no pass."""
     stage = called(rollout.current)
     findings = tuple(one.sentence for one in judgement.findings if not one.part)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Phase, Routes, Stage, StageKind, Template, Topology
 from bot.model.service import ApproveAt, Promote, ServiceConfig
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 LAST_WEIGHT = 100  # percent
 SHOWN = 20  # of weights that are refused; somebody may have written thousands

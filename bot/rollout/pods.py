@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.model.copies import replace
-from bot.model.figures import Finding, Judgement, Outcome, Verdict
+from bot.model.figures import Finding, Judgement, Tendency, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Shortage, Size, Trouble
 from bot.model.observation import DeploymentStatus, Observation
 from bot.model.rollout import HoldCause, Phase, Rollout, Topology
 from bot.rollout import capacity
 from bot.rollout.phrases import called
 from bot.rollout.phrases import share as shared
-from bot.words.said import Said, Seconds, Text, said
+from bot.words.sentence import Seconds, Sentence, Text, said
 
 CRASHES = 3  # restarts of one container in one stage that are a crash loop, whatever it is called just now
 SHORT_RECONCILES = 3  # in a row with too few ready pods ...
@@ -62,7 +62,7 @@ class _Side:
         return min(self.load, self.expected)
 
     @property
-    def carries(self) -> Said:
+    def carries(self) -> Sentence:
         """What goes to it, within a sentence."""
         return said("rollout.users", share=shared(self.share)) if self.share else said("rollout.mirrored_requests")
 
@@ -117,9 +117,9 @@ def findings(rollout: Rollout, observed: Observation) -> Iterator[Finding]:
         for found in _of_side(rollout, side):
             shown = said("analysis.number", n=found.value or 0.0)
             if side.name == rollout.spec.target.canary_deployment:
-                yield replace(found, canary=shown, seen=Outcome.WORSE)
+                yield replace(found, canary=shown, seen=Tendency.WORSE)
             else:
-                yield replace(found, primary=shown, seen=Outcome.WORSE)
+                yield replace(found, primary=shown, seen=Tendency.WORSE)
 
 
 def _of_side(rollout: Rollout, side: _Side) -> Iterator[Finding]:
@@ -182,7 +182,7 @@ def _unreadable(rollout: Rollout, observed: Observation) -> Text:
     return said("rollout.edited_routes_strand", name=rollout.spec.target.canary_deployment)
 
 
-def _nobody_ready(share: int, name: str) -> Said:
+def _nobody_ready(share: int, name: str) -> Sentence:
     return said("rollout.stranded", share=shared(share), name=name)
 
 
@@ -284,7 +284,7 @@ def _finding(side: _Side, incident: _Incident, sentence: Text) -> Finding:
     )
 
 
-def _shown(rollout: Rollout, side: _Side, incident: _Incident) -> Said:
+def _shown(rollout: Rollout, side: _Side, incident: _Incident) -> Sentence:
     why = _restarted(rollout, incident)
     match incident.kind:
         case _Kind.LOOPING:
@@ -295,7 +295,7 @@ def _shown(rollout: Rollout, side: _Side, incident: _Incident) -> Said:
             return said("rollout.restarted", name=side.name, load=side.carries, why=why)
 
 
-def _restarted(rollout: Rollout, incident: _Incident) -> Said:
+def _restarted(rollout: Rollout, incident: _Incident) -> Sentence:
     """``2 pods, 5 restarts of reviews since 40 % of users began, the last for Error``."""
     pods = len({one.pod for one, _ in incident.news})
     names = tuple(sorted({one.container for one, _ in incident.news}))
@@ -306,7 +306,7 @@ def _restarted(rollout: Rollout, incident: _Incident) -> Said:
     return said("rollout.restarts", pods=pods, n=times, containers=names, stage=stage)
 
 
-def _cannot_start(side: _Side, waiting: list[Trouble]) -> Said:
+def _cannot_start(side: _Side, waiting: list[Trouble]) -> Sentence:
     reasons = tuple(sorted({one.waiting for one in waiting}))
     return said("rollout.cannot_start", pods=len({one.pod for one in waiting}), name=side.name, reasons=reasons)
 
@@ -339,7 +339,7 @@ def _too_few(rollout: Rollout, side: _Side) -> Iterator[Finding]:
     )
 
 
-def _short_of_pods(side: _Side, reconciles: int, seconds: float) -> Said:
+def _short_of_pods(side: _Side, reconciles: int, seconds: float) -> Sentence:
     ready, needed, share = side.observed.answering, side.needed, shared(side.share)
     if reconciles > 1:
         lasted = Seconds(seconds)

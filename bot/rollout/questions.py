@@ -15,8 +15,9 @@ from bot.model.rollout import JUDGED, Doubt, EntryKind, Phase, Question, Questio
 from bot.model.service import OnTimeout
 from bot.rollout.exposure import cost
 from bot.rollout.phrases import gist, is_unproven, next_would_be, question, taken_up, unproven
+from bot.rollout.step_back import why_asked
 from bot.rollout.transitions import Change, entry, withdraw
-from bot.words.said import Seconds, Text, said, together
+from bot.words.sentence import Seconds, Text, said, together
 
 FLAPS = 3  # times that a question is told to be withdrawn in a stage; the card shows it always
 LASTING = 15.0  # seconds that a doubt must last before people are asked about it
@@ -90,7 +91,15 @@ def stand(rollout: Rollout, posed: Question, now: float) -> Change:
         text = said("rollout.asked_again", question=question(asked))
         return asked, (entry(now, EntryKind.RESUMED, text),) if rollout.withdrawn <= FLAPS else ()
     needed = said("rollout.approvals_needed", n=rollout.approvals_rule.count)
-    notes = (posed.why, cost(asked), next_would_be(asked), needed, _taken_up(rollout), _accepts(rollout))
+    notes = (
+        posed.why,
+        why_asked(asked),
+        cost(asked),
+        next_would_be(asked),
+        needed,
+        _taken_up(rollout),
+        _accepts(rollout),
+    )
     text = said("rollout.asked", question=question(asked), notes=tuple(note for note in notes if note))
     return replace(asked, called_at=now), (entry(now, EntryKind.ASK, text),)
 
@@ -198,14 +207,19 @@ def is_overdue(rollout: Rollout, now: float) -> bool:
     return _stood(rollout, now) > rollout.approvals_rule.timeout
 
 
+def _is_in_mirror(rollout: Rollout) -> bool:
+    """Whether the first users are still to come."""
+    return rollout.phase is Phase.MIRRORING and not rollout.current.on_copies
+
+
 def _taken_up(rollout: Rollout) -> Text:
     """That the first users come back at once to where an aborted rollout had got; else ""."""
     again = taken_up(rollout)
-    return again if again is not None and rollout.phase is Phase.MIRRORING else ""
+    return again if again is not None and _is_in_mirror(rollout) else ""
 
 
 def _accepts(rollout: Rollout) -> Text:
     """What preflight had doubts about, where leaving this stage sends the first users to it; else ""."""
-    if not rollout.warnings or rollout.phase is not Phase.MIRRORING:
+    if not rollout.warnings or not _is_in_mirror(rollout):
         return ""
     return said("rollout.known_warnings", warnings=rollout.warnings)

@@ -16,7 +16,7 @@ from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.plans import make_wait
 from bot.rollout.pods import stuck
 from bot.rollout.transitions import Change, enter, entry
-from bot.words.said import Said, Seconds, Text, said, together
+from bot.words.sentence import Seconds, Sentence, Text, said, together
 
 GONE_SECONDS = 30.0  # without its VirtualService, after which an abort has nothing to bring home
 LOST_SECONDS = 30.0  # without its Deployment, after which the primary will not come up
@@ -41,7 +41,7 @@ def object_gone(rollout: Rollout, observed: Observation, _judgement: Judgement, 
     return ended, (entry(now, EntryKind.ENDED, text),)
 
 
-def _left_behind(rollout: Rollout, observed: Observation) -> tuple[Said, ...]:
+def _left_behind(rollout: Rollout, observed: Observation) -> tuple[Sentence, ...]:
     """What an abort that ends early leaves for people to do."""
     name, primary, version = rollout.spec.target.primary_deployment, observed.primary, rollout.spec.version
     if observed.pods_unobserved is not None and rollout.primary_touched:
@@ -126,7 +126,7 @@ def _must_wait(rollout: Rollout, observed: Observation, needed: int) -> bool:
     return everyone and not rollout.urgent and observed.canary.answering > 0 and observed.primary.at_home < needed
 
 
-def _waits(rollout: Rollout, observed: Observation, needed: int) -> Said:
+def _waits(rollout: Rollout, observed: Observation, needed: int) -> Sentence:
     target, version, wanted = rollout.spec.target, rollout.spec.version, observed.primary.wanted
     primary, canary, ready = target.primary_deployment, target.canary_deployment, observed.primary.at_home
     facts = [said("rollout.too_few_for_all", primary=primary, ready=ready, needed=needed)]
@@ -141,7 +141,7 @@ def _waits(rollout: Rollout, observed: Observation, needed: int) -> Said:
     return said("rollout.makes_room", facts=tuple(facts))
 
 
-def _grows(rollout: Rollout, observed: Observation, needed: int) -> Said:
+def _grows(rollout: Rollout, observed: Observation, needed: int) -> Sentence:
     name = rollout.spec.target.primary_deployment
     return said("rollout.grows", primary=name, n=observed.primary.wanted, needed=needed)
 
@@ -184,7 +184,7 @@ def _still_nothing(rollout: Rollout, observed: Observation, now: float) -> Chang
     return halted, (entry(now, EntryKind.HALTED, text),)
 
 
-def _canary(rollout: Rollout, observed: Observation) -> Said:
+def _canary(rollout: Rollout, observed: Observation) -> Sentence:
     """Who has the users meanwhile, and how well."""
     name, canary = rollout.spec.target.canary_deployment, observed.canary
     return said("rollout.pods_ready", name=name, ready=canary.ready, wanted=canary.wanted)

@@ -69,4 +69,4 @@ def _until_sure(at: float, to_pass: float | None, now: float) -> float | None:
 
 def _ends_only_when_sure(rollout: Rollout, stage: Stage) -> bool:
     """Whether nobody goes on from there without proof but by a decision of people."""
-    return rollout.spec.gates.unproven is Unproven.HOLD and stage.routes.compared
+    return stage.on_copies or (rollout.spec.gates.unproven is Unproven.HOLD and stage.routes.compared)

@@ -20,7 +20,7 @@ from bot.model.rollout import (
     UserId,
     Walked,
 )
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 Change = tuple[Rollout, tuple[Entry, ...]]
 
@@ -115,6 +115,8 @@ def _outcome(rollout: Rollout, phase: Phase) -> StageOutcome:
     """How the stage it is in would be left for ``phase``."""
     if phase in _BROKEN_OFF and not (phase is Phase.ABORTING and rollout.retreat):
         return _BROKEN_OFF[phase]
+    if rollout.judgement is not None and rollout.judgement.home:
+        return StageOutcome.IN_DOUBT
     if rollout.phase not in JUDGED or rollout.judgement is None or not rollout.current.routes.compared:
         return StageOutcome.DONE
     if rollout.judgement.verdict is not Verdict.PASS:

@@ -13,7 +13,7 @@ from bot.model.rollout import EntryKind, Phase, Rollout, Routes, Stage, UserId
 from bot.rollout import hooks
 from bot.rollout.phrases import called, describe, share
 from bot.rollout.transitions import Change, enter, entry
-from bot.words.said import Person, TypedIn, said
+from bot.words.sentence import Person, TypedIn, said
 
 
 def back(rollout: Rollout, by: UserId, now: float) -> Change:

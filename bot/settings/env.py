@@ -22,7 +22,7 @@ from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES
 from bot.words.language import Language, spoken_in
 from bot.words.rendering import Voice
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 
 class LogFormat(StrEnum):

@@ -9,7 +9,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 
 from bot.settings.variables import VARIABLES
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 LARGEST = 100_000  # bytes
 LEAST = 8  # characters of a name that is compared; shorter ones are like too many others

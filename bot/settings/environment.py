@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from bot.settings.errors import did_you_mean
 from bot.settings.secret import Secret, content_of
 from bot.settings.variables import VARIABLES
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from bot.model.errors import Refusal
 from bot.words.rendering import plain
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 LONGEST_WORD = 80  # characters that are compared
 

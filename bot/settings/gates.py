@@ -23,7 +23,7 @@ from bot.model.service import ClientLimits, CustomGate, GateAction, GateLimits, 
 from bot.settings.base import Section, lasting
 from bot.settings.errors import Wrong
 from bot.settings.types import Bounds, Duration, PositiveDuration, Query, Share, shown
-from bot.words.said import said
+from bot.words.sentence import said
 
 _JUDGE = STRICTNESS
 # A ceiling of 0 % or 100 % has to mean something to a test of shares in between.
@@ -147,6 +147,12 @@ class JudgeSection(Section):
     """The least time before a stage can be shown to be good."""
     no_data_after: PositiveDuration = lasting(_JUDGE.no_data_after)
     """How long a side may be silent before that is said."""
+    shield: StrictBool = _JUDGE.shield
+    """Whether users are taken home at low evidence, while the canary keeps its copies and is judged on them."""
+    home: Annotated[StrictFloat, Field(gt=1)] = _JUDGE.home
+    """That evidence, as odds; four times as much by latency. More: fewer false alarms, more users who meet a fault."""
+    returns: Annotated[StrictInt, Field(ge=0)] = _JUDGE.returns
+    """How often users return to the canary with nobody being asked; `0` where copies do not show what users meet."""
 
 
 class RuleSection(BaseModel):
@@ -349,4 +355,7 @@ class GatesSection(Section):
             least_requests=float(self.minimum_requests),
             latency_after=self.warm_up,
             no_data_after=judge.no_data_after,
+            shield=judge.shield,
+            home=judge.home,
+            returns=judge.returns,
         )

@@ -12,7 +12,7 @@ from bot.model.webhooks import ASKED, HookMoment, OnFailure, Webhook
 from bot.settings.base import Section, lasting
 from bot.settings.errors import Wrong
 from bot.settings.types import FileName, HookName, HookVariable, PositiveDuration, spoken_duration
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 MOST = 20  # of a service
 LONGEST_URL = 2000  # characters

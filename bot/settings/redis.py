@@ -8,7 +8,7 @@ from urllib.parse import SplitResult
 
 from bot.settings.environment import Values, split_address
 from bot.settings.secret import Secret
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 _SERVERS = ("redis", "rediss")
 _SENTINELS = ("redis+sentinel", "rediss+sentinel")

@@ -13,7 +13,7 @@ import structlog
 
 from bot.settings.errors import SettingsError
 from bot.settings.services import Catalogue, catalogue_of, content_of, first, none_usable
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

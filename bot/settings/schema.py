@@ -51,7 +51,7 @@ from bot.settings.types import (
     Weights,
 )
 from bot.words.language import Language
-from bot.words.said import said
+from bot.words.sentence import said
 
 _RULE = ApprovalRule()
 _DRIFT = DriftRule()

@@ -27,14 +27,14 @@ from bot.settings.types import shown
 from bot.settings.yaml_limits import LARGEST
 from bot.settings.yaml_tree import Mistake, Tree, YamlPath, parse
 from bot.words.language import Language
-from bot.words.said import Code, Item, Said, Text, said
+from bot.words.sentence import Code, Item, Sentence, Text, said
 
 M = TypeVar("M", bound=BaseModel)
 
 MOST_TOLD = 100  # mistakes
 _EMPTY = frozenset({"too_short", "string_too_short"})
 # What a value has to be, by what pydantic calls another kind than that.
-_KINDS: Mapping[str, Said] = {
+_KINDS: Mapping[str, Sentence] = {
     "model_type": said("settings.mapping"),
     "dict_type": said("settings.mapping"),
     "tuple_type": said("settings.list"),
@@ -167,12 +167,12 @@ def read_or_do_without(path: Path) -> Catalogue:
         return Catalogue({}, path.name, trouble=none_usable(error))
 
 
-def none_usable(error: SettingsError) -> Said:
+def none_usable(error: SettingsError) -> Sentence:
     """That no service can be started, and why."""
     return said("settings.none_usable", first=first(error))
 
 
-def first(error: SettingsError) -> Said:
+def first(error: SettingsError) -> Sentence:
     """The first mistake, how many more there are, and where all of them are told."""
     reason, more, check = error.reasons[0], len(error.reasons) - 1, Code("canary-bot check")
     if not more:
@@ -180,7 +180,7 @@ def first(error: SettingsError) -> Said:
     return said("settings.first_of_several", reason=reason, n=more, check=check)
 
 
-def _shared(document: Tree, service: ServiceConfig, keys: tuple[str, ...], sentence: Said) -> Mistake:
+def _shared(document: Tree, service: ServiceConfig, keys: tuple[str, ...], sentence: Sentence) -> Mistake:
     here = document.at(["services", service.name, *keys])
     return Mistake(here.line, ".".join(("services", service.name, *keys)), sentence)
 

@@ -12,11 +12,11 @@ from itertools import combinations
 
 from bot.cluster.objects import full_host
 from bot.model.service import ServiceConfig
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
 VERSION = "{version}"
 
-Clash = tuple[ServiceConfig, tuple[str, ...], Said]  # whose, which key, and a sentence that names both
+Clash = tuple[ServiceConfig, tuple[str, ...], Sentence]  # whose, which key, and a sentence that names both
 
 
 def clashes(services: tuple[ServiceConfig, ...]) -> Iterator[Clash]:

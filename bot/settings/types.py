@@ -27,7 +27,7 @@ from bot.model.errors import Refusal
 from bot.model.service import ApproveAt, ErrorBudget
 from bot.rollout.plans import check_weights
 from bot.settings.errors import Wrong
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 LONGEST_SHOWN = 80  # characters of a value
 MOST_SHOWN = 10  # items of a list

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from bot.words.rendering import plain
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 LARGEST = 1_000_000  # bytes of a file: some six thousand services
 MOST_VALUES = 100_000

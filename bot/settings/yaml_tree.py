@@ -14,7 +14,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from bot.settings.yaml_limits import Loader, TooMuch, check
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 Scalar: TypeAlias = str | int | float | bool | None
 Json: TypeAlias = "Scalar | list[Json] | dict[str, Json]"

@@ -26,7 +26,7 @@ from bot.model.rollout import UserId
 from bot.slack.codes import NO_SCOPE, answer_code, needed_scope, remedy
 from bot.words.language import Language, spoken_in
 from bot.words.rendering import plain
-from bot.words.said import Text, said, together
+from bot.words.sentence import Text, said, together
 
 BELIEVED = 60.0  # seconds that what Slack said of an account is believed
 MOST = 1000  # accounts remembered at a time

@@ -24,10 +24,10 @@ from bot.model.errors import Fault, Refusal
 from bot.model.service import ApprovalRule
 from bot.slack.accounts import SLACKBOT, Accounts, Person, Unanswered, asked
 from bot.slack.codes import ORG_WIDE, pages
-from bot.words import said as words
+from bot.words import sentence as words
 from bot.words.language import Language
 from bot.words.rendering import plain
-from bot.words.said import Code, Text, said, together
+from bot.words.sentence import Code, Text, said, together
 
 MEMBERS_FOR = 60.0  # seconds a group's members are believed
 HANDLES_FOR = 60.0  # seconds the groups' handles are believed; those it told last are shown for longer, never obeyed

@@ -14,8 +14,8 @@ from bot.controller.edges import Broken, contained
 from bot.model.errors import Fault
 from bot.model.service import ServiceConfig
 from bot.slack.approvers import Approvers
-from bot.slack.rooms import Rooms
-from bot.words.said import Said, Text, said
+from bot.slack.channels import Channels
+from bot.words.sentence import Sentence, Text, said
 
 MOST_NAMED = 5  # services in one sentence
 
@@ -28,13 +28,13 @@ class Audience:
     def __init__(
         self,
         services: Sequence[ServiceConfig],
-        rooms: Rooms,
+        channels: Channels,
         approvers: Approvers,
         failed: Callable[[str, Exception], None] = lambda _about, _error: None,
     ) -> None:
         """``failed`` is told of what we could not make sense of: of which service, and what was raised."""
         self._services = services
-        self._rooms = rooms
+        self._channels = channels
         self._approvers = approvers
         self._failed = failed
         self._found: dict[str, tuple[Text, ...]] = {}
@@ -45,12 +45,12 @@ class Audience:
 
     def findings(self) -> Iterator[tuple[ServiceConfig, list[Text], list[Fault]]]:
         """What is wrong with each service's channel and approvers, and what Slack does not say of them now."""
-        channels = dict(self._rooms.each(service.channel for service in self._services))
+        channels = dict(self._channels.each(service.channel for service in self._services))
         names = {name for service in self._services for name in service.approvals.approvers}
         groups = {name: self._group(name) for name in sorted(names)}
         for service in self._services:
             asked = [channels[service.channel], *(groups[name] for name in service.approvals.approvers)]
-            wrong = [one for one in asked if isinstance(one, str | Said)]
+            wrong = [one for one in asked if isinstance(one, str | Sentence)]
             yield service, wrong, [one for one in asked if isinstance(one, Fault)]
 
     def check(self) -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from bot.words.rendering import Part, Voice, as_plain, parts, utc
-from bot.words.said import Channel, Code, Moment, Person, Text
+from bot.words.sentence import Channel, Code, Moment, Person, Text
 
 Block = dict[str, Any]
 Element = dict[str, Any]

@@ -8,7 +8,7 @@ from bot.slack.accounts import Person
 from bot.slack.blocks import Message
 from bot.slack.forms import View
 from bot.words.rendering import Voice
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 
 class Caller(Protocol):

@@ -24,7 +24,7 @@ from bot.slack.blocks import Block, Element, Message
 from bot.slack.charts import chart
 from bot.slack.plan import broken_at, plan
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import Moment, Person, Said, Seconds, Text, said, together
+from bot.words.sentence import Moment, Person, Seconds, Sentence, Text, said, together
 
 APPROVE, PAUSE, ABORT = "canary_approve", "canary_hold", "canary_abort"
 RETRY, ACCEPT, RESTORE, DETAILS = "canary_retry", "canary_accept", "canary_restore", "canary_details"
@@ -205,7 +205,7 @@ def _approve(rollout: Rollout, token: str, voice: Voice) -> Element:
     return b.button(plain(effect, voice), APPROVE, token, style="primary", confirm=dialog)
 
 
-def _dialog(title: Text, text: Text, verb: Said, voice: Voice) -> Element:
+def _dialog(title: Text, text: Text, verb: Sentence, voice: Voice) -> Element:
     cancel = plain(said("slack.press_cancel"), voice)
     return b.confirm(plain(title, voice), plain(text, voice), plain(verb, voice), cancel)
 
@@ -253,7 +253,7 @@ def _small_print(rollout: Rollout, now: float) -> Text:
     return said("slack.dots", parts=tuple(parts))
 
 
-def _which(rollout: Rollout) -> Said:
+def _which(rollout: Rollout) -> Sentence:
     """Namespace and service, its cluster where services.yaml names it, and the rollout's id."""
     spec, cluster = rollout.spec, rollout.spec.metrics.cluster
     if cluster:

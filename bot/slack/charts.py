@@ -17,7 +17,7 @@ from bot.model.versions import called_sides
 from bot.slack import checks
 from bot.slack.blocks import Block, shorten
 from bot.words.rendering import Voice, plain
-from bot.words.said import Seconds, said
+from bot.words.sentence import Seconds, said
 
 LEAST_POINTS = 4  # fewer are no course of anything
 LONGEST_NAME, LONGEST_TITLE = 20, 50  # characters, Slack's limits

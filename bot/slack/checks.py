@@ -12,7 +12,7 @@ from bot.model.figures import (
     UNPROVEN,
     Finding,
     Judgement,
-    Outcome,
+    Tendency,
     Unit,
     Verdict,
 )
@@ -20,7 +20,7 @@ from bot.model.rollout import Phase, Rollout
 from bot.model.versions import called_sides
 from bot.slack.blocks import Block, data_table, shorten
 from bot.words.rendering import Voice, plain
-from bot.words.said import Said, Text, said
+from bot.words.sentence import Sentence, Text, said
 
 MOST_ROWS = 4  # what fits on a screen below the chart; every check is in Details
 NOTHING = "\N{EN DASH}"
@@ -116,7 +116,7 @@ def name(finding: Finding) -> Text:
     return _NAMES.get(finding.gate, finding.gate)
 
 
-def verdict(finding: Finding, *, served: bool) -> Said:
+def verdict(finding: Finding, *, served: bool) -> Sentence:
     """Its verdict in a word or two. ``served``: the stage's least time is over, so that more traffic is what lacks."""
     word = _word(finding, served=served)
     return word if finding.acts else said("slack.verdict_watched", verdict=word)
@@ -128,7 +128,7 @@ def is_served(rollout: Rollout, judgement: Judgement) -> bool:
     return judgement.at - begun >= rollout.current.seconds
 
 
-def _word(finding: Finding, *, served: bool) -> Said:
+def _word(finding: Finding, *, served: bool) -> Sentence:
     match finding.verdict:
         case Verdict.PASS:
             return said("slack.verdict_ok")
@@ -140,10 +140,10 @@ def _word(finding: Finding, *, served: bool) -> Said:
     return _doubted(finding) or early
 
 
-def _doubted(finding: Finding) -> Said | None:
+def _doubted(finding: Finding) -> Sentence | None:
     """What speaks against it, where something does and it is not sure yet; a lack of requests is no doubt."""
     is_low = finding.gate in _AT_LEAST
-    if finding.seen is Outcome.WORSE or (finding.gate not in {"sample", "traffic"} and _is_beyond(finding, is_low)):
+    if finding.seen is Tendency.WORSE or (finding.gate not in {"sample", "traffic"} and _is_beyond(finding, is_low)):
         return said("slack.verdict_low") if is_low else said("slack.verdict_maybe")
     return None
 
@@ -162,7 +162,7 @@ def allowed(finding: Finding) -> Text:
     return said("slack.at_least" if finding.gate in _AT_LEAST else "slack.at_most", amount=amount)
 
 
-def answered(counts: tuple[float, float]) -> Said:
+def answered(counts: tuple[float, float]) -> Sentence:
     """What a side answered, requests and errors: ``412 requests, none failed``."""
     requests, errors = (round(one) for one in counts)
     return said("slack.counted", n=requests, bad=errors) if errors else said("slack.counted_well", n=requests)

@@ -1,18 +1,59 @@
-"""The client that talks to Slack: it counts its calls, and tries nothing a second time."""
+"""The client that talks to Slack: it counts its calls, and tries nothing a second time.
+
+Whatever of Slack's library asks an address opens it with the process' own opener: the clients that Bolt makes for each
+payload as well. So it is here that answers end (see ``bot.bounded``), and that no redirect is followed: what is sent
+holds a token, and Slack redirects nobody.
+"""
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from http.client import HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request
 
 from slack_bolt import Respond
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
-from slack_sdk.webhook import WebhookResponse
+from slack_sdk.webhook import WebhookClient, WebhookResponse
+
+from bot import bounded
 
 TIMEOUT = 10  # seconds for each call to Slack
+
+HOOKS = ("hooks.slack.com", "hooks.slack-gov.com")  # where its response_urls are
+# What the library trips over where something else than Slack answers.
+_ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+class _Http(HTTPHandler):
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(bounded.HTTPConnection, req)
+
+
+class _Https(HTTPSHandler):
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(bounded.HTTPSConnection, req)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect is an answer like any other that is none."""
+
+    def http_error_302(self, *_: object) -> None:
+        """Nothing is done about it, so it is an error."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]  # as above
+
+
+urllib.request.install_opener(urllib.request.build_opener(_Http, _Https, _NoRedirect))
+
+
+class OddAnswer(SlackClientError):  # noqa: N818  # an answer before it is an error
+    """Nothing that Slack would say."""
 
 
 class CountingClient(WebClient):
@@ -27,11 +68,25 @@ class CountingClient(WebClient):
         """One call, counted."""
         try:
             answer = super().api_call(*arguments, **named)
+        except _ODD as odd:
+            self._called(_outcome(odd))
+            raise OddAnswer(type(odd).__name__) from odd
         except Exception as error:
             self._called(_outcome(error))
             raise
         self._called("ok")
         return answer
+
+    def is_slacks(self, address: str | None) -> bool:
+        """Whether what came with a payload is an address of Slack's; to any other, nothing is sent."""
+        try:
+            parts, ours = urlsplit(address or ""), urlsplit(self.base_url)
+            host = parts.hostname
+        except ValueError:
+            return False
+        if (parts.scheme, parts.netloc) == (ours.scheme, ours.netloc):
+            return True
+        return parts.scheme == "https" and parts.netloc == host and host in HOOKS
 
     def respond(self, respond: Respond, message: Mapping[str, Any]) -> None:
         """Answer through the address that came with a payload: a call to Slack like the others, and counted as one.
@@ -39,8 +94,12 @@ class CountingClient(WebClient):
         Raises:
             SlackApiError: Slack does not take it: the address has been used five times, or is half an hour old.
         """
+        webhook = WebhookClient(str(respond.response_url), timeout=self.timeout, retry_handlers=[])
         try:
-            _refuse_unless_taken(self, respond(**message))
+            _refuse_unless_taken(self, webhook.send_dict(dict(message)))
+        except _ODD as odd:
+            self._called(_outcome(odd))
+            raise OddAnswer(type(odd).__name__) from odd
         except Exception as error:
             self._called(_outcome(error))
             raise

@@ -9,7 +9,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.words.said import Channel, Code, Text, said, together
+from bot.words.sentence import Channel, Code, Text, said, together
 
 PAGES = 20  # of a list, at the most: a workspace may have tens of thousands of channels
 

@@ -45,7 +45,7 @@ from bot.slack.starting import Starting
 from bot.slack.stopping import StopMeant
 from bot.slack.voices import Voices
 from bot.slack.which import only_service, refuse_without_services, service_meant
-from bot.words.said import Channel, Code, Text, TypedIn, said, together
+from bot.words.sentence import Channel, Code, Text, TypedIn, said, together
 
 REFUSALS_SHOWN = 5  # in a history, beside the rollouts
 DONE = said("slack.done")

@@ -26,6 +26,7 @@ from bot.model.service import ApprovalRule
 from bot.slack.approvers import People
 from bot.slack.blocks import Message
 from bot.slack.cards import card
+from bot.slack.channels import Channels
 from bot.slack.codes import why_closed
 from bot.slack.direct import Direct
 from bot.slack.priorities import (
@@ -42,12 +43,11 @@ from bot.slack.priorities import (
     rank,
 )
 from bot.slack.rate_limits import CARDS_RATE, FIGURES_AFTER, HAPPENED_AFTER, Limits
-from bot.slack.rooms import Rooms
 from bot.slack.thread import line
 from bot.slack.voices import Voices
 from bot.slack.waiting import Waiting
 from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, RetryLater, SlackFault, Unreachable
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 REST, LONGEST_REST = 10.0, 300.0  # seconds a rollout rests after a failure, doubled by each further one
 CLOSED_FOR = 60.0  # seconds a channel that cannot be written to is left alone
@@ -105,7 +105,7 @@ class Delivery:
         clock: Clock,
         mentions: Callable[[ApprovalRule], Sequence[str]] = lambda rule: rule.approvers,
         people: Callable[[ApprovalRule], People] = lambda rule: People(rule.approvers),
-        rooms: Rooms | None = None,
+        channels: Channels | None = None,
         voices: Voices | None = None,
         leads: Callable[[], bool] = lambda: True,
         steady: Callable[[], float] = time.monotonic,
@@ -120,7 +120,7 @@ class Delivery:
             clock: the time that cards tell.
             mentions: ids of those who may approve, people or groups.
             people: the same, every person by their own id.
-            rooms: what posts teach about channels is noted there.
+            channels: what posts teach about channels is noted there.
             voices: in whose words each rollout is told.
             leads: asked before every post: another replica may have taken over in the middle of a delivery.
             steady: seconds that never jump, for every pause.
@@ -136,7 +136,7 @@ class Delivery:
         self._steady = steady
         self._memory: dict[Where, Memory] = {}
         self._limits = Limits(steady())
-        self._rooms = rooms
+        self._channels = channels
         self._voices = voices or Voices()
         self._waiting = Waiting(steady)
         self._direct = Direct(
@@ -171,7 +171,9 @@ class Delivery:
         self.waiting = len(notifications)
         self._waiting.note(notifications)
         mail = by_rollout(notifications)
-        mail |= {where: [] for where, room in self._owed.items() if where not in mail and room not in self._closed}
+        mail |= {
+            where: [] for where, channel in self._owed.items() if where not in mail and channel not in self._closed
+        }
         # Of so many cards each waits for its turn anyway.
         self._crowded = len(mail) > CARDS_RATE * FIGURES_AFTER
         self._remember_only(mail)
@@ -278,8 +280,8 @@ class Delivery:
                 self._closed[memory.channel] = self._steady() + CLOSED_FOR, code
                 # The name may mean another channel by the time it is open again; then the card goes there.
                 memory.card_is_gone = memory.card_is_gone or code == "channel_not_found"
-                if self._rooms is not None:
-                    self._rooms.refused(memory.channel, code)
+                if self._channels is not None:
+                    self._channels.refused(memory.channel, code)
             case SlackFault():
                 bound.warning("slack.delivery_failed")
                 self._rest(memory)
@@ -323,8 +325,8 @@ class Delivery:
         return ref
 
     def _note_open(self, channel: str) -> None:
-        if self._rooms is not None:
-            self._rooms.took(channel)
+        if self._channels is not None:
+            self._channels.took(channel)
 
     def _refresh(self, ref: CardRef, rollout: Rollout, memory: Memory) -> None:
         """Edit the card, unless it was edited a moment ago or others' turns come first."""
@@ -468,7 +470,7 @@ class Delivery:
             self._direct.refresh(rollout, self._limits, now)
             code = self._closed[memory.channel][1]
             channel = memory.channel
-            why = self._rooms.why(channel, code) if self._rooms is not None else why_closed(channel, code)
+            why = self._channels.why(channel, code) if self._channels is not None else why_closed(channel, code)
             self._direct.notify(rollout, owed, why, self._limits, now)
         self._wait_for_room(
             where, [notification for notification in notifications if notification.entry is None], memory

@@ -27,8 +27,8 @@ from bot.slack.rate_limits import Limits
 from bot.slack.thread import LOUD, is_rehearsed, line
 from bot.slack.voices import Voices
 from bot.slack.web_api import Ambiguous, CardGone, Channel, Limited, Refused, SlackFault, Unreachable
-from bot.words.said import Channel as AChannel
-from bot.words.said import Text, said
+from bot.words.sentence import Channel as AChannel
+from bot.words.sentence import Text, said
 
 MOST = 20  # people: of a group of hundreds others can be asked, and Slack counts every message
 REFRESH_EVERY = 10.0  # seconds between edits of one message

@@ -13,7 +13,7 @@ from bot.slack import plan
 from bot.slack.blocks import Block, Element
 from bot.slack.checks import NOTHING
 from bot.words.rendering import Voice, plain
-from bot.words.said import Code, Moment, Person, Said, Seconds, Text, said, together
+from bot.words.sentence import Code, Moment, Person, Seconds, Sentence, Text, said, together
 
 MOST_ROWS = 6
 MOST_APPROVALS = 3  # in a cell
@@ -52,10 +52,10 @@ def came_home(rollout: Rollout, entry: Entry | None = None) -> Text:
     return said("slack.all_back_after", old=old, time=Seconds(took))
 
 
-def _left_to_do(text: Text) -> tuple[Said, ...]:
-    facts = text.args.get("facts", ()) if isinstance(text, Said) else ()
+def _left_to_do(text: Text) -> tuple[Sentence, ...]:
+    facts = text.args.get("facts", ()) if isinstance(text, Sentence) else ()
     several = facts if isinstance(facts, tuple) else ()
-    return tuple(fact for fact in several if isinstance(fact, Said) and fact.key in _LEFT_TO_DO)
+    return tuple(fact for fact in several if isinstance(fact, Sentence) and fact.key in _LEFT_TO_DO)
 
 
 def approvals(rollout: Rollout) -> Text:
@@ -149,7 +149,7 @@ def _failed(stages: Sequence[Stage], left: Sequence[Walked]) -> Text:
     return said("slack.bad_of", bad=errors, n=requests) if requests else NOTHING
 
 
-def _sure(left: Sequence[Walked]) -> Said:
+def _sure(left: Sequence[Walked]) -> Sentence:
     outcomes = {walked.outcome for walked in left}
     if StageOutcome.IN_DOUBT in outcomes:
         return said("slack.sure_people")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.model.service import ServiceConfig
-from bot.words.said import Arg, Code, Said, Text
+from bot.words.sentence import Arg, Code, Sentence, Text
 
 SERVICE, VERSION, WEIGHTS, AUTO = "service", "version", "weights", "auto"
 
@@ -33,8 +33,8 @@ def field_of(finding: Text, service: ServiceConfig | None, version: str) -> str:
     return VERSION if canary and any(canary in _words(name) for name in _names(finding)) else SERVICE
 
 
-def _sentences(text: Arg) -> Iterator[Said]:
-    if isinstance(text, Said):
+def _sentences(text: Arg) -> Iterator[Sentence]:
+    if isinstance(text, Sentence):
         yield text
         for arg in text.args.values():
             yield from _sentences(arg)

@@ -22,7 +22,7 @@ from bot.slack import findings, freezes, parsing, wording
 from bot.slack.blocks import Block, Element
 from bot.slack.grammar import Verb
 from bot.words.rendering import Voice, plain
-from bot.words.said import Channel, Code, Text, said
+from bot.words.sentence import Channel, Code, Text, said
 
 START, ABORT_REASON, ABANDON_REASON = "canary_start", "canary_abort_reason", "canary_abandon_reason"
 SERVICE_CHOSEN, NEW = "canary_start_service", "canary_new"

@@ -14,7 +14,7 @@ from bot.slack import blocks as b
 from bot.slack import wording
 from bot.slack.blocks import Block, Element, Message
 from bot.words.rendering import ENGLISH, Voice
-from bot.words.said import Moment, Person, Text, TypedIn, said, together
+from bot.words.sentence import Moment, Person, Text, TypedIn, said, together
 
 MOST_NAMED = 10
 SHORT = 150  # characters of a reason in a list

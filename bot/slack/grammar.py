@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from bot.words.said import Said, TypedIn, said
+from bot.words.sentence import Sentence, TypedIn, said
 
 A_SERVICE, A_VERSION = "reviews", "v2"  # in examples, where no other name is known
 
@@ -37,7 +37,7 @@ class Verb(StrEnum):
     HELP = "help"
 
 
-GRAMMAR: dict[Verb, tuple[str, Said]] = {
+GRAMMAR: dict[Verb, tuple[str, Sentence]] = {
     Verb.START: (
         "start SERVICE VERSION [--weights 10,50,100] [--for 5m] [--auto] [--because TEXT]",
         said("slack.help_start"),

@@ -16,7 +16,7 @@ from bot.slack.because import because
 from bot.slack.blocks import Block, Element
 from bot.slack.forms import NEW, View
 from bot.words.rendering import Voice, plain
-from bot.words.said import Moment, Said, Seconds, Text, TypedIn, said
+from bot.words.sentence import Moment, Seconds, Sentence, Text, TypedIn, said
 
 OPEN_CARD = "canary_open_card"
 MOST_ROLLOUTS = 10  # of each part
@@ -79,7 +79,7 @@ def _start(voice: Voice) -> Element:
     return b.button(plain(said("slack.start_a_canary"), voice), NEW, "home", style="primary")
 
 
-def _part(title: Said, live: Sequence[Live], voice: Voice) -> list[Block]:
+def _part(title: Sentence, live: Sequence[Live], voice: Voice) -> list[Block]:
     if not live:
         return []
     shown = [block for one in live[:MOST_ROLLOUTS] for block in _entry(one, voice)]

@@ -21,7 +21,7 @@ from bot.slack.accounts import Person
 from bot.slack.client import CountingClient
 from bot.slack.forms import View
 from bot.slack.requester import SLACK_FAILURES
-from bot.words.said import said
+from bot.words.sentence import said
 
 A_DAY = 86400.0  # seconds
 MOST_PEOPLE = 200

@@ -26,7 +26,7 @@ from bot.slack.home import OPEN_CARD
 from bot.slack.homes import Homes
 from bot.slack.requester import Deduplication, Requester
 from bot.words.rendering import Voice, plain
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 TOO_LATE = 2.5  # seconds; Slack gives up at 3
 # Seconds until Slack surely shows what a submission was acknowledged with. What came of it travels another way, and
@@ -216,7 +216,7 @@ class Listeners:
             channel_name=name,
             message=str(forms.within(body, "container", "message_ts") or ""),
             voice=self._voice(person, where, name),
-            respond=respond if _response_url(body) else None,
+            respond=respond if respond is not None and self._client.is_slacks(respond.response_url) else None,
             trigger=str(body.get("trigger_id") or ""),
             view=str(forms.within(body, "view", "id") or ""),
         )
@@ -253,7 +253,3 @@ def _senders_team(event: Body, body: Body) -> object:
 def _submission(body: Body, view: View) -> str:
     """What tells one submission of a form from another; a form that is open can be submitted once as it is."""
     return f"{view.get('id')}:{view.get('hash')}" if view.get("id") else str(body.get("trigger_id") or "")
-
-
-def _response_url(body: Body) -> bool:
-    return bool(body.get("response_url") or body.get("response_urls"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from bot.model.errors import Refusal
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 
 LONGEST_FREEZE = 30 * 24 * 3600.0  # seconds
 

@@ -19,7 +19,7 @@ from bot.rollout.plans import Overrides, check_weights
 from bot.slack.grammar import SYNONYMS, Verb, example
 from bot.slack.moments import Until, checked, read_until, seconds_of
 from bot.slack.stopping import StopMeant, is_nearly_stop, named_in, refuse_stop
-from bot.words.said import Code, Text, TypedIn, said
+from bot.words.sentence import Code, Text, TypedIn, said
 
 COMMAND = "/canary"
 SERVICE_NAME = re.compile(r"[a-z0-9-]{1,63}")

@@ -16,7 +16,7 @@ from bot.slack import blocks as b
 from bot.slack import checks, wording
 from bot.slack.blocks import Block
 from bot.words.rendering import Voice, plain
-from bot.words.said import Said, Seconds, Text, said
+from bot.words.sentence import Seconds, Sentence, Text, said
 
 COMPLETE, IN_PROGRESS, PENDING, ERROR = "complete", "in_progress", "pending", "error"
 MOST_ROWS = 5
@@ -61,7 +61,7 @@ def _plainly(rollout: Rollout, shown: Sequence[Row], now: float, voice: Voice) -
     return b.rich_text(*parts)
 
 
-def progress(rollout: Rollout, now: float) -> Said:
+def progress(rollout: Rollout, now: float) -> Sentence:
     """How far it is, and how long it takes from here if all goes well."""
     stages = _stages(rollout)
     broken = broken_at(rollout)
@@ -140,7 +140,7 @@ def _together(rollout: Rollout, stages: Sequence[Stage]) -> Text:
     return said("slack.several", stages=tuple(_short(stage) for stage in stages))
 
 
-def _short(stage: Stage) -> Text | Said:
+def _short(stage: Stage) -> Text | Sentence:
     return said("slack.weight", share=share(stage.routes.canary)) if stage.phase is Phase.SHIFTING else called(stage)
 
 
@@ -173,9 +173,9 @@ def _ahead(rollout: Rollout, stages: Sequence[Stage]) -> list[Row]:
     return rows
 
 
-def _in_turn(rollout: Rollout, stages: Sequence[Stage]) -> Said:
+def _in_turn(rollout: Rollout, stages: Sequence[Stage]) -> Sentence:
     """The end of the plan, after the weights: ``upgrade reviews-v1, return users and watch for 10 minutes``."""
-    parts: list[Said] = []
+    parts: list[Sentence] = []
     for stage in stages:
         if stage.phase is Phase.UPGRADING:
             parts.append(said("slack.then_upgrade", primary=rollout.spec.target.primary_deployment))
@@ -186,7 +186,7 @@ def _in_turn(rollout: Rollout, stages: Sequence[Stage]) -> Said:
     return said("slack.in_turn", parts=tuple(parts))
 
 
-def in_turn_briefly(stages: Sequence[Stage]) -> Said:
+def in_turn_briefly(stages: Sequence[Stage]) -> Sentence:
     """The end of the plan by what was done in it, in few words."""
     kinds = {stage.phase for stage in stages}
     briefly = {

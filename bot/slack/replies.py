@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.controller.decisions import ButtonToken
-from bot.controller.start import Plan
+from bot.controller.preview import Plan
 from bot.model.figures import Finding
 from bot.model.freeze import Freeze, covering, freeze_sentence
 from bot.model.rollout import BOT, Entry, Rollout, RolloutId
@@ -24,7 +24,7 @@ from bot.slack.grammar import GRAMMAR
 from bot.slack.sentences import message_of, more_reasons
 from bot.slack.stopping import StopMeant
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import Code, Moment, Person, Text, TypedIn, said, together
+from bot.words.sentence import Code, Moment, Person, Text, TypedIn, said, together
 
 MOST_LINES = 25
 MOST_SAID = 10

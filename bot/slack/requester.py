@@ -21,7 +21,7 @@ from bot.slack.codes import answer_code
 from bot.slack.forms import View
 from bot.slack.sentences import message_of
 from bot.words.rendering import ENGLISH, Voice
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 REMEMBERED = 2000  # payloads recognised when Slack delivers them again
 SLACK_FAILURES = (SlackClientError, URLError, OSError, http.client.HTTPException)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.slack import blocks
 from bot.slack.blocks import Block, Message
 from bot.words.rendering import Voice
-from bot.words.said import Code, Text, said
+from bot.words.sentence import Code, Text, said
 
 LONGEST_SENTENCE = 2500
 

@@ -13,7 +13,7 @@ from bot.slack.caller import Caller
 from bot.slack.forms import StartForm
 from bot.slack.parsing import A_START, Command
 from bot.slack.which import only_service, refuse_without_services
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

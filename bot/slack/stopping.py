@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bot.model.errors import Refusal
-from bot.words.said import Text, TypedIn, said
+from bot.words.sentence import Text, TypedIn, said
 
 STOP_WORDS = (
     "stop", "halt", "kill", "cancel", "undo", "revert", "quit", "abort", "terminate", "interrupt", "panic",

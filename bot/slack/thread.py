@@ -19,7 +19,7 @@ from bot.slack import wording
 from bot.slack.because import because
 from bot.slack.blocks import Element, Message
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import Person, Said, Text, said, together
+from bot.words.sentence import Person, Sentence, Text, said, together
 
 # Also shown in the channel: a person is wanted, or everybody should know.
 LOUD = frozenset({EntryKind.ABORTING, EntryKind.HALTED, EntryKind.ALERT, EntryKind.ENDED})
@@ -97,7 +97,7 @@ def _is_on_card(rollout: Rollout, entry: Entry) -> bool:
     when the rollout is further on, is the same.
     """
     if entry.kind is EntryKind.STARTED:
-        return not (isinstance(entry.text, Said) and entry.text.key in _STARTED_WITH_WARNINGS)
+        return not (isinstance(entry.text, Sentence) and entry.text.key in _STARTED_WITH_WARNINGS)
     if entry.kind is EntryKind.STAGE:
         return entry.stage in {stage.name for stage in rollout.spec.plan}
     return _is_told_with_its_stage(rollout, entry)
@@ -109,10 +109,10 @@ def _summary(rollout: Rollout, entry: Entry) -> Text:
     if stage is None or stage.phase is Phase.BAKING:
         return ""
     walked = next((one for one in rollout.walked if one.name == entry.stage and one.ended == entry.at), None)
-    if walked is None or not isinstance(entry.text, Said) or "stage" not in entry.text.args:
+    if walked is None or not isinstance(entry.text, Sentence) or "stage" not in entry.text.args:
         return entry.gist or entry.text
     facts = tuple(fact for fact in (_sides(rollout, walked), _approvals(walked)) if fact)
-    return Said(entry.text.key, {"stage": entry.text.args["stage"], "findings": facts or (entry.gist,)})
+    return Sentence(entry.text.key, {"stage": entry.text.args["stage"], "findings": facts or (entry.gist,)})
 
 
 def _sides(rollout: Rollout, walked: Walked) -> Text:
@@ -138,7 +138,7 @@ def _approvals(walked: Walked) -> Text:
 
 def _is_told_with_its_stage(rollout: Rollout, entry: Entry) -> bool:
     """Whether the approval was the last one needed for a stage whose own line names who gave it."""
-    if not isinstance(entry.text, Said) or entry.text.key not in _APPROVED:
+    if not isinstance(entry.text, Sentence) or entry.text.key not in _APPROVED:
         return False
     given, needed = entry.text.args.get("given"), entry.text.args.get("needed")
     if given != needed:
@@ -151,11 +151,11 @@ def _is_told_with_its_stage(rollout: Rollout, entry: Entry) -> bool:
 
 def _without_warnings(text: Text) -> Text:
     """A question without what preflight doubted: the first line of the thread says it."""
-    notes = text.args.get("notes") if isinstance(text, Said) else None
-    if not isinstance(text, Said) or not isinstance(notes, tuple):
+    notes = text.args.get("notes") if isinstance(text, Sentence) else None
+    if not isinstance(text, Sentence) or not isinstance(notes, tuple):
         return text
-    kept = tuple(note for note in notes if not (isinstance(note, Said) and note.key == "rollout.known_warnings"))
-    return Said(text.key, {**text.args, "notes": kept})
+    kept = tuple(note for note in notes if not (isinstance(note, Sentence) and note.key == "rollout.known_warnings"))
+    return Sentence(text.key, {**text.args, "notes": kept})
 
 
 def _lead(entry: Entry, voice: Voice, title: str) -> list[Element]:
@@ -167,13 +167,13 @@ def _lead(entry: Entry, voice: Voice, title: str) -> list[Element]:
 
 def _names(entry: Entry) -> bool:
     """Whether the sentence itself says who did it."""
-    return isinstance(entry.text, Said) and Person(entry.by) in entry.text.args.values()
+    return isinstance(entry.text, Sentence) and Person(entry.by) in entry.text.args.values()
 
 
 def is_rehearsed(rollout: Rollout, entry: Entry) -> bool:
     """Whether it tells of the abort that a drill is for: nobody has anything to do about it."""
     reason = rollout.reason
-    drilled = rollout.spec.drill and isinstance(reason, Said) and reason.key == _DRILL
+    drilled = rollout.spec.drill and isinstance(reason, Sentence) and reason.key == _DRILL
     return drilled and entry.kind in {EntryKind.ABORTING, EntryKind.ENDED}
 
 

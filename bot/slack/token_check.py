@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, SCOPES, answer_code, granted, remedy
 from bot.slack.requester import SLACK_FAILURES
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from bot.slack import blocks as b
 from bot.slack import replies, wording
 from bot.slack.forms import View, modal
 from bot.words.rendering import ENGLISH, Voice, plain
-from bot.words.said import said
+from bot.words.sentence import said
 
 DETAILS = "canary_details_view"
 

@@ -24,7 +24,7 @@ from bot.model.errors import Fault
 from bot.slack.blocks import Block, Message
 from bot.slack.charts import CHART
 from bot.slack.codes import NO_SCOPE, NO_TOKEN, RESTRICTED, answer_code, needed_scope, remedy
-from bot.words.said import Seconds, Text, said, together
+from bot.words.sentence import Seconds, Text, said, together
 
 log = structlog.get_logger(__name__)
 

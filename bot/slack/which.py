@@ -12,7 +12,7 @@ from bot.model.freeze import ALL
 from bot.slack.grammar import Verb, example
 from bot.slack.parsing import MOST_NAMED, Command
 from bot.slack.stopping import StopMeant
-from bot.words.said import Text, said
+from bot.words.sentence import Text, said
 
 MOST_COMMANDS = 4  # to choose from in one sentence
 

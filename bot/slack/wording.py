@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.model.rollout import ALL_CANARY, HoldCause, Phase, Rollout, Stage, StageKind
 from bot.model.versions import old_version
 from bot.rollout.phrases import called, gist, question, share
-from bot.words.said import Arg, Said, Seconds, Share, Text, said, together
+from bot.words.sentence import Arg, Seconds, Sentence, Share, Text, said, together
 
 _STATES = {
     Phase.PREFLIGHT: said("slack.state_checking"),
@@ -53,14 +53,14 @@ def can_accept(rollout: Rollout) -> bool:
     return rollout.phase is Phase.HALTED and rollout.current.routes == ALL_CANARY
 
 
-def state(rollout: Rollout) -> Said:
+def state(rollout: Rollout) -> Sentence:
     """Where it is, in a few words: ``needs approval``."""
     if rollout.phase in {Phase.HALTED, Phase.ABORTING} or rollout.ended:
         return _STATES[rollout.phase]
     return _waiting(rollout) or _moving(rollout)
 
 
-def _waiting(rollout: Rollout) -> Said | None:
+def _waiting(rollout: Rollout) -> Sentence | None:
     if rollout.paused_by:
         return said("slack.state_paused", stage=called(rollout.current))
     if rollout.is_asked_in_doubt and needs_approval(rollout):
@@ -70,8 +70,10 @@ def _waiting(rollout: Rollout) -> Said | None:
     return said("slack.state_asks") if needs_approval(rollout) else None
 
 
-def _moving(rollout: Rollout) -> Said:
+def _moving(rollout: Rollout) -> Sentence:
     routes = rollout.current.routes
+    if rollout.current.on_copies:
+        return said("slack.state_on_copies")
     if rollout.phase is Phase.SHIFTING:
         return said("slack.state_shift", share=share(routes.canary), version=rollout.spec.version)
     if rollout.phase is Phase.SWITCHING_BACK:
@@ -79,7 +81,7 @@ def _moving(rollout: Rollout) -> Said:
     return _STATES[rollout.phase]
 
 
-def heading(rollout: Rollout, broken: Stage | None = None) -> Said:
+def heading(rollout: Rollout, broken: Stage | None = None) -> Sentence:
     """The question, the outcome, or where it is. ``broken`` is the stage in which it was aborted."""
     words: Text = state(rollout)
     if is_asking(rollout):
@@ -95,7 +97,7 @@ def is_asking(rollout: Rollout) -> bool:
     return needs_approval(rollout) and not rollout.paused_by and (rollout.is_asked_in_doubt or not waits)
 
 
-def sentence(rollout: Rollout) -> Said:
+def sentence(rollout: Rollout) -> Sentence:
     """Where it is and what a reader needs most, as whole sentences for who sees nothing else."""
     why = together((question(rollout), situation(rollout))) if is_asking(rollout) else situation(rollout)
     if not why:
@@ -131,27 +133,28 @@ _IN_DETAIL = frozenset({"analysis.allowed", "analysis.sure", "analysis.more_than
 
 def briefly(text: Text) -> Text:
     """The same without what is allowed and how sure it is: where a table stands below, or in a line of a list."""
-    if not isinstance(text, Said):
+    if not isinstance(text, Sentence):
         return text
     args = {name: _brief_part(arg) for name, arg in text.args.items()}
-    return text if args == text.args else Said(text.key, args)
+    return text if args == text.args else Sentence(text.key, args)
 
 
 def _brief_part(arg: Arg) -> Arg:
-    if isinstance(arg, Said):
+    if isinstance(arg, Sentence):
         return briefly(arg)
     if not isinstance(arg, tuple):
         return arg
-    kept = (one for one in arg if not (isinstance(one, Said) and one.key in _IN_DETAIL))
-    return tuple(briefly(one) if isinstance(one, Said) else one for one in kept)
+    kept = (one for one in arg if not (isinstance(one, Sentence) and one.key in _IN_DETAIL))
+    return tuple(briefly(one) if isinstance(one, Sentence) else one for one in kept)
 
 
-def stage_title(stage: Stage, rollout: Rollout) -> Said:
+def stage_title(stage: Stage, rollout: Rollout) -> Sentence:
     """What a stage does, for people."""
     target, routes, version = rollout.spec.target, stage.routes, rollout.spec.version
     match stage.phase:
         case Phase.MIRRORING:
-            return said("slack.stage_mirror", share=Share(target.mirror_percent / 100), version=version)
+            copies = said("slack.stage_mirror", share=Share(target.mirror_percent / 100), version=version)
+            return said("slack.stage_copies", version=version) if stage.on_copies else copies
         case Phase.SHIFTING:
             return said("slack.stage_shift", share=share(routes.canary), version=version)
         case Phase.UPGRADING:
@@ -165,7 +168,7 @@ def stage_title(stage: Stage, rollout: Rollout) -> Said:
             return said("slack.stage_watch", time=Seconds(stage.seconds))
 
 
-def _way_back(stage: Stage, rollout: Rollout) -> Said:
+def _way_back(stage: Stage, rollout: Rollout) -> Sentence:
     primary = rollout.spec.target.primary_deployment
     if stage.kind is StageKind.SCALE_UP:
         return said("slack.stage_scale_up", primary=primary)
@@ -174,7 +177,7 @@ def _way_back(stage: Stage, rollout: Rollout) -> Said:
     return said("slack.stage_home", old=old_version(rollout))
 
 
-def effect(rollout: Rollout) -> Said:
+def effect(rollout: Rollout) -> Sentence:
     """What the approve button does, on its label: the stage that would follow."""
     following, version = rollout.spec.plan[rollout.stage + 1], rollout.spec.version
     match following.phase:

@@ -30,7 +30,7 @@ from string import Formatter
 
 from bot.words import en, zh_cn
 from bot.words.language import Language
-from bot.words.said import Arg, Channel, Code, Item, Moment, Person, Said, Seconds, Share, Text, TypedIn
+from bot.words.sentence import Arg, Channel, Code, Item, Moment, Person, Seconds, Sentence, Share, Text, TypedIn
 
 Part = str | Person | Channel | Moment | Code
 
@@ -89,7 +89,7 @@ def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
     """
     joined: list[Part] = []
     text_so_far: list[str] = []  # joined once: a list of thousands would be copied for each of its items
-    for part in _said(text, voice) if isinstance(text, Said) else [text]:
+    for part in _said(text, voice) if isinstance(text, Sentence) else [text]:
         if isinstance(part, str):
             text_so_far.append(part)
         else:
@@ -104,7 +104,7 @@ def _whole(pieces: Iterable[str]) -> list[str]:
     return [whole] if whole else []
 
 
-def _said(sentence: Said, voice: Voice) -> Iterator[Part]:
+def _said(sentence: Sentence, voice: Voice) -> Iterator[Part]:
     template = _CATALOGUES[voice.language].get(sentence.key)
     if template is None:
         yield f"{sentence.key}: "
@@ -160,7 +160,7 @@ def _listed(items: Sequence[Item], how: str, voice: Voice) -> Iterator[Part]:
 
 def _one(item: Item, voice: Voice) -> Iterator[Part]:
     match item:
-        case Said():
+        case Sentence():
             yield from _said(item, voice)
         case Seconds():
             yield from _said(duration(item.seconds), voice)
@@ -202,17 +202,17 @@ def number(count: float) -> str:
     return f"{count:,.0f}" if count == int(count) or abs(count) >= 1000 else f"{count:.3g}"  # noqa: PLR2004
 
 
-def duration(seconds: float) -> Said:
+def duration(seconds: float) -> Sentence:
     """A length of time in the unit that people would use: seconds below two minutes, then minutes, hours and days."""
     if not -_COUNTLESS < seconds < _COUNTLESS:
-        return Said("words.endless")
+        return Sentence("words.endless")
     if seconds < _SHORT:
-        return Said("words.seconds", {"n": round(seconds)})
+        return Sentence("words.seconds", {"n": round(seconds)})
     if seconds < 60 * _SHORT:
-        return Said("words.minutes", {"n": _to_the_half(seconds / 60)})
+        return Sentence("words.minutes", {"n": _to_the_half(seconds / 60)})
     if seconds < _LONG:
-        return Said("words.hours", {"n": _to_the_half(seconds / 3600)})
-    return Said("words.days", {"n": _to_the_half(seconds / 86400)})
+        return Sentence("words.hours", {"n": _to_the_half(seconds / 3600)})
+    return Sentence("words.days", {"n": _to_the_half(seconds / 86400)})
 
 
 def _to_the_half(number: float) -> float:

@@ -96,6 +96,8 @@ class Api:
         try:
             return await self._answer(request)
         except ApiError as error:
+            if error.is_text:
+                return web.Response(text=f"{error.message}\n", status=error.code, headers=error.headers)
             return web.json_response(error.status(), status=error.code, headers=error.headers)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -246,7 +248,7 @@ class Api:
             written = self._registry.replace(target, body, options)
         else:
             written = self._registry.patch(target, request.content_type, body, options)
-        response = web.json_response(written.obj, status=201 if verb == "create" else 200)
+        response = web.json_response(written.obj, status=201 if written.made else 200)
         for warning in written.warnings:
             response.headers.add("Warning", f"299 - {json.dumps(warning)}")
         return response

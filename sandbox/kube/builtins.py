@@ -1,23 +1,58 @@
-"""Validation of the built-in kinds, as far as a client of ours can get it wrong: Deployments."""
+"""Validation of the built-in kinds, as far as a client of ours can get it wrong: Deployments and Leases."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from sandbox.kube.errors import Cause, invalid
+from sandbox.kube.errors import Cause, bad_request, invalid
 from sandbox.kube.objects import Object
 from sandbox.kube.resources import Kind
 from sandbox.kube.selectors import by_selector
 
+_MICRO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}(Z|[+-]\d{2}:\d{2})")
+_INT32 = range(-(2**31), 2**31)
+
 
 def validate(kind: Kind, obj: Object, before: Object | None) -> None:
-    """Raise 422 with every mistake at once."""
-    if kind.kind != "Deployment":
-        return
-    causes = _deployment(obj.get("spec") or {}, (before or {}).get("spec"))
+    """Raise 400 for what cannot be read, 422 with every mistake at once for what can."""
+    spec, causes = obj.get("spec") or {}, []
+    if kind.kind == "Deployment":
+        causes = _deployment(spec, (before or {}).get("spec"))
+    elif kind.kind == "Lease":
+        _read_lease(spec)
+        causes = _lease(spec)
     if causes:
         raise invalid(kind.qualified_kind, kind, obj["metadata"]["name"], causes)
+
+
+def _read_lease(spec: dict[str, Any]) -> None:
+    """The types of a LeaseSpec in Go, where JSON has more numbers and texts than they hold."""
+    why = [
+        f"json: cannot unmarshal {json.dumps(spec[field])} into Go struct field LeaseSpec.spec.{field} of type int32"
+        for field in ("leaseDurationSeconds", "leaseTransitions")
+        if spec.get(field) is not None and not (type(spec[field]) is int and spec[field] in _INT32)
+    ]
+    why += [
+        f'parsing time "{spec[field]}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse'
+        for field in ("acquireTime", "renewTime")
+        if spec.get(field) is not None and not _MICRO_TIME.fullmatch(str(spec[field]))
+    ]
+    if why:
+        raise bad_request(f'Lease in version "v1" cannot be handled as a Lease: {why[0]}')
+
+
+def _lease(spec: dict[str, Any]) -> list[Cause]:
+    least = (
+        ("leaseDurationSeconds", 1, "must be greater than 0"),
+        ("leaseTransitions", 0, "must be greater than or equal to 0"),
+    )
+    return [
+        Cause(field=f"spec.{field}", message=f"Invalid value: {spec[field]}: {rule}")
+        for field, smallest, rule in least
+        if spec.get(field) is not None and spec[field] < smallest
+    ]
 
 
 def _deployment(spec: dict[str, Any], before: dict[str, Any] | None) -> list[Cause]:

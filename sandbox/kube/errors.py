@@ -28,6 +28,7 @@ class ApiError(Exception):
     message: str
     details: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    is_text: bool = False  # said by what stands before the API: no Status object, only its words
 
     def status(self) -> Object:
         """The Status object, as it goes over the wire."""
@@ -141,9 +142,9 @@ def injected(code: int, kind: Kind, name: str) -> ApiError:
         429: ApiError(
             429,
             "TooManyRequests",
-            "the server has received too many requests and has asked us to try again later",
-            {"retryAfterSeconds": 1},
-            {"Retry-After": "1"},
+            "Too many requests, please try again later.",
+            headers={"Retry-After": "1"},
+            is_text=True,
         ),
         500: ApiError(500, "InternalError", "Internal error occurred: etcdserver: request timed out"),
         503: ApiError(503, "ServiceUnavailable", "the server is currently unable to handle the request"),

@@ -26,6 +26,7 @@ class Kind:
     subresources: tuple[str, ...] = ()
     short_names: tuple[str, ...] = ()
     unconditional_update: bool = True  # a PUT without resourceVersion is allowed
+    created_on_update: bool = False  # a PUT of what is not there makes it
     stored: bool = True
 
     @property
@@ -58,10 +59,10 @@ def _istio(kind: str, plural: str, short: str) -> Kind:
 
 KINDS: tuple[Kind, ...] = (
     Kind(kind="Namespace", plural="namespaces", namespaced=False, counts_generations=False, short_names=("ns",)),
-    Kind(kind="Service", plural="services", counts_generations=False, short_names=("svc",)),
+    Kind(kind="Service", plural="services", counts_generations=False, created_on_update=True, short_names=("svc",)),
     Kind(kind="Pod", plural="pods", counts_generations=False, subresources=("status",), short_names=("po",)),
     Kind(kind="ConfigMap", plural="configmaps", counts_generations=False, short_names=("cm",)),
-    Kind(kind="Event", plural="events", counts_generations=False, short_names=("ev",)),
+    Kind(kind="Event", plural="events", counts_generations=False, created_on_update=True, short_names=("ev",)),
     Kind(
         kind="Deployment",
         plural="deployments",
@@ -95,6 +96,7 @@ KINDS: tuple[Kind, ...] = (
         group="coordination.k8s.io",
         counts_generations=False,
         unconditional_update=False,
+        created_on_update=True,
     ),
     Kind(
         kind="SelfSubjectAccessReview",

@@ -182,6 +182,6 @@ class KubeApi:
         self._api.access.denials = ()
 
     def forget_history(self) -> None:
-        """Compact the change log: running watches end with an ERROR event 410, older ones are refused with 410."""
+        """Compact the change log: running watches end with an ERROR event 410, and so do later ones from before."""
         self.store.forget_history()
         self._api.watching.bell.ring()

@@ -80,7 +80,10 @@ class WatchRequest:
 
 
 class Watching:
-    """Serves watches from the store's change log."""
+    """Serves watches from the store's change log.
+
+    A version that is too old is told as an event, whenever that is found out, as the API server's watch cache does.
+    """
 
     def __init__(self, store: Store, *, bookmark_seconds: float) -> None:
         self._store = store
@@ -93,7 +96,6 @@ class Watching:
         with self._store.transaction():
             first = [] if watch.since is not None else watch.current(self._store)
             cursor = self._store.revision if watch.since is None else watch.since
-            self._store.changes_since(cursor)  # too old already: 410 as the answer, before any stream begins
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )

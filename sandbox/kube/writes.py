@@ -57,6 +57,7 @@ class Written:
 
     obj: Object
     warnings: list[str] = field(default_factory=list)
+    made: bool = False  # there was none before
 
 
 class Registry:
@@ -87,8 +88,11 @@ class Registry:
             return self._save(target, obj, None, options)
 
     def replace(self, target: Target, body: Object, options: Options) -> Written:
-        """PUT."""
+        """PUT; of some kinds also of what is not there, unless the body says which one it replaces."""
         with self._store.transaction():
+            if target.kind.created_on_update and self._stored(target) is None:
+                _check_absence(target, body)
+                return self.create(target, body, options)
             before = self._existing(target)
             if target.subresource == "scale":
                 return self._save_scale(target, body, before, options)
@@ -123,8 +127,11 @@ class Registry:
 
     # Within
 
+    def _stored(self, target: Target) -> Object | None:
+        return self._store.get(target.kind.kind, target.namespace, target.name)
+
     def _existing(self, target: Target) -> Object:
-        found = self._store.get(target.kind.kind, target.namespace, target.name)
+        found = self._stored(target)
         if found is None:
             raise not_found(target.kind, target.name)
         return found
@@ -165,7 +172,7 @@ class Registry:
     def _save(
         self, target: Target, obj: Object, before: Object | None, options: Options, patch: Any | None = None
     ) -> Written:
-        written = Written(obj)
+        written = Written(obj, made=before is None)
         if target.kind.custom:
             self._decode(target, written, options, patch)
             written.warnings += admission.admit(written.obj)
@@ -238,6 +245,17 @@ def _require_unconditional(target: Target) -> None:
         message = "Invalid value: 0x0: must be specified for an update"
         causes = [Cause(field="metadata.resourceVersion", message=message)]
         raise invalid(target.kind.resource, target.kind, target.name, causes)
+
+
+def _check_absence(target: Target, body: Object) -> None:
+    """The uid of an object that is gone is a precondition that cannot hold, and no reason to make another."""
+    if uid := (body.get("metadata") or {}).get("uid"):
+        key = f"/{target.kind.plural}/{target.namespace}/{target.name}"
+        why = (
+            f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, "
+            f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: "
+        )
+        raise conflict(target.kind, target.name, why)
 
 
 def _check_versions(target: Target, obj: Object, before: Object) -> None:

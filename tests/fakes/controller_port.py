@@ -17,14 +17,14 @@ from typing import Any
 from bot.controller.abandoning import NOBODY
 from bot.controller.decisions import Abort, Approve, ButtonToken, By, Event, decide_on
 from bot.controller.names import concerned, key_of, name_of
-from bot.controller.start import Plan, PlannedStage
+from bot.controller.preview import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
 from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import again, decide
 from bot.rollout.plans import Overrides
-from bot.words.said import Text
+from bot.words.sentence import Text
 from tests.builders import MAYA, a_rollout, a_service, changed
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes

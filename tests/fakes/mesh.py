@@ -16,7 +16,7 @@ from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnno
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
-from bot.words.said import Text
+from bot.words.sentence import Text
 
 VirtualService: TypeAlias = dict[str, Any]
 

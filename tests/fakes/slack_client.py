@@ -33,7 +33,7 @@ Answer = tuple[int, dict[str, str], dict[str, Any]]
 class FakeSlack:
     """One workspace with one user group, ``@release-managers``, and one channel that the app is in, ``#releases``.
 
-    ``groups`` and ``rooms`` are what its lists hold, as Slack writes them; a list comes in pages of ``page``.
+    ``groups`` and ``conversations`` are what its lists hold, as Slack writes them; a list comes in pages of ``page``.
     ``accounts`` are the people ``users.info`` knows something of beside their id and workspace.
     ``scopes`` is what the headers say of the token, and None leaves them out, as some proxies do.
     """
@@ -42,7 +42,7 @@ class FakeSlack:
         self.down = False
         self.members = members
         self.groups: list[dict[str, Any]] = [{"id": "S0MANAGERS", "handle": "release-managers", "date_delete": 0}]
-        self.rooms: list[dict[str, Any]] = [{"id": "C0RELEASES", "name": "releases", "is_member": True}]
+        self.conversations: list[dict[str, Any]] = [{"id": "C0RELEASES", "name": "releases", "is_member": True}]
         self.accounts: dict[str, dict[str, Any]] = {}
         self.scopes: str | None = "chat:write,channels:read,groups:read,usergroups:read,users:read"
         self.org = ""  # an organisation's id (E...): the app is installed for all of its workspaces
@@ -167,14 +167,14 @@ class FakeSlack:
                 shown = [one for one in self.groups if arguments.get("include_disabled") or not one["date_delete"]]
                 found = self._paged("usergroups", shown, arguments)
             case "users.conversations":
-                mine = [one for one in self.rooms if one.get("is_member") and _kind(one) in kinds]
+                mine = [one for one in self.conversations if one.get("is_member") and _kind(one) in kinds]
                 found = self._paged("channels", mine, arguments)
             case "conversations.list":
-                found = self._paged("channels", [one for one in self.rooms if _kind(one) in kinds], arguments)
+                found = self._paged("channels", [one for one in self.conversations if _kind(one) in kinds], arguments)
             case "conversations.info":
-                seen = [one for one in self.rooms if one.get("is_member") or not one.get("is_private")]
-                room = next((one for one in seen if one["id"] == arguments.get("channel")), None)
-                found = {"channel": room} if room else {"error": "channel_not_found"}
+                seen = [one for one in self.conversations if one.get("is_member") or not one.get("is_private")]
+                conversation = next((one for one in seen if one["id"] == arguments.get("channel")), None)
+                found = {"channel": conversation} if conversation else {"error": "channel_not_found"}
         return found
 
     def _paged(self, key: str, listed: list[dict[str, Any]], arguments: Arguments) -> dict[str, Any]:
@@ -184,8 +184,8 @@ class FakeSlack:
         return {key: listed[start:end], "response_metadata": {"next_cursor": cursor}}
 
 
-def _kind(room: dict[str, Any]) -> str:
-    return "private_channel" if room.get("is_private") else "public_channel"
+def _kind(conversation: dict[str, Any]) -> str:
+    return "private_channel" if conversation.get("is_private") else "public_channel"
 
 
 def _handler(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:

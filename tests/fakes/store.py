@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.model.errors import Refusal, Remains, Stale, Unreadable
 from bot.model.rollout import Entry, Phase, Rollout, RolloutId
 from bot.rollout.phrases import status_text
-from bot.words.said import Text, TypedIn, said
+from bot.words.sentence import Text, TypedIn, said
 from tests.fakes.outbox import InMemoryOutbox
 
 

@@ -26,7 +26,7 @@ from bot.slack.forms import FormErrors, read_reason, read_start
 from bot.slack.requester import Deduplication
 from bot.slack.sentences import message_of
 from bot.words.rendering import ENGLISH
-from bot.words.said import Said
+from bot.words.sentence import Sentence
 from sandbox.slack.blocks import check_blocks
 from tests.builders import LENA, MAYA, OMAR, a_service
 from tests.fakes.controller_port import FakeController
@@ -61,7 +61,7 @@ def forms(data: bytes) -> None:
         asked = read_start(view)
         demand(not asked.service or bool(NAME.fullmatch(asked.service)), "service", asked)
     except FormErrors as wrong:
-        demand(all(isinstance(sentence, str | Said) for sentence in wrong.errors.values()), "errors", wrong.errors)
+        demand(all(isinstance(sentence, str | Sentence) for sentence in wrong.errors.values()), "errors", wrong.errors)
     read_reason(view)
 
 

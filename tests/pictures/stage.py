@@ -18,10 +18,10 @@ from bot.http_server import Limits
 from bot.model.rollout import Rollout, RolloutId
 from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
+from bot.slack.channels import Channels
 from bot.slack.client import web_client
 from bot.slack.delivery import Delivery
 from bot.slack.http_mode import HttpMode
-from bot.slack.rooms import Rooms
 from bot.slack.voices import Voices
 from bot.slack.web_api import Channel
 from bot.words.language import Language
@@ -115,7 +115,7 @@ class Stage(Rig):
         """The rig's, with the ears and the manners that it does without."""
         bot = super()._new_bot()
         client = web_client(self.slack.bot_token, f"{self.slack.url}/api/")
-        approvers, rooms = Approvers(client, self.clock.now), Rooms(client, self.clock.now)
+        approvers, channels = Approvers(client, self.clock.now), Channels(client, self.clock.now)
         app = build_app(
             controller=bot.controller,
             client=client,
@@ -138,7 +138,7 @@ class Stage(Rig):
             clock=self.clock,
             mentions=approvers.mentions,
             people=approvers.people,
-            rooms=rooms,
+            channels=channels,
             voices=self._voices,
             steady=self.clock.now,
         )

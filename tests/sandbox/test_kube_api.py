@@ -282,6 +282,61 @@ def test_events_leases_and_scales_work_through_the_official_client(kube: KubeApi
     assert [item["metadata"]["namespace"] for item in everywhere["items"]] == ["istio-system"]
 
 
+LEASE_PATH = "/apis/coordination.k8s.io/v1/namespaces/default/leases/canary-bot-reviews"
+
+
+def a_lease(**metadata: str) -> dict[str, Any]:
+    names = {"name": "canary-bot-reviews", "namespace": "default"}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": names | metadata, "spec": {}}
+
+
+def test_a_lease_that_went_is_a_conflict_to_whoever_replaces_it(kube: KubeApi) -> None:
+    answer = requests.put(kube.url + LEASE_PATH, headers=WHO, json=a_lease(uid="u-1", resourceVersion="7"), timeout=5)
+
+    assert (answer.status_code, answer.json()["reason"]) == (409, "Conflict")
+    assert answer.json()["message"].endswith("Precondition failed: UID in precondition: u-1, UID in object meta: ")
+    assert kube.store.get("Lease", "default", "canary-bot-reviews") is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "complaint"),
+    [
+        ({"leaseDurationSeconds": 0}, 422, "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"),
+        ({"leaseTransitions": -1}, 422, "Invalid value: -1: must be greater than or equal to 0"),
+        ({"leaseTransitions": 2**31}, 400, "into Go struct field LeaseSpec.spec.leaseTransitions of type int32"),
+        ({"renewTime": "2026-11-30T12:00:00Z"}, 400, 'as "2006-01-02T15:04:05.000000Z07:00": cannot parse'),
+        ({"renewTime": "2026-11-30T12:00:00.000000Z", "leaseTransitions": 2**31 - 1}, 201, ""),
+    ],
+)
+def test_leases_hold_what_their_types_hold(kube: KubeApi, spec: dict[str, Any], status: int, complaint: str) -> None:
+    answer = requests.put(kube.url + LEASE_PATH, headers=WHO, json=a_lease() | {"spec": spec}, timeout=5)
+
+    assert answer.status_code == status
+    assert complaint in answer.json().get("message", "")
+
+
+def test_a_lease_may_be_made_by_put(kube: KubeApi) -> None:
+    first, second = (requests.put(kube.url + LEASE_PATH, headers=WHO, json=a_lease(), timeout=5) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (201, 422)  # the second must say which version it replaces
+
+
+def test_what_must_be_there_is_not_made_by_put(kube: KubeApi, custom: Any) -> None:
+    found = custom.get_namespaced_custom_object(*VS)
+    kube.store.delete("VirtualService", "default", "reviews")
+
+    assert refusal(lambda: custom.replace_namespaced_custom_object(*VS, found))[:2] == (404, "NotFound")
+
+
+def test_a_server_under_too_much_load_answers_in_plain_words(kube: KubeApi) -> None:
+    kube.fail_next(verb="get", kind="VirtualService", status=429)
+
+    answer = requests.get(kube.url + VS_PATH, headers=WHO, timeout=5)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert answer.text == "Too many requests, please try again later.\n"
+
+
 def test_a_wrong_token_is_unauthorized(kube: KubeApi) -> None:
     answer = requests.get(kube.url + VS_PATH, headers={"Authorization": "Bearer other"}, timeout=5)
 

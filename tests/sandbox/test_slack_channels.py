@@ -16,9 +16,9 @@ from bot.model.rollout import UserId
 from bot.model.service import ApprovalRule
 from bot.slack.accounts import Person
 from bot.slack.approvers import Approvers
+from bot.slack.channels import Channels
 from bot.slack.client import web_client
 from bot.slack.codes import ACCOUNT_SCOPE
-from bot.slack.rooms import Rooms
 from sandbox.slack import Channel, Slack, UserGroup
 from sandbox.slack.model import BOT_USER, TEAM_ID
 from sandbox.slack.scopes import MANIFEST
@@ -38,8 +38,8 @@ def client(slack: Slack) -> WebClient:
 
 
 @pytest.fixture
-def rooms(client: WebClient) -> Rooms:
-    return Rooms(client, time.monotonic)
+def channels(client: WebClient) -> Channels:
+    return Channels(client, time.monotonic)
 
 
 def a_channel(name: str = "ops", **about: Any) -> Channel:
@@ -60,11 +60,11 @@ CHANNELS = [
 @pytest.mark.parametrize("named", ["#ops", "C0OPS0"])
 @pytest.mark.parametrize(("channel", "error"), CHANNELS)
 def test_what_the_lists_tell_is_what_a_post_would_meet(
-    slack: Slack, client: WebClient, rooms: Rooms, channel: Channel, error: str | None, named: str
+    slack: Slack, client: WebClient, channels: Channels, channel: Channel, error: str | None, named: str
 ) -> None:
     slack.workspace.put_channel(channel)
 
-    notified = rooms.closed(named)
+    notified = channels.closed(named)
 
     assert {call.method for call in slack.calls} <= {
         "users.conversations",
@@ -72,7 +72,7 @@ def test_what_the_lists_tell_is_what_a_post_would_meet(
         "conversations.info",
         "auth.test",
     }
-    assert notified == (None if error is None else rooms.why(named, error))
+    assert notified == (None if error is None else channels.why(named, error))
     if error is None:
         assert client.chat_postMessage(channel=named, text="A card.")["ok"]
     else:
@@ -82,32 +82,32 @@ def test_what_the_lists_tell_is_what_a_post_would_meet(
 
 
 def test_an_app_that_may_post_in_every_public_channel_needs_no_invitation(
-    slack: Slack, client: WebClient, rooms: Rooms
+    slack: Slack, client: WebClient, channels: Channels
 ) -> None:
     slack.scopes = MANIFEST | {"chat:write.public"}
 
-    assert rooms.closed("#general") is None
+    assert channels.closed("#general") is None
     assert client.chat_postMessage(channel="#general", text="A card.")["ok"]
 
 
-def test_where_only_some_may_post_the_post_itself_tells(slack: Slack, client: WebClient, rooms: Rooms) -> None:
+def test_where_only_some_may_post_the_post_itself_tells(slack: Slack, client: WebClient, channels: Channels) -> None:
     slack.workspace.put_channel(a_channel(restricted=True))
-    assert rooms.closed("#ops") is None
+    assert channels.closed("#ops") is None
 
     with pytest.raises(SlackApiError) as refused:
         client.chat_postMessage(channel="#ops", text="A card.")
-    rooms.refused("#ops", refused.value.response["error"])
+    channels.refused("#ops", refused.value.response["error"])
 
-    assert "Only some people may post in #ops" in str(rooms.closed("#ops"))
+    assert "Only some people may post in #ops" in str(channels.closed("#ops"))
 
 
 @pytest.mark.parametrize("scope", sorted(MANIFEST - {"app_mentions:read", "commands", ACCOUNT_SCOPE}))
-def test_a_scope_that_is_missing_is_named(slack: Slack, client: WebClient, rooms: Rooms, scope: str) -> None:
+def test_a_scope_that_is_missing_is_named(slack: Slack, client: WebClient, channels: Channels, scope: str) -> None:
     slack.scopes = MANIFEST - {scope}
     person = Person(id=UserId(MAYA), team=TEAM_ID, home=TEAM_ID)
     said = ""
     try:
-        said += str(rooms.closed("#nowhere"))
+        said += str(channels.closed("#nowhere"))
         Approvers(client, time.monotonic).check_approver(person, ApprovalRule(approvers=("@release-managers",)))
     except (Refusal, Fault) as failure:
         said += str(failure)
@@ -142,13 +142,13 @@ def test_lists_come_in_pages(slack: Slack, client: WebClient) -> None:
 
 
 def test_a_token_of_a_whole_organisation_is_asked_which_workspace_it_means(
-    slack: Slack, client: WebClient, rooms: Rooms
+    slack: Slack, client: WebClient, channels: Channels
 ) -> None:
     slack.org_wide = True
 
     assert client.auth_test()["is_enterprise_install"]
     assert client.usergroups_list(team_id=TEAM_ID)["ok"]
     with pytest.raises(Fault, match="Install it into that workspace itself"):
-        rooms.closed("#releases")
+        channels.closed("#releases")
     with pytest.raises(Fault, match="Install it into that workspace itself"):
         Approvers(client, time.monotonic).wrong("@release-managers")

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from bot.slack.channels import Channels
 from bot.slack.client import web_client
 from bot.slack.connection import SocketMode
 from bot.slack.delivery import Delivery
 from bot.slack.http_mode import PATH, HttpMode
-from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from sandbox.slack import Message, Slack
 from sandbox.slack.model import BOT_USER
@@ -34,7 +34,7 @@ def bot(request: pytest.FixtureRequest) -> Iterator[Bot]:
             clock=bot.controller.clock,
             mentions=bot.approvers.mentions,
             people=bot.approvers.people,
-            rooms=Rooms(client, time.monotonic),
+            channels=Channels(client, time.monotonic),
             steady=bot.controller.clock.now,
         )
         if request.param == "socket":

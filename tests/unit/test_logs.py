@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from bot import logs
-from bot.words.said import said
+from bot.words.sentence import said
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_sentence_of_the_catalogue_is_a_sentence_in_the_log_wherever_it_stands
     structlog.get_logger().warning("refused", sentence=sentence, reasons=(sentence,))
 
     assert out.getvalue().count(str(sentence)) == 2
-    assert "Said(" not in out.getvalue()
+    assert "Sentence(" not in out.getvalue()
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])

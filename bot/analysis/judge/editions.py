@@ -1,24 +1,49 @@
 """Either edition of the judge behind one door: a rollout is judged to its end by the edition that it began with.
 
-What is kept tells which that is. The second edition's shield is off: nobody is sent home by it, so an abort must be as
-soon as it ever was (``alone``), and its verdict is read off like the first's (``verdict``).
+What is kept tells which that is. Where the second edition's shield is off nobody is taken home by it, so an abort must
+be as soon as it ever was (``alone``); its verdict is read off like the first's (``verdict``). Where it is on, whoever
+moves traffic says where users are (``Where``): that they were taken home follows at once from the answer that says so,
+and that they are on the canary again when they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from bot.analysis.judge import judge, saved, verdict
-from bot.analysis.judge.judge import Interval
+from bot.analysis.judge.judge import Interval, bad_of
 from bot.analysis.judge.second import compact, single
-from bot.analysis.judge.second.single import Trace
+from bot.analysis.judge.second.sequential import Outcome
+from bot.analysis.judge.second.single import Ruling, Trace
 from bot.analysis.judge.settings import JudgeSettings
-from bot.analysis.judge.state import JudgeState
-from bot.analysis.judge.verdict import Assessment
+from bot.analysis.judge.state import CEILING, JudgeState
+from bot.analysis.judge.verdict import Assessment, Home
 from bot.model.figures import SideFigures
 from bot.model.judge_settings import SECOND
 
 State = JudgeState | Trace
+AGREE = 2  # rows that must agree that users are better off at home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where users are while a row is judged.
+
+    Attributes:
+        alone: nobody is ever taken home.
+        users: some are on the canary.
+        ready: the primary could take all of them.
+        on_copies: they were taken home, and the canary is judged by copies.
+    """
+
+    alone: bool = True
+    users: bool = True
+    ready: bool = True
+    on_copies: bool = False
+
+
+ANYWHERE = Where()
 
 
 def start(settings: JudgeSettings, history: Sequence[SideFigures] = ()) -> State:
@@ -33,21 +58,67 @@ def again(state: State, settings: JudgeSettings) -> State:
     return single.again(state, settings) if isinstance(state, Trace) else judge.again(state, settings)
 
 
-def entered(state: State, stage: str, settings: JudgeSettings) -> State:
-    """As it is for a stage of which no interval has come yet."""
+def entered(state: State, stage: str, settings: JudgeSettings, *, on_copies: bool = False) -> State:
+    """As it is for a stage of which no interval has come yet; a probation is no stage of its own."""
     if isinstance(state, Trace):
-        return single.entered(state, stage, settings)
+        if state.state.probation and on_copies:
+            return state
+        return single.entered(_placed(state, settings, on_copies=on_copies), stage, settings)
     return judge.entered(state, stage, settings)
 
 
-def step(state: State, interval: Interval, settings: JudgeSettings, deadline: float) -> tuple[State, Assessment]:
+def step(
+    state: State, interval: Interval, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE
+) -> tuple[State, Assessment]:
     """One more interval; ``deadline``: when the stage should have passed."""
     if not isinstance(state, Trace):
         return judge.step(state, interval, settings, deadline)
+    state = _placed(state, settings, on_copies=where.on_copies)
+    if state.state.probation:
+        interval = replace(interval, stage=state.stage)
     if state.slower and state.stage != interval.stage:
         state = single.overruled(state, settings)
-    state, _ = single.step(state, interval, settings, users=True, alone=True)
-    return state, verdict.assess(entered(state, interval.stage, settings), settings, deadline)
+    after, ruling = single.step(state, interval, settings, users=where.users, alone=where.alone, waits=True)
+    home = Home()
+    if ruling.outcome is Outcome.STEP_BACK:
+        home = _home(after, ruling, goes=where.ready and _helps(after, ruling.by, interval))
+        if home.kept:
+            after, _ = single.step(state, interval, settings, users=False, alone=where.alone, waits=True)
+    here = entered(after, interval.stage, settings, on_copies=where.on_copies or bool(home.by))
+    return after, replace(verdict.assess(here, settings, deadline), home=home)
+
+
+def _placed(trace: Trace, settings: JudgeSettings, *, on_copies: bool) -> Trace:
+    """Users are on the canary again, if they are: the stage's proof and clock begin anew."""
+    return single.returned(trace, settings) if trace.state.probation and not on_copies else trace
+
+
+def _home(trace: Trace, ruling: Ruling, *, goes: bool) -> Home:
+    place = _place(trace, ruling.by)
+    counts = tuple(ruling.totals[place].tolist())
+    by, kept = (ruling.by, "") if goes else ("", ruling.by)
+    return Home(by=by, kept=kept, counts=counts, bound=trace.metrics[place].bound)
+
+
+def _place(trace: Trace, name: str) -> int:
+    return 0 if name == CEILING else [metric.name for metric in trace.metrics].index(name)
+
+
+def _helps(trace: Trace, name: str, interval: Interval) -> bool:
+    """Whether the canary has the larger share of bad requests lately: only then are users better off at home.
+
+    Of errors the last rows tell; of slow requests this one, because that is all that is kept of them.
+    """
+    place = _place(trace, name)
+    if place == 0:
+        rows = trace.recent[-AGREE:]
+        n_c, b_c = sum(row.n_c for row in rows), sum(row.b_c for row in rows)
+        n_p, b_p = sum(row.n_p for row in rows), sum(row.b_p for row in rows)
+    else:
+        sides = (interval.canary or single.NOBODY, interval.primary or single.NOBODY)
+        counted = [bad_of(trace.metrics[place], side) or (0.0, 0.0) for side in sides]
+        (n_c, b_c), (n_p, b_p) = counted
+    return b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0
 
 
 def assess(state: State, settings: JudgeSettings, deadline: float) -> Assessment:

@@ -29,7 +29,7 @@ from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
 from bot.model.judge_settings import STRICTNESS
 from bot.words.rendering import plain
-from bot.words.said import said
+from bot.words.sentence import said
 
 Answer = dict[str, Any]
 

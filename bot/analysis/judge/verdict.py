@@ -50,6 +50,26 @@ class Overdue(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """What the second edition's shield has to say.
+
+    Attributes:
+        by: users go home now, because of this metric or the ceiling; "": they need not.
+        kept: they would, because of this one, but home is no better, or nobody is ready there; "": nothing keeps them.
+        counts: of both sides in the stage so far, of that metric (errors, where it is the ceiling).
+        bound: of that metric, milliseconds; None: it is errors.
+    """
+
+    by: str = ""
+    kept: str = ""
+    counts: tuple[float, ...] = ()
+    bound: float | None = None
+
+
+AWAY = Home()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricAssessment:
     """One metric's evidence, as logs; ``ratio`` is worked out when asked for."""
 
@@ -76,6 +96,7 @@ class Assessment:
     failing: Failing
     overdue: Overdue | None = None
     suspect: str = ""
+    home: Home = AWAY
 
 
 def assess(state: Judged, settings: JudgeSettings, deadline: float) -> Assessment:

@@ -19,7 +19,7 @@ from bot.analysis.judge.second.constants import STRETCH
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING, Judged, Metric
 from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
-from bot.words.said import Said, Seconds, Share, Text, said, together
+from bot.words.sentence import Seconds, Sentence, Share, Text, said, together
 
 WORTH_SAYING = 0.9  # a "sure" below it would say nothing
 DILUTED = 2.0  # the last minute is told when it is so many times worse than the stage
@@ -117,13 +117,13 @@ def decisive(state: Judged, assessment: Assessment, names: Names = ROLES) -> Acc
     return Account(state.metrics[place], state.stage_totals[place].tolist())
 
 
-def figures(account: Account, names: Names) -> Said:
+def figures(account: Account, names: Names) -> Sentence:
     """Both sides' figures of what an answer is about: ``errors 28 % (34 of 122), reviews-v1 none of 126``."""
     shown = _compared(account.metric, account.counts, names)
     return said("analysis.lately", figures=shown) if account.window is Window.MINUTE else shown
 
 
-def _compared(metric: Metric, counts: Sequence[float], names: Names) -> Said:
+def _compared(metric: Metric, counts: Sequence[float], names: Names) -> Sentence:
     n_c, b_c, n_p, b_p = counts
     here, there = of(b_c, n_c), of(b_p, n_p)
     if n_p <= 0 and metric.bound is None:  # everyone is on the subject
@@ -133,7 +133,7 @@ def _compared(metric: Metric, counts: Sequence[float], names: Names) -> Said:
     return said("analysis.slow", bound=metric.bound, here=here, other=names.reference, there=there)
 
 
-def allowed(metric: Metric, settings: JudgeSettings, names: Names) -> Said:
+def allowed(metric: Metric, settings: JudgeSettings, names: Names) -> Sentence:
     """What is allowed of a metric, as it is said everywhere: ``1.25x reviews-v1, never above 5 %``."""
     times = metric.limits(settings).tolerance
     if metric.bound is not None:
@@ -142,7 +142,7 @@ def allowed(metric: Metric, settings: JudgeSettings, names: Names) -> Said:
     return said("analysis.allowed_times_below", times=times, other=names.reference, most=most)
 
 
-def likely(ratio: Ratio) -> Said:
+def likely(ratio: Ratio) -> Sentence:
     """How many times as many are likely, as far as that says anything."""
     if ratio.high < GRID[-1] and ratio.high <= WIDEST * ratio.low:
         return said("analysis.likely", low=_two_figures(ratio.low), high=_two_figures(ratio.high))

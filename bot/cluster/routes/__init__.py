@@ -10,7 +10,7 @@ nothing besides:
 
 An object in which the managed routes cannot be told for sure is refused (``Refusal``) before anything is edited.
 
-Read in this order: ``managed`` (which routes are ours), ``reading`` (what they say), ``writing`` (making them say
+Read in this order: ``managed`` (which routes are ours), ``reading`` (what they say), ``desired`` (making them say
 something else), ``annotations`` (whose the object is, and what was there before), ``heartbeat_annotation`` (whether
 anybody looks after it).
 """
@@ -35,6 +35,7 @@ from bot.cluster.routes.annotations import (
     rollout_annotations_of,
     unclosed,
 )
+from bot.cluster.routes.desired import copied_percent, fingerprint, with_routes
 from bot.cluster.routes.heartbeat_annotation import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
 from bot.cluster.routes.managed import (
     INSERTED,
@@ -53,7 +54,6 @@ from bot.cluster.routes.managed import (
     without_subset,
 )
 from bot.cluster.routes.reading import in_words, read_routes
-from bot.cluster.routes.writing import copied_percent, fingerprint, with_routes
 
 __all__ = [
     "HEARTBEAT",

@@ -15,6 +15,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from bot.cluster.routes.desired import canary_destination, mirrors_canary, with_routes, without_copies
 from bot.cluster.routes.managed import (
     HttpRoute,
     RouteSides,
@@ -25,12 +26,11 @@ from bot.cluster.routes.managed import (
     title,
 )
 from bot.cluster.routes.reading import read_routes
-from bot.cluster.routes.writing import canary_destination, mirrors_canary, with_routes, without_copies
 from bot.model.errors import Refusal, Unreadable
 from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology
 from bot.model.signing import UNSIGNED, Signature, Signer
-from bot.words.said import Code, Said, said
+from bot.words.sentence import Code, Sentence, said
 
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
@@ -215,7 +215,7 @@ def read_restore(vs: VirtualService) -> Restore | None:
         raise Refusal(_unreadable(vs, text)) from error
 
 
-def _unreadable(vs: VirtualService, text: str) -> Said:
+def _unreadable(vs: VirtualService, text: str) -> Sentence:
     try:
         version = int(json.loads(text)["version"])
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):

@@ -13,8 +13,8 @@ from typing import Any
 
 from bot.cluster.heartbeat_lease import Life
 from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about
+from bot.cluster.routes.desired import with_routes
 from bot.cluster.routes.managed import VirtualService
-from bot.cluster.routes.writing import with_routes
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat
 from bot.model.rollout import RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signature, Signer

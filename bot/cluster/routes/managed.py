@@ -16,7 +16,7 @@ from typing import Any
 from bot.cluster.routes.shape import misshapen
 from bot.model.errors import Refusal
 from bot.model.rollout import Target
-from bot.words.said import Code, Item, Said, said
+from bot.words.sentence import Code, Item, Sentence, said
 
 VirtualService = dict[str, Any]
 HttpRoute = dict[str, Any]
@@ -127,7 +127,7 @@ class LeftOut:
         name: as it is written; "" where it has none.
     """
 
-    label: Said
+    label: Sentence
     place: str
     kind: str = "http"
     name: str = ""
@@ -158,7 +158,7 @@ def reaches_primary(vs: VirtualService, target: Target) -> bool:
     return any(sides.entry(route, sides.primary) for route in vs["spec"].get("http") or ())
 
 
-def without_subset(vs: VirtualService, target: Target) -> list[Said]:
+def without_subset(vs: VirtualService, target: Target) -> list[Sentence]:
     """How to call each http route that sends users to the service without a subset.
 
     Raises:
@@ -246,7 +246,7 @@ def is_anothers(route: HttpRoute, sides: RouteSides) -> bool:
     return not share_of_ours(route, sides) and share_of_others(route, sides) > 0
 
 
-def _nothing_managed(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> Said:
+def _nothing_managed(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> Sentence:
     routes = tuple(label_of(http, route) for route in http if "" in reached(route, sides))
     if routes:
         return said(
@@ -271,7 +271,7 @@ def _whole(side: Side) -> Item:
     return said("cluster.subset_of", host=side.host, subset=side.subset) if side.subset else side.host
 
 
-def _unmanageable(label: Said, route: HttpRoute, sides: RouteSides) -> Said | None:
+def _unmanageable(label: Sentence, route: HttpRoute, sides: RouteSides) -> Sentence | None:
     """Why a route that should be ours cannot be."""
     for field in _INSTEAD_OF_ROUTE:
         if route.get(field):
@@ -300,12 +300,12 @@ def reached(route: HttpRoute, sides: RouteSides) -> set[str]:
     return {sides.place(one) for one in found if sides.is_host(one)}
 
 
-def label_of(http: list[HttpRoute], route: HttpRoute) -> Said:
+def label_of(http: list[HttpRoute], route: HttpRoute) -> Sentence:
     """How to call a route in a sentence: by its name, or by its place."""
     place = next(index for index, one in enumerate(http, start=1) if one is route)
     return said("cluster.route_named", name=str(route["name"])) if route.get("name") else label_at("http", place)
 
 
-def label_at(kind: str, place: int) -> Said:
+def label_at(kind: str, place: int) -> Sentence:
     """How to call a route by its place, counted from 1."""
     return said("cluster.route_at", kind=kind, place=place)

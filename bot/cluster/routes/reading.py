@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.cluster.routes.desired import copied_percent, with_inserted
 from bot.cluster.routes.managed import (
     EVERY_REQUEST,
     HttpRoute,
@@ -13,10 +14,9 @@ from bot.cluster.routes.managed import (
     share_of_ours,
     title,
 )
-from bot.cluster.routes.writing import copied_percent, with_inserted
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes, Target
-from bot.words.said import Said, Share, Text, said, together
+from bot.words.sentence import Sentence, Share, Text, said, together
 
 
 def read_routes(vs: VirtualService, target: Target) -> Routes | Text:
@@ -28,7 +28,7 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | Text:
         managed = managed_routes(vs, target)
         sides = RouteSides.of(vs, target)
         readings = list(dict.fromkeys(_reading(route, sides, target, title(vs)) for route in managed))
-        odd = next((one for one in readings if isinstance(one, Said)), None)
+        odd = next((one for one in readings if isinstance(one, Sentence)), None)
         if odd is not None:
             return odd
         agreed, *others = (one for one in readings if isinstance(one, Routes))
@@ -39,14 +39,14 @@ def read_routes(vs: VirtualService, target: Target) -> Routes | Text:
         return together((refusal.sentence, *refusal.reasons))
 
 
-def in_words(routes: Routes) -> Said:
+def in_words(routes: Routes) -> Sentence:
     """Shares of the users, the primary's first, and whether copies go to the canary."""
     if routes.mirror:
         return said("cluster.shares_and_mirror", primary=routes.primary, canary=routes.canary)
     return said("cluster.shares", primary=routes.primary, canary=routes.canary)
 
 
-def _reading(route: HttpRoute, sides: RouteSides, target: Target, name: str) -> Routes | Said:
+def _reading(route: HttpRoute, sides: RouteSides, target: Target, name: str) -> Routes | Sentence:
     """What one route says; or why that is nothing of ours. ``name``: of the object, for the sentence."""
     canary = _canary_share(route, sides)
     copies = copied_percent(route, sides)
@@ -67,7 +67,7 @@ def _canary_share(route: HttpRoute, sides: RouteSides) -> float | None:
     return canary.get("weight", 0) * EVERY_REQUEST / total if total else None
 
 
-def _with_copies(reading: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | Said:
+def _with_copies(reading: Routes, vs: VirtualService, managed: list[HttpRoute], target: Target) -> Routes | Sentence:
     """``reading`` of the managed routes, completed by what the inserted ones add."""
     if not any(is_inserted(route) for route in vs["spec"]["http"]):
         if reading.mirror and target.mirror_methods is not None:

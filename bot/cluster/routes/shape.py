@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.words.said import Said, said
+from bot.words.sentence import Sentence, said
 
 Shape = Any  # a dict of shapes by field, a list of one shape, or one of the two below
 
@@ -20,7 +20,7 @@ class _Plain:
     """A plain value."""
 
     kinds: tuple[type, ...]
-    name: Said
+    name: Sentence
     may_be_null: bool = True
 
 
@@ -55,7 +55,7 @@ _SPEC = {"http": [_ROUTE]}
 OPTIONAL = ("http", "route", "match", "method", "mirror", "mirrors", "mirrorPercentage", "percentage", "delegate")
 
 
-def misshapen(vs: Mapping[str, Any], name: str) -> Said | None:
+def misshapen(vs: Mapping[str, Any], name: str) -> Sentence | None:
     """What is wrong with the object called ``name``; None when nothing is."""
     if vs.get("spec") is None:
         return said("cluster.no_spec", name=name)
@@ -68,8 +68,8 @@ def misshapen(vs: Mapping[str, Any], name: str) -> Said | None:
 @dataclass(frozen=True, slots=True)
 class _Wrong:
     where: str
-    found: Said
-    wanted: Said
+    found: Sentence
+    wanted: Sentence
 
 
 def _wrong(value: object, shape: Shape, where: str) -> _Wrong | None:
@@ -94,5 +94,5 @@ def _wrong_plain(value: object, shape: _Plain, where: str) -> _Wrong | None:
     return None if value is None and shape.may_be_null else _is(where, value, shape.name)
 
 
-def _is(where: str, value: object, wanted: Said) -> _Wrong:
+def _is(where: str, value: object, wanted: Sentence) -> _Wrong:
     return _Wrong(where, _KINDS.get(type(value), _IS_OBJECT), wanted)

@@ -9,6 +9,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.heading": "{title} · {state}",
     "slack.state_checking": "checking",
     "slack.state_mirroring": "mirroring",
+    "slack.state_on_copies": "users at home, judged on copies",
     "slack.state_upgrading": "upgrading the primary",
     "slack.state_watching": "final watch",
     "slack.state_promoted": "live for everyone",
@@ -27,6 +28,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.all_on": "All users are on {version}.",
     # wording, what stages and buttons do
     "slack.stage_mirror": "Mirror {share} of requests to {version}",
+    "slack.stage_copies": "Judge {version} on copies, all users at home",
     "slack.stage_shift": "{share} of users on {version}",
     "slack.stage_upgrade": "Upgrade {primary}",
     "slack.stage_return": "Return {share} of users",

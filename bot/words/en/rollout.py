@@ -5,6 +5,7 @@ from collections.abc import Mapping
 SENTENCES: Mapping[str, str] = {
     # phrases, stages
     "rollout.stage_mirror": "mirror",
+    "rollout.stage_copies": "step back",
     "rollout.stage_shift": "{share} of users",
     "rollout.stage_upgrade": "primary upgrade",
     "rollout.stage_return": "return of {share} of users",
@@ -161,6 +162,10 @@ SENTENCES: Mapping[str, str] = {
     "rollout.share_between": "The share must be from 1 to 100 percent, and not the {here} there is. "
     "{command} takes everyone back.",
     "rollout.went_back": "{who} went back to {stage}. It goes on when people say so.",
+    "rollout.step_back": "All users go back to {primary}. {why} No abort: {version} is judged on copies.",
+    "rollout.goes_back": "{share} of users go to {version} again; it was {before}.",
+    "rollout.copies_some": "Only some requests are copied: sending users back to {version} is up to people.",
+    "rollout.home_again": "Users were taken home {n:time|times}. What fails may be something that copies do not show.",
     "rollout.share_beyond_plan": "The plan goes to {most} next, and no further at once.",
     "rollout.share_needs_approval": "That needs an approval, or the end of a pause, first ({where}).",
     "rollout.share_not_good": "More users only while the figures are good. {why}",
@@ -316,6 +321,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.met": "{version} has answered {n:user request|user requests}, {bad} failed.",
     "rollout.met_well": "{version} has answered {n:user request|user requests}, none failed.",
     "rollout.nobody_met_yet": "No user has met {version} yet.",
+    "rollout.spared": "With users on it, about {n:more request|more requests} would have failed on {version}.",
     "rollout.next_meets": "The next step sends it about {n:request|requests} in {time}.",
     "rollout.cost": "{version} has cost about {share} of the error budget ({objective} over {window}).",
     "rollout.cost_little": "{version} has cost less than {least} of the error budget ({objective} over {window}).",

@@ -9,6 +9,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.heading": "{title} · {state}",
     "slack.state_checking": "预检中",
     "slack.state_mirroring": "流量镜像中",
+    "slack.state_on_copies": "用户已切回，依据镜像流量评判",
     "slack.state_upgrading": "正在升级主版本",
     "slack.state_watching": "最终观察",
     "slack.state_promoted": "已对所有用户生效",
@@ -27,6 +28,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.all_on": "所有用户都在 {version} 上。",
     # wording, what stages and buttons do
     "slack.stage_mirror": "将 {share} 的请求镜像到 {version}",
+    "slack.stage_copies": "用户已全部切回，用镜像流量评判 {version}",
     "slack.stage_shift": "{share} 的用户使用 {version}",
     "slack.stage_upgrade": "升级 {primary}",
     "slack.stage_return": "切回 {share} 的用户",

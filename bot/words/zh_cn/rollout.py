@@ -5,6 +5,7 @@ from collections.abc import Mapping
 SENTENCES: Mapping[str, str] = {
     # phrases, stages
     "rollout.stage_mirror": "流量镜像",
+    "rollout.stage_copies": "退回镜像阶段",
     "rollout.stage_shift": "{share} 用户流量",
     "rollout.stage_upgrade": "升级主版本",
     "rollout.stage_return": "切回 {share} 用户流量",
@@ -152,6 +153,10 @@ SENTENCES: Mapping[str, str] = {
     "rollout.no_step_back": "{service} 无法再后退。{command} 会将所有用户切回。",
     "rollout.share_between": "比例须为 1 到 100 的百分数，且不能是当前的 {here}。{command} 会将所有用户切回。",
     "rollout.went_back": "{who} 退回到“{stage}”，须由人决定何时继续。",
+    "rollout.step_back": "所有用户流量切回 {primary}。{why}这不是中止：{version} 继续接收镜像流量，并据此评判。",
+    "rollout.goes_back": "再次将 {share} 的用户流量切到 {version}；此前为 {before}。",
+    "rollout.copies_some": "只有部分请求被镜像，因此须由人决定是否让用户回到 {version}。",
+    "rollout.home_again": "用户已被切回 {n} 次。故障可能是镜像流量反映不出来的。",
     "rollout.share_beyond_plan": "按计划下一步是 {most}，不能一次超过它。",
     "rollout.share_needs_approval": "须先批准，或先结束暂停（{where}）。",
     "rollout.share_not_good": "只有指标正常时才能增加用户流量。{why}",
@@ -292,6 +297,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.met": "{version} 已响应 {n} 个用户请求，其中 {bad} 个失败。",
     "rollout.met_well": "{version} 已响应 {n} 个用户请求，无一失败。",
     "rollout.nobody_met_yet": "还没有用户用到 {version}。",
+    "rollout.spared": "若用户仍在 {version} 上，大约还会有 {n} 个请求失败。",
     "rollout.next_meets": "下一阶段在 {time}内约有 {n} 个请求由它响应。",
     "rollout.cost": "{version} 约消耗了错误预算（{window}内 {objective}）的 {share}。",
     "rollout.cost_little": "{version} 消耗的错误预算（{window}内 {objective}）不到 {least}。",

@@ -16,7 +16,7 @@ from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId,
 from bot.model.service import HardLimit, Measure, Promote
 from bot.rollout import decide, transitions
 from bot.rollout.plans import make_wait
-from bot.words.said import Item, Moment, Person, Said, Seconds
+from bot.words.sentence import Item, Moment, Person, Seconds, Sentence
 from tests.builders import MAYA, a_rollout, a_service
 from tests.contract.examples import rollout
 
@@ -51,11 +51,11 @@ ITEMS: st.SearchStrategy[Item] = st.one_of(
     st.builds(Moment, st.floats(0, 9e9)),
 )
 st.register_type_strategy(
-    Said,
+    Sentence,
     st.recursive(
-        st.builds(Said, st.text(), st.dictionaries(st.text(), ITEMS, max_size=2)),
+        st.builds(Sentence, st.text(), st.dictionaries(st.text(), ITEMS, max_size=2)),
         lambda inner: st.builds(
-            Said, st.text(), st.dictionaries(st.text(), inner | st.lists(inner | ITEMS).map(tuple), max_size=2)
+            Sentence, st.text(), st.dictionaries(st.text(), inner | st.lists(inner | ITEMS).map(tuple), max_size=2)
         ),
         max_leaves=3,
     ),

@@ -10,7 +10,7 @@ from bot.model.rollout import Phase, RolloutId
 from bot.model.service import ErrorBudget
 from bot.words.language import Language
 from bot.words.rendering import Voice, plain
-from bot.words.said import said
+from bot.words.sentence import said
 from tests.builders import MAYA, OMAR, a_freeze, a_rollout, a_service
 
 NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC

@@ -77,6 +77,8 @@ class Connection:
         before = self._server.objects.get(key)
         done = before is not None and before["metadata"]["resourceVersion"] == obj["metadata"].get("resourceVersion")
         self._server.log.append((self._who, "put", key[0], done))
+        if before is None and key[0] == "Lease":  # made by PUT as well, were it not for the uid of the one that went
+            raise Contended("Kubernetes", "Precondition failed: UID in precondition: uid-Lease, UID in object meta: ")
         if before is None:
             raise Fault("Kubernetes", "it does not exist.", Cause.MISSING)
         if not done:
@@ -305,10 +307,11 @@ def test_a_living_bot_writes_one_object_a_beat_and_it_is_not_the_virtual_service
 def test_a_lease_that_somebody_deletes_comes_back_with_a_beat_on_the_object_first() -> None:
     play = Play("beating")
     del play.server.objects[LEASE]
-    play.heart.beat(play.vs(), ME, LIMIT)
+    with pytest.raises(Contended):
+        play.heart.beat(play.vs(), ME, LIMIT)
     play.heart.beat(play.vs(), ME, LIMIT)
     writes = [(verb, kind) for _, verb, kind, done in play.server.log if verb != "get" and done]
-    assert writes == [("put", "VirtualService"), ("put", "VirtualService"), ("create", "Lease")]
+    assert writes == [("put", "VirtualService"), ("create", "Lease")]
 
 
 class Forbidding(Connection):
@@ -346,6 +349,17 @@ def test_a_lease_names_its_rollout_its_bot_and_how_long_it_is_good_for() -> None
     heard = heartbeat_lease.read(lease, ME)
     assert heard is not None
     assert (heard.limit, heard.holder, heard.store, heard.renewed_at) == (120.0, "canary-bot", "a", 1_750_000_000.25)
+
+
+def test_a_lease_that_was_taken_over_as_often_as_can_be_counted_is_taken_over_again() -> None:
+    lease = heartbeat_lease.beaten(None, Play("beating").vs(), ME, "a", LIMIT, 0.0)
+    lease["spec"]["leaseTransitions"] = heartbeat_lease.MOST_TRANSITIONS
+    for _ in range(3):
+        taken = heartbeat_lease.taken(lease, 1.0)
+        assert 0 <= taken["spec"]["leaseTransitions"] <= heartbeat_lease.MOST_TRANSITIONS
+        assert taken["spec"] != lease["spec"]
+        lease = heartbeat_lease.beaten(taken, Play("beating").vs(), ME, "a", LIMIT, 2.0)
+        assert heartbeat_lease.is_held(lease, ME, "a")
 
 
 def test_a_lease_of_another_rollout_or_of_nobody_says_nothing_about_this_one() -> None:

@@ -24,12 +24,12 @@ from bot.preflight.permissions import needed
 from bot.rollout.plans import Overrides
 from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
+from tests.fakes.channels import FakeChannels
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
 from tests.fakes.lease import FakeLeases
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.rooms import FakeRooms
 from tests.fakes.snapshots import FakeSnapshots
 from tests.fakes.store import InMemoryStore
 from tests.fakes.webhooks import FakeWebhooks
@@ -61,7 +61,7 @@ class Rig:
         sides = {"default/reviews-v1": a_side_of(4000), "default/reviews-v2": a_side_of(800)}
         self.metrics = FakeMetrics(sides, per=10.0)
         self.snapshots = FakeSnapshots(a_snapshot(self.mesh))
-        self.rooms = FakeRooms()
+        self.channels = FakeChannels()
         self.webhooks = FakeWebhooks()
         self.hook_run: Callable[[Callable[[], None]], None] = lambda work: work()  # a webhook's call, at once
         self.faults: list[str] = []
@@ -80,7 +80,7 @@ class Rig:
             snapshots=self.snapshots,
             metrics=self.metrics,
             clock=self.clock,
-            rooms=self.rooms,
+            channels=self.channels,
             webhooks=self.webhooks,
         )
         telemetry = Telemetry(failed=lambda _, fault: self.faults.append(str(fault.sentence)), froze=self.froze)

@@ -18,7 +18,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
 from bot.model.service import ServiceConfig
 from bot.settings.services import read_or_do_without
-from bot.words.said import Text
+from bot.words.sentence import Text
 from tests.builders import MAYA, OMAR, a_rollout, a_service, a_target
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig

@@ -15,7 +15,7 @@ INVITE = "I am not in #releases: type `/invite @canary` there."
 
 def test_a_start_whose_card_nobody_would_see_changes_nothing() -> None:
     rig = Rig()
-    rig.rooms.why = {"#releases": INVITE}
+    rig.channels.why = {"#releases": INVITE}
     before = rig.mesh.virtual_service()
 
     with pytest.raises(Refusal) as refused:
@@ -29,7 +29,7 @@ def test_a_start_whose_card_nobody_would_see_changes_nothing() -> None:
 
 def test_it_is_told_together_with_everything_else_also_where_nothing_can_be_decided() -> None:
     rig = Rig()
-    rig.rooms.why = {"#releases": INVITE}
+    rig.channels.why = {"#releases": INVITE}
     rig.snapshots.found = replace(rig.snapshots.found, service=None)
 
     with pytest.raises(Refusal) as refused:
@@ -41,7 +41,7 @@ def test_it_is_told_together_with_everything_else_also_where_nothing_can_be_deci
 
 def test_a_slack_that_does_not_say_keeps_nobody_from_starting() -> None:
     rig = Rig()
-    rig.rooms.outage = Fault("Slack", "cannot be reached.")
+    rig.channels.outage = Fault("Slack", "cannot be reached.")
 
     rig.start()
 
@@ -54,7 +54,7 @@ def test_a_slack_that_does_not_say_keeps_nobody_from_starting() -> None:
 
 def test_a_plan_says_that_the_card_could_not_be_posted() -> None:
     rig = Rig()
-    rig.rooms.why = {"#releases": INVITE}
+    rig.channels.why = {"#releases": INVITE}
 
     assert f"Stops a start: Nobody would be told of it. {INVITE}" in map(
         str, rig.controller.plan("reviews", "v2").findings
@@ -64,8 +64,8 @@ def test_a_plan_says_that_the_card_could_not_be_posted() -> None:
 def test_what_is_live_is_not_asked_about_its_channel_any_more() -> None:
     rig = Rig()
     rig.start()
-    assert rig.rooms.asked == ["#releases"]
-    rig.rooms.why = {"#releases": "#releases is archived."}
+    assert rig.channels.asked == ["#releases"]
+    rig.channels.why = {"#releases": "#releases is archived."}
 
     assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
-    assert rig.rooms.asked == ["#releases"]
+    assert rig.channels.asked == ["#releases"]

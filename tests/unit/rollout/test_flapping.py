@@ -18,7 +18,7 @@ from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Templ
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.rollout import decide, holds
 from bot.rollout.phrases import called
-from bot.words.said import Said, Seconds
+from bot.words.sentence import Seconds, Sentence
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, keys, verdict
 
 PASS, INCONCLUSIVE, ERROR = (verdict(word) for word in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR))
@@ -147,7 +147,7 @@ def test_a_cause_that_comes_back_is_over_only_when_it_has_stayed_away_for_a_whil
     assert kinds(said) == {EntryKind.HELD: 1, EntryKind.RESUMED: 1}
 
     again, said = reconciled(twice, [ERROR], 20.0)
-    assert said[0].text == Said(
+    assert said[0].text == Sentence(
         "rollout.holding_until_calm", {"stage": called(again.current), "why": "", "calm": Seconds(60.0)}
     )
     calm, nothing = reconciled(again, [PASS] * 6, 30.0)

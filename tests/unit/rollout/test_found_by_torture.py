@@ -13,7 +13,7 @@ from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rol
 from bot.rollout import decide, obstacles
 from bot.rollout.actions import ApplyTemplate, SetRoutes, Wait, next_action
 from bot.rollout.plans import make_plan
-from bot.words.said import said
+from bot.words.sentence import said
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 
 PASS = verdict(Verdict.PASS)

@@ -14,7 +14,7 @@ from bot.settings.secret import Secret
 from bot.settings.variables import VARIABLES, env_example
 from bot.words.language import Language
 from bot.words.rendering import plain
-from bot.words.said import TypedIn, said
+from bot.words.sentence import TypedIn, said
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,7 +7,7 @@ import pytest
 from bot.model.service import ApprovalRule, ServiceConfig
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
-from bot.slack.rooms import Rooms
+from bot.slack.channels import Channels
 from tests.builders import MAYA, OMAR, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import FakeSlack
@@ -19,7 +19,7 @@ def a_team(name: str, channel: str = "#releases", *approvers: str) -> ServiceCon
 
 def an_audience(slack: FakeSlack, *services: ServiceConfig) -> Audience:
     clock = FakeClock()
-    return Audience(services, Rooms(slack.client, clock.now), Approvers(slack.client, clock.now))
+    return Audience(services, Channels(slack.client, clock.now), Approvers(slack.client, clock.now))
 
 
 def test_each_service_is_told_what_is_wrong_with_its_own(slack: FakeSlack) -> None:

@@ -42,7 +42,7 @@ from bot.slack.parsing import Command
 from bot.slack.thread import line
 from bot.words.language import Language
 from bot.words.rendering import Voice
-from bot.words.said import Code, said
+from bot.words.sentence import Code, said
 from sandbox.slack.blocks import check_blocks
 from tests import blockkit
 from tests.builders import LENA, MAYA, OMAR, a_freeze, a_rollout, a_service, a_side_of, figures

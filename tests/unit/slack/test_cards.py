@@ -37,7 +37,7 @@ from bot.slack.cards import buttons, card
 from bot.slack.checks import NOTHING, rows
 from bot.slack.thread import line
 from bot.words.rendering import ENGLISH
-from bot.words.said import Person, Said, said
+from bot.words.sentence import Person, Sentence, said
 from sandbox.slack.blocks import Surface, check_blocks
 from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_side_of, changed, figures
 from tests.fakes.controller_port import a_plan
@@ -437,7 +437,7 @@ def test_a_start_without_warnings_is_said_by_the_card_alone() -> None:
 
 
 def summary(stage: str, key: str = "rollout.stage_done") -> Entry:
-    text = Said(key, {"stage": stage, "findings": ("A long story.",)})
+    text = Sentence(key, {"stage": stage, "findings": ("A long story.",)})
     return Entry(at=NOW, kind=EntryKind.SUMMARY, text=text, stage=stage, gist="Short.")
 
 

@@ -9,10 +9,10 @@ from bot.model.rollout import Entry, RolloutId
 from bot.model.service import ApprovalRule
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
+from bot.slack.channels import Channels
 from bot.slack.delivery import Delivery
-from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
-from bot.words.said import Text
+from bot.words.sentence import Text
 from tests.builders import MAYA, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.slack_client import FakeSlack
@@ -62,7 +62,7 @@ def test_what_slack_says_of_one_service_hides_nothing_of_the_others(
                 raise error
             return super().wrong(name)
 
-    class OddChannel(Rooms):
+    class OddChannel(Channels):
         def why(self, channel: str, code: str) -> Text:
             if channel == "#odd":
                 raise error
@@ -73,8 +73,8 @@ def test_what_slack_says_of_one_service_hides_nothing_of_the_others(
         a_service(name="aaa", channel="#odd" if where == "channel" else "#releases", approvals=_by("@odd", where)),
         a_service(name="reviews", channel="#ops", approvals=_by(MAYA, "")),
     ]
-    rooms, approvers = OddChannel(slack.client, clock.now), OddGroup(slack.client, clock.now)
-    audience = Audience(services, rooms, approvers, notified.failures.item)
+    channels, approvers = OddChannel(slack.client, clock.now), OddGroup(slack.client, clock.now)
+    audience = Audience(services, channels, approvers, notified.failures.item)
 
     with capture_logs() as lines:
         audience.check()

@@ -9,8 +9,8 @@ import pytest
 
 from bot.model.rollout import EntryKind
 from bot.slack.approvers import People
+from bot.slack.channels import Channels
 from bot.slack.delivery import KEPT_FOR, Delivery
-from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from tests.builders import LENA, OMAR
 from tests.fakes.clock import FakeClock
@@ -43,7 +43,7 @@ class Post(Direct):
             channel=Channel(self.slack.client, self.wall),
             clock=self.wall,
             people=lambda rule: self.people if rule.approvers else People(()),
-            rooms=Rooms(self.slack.client, self.clock.now),
+            channels=Channels(self.slack.client, self.clock.now),
             steady=self.clock.now,
         )
 

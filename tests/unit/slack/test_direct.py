@@ -12,8 +12,8 @@ from bot.model.service import ApprovalRule
 from bot.rollout import decide
 from bot.slack import direct
 from bot.slack.approvers import People
+from bot.slack.channels import Channels
 from bot.slack.delivery import Delivery
-from bot.slack.rooms import Rooms
 from bot.slack.web_api import Channel
 from bot.words.language import Language
 from tests.builders import LENA, MAYA, OMAR, a_rollout
@@ -53,7 +53,7 @@ class Direct(Post):
             channel=Channel(self.slack.client, self.clock),
             clock=self.clock,
             people=lambda rule: self.people if rule.approvers else People(()),
-            rooms=Rooms(self.slack.client, self.clock.now),
+            channels=Channels(self.slack.client, self.clock.now),
             steady=self.clock.now,
         )
 

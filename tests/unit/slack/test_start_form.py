@@ -18,7 +18,7 @@ from bot.slack.listeners import SHOWN_AFTER
 from bot.slack.parsing import Command
 from bot.words.language import Language
 from bot.words.rendering import ENGLISH, Voice
-from bot.words.said import Person, Share, said, together
+from bot.words.sentence import Person, Share, said, together
 from sandbox.slack.blocks import check_blocks
 from tests.builders import MAYA, a_freeze, a_service
 from tests.fakes.slack_client import TEAM, FakeSlack

@@ -18,7 +18,7 @@ from bot.slack.cards import card
 from bot.slack.voices import Voices
 from bot.words.language import Language
 from bot.words.rendering import Voice
-from bot.words.said import TypedIn, said
+from bot.words.sentence import TypedIn, said
 from tests.builders import a_rollout, a_service
 from tests.fakes.controller_port import FakeController
 from tests.fakes.slack_client import FakeSlack

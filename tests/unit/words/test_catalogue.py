@@ -133,7 +133,7 @@ def test_every_sentence_of_the_catalogue_is_said_somewhere() -> None:
 
 
 def test_no_sentence_is_put_into_other_text_by_force() -> None:
-    """``Said`` refuses to go into an f-string, and ``!s`` would get round that: English in everybody's message."""
+    """``Sentence`` refuses to go into an f-string, and ``!s`` would get round that: English in everybody's message."""
     forced = [
         f"{path}:{node.lineno}"
         for path, module in modules()

@@ -15,7 +15,7 @@ from bot.slack import blocks as b
 from bot.words import rendering
 from bot.words.language import Language
 from bot.words.rendering import ENGLISH, Voice, parts, plain
-from bot.words.said import Arg, Channel, Code, Moment, Person, Said, Seconds, Share, TypedIn, said, together
+from bot.words.sentence import Arg, Channel, Code, Moment, Person, Seconds, Sentence, Share, TypedIn, said, together
 
 CHINESE = Voice(language=Language.CHINESE)
 
@@ -80,7 +80,7 @@ def test_what_an_older_version_stored_is_shown_as_it_stands() -> None:
 
 
 def test_what_is_missing_in_a_damaged_record_is_named_and_raises_nothing() -> None:
-    assert plain(Said("words.seconds")) == "(n)"
+    assert plain(Sentence("words.seconds")) == "(n)"
 
 
 def test_one_sentence_together_is_that_sentence() -> None:
@@ -111,7 +111,7 @@ SENTENCES = st.recursive(
 
 @given(SENTENCES, st.sampled_from(Language))
 @example(said("words.together", sentences=("0`0", Code(":*0"), Code("*"))), Language.ENGLISH)
-def test_nothing_that_goes_in_comes_alive(sentence: Said, language: Language) -> None:
+def test_nothing_that_goes_in_comes_alive(sentence: Sentence, language: Language) -> None:
     voice = Voice(language=language)
 
     elements = b.spoken(sentence, voice)
@@ -131,7 +131,7 @@ BOLD = re.compile(r"(?:^|\W)([*_~`])\S(?:.*\S)?\1(?:$|\W)")
 
 
 @given(SENTENCES)
-def test_what_was_said_survives_being_stored_and_an_older_version_reads_it_in_english(sentence: Said) -> None:
+def test_what_was_said_survives_being_stored_and_an_older_version_reads_it_in_english(sentence: Sentence) -> None:
     entry = Entry(at=1.0, kind=EntryKind.ALERT, text=sentence, gist=sentence)
 
     stored = dump_entry(entry)

@@ -20,8 +20,8 @@ PATIENCE = 6  # capped rows to an abort while the shield protects users; else as
 VOTE_FIRST = 1 / 4  # of what an abort needs: what the first capped row of votes may add
 FIRST = 1 / 2  # the same of the other processes
 
-HOME = (20.0, 80.0, 80.0)  # evidence at which users go home: errors, and both latencies
-HOME_CEILING = 20.0
+HOME = (1.0, 4.0, 4.0)  # times the evidence at which users go home (``home``): errors, and both latencies
+HOME_CEILING = 1.0
 HOME_FIRST = 0.6  # of the log of that, what one row may add: two must agree
 HOME_EVENTS = 3  # bad requests of the canary
 QUIET = 0.05  # of the shield, below which its events are forgotten

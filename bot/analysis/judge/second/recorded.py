@@ -19,7 +19,7 @@ from bot.analysis.judge.state import CEILING
 from bot.analysis.judge.wording import ROLES, Account, allowed, figures
 from bot.model.judge_settings import SECOND
 from bot.words.rendering import plain
-from bot.words.said import Seconds, Share, Text, said, together
+from bot.words.sentence import Seconds, Share, Text, said, together
 
 MIRROR = "mirror"
 MOVES = {Outcome.STEP_BACK: "home", Outcome.GO_BACK: "back", Outcome.ABORT: "abort", Outcome.ASK: "ask"}

@@ -115,6 +115,7 @@ class Row:
         limited: copies are of some requests only.
         failing: the primary, or both, fail lately: nobody passes, and nobody is sent back.
         alone: no step back in this rollout, so an abort must be as soon as it ever was.
+        waits: a probation that ended well goes on until somebody says that users are on the canary (``returned``).
     """
 
     seconds: Floats
@@ -127,6 +128,7 @@ class Row:
     limited: Bools
     failing: Bools
     alone: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,6 +175,7 @@ class Answer:
         shield: the shield's value, in the same order.
         shown: by metric, whether it is shown to be within the margin.
         by: the place in that order of what decided an abort or a step back.
+        well: of a probation, whether its copies have shown the canary to be good; users may return or people decide.
     """
 
     outcome: Codes
@@ -182,6 +185,7 @@ class Answer:
     shown: Bools
     by: Codes
     totals: Floats
+    well: Bools
 
 
 def begin(fixed: Fixed, settings: JudgeSettings) -> State:
@@ -220,7 +224,7 @@ def step(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> tuple
     state = _started_again(entered(state, row.first, fixed, settings), fixed)
     state, parts, shielding = _with_row(state, row, fixed, settings)
     answer = _answer(state, row, parts, shielding, fixed, settings)
-    return _following(state, answer, fixed), answer
+    return _following(state, answer, fixed, waits=row.waits), answer
 
 
 def _with_row(state: State, row: Row, fixed: Fixed, settings: JudgeSettings) -> tuple[State, Floats, Floats]:
@@ -403,8 +407,9 @@ def _answer(state: State, row: Row, parts: Floats, shield: Floats, fixed: Fixed,
     tripped = ((above >= -EXACT) & (state.events >= HOME_EVENTS)).any(axis=-1)
     home = tripped & row.users & ~state.probation & (not row.alone)
     outcome = np.where(_passes(state, row, fine, settings), _PASS, _WATCH)
+    well = state.probation & fine & (state.since >= LEAST_ROWS)
     if any_of(state.probation):
-        outcome = np.where(state.probation, _of_probation(state, row, fine), outcome)
+        outcome = np.where(state.probation, _of_probation(state, row, well), outcome)
     by = np.where(abort, parts.round(6).argmax(axis=-1), above.round(6).argmax(axis=-1))
     return Answer(
         outcome=np.where(abort, _ABORT, np.where(home, _STEP_BACK, outcome)),
@@ -414,6 +419,7 @@ def _answer(state: State, row: Row, parts: Floats, shield: Floats, fixed: Fixed,
         shown=proven,
         by=by,
         totals=state.totals,
+        well=well & ~abort,
     )
 
 
@@ -432,21 +438,21 @@ def _passes(state: State, row: Row, fine: Bools, settings: JudgeSettings) -> Boo
     return np.asarray(fine & both & served & ~state.is_slower)
 
 
-def _of_probation(state: State, row: Row, fine: Bools) -> Codes:
+def _of_probation(state: State, row: Row, well: Bools) -> Codes:
     """Back, if copies are of everything and it is the first time; after long enough, people are asked."""
-    well, long = fine & (state.since >= LEAST_ROWS), state.since >= MOST_ROWS
+    long = state.since >= MOST_ROWS
     may = (state.step_backs <= RETURNS) & ~row.limited
     ended = np.where(may, _GO_BACK, _ASK)
     return np.where(well, ended, np.where(long, _ASK, _WATCH))
 
 
-def _following(state: State, answer: Answer, fixed: Fixed) -> State:
+def _following(state: State, answer: Answer, fixed: Fixed, *, waits: bool) -> State:
     if any_of(state.probation):
         state = replace(state, since=state.since + state.probation)
     home, back = answer.outcome == _STEP_BACK, answer.outcome == _GO_BACK
     if any_of(home):
         state = _stepping_back(state, home, fixed)
-    return _returning(state, back, fixed) if any_of(back) else state
+    return _returning(state, back, fixed) if any_of(back) and not waits else state
 
 
 def _stepping_back(state: State, these: Bools, fixed: Fixed) -> State:

@@ -136,6 +136,7 @@ class Ruling:
         totals: (n_c, b_c, n_p, b_p) of the stage by metric.
         slower: typical latency is.
         probation: before this interval, users were kept home and copies judged.
+        well: of a probation, whether copies have shown the canary to be good.
         silent: seconds since a side was last scraped.
     """
 
@@ -149,6 +150,7 @@ class Ruling:
     slower: bool
     probation: bool
     silent: float
+    well: bool = False
 
 
 def start(settings: JudgeSettings, history: Sequence[SideFigures] = (), *, later: bool = False) -> Trace:
@@ -214,7 +216,8 @@ def fixed_of(metrics: tuple[Metric, ...], base: Baseline, scores: Typical | None
 def _limits(metrics: tuple[Metric, ...], settings: JudgeSettings) -> Limits:
     kinds = [metric.limits(settings) for metric in metrics]
     weights = [*(metric.weight for metric in metrics), _ceiling_weight(metrics)]
-    return limits(kinds, weights, [*HOME[: len(metrics)], HOME_CEILING], settings)
+    home = [settings.home * one for one in (*HOME[: len(metrics)], HOME_CEILING)]
+    return limits(kinds, weights, home, settings)
 
 
 def _ceiling_weight(metrics: Sequence[Metric]) -> float:
@@ -258,9 +261,11 @@ def _typical(rows: Sequence[SideFigures], bounds: Sequence[float]) -> tuple[Typi
 
 
 def step(
-    trace: Trace, interval: Interval, settings: JudgeSettings, *, users: bool, alone: bool = False
+    trace: Trace, interval: Interval, settings: JudgeSettings, *, users: bool, alone: bool = False, waits: bool = False
 ) -> tuple[Trace, Ruling]:
-    """One more interval; ``users``: some are on the canary, ``alone``: nobody is ever sent home."""
+    """One more interval; ``users``: some are on the canary, ``alone``: nobody is ever sent home, ``waits``: whoever
+    moves traffic says when a probation is over (``returned``).
+    """
     if trace.aborted_by or (trace.watermark is not None and interval.t <= trace.watermark):
         return trace, _nothing_new(trace)
     trace = _heard(trace, interval)
@@ -271,6 +276,7 @@ def step(
         return trace, _nothing_new(trace)
     trace = _with_bounds(trace, primary, interval, settings)
     row = _row(trace, interval, canary, primary, settings, users=users, alone=alone)
+    row = replace(row, waits=True) if waits else row
     before = trace.state
     state, answer = sequential.step(before, row, trace.fixed, settings)
     outcome = Outcome(int(answer.outcome))
@@ -285,7 +291,7 @@ def step(
         stage=interval.stage,
         row_end=interval.t,
         waiting=(None, None),
-        passing=outcome is Outcome.PASS,
+        passing=outcome is Outcome.PASS or (waits and bool(answer.well)),
         blind=frozenset(name for name, blind in zip(named, row.blind.tolist(), strict=False) if blind),
         aborted_by=by if outcome is Outcome.ABORT else "",
     )
@@ -300,6 +306,7 @@ def step(
         slower=bool(state.is_slower),
         probation=bool(before.probation),
         silent=interval.t - min(trace.canary_at, trace.primary_at),
+        well=bool(answer.well),
     )
 
 

@@ -24,7 +24,7 @@ from bot.cluster.routes.managed import (
 )
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes, Target
-from bot.words.said import Share, said
+from bot.words.sentence import Share, said
 
 
 def with_routes(vs: VirtualService, target: Target, routes: Routes) -> VirtualService:

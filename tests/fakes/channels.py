@@ -8,8 +8,8 @@ from bot.model.errors import Fault
 
 
 @dataclass
-class FakeRooms:
-    """The port ``Rooms``: ``why`` says by channel why it is closed. While ``outage`` is set every call raises it."""
+class FakeChannels:
+    """The port ``Channels``: ``why`` says by channel why it is closed. While ``outage`` is set every call raises it."""
 
     why: dict[str, str] = field(default_factory=dict)
     outage: Fault | None = None

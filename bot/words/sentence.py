@@ -11,7 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Arg", "Channel", "Code", "Item", "Moment", "Person", "Said", "Seconds", "Share", "Text", "TypedIn", "said"]
+__all__ = [
+    "Arg",
+    "Channel",
+    "Code",
+    "Item",
+    "Moment",
+    "Person",
+    "Seconds",
+    "Sentence",
+    "Share",
+    "Text",
+    "TypedIn",
+    "said",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ class TypedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Sentence:
     """One sentence, or a part of one.
 
     Attributes:
@@ -89,16 +102,16 @@ class Said:
         return plain(self)
 
 
-Item = str | int | float | Said | Seconds | Share | Moment | Person | Channel | Code | TypedIn
+Item = str | int | float | Sentence | Seconds | Share | Moment | Person | Channel | Code | TypedIn
 Arg = Item | tuple[Item, ...]
 
 # What people are told. A string is what a version without catalogues stored: it is shown as it stands.
-Text = Said | str
+Text = Sentence | str
 
 
-def said(key: str, /, **args: Arg) -> Said:
+def said(key: str, /, **args: Arg) -> Sentence:
     """The sentence called ``key`` with these things in it."""
-    return Said(key, args)
+    return Sentence(key, args)
 
 
 def together(texts: Iterable[Text]) -> Text:
@@ -106,4 +119,4 @@ def together(texts: Iterable[Text]) -> Text:
     several = tuple(text for text in texts if text != "")
     if len(several) < 2:  # noqa: PLR2004  # one or none
         return several[0] if several else ""
-    return Said("words.together", {"sentences": several})
+    return Sentence("words.together", {"sentences": several})

@@ -32,7 +32,7 @@ from bot.slack.codes import (
     remedy,
     why_closed,
 )
-from bot.words.said import Channel, Code, Text, said
+from bot.words.sentence import Channel, Code, Text, said
 
 A_PAGE = 999  # channels, the most that Slack gives at once
 PATIENCE = 8.0  # seconds that one lookup may take before it is given up: somebody waits for the answer
@@ -40,13 +40,13 @@ UNHURRIED = 20.0  # the same where nobody does
 SAID_FOR = 600.0  # seconds that the answer to a post is believed where no list tells as much
 WRITE, WRITE_PUBLIC = "chat:write", "chat:write.public"
 
-Room = Mapping[str, Any]  # a conversation as Slack describes it
+Conversation = Mapping[str, Any]  # a conversation as Slack describes it
 
 log = structlog.get_logger(__name__)
 
 
-class Rooms:
-    """The port ``Rooms`` on Slack's lists."""
+class Channels:
+    """The port ``Channels`` on Slack's lists."""
 
     def __init__(self, client: WebClient, monotonic: Callable[[], float]) -> None:
         self._client = client
@@ -108,33 +108,33 @@ class Rooms:
         if code and self._monotonic() - at < SAID_FOR:
             return self.why(channel, code)
         try:
-            room = listing.find(channel)
+            conversation = listing.find(channel)
             lacking = listing.granted is not None and WRITE not in listing.granted
-            return remedy(NO_SCOPE, WRITE) if lacking else self._judged(channel, room, listing)
+            return remedy(NO_SCOPE, WRITE) if lacking else self._judged(channel, conversation, listing)
         except _Refused as refused:
             if refused.code in NO_TOKEN:
                 return remedy(refused.code)
             reason = remedy(refused.code, refused.scope) or said("slack.answers", code=refused.code)
             raise Fault("Slack", said("slack.room_unsaid", where=Channel(channel), why=reason)) from refused
 
-    def _judged(self, channel: str, room: Room | None, listing: _Listing) -> Text | None:
+    def _judged(self, channel: str, conversation: Conversation | None, listing: _Listing) -> Text | None:
         may_join_in = listing.granted is not None and WRITE_PUBLIC in listing.granted
-        if room is None:
+        if conversation is None:
             if listing.gap:
                 raise Fault("Slack", said("slack.room_unsaid", where=Channel(channel), why=listing.gap))
             return self.why(channel, "channel_not_found")
-        name = str(room.get("name") or "")
-        if channel.startswith("#") and not _is_called(room, channel):
+        name = str(conversation.get("name") or "")
+        if channel.startswith("#") and not _is_called(conversation, channel):
             return said(
                 "slack.room_renamed", where=Channel(channel), name=f"#{name}", setting=Code(f'channel: "#{name}"')
             )
-        if room.get("is_archived"):
+        if conversation.get("is_archived"):
             return self.why(channel, "is_archived")
-        if room.get("is_read_only") or room.get("is_thread_only"):
+        if conversation.get("is_read_only") or conversation.get("is_thread_only"):
             return self.why(channel, RESTRICTED[0])
-        if not room.get("is_member") and not (may_join_in and not room.get("is_private")):
+        if not conversation.get("is_member") and not (may_join_in and not conversation.get("is_private")):
             return self.why(channel, "not_in_channel")
-        if ((room.get("properties") or {}).get("posting_restricted_to") or {}).get("type"):
+        if ((conversation.get("properties") or {}).get("posting_restricted_to") or {}).get("type"):
             raise Fault("Slack", said("slack.room_limits", where=Channel(channel)))
         return None
 
@@ -172,10 +172,10 @@ class _Listing:
     granted: frozenset[str] | None = None
     gap: Text = ""
     _failure: Exception | None = field(default=None, init=False)
-    _own: list[Room] | None = field(default=None, init=False)
-    _public: list[Room] | None = field(default=None, init=False)
+    _own: list[Conversation] | None = field(default=None, init=False)
+    _public: list[Conversation] | None = field(default=None, init=False)
 
-    def find(self, channel: str) -> Room | None:
+    def find(self, channel: str) -> Conversation | None:
         """The channel as Slack describes it; None when the bot cannot see one.
 
         Raises:
@@ -187,7 +187,7 @@ class _Listing:
             return {**own, "is_member": True}
         return _best(self._everybodys(), channel) if channel.startswith("#") else self._by_id(channel)
 
-    def _of_the_bot(self) -> list[Room]:
+    def _of_the_bot(self) -> list[Conversation]:
         """Those it is in. Without the scope for private ones, one that is not found may be such a one."""
         if self._failure is not None:
             raise self._failure
@@ -206,7 +206,7 @@ class _Listing:
                 raise
         return self._own
 
-    def _everybodys(self) -> list[Room]:
+    def _everybodys(self) -> list[Conversation]:
         """The public ones. They only make a sentence better, unless the bot may post where it is not a member."""
         if self._public is None:
             try:
@@ -217,12 +217,12 @@ class _Listing:
                     self.gap = self.gap or said("slack.lists_none")
         return self._public
 
-    def _listed(self, method: Callable[..., SlackResponse], kinds: str) -> list[Room]:
+    def _listed(self, method: Callable[..., SlackResponse], kinds: str) -> list[Conversation]:
         def ask(cursor: str) -> dict[str, Any]:
             more = {"cursor": cursor} if cursor else {}
             return self._asked(lambda: method(types=kinds, exclude_archived=False, limit=A_PAGE, **more))
 
-        found: list[Room] = []
+        found: list[Conversation] = []
         page: dict[str, Any] = {}
         for page in pages(ask):
             found += page["channels"]
@@ -230,14 +230,14 @@ class _Listing:
             raise Fault("Slack", said("slack.lists_many"))
         return found
 
-    def _by_id(self, channel: str) -> Room | None:
+    def _by_id(self, channel: str) -> Conversation | None:
         try:
-            room: Room = self._asked(lambda: self.client.conversations_info(channel=channel))["channel"]
+            conversation: Conversation = self._asked(lambda: self.client.conversations_info(channel=channel))["channel"]
         except _Refused as refused:
             if refused.code == "channel_not_found":
                 return None
             raise
-        return room
+        return conversation
 
     def _asked(self, call: Callable[[], SlackResponse]) -> dict[str, Any]:
         if self.monotonic() > self.until:
@@ -254,20 +254,20 @@ class _Listing:
         return answer.data
 
 
-def _best(rooms: Iterable[Room], channel: str) -> Room | None:
+def _best(conversations: Iterable[Conversation], channel: str) -> Conversation | None:
     """The channel by its id or name, a living one before one that is archived; or the one that once had the name."""
     if not channel.startswith("#"):
-        return next((room for room in rooms if room.get("id") == channel), None)
-    alive = sorted(rooms, key=lambda room: bool(room.get("is_archived")))
-    now = next((room for room in alive if _is_called(room, channel)), None)
-    return now or next((room for room in alive if _was_called(room, channel)), None)
+        return next((conversation for conversation in conversations if conversation.get("id") == channel), None)
+    alive = sorted(conversations, key=lambda conversation: bool(conversation.get("is_archived")))
+    now = next((conversation for conversation in alive if _is_called(conversation, channel)), None)
+    return now or next((conversation for conversation in alive if _was_called(conversation, channel)), None)
 
 
-def _is_called(room: Room, channel: str) -> bool:
+def _is_called(conversation: Conversation, channel: str) -> bool:
     name = channel.removeprefix("#").casefold()
-    return name in {str(room.get(key) or "").casefold() for key in ("name", "name_normalized")}
+    return name in {str(conversation.get(key) or "").casefold() for key in ("name", "name_normalized")}
 
 
-def _was_called(room: Room, channel: str) -> bool:
+def _was_called(conversation: Conversation, channel: str) -> bool:
     name = channel.removeprefix("#").casefold()
-    return name in {str(one).casefold() for one in room.get("previous_names") or ()}
+    return name in {str(one).casefold() for one in conversation.get("previous_names") or ()}

@@ -1,0 +1,227 @@
+"""Users go home while the canary is judged on copies: when, by what, and how they return."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.adapters.serialization import dump_rollout, load_rollout
+from bot.model.errors import Cause
+from bot.model.figures import Finding, Judgement, Verdict
+from bot.model.judge_settings import STRICTNESS
+from bot.model.observation import Observation, Unobserved
+from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId, Routes
+from bot.model.service import ApproveAt, GateLimits
+from bot.rollout import decide, weights
+from bot.rollout.actions import SetRoutes, Wait, next_action
+from bot.rollout.plans import Overrides, make_plan
+from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_service, a_side, an_observation, changed, keys, verdict
+
+GOOD = replace(verdict(Verdict.PASS), proven=True)
+UNSAFE = Judgement(
+    at=1e9,
+    verdict=Verdict.INCONCLUSIVE,
+    findings=(Finding(gate="evidence", verdict=Verdict.INCONCLUSIVE, sentence="v2 fails requests."),),
+    home=True,
+)
+BAD = verdict(Verdict.FAIL)
+SHIELDED = GateLimits(judge=replace(STRICTNESS, shield=True))
+COPIES = Routes(canary=0, mirror=True)
+
+
+def at_stage(name: str, **changes: object) -> Rollout:
+    service = a_service(gates=SHIELDED, **{"approve": frozenset(), **changes})
+    rollout = a_rollout(service)
+    index = next(i for i, stage in enumerate(rollout.spec.plan) if stage.name == name)
+    phase = rollout.spec.plan[index].phase
+    return replace(rollout, phase=phase, stage=index, since=0.0, settled_at=0.0, judgement=GOOD)
+
+
+def names(rollout: Rollout) -> list[str]:
+    return [stage.name for stage in rollout.spec.plan]
+
+
+def home(rollout: Rollout, at: float = 10.0, observed: Observation | None = None) -> Rollout:
+    return decide.decide(rollout, observed or an_observation(rollout), UNSAFE, at)[0]
+
+
+def settled(rollout: Rollout, at: float = 20.0) -> Rollout:
+    return decide.decide(rollout, an_observation(rollout), verdict(Verdict.INCONCLUSIVE), at)[0]
+
+
+@pytest.mark.parametrize(
+    ("weight", "back"), [(20, "shift 20"), (40, "shift 20"), (60, "shift 40"), (80, "shift 60"), (100, "shift 80")]
+)
+def test_from_any_weight_users_go_home_and_return_to_the_weight_before(weight: int, back: str) -> None:
+    before = at_stage(f"shift {weight}")
+
+    went = home(before)
+
+    assert (went.phase, went.current.routes, went.current.home_from) == (Phase.MIRRORING, COPIES, weight)
+    assert next_action(went, an_observation(went, routes=before.current.routes)) == SetRoutes(routes=COPIES)
+    returned, entries = decide.decide(settled(went), an_observation(went), GOOD, 200.0)
+    assert (returned.phase, returned.current.name) == (Phase.SHIFTING, back)
+    assert names(returned) == names(before)
+    assert next_action(returned, an_observation(returned, routes=COPIES)) == SetRoutes(routes=returned.current.routes)
+    assert "rollout.goes_back" in keys(entries[-1].text)
+
+
+def test_everybody_in_the_channel_is_told_that_it_is_no_abort() -> None:
+    _, entries = decide.decide(at_stage("shift 40"), an_observation(at_stage("shift 40")), UNSAFE, 10.0)
+
+    (line,) = entries
+    assert (line.kind, line.loud) == (EntryKind.STAGE, True)
+    assert str(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
+
+
+def test_a_canary_that_is_surely_worse_is_aborted_instead() -> None:
+    rollout = at_stage("shift 40")
+
+    assert home(rollout).phase is Phase.MIRRORING
+    assert decide.decide(rollout, an_observation(rollout), replace(UNSAFE, verdict=Verdict.FAIL), 10.0)[0].phase is (
+        Phase.ABORTING
+    )
+
+
+def test_on_copies_a_bad_canary_is_aborted() -> None:
+    went = settled(home(at_stage("shift 40")))
+
+    assert decide.decide(went, an_observation(went), BAD, 60.0)[0].phase is Phase.ABORTING
+
+
+@pytest.mark.parametrize("state", ["paused", "held", "waiting", "drifting"])
+def test_nothing_that_a_rollout_waits_for_keeps_users_on_a_canary_that_fails_them(state: str) -> None:
+    rollout = at_stage("shift 40")
+    rollout = {
+        "paused": replace(rollout, paused_by=MAYA),
+        "held": decide.decide(rollout, an_observation(rollout), verdict(Verdict.ERROR), 5.0)[0],
+        "waiting": replace(rollout, asked_at=5.0),
+        "drifting": replace(rollout, drift=a_drift()),
+    }[state]
+
+    went = home(rollout, observed=an_observation(rollout, routes=Routes(canary=55)) if state == "drifting" else None)
+
+    assert went.current.on_copies
+    seen = an_observation(went, routes=Routes(canary=55), owner=RolloutId("r-2"))
+    assert next_action(went, seen) == SetRoutes(routes=COPIES, taking_from=RolloutId("r-2"))
+    assert decide.decide(went, seen, UNSAFE, 11.0)[0].drift is None
+    assert went.paused_by == rollout.paused_by
+
+
+@pytest.mark.parametrize("stage", ["upgrade", "switchback 100", "bake"])
+def test_once_the_primary_may_have_been_touched_there_is_no_step_back(stage: str) -> None:
+    rollout = at_stage(stage)
+
+    assert not home(rollout).current.on_copies
+
+
+def test_an_approval_of_the_mirror_is_one_of_the_way_back() -> None:
+    rollout = at_stage("shift 40", approve=frozenset({ApproveAt.MIRROR}))
+
+    asked, entries = decide.decide(settled(home(rollout)), an_observation(home(rollout)), GOOD, 200.0)
+
+    assert (asked.current.on_copies, asked.asked_at) == (True, 200.0)
+    assert entries[-1].kind is EntryKind.ASK
+    approved, _ = decide.approve(asked, OMAR, 210.0)
+    assert decide.decide(approved, an_observation(approved), GOOD, 220.0)[0].current.name == "shift 20"
+
+
+def test_the_second_time_people_send_users_back() -> None:
+    once = decide.decide(settled(home(at_stage("shift 40"))), an_observation(home(at_stage("shift 40"))), GOOD, 200.0)[
+        0
+    ]
+    twice = settled(home(settled(once, 210.0), 220.0), 230.0)
+
+    assert names(twice).count("copies 20") == 1
+    asked, entries = decide.decide(twice, an_observation(twice), GOOD, 400.0)
+    assert (asked.current.name, asked.asked_at) == ("copies 20", 400.0)
+    assert "rollout.home_again" in keys(entries[-1].text)
+    assert [one.share for one in asked.step_backs] == [40, 20]
+
+
+def test_copies_of_some_methods_say_nothing_of_the_others() -> None:
+    rollout = at_stage("shift 40")
+    target = replace(rollout.spec.target, mirror_methods=("GET", "HEAD"))
+    went = settled(home(changed(rollout, target=target)))
+
+    asked, entries = decide.decide(went, an_observation(went), GOOD, 200.0)
+
+    assert (asked.current.on_copies, asked.asked_at) == (True, 200.0)
+    assert "rollout.copies_some" in keys(entries[-1].text)
+
+
+def test_neither_is_asked_about_after_a_quarter_of_an_hour() -> None:
+    went = settled(home(at_stage("shift 40")))
+    too_little = replace(verdict(Verdict.INCONCLUSIVE), ask=True, lacking=True)
+
+    early, _ = decide.decide(went, an_observation(went), replace(too_little, at=900.0), 900.0)
+    late, _ = decide.decide(early, an_observation(went), replace(too_little, at=921.0), 921.0)
+    asked, _ = decide.decide(late, an_observation(went), replace(too_little, at=960.0), 960.0)
+
+    assert early.asked_at is None
+    assert asked.asked_at is not None
+    assert asked.current.on_copies
+
+
+def test_onto_a_primary_without_a_ready_pod_nobody_is_sent() -> None:
+    went = home(at_stage("shift 40"))
+    seen = an_observation(went, routes=Routes(canary=40), primary=a_side(ready=0))
+
+    assert isinstance(next_action(went, seen), Wait)
+
+
+def test_users_do_not_wait_for_a_canary_that_is_gone() -> None:
+    went = home(at_stage("shift 40"))
+    seen = an_observation(went, routes=Routes(canary=40), canary=a_side(ready=0))
+
+    assert next_action(went, seen) == SetRoutes(routes=COPIES)
+
+
+def test_when_users_were_home_is_remembered() -> None:
+    went = settled(home(at_stage("shift 40"), 10.0), 12.0)
+
+    (one,) = went.step_backs
+    assert (one.at, one.share, one.home_at) == (10.0, 40, 12.0)
+
+
+def test_people_who_abort_on_copies_go_the_usual_way() -> None:
+    went = settled(home(at_stage("shift 40")))
+
+    aborting, _ = decide.abort(went, OMAR, "enough", 30.0)
+
+    assert (aborting.phase, aborting.current.routes) == (Phase.ABORTING, HOME)
+
+
+def test_what_an_older_version_reads_is_one_more_stage_that_mirrors() -> None:
+    went = settled(home(at_stage("shift 40")))
+
+    assert load_rollout(dump_rollout(went)) == went
+    forgotten = dump_rollout(went).replace('"home_from":40', '"unknown":40')
+    read = load_rollout(forgotten)
+    assert (read.phase, read.current.routes, read.current.on_copies) == (Phase.MIRRORING, COPIES, False)
+
+
+def test_a_plan_that_was_overridden_returns_to_its_first_weight() -> None:
+    rollout = a_rollout(a_service(gates=SHIELDED, approve=frozenset()))
+    plan = make_plan(a_service(approve=frozenset()), rollout.spec.target.topology, Overrides(weights=(7, 100)))
+    rollout = replace(changed(rollout, plan=plan), phase=Phase.SHIFTING, stage=1, settled_at=0.0, judgement=GOOD)
+
+    went = home(rollout)
+
+    assert went.spec.plan[went.stage + 1].name == "shift 7"
+
+
+def test_a_step_back_by_people_is_another_matter() -> None:
+    went, _ = weights.back(at_stage("shift 20"), MAYA, 10.0)
+
+    assert not went.current.on_copies
+
+
+def test_where_pods_cannot_be_seen_users_still_go_home() -> None:
+    went = home(at_stage("shift 40"))
+    seen = an_observation(
+        went, routes=Routes(canary=40), pods_unobserved=Unobserved(cause=Cause.REFUSED, sentence="no")
+    )
+
+    assert next_action(went, seen) == SetRoutes(routes=COPIES)
