@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from bot.cluster.objects import Object, namespace_of, pod_labels, within
 from bot.cluster.objects import title as title_of
 from bot.cluster.routes import STREAMS, HttpRoute, RouteSides, label_of, title
+from bot.cluster.routes.desired import mirror_percent
 from bot.cluster.routes.managed import (
     EVERY_REQUEST,
     foreign_http,
@@ -26,7 +27,6 @@ from bot.cluster.routes.managed import (
     share_of_others,
     share_of_ours,
 )
-from bot.cluster.routes.writing import mirror_percent
 from bot.model.errors import Refusal
 from bot.model.rollout import Target, Topology
 from bot.preflight.destination_rules import effective

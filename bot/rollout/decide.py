@@ -521,7 +521,7 @@ def _settle(rollout: Rollout, now: float) -> Rollout:
 
 
 def _not_yet(rollout: Rollout, observed: Observation, gaps: Sequence[Gap], now: float) -> Change:
-    """What the stage wants is not there yet. Sentence when a side is not ready for it, and when writing it does not work.
+    """What the stage wants is not there yet. Said when a side is not ready for it, and when writing it does not work.
 
     Writes that fail again and again would otherwise leave a rollout waiting for something that nobody knows of.
     """
