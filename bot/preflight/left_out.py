@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from bot.cluster.bindings import delegated, place_of
+from bot.cluster.bindings import delegated
 from bot.cluster.objects import Object, name_of, namespace_of
 from bot.cluster.objects import title as title_of
 from bot.cluster.routes import (
@@ -52,17 +52,17 @@ def check(subject: Subject, target: Target) -> Iterator[Problem]:
         (("http",), _moving_remedy(subject, virtual_service, found)),
         (STREAMS, _stream_remedy(subject)),
     ):
-        staying = [one for one in found if one.place and one.kind in kinds]
+        staying = [one for one in found if one.part and one.kind in kinds]
         if staying:
-            routes, place = tuple(one.label for one in staying), staying[0].place
+            routes, part = tuple(one.label for one in staying), staying[0].part
             sentence = (
-                said("preflight.left_on_primary", name=name, routes=routes, subset=place)
+                said("preflight.left_on_primary", name=name, routes=routes, subset=part)
                 if subject.service.upgrades
-                else said("preflight.left_with_primary", name=name, routes=routes, subset=place)
+                else said("preflight.left_with_primary", name=name, routes=routes, subset=part)
             )
             yield says(sentence, remedy=remedy)
     for one in found:
-        if not one.place:
+        if not one.part:
             yield says(
                 said("preflight.left_open", name=name, route=one.label, host=target.host),
                 remedy=_subset_remedy(subject, target),
@@ -71,7 +71,7 @@ def check(subject: Subject, target: Target) -> Iterator[Problem]:
 
 def _moving_remedy(subject: Subject, virtual_service: Object, found: Sequence[LeftOut]) -> Text:
     """The line that moves them as well; one without a name moves where no names are listed."""
-    staying = {one.name for one in found if one.kind == "http" and one.place}
+    staying = {one.name for one in found if one.kind == "http" and one.part}
     http = [str(one.get("name") or "") for one in virtual_service["spec"].get("http") or () if not is_inserted(one)]
     names = [one for one in http if one in {*subject.service.routes, *staying}]
     if "" in staying or len(names) != len(set(names)):
@@ -118,7 +118,7 @@ def _routed_elsewhere(subject: Subject, virtual_service: Object, target: Target)
     others = mesh.routing(subject)
     home = namespace_of(virtual_service, service.namespace)
     parts = {delegated(route, home) for route in virtual_service["spec"].get("http") or ()}
-    meant = [one for one in others if place_of(one) in parts] or others
+    meant = [one for one in others if (namespace_of(one, home), name_of(one)) in parts] or others
     siblings = [one for one in subject.snapshot.siblings if reaches_primary(one, target)]
     if meant or siblings:
         return blocks(sentence, remedy=mesh.naming_remedy([*siblings, *meant], service), about=about)

@@ -58,16 +58,16 @@ def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
     )
 
 
-def _called(subject: Subject, place: str) -> Sentence:
-    return said("preflight.service_called" if subject.apart else "preflight.subset_called", name=place)
+def _called(subject: Subject, part: str) -> Sentence:
+    return said("preflight.service_called" if subject.apart else "preflight.subset_called", name=part)
 
 
-def explain(subject: Subject, place: str, deployment: str, before: Rollout | None = None) -> Problem:
+def explain(subject: Subject, part: str, deployment: str, before: Rollout | None = None) -> Problem:
     """What has become of the primary, and the keys of services.yaml that say so.
 
-    ``place`` is the subset, or the Service, that has all users.
+    ``part`` is the subset, or the Service, that has all users.
     """
-    service, called = subject.service, _called(subject, place)
+    service, called = subject.service, _called(subject, part)
     old = service.primary_deployment
     known = before is not None and before.spec.target.canary_deployment == deployment
     if before is not None and known:
@@ -82,7 +82,7 @@ def explain(subject: Subject, place: str, deployment: str, before: Rollout | Non
     else:
         sentence = said("preflight.all_on_another", name=deployment, place=called, old=old)
     container = containers_key(service.containers)
-    host, old_host = (f", host: {name}" if subject.apart else "" for name in (place, service.primary_host))
+    host, old_host = (f", host: {name}" if subject.apart else "" for name in (part, service.primary_host))
     keys = [Code(f"primary: {{deployment: {deployment}{container}{host}}}")]
     if service.canary_deployment == deployment:  # a fixed name: the two have changed places
         keys.append(Code(f"canary: {{deployment: {old}{old_host}}}"))
@@ -117,8 +117,8 @@ def _routes(subject: Subject, ours: Object, at_home: set[str]) -> list[Object]:
     http = [one for one in ours["spec"].get("http") or () if one.get("route")]
     if named:
         return [one for one in http if one.get("name") in named]
-    places = [(one, {_subset(entry, subject, ours) for entry in one["route"]}) for one in http]
-    return [one for one, there in places if there & at_home] or [one for one, there in places if there - {None}]
+    routed = [(one, {_subset(entry, subject, ours) for entry in one["route"]}) for one in http]
+    return [one for one, there in routed if there & at_home] or [one for one, there in routed if there - {None}]
 
 
 def _subset(entry: Object, subject: Subject, ours: Object) -> str | None:

@@ -175,7 +175,7 @@ class InMemoryMesh:
         do_on_each(target, lambda one: self._beat(one, owner, limit))
 
     def _beat(self, target: Target, owner: RolloutId, limit: float) -> None:
-        place = target.place
+        place = target.virtual_service_key
         vs = self._find(*place)
         if self.conflicts:
             self.conflicts -= 1
@@ -192,7 +192,7 @@ class InMemoryMesh:
 
     def _quiet(self, target: Target, owner: RolloutId) -> None:
         self._answer()
-        place = target.place
+        place = target.virtual_service_key
         if heartbeat_lease.read(self.leases.get(place), owner) is not None:
             del self.leases[place]
 

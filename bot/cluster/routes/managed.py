@@ -75,7 +75,7 @@ class RouteSides:
         host, subset = self._fqdn(destination), destination.get("subset")
         return next((one for one in (self.primary, self.canary) if one.is_at(host, subset)), None)
 
-    def place(self, destination: Destination) -> str:
+    def part(self, destination: Destination) -> str:
         """What part of the service it is; "" is every pod of it."""
         side = self.side(destination)
         return str(side) if side else str(destination.get("subset") or "")
@@ -86,7 +86,7 @@ class RouteSides:
 
     def is_loose(self, destination: Destination) -> bool:
         """Whether it is every pod of the service, whatever their version."""
-        return self.is_host(destination) and not self.place(destination)
+        return self.is_host(destination) and not self.part(destination)
 
     def entry(self, route: HttpRoute, side: Side) -> dict[str, Any] | None:
         """The entry of the route's ``route`` list that sends users to ``side``; the very dict."""
@@ -122,13 +122,13 @@ class LeftOut:
 
     Attributes:
         label: how to call it in a sentence.
-        place: where its users are: the primary's subset or host, or "" for every pod of the service.
+        part: where its users are: the primary's subset or host, or "" for every pod of the service.
         kind: ``http``, ``tls`` or ``tcp``.
         name: as it is written; "" where it has none.
     """
 
     label: Sentence
-    place: str
+    part: str
     kind: str = "http"
     name: str = ""
 
@@ -144,11 +144,11 @@ def left_out(vs: VirtualService, target: Target) -> list[LeftOut]:
     http = foreign_http(vs)
     routes = [("http", label_of(http, route), route) for route in http if not any(route is one for one in ours)]
     for kind in STREAMS:
-        routes += [(kind, label_at(kind, place), one) for place, one in enumerate(vs["spec"].get(kind) or (), start=1)]
+        routes += [(kind, label_at(kind, index), one) for index, one in enumerate(vs["spec"].get(kind) or (), start=1)]
     return [
-        LeftOut(label=label, place=place, kind=kind, name=str(route.get("name") or ""))
+        LeftOut(label=label, part=part, kind=kind, name=str(route.get("name") or ""))
         for kind, label, route in routes
-        for place in sorted(reached(route, sides) & {str(sides.primary), ""})
+        for part in sorted(reached(route, sides) & {str(sides.primary), ""})
     ]
 
 
@@ -297,7 +297,7 @@ def reached(route: HttpRoute, sides: RouteSides) -> set[str]:
     """Parts of the service that the route has users on; "" is every pod of it."""
     entries = route.get("route") or []
     found = [one.get("destination") or {} for one in entries if has_users(one, route)]
-    return {sides.place(one) for one in found if sides.is_host(one)}
+    return {sides.part(one) for one in found if sides.is_host(one)}
 
 
 def label_of(http: list[HttpRoute], route: HttpRoute) -> Sentence:

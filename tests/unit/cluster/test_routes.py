@@ -381,7 +381,7 @@ def test_routes_to_the_primarys_host_that_do_not_move_are_told() -> None:
     main, other, testers = ({"name": name, "route": [to_host(f"reviews-{v}")]} for name, v in NAMED_HOSTS)
     vs = virtual_service(main, other, testers, tcp=[{"route": [to_host("reviews-v1")]}])
 
-    assert [(str(one.label), one.place) for one in r.left_out(vs, target)] == [
+    assert [(str(one.label), one.part) for one in r.left_out(vs, target)] == [
         ("route other", "reviews-v1"),
         ("tcp route 1", "reviews-v1"),
     ]
@@ -506,12 +506,12 @@ LEFT: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 def test_routes_that_keep_users_on_the_primary_are_named(route: dict[str, Any], left: list[tuple[str, str]]) -> None:
     vs = virtual_service({"name": "a", "route": [to("v1")]}, route)
     target = replace(TARGET, route_names=("a",))
-    assert [(str(one.label), one.place) for one in r.left_out(vs, target)] == left
+    assert [(str(one.label), one.part) for one in r.left_out(vs, target)] == left
 
 
 def test_tcp_and_tls_routes_to_the_primary_are_named_too() -> None:
     vs = virtual_service({"route": [to("v1")]}, tcp=[{"route": [to("v1")]}], tls=[{"route": [to(None)]}])
-    assert [(str(one.label), one.place) for one in r.left_out(vs, TARGET)] == [
+    assert [(str(one.label), one.part) for one in r.left_out(vs, TARGET)] == [
         ("tls route 1", ""),
         ("tcp route 1", "v1"),
     ]

@@ -64,7 +64,7 @@ class Shape:
         home = self.service.namespace
         ours = [
             one
-            for place in self.service.places
+            for place in self.service.virtual_service_keys
             for one in self.virtual_services
             if (namespace_of(one, home), name_of(one)) == place
         ]

@@ -11,7 +11,7 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Observation, Unobserved
-from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId, Routes
+from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes
 from bot.model.service import ApproveAt, GateLimits
 from bot.rollout import decide, weights
 from bot.rollout.actions import SetRoutes, Wait, next_action
@@ -175,7 +175,12 @@ def test_users_do_not_wait_for_a_canary_that_is_gone() -> None:
     went = home(at_stage("shift 40"))
     seen = an_observation(went, routes=Routes(canary=40), canary=a_side(ready=0))
 
-    assert next_action(went, seen) == SetRoutes(routes=COPIES)
+    assert next_action(went, seen) == SetRoutes(routes=HOME)
+    gone = replace(seen, routes=HOME)
+    assert isinstance(next_action(went, gone), Wait)
+    assert next_action(went, replace(gone, canary=a_side())) == SetRoutes(routes=COPIES)
+    held, _ = decide.decide(went, gone, verdict(Verdict.INCONCLUSIVE), 11.0)
+    assert (held.drift, held.settled_at, [hold.cause for hold in held.holds]) == (None, None, [HoldCause.CAPACITY])
 
 
 def test_when_users_were_home_is_remembered() -> None:
@@ -224,4 +229,4 @@ def test_where_pods_cannot_be_seen_users_still_go_home() -> None:
         went, routes=Routes(canary=40), pods_unobserved=Unobserved(cause=Cause.REFUSED, sentence="no")
     )
 
-    assert next_action(went, seen) == SetRoutes(routes=COPIES)
+    assert next_action(went, seen) == SetRoutes(routes=HOME)

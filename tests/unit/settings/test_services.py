@@ -499,7 +499,7 @@ def test_users_may_come_by_several_virtual_services(tmp_path: Path) -> None:
 
     service = read_services(file).get("shop")
 
-    assert service.places == (("ingress", "edge"), ("default", "shop"))
+    assert service.virtual_service_keys == (("ingress", "edge"), ("default", "shop"))
     assert (service.routes_at, service.routes_names) == (("ingress", "edge"), "ingress/edge, default/shop")
 
 
