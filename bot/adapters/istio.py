@@ -259,15 +259,21 @@ class IstioMesh:
         return virtual_services.release(self._get(target.virtual_service_key), target, routes, self._signer)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
-        """Offer each object to the API server as a dry run, which runs admission and needs the same permission."""
-        version = self._get(target.virtual_service_key)["metadata"][
-            "resourceVersion"
-        ]  # previews may be older than an unrelated edit
+        """Offer each object to the API server as a dry run, which runs admission and needs the same permission.
+
+        What admission says only because of our copies is not told.
+        """
+        now = self._get(target.virtual_service_key)
+        version = now["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
         warnings: list[str] = []
-        kube = self._kube.notifying(warnings.append)
-        # Stages share their mistakes: each is told once.
-        refusals = list(dict.fromkeys(denied for obj in fresh if (denied := _rehearsed(kube, obj)) is not None))
+        refused: list[Denied] = []
+        for obj in fresh:
+            heard: list[str] = []
+            if (denied := _rehearsed(self._kube.notifying(heard.append), obj)) is not None:
+                refused.append(denied)
+            warnings += [text for text in heard if not virtual_services.is_about_copies(text, obj)]
+        refusals = list(dict.fromkeys(refused))  # stages share their mistakes: each is told once
         warned: list[Text] = list(dict.fromkeys(warnings))
         if fit := hosts_to_name(target, fresh, (plain(denied.sentence) for denied in refusals)):
             refusals.append(Denied(cause=Cause.REFUSED, sentence=fit))

@@ -35,7 +35,7 @@ from bot.cluster.routes.annotations import (
     rollout_annotations_of,
     unclosed,
 )
-from bot.cluster.routes.desired import copied_percent, fingerprint, with_routes
+from bot.cluster.routes.desired import copied_percent, fingerprint, is_about_copies, with_routes
 from bot.cluster.routes.heartbeat_annotation import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
 from bot.cluster.routes.managed import (
     INSERTED,
@@ -75,6 +75,7 @@ __all__ = [
     "fingerprint",
     "heartbeat_of",
     "in_words",
+    "is_about_copies",
     "is_claimed",
     "is_inserted",
     "is_signed",

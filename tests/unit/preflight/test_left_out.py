@@ -8,6 +8,7 @@ import pytest
 
 from bot.model.service import Promote
 from bot.preflight import examine
+from bot.words.rendering import plain
 from tests.builders import a_service
 from tests.snapshots import a_backend, a_snapshot, a_virtual_service, texts
 
@@ -20,7 +21,7 @@ def route(name: str, subset: str | None) -> dict[str, Any]:
 def findings(other: dict[str, Any], promote: Promote) -> tuple[list[str], list[str]]:
     ours = a_virtual_service(http=[route("main", "v1"), other])
     found = examine(a_service(promote=promote, routes=("main",)), "v2", a_snapshot(virtual_service=ours))
-    return list(map(str, found.reasons)), list(map(str, found.warnings))
+    return list(map(plain, found.reasons)), list(map(plain, found.warnings))
 
 
 OTHERS = [

@@ -11,6 +11,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Stage, Template
 from bot.preflight import Examined, examine
 from bot.preflight.moved import left_on_canary
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, changed
 from tests.snapshots import a_deployment, a_snapshot, a_virtual_service, texts
 
@@ -81,7 +82,7 @@ def test_the_old_primary_may_be_gone_by_then() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v3", snapshot, before=an_adopted())
 
-    assert any(WRITE in reason for reason in map(str, texts(refused.value.reasons)))
+    assert any(WRITE in reason for reason in map(plain, texts(refused.value.reasons)))
 
 
 def test_a_container_that_is_named_stays_named_and_a_fixed_canary_changes_places() -> None:
