@@ -180,8 +180,9 @@ def adopt(shape: Shape, _: re.Match[str]) -> Iterator[None]:
 
 
 def choose_steps(shape: Shape, keys: re.Match[str]) -> Iterator[None]:
-    for name, steps in re.findall(r"`(weights|switchback): \[(.*?)\]`", keys[0]):
-        shape.service = replace(shape.service, **{name: tuple(map(int, steps.split(", ")))})
+    found = re.findall(r"`(weights|switchback): \[(.*?)\]`", keys[0])
+    chosen: dict[str, Any] = {name: tuple(map(int, steps.split(", "))) for name, steps in found}
+    shape.service = replace(shape.service, **chosen)
     yield
 
 
