@@ -447,9 +447,12 @@ class Counted:
         detail = self._detail(window, owner) if is_doubtful else series.NOTHING_MOVED
         if detail is None:
             return "its counters could not be looked at one by one", watermark
-        if detail.is_unknown or answers.returned.get(owner):
+        is_same_answer = detail.is_of(answers.check.get(owner))
+        # A scrape that was on its way may have arrived between the two answers.
+        is_late = self.batch.due is not None and not is_same_answer
+        if detail.is_unknown or is_late or answers.returned.get(owner):
             return "scrapes are missing, on their way or cannot be read", watermark
-        if is_doubtful and answers.is_continued(window, owner) and detail.is_of(answers.check.get(owner)):
+        if is_doubtful and answers.is_continued(window, owner) and is_same_answer:
             return detail.side, watermark
         if owner in answers.apart or detail.is_shaky:
             return MISLEADING[owner in answers.apart], watermark

@@ -146,7 +146,7 @@ def _services(adapters: bootstrap.Adapters) -> Iterator[Line]:
         home = service.namespace
         routes = ("virtual_services",) if service.siblings else ("virtual_service",)
         wanted = [
-            *((routes, ("VirtualService", *place)) for place in service.places),
+            *((routes, ("VirtualService", *key)) for key in service.virtual_service_keys),
             (("destination_rule",), ("DestinationRule", *service.rule_at)),
             (("host",), ("Service", service_namespace(service), service_name(service))),  # by any form of its name
             (("primary", "deployment"), ("Deployment", home, service.primary_deployment)),
@@ -174,7 +174,7 @@ def _has_all_of_versions(service: ServiceConfig, kube: Kube) -> bool:
     """Whether each version has a Service, so that one for all of them, and a DestinationRule, is not needed."""
     home = service.namespace
     primary = kube.get("Deployment", home, service.primary_deployment)
-    every = [kube.get("VirtualService", *place) for place in service.places]
+    every = [kube.get("VirtualService", *key) for key in service.virtual_service_keys]
     routes = every[0]
     if primary is None or any(one is None for one in every):
         return False

@@ -6,7 +6,8 @@ order of what is done is the safety of the product:
 * traffic leaves first and arrives last: routes move before a template does, and only to a side that is ready;
 * a template is patched only while the primary has no user;
 * a retreat never waits for anything but the readiness of the side it returns to;
-* only what has had no users for a while is scaled down, and a primary that shrank meanwhile is scaled up.
+* only what has had no users for a while is scaled down, and a primary that shrank meanwhile is scaled up: before users
+  return, or with its upgrade where no pod is left.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model.observation import Observation
-from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
+from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity, hooks
 from bot.rollout.compare import Gap, Part, Whose, compare
 from bot.words.sentence import Text
@@ -98,14 +99,17 @@ def _close(gap: Gap, rollout: Rollout, observed: Observation) -> Action | None:
     if gap.part is Part.TEMPLATE:
         return _patch(gap, rollout)
     grows = gap.part is Part.SIZE and (rollout.phase is Phase.ABORTING or rollout.current.on_copies)
-    return _scale_up(rollout, observed) if grows else None
+    return _scale_up(rollout, observed) if grows else _wake(gap, rollout, observed)
 
 
 def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
     ordered = rollout.phase is Phase.ABORTING or rollout.goes_home or rollout.restoring_at is not None
     theirs = observed.foreign(rollout.spec.id) if ordered else None
-    return SetRoutes(routes=rollout.current.routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
+    # Users do not wait for a canary that could take no copies; those follow once it can.
+    blind = observed.pods_unobserved is not None or observed.canary.ready == 0
+    routes = HOME if rollout.goes_home and blind else rollout.current.routes
+    return SetRoutes(routes=routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
 
 
 def _patch(gap: Gap, rollout: Rollout) -> Action | None:
@@ -124,6 +128,14 @@ def _unpark(rollout: Rollout, observed: Observation) -> ScaleCanaryUp | None:
     if parked is None or not needed or observed.pods_unobserved is not None or not canary.exists or canary.wanted:
         return None
     return ScaleCanaryUp(pods=parked.pods)
+
+
+def _wake(gap: Gap, rollout: Rollout, observed: Observation) -> ScalePrimaryUp | None:
+    """An upgraded primary that asks for no pods at all shows nothing of its new image, however long one waits."""
+    asleep = observed.primary.wanted == 0 and observed.primary.template is Template.UPGRADED
+    if gap.part is not Part.PODS or rollout.phase is not Phase.UPGRADING or not asleep:
+        return None
+    return ScalePrimaryUp(pods=capacity.of_primary(rollout, capacity.EVERYONE, observed))
 
 
 def _scale_up(rollout: Rollout, observed: Observation) -> Action | None:

@@ -77,10 +77,14 @@ SETUPS: Mapping[str, tuple[Sequence[Sequence[Scraper]], float]] = {
 
 @dataclass(slots=True)
 class Model:
-    """The part of a link that reads; each query is answered by any of the stores."""
+    """The part of a link that reads; each query is answered by any of the stores.
+
+    ``between``: seconds from one answer to the next one that rests on it.
+    """
 
     stores: Sequence[Store]
     rng: random.Random
+    between: float = 0.0
 
     def ask(self, asked: Mapping[str, Query]) -> dict[str, tuple[Sample, ...]]:
         return {name: tuple(self._answer(query)) for name, query in asked.items()}
@@ -89,6 +93,8 @@ class Model:
         return self.stores[0].now
 
     def ask_series(self, asked: Mapping[str, Query]) -> dict[str, list[Series]]:
+        for store in self.stores:
+            store.now += self.between
         return {name: self._series(query) for name, query in asked.items()}
 
     def _series(self, query: Query) -> list[Series]:
@@ -240,12 +246,15 @@ def test_a_restart_that_one_missed_scrape_hides_is_counted_or_the_side_is_unknow
     assert known < 2 * TOGETHER
 
 
+@pytest.mark.parametrize("between", [0.0, 3.0])
 @pytest.mark.parametrize("ahead", [-2.0, 0.0, 2.0])
-def test_whoever_keeps_no_delay_and_no_annotations_is_told_right_or_nothing(ahead: float) -> None:
-    """Windows that end at their caller's "now", as no bot reads them: a scrape that is on its way is never a zero."""
+def test_whoever_keeps_no_delay_and_no_annotations_is_told_right_or_nothing(ahead: float, between: float) -> None:
+    """Windows that end at their caller's "now", as no bot reads them: a scrape that is on its way is never a zero, and
+    neither is one that arrives while it is looked at.
+    """
     rng = random.Random(f"hasty {ahead}")  # noqa: S311  # not a secret
     found, (store,) = courses(rng, [[Scraper(labels={}, away=0.0)]])
-    model = Model([store], rng)
+    model = Model([store], rng, between)
     metrics = PrometheusMetrics(model, stopwatch=model.now)  # type: ignore[arg-type]  # the part that reads
     known = 0
     for _ in range(12):

@@ -150,6 +150,14 @@ def max_turn(per_round: int) -> int:
     return 3 * TURNS - TURNS // per_round
 
 
+def test_a_round_that_was_late_makes_the_next_one_no_later(shown: Shown) -> None:
+    for lag in (3.0, 0.1):
+        shown.telemetry.ticked(0.5, lag)
+        shown.notifying.round_is_over()
+
+    assert shown.value("canary_bot_tick_lag_seconds") == pytest.approx(0.1)
+
+
 def test_whether_it_leads_is_asked_when_somebody_wants_to_know(shown: Shown) -> None:
     leads = [True]
     shown.own.leader(lambda: leads[0])

@@ -329,7 +329,7 @@ def _target(saved: dict[str, Any]) -> Target:
         "topology": Topology(saved["topology"]),
         "route_names": tuple(map(_text, saved["route_names"])),
         "mirror_methods": None if methods is None else tuple(map(_text, methods)),
-        "siblings": tuple(map(_place, saved.get("siblings", ()))),
+        "siblings": tuple(map(_object_name, saved.get("siblings", ()))),
     }
     for names, shape in (((*_OBJECTS, *_DEPLOYMENTS), _OBJECT_NAME), _sides_of(exact["topology"])):
         exact |= {name: _shaped(saved[name], shape) for name in names}
@@ -372,7 +372,7 @@ def _shaped(value: object, shape: re.Pattern[str]) -> str:
     return text
 
 
-def _place(value: object) -> str:
+def _object_name(value: object) -> str:
     space, slash, name = _text(value).partition("/")
     return f"{_shaped(space, _OBJECT_NAME)}{slash}{_shaped(name, _OBJECT_NAME)}"
 
@@ -411,7 +411,7 @@ def _names(routes: Sequence[HttpRoute]) -> list[str]:
     What stands the same in several gets a number: of two routes with one match Istio only ever uses the first.
     """
     names = [str(route.get("name") or f"match {_compact(route.get('match') or [])}") for route in routes]
-    before = [names[:place].count(name) for place, name in enumerate(names)]
+    before = [names[:index].count(name) for index, name in enumerate(names)]
     return [f"{name} #{earlier + 1}" if earlier else name for name, earlier in zip(names, before, strict=True)]
 
 

@@ -17,6 +17,7 @@ from bot.cluster.routes.annotations import NOBODY
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import EntryKind, Phase
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.rendering import plain
 from tests.builders import OLD, keys
 from tests.unit.controller.test_adoption import Morning
 
@@ -115,7 +116,7 @@ def test_what_is_wrong_is_told_once_however_often_it_is_found_and_whoever_finds_
         for _ in range(20):
             night.reconcile()
 
-    (alert,) = map(str, night.alerts())
+    (alert,) = map(plain, night.alerts())
     assert alert.startswith("VirtualService reviews carries annotations of rollout r-1 that name image ")
     assert "None of its ReplicaSets has that image, so it is not used." in alert
     assert alert.endswith("`/canary abandon reviews` takes the annotations off.")
@@ -158,7 +159,7 @@ def test_annotations_of_another_object_are_worth_nothing_on_this_one() -> None:
     night.nobody_lives()
 
     assert night.mesh.written == written
-    assert "is not what this bot has signed" in str(night.alerts()[0])
+    assert "is not what this bot has signed" in plain(night.alerts()[0])
 
 
 def test_a_live_rollouts_unsigned_annotations_are_signed_without_a_word() -> None:
@@ -229,7 +230,7 @@ def test_people_are_told_once_that_nobody_looks_after_a_rollout_whose_record_is_
     for _ in range(3):
         night.controller.report_unreadable(["default/reviews", "default/elsewhere"])
 
-    (alert,) = map(str, night.alerts())
+    (alert,) = map(plain, night.alerts())
     assert alert.startswith(f"canary-bot cannot watch rollout {live.spec.id} of reviews: Redis ")
     assert "`/canary abort reviews` brings them home" in alert
 

@@ -121,6 +121,41 @@ def test_an_abort_ends_although_the_primary_may_not_be_scaled() -> None:
     )
 
 
+@pytest.mark.parametrize("when", ["shift 100", "upgrade"])
+def test_a_primary_that_was_scaled_to_zero_while_idle_is_upgraded_and_scaled_up(when: str) -> None:
+    """Without a pod nobody can see its new image, and nobody waits for one until the upgrade times out."""
+    rig = at("shift 100")
+    if when == "shift 100":
+        shrink(rig, 0)
+    rig.until(lambda rollout: rollout.phase is Phase.UPGRADING)
+    if when == "upgrade":
+        shrink(rig, 0)
+    rig.tick()
+
+    assert [template.images["reviews"] for template in rig.workloads.applied] == ["reviews:2"]
+    assert rig.workloads.scaled == [2]
+    assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED
+
+
+def test_an_upgraded_primary_that_has_pods_is_not_scaled() -> None:
+    rig = at("shift 100")
+    shrink(rig, 1)
+    rig.until(lambda rollout: rollout.phase is Phase.UPGRADING)
+    rig.tick()
+
+    assert rig.workloads.scaled == []
+
+
+def test_an_abort_takes_the_old_image_back_on_a_primary_that_was_scaled_to_zero() -> None:
+    rig = at("shift 100")
+    rig.until(lambda rollout: rollout.phase is Phase.UPGRADING)
+    shrink(rig, 0)
+    rig.controller.abort("reviews", by=OMAR, reason="wrong version")
+
+    assert (ended(rig).phase, rig.mesh.written[-1]) == (Phase.ABORTED, HOME)
+    assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
+
+
 def test_a_switchback_waits_for_a_primary_that_shrank_and_scales_it_up() -> None:
     rig = at("upgrade")
     rig.until(lambda rollout: rollout.asked_at is not None, approve=False)
