@@ -16,6 +16,8 @@ PASS, INCONCLUSIVE, FAIL = Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.FAIL
 # verdict, proven, hold, ask
 FOLLOWS: dict[Shows, tuple[Verdict, bool, bool, bool]] = {
     Shows.WORSE: (FAIL, False, False, False),
+    Shows.UNSAFE: (INCONCLUSIVE, False, False, False),
+    Shows.NOWHERE_BETTER: (INCONCLUSIVE, False, True, False),
     Shows.GOOD: (PASS, True, False, False),
     Shows.NOT_TO_BLAME: (INCONCLUSIVE, False, True, False),
     Shows.ABOVE_CEILING: (INCONCLUSIVE, False, True, False),
