@@ -120,9 +120,8 @@ def _put(write: Write, done: Sequence[_Done], kube: Kube) -> Object:
     try:
         return kube.create(write.thing) if write.before is None else kube.put(write.thing)
     except Fault:
-        if (
-            write.kind is not Kind.SELECTOR
-        ):  # it may be there all the same, and then routes must keep users off the others
+        # The last step may have come through all the same, and then routes must keep users off other versions.
+        if write.kind is not Kind.SELECTOR:
             _take_back(done, kube)
         raise
 
