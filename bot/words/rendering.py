@@ -81,9 +81,9 @@ def plain(text: Text, voice: Voice = ENGLISH) -> str:
     return as_plain(parts(text, voice))
 
 
-def as_plain(said: Iterable[Part]) -> str:
+def as_plain(parts: Iterable[Part]) -> str:
     """The same of what is rendered already."""
-    return "".join(_as_plain(part) for part in said)
+    return "".join(_as_plain(part) for part in parts)
 
 
 def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
@@ -94,7 +94,7 @@ def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
     joined: list[Part] = []
     text_so_far: list[str] = []  # joined once: a list of thousands would be copied for each of its items
     end = ""  # the last character so far; of what Slack draws, one of its own
-    for part in _said(text, voice) if isinstance(text, Sentence) else [text]:
+    for part in _rendered(text, voice) if isinstance(text, Sentence) else [text]:
         if _is_crowded(end, part):
             text_so_far.append(" ")
         end = (part[-1:] or end) if isinstance(part, str) else _DRAWN
@@ -118,7 +118,7 @@ def _whole(pieces: Iterable[str]) -> list[str]:
     return [whole] if whole else []
 
 
-def _said(sentence: Sentence, voice: Voice) -> Iterator[Part]:
+def _rendered(sentence: Sentence, voice: Voice) -> Iterator[Part]:
     template = _CATALOGUES[voice.language].get(sentence.key)
     if template is None:
         yield f"{sentence.key}: "
@@ -175,9 +175,9 @@ def _listed(items: Sequence[Item], how: str, voice: Voice) -> Iterator[Part]:
 def _one(item: Item, voice: Voice) -> Iterator[Part]:
     match item:
         case Sentence():
-            yield from _said(item, voice)
+            yield from _rendered(item, voice)
         case Seconds():
-            yield from _said(duration(item.seconds), voice)
+            yield from _rendered(duration(item.seconds), voice)
         case Share():
             yield f"{item.share * 100:.3g} %"
         case TypedIn():
@@ -197,8 +197,8 @@ def _counted(count: float, how: str) -> str:
     return word if bare else f"{number(count)} {word}"
 
 
-def _without_stop(said: Iterator[Part], stops: str) -> list[Part]:
-    found = list(said)
+def _without_stop(parts: Iterator[Part], stops: str) -> list[Part]:
+    found = list(parts)
     if found and isinstance(found[-1], str):
         found[-1] = found[-1].rstrip(stops)
     return found
