@@ -12,6 +12,7 @@ from sandbox.mesh.users import ASKS, Ask
 from sandbox.recorder import Recorder
 from sandbox.stories.decisions import bound_approval, retry
 from sandbox.stories.failures import bot_killed, dead_man, drift, primary_stuck, redis_lost, two_bots
+from sandbox.stories.homecoming import bad_canary, blip, users_only_fault
 from sandbox.stories.hooks import promote_git, webhooks
 from sandbox.stories.releases import (
     EARLY_STAGE,
@@ -27,12 +28,12 @@ from sandbox.stories.releases import (
 )
 from sandbox.stories.surroundings import autoscaler, left_the_file, second_release
 from sandbox.stories.verdicts import (
-    bad_canary,
     prometheus_down,
     shared_incident,
     slow_canary,
     slow_scrape,
     slow_scrape_healthy,
+    unshielded_canary,
 )
 from sandbox.story import Timeline
 from sandbox.world import USERS_PER_SECOND, World
@@ -105,6 +106,13 @@ PROVEN = reviews(
         "judge": {"least": "3s", "pass_patience": 1.0},
     },
 )
+SHIELDED = {
+    **PROVEN,
+    "weights": [20, 40, 100],
+    "stage": {**PROVEN["stage"], "approve": []},
+    "switchback": [100],
+    "gates": {**PROVEN["gates"], "judge": {**PROVEN["gates"]["judge"], "shield": True}},
+}
 CALLED = reviews(
     weights=[50, 100],
     switchback=[100],
@@ -143,7 +151,30 @@ SCENARIOS = {
             services={"reviews": PROVEN},
             users_per_second=100.0,
         ),
-        Scenario(name="bad-canary", about="v2 starts failing at 40 %: aborted without a human", play=bad_canary),
+        Scenario(
+            name="bad-canary",
+            about="v2 starts failing at 40 %: users go home at once, it is aborted on copies",
+            play=bad_canary,
+            services={"reviews": SHIELDED},
+            users_per_second=100.0,
+        ),
+        Scenario(
+            name="no-shield", about="the same without the shield: aborted without a human", play=unshielded_canary
+        ),
+        Scenario(
+            name="blip",
+            about="v2 fails for some seconds at 40 %: users go home and return by themselves, promoted",
+            play=blip,
+            services={"reviews": SHIELDED},
+            users_per_second=100.0,
+        ),
+        Scenario(
+            name="users-only-fault",
+            about="v2 fails users at 40 %, and no copies: they return once, then people are asked",
+            play=users_only_fault,
+            services={"reviews": SHIELDED},
+            users_per_second=100.0,
+        ),
         Scenario(name="bot-killed", about="the bot is killed at 40 % and started again: promoted", play=bot_killed),
         Scenario(
             name="shared-incident",

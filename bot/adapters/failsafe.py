@@ -40,7 +40,7 @@ class KubeFailsafe:
     ) -> None:
         """Make the managed routes equal ``routes``, unless anybody has given a sign of life since ``beat``."""
         target = annotations.target
-        namespace, name = target.place
+        namespace, name = target.virtual_service_key
         vs = self._kube.get("VirtualService", namespace, name)  # never from a cache: this is what the write rests on
         lease = self._kube.get("Lease", namespace, heartbeat_lease.name_for(name))
         heard = heartbeat_lease.read(lease, annotations.owner)

@@ -91,15 +91,15 @@ class IstioMesh:
         return observe_each(target, self._observe)
 
     def _observe(self, target: Target) -> RouteStatus:
-        vs = self._get(target.place, self._reads)
-        place = target.place
-        last = self._observed.get(place)
+        vs = self._get(target.virtual_service_key, self._reads)
+        key = target.virtual_service_key
+        last = self._observed.get(key)
         if last is not None and last.vs is vs and last.target == target:
             return last.status
         status = self._understood(vs, target)
         if len(self._observed) >= MOST_OBSERVED:
             self._observed.clear()
-        self._observed[place] = _Observed(vs=vs, target=target, status=status)
+        self._observed[key] = _Observed(vs=vs, target=target, status=status)
         return status
 
     def _understood(self, vs: VirtualService, target: Target) -> RouteStatus:
@@ -156,7 +156,7 @@ class IstioMesh:
                     signer=self._signer,
                 )
 
-            self._write(one.place, edit, is_current, managed=one)
+            self._write(one.virtual_service_key, edit, is_current, managed=one)
 
         do_on_each(target, write)
 
@@ -169,9 +169,9 @@ class IstioMesh:
                 return virtual_services.release(vs, one, routes, self._signer)
 
             # The heartbeat goes first: whoever dies after that comes here again, and leaves no Lease behind.
-            self._fall_silent(*one.place, owner)
-            if not self._write(one.place, edit, is_current, managed=one):
-                self._close(*one.place, owner)
+            self._fall_silent(*one.virtual_service_key, owner)
+            if not self._write(one.virtual_service_key, edit, is_current, managed=one):
+                self._close(*one.virtual_service_key, owner)
 
         do_on_each(target, leave)
 
@@ -210,7 +210,7 @@ class IstioMesh:
         """Renew the heartbeat, beside the object. One write on what was last seen: a conflict is the next beat's."""
 
         def beat(one: Target) -> None:
-            vs = self._reads.get("VirtualService", *one.place)
+            vs = self._reads.get("VirtualService", *one.virtual_service_key)
             if vs is not None and virtual_services.owner_of(vs) == owner:
                 self._heart.beat(vs, owner, limit)
 
@@ -218,7 +218,7 @@ class IstioMesh:
 
     def quiet(self, target: Target, owner: RolloutId) -> None:
         """Leave nothing of ``owner``'s heartbeat behind."""
-        do_on_each(target, lambda one: self._heart.end(*one.place, owner))
+        do_on_each(target, lambda one: self._heart.end(*one.virtual_service_key, owner))
 
     def owner(self, namespace: str, virtual_service: str) -> RolloutId | None:
         """The rollout that holds the object; None when none does, or no object."""
@@ -249,23 +249,31 @@ class IstioMesh:
         Raises:
             Refusal: the object is one that we must not edit, in words for whoever asked.
         """
-        vs = self._get(target.place)
+        vs = self._get(target.virtual_service_key)
         return virtual_services.claim(
             vs, target, routes, owner=owner, recorded=recorded, now=self._now(), signer=self._signer
         )
 
     def preview_release(self, target: Target, routes: Routes) -> dict[str, Any]:
         """The object ``release`` would leave behind; nothing is written."""
-        return virtual_services.release(self._get(target.place), target, routes, self._signer)
+        return virtual_services.release(self._get(target.virtual_service_key), target, routes, self._signer)
 
     def rehearse(self, target: Target, objects: Sequence[dict[str, Any]]) -> Rehearsal:
-        """Offer each object to the API server as a dry run, which runs admission and needs the same permission."""
-        version = self._get(target.place)["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
+        """Offer each object to the API server as a dry run, which runs admission and needs the same permission.
+
+        What admission says only because of our copies is not told.
+        """
+        now = self._get(target.virtual_service_key)
+        version = now["metadata"]["resourceVersion"]  # previews may be older than an unrelated edit
         fresh = [{**obj, "metadata": {**obj["metadata"], "resourceVersion": version}} for obj in objects]
         warnings: list[str] = []
-        kube = self._kube.notifying(warnings.append)
-        # Stages share their mistakes: each is told once.
-        refusals = list(dict.fromkeys(denied for obj in fresh if (denied := _rehearsed(kube, obj)) is not None))
+        refused: list[Denied] = []
+        for obj in fresh:
+            heard: list[str] = []
+            if (denied := _rehearsed(self._kube.notifying(heard.append), obj)) is not None:
+                refused.append(denied)
+            warnings += [text for text in heard if not virtual_services.is_about_copies(text, obj)]
+        refusals = list(dict.fromkeys(refused))  # stages share their mistakes: each is told once
         warned: list[Text] = list(dict.fromkeys(warnings))
         if fit := hosts_to_name(target, fresh, (plain(denied.sentence) for denied in refusals)):
             refusals.append(Denied(cause=Cause.REFUSED, sentence=fit))

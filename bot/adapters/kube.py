@@ -299,27 +299,27 @@ class Kube:
 
     def put(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Replace an object if its resourceVersion is still the one in ``obj``. Unknown fields are refused."""
-        place = _place(obj)
-        return self._write("PUT", said("adapters.do_update", thing=str(place)), place, obj, dry_run=dry_run)
+        key = _key_of(obj)
+        return self._write("PUT", said("adapters.do_update", thing=str(key)), key, obj, dry_run=dry_run)
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object."""
-        place = _place(obj)
-        return self._write("POST", said("adapters.do_create", thing=str(place)), place, obj, dry_run=dry_run)
+        key = _key_of(obj)
+        return self._write("POST", said("adapters.do_create", thing=str(key)), key, obj, dry_run=dry_run)
 
     def delete(self, obj: Object) -> None:
         """Delete an object if it is still the one that was read; nothing where it is gone already."""
-        place, metadata = _place(obj), obj["metadata"]
+        key, metadata = _key_of(obj), obj["metadata"]
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]},
         }
-        path = self._path(place.kind, place.namespace, place.name)
+        path = self._path(key.kind, key.namespace, key.name)
         try:
-            self._ask("DELETE", path, said("adapters.do_delete", thing=str(place)), body, "application/json")
+            self._ask("DELETE", path, said("adapters.do_delete", thing=str(key)), body, "application/json")
         finally:
-            self._notify(place, None)
+            self._notify(key, None)
 
     def patch(
         self,
@@ -333,9 +333,9 @@ class Kube:
         dry_run: bool = False,
     ) -> Object:
         """Patch an object; a resourceVersion in ``body`` makes it conditional. Custom resources take merge patches."""
-        place = ObjectKey(kind=kind, namespace=namespace, name=name, subresource=subresource)
-        doing = said("adapters.do_patch", thing=str(place))
-        return self._write("PATCH", doing, place, body, dry_run=dry_run, content_type=content_type)
+        key = ObjectKey(kind=kind, namespace=namespace, name=name, subresource=subresource)
+        doing = said("adapters.do_patch", thing=str(key))
+        return self._write("PATCH", doing, key, body, dry_run=dry_run, content_type=content_type)
 
     # The wire
 
@@ -355,30 +355,28 @@ class Kube:
         self,
         method: str,
         doing: Sentence,
-        place: ObjectKey,
+        key: ObjectKey,
         body: Object,
         *,
         dry_run: bool,
         content_type: str = "application/json",
     ) -> Object:
-        name = "" if method == "POST" else place.name
-        path = self._path(
-            place.kind, place.namespace, name, place.subresource, **_writing(self._manager, dry_run=dry_run)
-        )
+        name = "" if method == "POST" else key.name
+        path = self._path(key.kind, key.namespace, name, key.subresource, **_writing(self._manager, dry_run=dry_run))
         try:
             answer = self._ask(method, path, doing, body, content_type)
         except Unanswered:
-            self._notify(place, None)
+            self._notify(key, None)
             raise
         if answer is None:
             raise Fault("Kubernetes", failed(doing, said("adapters.not_there")), Cause.MISSING)
         if not dry_run:
-            self._notify(place, None if place.subresource else answer)
+            self._notify(key, None if key.subresource else answer)
         return answer
 
-    def _notify(self, place: ObjectKey, left: Object | None) -> None:
+    def _notify(self, key: ObjectKey, left: Object | None) -> None:
         for hear in self._hears:
-            hear(place, left)
+            hear(key, left)
 
     def _ask(
         self, method: str, path: str, doing: Sentence, body: Object | None = None, content_type: str | None = None
@@ -498,7 +496,7 @@ def _writing(manager: str, *, dry_run: bool) -> dict[str, str]:
     return {"fieldManager": manager, "fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
 
 
-def _place(obj: Object) -> ObjectKey:
+def _key_of(obj: Object) -> ObjectKey:
     metadata = obj["metadata"]
     name = metadata.get("name", metadata.get("generateName", ""))
     return ObjectKey(kind=obj["kind"], namespace=metadata["namespace"], name=name)

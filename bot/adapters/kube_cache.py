@@ -283,15 +283,15 @@ class CachedReads:
                 cache.start()
             return cache
 
-    def _wrote(self, place: ObjectKey, left: Object | None) -> None:
+    def _wrote(self, key: ObjectKey, left: Object | None) -> None:
         with self._lock:
-            cache = self._caches.get((place.kind, place.namespace))
+            cache = self._caches.get((key.kind, key.namespace))
         if cache is None:
             return
         if left is None:
-            cache.doubt(place.name)
+            cache.doubt(key.name)
         else:
-            cache.wrote(place.name, left)
+            cache.wrote(key.name, left)
 
 
 def back_off(failures: int) -> float:

@@ -49,8 +49,8 @@ def checked(thing: Any, kind: str) -> Object:
         if kind in _MODELS:
             _MODELS[kind].model_validate(thing, extra="ignore")
     except ValidationError as wrong:
-        place = ".".join(map(str, wrong.errors(include_url=False)[0]["loc"]))
-        raise Fault("Kubernetes", _misshapen(kind, name, place)) from wrong
+        field = ".".join(map(str, wrong.errors(include_url=False)[0]["loc"]))
+        raise Fault("Kubernetes", _misshapen(kind, name, field)) from wrong
     if any(thing.get(field, "") is None for field in ("spec", "status")):
         raise Fault("Kubernetes", said("adapters.is_null", thing=f"{kind} {name}"))
     replicas = (thing.get("spec") or {}).get("replicas") if kind in _SCALED else None
@@ -79,13 +79,13 @@ def checked_spec(thing: Any, kind: str) -> Object:
         if kind in _SPECS and found.get("spec") is not None:
             _SPECS[kind].model_validate(found["spec"])
     except ValidationError as wrong:
-        place = ".".join(map(str, ("spec", *wrong.errors(include_url=False)[0]["loc"])))
-        raise Fault("Kubernetes", _misshapen(kind, found["metadata"]["name"], place)) from wrong
+        field = ".".join(map(str, ("spec", *wrong.errors(include_url=False)[0]["loc"])))
+        raise Fault("Kubernetes", _misshapen(kind, found["metadata"]["name"], field)) from wrong
     return found
 
 
-def _misshapen(kind: str, name: str, place: str) -> Sentence:
-    return said("adapters.misshapen", thing=f"{kind} {name}", field=place)
+def _misshapen(kind: str, name: str, field: str) -> Sentence:
+    return said("adapters.misshapen", thing=f"{kind} {name}", field=field)
 
 
 Labels = dict[str, str]

@@ -44,18 +44,18 @@ class LeaseHeartbeats:
         Raises:
             Contended: somebody else wrote it meanwhile; the next beat looks again.
         """
-        place = vs["metadata"]["namespace"], vs["metadata"]["name"]
+        key = vs["metadata"]["namespace"], vs["metadata"]["name"]
         try:
-            self._renew(place, vs, owner, limit)
+            self._renew(key, vs, owner, limit)
         except Contended:
             raise
         except Fault as fault:
             if fault.cause not in LEFT_TO_US:
                 raise
-            self._on_the_object(place, owner)
-            if place not in self._notified:
-                log.warning("no_lease", virtual_service="/".join(place), sentence=fault.sentence)
-            self._notified.add(place)
+            self._on_the_object(key, owner)
+            if key not in self._notified:
+                log.warning("no_lease", virtual_service="/".join(key), sentence=fault.sentence)
+            self._notified.add(key)
 
     def end(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
         """No more beats of ``owner``'s: its Lease goes, unless another rollout has it by now."""
@@ -68,18 +68,18 @@ class LeaseHeartbeats:
         """Whether a bot with another store beats. Those that do not say are taken for our own."""
         return heard.store not in {"", *self._stores} and self._store != ""
 
-    def _renew(self, place: tuple[str, str], vs: Object, owner: RolloutId, limit: float) -> None:
-        lease = self._held.pop(place, None)
+    def _renew(self, key: tuple[str, str], vs: Object, owner: RolloutId, limit: float) -> None:
+        lease = self._held.pop(key, None)
         if not heartbeat_lease.is_held(lease, owner, self._store):
-            lease = self._kube.get("Lease", place[0], heartbeat_lease.name_for(place[1]))
-        if not heartbeat_lease.is_held(lease, owner, self._store) and not self._on_the_object(place, owner):
+            lease = self._kube.get("Lease", key[0], heartbeat_lease.name_for(key[1]))
+        if not heartbeat_lease.is_held(lease, owner, self._store) and not self._on_the_object(key, owner):
             return
         wanted = heartbeat_lease.beaten(lease, vs, owner, self._store, limit, self._now())
-        self._held[place] = self._kube.create(wanted) if lease is None else self._kube.put(wanted)
+        self._held[key] = self._kube.create(wanted) if lease is None else self._kube.put(wanted)
 
-    def _on_the_object(self, place: tuple[str, str], owner: RolloutId) -> bool:
+    def _on_the_object(self, key: tuple[str, str], owner: RolloutId) -> bool:
         """Change the heartbeat on the VirtualService itself; False where the rollout does not hold it any more."""
-        vs = self._kube.get("VirtualService", *place)
+        vs = self._kube.get("VirtualService", *key)
         if vs is None or virtual_services.owner_of(vs) != owner:
             return False
         self._kube.put(virtual_services.beaten(vs, owner, self._now()))

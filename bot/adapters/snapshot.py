@@ -19,7 +19,7 @@ import yaml
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_shapes import checked_spec
-from bot.cluster.bindings import gateway_places, governing
+from bot.cluster.bindings import gateway_keys, governing
 from bot.cluster.deployments import versions_of
 from bot.cluster.objects import NamespacedName, Object, name_of, namespace_of, service_name, service_namespace
 from bot.cluster.selectors import LabelSelector
@@ -30,7 +30,7 @@ from bot.preflight.destination_rules import ELSEWHERE as RULES_ELSEWHERE
 from bot.preflight.examine import REQUIRED
 from bot.preflight.gateways import GATEWAY_PODS, OTHER_GATEWAYS
 from bot.preflight.hosts import SERVICES
-from bot.preflight.mesh import ELSEWHERE, other_gateway_places
+from bot.preflight.mesh import ELSEWHERE, other_gateway_keys
 from bot.preflight.permissions import needed
 from bot.preflight.snapshot import ISTIO_NAMESPACE
 from bot.preflight.waypoints import ELSEWHERE as HTTP_ROUTES_ELSEWHERE
@@ -67,20 +67,20 @@ class KubeSnapshots:
 
 def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istiod: str) -> Snapshot:
     home = service.namespace
-    routed = dict.fromkeys((home, *(space for space, _ in service.places)))
+    routed = dict.fromkeys((home, *(space for space, _ in service.virtual_service_keys)))
     ruled = dict.fromkeys((home, service.rule_at[0]))
     meshes = [questions.ask("VirtualService", _listing_virtual_services(space)) for space in routed]
     everywhere = questions.ask(ELSEWHERE, lambda kube: kube.list_everywhere("VirtualService"))
     deployments = questions.ask("Deployment", lambda kube: kube.list("Deployment", home))
-    place = service_namespace(service), service_name(service)
-    backend = questions.ask("Service", lambda kube: kube.get("Service", *place))
+    key = service_namespace(service), service_name(service)
+    backend = questions.ask("Service", lambda kube: kube.get("Service", *key))
     neighbours = questions.ask(SERVICES, lambda kube: kube.list("Service", home))
     rules = [questions.ask("DestinationRule", _listing_rules(space)) for space in ruled]
     all_rules = questions.ask(RULES_ELSEWHERE, lambda kube: kube.list_everywhere("DestinationRule"))
     scalers = questions.ask("HorizontalPodAutoscaler", lambda kube: kube.list("HorizontalPodAutoscaler", home))
     http_routes = questions.ask("HTTPRoute", lambda kube: kube.list("HTTPRoute", home))
     all_http_routes = questions.ask(HTTP_ROUTES_ELSEWHERE, lambda kube: kube.list_everywhere("HTTPRoute"))
-    namespace = questions.ask("Namespace", lambda kube: kube.get("Namespace", place[0], place[0]))
+    namespace = questions.ask("Namespace", lambda kube: kube.get("Namespace", key[0], key[0]))
     root = questions.ask("ConfigMap", lambda kube: _root_namespace(kube, istiod))
     budgets = questions.ask("PodDisruptionBudget", lambda kube: kube.list("PodDisruptionBudget", home))
     quotas = questions.ask("ResourceQuota", lambda kube: kube.list("ResourceQuota", home))
@@ -100,16 +100,14 @@ def _snapshot(service: ServiceConfig, version: str, questions: _Questions, istio
     missing = {service.primary_deployment, service.canary_name(version)} - {name_of(one) for one in all_deployments}
     instead = [questions.get(kind, home, name) for name in sorted(missing) for kind in OTHER_WORKLOADS]
     at = {(namespace_of(one, home), name_of(one)): one for one in virtual_services}
-    ours, *siblings = (at.get(place) for place in service.places)
+    ours, *siblings = (at.get(key) for key in service.virtual_service_keys)
     sides = {service.primary_deployment, service.canary_name(version)}
     pods = [questions.pods_of(one) for one in all_deployments if name_of(one) in sides]
     named = [one for one in (ours, *siblings) if one is not None]
     others = tuple(one for one in virtual_services if not any(one is other for other in named))
     governs = [root for one in named for root in governing(one, virtual_services)]
-    asked = [
-        questions.gateway(*place) for place in dict.fromkeys(place for one in governs for place in gateway_places(one))
-    ]
-    beside = [questions.other_gateway(*place) for place in other_gateway_places(governs, others)]
+    asked = [questions.gateway(*key) for key in dict.fromkeys(key for one in governs for key in gateway_keys(one))]
+    beside = [questions.other_gateway(*key) for key in other_gateway_keys(governs, others)]
     gateways = [found for gateway in asked if (found := questions.one(gateway))]
     doors = [questions.pods_behind(one) for one in gateways if (one.get("spec") or {}).get("selector")]
     behind = [questions.read(some, GatewayPods()) for some in doors]

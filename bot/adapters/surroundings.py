@@ -31,13 +31,13 @@ RIGHTS, SERIES, WATCHDOGS = ABOUT = "permissions", "istio series", "watchdogs"
 def wanted(reads: Reads, service: ServiceConfig) -> tuple[Access, ...]:
     """All that preflight and a rollout ask for, but what has a version in its name: nobody knows it yet."""
     known = [access for access in needed(service, ANY_VERSION) if ANY_VERSION not in access.name]
-    routes = [gateways(_routes(reads, place)) for place in service.places]
+    routes = [gateways(_routes(reads, key)) for key in service.virtual_service_keys]
     return (*known, *read(service), *(access for some in routes for access in some))
 
 
-def _routes(reads: Reads, place: NamespacedName) -> Object | None:
+def _routes(reads: Reads, key: NamespacedName) -> Object | None:
     try:
-        return reads.get("VirtualService", *place)
+        return reads.get("VirtualService", *key)
     except Fault:  # told elsewhere
         return None
 
@@ -135,7 +135,7 @@ class Surroundings:
         return [trouble] if trouble is not None else []
 
     def _look_for_watchdogs(self) -> Sequence[Sentence | str]:
-        spaces = dict.fromkeys(space for service in self._services for space, _ in service.places)
+        spaces = dict.fromkeys(space for service in self._services for space, _ in service.virtual_service_keys)
         found = [self._watchdog(space) for space in spaces]
         return [one for one in found if one is not None]
 

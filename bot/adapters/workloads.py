@@ -171,9 +171,9 @@ class KubeWorkloads:
         """Only if nobody (an HPA) has chosen a number since it was read: it may be the larger one."""
         meta = deployment["metadata"]
         body = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "spec": {"replicas": pods}}
-        place = "Deployment", meta["namespace"], meta["name"]
+        key = "Deployment", meta["namespace"], meta["name"]
         try:
-            self._kube.patch(*place, body, content_type=MERGE_PATCH, subresource="scale")
+            self._kube.patch(*key, body, content_type=MERGE_PATCH, subresource="scale")
         except Contended:
             return False
         return True

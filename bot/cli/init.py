@@ -62,7 +62,7 @@ def needed(service: ServiceConfig, kube: Kube) -> Setup:
 
 def _spaces(service: ServiceConfig) -> tuple[str, ...]:
     """Where its VirtualServices are."""
-    return tuple(dict.fromkeys(space for space, _ in service.places))
+    return tuple(dict.fromkeys(space for space, _ in service.virtual_service_keys))
 
 
 def _of_the_mesh(kind: str, kube: Kube, *spaces: str) -> list[Object]:

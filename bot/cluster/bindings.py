@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from bot.cluster.objects import Labels, NamespacedName, Object, labels_of, name_of, namespace_of, within
 
 MESH = "mesh"  # in a VirtualService's list of gateways: the sidecars, and no Gateway object
-SIDECARS: NamespacedName = ("", MESH)  # the place of those that have no Gateway
+SIDECARS: NamespacedName = ("", MESH)  # the key of those that have no Gateway
 _HTTP = ("HTTP", "GRPC")  # how the protocols of a server begin that http routes apply to
 
 
-def gateway_places(virtual_service: Object) -> list[NamespacedName]:
+def gateway_keys(virtual_service: Object) -> list[NamespacedName]:
     """Namespace and name of each Gateway object a VirtualService names, in any of the three forms."""
-    return [place for place in bindings(virtual_service) if place != SIDECARS]
+    return [key for key in bindings(virtual_service) if key != SIDECARS]
 
 
 def bindings(virtual_service: Object) -> list[NamespacedName]:
@@ -29,7 +29,7 @@ def bindings(virtual_service: Object) -> list[NamespacedName]:
         return []
     home = namespace_of(virtual_service, "default")
     named = virtual_service["spec"].get("gateways") or [MESH]
-    return [SIDECARS if gateway == MESH else _place(gateway, home) for gateway in named]
+    return [SIDECARS if gateway == MESH else _key(gateway, home) for gateway in named]
 
 
 def governing(virtual_service: Object, others: Iterable[Object]) -> list[Object]:
@@ -61,7 +61,7 @@ def overlap(one: str, two: str) -> bool:
     return one == two
 
 
-def place_of(gateway: Object) -> NamespacedName:
+def gateway_key(gateway: Object) -> NamespacedName:
     """Where a Gateway object is."""
     return namespace_of(gateway, "default"), name_of(gateway)
 
@@ -98,7 +98,7 @@ def pods_behind(gateway: Object, pods: Sequence[Object]) -> list[Object]:
 
 def spaces_of(gateway: Object, pods: Sequence[Object]) -> list[str]:
     """The namespaces whose proxies carry it out; its own where no pod can be seen."""
-    own = place_of(gateway)[0]
+    own = gateway_key(gateway)[0]
     return sorted({namespace_of(pod, own) for pod in pods_behind(gateway, pods)}) or [own]
 
 
@@ -127,7 +127,7 @@ def _reads_http(server: Object) -> bool:
     return protocol.startswith(_HTTP) and not mode.endswith("PASSTHROUGH")
 
 
-def _place(gateway: str, home: str) -> NamespacedName:
+def _key(gateway: str, home: str) -> NamespacedName:
     if "/" in gateway:
         namespace, _, name = gateway.partition("/")
         return (home if namespace == "." else namespace), name

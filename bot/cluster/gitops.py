@@ -130,8 +130,8 @@ def _differences(one: Any, other: Any, path: Path) -> Iterator[Path]:
         for key in sorted(one.keys() | other.keys()):
             yield from _differences(one.get(key), other.get(key), (*path, key))
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for place, pair in enumerate(zip(one, other, strict=True)):
-            yield from _differences(*pair, (*path, place))
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from _differences(*pair, (*path, index))
     elif one != other:
         yield path
 
@@ -164,11 +164,11 @@ def _jq(thing: Object, path: Path) -> str:
     return written
 
 
-def _item(items: Any, place: int) -> str:
+def _item(items: Any, index: int) -> str:
     names = [one.get("name") for one in items]
-    if names[place] is None or names.count(names[place]) > 1:
+    if names[index] is None or names.count(names[index]) > 1:
         return "[]"
-    return f"[] | select(.name == {json.dumps(names[place])}) | "
+    return f"[] | select(.name == {json.dumps(names[index])}) | "
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

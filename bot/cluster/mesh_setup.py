@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.cluster import version_hosts
-from bot.cluster.bindings import SIDECARS, bindings, governing, place_of, served_hosts
+from bot.cluster.bindings import SIDECARS, bindings, gateway_key, governing, served_hosts
 from bot.cluster.dotted_hosts import dotted_hosts
 from bot.cluster.objects import (
     NamespacedName,
@@ -32,7 +32,7 @@ from bot.cluster.objects import (
     service_namespace,
     within,
 )
-from bot.cluster.routes.managed import has_users, title
+from bot.cluster.routes.managed import STREAMS, has_users, title
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
 from bot.words.sentence import Code, Text, said
@@ -124,6 +124,7 @@ def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
         *_gateway_writes(service, found, api),
         *_rule_writes(service, rule, versions, names, api),
         *_route_writes(service, found, primary, api),
+        *_others_route_writes(service, found, primary),
         *_selector_writes(found.backend, versions),
     )
     named = {primary, *_subsets_with_routes(service, found)}
@@ -249,23 +250,23 @@ def _way_in(service: ServiceConfig, found: Found, api: str) -> tuple[str, list[s
     """
     home = service.routes_at[0]
     gateways = found.gateways or [_new_gateway(service, api)]
-    ours = [one for one in gateways if place_of(one) == (GATEWAY_NAMESPACE, gateway_name(service))]
+    ours = [one for one in gateways if gateway_key(one) == (GATEWAY_NAMESPACE, gateway_name(service))]
     fitting = ours or [one for one in gateways if served_hosts(one, home)]
     if len(fitting) != 1:
-        shown = tuple("/".join(place_of(one)) for one in fitting or gateways)
+        shown = tuple("/".join(gateway_key(one)) for one in fitting or gateways)
         ours_is = f"{GATEWAY_NAMESPACE}/{gateway_name(service)}"
         raise Refusal(said("cluster.which_gateway", gateways=shown, name=service.virtual_service, ours=ours_is))
-    place = place_of(fitting[0])
+    key = gateway_key(fitting[0])
     taken = {
         full_name(str(host), namespace_of(one, home))
         for one in found.virtual_services
-        if place in bindings(one)
+        if key in bindings(one)
         for host in one["spec"].get("hosts") or ()
     }
     hosts = [host for host in served_hosts(fitting[0], home) if host not in taken]
     if not hosts:
-        raise Refusal(said("cluster.no_host_left", gateway="/".join(place), name=service.virtual_service))
-    return "/".join(place), hosts
+        raise Refusal(said("cluster.no_host_left", gateway="/".join(key), name=service.virtual_service))
+    return "/".join(key), hosts
 
 
 def _rule_writes(
@@ -293,8 +294,8 @@ def _rule_writes(
 
 def _route_writes(service: ServiceConfig, found: Found, primary: str, api: str) -> Iterator[Write]:
     if service.siblings:
-        for place in service.places:
-            yield from _subset_writes(service, _there(place, service, found), primary)
+        for key in service.virtual_service_keys:
+            yield from _subset_writes(service, _there(key, service, found), primary)
         return
     ours = _named(service, found)
     if ours is None:
@@ -310,16 +311,24 @@ def _route_writes(service: ServiceConfig, found: Found, primary: str, api: str) 
     yield from _subset_writes(service, ours, primary)
 
 
-def _there(place: NamespacedName, service: ServiceConfig, found: Found) -> Object:
+def _others_route_writes(service: ServiceConfig, found: Found, primary: str) -> Iterator[Write]:
+    """The same in whatever else routes to the service: its users would meet what the Service selects."""
+    keys = {*service.virtual_service_keys}
+    for one in found.virtual_services:
+        if (namespace_of(one, service.namespace), name_of(one)) not in keys:
+            yield from _subset_writes(service, one, primary)
+
+
+def _there(key: NamespacedName, service: ServiceConfig, found: Found) -> Object:
     """One of several.
 
     Raises:
         Refusal: it does not exist; how several share the work, only people know.
     """
-    ours = _at(place, service, found)
+    ours = _at(key, service, found)
     if ours is None:
-        key = Code("virtual_services")
-        raise Refusal(said("cluster.one_of_several_missing", name=place[1], namespace=place[0], key=key))
+        setting = Code("virtual_services")
+        raise Refusal(said("cluster.one_of_several_missing", name=key[1], namespace=key[0], key=setting))
     return ours
 
 
@@ -333,9 +342,10 @@ def _subset_writes(service: ServiceConfig, ours: Object, primary: str) -> Iterat
 
     named = [
         label
-        for number, route in enumerate(_http(changed), start=1)
+        for kind in ("http", *STREAMS)
+        for number, route in enumerate((changed.get("spec") or {}).get(kind) or (), start=1)
         if _name_subset(route, is_ours, primary)
-        for label in [f"route {route['name']}" if route.get("name") else f"http route {number}"]
+        for label in [f"route {route['name']}" if route.get("name") else f"{kind} route {number}"]
     ]
     if named:
         about = said("cluster.routes_name_subset", routes=tuple(named), field=Code(f"subset: {primary}"))
@@ -381,10 +391,9 @@ def _refuse_beside_another(service: ServiceConfig, found: Found) -> None:
         if means((entry.get("destination") or {}).get("host"), namespace_of(one, service.namespace), service)
     ]
     if others:
-        theirs = called(others[0], service.namespace)
-        raise Refusal(
-            said("cluster.routed_by_another", name=title(others[0]), field=Code(f"virtual_service: {theirs}"))
-        )
+        names = tuple(dict.fromkeys(called(one, service.namespace) for one in others))
+        key = f"virtual_service: {names[0]}" if len(names) == 1 else f"virtual_services: [{', '.join(names)}]"
+        raise Refusal(said("cluster.routed_by_another", name=title(others[0]), field=Code(key)))
 
 
 def _selector_writes(backend: Object, versions: Mapping[str, str]) -> Iterator[Write]:
@@ -400,16 +409,16 @@ def _named(service: ServiceConfig, found: Found) -> Object | None:
     return _at(service.routes_at, service, found)
 
 
-def _at(place: NamespacedName, service: ServiceConfig, found: Found) -> Object | None:
+def _at(key: NamespacedName, service: ServiceConfig, found: Found) -> Object | None:
     home = service.namespace
-    return next((one for one in found.virtual_services if (namespace_of(one, home), name_of(one)) == place), None)
+    return next((one for one in found.virtual_services if (namespace_of(one, home), name_of(one)) == key), None)
 
 
 def _http(virtual_service: Object) -> list[Object]:
     return (virtual_service.get("spec") or {}).get("http") or []
 
 
-def _thing(kind: str, spec: Object, place: NamespacedName, api: str) -> Object:
-    namespace, name = place
+def _thing(kind: str, spec: Object, key: NamespacedName, api: str) -> Object:
+    namespace, name = key
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": f"networking.istio.io/{api}", "kind": kind, "metadata": metadata, "spec": spec}

@@ -27,7 +27,7 @@ def remove_annotations(rollout: Rollout, ports: Ports, owner: RolloutId | None =
     entries = list[Entry]()
     for one in rollout.spec.target.each:
         try:
-            ports.mesh.remove_annotations(*one.place, owner or rollout.spec.id)
+            ports.mesh.remove_annotations(*one.virtual_service_key, owner or rollout.spec.id)
         except Fault as fault:
             command = TypedIn(f"abandon {rollout.spec.service}")
             text = said("controller.annotations_stay", name=one.routes_name, why=fault.sentence, command=command)

@@ -79,12 +79,12 @@ def left_behind(service: ServiceConfig, ports: Ports) -> Found | None:
 
 def owner_of(service: ServiceConfig, mesh: Mesh) -> RolloutId | None:
     """The rollout that holds one of the service's VirtualServices."""
-    return next((owner for place in service.places if (owner := mesh.owner(*place)) is not None), None)
+    return next((owner for key in service.virtual_service_keys if (owner := mesh.owner(*key)) is not None), None)
 
 
 def heartbeat_of(service: ServiceConfig, mesh: Mesh) -> Heartbeat | None:
     """The heartbeat of the rollout that holds one of the service's VirtualServices."""
-    return next((beat for place in service.places if (beat := mesh.heartbeat(*place)) is not None), None)
+    return next((beat for key in service.virtual_service_keys if (beat := mesh.heartbeat(*key)) is not None), None)
 
 
 def annotations_of(service: ServiceConfig, mesh: Mesh) -> RolloutAnnotations | None:
@@ -95,9 +95,9 @@ def annotations_of(service: ServiceConfig, mesh: Mesh) -> RolloutAnnotations | N
         Fault: the cluster could not be read.
     """
     damaged: Unreadable | None = None
-    for place in service.places:
+    for key in service.virtual_service_keys:
         try:
-            found = mesh.annotations(*place)
+            found = mesh.annotations(*key)
         except Unreadable as unreadable:
             damaged = damaged or unreadable
         else:
@@ -197,9 +197,11 @@ def _decided(service: ServiceConfig, target: Target) -> Iterator[tuple[Sentence,
     yield said("controller.a_namespace", name=space), space, service.namespace
     for one in target.each:
         # Of several it is any; of one its namespace is told by itself.
-        namespace, route = one.place if one.place in service.places else service.routes_at
+        namespace, route = (
+            one.virtual_service_key if one.virtual_service_key in service.virtual_service_keys else service.routes_at
+        )
         yield said("controller.a_virtual_service", name=one.virtual_service), one.virtual_service, route
-        yield said("controller.a_place", name=one.place[0]), one.place[0], namespace
+        yield said("controller.a_place", name=one.virtual_service_key[0]), one.virtual_service_key[0], namespace
     yield said("controller.a_destination_rule", name=rule), rule, service.destination_rule
     ours = full_host(service)
     if target.topology is Topology.HOSTS and not service.primary_host:

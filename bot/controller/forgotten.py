@@ -133,7 +133,7 @@ class Forgotten:
 
     def _first_at(self, known: ServiceConfig) -> str:
         """Of the services that share a VirtualService, the one that speaks of what is wrong with it."""
-        return min(one.key for one in self._services if set(one.places) & set(known.places))
+        return min(one.key for one in self._services if set(one.virtual_service_keys) & set(known.virtual_service_keys))
 
     def report_unreadable(self, known: ServiceConfig) -> None:
         """Tell that nobody looks after the service's live rollout, where its record cannot be read.

@@ -27,7 +27,7 @@ class OwnPods:
         target = rollout.spec.target
         sides = ((target.primary_deployment, observed.primary), (target.canary_deployment, observed.canary))
         known = self._seen.pop(rollout.spec.id, {}) | {(name, pod): at for name, side in sides for pod in side.pods}
-        known = {place: seen for place, seen in known.items() if at - seen <= KEPT_FOR}
+        known = {key: seen for key, seen in known.items() if at - seen <= KEPT_FOR}
         if not rollout.ended:
             self._seen[rollout.spec.id] = known
         while len(self._seen) > MOST:

@@ -226,7 +226,7 @@ class Mesh(Protocol):
     """Istio's VirtualServices: only the managed routes' weights and mirror are ours.
 
     A target with several (``Target.each``) is looked at, written, released, and beaten for as one (``each_object``).
-    Previews and rehearsals are of the one object at ``Target.place``.
+    Previews and rehearsals are of the one object at ``Target.virtual_service_key``.
     """
 
     def observe(self, target: Target) -> RouteStatus:

@@ -84,27 +84,27 @@ class Watchdog:
 
     def use(self, services: Sequence[ServiceConfig]) -> None:
         """Watch over these as well. What has left ``services.yaml`` may have a live rollout, and is watched on."""
-        places: dict[NamespacedName, list[ServiceConfig]] = {}
+        keys: dict[NamespacedName, list[ServiceConfig]] = {}
         for service in services:
-            for place in service.places:
-                places.setdefault(place, []).append(service)
-        self._services = self._services | places
+            for key in service.virtual_service_keys:
+                keys.setdefault(key, []).append(service)
+        self._services = self._services | keys
 
     def reconcile(self) -> None:
         """Look at each VirtualService once. One that fails keeps no other waiting."""
         trouble: Text = ""
-        for place in tuple(self._services):
+        for key in tuple(self._services):
             try:
-                self._reconcile_at(place)
+                self._reconcile_at(key)
             except Contended:
                 continue  # somebody wrote it; if that was the bot, its heartbeat has changed
             except Fault as fault:
                 trouble = fault.sentence
-                self._witness.failed(place, fault)
-            except Exception as error:  # noqa: BLE001  # whatever it was, the other places are looked at
-                broken = Broken(error, said("controller.doing_look", name="/".join(place)))
+                self._witness.failed(key, fault)
+            except Exception as error:  # noqa: BLE001  # whatever it was, the other objects are looked at
+                broken = Broken(error, said("controller.doing_look", name="/".join(key)))
                 trouble = broken.sentence
-                self._witness.failed(place, broken)
+                self._witness.failed(key, broken)
         self.trouble = trouble
         self._witness.listened([heard.silence for heard in self._heard.values()])
         self._report()
@@ -115,7 +115,7 @@ class Watchdog:
         if self._report_at is not None and now < self._report_at:
             return
         self._report_at = now + self._limit / REPORTS
-        for namespace, name in {place[0]: place for place in self._services}.values():
+        for namespace, name in {key[0]: key for key in self._services}.values():
             try:
                 self._failsafe.watch(namespace, self._limit)
             except Contended:
@@ -127,90 +127,90 @@ class Watchdog:
                     (namespace, name), Broken(error, said("controller.doing_watch", namespace=namespace))
                 )
 
-    def _reconcile_at(self, place: NamespacedName) -> None:
-        heartbeat = self._mesh.heartbeat(*place)
+    def _reconcile_at(self, key: NamespacedName) -> None:
+        heartbeat = self._mesh.heartbeat(*key)
         if heartbeat is None:
             for remembered in (self._heard, self._known, self._said):
-                remembered.pop(place, None)
+                remembered.pop(key, None)
             return
         at = self._stopwatch()
-        heard = hear(self._heard.get(place), heartbeat.owner, heartbeat.beat, at, LONGEST_PAUSE)
-        self._heard[place] = heard
-        self._learn(place, heard)
+        heard = hear(self._heard.get(key), heartbeat.owner, heartbeat.beat, at, LONGEST_PAUSE)
+        self._heard[key] = heard
+        self._learn(key, heard)
         if heard.silence < max(self._limit, heartbeat.limit):
-            self._rests.pop(place, None)
-        elif at >= self._rests.get(place, at):
-            self._help(place, heartbeat, heard)
-            self._rests[place] = at + RECHECK
+            self._rests.pop(key, None)
+        elif at >= self._rests.get(key, at):
+            self._help(key, heartbeat, heard)
+            self._rests[key] = at + RECHECK
 
-    def _help(self, place: NamespacedName, heartbeat: Heartbeat, heard: Heard) -> None:
-        annotations = self._believed(place, heard)
+    def _help(self, key: NamespacedName, heartbeat: Heartbeat, heard: Heard) -> None:
+        annotations = self._believed(key, heard)
         if annotations is None:
             return
-        live = self._routes_at(place, annotations)
+        live = self._routes_at(key, annotations)
         # Which image was being promoted is not known here, and makes no difference: it is not the recorded one.
         primary, canary = self._workloads.observe(annotations.target, annotations.recorded, ANYTHING, ANYTHING)
         safe = safe_routes(live, primary, canary)
         doing = None if safe is None else action(live, safe)
         if safe is None:
-            self._let_be(place, heard, "LeftAsItIs", left_alone(heard.silence, annotations.target, at_home=False))
+            self._let_be(key, heard, "LeftAsItIs", left_alone(heard.silence, annotations.target, at_home=False))
         elif doing is None and heartbeat.failsafe_record is None:
-            self._let_be(place, heard, "LeftAtHome", left_alone(heard.silence, annotations.target, at_home=True))
+            self._let_be(key, heard, "LeftAtHome", left_alone(heard.silence, annotations.target, at_home=True))
         elif doing is not None and (doing is not FailsafeAction.KEPT or heartbeat.failsafe_record is None):
-            self._act(place, annotations, heard, safe, doing)
+            self._act(key, annotations, heard, safe, doing)
 
-    def _routes_at(self, place: NamespacedName, annotations: RolloutAnnotations) -> Routes | None:
+    def _routes_at(self, key: NamespacedName, annotations: RolloutAnnotations) -> Routes | None:
         """What this very object says: each of several has its own heartbeat, and its users are brought home by it."""
         status = self._mesh.observe(annotations.target)
-        found = [one.routes for one in status.each if one.name == "/".join(place)]
+        found = [one.routes for one in status.each if one.name == "/".join(key)]
         return found[0] if found else status.routes
 
-    def _learn(self, place: NamespacedName, heard: Heard) -> None:
+    def _learn(self, key: NamespacedName, heard: Heard) -> None:
         """Read the annotations with a beat, so that whoever damages them later does not take home away from users."""
-        known = self._known.get(place)
+        known = self._known.get(key)
         if heard.silence > 0 or (known is not None and known.owner == heard.owner):
             return
         with suppress(Fault):  # what is wrong with them is said when they are needed; the next beat is another try
-            if (found := self._mesh.annotations(*place)) is not None:
-                self._known[place] = found
+            if (found := self._mesh.annotations(*key)) is not None:
+                self._known[key] = found
 
-    def _believed(self, place: NamespacedName, heard: Heard) -> RolloutAnnotations | None:
+    def _believed(self, key: NamespacedName, heard: Heard) -> RolloutAnnotations | None:
         """What is needed to bring users to safety; None where the object is another rollout's by now.
 
         Raises:
             Fault: nobody can know it, or it could not be read. Where only a person can help, an Event says so.
         """
         try:
-            annotations = self._annotations(place, heard)
+            annotations = self._annotations(key, heard)
             if annotations.owner != heard.owner:
                 return None
-            self._refuse_what_is_nobodys(place, annotations)
+            self._refuse_what_is_nobodys(key, annotations)
         except Fault as fault:
             if isinstance(fault, Unreadable) or fault.cause is Cause.REFUSED:
-                self._say(place, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
+                self._say(key, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
             raise
         return annotations
 
-    def _annotations(self, place: NamespacedName, heard: Heard) -> RolloutAnnotations:
+    def _annotations(self, key: NamespacedName, heard: Heard) -> RolloutAnnotations:
         """As they are; where they are damaged, as they were when this rollout's bot gave a sign of life."""
-        known = self._known.get(place)
+        known = self._known.get(key)
         if known is not None and known.owner != heard.owner:
             known = None
         try:
-            found = self._mesh.annotations(*place) or known
+            found = self._mesh.annotations(*key) or known
         except Unreadable:
             if known is None:
                 raise
             return known
         if found is None:
-            bare = said("controller.bare_annotation", name="/".join(place), owner=heard.owner)
+            bare = said("controller.bare_annotation", name="/".join(key), owner=heard.owner)
             raise Unreadable("Kubernetes", bare)
         return found
 
-    def _refuse_what_is_nobodys(self, place: NamespacedName, annotations: RolloutAnnotations) -> None:
+    def _refuse_what_is_nobodys(self, key: NamespacedName, annotations: RolloutAnnotations) -> None:
         """Whoever may edit the object may write annotations: what can be known without them is not theirs to say."""
-        odd = [claims.odd(service, annotations.target) for service in self._services[place]]
-        where = "/".join(place)
+        odd = [claims.odd(service, annotations.target) for service in self._services[key]]
+        where = "/".join(key)
         if odd and odd[0] is not None and all(odd):
             raise Fault("Kubernetes", said("controller.forged_place", name=where, odd=odd[0]), Cause.REFUSED)
         unknown = self._unknown_images(annotations)
@@ -229,7 +229,7 @@ class Watchdog:
             return []
 
     def _act(
-        self, place: NamespacedName, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction
+        self, key: NamespacedName, annotations: RolloutAnnotations, heard: Heard, safe: Routes, doing: FailsafeAction
     ) -> None:
         failsafe_record = FailsafeRecord(at=self._now(), silence=heard.silence, action=doing)
         try:
@@ -237,23 +237,23 @@ class Watchdog:
         except Contended:
             raise
         except Fault as fault:
-            self._say(place, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
+            self._say(key, heard, "RescueFailed", said("controller.rescue_failed", why=fault.sentence))
             raise
         sentence = failsafe_sentence(failsafe_record, *annotations.target.deployments)
-        self._witness.acted(place, doing, sentence)
-        self._say(place, heard, REASONS[doing], sentence)
+        self._witness.acted(key, doing, sentence)
+        self._say(key, heard, REASONS[doing], sentence)
 
-    def _let_be(self, place: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
-        if self._said.get(place) != (heard.beat, reason):
-            self._witness.left(place, sentence)
-            self._say(place, heard, reason, sentence)
+    def _let_be(self, key: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
+        if self._said.get(key) != (heard.beat, reason):
+            self._witness.left(key, sentence)
+            self._say(key, heard, reason, sentence)
 
-    def _say(self, place: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
+    def _say(self, key: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
         """Once for each silence and reason. Words are not tried twice: what was done is on the object itself."""
-        if self._said.get(place) == (heard.beat, reason):
+        if self._said.get(key) == (heard.beat, reason):
             return
-        self._said[place] = (heard.beat, reason)
+        self._said[key] = (heard.beat, reason)
         try:
-            self._failsafe.notify(*place, reason, sentence)
+            self._failsafe.notify(*key, reason, sentence)
         except Fault as fault:
-            self._witness.failed(place, fault)
+            self._witness.failed(key, fault)

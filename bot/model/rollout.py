@@ -181,14 +181,14 @@ class Target:
     siblings: tuple[str, ...] = ()
 
     @property
-    def place(self) -> tuple[str, str]:
+    def virtual_service_key(self) -> tuple[str, str]:
         """Namespace and name of this VirtualService."""
         return self.virtual_service_namespace, self.virtual_service
 
     @property
     def each(self) -> tuple[Target, ...]:
         """The same target once for each of its VirtualServices: each in its turn the one, with the others beside it."""
-        names = ("/".join(self.place), *self.siblings)
+        names = ("/".join(self.virtual_service_key), *self.siblings)
         return (self, *(self._at(names, name) for name in self.siblings))
 
     def _at(self, names: tuple[str, ...], name: str) -> Target:
@@ -199,7 +199,7 @@ class Target:
     @property
     def routes_name(self) -> str:
         """What people call this VirtualService: with its namespace where another of the target may have its name."""
-        return "/".join(self.place) if self.siblings else self.virtual_service
+        return "/".join(self.virtual_service_key) if self.siblings else self.virtual_service
 
     @property
     def routes_names(self) -> str:

@@ -278,7 +278,7 @@ class ServiceConfig:
         return self.virtual_service_namespace or self.namespace, self.virtual_service
 
     @property
-    def places(self) -> tuple[tuple[str, str], ...]:
+    def virtual_service_keys(self) -> tuple[tuple[str, str], ...]:
         """Namespace and name of each of its VirtualServices, the one of ``routes_at`` first."""
         apart = (name.partition("/") for name in self.siblings)
         return (self.routes_at, *((space, name) for space, _, name in apart))
@@ -286,7 +286,7 @@ class ServiceConfig:
     @property
     def routes_names(self) -> str:
         """What people call them, as ``Target.routes_names``."""
-        return ", ".join(map("/".join, self.places)) if self.siblings else self.virtual_service
+        return ", ".join(map("/".join, self.virtual_service_keys)) if self.siblings else self.virtual_service
 
     @property
     def rule_at(self) -> tuple[str, str]:

@@ -69,10 +69,10 @@ class HookState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookRun:
-    """What one webhook has said at one place of a rollout.
+    """What one webhook has said at one point of a rollout.
 
     Attributes:
-        place: the stage, or another moment, as it is part of the call's key.
+        place: that point (the stage, or another moment), as it is part of the call's key; stored by this name.
         tries: calls that were answered or given up.
         tried_at: when the last of them ended, seconds since the epoch.
         why: why the last call failed; "" where it did not.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.cluster.bindings import SIDECARS, bindings, place_of, shown_to, spaces_of
+from bot.cluster.bindings import SIDECARS, bindings, gateway_key, shown_to, spaces_of
 from bot.cluster.objects import Object, means, name_of, namespace_of, service_namespace
 from bot.preflight.snapshot import Subject
 
@@ -26,11 +26,11 @@ def effective(subject: Subject) -> list[Object]:
 def _callers(subject: Subject) -> list[str]:
     """The namespaces of the proxies that take our routes; sidecars may be anywhere: those of our own stand for them."""
     home = subject.service.namespace
-    places = [place for one in subject.snapshot.governs for place in bindings(one)]
+    keys = [key for one in subject.snapshot.governs for key in bindings(one)]
     pods = subject.snapshot.gateway_pods
-    at = {place_of(one): spaces_of(one, pods) for one in subject.snapshot.gateways}
-    spaces = [space for place in places if place != SIDECARS for space in at.get(place, [place[0]])]
-    if SIDECARS in places or not spaces:
+    at = {gateway_key(one): spaces_of(one, pods) for one in subject.snapshot.gateways}
+    spaces = [space for key in keys if key != SIDECARS for space in at.get(key, [key[0]])]
+    if SIDECARS in keys or not spaces:
         spaces.append(home)
     return list(dict.fromkeys(spaces))
 

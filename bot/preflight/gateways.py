@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from bot.cluster.bindings import (
     SIDECARS,
     bindings,
-    gateway_places,
+    gateway_key,
+    gateway_keys,
     governing,
     lets_in,
-    place_of,
     pods_behind,
     selector_of,
     shown_to,
@@ -39,21 +39,21 @@ def check(subject: Subject) -> Iterator[Problem]:
         return
     governs = governing(ours, subject.snapshot.virtual_services)
     for virtual_service in governs:
-        places = gateway_places(virtual_service)
-        if places:
+        keys = gateway_keys(virtual_service)
+        if keys:
             on_mesh = SIDECARS in bindings(virtual_service)
-            yield from _missing(subject, virtual_service, places, on_mesh=on_mesh)
-            yield from _uncovered(subject, virtual_service, places, on_mesh=on_mesh)
-    if any(map(gateway_places, governs)):
+            yield from _missing(subject, virtual_service, keys, on_mesh=on_mesh)
+            yield from _uncovered(subject, virtual_service, keys, on_mesh=on_mesh)
+    if any(map(gateway_keys, governs)):
         yield from _deserted(subject)
         yield from _hidden(subject, governs)
 
 
 def _missing(
-    subject: Subject, virtual_service: Object, places: Sequence[NamespacedName], *, on_mesh: bool
+    subject: Subject, virtual_service: Object, keys: Sequence[NamespacedName], *, on_mesh: bool
 ) -> Iterator[Problem]:
-    found = {place_of(gateway) for gateway in subject.snapshot.gateways}
-    absent = [place for place in places if place not in found]
+    found = {gateway_key(gateway) for gateway in subject.snapshot.gateways}
+    absent = [key for key in keys if key not in found]
     if not absent or not subject.snapshot.is_read("Gateway"):
         return
     listed = tuple(f"{space}/{name}" for space, name in absent)
@@ -64,21 +64,21 @@ def _missing(
         long="NAME.NAMESPACE.svc.cluster.local",
         short="NAMESPACE/NAME",
     )
-    none_left = len(absent) == len(places) and not on_mesh
+    none_left = len(absent) == len(keys) and not on_mesh
     yield blocks(sentence, remedy=remedy) if none_left else warns(sentence, remedy=remedy)
 
 
 def _uncovered(
-    subject: Subject, virtual_service: Object, places: Sequence[NamespacedName], *, on_mesh: bool
+    subject: Subject, virtual_service: Object, keys: Sequence[NamespacedName], *, on_mesh: bool
 ) -> Iterator[Problem]:
     hosts = [str(host) for host in virtual_service["spec"].get("hosts") or ()]
     home = namespace_of(virtual_service, subject.service.namespace)
-    gateways = [one for one in subject.snapshot.gateways if place_of(one) in places]
+    gateways = [one for one in subject.snapshot.gateways if gateway_key(one) in keys]
     covered = [host for host in hosts if any(lets_in(gateway, host, home) for gateway in gateways)]
     if not gateways or len(covered) == len(hosts):
         return
     listed = tuple(host for host in hosts if host not in covered)
-    shown = tuple("/".join(place_of(gateway)) for gateway in gateways)
+    shown = tuple("/".join(gateway_key(gateway)) for gateway in gateways)
     sentence = said("preflight.not_let_in", gateways=shown, hosts=listed)
     remedy = said("preflight.add_host", field=Code("servers[].hosts"), hosts=Code("hosts"))
     yield warns(sentence, remedy=remedy) if covered or on_mesh else blocks(sentence, remedy=remedy)
@@ -94,7 +94,7 @@ def _deserted(subject: Subject) -> Iterator[Problem]:
         if not selector or any(map(is_ready, pods_behind(gateway, snapshot.gateway_pods))):
             continue
         labels = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
-        shown, find = "/".join(place_of(gateway)), command("kubectl", "get", "pods", "-A", "-l", labels)
+        shown, find = "/".join(gateway_key(gateway)), command("kubectl", "get", "pods", "-A", "-l", labels)
         seen = snapshot.gateway_pods_in
         if seen is None:
             yield warns(

@@ -9,10 +9,10 @@ from bot.cluster.bindings import (
     are_one,
     bindings,
     delegated,
+    gateway_key,
     governing,
     lets_in,
     overlap,
-    place_of,
     spaces_of,
 )
 from bot.cluster.objects import (
@@ -25,7 +25,9 @@ from bot.cluster.objects import (
     namespace_of,
     title,
 )
-from bot.preflight.problems import Problem, blocks, kubectl, warns
+from bot.cluster.routes import is_inserted
+from bot.model.service import ServiceConfig
+from bot.preflight.problems import Problem, blocks, kubectl, patch, warns
 from bot.preflight.scope import applies, is_seen, meeting
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Item, Sentence, said
@@ -34,7 +36,7 @@ _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
 ELSEWHERE = "Other namespaces' VirtualService"  # what the snapshot calls them when they may not be read
 ANNOTATIONS = "annotations"  # what such a problem is about: with them, no dry run tells anything new
-_PREFIX, _OURS = "canary-bot/", "canarybot-mirror-"  # how our annotations and the routes that we insert begin
+_PREFIX = "canary-bot/"  # how our annotations begin
 _KUBERNETES_HTTP = ("kubernetes.io/h2c", "kubernetes.io/ws")
 
 
@@ -67,11 +69,14 @@ def _leftovers(subject: Subject) -> Iterator[Problem]:
             ),
             about=ANNOTATIONS,
         )
-    routes = [str(one["name"]) for one in ours["spec"].get("http") or () if str(one.get("name", "")).startswith(_OURS)]
-    if routes:
+    http = ours["spec"].get("http") or ()
+    left = {number: str(one["name"]) for number, one in enumerate(http) if is_inserted(one)}
+    if left:
+        changes = [{"op": "remove", "path": f"/spec/http/{number}"} for number in sorted(left, reverse=True)]
+        command = patch(ours, changes, subject.service.routes_at[0])
         yield blocks(
-            said("preflight.old_route", name=name_of(ours), routes=tuple(routes)),
-            remedy=said("preflight.delete_route", field=Code("spec.http")),
+            said("preflight.old_route", name=name_of(ours), routes=tuple(left.values())),
+            remedy=said("preflight.delete_route", command=command),
             about=title(ours),
         )
 
@@ -91,7 +96,7 @@ def _rivals(subject: Subject) -> Iterator[Problem]:
 def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subject) -> Iterator[Problem]:
     home = subject.service.namespace
     own = {full: host for one in governs for full, host in _hosts(one, home).items()}
-    where = [place for one in governs for place in _meeting(one, other, subject)]
+    where = [key for one in governs for key in _meeting(one, other, subject)]
     its = _hosts(other, home)
     same = sorted(its[host] for host in own.keys() & its.keys())
     narrower = sorted(its[host] for host in its if any(_within(host, one) for one in own))
@@ -104,9 +109,9 @@ def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subj
             remedy=said("preflight.merge_them"),
         )
     elif narrower and where and senders:
-        hosts, places = tuple(narrower), tuple(where)
+        hosts, met_at = tuple(narrower), tuple(where)
         yield warns(
-            said("preflight.narrower_host", other=name, hosts=hosts, where=places, senders=tuple(senders)),
+            said("preflight.narrower_host", other=name, hosts=hosts, where=met_at, senders=tuple(senders)),
             remedy=said("preflight.give_it_up"),
         )
     elif senders:
@@ -118,17 +123,17 @@ def _rival(ours: Object, governs: Iterable[Object], other: Object, subject: Subj
 
 def _meeting(ours: Object, other: Object, subject: Subject) -> list[Item]:
     """Where a proxy has the routes of both: the same Gateway or the mesh, or another Gateway of the same pods."""
-    places = [_written(place) for place in meeting(ours, other) if _is_let_in(other, place, subject)]
-    return [*places, *_joined(ours, other, subject)]
+    met_at = [_written(key) for key in meeting(ours, other) if _is_let_in(other, key, subject)]
+    return [*met_at, *_joined(ours, other, subject)]
 
 
-def other_gateway_places(governs: Sequence[Object], others: Iterable[Object]) -> list[NamespacedName]:
+def other_gateway_keys(governs: Sequence[Object], others: Iterable[Object]) -> list[NamespacedName]:
     """The Gateways that ours (or its roots) do not name, and another VirtualService with hosts of ours does."""
     home = "default"
-    mine = {SIDECARS, *(place for one in governs for place in bindings(one))}
+    mine = {SIDECARS, *(key for one in governs for key in bindings(one))}
     hosts = [host for one in governs for host in _hosts(one, home)]
     rivals = [one for one in others if any(overlap(a, b) for a in hosts for b in _hosts(one, home))]
-    return sorted({place for one in rivals for place in bindings(one)} - mine)
+    return sorted({key for one in rivals for key in bindings(one)} - mine)
 
 
 def _joined(ours: Object, other: Object, subject: Subject) -> Iterator[Item]:
@@ -136,13 +141,13 @@ def _joined(ours: Object, other: Object, subject: Subject) -> Iterator[Item]:
     snapshot, home = subject.snapshot, namespace_of(other, subject.service.namespace)
     mine, its = bindings(ours), bindings(other)
     for gateway in snapshot.other_gateways:
-        place = place_of(gateway)
-        if place not in its or place in mine or not any(lets_in(gateway, host, home) for host in _hosts(other, home)):
+        key = gateway_key(gateway)
+        if key not in its or key in mine or not any(lets_in(gateway, host, home) for host in _hosts(other, home)):
             continue
         for one in snapshot.gateways:
             spaces = spaces_of(one, snapshot.gateway_pods)
             if are_one(one, gateway, snapshot.gateway_pods) and any(is_seen(other, space) for space in spaces):
-                yield said("preflight.one_gateway", other=_written(place), ours=_written(place_of(one)))
+                yield said("preflight.one_gateway", other=_written(key), ours=_written(gateway_key(one)))
                 break
 
 
@@ -151,10 +156,10 @@ def _within(host: str, wide: str) -> bool:
     return host != wide and wide.startswith("*") and overlap(host, wide) and len(host) > len(wide)
 
 
-def _is_let_in(other: Object, place: NamespacedName, subject: Subject) -> bool:
+def _is_let_in(other: Object, key: NamespacedName, subject: Subject) -> bool:
     """A Gateway may take hosts from some namespaces alone; one that was not read is thought to take them from all."""
     home = namespace_of(other, subject.service.namespace)
-    gateways = [one for one in subject.snapshot.gateways if place_of(one) == place]
+    gateways = [one for one in subject.snapshot.gateways if gateway_key(one) == key]
     hosts = _hosts(other, home)
     return not gateways or any(lets_in(gateway, host, home) for gateway in gateways for host in hosts)
 
@@ -162,6 +167,20 @@ def _is_let_in(other: Object, place: NamespacedName, subject: Subject) -> bool:
 def routing(subject: Subject) -> list[Object]:
     """VirtualServices other than ours that send users to the service by http, and that any proxy obeys."""
     return [one for one in subject.snapshot.virtual_services if applies(one) and _sent_to(one, subject, ("http",))]
+
+
+def naming(found: Sequence[Object], home: str) -> Code:
+    """The key of services.yaml that names them, seen from the service's namespace."""
+    names = [called(one, home) for one in found]
+    return Code(f"virtual_service: {names[0]}" if len(names) == 1 else f"virtual_services: [{', '.join(names)}]")
+
+
+def naming_remedy(found: Sequence[Object], service: ServiceConfig) -> Sentence:
+    """Where they route to the service already, nothing is to be created: they are to be named."""
+    key = naming(found, service.namespace)
+    if len(found) == 1:
+        return said("preflight.write_key", key=key, service=service.name)
+    return said("preflight.write_list", key=key, service=service.name, old=Code("virtual_service"))
 
 
 def _sent_to(other: Object, subject: Subject, kinds: Sequence[str] = ("http", "tls", "tcp")) -> list[Item]:
@@ -175,8 +194,8 @@ def _sent_to(other: Object, subject: Subject, kinds: Sequence[str] = ("http", "t
         if one.get("weight") or len(route["route"]) == 1
     ]
     ours = [one for one in found if subject.is_at(one.get("host"), home)]
-    places = sorted({(str(one["host"]).partition(".")[0], str(one.get("subset") or "")) for one in ours})
-    return [said("preflight.subset_of", name=name, subset=subset) if subset else name for name, subset in places]
+    parts = sorted({(str(one["host"]).partition(".")[0], str(one.get("subset") or "")) for one in ours})
+    return [said("preflight.subset_of", name=name, subset=subset) if subset else name for name, subset in parts]
 
 
 def _delegation(subject: Subject) -> Iterator[Problem]:
@@ -224,8 +243,8 @@ def _hosts(virtual_service: Object, home: str) -> dict[str, str]:
     return {full_name(str(host), space): str(host) for host in virtual_service["spec"].get("hosts") or ()}
 
 
-def _written(place: NamespacedName) -> Item:
-    return said("preflight.the_mesh") if place == SIDECARS else f"Gateway {place[0]}/{place[1]}"
+def _written(key: NamespacedName) -> Item:
+    return said("preflight.the_mesh") if key == SIDECARS else f"Gateway {key[0]}/{key[1]}"
 
 
 def _faults(subject: Subject) -> Iterator[Problem]:

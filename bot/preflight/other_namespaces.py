@@ -23,19 +23,19 @@ def check(subject: Subject) -> Iterator[Problem]:
     ours = subject.snapshot.virtual_service
     if ours is None or subject.apart is not None:
         return
-    routes, changes, places = list[Sentence](), list[Object](), dict[str, None]()
+    routes, changes, hosts = list[Sentence](), list[Object](), dict[str, None]()
     http = ours["spec"].get("http") or []
     for number, route in enumerate(http):
         home, others = _shared_out(route, ours, subject)
         if others:
             routes.append(label_of(http, route))
-            places |= dict.fromkeys(_host(route["route"][index], ours, subject) for index in others)
+            hosts |= dict.fromkeys(_host(route["route"][index], ours, subject) for index in others)
             changes += _homeward(f"/spec/http/{number}/route", route["route"], home, others)
     if changes:
         space = service_namespace(subject.service)
         yield blocks(
             said(
-                "preflight.several_namespaces", name=title(ours), routes=tuple(routes), hosts=tuple(places), space=space
+                "preflight.several_namespaces", name=title(ours), routes=tuple(routes), hosts=tuple(hosts), space=space
             ),
             remedy=said(
                 "preflight.bring_to_namespace",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from bot.cluster.bindings import gateway_places
+from bot.cluster.bindings import gateway_keys
 from bot.cluster.objects import Object
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, warns
@@ -34,7 +34,7 @@ _Wanted: TypeAlias = tuple[str, str, str, str, str]  # verb, group, resource, na
 
 def needed(service: ServiceConfig, version: str) -> tuple[Access, ...]:
     """Everything a rollout asks of the API server after preflight. What preflight itself reads proves itself."""
-    routed = (access for place in service.places for access in _accesses(place[0], _of_routes(place[1])))
+    routed = (access for key in service.virtual_service_keys for access in _accesses(key[0], _of_routes(key[1])))
     return (*dict.fromkeys(routed), *_accesses(service.namespace, _of_deployments(service, version)))
 
 
@@ -91,7 +91,7 @@ def read(service: ServiceConfig) -> tuple[Access, ...]:
 
 def gateways(virtual_service: Object | None) -> tuple[Access, ...]:
     """What preflight reads of the Gateways that a VirtualService names, each in its own namespace."""
-    spaces = sorted({space for space, _ in gateway_places(virtual_service)}) if virtual_service else ()
+    spaces = sorted({space for space, _ in gateway_keys(virtual_service)}) if virtual_service else ()
     return tuple(Access(verb="get", group=ISTIO, resource="gateways", namespace=space) for space in spaces)
 
 

@@ -19,18 +19,18 @@ def is_seen(virtual_service: Object, space: str) -> bool:
 
 def applies(virtual_service: Object) -> bool:
     """Whether any proxy takes its routes. One without hosts counts as part of another, wherever that one is."""
-    places = bindings(virtual_service)
-    return not virtual_service["spec"].get("hosts") or any(_is_seen_at(place, virtual_service) for place in places)
+    keys = bindings(virtual_service)
+    return not virtual_service["spec"].get("hosts") or any(_is_seen_at(key, virtual_service) for key in keys)
 
 
 def meeting(one: Object, two: Object) -> list[NamespacedName]:
     """Where a proxy has the routes of both."""
-    return sorted(place for place in {*bindings(one)} & {*bindings(two)} if _is_seen_at(place, one, two))
+    return sorted(key for key in {*bindings(one)} & {*bindings(two)} if _is_seen_at(key, one, two))
 
 
-def _is_seen_at(place: NamespacedName, *together: Object) -> bool:
+def _is_seen_at(key: NamespacedName, *together: Object) -> bool:
     """On a Gateway its own namespace must see them all; a sidecar's may be any that one of them names."""
-    spaces = {space for one in together for space in _spaces(one)} if place == SIDECARS else {place[0]}
+    spaces = {space for one in together for space in _spaces(one)} if key == SIDECARS else {key[0]}
     return any(all(is_seen(one, space) for one in together) for space in spaces)
 
 

@@ -167,7 +167,7 @@ class Snapshot:
     def governs(self) -> list[Object]:
         """Those whose hosts and gateways the routes have: ours, or the roots that delegate to them."""
         found = [one for ours in self.ours for one in governing(ours, (*self.siblings, *self.virtual_services))]
-        return [one for place, one in enumerate(found) if not any(one is before for before in found[:place])]
+        return [one for key, one in enumerate(found) if not any(one is before for before in found[:key])]
 
     def is_read(self, kind: str) -> bool:
         """Whether the absence of such an object means that there is none."""
@@ -199,18 +199,18 @@ class Subject:
     def each(self) -> tuple[Subject, ...]:
         """The same once for each VirtualService of the service: each in its turn the one, with the others beside it."""
         service, ours = self.service, self.snapshot.ours
-        return tuple(self._at(place, service, ours) for place in service.places)
+        return tuple(self._at(key, service, ours) for key in service.virtual_service_keys)
 
-    def _at(self, place: NamespacedName, service: ServiceConfig, ours: Sequence[Object]) -> Subject:
+    def _at(self, key: NamespacedName, service: ServiceConfig, ours: Sequence[Object]) -> Subject:
         home = service.namespace
-        here = next((one for one in ours if (namespace_of(one, home), name_of(one)) == place), None)
+        here = next((one for one in ours if (namespace_of(one, home), name_of(one)) == key), None)
         return replace(
             self,
             service=replace(
                 service,
-                virtual_service=place[1],
-                virtual_service_namespace=place[0],
-                siblings=tuple("/".join(one) for one in service.places if one != place),
+                virtual_service=key[1],
+                virtual_service_namespace=key[0],
+                siblings=tuple("/".join(one) for one in service.virtual_service_keys if one != key),
             ),
             snapshot=replace(
                 self.snapshot, virtual_service=here, siblings=tuple(one for one in ours if one is not here)

@@ -55,6 +55,11 @@ class OwnMetrics:
             ["reason"],
             registry=self.registry,
         )
+        self._step_backs = Counter(
+            "canary_bot_step_backs_total",
+            "Times that users were taken home at low evidence, while the canary was judged on copies",
+            registry=self.registry,
+        )
         self._abort_seconds = Histogram(
             "canary_bot_abort_seconds",
             "From when the sample that a gate aborted for can first have been visible (the end of what was judged "
@@ -151,6 +156,10 @@ class OwnMetrics:
     def aborted(self, reason: str) -> None:
         """One abort began; ``reason`` is ``people``, ``gate`` or ``other``."""
         self._aborts.labels(reason).inc()
+
+    def stepped_back(self) -> None:
+        """Users were taken home, and that was no abort."""
+        self._step_backs.inc()
 
     def abort_accepted(self, seconds: float) -> None:
         """The safe routes were accepted ``seconds`` after the bad sample was visible."""

@@ -71,6 +71,8 @@ class TelemetryMetrics:
             self._own.aborted(reason)
             if reason == "gate":
                 self._visible[after.spec.id] = _visible_since(before)
+        if len(after.step_backs) > len(before.step_backs):
+            self._own.stepped_back()
         if before.asked_at is not None and len(after.approvals) > len(before.approvals):
             self._own.approved(after.approvals[-1].at - before.asked_at)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model.observation import Observation
-from bot.model.rollout import Phase, Rollout, RolloutId, Routes, Template
+from bot.model.rollout import HOME, Phase, Rollout, RolloutId, Routes, Template
 from bot.rollout import capacity, hooks
 from bot.rollout.compare import Gap, Part, Whose, compare
 from bot.words.sentence import Text
@@ -106,7 +106,10 @@ def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
     ordered = rollout.phase is Phase.ABORTING or rollout.goes_home or rollout.restoring_at is not None
     theirs = observed.foreign(rollout.spec.id) if ordered else None
-    return SetRoutes(routes=rollout.current.routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
+    # Users do not wait for a canary that could take no copies; those follow once it can.
+    blind = observed.pods_unobserved is not None or observed.canary.ready == 0
+    routes = HOME if rollout.goes_home and blind else rollout.current.routes
+    return SetRoutes(routes=routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
 
 
 def _patch(gap: Gap, rollout: Rollout) -> Action | None:

@@ -1,6 +1,6 @@
 """Webhooks: which are to be called now, with what, what their answers mean, and what waits for them. Pure.
 
-What has been said is kept in the rollout, by hook and place. Nothing is marked as under way: whoever dies between a
+What has been said is kept in the rollout, by hook and point. Nothing is marked as under way: whoever dies between a
 call and its record calls again, with the same key. On the way back nothing waits for a webhook; those that are told of
 an abort or an end are called beside everything else, and given up after their retries.
 """
@@ -28,14 +28,14 @@ _TOLD_BY = frozenset({HookMoment.PROMOTED, HookMoment.END})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A webhook at one place of a rollout."""
+    """A webhook at one point of a rollout."""
 
     hook: Webhook
-    place: str
+    at: str
 
     def key(self, rollout: Rollout) -> str:
         """The same for every try: whoever is called twice with it was called once."""
-        return f"{rollout.spec.id}/{self.place}/{self.hook.name}"
+        return f"{rollout.spec.id}/{self.at}/{self.hook.name}"
 
     def tries(self, rollout: Rollout) -> int:
         """Calls whose answers are known."""
@@ -62,12 +62,12 @@ def _pause(tries: int) -> float:
 
 
 def _of_now(rollout: Rollout, now: float) -> Iterator[Call]:
-    for moment, place in _moments(rollout, now):
-        yield from (Call(hook=hook, place=place) for hook in rollout.spec.webhooks if hook.when is moment)
+    for moment, at in _moments(rollout, now):
+        yield from (Call(hook=hook, at=at) for hook in rollout.spec.webhooks if hook.when is moment)
 
 
 def _moments(rollout: Rollout, now: float) -> Iterator[tuple[HookMoment, str]]:
-    """The moments that it is now, each with its place."""
+    """The moments that it is now, each with its point in the rollout, as it is part of the call's key."""
     if rollout.stopped is not None:
         yield HookMoment.ABORT, HookMoment.ABORT
     if rollout.ended:
@@ -79,12 +79,12 @@ def _moments(rollout: Rollout, now: float) -> Iterator[tuple[HookMoment, str]]:
     if _is_before_start(rollout):
         yield HookMoment.BEFORE_START, "start"
     if rollout.settled_at is not None and not rollout.current.release:
-        yield HookMoment.STAGE, place(rollout)
+        yield HookMoment.STAGE, stage_key(rollout)
     if rollout.waits_for_git:
-        yield HookMoment.PROMOTED, place(rollout)
+        yield HookMoment.PROMOTED, stage_key(rollout)
     gate = None if rollout.gate_at is None else _before_next(rollout)
     if gate is not None:
-        yield gate, place(rollout)
+        yield gate, stage_key(rollout)
 
 
 def _ends(rollout: Rollout) -> tuple[HookMoment, ...]:
@@ -111,8 +111,8 @@ def _before_next(rollout: Rollout) -> HookMoment | None:
     return HookMoment.BEFORE_USERS if first else None
 
 
-def place(rollout: Rollout) -> str:
-    """The stage as it is in a call's key; one that is entered anew is another place."""
+def stage_key(rollout: Rollout) -> str:
+    """The stage as it is in a call's key; one that is entered anew is another point."""
     name = rollout.current.name
     before = sum(one.name == name for one in rollout.walked)
     return name.replace(" ", "-") + (f".{before + 1}" if before else "")
@@ -128,7 +128,7 @@ def answered(rollout: Rollout, call: Call, failure: Text, now: float) -> tuple[R
         return rollout, ()  # another replica's call was answered first
     tries = 1 + (before.tries if before else 0)
     state = _state(call.hook, failure, tries)
-    run = HookRun(hook=call.hook.name, place=call.place, state=state, tries=tries, tried_at=now, why=failure)
+    run = HookRun(hook=call.hook.name, place=call.at, state=state, tries=tries, tried_at=now, why=failure)
     changed = _with(rollout, run)
     if state is not HookState.FAILED or call.hook.is_asked:
         return changed, ()
@@ -144,7 +144,7 @@ def _state(hook: Webhook, failure: Text, tries: int) -> HookState:
 
 
 def _run(rollout: Rollout, call: Call) -> HookRun | None:
-    return next((run for run in rollout.hook_runs if (run.hook, run.place) == (call.hook.name, call.place)), None)
+    return next((run for run in rollout.hook_runs if (run.hook, run.place) == (call.hook.name, call.at)), None)
 
 
 def _with(rollout: Rollout, run: HookRun) -> Rollout:

@@ -48,7 +48,8 @@ def take_home(rollout: Rollout, observed: Observation, judgement: Judgement, now
         why=judgement.sentence,
         version=rollout.spec.version,
     )
-    return entered, (replace(entry(now, EntryKind.STAGE, text, stage=stage.name), loud=True),)
+    # No stage is named in it: what the card says of a stage is not said again, and this is more than that.
+    return entered, (replace(entry(now, EntryKind.STAGE, text), loud=True),)
 
 
 def _stage(rollout: Rollout, observed: Observation, plan: tuple[Stage, ...], from_share: int) -> Stage:
@@ -91,7 +92,7 @@ def go_back(rollout: Rollout, now: float) -> Change:
         share=share(entered.current.routes.canary),
         before=share(rollout.current.home_from),
     )
-    return entered, (entry(now, EntryKind.STAGE, text, stage=entered.current.name),)
+    return entered, (entry(now, EntryKind.STAGE, text),)
 
 
 def _without(rollout: Rollout) -> tuple[tuple[Stage, ...], int]:

@@ -245,16 +245,16 @@ def _validate(model: type[M], tree: Tree, ignore: str = "") -> tuple[M | None, l
 
 def _mistake(model: type[BaseModel], tree: Tree, problem: ErrorDetails) -> Mistake:
     """One of pydantic's errors, in a sentence and at its line."""
-    place = problem["loc"]
-    here, kind, last = tree.at(place), problem["type"], str(place[-1]) if place else ""
+    loc = problem["loc"]
+    here, kind, last = tree.at(loc), problem["type"], str(loc[-1]) if loc else ""
     if kind == "missing":
         path = f"{here.path}.{last}" if here.path else last
         # The file itself and the items of lists have no defaults.
-        can_be_default = len(place) > 1 and not any(isinstance(step, int) for step in place)
+        can_be_default = len(loc) > 1 and not any(isinstance(step, int) for step in loc)
         missing = said("settings.missing_here_or_defaults") if can_be_default else said("settings.missing")
         return Mistake(here.line, path, missing)
     if kind == "extra_forbidden":
-        near = did_you_mean(last, _keys(model, place[:-1]))
+        near = did_you_mean(last, _keys(model, loc[:-1]))
         return Mistake(here.line, here.path, said("settings.no_known_key", near=near))
     if kind == "value_error":
         return Mistake(here.line, here.path, _refused(problem["ctx"]["error"]))
@@ -303,11 +303,11 @@ def _bound(limit: object) -> str:
     return f"{limit:g}" if isinstance(limit, float) else str(limit)
 
 
-def _keys(model: type[BaseModel], place: YamlPath) -> set[str]:
-    """The keys that may stand at ``place``: found by walking down the schema."""
+def _keys(model: type[BaseModel], path: YamlPath) -> set[str]:
+    """The keys that may stand at ``path``: found by walking down the schema."""
     whole = _schema_of(model)
     options = _options(whole, whole)
-    for step in place:
+    for step in path:
         options = [deeper for option in options for inner in _inside(option, step) for deeper in _options(whole, inner)]
     return {key for option in options for key in option.get("properties", {})}
 

@@ -31,8 +31,8 @@ def _near(services: tuple[ServiceConfig, ...]) -> set[tuple[int, int]]:
     """Pairs of positions that have to be compared; of a thousand services that is not each with each."""
     names, routed = defaultdict[str, list[tuple[str, bool, int]]](list), defaultdict[tuple[str, str], list[int]](list)
     for position, service in enumerate(services):
-        for place in service.places:
-            routed[place].append(position)
+        for key in service.virtual_service_keys:
+            routed[key].append(position)
         for name in (service.primary_deployment, service.canary_deployment):
             names[service.namespace].append((name.partition(VERSION)[0], VERSION in name, position))
     pairs = {pair for positions in routed.values() for pair in combinations(positions, 2)}
@@ -67,7 +67,7 @@ def _deployments(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
 
 
 def _routes(one: ServiceConfig, other: ServiceConfig) -> Iterator[Clash]:
-    shared = sorted(set(one.places) & set(other.places))
+    shared = sorted(set(one.virtual_service_keys) & set(other.virtual_service_keys))
     if not shared:
         return
     named = sorted(set(one.routes) & set(other.routes))

@@ -34,7 +34,7 @@ def chart(rollout: Rollout, voice: Voice) -> Block | None:
     points = _drawn(rollout.analysis_state.points)
     if len(points) < LEAST_POINTS:
         return None
-    labels = [_clock(point.at) for point in points]
+    labels = _labels(rollout, points, voice)
     lines = [[_percent(side[index], side[0]) for side in sides] for sides in _sides(points)]
     names = [*called_sides(rollout), plain(said("slack.line_allowed"), voice)]
     if finding.limit is not None:
@@ -56,6 +56,13 @@ def chart(rollout: Rollout, voice: Voice) -> Block | None:
             },
         },
     }
+
+
+def _labels(rollout: Rollout, points: Sequence[Point], voice: Voice) -> list[str]:
+    """The time of each point; the first after users were taken home says so."""
+    home = plain(said("slack.chart_home"), voice)
+    after = {next((point.at for point in points if point.at >= one.at), None) for one in rollout.step_backs}
+    return [f"{_clock(point.at)} {home}" if point.at in after else _clock(point.at) for point in points]
 
 
 def _worst(rollout: Rollout) -> tuple[Finding, int] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from sandbox.kube.errors import admission_denied
@@ -56,8 +58,10 @@ def _listed(errors: list[str]) -> str:
 
 def _virtual_service(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None:
     hosts, gateways, http = spec.get("hosts") or [], spec.get("gateways") or [], spec.get("http") or []
-    is_delegate = not hosts and not gateways
-    verdict.error_if(not hosts and gateways, "virtual service must have at least one host")
+    is_delegate = not hosts
+    for part, shown in (("gateways", "gateways"), ("tls", "tls route"), ("tcp", "tcp route")):
+        forbidden = is_delegate and spec.get(part)
+        verdict.error_if(forbidden, f"delegate virtual service must have no {shown} specified")
     _gateway_names(verdict, gateways)
     on_mesh = not gateways or "mesh" in gateways
     for host in hosts:
@@ -66,7 +70,8 @@ def _virtual_service(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None
             verdict.error_if(on_mesh, message)
         else:
             verdict.error_if(not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
-    verdict.error_if(len(hosts) != len(set(hosts)), "duplicate hosts in virtual service")
+    for one, other in combinations(hosts, 2):
+        verdict.error_if(_covers(one, other), f"duplicate hosts in virtual service: {one} & {other}")
     no_routes = not http and not spec.get("tcp") and not spec.get("tls")
     verdict.error_if(no_routes, "http, tcp or tls must be provided in virtual service")
     for route in http:
@@ -74,6 +79,17 @@ def _virtual_service(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None
     for route in (spec.get("tcp") or []) + (spec.get("tls") or []):
         _destinations(verdict, route.get("route") or [])
     _unreachable_rules(verdict, http)
+
+
+def _covers(one: str, other: str) -> bool:
+    """Whether some host is meant by both: a wildcard means all that end like it (``host.Name.Matches``)."""
+    patterns = [(host.removeprefix("*"), host.startswith("*")) for host in (one, other)]
+    (first, first_is_wild), (second, second_is_wild) = patterns
+    if first_is_wild and second_is_wild:
+        return first.endswith(second) or second.endswith(first)
+    if first_is_wild or second_is_wild:
+        return second.endswith(first) if first_is_wild else first.endswith(second)
+    return first == second
 
 
 def _gateway_names(verdict: AdmissionVerdict, names: Iterable[str]) -> None:
@@ -103,14 +119,15 @@ def _http_route(verdict: AdmissionVerdict, route: Mapping[str, Any], *, is_deleg
 def _one_action(verdict: AdmissionVerdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
     if "delegate" in route:
         verdict.error_if(is_delegate, "delegate HTTP route cannot contain delegate")
-        for other in ("redirect", "route", "directResponse"):
+        for other in ("redirect", "route"):
             message = f"root HTTP route {route.get('name', '')} must not specify {other}"
             verdict.error_if(other in route, message)
         return
     for action in ("redirect", "directResponse"):
         for other in ("route", "fault", "rewrite"):
             shown = "direct_response" if action == "directResponse" else action
-            message = f"HTTP route cannot contain both {other} and {shown}"
+            which = "HTTP route rule" if other == "rewrite" else "HTTP route"
+            message = f"{which} cannot contain both {other} and {shown}"
             verdict.error_if(action in route and route.get(other), message)
     nothing = not any(route.get(action) for action in ("redirect", "directResponse", "route"))
     verdict.error_if(nothing, "HTTP route, redirect or direct_response is required")
@@ -123,7 +140,7 @@ def _mirroring(verdict: AdmissionVerdict, route: Mapping[str, Any]) -> None:
         _destination(verdict, route["mirror"])
     for mirror in route.get("mirrors") or []:
         _destination(verdict, mirror["destination"])
-        _percentage(verdict, "percentage", mirror.get("percentage"))
+        _percentage(verdict, "mirror percentage", mirror.get("percentage"))
     _percentage(verdict, "mirror_percentage", route.get("mirrorPercentage"))
     deprecated = route.get("mirrorPercent", route.get("mirror_percent"))
     if deprecated is not None:
@@ -149,7 +166,7 @@ def _destinations(verdict: AdmissionVerdict, routes: list[dict[str, Any]]) -> No
 def _destination(verdict: AdmissionVerdict, destination: Mapping[str, Any]) -> None:
     host, subset = destination["host"], destination.get("subset")
     if host == "*":
-        verdict.errors.append('invalid destination host "*"')
+        verdict.errors.append("invalid destination host *")
     else:
         verdict.error_if(not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
     bad_subset = subset and not _DNS_LABEL.fullmatch(subset)
@@ -159,10 +176,36 @@ def _destination(verdict: AdmissionVerdict, destination: Mapping[str, Any]) -> N
 
 
 def _unreachable_rules(verdict: AdmissionVerdict, http: list[dict[str, Any]]) -> None:
-    for index, route in enumerate(http[:-1]):
-        if not route.get("match"):
-            name = f'"{route["name"]}"' if route.get("name") else f"#{index}"
-            verdict.warnings.append(f"virtualService rule {name} not used (only the last rule can have no matches)")
+    """Rules that earlier ones leave nothing for (``analyzeUnreachableHTTPRules``), but for overlapping prefixes."""
+    first_with: dict[str, int] = {}
+    takes_all = False
+    for index, route in enumerate(http):
+        matches, shown = route.get("match") or [], _rule_name(route, index)
+        if takes_all:
+            why = "route without matches defined before" if matches else "only the last rule can have no matches"
+            verdict.warnings += [f"virtualService rule {shown} not used ({why})"] * max(1, len(matches))
+            continue
+        takes_all = not matches
+        repeated = 0
+        for number, match in enumerate(matches):
+            first = first_with.get(key := _without_name(match))
+            if first is None:
+                first_with[key] = index
+                continue
+            repeated += 1
+            prior = f"duplicate/overlapping match in rule {_rule_name(http[first], first)}"
+            which = _rule_name(match, number)
+            verdict.warnings.append(f"virtualService rule {shown} match {which} is not used ({prior})")
+        if matches and repeated == len(matches):
+            verdict.warnings.append(f"virtualService rule {shown} not used (all matches used by prior rules)")
+
+
+def _rule_name(thing: Mapping[str, Any], index: int) -> str:
+    return f'"{thing["name"]}"' if thing.get("name") else f"#{index}"
+
+
+def _without_name(match: Mapping[str, Any]) -> str:
+    return json.dumps({key: value for key, value in match.items() if key != "name"}, sort_keys=True)
 
 
 # DestinationRule and Gateway

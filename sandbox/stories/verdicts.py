@@ -24,7 +24,7 @@ from sandbox.story import Timeline
 from sandbox.world import World
 
 
-def bad_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
+def unshielded_canary(world: World, timeline: Timeline, recorder: Recorder) -> None:
     """v2 starts failing at 40 %: aborted without a human."""
     before = live_service(world)
     with Approver(world.slack):
@@ -113,7 +113,7 @@ def prometheus_down(world: World, timeline: Timeline, recorder: Recorder) -> Non
 def slow_scrape(world: World, timeline: Timeline, recorder: Recorder) -> None:
     """Scrapes take a second and some fail; v2 starts failing at 40 %: aborted, as if every scrape went well."""
     scrape_badly(world, timeline)
-    bad_canary(world, timeline, recorder)
+    unshielded_canary(world, timeline, recorder)
     check_scraped_badly(world, timeline)
 
 

@@ -14,6 +14,7 @@ from bot.adapters.kube import Kube
 from bot.controller.ports import Mesh
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
+from bot.words.rendering import plain
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.fakes.mesh import InMemoryMesh, reviews
@@ -23,7 +24,7 @@ RECORDED = PodTemplate(images={"reviews": "reviews:1"})
 MIRROR, QUARTER = Routes(canary=0, mirror=True), Routes(canary=25)
 EDGE, INSIDE = ("ingress", "edge"), ("default", "inside")
 TARGET = a_target(virtual_service=EDGE[1], virtual_service_namespace=EDGE[0], siblings=("/".join(INSIDE),))
-ALONE = {one.place: replace(one, siblings=()) for one in TARGET.each}
+ALONE = {one.virtual_service_key: replace(one, siblings=()) for one in TARGET.each}
 FULL = "reviews.default.svc.cluster.local"
 
 Object = dict[str, Any]
@@ -117,8 +118,8 @@ def test_each_bears_all_that_is_needed_to_come_home_without_a_store(world: World
     for place in (EDGE, INSIDE):
         found = world.mesh.annotations(*place)
         assert found is not None
-        assert (found.owner, found.recorded, found.target.place) == (ME, RECORDED, place)
-        assert {one.place for one in found.target.each} == {EDGE, INSIDE}
+        assert (found.owner, found.recorded, found.target.virtual_service_key) == (ME, RECORDED, place)
+        assert {one.virtual_service_key for one in found.target.each} == {EDGE, INSIDE}
 
 
 @pytest.mark.parametrize(("one", "other"), [(EDGE, INSIDE), (INSIDE, EDGE)])
@@ -167,7 +168,7 @@ def test_one_that_nobody_can_read_hides_what_the_other_says(world: World) -> Non
     observed = world.mesh.observe(TARGET)
 
     assert observed.routes is None
-    assert "ingress/edge" in str(observed.reason)
+    assert "ingress/edge" in plain(observed.reason)
 
 
 @pytest.mark.parametrize(("gone", "left"), [(EDGE, INSIDE), (INSIDE, EDGE)])

@@ -112,6 +112,13 @@ MATRIX: Mapping[str, Stages] = {
         "bake": (SAVE,),
         "finish": (SAVE, OBSERVE, ROUTE),
     },
+    "taken-home": {"copies 50": (SAVE, FILE, LOAD, OBSERVE, ROUTE, JUDGE), **WENT_HOME},
+    "returned": {
+        "copies 50": (SAVE, LOAD, OBSERVE, ROUTE, JUDGE),
+        "shift 50 again": (SAVE, LOAD, OBSERVE, ROUTE, JUDGE),
+        "shift 100 again": (SAVE, OBSERVE, ROUTE),
+        "finish": (SAVE, ROUTE),
+    },
     "autoscaler": LIVED_ON,
     "deleted": {HALF: (LOAD,), "abandoned": (SAVE, LAST_BEAT, SAY)},
     "made-again": UPSET,

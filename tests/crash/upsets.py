@@ -227,6 +227,8 @@ class Upsets(Around):
         if self.upset.what == "hold_write" and not self._taken_over:
             self._taken_over = True
             self._surroundings.restart()  # it dies with its write under way, and another replica takes the lease
+        if self.upset.what == "canary_fails":
+            return False  # the bot takes users away, and nobody sends them on before
         return self.upset.what != "fewer_users" or self._pods_wanted() < WHOLE
 
     # What only a cell does
@@ -234,6 +236,11 @@ class Upsets(Around):
     def fewer_users(self) -> Heal:
         """Most users leave, and the primary's HPA scales it in."""
         return self.users_change(FEWER)
+
+    def canary_fails(self, share: float) -> Heal:
+        """So many of the canary's answers are errors."""
+        self._surroundings.traffic.now(bad={self._surroundings.ground.canary: share})
+        return lambda: self._surroundings.traffic.now(bad={})
 
     def _pods_wanted(self) -> int:
         found = self._surroundings.kube.store.get(

@@ -70,6 +70,8 @@ def stage_of(rollout: Document) -> str:
     stage: str = (rollout["retreat"] or rollout["plan"])[rollout["stage"]]["name"]
     if stage == "finish" and rollout["retreat"]:
         return "finish (aborting)"
+    if rollout.get("step_backs") and not rollout["retreat"] and stage.startswith("shift "):
+        return f"{stage} again"
     return f"{stage} again" if stage == "upgrade" and rollout["retries"] else stage
 
 

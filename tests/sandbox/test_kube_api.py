@@ -11,6 +11,7 @@ import pytest
 import requests
 from kubernetes import client, config
 
+from bot.adapters.kube_answers import warnings_in
 from sandbox.kube import KubeApi
 from sandbox.kube.bookinfo import objects, relabel_objects, service_objects
 
@@ -105,7 +106,8 @@ def test_lenient_validation_prunes_the_unknown_field_and_warns(kube: KubeApi) ->
         ({"mirrorPercentage": {"value": 101}}, "mirror_percentage must have a max value of 100"),
         ({"redirect": {"uri": "/"}}, "cannot contain both route and redirect"),
         ({"delegate": {"name": "other"}}, "must not specify route"),
-        ({"route": [{"destination": {"host": "*"}}]}, 'invalid destination host "*"'),
+        ({"route": [{"destination": {"host": "*"}}]}, "invalid destination host *"),
+        ({"directResponse": {"status": 200}, "rewrite": {"uri": "/"}}, "both route and direct_response"),
         ({"route": [{"destination": {"host": "reviews", "subset": "V 1"}}]}, "subset name is invalid: V 1"),
         ({"route": [{"destination": {"host": "reviews"}, "weight": -1}]}, "weight -1 < 0"),
         ({"route": [{"destination": {"host": "reviews"}}] * 2}, "total destination weight = 0"),
@@ -119,6 +121,53 @@ def test_istios_webhook_refuses_what_cannot_work(custom: Any, change: dict[str, 
 
     assert code == 400
     assert message.startswith('admission webhook "validation.istio.io" denied the request: configuration is invalid: ')
+    assert complaint in message
+
+
+@pytest.mark.parametrize(
+    ("matches", "warnings"),
+    [
+        ([[{"port": 1}], [{"port": 2}], []], []),
+        ([[], []], ["rule #1 not used (only the last rule can have no matches)"]),
+        ([[], [{"port": 1}]], ["rule #1 not used (route without matches defined before)"]),
+        (
+            [[{"port": 1, "name": "a"}, {"port": 2}], [{"port": 1}], [{"port": 2}, {"port": 3}]],
+            [
+                "rule #1 match #0 is not used (duplicate/overlapping match in rule #0)",
+                "rule #1 not used (all matches used by prior rules)",
+                "rule #2 match #0 is not used (duplicate/overlapping match in rule #0)",
+            ],
+        ),
+    ],
+)
+def test_istios_webhook_tells_of_rules_that_get_nothing(
+    kube: KubeApi, matches: list[list[dict[str, Any]]], warnings: list[str]
+) -> None:
+    found = requests.get(kube.url + VS_PATH, headers=WHO, timeout=5).json()
+    (route,) = found["spec"]["http"]
+    found["spec"] |= {"gateways": ["istio-system/reviews-gateway"]}
+    found["spec"]["http"] = [route | ({"match": one} if one else {}) for one in matches]
+
+    answer = requests.put(kube.url + VS_PATH, headers=WHO, json=found, timeout=5)
+
+    found_out = warnings_in(answer.raw.headers.getlist("Warning"))
+    assert found_out == [f"virtualService {text}" for text in warnings]
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ({"hosts": ["*.shop", "a.shop"]}, "duplicate hosts in virtual service: *.shop & a.shop"),
+        ({"hosts": []}, "delegate virtual service must have no gateways specified"),
+        ({"http": []}, "http, tcp or tls must be provided in virtual service"),
+    ],
+)
+def test_istios_webhook_refuses_what_means_nothing(custom: Any, spec: dict[str, Any], complaint: str) -> None:
+    found = custom.get_namespaced_custom_object(*VS)
+    found["spec"] |= spec
+
+    _, _, message = refusal(lambda: custom.replace_namespaced_custom_object(*VS, found))
+
     assert complaint in message
 
 

@@ -20,6 +20,7 @@ SHARES: Mapping[str, float] = {
     "since_three": 0.5,  # its ranges are those of version 3
     "leaving": 0.3,  # a person wants out at a random moment, whatever is broken then
     "neighbour": 0.15,  # another service of the file shares the VirtualService
+    "shield": 0.5,  # users are taken home at low evidence, and the canary is judged on copies
     "webhooks": 0.25,  # the service calls webhooks, which fail, hang and lie
     "several": 0.15,  # two VirtualServices of the service
     "placed": 0.15,  # the VirtualService is in the gateway's namespace

@@ -5,11 +5,13 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import ceil
 from pathlib import Path
 
 from bot.model.errors import CanaryError
 from bot.model.rollout import JUDGED, Phase, Rollout, RolloutId
 from bot.slack.thread import line
+from bot.words.rendering import plain
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards
 from sandbox.wire import System
@@ -250,9 +252,14 @@ class Play:
     def _wait_for_the_end(self) -> None:
         """As long as it moves from stage to stage."""
         quiet, at = 0, self._place()
-        while quiet < HEALING and not self._is_over():
+        while quiet < HEALING + self._on_copies() and not self._is_over():
             self._step()
             quiet, at = (quiet + 1, at) if self._place() == at else (0, self._place())
+
+    def _on_copies(self) -> int:
+        """Sweeps for which it may be judged on copies without a word: then people are asked."""
+        rollout = self._stored()
+        return ceil(rollout.current.seconds / TICK) if rollout is not None and rollout.current.on_copies else 0
 
     def _place(self) -> tuple[Phase, int] | None:
         rollout = self._stored()
@@ -318,7 +325,7 @@ class Play:
             self._violated(wrong)
 
     def _was_notified(self, rollout: Rollout, words: str) -> bool:
-        return any(words in str(entry.text).lower() for entry in self._rig.store.story(rollout.key, rollout.spec.id))
+        return any(words in plain(entry.text).lower() for entry in self._rig.store.story(rollout.key, rollout.spec.id))
 
     def _judge_words(self) -> None:
         """Nothing is said twice but what Slack left in doubt, and nothing is lost but what was doubtful twice."""

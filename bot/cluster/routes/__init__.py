@@ -35,7 +35,7 @@ from bot.cluster.routes.annotations import (
     rollout_annotations_of,
     unclosed,
 )
-from bot.cluster.routes.desired import copied_percent, fingerprint, with_routes
+from bot.cluster.routes.desired import copied_percent, fingerprint, is_about_copies, with_routes
 from bot.cluster.routes.heartbeat_annotation import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
 from bot.cluster.routes.managed import (
     INSERTED,
@@ -49,6 +49,7 @@ from bot.cluster.routes.managed import (
     left_out,
     managed_routes,
     reached,
+    reaches_primary,
     title,
     without_subset,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "fingerprint",
     "heartbeat_of",
     "in_words",
+    "is_about_copies",
     "is_claimed",
     "is_inserted",
     "is_signed",
@@ -84,6 +86,7 @@ __all__ = [
     "managed_routes",
     "owner_of",
     "reached",
+    "reaches_primary",
     "read_restore",
     "read_routes",
     "refuse_other_owner",

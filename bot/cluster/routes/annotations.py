@@ -34,6 +34,8 @@ from bot.words.sentence import Code, Sentence, said
 
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
+NOBODY = RolloutId("?")  # people read ids in our sentences: nobody else's words are said there
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat_annotation``
 ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
@@ -154,9 +156,11 @@ def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
 
 
 def owner_of(vs: VirtualService) -> RolloutId | None:
-    """The rollout that holds the object."""
+    """The rollout that holds the object; ``NOBODY`` where what stands there is no rollout's id."""
     owner = _annotations(vs).get(OWNER)
-    return RolloutId(owner) if owner else None
+    if not owner:
+        return None
+    return RolloutId(owner) if _ID.fullmatch(owner) else NOBODY
 
 
 def is_whole(vs: VirtualService, owner: RolloutId | None = None, signer: Signer = UNSIGNED) -> bool:
@@ -325,7 +329,7 @@ def _target(saved: dict[str, Any]) -> Target:
         "topology": Topology(saved["topology"]),
         "route_names": tuple(map(_text, saved["route_names"])),
         "mirror_methods": None if methods is None else tuple(map(_text, methods)),
-        "siblings": tuple(map(_place, saved.get("siblings", ()))),
+        "siblings": tuple(map(_object_name, saved.get("siblings", ()))),
     }
     for names, shape in (((*_OBJECTS, *_DEPLOYMENTS), _OBJECT_NAME), _sides_of(exact["topology"])):
         exact |= {name: _shaped(saved[name], shape) for name in names}
@@ -368,7 +372,7 @@ def _shaped(value: object, shape: re.Pattern[str]) -> str:
     return text
 
 
-def _place(value: object) -> str:
+def _object_name(value: object) -> str:
     space, slash, name = _text(value).partition("/")
     return f"{_shaped(space, _OBJECT_NAME)}{slash}{_shaped(name, _OBJECT_NAME)}"
 
@@ -407,7 +411,7 @@ def _names(routes: Sequence[HttpRoute]) -> list[str]:
     What stands the same in several gets a number: of two routes with one match Istio only ever uses the first.
     """
     names = [str(route.get("name") or f"match {_compact(route.get('match') or [])}") for route in routes]
-    before = [names[:place].count(name) for place, name in enumerate(names)]
+    before = [names[:index].count(name) for index, name in enumerate(names)]
     return [f"{name} #{earlier + 1}" if earlier else name for name, earlier in zip(names, before, strict=True)]
 
 

@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 from bot.cluster.routes.managed import (
@@ -82,6 +83,37 @@ def with_inserted(
     if len(result) == len(http):
         raise Refusal(said("cluster.nothing_to_mirror", name=title(vs), methods=methods))
     return result
+
+
+def is_about_copies(warning: str, vs: VirtualService) -> bool:
+    """Whether Istio's webhook warns of ``vs`` so only because of our copies.
+
+    They take all that some rule behind them matches, or are copied of a rule that gets nothing, of which it warns too.
+    They are there for that, and go with the mirror (``analyzeUnreachableHTTPRules`` of pkg/config/validation).
+    """
+    http = list(enumerate(vs["spec"].get("http") or []))
+    pairs = ((one, route) for (_, one), route in pairwise(http) if is_inserted(one) and not is_inserted(route[1]))
+    behind = (text for copy, (place, route) in pairs for text in _said_of(route, place, copy))
+    return warning.startswith(f'virtualService rule "{INSERTED}') or warning in behind
+
+
+def _said_of(route: HttpRoute, place: int, copy: HttpRoute) -> Iterator[str]:
+    taken, matches = [_unnamed(one) for one in copy["match"]], route.get("match") or []
+    rule, why = _called(route, place), f'duplicate/overlapping match in rule "{copy["name"]}"'
+    for number, match in enumerate(matches):
+        if _unnamed(match) in taken:
+            yield f"virtualService rule {rule} match {_called(match, number)} is not used ({why})"
+    if matches and all(_unnamed(match) in taken for match in matches):
+        yield f"virtualService rule {rule} not used (all matches used by prior rules)"
+
+
+def _called(thing: Mapping[str, Any], number: int) -> str:
+    """As Istio calls a rule or a match of it."""
+    return f'"{thing["name"]}"' if thing.get("name") else f"#{number}"
+
+
+def _unnamed(match: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in match.items() if key != "name"}
 
 
 def mirrors_canary(route: HttpRoute, sides: RouteSides) -> bool:

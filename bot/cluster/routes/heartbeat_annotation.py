@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from bot.cluster.heartbeat_lease import Life
-from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about
+from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about, owner_of
 from bot.cluster.routes.desired import with_routes
 from bot.cluster.routes.managed import VirtualService
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat
@@ -25,13 +25,13 @@ def heartbeat_of(
 ) -> Heartbeat | None:
     """The heartbeat as it is, on the object and (``life``) beside it; None when no rollout holds the object."""
     annotations = _annotations(vs)
-    owner, beat = annotations.get(OWNER), annotations.get(HEARTBEAT, "")
-    if not owner:
+    owner, beat = owner_of(vs), annotations.get(HEARTBEAT, "")
+    if owner is None:
         return None
     if life is None:
-        return Heartbeat(owner=RolloutId(owner), beat=beat, failsafe_record=failsafe_record_of(vs, signer))
+        return Heartbeat(owner=owner, beat=beat, failsafe_record=failsafe_record_of(vs, signer))
     return Heartbeat(
-        owner=RolloutId(owner),
+        owner=owner,
         beat=f"{beat} {life.beat}",
         failsafe_record=failsafe_record_of(vs, signer),
         limit=life.limit,

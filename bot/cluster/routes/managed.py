@@ -75,7 +75,7 @@ class RouteSides:
         host, subset = self._fqdn(destination), destination.get("subset")
         return next((one for one in (self.primary, self.canary) if one.is_at(host, subset)), None)
 
-    def place(self, destination: Destination) -> str:
+    def part(self, destination: Destination) -> str:
         """What part of the service it is; "" is every pod of it."""
         side = self.side(destination)
         return str(side) if side else str(destination.get("subset") or "")
@@ -86,7 +86,7 @@ class RouteSides:
 
     def is_loose(self, destination: Destination) -> bool:
         """Whether it is every pod of the service, whatever their version."""
-        return self.is_host(destination) and not self.place(destination)
+        return self.is_host(destination) and not self.part(destination)
 
     def entry(self, route: HttpRoute, side: Side) -> dict[str, Any] | None:
         """The entry of the route's ``route`` list that sends users to ``side``; the very dict."""
@@ -122,13 +122,13 @@ class LeftOut:
 
     Attributes:
         label: how to call it in a sentence.
-        place: where its users are: the primary's subset or host, or "" for every pod of the service.
+        part: where its users are: the primary's subset or host, or "" for every pod of the service.
         kind: ``http``, ``tls`` or ``tcp``.
         name: as it is written; "" where it has none.
     """
 
     label: Sentence
-    place: str
+    part: str
     kind: str = "http"
     name: str = ""
 
@@ -144,12 +144,18 @@ def left_out(vs: VirtualService, target: Target) -> list[LeftOut]:
     http = foreign_http(vs)
     routes = [("http", label_of(http, route), route) for route in http if not any(route is one for one in ours)]
     for kind in STREAMS:
-        routes += [(kind, _at(kind, place), one) for place, one in enumerate(vs["spec"].get(kind) or (), start=1)]
+        routes += [(kind, label_at(kind, index), one) for index, one in enumerate(vs["spec"].get(kind) or (), start=1)]
     return [
-        LeftOut(label=label, place=place, kind=kind, name=str(route.get("name") or ""))
+        LeftOut(label=label, part=part, kind=kind, name=str(route.get("name") or ""))
         for kind, label, route in routes
-        for place in sorted(reached(route, sides) & {str(sides.primary), ""})
+        for part in sorted(reached(route, sides) & {str(sides.primary), ""})
     ]
+
+
+def reaches_primary(vs: VirtualService, target: Target) -> bool:
+    """Whether any of its http routes names the primary's side, with users or without."""
+    sides = RouteSides.of(vs, target)
+    return any(sides.entry(route, sides.primary) for route in vs["spec"].get("http") or ())
 
 
 def without_subset(vs: VirtualService, target: Target) -> list[Sentence]:
@@ -229,13 +235,13 @@ def _by_name(vs: VirtualService, http: list[HttpRoute], wanted: tuple[str, ...])
 
 
 def _to_primary(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> list[HttpRoute]:
-    found = [route for route in http if sides.entry(route, sides.primary) and not _is_anothers(route, sides)]
+    found = [route for route in http if sides.entry(route, sides.primary) and not is_anothers(route, sides)]
     if not found:
         raise Refusal(_nothing_managed(vs, http, sides))
     return found
 
 
-def _is_anothers(route: HttpRoute, sides: RouteSides) -> bool:
+def is_anothers(route: HttpRoute, sides: RouteSides) -> bool:
     """Whether all its users are elsewhere, and our side is only what an earlier release has left at 0."""
     return not share_of_ours(route, sides) and share_of_others(route, sides) > 0
 
@@ -291,14 +297,15 @@ def reached(route: HttpRoute, sides: RouteSides) -> set[str]:
     """Parts of the service that the route has users on; "" is every pod of it."""
     entries = route.get("route") or []
     found = [one.get("destination") or {} for one in entries if has_users(one, route)]
-    return {sides.place(one) for one in found if sides.is_host(one)}
+    return {sides.part(one) for one in found if sides.is_host(one)}
 
 
 def label_of(http: list[HttpRoute], route: HttpRoute) -> Sentence:
     """How to call a route in a sentence: by its name, or by its place."""
     place = next(index for index, one in enumerate(http, start=1) if one is route)
-    return said("cluster.route_named", name=str(route["name"])) if route.get("name") else _at("http", place)
+    return said("cluster.route_named", name=str(route["name"])) if route.get("name") else label_at("http", place)
 
 
-def _at(kind: str, place: int) -> Sentence:
+def label_at(kind: str, place: int) -> Sentence:
+    """How to call a route by its place, counted from 1."""
     return said("cluster.route_at", kind=kind, place=place)

@@ -79,6 +79,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.counted_well": "{n:request|requests}, none failed",
     # charts
     "slack.chart_title": "{what}, last {time}",
+    "slack.chart_home": "home",
     "slack.line_allowed": "allowed",
     "slack.axis_time": "Time (UTC)",
     "slack.axis_share": "Requests (%)",

@@ -79,6 +79,7 @@ SENTENCES: Mapping[str, str] = {
     "slack.counted_well": "{n} 个请求，无一失败",
     # charts
     "slack.chart_title": "{what}，最近 {time}",
+    "slack.chart_home": "切回",
     "slack.line_allowed": "阈值",
     "slack.axis_time": "时间（UTC）",
     "slack.axis_share": "占请求的 %",

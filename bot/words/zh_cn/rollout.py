@@ -52,6 +52,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.taken_back": "已中止。{facts:sentences}",
     "rollout.taken_back_by": "{who} 中止了发布：{facts:sentences}",
     "rollout.users_return": "所有用户正在切换回主版本。",
+    "rollout.users_home": "用户切回已有 {time}。",
     "rollout.users_return_later": "用户先留在 {version} 上，待 {primary} 恢复后再切换回去。",
     "rollout.restored_first": "{primary} 恢复之前，不会有用户切换回去。",
     "rollout.abandoned": "{who} 在“{stage}”阶段放弃了发布：{why}。"

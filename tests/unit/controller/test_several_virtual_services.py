@@ -16,7 +16,8 @@ from bot.controller.decisions import Abandon, Abort, Restore
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, Routes, Target, Template
-from tests.builders import MAYA, a_service, routes
+from bot.words.rendering import plain
+from tests.builders import MAYA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService, reviews
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig
@@ -62,9 +63,9 @@ class Pair(Rig):
     def each(self) -> list[Routes | object]:
         """What each says now."""
         return [
-            virtual_services.read_routes(self.mesh.virtual_service(*one.place), one)
+            virtual_services.read_routes(self.mesh.virtual_service(*one.virtual_service_key), one)
             for one in self.target.each
-            if one.place in self.mesh.objects()
+            if one.virtual_service_key in self.mesh.objects()
         ]
 
     def specs(self) -> list[Any]:
@@ -209,8 +210,8 @@ def test_a_list_with_an_object_that_does_not_exist_is_refused_by_its_name() -> N
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert any("no VirtualService reviews in namespace default" in text for text in map(str, refused.value.reasons))
-    assert any("`virtual_services`" in text for text in map(str, refused.value.reasons))
+    assert any("no VirtualService reviews in namespace default" in text for text in map(plain, refused.value.reasons))
+    assert any("`virtual_services`" in text for text in map(plain, refused.value.reasons))
 
 
 def test_users_who_are_not_home_on_one_stop_a_start_by_its_name() -> None:
@@ -219,7 +220,7 @@ def test_users_who_are_not_home_on_one_stop_a_start_by_its_name() -> None:
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert any("VirtualService reviews" in text for text in map(str, refused.value.reasons))
+    assert any("VirtualService reviews" in text for text in map(plain, refused.value.reasons))
     assert rig.mesh.written == []
 
 
@@ -241,7 +242,7 @@ def test_the_watchdog_brings_users_home_on_each_by_its_own_heartbeat(silent: tup
     for _ in range(130):
         rig.clock.advance(1.0)
         for one in live.spec.target.each:
-            if one.place not in silent:
+            if one.virtual_service_key not in silent:
                 rig.mesh.beat(replace(one, siblings=()), live.spec.id)
         dog.reconcile()
 
@@ -337,7 +338,7 @@ def _happen(rig: Pair, moment: str) -> None:
         if moment == "abort" and rollout.phase is not Phase.ABORTING:
             rig.decide(Abort(reason="enough"))
         elif rollout.asked_at is not None:
-            rig.controller.approve("reviews", by=MAYA, evidence=rig.controller.button_token(rollout))
+            rig.controller.approve("reviews", by=OMAR, evidence=rig.controller.button_token(rollout))
         rig.workloads.finish("reviews-v1")
         rig.tick(20.0)
     except KeyboardInterrupt:  # as a process that is killed: nothing of it goes on

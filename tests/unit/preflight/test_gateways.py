@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.bindings import gateway_places, overlap
+from bot.cluster.bindings import gateway_keys, overlap
 from bot.model.errors import Cause
 from bot.preflight import Examined, Unread, examine
 from bot.preflight.gateways import GATEWAY_PODS
@@ -30,7 +30,7 @@ def examined_of(*gateways: dict[str, Any], **spec: Any) -> Examined:
     ],
 )
 def test_a_gateway_is_found_where_istio_finds_it(written: str, place: tuple[str, str]) -> None:
-    assert gateway_places(a_virtual_service(gateways=[written, "mesh"])) == [place]
+    assert gateway_keys(a_virtual_service(gateways=[written, "mesh"])) == [place]
 
 
 def test_routes_on_the_mesh_need_no_gateway() -> None:

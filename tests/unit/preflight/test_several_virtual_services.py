@@ -39,7 +39,7 @@ def test_both_are_moved_and_neither_is_a_rival_of_the_other() -> None:
     examined = examined_of(inside())
 
     assert examined.problems == ()
-    assert [one.place for one in examined.target.each] == [("default", "reviews"), ("default", "inside")]
+    assert [one.virtual_service_key for one in examined.target.each] == [("default", "reviews"), ("default", "inside")]
 
 
 def test_callers_inside_the_mesh_are_governed_by_whichever_is_bound_to_it() -> None:

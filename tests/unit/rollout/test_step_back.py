@@ -11,11 +11,12 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Observation, Unobserved
-from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId, Routes
+from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes
 from bot.model.service import ApproveAt, GateLimits
 from bot.rollout import decide, weights
 from bot.rollout.actions import SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan
+from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_service, a_side, an_observation, changed, keys, verdict
 
 GOOD = replace(verdict(Verdict.PASS), proven=True)
@@ -72,7 +73,7 @@ def test_everybody_in_the_channel_is_told_that_it_is_no_abort() -> None:
 
     (line,) = entries
     assert (line.kind, line.loud) == (EntryKind.STAGE, True)
-    assert str(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
+    assert plain(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
 
 
 def test_a_canary_that_is_surely_worse_is_aborted_instead() -> None:
@@ -175,7 +176,12 @@ def test_users_do_not_wait_for_a_canary_that_is_gone() -> None:
     went = home(at_stage("shift 40"))
     seen = an_observation(went, routes=Routes(canary=40), canary=a_side(ready=0))
 
-    assert next_action(went, seen) == SetRoutes(routes=COPIES)
+    assert next_action(went, seen) == SetRoutes(routes=HOME)
+    gone = replace(seen, routes=HOME)
+    assert isinstance(next_action(went, gone), Wait)
+    assert next_action(went, replace(gone, canary=a_side())) == SetRoutes(routes=COPIES)
+    held, _ = decide.decide(went, gone, verdict(Verdict.INCONCLUSIVE), 11.0)
+    assert (held.drift, held.settled_at, [hold.cause for hold in held.holds]) == (None, None, [HoldCause.CAPACITY])
 
 
 def test_when_users_were_home_is_remembered() -> None:
@@ -224,4 +230,4 @@ def test_where_pods_cannot_be_seen_users_still_go_home() -> None:
         went, routes=Routes(canary=40), pods_unobserved=Unobserved(cause=Cause.REFUSED, sentence="no")
     )
 
-    assert next_action(went, seen) == SetRoutes(routes=COPIES)
+    assert next_action(went, seen) == SetRoutes(routes=HOME)

@@ -147,7 +147,7 @@ SENTENCES = {"sentence", "reason", "gist", "question", "brief", "remedy", "fails
 
 
 def test_no_sentence_is_made_text_but_by_who_says_in_which_voice() -> None:
-    """``str`` would be English whoever reads it; ``plain`` and ``parts`` take a voice."""
+    """``str`` refuses a ``Said``, and lets a text of an older version through; ``plain`` and ``parts`` take a voice."""
     made = [
         f"{path}:{node.lineno}"
         for path, module in modules()

@@ -145,7 +145,7 @@ def test_a_sentence_is_never_put_into_another_text_as_it_is() -> None:
 
     with pytest.raises(TypeError, match=r"words\.hours goes into a sentence by name"):
         str.format("after {}", hours)
-    assert str(hours) == "2 hours"
+    assert plain(hours) == "2 hours"
 
 
 @given(st.integers() | st.integers(-(10**6000), 10**6000) | st.floats())
@@ -153,3 +153,12 @@ def test_a_sentence_is_never_put_into_another_text_as_it_is() -> None:
 def test_no_number_that_somebody_wrote_stops_a_sentence(count: float) -> None:
     for arg in (count, Seconds(count), Moment(count)):
         assert written("{x} pods", x=arg)
+
+
+def test_no_sentence_becomes_text_but_in_a_voice() -> None:
+    sentence = said("words.seconds", n=2)
+
+    with pytest.raises(TypeError, match=r"plain\(\)"):
+        str(sentence)
+    with pytest.raises(TypeError, match=r"plain\(\)"):
+        f"{sentence}"
