@@ -63,7 +63,7 @@ def with_failsafe_record(
     Raises:
         Refusal: the managed routes cannot be told, or somebody else mirrors on one of them.
     """
-    said: dict[str, Any] = {
+    record: dict[str, Any] = {
         "rollout": owner,
         "at": failsafe_record.at,
         "silence": round(failsafe_record.silence, 1),
@@ -71,8 +71,8 @@ def with_failsafe_record(
         "sentence": sentence,
     }
     if signer.signs:
-        said[SIGNATURE] = signer.sign(*about(vs, WATCHDOG), json.dumps(said))
-    return _annotated(with_routes(vs, target, routes), WATCHDOG, json.dumps(said))
+        record[SIGNATURE] = signer.sign(*about(vs, WATCHDOG), json.dumps(record))
+    return _annotated(with_routes(vs, target, routes), WATCHDOG, json.dumps(record))
 
 
 def failsafe_record_of(vs: VirtualService, signer: Signer = UNSIGNED) -> FailsafeRecord | None:
@@ -83,16 +83,16 @@ def failsafe_record_of(vs: VirtualService, signer: Signer = UNSIGNED) -> Failsaf
     """
     annotations = _annotations(vs)
     try:
-        said = json.loads(annotations.get(WATCHDOG, "null"))
-        if said is None or said["rollout"] != annotations.get(OWNER):
+        record = json.loads(annotations.get(WATCHDOG, "null"))
+        if record is None or record["rollout"] != annotations.get(OWNER):
             return None
-        signature = said.pop(SIGNATURE, "")
-        if signer.judge(signature, *about(vs, WATCHDOG), json.dumps(said)) not in _BELIEVED:
+        signature = record.pop(SIGNATURE, "")
+        if signer.judge(signature, *about(vs, WATCHDOG), json.dumps(record)) not in _BELIEVED:
             return None
-        at, silence = float(said["at"]), float(said["silence"])
+        at, silence = float(record["at"]), float(record["silence"])
         if not (math.isfinite(at) and math.isfinite(silence) and silence >= 0):
             return None
-        return FailsafeRecord(at=at, silence=silence, action=FailsafeAction(said["deed"]))
+        return FailsafeRecord(at=at, silence=silence, action=FailsafeAction(record["deed"]))
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
 
