@@ -353,15 +353,15 @@ class Speechless(People):
 
 
 @pytest.mark.parametrize(
-    ("leaving", "events", "told"),
+    ("leaving", "events", "wrong"),
     [(4, (), "no command ends it"), (None, (Event(what="pause", at=4, sweeps=1000),), "did not end after an abort")],
 )
 def test_a_rollout_that_no_command_ends_is_told(
-    stage_of: Callable[[Schedule], Stage], leaving: int | None, events: tuple[Event, ...], told: str
+    stage_of: Callable[[Schedule], Stage], leaving: int | None, events: tuple[Event, ...], wrong: str
 ) -> None:
     stage = stage_of(replace(CALM, leaving=leaving, events=events))
 
-    assert any(told in wrong for wrong in Play(stage.rig, Speechless).run())
+    assert any(wrong in violation for violation in Play(stage.rig, Speechless).run())
 
 
 def test_what_a_play_reads_is_held_against_what_was_served(stage_of: Callable[[Schedule], Stage]) -> None:

@@ -65,12 +65,12 @@ def test_every_job_runs_at_once_and_again_whatever_the_others_do() -> None:
 
 
 def test_a_run_that_fails_is_told_each_time_with_what_was_raised() -> None:
-    told: list[tuple[str, str]] = []
+    seen: list[tuple[str, str]] = []
     again, other = threading.Event(), Runs()
 
     def failed(job: str, error: Exception) -> None:
-        told.append((job, type(error).__name__))
-        if len(told) > 1:
+        seen.append((job, type(error).__name__))
+        if len(seen) > 1:
             again.set()
 
     jobs = [Job(name="sweep", seconds=0.01, run=_fail), Job(name="delivery", seconds=3600.0, run=other)]
@@ -79,7 +79,7 @@ def test_a_run_that_fails_is_told_each_time_with_what_was_raised() -> None:
 
     assert again.wait(SOON)
     assert scheduler.stop()
-    assert {name for name, _ in told} == {"sweep"}
+    assert {name for name, _ in seen} == {"sweep"}
     assert other.count == 1
 
 
