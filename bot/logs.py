@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bot import redaction
+from bot.words.rendering import plain
 from bot.words.sentence import Sentence
 
 # What the libraries say below these levels holds payloads, or says nothing but that time passes.
@@ -131,7 +132,7 @@ def _redacted(value: object, depth: int) -> object:
         case str():
             return redaction.redact(value)
         case Sentence():  # whoever reads the log reads English
-            return redaction.redact(str(value))
+            return redaction.redact(plain(value))
         case bool() | int() | float() | None:
             return value
         case dict() if depth:

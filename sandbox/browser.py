@@ -18,6 +18,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE = 500  # pixels; narrower windows are phones
 PATIENCE = 30.0  # seconds that whatever is clicked or read may take to be there
 PAUSE = 0.1  # seconds between two looks
+_DRAWN = """(() => {
+  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+  pen.font = "40px " + getComputedStyle(document.body).fontFamily;
+  pen.fillText("%s", 20, 60);
+  return canvas.toDataURL();
+})()"""
 
 
 class PageError(Exception):
@@ -99,6 +105,11 @@ class Browser:
     def text(self) -> str:
         """All that a person can read on the page now."""
         return self.page.inner_text("body")
+
+    def has_letters_for(self, letters: str) -> bool:
+        """Whether the page draws each of these as itself: what no font has is the same box for all of them."""
+        drawn = [self.run(_DRAWN % letter) for letter in letters]
+        return len(set(drawn)) == len(letters)
 
     def picture(self, selector: str | None = None) -> bytes:
         """A PNG of the window, or of one element with nothing around it."""

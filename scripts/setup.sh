@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything the demo and the tests need, on a fresh Debian, Ubuntu or macOS machine. Quick when it is all there.
 #   scripts/setup.sh          Python packages and Prometheus
-#   scripts/setup.sh browser  Chromium as well (the tests that look at the sandbox's page)
+#   scripts/setup.sh browser  Chromium as well, and letters for Chinese (the tests that look at the sandbox's page)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,4 +51,8 @@ packages
 system prometheus prometheus
 if [ "${1:-}" = browser ] && ! command -v google-chrome >/dev/null; then
     system chromium chromium
+fi
+# Without one Chinese is drawn as boxes; macOS has its own.
+if [ "${1:-}" = browser ] && command -v fc-list >/dev/null && [ -z "$(fc-list :lang=zh-cn family)" ]; then
+    system a-font-for-chinese fonts-noto-cjk
 fi

@@ -12,6 +12,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import PodTemplate, Rollout, RolloutId, RolloutSpec, Routes, Target, Template, Topology, UserId
 from bot.model.service import Promote, ServiceConfig
 from bot.rollout.plans import make_plan
+from bot.words.rendering import plain
 from bot.words.sentence import Arg, Sentence, Text
 
 MAYA, OMAR, LENA = UserId("U0MAYA"), UserId("U0OMAR"), UserId("U0LENA")
@@ -158,3 +159,9 @@ def keys(text: Text) -> list[str]:
         return keys(arg) if isinstance(arg, Sentence) else []
 
     return [text.key, *(key for arg in text.args.values() for key in within(arg))] if isinstance(text, Sentence) else []
+
+
+def unreadable(read: Routes | Text) -> str:
+    """In English, why routes were not read."""
+    assert not isinstance(read, Routes), read
+    return plain(read)

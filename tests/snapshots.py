@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from bot.preflight import MetricFacts, Snapshot, Traffic
+from bot.words.rendering import plain
 from bot.words.sentence import Text
 
 Object = dict[str, Any]
@@ -129,4 +130,4 @@ def a_snapshot(**changes: Any) -> Snapshot:
 
 def texts(found: Iterable[Text]) -> tuple[str, ...]:
     """What was found, in English."""
-    return tuple(map(str, found))
+    return tuple(map(plain, found))

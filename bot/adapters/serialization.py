@@ -313,7 +313,7 @@ def dump_entry(entry: Entry) -> str:
     """One line of a story as it is stored: in English, for versions that know no other words, and as values."""
     stored = _StoredEntry(entry).model_dump(mode="json")
     values = {field: stored[field] for field in _SPOKEN if not isinstance(stored[field], str)}
-    english = {field: str(getattr(entry, field)) for field in values}
+    english = {field: plain(getattr(entry, field)) for field in values}
     return json.dumps(stored | english | ({"said": values} if values else {}), separators=(",", ":"))
 
 

@@ -32,7 +32,7 @@ from bot.cluster.objects import (
     service_namespace,
     within,
 )
-from bot.cluster.routes.managed import has_users, title
+from bot.cluster.routes.managed import STREAMS, has_users, title
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
 from bot.words.sentence import Code, Text, said
@@ -124,6 +124,7 @@ def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
         *_gateway_writes(service, found, api),
         *_rule_writes(service, rule, versions, names, api),
         *_route_writes(service, found, primary, api),
+        *_others_route_writes(service, found, primary),
         *_selector_writes(found.backend, versions),
     )
     named = {primary, *_subsets_with_routes(service, found)}
@@ -310,6 +311,14 @@ def _route_writes(service: ServiceConfig, found: Found, primary: str, api: str) 
     yield from _subset_writes(service, ours, primary)
 
 
+def _others_route_writes(service: ServiceConfig, found: Found, primary: str) -> Iterator[Write]:
+    """The same in whatever else routes to the service: its users would meet what the Service selects."""
+    keys = {*service.virtual_service_keys}
+    for one in found.virtual_services:
+        if (namespace_of(one, service.namespace), name_of(one)) not in keys:
+            yield from _subset_writes(service, one, primary)
+
+
 def _there(key: NamespacedName, service: ServiceConfig, found: Found) -> Object:
     """One of several.
 
@@ -333,9 +342,10 @@ def _subset_writes(service: ServiceConfig, ours: Object, primary: str) -> Iterat
 
     named = [
         label
-        for number, route in enumerate(_http(changed), start=1)
+        for kind in ("http", *STREAMS)
+        for number, route in enumerate((changed.get("spec") or {}).get(kind) or (), start=1)
         if _name_subset(route, is_ours, primary)
-        for label in [f"route {route['name']}" if route.get("name") else f"http route {number}"]
+        for label in [f"route {route['name']}" if route.get("name") else f"{kind} route {number}"]
     ]
     if named:
         about = said("cluster.routes_name_subset", routes=tuple(named), field=Code(f"subset: {primary}"))
@@ -381,10 +391,9 @@ def _refuse_beside_another(service: ServiceConfig, found: Found) -> None:
         if means((entry.get("destination") or {}).get("host"), namespace_of(one, service.namespace), service)
     ]
     if others:
-        theirs = called(others[0], service.namespace)
-        raise Refusal(
-            said("cluster.routed_by_another", name=title(others[0]), field=Code(f"virtual_service: {theirs}"))
-        )
+        names = tuple(dict.fromkeys(called(one, service.namespace) for one in others))
+        key = f"virtual_service: {names[0]}" if len(names) == 1 else f"virtual_services: [{', '.join(names)}]"
+        raise Refusal(said("cluster.routed_by_another", name=title(others[0]), field=Code(key)))
 
 
 def _selector_writes(backend: Object, versions: Mapping[str, str]) -> Iterator[Write]:

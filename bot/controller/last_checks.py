@@ -15,6 +15,7 @@ from bot.model.errors import Cause, Fault, Refusal
 from bot.model.observation import Denied
 from bot.model.rollout import HOME, Phase
 from bot.preflight import ready_to_begin
+from bot.preflight.as_written import UNWRITABLE
 from bot.preflight.mesh import ANNOTATIONS
 from bot.preflight.moved import MOVED
 from bot.preflight.permissions import PERMISSION
@@ -87,7 +88,7 @@ def checks(draft: Draft, ports: Ports) -> Checked:
         observed.owner is None
         and observed.routes is not None
         and not observed.routes.mirror
-        and not {ANNOTATIONS, MOVED} & known
+        and not {ANNOTATIONS, MOVED, UNWRITABLE} & known
     )
     rehearsal = _rehearsed(draft, ports, known) if plain else Rehearsal()
     admission = [said("controller.admission_warns", text=text) for text in rehearsal.warnings]

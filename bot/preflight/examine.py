@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from bot.cluster.objects import (
     Object,
     app_containers,
-    called,
     full_host,
     image_pins,
     images,
@@ -25,6 +24,7 @@ from bot.model.images import pinned
 from bot.model.rollout import PodTemplate, Rollout, Target, Topology
 from bot.model.service import ServiceConfig
 from bot.preflight import (
+    as_written,
     dotted,
     gateways,
     hosts,
@@ -149,7 +149,7 @@ def examine(
     around += hosts.beside(subject, callers)
     if sides:
         for one, target in zip(subject.each, _target(subject, sides).each, strict=True):
-            around += [*left_out.check(one, target), *shares.check(one, target)]
+            around += [*left_out.check(one, target), *as_written.check(one, target), *shares.check(one, target)]
     primary, canary = subject.primary, subject.canary
     unfit += [*_same_image(subject, containers, pins), *_mixed_primary(subject, containers)]
     around += templates.left_as_they_are(subject, containers)
@@ -292,8 +292,8 @@ def _no_routes(subject: Subject, space: str, name: str) -> Problem:
     service, sentence = subject.service, said("preflight.no_virtual_service", name=name, space=space)
     if service.siblings:
         return blocks(sentence, remedy=said("preflight.correct_list", key=Code("virtual_services")), about=INIT)
-    there = _key_of_the_one_there(subject)
-    remedy = said("preflight.write_key", key=there, service=service.name) if there else init_remedy(service.name)
+    there = mesh.routing(subject)
+    remedy = mesh.naming_remedy(there, service) if there else init_remedy(service.name)
     return blocks(sentence, remedy=remedy, about=INIT)
 
 
@@ -314,12 +314,6 @@ def _no_deployment(subject: Subject, name: str) -> Problem:
         said("preflight.no_canary", name=name, space=service.namespace),
         remedy=said("preflight.deploy_canary", version=subject.version),
     )
-
-
-def _key_of_the_one_there(subject: Subject) -> Code | None:
-    """The key that names what routes to the service already, where there is one such VirtualService."""
-    found = mesh.routing(subject)
-    return Code(f"virtual_service: {called(found[0], subject.service.namespace)}") if len(found) == 1 else None
 
 
 def _wrong_version(subject: Subject) -> list[Problem]:

@@ -10,11 +10,23 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from bot.cluster.objects import Object, namespace_of
+from bot.cluster.bindings import delegated
+from bot.cluster.objects import Object, name_of, namespace_of
 from bot.cluster.objects import title as title_of
-from bot.cluster.routes import STREAMS, LeftOut, RouteSides, is_inserted, left_out, reached, title, without_subset
+from bot.cluster.routes import (
+    STREAMS,
+    LeftOut,
+    RouteSides,
+    is_inserted,
+    left_out,
+    reached,
+    reaches_primary,
+    title,
+    without_subset,
+)
 from bot.model.errors import Refusal
 from bot.model.rollout import Target
+from bot.preflight import mesh, moved
 from bot.preflight.mesh import speaks_http
 from bot.preflight.problems import Problem, blocks, canary_bot, patch, warns
 from bot.preflight.snapshot import Subject
@@ -53,7 +65,7 @@ def check(subject: Subject, target: Target) -> Iterator[Problem]:
         if not one.part:
             yield says(
                 said("preflight.left_open", name=name, route=one.label, host=target.host),
-                remedy=_subset_remedy(subject, target, by_hand=one.kind in STREAMS),
+                remedy=_subset_remedy(subject, target),
             )
 
 
@@ -74,9 +86,7 @@ def _stream_remedy(subject: Subject) -> Text:
     return said("preflight.adopt_instead", line=Code("promote: adopt"), service=subject.service.name)
 
 
-def _subset_remedy(subject: Subject, target: Target, *, by_hand: bool = False) -> Text:
-    if by_hand:  # `init` leaves tcp and tls routes alone
-        return said("preflight.send_to_primary", field=Code(f"subset: {target.primary_subset}"))
+def _subset_remedy(subject: Subject, target: Target) -> Text:
     command = canary_bot("init", subject.service.name, "--apply")
     return said("preflight.init_names_subset", field=Code(f"subset: {target.primary_subset}"), command=command)
 
@@ -93,6 +103,53 @@ def _none_is_ours(subject: Subject, virtual_service: Object, target: Target) -> 
     elif not virtual_service["spec"].get("http") and any(virtual_service["spec"].get(kind) for kind in STREAMS):
         sentence = said("preflight.only_streams", name=title(virtual_service))
         yield blocks(sentence, remedy=_http_remedy(subject, virtual_service, target), about=about)
+    elif moved.everyone_at(subject) is None and not reaches_primary(virtual_service, target):
+        yield from filter(None, [_routed_elsewhere(subject, virtual_service, target)])
+
+
+def _routed_elsewhere(subject: Subject, virtual_service: Object, target: Target) -> Problem | None:
+    """No route of this object sends anybody to the primary: another one's do, or its users are on other versions."""
+    service, about = subject.service, title_of(virtual_service)
+    sides = RouteSides.of(virtual_service, target)
+    place = said(
+        "preflight.subset_called" if sides.primary.subset else "preflight.service_called", name=str(sides.primary)
+    )
+    sentence = said("preflight.no_route_to_primary", name=title(virtual_service), place=place, host=target.host)
+    others = mesh.routing(subject)
+    home = namespace_of(virtual_service, service.namespace)
+    parts = {delegated(route, home) for route in virtual_service["spec"].get("http") or ()}
+    meant = [one for one in others if (namespace_of(one, home), name_of(one)) in parts] or others
+    siblings = [one for one in subject.snapshot.siblings if reaches_primary(one, target)]
+    if meant or siblings:
+        return blocks(sentence, remedy=mesh.naming_remedy([*siblings, *meant], service), about=about)
+    there = sorted({one for route in virtual_service["spec"].get("http") or () for one in reached(route, sides)} - {""})
+    if there:
+        names = {name_of(one) for each in there for one in moved.in_subset(subject, each)}
+        if service.primary_deployment in names:
+            return None  # a subset of every version's pods, which is told as that
+        names -= {service.canary_name(subject.version)}
+        key = next(iter(names)) + moved.containers_key(service.containers) if len(names) == 1 else "NAME"
+        return blocks(
+            said(
+                "preflight.users_on_others",
+                name=title(virtual_service),
+                places=tuple(there),
+                primary=str(sides.primary),
+            ),
+            remedy=said(
+                "preflight.name_primary",
+                key=Code(f"primary: {{deployment: {key}}}"),
+                service=service.name,
+                primary=service.primary_deployment,
+            )
+            if key == "NAME"
+            else said("preflight.write_keys", keys=(Code(f"primary: {{deployment: {key}}}"),), service=service.name),
+            about=about,
+        )
+    host = sides.primary.host.partition(".")[0] if home == service.namespace else sides.primary.host
+    subset = f", subset: {sides.primary.subset}" if sides.primary.subset else ""
+    field = Code(f"{{destination: {{host: {host}{subset}}}}}")
+    return blocks(sentence, remedy=said("preflight.add_route", field=field), about=about)
 
 
 def _http_remedy(subject: Subject, virtual_service: Object, target: Target) -> Text:

@@ -25,7 +25,9 @@ from bot.cluster.objects import (
     namespace_of,
     title,
 )
-from bot.preflight.problems import Problem, blocks, kubectl, warns
+from bot.cluster.routes import is_inserted
+from bot.model.service import ServiceConfig
+from bot.preflight.problems import Problem, blocks, kubectl, patch, warns
 from bot.preflight.scope import applies, is_seen, meeting
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Item, Sentence, said
@@ -34,7 +36,7 @@ _HTTP = ("http", "http2", "grpc", "grpc-web")
 _OTHERS = ("https", "tls", "tcp", "udp", "mongo", "mysql", "redis", "postgres")  # to Istio, https is TLS it cannot read
 ELSEWHERE = "Other namespaces' VirtualService"  # what the snapshot calls them when they may not be read
 ANNOTATIONS = "annotations"  # what such a problem is about: with them, no dry run tells anything new
-_PREFIX, _OURS = "canary-bot/", "canarybot-mirror-"  # how our annotations and the routes that we insert begin
+_PREFIX = "canary-bot/"  # how our annotations begin
 _KUBERNETES_HTTP = ("kubernetes.io/h2c", "kubernetes.io/ws")
 
 
@@ -67,11 +69,14 @@ def _leftovers(subject: Subject) -> Iterator[Problem]:
             ),
             about=ANNOTATIONS,
         )
-    routes = [str(one["name"]) for one in ours["spec"].get("http") or () if str(one.get("name", "")).startswith(_OURS)]
-    if routes:
+    http = ours["spec"].get("http") or ()
+    left = {number: str(one["name"]) for number, one in enumerate(http) if is_inserted(one)}
+    if left:
+        changes = [{"op": "remove", "path": f"/spec/http/{number}"} for number in sorted(left, reverse=True)]
+        command = patch(ours, changes, subject.service.routes_at[0])
         yield blocks(
-            said("preflight.old_route", name=name_of(ours), routes=tuple(routes)),
-            remedy=said("preflight.delete_route", field=Code("spec.http")),
+            said("preflight.old_route", name=name_of(ours), routes=tuple(left.values())),
+            remedy=said("preflight.delete_route", command=command),
             about=title(ours),
         )
 
@@ -162,6 +167,20 @@ def _is_let_in(other: Object, key: NamespacedName, subject: Subject) -> bool:
 def routing(subject: Subject) -> list[Object]:
     """VirtualServices other than ours that send users to the service by http, and that any proxy obeys."""
     return [one for one in subject.snapshot.virtual_services if applies(one) and _sent_to(one, subject, ("http",))]
+
+
+def naming(found: Sequence[Object], home: str) -> Code:
+    """The key of services.yaml that names them, seen from the service's namespace."""
+    names = [called(one, home) for one in found]
+    return Code(f"virtual_service: {names[0]}" if len(names) == 1 else f"virtual_services: [{', '.join(names)}]")
+
+
+def naming_remedy(found: Sequence[Object], service: ServiceConfig) -> Sentence:
+    """Where they route to the service already, nothing is to be created: they are to be named."""
+    key = naming(found, service.namespace)
+    if len(found) == 1:
+        return said("preflight.write_key", key=key, service=service.name)
+    return said("preflight.write_list", key=key, service=service.name, old=Code("virtual_service"))
 
 
 def _sent_to(other: Object, subject: Subject, kinds: Sequence[str] = ("http", "tls", "tcp")) -> list[Item]:

@@ -36,10 +36,10 @@ def left_on_canary(rollout: Rollout) -> bool:
 
 def check(subject: Subject, before: Rollout | None = None) -> Iterator[Problem]:
     """``before`` is the service's last rollout, where that one left users on its canary; None: not known."""
-    subset = _subset_of_everyone(subject)
+    subset = everyone_at(subject)
     if subset is None:
         return
-    deployments = [name_of(one) for one in _in_subset(subject, subset)]
+    deployments = [name_of(one) for one in in_subset(subject, subset)]
     if len(deployments) == 1:
         yield explain(subject, subset, deployments[0], before)
         return
@@ -81,7 +81,7 @@ def explain(subject: Subject, part: str, deployment: str, before: Rollout | None
         )
     else:
         sentence = said("preflight.all_on_another", name=deployment, place=called, old=old)
-    container = _containers(service.containers)
+    container = containers_key(service.containers)
     host, old_host = (f", host: {name}" if subject.apart else "" for name in (part, service.primary_host))
     keys = [Code(f"primary: {{deployment: {deployment}{container}{host}}}")]
     if service.canary_deployment == deployment:  # a fixed name: the two have changed places
@@ -91,14 +91,14 @@ def explain(subject: Subject, part: str, deployment: str, before: Rollout | None
     return blocks(sentence, remedy=together((remedy, other_remedy)), about=MOVED)
 
 
-def _containers(names: Sequence[str]) -> str:
+def containers_key(names: Sequence[str]) -> str:
     """The same containers as before, for the key of the new primary."""
     if len(names) > 1:
         return f", containers: [{', '.join(names)}]"
     return f", container: {names[0]}" if names else ""
 
 
-def _subset_of_everyone(subject: Subject) -> str | None:
+def everyone_at(subject: Subject) -> str | None:
     """The one subset that has all users of our routes and is not the primary's; None also while a rollout is on."""
     ours = subject.snapshot.virtual_service
     if ours is None or annotations_of(ours).get("canary-bot/rollout"):
@@ -159,7 +159,7 @@ def _is_primarys(subset: Object, subject: Subject) -> bool:
     return primary is not None and within(subset.get("labels") or {}, pod_labels(primary))
 
 
-def _in_subset(subject: Subject, name: str) -> list[Object]:
+def in_subset(subject: Subject, name: str) -> list[Object]:
     """Deployments that have pods there."""
     selector = {} if subject.apart else selector_of(subject.snapshot.service or {})
     labels = [one.get("labels") or {} for one in _subsets(subject) if one["name"] == name]

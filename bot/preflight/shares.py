@@ -19,6 +19,7 @@ from bot.cluster.routes import (
     read_routes,
     with_routes,
 )
+from bot.cluster.routes.managed import share_of_ours
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Target
 from bot.preflight.problems import Problem, blocks, patch
@@ -59,6 +60,8 @@ def _astray(virtual_service: Object, target: Target) -> Iterator[Item]:
         if weight:
             total = sum(one.get("weight", 0) for one in route["route"])
             yield said("preflight.route_gives", route=label, canary=str(sides.canary), share=Share(weight / total))
+        elif len(route["route"]) > 1 and not share_of_ours(route, sides):
+            yield said("preflight.route_gives_nothing", route=label)
         if copied_percent(route, sides):
             yield said("preflight.route_mirrors", route=label, canary=str(sides.canary))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.cluster.mesh_setup import VERSION_LABEL
 from bot.cluster.objects import (
     Labels,
     Object,
@@ -24,7 +25,7 @@ from bot.model.rollout import Topology
 from bot.preflight.destination_rules import effective
 from bot.preflight.problems import INIT, Problem, blocks, canary_bot, init_remedy, kubectl, warns
 from bot.preflight.snapshot import Subject
-from bot.words.sentence import Code, said
+from bot.words.sentence import Code, Sentence, said
 
 _OTHERS_LABELS = ("pod-template-hash", "rollouts-pod-template-hash")
 
@@ -58,7 +59,7 @@ def find(subject: Subject) -> tuple[Pair | None, list[Problem]]:
     if rule is None or subject.primary is None or subject.canary is None:
         return None, problems
     problems += _unselected(subject)
-    chosen = [_subsets_of(rule, side) for side in (subject.primary, subject.canary)]
+    chosen = _chosen(subject, rule, subject.primary, subject.canary)
     for side, fitting in zip((subject.primary, subject.canary), chosen, strict=True):
         if len(fitting) != 1:
             found = tuple(str(one["name"]) for one in fitting)
@@ -67,7 +68,8 @@ def find(subject: Subject) -> tuple[Pair | None, list[Problem]]:
                     said("preflight.several_subsets", name=name_of(side), rule=name_of(rule), found=found)
                     if found
                     else said("preflight.no_subset", name=name_of(side), rule=name_of(rule)),
-                    remedy=said("preflight.own_subset"),
+                    remedy=_subset_remedy(subject, rule, side),
+                    about="" if found else INIT,
                 )
             )
     if any(len(fitting) != 1 for fitting in chosen):
@@ -155,6 +157,47 @@ def _rule(subject: Subject) -> tuple[Object | None, list[Problem]]:
         remedy=said("preflight.write_keys", keys=(Code(f"destination_rule: {obeyed}"),), service=service.name),
     )
     return rule, [problem]
+
+
+def _chosen(subject: Subject, rule: Object, *sides: Object) -> list[list[Object]]:
+    """What each side may be told by: subsets that have its pods and not the other's, and of several what routes name.
+
+    A subset of every version's pods tells nothing, whoever is sent there (``as_written``).
+    """
+    fitting = [_subsets_of(rule, side) for side in sides]
+    if name_of(sides[0]) == name_of(sides[1]):
+        return fitting
+    shared = {str(one["name"]) for one in fitting[0]} & {str(one["name"]) for one in fitting[1]}
+    own = [[one for one in each if str(one["name"]) not in shared] or each for each in fitting]
+    named = _named_in_routes(subject)
+    meant = [[one for one in each if str(one["name"]) in named] for each in own]
+    return [used if len(used) == 1 else each for used, each in zip(meant, own, strict=True)]
+
+
+def _named_in_routes(subject: Subject) -> set[str]:
+    """The subsets of the service that our routes name."""
+    return {
+        str(destination["subset"])
+        for ours in subject.snapshot.ours
+        for route in ours["spec"].get("http") or ()
+        for entry in route.get("route") or ()
+        if (destination := entry.get("destination") or {}).get("subset")
+        and subject.is_at(destination.get("host"), namespace_of(ours, subject.service.namespace))
+    }
+
+
+def _subset_remedy(subject: Subject, rule: Object, side: Object) -> Sentence:
+    """`init` writes a subset for a version by its label, unless the rule has one of that name already."""
+    subsets = rule["spec"]["subsets"]
+    if any(label in (one.get("labels") or {}) for one in subsets for label in _OTHERS_LABELS):
+        return said("preflight.own_version_label", label=Code(VERSION_LABEL))
+    version, fitting = pod_labels(side).get(VERSION_LABEL), _subsets_of(rule, side)
+    if len({str(one.get("labels")) for one in fitting}) == 1 < len(fitting):
+        names = tuple(str(one["name"]) for one in fitting)
+        return said("preflight.one_name", field=Code("subset"), names=names)
+    if version and not fitting and version not in {str(one["name"]) for one in subsets}:
+        return init_remedy(subject.service.name)
+    return said("preflight.own_subset")
 
 
 def _subsets_of(rule: Object, deployment: Object) -> list[Object]:

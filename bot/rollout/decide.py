@@ -137,7 +137,7 @@ def abort(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known
     if rollout.phase is Phase.ABORTING:
         raise Refusal(said("rollout.aborting_already", service=rollout.spec.service))
     way_home = make_retreat(primary_touched=rollout.primary_touched, drain=_drain(rollout))
-    text = phrases.aborted(rollout, by, reason, stage_known=stage_known)
+    text = phrases.aborted(rollout, by, reason, now, stage_known=stage_known)
     urgent = by == BOT or rollout.judgement is None or rollout.judgement.verdict is not Verdict.PASS
     aborting = _enter(
         rollout,
@@ -460,7 +460,7 @@ def _ask_webhooks(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     return questions.stand(replace(withdraw(rollout, now), asked_for=0.0, reminded=False), asks, now)
 
 
-def look_again(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
+def observe_again(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
     """What people are asked rests on: whether somebody has changed it since it was last looked at.
 
     Where they have, the question is withdrawn or asked anew, and its evidence is another one.

@@ -194,9 +194,10 @@ def taken_up(rollout: Rollout) -> Sentence | None:
     )
 
 
-def aborted(rollout: Rollout, by: UserId, reason: Text, *, stage_known: bool = True) -> Sentence:
+def aborted(rollout: Rollout, by: UserId, reason: Text, now: float, *, stage_known: bool = True) -> Sentence:
     """Where it was aborted, by whom, why, and what becomes of its users."""
-    then = said("rollout.users_return")
+    home_at = rollout.step_backs[-1].home_at if rollout.current.on_copies and rollout.step_backs else None
+    then = said("rollout.users_return") if home_at is None else said("rollout.users_home", time=Seconds(now - home_at))
     if rollout.primary_touched:
         primary, version = rollout.spec.target.primary_deployment, rollout.spec.version
         then = said("rollout.users_return_later", version=version, primary=primary)

@@ -44,7 +44,7 @@ def came_home(rollout: Rollout, entry: Entry | None = None) -> Text:
     if left:
         return together(left)
     broken = plan.broken_at(rollout)
-    if broken is not None and broken.routes.mirror:
+    if broken is not None and broken.routes.mirror and not broken.on_copies:
         return said("slack.nobody_affected")
     took, old = plan.seconds_home(rollout), spoken(old_version(rollout))
     if took is None or took < 1:

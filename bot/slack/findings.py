@@ -18,6 +18,7 @@ _FIELDS = {
     "rollout.weights_rise": WEIGHTS,
     "rollout.weights_end": WEIGHTS,
     "cluster.share_is_not_whole": WEIGHTS,
+    "preflight.share_not_whole": WEIGHTS,
     "rollout.no_auto": AUTO,
     "slack.no_approver": AUTO,  # of the form's fields only that one is an approver's to fill in
 }

@@ -40,7 +40,7 @@ class FormErrors(Exception):  # noqa: N818  # said as what they are: the person'
 
     def __init__(self, errors: dict[str, Text]) -> None:
         self.errors = errors
-        super().__init__("; ".join(map(str, errors.values())))
+        super().__init__("; ".join(map(plain, errors.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,13 +93,11 @@ class Sentence:
 
     def __format__(self, spec: str) -> str:
         """Never within another text: that would be English in everybody's message."""
-        raise TypeError(f"{self.key} goes into a sentence by name, with said(), and into a log line by str()")
+        raise TypeError(f"{self.key} goes into a sentence by name, with said(), and into a log line by plain()")
 
     def __str__(self) -> str:
-        """In English, for whoever debugs. Nothing of the bot's goes by it: ``plain`` says in which voice it speaks."""
-        from bot.words.rendering import plain  # noqa: PLC0415  # the catalogues are made of these values
-
-        return plain(self)
+        """Never by the way: that would be English whoever reads it. ``plain`` says in which voice it speaks."""
+        raise TypeError(f"{self.key} is made text by plain() or parts(), in somebody's voice")
 
 
 Item = str | int | float | Sentence | Seconds | Share | Moment | Person | Channel | Code | TypedIn

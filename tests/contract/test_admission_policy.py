@@ -16,6 +16,7 @@ from bot.cluster.routes import OWNER
 from bot.model.copies import replace
 from bot.model.errors import Cause, Fault
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Topology
+from bot.words.rendering import plain
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.unit.admission.rules import DOCUMENTS, Object, naming_hosts
@@ -75,7 +76,7 @@ def test_what_a_stolen_token_writes_is_refused_in_a_sentence(kube: Kube) -> None
     with pytest.raises(Fault) as refused:
         kube.put(stolen)
     assert refused.value.cause is Cause.REFUSED
-    assert "may change nothing of an http route but its destinations' weights and its mirror" in str(
+    assert "may change nothing of an http route but its destinations' weights and its mirror" in plain(
         refused.value.sentence
     )
     for patch in ({"spec": {"template": {"spec": {"hostNetwork": True}}}}, {"spec": {"replicas": 0}}):
@@ -92,7 +93,7 @@ def test_a_policy_that_does_not_fit_is_found_by_the_rehearsal(api: KubeApi, kube
     preview = mesh.preview(target, Routes(canary=20), ME, RECORDED)
 
     [refusal] = mesh.rehearse(target, [preview]).refusals
-    assert "No weights here." in str(refusal.sentence)
+    assert "No weights here." in plain(refusal.sentence)
 
 
 def test_hosts_that_the_policy_does_not_know_are_named_with_what_to_write(api: KubeApi, kube: Kube) -> None:
@@ -106,7 +107,7 @@ def test_hosts_that_the_policy_does_not_know_are_named_with_what_to_write(api: K
     *_, remedy = mesh.rehearse(WITH_HOSTS, [preview]).refusals
 
     pattern = "^(reviews-v1|reviews-v2[.]default[.]svc[.]cluster[.]local)$"
-    assert f"Put `'{pattern}'` into its variable `hosts`" in str(remedy.sentence)
+    assert f"Put `'{pattern}'` into its variable `hosts`" in plain(remedy.sentence)
     api.enforce(naming_hosts(pattern))
     assert mesh.rehearse(WITH_HOSTS, [preview]).refusals == ()
 

@@ -21,6 +21,7 @@ from bot.controller.ports import Mesh
 from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.observation import Heartbeat, RouteStatus
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
+from bot.words.rendering import plain
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.fakes.mesh import InMemoryMesh
@@ -221,7 +222,7 @@ def test_an_object_that_became_ambiguous_is_a_reason_a_refusal_or_a_contention_b
     twice = [{"destination": {"host": "reviews", "subset": "v1"}, "weight": 50}] * 2
     world.edit("maya", lambda vs: vs["spec"]["http"][0].update(route=twice))
     observed = world.mesh.observe(TARGET)
-    assert (observed.routes, "names a subset more than once" in str(observed.reason)) == (None, True)
+    assert (observed.routes, "names a subset more than once" in plain(observed.reason)) == (None, True)
     with pytest.raises(Refusal, match="cannot be managed"):
         world.mesh.preview(TARGET, MIRROR, ME, RECORDED)
     with pytest.raises(Contended, match="cannot be managed"):
@@ -296,13 +297,13 @@ def test_a_rehearsal_tells_what_the_server_would_refuse(api: KubeApi, tmp_path: 
     typo = mesh.preview(TARGET, MIRROR, ME, RECORDED)
     typo["spec"]["http"][0]["mirror_percentage"] = {"value": 1}
     (unknown,) = mesh.rehearse(TARGET, [typo]).refusals
-    assert 'unknown field "spec.http[0].mirror_percentage"' in str(unknown.sentence)
+    assert 'unknown field "spec.http[0].mirror_percentage"' in plain(unknown.sentence)
     api.forbid(verb="update", kind="VirtualService")
     stages = [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES]
     (forbidden,) = mesh.rehearse(TARGET, stages).refusals
     assert (unknown.cause, forbidden.cause) == (Cause.REFUSED, Cause.FORBIDDEN)
-    assert "forbidden" in str(forbidden.sentence)
-    assert api.token not in str(forbidden.sentence)
+    assert "forbidden" in plain(forbidden.sentence)
+    assert api.token not in plain(forbidden.sentence)
 
 
 def test_admission_warnings_are_heard(api: KubeApi, tmp_path: Path) -> None:
@@ -320,7 +321,7 @@ def test_a_rehearsal_tells_what_admission_warns_of_once_and_to_nobody_else(api: 
     mesh = IstioMesh(kube_of(api, tmp_path, heard), lambda: 0.0)
     rehearsal = mesh.rehearse(TARGET, [mesh.preview(TARGET, routes, ME, RECORDED) for routes in STAGES])
     (warning,) = rehearsal.warnings
-    assert "legacy gatewayName" in str(warning)
+    assert "legacy gatewayName" in plain(warning)
     assert (rehearsal.refusals, heard) == ((), [])
 
 
@@ -339,7 +340,7 @@ def test_what_admission_says_of_rules_behind_our_copies_is_not_told(api: KubeApi
     mesh = IstioMesh(kube_of(api, tmp_path, []), lambda: 0.0)
     target = replace(TARGET, mirror_methods=("GET", "HEAD"))
     stages = [mesh.preview(target, routes, ME, RECORDED) for routes in STAGES]
-    warned = {str(text) for text in mesh.rehearse(target, stages).warnings}
+    warned = {plain(text) for text in mesh.rehearse(target, stages).warnings}
     why = 'duplicate/overlapping match in rule #1 of prefix /x on "reads"'
     places = (2, 5)  # of that rule, without our copies before it and with them
     assert warned == {

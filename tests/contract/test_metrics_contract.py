@@ -20,6 +20,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, SideFigures, UserView
 from bot.model.rollout import Phase, Rollout, RolloutId, Topology
 from bot.model.service import CustomGate, GateLimits, MetricsSource, ServiceConfig
+from bot.words.rendering import plain
 from tests.contract.examples import rollout, target
 from tests.contract.measured import CALLERS, CANARY, EXPECTED, NOW, PRIMARY, SCRAPE, TELEMETRY, WINDOW, serve
 from tests.fakes.metrics import FakeMetrics
@@ -139,11 +140,11 @@ def test_counters_that_began_again_cost_one_query_more_however_many_they_are(pro
 
     class Counting:
         def ask(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
-            asked.extend(str(query.about) for query in queries.values())
+            asked.extend(plain(query.about) for query in queries.values())
             return connection.ask(queries)
 
         def ask_series(self, queries: Mapping[str, Query]) -> Mapping[str, object]:
-            asked.extend(str(query.about) for query in queries.values())
+            asked.extend(plain(query.about) for query in queries.values())
             return connection.ask_series(queries)
 
     metrics = PrometheusMetrics(Counting())  # type: ignore[arg-type]  # the part that reads

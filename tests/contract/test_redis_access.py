@@ -16,6 +16,7 @@ from redis.exceptions import NoPermissionError
 
 from bot.adapters.redis_connection import EXPECTED, Access, RedisClient, connect
 from bot.model.errors import Cause, Fault, Refusal
+from bot.words.rendering import plain
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, find_program
 from tests.contract import acl
@@ -133,7 +134,7 @@ def test_a_certificate_that_is_not_to_be_trusted_is_told_as_that_and_nothing_is_
             connect(f"{scheme}://{LOGIN}@{LOOPBACK}:{front.port}{path}", access=Access(ca_file=trusted)).ping()
 
         assert front.shaken == 0
-    assert "REDIS_CA_FILE" in str(refused.value.sentence)
+    assert "REDIS_CA_FILE" in plain(refused.value.sentence)
     assert acl.PASSWORD not in "".join(traceback.format_exception(refused.value))
 
 

@@ -18,6 +18,7 @@ from bot.adapters.serialization import Keys
 from bot.model.errors import Fault
 from bot.model.rollout import RolloutId
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.rendering import plain
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.processes import Program, find_program
 from tests.contract import acl
@@ -57,13 +58,13 @@ def findings(address: str) -> Sequence[Finding]:
 
 
 def lines(address: str, grade: Grade) -> str:
-    return "\n".join(str(one.sentence) for one in findings(address) if one.grade is grade)
+    return "\n".join(plain(one.sentence) for one in findings(address) if one.grade is grade)
 
 
 def test_nothing_is_wrong_with_one_that_saves_keeps_everything_and_takes_writes(start: Start) -> None:
     server = start("--appendonly", "yes", "--maxmemory", "100mb", "--maxmemory-policy", "noeviction")
 
-    assert [(one.grade, str(one.sentence)) for one in findings(url(server))] == [
+    assert [(one.grade, plain(one.sentence)) for one in findings(url(server))] == [
         (Grade.FINE, "we are its user default")
     ]
 
@@ -90,7 +91,7 @@ def test_what_is_wrong_is_told_with_what_to_do(
     found = [one for one in findings(url(server)) if one.grade is not Grade.FINE]
 
     assert [one.grade for one in found] == [grade]
-    assert re.search(sentence, str(found[0].sentence))
+    assert re.search(sentence, plain(found[0].sentence))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_user_who_may_ask_nothing_hears_what_is_not_known_and_that_is_no_failu
 
     assert {one.grade for one in found} == {Grade.FINE}
     for right in ("`+role`", "`+config|get`", "`+info`"):
-        assert sum(right in str(one.sentence) and "is not known" in str(one.sentence) for one in found) == 1
+        assert sum(right in plain(one.sentence) and "is not known" in plain(one.sentence) for one in found) == 1
 
 
 def test_where_config_was_taken_away_the_rest_is_told(start: Start) -> None:
@@ -131,7 +132,7 @@ def test_the_rights_of_the_page_let_check_ask_everything(start: Start) -> None:
 
     found = findings(url(server, f"{acl.USER}:{acl.PASSWORD}@"))
 
-    assert [str(one.sentence) for one in found] == [f"we are its user {acl.USER}"]
+    assert [plain(one.sentence) for one in found] == [f"we are its user {acl.USER}"]
 
 
 def test_every_master_of_a_cluster_is_asked(cluster_server: Server) -> None:
@@ -152,7 +153,7 @@ def test_whether_strangers_are_let_in_is_tried(start: Start) -> None:
     assert asks_for_no_password(ours) is False
     assert asks_for_no_password(f"redis://{LOOPBACK}:1/0") is None
 
-    assert "asks for no password" in str(next(examine_login(open_to_all=True)).sentence)
+    assert "asks for no password" in plain(next(examine_login(open_to_all=True)).sentence)
     assert list(examine_login(open_to_all=False)) == []
     assert [one.grade for one in examine_login(open_to_all=None)] == [Grade.DOUBT]
 
@@ -168,7 +169,7 @@ def test_signatures_are_told_by_what_is_wrong_with_them(redis_server: Server) ->
 
     def said(signer: Signer = OURS) -> list[tuple[Grade, str]]:
         found = examine_signatures(RedisSigning(connection, signer), signer)
-        return [(one.grade, str(one.sentence).partition(":")[0]) for one in found]
+        return [(one.grade, plain(one.sentence).partition(":")[0]) for one in found]
 
     assert said() == []
     assert said(UNSIGNED)[0][0] is Grade.DOUBT

@@ -14,6 +14,7 @@ from bot.adapters.kube import Kube
 from bot.controller.ports import Mesh
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes
+from bot.words.rendering import plain
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_target
 from tests.fakes.mesh import InMemoryMesh, reviews
@@ -167,7 +168,7 @@ def test_one_that_nobody_can_read_hides_what_the_other_says(world: World) -> Non
     observed = world.mesh.observe(TARGET)
 
     assert observed.routes is None
-    assert "ingress/edge" in str(observed.reason)
+    assert "ingress/edge" in plain(observed.reason)
 
 
 @pytest.mark.parametrize(("gone", "left"), [(EDGE, INSIDE), (INSIDE, EDGE)])

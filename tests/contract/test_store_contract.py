@@ -12,6 +12,7 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import SCHEMA, SERVICES, Keys
 from bot.model.errors import Fault, Refusal, Stale, Unreadable
 from bot.model.rollout import Phase, RolloutId
+from bot.words.rendering import plain
 from tests.builders import MAYA
 from tests.contract.conftest import Server, Shelf
 from tests.contract.examples import entry, rollout
@@ -253,7 +254,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_and_is_told(shelf: Shelf, t
 
     assert list(shelf.store.history("default/reviews")) == [filed[2], filed[0]]
     assert list(shelf.store.unreadable("default/reviews")) == ["r2"]
-    assert all(str(why).startswith("holds ") for why in shelf.store.unreadable("default/reviews").values())
+    assert all(plain(why).startswith("holds ") for why in shelf.store.unreadable("default/reviews").values())
     assert shelf.store.unreadable("default/reviews", 1) == {}
 
 
@@ -300,7 +301,7 @@ def test_a_line_of_a_story_that_cannot_be_read_hides_no_other(redis_server: Serv
     begun, unknown, on = store.story(live.key, live.spec.id)
 
     assert (begun.text, on.text) == ("begun", "on")
-    assert str(unknown.text).startswith("Redis holds a line of a story that cannot be read")
+    assert plain(unknown.text).startswith("Redis holds a line of a story that cannot be read")
     assert unknown.at > 1_700_000_000
 
 

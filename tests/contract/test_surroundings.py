@@ -17,6 +17,7 @@ from bot.adapters.surroundings import ABOUT, MOST_NAMED, RIGHTS, RIGHTS_AT_ONCE,
 from bot.app import OPTIONAL
 from bot.cluster import heartbeat_lease
 from bot.model.service import ServiceConfig
+from bot.words.rendering import plain
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from tests.builders import a_service
@@ -87,7 +88,7 @@ def test_each_verb_that_is_missing_is_named_with_the_rule_to_add(
     with looking(api, tmp_path) as surroundings:
         surroundings.check()
 
-        found = str(surroundings.trouble(RIGHTS))
+        found = plain(surroundings.trouble(RIGHTS) or "")
 
     assert f"canary-bot may not {verb} {resource}" in found
     assert f"resources: [{resource}]" in found
@@ -101,10 +102,10 @@ def test_many_services_are_asked_about_in_turns_and_the_first_findings_named(api
     api.forbid(verb="update", kind="VirtualService", namespace="default")
     with looking(api, tmp_path, services) as surroundings:
         surroundings.check()
-        first = str(surroundings.trouble(RIGHTS))
+        first = plain(surroundings.trouble(RIGHTS) or "")
         for _ in range(60 * 8 // RIGHTS_AT_ONCE + 1):
             surroundings.check()
-        found = str(surroundings.trouble(RIGHTS))
+        found = plain(surroundings.trouble(RIGHTS) or "")
 
     assert "may not update virtualservices s0 " in first
     assert found.count("may not update") == MOST_NAMED
@@ -144,7 +145,7 @@ def test_a_prometheus_without_istios_series_is_named(
     with looking(api, tmp_path, series=series) as surroundings:
         surroundings.check()
 
-        assert ("no series `istio_requests_total`" in str(surroundings.trouble(SERIES))) is notified
+        assert ("no series `istio_requests_total`" in plain(surroundings.trouble(SERIES) or "")) is notified
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_watchdog_with_another_limit_or_a_silent_one_is_named(
     with looking(api, tmp_path) as surroundings:
         surroundings.check()
 
-        assert str(surroundings.trouble(WATCHDOGS)).startswith(said)
+        assert plain(surroundings.trouble(WATCHDOGS) or "").startswith(said)
 
 
 def test_a_watchdogs_lease_that_may_not_be_read_is_named(api: KubeApi, tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_watchdogs_lease_that_may_not_be_read_is_named(api: KubeApi, tmp_path:
     with looking(api, tmp_path) as surroundings:
         surroundings.check()
 
-        assert "The Role of canary-bot needs `get` of it." in str(surroundings.trouble(WATCHDOGS))
+        assert "The Role of canary-bot needs `get` of it." in plain(surroundings.trouble(WATCHDOGS) or "")
 
 
 def test_none_of_it_takes_a_replica_out_of_service() -> None:

@@ -22,6 +22,7 @@ from bot.model.errors import Cause, Fault, Refusal
 from bot.model.observation import DeploymentStatus, Progress
 from bot.model.rollout import PodTemplate, Template
 from bot.preflight import examine
+from bot.words.rendering import plain
 from sandbox.kube import KubeApi, bookinfo
 from tests.builders import a_service, a_target
 from tests.fakes.workloads import InMemoryWorkloads
@@ -177,7 +178,7 @@ def test_a_canary_is_scaled_to_zero_once_and_is_not_ready_then(world: World) -> 
     world.settle()
     _, canary = world.observe()
     assert (canary.wanted, canary.ready, canary.progress) == (0, 0, Progress.WAITING)
-    assert "scaled to zero" in str(canary.reason)
+    assert "scaled to zero" in plain(canary.reason)
 
 
 def test_a_canary_without_pods_gets_some_and_one_that_has_some_keeps_them(world: World) -> None:
@@ -240,7 +241,7 @@ def test_a_paused_deployment_has_failed_in_words(api: KubeApi, kube: Kube) -> No
     api.store.put(paused)
     primary, _ = KubeWorkloads(kube).observe(TARGET, RECORDED, UPGRADED, CANARY)
     assert primary.progress is Progress.FAILED
-    assert "kubectl rollout resume deployment/reviews-v1" in str(primary.reason)
+    assert "kubectl rollout resume deployment/reviews-v1" in plain(primary.reason)
 
 
 def test_a_crashing_canary_has_no_ready_pods(api: KubeApi, kube: Kube) -> None:
@@ -314,7 +315,7 @@ def test_a_rehearsal_tells_what_the_server_would_refuse_of_the_upgrade(api: Kube
         KubeWorkloads(kube).rehearse(TARGET, UPGRADED)
     api.forbid(verb="patch", kind="Deployment")
     (refusal,) = KubeWorkloads(kube).rehearse(TARGET, UPGRADED).refusals
-    assert "Could not patch Deployment default/reviews-v1" in str(refusal.sentence)
+    assert "Could not patch Deployment default/reviews-v1" in plain(refusal.sentence)
     assert refusal.cause is Cause.FORBIDDEN
 
 
@@ -372,7 +373,7 @@ def test_a_snapshot_tells_what_it_may_not_read_and_reads_the_rest(api: KubeApi, 
     api.forbid(verb="get", kind="Gateway", namespace="istio-system")
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
     (unread,) = snapshot.unread
-    assert (unread.kind, "forbidden" in str(unread.sentence)) == ("Gateway", True)
+    assert (unread.kind, "forbidden" in plain(unread.sentence)) == ("Gateway", True)
     assert (snapshot.gateways, snapshot.gateway_pods) == ((), ())
     assert len(snapshot.pods) == 4
 
@@ -433,7 +434,7 @@ def test_a_snapshot_does_not_take_it_that_there_are_none_where_the_server_is_too
     for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
         api.fail_next(verb="list", kind=kind, status=404)
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
-    assert {one.kind: "too old" in str(one.sentence) for one in snapshot.unread} == {
+    assert {one.kind: "too old" in plain(one.sentence) for one in snapshot.unread} == {
         "HorizontalPodAutoscaler": True,
         "PodDisruptionBudget": True,
     }
@@ -473,7 +474,7 @@ def test_a_snapshot_does_without_the_virtual_services_of_other_namespaces(api: K
     assert [one["metadata"]["name"] for one in snapshot.virtual_services] == ["ratings"]
     examined = examine(a_service(), "v2", snapshot)
     assert examined.reasons == ()
-    (warning,) = map(str, examined.warnings)
+    (warning,) = map(plain, examined.warnings)
     assert warning.startswith(
         "Other namespaces' VirtualService objects could not be read, so nothing is known about them: Could not list "
         "VirtualServices of all namespaces: virtualservices.networking.istio.io is forbidden: User "
@@ -524,7 +525,7 @@ def test_a_server_that_cannot_say_what_we_may_do_leaves_it_open(api: KubeApi, ku
     api.fail_next(verb="create", kind="SelfSubjectAccessReview", status=status, times=100)
     snapshot = KubeSnapshots(kube).take(a_service(), "v2")
     assert {one.allowed for one in snapshot.permissions} == {None}
-    assert all(str(one.why).startswith("Could not ask what we may do") for one in snapshot.permissions)
+    assert all(plain(one.why).startswith("Could not ask what we may do") for one in snapshot.permissions)
 
 
 def test_preflight_has_nothing_against_the_rehearsals_own_services(kube: Kube) -> None:

@@ -24,6 +24,7 @@ from bot.model.rollout import Entry, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
 from bot.rollout import again, decide
 from bot.rollout.plans import Overrides
+from bot.words.rendering import plain
 from bot.words.sentence import Text
 from tests.builders import MAYA, a_rollout, a_service, changed
 from tests.fakes.clock import FakeClock
@@ -140,7 +141,7 @@ class FakeController:
             return rollout
         self._ask(type(event).__name__.lower(), rollout.spec.service, by.id)
         if isinstance(event, Abort):
-            self.reasons.append(str(event.reason))
+            self.reasons.append(plain(event.reason))
         return self._notify(self.store.save(changed, entries))
 
     def freezes(self) -> Sequence[Freeze]:
@@ -156,7 +157,7 @@ class FakeController:
     def unfreeze(self, freeze: Freeze, *, by: UserId) -> None:
         self._ask("unfreeze", freeze.scope, by)
         if not self.frozen.unfreeze(freeze, by=by, now=self.clock.now()):
-            raise Refusal(f"The freeze of {freeze.what!s} has just changed.")
+            raise Refusal(f"The freeze of {plain(freeze.what)} has just changed.")
 
     def active(self, service: str) -> Rollout | None:
         return self.store.active(self._key(service))

@@ -16,6 +16,7 @@ from bot.model.observation import Denied, FailsafeRecord, Heartbeat, RolloutAnno
 from bot.model.rollout import PodTemplate, RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signer
 from bot.rollout.deadman import failsafe_sentence
+from bot.words.rendering import plain
 from bot.words.sentence import Text
 
 VirtualService: TypeAlias = dict[str, Any]
@@ -247,7 +248,7 @@ class InMemoryMesh:
                 annotations.owner,
                 routes,
                 failsafe_record,
-                str(failsafe_sentence(failsafe_record, *annotations.target.deployments)),
+                plain(failsafe_sentence(failsafe_record, *annotations.target.deployments)),
                 self.signer,
             ),
             "canary-bot-watchdog",
@@ -260,7 +261,7 @@ class InMemoryMesh:
 
     def notify(self, namespace: str, virtual_service: str, reason: str, sentence: Text) -> None:
         if self._find(namespace, virtual_service) is not None:
-            self.events.append((reason, str(sentence)))
+            self.events.append((reason, plain(sentence)))
 
     def _annotated_by(self, vs: VirtualService) -> str:
         """What was removed has no writer."""
@@ -311,7 +312,7 @@ def _refusals_as_contention() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        raise Contended("Kubernetes", " ".join((str(refusal.sentence), *map(str, refusal.reasons)))) from refusal
+        raise Contended("Kubernetes", " ".join((plain(refusal.sentence), *map(plain, refusal.reasons)))) from refusal
 
 
 def _key(vs: VirtualService) -> tuple[str, str]:

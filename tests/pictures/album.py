@@ -14,6 +14,7 @@ import structlog
 
 from bot.words.language import Language
 from sandbox.browser import Browser
+from sandbox.processes import MissingProgramError
 from sandbox.redis import Redis
 from tests.pictures.palette import with_few_colours
 from tests.pictures.png import with_words, words_in
@@ -24,6 +25,7 @@ from tests.pictures.story import play
 ALBUM = Path(__file__).parent.parent.parent / "docs" / "pictures"
 WIDE, TALL = 1000, 2600  # pixels: a page on which the longest card is seen whole
 WINDOW = (1360, 860)
+LETTERS = {Language.ENGLISH: "ab", Language.CHINESE: "金丝"}
 
 
 def pictures(language: Language) -> dict[str, Path]:
@@ -59,9 +61,16 @@ def played(language: Language) -> Played:
 
 
 def draw(language: Language) -> list[Path]:
-    """Play the story and take every picture of it; pictures that it no longer has are taken away."""
+    """Play the story and take every picture of it; pictures that it no longer has are taken away.
+
+    Raises:
+        MissingProgramError: no browser is here, or it has no letters for that language.
+    """
     written = []
     with Browser() as browser, _stage(language) as stage:
+        browser.open(stage.slack.url)
+        if not browser.has_letters_for(LETTERS[language]):
+            raise MissingProgramError("No font here has Chinese: `scripts/setup.sh browser` installs one.")
 
         def take(name: str, shot: Shot) -> None:
             written.append(ALBUM / language / f"{name}.png")

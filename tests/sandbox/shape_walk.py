@@ -370,7 +370,10 @@ class Walk:
             answer.read()
 
     def _write_keys(self, line: re.Match[str]) -> None:
-        self._entry |= yaml.safe_load(line[1])
+        for key in re.findall(r"`(.*?)`", line[1]):
+            self._entry |= yaml.safe_load(key)
+        if "virtual_services" in self._entry:
+            self._entry.pop("virtual_service", None)
         self._reread()
 
     def _take_routes_out(self, _: re.Match[str]) -> None:
@@ -383,10 +386,11 @@ class Walk:
 
 
 PATCH = r"`kubectl -n (\S+) patch (virtualservice|service) (\S+) --type=json -p '(.*?)'`"
+_KEY = r"`(?:virtual_services?|destination_rule|routes|weights|switchback|promote|primary): [^`]*`"
 REMEDIES: list[tuple[str, Callable[[Walk, re.Match[str]], None]]] = [
     (r"`canary-bot init reviews --apply`", Walk._initialize),
     (PATCH, Walk._patch),
-    (r"`((?:virtual_service|destination_rule|routes): .*?)` for reviews in services.yaml", Walk._write_keys),
+    (rf"({_KEY}(?: and {_KEY})*) for reviews in services.yaml", Walk._write_keys),
     (r"Take `routes` out of reviews in services.yaml", Walk._take_routes_out),
     (r"`kubectl -n (\S+) scale deployment/(\S+) --replicas=(\d+)`", Walk._scale),
 ]

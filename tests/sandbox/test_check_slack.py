@@ -11,6 +11,7 @@ import pytest
 
 from bot.cli.check import Line, check
 from bot.settings.env import read_settings
+from bot.words.rendering import plain
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube.server import KubeApi
 from sandbox.slack import Slack, UserGroup
@@ -52,7 +53,7 @@ def test_a_service_whose_channel_and_approvers_are_there_is_fine(slack: Slack, k
     token, service = lines(slack, kube, tmp_path)
 
     assert (token.ok, service.ok, service.part) == (True, True, "reviews")
-    assert str(service.sentence).startswith("#releases is open to the bot; approvers: ")
+    assert plain(service.sentence).startswith("#releases is open to the bot; approvers: ")
 
 
 def test_everything_that_is_wrong_with_a_service_is_told_at_once(slack: Slack, kube: KubeApi, tmp_path: Path) -> None:
@@ -65,10 +66,10 @@ def test_everything_that_is_wrong_with_a_service_is_told_at_once(slack: Slack, k
     )
 
     assert not service.ok
-    assert "I am not in #general: type `/invite @canary` there." in str(service.sentence)
-    assert "The user group @Release-Managers is disabled" in str(service.sentence)
-    assert "Slack knows no user group @nobody" in str(service.sentence)
-    assert "The user group @empty is empty" in str(service.sentence)
+    assert "I am not in #general: type `/invite @canary` there." in plain(service.sentence)
+    assert "The user group @Release-Managers is disabled" in plain(service.sentence)
+    assert "Slack knows no user group @nobody" in plain(service.sentence)
+    assert "The user group @empty is empty" in plain(service.sentence)
 
 
 def test_scopes_that_are_missing_are_named_all_at_once(slack: Slack, kube: KubeApi, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_scopes_that_are_missing_are_named_all_at_once(slack: Slack, kube: KubeA
     (token,) = lines(slack, kube, tmp_path)
 
     assert not token.ok
-    assert "The app lacks the scopes channels:read and groups:read" in str(token.sentence)
+    assert "The app lacks the scopes channels:read and groups:read" in plain(token.sentence)
 
 
 def test_an_app_of_a_whole_organisation_is_explained(slack: Slack, kube: KubeApi, tmp_path: Path) -> None:
@@ -86,4 +87,4 @@ def test_an_app_of_a_whole_organisation_is_explained(slack: Slack, kube: KubeApi
     (token,) = lines(slack, kube, tmp_path)
 
     assert not token.ok
-    assert "Install it into that workspace itself" in str(token.sentence)
+    assert "Install it into that workspace itself" in plain(token.sentence)

@@ -15,6 +15,7 @@ import pytest
 
 from bot.cli.check import Line, check
 from bot.settings.env import read_settings
+from bot.words.rendering import plain
 from sandbox.catalogue import reviews, services_yaml
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
@@ -75,9 +76,9 @@ def test_the_cluster_is_told_with_its_server_its_context_and_our_account(kube: K
     (line,) = said(environment(kube, tmp_path), "kubernetes")
 
     assert line.ok
-    assert "127.0.0.1" in str(line.sentence)
-    assert "(context " in str(line.sentence)
-    assert "we are system:serviceaccount:default:canary-bot" in str(line.sentence)
+    assert "127.0.0.1" in plain(line.sentence)
+    assert "(context " in plain(line.sentence)
+    assert "we are system:serviceaccount:default:canary-bot" in plain(line.sentence)
 
 
 def test_each_verb_that_is_missing_is_told_with_the_rule_to_add(kube: KubeApi, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_each_verb_that_is_missing_is_told_with_the_rule_to_add(kube: KubeApi, t
 
     lines = said(environment(kube, tmp_path), "reviews")
 
-    failed = [str(line.sentence) for line in lines if not line.ok]
+    failed = [plain(line.sentence) for line in lines if not line.ok]
     rules = (
         "resources: [virtualservices], resourceNames: [reviews], verbs: [update]}",
         "resources: [leases], verbs: [create]}",
@@ -102,13 +103,13 @@ def test_each_verb_that_is_missing_is_told_with_the_rule_to_add(kube: KubeApi, t
         "resources: [services], verbs: [get]}",
     )
     assert [rule for rule in rules if not any(rule in sentence for sentence in failed)] == []
-    doubts = [str(line.sentence) for line in lines if line.doubt and line.ok]
+    doubts = [plain(line.sentence) for line in lines if line.doubt and line.ok]
     assert [sentence for sentence in doubts if "[horizontalpodautoscalers]" in sentence]
     assert [sentence for sentence in doubts if "[gateways]" in sentence and "istio-system" in sentence]
 
 
 def test_with_every_right_one_line_says_so(kube: KubeApi, tmp_path: Path) -> None:
-    assert "may do all" in str(said(environment(kube, tmp_path), "reviews")[-1].sentence)
+    assert "may do all" in plain(said(environment(kube, tmp_path), "reviews")[-1].sentence)
 
 
 @pytest.mark.parametrize(("series", "fine"), [(0, False), (12, True)])
@@ -116,9 +117,9 @@ def test_a_prometheus_without_istios_series_is_told(kube: KubeApi, tmp_path: Pat
     with a_prometheus(series) as url:
         lines = said(environment(kube, tmp_path, PROMETHEUS_URL=url), "prometheus")
 
-    assert str(lines[0].sentence) == f"{url} answers"
+    assert plain(lines[0].sentence) == f"{url} answers"
     assert all(line.ok for line in lines) is fine
-    assert fine or "no series `istio_requests_total`" in str(lines[1].sentence)
+    assert fine or "no series `istio_requests_total`" in plain(lines[1].sentence)
 
 
 def test_a_cluster_that_cannot_be_told_keeps_nothing_else_from_being_asked(kube: KubeApi, tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_what_slack_refuses_is_told_with_method_and_code(
         (line,) = said(environ | {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}, "slack")
 
     assert not line.ok
-    assert said_of_it in str(line.sentence)
+    assert said_of_it in plain(line.sentence)
 
 
 def test_the_workspace_is_told_and_a_scope_that_one_can_do_without(kube: KubeApi, tmp_path: Path) -> None:
@@ -179,9 +180,9 @@ def test_the_workspace_is_told_and_a_scope_that_one_can_do_without(kube: KubeApi
         environ = environment(kube, tmp_path, SLACK_API_URL=f"{slack.url}/api/")
         identity, scope = said(environ | {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}, "slack")
 
-    assert "T0CANARY" in str(identity.sentence)
+    assert "T0CANARY" in plain(identity.sentence)
     assert scope.doubt
-    assert "users:read" in str(scope.sentence)
+    assert "users:read" in plain(scope.sentence)
 
 
 def test_a_reader_who_has_enough_ends_it_quietly(kube: KubeApi, tmp_path: Path) -> None:
@@ -207,9 +208,9 @@ def test_each_webhook_is_connected_to_and_told_nothing(kube: KubeApi, tmp_path: 
             {"name": "unsigned", "url": receiver.url("/run"), "when": "end", "secret_env": "WEBHOOK_NOWHERE"},
         ]
         (tmp_path / "services.yaml").write_text(services_yaml({"reviews": reviews(webhooks=hooks)}))
-        lines = [one for one in said(environment(kube, tmp_path), "reviews") if "webhook" in str(one.sentence)]
+        lines = [one for one in said(environment(kube, tmp_path), "reviews") if "webhook" in plain(one.sentence)]
 
-        assert [(line.ok, str(line.sentence)) for line in lines] == [
+        assert [(line.ok, plain(line.sentence)) for line in lines] == [
             (True, "webhook tests can be reached"),
             (False, "webhook gone: nothing listens there."),
             (False, "webhook unsigned: there is no secret to sign with at WEBHOOK_NOWHERE."),

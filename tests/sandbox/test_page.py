@@ -87,6 +87,13 @@ def test_every_block_that_slack_has_is_drawn(slack: Slack, browser: Browser) -> 
     assert everything == set(BLOCKS)
 
 
+def test_chinese_is_drawn_in_letters_and_not_in_boxes(slack: Slack, browser: Browser) -> None:
+    browser.open(f"{slack.url}/{IN_CHANNEL}")
+
+    assert browser.has_letters_for("金丝雀发布"), "scripts/setup.sh browser installs a font"
+    assert not browser.has_letters_for("\U000f0001\U000f0002"), "nobody has letters for those"
+
+
 def test_a_block_that_nobody_knows_is_said_to_be_one(slack: Slack, browser: Browser) -> None:
     slack.workspace.rewrite(
         slack.workspace.say("@canary", "#releases", "soon"), text="new", blocks=[{"type": "hologram", "block_id": "b"}]

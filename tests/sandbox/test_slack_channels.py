@@ -19,6 +19,7 @@ from bot.slack.approvers import Approvers
 from bot.slack.channels import Channels
 from bot.slack.client import web_client
 from bot.slack.codes import ACCOUNT_SCOPE
+from bot.words.rendering import plain
 from sandbox.slack import Channel, Slack, UserGroup
 from sandbox.slack.model import BOT_USER, TEAM_ID
 from sandbox.slack.scopes import MANIFEST
@@ -98,7 +99,7 @@ def test_where_only_some_may_post_the_post_itself_tells(slack: Slack, client: We
         client.chat_postMessage(channel="#ops", text="A card.")
     channels.refused("#ops", refused.value.response["error"])
 
-    assert "Only some people may post in #ops" in str(channels.closed("#ops"))
+    assert "Only some people may post in #ops" in plain(channels.closed("#ops") or "")
 
 
 @pytest.mark.parametrize("scope", sorted(MANIFEST - {"app_mentions:read", "commands", ACCOUNT_SCOPE}))
@@ -107,7 +108,7 @@ def test_a_scope_that_is_missing_is_named(slack: Slack, client: WebClient, chann
     person = Person(id=UserId(MAYA), team=TEAM_ID, home=TEAM_ID)
     said = ""
     try:
-        said += str(channels.closed("#nowhere"))
+        said += plain(channels.closed("#nowhere") or "")
         Approvers(client, time.monotonic).check_approver(person, ApprovalRule(approvers=("@release-managers",)))
     except (Refusal, Fault) as failure:
         said += str(failure)
@@ -126,7 +127,7 @@ def test_a_group_may_be_disabled_or_written_in_any_case(slack: Slack, client: We
         with pytest.raises(Refusal, match="You are not one of the approvers"):
             approvers.check_approver(person, ApprovalRule(approvers=(name,)))
         approvers.check_approver(person, ApprovalRule(approvers=(name, "@Release-Managers")))
-    assert "is disabled" in str(approvers.wrong("@retired"))
+    assert "is disabled" in plain(approvers.wrong("@retired") or "")
 
 
 def test_lists_come_in_pages(slack: Slack, client: WebClient) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bot.model.errors import CanaryError
 from bot.model.rollout import JUDGED, Phase, Rollout, RolloutId
 from bot.slack.thread import line
+from bot.words.rendering import plain
 from sandbox.figures import Mood
 from sandbox.people import CHANNEL, cards
 from sandbox.wire import System
@@ -324,7 +325,7 @@ class Play:
             self._violated(wrong)
 
     def _was_notified(self, rollout: Rollout, words: str) -> bool:
-        return any(words in str(entry.text).lower() for entry in self._rig.store.story(rollout.key, rollout.spec.id))
+        return any(words in plain(entry.text).lower() for entry in self._rig.store.story(rollout.key, rollout.spec.id))
 
     def _judge_words(self) -> None:
         """Nothing is said twice but what Slack left in doubt, and nothing is lost but what was doubtful twice."""

@@ -32,6 +32,7 @@ from bot.settings.env import read_settings
 from bot.settings.errors import SettingsError
 from bot.slack.blocks import date, date_mrkdwn
 from bot.slack.forms import FormErrors, read_reason, read_start
+from bot.words.rendering import plain
 from tests.builders import a_freeze, a_rollout
 from tests.fuzz.figures import NOW, _connection
 from tests.fuzz.slack import payloads
@@ -162,7 +163,7 @@ def test_a_deployment_of_wrong_types_is_a_fault_that_says_where(place: tuple[str
     with pytest.raises(Fault) as found:
         checked(deployment, "Deployment")
 
-    assert ".".join(place) in str(found.value.sentence) or "without a name" in str(found.value.sentence)
+    assert ".".join(place) in plain(found.value.sentence) or "without a name" in plain(found.value.sentence)
 
 
 def test_fields_that_our_client_does_not_know_are_kept_and_no_mistake() -> None:
@@ -311,7 +312,7 @@ def test_a_name_that_is_too_long_for_a_file_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as found:
         read_settings({}, tmp_path / ".env")
 
-    assert any("PROMETHEUS_CA_FILE must be a file" in str(reason) for reason in found.value.reasons)
+    assert any("PROMETHEUS_CA_FILE must be a file" in plain(reason) for reason in found.value.reasons)
 
 
 # Logs

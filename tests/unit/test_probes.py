@@ -16,6 +16,7 @@ from prometheus_client import generate_latest
 from bot.model.figures import Exposure
 from bot.probes import Asking, OwnMetrics, Probes, Readiness, WatchdogMetrics
 from bot.probes.server import LIMITS, READY_SECONDS
+from bot.words.rendering import plain
 
 SOON = 5.0
 
@@ -237,13 +238,13 @@ def test_all_parts_are_asked_at_once_and_a_silent_one_is_asked_once() -> None:
     asking = Asking({"redis": silent, "slack": together, "kubernetes": together, "odd": odd}, seconds=0.1)
 
     notified = asking()
-    while notified["slack"] is not None or "IndexError" not in str(
-        notified["odd"]
-    ):  # threads begin when the machine lets them
+    while notified["slack"] is not None or "IndexError" not in plain(
+        notified["odd"] or ""
+    ):  # threads begin when they may
         notified = asking()
 
     assert notified.keys() == {"redis", "slack", "kubernetes", "odd"}
-    assert str(notified["redis"]).startswith("has not answered for ")
+    assert plain(notified["redis"] or "").startswith("has not answered for ")
     assert count == ["asked"]
     release.set()
     patient = Asking({"redis": lambda: "is gone."}, seconds=SOON)

@@ -49,6 +49,7 @@ from bot.cluster.routes.managed import (
     left_out,
     managed_routes,
     reached,
+    reaches_primary,
     title,
     without_subset,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "managed_routes",
     "owner_of",
     "reached",
+    "reaches_primary",
     "read_restore",
     "read_routes",
     "refuse_other_owner",

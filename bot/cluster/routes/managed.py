@@ -144,12 +144,18 @@ def left_out(vs: VirtualService, target: Target) -> list[LeftOut]:
     http = foreign_http(vs)
     routes = [("http", label_of(http, route), route) for route in http if not any(route is one for one in ours)]
     for kind in STREAMS:
-        routes += [(kind, _at(kind, index), one) for index, one in enumerate(vs["spec"].get(kind) or (), start=1)]
+        routes += [(kind, label_at(kind, index), one) for index, one in enumerate(vs["spec"].get(kind) or (), start=1)]
     return [
         LeftOut(label=label, part=part, kind=kind, name=str(route.get("name") or ""))
         for kind, label, route in routes
         for part in sorted(reached(route, sides) & {str(sides.primary), ""})
     ]
+
+
+def reaches_primary(vs: VirtualService, target: Target) -> bool:
+    """Whether any of its http routes names the primary's side, with users or without."""
+    sides = RouteSides.of(vs, target)
+    return any(sides.entry(route, sides.primary) for route in vs["spec"].get("http") or ())
 
 
 def without_subset(vs: VirtualService, target: Target) -> list[Sentence]:
@@ -229,13 +235,13 @@ def _by_name(vs: VirtualService, http: list[HttpRoute], wanted: tuple[str, ...])
 
 
 def _to_primary(vs: VirtualService, http: list[HttpRoute], sides: RouteSides) -> list[HttpRoute]:
-    found = [route for route in http if sides.entry(route, sides.primary) and not _is_anothers(route, sides)]
+    found = [route for route in http if sides.entry(route, sides.primary) and not is_anothers(route, sides)]
     if not found:
         raise Refusal(_nothing_managed(vs, http, sides))
     return found
 
 
-def _is_anothers(route: HttpRoute, sides: RouteSides) -> bool:
+def is_anothers(route: HttpRoute, sides: RouteSides) -> bool:
     """Whether all its users are elsewhere, and our side is only what an earlier release has left at 0."""
     return not share_of_ours(route, sides) and share_of_others(route, sides) > 0
 
@@ -296,9 +302,10 @@ def reached(route: HttpRoute, sides: RouteSides) -> set[str]:
 
 def label_of(http: list[HttpRoute], route: HttpRoute) -> Sentence:
     """How to call a route in a sentence: by its name, or by its place."""
-    index = next(index for index, one in enumerate(http, start=1) if one is route)
-    return said("cluster.route_named", name=str(route["name"])) if route.get("name") else _at("http", index)
+    place = next(index for index, one in enumerate(http, start=1) if one is route)
+    return said("cluster.route_named", name=str(route["name"])) if route.get("name") else label_at("http", place)
 
 
-def _at(kind: str, index: int) -> Sentence:
-    return said("cluster.route_at", kind=kind, place=index)
+def label_at(kind: str, place: int) -> Sentence:
+    """How to call a route by its place, counted from 1."""
+    return said("cluster.route_at", kind=kind, place=place)

@@ -78,6 +78,27 @@ SENTENCES: Mapping[str, str] = {
     "version, whatever the weights.",
     "preflight.move_them_too": "Write {line} for {service} in services.yaml: then they move together.",
     "preflight.move_all": "Take {key} out of {service} in services.yaml: then all routes to the primary move together.",
+    "preflight.no_route_to_primary": "{name} has no http route to {place} of {host}.",
+    "preflight.add_route": "Add an http route with {field}.",
+    "preflight.write_list": "Write {key} for {service} in services.yaml, instead of {old}: they route to the service "
+    "already.",
+    "preflight.users_on_others": "In {name}, users are on {places} and none on {primary}, which services.yaml calls "
+    "the primary.",
+    # as_written
+    "preflight.named_twice": "{name} names one version more than once in {routes}.",
+    "preflight.name_once": "{command} makes one destination of them, with the sum of their weights; nobody moves.",
+    "preflight.odd_weights": "{name} has weights that do not add up to 100 beside another destination, in {routes}.",
+    "preflight.write_percents": "{command} writes them in whole percents.",
+    "preflight.mirror_taken": "{name} copies requests to somebody else by {field} in {routes}, and there is one such "
+    "field.",
+    "preflight.mirror_beside": "{command} writes that as an entry of {field}: ours then goes beside it.",
+    "preflight.subset_of_all": "{name} sends users to {subsets} in {routes}, which have pods of both versions.",
+    "preflight.narrow_subset": "{command} writes {field} there.",
+    "preflight.misnamed_routes": "{name} has no http route of its own for {routes}, which services.yaml names.",
+    "preflight.name_the_others": "Write {line} for {service} in services.yaml, or give a route that name.",
+    "preflight.share_not_whole": "Another destination keeps its weight in {name} ({routes}), which leaves {ours} %. "
+    "Of that no whole percents: {steps}.",
+    "preflight.choose_steps": "Write {keys} for {service} in services.yaml, or change that destination's weight.",
     "preflight.adopt_instead": "Only http routes can move. Write {line} for {service} in services.yaml, which "
     "replaces no pods, or send these users elsewhere.",
     "preflight.streams_stay": "Only http routes can move: send these users elsewhere when you like.",
@@ -162,6 +183,7 @@ SENTENCES: Mapping[str, str] = {
     "start again.",
     "preflight.route_gives": "{route} gives {canary} {share} of users",
     "preflight.route_mirrors": "{route} mirrors to {canary}",
+    "preflight.route_gives_nothing": "{route} has no weights",
     "preflight.bring_home": "If another release is under way there, let it end. Otherwise {command} takes its users "
     "back to {primary}; other destinations keep their share.",
     "preflight.no_replicas": "{name} has no replicas.",
@@ -188,7 +210,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.leftovers": "VirtualService {name} has annotations of an older rollout ({annotations}) and no rollout.",
     "preflight.remove_leftovers": "{command}, when its routes are as they should be.",
     "preflight.old_route": "VirtualService {name} still has the route {routes} of an older rollout.",
-    "preflight.delete_route": "It goes on mirroring: delete it from {field}.",
+    "preflight.delete_route": "It goes on mirroring: {command} deletes it.",
     "preflight.the_mesh": "the mesh",
     "preflight.one_gateway": "{other} (the same pods and port as {ours})",
     "preflight.subset_of": "{name} (subset {subset})",
@@ -285,6 +307,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.several_subsets": "The pods of {name} must be in exactly one subset of {rule}, found {found}.",
     "preflight.no_subset": "The pods of {name} must be in exactly one subset of {rule}, found none.",
     "preflight.own_subset": "Give each version a subset of its own, by a label that only its pods carry.",
+    "preflight.one_name": "Write one of {names} as {field} in every route, or take the others out of the rule.",
     "preflight.policies_differ": "The subsets {primary} and {canary} of {rule} have different trafficPolicy "
     "({differing}).",
     "preflight.same_policy": "Their figures are not comparable: give both the same, or put it on the whole "

@@ -54,6 +54,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.taken_back": "Aborted. {facts:sentences}",
     "rollout.taken_back_by": "{who} aborted: {facts:sentences}",
     "rollout.users_return": "All users return to the primary now.",
+    "rollout.users_home": "Users have been home for {time}.",
     "rollout.users_return_later": "Users stay on {version} until {primary} is restored, then return to it.",
     "rollout.restored_first": "{primary} is restored before any user returns to it.",
     "rollout.abandoned": "{who} abandoned the rollout at {stage}: {why}. "

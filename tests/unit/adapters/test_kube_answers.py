@@ -8,6 +8,7 @@ import pytest
 
 from bot.adapters.kube_answers import Unanswered, answer_in
 from bot.model.errors import Cause, Contended, Fault
+from bot.words.rendering import plain
 
 RBAC = (
     'deployments.apps "reviews-v1" is forbidden: User "system:serviceaccount:canary-bot:canary-bot" cannot patch '
@@ -64,7 +65,7 @@ def test_a_refusal_says_what_kind_of_failure_it_is(status: int, message: str, ca
         answer_in(status, body, "patch Deployment default/reviews-v1")
 
     assert caught.value.cause is cause
-    assert message in str(caught.value.sentence)
+    assert message in plain(caught.value.sentence)
     assert isinstance(caught.value, Unanswered) == (status >= 500 or status == 429)
 
 

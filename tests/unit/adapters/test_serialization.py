@@ -16,6 +16,7 @@ from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId,
 from bot.model.service import HardLimit, Measure, Promote
 from bot.rollout import decide, transitions
 from bot.rollout.plans import make_wait
+from bot.words.rendering import plain
 from bot.words.sentence import Item, Moment, Person, Seconds, Sentence
 from tests.builders import MAYA, a_rollout, a_service
 from tests.contract.examples import rollout
@@ -189,7 +190,7 @@ def test_what_cannot_be_read_is_said_in_a_sentence(text: str, sentence: str) -> 
     with pytest.raises(Fault) as fault:
         load_rollout(text)
 
-    assert str(fault.value.sentence) == sentence
+    assert plain(fault.value.sentence) == sentence
 
 
 def test_a_damaged_rollout_names_its_wrong_fields_and_no_value() -> None:
@@ -200,7 +201,7 @@ def test_a_damaged_rollout_names_its_wrong_fields_and_no_value() -> None:
     with pytest.raises(Fault) as fault:
         load_rollout(json.dumps(document))
 
-    assert str(fault.value.sentence) == "holds a rollout that cannot be read: wrong or missing phase and target.host."
+    assert plain(fault.value.sentence) == "holds a rollout that cannot be read: wrong or missing phase and target.host."
 
 
 def test_all_keys_of_a_service_share_a_hash_tag() -> None:

@@ -17,6 +17,7 @@ from bot.model.figures import AnalysisState, Figures, Judgement, SideFigures, Ve
 from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import Phase, Rollout, Stage, Target
 from bot.model.service import ClientLimits, GateAction, GateLimits, HardLimit, Measure, MetricsSource, Unproven
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of, a_target
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
@@ -154,7 +155,7 @@ def test_a_clock_behind_what_was_read_is_a_hold_with_a_sentence_and_no_pass() ->
     behind = analysis.unread(rollout, 600.0 - 3600.0)
 
     assert (behind.verdict, behind.hold) == (INCONCLUSIVE, True)
-    assert str(behind.sentence).startswith("The clock is 60 minutes behind the figures that were read already")
+    assert plain(behind.sentence).startswith("The clock is 60 minutes behind the figures that were read already")
     # The clocks of two machines are never quite the same.
     assert analysis.unread(rollout, 600.0 + rollout.spec.metrics.delay - 2.0) == judgement
 
@@ -227,7 +228,7 @@ def test_three_rows_of_total_failure_abort_and_say_by_how_much() -> None:
     rollout, judgement = judged(rollout, a_side_of(300, 90), LIKEWISE)
 
     assert judgement.verdict is FAIL
-    assert str(judgement.sentence).startswith(
+    assert plain(judgement.sentence).startswith(
         "v2 is worse: errors 30 % (270 of 900), version 1 0.333 % (12 of 3,600). "
         "Allowed: 1.25x version 1, never above 5 %. More than 99.9 % sure"
     )
@@ -248,7 +249,7 @@ def test_a_stage_may_end_early_only_on_evidence() -> None:
 
     assert (few.verdict, few.proven) == (INCONCLUSIVE, False)
     assert (many.verdict, many.proven) == (PASS, True)
-    assert "95 % sure that it stays below 1.5x version 1 + 0.5 points." in str(many.sentence)
+    assert "95 % sure that it stays below 1.5x version 1 + 0.5 points." in plain(many.sentence)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,7 @@ def test_a_stage_whose_time_is_up_is_not_called_proven(unproven: Unproven, verdi
     _, judgement = judged(at("shift 20", seconds=45.0, unproven=unproven), GOOD, LIKEWISE, rows=3)
 
     assert (judgement.verdict, judgement.proven) == (verdict, False)
-    assert str(judgement.sentence).startswith("No problem seen, too little traffic to be sure: errors ")
+    assert plain(judgement.sentence).startswith("No problem seen, too little traffic to be sure: errors ")
 
 
 @pytest.mark.parametrize(("unproven", "asks"), [(Unproven.ASK_BEFORE_UPGRADE, True), (Unproven.GO_ON, False)])
@@ -273,7 +274,7 @@ def test_what_was_never_proven_is_put_to_people_before_the_upgrade_with_both_sam
 
     assert (judgement.verdict, judgement.proven, judgement.ask) == (PASS, False, asks)
     notified = next(one.sentence for one in judgement.findings if one.gate == "unproven")
-    assert str(notified) == (
+    assert plain(notified) == (
         "Too little traffic to be sure. At 80 % of users, the last step with both versions: "
         "errors 0.333 % (2 of 600), version 1 0.333 % (8 of 2,400)."
     )
@@ -301,9 +302,9 @@ def test_a_mirror_of_some_methods_condemns_nobody_for_those_that_are_not_copied(
     rollout, judgement = judged(rollout, a_side_of(1050, 10.5, slow=21), a_side_of(1500, 10.5, slow=21), rows=120)
 
     assert judgement.verdict is not FAIL
-    assert "may be worse" not in str(judgement.sentence)
+    assert "may be worse" not in plain(judgement.sentence)
     [notified] = [one for one in judgement.findings if one.gate == "coverage"]
-    assert str(notified.sentence).startswith(
+    assert plain(notified.sentence).startswith(
         "Copies are of GET and HEAD only. Whatever else version 1 answers badly counts"
     )
 
@@ -337,22 +338,22 @@ def test_nobody_says_that_figures_are_missing_for_two_minutes_moments_after_a_st
     rollout = at("mirror")
     for now in (3.0, 8.0, 14.0):
         judgement, _ = analysis.analyse(rollout, row(rollout, now, unscraped, a_side_of(80)))
-        assert str(judgement.sentence).startswith("No figures yet")
-        assert "2 min" not in str(judgement.sentence)
+        assert plain(judgement.sentence).startswith("No figures yet")
+        assert "2 min" not in plain(judgement.sentence)
 
 
 def test_how_long_nothing_was_heard_is_said_as_it_is() -> None:
     rollout, _ = judged(at("shift 20"), GOOD, LIKEWISE, rows=4)
     _, silent = judged(rollout, None, LIKEWISE, rows=3, every=100.0)
 
-    assert str(silent.sentence).startswith("No fresh metrics for 5 minutes.")
+    assert plain(silent.sentence).startswith("No fresh metrics for 5 minutes.")
 
 
 def test_a_first_row_that_took_long_is_as_long_as_it_was() -> None:
     """A rollout that began while Prometheus was away: the silence began with it, not a scrape before its end."""
     _, judgement = judged(at("mirror"), None, LIKEWISE, rows=1, every=130.0)
 
-    assert str(judgement.sentence).startswith("No fresh metrics for 2 minutes.")
+    assert plain(judgement.sentence).startswith("No fresh metrics for 2 minutes.")
 
 
 def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_force() -> None:
@@ -372,7 +373,7 @@ def test_copies_are_counted_from_the_first_scrape_after_the_routes_came_into_for
     late, _ = analysis.analyse(replace(rollout, analysis_state=kept), second)
 
     unknown, all_copied = (next(one for one in found.findings if one.gate == "coverage") for found in (early, late))
-    assert str(unknown.sentence) == "How many copies reach the canary is not known yet."
+    assert plain(unknown.sentence) == "How many copies reach the canary is not known yet."
     assert (all_copied.verdict, all_copied.value) == (PASS, 1.0)
 
 
@@ -380,7 +381,7 @@ def test_a_canary_that_looks_bad_when_its_time_is_up_is_left_to_a_person() -> No
     _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(300, 30), LIKEWISE, rows=2)
 
     assert judgement.verdict is INCONCLUSIVE
-    assert str(judgement.sentence).startswith(
+    assert plain(judgement.sentence).startswith(
         "v2 may be worse: errors 10 % (60 of 600), version 1 0.333 % (8 of 2,400). Not enough to be sure."
     )
 
@@ -395,7 +396,7 @@ def test_harm_that_mirroring_may_do_is_told_first_and_holds_until_people_say_go_
     assert (before.verdict, before.hold, before.ask) == (INCONCLUSIVE, True, False)
     assert (after.verdict, after.hold, after.ask) == (INCONCLUSIVE, True, True)
     for judgement in (before, after):
-        assert str(judgement.sentence).startswith("The mirror may be ")
+        assert plain(judgement.sentence).startswith("The mirror may be ")
 
 
 def refused(requests: float, **codes: float) -> SideFigures:
@@ -405,7 +406,7 @@ def refused(requests: float, **codes: float) -> SideFigures:
 
 
 def clients_finding(judgement: Judgement) -> list[str]:
-    return [str(one.sentence) for one in judgement.findings if one.gate == "client errors"]
+    return [plain(one.sentence) for one in judgement.findings if one.gate == "client errors"]
 
 
 NOT_FOUND, ASKED = refused(300, _404=300), refused(1200, _404=12)
@@ -417,7 +418,7 @@ def test_404_to_everything_holds_at_once_and_asks_when_all_else_is_good() -> Non
 
     assert (early.verdict, early.hold, early.ask) == (INCONCLUSIVE, True, False)
     assert (late.verdict, late.hold, late.ask) == (INCONCLUSIVE, True, True)
-    assert str(early.sentence) == (
+    assert plain(early.sentence) == (
         "v2 refuses requests otherwise than version 1: 404 (not found) 100 % (900 of 900), version 1 1 % (36 of 3,600)."
     )
 
@@ -468,7 +469,7 @@ def test_client_errors_stand_among_the_details() -> None:
     _, judgement = judged(at("shift 20"), refused(300, _404=3), ASKED, rows=2)
 
     [shown] = [one for one in judgement.findings if one.gate == "client errors in all"]
-    assert (shown.part, str(shown.sentence)) == (
+    assert (shown.part, plain(shown.sentence)) == (
         True,
         "Client errors (4xx) on v2: 1 % (6 of 600), version 1 1 % (24 of 2,400).",
     )
@@ -486,7 +487,7 @@ def test_too_few_requests_let_nobody_leave_a_stage_whose_time_is_up() -> None:
     _, judgement = judged(at("shift 20", seconds=30.0), a_side_of(9), a_side_of(36), rows=3)
 
     assert judgement.verdict is INCONCLUSIVE
-    assert str(judgement.sentence) == "v2 has answered 27 of the 100 requests needed."
+    assert plain(judgement.sentence) == "v2 has answered 27 of the 100 requests needed."
 
 
 def test_when_both_sides_fail_it_holds_at_once_and_says_that_going_back_does_not_help() -> None:
@@ -495,8 +496,8 @@ def test_when_both_sides_fail_it_holds_at_once_and_says_that_going_back_does_not
     _, judgement = judged(rollout, a_side_of(300, 60), a_side_of(1200, 240), rows=6)
 
     assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
-    assert str(judgement.sentence).startswith("Both versions are failing: errors 20 % ")
-    assert "This is not v2: going back would not help." in str(judgement.sentence)
+    assert plain(judgement.sentence).startswith("Both versions are failing: errors 20 % ")
+    assert "This is not v2: going back would not help." in plain(judgement.sentence)
 
 
 def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None:
@@ -505,9 +506,9 @@ def test_when_the_primary_alone_fails_it_holds_and_warns_of_going_back() -> None
     _, judgement = judged(rollout, GOOD, a_side_of(1200, 240), rows=4)
 
     assert (judgement.verdict, judgement.hold) == (INCONCLUSIVE, True)
-    assert str(judgement.sentence).startswith("version 1 is failing: errors 0.333 % (4 of 1,200), version 1 20 %")
-    assert str(judgement.findings[0].brief) == str(judgement.sentence).partition(". ")[0] + "."
-    assert str(judgement.sentence).endswith("version 1 alone is failing: going back moves users to the worse side.")
+    assert plain(judgement.sentence).startswith("version 1 is failing: errors 0.333 % (4 of 1,200), version 1 20 %")
+    assert plain(judgement.findings[0].brief) == plain(judgement.sentence).partition(". ")[0] + "."
+    assert plain(judgement.sentence).endswith("version 1 alone is failing: going back moves users to the worse side.")
 
 
 def test_a_hard_limit_says_more_than_evidence_that_is_still_gathering() -> None:
@@ -516,7 +517,7 @@ def test_a_hard_limit_says_more_than_evidence_that_is_still_gathering() -> None:
     _, judgement = judged(at("shift 20", limits=(limit,)), a_side_of(300, 90), LIKEWISE)
 
     assert judgement.verdict is FAIL
-    assert str(judgement.sentence) == "error share on v2 lately: 30 % (90 of 300). Allowed: at most 5 %."
+    assert plain(judgement.sentence) == "error share on v2 lately: 30 % (90 of 300). Allowed: at most 5 %."
 
 
 def test_silence_on_one_side_is_no_data_after_two_minutes_and_never_a_pass() -> None:
@@ -526,7 +527,7 @@ def test_silence_on_one_side_is_no_data_after_two_minutes_and_never_a_pass() -> 
     _, judgement = judged(rollout, None, LIKEWISE, rows=8)
 
     assert judgement.verdict is INCONCLUSIVE
-    assert str(judgement.sentence).startswith("No fresh metrics for 2 minutes.")
+    assert plain(judgement.sentence).startswith("No fresh metrics for 2 minutes.")
 
 
 @pytest.mark.parametrize(("stage", "name"), [("shift 100", "v2"), ("upgrade", "reviews-v2")])
@@ -537,9 +538,9 @@ def test_where_everybody_is_on_one_side_the_ceiling_alone_is_left(stage: str, na
     _, broken = judged(at(stage, seconds=0.0), a_side_of(1500, 450), none, rows=3)
 
     assert fine.verdict is PASS
-    assert str(fine.sentence) == f"{name} has all users: errors 0.2 % (6 of 3,000), at most 5 % are allowed."
+    assert plain(fine.sentence) == f"{name} has all users: errors 0.2 % (6 of 3,000), at most 5 % are allowed."
     assert broken.verdict is FAIL
-    assert "More than 5 % are never allowed." in str(broken.sentence)
+    assert "More than 5 % are never allowed." in plain(broken.sentence)
 
 
 def test_users_who_return_make_the_upgraded_primary_the_subject_with_a_clean_sheet() -> None:
@@ -565,7 +566,7 @@ def test_a_canary_that_is_only_slower_is_asked_about_once_with_the_figures_that_
     rollout, judgement = judged(begun, slow, quick, rows=30)
 
     assert (judgement.verdict, judgement.ask, judgement.proven) == (INCONCLUSIVE, True, False)
-    assert str(judgement.sentence) == (
+    assert plain(judgement.sentence) == (
         "v2 is slower: answers over 100 ms 45 % (4,050 of 9,000), version 1 35 % (12,600 of 36,000). "
         "Typically 1.1x version 1 is allowed; nothing is aborted for this."
     )
@@ -585,7 +586,7 @@ def test_errors_and_latencies_that_are_not_wanted_condemn_nobody() -> None:
 def test_it_says_how_long_it_will_take() -> None:
     _, judgement = judged(at("shift 20"), GOOD, LIKEWISE, rows=2)
 
-    assert str(judgement.forecast).startswith(
+    assert plain(judgement.forecast).startswith(
         "At this traffic a canary with 5x the errors would be noticed after about "
     )
 
@@ -605,7 +606,9 @@ def test_a_reconcile_without_a_reading_says_what_the_last_one_of_the_stage_said(
     rollout, judgement = judged(at("shift 20"), GOOD, LIKEWISE)
 
     assert analysis.unread(rollout, 26.0) == judgement
-    assert str(analysis.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence).startswith("Traffic has just")
+    assert plain(analysis.unread(replace(rollout, stage=rollout.stage + 1), 16.0).sentence).startswith(
+        "Traffic has just"
+    )
     assert analysis.unread(at("shift 20"), 1.0).verdict is INCONCLUSIVE
 
 
@@ -642,7 +645,7 @@ def test_nobody_is_sent_on_to_a_side_that_was_above_the_ceiling_in_this_very_sta
     _, canary = judged(stage, a_side_of(100, 8), a_side_of(150), rows=1)
 
     assert (both.verdict, both.hold) == (INCONCLUSIVE, True)
-    assert str(both.sentence).startswith(
+    assert plain(both.sentence).startswith(
         "Both versions are failing: errors 20 % (20 of 100), version 1 20 % (30 of 150)."
     )
     assert canary.verdict is not PASS
@@ -659,7 +662,7 @@ def test_what_was_good_a_moment_ago_lets_nobody_go_on_blindly(stage: str) -> Non
     waiting, _ = analysis.analyse(good, Figures(start=60.0, end=65.0, primary=unscraped, canary=unscraped))
 
     assert blind.verdict is INCONCLUSIVE
-    assert str(blind.sentence).startswith("Prometheus has no figures of v2 now.")
+    assert plain(blind.sentence).startswith("Prometheus has no figures of v2 now.")
     assert waiting.verdict is PASS
 
 
@@ -671,7 +674,7 @@ def test_nobody_is_asked_about_a_doubt_while_there_are_no_figures(stage: str) ->
 
     assert (before.verdict, before.ask) == (INCONCLUSIVE, True)
     assert (blind.verdict, blind.ask) == (INCONCLUSIVE, False)
-    assert str(blind.sentence).startswith("Prometheus has no figures of v2 now. Before: ")
+    assert plain(blind.sentence).startswith("Prometheus has no figures of v2 now. Before: ")
 
 
 def test_what_an_open_row_has_shown_is_remembered_because_a_stage_may_be_left_on_it() -> None:

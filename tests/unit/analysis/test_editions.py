@@ -19,6 +19,7 @@ from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Ov
 from bot.analysis.judge.wording import sentences
 from bot.model.figures import SideFigures
 from bot.model.judge_settings import FIRST, SECOND, STRICTNESS, for_edition
+from bot.words.rendering import plain
 from tests.unit.analysis.second_rows import HISTORY, interval, shared
 
 EDITIONS = pytest.mark.parametrize("settings", [FIRST, SECOND], ids=["first", "second"])
@@ -163,7 +164,7 @@ def test_without_a_history_bounds_are_the_primarys_first_minutes_and_their_weigh
 def test_bounds_that_are_not_chosen_yet_are_not_spoken_of() -> None:
     state, answers = judged([interval(n, WELL) for n in range(1, 3)], history=())
 
-    assert [str(one) for one in sentences(state, answers[-1], SECOND)] == [
+    assert [plain(one) for one in sentences(state, answers[-1], SECOND)] == [
         "Too early to say: errors 0.667 % (4 of 600), primary 0.75 % (18 of 2,400)."
     ]
 
@@ -174,7 +175,7 @@ def test_where_it_is_only_slower_people_are_asked_when_time_is_up_and_once() -> 
 
     assert Decision.ABORT not in verdicts(answers)
     assert (answers[-1].overdue, answers[-1].suspect) == (Overdue.SUSPECT, SLOWER)
-    words = [str(one) for one in sentences(state, answers[-1], SECOND)]
+    words = [plain(one) for one in sentences(state, answers[-1], SECOND)]
     assert words[0].startswith("canary is slower: ")
     assert words[1] == "Typically 1.1x primary is allowed; nothing is aborted for this."
     on = [interval(n, WELL, "40", SLIGHTLY_SLOWER) for n in range(60, 100)]

@@ -16,6 +16,7 @@ from bot.analysis.histograms import quantile, tail_bounds
 from bot.model.figures import AnalysisState, Figures, Finding, SideFigures, UserView, Verdict
 from bot.model.rollout import Phase, Rollout
 from bot.model.service import CustomGate, GateAction, GateLimits, HardLimit, Measure, Rule
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of, a_target, changed, figures
 
 PASS, INCONCLUSIVE, ERROR, FAIL = Verdict
@@ -53,7 +54,7 @@ def test_a_sample_that_is_too_small_waits_and_says_how_much_is_missing() -> None
     found = checked(shifting(), figures(a_side_of(4000), a_side_of(99)))
 
     assert found["sample"].verdict is INCONCLUSIVE
-    assert str(found["sample"].sentence) == "v2 has answered 99 of the 100 requests needed."
+    assert plain(found["sample"].sentence) == "v2 has answered 99 of the 100 requests needed."
     assert checked(shifting(), figures(a_side_of(4000), a_side_of(100))) == {}
 
 
@@ -64,7 +65,7 @@ def test_while_mirroring_lost_copies_prove_nothing() -> None:
 
     assert (lost["coverage"].verdict, lost["coverage"].value) == (INCONCLUSIVE, 0.5)
     assert whole["coverage"].verdict is PASS
-    assert str(unknown["coverage"].sentence) == "How many copies reach the canary is not known yet."
+    assert plain(unknown["coverage"].sentence) == "How many copies reach the canary is not known yet."
 
 
 def test_sides_that_are_scraped_at_different_moments_are_compared_by_the_times_they_span() -> None:
@@ -106,11 +107,11 @@ def test_a_primary_that_is_worse_since_copies_are_made_is_told_and_holds() -> No
     slower = checked(rollout, figures(a_side_of(1000, 1, slow=200), scraped(1000)))["harm"]
 
     assert harmed.verdict is INCONCLUSIVE
-    assert str(harmed.brief) == (
+    assert plain(harmed.brief) == (
         "The mirror may be harming version 1: errors 4 % (40 of 1,000), 0.1 % in the hour before."
     )
-    assert "answers over 100 ms 20 %" in str(slower.sentence)
-    assert (harmed.canary, str(harmed.primary)) == ("", "4 % (40 of 1,000)")  # whose harm it is
+    assert "answers over 100 ms 20 %" in plain(slower.sentence)
+    assert (harmed.canary, plain(harmed.primary)) == ("", "4 % (40 of 1,000)")  # whose harm it is
     assert "harm" not in checked(rollout, figures(a_side_of(1000, 3), scraped(1000)))
     assert "harm" not in checked(mirroring(), figures(a_side_of(1000, 400), scraped(1000)))
 
@@ -134,11 +135,11 @@ def test_what_is_not_judged_is_not_taken_for_harm() -> None:
     without_errors = replace(
         mirroring(analysis_state=past), spec=replace(mirroring().spec, gates=GateLimits(errors=False))
     )
-    assert "slowing" in str(checked(without_errors, worse)["harm"].sentence)
+    assert "slowing" in plain(checked(without_errors, worse)["harm"].sentence)
     without_latency = replace(
         mirroring(analysis_state=past), spec=replace(mirroring().spec, gates=GateLimits(latency=False))
     )
-    assert "errors 4 %" in str(checked(without_latency, worse)["harm"].sentence)
+    assert "errors 4 %" in plain(checked(without_latency, worse)["harm"].sentence)
 
 
 def seen_by_users(canary: float, primary: float, nowhere: float = 0, start: float = 15.0) -> Figures:
@@ -150,7 +151,7 @@ def test_users_who_find_no_pod_abort_whatever_the_pods_themselves_say() -> None:
     found = checked(shifting(), seen_by_users(100, 400, nowhere=100))["users"]
 
     assert found.verdict is FAIL
-    assert str(found.sentence) == (
+    assert plain(found.sentence) == (
         "Requests of users found no pod lately: 16.7 % (100 of 600); at most 5 % are allowed."
     )
     assert checked(shifting(), seen_by_users(100, 400, nowhere=10))["users"].verdict is INCONCLUSIVE
@@ -176,7 +177,7 @@ def test_routes_that_the_proxies_have_not_taken_are_found_and_said(
     assert ("in force" in found) is holds
     if holds:
         assert found["in force"].verdict is INCONCLUSIVE
-        assert "instead of 20 %. The proxies have not taken the routes" in str(found["in force"].sentence)
+        assert "instead of 20 %. The proxies have not taken the routes" in plain(found["in force"].sentence)
 
 
 def test_routes_are_given_the_time_to_reach_the_proxies() -> None:
@@ -188,7 +189,7 @@ def test_users_on_the_canary_while_it_only_gets_copies_are_shown() -> None:
     found = checked(mirroring(), seen_by_users(10, 490))["leak"]
 
     assert (found.verdict, found.acts) == (INCONCLUSIVE, False)
-    assert str(found.sentence).startswith("Requests of users reach v2 during the mirror: 2 % (10 of 500).")
+    assert plain(found.sentence).startswith("Requests of users reach v2 during the mirror: 2 % (10 of 500).")
 
 
 LIMITS = {
@@ -265,7 +266,7 @@ def test_a_limit_may_need_several_bad_reconciles(rule: Rule, reconciles: list[bo
         found, strikes = gates.check(rollout, seen, [seen], strikes)
 
     assert [one.verdict for one in found] == [expected]
-    assert str(found[0].sentence).endswith(f"of the last {rule.within} checks; {rule.times} needed).")
+    assert plain(found[0].sentence).endswith(f"of the last {rule.within} checks; {rule.times} needed).")
     assert len(strikes["x"]) <= rule.within
 
 
@@ -302,7 +303,7 @@ def test_in_the_switchback_the_upgraded_primary_is_looked_at() -> None:
     found = checked(rollout, figures(a_side_of(1000, 300), a_side_of(1000)))["x"]
 
     assert found.verdict is FAIL
-    assert str(found.sentence) == "x on reviews-v1 lately: 30 % (300 of 1,000). Allowed: at most 5 %."
+    assert plain(found.sentence) == "x on reviews-v1 lately: 30 % (300 of 1,000). Allowed: at most 5 %."
 
 
 def test_the_bounds_are_chosen_where_the_primary_has_its_tail() -> None:

@@ -14,6 +14,7 @@ from bot.analysis.judge.saved import save
 from bot.analysis.judge.verdict import Decision, Failing, Overdue
 from bot.analysis.judge.wording import text
 from bot.model.figures import SideFigures
+from bot.words.rendering import plain
 from tests.unit.analysis.rows import BURSTY, DEFAULTS, HISTORY, Counts, judged, rows, side, verdicts
 
 
@@ -62,7 +63,7 @@ def test_a_canary_that_fails_again_after_a_forgiven_blip_is_aborted(blip: tuple[
     assert verdicts(answers[: len(before)]).count(Decision.ABORT) == 0
     assert verdicts(answers[len(before) :]).index(Decision.ABORT) <= 4
     assert state.aborted_by == "ceiling"
-    assert "More than 5 % are never allowed" in str(text(state, answers[-1], DEFAULTS))
+    assert "More than 5 % are never allowed" in plain(text(state, answers[-1], DEFAULTS))
 
 
 def test_both_failing_is_held_and_nobody_is_blamed() -> None:
@@ -70,7 +71,7 @@ def test_both_failing_is_held_and_nobody_is_blamed() -> None:
 
     assert Decision.ABORT not in verdicts(answers)
     assert (answers[-1].verdict, answers[-1].failing) == (Decision.HOLD, Failing.SHARED)
-    assert str(text(state, answers[-1], DEFAULTS)).startswith("Both versions are failing")
+    assert plain(text(state, answers[-1], DEFAULTS)).startswith("Both versions are failing")
 
 
 def test_a_primary_that_fails_alone_is_said_and_nobody_is_promoted() -> None:
@@ -78,14 +79,14 @@ def test_a_primary_that_fails_alone_is_said_and_nobody_is_promoted() -> None:
 
     assert verdicts(answers[-6:]) == [Decision.WATCH] * 6
     assert answers[-1].failing is Failing.PRIMARY
-    assert "going back moves users to the worse side" in str(text(state, answers[-1], DEFAULTS))
+    assert "going back moves users to the worse side" in plain(text(state, answers[-1], DEFAULTS))
 
 
 def test_no_fresh_figures_for_two_minutes_is_said() -> None:
     state, answers = judged(rows([((500, 0), (2000, 2))] * 40 + [(None, None)] * 9), HISTORY)
 
     assert answers[-1].verdict is Decision.NO_DATA
-    assert str(text(state, answers[-1], DEFAULTS)).startswith("No fresh metrics for 2 minutes.")
+    assert plain(text(state, answers[-1], DEFAULTS)).startswith("No fresh metrics for 2 minutes.")
 
 
 def test_the_same_evidence_goes_on_after_an_outage_of_ten_minutes() -> None:
@@ -141,7 +142,7 @@ def test_other_buckets_on_the_canary_are_said_and_do_not_keep_it_from_passing() 
     state, answers = judged(run, HISTORY)
 
     assert Decision.PASS in verdicts(answers)
-    assert "Answers over 250 ms and 500 ms are not judged" in str(text(state, answers[-1], DEFAULTS))
+    assert "Answers over 250 ms and 500 ms are not judged" in plain(text(state, answers[-1], DEFAULTS))
 
 
 def test_bursts_in_the_primarys_past_make_the_judge_more_patient() -> None:
@@ -171,7 +172,7 @@ def test_a_timeout_is_never_called_a_pass(row: tuple[Counts, Counts], overdue: O
 
     assert answers[-2].overdue is None
     assert (answers[-1].overdue, answers[-1].verdict) == (overdue, verdict)
-    assert "passed" not in str(text(state, answers[-1], DEFAULTS)).lower()
+    assert "passed" not in plain(text(state, answers[-1], DEFAULTS)).lower()
 
 
 def test_an_interval_that_arrives_twice_counts_once() -> None:

@@ -11,6 +11,7 @@ from bot.analysis.judge.replay import replay
 from bot.analysis.judge.second.recorded import replay_second
 from bot.cli.status import replayed
 from bot.model.errors import Refusal
+from bot.words.rendering import plain
 
 BUCKETS = {"50": 33, "100": 97, "250": 145, "500": 150, "+Inf": 150}
 HISTORY = json.dumps({"history": [{"requests": 150, "errors": 1 + i % 2, "buckets": BUCKETS} for i in range(240)]})
@@ -58,7 +59,7 @@ def test_a_fault_would_send_users_home_and_abort() -> None:
     assert last["summary"]["aborted_by"] == "errors"
     assert answers[-1]["verdict"] == "abort"
     assert "canary is worse: errors" in next(one["text"] for one in answers if one["verdict"] == "abort")
-    assert str(replayed(last)) == (
+    assert plain(replayed(last)) == (
         "aborted at 165 s by errors; passed: none; would have moved traffic: users home at 90 s by errors "
         "and abort at 165 s by errors. From then on the file is of traffic as it was."
     )
@@ -74,7 +75,7 @@ def test_of_copies_of_some_requests_nobody_goes_back_by_itself_and_people_are_as
     *_, last = replay_second(rows((2, 20, *FAILS), (40, 20, *COPIES), limited=True))
 
     assert [move["what"] for move in last["summary"]["moves"]] == ["home", "ask"]
-    assert "people asked at" in str(replayed(last))
+    assert "people asked at" in plain(replayed(last))
 
 
 def test_a_good_canary_moves_nothing_and_passes() -> None:
@@ -83,7 +84,7 @@ def test_a_good_canary_moves_nothing_and_passes() -> None:
     assert last["summary"]["moves"] == []
     assert last["summary"]["stages"][0]["passed_at"] is not None
     assert not any(answer["moves_traffic"] for answer in answers)
-    assert str(replayed(last)).endswith("; no traffic would have moved")
+    assert plain(replayed(last)).endswith("; no traffic would have moved")
 
 
 def test_both_editions_read_the_same_files() -> None:

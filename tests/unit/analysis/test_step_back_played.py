@@ -14,6 +14,7 @@ from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout
 from bot.model.service import GateLimits
 from bot.rollout import decide
+from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_side_of, an_observation, changed, keys
 
 ROW = 15.0
@@ -81,7 +82,7 @@ class Play:
         for _ in range(most):
             if reached(self.row()):
                 return self
-        raise AssertionError([self.rollout.current.name, self.places, [str(one.text) for _, one in self.said[-4:]]])
+        raise AssertionError([self.rollout.current.name, self.places, [plain(one.text) for _, one in self.said[-4:]]])
 
     def heard(self, key: str) -> list[float]:
         """When something was said."""

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from bot.analysis.targets import believed, foreign, left_out, listed, may_be_of, noted
 from bot.model.figures import Figures, Finding, Judgement, ScrapeTarget, Verdict
+from bot.words.rendering import plain
+from bot.words.sentence import Sentence
 from tests.builders import a_rollout, a_side_of, figures
 
 OWN = {"reviews-v1": {"reviews-v1-5d8f-aaaaa"}, "reviews-v2": {"reviews-v2-7c9d-bbbbb"}}
@@ -95,7 +97,7 @@ def test_a_side_whose_ready_pods_all_show_their_own_figures_is_judged_without_th
     assert known == there
     assert known.watermarks == there.watermarks
     (finding,) = findings
-    assert str(finding.sentence) == (
+    assert plain(finding.sentence) == (
         "Prometheus counts requests of reviews-v2 from what is none of its pods: default/forger-1. They are left out. "
         "See to that pod."
     )
@@ -114,7 +116,7 @@ def test_a_stranger_with_a_name_like_ours_makes_its_side_unknown() -> None:
     known, findings = believed(a_rollout(), reading(v2=frozenset({V2, LIKE_OURS, FORGER})), OWN, OWN)
 
     assert known.canary is None
-    assert "default/reviews-v2-forger" in str(findings[0].sentence)
+    assert "default/reviews-v2-forger" in plain(findings[0].sentence)
 
 
 def test_who_was_left_out_is_told_last_and_holds_nothing() -> None:
@@ -133,7 +135,7 @@ def test_the_side_that_another_pod_counts_in_is_unknown_and_the_pod_is_named(sid
     assert (known.primary is None, known.canary is None) == (side == "v1", side == "v2")
     assert set(known.watermarks) == {"reviews-v1", "reviews-v2"} - {f"reviews-{side}"}
     (finding,) = findings
-    assert str(finding.sentence) == (
+    assert plain(finding.sentence) == (
         f"Prometheus counts requests of reviews-{side} from what is none of its pods: default/forger-1. Nothing is "
         "concluded from them. Name the job that scrapes the mesh's proxies in `prometheus.labels`, or see to that pod."
     )
@@ -156,5 +158,10 @@ def test_what_is_not_believed_keeps_a_stage_from_going_on_and_undoes_no_failure(
 def test_many_are_told_by_the_first_of_them() -> None:
     crowd = [ScrapeTarget(namespace="n", pod=f"p{number}") for number in range(5)]
 
-    assert [str(one) for one in listed(crowd)] == ["n/p0", "n/p1", "n/p2", "2 more"]
+    assert [plain(one) if isinstance(one, Sentence | str) else str(one) for one in listed(crowd)] == [
+        "n/p0",
+        "n/p1",
+        "n/p2",
+        "2 more",
+    ]
     assert listed([ScrapeTarget(instance="10.0.0.66:8080"), ScrapeTarget()]) == ("10.0.0.66:8080", "no address")

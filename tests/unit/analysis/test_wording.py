@@ -13,13 +13,14 @@ from bot.analysis.judge.ratio import Ratio
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.verdict import Overdue
 from bot.analysis.judge.wording import forecast_text, likely, sentences, text
+from bot.words.rendering import plain
 from tests.unit.analysis.rows import DEFAULTS, HISTORY, Counts, judged, rows, side
 
 
 def said(pairs: list[tuple[Counts, Counts]], settings: JudgeSettings = DEFAULTS) -> str:
     """The sentence after the last of these rows of (requests, errors) every 15 s."""
     state, answers = judged(rows(pairs), HISTORY, settings)
-    return str(text(state, answers[-1], settings))
+    return plain(text(state, answers[-1], settings))
 
 
 PASSING: list[tuple[Counts, Counts]] = [((500, 1), (2000, 4))] * 40
@@ -86,8 +87,8 @@ def test_the_first_part_is_the_first_sentence(pairs: list[tuple[Counts, Counts]]
     state, answers = judged(rows(pairs), HISTORY, DEFAULTS, deadline)
     first, *more = sentences(state, answers[-1], DEFAULTS)
 
-    assert str(first) == str(text(state, answers[-1], DEFAULTS)).partition(". ")[0].rstrip(".") + "."
-    assert more or not str(text(state, answers[-1], DEFAULTS)).partition(". ")[2]
+    assert plain(first) == plain(text(state, answers[-1], DEFAULTS)).partition(". ")[0].rstrip(".") + "."
+    assert more or not plain(text(state, answers[-1], DEFAULTS)).partition(". ")[2]
 
 
 def test_no_data_names_the_time_it_waited() -> None:
@@ -111,7 +112,7 @@ def test_no_data_names_the_time_it_waited() -> None:
     ],
 )
 def test_a_forecast_in_words(notified: Forecast, sentence: str) -> None:
-    assert sentence in str(forecast_text(notified))
+    assert sentence in plain(forecast_text(notified))
 
 
 def test_a_doubt_about_slow_answers_names_slow_answers_and_its_figures() -> None:
@@ -125,7 +126,7 @@ def test_a_doubt_about_slow_answers_names_slow_answers_and_its_figures() -> None
     state, answers = judged(intervals, HISTORY, settings, -math.inf)
 
     assert answers[-1].overdue is Overdue.SUSPECT
-    assert str(text(state, answers[-1], settings)) == (
+    assert plain(text(state, answers[-1], settings)) == (
         "canary may be worse: answers over 500 ms 10 % (12 of 120), primary 3.75 % (18 of 480). "
         "Not enough to be sure. Allowed: 1.5x primary."
     )
@@ -141,7 +142,7 @@ def test_a_doubt_about_slow_answers_names_slow_answers_and_its_figures() -> None
     ],
 )
 def test_how_many_times_as_many_is_said_only_where_it_says_something(ratio: Ratio, words: str) -> None:
-    assert str(likely(ratio)) == words
+    assert plain(likely(ratio)) == words
 
 
 @pytest.mark.parametrize("every", [1.0, 5.0, 10.0])
@@ -158,6 +159,6 @@ def test_what_is_told_before_latency_is_judged_was_counted(every: float) -> None
     for count in range(1, len(row) + 1):
         state, answers = judged(row[:count], HISTORY, settings)
 
-        sentence = str(text(state, answers[-1], settings))
+        sentence = plain(text(state, answers[-1], settings))
         assert "errors" in sentence
         assert "no requests" not in sentence

@@ -13,6 +13,7 @@ from bot.cli.init import Systems, applied, needed
 from bot.model.errors import Fault, Refusal
 from bot.model.service import ServiceConfig
 from bot.preflight.snapshot import Callers
+from bot.words.rendering import plain
 from sandbox.kube import bookinfo
 from sandbox.kube.server import KubeApi
 from tests.builders import a_service
@@ -59,7 +60,7 @@ def run(api: KubeApi, users: Users, directory: Path) -> list[str]:
     kube = Kube.connect(str(api.write_kubeconfig(directory / "kubeconfig")))
     systems = Systems(kube=kube, callers=users.callers, now=lambda: users.now, pause=users.pause)
     service = a_service()
-    return [str(sentence) for sentence in applied(service, needed(service, kube), systems)]
+    return [plain(sentence) for sentence in applied(service, needed(service, kube), systems)]
 
 
 def subset_of(api: KubeApi) -> object:

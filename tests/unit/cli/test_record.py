@@ -13,6 +13,7 @@ from bot.cli.record import Wanted, record
 from bot.cli.status import replayed
 from bot.model.errors import Refusal
 from bot.model.rollout import Entry, EntryKind, Phase
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of
 from tests.fakes.metrics import FakeMetrics
 
@@ -51,8 +52,8 @@ def test_what_was_recorded_can_be_replayed() -> None:
     answers = list(replay(lines))
 
     assert [answer["verdict"] for answer in answers[:-1]].count("watch") > 0
-    assert str(replayed(answers[0])).startswith("16:01:55  watch")
-    assert str(replayed(answers[-1])).startswith("not aborted; passed: ")
+    assert plain(replayed(answers[0])).startswith("16:01:55  watch")
+    assert plain(replayed(answers[-1])).startswith("not aborted; passed: ")
 
 
 def test_without_a_rollout_it_asks_for_the_version() -> None:

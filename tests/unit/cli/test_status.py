@@ -19,7 +19,7 @@ NOON = 1_750_075_200.0  # 2025-06-16 12:00 UTC
 def test_a_freeze_is_a_line_of_the_status() -> None:
     lines = frozen([a_freeze(ALL, since=NOON), a_freeze(since=NOON, until=NOON + 60)])
 
-    assert list(map(str, lines)) == [
+    assert list(map(plain, lines)) == [
         "All services are frozen since 2025-06-16 12:00 UTC by U0MAYA, until somebody ends it: database migration.",
         "reviews is frozen since 2025-06-16 12:00 UTC by U0MAYA, until 2025-06-16 12:01 UTC: database migration.",
     ]
@@ -32,7 +32,7 @@ def test_the_history_says_who_froze_and_who_ended_it_newest_first() -> None:
         FreezeLine(at=NOON + 60, by=OMAR, action=FreezeAction.UNFROZE, freeze=freeze),
     ]
 
-    assert list(map(str, freezes(lines))) == [
+    assert list(map(plain, freezes(lines))) == [
         "2025-06-16 12:01 UTC  U0OMAR unfroze reviews (frozen by U0MAYA): database migration",
         "2025-06-16 12:00 UTC  U0MAYA froze reviews until 2025-06-16 13:00 UTC: database migration",
     ]
@@ -43,8 +43,8 @@ def test_the_status_and_the_history_tell_what_users_had_of_a_rollout_and_its_sha
     service = a_service(budget=ErrorBudget(objective=0.999, window=30 * 86400.0))
     rollout = a_rollout(service, phase=Phase.SHIFTING, stage=1, user_rate=10.0, analysis_state=state)
 
-    _, live, *_ = map(str, status.status([rollout], NOON))
-    _, past = map(str, status.history([rollout]))
+    _, live, *_ = map(plain, status.status([rollout], NOON))
+    _, past = map(plain, status.history([rollout]))
 
     so_far = "v2 has answered 353 user requests, 42 failed. v2 has cost about 0.162 % of the error budget"
     assert live.startswith(f"  users        {so_far}")
@@ -52,11 +52,11 @@ def test_the_status_and_the_history_tell_what_users_had_of_a_rollout_and_its_sha
 
 
 def test_a_record_that_cannot_be_read_is_one_line_of_the_history_and_hides_no_other() -> None:
-    lines = list(map(str, status.history([a_rollout()], {RolloutId("r-0"): "holds a rollout that cannot be read."})))
+    lines = list(map(plain, status.history([a_rollout()], {RolloutId("r-0"): "holds a rollout that cannot be read."})))
 
     assert len(lines) == 2
     assert lines[1] == "r-0: Redis holds a rollout that cannot be read."
-    assert list(map(str, status.history([], {RolloutId("r-0"): "holds it."}))) == ["r-0: Redis holds it."]
+    assert list(map(plain, status.history([], {RolloutId("r-0"): "holds it."}))) == ["r-0: Redis holds it."]
 
 
 def test_the_shell_speaks_the_bots_language() -> None:

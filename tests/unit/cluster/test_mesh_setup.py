@@ -9,6 +9,7 @@ import pytest
 
 from bot.cluster.mesh_setup import Found, Kind, Setup, setup
 from bot.model.errors import Refusal
+from bot.words.rendering import plain
 from tests.builders import a_service
 
 Thing = dict[str, Any]
@@ -82,7 +83,7 @@ def test_what_is_there_is_patched_and_everything_else_of_it_stays() -> None:
         {"match": [{"uri": {"prefix": "/a"}}], "timeout": "3s", "route": [to("v1", 1)]},
         *theirs["spec"]["http"][1:],
     ]
-    assert str(write.about) == "http route 1: `subset: v1`. Users stay with the primary, now by name."
+    assert plain(write.about) == "http route 1: `subset: v1`. Users stay with the primary, now by name."
 
 
 def test_the_same_destination_twice_becomes_one() -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bot.cluster import routes as virtual_services
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
-from tests.builders import a_target
+from bot.words.rendering import plain
+from tests.builders import a_target, unreadable
 
 TARGET = a_target()
 BY_METHOD = a_target(mirror_methods=("GET",))
@@ -85,7 +86,7 @@ def test_whatever_is_in_a_virtual_service_it_is_read_or_said_to_be_unreadable(pa
 
     for target in (TARGET, BY_METHOD, NAMED):
         read = virtual_services.read_routes(vs, target)
-        assert isinstance(read, Routes) or str(read).endswith(".")
+        assert isinstance(read, Routes) or plain(read).endswith(".")
         for wanted in (HOME, Routes(canary=0, mirror=True), Routes(canary=40)):
             try:
                 taken = virtual_services.claim(vs, target, wanted, owner=OWNER, recorded=RECORDED, now=0)
@@ -112,11 +113,11 @@ def test_whatever_is_in_a_virtual_service_it_is_read_or_said_to_be_unreadable(pa
     ],
 )
 def test_the_sentence_says_what_is_wrong_and_where(path: Path, junk: object, said: str) -> None:
-    assert said in str(virtual_services.read_routes(spoiled(path, junk), TARGET))
+    assert said in unreadable(virtual_services.read_routes(spoiled(path, junk), TARGET))
 
 
 def test_an_object_without_a_spec_at_all_is_said_to_have_none() -> None:
     vs = a_virtual_service()
     del vs["spec"]
 
-    assert str(virtual_services.read_routes(vs, TARGET)) == "VirtualService default/reviews has no spec."
+    assert unreadable(virtual_services.read_routes(vs, TARGET)) == "VirtualService default/reviews has no spec."

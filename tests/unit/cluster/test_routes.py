@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from bot.cluster import routes as r
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes, Target, Topology
+from bot.words.rendering import plain
+from tests.builders import unreadable
 
 MIRROR = Routes(canary=0, mirror=True)
 OWNER = RolloutId("r-1")
@@ -201,8 +203,8 @@ def write_or_skip(vs: dict[str, Any], target: Target, routes: Routes) -> dict[st
     try:
         return claim(vs, routes, target)
     except Refusal as refusal:
-        assume("Nothing could be mirrored" not in str(refusal.sentence))
-        assume("is no whole number" not in str(refusal.sentence))
+        assume("Nothing could be mirrored" not in plain(refusal.sentence))
+        assume("is no whole number" not in plain(refusal.sentence))
         raise
 
 
@@ -381,7 +383,7 @@ def test_routes_to_the_primarys_host_that_do_not_move_are_told() -> None:
     main, other, testers = ({"name": name, "route": [to_host(f"reviews-{v}")]} for name, v in NAMED_HOSTS)
     vs = virtual_service(main, other, testers, tcp=[{"route": [to_host("reviews-v1")]}])
 
-    assert [(str(one.label), one.part) for one in r.left_out(vs, target)] == [
+    assert [(plain(one.label), one.part) for one in r.left_out(vs, target)] == [
         ("route other", "reviews-v1"),
         ("tcp route 1", "reviews-v1"),
     ]
@@ -394,7 +396,7 @@ def test_a_host_named_twice_is_refused() -> None:
     twice = virtual_service({"route": [to_host("reviews-v1", 50), to_host(FULL_V1, 50)]})
     with pytest.raises(Refusal) as refused:
         claim(twice, MIRROR, HOSTS_TARGET)
-    assert "names the Service of one version more than once" in str(refused.value.reasons[0])
+    assert "names the Service of one version more than once" in plain(refused.value.reasons[0])
 
 
 def test_what_is_recorded_of_hosts_is_read_again_and_older_readers_are_told_that_it_is_newer() -> None:
@@ -433,7 +435,7 @@ def test_a_third_destination_that_gets_users_in_mid_run_is_told_and_not_written_
     live = claim(virtual_service({"route": [to("v1", 100), to("v2", 0)]}), Routes(canary=40), third)
     live["spec"]["http"][0]["route"][1]["weight"] = 10
 
-    assert "weights that add up to 110" in str(r.read_routes(live, third))
+    assert "weights that add up to 110" in unreadable(r.read_routes(live, third))
 
 
 def test_a_third_destination_keeps_its_share_and_the_two_sides_share_out_the_rest() -> None:
@@ -506,12 +508,12 @@ LEFT: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 def test_routes_that_keep_users_on_the_primary_are_named(route: dict[str, Any], left: list[tuple[str, str]]) -> None:
     vs = virtual_service({"name": "a", "route": [to("v1")]}, route)
     target = replace(TARGET, route_names=("a",))
-    assert [(str(one.label), one.part) for one in r.left_out(vs, target)] == left
+    assert [(plain(one.label), one.part) for one in r.left_out(vs, target)] == left
 
 
 def test_tcp_and_tls_routes_to_the_primary_are_named_too() -> None:
     vs = virtual_service({"route": [to("v1")]}, tcp=[{"route": [to("v1")]}], tls=[{"route": [to(None)]}])
-    assert [(str(one.label), one.part) for one in r.left_out(vs, TARGET)] == [
+    assert [(plain(one.label), one.part) for one in r.left_out(vs, TARGET)] == [
         ("tls route 1", ""),
         ("tcp route 1", "v1"),
     ]
@@ -539,7 +541,7 @@ def test_only_safe_methods_are_mirrored_by_a_whole_copy_before_the_untouched_ori
 def test_an_inserted_copy_that_no_longer_matches_its_original_is_not_read_as_ours() -> None:
     live = r.with_routes(virtual_service({"route": [to("v1")]}), GET_ONLY, MIRROR)
     live["spec"]["http"][1]["timeout"] = "1s"
-    assert "no longer copies its original" in str(r.read_routes(live, GET_ONLY))
+    assert "no longer copies its original" in unreadable(r.read_routes(live, GET_ONLY))
     assert r.read_routes(r.with_routes(live, GET_ONLY, MIRROR), GET_ONLY) == MIRROR
 
 
@@ -599,7 +601,7 @@ UNREADABLE = [
 
 @pytest.mark.parametrize(("route", "words"), UNREADABLE, ids=[words for _, words in UNREADABLE])
 def test_routes_that_no_plan_could_have_written_are_told_in_a_sentence(route: dict[str, Any], words: str) -> None:
-    assert words in str(r.read_routes(virtual_service(route), TARGET))
+    assert words in unreadable(r.read_routes(virtual_service(route), TARGET))
 
 
 def test_a_share_that_is_no_whole_number_of_the_rest_is_refused_in_words() -> None:

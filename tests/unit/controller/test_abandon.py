@@ -12,6 +12,7 @@ from bot.controller.decisions import Abandon, Abort, ButtonToken, By, Event, Pau
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId
 from bot.model.service import ApprovalRule
+from bot.words.rendering import plain
 from tests.builders import LENA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
 from tests.fakes.store import InMemoryStore
@@ -100,7 +101,7 @@ def test_every_live_rollout_can_be_abandoned_whatever_was_lost(
     assert (spec(rig.mesh), rig.workloads.applied) == (routes_before, patches)
     last = rig.store.story(key, rollout_id)[-1]
     if lose is without_rights:
-        assert (last.kind, "forbidden" in str(last.text), "`/canary abandon reviews`" in str(last.text)) == (
+        assert (last.kind, "forbidden" in plain(last.text), "`/canary abandon reviews`" in plain(last.text)) == (
             EntryKind.ALERT,
             True,
             True,
@@ -195,7 +196,7 @@ def test_what_could_not_be_cleaned_up_is_cleaned_up_by_the_same_command_later() 
     rig.decide(WHY)
     rig.mesh.outage = None
     assert annotations_on(rig.mesh)
-    notified = str(rig.controller.story(live)[-1].text)  # its heartbeat has ended, and its annotations have not
+    notified = plain(rig.controller.story(live)[-1].text)  # its heartbeat has ended, and its annotations have not
     assert "Until then a watchdog may move the users to the safe side." in notified
 
     assert rig.decide(WHY).spec.id == live.spec.id

@@ -10,6 +10,7 @@ from bot.controller.watchdog import Watchdog
 from bot.model.errors import Fault
 from bot.model.observation import Progress
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout
+from bot.words.rendering import plain
 from tests.builders import MAYA, a_service, a_target, routes
 from tests.fakes.clock import FakeClock
 from tests.unit.controller.test_controller import Rig
@@ -46,7 +47,7 @@ class Morning(Rig):
             patience=PATIENCE,
             pause=3 * PAUSE,
             stopwatch=self.stopwatch.now,
-            failed=lambda _, fault: self.faults.append(str(fault.sentence)),
+            failed=lambda _, fault: self.faults.append(plain(fault.sentence)),
         )
 
     def begun(self, stage: str) -> Rollout:

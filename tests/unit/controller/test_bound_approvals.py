@@ -27,6 +27,7 @@ from bot.model.rollout import (
 from bot.model.service import ApprovalRule
 from bot.rollout import questions
 from bot.slack.replies import why_blocks
+from bot.words.rendering import plain
 from tests.builders import LENA, MAYA, OMAR, a_rollout, a_service, a_target, changed, routes, verdict
 from tests.fakes.mesh import reviews
 from tests.unit.controller.test_controller import Rig
@@ -76,8 +77,8 @@ def test_a_click_on_what_somebody_has_changed_since_says_what(
     with pytest.raises(OutOfDate) as refused:
         world.click()
 
-    assert what in str(refused.value.sentence)
-    assert "look at the card again" in str(refused.value.sentence)
+    assert what in plain(refused.value.sentence)
+    assert "look at the card again" in plain(refused.value.sentence)
     assert (world.live().approvals, world.live().stage) == ((), 0)
 
 
@@ -142,12 +143,12 @@ def test_what_was_shown_is_kept_with_the_approval_and_in_the_story() -> None:
         seen.ts,
         seen.permalink,
     )
-    assert str(approval.shown.text).startswith("Shift 20 % of users to v2? ")
+    assert plain(approval.shown.text).startswith("Shift 20 % of users to v2? ")
     assert load_entry(dump_entry(entry)).shown == approval.shown
     details = str(why_blocks(approved, world.controller.story(approved)))
     assert "What was shown: Shift 20 % of users to v2?" in details
     assert seen.permalink in details
-    shell = "\n".join(map(str, status.story([entry])))
+    shell = "\n".join(map(plain, status.story([entry])))
     assert "shown: Shift 20 % of users to v2?" in shell
     assert f"at {seen.permalink}" in shell
 
@@ -162,7 +163,7 @@ def test_the_history_names_who_let_a_stage_be_left_and_what_they_had_before_them
         approvals=(Approval(by=OMAR, at=60.0, shown=shown),),
     )
 
-    _, *lines = map(str, status.history([changed(a_rollout(), walked=(left,))]))
+    _, *lines = map(plain, status.history([changed(a_rollout(), walked=(left,))]))
 
     assert lines == [
         f"  {OMAR} approved mirror at 1970-01-01 00:01 UTC",

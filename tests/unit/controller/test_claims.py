@@ -16,6 +16,7 @@ from bot.controller.decisions import Abandon, By
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.observation import Heartbeat
 from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId, Routes, Target, Topology
+from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_service, a_target, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService
 from tests.fakes.store import InMemoryStore
@@ -47,7 +48,7 @@ def test_hosts_of_versions_are_believed_in_their_namespace_and_as_services_yaml_
 ) -> None:
     found = odd(a_service(**says), a_target(Topology.HOSTS, **annotated))
 
-    assert (found is None) if named is None else (named in str(found))
+    assert (found is None) if named is None else (named in plain(found or ""))
 
 
 SECOND = pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_the_refusal_of_a_second_service_names_no_command_that_ends_the_first(ch
     with pytest.raises(Refusal) as refused:
         controller.start("ratings", "v2", by=MAYA)
 
-    said = "\n".join(map(str, refused.value.reasons))
+    said = "\n".join(map(plain, refused.value.reasons))
     assert ("which is live and belongs to reviews." in said) is (
         not changes
     )  # a primary that is not there is refused before
@@ -161,7 +162,7 @@ def test_annotations_of_an_ended_rollout_are_cleaned_up_by_the_abort_that_the_re
 
     with pytest.raises(Refusal) as refused:
         rig.start()
-    (about,) = [one for one in map(str, refused.value.reasons) if "carries annotations" in one]
+    (about,) = [one for one in map(plain, refused.value.reasons) if "carries annotations" in one]
     assert "which has ended. `/canary abandon reviews` takes them off" in about
     assert "`/canary abort reviews` brings everyone home first" in about
 
@@ -204,7 +205,7 @@ def test_an_abort_of_an_abandoned_rollouts_annotations_says_which_image_everyone
     ended = rig.until(lambda rollout: rollout.ended)
 
     assert (ended.phase, rig.mesh.observe(ended.spec.target).routes) == (Phase.ABORTED, HOME)
-    text = str(rig.controller.story(ended)[-1].text)
+    text = plain(rig.controller.story(ended)[-1].text)
     assert "all users are on reviews-v1, with the image it has now (reviews:2)" in text
     assert "If that is not the old one, put the old one back by hand" in text
 
@@ -227,7 +228,7 @@ def test_an_abort_of_a_rollout_whose_record_cannot_be_read_goes_by_its_annotatio
     assert rig.mesh.virtual_service()["spec"] == before["spec"]
     assert "annotations" not in rig.mesh.virtual_service()["metadata"]
     assert rig.workloads.deployments["reviews-v1"].images == {"reviews": "reviews:1"}
-    assert "The record of rollout r-1 cannot be read, so its annotations were used." in str(ended.reason)
+    assert "The record of rollout r-1 cannot be read, so its annotations were used." in plain(ended.reason)
 
 
 @pytest.mark.parametrize("stage", STAGES)

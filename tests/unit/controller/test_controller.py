@@ -22,6 +22,7 @@ from bot.model.service import ApproveAt, GateLimits, ServiceConfig
 from bot.preflight import Callers, Permission, Snapshot
 from bot.preflight.permissions import needed
 from bot.rollout.plans import Overrides
+from bot.words.rendering import plain
 from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.channels import FakeChannels
@@ -83,7 +84,7 @@ class Rig:
             channels=self.channels,
             webhooks=self.webhooks,
         )
-        telemetry = Telemetry(failed=lambda _, fault: self.faults.append(str(fault.sentence)), froze=self.froze)
+        telemetry = Telemetry(failed=lambda _, fault: self.faults.append(plain(fault.sentence)), froze=self.froze)
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
         known = services or {"reviews": self.service}
         return Controller(
@@ -133,7 +134,7 @@ class Rig:
         return self.until(lambda rollout: rollout.current.name == name and rollout.settled_at is not None, every=20.0)
 
     def said(self, kind: EntryKind) -> list[str]:
-        return [str(entry.text) for entry in self.controller.story(self.newest()) if entry.kind is kind]
+        return [plain(entry.text) for entry in self.controller.story(self.newest()) if entry.kind is kind]
 
 
 def test_a_whole_rollout_moves_users_in_steps_and_leaves_the_mesh_as_it_was() -> None:
@@ -182,7 +183,7 @@ def test_a_canary_that_answers_404_to_everything_is_not_promoted_without_a_perso
     live = rig.live()
     assert live.phase is Phase.MIRRORING
     assert live.hold is not None
-    assert "404 (not found) 100 %" in str(live.hold.sentence)
+    assert "404 (not found) 100 %" in plain(live.hold.sentence)
 
 
 def test_404s_that_a_crawler_gets_of_both_versions_are_nothing() -> None:
@@ -246,13 +247,13 @@ def test_our_own_last_rollout_is_no_stranger_on_the_canary_and_whoever_came_sinc
 
     rig.metrics.reached_at = ended.ended_at + 20.0  # counted with the scrape after our last routes
     again = rig.start()
-    assert not any("answers real requests already" in text for text in map(str, again.warnings))
+    assert not any("answers real requests already" in text for text in map(plain, again.warnings))
     rig.decide(Abort(reason="And again."))
     rig.until(lambda rollout: rollout.ended)
     rig.clock.advance(60.0)
     rig.metrics.reached_at = None
 
-    assert any("reviews-v2 answers real requests already" in text for text in map(str, rig.start().warnings))
+    assert any("reviews-v2 answers real requests already" in text for text in map(plain, rig.start().warnings))
 
 
 def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside_other_reasons() -> None:
@@ -265,7 +266,7 @@ def test_everything_that_may_be_written_is_rehearsed_also_the_upgrade_and_beside
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    not_ready, webhook, policy, *warnings = map(str, refused.value.reasons)
+    not_ready, webhook, policy, *warnings = map(plain, refused.value.reasons)
     assert not_ready.startswith("reviews-v2 is not ready: 0 of 2 pods.")
     assert (webhook, policy) == ("The webhook refuses these routes.", "The image policy refuses reviews:2.")
     assert any(one.startswith("Warning: reviews of reviews-v2 has no readiness probe") for one in warnings)
@@ -282,7 +283,7 @@ def test_what_a_missing_permission_forbids_is_told_once() -> None:
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    reason, policy = map(str, refused.value.reasons)
+    reason, policy = map(plain, refused.value.reasons)
     assert reason.startswith("canary-bot may not update virtualservices reviews")
     assert policy == "Could not patch Deployment default/reviews-v1: latest is forbidden here."
 
@@ -297,7 +298,7 @@ def test_a_plan_that_cannot_be_written_says_everything_else_that_was_found() -> 
     with pytest.raises(Refusal, match="There is no plan for reviews v2") as refused:
         rig.controller.plan("reviews", "v2")
 
-    annotations, cannot, not_ready = map(str, refused.value.reasons)
+    annotations, cannot, not_ready = map(plain, refused.value.reasons)
     assert cannot == (
         "VirtualService default/reviews cannot be managed as it is. "
         "http route 1 has a `redirect`, which cannot be shared out."
@@ -310,7 +311,9 @@ def test_a_stage_that_will_see_too_few_requests_is_told_before_the_start() -> No
     rig = Rig()
     rig.metrics.past = {"default/reviews-v1": a_side_of(6)}  # in a scrape interval
 
-    warning = next(one for one in map(str, rig.controller.plan("reviews", "v2").findings) if "requests a second" in one)
+    warning = next(
+        one for one in map(plain, rig.controller.plan("reviews", "v2").findings) if "requests a second" in one
+    )
 
     assert warning.startswith("Warning: At 0.4 requests a second a stage does not see the 100 requests of a verdict")
 
@@ -334,7 +337,7 @@ def test_what_preflight_refuses_is_kept_and_told_once_and_is_no_rollout_of_the_h
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert [reason.split(",")[0] for reason in map(str, refused.value.reasons)] == ["reviews-v2 is paused"]
+    assert [reason.split(",")[0] for reason in map(plain, refused.value.reasons)] == ["reviews-v2 is paused"]
     assert [one.phase for one in rig.controller.refusals("reviews")] == [Phase.REFUSED]
     assert list(rig.controller.history("reviews")) == []
 
@@ -345,7 +348,7 @@ def test_a_plan_shows_what_would_stop_a_start_and_what_it_would_warn_of() -> Non
 
     findings = rig.controller.plan("reviews", "v2").findings
 
-    assert [finding.partition(":")[0] for finding in map(str, findings)] == ["Stops a start", "Warning"]
+    assert [finding.partition(":")[0] for finding in map(plain, findings)] == ["Stops a start", "Warning"]
 
 
 def test_weights_chosen_at_the_start_are_the_ones_the_canary_is_measured_against() -> None:
@@ -354,7 +357,7 @@ def test_weights_chosen_at_the_start_are_the_ones_the_canary_is_measured_against
 
     plan = rig.controller.plan("reviews", "v2", overrides=Overrides(weights=(60, 100)))
 
-    assert "it would need 2 for 60 % and 2 for 100 %" in str(plan.findings[-1])
+    assert "it would need 2 for 60 % and 2 for 100 %" in plain(plan.findings[-1])
 
 
 def test_a_second_rollout_of_the_same_service_is_refused() -> None:
@@ -583,7 +586,7 @@ def test_a_plan_shows_every_object_and_writes_none() -> None:
 
     plan = rig.controller.plan("reviews", "v2")
 
-    assert [str(called) for called, _ in plan.stages][:3] == ["mirror", "20 % of users", "40 % of users"]
+    assert [plain(called) for called, _ in plan.stages][:3] == ["mirror", "20 % of users", "40 % of users"]
     assert [stage.objects[0]["kind"] for stage in plan.planned if stage.name == "upgrade"] == ["Deployment"]
     assert (rig.mesh.written, rig.store.live()) == ([], [])
     assert (plan.reasons, plan.findings) == ((), ())
@@ -755,6 +758,6 @@ def test_a_plan_says_apart_what_stops_a_start_and_what_only_warns() -> None:
 
     plan = rig.controller.plan("reviews", "v2")
 
-    (reason,) = map(str, plan.reasons)
+    (reason,) = map(plain, plan.reasons)
     assert "http route 1 gives v2 10 % of users" in reason
-    assert [str(one).startswith("Stops a start:") for one in plan.findings] == [True]
+    assert [plain(one).startswith("Stops a start:") for one in plan.findings] == [True]

@@ -14,7 +14,7 @@ from bot.slack import replies
 from bot.slack.cards import buttons, card
 from bot.slack.thread import line
 from bot.words.language import Language
-from bot.words.rendering import Voice
+from bot.words.rendering import Voice, plain
 from tests.builders import MAYA, OMAR, a_rollout, a_service, changed, routes
 from tests.unit.controller.test_controller import Rig
 
@@ -71,7 +71,7 @@ def test_everywhere_it_is_told_it_is_called_a_drill_and_its_time_is_told() -> No
         text = json.dumps(blocks, ensure_ascii=False)
         assert "(drill)" in text
         assert "after the decision." in text
-    assert "This is a drill: v2 is taken to have failed." in " ".join(str(one.text) for one in story)
+    assert "This is a drill: v2 is taken to have failed." in " ".join(plain(one.text) for one in story)
     assert "No user meets it." in world.said(EntryKind.STARTED)[0]
     assert len(buttons(over)) == 1
 
@@ -121,7 +121,7 @@ def test_a_freeze_stops_a_drill_as_well() -> None:
     world.controller.freeze(ALL, by=OMAR, reason="audit", seconds=None)
     with pytest.raises(Refusal) as refused:
         world.drill()
-    assert any("All services are frozen" in str(reason) for reason in refused.value.reasons)
+    assert any("All services are frozen" in plain(reason) for reason in refused.value.reasons)
 
 
 def test_a_drill_is_no_release_that_a_rollback_or_a_retry_would_be_about() -> None:

@@ -23,6 +23,7 @@ from bot.model.errors import Contended, Fault, Refusal
 from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
 from bot.probes import OwnMetrics
 from bot.probes.telemetry_metrics import TelemetryMetrics
+from bot.words.rendering import plain
 from tests.builders import OLD, a_rollout, a_service, a_side_of, a_target, changed
 from tests.fakes.clock import FakeClock
 from tests.fakes.freezes import InMemoryFreezes
@@ -183,7 +184,7 @@ def test_one_rollouts_failure_is_its_own(edge: Edge, error: Exception) -> None:
         routes = three.mesh.observe(a_target(virtual_service=name, host=f"{name}.default.svc.cluster.local"))
         assert routes.routes == Routes(canary=0, mirror=True)
     assert {name for name, _ in three.notified} == {"poisoned"}
-    assert all(str(fault.sentence).endswith(".") for _, fault in three.notified)
+    assert all(plain(fault.sentence).endswith(".") for _, fault in three.notified)
 
 
 @pytest.mark.parametrize("edge", EDGES[:2] + EDGES[3:5], ids=lambda edge: f"{edge.port}-{'-'.join(edge.methods)}")
@@ -207,7 +208,7 @@ def test_people_are_told_once_of_a_rollout_that_nobody_can_look_after() -> None:
         "canary-bot cannot watch this rollout: Could not bring poisoned on: an internal error (IndexError). Users stay "
         "where they are. `/canary abort poisoned` sends them to the healthy side. The bot's log has more."
     )
-    assert [str(one.text) for one in alerts] == [notified]
+    assert [plain(one.text) for one in alerts] == [notified]
     assert 'canary_bot_looks_failed_total{cause="IndexError"}' in three.shown()
     assert "r-poisoned" not in three.beats  # and the watchdog will see to it
 
@@ -273,7 +274,7 @@ def test_adoption_looks_at_the_other_services_whatever_one_of_them_holds(error: 
 
     assert [name for name in reconciled if name != "poisoned"] == ["ratings", "details"] * 2
     assert [name for name, _ in failed] == ["poisoned"] * 2
-    assert all(str(fault.sentence).endswith(".") for _, fault in failed)
+    assert all(plain(fault.sentence).endswith(".") for _, fault in failed)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -296,7 +297,7 @@ def test_the_watchdog_looks_at_the_other_places_whatever_one_of_them_holds(error
 
     assert [name for name in reconciled if name != "poisoned"] == ["ratings", "details"] * 2
     assert failed == [("default", "poisoned")] * 2
-    assert str(dog.trouble).endswith(".")
+    assert plain(dog.trouble).endswith(".")
 
 
 class Reconciled(InMemoryMesh):
@@ -322,9 +323,9 @@ def test_what_leaves_an_edge_is_a_fault_with_a_sentence_and_no_text_of_the_error
     with pytest.raises(Fault) as caught, contained("look after reviews"):
         fail()
 
-    assert str(caught.value.sentence).endswith(".")
+    assert plain(caught.value.sentence).endswith(".")
     if not isinstance(error, Fault | Refusal):
-        assert str(error) not in str(caught.value.sentence) or not str(error)
+        assert str(error) not in plain(caught.value.sentence) or not str(error)
         assert kind(caught.value) == type(error).__name__
         assert caught.value.__cause__ is error
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import OWNER, RESTORE, WATCHDOG
+from bot.cluster.routes import OWNER, RESTORE, WATCHDOG, heartbeat_of, owner_of
+from bot.cluster.routes.annotations import NOBODY
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import EntryKind, Phase
 from bot.model.signing import UNSIGNED, Signer
+from bot.words.rendering import plain
 from tests.builders import OLD, keys
 from tests.unit.controller.test_adoption import Morning
 
@@ -114,7 +116,7 @@ def test_what_is_wrong_is_told_once_however_often_it_is_found_and_whoever_finds_
         for _ in range(20):
             night.reconcile()
 
-    (alert,) = map(str, night.alerts())
+    (alert,) = map(plain, night.alerts())
     assert alert.startswith("VirtualService reviews carries annotations of rollout r-1 that name image ")
     assert "None of its ReplicaSets has that image, so it is not used." in alert
     assert alert.endswith("`/canary abandon reviews` takes the annotations off.")
@@ -157,7 +159,7 @@ def test_annotations_of_another_object_are_worth_nothing_on_this_one() -> None:
     night.nobody_lives()
 
     assert night.mesh.written == written
-    assert "is not what this bot has signed" in str(night.alerts()[0])
+    assert "is not what this bot has signed" in plain(night.alerts()[0])
 
 
 def test_a_live_rollouts_unsigned_annotations_are_signed_without_a_word() -> None:
@@ -198,11 +200,15 @@ def test_the_watchdog_signs_what_it_did_and_the_bot_believes_it() -> None:
     assert keys(night.live().reason) == ["rollout.watchdog_kept"]
 
 
-def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path() -> None:
+NO_IDS = ("../r-1", "click https://evil.example now", "<!channel>", "r-1\nall is well", "\u0433-1", "r" * 64, "\ud83d")
+
+
+@pytest.mark.parametrize("owner", NO_IDS)
+def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path(owner: str) -> None:
     night = Night(UNSIGNED)
 
     def edit(vs: dict[str, Any]) -> None:
-        vs["metadata"]["annotations"][OWNER] = "../r-1"
+        vs["metadata"]["annotations"][OWNER] = owner
 
     night.mesh.edit("mallory", edit)
     applied = list(night.workloads.applied)
@@ -210,6 +216,10 @@ def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path()
         night.reconcile()
 
     assert night.workloads.applied == applied
+    vs = night.mesh.virtual_service()
+    heartbeat = heartbeat_of(vs)
+    assert heartbeat is not None
+    assert {owner_of(vs), heartbeat.owner} == {NOBODY}  # nobody else's words are said in the bot's name
 
 
 def test_people_are_told_once_that_nobody_looks_after_a_rollout_whose_record_is_not_ours() -> None:
@@ -220,7 +230,7 @@ def test_people_are_told_once_that_nobody_looks_after_a_rollout_whose_record_is_
     for _ in range(3):
         night.controller.report_unreadable(["default/reviews", "default/elsewhere"])
 
-    (alert,) = map(str, night.alerts())
+    (alert,) = map(plain, night.alerts())
     assert alert.startswith(f"canary-bot cannot watch rollout {live.spec.id} of reviews: Redis ")
     assert "`/canary abort reviews` brings them home" in alert
 

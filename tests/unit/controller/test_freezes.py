@@ -7,6 +7,7 @@ import pytest
 from bot.model.errors import Fault, Refusal
 from bot.model.freeze import ALL, FreezeAction, FreezeLine
 from bot.model.rollout import Phase
+from bot.words.rendering import plain
 from tests.builders import LENA, MAYA, OMAR, a_freeze
 from tests.unit.controller.test_controller import Rig
 
@@ -35,12 +36,12 @@ def test_a_start_of_a_frozen_service_is_refused_with_all_other_reasons_and_kept(
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert str(refused.value.sentence) == "reviews v2 was not started. Nothing has changed."
-    assert tuple(map(str, refused.value.reasons[:2])) == (ALL_FROZEN, FROZEN)
-    assert "reviews-v2 is not ready" in str(refused.value.reasons[2])
+    assert plain(refused.value.sentence) == "reviews v2 was not started. Nothing has changed."
+    assert tuple(map(plain, refused.value.reasons[:2])) == (ALL_FROZEN, FROZEN)
+    assert "reviews-v2 is not ready" in plain(refused.value.reasons[2])
     assert (rig.mesh.written, rig.controller.active("reviews")) == ([], None)
     assert rig.newest().phase is Phase.REFUSED
-    assert str(rig.newest().reason).startswith(f"{ALL_FROZEN} {FROZEN}")
+    assert plain(rig.newest().reason).startswith(f"{ALL_FROZEN} {FROZEN}")
 
 
 def test_a_start_whose_objects_are_missing_is_told_of_the_freeze_as_well() -> None:
@@ -49,8 +50,8 @@ def test_a_start_whose_objects_are_missing_is_told_of_the_freeze_as_well() -> No
     with pytest.raises(Refusal) as refused:
         rig.controller.start("reviews", "v9", by=MAYA)
 
-    assert str(refused.value.reasons[0]) == FROZEN
-    assert any("There is no Deployment" in reason for reason in map(str, refused.value.reasons[1:]))
+    assert plain(refused.value.reasons[0]) == FROZEN
+    assert any("There is no Deployment" in reason for reason in map(plain, refused.value.reasons[1:]))
 
 
 def test_a_freeze_that_is_typed_while_preflight_looks_still_counts() -> None:
@@ -69,13 +70,13 @@ def test_a_freeze_that_is_typed_while_preflight_looks_still_counts() -> None:
 
     with pytest.raises(Refusal) as refused:
         rig.start()
-    assert list(map(str, refused.value.reasons)) == [ALL_FROZEN]
+    assert list(map(plain, refused.value.reasons)) == [ALL_FROZEN]
 
 
 def test_a_plan_shows_what_a_freeze_stops_and_its_stages_all_the_same() -> None:
     plan = frozen().controller.plan("reviews", "v2")
 
-    assert f"Stops a start: {FROZEN}" in map(str, plan.findings)
+    assert f"Stops a start: {FROZEN}" in map(plain, plan.findings)
     assert len(plan.stages) > 5
 
 
@@ -131,7 +132,7 @@ def test_a_plan_needs_no_store_and_says_that_freezes_are_not_known() -> None:
     planned = rig.controller.plan("reviews", "v2")
 
     assert planned.stages
-    assert "Warning: Whether reviews is frozen is not known: Redis cannot be reached." in map(str, planned.findings)
+    assert "Warning: Whether reviews is frozen is not known: Redis cannot be reached." in map(plain, planned.findings)
 
 
 def test_a_freeze_tells_what_it_replaces() -> None:

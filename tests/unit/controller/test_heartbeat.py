@@ -11,6 +11,7 @@ from bot.controller.heartbeat import Heartbeats, Task
 from bot.model.errors import Fault
 from bot.model.observation import Observation
 from bot.model.rollout import Phase, Rollout, RolloutId, Target
+from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, an_observation
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh
@@ -27,7 +28,7 @@ class Beating:
         self.mesh = InMemoryMesh(now=self.clock.now)
         self.faults: list[str] = []
         self.heart = Heartbeats(
-            self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(str(fault.sentence))
+            self.mesh, self.clock, LIMIT, failed=lambda _, fault: self.faults.append(plain(fault.sentence))
         )
         self.rollout = replace(a_rollout(), phase=Phase.MIRRORING)
         self.mesh.route(
@@ -178,7 +179,7 @@ def test_a_beat_that_crashes_is_told_and_the_next_reconcile_tries_again() -> Non
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeats(
-        BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(str(fault.sentence))
+        BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(plain(fault.sentence))
     )
 
     heart.after_reconcile(rollout, an_observation(rollout))
@@ -192,7 +193,7 @@ def test_the_end_of_a_heartbeat_that_crashes_is_told_and_leaves_nothing_behind()
     notified = list[str]()
     rollout = replace(a_rollout(), phase=Phase.SHIFTING)
     heart = Heartbeats(
-        BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(str(fault.sentence))
+        BrokenMesh(), FakeClock(1000.0), LIMIT, failed=lambda _, fault: notified.append(plain(fault.sentence))
     )
     heart.after_reconcile(rollout, an_observation(rollout))
 

@@ -7,6 +7,7 @@ import pytest
 from bot.controller.observe import observe
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, Phase
+from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_side_of, routes
 from tests.fakes.mesh import InMemoryMesh
 from tests.fakes.workloads import InMemoryWorkloads
@@ -22,7 +23,7 @@ def test_a_server_that_does_not_answer_is_asked_once_and_one_that_refuses_is_ask
     mesh.outage = Fault("Kubernetes", "no.", cause)
     notified: list[str] = []
 
-    observed = observe(a_rollout(), mesh, workloads, lambda fault: notified.append(str(fault.sentence)))
+    observed = observe(a_rollout(), mesh, workloads, lambda fault: notified.append(plain(fault.sentence)))
 
     silent = cause in {Cause.UNREACHABLE, Cause.TIMED_OUT}
     assert observed.routes_unobserved is not None
@@ -40,7 +41,7 @@ def test_a_rollout_whose_virtual_service_was_deleted_is_held_by_name_and_its_abo
 
     held = rig.live().hold
     assert held is not None
-    assert str(held.sentence).startswith("VirtualService reviews no longer exists. Nothing is moved.")
+    assert plain(held.sentence).startswith("VirtualService reviews no longer exists. Nothing is moved.")
     rig.controller.abort("reviews", by=OMAR, reason="the service is retired")
     for _ in range(5):
         rig.tick()
@@ -73,7 +74,7 @@ def test_an_upgrade_that_is_turned_down_is_told_within_two_reconciles_and_goes_o
     rig.tick()
 
     notified = [entry for entry in rig.controller.story(rig.live()) if entry.kind is EntryKind.ALERT]
-    assert "exceeded quota: small" in str(notified[0].text)
+    assert "exceeded quota: small" in plain(notified[0].text)
     assert notified[0].at - began <= 20.0
     rig.workloads.apply_outage = None
     assert rig.until(lambda rollout: rollout.ended).phase is Phase.PROMOTED

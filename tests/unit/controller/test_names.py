@@ -18,6 +18,7 @@ from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
 from bot.model.service import ServiceConfig
 from bot.settings.services import read_or_do_without
+from bot.words.rendering import plain
 from bot.words.sentence import Text
 from tests.builders import MAYA, OMAR, a_rollout, a_service, a_target
 from tests.fakes.store import InMemoryStore
@@ -153,7 +154,9 @@ def beside(rig: Rig, **changes: Any) -> Rollout:
 def test_a_start_on_a_deployment_of_another_live_rollout_is_refused(shared: dict[str, str], *, refused: bool) -> None:
     rig = Rig()
     other = beside(rig, **shared)
-    reasons = [one for one in map(str, rig.controller.plan("reviews", "v2").findings) if "one rollout at a time" in one]
+    reasons = [
+        one for one in map(plain, rig.controller.plan("reviews", "v2").findings) if "one rollout at a time" in one
+    ]
 
     if refused:
         with pytest.raises(Refusal, match=r"books has a live rollout with .* \(v2, mirror\)") as refusal:

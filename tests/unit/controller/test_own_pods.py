@@ -13,6 +13,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures, Judgement, ScrapeTarget, Verdict
 from bot.model.observation import BLIND, UNKNOWN
 from bot.model.rollout import Phase, Rollout, RolloutId
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_side_of
 from tests.fakes.metrics import FakeMetrics
 
@@ -79,7 +80,7 @@ def test_figures_of_a_pod_that_appears_in_mid_run_abort_nothing() -> None:
     assert Verdict.FAIL in {judgement.verdict for judgement in judged(rollout, honest, own)}
     held = judged(rollout, forged, own)
     assert {judgement.verdict for judgement in held} == {Verdict.ERROR}
-    assert all("default/reviews-v2-forger" in str(judgement.sentence) and judgement.hold for judgement in held)
+    assert all("default/reviews-v2-forger" in plain(judgement.sentence) and judgement.hold for judgement in held)
     # Whoever cannot be one of its pods blinds nobody: what its own pods answer badly is judged, as without them.
     assert Verdict.FAIL in {judgement.verdict for judgement in judged(rollout, aside, own)}
 

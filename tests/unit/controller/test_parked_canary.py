@@ -9,6 +9,7 @@ from bot.controller.decisions import Abort
 from bot.model.observation import Progress
 from bot.model.rollout import HOME, EntryKind, Parked, Phase
 from bot.model.service import Promote
+from bot.words.rendering import plain
 from tests import snapshots
 from tests.builders import MAYA, a_service, routes
 from tests.unit.controller.test_controller import Rig
@@ -104,7 +105,7 @@ def test_without_the_setting_a_start_is_refused_as_before() -> None:
     rig.service = replace(rig.service, scale_canary_up=False)
     rig.controller = rig.restarted()
     plan = rig.controller.plan("reviews", "v2")
-    assert [str(one) for one in plan.reasons] == [
+    assert [plain(one) for one in plan.reasons] == [
         "reviews-v2 has no replicas. `kubectl -n default scale deployment/reviews-v2 --replicas=2` gives it pods."
     ]
 

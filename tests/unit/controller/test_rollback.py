@@ -15,6 +15,7 @@ from bot.model.observation import Progress
 from bot.model.rollout import HOME, Phase, Rollout, UserId
 from bot.model.service import ApprovalRule, Promote
 from bot.slack import wording
+from bot.words.rendering import plain
 from tests.builders import LENA, MAYA, OMAR, a_service, a_side_of
 from tests.unit.controller.test_controller import Rig
 
@@ -40,7 +41,7 @@ class Promoted(Rig):
 def test_users_wait_on_the_canary_while_the_primary_gets_its_old_image_and_return_in_steps() -> None:
     world = Promoted()
     begun = world.rollback()
-    assert str(wording.title(begun)) == "reviews v2 → 1"
+    assert plain(wording.title(begun)) == "reviews v2 → 1"
     upgrading = world.until(lambda rollout: rollout.phase is Phase.UPGRADING)
     assert upgrading.current.routes.canary == 100
     over = world.until(lambda rollout: rollout.ended, approve=False)
@@ -168,7 +169,7 @@ def test_what_speaks_against_it_is_said_and_nothing_is_changed(happen: Callable[
     with pytest.raises(Refusal) as refused:
         world.rollback()
 
-    assert why in " ".join([str(refused.value), *map(str, refused.value.reasons)])
+    assert why in " ".join([str(refused.value), *map(plain, refused.value.reasons)])
     assert (world.mesh.virtual_service(), world.workloads.deployments["reviews-v1"].images) == before
 
 

@@ -12,6 +12,7 @@ from bot.controller.decisions import Accept
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, Phase, Rollout
 from bot.model.service import Promote, ServiceConfig
+from bot.words.rendering import plain
 from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of
 from tests.fakes.workloads import FakeDeployment
@@ -116,7 +117,7 @@ def test_a_second_release_of_a_relabelled_primary() -> None:
         world.release("v3")
     assert any(
         "`kubectl -n default scale deployment/reviews-v2 --replicas=0`" in one
-        for one in map(str, refused.value.reasons)
+        for one in map(plain, refused.value.reasons)
     )
 
     world.workloads.deployments["reviews-v2"].wanted = world.workloads.deployments["reviews-v2"].ready = 0
@@ -133,7 +134,7 @@ def test_after_an_adoption_the_next_start_says_what_to_write_and_then_works(vers
     for _ in range(3):  # refused starts are rollouts as well, and newer ones
         with pytest.raises(Refusal) as refused:
             world.release(version)
-        (reason,) = (one for one in map(str, refused.value.reasons) if not one.startswith("Warning"))
+        (reason,) = (one for one in map(plain, refused.value.reasons) if not one.startswith("Warning"))
         assert reason.startswith("v2 is the primary now: rollout r-1 ended with all users on reviews-v2 (subset v2)")
         assert "`primary: {deployment: reviews-v2}` for reviews in services.yaml" in reason
 
@@ -149,12 +150,12 @@ def test_after_an_adoption_the_old_primary_may_be_scaled_down_or_deleted() -> No
     world.workloads.deployments["reviews-v1"].wanted = 0
     with pytest.raises(Refusal) as refused:
         world.release("v3")
-    assert not any("scale it up first" in one for one in map(str, refused.value.reasons))
+    assert not any("scale it up first" in one for one in map(plain, refused.value.reasons))
 
     del world.workloads.deployments["reviews-v1"]
     with pytest.raises(Refusal) as refused:
         world.release("v3")
-    assert any("v2 is the primary now" in one for one in map(str, refused.value.reasons))
+    assert any("v2 is the primary now" in one for one in map(plain, refused.value.reasons))
 
     world.corrected(primary_deployment="reviews-v2")
     assert world.release("v3") is Phase.PROMOTED
@@ -169,7 +170,7 @@ def test_after_a_halt_was_accepted_the_next_start_says_what_to_write_and_then_wo
 
     with pytest.raises(Refusal) as refused:
         world.release("v3")
-    assert any("v2 is the primary now" in one for one in map(str, refused.value.reasons))
+    assert any("v2 is the primary now" in one for one in map(plain, refused.value.reasons))
 
     world.corrected(primary_deployment="reviews-v2")
     assert world.release("v3") is Phase.PROMOTED

@@ -16,6 +16,7 @@ from bot.controller.decisions import Abandon, Abort, Restore
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, Routes, Target, Template
+from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService, reviews
 from tests.fakes.store import InMemoryStore
@@ -209,8 +210,8 @@ def test_a_list_with_an_object_that_does_not_exist_is_refused_by_its_name() -> N
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert any("no VirtualService reviews in namespace default" in text for text in map(str, refused.value.reasons))
-    assert any("`virtual_services`" in text for text in map(str, refused.value.reasons))
+    assert any("no VirtualService reviews in namespace default" in text for text in map(plain, refused.value.reasons))
+    assert any("`virtual_services`" in text for text in map(plain, refused.value.reasons))
 
 
 def test_users_who_are_not_home_on_one_stop_a_start_by_its_name() -> None:
@@ -219,7 +220,7 @@ def test_users_who_are_not_home_on_one_stop_a_start_by_its_name() -> None:
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert any("VirtualService reviews" in text for text in map(str, refused.value.reasons))
+    assert any("VirtualService reviews" in text for text in map(plain, refused.value.reasons))
     assert rig.mesh.written == []
 
 

@@ -13,6 +13,7 @@ from bot.model.errors import Fault
 from bot.model.figures import Figures
 from bot.model.rollout import EntryKind, Phase, Rollout, RolloutId
 from bot.model.service import ServiceConfig
+from bot.words.rendering import plain
 from tests.builders import a_service, figures
 from tests.fakes.clock import FakeClock
 from tests.fakes.metrics import FakeMetrics
@@ -63,7 +64,7 @@ class Clocks(Rig):
         )
         ids: Callable[[], RolloutId] = lambda: RolloutId(f"r-{next(self.ids)}")  # noqa: E731  # the port is a callable
         telemetry = Telemetry(
-            failed=lambda _, fault: self.faults.append(str(fault.sentence)), clock_set=self.set_by.append
+            failed=lambda _, fault: self.faults.append(plain(fault.sentence)), clock_set=self.set_by.append
         )
         known = {"reviews": self.service} if services is None else services
         return Controller(services=known, ports=ports, new_id=ids, telemetry=telemetry, stopwatch=self.steady.now)

@@ -8,6 +8,7 @@ import pytest
 
 from bot.model.errors import Fault, Refusal
 from bot.model.rollout import EntryKind, Phase
+from bot.words.rendering import plain
 from tests.unit.controller.test_controller import Rig
 
 INVITE = "I am not in #releases: type `/invite @canary` there."
@@ -21,7 +22,7 @@ def test_a_start_whose_card_nobody_would_see_changes_nothing() -> None:
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert tuple(map(str, refused.value.reasons)) == (f"Nobody would be told of it. {INVITE}",)
+    assert tuple(map(plain, refused.value.reasons)) == (f"Nobody would be told of it. {INVITE}",)
     assert rig.mesh.virtual_service() == before
     assert rig.workloads.applied == []
     assert rig.newest().phase is Phase.REFUSED
@@ -35,8 +36,8 @@ def test_it_is_told_together_with_everything_else_also_where_nothing_can_be_deci
     with pytest.raises(Refusal) as refused:
         rig.start()
 
-    assert str(refused.value.reasons[0]) == f"Nobody would be told of it. {INVITE}"
-    assert any("There is no Service reviews" in reason for reason in map(str, refused.value.reasons))
+    assert plain(refused.value.reasons[0]) == f"Nobody would be told of it. {INVITE}"
+    assert any("There is no Service reviews" in reason for reason in map(plain, refused.value.reasons))
 
 
 def test_a_slack_that_does_not_say_keeps_nobody_from_starting() -> None:
@@ -57,7 +58,7 @@ def test_a_plan_says_that_the_card_could_not_be_posted() -> None:
     rig.channels.why = {"#releases": INVITE}
 
     assert f"Stops a start: Nobody would be told of it. {INVITE}" in map(
-        str, rig.controller.plan("reviews", "v2").findings
+        plain, rig.controller.plan("reviews", "v2").findings
     )
 
 

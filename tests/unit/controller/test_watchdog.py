@@ -13,6 +13,7 @@ from bot.controller.watchdog import LONGEST_PAUSE, Watchdog, Witness
 from bot.model.errors import Contended, Fault
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import ALL_CANARY, HOME, Routes
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_target, routes
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh import InMemoryMesh
@@ -53,8 +54,8 @@ class Night:
             witness=Witness(
                 listened=self.silences.extend,
                 acted=lambda _place, action, _sentence: self.acted.append(action),
-                left=lambda _place, sentence: self.left.append(str(sentence)),
-                failed=lambda _place, fault: self.failed.append(str(fault.sentence)),
+                left=lambda _place, sentence: self.left.append(plain(sentence)),
+                failed=lambda _place, fault: self.failed.append(plain(fault.sentence)),
             ),
         )
 
@@ -348,7 +349,7 @@ def test_damaged_annotations_are_told_and_nothing_is_written() -> None:
     night.passes(LIMIT + 5)
 
     assert night.mesh.written == []
-    assert "is damaged" in str(night.dog.trouble)
+    assert "is damaged" in plain(night.dog.trouble)
 
 
 class Forbidding(InMemoryMesh):
@@ -374,13 +375,13 @@ def test_a_failsafe_action_that_is_refused_is_told_and_tried_again_and_words_tha
             limit=LIMIT,
             now=night.wall.now,
             stopwatch=night.stopwatch.now,
-            witness=Witness(failed=lambda _place, fault: night.failed.append(str(fault.sentence))),
+            witness=Witness(failed=lambda _place, fault: night.failed.append(plain(fault.sentence))),
         ),
     )
 
     night.passes(LIMIT + 3)
 
-    assert str(night.dog.trouble).endswith("forbidden.")
+    assert plain(night.dog.trouble).endswith("forbidden.")
     assert sum("forbidden" in sentence for sentence in night.failed) == 3
     assert sum("already exists" in sentence for sentence in night.failed) == 1
 

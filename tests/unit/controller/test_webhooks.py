@@ -13,6 +13,7 @@ from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Question
 from bot.model.service import ApproveAt, ServiceConfig
 from bot.model.webhooks import HookMoment, HookState, OnFailure, Webhook
 from bot.rollout.hooks import OWED_SECONDS
+from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_service, routes
 from tests.fakes.store import InMemoryStore
 from tests.unit.controller.test_controller import Rig
@@ -103,7 +104,8 @@ def test_nothing_is_written_before_the_start_is_let_through() -> None:
 
     held = rig.live()
     assert (rig.mesh.written, held.settled_at, held.hold and held.hold.cause) == ([], None, HoldCause.WEBHOOK)
-    assert str(held.hold and held.hold.sentence) == "Waiting for webhook before-start: 503 Service Unavailable."
+    assert held.hold is not None
+    assert plain(held.hold.sentence) == "Waiting for webhook before-start: 503 Service Unavailable."
 
     rig.until(lambda rollout: rollout.settled_at is not None)
     assert rig.mesh.written == [routes(0, mirror=True)]
@@ -158,7 +160,7 @@ def test_one_that_aborts_aborts_after_its_retries(when: HookMoment) -> None:
     over = rig.until(ended)
 
     assert (over.phase, len(rig.webhooks.calls)) == (Phase.ABORTED, 3)
-    assert str(over.reason).endswith("did not say yes in 3 calls: 503 Service Unavailable.")
+    assert plain(over.reason).endswith("did not say yes in 3 calls: 503 Service Unavailable.")
     assert all(written.canary == 0 for written in rig.mesh.written)
     assert rig.mesh.virtual_service()["spec"]["http"][0]["route"][0].get("weight", 100) == 100
 

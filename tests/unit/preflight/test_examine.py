@@ -11,6 +11,7 @@ import pytest
 from bot.model.errors import Cause, Refusal
 from bot.model.rollout import Topology
 from bot.preflight import Snapshot, Unread, examine
+from bot.words.rendering import plain
 from tests.builders import a_service
 from tests.snapshots import a_deployment, a_pod, a_snapshot, a_virtual_service, texts
 
@@ -137,7 +138,7 @@ def test_every_reason_is_given_at_once_also_those_of_other_checks() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", a_snapshot(virtual_service=None, service=None, deployments=(primary,)))
 
-    assert [reason.split(" in namespace")[0].split(",")[0] for reason in map(str, texts(refused.value.reasons))] == [
+    assert [reason.split(" in namespace")[0].split(",")[0] for reason in map(plain, texts(refused.value.reasons))] == [
         "There is no Deployment reviews-v2",
         "There is no Service reviews",
         "There is no VirtualService reviews",
@@ -263,7 +264,7 @@ def test_a_refusal_also_says_what_it_would_only_have_warned_of() -> None:
     with pytest.raises(Refusal) as refused:
         examine(a_service(), "v2", snapshot)
 
-    assert [reason.split(" has ")[0].split(" in ")[0] for reason in map(str, texts(refused.value.reasons))][:2] == [
+    assert [reason.split(" has ")[0].split(" in ")[0] for reason in map(plain, texts(refused.value.reasons))][:2] == [
         "There is no VirtualService reviews",
         "Warning: reviews of reviews-v1",
     ]

@@ -14,6 +14,7 @@ from bot.model.rollout import Topology
 from bot.model.service import Promote
 from bot.preflight import Callers, Snapshot, examine
 from bot.preflight.hosts import roots
+from bot.words.rendering import plain
 from tests.builders import a_service
 from tests.snapshots import a_deployment, a_snapshot, a_virtual_service
 
@@ -56,8 +57,8 @@ def refused(snapshot: Snapshot, callers: Callers = NO_CALLERS, **service: Any) -
     try:
         found = examine(a_service(**service), "v2", snapshot, callers)
     except Refusal as refusal:
-        return [str(reason) for reason in refusal.reasons]
-    return [str(reason) for reason in found.reasons]
+        return [plain(reason) for reason in refusal.reasons]
+    return [plain(reason) for reason in found.reasons]
 
 
 FULL = "reviews-stable.default.svc.cluster.local"
@@ -137,7 +138,7 @@ def test_a_canary_without_a_service_where_the_last_one_had_one_is_told_with_the_
 
     with pytest.raises(Refusal) as refused_:
         examine(a_service(), "v3", snapshot)
-    assert str(refused_.value.reasons[0]) == (
+    assert plain(refused_.value.reasons[0]) == (
         "reviews-v3 has no Service of its own. Routes share users out between Services, of which reviews-v1 is "
         "reviews-v1's. `canary-bot init reviews` shows what it needs, `canary-bot init reviews --apply` creates it."
     )
@@ -272,7 +273,7 @@ def test_who_calls_it_by_name_stops_a_start_unless_our_routes_apply_to_them() ->
     assert "and productpage-v1 called it by name in the last hour" in refused(snapshot, callers)[0]
     assert refused(governed, callers) == refused(snapshot) == []
     warned = examine(a_service(), "v2", snapshot).warnings
-    assert any("whoever calls it by name meets reviews-v2 at any weight" in str(one) for one in warned)
+    assert any("whoever calls it by name meets reviews-v2 at any weight" in plain(one) for one in warned)
 
 
 def test_another_service_of_the_primarys_keeps_users_there_and_stops_an_upgrade() -> None:
@@ -298,4 +299,4 @@ def test_rules_that_treat_the_hosts_differently_are_told() -> None:
         "spec": {"host": "reviews-stable", "trafficPolicy": {"outlierDetection": {"consecutive5xxErrors": 3}}},
     }
     warned = examine(a_service(), "v2", apart(destination_rules=(rule,))).warnings
-    assert any("have different trafficPolicy (outlierDetection)" in str(one) for one in warned)
+    assert any("have different trafficPolicy (outlierDetection)" in plain(one) for one in warned)

@@ -20,7 +20,7 @@ from bot.cluster.objects import full_name, name_of, namespace_of, pod_labels, wi
 from bot.cluster.routes import with_routes
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes
-from bot.model.service import ServiceConfig
+from bot.model.service import Promote, ServiceConfig
 from bot.preflight import Examined, examine
 from tests.builders import a_service
 from tests.snapshots import a_backend, a_deployment, a_gateway, a_rule, a_snapshot, a_virtual_service, texts
@@ -51,7 +51,9 @@ class Shape:
     pods: int = 2
 
     def deployments(self) -> list[Object]:
-        return [a_deployment("reviews-v1", "v1"), a_deployment("reviews-v2", "v2", replicas=self.pods)]
+        text = json.dumps([*self.virtual_services, *self.rules])
+        others = [a_deployment("reviews-v3", "v3")] if '"subset": "v3"' in text else []
+        return [a_deployment("reviews-v1", "v1"), a_deployment("reviews-v2", "v2", replicas=self.pods), *others]
 
     def examined(self) -> Examined:
         """What a start would find.
@@ -61,10 +63,14 @@ class Shape:
         """
         home = self.service.namespace
         ours = [
-            one for one in self.virtual_services if (namespace_of(one, home), name_of(one)) == self.service.routes_at
+            one
+            for place in self.service.virtual_service_keys
+            for one in self.virtual_services
+            if (namespace_of(one, home), name_of(one)) == place
         ]
         snapshot = a_snapshot(
             virtual_service=ours[0] if ours else None,
+            siblings=tuple(ours[1:]),
             virtual_services=tuple(one for one in self.virtual_services if one not in ours),
             destination_rules=tuple(self.rules),
             service=self.backend,
@@ -134,7 +140,7 @@ def patch(shape: Shape, command: re.Match[str]) -> Iterator[None]:
         for step in path:
             place = place[int(step)] if isinstance(place, list) else place[step]
         if change["op"] == "remove":
-            del place[last]
+            del place[int(last) if isinstance(place, list) else last]
         else:
             place[last] = change["value"]
     yield
@@ -151,6 +157,32 @@ def name_object(shape: Shape, key: re.Match[str]) -> Iterator[None]:
 
 def scale(shape: Shape, command: re.Match[str]) -> Iterator[None]:
     shape.pods = int(command[1])
+    yield
+
+
+def name_several(shape: Shape, key: re.Match[str]) -> Iterator[None]:
+    first, *others = (name if "/" in name else f"default/{name}" for name in key[1].split(", "))
+    space, _, name = first.partition("/")
+    shape.service = replace(
+        shape.service, virtual_service=name, virtual_service_namespace=space, siblings=tuple(others)
+    )
+    yield
+
+
+def name_primary(shape: Shape, key: re.Match[str]) -> Iterator[None]:
+    shape.service = replace(shape.service, primary_deployment=key[1])
+    yield
+
+
+def adopt(shape: Shape, _: re.Match[str]) -> Iterator[None]:
+    shape.service = replace(shape.service, promote=Promote.ADOPT)
+    yield
+
+
+def choose_steps(shape: Shape, keys: re.Match[str]) -> Iterator[None]:
+    found = re.findall(r"`(weights|switchback): \[(.*?)\]`", keys[0])
+    chosen: dict[str, Any] = {name: tuple(map(int, steps.split(", "))) for name, steps in found}
+    shape.service = replace(shape.service, **chosen)
     yield
 
 
@@ -174,6 +206,10 @@ REMEDIES: list[tuple[str, Callable[[Shape, re.Match[str]], Iterator[None]]]] = [
     (r"`canary-bot init reviews --apply`", initialize),
     (r"`kubectl -n (\S+) patch virtualservice (\S+) --type=json -p '(.*)'`", patch),
     (r"`(virtual_service|destination_rule): ([a-z-]+/)?([a-z-]+)` for reviews in services.yaml", name_object),
+    (r"`virtual_services: \[(.*)\]` for reviews in services.yaml", name_several),
+    (r"`primary: \{deployment: (\S+?)[,}].*` for reviews in services.yaml", name_primary),
+    (r"`promote: adopt` for reviews in services.yaml", adopt),
+    (r"(`(?:weights|switchback): .*`) for reviews in services.yaml", choose_steps),
     (r"`routes: \[(.*)\]` for reviews in services.yaml", write_routes),
     (r"Take `routes` out of reviews in services.yaml", take_routes_out),
     (r"writes the host `(\S+)` with a dot at its end.* Write `(\S+)` there", write_without_the_dot),
@@ -189,6 +225,16 @@ def follow(shape: Shape, reason: str) -> None:
     before = shape.met()
     for _ in remedy(shape, command):
         assert shape.met() <= before | {"reviews-v1"}
+
+
+V1, V2 = {"version": "v1"}, {"version": "v2"}
+
+
+def rule(*subsets: tuple[str, dict[str, str]]) -> Object:
+    """A DestinationRule whose subsets have these names and labels."""
+    return a_rule() | {
+        "spec": {"host": "reviews", "subsets": [{"name": name, "labels": labels} for name, labels in subsets]}
+    }
 
 
 NARROW = a_backend() | {"spec": a_backend()["spec"] | {"selector": {"app": "reviews", "version": "v1"}}}
@@ -307,6 +353,58 @@ SHAPES: dict[str, Callable[[], Shape]] = {
     ),
     "ready, the same service in two namespaces as a third share": lambda: Shape(
         [one(route(to("v1", weight=50), to(host=AWAY, weight=50)))]
+    ),
+    "ready, a subset of every version that nobody is sent to": lambda: Shape(
+        [one(route(to("v1")))], rules=[rule(("all", {}), ("v1", V1), ("v2", V2))]
+    ),
+    "ready, a second name for one version": lambda: Shape(
+        [one(route(to("stable")))], rules=[rule(("v1", V1), ("stable", V1), ("v2", V2))]
+    ),
+    "users of a subset of every version": lambda: Shape(
+        [one(route(to("all"), name="all"))], rules=[rule(("all", {"app": "reviews"}), ("v1", V1), ("v2", V2))]
+    ),
+    "no subset for the canary": lambda: Shape([one(route(to("v1")))], rules=[rule(("v1", V1))]),
+    "a version named twice": lambda: Shape([one(route(to("v1", 60), to("v1", 40, host=FULL), timeout="3s"))]),
+    "weights in thirds": lambda: Shape([one(route(to("v1", 2), to("v3", 1)))]),
+    "no weights": lambda: Shape([one(route(to("v1"), to("v2")))]),
+    "33/33/34": lambda: Shape([one(route(to("v1", 33), to("v2", 33), to("v3", 34)))]),
+    "85 beside a third": lambda: Shape([one(route(to("v1", 85), to("v3", 15)))]),
+    "a mirror to somebody else": lambda: Shape(
+        [one(route(to("v1"), mirror={"host": "recorder"}, mirrorPercentage={"value": 20}))]
+    ),
+    "a mirror to another version": lambda: Shape([one(route(to("v1"), mirror={"host": "reviews", "subset": "v3"}))]),
+    "users on the two others": lambda: Shape([one(route(to("v2", 50), to("v3", 50)))]),
+    "testers on the canary, and the rest on another": lambda: Shape(
+        [one({"match": [{"headers": {"end-user": {"exact": "jason"}}}]} | route(to("v2")), route(to("v3")))]
+    ),
+    "the root that delegates is named": lambda: Shape(
+        [one({"delegate": {"name": "inside"}}), one(route(to("v1")), name="inside", hosts=[], gateways=[])]
+    ),
+    "the root that delegates is named, no subset": lambda: Shape(
+        [one({"delegate": {"name": "inside"}}), one(route(to()), name="inside", hosts=[], gateways=[])],
+        backend=deepcopy(NARROW),
+    ),
+    "no subset in two objects, one of which is named": lambda: Shape(
+        [one(route(to())), one(route(to()), name="inside", hosts=["reviews"], gateways=["mesh"])],
+        backend=deepcopy(NARROW),
+    ),
+    "two objects, and neither is named": lambda: Shape(
+        [
+            one(route(to("v1")), name="edge"),
+            one(route(to("v1")), name="inside", hosts=["reviews"], gateways=["mesh"]),
+        ]
+    ),
+    "a tcp route without a subset": lambda: Shape(
+        [one(route(to("v1"))) | {"spec": one(route(to("v1")))["spec"] | {"tcp": [{"route": [to()]}]}}],
+    ),
+    "a name that no route has": lambda: Shape(
+        [one(route(to("v1"), path="/a", name="a"), route(to("v1"), name="b"))], service=a_service(routes=("c",))
+    ),
+    "a name that two routes have": lambda: Shape(
+        [one(route(to("v1"), path="/a", name="a"), route(to("v1"), name="a"))], service=a_service(routes=("a",))
+    ),
+    "a mirroring route of an older rollout": lambda: Shape(
+        [one(route(to("v1"), name="canarybot-mirror-0", mirror={"host": "reviews", "subset": "v2"}), route(to("v1")))]
     ),
     "a parked canary": lambda: Shape([one(route(to("v1")))], pods=0, rules=[]),
 }

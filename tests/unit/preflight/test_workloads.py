@@ -9,6 +9,7 @@ import pytest
 
 from bot.model.service import Promote
 from bot.preflight import examine
+from bot.words.rendering import plain
 from tests.builders import a_service
 from tests.snapshots import a_deployment, a_pod, a_snapshot, texts
 
@@ -75,10 +76,12 @@ def test_what_a_deployment_says_of_itself(
     snapshot = a_snapshot()
     change(snapshot.deployments[side])
 
-    (problem,) = (one for one in examine(a_service(), "v2", snapshot).problems if "templates" not in str(one.sentence))
+    (problem,) = (
+        one for one in examine(a_service(), "v2", snapshot).problems if "templates" not in plain(one.sentence)
+    )
 
     assert problem.blocking is blocking
-    assert sentence in str(problem.sentence)
+    assert sentence in plain(problem.sentence)
     assert problem.remedy
 
 

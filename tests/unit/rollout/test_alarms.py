@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.model.figures import Finding, Incident, Judgement, Verdict
 from bot.model.rollout import Entry, EntryKind, Rollout
 from bot.rollout import alarms, decide
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, an_observation, keys, verdict
 
 GOOD = replace(verdict(Verdict.PASS), proven=True)
@@ -50,8 +51,8 @@ def loud(notified: list[Entry]) -> list[Entry]:
 def test_both_versions_failing_is_told_at_the_first_reconcile_and_is_not_the_new_versions() -> None:
     _, notified = reconciled(settled("shift 40"), *[BOTH] * 3)
 
-    assert [(entry.kind, str(entry.text)) for entry in notified] == [
-        (EntryKind.ALERT, f"{BOTH.findings[0].brief!s} This is not v2. Going back would not help.")
+    assert [(entry.kind, plain(entry.text)) for entry in notified] == [
+        (EntryKind.ALERT, f"{plain(BOTH.findings[0].brief)} This is not v2. Going back would not help.")
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from bot.model.observation import DeploymentStatus, FailsafeAction, FailsafeRecord, Progress
 from bot.model.rollout import ALL_CANARY, HOME, RolloutId, Routes, Template
 from bot.rollout.deadman import Heard, action, failsafe_sentence, hear, left_alone, safe_routes
+from bot.words.rendering import plain
 from tests.builders import a_side, a_target, routes
 
 OWNER, OTHER = RolloutId("r-1"), RolloutId("r-2")
@@ -189,11 +190,11 @@ def test_a_failsafe_action_is_told_in_a_sentence(done: FailsafeAction, silence: 
     said = failsafe_sentence(FailsafeRecord(at=NOON, silence=silence, action=done), *TARGET.deployments)
     spans = {121.0: "2 minutes", 60.2: "60 seconds", 8.3: "8 seconds", 90.0: "90 seconds"}
 
-    assert str(said) == f"canary-bot was silent for {spans[silence]}, {sentence} (2025-06-15 12:00 UTC)."
+    assert plain(said) == f"canary-bot was silent for {spans[silence]}, {sentence} (2025-06-15 12:00 UTC)."
 
 
 def test_what_was_left_as_it_was_is_told_as_well() -> None:
     home, away = left_alone(120.0, TARGET, at_home=True), left_alone(120.0, TARGET, at_home=False)
 
-    assert str(home).startswith("All users are on reviews-v1, so nothing was changed.")
-    assert str(away).startswith("A person must decide: canary-bot has been silent for 2 minutes.")
+    assert plain(home).startswith("All users are on reviews-v1, so nothing was changed.")
+    assert plain(away).startswith("A person must decide: canary-bot has been silent for 2 minutes.")

@@ -28,6 +28,7 @@ from bot.rollout import decide
 from bot.rollout.actions import next_action
 from bot.rollout.phrases import called
 from bot.rollout.transitions import TRANSITIONS
+from bot.words.rendering import plain
 from tests.builders import EVER, LENA, MAYA, OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 
 PASS, INCONCLUSIVE, ERROR, FAIL = (verdict(word) for word in Verdict)
@@ -166,10 +167,10 @@ def test_nobody_enters_the_upgrade_or_adoptions_end_unproven_without_a_person(pr
     gone, said = decide.decide(approved, an_observation(approved), judgement, now=1030.0)
 
     assert (asked.current.name, kinds(entries), asked.hold) == ("shift 100", [EntryKind.ASK], None)
-    assert "Not enough traffic to be sure: go on anyway? Not proven: 0 of 7." in str(entries[0].text)
+    assert "Not enough traffic to be sure: go on anyway? Not proven: 0 of 7." in plain(entries[0].text)
     assert (later.stage, more) == (rollout.stage, ())
     assert gone.stage == rollout.stage + 1
-    assert str(said[0].text) == "100 % of users done. Not proven: 0 of 7."
+    assert plain(said[0].text) == "100 % of users done. Not proven: 0 of 7."
 
 
 def test_weights_go_on_unproven_and_say_so() -> None:
@@ -178,7 +179,7 @@ def test_weights_go_on_unproven_and_say_so() -> None:
     gone, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
     assert gone.current.name == "shift 100"
-    assert str(entries[0].text).startswith("80 % of users done. Time is up; not proven: ")
+    assert plain(entries[0].text).startswith("80 % of users done. Time is up; not proven: ")
 
 
 def test_a_question_says_that_nothing_was_proven() -> None:
@@ -187,7 +188,7 @@ def test_a_question_says_that_nothing_was_proven() -> None:
 
     _, entries = decide.decide(rollout, an_observation(rollout), judgement, now=1000.0)
 
-    assert str(entries[-1].text) == (
+    assert plain(entries[-1].text) == (
         "Not enough traffic to be sure: go on anyway? Time is up; not proven: 0 of 30. "
         "Next would be 20 % of users. 1 approval is needed."
     )
@@ -247,7 +248,7 @@ def test_somebody_elses_change_is_said_with_its_author_and_left_alone() -> None:
     )
 
     assert held.stage == rollout.stage
-    assert "Someone changed the traffic split of reviews (kubectl-edit): 80/20 → 70/30." in str(entries[0].text)
+    assert "Someone changed the traffic split of reviews (kubectl-edit): 80/20 → 70/30." in plain(entries[0].text)
     restored, _ = decide.restore(held, OMAR, now=501.0)
     assert (restored.hold, restored.settled_at) == (None, None)
 
@@ -267,7 +268,7 @@ def test_users_on_a_canary_without_ready_pods_go_home() -> None:
     aborting, entries = decide.decide(rollout, an_observation(rollout, canary=a_side(ready=0)), PASS, now=1.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert "60 % of users are on reviews-v2, which has no ready pod" in str(entries[0].text)
+    assert "60 % of users are on reviews-v2, which has no ready pod" in plain(entries[0].text)
 
 
 def test_a_changed_canary_image_holds() -> None:
@@ -297,7 +298,7 @@ def test_a_primary_that_does_not_come_up_halts_with_the_users_on_the_canary() ->
     halted, entries = decide.decide(rollout, an_observation(rollout, primary=stuck), PASS, now=1.0)
 
     assert (halted.phase, halted.current.routes) == (Phase.HALTED, ALL_CANARY)
-    assert "Image cannot be pulled. All users stay on v2" in str(entries[-1].text)
+    assert "Image cannot be pulled. All users stay on v2" in plain(entries[-1].text)
 
 
 def test_a_retry_gives_a_stuck_primary_its_full_time_again() -> None:
@@ -436,8 +437,8 @@ def test_a_rollout_the_watchdog_acted_on_is_aborted_with_what_the_watchdog_did_a
     assert kinds(entries) == [EntryKind.ABORTING]
     old = "version 1" if name in {"mirror", "shift 60", "shift 100"} else "reviews-v1"
     sentence = f"canary-bot was silent for 2 minutes, so the watchdog sent everyone back to {old}"
-    assert str(entries[0].text).startswith(
-        f"Aborted at {called(rollout.current)!s}. {sentence} (1970-01-01 10:00 UTC)."
+    assert plain(entries[0].text).startswith(
+        f"Aborted at {plain(called(rollout.current))}. {sentence} (1970-01-01 10:00 UTC)."
     )
 
 
@@ -461,7 +462,7 @@ def test_users_who_were_kept_on_the_canary_stay_there_until_the_primary_is_resto
     aborting, entries = decide.decide(rollout, kept, PASS, now=9.0)
 
     assert [stage.routes for stage in aborting.retreat] == [ALL_CANARY, HOME, HOME]
-    assert str(entries[0].text).endswith("reviews-v1 is restored before any user returns to it.")
+    assert plain(entries[0].text).endswith("reviews-v1 is restored before any user returns to it.")
 
 
 def test_a_halted_rollout_that_the_watchdog_acted_on_is_aborted_too() -> None:
@@ -499,7 +500,7 @@ def test_whoever_approves_the_first_users_is_shown_what_preflight_doubted() -> N
     asked, said = decide.decide(settled, an_observation(settled), verdict(Verdict.PASS), settled.current.seconds)
 
     assert asked.asked_at is not None
-    assert str(said[-1].text).endswith("Known warnings (from the start): reviews-v2 has no readinessProbe.")
+    assert plain(said[-1].text).endswith("Known warnings (from the start): reviews-v2 has no readinessProbe.")
 
 
 DOUBT = Judgement(at=EVER, verdict=Verdict.INCONCLUSIVE, ask=True, findings=())
@@ -529,7 +530,7 @@ def test_an_approval_given_for_good_figures_does_not_count_for_doubtful_ones() -
     doubtful, said = decide.decide(asked, an_observation(asked), replace(DOUBT, at=310.0), 310.0)
 
     assert doubtful.asked_at is None
-    assert str(said[0].text).startswith("No decision needed any more: ")
+    assert plain(said[0].text).startswith("No decision needed any more: ")
 
 
 def test_figures_that_end_before_the_stage_does_keep_nobody_there_with_a_hold() -> None:
@@ -594,7 +595,7 @@ def test_a_rollout_can_be_abandoned_from_every_live_phase_and_nothing_is_moved(p
     assert (abandoned.phase, abandoned.ended_at, abandoned.reason) == (Phase.ABANDONED, 9.0, "the service is retired.")
     assert next_action(abandoned, an_observation(rollout, routes=HOME)) is None
     assert [(entry.kind, entry.by) for entry in entries] == [(EntryKind.ENDED, OMAR)]
-    assert str(entries[0].text) == (
+    assert plain(entries[0].text) == (
         "U0OMAR abandoned the rollout at 40 % of users: the service is retired. Nothing is moved: routes and the image "
         "of reviews-v1 stay as they are. canary-bot takes its annotations off VirtualService reviews."
     )

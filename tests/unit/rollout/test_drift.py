@@ -14,6 +14,7 @@ from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout,
 from bot.model.service import DriftRule, OnDrift, Promote
 from bot.rollout import decide, drift
 from bot.rollout.actions import ApplyTemplate, Release, SetRoutes, next_action
+from bot.words.rendering import plain
 from tests.builders import OLD, OMAR, a_rollout, a_service, a_side, a_target, an_observation, changed, routes, verdict
 
 PASS, FAIL = verdict(Verdict.PASS), verdict(Verdict.FAIL)
@@ -36,7 +37,7 @@ def edited(rollout: Rollout, **changes: Any) -> Observation:
 
 
 def said(entries: tuple[Entry, ...]) -> list[str]:
-    return [str(entry.text) for entry in entries]
+    return [plain(entry.text) for entry in entries]
 
 
 # What is noticed
@@ -101,7 +102,7 @@ def test_a_change_is_noticed_at_the_next_reconcile_and_shown_as_a_diff(
 
     assert held.stage == rollout.stage
     assert (held.hold and held.hold.cause, [entry.kind for entry in entries]) == (HoldCause.DRIFT, [EntryKind.ALERT])
-    assert diff in str(entries[0].text)
+    assert diff in plain(entries[0].text)
     assert (held.asked_at, held.evidence) == (None, 5), "an approval would have rested on something else"
     assert decide.decide(held, edited(rollout, **changes), PASS, 501.0) == (held, ()), "it is told once"
 
@@ -114,7 +115,7 @@ def test_labels_that_tell_the_subsets_apart_are_watched_too() -> None:
     )
 
     assert held.drift
-    assert "pod labels version=v1 → others" in str(entries[0].text)
+    assert "pod labels version=v1 → others" in plain(entries[0].text)
 
 
 def test_who_did_it_and_when_are_said_by_managed_fields() -> None:
@@ -135,7 +136,7 @@ def test_whoever_took_the_annotation_is_named_and_not_who_wrote_the_routes() -> 
         rollout, routes=routes(40), owner=OTHER, writer="canary-bot", annotated_by="argo", annotated_at=NOON
     )
 
-    assert str(decide.decide(rollout, observed, PASS, 1.0)[1][0].text).startswith(
+    assert plain(decide.decide(rollout, observed, PASS, 1.0)[1][0].text).startswith(
         "Someone changed VirtualService reviews (argo, 2025-06-15 15:06 UTC): "
     )
 
@@ -144,7 +145,7 @@ def test_two_objects_that_were_changed_are_two_sentences() -> None:
     rollout = at_stage("shift 40")
     observed = edited(rollout, primary=side(None, {"reviews": "reviews:9"}))
 
-    text = str(decide.decide(rollout, observed, PASS, 1.0)[1][0].text)
+    text = plain(decide.decide(rollout, observed, PASS, 1.0)[1][0].text)
 
     assert "Someone changed the traffic split of reviews (kubectl-edit, 2025-06-15 15:06 UTC)" in text
     assert "Someone changed Deployment reviews-v1 (helm, 2025-06-15 15:06 UTC): image reviews:1 → reviews:9." in text
@@ -198,7 +199,7 @@ def test_a_restore_that_does_not_get_through_is_told_again() -> None:
     again, entries = decide.decide(restored, edited(held), PASS, 5.0 + drift.RESTORING_SECONDS + 1)
 
     assert again.drift
-    assert "canary-bot has put it back 1 time already, and kubectl-edit changed it again." in str(entries[0].text)
+    assert "canary-bot has put it back 1 time already, and kubectl-edit changed it again." in plain(entries[0].text)
 
 
 def test_a_taken_annotation_is_taken_back_by_a_restore_and_by_nothing_else() -> None:
@@ -228,7 +229,7 @@ def test_a_primarys_image_is_not_touched_while_it_has_users() -> None:
     foreign = edited(rollout, routes=routes(40), primary=side(None, {"reviews": "reviews:9"}))
     held, entries = decide.decide(rollout, foreign, PASS, 0.0)
 
-    assert "Restore" not in str(entries[0].text)
+    assert "Restore" not in plain(entries[0].text)
     with pytest.raises(Refusal, match="canary-bot cannot restore Deployment reviews-v1"):
         decide.restore(held, OMAR, 1.0)
     assert decide.keep_theirs(held, OMAR, 1.0)[0].drift is not None
@@ -265,7 +266,7 @@ def test_another_change_on_top_is_told_as_well() -> None:
 
     assert again.drift
     assert again.drift.left_by is None
-    assert "60/40 → 10/90" in str(entries[0].text)
+    assert "60/40 → 10/90" in plain(entries[0].text)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,7 @@ def test_without_an_answer_the_services_rule_decides(rule: OnDrift, notified: st
     assert decide.decide(held, edited(held), PASS, 600.0) == (held, ())
     decided, entries = decide.decide(held, edited(held), PASS, 601.0)
 
-    assert str(entries[-1].text).startswith(notified)
+    assert plain(entries[-1].text).startswith(notified)
     assert (decided.phase is Phase.ABORTING) == (rule is OnDrift.ABORT)
     assert (decided.drift is None) == (rule is not OnDrift.HOLD)
     if rule is OnDrift.HOLD:
@@ -315,7 +316,7 @@ def test_somebody_who_is_no_known_tool_is_hinted_at_once_it_flaps() -> None:
 
     _, entries = decide.decide(settled, edited(settled), PASS, 3.0)
 
-    assert "If kubectl-edit is a tool, make it leave this object alone while a rollout runs." in str(entries[0].text)
+    assert "If kubectl-edit is a tool, make it leave this object alone while a rollout runs." in plain(entries[0].text)
 
 
 def test_bad_figures_abort_over_a_drift_that_nobody_has_answered() -> None:
@@ -363,7 +364,7 @@ def test_what_was_removed_is_somebodys_and_not_our_own_doing(changes: dict[str, 
     _, entries = decide.decide(rollout, observed, PASS, 1.0)
 
     removed = "Someone removed canary-bot's annotations from VirtualService reviews."
-    assert str(entries[0].text).startswith(removed)
+    assert plain(entries[0].text).startswith(removed)
 
 
 def test_a_deployment_that_is_gone_was_removed() -> None:
@@ -372,7 +373,7 @@ def test_a_deployment_that_is_gone_was_removed() -> None:
 
     _, entries = decide.decide(rollout, an_observation(rollout, canary=gone), PASS, 1.0)
 
-    assert str(entries[0].text).startswith("Someone removed Deployment reviews-v2.")
+    assert plain(entries[0].text).startswith("Someone removed Deployment reviews-v2.")
 
 
 # Nobody's business any more

@@ -18,6 +18,7 @@ from bot.rollout import decide, obstacles
 from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare
 from bot.rollout.phrases import called
+from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 from tests.unit.rollout.test_laws import MOVES, Drawn, Moves, World, story, walk
 
@@ -128,7 +129,7 @@ def test_users_of_a_primary_that_is_gone_are_brought_to_the_canary_once_the_writ
     said: list[str] = []
     for now in range(60, 7200, 60):
         rollout, entries = decide.decide(rollout, observed, PASS, float(now))
-        said += [str(entry.text) for entry in entries if entry.kind is EntryKind.ALERT]
+        said += [plain(entry.text) for entry in entries if entry.kind is EntryKind.ALERT]
 
     assert said == [f"Could not patch it: exceeded quota. canary-bot keeps trying. The way back waits at {held_at}."]
     assert next_action(rollout, observed) == SetRoutes(routes=ALL_CANARY)
@@ -147,7 +148,7 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
     held, said = decide.decide(rollout, without_routes(rollout), PASS, 1.0)
 
     gone = "VirtualService reviews no longer exists. Nothing is moved. `/canary abandon reviews` ends this rollout."
-    assert [str(entry.text) for entry in said] == [f"{gone} Staying at {called(rollout.current)!s}."]
+    assert [plain(entry.text) for entry in said] == [f"{gone} Staying at {plain(called(rollout.current))}."]
     assert next_action(held, without_routes(held)) is None
     aborting, _ = decide.abort(held, OMAR, "the service is retired.", 2.0)
     observed = without_routes(aborting, primary=a_side(rollout.current.template))
@@ -156,7 +157,7 @@ def test_a_virtual_service_that_is_gone_is_said_by_name_and_an_abort_ends(name: 
     assert (waiting.phase, ended.phase) == (Phase.ABORTING, Phase.ABORTED)
     left = " reviews-v1 has the image of v2. Put the old one back by hand."
     upgraded = rollout.current.template is Template.UPGRADED
-    assert str(entries[-1].text) == (
+    assert plain(entries[-1].text) == (
         f"Abort complete: VirtualService reviews no longer exists, so nobody can be moved.{left if upgraded else ''}"
     )
 
@@ -207,8 +208,8 @@ def test_what_cannot_be_read_is_named_with_the_kind_of_failure(why: Unobserved, 
     _, on_routes = decide.decide(rollout, without_routes(rollout, why), PASS, 1.0)
     _, on_pods = decide.decide(rollout, without_pods(rollout, why), PASS, 1.0)
 
-    assert str(on_routes[0].text).startswith(words.format("VirtualService reviews"))
-    assert str(on_pods[0].text).startswith(words.format("reviews-v1 or reviews-v2"))
+    assert plain(on_routes[0].text).startswith(words.format("VirtualService reviews"))
+    assert plain(on_pods[0].text).startswith(words.format("reviews-v1 or reviews-v2"))
 
 
 def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() -> None:
@@ -218,7 +219,7 @@ def test_users_of_a_dead_canary_go_home_although_the_routes_may_not_be_read() ->
     aborting, said = decide.decide(rollout, observed, PASS, 1.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert "40 % of users are on reviews-v2, which has no ready pod." in str(said[0].text)
+    assert "40 % of users are on reviews-v2, which has no ready pod." in plain(said[0].text)
 
 
 def test_nobody_is_called_dead_whose_pods_cannot_be_seen() -> None:
@@ -243,7 +244,7 @@ def test_nobody_is_sent_to_a_touched_primary_whose_pods_may_not_be_seen() -> Non
     back = replace(aborting, stage=1)  # restored, and about to return
 
     blocked = [
-        str(gap.blocked) for gap in compare(back, without_pods(back, routes=ALL_CANARY)) if gap.part is Part.ROUTES
+        plain(gap.blocked) for gap in compare(back, without_pods(back, routes=ALL_CANARY)) if gap.part is Part.ROUTES
     ]
 
     assert blocked == ["Pods of reviews-v1 cannot be seen, so nobody is sent there."]
@@ -291,7 +292,7 @@ def test_a_primary_that_is_gone_in_its_upgrade_halts_within_a_minute_and_the_can
     held, _ = decide.decide(rollout, observed, PASS, 1.0)
     halted, _ = decide.decide(held, observed, PASS, 45.0)
 
-    assert (halted.phase, str(halted.reason)) == (
+    assert (halted.phase, plain(halted.reason)) == (
         Phase.HALTED,
         "reviews-v1 could not be upgraded. It does not exist.",
     )
@@ -317,8 +318,8 @@ def test_what_the_api_server_turns_down_is_told_at_the_next_reconcile_in_its_own
     done, then = decide.decide(still, an_observation(rollout, primary=a_side(rollout.current.template)), PASS, 3.0)
 
     at = called(rollout.current)
-    text = f"Could not patch it: the quota is exceeded. canary-bot keeps trying. Staying at {at!s}."
-    assert [(entry.kind, str(entry.text)) for entry in said] == [(EntryKind.ALERT, text)]
+    text = f"Could not patch it: the quota is exceeded. canary-bot keeps trying. Staying at {plain(at)}."
+    assert [(entry.kind, plain(entry.text)) for entry in said] == [(EntryKind.ALERT, text)]
     assert more == ()
     assert (done.hold, then[0].kind) == (None, EntryKind.RESUMED)
 
@@ -332,7 +333,7 @@ def test_a_write_that_may_go_through_next_time_is_told_when_it_has_not_for_a_whi
     _, said = decide.decide(early, observed, PASS, obstacles.WRITE_SECONDS + 1)
 
     assert nothing == ()
-    assert str(said[0].text).startswith(
+    assert plain(said[0].text).startswith(
         "Could not patch it: the API server did not answer in time. canary-bot keeps trying."
     )
 
@@ -343,7 +344,7 @@ def test_an_upgrade_that_was_turned_down_to_the_end_says_so_when_it_halts() -> N
 
     halted, _ = decide.decide(rollout, observed, PASS, rollout.spec.upgrade_timeout + 1)
 
-    assert str(halted.reason) == "reviews-v1 could not be upgraded. Could not patch it: exceeded quota."
+    assert plain(halted.reason) == "reviews-v1 could not be upgraded. Could not patch it: exceeded quota."
 
 
 def test_nobody_can_retry_what_has_ended_in_a_gone_object() -> None:

@@ -13,6 +13,7 @@ from bot.model.figures import AnalysisState, Exposure, Judgement, Verdict
 from bot.model.rollout import BOT, EntryKind, Phase, Rollout, StageOutcome, Stopped, Walked
 from bot.model.service import ErrorBudget
 from bot.rollout import exposure, phrases, questions
+from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of, an_observation, figures
 
 WEEK = 7 * 86400.0
@@ -36,11 +37,11 @@ def test_the_share_is_that_of_the_workbooks_own_example() -> None:
 
 
 def test_what_it_has_cost_is_told_with_the_objective_and_its_window() -> None:
-    assert str(exposure.cost(met(353, 42))) == "v2 has cost about 0.162 % of the error budget (99.9 % over 30 days)."
+    assert plain(exposure.cost(met(353, 42))) == "v2 has cost about 0.162 % of the error budget (99.9 % over 30 days)."
 
 
 def test_a_trace_of_the_budget_is_told_as_that() -> None:
-    shown = str(exposure.cost(met(353, 2, ErrorBudget(objective=0.9999, window=90 * 86400.0))))
+    shown = plain(exposure.cost(met(353, 2, ErrorBudget(objective=0.9999, window=90 * 86400.0))))
 
     assert shown == "v2 has cost less than 0.1 % of the error budget (99.99 % over 90 days)."
 
@@ -52,11 +53,11 @@ def test_a_trace_of_the_budget_is_told_as_that() -> None:
 )
 def test_nothing_is_told_of_a_budget_that_is_not_set_or_of_which_nothing_is_known(rollout: Rollout) -> None:
     assert exposure.cost(rollout) == ""
-    assert "budget" not in str(exposure.summary(rollout))
+    assert "budget" not in plain(exposure.summary(rollout))
 
 
 def test_what_the_next_step_costs_if_as_many_fail_is_told_with_what_it_sends() -> None:
-    shown = str(exposure.summary(met(353, 42)))
+    shown = plain(exposure.summary(met(353, 42)))
 
     assert shown.startswith("v2 has answered 353 user requests, 42 failed. v2 has cost about 0.162 %")
     assert shown.endswith(
@@ -71,7 +72,7 @@ def test_while_it_mirrors_the_primary_alone_tells_how_busy_the_service_is() -> N
     mirroring = met(0, 0, user_rate=None, phase=Phase.MIRRORING, stage=0, judgement=judgement)
 
     assert exposure.allowed(mirroring) == pytest.approx(0.001 * 10 * MONTH.window)
-    assert str(exposure.summary(mirroring)).startswith(
+    assert plain(exposure.summary(mirroring)).startswith(
         "No user has met v2 yet. The next step sends it about 240 requests"
     )
 
@@ -104,7 +105,7 @@ def test_the_end_of_an_abort_tells_what_it_has_cost() -> None:
     stopped = Stopped(at=100.0, by=BOT, stage=phrases.called(weight))
     aborted = met(353, 42, phase=Phase.ABORTING, stopped=stopped, walked=(left,))
 
-    shown = str(phrases.abort_ended(aborted, an_observation(aborted), 101.0))
+    shown = plain(phrases.abort_ended(aborted, an_observation(aborted), 101.0))
 
     assert "42 failed. v2 has cost about 0.162 % of the error budget" in shown
 
@@ -115,4 +116,4 @@ def test_people_who_are_asked_are_told_what_it_has_cost_so_far() -> None:
     _, (asked,) = questions.ask(met(353, 42), judgement, 60.0)
 
     assert asked.kind is EntryKind.ASK
-    assert "v2 has cost about 0.162 % of the error budget" in str(asked.text)
+    assert "v2 has cost about 0.162 % of the error budget" in plain(asked.text)

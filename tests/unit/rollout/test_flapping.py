@@ -18,6 +18,7 @@ from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Templ
 from bot.model.service import ApprovalRule, OnTimeout
 from bot.rollout import decide, holds
 from bot.rollout.phrases import called
+from bot.words.rendering import plain
 from bot.words.sentence import Seconds, Sentence
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, keys, verdict
 
@@ -98,7 +99,7 @@ def test_a_question_that_stands_again_needs_its_approvals_again_and_calls_nobody
     assert (withdrawn.asked_at, withdrawn.approvals) == (None, ())
     assert again.asked_at is not None
     assert kinds(said) == {EntryKind.RESUMED: 2}
-    assert str(said[-1].text).startswith("A decision is needed again: Not enough traffic to be sure: go on")
+    assert plain(said[-1].text).startswith("A decision is needed again: Not enough traffic to be sure: go on")
 
 
 def test_an_approval_in_spite_of_a_doubt_counts_while_the_doubt_comes_and_goes() -> None:
@@ -135,7 +136,7 @@ def test_a_stage_has_one_clock_for_approvals_which_runs_while_a_question_stands(
     late, said = reconciled(waiting, [PASS] * 38, 1710.0)
 
     assert late.phase is phase
-    assert any("Nobody approved 20 % of users within 10 minutes." in str(entry.text) for entry in said)
+    assert any("Nobody approved 20 % of users within 10 minutes." in plain(entry.text) for entry in said)
 
 
 # Holds
@@ -200,7 +201,7 @@ def test_what_cannot_be_read_says_another_thing_without_saying_it_anew() -> None
 
     assert kinds(said) == {EntryKind.HELD: 1}
     assert rollout.hold is not None
-    assert str(rollout.hold.sentence).endswith("Try 59.")
+    assert plain(rollout.hold.sentence).endswith("Try 59.")
 
 
 # Pods that do not come up
@@ -244,7 +245,7 @@ def test_an_upgrade_that_sticks_says_why_at_the_first_reconcile_and_once_however
 
     sentence = f"reviews-v1 is stuck: {why}. Users stay on v2."
     waits = "The way back waits at primary restore." if restoring else "Staying at primary upgrade."
-    assert [(entry.kind, str(entry.text)) for entry in said] == [(EntryKind.HELD, f"{sentence} {waits}")]
+    assert [(entry.kind, plain(entry.text)) for entry in said] == [(EntryKind.HELD, f"{sentence} {waits}")]
     done, more = decide.decide(rollout, an_observation(rollout), PASS, 101.0)
     assert (done.hold, more[0].kind) == (None, EntryKind.RESUMED)
 
@@ -256,7 +257,7 @@ def test_a_halt_says_what_the_pods_said_and_not_how_long_it_was_waited() -> None
         rollout, an_observation(rollout, primary=upgraded(PULL)), PASS, rollout.spec.upgrade_timeout + 1
     )
 
-    assert str(halted.reason) == (
+    assert plain(halted.reason) == (
         "reviews-v1 could not be upgraded. reviews-v1 is stuck: its new pod cannot pull the image (ImagePullBackOff)."
     )
 
@@ -266,7 +267,7 @@ def test_without_a_reason_it_is_said_in_seconds_or_minutes_that_it_took_too_long
         rollout = replace(settled("upgrade", upgrade_timeout=seconds), settled_at=None)
         slow = upgraded()
         halted, _ = decide.decide(rollout, an_observation(rollout, primary=slow), PASS, seconds + 1)
-        assert str(halted.reason) == f"reviews-v1 could not be upgraded. It did not become ready within {words}."
+        assert plain(halted.reason) == f"reviews-v1 could not be upgraded. It did not become ready within {words}."
 
 
 def test_one_restart_while_a_pod_starts_is_nothing_yet() -> None:

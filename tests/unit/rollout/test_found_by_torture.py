@@ -13,6 +13,7 @@ from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rol
 from bot.rollout import decide, obstacles
 from bot.rollout.actions import ApplyTemplate, SetRoutes, Wait, next_action
 from bot.rollout.plans import make_plan
+from bot.words.rendering import plain
 from bot.words.sentence import said
 from tests.builders import OMAR, a_rollout, a_service, a_side, an_observation, routes, verdict
 
@@ -35,7 +36,7 @@ def test_an_abort_restores_a_primary_that_the_store_no_longer_knows_was_upgraded
 
     assert (after.phase, after.current.name) == (Phase.ABORTING, "restore")
     assert next_action(after, observed) == ApplyTemplate(template=Template.RECORDED)
-    assert [str(entry.text) for entry in entries] == [
+    assert [plain(entry.text) for entry in entries] == [
         "reviews-v1 has the image of v2 already. It is restored before any user returns to it."
     ]
 
@@ -59,7 +60,7 @@ def test_a_write_that_keeps_failing_is_told_and_then_asked_about() -> None:
     assert (early.hold, nothing) == (None, ())
     assert held.hold is not None
     assert held.hold.cause is HoldCause.CLUSTER
-    assert [str(entry.text) for entry in said] == [
+    assert [plain(entry.text) for entry in said] == [
         "VirtualService reviews cannot be written for 20 % of users. canary-bot keeps trying. Staying at 20 % of users."
     ]
     assert [entry.kind for entry in alert] == [EntryKind.ALERT]
@@ -86,7 +87,7 @@ def test_a_hold_for_an_unreadable_cluster_ends_when_it_is_read_though_the_stage_
 
     assert blind.hold is not None
     assert seen.hold is None
-    assert [str(entry.text) for entry in said] == ["Hold over after 4 seconds, going on at primary upgrade."]
+    assert [plain(entry.text) for entry in said] == ["Hold over after 4 seconds, going on at primary upgrade."]
 
 
 def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> None:
@@ -97,7 +98,7 @@ def test_an_abort_without_a_ready_canary_says_where_the_users_really_are() -> No
         (observed, replace(observed, routes=HOME), replace(observed, routes=HOME, owner=None)) * 2
     ):
         aborting, entries = decide.decide(aborting, reconcile, PASS, now=float(at))
-        notified += [str(entry.text) for entry in entries if entry.kind is EntryKind.ENDED]
+        notified += [plain(entry.text) for entry in entries if entry.kind is EntryKind.ENDED]
 
     where = "all users are on reviews-v1, which still has the image of v2. Put the old one back by hand."
     assert notified == [f"Abort complete: {where}"]
@@ -128,7 +129,7 @@ def test_a_canary_that_comes_back_before_anybody_was_moved_keeps_the_users_until
 
     assert (leaving.current.name, restoring.current.name) == ("return", "restore")
     assert next_action(restoring, unwritten) == ApplyTemplate(template=Template.RECORDED)
-    assert [str(entry.text) for entry in said] == [
+    assert [plain(entry.text) for entry in said] == [
         "reviews-v2 is ready again and keeps the users until reviews-v1 is restored."
     ]
 
@@ -164,7 +165,7 @@ def test_a_canary_that_dies_while_the_upgrade_hangs_sends_users_back_to_the_old_
     returning, _ = decide.decide(aborting, restored, PASS, now=2.0)
 
     assert (aborting.phase, aborting.current.name) == (Phase.ABORTING, "restore")
-    assert "100 % of users are on" in str(said[0].text)
+    assert "100 % of users are on" in plain(said[0].text)
     assert next_action(aborting, observed) == ApplyTemplate(template=Template.RECORDED)
     assert next_action(returning, restored) == SetRoutes(routes=HOME)
 
@@ -187,7 +188,7 @@ def test_users_whom_older_pods_answer_while_a_deployment_by_hand_hangs_are_not_t
     held, said = decide.decide(shifting, an_observation(shifting, primary=hotfix), PASS, now=1.0)
 
     assert (held.phase, held.hold and held.hold.cause) == (Phase.SHIFTING, HoldCause.DRIFT)
-    assert "no ready pod" not in " ".join(str(entry.text) for entry in said)
+    assert "no ready pod" not in " ".join(plain(entry.text) for entry in said)
 
 
 def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary_is_being_restored() -> None:
@@ -198,7 +199,7 @@ def test_users_of_a_canary_that_is_gone_go_to_whatever_answers_while_the_primary
     returning, said = decide.decide(aborting, observed, PASS, now=1.0)
 
     assert next_action(returning, observed) == SetRoutes(routes=HOME)
-    assert [str(entry.text) for entry in said if entry.kind is EntryKind.ALERT] == [
+    assert [plain(entry.text) for entry in said if entry.kind is EntryKind.ALERT] == [
         "reviews-v2 has no ready pod, so users go to reviews-v1, which is still being restored."
     ]
 
@@ -210,7 +211,7 @@ def test_users_whom_somebody_may_have_sent_to_a_dead_canary_go_home_although_the
     aborting, said = decide.decide(mirroring, observed, PASS, now=1.0)
 
     assert next_action(aborting, observed) == SetRoutes(routes=HOME)
-    assert str(said[0].text).startswith(
+    assert plain(said[0].text).startswith(
         "Aborted at mirror. reviews-v2 has no ready pod, and the routes, which somebody edited, may send users there."
     )
 

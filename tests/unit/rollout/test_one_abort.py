@@ -8,6 +8,7 @@ from bot.model.figures import AnalysisState, Exposure, Finding, Judgement, Verdi
 from bot.model.observation import Observation
 from bot.model.rollout import BOT, HOME, Entry, Phase, Rollout, StageOutcome, Walked
 from bot.rollout import decide
+from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side_of, an_observation, figures, verdict
 
 WORSE = "v2 failed 28 % (34 of 122), v1 none of 126."
@@ -54,7 +55,7 @@ def test_an_abort_that_is_over_at_once_tells_all_of_it_in_its_end() -> None:
     over, notified = ended(aborting, now=100.0, after=0.5)
 
     assert over.ended_swiftly
-    assert str(notified[-1].text) == (
+    assert plain(notified[-1].text) == (
         f"Aborted at 60 % of users. {WORSE} All users are back on version 1. "
         "At least 353 requests of users met v2, and 42 failed."
     )
@@ -65,7 +66,7 @@ def test_an_abort_that_takes_longer_tells_at_its_end_what_is_new() -> None:
     over, notified = ended(aborting, now=100.0, after=12.0)
 
     assert not over.ended_swiftly
-    assert str(notified[-1].text) == (
+    assert plain(notified[-1].text) == (
         "All users are back on version 1 after 12 seconds. At least 353 requests of users met v2, and 42 failed."
     )
 
@@ -74,7 +75,7 @@ def test_an_abort_in_the_mirror_says_that_no_user_was_affected() -> None:
     aborting, _ = decide.abort(at_stage("mirror"), OMAR, "Wrong build.", 100.0)
     _, notified = ended(aborting, now=100.0, after=0.5)
 
-    assert str(notified[-1].text) == (
+    assert plain(notified[-1].text) == (
         "U0OMAR aborted at mirror: Wrong build. All users are back on version 1. "
         "No user was affected: none of them met v2."
     )
@@ -86,7 +87,7 @@ def test_the_record_keeps_where_it_stopped_which_check_decided_and_when_all_user
 
     stopped = over.stopped
     assert stopped is not None
-    assert (over.phase, str(stopped.stage), stopped.gate, stopped.by) == (
+    assert (over.phase, plain(stopped.stage), stopped.gate, stopped.by) == (
         Phase.ABORTED,
         "60 % of users",
         "errors",

@@ -13,6 +13,7 @@ from bot.model.observation import DeploymentStatus, Observation, Progress
 from bot.model.rollout import HOME, EntryKind, Phase, Rollout, Template
 from bot.rollout import decide, pods
 from bot.rollout.actions import SetRoutes, Wait, next_action
+from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_target, an_observation, changed, routes, verdict
 
 PASS, INCONCLUSIVE, FAIL = verdict(Verdict.PASS), verdict(Verdict.INCONCLUSIVE), verdict(Verdict.FAIL)
@@ -53,7 +54,7 @@ def test_an_oom_kill_or_a_crash_loop_of_the_canary_aborts_at_the_first_reconcile
     aborting, entries = decide.decide(rollout, canary_with(rollout, one), PASS, 5.0)
 
     assert aborting.phase is Phase.ABORTING
-    assert f"reviews-v2 {why}" in str(entries[0].text)
+    assert f"reviews-v2 {why}" in plain(entries[0].text)
 
 
 def test_the_sentence_has_the_figures() -> None:
@@ -62,7 +63,7 @@ def test_the_sentence_has_the_figures() -> None:
 
     (finding,) = pods.findings(rollout, observed)
 
-    assert str(finding.sentence) == (
+    assert plain(finding.sentence) == (
         "reviews-v2 is in a crash loop while it has 40 % of users: "
         "5 restarts of reviews in 2 pods since 40 % of users began, the last for Error and OOMKilled."
     )
@@ -112,7 +113,7 @@ def test_two_restarts_make_the_rollout_wait() -> None:
     held, entries = decide.decide(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
-    assert str(entries[0].text) == (
+    assert plain(entries[0].text) == (
         "reviews-v2 was restarted while it has 40 % of users: "
         "2 restarts of reviews in 2 pods since 40 % of users began, the last for Error. Staying at 40 % of users."
     )
@@ -124,7 +125,7 @@ def test_a_pod_that_cannot_pull_its_image_makes_the_rollout_wait() -> None:
     held, _ = decide.decide(rollout, canary_with(rollout, IMAGE), PASS, 500.0)
 
     assert held.hold
-    assert str(held.hold.sentence) == "1 pod of reviews-v2 cannot start: ImagePullBackOff."
+    assert plain(held.hold.sentence) == "1 pod of reviews-v2 cannot start: ImagePullBackOff."
 
 
 def test_a_ready_pod_of_another_image_makes_the_rollout_wait_while_it_can_answer_users() -> None:
@@ -133,7 +134,7 @@ def test_a_ready_pod_of_another_image_makes_the_rollout_wait_while_it_can_answer
     held, _ = decide.decide(rollout, canary_with(rollout, stale=1), PASS, 500.0)
 
     assert held.hold
-    assert str(held.hold.sentence) == (
+    assert plain(held.hold.sentence) == (
         "1 ready pod of reviews-v2 runs another image than its Deployment asks for, with 40 % of users."
     )
     assert list(pods.findings(at_stage("bake"), canary_with(at_stage("bake"), stale=1))) == []
@@ -172,7 +173,7 @@ def test_a_primary_in_trouble_while_the_canary_is_tried_makes_it_wait_and_sends_
     held, entries = decide.decide(rollout, observed, PASS, 500.0)
 
     assert held.stage == rollout.stage
-    assert "reviews-v1 ran out of memory (OOMKilled) while it has 60 % of users" in str(entries[0].text)
+    assert "reviews-v1 ran out of memory (OOMKilled) while it has 60 % of users" in plain(entries[0].text)
 
 
 def test_the_upgraded_primary_is_judged_while_users_return_to_it() -> None:
@@ -191,7 +192,7 @@ def reconciles(rollout: Rollout, observed: Observation, times: int, seconds: flo
     texts: list[str] = []
     for number in range(times):
         rollout, entries = decide.decide(rollout, observed, PASS, 200.0 + number * seconds)
-        texts += [str(entry.text) for entry in entries]
+        texts += [plain(entry.text) for entry in entries]
     return rollout, texts
 
 
@@ -240,7 +241,7 @@ def test_users_arrive_only_where_there_are_pods_for_their_share() -> None:
     held, entries = decide.decide(rollout, observed, PASS, 5.0)
 
     assert held.hold
-    assert str(entries[0].text) == (
+    assert plain(entries[0].text) == (
         "reviews-v2 has 1 of the 2 ready pods that 80 % of users need. Staying at 80 % of users."
     )
 
@@ -287,7 +288,7 @@ def test_what_is_wanted_less_than_the_load_had_at_the_start_is_shown_and_nothing
 
     (finding,) = pods.findings(rollout, observed)
 
-    assert str(finding.sentence) == "reviews-v1 asks for 1 pod. At the start 2 carried 100 % of users."
+    assert plain(finding.sentence) == "reviews-v1 asks for 1 pod. At the start 2 carried 100 % of users."
     assert not finding.acts
 
 
@@ -330,9 +331,9 @@ def test_users_on_a_primary_without_a_ready_pod_go_to_the_canary_that_has_some_o
     aborting, entries = decide.decide(rollout, observed, PASS, 5.0)
     waiting, more = decide.decide(aborting, observed, PASS, 5.1)
 
-    assert "60 % of users are on reviews-v1, which has no ready pod." in str(entries[0].text)
+    assert "60 % of users are on reviews-v1, which has no ready pod." in plain(entries[0].text)
     assert (waiting.current.name, waiting.current.routes) == ("scale up", routes(100))
-    assert str(more[0].text) == (
+    assert plain(more[0].text) == (
         "reviews-v1 has 0 of the 2 ready pods that all users need. It is scaled from 0 to 2 first. "
         "Until then all users go to v2 (reviews-v2)."
     )
@@ -357,13 +358,14 @@ def test_a_halt_tells_once_that_the_side_with_all_users_goes_bad_and_once_that_i
     said = []
     for now, word in enumerate([PASS, FAIL, FAIL, INCONCLUSIVE, PASS, PASS]):
         rollout, entries = decide.decide(rollout, observed, word, float(now))
-        said += [(entry.kind, str(entry.text)) for entry in entries]
+        said += [(entry.kind, plain(entry.text)) for entry in entries]
         assert rollout.phase is Phase.HALTED, "nothing moves by itself"
 
+    bad = plain(FAIL.sentence)
     assert said == [
         (
             EntryKind.ALERT,
-            f"v2 has all users and looks bad now. {FAIL.sentence!s} Nothing moves by itself here: abort, or repair it.",
+            f"v2 has all users and looks bad now. {bad} Nothing moves by itself here: abort, or repair it.",
         ),
         (EntryKind.RESUMED, "v2 looks good again. The rollout is still halted."),
     ]

@@ -13,6 +13,7 @@ from bot.model.rollout import Entry, EntryKind, Question, QuestionKind, Rollout
 from bot.model.service import ApprovalRule, ApproveAt, OnTimeout
 from bot.rollout import decide
 from bot.rollout.phrases import question
+from bot.words.rendering import plain
 from tests.builders import LENA, OMAR, a_rollout, a_service, an_observation, keys, verdict
 
 GOOD = replace(verdict(Verdict.PASS), proven=True)
@@ -46,7 +47,7 @@ def reconciled(rollout: Rollout, *judgements: Judgement, now: float = 400.0) -> 
 
 
 def calls(notified: list[Entry]) -> list[str]:
-    return [str(entry.text) for entry in notified if entry.kind is EntryKind.ASK]
+    return [plain(entry.text) for entry in notified if entry.kind is EntryKind.ASK]
 
 
 def test_a_doubt_is_another_question_than_good_figures_and_says_what_is_doubted() -> None:
@@ -54,7 +55,7 @@ def test_a_doubt_is_another_question_than_good_figures_and_says_what_is_doubted(
 
     assert rollout.question == Question(kind=QuestionKind.DOUBT, gate="evidence", why=WORSE.sentence)
     assert calls(notified) == [
-        f"v2 may be worse: go on anyway? {WORSE.sentence!s} Next would be 20 % of users. 1 approval is needed."
+        f"v2 may be worse: go on anyway? {plain(WORSE.sentence)} Next would be 20 % of users. 1 approval is needed."
     ]
 
 
@@ -72,13 +73,13 @@ def test_what_is_asked_is_what_the_figures_allow(judgement: Judgement, asked: st
     rollout, _ = reconciled(settled(), *[judgement] * 10)
 
     assert rollout.asked_at is not None
-    assert str(question(rollout)) == asked
+    assert plain(question(rollout)) == asked
 
 
 def test_while_users_return_it_is_the_upgraded_primary_that_may_be_worse() -> None:
     rollout, _ = reconciled(settled("switchback 50"), *[WORSE] * 10)
 
-    assert str(question(rollout)) == "reviews-v1 may be worse: go on anyway?"
+    assert plain(question(rollout)) == "reviews-v1 may be worse: go on anyway?"
 
 
 @pytest.mark.parametrize(("every", "lasts"), [(1.0, 15.0), (15.0, 30.0)], ids=["15 s", "two scrapes"])
@@ -116,7 +117,7 @@ def test_that_a_doubt_is_over_is_said_once_with_what_is_asked_now() -> None:
     asked, _ = reconciled(settled(), *[WORSE] * 10)
     over, notified = reconciled(asked, *[GOOD] * 5, now=450.0)
 
-    assert [str(entry.text) for entry in notified] == ["That doubt is over. Shift 20 % of users to v2?"]
+    assert [plain(entry.text) for entry in notified] == ["That doubt is over. Shift 20 % of users to v2?"]
     assert (over.question, over.asked_at) == (Question(), asked.asked_at)
 
 
@@ -124,7 +125,7 @@ def test_where_nobody_has_to_approve_a_doubt_that_is_over_needs_no_decision_any_
     asked, _ = reconciled(settled("shift 20"), *[WORSE] * 10)
     on, notified = reconciled(asked, GOOD, now=450.0)
 
-    assert str(notified[0].text) == "No decision needed any more: the doubt is over."
+    assert plain(notified[0].text) == "No decision needed any more: the doubt is over."
     assert on.current.name == "shift 40"
 
 
@@ -152,7 +153,7 @@ def test_after_ten_minutes_the_same_question_calls_people_again() -> None:
 def test_a_stage_that_is_left_without_figures_asks_no_plain_question_while_they_are_not_good() -> None:
     upgraded, notified = reconciled(settled("upgrade"), *[ERROR] * 10)
 
-    assert str(question(upgraded)) == "How v2 does is not known now: go on anyway?"
+    assert plain(question(upgraded)) == "How v2 does is not known now: go on anyway?"
     assert len(calls(notified)) == 1
 
 

@@ -16,6 +16,7 @@ from bot.model.service import ApproveAt, GateLimits
 from bot.rollout import decide, weights
 from bot.rollout.actions import SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan
+from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_service, a_side, an_observation, changed, keys, verdict
 
 GOOD = replace(verdict(Verdict.PASS), proven=True)
@@ -72,7 +73,7 @@ def test_everybody_in_the_channel_is_told_that_it_is_no_abort() -> None:
 
     (line,) = entries
     assert (line.kind, line.loud) == (EntryKind.STAGE, True)
-    assert str(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
+    assert plain(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
 
 
 def test_a_canary_that_is_surely_worse_is_aborted_instead() -> None:

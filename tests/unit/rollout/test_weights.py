@@ -11,6 +11,7 @@ from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.rollout import Phase, Rollout, Routes
 from bot.rollout import decide, weights
 from bot.rollout.actions import SetRoutes, next_action
+from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_service, an_observation, keys, verdict
 
 GOOD = replace(verdict(Verdict.PASS), proven=True)
@@ -36,7 +37,7 @@ def test_back_is_the_step_before_and_goes_on_when_people_say_so() -> None:
     went, notified = weights.back(at_stage("shift 60", WORSE), MAYA, 10.0)
 
     assert (went.current.name, went.current.approval, went.settled_at) == ("shift 40", True, None)
-    assert str(notified[0].text) == "U0MAYA went back to 40 % of users. It goes on when people say so."
+    assert plain(notified[0].text) == "U0MAYA went back to 40 % of users. It goes on when people say so."
     settled, _ = decide.decide(went, an_observation(went), GOOD, 20.0)
     asked, _ = decide.decide(settled, an_observation(settled), GOOD, 1000.0)
     assert (asked.current.name, asked.asked_at) == ("shift 40", 1000.0)
@@ -102,7 +103,7 @@ def test_what_is_not_possible_says_why(rollout: Rollout, percent: int, why: str)
     with pytest.raises(Refusal) as refused:
         weights.set_share(rollout, percent, OMAR, 10.0)
 
-    assert why in str(refused.value.sentence)
+    assert why in plain(refused.value.sentence)
 
 
 def test_back_is_refused_where_nothing_is_split() -> None:

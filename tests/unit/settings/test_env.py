@@ -68,7 +68,7 @@ def outcome(environ: dict[str, str]) -> Settings | str:
 def errors(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as raised:
         read_settings(environ, env_file)
-    return tuple(map(str, raised.value.reasons))
+    return tuple(map(plain, raised.value.reasons))
 
 
 def test_the_example_file_says_what_the_code_reads() -> None:

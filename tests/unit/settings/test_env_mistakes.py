@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.settings.env import read_settings
 from bot.settings.env_file import NAMES, distance, nearest
 from bot.settings.errors import SettingsError
+from bot.words.rendering import plain
 
 HTTP = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s1gning"}
 
@@ -19,7 +20,7 @@ def errors(environ: dict[str, str], env_file: Path | None = None) -> tuple[str, 
     try:
         read_settings(environ, env_file)
     except SettingsError as error:
-        return tuple(map(str, error.reasons))
+        return tuple(map(plain, error.reasons))
     return ()
 
 

@@ -12,6 +12,7 @@ import yaml
 from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
 from bot.settings.yaml_limits import LARGEST, check
+from bot.words.rendering import plain
 
 LETTERS = "abcdefghij"
 
@@ -91,8 +92,8 @@ def test_a_line_break_at_the_end_of_a_name_is_refused_and_told_on_one_line(more:
     with pytest.raises(SettingsError) as refused:
         read_services(file)
 
-    assert [reason for reason in map(str, refused.value.reasons) if "\\n" in reason and "must be" in reason]
-    assert not [reason for reason in map(str, refused.value.reasons) if "\n" in reason]
+    assert [reason for reason in map(plain, refused.value.reasons) if "\\n" in reason and "must be" in reason]
+    assert not [reason for reason in map(plain, refused.value.reasons) if "\n" in reason]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])

@@ -8,6 +8,7 @@ import pytest
 
 from bot.settings.reload import ServicesReload
 from bot.settings.services import Catalogue, read_or_do_without, read_services
+from bot.words.rendering import plain
 from tests.unit.settings.test_services import least
 
 TWO = least() + least().removeprefix("services:\n").replace("reviews", "ratings")
@@ -58,10 +59,10 @@ def test_a_bad_edit_is_refused_with_its_line_and_the_good_one_kept(reloading: Re
     (used,) = reloading.used
     assert used.get("reviews") == read_services_of(reloading.file, least()).get("reviews")
     assert reloading.reload.trouble == used.trouble
-    assert str(used.trouble).startswith(
+    assert plain(used.trouble).startswith(
         "services.yaml has changed and cannot be used, so what it said before goes on: services.yaml line 11:"
     )
-    assert 'did you mean "bake"?' in str(used.trouble)
+    assert 'did you mean "bake"?' in plain(used.trouble)
 
 
 def test_after_a_bad_edit_the_next_good_one_is_used_be_it_the_first_again(reloading: Reloading) -> None:
@@ -80,7 +81,7 @@ def test_after_a_bad_edit_the_next_good_one_is_used_be_it_the_first_again(reload
 def test_a_file_that_goes_away_is_a_bad_edit_and_may_come_back(reloading: Reloading) -> None:
     reloading.file.unlink()
     reloading.settle()
-    assert "cannot be read (No such file or directory)" in str(reloading.reload.trouble)
+    assert "cannot be read (No such file or directory)" in plain(reloading.reload.trouble)
     assert list(reloading.used[-1].names) == ["reviews"]
 
     reloading.file.write_text(TWO, encoding="utf-8")
@@ -121,7 +122,7 @@ def test_a_process_that_began_without_services_finds_them_when_the_file_is_mende
     file.write_text("services: {", encoding="utf-8")
     reloading = Reloading(file)
     reloading.settle()
-    assert str(reloading.reload.trouble).startswith("Nothing can be started: ")
+    assert plain(reloading.reload.trouble).startswith("Nothing can be started: ")
 
     file.write_text(least(), encoding="utf-8")
     reloading.settle()

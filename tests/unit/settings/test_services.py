@@ -35,6 +35,7 @@ from bot.model.service import (
 from bot.settings.errors import SettingsError
 from bot.settings.services import Catalogue, read_services, schema, schema_text
 from bot.settings.types import parse_duration, spoken_duration
+from bot.words.rendering import plain
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,7 +58,7 @@ def read(folder: Path, text: str) -> Catalogue:
 def errors(folder: Path, text: str) -> list[str]:
     with pytest.raises(SettingsError) as raised:
         read(folder, text)
-    return [str(reason).removeprefix("services.yaml ") for reason in raised.value.reasons]
+    return [plain(reason).removeprefix("services.yaml ") for reason in raised.value.reasons]
 
 
 def reasons(file: Path) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ def reasons(file: Path) -> tuple[str, ...]:
     try:
         read_services(file)
     except SettingsError as error:
-        return tuple(map(str, error.reasons))
+        return tuple(map(plain, error.reasons))
     return ()
 
 
@@ -523,7 +524,7 @@ def test_a_list_of_virtual_services_that_says_nothing_clear_is_refused(
     with pytest.raises(SettingsError) as refused:
         read_services(file)
 
-    assert notified in " ".join(map(str, refused.value.reasons))
+    assert notified in " ".join(map(plain, refused.value.reasons))
 
 
 def test_a_list_of_one_is_that_one(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.settings.errors import SettingsError
 from bot.settings.services import read_services
 from bot.settings.sharing import can_be_same
+from bot.words.rendering import plain
 
 FILE = """
 defaults:
@@ -47,7 +48,7 @@ def reasons(folder: Path, **changes: str) -> list[str]:
     try:
         read_services(file)
     except SettingsError as error:
-        return [str(reason) for reason in error.reasons]
+        return [plain(reason) for reason in error.reasons]
     return []
 
 

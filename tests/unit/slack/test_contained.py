@@ -12,6 +12,7 @@ from bot.slack.audience import Audience
 from bot.slack.channels import Channels
 from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
+from bot.words.rendering import plain
 from bot.words.sentence import Text
 from tests.builders import MAYA, a_service
 from tests.fakes.clock import FakeClock
@@ -80,7 +81,7 @@ def test_what_slack_says_of_one_service_hides_nothing_of_the_others(
         audience.check()
         audience.check()
 
-    assert str(audience.trouble()).startswith("reviews: I see no channel #ops:")
+    assert plain(audience.trouble() or "").startswith("reviews: I see no channel #ops:")
     assert notified.counted(f'looks_failed_total{{cause="{type(error).__name__}"}}') == 2
     told_of = [line for line in lines if line["event"] == "item_failed"]
     assert [(line["about"], line["exc_info"]) for line in told_of] == [("people of aaa", error)]

@@ -13,6 +13,7 @@ from bot.model.figures import Point
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId, Stopped
 from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
+from bot.words.rendering import plain
 from tests.builders import MAYA, a_rollout, a_service
 from tests.fakes.clock import FakeClock
 from tests.fakes.refused_forms import InMemoryRefusedForms
@@ -164,7 +165,7 @@ def test_nothing_is_lost_and_nothing_doubled_when_slack_is_away_for_an_hour(post
     rollout = post.happen(rollout, "mirror: on", "shift 20: on")
     post.happen(rollout, "Aborted at shift 20: errors.", kind=EntryKind.ABORTING)
     post.run(3600)
-    assert "Slack" in str(post.delivery.trouble)
+    assert "Slack" in plain(post.delivery.trouble)
     post.slack.forget()
     post.slack.down = False
     post.run(15)
@@ -566,7 +567,7 @@ def test_a_wrong_token_is_trouble_and_is_said_in_words(post: Post) -> None:
     post.run(1)
 
     assert (
-        str(post.delivery.trouble) == "Slack refused chat.postMessage (token_revoked). Is the bot's token still good?"
+        plain(post.delivery.trouble) == "Slack refused chat.postMessage (token_revoked). Is the bot's token still good?"
     )
 
 

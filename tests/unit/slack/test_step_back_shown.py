@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bot.analysis.course import MOST_POINTS
+from bot.model.rollout import EntryKind, Phase
 from bot.rollout import exposure
-from bot.slack import plan, wording
+from bot.slack import endings, plan, wording
 from bot.slack.charts import chart
 from bot.slack.thread import line
-from bot.words.rendering import ENGLISH
+from bot.words.rendering import ENGLISH, plain
 from tests.unit.analysis.test_step_back_played import From, Play, begun_at
 
 
@@ -32,9 +33,9 @@ def test_everybody_is_told_once_that_users_went_home_and_the_thread_that_they_re
 def test_the_card_says_that_users_are_home_and_what_that_has_spared_them() -> None:
     play = at_home()
 
-    assert str(wording.state(play.rollout)) == "users at home, judged on copies"
-    assert "Judge v2 on copies, all users at home" in [str(row.title) for row in plan.rows(play.rollout, play.now)]
-    assert "With users on it, about 144 more requests would have failed on v2." in str(exposure.summary(play.rollout))
+    assert plain(wording.state(play.rollout)) == "users at home, judged on copies"
+    assert "Judge v2 on copies, all users at home" in [plain(row.title) for row in plan.rows(play.rollout, play.now)]
+    assert "With users on it, about 144 more requests would have failed on v2." in plain(exposure.summary(play.rollout))
 
 
 def test_the_chart_marks_the_moment_at_which_users_went_home() -> None:
@@ -45,3 +46,12 @@ def test_the_chart_marks_the_moment_at_which_users_went_home() -> None:
     labels = drawn["chart"]["axis_config"]["categories"]
     assert len(labels) <= MOST_POINTS
     assert [one for one in labels if one.endswith(" home")] == ["00:08:00 home"]
+
+
+def test_an_abort_on_copies_says_that_users_were_home_and_not_that_nobody_met_it() -> None:
+    play = begun_at(40, From(0.3))
+    play.until(lambda rollout: rollout.phase is Phase.ABORTING)
+
+    said = plain(next(one.text for _, one in play.said if one.kind is EntryKind.ABORTING))
+    assert "Users have been home for 105 seconds." in said
+    assert "No user was affected" not in plain(endings.came_home(play.rollout))
