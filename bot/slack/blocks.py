@@ -137,6 +137,11 @@ def fits(blocks: Sequence[Block]) -> bool:
     return len(blocks) <= MOST_BLOCKS and len(json.dumps(list(blocks), ensure_ascii=False)) <= MOST_CHARACTERS
 
 
+def separated(by: str, elements: Sequence[Element]) -> list[Element]:
+    """The elements with this text in front of them; [] stays []."""
+    return [words(by), *elements] if by and elements else list(elements)
+
+
 def filled(start: Sequence[Block], more: Iterable[Block], rest: Callable[[int], str]) -> tuple[Block, ...]:
     """``start`` with as many of ``more`` as a message may hold, and ``rest`` about how many are left out."""
     kept, added = list(start), list(more)

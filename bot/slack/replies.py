@@ -204,7 +204,7 @@ def past_line(rollout: Rollout, voice: Voice = ENGLISH) -> list[Element]:
     """An ended rollout on one line."""
     name = _name(rollout, voice)
     reason = wording.briefly(rollout.reason)
-    why = [b.words(" ("), *b.spoken(reason, voice, limit=200), b.words(")")] if reason else []
+    why = b.spoken(said("slack.in_brackets", why=reason), voice, limit=200) if reason else []
     ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
     return [
         name,
@@ -213,7 +213,7 @@ def past_line(rollout: Rollout, voice: Voice = ENGLISH) -> list[Element]:
         b.words(" · "),
         b.date(ended),
         *_exposure(rollout, voice),
-        *because(rollout),
+        *b.separated(" · ", because(rollout, voice)),
         *_more(rollout, voice),
     ]
 

@@ -60,8 +60,8 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = (), voice: V
     elements = [
         *_lead(entry, voice, title if loud else ""),
         *b.spoken(text, voice, limit=_LONGEST),
-        *(because(rollout) if entry.kind is EntryKind.ASK else []),
         *_mentions(rollout, entry, approvers),
+        *(b.separated("\n", because(rollout, voice)) if entry.kind is EntryKind.ASK else []),
     ]
     blocks = (b.rich_text(*elements),)
     fallback = b.inert(title) + b.mrkdwn(text, voice, 1000)

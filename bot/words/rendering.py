@@ -20,6 +20,7 @@ how it is written, where its kind does not say it:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,9 @@ Part = str | Person | Channel | Moment | Code
 _SIGNS = {"arrows": " → ", "dots": " · "}
 _SHORT = 120  # seconds: longer times are told in minutes
 _LONG = 48 * 3600  # seconds: longer times are told in days
+_DRAWN = "@"  # stands for a mention, a moment, a channel or code
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_OTHER = re.compile(r"[A-Za-z0-9%@]")
 _COUNTLESS = 10**18  # nothing that is counted or waited for comes to so much
 
 
@@ -89,13 +93,23 @@ def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
     """
     joined: list[Part] = []
     text_so_far: list[str] = []  # joined once: a list of thousands would be copied for each of its items
+    end = ""  # the last character so far; of what Slack draws, one of its own
     for part in _rendered(text, voice) if isinstance(text, Sentence) else [text]:
+        if _is_crowded(end, part):
+            text_so_far.append(" ")
+        end = (part[-1:] or end) if isinstance(part, str) else _DRAWN
         if isinstance(part, str):
             text_so_far.append(part)
         else:
             joined += [*_whole(text_so_far), part]
             text_so_far = []
     return (*joined, *_whole(text_so_far))
+
+
+def _is_crowded(end: str, part: Part) -> bool:
+    """Whether a space stands between the two: between Chinese and all that is written in other letters, or drawn."""
+    begin = part[:1] if isinstance(part, str) else _DRAWN
+    return bool((_HAN.match(end) and _OTHER.match(begin)) or (_OTHER.match(end) and _HAN.match(begin)))
 
 
 def _whole(pieces: Iterable[str]) -> list[str]:
