@@ -22,43 +22,66 @@ RENEWED_AFTER = 1 / 3  # of its length: two renewals may fail before it is lost
 # Redis' clock and ours may run at slightly different speeds; the lease ends for us before it can end for others.
 CERTAIN = 0.9
 MILLISECONDS = 1000  # in a second
+LONGEST = 300.0  # seconds that any replica's lease lasts, whatever it is set to (LEASE_SECONDS)
 
 # Two keys of one slot, which is nobody else's.
 LEASE = "canary:{leader}:lease"
 FENCE = "canary:{leader}:fence"
 
-# Keeps or takes the lease; the answer is its number, or nothing when somebody else has it.
+# What stands at a key; nothing where something of another kind does, which no replica has put there, and goes.
+_TEXT = """
+local function text(key)
+  if redis.call('TYPE', key).ok == 'string' then return redis.call('GET', key) end
+  redis.call('DEL', key)
+  return false
+end
+"""
+
+# Keeps or takes the lease; the answer is its number, or nothing when somebody else has it. A number is Redis' clock:
+# one of the day after tomorrow, or none at all ("nan"), is nobody's.
 # KEYS: the lease, the last number  ARGV: who asks, milliseconds
-KEEP = """
-local held = redis.call('GET', KEYS[1])
+KEEP = (
+    _TEXT
+    + """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function is_ours(number) return number and number >= 0 and number <= now + 86400000 end
+local held = text(KEYS[1])
 if held then
   local fence, owner = string.match(held, '^(%d+) (.*)$')
   if owner ~= ARGV[1] then return '' end
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return fence
+  if is_ours(tonumber(fence)) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    return fence
+  end
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local last = tonumber(redis.call('GET', KEYS[2])) or 0
-if last > now + 86400000 then last = 0 end  -- nobody's: a fence is this very clock
+local last = tonumber(text(KEYS[2]) or '')
+if not is_ours(last) then last = 0 end
 local fence = string.format('%.0f', math.max(last + 1, now))
 redis.call('SET', KEYS[2], fence)
-redis.call('SET', KEYS[1], fence .. ' ' .. ARGV[1], 'NX', 'PX', ARGV[2])
+redis.call('SET', KEYS[1], fence .. ' ' .. ARGV[1], 'PX', ARGV[2])
 return fence
 """
+)
 
 # What no replica can have written is taken for nothing.
 # KEYS: the lease  ARGV: what it says
-DROP = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+DROP = (
+    _TEXT
+    + """
+if text(KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
+)
 
-RELEASE = """
-local held = redis.call('GET', KEYS[1])
+RELEASE = (
+    _TEXT
+    + """
+local held = text(KEYS[1])
 if held and string.match(held, '^%d+ (.*)$') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 'released'
 """
+)
 
 
 class RedisLease:
@@ -118,9 +141,10 @@ class RedisLease:
         return str(self._client.eval(KEEP, 2, LEASE, FENCE, self._owner, round(self._seconds * MILLISECONDS)))
 
     def _drop_what_is_nobodys(self) -> bool:
-        """Whether the lease was in hands that cannot be a replica's: one without an end, or without our signature.
+        """Whether the lease was in hands that cannot be a replica's: without an end, or without our signature.
 
-        A replica of before, without a key, is still one as long as nothing in Redis was signed.
+        A replica that is gone has signed its own as well, and somebody may put that back for a
+        year. A replica of before, without a key, is still one as long as nothing in Redis was signed.
         """
         held = self._client.get(LEASE)
         if held is None:
@@ -128,7 +152,7 @@ class RedisLease:
         owner, _, signature = held.partition(" ")[2].rpartition(" ")
         signed = self._signer.judge(signature, LEASE, owner)
         forged = signed in {Signature.WRONG, Signature.MISSING} and self._client.exists(SIGNED) > 0
-        if not forged and self._client.pttl(LEASE) >= 0:
+        if not forged and 0 <= self._client.pttl(LEASE) <= LONGEST * MILLISECONDS:
             return False
         log.error("lease_forged", signature=str(signed))
         return bool(self._client.eval(DROP, 1, LEASE, held))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from slack_sdk import WebClient
 
@@ -27,36 +28,56 @@ from bot.slack.audience import Audience
 from bot.slack.channels import Channels
 from bot.words.sentence import Code, Seconds, said, together
 
+Parts = Mapping[str, Callable[[], Iterable[Line]]]  # what is asked, by the name in front of what goes wrong
+
 
 def check(settings: Settings) -> Iterator[Line]:
-    """Every part in turn; one that fails does not keep the others from being asked."""
+    """Every part, in this order; one that fails does not keep the others from being asked.
+
+    All systems are asked at the same time: whoever does not answer is waited for once, and not one after another.
+    """
     yield Line(ok=True, part="settings", sentence=said("cli.settings_complete"))
     yield from contained("services", lambda: _catalogue(settings))
     try:
         adapters = bootstrap.connect(settings, without_services=True)
     except CanaryError as error:
-        yield from _one_by_one(settings, error)
+        yield from _at_once(_one_by_one(settings, error))
         return
-    reached = _redis_answers(adapters)
-    yield reached
-    if reached.ok:
-        yield from contained("redis", lambda: _redis(adapters, settings))
-    yield from contained("prometheus", lambda: check_systems.prometheus(settings))
-    yield from contained("webhooks", lambda: check_systems.webhooks(adapters))
-    yield from contained("kubernetes", lambda: _kubernetes(adapters, settings))
-    yield from contained("slack", lambda: _slack(adapters, settings))
+    parts: Parts = {
+        "redis": lambda: _redis(adapters, settings),
+        "prometheus": lambda: check_systems.prometheus(settings),
+        "webhooks": lambda: check_systems.webhooks(adapters),
+        "kubernetes": lambda: _kubernetes(adapters, settings),
+        "slack": lambda: _slack(adapters, settings),
+    }
+    yield from _at_once(parts)
 
 
-def _one_by_one(settings: Settings, error: CanaryError) -> Iterator[Line]:
+def _at_once(parts: Parts) -> Iterator[Line]:
+    with ThreadPoolExecutor(len(parts), thread_name_prefix="check") as pool:
+        asked = [pool.submit(list, contained(part, ask)) for part, ask in parts.items()]
+        for answer in asked:
+            yield from answer.result()
+
+
+def _one_by_one(settings: Settings, error: CanaryError) -> Parts:
     """Each system by itself, where one of them cannot even be spoken of; that one is told with its own name."""
+    parts: Parts
     if isinstance(error, Fault) and error.system == "Redis":
-        yield Line(ok=False, part="redis", sentence=error.sentence)
-        yield from contained("kubernetes", lambda: check_systems.cluster(settings))
+        parts = {
+            "redis": lambda: [Line(ok=False, part="redis", sentence=error.sentence)],
+            "kubernetes": lambda: check_systems.cluster(settings),
+        }
     else:
-        yield from contained("redis", lambda: check_systems.redis(settings))
-        yield Line(ok=False, part="kubernetes", sentence=error.text)
-    yield from contained("prometheus", lambda: check_systems.prometheus(settings))
-    yield from contained("slack", lambda: check_systems.slack(settings))
+        parts = {
+            "redis": lambda: check_systems.redis(settings),
+            "kubernetes": lambda: [Line(ok=False, part="kubernetes", sentence=error.text)],
+        }
+    return {
+        **parts,
+        "prometheus": lambda: check_systems.prometheus(settings),
+        "slack": lambda: check_systems.slack(settings),
+    }
 
 
 def _catalogue(settings: Settings) -> Iterator[Line]:
@@ -98,7 +119,11 @@ def _redis_answers(adapters: bootstrap.Adapters) -> Line:
 
 
 def _redis(adapters: bootstrap.Adapters, settings: Settings) -> Iterator[Line]:
-    """Whether this Redis is one to rely on, and whether what is in it says who wrote it."""
+    """Whether it answers, is one to rely on, and whether what is in it says who wrote it."""
+    reached = _redis_answers(adapters)
+    yield reached
+    if not reached.ok:
+        return
     url, access = settings.redis.url.reveal(), bootstrap.redis_access(settings.redis)
     try:
         yield from map(_found, redis_examination.examine_servers(adapters.redis))

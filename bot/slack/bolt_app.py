@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from slack_bolt import App, BoltRequest, BoltResponse
@@ -29,6 +30,8 @@ THREADS = 32  # Bolt's default is 5, and the sixth slow command would never be a
 # With both set, Bolt asks an installation store of its own for tokens, and ours is not in it.
 _OAUTH = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
 
+_MAPS = ("event", "view", "user", "team", "channel", "container", "message", "enterprise", "action", "state")
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -41,10 +44,27 @@ class _ForgivingApp(App):
     def dispatch(self, req: BoltRequest) -> BoltResponse:
         """Bolt's answer; 400 where it could not make sense of the payload."""
         try:
+            _refuse_odd(req.body)
             return super().dispatch(req)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as odd:
             log.warning("slack.payload_refused", error=type(odd).__name__)
             return BoltResponse(status=HTTPStatus.BAD_REQUEST)
+
+
+def _refuse_odd(body: Mapping[str, Any]) -> None:
+    """Refuse what is no payload of Slack's, before Bolt trips over it with a trace that nobody can do anything about.
+
+    Raises:
+        TypeError, AttributeError: what is a map in every payload is something else, or an action has no name.
+    """
+    is_event = body.get("type") == "event_callback"
+    for name in _MAPS:
+        value = body.get(name)
+        if not isinstance(value, dict) and (value is not None or (is_event and name == "event")):
+            raise TypeError(name)
+    for action in body.get("actions") or ():
+        if not isinstance(action.get("action_id"), str):
+            raise TypeError("actions")
 
 
 def build_app(

@@ -77,10 +77,12 @@ class CountingClient(WebClient):
         self._called("ok")
         return answer
 
-    def is_slacks(self, address: str | None) -> bool:
+    def is_slacks(self, address: object) -> bool:
         """Whether what came with a payload is an address of Slack's; to any other, nothing is sent."""
+        if not isinstance(address, str):
+            return False
         try:
-            parts, ours = urlsplit(address or ""), urlsplit(self.base_url)
+            parts, ours = urlsplit(address), urlsplit(self.base_url)
             host = parts.hostname
         except ValueError:
             return False

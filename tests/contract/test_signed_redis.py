@@ -11,7 +11,7 @@ import pytest
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_connection import RedisClient, connect
 from bot.adapters.redis_freezes import RedisFreezes
-from bot.adapters.redis_lease import LEASE, RedisLease
+from bot.adapters.redis_lease import FENCE, LEASE, RedisLease
 from bot.adapters.redis_signing import RedisSigning
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import FREEZES, SIGNED, Keys
@@ -176,6 +176,74 @@ def test_signing_by_hand_leaves_what_was_changed_refused_and_needs_a_key(shop: S
 def test_a_forged_lease_locks_nobody_out(shop: Shop, forged: str, lives: int | None) -> None:
     shop.signing.sign()
     shop.server.client.set(LEASE, forged, px=lives)
+    lease = RedisLease(shop.client, "us", signer=OURS)
+
+    lease.keep()
+
+    assert lease.fence is not None
+
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "list": ("RPUSH", "x"),
+    "hash": ("HSET", "x", "y"),
+    "set": ("SADD", "x"),
+    "scores": ("ZADD", "1", "x"),
+    "stream": ("XADD", "*", "x", "y"),
+}
+
+
+def put_another_kind(shop: Shop, key: str, kind: str) -> None:
+    """What stands at the key is no text."""
+    command, *rest = KINDS[kind]
+    shop.server.client.delete(key)
+    shop.server.client.execute_command(command, key, *rest)  # type: ignore[no-untyped-call]  # redis has types, but not here
+
+
+@pytest.mark.parametrize("key", [LEASE, FENCE])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("signer", [UNSIGNED, OURS], ids=["without a key", "signed"])
+def test_a_lease_of_another_kind_locks_nobody_out(shop: Shop, signer: Signer, kind: str, key: str) -> None:
+    first, second = RedisLease(shop.client, "a", signer=signer), RedisLease(shop.client, "b", signer=signer)
+    put_another_kind(shop, key, kind)
+    first.keep()
+    assert first.fence is not None
+
+    put_another_kind(shop, key, kind)
+    first.release()
+    second.keep()
+
+    assert second.fence is not None
+
+
+@pytest.mark.parametrize(
+    "number", ["nan", "-nan", "inf", "-inf", "-1", "", "x", "1e18", "9" * 5000, "0x" + "f" * 40, "\xff"]
+)
+def test_a_forged_number_locks_nobody_out(shop: Shop, number: str) -> None:
+    lease = RedisLease(shop.client, "us", signer=OURS)
+    lease.keep()
+    held = lease.fence
+    shop.server.client.set(FENCE, number)
+    if number.isdigit():
+        shop.server.client.set(
+            LEASE, str(shop.server.client.get(LEASE)).replace(str(held), number)
+        )  # our own, so changed
+        again = RedisLease(shop.client, "us", signer=OURS)
+    else:
+        lease.release()
+        again = RedisLease(shop.client, "other", signer=OURS)
+
+    again.keep()
+
+    assert again.fence is not None
+    assert held is not None
+    assert held - 86_400_000 < again.fence < held + 86_400_000
+
+
+def test_a_lease_that_a_replica_had_long_ago_locks_nobody_out(shop: Shop) -> None:
+    shop.signing.sign()
+    gone = RedisLease(shop.client, "gone", signer=OURS)
+    gone.keep()
+    shop.server.client.pexpire(LEASE, 365 * 86_400_000)
     lease = RedisLease(shop.client, "us", signer=OURS)
 
     lease.keep()

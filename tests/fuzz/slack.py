@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
+from http import HTTPStatus
 from typing import Any
 
 from slack_bolt import BoltRequest, Respond
@@ -150,9 +151,10 @@ class _Workspace:
         self._slack.forget()
         try:
             payload = BoltRequest(mode="socket_mode", body=filled)
-        except (TypeError, AttributeError, ValueError):
+        except (TypeError, AttributeError, ValueError, KeyError):
             return  # refused at the door (``bot.slack.http_mode``)
-        self._app.dispatch(payload)
+        answer = self._app.dispatch(payload)
+        demand(answer.status < HTTPStatus.INTERNAL_SERVER_ERROR, "status", answer.status)
 
 
 @functools.cache

@@ -34,6 +34,8 @@ from bot.words.sentence import Code, Sentence, said
 
 OWNER = "canary-bot/rollout"
 RESTORE = "canary-bot/restore"
+NOBODY = RolloutId("?")  # people read ids in our sentences: nobody else's words are said there
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 HEARTBEAT = "canary-bot/heartbeat"
 WATCHDOG = "canary-bot/watchdog"  # written by the watchdog alone, see ``heartbeat_annotation``
 ENDED = "canary-bot/ended"  # for the moment between two writes, see ``closed``
@@ -154,9 +156,11 @@ def refuse_other_owner(vs: VirtualService, owner: RolloutId) -> None:
 
 
 def owner_of(vs: VirtualService) -> RolloutId | None:
-    """The rollout that holds the object."""
+    """The rollout that holds the object; ``NOBODY`` where what stands there is no rollout's id."""
     owner = _annotations(vs).get(OWNER)
-    return RolloutId(owner) if owner else None
+    if not owner:
+        return None
+    return RolloutId(owner) if _ID.fullmatch(owner) else NOBODY
 
 
 def is_whole(vs: VirtualService, owner: RolloutId | None = None, signer: Signer = UNSIGNED) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import OWNER, RESTORE, WATCHDOG
+from bot.cluster.routes import OWNER, RESTORE, WATCHDOG, heartbeat_of, owner_of
+from bot.cluster.routes.annotations import NOBODY
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import EntryKind, Phase
 from bot.model.signing import UNSIGNED, Signer
@@ -199,11 +200,15 @@ def test_the_watchdog_signs_what_it_did_and_the_bot_believes_it() -> None:
     assert keys(night.live().reason) == ["rollout.watchdog_kept"]
 
 
-def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path() -> None:
+NO_IDS = ("../r-1", "click https://evil.example now", "<!channel>", "r-1\nall is well", "\u0433-1", "r" * 64, "\ud83d")
+
+
+@pytest.mark.parametrize("owner", NO_IDS)
+def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path(owner: str) -> None:
     night = Night(UNSIGNED)
 
     def edit(vs: dict[str, Any]) -> None:
-        vs["metadata"]["annotations"][OWNER] = "../r-1"
+        vs["metadata"]["annotations"][OWNER] = owner
 
     night.mesh.edit("mallory", edit)
     applied = list(night.workloads.applied)
@@ -211,6 +216,10 @@ def test_an_owner_that_is_no_rollouts_stops_no_other_service_and_takes_no_path()
         night.reconcile()
 
     assert night.workloads.applied == applied
+    vs = night.mesh.virtual_service()
+    heartbeat = heartbeat_of(vs)
+    assert heartbeat is not None
+    assert {owner_of(vs), heartbeat.owner} == {NOBODY}  # nobody else's words are said in the bot's name
 
 
 def test_people_are_told_once_that_nobody_looks_after_a_rollout_whose_record_is_not_ours() -> None:

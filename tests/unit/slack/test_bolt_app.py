@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import time
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
 from slack_bolt import App, BoltRequest
 
 from bot.slack.approvers import Approvers
@@ -45,6 +48,69 @@ def test_no_payload_is_logged_at_any_level(slack: FakeSlack, logged: io.StringIO
     assert "ours" in logged.getvalue()
     assert "secret-word" not in logged.getvalue()
     assert "response_url" not in logged.getvalue()
+
+
+PAYLOADS: dict[str, dict[str, Any]] = {
+    "event": {
+        "type": "event_callback", "team_id": TEAM, "event_id": "Ev1", "api_app_id": "A1", "authorizations": [],
+        "event": {"type": "app_mention", "user": MAYA, "text": "<@U0BOT> help", "channel": "C1", "ts": "1.1"},
+    },
+    "click": {
+        "type": "block_actions", "user": {"id": MAYA, "team_id": TEAM}, "team": {"id": TEAM}, "trigger_id": "t",
+        "channel": {"id": "C1", "name": "releases"}, "container": {"message_ts": "1.1"}, "message": {"ts": "1.1"},
+        "actions": [{"action_id": "canary_approve", "block_id": "b", "value": "v", "type": "button"}],
+        "enterprise": None, "is_enterprise_install": False, "state": {"values": {}}, "response_url": "https://x",
+    },
+    "form": {
+        "type": "view_submission", "user": {"id": MAYA, "team_id": TEAM}, "team": {"id": TEAM}, "trigger_id": "t",
+        "view": {"id": "V1", "callback_id": "canary_start", "state": {"values": {}}, "private_metadata": "x"},
+        "response_urls": [],
+    },
+    "shortcut": {
+        "type": "shortcut", "callback_id": "canary_start", "user": {"id": MAYA}, "team": {"id": TEAM}, "trigger_id": "t"
+    },
+}  # fmt: skip
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    7,
+    1e308,
+    "",
+    "x",
+    [],
+    ["x"],
+    [7],
+    [[]],
+    [{}],
+    {},
+    {"x": 7},
+    {"id": []},
+    {"type": []},
+)
+
+
+def spoilt(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The payload with one thing in it that Slack would not say: each field of it, and of what is in it."""
+    for name, value in payload.items():
+        yield {other: value for other, value in payload.items() if other != name}
+        yield from ({**payload, name: odd} for odd in ODD)
+        inner = value[0] if isinstance(value, list) and value else value
+        if isinstance(inner, dict):
+            for one in spoilt(inner):
+                yield {**payload, name: [one] if isinstance(value, list) else one}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_what_is_no_payload_is_refused_without_a_trace(slack: FakeSlack, logged: io.StringIO, payload: str) -> None:
+    app = built(slack, FakeController())
+    for number, body in enumerate(spoilt(PAYLOADS[payload])):
+        fresh = {**body, "event_id": f"Ev{number}"} if "event_id" in body else body
+        try:
+            request = BoltRequest(mode="socket_mode", body=fresh)
+        except (TypeError, AttributeError, ValueError, KeyError):
+            continue  # refused at the door (``bot.slack.http_mode``)
+        assert app.dispatch(request).status < 500, body
+    assert "Traceback" not in logged.getvalue()
 
 
 def test_a_library_that_sets_its_own_level_is_no_louder_for_it(logged: io.StringIO) -> None:

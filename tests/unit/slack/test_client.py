@@ -25,6 +25,8 @@ def test_slacks_addresses(address: str) -> None:
     "address",
     [
         None,
+        7,
+        ["https://hooks.slack.com/x"],
         "",
         "http://hooks.slack.com/commands/T1/2/3",
         "http://169.254.169.254/latest/meta-data/",
@@ -48,7 +50,7 @@ def test_slacks_addresses(address: str) -> None:
         "https://hooks.slack.com\\@evil.example/x",
     ],
 )
-def test_nobody_elses(address: str | None) -> None:
+def test_nobody_elses(address: object) -> None:
     assert not web_client("xoxb-1", "https://slack.example/api/").is_slacks(address)
 
 
