@@ -208,7 +208,7 @@ class Bot:
         fence = self._lease.fence
         if fence is None and self._leads_as is not None:
             log.warning("leads_no_longer")
-            self._tell_of({})  # the new leader's to tell
+            self._show_live({})  # the new leader's to tell
             self._own.outbox(0)
         elif fence != self._leads_as:
             log.info("leading", fence=fence)
@@ -249,7 +249,7 @@ class Bot:
         self._own.set_aside(self._adapters.outbox.set_aside())
         self._adapters.retention.tidy(self._adapters.ports.clock.now())
 
-    def _tell_of(self, live: Mapping[str, Rollout]) -> None:
+    def _show_live(self, live: Mapping[str, Rollout]) -> None:
         """Where live rollouts are, and what users had of them, as this process' own figures."""
         self._own.rollouts(Counter(str(rollout.phase) for rollout in live.values()))
         self._own.exposure({key: (one.exposure, exposure.spent(one)) for key, one in live.items()})
@@ -266,7 +266,7 @@ class Bot:
         self._seen = {key: rollout for key, rollout in self._seen.items() if key in busy}
         self._seen |= {rollout.key: rollout for rollout in live}
         if self._rounds.is_last:  # a thousand gauges, that nobody reads more often
-            self._tell_of(self._seen)
+            self._show_live(self._seen)
         try:
             self._leader.sweep(live, late)
         finally:

@@ -12,7 +12,6 @@ Called = Callable[[str], None]  # told how a call ended, once for each call
 OK = "ok"
 CONFLICT = "conflict"
 FAILED = "failed"  # no answer, or one that makes no sense
-LIMITED = "limited"  # asked to be slower
 
 _BY_CAUSE = {
     Cause.UNREACHABLE: FAILED,

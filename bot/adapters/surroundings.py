@@ -94,9 +94,9 @@ class Surroundings:
     def check(self) -> None:
         """Look, and remember it; to be called about once a minute."""
         observers: dict[str, Callable[[], Sequence[Sentence | str]]] = {
-            RIGHTS: self._look_for_rights,
-            SERIES: self._look_for_series,
-            WATCHDOGS: self._look_for_watchdogs,
+            RIGHTS: self._find_rights,
+            SERIES: self._find_series,
+            WATCHDOGS: self._find_watchdogs,
         }
         self._found = {name: self._contained(name, observe) for name, observe in observers.items()}
 
@@ -116,7 +116,7 @@ class Surroundings:
             pass
         return ()
 
-    def _look_for_rights(self) -> Sequence[Sentence | str]:
+    def _find_rights(self) -> Sequence[Sentence | str]:
         """Those first that were never asked for; an API server that does not answer is asked once."""
         self._kube.ping()
         all_wanted = dict.fromkeys(access for service in self._services for access in wanted(self._reads, service))
@@ -130,11 +130,11 @@ class Surroundings:
         refused = [known[access] for access in all_wanted if access in known and known[access].allowed is False]
         return [str(problem) for problem in lacking(refused)]
 
-    def _look_for_series(self) -> Sequence[Sentence | str]:
+    def _find_series(self) -> Sequence[Sentence | str]:
         trouble = without_series(self._metrics)
         return [trouble] if trouble is not None else []
 
-    def _look_for_watchdogs(self) -> Sequence[Sentence | str]:
+    def _find_watchdogs(self) -> Sequence[Sentence | str]:
         spaces = dict.fromkeys(space for service in self._services for space, _ in service.virtual_service_keys)
         found = [self._watchdog(space) for space in spaces]
         return [one for one in found if one is not None]

@@ -66,7 +66,7 @@ def unread(rollout: Rollout, now: float) -> Judgement:
     behind = rollout.analysis_state.until - now if rollout.analysis_state.until is not None else 0.0
     if behind > APART:
         late = said("analysis.clock_behind", time=Seconds(behind)), said("analysis.clocks_by_ntp")
-        finding = Conclusion(verdict=Verdict.INCONCLUSIVE, said=late).finding
+        finding = Conclusion(verdict=Verdict.INCONCLUSIVE, sentences=late).finding
         return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
     same = rollout.judgement is not None and rollout.analysis_state.stage == rollout.current.name
     return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)

@@ -37,12 +37,12 @@ class Conclusion:
     """What the evidence leads to; ``proven``, ``hold`` and what follows as a ``Judgement`` has them.
 
     Attributes:
-        said: sentences for people, the first of which stands alone.
+        sentences: for people, the first of which stands alone.
         brief: the figures alone, for where the doubt is said already; "": the first of the sentences.
     """
 
     verdict: Verdict
-    said: tuple[Text, ...] = ()
+    sentences: tuple[Text, ...] = ()
     brief: Text = ""
     proven: bool = False
     hold: bool = False
@@ -53,11 +53,11 @@ class Conclusion:
     @property
     def finding(self) -> Finding:
         """The same as a gate's answer."""
-        first, *more = self.said
+        first, *more = self.sentences
         return Finding(
             gate=EVIDENCE,
             verdict=self.verdict,
-            sentence=together(self.said),
+            sentence=together(self.sentences),
             brief=self.brief or (first if more else ""),
         )
 
@@ -103,7 +103,7 @@ def conclude(rollout: Rollout, case: Case) -> Conclusion:
     # Nobody goes back to the canary because time is up.
     what_follows = follows(shown, Unproven.HOLD if rollout.current.on_copies else rollout.spec.gates.unproven)
     words, brief = _say(rollout, case, shown), _figures_alone(rollout, case) if shown in _DOUBTED else ""
-    return unless_absent(case.absent, replace(what_follows, said=words, brief=brief))
+    return unless_absent(case.absent, replace(what_follows, sentences=words, brief=brief))
 
 
 def follows(shown: Shows, unproven: Unproven) -> Conclusion:
@@ -119,8 +119,8 @@ def unless_absent(absent: Text, conclusion: Conclusion) -> Conclusion:
     """What was good a moment ago is no reason to go on blindly, nor a doubt to ask people about."""
     if not absent or not (conclusion.verdict is Verdict.PASS or conclusion.ask):
         return conclusion
-    words = said("analysis.absent", name=absent), said("analysis.before", what=together(conclusion.said))
-    return Conclusion(verdict=Verdict.INCONCLUSIVE, said=words, hold=conclusion.hold, incident=conclusion.incident)
+    words = said("analysis.absent", name=absent), said("analysis.before", what=together(conclusion.sentences))
+    return Conclusion(verdict=Verdict.INCONCLUSIVE, sentences=words, hold=conclusion.hold, incident=conclusion.incident)
 
 
 # What is found

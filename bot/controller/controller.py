@@ -192,7 +192,7 @@ class Controller(Lookup):
             return self._launch(retrying.cut(make_draft(order, self._new_id(), self._ports, now), where), now)
 
     def _launch(self, draft: Draft, now: float) -> Rollout:
-        """The last checks, and it is stored and written.
+        """The last checks, the first decision, and it is stored and written (``_reconcile``).
 
         Raises:
             Refusal: with every reason at once; the refused start is kept (``refusals``).
@@ -291,7 +291,7 @@ class Controller(Lookup):
         if rollout.ended or rollout.asked_at is None or rollout.judgement is None:
             return
         observed, now = self._observe(rollout), self._ports.clock.now()
-        looked, entries = decide.look_again(rollout, observed, rollout.judgement, now)
+        looked, entries = decide.observe_again(rollout, observed, rollout.judgement, now)
         if looked.evidence != rollout.evidence:
             saved = self._save(rollout, looked, entries)
             raise OutOfDate(changed_since(saved, rollout.evidence) or said("controller.out_of_date"))
@@ -533,7 +533,7 @@ class Controller(Lookup):
         self._workers.close()
 
     def _reconcile(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
-        """Look, and look again while looking changes something; figures are new at the first reconcile alone."""
+        """Observe, judge, decide, save, act; again while that changes something; figures are new the first time."""
         for _ in range(RECONCILES_PER_TICK):
             observed = self._observe(rollout)
             now = self._ports.clock.now()
@@ -645,7 +645,10 @@ class Controller(Lookup):
         return stored is None or stored.revision != rollout.revision
 
     def _route(self, rollout: Rollout, action: SetRoutes, is_current: IsCurrent) -> None:
-        """Write the routes. An abort that meets a rival's write in the same moment writes over it, once."""
+        """Write the routes, by ``bot.adapters.istio``.
+
+        An abort that meets a rival's write in the same moment writes over it, once.
+        """
         for last in (rollout.phase is not Phase.ABORTING, True):
             try:
                 self._ports.mesh.route(

@@ -118,12 +118,12 @@ class Lookup:
         """Every freeze that is not over, the one of all services first."""
         return self._ports.freezes.current(self._ports.clock.now())
 
-    def _service(self, said: str) -> ServiceConfig:
+    def _service(self, name: str) -> ServiceConfig:
         """The service of ``services.yaml``, by ``name`` or ``namespace/name``."""
         for service in self._services.values():
-            if said in {service.name, service.key}:
+            if name in {service.name, service.key}:
                 return service
-        raise unknown(said, self._services, self.trouble)
+        raise unknown(name, self._services, self.trouble)
 
-    def _key(self, said: str) -> str:
-        return key_of(said, self._ports.store.busy(), self._services, self.trouble)
+    def _key(self, name: str) -> str:
+        return key_of(name, self._ports.store.busy(), self._services, self.trouble)

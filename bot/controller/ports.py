@@ -39,14 +39,14 @@ def always() -> bool:
 
 
 class Clock(Protocol):
-    """The time."""
+    """The time (``bot.adapters.clock``)."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
 
 
 class Store(Protocol):
-    """The truth about rollouts."""
+    """The truth about rollouts (``bot.adapters.redis_store``)."""
 
     def create(self, rollout: Rollout, entries: Sequence[Entry], *, fence: int | None = None) -> Rollout:
         """Store a new rollout at revision 1 with its first entries, in one transaction; ``fence`` as in ``save``.
@@ -109,7 +109,10 @@ class Store(Protocol):
 
 
 class Freezes(Protocol):
-    """What nobody may start now, and the story of who said so. Nothing of it is about live rollouts."""
+    """What nobody may start now, and the story of who said so (``bot.adapters.redis_freezes``).
+
+    Nothing of it is about live rollouts.
+    """
 
     def current(self, now: float) -> Sequence[Freeze]:
         """Every freeze that is not over at ``now``, the one of all services first; what is over is forgotten."""
@@ -128,7 +131,7 @@ class Freezes(Protocol):
 
 
 class Lease(Protocol):
-    """The right to look after rollouts unasked. At most one replica has it at a time."""
+    """The right to look after rollouts unasked; at most one replica has it at a time (``bot.adapters.redis_lease``)."""
 
     @property
     def fence(self) -> int | None:
@@ -170,7 +173,7 @@ class CardRef:
 
 
 class Outbox(Protocol):
-    """Notifications written in the store's own transactions, until they are delivered.
+    """Notifications written in the store's own transactions, until they are delivered (``bot.adapters.outbox``).
 
     An entry is a notification of its own; however often a rollout changes, its card has one notification, of the newest
     revision.
@@ -223,7 +226,7 @@ class Rehearsal:
 
 
 class Mesh(Protocol):
-    """Istio's VirtualServices: only the managed routes' weights and mirror are ours.
+    """Istio's VirtualServices (``bot.adapters.istio``): only the managed routes' weights and mirror are ours.
 
     A target with several (``Target.each``) is looked at, written, released, and beaten for as one (``each_object``).
     Previews and rehearsals are of the one object at ``Target.virtual_service_key``.
@@ -315,7 +318,7 @@ class Mesh(Protocol):
 
 
 class Failsafe(Protocol):
-    """What the watchdog may write: everyone to where they are safe, and an Event about it."""
+    """What the watchdog may write (``bot.adapters.failsafe``): everyone to where they are safe, and an Event."""
 
     def apply(
         self, annotations: RolloutAnnotations, beat: str, routes: Routes, failsafe_record: FailsafeRecord
@@ -340,7 +343,7 @@ class Failsafe(Protocol):
 
 
 class Workloads(Protocol):
-    """The two Deployments."""
+    """The two Deployments (``bot.adapters.workloads``)."""
 
     def observe(
         self, target: Target, recorded: PodTemplate, upgraded: PodTemplate, canary: PodTemplate
@@ -374,7 +377,7 @@ class Workloads(Protocol):
 
 
 class Snapshots(Protocol):
-    """Everything preflight reads, in one go."""
+    """Everything preflight reads, in one go (``bot.adapters.snapshot``)."""
 
     def take(self, service: ServiceConfig, version: str) -> Snapshot:
         """The raw objects as the API server has them; missing ones are None or empty.
@@ -396,7 +399,7 @@ class Window:
 
 
 class Metrics(Protocol):
-    """Prometheus."""
+    """Prometheus (``bot.adapters.prometheus``)."""
 
     def clock(self, now: float) -> float:
         """The time up to which figures can be asked for, less the delay with which samples come.
@@ -443,7 +446,7 @@ class Metrics(Protocol):
 
 
 class Channels(Protocol):
-    """Where people are told of rollouts."""
+    """Where people are told of rollouts (``bot.slack.channels``)."""
 
     def closed(self, channel: str) -> Text | None:
         """Why nothing can be posted to the channel now, with what to do; None when it can.
@@ -462,7 +465,7 @@ class NoChannels:
 
 
 class WebhookCaller(Protocol):
-    """Addresses of teams' own that are told where a rollout is."""
+    """Addresses of teams' own that are told where a rollout is (``bot.adapters.http_webhooks``)."""
 
     def call(self, webhook: Webhook, key: str, body: Mapping[str, Any], now: float) -> None:
         """Tell it once, and come back when it has said yes.

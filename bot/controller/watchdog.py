@@ -76,7 +76,7 @@ class Watchdog:
         self._heard: dict[NamespacedName, Heard] = {}
         self._known: dict[NamespacedName, RolloutAnnotations] = {}  # as they were read while a bot lived
         self._rests: dict[NamespacedName, float] = {}  # until when nothing need be done
-        self._said: dict[
+        self._notified: dict[
             NamespacedName, tuple[str, str]
         ] = {}  # about which heartbeat, and the reason of the newest Event
         self._report_at: float | None = None
@@ -130,7 +130,7 @@ class Watchdog:
     def _reconcile_at(self, key: NamespacedName) -> None:
         heartbeat = self._mesh.heartbeat(*key)
         if heartbeat is None:
-            for remembered in (self._heard, self._known, self._said):
+            for remembered in (self._heard, self._known, self._notified):
                 remembered.pop(key, None)
             return
         at = self._stopwatch()
@@ -244,15 +244,15 @@ class Watchdog:
         self._say(key, heard, REASONS[doing], sentence)
 
     def _let_be(self, key: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
-        if self._said.get(key) != (heard.beat, reason):
+        if self._notified.get(key) != (heard.beat, reason):
             self._witness.left(key, sentence)
             self._say(key, heard, reason, sentence)
 
     def _say(self, key: NamespacedName, heard: Heard, reason: str, sentence: Text) -> None:
         """Once for each silence and reason. Words are not tried twice: what was done is on the object itself."""
-        if self._said.get(key) == (heard.beat, reason):
+        if self._notified.get(key) == (heard.beat, reason):
             return
-        self._said[key] = (heard.beat, reason)
+        self._notified[key] = (heard.beat, reason)
         try:
             self._failsafe.notify(*key, reason, sentence)
         except Fault as fault:

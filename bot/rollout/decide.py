@@ -460,7 +460,7 @@ def _ask_webhooks(rollout: Rollout, judgement: Judgement, now: float) -> Change:
     return questions.stand(replace(withdraw(rollout, now), asked_for=0.0, reminded=False), asks, now)
 
 
-def look_again(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
+def observe_again(rollout: Rollout, observed: Observation, judgement: Judgement, now: float) -> Change:
     """What people are asked rests on: whether somebody has changed it since it was last looked at.
 
     Where they have, the question is withdrawn or asked anew, and its evidence is another one.

@@ -23,8 +23,6 @@ LONGEST_PAUSE = 30.0
 QUIET_SECONDS = 5.0  # that an answer may take before people are told that it is waited for
 OWED_SECONDS = 3600.0  # after its end in which a rollout's webhooks are called at all
 
-_TOLD_BY = frozenset({HookMoment.PROMOTED, HookMoment.END})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:

@@ -7,16 +7,21 @@ import re
 from bot.model.rollout import Rollout
 from bot.slack import blocks as b
 from bot.slack.blocks import Element
+from bot.words.rendering import Voice
+from bot.words.sentence import said
 
 SHORT = 200  # characters of a reason on a line
 _ADDRESS = re.compile(r"https://[^\s<>|]{1,480}")
 
 
-def because(rollout: Rollout) -> list[Element]:
-    """The reason, to stand after whatever else is said of the rollout; [] where nobody gave one."""
+def because(rollout: Rollout, voice: Voice) -> list[Element]:
+    """The reason, named as one, to stand on a line of its own; [] where nobody gave one."""
     typed = rollout.spec.because
     if not typed:
         return []
-    if _ADDRESS.fullmatch(typed):
-        return [b.words(" · "), {"type": "link", "url": typed, "text": b.shorten(typed, SHORT)}]
-    return [b.words(f" · {b.shorten(typed, SHORT)}")]
+    shown = b.shorten(typed, SHORT)
+    is_address = _ADDRESS.fullmatch(typed) is not None
+    return [
+        *b.spoken(said("slack.reason"), voice),
+        {"type": "link", "url": typed, "text": shown} if is_address else b.words(shown),
+    ]

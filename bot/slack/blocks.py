@@ -95,14 +95,14 @@ def spoken(text: Text, voice: Voice, *, bold: bool = False, limit: int = LONGEST
 
 def mrkdwn(text: Text, voice: Voice, limit: int = LONGEST_TEXT) -> str:
     """A sentence as mrkdwn: the same, and nothing in it that somebody else wrote comes alive."""
-    said = parts(text, voice)
-    drawn = _all_drawn(said)
+    found = parts(text, voice)
+    drawn = _all_drawn(found)
     # Half an element would be markup that nobody meant: what is too long is cut as text.
-    return drawn if len(drawn) <= limit else inert(shorten(as_plain(said), limit))
+    return drawn if len(drawn) <= limit else inert(shorten(as_plain(found), limit))
 
 
-def _all_drawn(said: Iterable[Part]) -> str:
-    return "".join(inert(part) if isinstance(part, str) else _drawn(part) for part in said)
+def _all_drawn(found: Iterable[Part]) -> str:
+    return "".join(inert(part) if isinstance(part, str) else _drawn(part) for part in found)
 
 
 def inert(text: str) -> str:
@@ -135,6 +135,11 @@ def _mention(person: str) -> str:
 def fits(blocks: Sequence[Block]) -> bool:
     """Whether a message may hold these blocks, counted in the strictest way there is: as they are sent."""
     return len(blocks) <= MOST_BLOCKS and len(json.dumps(list(blocks), ensure_ascii=False)) <= MOST_CHARACTERS
+
+
+def separated(by: str, elements: Sequence[Element]) -> list[Element]:
+    """The elements with this text in front of them; [] stays []."""
+    return [words(by), *elements] if by and elements else list(elements)
 
 
 def filled(start: Sequence[Block], more: Iterable[Block], rest: Callable[[int], str]) -> tuple[Block, ...]:

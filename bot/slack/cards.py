@@ -95,7 +95,7 @@ def _grounds(rollout: Rollout, story: Sequence[Entry], detail: Detail, voice: Vo
         yield b.words(" ")
     if users:
         yield from b.spoken(users, voice, limit=detail.sentence)
-    yield from because(rollout)
+    yield from b.separated("\n" if evidence or users else "", because(rollout, voice))
     for more in (taken_up(rollout), drilled(rollout)):
         if more is not None:
             yield b.words("\n")

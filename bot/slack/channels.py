@@ -52,7 +52,7 @@ class Channels:
         self._client = client
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._said: dict[str, tuple[float, str]] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
         self._name = ""
 
     def closed(self, channel: str) -> Text | None:
@@ -78,12 +78,12 @@ class Channels:
         """A post was refused. That posting is limited to some people is told nowhere else."""
         if code in {*RESTRICTED, "no_permission"}:
             with self._lock:
-                self._said[channel] = (self._monotonic(), code)
+                self._refused[channel] = (self._monotonic(), code)
 
     def took(self, channel: str) -> None:
         """A post was taken."""
         with self._lock:
-            self._said.pop(channel, None)
+            self._refused.pop(channel, None)
 
     def why(self, channel: str, code: str) -> Text:
         """What Slack's short word for a refused post means, with what to do."""
@@ -104,7 +104,7 @@ class Channels:
 
     def _closed(self, channel: str, listing: _Listing) -> Text | None:
         with self._lock:
-            at, code = self._said.get(channel, (0.0, ""))
+            at, code = self._refused.get(channel, (0.0, ""))
         if code and self._monotonic() - at < SAID_FOR:
             return self.why(channel, code)
         try:

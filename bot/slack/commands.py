@@ -227,17 +227,18 @@ class Commands:
 
     def _list(self, caller: Caller, _asked: Command) -> None:
         caller.reply(replies.live(self.controller.live(), caller.voice))
-        self._tell_trouble(caller)
+        self._notify_of_trouble(caller)
 
     def _services(self, caller: Caller, _asked: Command) -> None:
         refuse_without_services(self.controller)
         in_flight = {rollout.key: rollout for rollout in self.controller.live()}
         caller.reply(replies.services(self.controller.services(), in_flight, self.controller.freezes(), caller.voice))
-        self._tell_trouble(caller)
+        self._notify_of_trouble(caller)
 
     # Actions
 
     def _start(self, caller: Caller, asked: Command) -> None:
+        """Begin, by ``Starting.start``; without a version, open the form that asks for one."""
         if not asked.version:
             self.starting.open(caller, asked)
             return
@@ -249,7 +250,7 @@ class Commands:
             if here
             else said("slack.started_there", service=name, version=version, channel=Channel(rollout.spec.channel))
         )
-        self._tell_trouble(caller)
+        self._notify_of_trouble(caller)
 
     def _drill(self, caller: Caller, asked: Command) -> None:
         service = only_service(self.controller, asked)
@@ -280,7 +281,7 @@ class Commands:
         where = called(spec.again.stage) if spec.again is not None else ""
         channel = Channel(spec.channel)
         caller.reply(said("slack.retries", service=spec.service, version=spec.version, stage=where, channel=channel))
-        self._tell_trouble(caller)
+        self._notify_of_trouble(caller)
 
     def _retries(self, service: str) -> tuple[TypedIn, ...]:
         """Each stage at which the service's last rollout may begin again, as a command to paste."""
@@ -348,7 +349,7 @@ class Commands:
         self.controller.unfreeze(freeze, by=caller.person.id)
         caller.announce(freezes.ended(freeze, caller.person.id, left, caller.voice))
 
-    def _tell_trouble(self, caller: Caller) -> None:
+    def _notify_of_trouble(self, caller: Caller) -> None:
         """Whoever goes by services.yaml must know that it is not what is gone by."""
         if self.controller.trouble:
             caller.reply(self.controller.trouble)

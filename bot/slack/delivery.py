@@ -57,10 +57,8 @@ ASK_WAITS = 10.0  # seconds a question may wait for its buttons
 ONE_CARD_IN = 300.0  # seconds: a card that is gone again and again is not posted again and again
 MOST_TRIES = 2  # posts of one line whose answer was lost: a third copy would be noise, and the card tells the same
 BATCH = 1000
-SAID_FOR, SAID_MOST = (
-    120.0,
-    5000,
-)  # what was said is recognised for so long: Redis may fail over, and forget it was done
+# What was delivered is recognised for so many seconds: Redis may fail over, and forget it was done.
+RECOGNISED_FOR, MOST_KEPT = 120.0, 5000
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +150,7 @@ class Delivery:
         self._closed: dict[str, tuple[float, str]] = {}
         # Cards that a closed channel has not got for so long that their notifications went.
         self._owed: dict[Where, str] = {}
-        self._said: OrderedDict[Identity, float] = OrderedDict()
+        self._delivered: OrderedDict[Identity, float] = OrderedDict()
         self._quiet_until = -inf
         self._crowded = False  # whether more cards wait than can be shown while one rests from its last edit
         self._doubts_slack = False
@@ -204,8 +202,10 @@ class Delivery:
         }
         self._memory = {**{where: Memory() for where in mail}, **kept}
         self._closed = {channel: (until, code) for channel, (until, code) in self._closed.items() if until > now}
-        while self._said and (len(self._said) > SAID_MOST or next(iter(self._said.values())) < now - SAID_FOR):
-            self._said.popitem(last=False)
+        while self._delivered and (
+            len(self._delivered) > MOST_KEPT or next(iter(self._delivered.values())) < now - RECOGNISED_FOR
+        ):
+            self._delivered.popitem(last=False)
 
     # One rollout
 
@@ -362,9 +362,9 @@ class Delivery:
 
     def _left(self, notifications: Sequence[Notification], memory: Memory) -> Sequence[Notification]:
         """Words that are to be said now; those that were said and not forgotten since are forgotten now."""
-        said = [notification for notification in notifications if identity(notification) in self._said]
-        if said:
-            self._outbox.done(said)
+        delivered = [notification for notification in notifications if identity(notification) in self._delivered]
+        if delivered:
+            self._outbox.done(delivered)
         now = self._steady()
         waiting = {name for name, (until, _) in memory.aside.items() if now < until}
         words = [
@@ -372,7 +372,7 @@ class Delivery:
             for notification in notifications
             if notification.entry is not None and notification.id not in waiting
         ]
-        return [notification for notification in words if notification not in said]
+        return [notification for notification in words if notification not in delivered]
 
     def _say_all(self, ref: CardRef, rollout: Rollout, notifications: Sequence[Notification], memory: Memory) -> None:
         """Lines in order, as far as the channel's budget goes."""
@@ -387,7 +387,7 @@ class Delivery:
                 self._ask_slack()
                 continue
             memory.failures = 0
-            self._said[identity(notification)] = self._steady()
+            self._delivered[identity(notification)] = self._steady()
             self._outbox.done([notification])
 
     def _say(self, ref: CardRef, rollout: Rollout, notification: Notification, memory: Memory) -> bool:

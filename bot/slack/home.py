@@ -89,7 +89,8 @@ def _part(title: Sentence, live: Sequence[Live], voice: Voice) -> list[Block]:
 
 
 def _entry(one: Live, voice: Voice) -> Iterator[Block]:
-    yield b.rich_text(*b.spoken(wording.sentence(one.rollout), voice, limit=600), *because(one.rollout))
+    reason = b.separated("\n", because(one.rollout, voice))
+    yield b.rich_text(*b.spoken(wording.sentence(one.rollout), voice, limit=600), *reason)
     facts = _facts(one.rollout)
     if facts:
         yield b.context(" · ".join(b.mrkdwn(fact, voice) for fact in facts))

@@ -84,7 +84,7 @@ def why_blocks(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH)
     if story:
         blocks += [
             heading(said("slack.what_happened"), voice),
-            b.rich_list(_said(entry, voice) for entry in story[-MOST_SAID:]),
+            b.rich_list(_entry(entry, voice) for entry in story[-MOST_SAID:]),
         ]
     return blocks or [b.section(b.mrkdwn(said("slack.nothing_happened"), voice))]
 
@@ -204,7 +204,7 @@ def past_line(rollout: Rollout, voice: Voice = ENGLISH) -> list[Element]:
     """An ended rollout on one line."""
     name = _name(rollout, voice)
     reason = wording.briefly(rollout.reason)
-    why = [b.words(" ("), *b.spoken(reason, voice, limit=200), b.words(")")] if reason else []
+    why = b.spoken(said("slack.in_brackets", why=reason), voice, limit=200) if reason else []
     ended = rollout.ended_at if rollout.ended_at is not None else rollout.spec.started_at
     return [
         name,
@@ -213,7 +213,7 @@ def past_line(rollout: Rollout, voice: Voice = ENGLISH) -> list[Element]:
         b.words(" · "),
         b.date(ended),
         *_exposure(rollout, voice),
-        *because(rollout),
+        *b.separated(" · ", because(rollout, voice)),
         *_more(rollout, voice),
     ]
 
@@ -251,7 +251,7 @@ def _finding(finding: Finding, voice: Voice, *, served: bool) -> list[Element]:
     return [*b.spoken(name, voice, bold=True, limit=100), *b.spoken(finding.sentence, voice, limit=400)]
 
 
-def _said(entry: Entry, voice: Voice) -> list[Element]:
+def _entry(entry: Entry, voice: Voice) -> list[Element]:
     by = [b.words(" "), b.person(entry.by)] if entry.by != BOT else []
     return [b.date(entry.at), *by, b.words(": "), *b.spoken(entry.text, voice, limit=400), *_shown(entry, voice)]
 

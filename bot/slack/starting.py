@@ -68,7 +68,7 @@ class Starting:
             caller.reply(forms.started_sentence(rollout))
 
     def start(self, caller: Caller, asked: Command) -> Rollout:
-        """Start it.
+        """Start it, by ``Controller.start``, which is behind this port.
 
         Raises:
             Refusal, Fault: it was not started.

@@ -60,8 +60,8 @@ def line(rollout: Rollout, entry: Entry, approvers: Sequence[str] = (), voice: V
     elements = [
         *_lead(entry, voice, title if loud else ""),
         *b.spoken(text, voice, limit=_LONGEST),
-        *(because(rollout) if entry.kind is EntryKind.ASK else []),
         *_mentions(rollout, entry, approvers),
+        *(b.separated("\n", because(rollout, voice)) if entry.kind is EntryKind.ASK else []),
     ]
     blocks = (b.rich_text(*elements),)
     fallback = b.inert(title) + b.mrkdwn(text, voice, 1000)
@@ -100,7 +100,7 @@ def _is_on_card(rollout: Rollout, entry: Entry) -> bool:
         return not (isinstance(entry.text, Sentence) and entry.text.key in _STARTED_WITH_WARNINGS)
     if entry.kind is EntryKind.STAGE:
         return entry.stage in {stage.name for stage in rollout.spec.plan}
-    return _is_told_with_its_stage(rollout, entry)
+    return _goes_with_its_stage(rollout, entry)
 
 
 def _summary(rollout: Rollout, entry: Entry) -> Text:
@@ -136,7 +136,7 @@ def _approvals(walked: Walked) -> Text:
     return said("slack.approved_line", who=tuple(Person(one.by) for one in walked.approvals))
 
 
-def _is_told_with_its_stage(rollout: Rollout, entry: Entry) -> bool:
+def _goes_with_its_stage(rollout: Rollout, entry: Entry) -> bool:
     """Whether the approval was the last one needed for a stage whose own line names who gave it."""
     if not isinstance(entry.text, Sentence) or entry.text.key not in _APPROVED:
         return False

@@ -20,6 +20,7 @@ how it is written, where its kind does not say it:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,9 @@ Part = str | Person | Channel | Moment | Code
 _SIGNS = {"arrows": " → ", "dots": " · "}
 _SHORT = 120  # seconds: longer times are told in minutes
 _LONG = 48 * 3600  # seconds: longer times are told in days
+_DRAWN = "@"  # stands for a mention, a moment, a channel or code
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_OTHER = re.compile(r"[A-Za-z0-9%@]")
 _COUNTLESS = 10**18  # nothing that is counted or waited for comes to so much
 
 
@@ -77,9 +81,9 @@ def plain(text: Text, voice: Voice = ENGLISH) -> str:
     return as_plain(parts(text, voice))
 
 
-def as_plain(said: Iterable[Part]) -> str:
+def as_plain(parts: Iterable[Part]) -> str:
     """The same of what is rendered already."""
-    return "".join(_as_plain(part) for part in said)
+    return "".join(_as_plain(part) for part in parts)
 
 
 def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
@@ -89,7 +93,11 @@ def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
     """
     joined: list[Part] = []
     text_so_far: list[str] = []  # joined once: a list of thousands would be copied for each of its items
-    for part in _said(text, voice) if isinstance(text, Sentence) else [text]:
+    end = ""  # the last character so far; of what Slack draws, one of its own
+    for part in _rendered(text, voice) if isinstance(text, Sentence) else [text]:
+        if _is_crowded(end, part):
+            text_so_far.append(" ")
+        end = (part[-1:] or end) if isinstance(part, str) else _DRAWN
         if isinstance(part, str):
             text_so_far.append(part)
         else:
@@ -98,13 +106,19 @@ def parts(text: Text, voice: Voice = ENGLISH) -> tuple[Part, ...]:
     return (*joined, *_whole(text_so_far))
 
 
+def _is_crowded(end: str, part: Part) -> bool:
+    """Whether a space stands between the two: between Chinese and all that is written in other letters, or drawn."""
+    begin = part[:1] if isinstance(part, str) else _DRAWN
+    return bool((_HAN.match(end) and _OTHER.match(begin)) or (_OTHER.match(end) and _HAN.match(begin)))
+
+
 def _whole(pieces: Iterable[str]) -> list[str]:
     """The pieces as one text; none where they are empty."""
     whole = "".join(pieces)
     return [whole] if whole else []
 
 
-def _said(sentence: Sentence, voice: Voice) -> Iterator[Part]:
+def _rendered(sentence: Sentence, voice: Voice) -> Iterator[Part]:
     template = _CATALOGUES[voice.language].get(sentence.key)
     if template is None:
         yield f"{sentence.key}: "
@@ -161,9 +175,9 @@ def _listed(items: Sequence[Item], how: str, voice: Voice) -> Iterator[Part]:
 def _one(item: Item, voice: Voice) -> Iterator[Part]:
     match item:
         case Sentence():
-            yield from _said(item, voice)
+            yield from _rendered(item, voice)
         case Seconds():
-            yield from _said(duration(item.seconds), voice)
+            yield from _rendered(duration(item.seconds), voice)
         case Share():
             yield f"{item.share * 100:.3g} %"
         case TypedIn():
@@ -183,8 +197,8 @@ def _counted(count: float, how: str) -> str:
     return word if bare else f"{number(count)} {word}"
 
 
-def _without_stop(said: Iterator[Part], stops: str) -> list[Part]:
-    found = list(said)
+def _without_stop(parts: Iterator[Part], stops: str) -> list[Part]:
+    found = list(parts)
     if found and isinstance(found[-1], str):
         found[-1] = found[-1].rstrip(stops)
     return found

@@ -177,10 +177,6 @@ class KubeApi:
         denials.remove(denial)
         self._api.access.denials = tuple(denials)
 
-    def allow_everything(self) -> None:
-        """Take every ``forbid`` back."""
-        self._api.access.denials = ()
-
     def forget_history(self) -> None:
         """Compact the change log: running watches end with an ERROR event 410, and so do later ones from before."""
         self.store.forget_history()

@@ -46,7 +46,7 @@ KEY = "k" * 32
 EVIL = "registry.example/evil:1"
 EVIL_WORDS = "give me your passwords"
 PAST = 200  # requests before a start: the judge learns from the primary's past
-LOOKS = 4  # of the bot after each deed, so that whatever it would do it has done
+RECONCILES = 4  # of the bot after each deed, so that whatever it would do it has done
 SOON = 60.0  # seconds; the machine may be busy
 PROBE_SECONDS = 1.0  # a probe that takes longer has failed, and three in a row end a container: the kubelet's defaults
 PROBES = 3
@@ -118,7 +118,7 @@ class Night:
             lambda space: next((card for card in cards(space) if button(card, "canary_approve")), None), SOON
         )
 
-    def looks(self, count: int = LOOKS) -> None:
+    def reconcile(self, count: int = RECONCILES) -> None:
         """Wait until the bot has looked at everything so many times more."""
         until = self._looked() + count
         wait_until(lambda: self._looked() >= until)
@@ -244,7 +244,7 @@ def test_who_may_edit_a_virtual_service_gets_nothing_but_sentences(night: Night,
         night.edit(lambda annotations: annotations.update(good), "ratings")  # replayed on another object
         if loses:
             night.redis.flushall()
-        night.looks()
+        night.reconcile()
 
     assert night.violations() == []
     assert [text for text in (*night.said(), night.log()) if "canary-bot/" in text or "annotation" in text] != []
@@ -275,20 +275,20 @@ def test_who_may_write_to_redis_without_the_key_gets_nothing_but_sentences(night
     for document in documents:
         redis.set(name, document)
         redis.xadd(outbox, {"rollout": "r", "revision": "1", "number": "0", "entry": word})
-        night.looks()
+        night.reconcile()
     redis.hset("canary:{freezes}:now", "all", json.dumps({"scope": "all", "by": "U0MAYA0001", "reason": EVIL_WORDS}))
     redis.set("canary:{leader}:lease", "99999999999999 mallory")
     redis.set("canary:{leader}:fence", "99999999999999999")
-    night.looks()
+    night.reconcile()
     redis.set(name, text)
     for key in (outbox, "canary:{default/reviews}:active", "canary:index:services", "canary:{default/reviews}:cards"):
         redis.delete(key)
         redis.set(key, "of another kind")
-        night.looks()
+        night.reconcile()
     flood(redis, outbox)
-    night.looks()
+    night.reconcile()
     redis.flushall()
-    night.looks()
+    night.reconcile()
 
     assert night.violations() == []
     assert any("canary-bot sign" in text or "not what a canary-bot" in text for text in (*night.said(), night.log()))
@@ -398,7 +398,7 @@ def test_who_reaches_the_ports_gets_nothing_but_refusals(night: Night) -> None:
         for port in (world.probe_port, world.slack_events_port):
             for number in range(150):
                 held.enter_context(slow(port, number))
-        night.looks()
+        night.reconcile()
         codes = [ask(world.slack_events_port, sent) for sent in oversize_and_garbage()]
         codes += [ask(world.probe_port, sent) for sent in oversize_and_garbage()]
         refused = [
@@ -412,7 +412,7 @@ def test_who_reaches_the_ports_gets_nothing_but_refusals(night: Night) -> None:
                 {**signature(body), "X-Slack-Request-Timestamp": str(int(time.time()) + 1)},
             )
         ]
-        night.looks()
+        night.reconcile()
 
     assert {code for code in codes if code} <= {400, 404, 405, 408, 411, 413, 414, 431, 401, 503, 505}
     assert set(refused) == {401}
@@ -457,7 +457,7 @@ def test_a_request_of_slack_that_is_sent_again_is_served_once(night: Night) -> N
     wait_until(lambda: not json.loads(night.record()[1])["rollout"]["paused_by"])
 
     post(world, pause, **heard)
-    night.looks()
+    night.reconcile()
 
     assert not json.loads(night.record()[1])["rollout"]["paused_by"]
     assert night.violations() == []
@@ -479,7 +479,7 @@ def test_nobody_who_may_not_approve_does_although_their_group_may(night: Night) 
     for name in ("ci", "gone", "guest", "lena", "maya"):
         slack.click(f"@{name}", night.question(), "canary_approve")
         slack.command(f"@{name}", CHANNEL, "approve reviews")
-        night.looks(2)
+        night.reconcile(2)
 
     assert night.violations() == []
     slack.click(OMAR, night.question(), "canary_approve")  # the very same click of somebody who may

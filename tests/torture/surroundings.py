@@ -154,7 +154,7 @@ class Around:
     # Files
 
     def edit_file(self, how: str) -> Heal:
-        """services.yaml loses the service, or calls it something else, and the bot is started again."""
+        """services.yaml loses the service, calls it something else or cannot be read; the bot is started again."""
         self._setting.edit_file(how)
         return lambda: self._setting.edit_file("")
 

@@ -186,3 +186,38 @@ def test_every_refusal_and_every_reason_to_hold_is_in_the_runbook() -> None:
 
     assert len(sentences) > 40
     assert [words for words in sentences if not any(quotes(q, words) for q in QUOTATIONS)] == []
+
+
+# The walk
+
+
+def _defined(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def test_every_function_of_the_walk_stands_in_the_module_named_before_it() -> None:
+    named = re.findall(r"\]\(\.\./(bot/[\w/]+\.py)\)\s+`(\w+)`", text("docs/architecture.md"))
+
+    assert len(named) > 10
+    assert [(path, name) for path, name in named if name not in _defined(ROOT / path)] == []
+
+
+def test_from_the_command_to_the_put_it_takes_ten_modules() -> None:
+    steps = re.findall(r"^\| (\d+) \| \[`[^`]+`\]\(\.\./(bot/[\w/]+\.py)\)", text("docs/architecture.md"), re.MULTILINE)
+
+    assert [number for number, _ in steps] == [str(number) for number in range(1, 11)]
+    assert (steps[0][1], steps[-1][1]) == ("bot/slack/listeners.py", "bot/adapters/kube.py")
+
+
+def test_every_port_says_which_module_stands_behind_it() -> None:
+    tree = ast.parse(text("bot/controller/ports.py"))
+    ports = [one for one in tree.body if isinstance(one, ast.ClassDef) and "Protocol" in map(ast.unparse, one.bases)]
+    behind = {one.name: re.search(r"``(bot\.[\w.]+)``", ast.get_docstring(one) or "") for one in ports}
+
+    assert len(ports) > 10
+    assert [
+        name
+        for name, found in behind.items()
+        if found is None or not (ROOT / f"{found[1].replace('.', '/')}.py").is_file()
+    ] == []

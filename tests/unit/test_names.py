@@ -7,6 +7,7 @@ modules, where they once hid what was in them, are some of them refused.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("bot", "sandbox", "tests", "bench")
+
+WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 INSTEAD = {
     "sight": "observation",
@@ -48,10 +51,15 @@ INSTEAD = {
 }
 ENGLISH = {"watch", "seen"}  # as names of functions and variables; a class called so was something else
 MODULES = {
-    *INSTEAD, "letter", "letters", "line", "answers", "room", "stored", "repeats", "kinds", "sections", "section",
-    "values", "edits",
+    *INSTEAD, "letter", "letters", "line", "answers", "room", "rooms", "said", "stored", "repeats", "kinds", "sections",
+    "section", "values", "edits",
 }  # fmt: skip
 
+# Not even as a part of a name: ``look_on``, ``MeshSight``.
+NOWHERE = {
+    *("sight", "sights", "look", "looks", "trial", "trials", "weigh", "courier", "desk", "visitor", "marks", "pulse"),
+    *("rescue", "rescuer", "deed", "deeds", "survey", "scene", "tell", "pulling"),
+}
 # One name, two rooms: each is the room's own part of one thing, and is imported by its room's name.
 SHARED = {
     "figures",
@@ -99,6 +107,26 @@ def test_what_the_field_has_a_name_for_is_called_that(room: str) -> None:
     ]
 
     assert ours == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_nor_is_it_a_part_of_a_name(room: str) -> None:
+    ours = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in modules(room)
+        for name, line, _ in names(path)
+        if not name.startswith("test_") and NOWHERE & set(WORDS.sub("_", name).lower().split("_"))
+    ]
+
+    assert ours == []
+
+
+def test_what_makes_a_sentence_is_called_as_nothing_else_is() -> None:
+    said = [
+        str(path.relative_to(ROOT)) for path in modules("bot") for name, *_ in names(path) if name.strip("_") == "said"
+    ]
+
+    assert said == ["bot/words/sentence.py"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

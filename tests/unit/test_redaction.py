@@ -208,9 +208,9 @@ WHOLE = [" ", "\n", ": ", "bearer abcdef", "Authorization: Basic abcd", "-----BE
 
 @given(st.lists(st.sampled_from([*PARTS, *WHOLE]), max_size=8).map("".join))
 def test_law_whatever_looks_like_a_secret_has_what_a_text_is_looked_through_for(text: str) -> None:
-    looks_like_one = any(pattern.search(text) for pattern, _ in redaction._PATTERNS)
+    is_like_one = any(pattern.search(text) for pattern, _ in redaction._PATTERNS)
 
-    assert redaction._TELLTALE.search(text) or not looks_like_one
+    assert redaction._TELLTALE.search(text) or not is_like_one
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ SENTENCES: Mapping[str, str] = {
     "slack.state_asks": "needs approval",
     "slack.state_shift": "{share} of users on {version}",
     "slack.state_return": "{share} of users back",
+    "slack.in_brackets": " ({why})",
+    "slack.reason": "Reason: ",
     "slack.all_on": "All users are on {version}.",
     # wording, what stages and buttons do
     "slack.stage_mirror": "Mirror {share} of requests to {version}",

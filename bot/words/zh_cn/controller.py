@@ -12,7 +12,7 @@ SENTENCES: Mapping[str, str] = {
     "VirtualService {name} 上的注解属于 {other} 正在进行的发布 {owner}。",
     "controller.another_bots": "VirtualService {name} 上的注解属于另一个 canary-bot（使用自己的 Redis）的发布 "
     "{owner}。请在那里结束它。",
-    "controller.annotations_go": "{who} 让发布 {owner} 的注解从 VirtualService {name} 上移除：{why}。",
+    "controller.annotations_go": "{who} 从 VirtualService {name} 上移除了发布 {owner} 的注解：{why}。",
     # adoption
     "controller.image_never_had": "VirtualService {name} 带有发布 {owner} 的注解，其中写明 {primary} 的镜像为 {image}。"
     "它的 ReplicaSet 都没有用过该镜像，因此不予采用。请手动设置路由，再用 {command} 移除注解。",
@@ -20,7 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "{primary} 此后已有变化，因此不向它切换用户。请手动设置路由，再用 {command} 移除注解。",
     "controller.state_lost": "Redis 丢失了这次发布的记录，已改用它的注解。",
     "controller.record_unreadable": "发布 {owner} 的记录无法读取，已改用它的注解。",
-    "controller.annotations_back": "发布 {owner} 已结束，但有人把它的注解放了回来。",
+    "controller.annotations_back": "发布 {owner} 已结束，但有人又写回了它的注解。",
     "controller.lost": "Redis 丢失了这次发布的记录。已根据 VirtualService {name} 上的注解找回，并为安全起见结束它。",
     # claims
     "controller.no_annotations": "VirtualService {name} 上没有说明原状的注解。",
@@ -52,7 +52,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.held_by_lost": "{name} 仍带有发布 {owner} 的注解。用 {command} 清理。",
     # controller
     "controller.not_started": "{service} {version} 未启动，没有任何改动。",
-    "controller.changing_too_fast": "中 {service} 变化太快，无法修改。请重试。",
+    "controller.changing_too_fast": "{service} 的记录变化太快，无法修改。请重试。",
     "controller.long_over": "那次发布早已结束。请使用最新卡片上的按钮。",
     "controller.no_rollout": "{service} 没有发布。用 {command} 启动。",
     "controller.freeze_changed": "{what}的冻结刚刚发生变化。请先查看 {command}，再重试。",
@@ -85,7 +85,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.doing_look": "查看 VirtualService {name}",
     "controller.doing_watch": "声明命名空间 {namespace} 受看门狗监控",
     # forgotten
-    "controller.readable_after_all": "中 {service} 的发布其实可以读取。请重试。",
+    "controller.readable_after_all": "{service} 的发布现在可以读取了。请重试。",
     "controller.nobody_watches_lost": "canary-bot 无法监控 {service} 的发布 {rollout}：Redis {why}用户留在原处。"
     "{command} 会根据 VirtualService {name} 上的注解将用户切换回去。",
     "controller.nothing_left_behind": "那次发布早已结束，没有留下任何内容。",
@@ -108,7 +108,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.rollback_other_way": "{service} {version} 并不是通过在原子集中升级 {primary} 完成发布的。"
     "请将旧版本作为金丝雀重新发布。",
     "controller.rollback_already": "{service} 已经回滚到 {version}。",
-    "controller.rollback_too_late": "{service} {version} 完成发布已超过{limit}。请将旧版本作为金丝雀重新发布。",
+    "controller.rollback_too_late": "{service} {version} 完成发布已超过 {limit}。请将旧版本作为金丝雀重新发布。",
     "controller.rollback_refused": "{service} 无法回滚到 {version}。没有做任何更改。",
     "controller.rollback_no_canary": "{canary} 只有 {ready} 个就绪的 Pod，而承载所有用户需要 {needed} 个。"
     "请先扩容再重试。",
@@ -123,8 +123,8 @@ SENTENCES: Mapping[str, str] = {
     "controller.retry_nothing": "{service} 没有可以重试的发布。请输入 {command}。",
     "controller.retry_not_aborted": "只能重试已中止的发布，而 {service} 的上一次发布不是（{how}）。请输入 {command}。",
     "controller.retry_rollback": "回滚到 {version}",
-    "controller.retry_too_old": "{service} {version} 中止已超过{limit}，当时通过的阶段不再算数。请输入 {command}。",
-    "controller.retry_none_passed": "{service} {version} 中止前没有通过任何阶段，没有可以跳过的。请输入 {command}。",
+    "controller.retry_too_old": "{service} {version} 中止已超过 {limit}，当时通过的阶段不再算数。请输入 {command}。",
+    "controller.retry_none_passed": "{service} {version} 中止前没有通过任何阶段，没有可跳过的阶段。请输入 {command}。",
     "controller.retry_elsewhere": "{service} {version} 不能从 {stage} 重试。请输入 {commands:or}。",
     "controller.retry_other": "{service} {version} 已不是中止时的内容，因此要全部重新检验。没有做任何更改。"
     "请输入 {command}。",

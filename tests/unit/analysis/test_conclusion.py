@@ -22,8 +22,6 @@ FOLLOWS: dict[Shows, tuple[Verdict, bool, bool, bool]] = {
     Shows.NOT_TO_BLAME: (INCONCLUSIVE, False, True, False),
     Shows.ABOVE_CEILING: (INCONCLUSIVE, False, True, False),
     Shows.SUSPECT: (INCONCLUSIVE, False, False, True),
-    Shows.UNSAFE: (INCONCLUSIVE, False, False, False),
-    Shows.NOWHERE_BETTER: (INCONCLUSIVE, False, True, False),
     Shows.NOTHING_YET: (INCONCLUSIVE, False, False, False),
     Shows.ALONE_FINE: (PASS, False, False, False),
     Shows.ALONE_PROVEN: (PASS, True, False, False),
@@ -56,7 +54,8 @@ def test_a_side_of_which_nothing_is_known_is_neither_passed_nor_asked_about_and_
 
 
 def test_a_conclusion_is_told_whole_and_in_brief_where_it_is_more_than_one_sentence() -> None:
-    one, two = (Conclusion(verdict=PASS, said=said).finding for said in (("So it is.",), ("So it is.", "And more.")))
+    several = ("So it is.",), ("So it is.", "And more.")
+    one, two = (Conclusion(verdict=PASS, sentences=sentences).finding for sentences in several)
 
     assert (one.sentence, one.brief) == ("So it is.", "")
     assert (plain(two.sentence), two.brief) == ("So it is. And more.", "So it is.")

@@ -63,7 +63,8 @@ def test_a_reason_in_the_form_is_kept_as_well_and_what_was_typed_is_filled_in(wo
 
 def test_the_card_the_question_and_the_history_show_it_as_it_was_typed() -> None:
     for blocks in shown(changed(a_rollout(), because=HOSTILE)):
-        assert f" · {HOSTILE}" in [one.get("text") for one in elements(blocks)]
+        texts = [one.get("text") for one in elements(blocks)]
+        assert texts[texts.index("Reason: ") + 1] == HOSTILE
         assert check_blocks(list(blocks), "message") == []
 
 

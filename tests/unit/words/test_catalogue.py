@@ -77,6 +77,10 @@ def wrong_in_chinese(template: str) -> Iterator[str]:
         yield "punctuation beside Chinese is full-width"
     if re.search("[\uff10-\uff19\uff05]", shown):
         yield "digits and the percent sign are half-width"
+    if re.search(rf"{HAN}[A-Za-z0-9%]|[A-Za-z0-9%]{HAN}", re.sub(r"\{[^}]*\}", "{}", template)):
+        yield "a space stands between Chinese and other letters"
+    if re.search(rf"{HAN} {HAN}", re.sub(r"\{[^}]*\}", "{}", template)):
+        yield "no space stands within Chinese"
 
 
 def test_every_chinese_sentence_is_chinese_and_set_as_chinese_is() -> None:

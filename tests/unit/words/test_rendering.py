@@ -155,10 +155,38 @@ def test_no_number_that_somebody_wrote_stops_a_sentence(count: float) -> None:
         assert written("{x} pods", x=arg)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        (said("rollout.reminder", question="？", left=Seconds(50)), "仍在等待决定：？还剩 50 秒，之后保持不变。"),  # noqa: RUF001
+        (
+            said("slack.froze", who="Omar", what="reviews", reason="3 号"),
+            "Omar 冻结了 reviews 的发布，直到有人解除：3 号",  # noqa: RUF001
+        ),
+        (
+            said("slack.froze", who="Omar", what=said("controller.all_services"), reason="x"),
+            "Omar 冻结了所有服务的发布，直到有人解除：x",  # noqa: RUF001
+        ),
+        (
+            said(
+                "slack.retries",
+                stage=said("rollout.stage_shift", share=Share(0.2)),
+                service="a",
+                version="v2",
+                channel="#c",
+            ),
+            "正在从 20 % 用户流量重试 a v2，会先镜像流量检查一次：卡片在 #c。",  # noqa: RUF001
+        ),
+    ],
+)
+def test_chinese_keeps_a_space_beside_other_letters_whatever_goes_in(sentence: Sentence, shown: str) -> None:
+    assert plain(sentence, Voice(language=Language.CHINESE)) == shown
+
+
 def test_no_sentence_becomes_text_but_in_a_voice() -> None:
     sentence = said("words.seconds", n=2)
 
     with pytest.raises(TypeError, match=r"plain\(\)"):
-        str(sentence)
+        str(sentence)  # type: ignore[misc]
     with pytest.raises(TypeError, match=r"plain\(\)"):
         f"{sentence}"

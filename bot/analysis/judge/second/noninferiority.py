@@ -19,7 +19,6 @@ from bot.analysis.judge.second.constants import DECIMALS, EACH_LOWER, INFORMED, 
 from bot.analysis.judge.settings import Bools, Floats
 
 HALF = np.array([INFORMED, *[EACH_LOWER] * len(LOWER)])
-COMPONENTS = 2 * len(HALF)
 NOTHING = -1e6  # the log of a weight that is none: a number that JSON can write
 _LARGEST, _LEAST = -1e-6, -0.999
 _LOG_LOWER = np.log(LOWER)
