@@ -22,6 +22,7 @@ from sandbox.sides import Ground
 from sandbox.wire import Latch
 from tests.torture.events import Held
 from tests.torture.people import Trouble
+from tests.torture.ports import Ports
 from tests.torture.rig import KEY, NEIGHBOUR, Rig
 
 Heal = Callable[[], None]
@@ -289,6 +290,19 @@ class Surroundings(Around):
             self._rig.wall.ahead -= seconds
 
         return back
+
+    # Whoever reaches the ports
+
+    def slow_connections(self, count: int) -> Heal:
+        """Somebody holds so many connections to each port of the bot, and never ends a request."""
+        ports = Ports(count)
+
+        def let_go() -> None:
+            for violation in ports.violations():
+                self._violated(violation)
+            ports.close()
+
+        return let_go
 
     # Another service
 
