@@ -21,5 +21,5 @@ def content(path: Path, most: int) -> bytes:
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), str(path))
         return file.read(most)

@@ -112,7 +112,7 @@ def test_a_secrets_file_without_an_end_is_not_read_to_its_end(tmp_path: Path) ->
     (device,) = errors({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
 
     assert said.endswith("cannot be read (not UTF-8 text, or far too large)")
-    assert device.endswith("cannot be read (Not a regular file)")
+    assert device.endswith("cannot be read (Operation not supported)")
 
 
 @pytest.mark.parametrize(
