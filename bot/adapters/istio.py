@@ -23,6 +23,7 @@ from bot.cluster import heartbeat_lease
 from bot.cluster import routes as virtual_services
 from bot.cluster.admission_policy import hosts_to_name
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
+from bot.cluster.objects import annotations_of
 from bot.cluster.routes import VirtualService
 from bot.controller.each_object import do_on_each, observe_each
 from bot.controller.ports import IsCurrent, Rehearsal, always
@@ -357,7 +358,7 @@ def _annotated_by(vs: VirtualService) -> Writer:
     What is removed leaves no entry of whoever removed it. The last entries are our own then, and say nothing.
     """
     name = virtual_services.OWNER if virtual_services.is_whole(vs) else virtual_services.RESTORE
-    there = name in (vs["metadata"].get("annotations") or {})
+    there = name in annotations_of(vs)
     return (
         writer_of(vs, annotation(name), not_by=FIELD_MANAGER) if virtual_services.owner_of(vs) and there else Writer()
     )

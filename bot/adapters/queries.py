@@ -215,7 +215,7 @@ def returned_pods(selector: SeriesSelector, seconds: float, before: float) -> st
 
 
 def check(selector: SeriesSelector, seconds: float) -> str:
-    """A sum over every sample in the window, by owner: whoever has the same samples finds the same sum.
+    """A sum over every sample of these seconds, by owner: whoever has the same samples finds the same sum.
 
     Without series that hold what no counter reads: one of a stranger's would leave no sum of the others.
     """

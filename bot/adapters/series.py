@@ -152,7 +152,8 @@ class Detail:
     """What one owner answered in a window, and how far that can be trusted.
 
     Attributes:
-        checks: sums over every sample in the window, without and with those of its very beginning.
+        checks: sums over every sample in the window and just before it, where counters are counted from: without and
+            with those of its very beginning.
         is_shaky: in the window or just before it counters began at zero again, or went on under other labels: whoever
             scraped earlier or later reads something else.
         is_unknown: a counter may have begun again unseen, a scrape is on its way, or a series could not be read.
@@ -179,7 +180,7 @@ class Span:
     """The window: what was answered after ``since``, as it was scraped every ``interval`` seconds.
 
     Attributes:
-        near: since when samples are looked at for whether others may read something else.
+        near: since when samples are looked at for whether others may read something else, or have read them otherwise.
         due: Prometheus's time, how long a scrape may take, and the window's end: a scrape that was due shortly before
             that time and not after the end may not be there yet.
     """
@@ -199,7 +200,7 @@ def counted(inside: Iterable[Series], span: Span, left_out: LeftOut = NOBODY) ->
         left_out: whose series are as if they were not there; only ``checks`` are over all samples.
     """
     everything = list(inside)
-    checks = _checks([(labels, sorted(values.items())) for labels, values in everything if values], span.since)
+    checks = _checks([(labels, sorted(values.items())) for labels, values in everything if values], span.near)
     inside = [one for one in everything if not _is_left_out(one[0], left_out)]
     unreadable = {owner_of(labels) for labels, values in inside if not values}
     samples = [(labels, sorted(values.items())) for labels, values in inside if values]

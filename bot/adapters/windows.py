@@ -136,7 +136,7 @@ class Batch:
             HOLES: f"{holes} or {away}",
             RETURNED: queries.returned_pods(selector, seconds, long),
             APART: queries.apart(selector, self.until - _back(since)),
-            CHECK: queries.check(selector, seconds),
+            CHECK: queries.check(selector, seconds + self.before),
             NOW: queries.scraped(selector),
             BEFORE: queries.scraped(selector, seconds),
             TARGETS: queries.targets(selector, seconds, self.until - _back(since)),

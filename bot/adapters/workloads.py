@@ -23,7 +23,7 @@ from bot.cluster.deployments import (
     template_writer,
     wanted_pods,
 )
-from bot.cluster.objects import Object
+from bot.cluster.objects import Object, uid_of
 from bot.cluster.selectors import LabelSelector
 from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.errors import Cause, Contended, Fault, Stale
@@ -76,7 +76,7 @@ class _Read:
             digests=pods.digests,
             pods=pods.names,
             ready_pods=pods.names_of_ready,
-            uid=str(self.deployment["metadata"].get("uid", "")),
+            uid=uid_of(self.deployment),
             writer=writer.manager,
             written_at=writer.at,
         )

@@ -7,8 +7,9 @@ So do callers inside the mesh whom no route leads: they would reach every versio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bot.adapters.kube import Kube
 from bot.cli.objects import as_yaml
@@ -87,19 +88,20 @@ def applied(service: ServiceConfig, needed: Setup, systems: Systems) -> Iterator
     """Write each in turn, one sentence each.
 
     Raises:
-        Refusal: users did not arrive where they must; that step is taken back, and nothing after it was written.
-        Fault: the cluster refused a write, or somebody changed the object first.
+        Refusal: users did not arrive where they must, and all routes are again as they were; or nothing was proven.
+        Fault: the cluster refused a write, or somebody changed the object first; all routes are again as they were,
+            unless it was the last step, of which nobody can know whether it came through.
     """
-    last: tuple[Write, Object] | None = None
+    done = list[_Done]()
     for write in needed.writes:
-        if last:
+        if done:
             yield said("cli.proxies_learn", time=Seconds(PROXIES_SECONDS))
             systems.pause(PROXIES_SECONDS)
         if write.kind is Kind.SELECTOR:
             if not needed.in_the_mesh:
                 _refuse_callers_without_routes(service, systems)
-            yield _proof(service, needed.others, last, systems)
-        last = write, _put(write, systems.kube)
+            yield _proof(service, needed.others, done, systems)
+        done.append((write, _put(write, done, systems.kube)))
         yield _written(write)
     if not needed.writes:
         yield said("cli.nothing_missing")
@@ -111,8 +113,17 @@ def _written(write: Write) -> Text:
     return said("cli.changed", place=_place(write), about=write.about)
 
 
-def _put(write: Write, kube: Kube) -> Object:
-    return kube.create(write.thing) if write.before is None else kube.put(write.thing)
+_Done: TypeAlias = tuple[Write, Object]  # what was to be written, and what the API server made of it
+
+
+def _put(write: Write, done: Sequence[_Done], kube: Kube) -> Object:
+    try:
+        return kube.create(write.thing) if write.before is None else kube.put(write.thing)
+    except Fault:
+        # The last step may have come through all the same, and then routes must keep users off other versions.
+        if write.kind is not Kind.SELECTOR:
+            _take_back(done, kube)
+        raise
 
 
 def _place(write: Write) -> str:
@@ -120,10 +131,10 @@ def _place(write: Write) -> str:
     return f"{write.thing['kind']} {meta['namespace']}/{meta['name']}"
 
 
-def _proof(service: ServiceConfig, others: frozenset[str], last: tuple[Write, Object] | None, systems: Systems) -> Text:
+def _proof(service: ServiceConfig, others: frozenset[str], done: Sequence[_Done], systems: Systems) -> Text:
     """Wait until requests were seen at the primary, and none at any other version of the service.
 
-    ``last`` is what was written just before, taken back where users are elsewhere.
+    ``done`` is what was written before, of which all routes are taken back where users are elsewhere.
     """
     since, interval = systems.now(), service.metrics.scrape_interval
     agreed = 0
@@ -131,7 +142,7 @@ def _proof(service: ServiceConfig, others: frozenset[str], last: tuple[Write, Ob
         systems.pause(interval)
         astray = next((one for one in sorted(others) if _reached(service, one, since, systems)), None)
         if astray is not None:
-            _take_back(last, systems.kube)
+            _take_back(done, systems.kube)
             raise Refusal(said("cli.users_astray", deployment=astray))
         agreed += _reached(service, service.primary_deployment, since, systems)
         if agreed == SCRAPES:
@@ -166,10 +177,23 @@ def _callers(service: ServiceConfig, deployment: str, since: float, systems: Sys
         raise Refusal(said("cli.not_proven_without_figures", why=fault.sentence)) from fault
 
 
-def _take_back(last: tuple[Write, Object] | None, kube: Kube) -> None:
-    if last is None:
-        return
-    write, left = last
+def _take_back(done: Sequence[_Done], kube: Kube) -> None:
+    """Every route as it was, the last first. Subsets that nobody names change nothing, and stay for the next try.
+
+    Each is tried whatever becomes of the others; the first failure is told when all have been.
+    """
+    failed = list[Fault]()
+    for write, left in reversed(done):
+        if write.kind is Kind.ROUTES:
+            try:
+                _as_it_was(write, left, kube)
+            except Fault as fault:
+                failed.append(fault)
+    if failed:
+        raise failed[0]
+
+
+def _as_it_was(write: Write, left: Object, kube: Kube) -> None:
     if write.before is None:
         kube.delete(left)
         return

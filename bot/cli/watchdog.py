@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -63,15 +63,20 @@ def run(settings: Settings) -> int:
     probes.start()
     log.info("watching_over", limit=settings.dead_man_seconds, probes=probes.port)
     while not stop.is_set():
-        try:
-            services.poll()
-            watchdog.reconcile()
-        except Exception:  # whatever it was, the next reconcile must come: users' safety hangs on it
-            log.exception("reconcile_failed")
+        attempt(watchdog.reconcile, services.poll)
         bell.wait(RECONCILE_SECONDS)
     reads.close()
     probes.close()
     return 0
+
+
+def attempt(*jobs: Callable[[], object]) -> None:
+    """Each of them, whatever becomes of the others: the next reconcile must come, users' safety hangs on it."""
+    for job in jobs:
+        try:
+            job()
+        except Exception:
+            log.exception("reconcile_failed")
 
 
 def make_watchdog(

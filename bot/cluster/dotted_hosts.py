@@ -1,16 +1,27 @@
-"""Hosts of a service with a dot at their end, as DNS takes them and Istio does not.
+"""Hosts of a service that DNS takes for it and Istio does not: with a dot at their end, or written to the half.
 
 Istio's validation lets such a host pass, and istiod looks for a service of just that name, the dot included
-(``ResolveShortnameToFQDN`` leaves every host with a dot in it as it is). A route to it is answered by nobody, and a
-DestinationRule of it is about nothing.
+(``ResolveShortnameToFQDN`` leaves every host with a dot in it as it is), and so with ``reviews.default``. A route to it
+is answered by nobody, and a DestinationRule of it is about nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bot.cluster.objects import Object, means, namespace_of
+from bot.cluster.objects import Object, means, namespace_of, service_name, service_namespace
 from bot.model.service import ServiceConfig
+
+
+def half_written(things: Iterable[Object], service: ServiceConfig) -> Iterator[tuple[Object, str]]:
+    """Each with the first destination in it that would be the service if its name were completed."""
+    short, space = service_name(service), service_namespace(service)
+    for thing in things:
+        spec = thing.get("spec") or {}
+        hosts = _hosts({key: value for key, value in spec.items() if key != "hosts"})
+        host = next((one for one in hosts if one in {f"{short}.{space}", f"{short}.{space}.svc"}), None)
+        if host is not None:
+            yield thing, host
 
 
 def dotted_hosts(things: Iterable[Object], service: ServiceConfig) -> Iterator[tuple[Object, str]]:

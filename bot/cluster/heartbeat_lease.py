@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.cluster.objects import Object
+from bot.cluster.objects import Object, annotations_of
 from bot.model.rollout import RolloutId
 
 API_VERSION = "coordination.k8s.io/v1"
@@ -64,15 +64,15 @@ def name_for(virtual_service: str) -> str:
 
 def read(lease: Object | None, owner: RolloutId) -> Life | None:
     """What the Lease says about ``owner``'s rollout; None where it is another's, or there is none."""
-    if lease is None or _annotations(lease).get(OWNER) != owner:
+    if lease is None or annotations_of(lease).get(OWNER) != owner:
         return None
     spec = lease.get("spec") or {}
     renewed = str(spec.get("renewTime", ""))
     return Life(
         owner=owner,
-        beat=f"{_annotations(lease).get(BEATS, '')}@{renewed}",
+        beat=f"{annotations_of(lease).get(BEATS, '')}@{renewed}",
         holder=str(spec.get("holderIdentity", "")),
-        store=_annotations(lease).get(STORE, ""),
+        store=annotations_of(lease).get(STORE, ""),
         limit=_limit(spec),
         renewed_at=_seconds(renewed),
     )
@@ -83,8 +83,8 @@ def beaten(  # all of it is inside
 ) -> Object:
     """The Lease after one more beat; with ``lease`` None the first."""
     before = lease or _new(vs)
-    count = int(number) if _COUNT.fullmatch(number := _annotations(before).get(BEATS, "")) else 0
-    annotations = _annotations(before) | {OWNER: owner, STORE: store, BEATS: str(count + 1)}
+    count = int(number) if _COUNT.fullmatch(number := annotations_of(before).get(BEATS, "")) else 0
+    annotations = {**annotations_of(before), OWNER: owner, STORE: store, BEATS: str(count + 1)}
     metadata = {**before["metadata"], "annotations": annotations, "labels": _MANAGED, **_owned_by(vs)}
     spec = _held(before, BOT, now) | {"renewTime": _time(now)} | _lasting(limit)
     return {**before, "metadata": metadata, "spec": spec}
@@ -162,7 +162,3 @@ def _seconds(time: str) -> float | None:
 def _limit(spec: Object) -> float:
     """Seconds of ``leaseDurationSeconds``, an int32; 0 where it does not say."""
     return float(min(spec.get("leaseDurationSeconds") or 0, LONGEST_LEASE))
-
-
-def _annotations(lease: Object) -> dict[str, str]:
-    return lease["metadata"].get("annotations") or {}

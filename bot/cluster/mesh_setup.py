@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from bot.cluster import version_hosts
 from bot.cluster.bindings import SIDECARS, bindings, gateway_key, governing, served_hosts
-from bot.cluster.dotted_hosts import dotted_hosts
+from bot.cluster.dotted_hosts import dotted_hosts, half_written
 from bot.cluster.objects import (
     NamespacedName,
     Object,
@@ -111,6 +111,9 @@ def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
         # What would be written beside it would be a second object for the same service once the dot is taken off.
         remedy = said("cluster.without_dot", host=Code(host.removesuffix(".")))
         raise Refusal(said("cluster.dotted_host", thing=title(thing), host=Code(host)), (remedy,))
+    for thing, host in half_written((*found.virtual_services, *found.rules), service):
+        remedy = said("cluster.without_dot", host=Code(full_host(service)))
+        raise Refusal(said("cluster.half_written_host", thing=title(thing), host=Code(host)), (remedy,))
     own = _primarys_own(service, found)
     if own is not None:
         return Setup(writes=tuple(_service_writes(service, found, own)), others=frozenset(), in_the_mesh=True)
@@ -195,6 +198,7 @@ def _rule(service: ServiceConfig, found: Found) -> Object | None:
         one
         for one in found.rules
         if means((one.get("spec") or {}).get("host"), namespace_of(one, service.namespace), service)
+        and not one["spec"].get("workloadSelector")  # for some callers alone
     ]
     beside = [one for one in rules if namespace_of(one, service.namespace) == service.rule_at[0]]
     rules = beside or rules

@@ -49,6 +49,16 @@ def annotations_of(thing: Object) -> Labels:
     return (thing.get("metadata") or {}).get("annotations") or {}
 
 
+def uid_of(thing: Object) -> str:
+    """What tells it from another one of its name that comes after it; "" where the server has given none."""
+    return str((thing.get("metadata") or {}).get("uid", ""))
+
+
+def owners_of(thing: Object) -> list[Object]:
+    """Its owner references: what it is part of, and goes with."""
+    return (thing.get("metadata") or {}).get("ownerReferences") or []
+
+
 def template_of(deployment: Object) -> Object:
     """The pod template, its metadata filled in."""
     template: Object = deployment["spec"]["template"]

@@ -50,7 +50,7 @@ def primarys(
     """The primary's own Service, where routes share users out between hosts whatever canary there will be.
 
     So it is where services.yaml says it; where routes name another version's Service too, which asks for another value
-    of some label; and where the one for all versions does not exist.
+    of some label; and where they do not name the one for all versions, or it does not exist.
     """
     if service.primary_host:
         return named(services, service.primary_host)
@@ -62,7 +62,8 @@ def primarys(
     found = routed(virtual_service, services, home)
     ours = [one for one in found if selects(one, primary)]
     for_all = named(services, (service.host or service.name).partition(".")[0])
-    meant = [one for one in ours if for_all is None or any(_is_anothers(one, other) for other in found)]
+    is_beside = for_all is None or not any(one is for_all for one in found)
+    meant = [one for one in ours if is_beside or any(_is_anothers(one, other) for other in found)]
     return meant[0] if meant else None
 
 

@@ -41,6 +41,7 @@ def _about(subject: Subject) -> list[Object]:
         one
         for one in subject.snapshot.destination_rules
         if means(one["spec"].get("host"), namespace_of(one, service.namespace), service)
+        and not one["spec"].get("workloadSelector")  # for the callers it selects alone, and no gateway of another space
     ]
 
 

@@ -18,6 +18,7 @@ from bot.cluster.objects import (
     replicas,
     service_name,
     service_namespace,
+    uid_of,
 )
 from bot.model.errors import Cause, Refusal
 from bot.model.images import pinned
@@ -430,8 +431,8 @@ def _sized(target: Target, subject: Subject, primary: Object, canary: Object) ->
         primary_replicas=replicas(primary),
         canary_replicas=replicas(canary) or pod_counts.parked(subject),
         primary_minimum=pod_counts.least(subject, primary),
-        primary_uid=str(primary["metadata"].get("uid", "")),
-        canary_uid=str(canary["metadata"].get("uid", "")),
+        primary_uid=uid_of(primary),
+        canary_uid=uid_of(canary),
     )
 
 

@@ -18,6 +18,7 @@ from bot.cluster.objects import (
     labels_of,
     name_of,
     namespace_of,
+    owners_of,
     pod_labels,
     pods_of,
     replicas,
@@ -220,7 +221,7 @@ def _strays(subject: Subject, apart: Apart) -> Iterator[Problem]:
     for service, side, other in _sides(subject, apart):
         if not selects(service, side) or selects(service, other):
             continue
-        pods = [pod for pod in pods_of(side, subject.snapshot.pods) if pod["metadata"].get("ownerReferences")]
+        pods = [pod for pod in pods_of(side, subject.snapshot.pods) if owners_of(pod)]
         for pod in pods:
             if is_ready(pod) and not within(selector_of(service), labels_of(pod)):
                 yield blocks(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.cluster.gitops import keeper, remedy
-from bot.cluster.objects import Object, annotations_of, name_of, title
+from bot.cluster.objects import Object, annotations_of, name_of, owners_of, title
 from bot.model.service import Promote
 from bot.preflight.problems import Problem, blocks, warns
 from bot.preflight.snapshot import Subject
@@ -38,11 +38,7 @@ def check(subject: Subject) -> Iterator[Problem]:
 
 def _rivals(thing: Object) -> Iterator[Problem]:
     """Controllers that move traffic or replicas themselves: two drivers at one wheel."""
-    owners = {
-        _RIVALS[one["kind"]]: str(one.get("name", ""))
-        for one in thing["metadata"].get("ownerReferences") or ()
-        if one.get("kind") in _RIVALS
-    }
+    owners = {_RIVALS[one["kind"]]: str(one.get("name", "")) for one in owners_of(thing) if one.get("kind") in _RIVALS}
     annotations = {tool: mark for mark, tool in _RIVAL_ANNOTATIONS.items() if mark in annotations_of(thing)}
     for tool, evidence in (annotations | owners).items():
         yield blocks(

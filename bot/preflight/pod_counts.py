@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from bot.cluster.objects import Object, name_of, pod_labels, replicas, within
+from bot.cluster.selectors import LabelSelector
 from bot.preflight.problems import Problem, kubectl, warns
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, Item, Share, said
@@ -108,8 +109,7 @@ def _primary(subject: Subject, primary: Object, canary: Object) -> Iterator[Prob
             said("preflight.may_shrink", scaler=name_of(scaler), name=name_of(primary), now=now, n=least),
             remedy=said("preflight.keep_minimum", field="minReplicas", now=now, steps=Code("switchback")),
         )
-    selector = primary["spec"]["selector"].get("matchLabels") or {}
-    if within(selector, pod_labels(canary)):
+    if LabelSelector.of(primary["spec"]["selector"]).matches(pod_labels(canary)):
         yield warns(
             said("preflight.counts_both", scaler=name_of(scaler), name=name_of(primary)),
             remedy=said("preflight.own_label"),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from math import ceil, floor
 from typing import Any
 
-from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, template_of, within
+from bot.cluster.objects import Object, name_of, pod_labels, pods_of, replicas, template_of
+from bot.cluster.selectors import LabelSelector
 from bot.preflight.problems import Problem, warns
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Code, said
@@ -97,16 +98,16 @@ def _budgets(subject: Subject, side: Object) -> Iterator[Problem]:
     """A drain during the rollout waits for a budget, and one that counts both sides guards neither."""
     other = next((one for one in subject.sides if one is not side), None)
     for budget in subject.snapshot.budgets:
-        selector = ((budget.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+        selector = LabelSelector.of((budget.get("spec") or {}).get("selector") or {})
         status = budget.get("status") or {}
-        if not selector or not within(selector, pod_labels(side)):
+        if not selector.requirements or not selector.matches(pod_labels(side)):
             continue
         if status.get("disruptionsAllowed") == 0:
             yield warns(
                 said("preflight.no_eviction", budget=name_of(budget), name=name_of(side)),
                 remedy=said("preflight.drain_none"),
             )
-        if other is not None and within(selector, pod_labels(other)) and side is subject.primary:
+        if other is not None and selector.matches(pod_labels(other)) and side is subject.primary:
             yield warns(
                 said("preflight.one_budget", budget=name_of(budget), name=name_of(side), other=name_of(other)),
                 remedy=said("preflight.own_budgets"),

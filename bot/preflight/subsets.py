@@ -13,6 +13,7 @@ from bot.cluster.objects import (
     labels_of,
     name_of,
     namespace_of,
+    owners_of,
     pod_labels,
     pods_of,
     replicas,
@@ -117,11 +118,7 @@ def _strays(subject: Subject, pair: Pair) -> Iterator[Problem]:
     """Routes go by the labels that pods have, and somebody may have changed those by hand."""
     for side, subset in zip(subject.sides, (pair.primary, pair.canary), strict=True):
         for pod in pods_of(side, subject.snapshot.pods):
-            if (
-                is_ready(pod)
-                and pod["metadata"].get("ownerReferences")
-                and not within(subset.get("labels") or {}, labels_of(pod))
-            ):
+            if is_ready(pod) and owners_of(pod) and not within(subset.get("labels") or {}, labels_of(pod)):
                 yield blocks(
                     said("preflight.stray", pod=name_of(pod), name=name_of(side), subset=str(subset["name"])),
                     remedy=said(

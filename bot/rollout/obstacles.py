@@ -64,7 +64,7 @@ def unobserved(rollout: Rollout, observed: Observation) -> Text:
         ends = "" if rollout.phase is Phase.ABORTING else _abandon(rollout)
         return together([said("rollout.route_gone", name=target.routes_names), ends])
     if observed.routes_unobserved is not None and observed.routes_unobserved.cause is Cause.UNREACHABLE:
-        return together([said("rollout.api_unreadable"), observed.routes_unobserved.sentence])
+        return together([said("rollout.api_silent"), observed.routes_unobserved.sentence])
     if observed.routes_unobserved is not None:
         name = said("rollout.virtual_service", name=target.routes_names)
         return _unreadable(name, observed.routes_unobserved)

@@ -13,9 +13,13 @@ from sandbox.kube.errors import admission_denied
 from sandbox.kube.objects import Object
 
 WEBHOOK = "validation.istio.io"
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_FQDN = re.compile(r"(\*\.)?[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?)*\.?")
+_DNS_LABEL = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+_HEADER = re.compile(r"[-!#$%&'*+.^_`|~A-Za-z0-9]+")
+_PSEUDO_HEADERS = (":method", ":scheme", ":authority", ":path")
+_DURATION = re.compile(r"(-?)(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 _MAX_PERCENT = 100
+_PORTS = range(1, 65536)
+_LEAST_SECONDS = 0.001
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ def _virtual_service(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None
             message = "wildcard host * is not allowed for virtual services bound to the mesh gateway"
             verdict.error_if(on_mesh, message)
         else:
-            verdict.error_if(not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
+            _domain(verdict, host)
     for one, other in combinations(hosts, 2):
         verdict.error_if(_covers(one, other), f"duplicate hosts in virtual service: {one} & {other}")
     no_routes = not http and not spec.get("tcp") and not spec.get("tls")
@@ -79,6 +83,18 @@ def _virtual_service(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None
     for route in (spec.get("tcp") or []) + (spec.get("tls") or []):
         _destinations(verdict, route.get("route") or [])
     _unreachable_rules(verdict, http)
+
+
+def _domain(verdict: AdmissionVerdict, name: str, *, wildcards: bool = True) -> None:
+    """Of a name with wildcards the part behind the first dot is another name to Istio."""
+    first, _, rest = name.partition(".") if wildcards else ("x", ".", name)
+    wild = wildcards and first.startswith("*")
+    label = first.removeprefix("*").removeprefix("-") or "x" if wild else first
+    wrong = [(name, first)] if not _DNS_LABEL.fullmatch(label) else []
+    if not wrong and rest:
+        wrong = [(rest, one) for one in rest.removesuffix(".").split(".") if not _DNS_LABEL.fullmatch(one)]
+    for domain, one in wrong[:1]:
+        verdict.errors.append(f'domain name "{domain}" invalid (label "{one}" invalid)')
 
 
 def _covers(one: str, other: str) -> bool:
@@ -96,11 +112,12 @@ def _gateway_names(verdict: AdmissionVerdict, names: Iterable[str]) -> None:
     for name in names:
         namespace, slash, gateway = name.partition("/")
         if slash:
+            verdict.error_if(not namespace or not gateway, "config namespace and gateway name cannot be empty")
             bad = not _DNS_LABEL.fullmatch(namespace)
             verdict.error_if(bad, f'invalid value for namespace: "{namespace}"')
             verdict.error_if(not _DNS_LABEL.fullmatch(gateway), f'invalid value for gateway name: "{gateway}"')
             continue
-        verdict.error_if(not _FQDN.fullmatch(name), f'domain name "{name}" invalid')
+        _domain(verdict, name, wildcards=False)
         if "." in name:  # the form of Istio's first releases, still resolved
             first, second = name.split(".")[:2]
             verdict.warnings.append(
@@ -110,10 +127,52 @@ def _gateway_names(verdict: AdmissionVerdict, names: Iterable[str]) -> None:
 
 def _http_route(verdict: AdmissionVerdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
     _one_action(verdict, route, is_delegate=is_delegate)
+    for match in route.get("match") or []:
+        _match(verdict, match)
     _mirroring(verdict, route)
+    if "timeout" in route:
+        seconds = _seconds(route["timeout"])
+        verdict.error_if(seconds is not None and seconds < _LEAST_SECONDS, "duration must be greater than 1ms")
     _destinations(verdict, route.get("route") or [])
     attempts = (route.get("retries") or {}).get("attempts", 0)
     verdict.error_if(attempts < 0, "attempts cannot be negative")
+
+
+def _match(verdict: AdmissionVerdict, match: Mapping[str, Any]) -> None:
+    for name, rule in (match.get("headers") or {}).items():
+        known = name in _PSEUDO_HEADERS or name.startswith("@request.auth.claims")
+        verdict.error_if(not known and not _HEADER.fullmatch(name), f"header name {name} is not a valid header name")
+        _text(verdict, "headers", rule)
+    for part in ("uri", "scheme", "method", "authority"):
+        _text(verdict, part, match.get(part) or {})
+    for rule in (match.get("queryParams") or {}).values():
+        _text(verdict, "queryParams", rule)
+    port = match.get("port")
+    verdict.error_if(port and port not in _PORTS, f"port number {port} must be in the range 1..65535")
+    _gateway_names(verdict, match.get("gateways") or [])
+
+
+def _text(verdict: AdmissionVerdict, where: str, rule: Mapping[str, str]) -> None:
+    """A StringMatch; what RE2 cannot read is guessed by what Python cannot."""
+    empty_prefix = where != "uri" and rule.get("prefix") == ""
+    verdict.error_if(empty_prefix, f'"{where}": prefix string match should not be empty')
+    if (regex := rule.get("regex")) is None:
+        return
+    verdict.error_if(regex == "", f'"{where}": regex string match should not be empty')
+    try:
+        re.compile(regex)
+    except re.error:
+        verdict.errors.append(f'"{where}": error parsing regexp: `{regex}`; Istio uses RE2 style regex-based match')
+
+
+def _seconds(duration: str) -> float | None:
+    """None where it is none: the schema's business."""
+    found = _DURATION.fullmatch(duration)
+    if found is None:
+        return None
+    sign, *parts = found.groups()
+    whole = sum(float(part or 0) * unit for part, unit in zip(parts, (3600, 60, 1, 0.001), strict=True))
+    return -whole if sign else whole
 
 
 def _one_action(verdict: AdmissionVerdict, route: Mapping[str, Any], *, is_delegate: bool) -> None:
@@ -168,16 +227,17 @@ def _destination(verdict: AdmissionVerdict, destination: Mapping[str, Any]) -> N
     if host == "*":
         verdict.errors.append("invalid destination host *")
     else:
-        verdict.error_if(not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
+        _domain(verdict, host)
     bad_subset = subset and not _DNS_LABEL.fullmatch(subset)
     verdict.error_if(bad_subset, f"subset name is invalid: {subset}")
     port = (destination.get("port") or {}).get("number")
-    verdict.error_if(port is not None and not 1 <= port <= 65535, f"port number {port} must be in the range 1..65535")  # noqa: PLR2004 -- the range of ports
+    verdict.error_if(port is not None and port not in _PORTS, f"port number {port} must be in the range 1..65535")
 
 
 def _unreachable_rules(verdict: AdmissionVerdict, http: list[dict[str, Any]]) -> None:
-    """Rules that earlier ones leave nothing for (``analyzeUnreachableHTTPRules``), but for overlapping prefixes."""
+    """Rules that earlier ones leave nothing for (``analyzeUnreachableHTTPRules``)."""
     first_with: dict[str, int] = {}
+    prefixes: list[_Prefix] = []
     takes_all = False
     for index, route in enumerate(http):
         matches, shown = route.get("match") or [], _rule_name(route, index)
@@ -191,6 +251,8 @@ def _unreachable_rules(verdict: AdmissionVerdict, http: list[dict[str, Any]]) ->
             first = first_with.get(key := _without_name(match))
             if first is None:
                 first_with[key] = index
+                if (match.get("uri") or {}).get("prefix"):
+                    prefixes.append(_Prefix(rule=shown, name=_rule_name(match, number), match=match))
                 continue
             repeated += 1
             prior = f"duplicate/overlapping match in rule {_rule_name(http[first], first)}"
@@ -198,6 +260,49 @@ def _unreachable_rules(verdict: AdmissionVerdict, http: list[dict[str, Any]]) ->
             verdict.warnings.append(f"virtualService rule {shown} match {which} is not used ({prior})")
         if matches and repeated == len(matches):
             verdict.warnings.append(f"virtualService rule {shown} not used (all matches used by prior rules)")
+
+    for before, after in combinations(prefixes, 2):
+        if before.covers(after):
+            prior = f"{before.name} of prefix {before.uri} on {before.rule}"
+            why = f"duplicate/overlapping match in rule {prior}"
+            which = f"{after.name} of prefix {after.uri}"
+            verdict.warnings.append(f"virtualService rule {after.rule} match {which} is not used ({why})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prefix:
+    """A match by the beginning of a path, as Istio compares them (``coveredValidation``)."""
+
+    rule: str
+    name: str
+    match: Mapping[str, Any]
+
+    @property
+    def uri(self) -> str:
+        return str(self.match["uri"]["prefix"])
+
+    def covers(self, other: _Prefix) -> bool:
+        """Any method counts as GET, and a regular expression as nothing said."""
+        if self.uri == other.uri or not other.uri.startswith(self.uri):
+            return False
+        mine, theirs = ([_shown(one.match.get(part)) for part in ("method", "authority")] for one in (self, other))
+        mine[0], theirs[0] = mine[0] or "exact GET", theirs[0] or "exact GET"
+        return (
+            self.match.get("port", 0) == other.match.get("port", 0)
+            and all(one.startswith(two) for one, two in zip(mine, theirs, strict=True))
+            and all(self._has_all(other, part) for part in ("headers", "queryParams", "withoutHeaders"))
+        )
+
+    def _has_all(self, other: _Prefix, part: str) -> bool:
+        mine, theirs = self.match.get(part) or {}, other.match.get(part) or {}
+        return mine.keys() == theirs.keys() and all(
+            _shown(rule).startswith(_shown(theirs[name])) for name, rule in mine.items()
+        )
+
+
+def _shown(rule: Mapping[str, str] | None) -> str:
+    found = rule or {}
+    return next((f"{kind} {found[kind]}" for kind in ("exact", "prefix") if found.get(kind)), "")
 
 
 def _rule_name(thing: Mapping[str, Any], index: int) -> str:
@@ -213,7 +318,7 @@ def _without_name(match: Mapping[str, Any]) -> str:
 
 def _destination_rule(verdict: AdmissionVerdict, spec: Mapping[str, Any]) -> None:
     host = spec["host"]
-    verdict.error_if(host != "*" and not _FQDN.fullmatch(host), f'domain name "{host}" invalid')
+    _domain(verdict, host)
     names = [subset["name"] for subset in spec.get("subsets") or []]
     for name in names:
         verdict.error_if(not _DNS_LABEL.fullmatch(name), f"subset name is invalid: {name}")

@@ -64,7 +64,8 @@ class Pod:
 class Scraper:
     """Who scrapes: the labels that it adds, the share of its scrapes that fail, and how late its samples arrive.
 
-    ``away``: the share of pods from which it is cut off for minutes.
+    ``away``: the share of pods from which it is cut off for minutes. ``together``: its scrapes begin when those of all
+    such scrapers do, and are answered alike.
     """
 
     labels: Mapping[str, str]
@@ -72,6 +73,7 @@ class Scraper:
     lag: float = 0.0
     longest: float = TIMEOUT
     away: float = 0.1
+    together: bool = False
 
 
 @dataclass(slots=True)
@@ -218,12 +220,13 @@ class Scraped:
 def scrape(rng: random.Random, store: Store, scraper: Scraper, pod: Pod, namespace: str, start: float) -> Scraped:
     """Everything one scraper finds of one pod."""
     truth, end = Scraped(), start + TRAFFIC
-    at = start - BEFORE + rng.uniform(0, INTERVAL)
-    usual = rng.choice([0.05, 0.5, scraper.longest * 0.99])
+    times = random.Random(f"{namespace} {pod.name}") if scraper.together else rng  # noqa: S311  # not a secret
+    at = start - BEFORE + times.uniform(0, INTERVAL)
+    usual = times.choice([0.05, 0.5, scraper.longest * 0.99])
     away, most = _away(rng, scraper, pod, start)
     alive: set[Key] = set()
     while at < end + SETTLING:
-        takes = min(scraper.longest, usual * rng.uniform(0.5, 1.0))
+        takes = min(scraper.longest, usual * times.uniform(0.5, 1.0))
         arrives = at + takes + scraper.lag
         failed = rng.random() < scraper.failing or away <= at < away + most or pod.missed[0] <= at < pod.missed[1]
         found: dict[Key, float] = {}

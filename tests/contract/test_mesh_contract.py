@@ -325,11 +325,14 @@ def test_a_rehearsal_tells_what_admission_warns_of_once_and_to_nobody_else(api: 
     assert (rehearsal.refusals, heard) == ((), [])
 
 
+BELOW = {"uri": {"prefix": "/x/y"}}
+
+
 def test_what_admission_says_of_rules_behind_our_copies_is_not_told(api: KubeApi, tmp_path: Path) -> None:
     vs = api.store.get("VirtualService", "default", "reviews")
     assert vs is not None
     (whole,) = vs["spec"]["http"]
-    named = whole | {"name": "reads", "match": [{"method": {"exact": "GET"}}, {"uri": {"prefix": "/x"}}]}
+    named = whole | {"name": "reads", "match": [{"method": {"exact": "GET"}}, {"uri": {"prefix": "/x"}}, BELOW]}
     lone = whole | {"match": [{"name": "one", "method": {"exact": "GET"}, "port": 80}]}
     theirs = whole | {"match": [{"uri": {"prefix": "/x"}}]}  # what somebody else has written twice
     vs["spec"] |= {"gateways": ["istio-system/reviews-gateway"], "http": [named, lone, theirs, whole]}
@@ -338,6 +341,7 @@ def test_what_admission_says_of_rules_behind_our_copies_is_not_told(api: KubeApi
     target = replace(TARGET, mirror_methods=("GET", "HEAD"))
     stages = [mesh.preview(target, routes, ME, RECORDED) for routes in STAGES]
     warned = {plain(text) for text in mesh.rehearse(target, stages).warnings}
+    why = 'duplicate/overlapping match in rule #1 of prefix /x on "reads"'
     places = (2, 5)  # of that rule, without our copies before it and with them
     assert warned == {
         text
@@ -346,7 +350,7 @@ def test_what_admission_says_of_rules_behind_our_copies_is_not_told(api: KubeApi
             f'virtualService rule #{place} match #0 is not used (duplicate/overlapping match in rule "reads")',
             f"virtualService rule #{place} not used (all matches used by prior rules)",
         )
-    }
+    } | {f'virtualService rule "reads" match #2 of prefix /x/y is not used ({why})'}
 
 
 def test_an_older_istio_is_spoken_to_in_its_own_version(tmp_path: Path) -> None:

@@ -67,6 +67,10 @@ SETUPS: Mapping[str, tuple[Sequence[Sequence[Scraper]], float]] = {
         [[Scraper(labels={}, away=0.01)], [Scraper(labels={}, failing=0.03, away=0.01)]],
         0.0,
     ),
+    "two replicas that miss scrapes of their own": (
+        [[Scraper(labels={}, failing=0.1, away=0.0, together=True)] for _ in range(2)],
+        0.0,
+    ),
     "one of two replicas lags": (
         [[Scraper(labels={}, away=0.01)], [Scraper(labels={}, failing=0.03, lag=8.0, longest=2.0, away=0.01)]],
         0.0,

@@ -176,3 +176,9 @@ def test_a_watchdogs_lease_that_may_not_be_read_is_named(api: KubeApi, tmp_path:
 
 def test_none_of_it_takes_a_replica_out_of_service() -> None:
     assert set(ABOUT) <= OPTIONAL
+
+
+def test_readiness_needs_neither_prometheus_nor_a_good_file() -> None:
+    """Whoever would be taken out of service for them could not be asked for an abort any more."""
+    assert {"prometheus", "services", "channels and approvers"} <= OPTIONAL
+    assert not {"redis", "slack", "kubernetes"} & OPTIONAL

@@ -26,6 +26,11 @@ SHARES: Mapping[str, float] = {
     "placed": 0.15,  # the VirtualService is in the gateway's namespace
     "parked": 0.15,  # the canary has no pods before
     "two_containers": 0.15,  # both images of a pod are promoted
+    "tries": 0.7,  # of those with a neighbour: it is started or aborted
+    "crowds": 0.4,  # of those with HPAs: users come or go
+    "versions": 0.1,  # a bot of another version writes, or leads
+    "clocks": 0.05,  # the wall clock is set, beside those among the kinds
+    "broken_file": 0.06,  # services.yaml cannot be read
     "hosts": 0.2,  # each version has a Service of its own, of those that are neither relabelled nor shared
 }
 SKEWS = (-5.0, -2.0, 2.0, 5.0)
@@ -51,6 +56,19 @@ def draw_kinds(dice: random.Random, *, neighbour: bool) -> Sequence[Event]:
         return ()
     weights = {maker: weight for maker, weight in KINDS.items() if neighbour or maker is not _neighbour}
     makers = dice.choices(list(weights), weights=list(weights.values()), k=dice.randint(1, 3))
+    return [event for maker in makers for event in maker(dice)]
+
+
+def draw_rare(dice: random.Random, *, neighbour: bool, scaled: bool) -> Sequence[Event]:
+    """What ``draw_kinds`` draws too seldom, or for nothing: whoever plays a few hundred schedules is to meet it."""
+    drawn = {
+        "tries": _neighbour if neighbour else None,
+        "crowds": _crowds if scaled else None,
+        "versions": _versions,
+        "clocks": _clocks,
+        "broken_file": _broken_file,
+    }
+    makers = [maker for name, maker in drawn.items() if dice.random() < SHARES[name] and maker is not None]
     return [event for maker in makers for event in maker(dice)]
 
 
@@ -89,16 +107,25 @@ def _late_write(dice: random.Random) -> Sequence[Event]:
     return [hangs, Event(what="another_leads", at=at + 1, sweeps=sweeps + dice.randint(0, 3))]
 
 
+def _versions(dice: random.Random) -> Sequence[Event]:
+    """A bot of a newer or an older version beside this one."""
+    what = dice.choice(("newer_bot_writes", "older_bot_writes", "newer_bot_leads"))
+    return [Event(what=what, at=_at(dice))]
+
+
 _neighbour = _once("neighbour_tries", action=("start", "abort"))
+_crowds = _lasting("users_change", 12, factor=(0.3, 0.5, 2.0, 3.0))
+_clocks = _lasting("set_clock", 8, seconds=JUMPS)
+_broken_file = _lasting("edit_file", 10, how=("broken",))
 
 KINDS: Mapping[Maker, int] = {
-    _lasting("users_change", 12, factor=(0.3, 0.5, 2.0, 3.0)): 3,
+    _crowds: 3,
     _lasting("delete", 6, thing=OBJECTS): 4,
     _lasting("edit_file", 10, how=("left", "renamed")): 3,
     _lasting("withdraw", 10, rights=RIGHTS): 4,
     _once("garble_record", how=("cut", "phase", "empty")): 2,
     _once("garble_annotations", which=("restore", "rollout", "heartbeat", "all")): 2,
-    _lasting("set_clock", 8, seconds=JUMPS): 3,
+    _clocks: 3,
     _lasting(
         "scrape", 15, side=("canary", "primary", "both"), seconds=(0.5, 2.0, 4.0), lost=(0.0, 0.3), late=(False, True)
     ): 5,

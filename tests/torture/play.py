@@ -41,11 +41,11 @@ def play(directory: Path, redis_port: int, schedule: Schedule) -> list[str]:
 class Play:
     """One schedule under way."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, people: type[People] = People) -> None:
         self._rig = rig
         self._schedule = rig.schedule
         self._hand = Hand(rig)
-        self._people = People(rig, self._violated)
+        self._people = people(rig, self._violated)
         self._surroundings = Surroundings(rig, self._violated)
         self._heals: list[tuple[int, Callable[[], None]]] = []
         self._sweep = 0

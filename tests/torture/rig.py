@@ -408,6 +408,7 @@ class Rig:
         services = [adapters.catalogue.get(name) for name in adapters.catalogue.names]
         controller = Controller(
             services={service.name: service for service in services},
+            trouble=adapters.catalogue.trouble,
             ports=adapters.ports,
             new_id=self.new_id,
             # In the reconcile itself: the schedule has one thread.
@@ -453,7 +454,8 @@ class Rig:
         other = {key: value for key, value in ours.items() if key != "virtual_services"} | RATINGS
         entries = {"left": {"ratings": other}, "renamed": {"shop-reviews": ours}}
         known = entries.get(self._file, {"reviews": ours})
-        services.write_text(services_yaml(known | ({NEIGHBOUR: ours | BESIDE} if self.schedule.neighbour else {})))
+        text = services_yaml(known | ({NEIGHBOUR: ours | BESIDE} if self.schedule.neighbour else {}))
+        services.write_text(text if self._file != "broken" else text[: len(text) // 2] + "\n}")
         kubeconfig = self.kube.write_kubeconfig(self._directory / "kubeconfig")
         environment = {
             "REDIS_URL": self.proxy.url(),
@@ -461,7 +463,7 @@ class Rig:
             "KUBECONFIG": str(kubeconfig),
             "SERVICES_FILE": str(services),
         } | ({"CANARY_SIGNING_KEY": SIGNING_KEY} if self.schedule.signed else {})
-        adapters = bootstrap.connect(read_settings(environment))
+        adapters = bootstrap.connect(read_settings(environment), without_services=True)
         kube = Kube(self._client(adapters))
         query_seconds, read_seconds = self.prometheus_patience
         connection = PrometheusConnection(self.figures.url, query_seconds=query_seconds, read_seconds=read_seconds)

@@ -15,7 +15,7 @@ from sandbox.sides import HOSTS, Ground
 from sandbox.wire import Moment, System, Trouble
 from tests.torture.callees import Callee, draw_callees
 from tests.torture.events import SWEEPS, Event, Noise
-from tests.torture.further_events import SHARES, SKEWS, draw_kinds, draw_leaving
+from tests.torture.further_events import SHARES, SKEWS, draw_kinds, draw_leaving, draw_rare
 
 REFUSALS = (409, 422, 429, 500, 503)
 
@@ -106,6 +106,9 @@ def draw(seed: int) -> Schedule:
     placed = not apart and not neighbour and whole.random() < SHARES["placed"]
     parked, two_containers = whole.random() < SHARES["parked"], whole.random() < SHARES["two_containers"]
     events += draw_kinds(more, neighbour=neighbour)
+    scalers = _scalers(more) if more.random() < SHARES["autoscalers"] else {}
+    rare = random.Random(f"rare {seed}")  # noqa: S311  # as above
+    events += draw_rare(rare, neighbour=neighbour, scaled=bool(scalers))
     service = _service(dice, relabel=relabel)
     service |= {"virtual_service": "istio-system/reviews"} if placed else {}
     beside = random.Random(f"several {seed}").random()  # noqa: S311  # as above
@@ -126,7 +129,7 @@ def draw(seed: int) -> Schedule:
         relabel=relabel,
         apart=apart,
         events=tuple(sorted(events, key=lambda event: event.at)),
-        scalers=_scalers(more) if more.random() < SHARES["autoscalers"] else {},
+        scalers=scalers,
         skew=more.choice(SKEWS) if more.random() < SHARES["skew"] else 0.0,
         closed=more.random() >= SHARES["since_three"],
         leaving=draw_leaving(more),

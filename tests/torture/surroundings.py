@@ -22,6 +22,7 @@ from sandbox.sides import Ground
 from sandbox.wire import Latch
 from tests.torture.events import Held
 from tests.torture.people import Trouble
+from tests.torture.ports import Ports
 from tests.torture.rig import KEY, NEIGHBOUR, Rig
 
 Heal = Callable[[], None]
@@ -153,7 +154,7 @@ class Around:
     # Files
 
     def edit_file(self, how: str) -> Heal:
-        """services.yaml loses the service, or calls it something else, and the bot is started again."""
+        """services.yaml loses the service, calls it something else or cannot be read; the bot is started again."""
         self._setting.edit_file(how)
         return lambda: self._setting.edit_file("")
 
@@ -289,6 +290,19 @@ class Surroundings(Around):
             self._rig.wall.ahead -= seconds
 
         return back
+
+    # Whoever reaches the ports
+
+    def slow_connections(self, count: int) -> Heal:
+        """Somebody holds so many connections to each port of the bot, and never ends a request."""
+        ports = Ports(count)
+
+        def let_go() -> None:
+            for violation in ports.violations():
+                self._violated(violation)
+            ports.close()
+
+        return let_go
 
     # Another service
 

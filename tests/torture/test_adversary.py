@@ -1,4 +1,4 @@
-"""Fault schedules with an adversary, who may edit the VirtualService, write to Redis, or is scraped, and does all that.
+"""Fault schedules with an adversary, who may edit the VirtualService, write to Redis, is scraped, or reaches the ports.
 
 One promise more than the other schedules have: no image that no approved rollout named ever runs in a primary.
 """
@@ -38,6 +38,7 @@ def with_an_adversary(seed: int) -> Schedule:
         Event(what="forge_record", at=dice.randint(2, SWEEPS - 5), details={"how": dice.choice(RECORDS)}),
         Event(what="mood", at=dice.randint(0, 9), sweeps=dice.randint(5, 20), details={"mood": Mood.FORGED}),
         Event(what="replay_annotations", at=dice.randint(2, 15), sweeps=dice.randint(1, SWEEPS - 16)),
+        Event(what="slow_connections", at=dice.randint(0, 5), sweeps=SWEEPS, details={"count": 500}),
     ]
     chosen = forged if dice.random() < 0.3 else [dice.choice(forged)]
     return replace(drawn, signed=True, events=(*drawn.events, *chosen))
@@ -74,6 +75,16 @@ def test_a_scraped_stranger_keeps_no_users_on_a_canary_that_fails_them(redis: Re
     forged = Event(what="mood", at=1, sweeps=SWEEPS, details={"mood": Mood.FORGED})
 
     assert play(tmp_path, redis.port, calm(forged, Event(what="canary_fails_requests", at=at, sweeps=SWEEPS))) == []
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(300)
+def test_slow_connections_to_both_ports_delay_neither_probes_nor_people_nor_the_rollout(
+    redis: Redis, tmp_path: Path
+) -> None:
+    slow = Event(what="slow_connections", at=1, sweeps=SWEEPS, details={"count": 500})
+
+    assert play(tmp_path, redis.port, calm(slow)) == []
 
 
 @pytest.mark.sandbox

@@ -242,11 +242,11 @@ def test_prometheus_may_have_a_clock_of_its_own(stage_of: Callable[[Schedule], S
     assert stage.rig.figures.now() == stage.rig.clock.now() + 5.0
 
 
-@pytest.mark.parametrize(("how", "known"), [("left", "ratings"), ("renamed", "shop-reviews")])
-def test_another_file_is_read_at_a_new_start(stage: Stage, how: str, known: str) -> None:
+@pytest.mark.parametrize(("how", "known"), [("left", ["ratings"]), ("renamed", ["shop-reviews"]), ("broken", [])])
+def test_another_file_is_read_at_a_new_start(stage: Stage, how: str, known: list[str]) -> None:
     stage.start()
     heal = stage.hand.edit_file(how)
-    assert [service.name for service in stage.rig.bot.controller.services()] == [known]
+    assert [service.name for service in stage.rig.bot.controller.services()] == known
 
     heal()
     assert [service.name for service in stage.rig.bot.controller.services()] == ["reviews"]
@@ -340,6 +340,35 @@ def test_a_person_who_wants_out_gets_out(stage_of: Callable[[Schedule], Stage]) 
     assert Play(stage.rig).run() == []
     history = stage.rig.store.history("default/reviews", 1)
     assert history[0].phase is Phase.ABORTED
+
+
+class Speechless(People):
+    """They want out, and nothing that they say is heard."""
+
+    def abort(self) -> None:
+        """Nobody hears it."""
+
+    def abandon(self) -> None:
+        """Neither this."""
+
+
+@pytest.mark.parametrize(
+    ("leaving", "events", "wrong"),
+    [(4, (), "no command ends it"), (None, (Event(what="pause", at=4, sweeps=1000),), "did not end after an abort")],
+)
+def test_a_rollout_that_no_command_ends_is_told(
+    stage_of: Callable[[Schedule], Stage], leaving: int | None, events: tuple[Event, ...], wrong: str
+) -> None:
+    stage = stage_of(replace(CALM, leaving=leaving, events=events))
+
+    assert any(wrong in violation for violation in Play(stage.rig, Speechless).run())
+
+
+def test_what_a_play_reads_is_held_against_what_was_served(stage_of: Callable[[Schedule], Stage]) -> None:
+    stage = stage_of(BRISK)
+
+    assert Play(stage.rig).run() == []
+    assert stage.rig.accounts.checked > 10
 
 
 def test_people_try_again_where_abandoning_could_not_take_the_marks_off(stage_of: Callable[[Schedule], Stage]) -> None:

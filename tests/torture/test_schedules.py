@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.torture.play import play
 from tests.torture.schedule import MAKERS, draw
 
 SCHEDULES, EACH = 320, 10
+RARELY = 10  # schedules
+OF_ONE_VERSION = frozenset({"newer_bot_writes", "older_bot_writes", "newer_bot_leads"})
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,20 @@ def test_the_schedules_contain_everything_that_may_go_wrong() -> None:
     further = {event.what for maker, weight in KINDS.items() if weight for event in maker(dice)}
     assert {event.what for event in events} >= {maker(dice).what for maker in MAKERS} | further
     assert all(0 <= event.at <= SWEEPS for event in events)
+
+
+def test_ci_meets_each_kind_of_trouble_often_enough() -> None:
+    """What is drawn in a handful of schedules alone says little about the others."""
+    schedules = [draw(seed) for seed in range(SCHEDULES)]
+    met = Counter(what for one in schedules for what in {event.what for event in one.events})
+    met["users_change with HPAs"] = sum(bool(one.scalers) and one.has("users_change") for one in schedules)
+    met["hold_write and another_leads"] = sum(one.has("hold_write") and one.has("another_leads") for one in schedules)
+    met["clocks apart"] = sum(one.skew != 0 for one in schedules)
+    met["a person wants out"] = sum(one.leaving is not None for one in schedules)
+    met["a broken file"] = sum("broken" in str(one) for one in schedules)
+
+    assert {what: times for what, times in met.items() if times < RARELY and what not in OF_ONE_VERSION} == {}
+    assert sum(met[what] for what in OF_ONE_VERSION) >= RARELY
 
 
 def test_the_switches_say_how_many_schedules_have_what() -> None:

@@ -22,15 +22,20 @@ TIMES = 5.0  # the fault that is asked about: so many times the primary's errors
 MIXING = 1.5  # log capital lost to alternatives that do not fit
 MIXING_OF_FEW = 1.2  # of the second edition, which has fewer of them
 SPREAD = 1.3  # medians against expectations, from simulation
+HOME_ROWS, ABORT_ROWS = 2, 5  # with the shield on, rows until users can go home, and until a canary can be aborted
 FEWEST = 0.5  # bad requests assumed where the primary had none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Seconds, or None where at this traffic it would never happen, or nothing is known."""
+    """Seconds, or None where at this traffic it would never happen, or nothing is known.
+
+    ``home``: until users would be taken home; None also where nobody is, because the shield is off.
+    """
 
     notice: float | None
     passing: float | None
+    home: float | None = None
 
 
 def forecast(state: State, settings: JudgeSettings, canary_rate: float, primary_rate: float) -> Forecast:
@@ -44,19 +49,28 @@ def forecast(state: State, settings: JudgeSettings, canary_rate: float, primary_
     passing = None if any(wait is None for wait in waits) else max(wait for wait in waits if wait is not None)
     if passing is not None and canary_rate > 0:
         passing = max(passing, settings.least_seconds, settings.least_requests / canary_rate)
-    return Forecast(notice=_notice(state, *known[0], rates, settings), passing=passing)
-
-
-def _notice(state: State, metric: Metric, share: float, rates: Floats, settings: JudgeSettings) -> float | None:
-    limits, second = metric.limits(settings), isinstance(state, Trace)
-    bad = min(TIMES * share, 1.0)
-    ladder = ALTERNATIVES if second else LADDER
-    growth = _growth(rates, bad, share, limits.tolerance, limits.slack, ladder, limited=state.limited)
-    growth /= metric.phi
+    growth = _against(state, *known[0], rates, settings)
     if growth <= 0:
-        return None
+        return Forecast(notice=None, passing=passing)
+    shielded = isinstance(state, Trace) and settings.shield
+    home = max(HOME_ROWS * ROW_SECONDS, SPREAD * float(np.log(settings.home)) / growth) if shielded else None
+    return Forecast(notice=_notice(state, known[0][0], growth, settings), passing=passing, home=home)
+
+
+def _against(state: State, metric: Metric, share: float, rates: Floats, settings: JudgeSettings) -> float:
+    """The evidence a second against a canary with so many times the errors."""
+    limits = metric.limits(settings)
+    bad = min(TIMES * share, 1.0)
+    ladder = ALTERNATIVES if isinstance(state, Trace) else LADDER
+    growth = _growth(rates, bad, share, limits.tolerance, limits.slack, ladder, limited=state.limited)
+    return growth / metric.phi
+
+
+def _notice(state: State, metric: Metric, growth: float, settings: JudgeSettings) -> float:
+    second = isinstance(state, Trace)
     needed = settings.needed - float(np.log(state.share(metric))) + (MIXING_OF_FEW if second else MIXING)
-    return max(settings.patience * ROW_SECONDS, SPREAD * needed / growth)
+    rows = ABORT_ROWS if second and settings.shield else settings.patience
+    return max(rows * ROW_SECONDS, SPREAD * needed / growth)
 
 
 def _passing(state: State, place: int, share: float, rates: Floats, settings: JudgeSettings) -> float | None:

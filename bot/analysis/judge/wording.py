@@ -156,6 +156,8 @@ def forecast_text(forecast: Forecast) -> Text:
     if forecast.notice is None:
         return together([said("analysis.never_noticed", times=TIMES), said("analysis.mirror_would_help")])
     notice = said("analysis.noticed", times=TIMES, time=Seconds(forecast.notice))
+    if forecast.home is not None:
+        notice = said("analysis.noticed_home", times=TIMES, home=Seconds(forecast.home), time=Seconds(forecast.notice))
     if forecast.passing is None:
         return together([notice, said("analysis.never_sure"), said("analysis.more_weight_would_help")])
     slow = [said("analysis.more_weight_would_help")] if forecast.notice > SLOW else []

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -88,28 +88,26 @@ def with_inserted(
 def is_about_copies(warning: str, vs: VirtualService) -> bool:
     """Whether Istio's webhook warns of ``vs`` so only because of our copies.
 
-    They take all that some rule behind them matches, or are copied of a rule that gets nothing, of which it warns too.
-    They are there for that, and go with the mirror (``analyzeUnreachableHTTPRules`` of pkg/config/validation).
+    They take what a rule behind them matches, which is what they are for; and more than that to Istio, which takes any
+    method for GET. Copies of a rule that gets nothing get nothing either (``analyzeUnreachableHTTPRules`` of
+    pkg/config/validation).
     """
     http = list(enumerate(vs["spec"].get("http") or []))
     pairs = ((one, route) for (_, one), route in pairwise(http) if is_inserted(one) and not is_inserted(route[1]))
-    behind = (text for copy, (place, route) in pairs for text in _said_of(route, place, copy))
-    return warning.startswith(f'virtualService rule "{INSERTED}') or warning in behind
+    left_nothing = {_called(route, place) for copy, (place, route) in pairs if _takes_all(copy, route)}
+    unused = {f"virtualService rule {rule} not used (all matches used by prior rules)" for rule in left_nothing}
+    return f'"{INSERTED}' in warning or warning in unused
 
 
-def _said_of(route: HttpRoute, place: int, copy: HttpRoute) -> Iterator[str]:
-    taken, matches = [_unnamed(one) for one in copy["match"]], route.get("match") or []
-    rule, why = _called(route, place), f'duplicate/overlapping match in rule "{copy["name"]}"'
-    for number, match in enumerate(matches):
-        if _unnamed(match) in taken:
-            yield f"virtualService rule {rule} match {_called(match, number)} is not used ({why})"
-    if matches and all(_unnamed(match) in taken for match in matches):
-        yield f"virtualService rule {rule} not used (all matches used by prior rules)"
+def _takes_all(copy: HttpRoute, route: HttpRoute) -> bool:
+    """Whether Istio finds each match of the rule in the copy before it; their names do not count."""
+    taken, matches = ([_unnamed(match) for match in one.get("match") or []] for one in (copy, route))
+    return matches != [] and all(match in taken for match in matches)
 
 
-def _called(thing: Mapping[str, Any], number: int) -> str:
-    """As Istio calls a rule or a match of it."""
-    return f'"{thing["name"]}"' if thing.get("name") else f"#{number}"
+def _called(route: HttpRoute, place: int) -> str:
+    """As Istio calls a rule."""
+    return f'"{route["name"]}"' if route.get("name") else f"#{place}"
 
 
 def _unnamed(match: Mapping[str, Any]) -> dict[str, Any]:

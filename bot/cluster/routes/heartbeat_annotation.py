@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from bot.cluster.heartbeat_lease import Life
+from bot.cluster.objects import annotations_of
 from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about, owner_of
 from bot.cluster.routes.desired import with_routes
 from bot.cluster.routes.managed import VirtualService
@@ -24,7 +25,7 @@ def heartbeat_of(
     vs: VirtualService, life: Life | None = None, *, foreign: bool = False, signer: Signer = UNSIGNED
 ) -> Heartbeat | None:
     """The heartbeat as it is, on the object and (``life``) beside it; None when no rollout holds the object."""
-    annotations = _annotations(vs)
+    annotations = annotations_of(vs)
     owner, beat = owner_of(vs), annotations.get(HEARTBEAT, "")
     if owner is None:
         return None
@@ -42,11 +43,11 @@ def heartbeat_of(
 
 def beaten(vs: VirtualService, owner: RolloutId, now: float) -> VirtualService:
     """``vs`` with another heartbeat than it had; ``vs`` itself when it is not ``owner``'s."""
-    if _annotations(vs).get(OWNER) != owner:
+    if annotations_of(vs).get(OWNER) != owner:
         return vs
     beat = str(int(now))
     # Two in one second must differ, or the second would change nothing.
-    return _annotated(vs, HEARTBEAT, f"{beat}+" if _annotations(vs).get(HEARTBEAT) == beat else beat)
+    return _annotated(vs, HEARTBEAT, f"{beat}+" if annotations_of(vs).get(HEARTBEAT) == beat else beat)
 
 
 def with_failsafe_record(
@@ -81,7 +82,7 @@ def failsafe_record_of(vs: VirtualService, signer: Signer = UNSIGNED) -> Failsaf
     None also where it speaks of another one, or where nobody with our key has written it: then the routes themselves
     say what was changed, and that is somebody's edit like any other.
     """
-    annotations = _annotations(vs)
+    annotations = annotations_of(vs)
     try:
         record = json.loads(annotations.get(WATCHDOG, "null"))
         if record is None or record["rollout"] != annotations.get(OWNER):
@@ -102,8 +103,4 @@ _BELIEVED = frozenset({Signature.VALID, Signature.UNCHECKED})
 
 def _annotated(vs: VirtualService, name: str, value: str) -> VirtualService:
     """Without a deep copy: the rest may be shared, and nobody alters it."""
-    return {**vs, "metadata": {**vs["metadata"], "annotations": {**_annotations(vs), name: value}}}
-
-
-def _annotations(vs: VirtualService) -> dict[str, Any]:
-    return vs["metadata"].get("annotations") or {}
+    return {**vs, "metadata": {**vs["metadata"], "annotations": {**annotations_of(vs), name: value}}}

@@ -70,6 +70,8 @@ SENTENCES: Mapping[str, str] = {
     "analysis.clocks_by_ntp": "Set the clocks of canary-bot's machines by NTP.",
     # how long it takes
     "analysis.noticed": "At this traffic a canary with {times}x the errors would be noticed after about {time}.",
+    "analysis.noticed_home": "At this traffic, {times}x the errors would send users home after about {home}, "
+    "and abort after about {time}.",
     "analysis.never_noticed": "At this traffic a canary with {times}x the errors would not be noticed.",
     "analysis.sure_after": "A healthy one would be sure after about {time}.",
     "analysis.never_sure": "A healthy one would never be sure.",

@@ -21,6 +21,8 @@ SENTENCES: Mapping[str, str] = {
     "yourself, with one of them, or create Gateway {ours}.",
     "cluster.dotted_host": "{thing} writes the host {host} with a dot at its end. Istio knows no service of that "
     "name, so nobody answers there.",
+    "cluster.half_written_host": "{thing} writes the host {host}, which Istio does not complete, so nobody answers "
+    "there.",
     "cluster.without_dot": "Write {host} there.",
     "cluster.no_host_left": "Every host of Gateway {gateway} is routed by another VirtualService. Add one for this "
     "service to its servers, or write VirtualService {name} yourself.",

@@ -182,7 +182,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.write_fails": "VirtualService {name} cannot be written for {stage}. canary-bot keeps trying.",
     "rollout.route_gone": "VirtualService {name} no longer exists. Nothing is moved.",
     "rollout.abandon_ends": "{command} ends this rollout.",
-    "rollout.api_unreadable": "The Kubernetes API cannot be read. Routes stay as they are.",
+    "rollout.api_silent": "The Kubernetes API does not answer. Routes stay as they are.",
     "rollout.unreadable": "{what} cannot be read. Routes stay as they are.",
     "rollout.may_not_read": "canary-bot is not allowed to read {what}. Routes stay as they are.",
     "rollout.partly_missing": "{what} cannot be read, because a part of it does not exist. Routes stay as they are.",

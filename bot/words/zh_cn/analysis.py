@@ -69,6 +69,7 @@ SENTENCES: Mapping[str, str] = {
     "analysis.clocks_by_ntp": "请用 NTP 校准运行 canary-bot 的机器的时钟。",
     # how long it takes
     "analysis.noticed": "按目前流量，错误率为 {times} 倍的金丝雀约 {time}后会被发现。",
+    "analysis.noticed_home": "按目前流量，错误率达到 {times} 倍时，约 {home}后用户会被切回，约 {time}后会中止。",
     "analysis.never_noticed": "按目前流量，错误率为 {times} 倍的金丝雀不会被发现。",
     "analysis.sure_after": "正常的金丝雀约 {time}后可以确定。",
     "analysis.never_sure": "正常的金丝雀也无法得到确定的结论。",

@@ -172,7 +172,7 @@ SENTENCES: Mapping[str, str] = {
     "rollout.write_fails": "无法为“{stage}”阶段写入 VirtualService {name}。canary-bot 会继续重试。",
     "rollout.route_gone": "VirtualService {name} 已不存在，流量不变。",
     "rollout.abandon_ends": "用 {command} 结束这次发布。",
-    "rollout.api_unreadable": "无法读取 Kubernetes API，路由保持不变。",
+    "rollout.api_silent": "Kubernetes API 没有响应，路由保持不变。",
     "rollout.unreadable": "无法读取 {what}，路由保持不变。",
     "rollout.may_not_read": "canary-bot 没有权限读取 {what}，路由保持不变。",
     "rollout.partly_missing": "无法读取 {what}，因为其中一部分不存在。路由保持不变。",

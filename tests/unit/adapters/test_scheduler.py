@@ -64,6 +64,25 @@ def test_every_job_runs_at_once_and_again_whatever_the_others_do() -> None:
     assert scheduler.stop()
 
 
+def test_a_run_that_fails_is_told_each_time_with_what_was_raised() -> None:
+    seen: list[tuple[str, str]] = []
+    again, other = threading.Event(), Runs()
+
+    def failed(job: str, error: Exception) -> None:
+        seen.append((job, type(error).__name__))
+        if len(seen) > 1:
+            again.set()
+
+    jobs = [Job(name="sweep", seconds=0.01, run=_fail), Job(name="delivery", seconds=3600.0, run=other)]
+    scheduler = Scheduler(jobs, failed=failed)
+    scheduler.start()
+
+    assert again.wait(SOON)
+    assert scheduler.stop()
+    assert {name for name, _ in seen} == {"sweep"}
+    assert other.count == 1
+
+
 def test_the_first_run_does_not_wait_for_the_interval() -> None:
     runs = Runs()
     scheduler = Scheduler([Job(name="sweep", seconds=3600, run=runs)])

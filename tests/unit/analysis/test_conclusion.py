@@ -22,8 +22,6 @@ FOLLOWS: dict[Shows, tuple[Verdict, bool, bool, bool]] = {
     Shows.NOT_TO_BLAME: (INCONCLUSIVE, False, True, False),
     Shows.ABOVE_CEILING: (INCONCLUSIVE, False, True, False),
     Shows.SUSPECT: (INCONCLUSIVE, False, False, True),
-    Shows.UNSAFE: (INCONCLUSIVE, False, False, False),
-    Shows.NOWHERE_BETTER: (INCONCLUSIVE, False, True, False),
     Shows.NOTHING_YET: (INCONCLUSIVE, False, False, False),
     Shows.ALONE_FINE: (PASS, False, False, False),
     Shows.ALONE_PROVEN: (PASS, True, False, False),

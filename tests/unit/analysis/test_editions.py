@@ -16,7 +16,7 @@ from bot.analysis.judge.second.single import UNKNOWN, Trace
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING, JudgeState
 from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
-from bot.analysis.judge.wording import sentences
+from bot.analysis.judge.wording import forecast_text, sentences
 from bot.model.figures import SideFigures
 from bot.model.judge_settings import FIRST, SECOND, STRICTNESS, for_edition
 from bot.words.rendering import plain
@@ -211,3 +211,17 @@ def test_what_is_forecast_is_when_simulated_rows_pass(rate: float) -> None:
 
     assert passed is not None
     assert expected / 2 <= passed <= max(1.5 * expected, 60)
+
+
+def test_with_the_shield_on_people_read_when_users_would_be_home_and_when_it_would_be_aborted() -> None:
+    on, off = replace(SECOND, shield=True), SECOND
+    state, _ = judged([interval(n, (150, 1, 600, 5)) for n in range(1, 5)])
+    shielded, plain_one = forecast(state, on, 10.0, 40.0), forecast(state, off, 10.0, 40.0)
+
+    assert plain_one.home is None
+    assert shielded.home is not None
+    assert shielded.notice is not None
+    assert 30.0 <= shielded.home < shielded.notice
+    assert plain(forecast_text(shielded)).startswith("At this traffic, 5x the errors would send users home after about")
+    fast = forecast(state, on, 1000.0, 4000.0)
+    assert (fast.home, fast.notice) == (30.0, 75.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,11 +57,14 @@ def api() -> Iterator[KubeApi]:
         yield server
 
 
-def run(api: KubeApi, users: Users, directory: Path) -> list[str]:
+def run(api: KubeApi, users: Users, directory: Path, service: ServiceConfig | None = None) -> list[str]:
+    return [*running(api, users, directory, service or a_service())]
+
+
+def running(api: KubeApi, users: Users, directory: Path, service: ServiceConfig) -> Iterator[str]:
     kube = Kube.connect(str(api.write_kubeconfig(directory / "kubeconfig")))
     systems = Systems(kube=kube, callers=users.callers, now=lambda: users.now, pause=users.pause)
-    service = a_service()
-    return [plain(sentence) for sentence in applied(service, needed(service, kube), systems)]
+    yield from map(plain, applied(service, needed(service, kube), systems))
 
 
 def subset_of(api: KubeApi) -> object:
@@ -92,6 +96,56 @@ def test_where_users_reach_another_version_the_route_is_taken_back(api: KubeApi,
 
     assert subset_of(api) is None
     assert selector_of(api) == {"app": "reviews", "version": "v1"}
+
+
+LOOSE = {"http": [{"route": [{"destination": {"host": "reviews"}}]}]}
+
+
+def with_a_second(api: KubeApi) -> None:
+    """A VirtualService for callers inside the mesh, which names no subset either."""
+    inside = {"hosts": ["reviews"], "gateways": ["mesh"], **LOOSE}
+    metadata = {"name": "inside", "namespace": "default"}
+    api.load([{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": inside}])
+
+
+def routes_of(api: KubeApi) -> list[object]:
+    return [one["spec"]["http"] for one in api.store.list("VirtualService")]
+
+
+@pytest.mark.parametrize("siblings", [(), ("default/inside",)])
+def test_every_object_that_routes_to_the_service_names_the_subset_before_the_selector_is_wider(
+    api: KubeApi, tmp_path: Path, siblings: tuple[str, ...]
+) -> None:
+    with_a_second(api)
+    run(api, Users(), tmp_path, a_service(siblings=siblings))
+
+    assert all('"subset": "v1"' in json.dumps(http) for http in routes_of(api))
+    assert selector_of(api) == {"app": "reviews"}
+
+
+def test_where_users_reach_another_version_every_object_is_taken_back(api: KubeApi, tmp_path: Path) -> None:
+    with_a_second(api)
+    before = routes_of(api)
+    with pytest.raises(Refusal, match="Users reach reviews-v2, so nothing more is written"):
+        run(api, Users(on={"reviews-v1": 3.0, "reviews-v2": 1.0}), tmp_path, a_service(siblings=("default/inside",)))
+
+    assert routes_of(api) == before
+    assert selector_of(api) == {"app": "reviews", "version": "v1"}
+
+
+def test_where_a_later_object_cannot_be_written_the_earlier_ones_are_taken_back(api: KubeApi, tmp_path: Path) -> None:
+    with_a_second(api)
+    before = routes_of(api)
+    steps = running(api, Users(), tmp_path, a_service(siblings=("default/inside",)))
+    assert any("VirtualService default/reviews is changed" in sentence for sentence in steps)
+    inside = api.store.get("VirtualService", "default", "inside")
+    assert inside is not None
+    api.replace_as("maya", inside | {"metadata": inside["metadata"] | {"labels": {"team": "shop"}}})
+
+    with pytest.raises(Fault):
+        list(steps)
+
+    assert routes_of(api) == before
 
 
 INSIDE = {"productpage-v1": 12.0}

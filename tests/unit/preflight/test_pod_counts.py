@@ -88,6 +88,17 @@ def test_an_autoscaler_whose_selector_fits_both_sides_averages_over_both() -> No
     assert warning.startswith("HPA reviews-v1-hpa counts the canary's pods as reviews-v1's")
 
 
+@pytest.mark.parametrize(("values", "warned"), [(["v1"], 0), (["v1", "v2"], 1)])
+def test_an_autoscaler_counts_whom_the_selectors_expressions_fit(values: list[str], warned: int) -> None:
+    snapshot = a_snapshot(autoscalers=(autoscaler("reviews-v1", 2, 9),))
+    selector = {"matchExpressions": [{"key": "version", "operator": "In", "values": values}]}
+    snapshot.deployments[0]["spec"]["selector"] = selector
+
+    found = texts(examine(a_service(), "v2", snapshot).warnings)
+
+    assert sum("counts the canary's pods as reviews-v1's" in text for text in found) == warned
+
+
 @pytest.mark.parametrize(
     ("autoscalers", "pods"),
     [

@@ -83,6 +83,22 @@ def test_a_budget_that_would_hold_up_a_drain_is_told_for_each_side_it_guards() -
     assert warning.startswith("PodDisruptionBudget reviews-pdb allows no pod of reviews-v2 to be evicted now.")
 
 
+@pytest.mark.parametrize(
+    ("operator", "values", "warned"),
+    [("In", ["v1", "v2"], 1), ("In", ["v2"], 0), ("NotIn", ["v3"], 1), ("NotIn", ["v1"], 0), ("Exists", [], 1)],
+)
+def test_whose_pods_a_budget_counts_is_read_off_its_expressions_as_well(
+    operator: str, values: list[str], warned: int
+) -> None:
+    expression = {"key": "version", "operator": operator, "values": values}
+    named, unnamed = budget(1, app="reviews"), budget(1)
+    for one in (named, unnamed):
+        one["spec"]["selector"]["matchExpressions"] = [expression]
+        found = texts(examine(a_service(), "v2", a_snapshot(budgets=(one,))).warnings)
+
+        assert sum("counts the pods of reviews-v1 and reviews-v2 as one" in text for text in found) == warned
+
+
 def test_a_budget_that_counts_both_sides_guards_neither() -> None:
     (warning,) = texts(examine(a_service(), "v2", a_snapshot(budgets=(budget(1, app="reviews"),))).warnings)
 
