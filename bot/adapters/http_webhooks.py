@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from bot import redaction
+from bot import files, redaction
 from bot.adapters.calls import Called, counted, nobody
 from bot.model.errors import Cause, Fault
 from bot.model.webhooks import Webhook
@@ -143,8 +143,7 @@ class HttpWebhooks:
 
 def _content(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
-            return stream.read(LARGEST_SECRET).decode("utf-8-sig").strip()
+        return files.content(file, LARGEST_SECRET).decode("utf-8-sig").strip()
     except (OSError, ValueError):
         return ""
 

@@ -123,9 +123,10 @@ def _in_percent(route: HttpRoute, path: str, sides: RouteSides) -> list[Object]:
     """Weights beside another destination, rounded so that they are whole percents together."""
     others = share_of_others(route, sides)
     total = others + share_of_ours(route, sides)
-    if not others or total == EVERY_REQUEST:
-        return []
-    exact = [one.get("weight", 0) * EVERY_REQUEST / total for one in route["route"]]
+    weights = [one.get("weight", 0) for one in route["route"]]
+    if not others or total == EVERY_REQUEST or not all(isinstance(one, int) and one >= 0 for one in weights):
+        return []  # an API server without Istio's schema takes any number, and nobody knows what is meant
+    exact = [one * EVERY_REQUEST / total for one in weights]
     whole = [max(int(one), 1) if one else 0 for one in exact]
     for index in sorted(range(len(exact)), key=lambda one: whole[one] - exact[one])[: max(0, 100 - sum(whole))]:
         whole[index] += 1
@@ -221,7 +222,7 @@ def _not_whole(subject: Subject, ours: Object, target: Target) -> Iterator[Probl
     except Refusal:
         return
     left = {label_of(ours["spec"]["http"], one): EVERY_REQUEST - share_of_others(one, sides) for one in moving}
-    if any(each != int(each) or each <= 0 for each in left.values()):
+    if not all(isinstance(each, int) and 0 < each <= EVERY_REQUEST for each in left.values()):
         return
     fitting = [one for one in range(1, 101) if all(each * one % EVERY_REQUEST == 0 for each in left.values())]
     back = service.switchback if service.upgrades and target.topology is not Topology.RELABEL else ()

@@ -19,10 +19,10 @@ _LONGEST = 160  # characters of a node's message
 
 def check(subject: Subject) -> Iterator[Problem]:
     """Each Deployment by itself, and the primary as the one that will be upgraded."""
+    yield from _probes(subject.sides, subject.service.containers)
     for side in subject.sides:
         for check_one in (_paused, _just_changed, _no_progress, _pods_not_created):
             yield from check_one(side)
-        yield from _probe(side, subject.service.containers)
         for pod in pods_of(side, subject.snapshot.pods):
             yield from _waiting(side, pod)
         yield from _restarts(side, subject)
@@ -74,14 +74,19 @@ def _conditions(deployment: Object) -> list[Object]:
     return (deployment.get("status") or {}).get("conditions") or []
 
 
-def _probe(deployment: Object, wanted: Sequence[str]) -> Iterator[Problem]:
-    containers = [one for one in app_containers(deployment) if not wanted or one["name"] in wanted]
-    for container in containers:
-        if not container.get("readinessProbe"):
-            yield warns(
-                said("preflight.no_probe", name=name_of(deployment), container=container["name"]),
-                remedy=said("preflight.add_probe", field=Code("readinessProbe")),
-            )
+def _probes(deployments: Sequence[Object], wanted: Sequence[str]) -> Iterator[Problem]:
+    """Of both sides at once: what lacks on one mostly lacks on the other, and is told once."""
+    lacking = tuple(
+        said("preflight.container_of", container=container["name"], name=name_of(deployment))
+        for deployment in deployments
+        for container in app_containers(deployment)
+        if (not wanted or container["name"] in wanted) and not container.get("readinessProbe")
+    )
+    if lacking:
+        yield warns(
+            said("preflight.no_probe", containers=lacking, n=len(lacking)),
+            remedy=said("preflight.add_probe", field=Code("readinessProbe"), n=len(lacking)),
+        )
 
 
 def _waiting(deployment: Object, pod: Object) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
+from bot import files
 from bot.settings.variables import VARIABLES
 from bot.words.sentence import Text, said
 
@@ -26,8 +27,7 @@ def read_env_file(path: Path, errors: list[Text]) -> dict[str, str]:
     try:
         if not path.exists():
             return {}
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        content = files.content(path, LARGEST + 1)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         errors.append(said("settings.file_no_text", file=path.name))

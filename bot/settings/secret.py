@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot import redaction
+from bot import files, redaction
 
 LARGEST = 100_000  # bytes of a file
 
@@ -56,8 +56,7 @@ def content_of(file: Path) -> str:
         OSError: it cannot be read.
         ValueError: it is no text, or too large for a secret.
     """
-    with file.open("rb") as stream:
-        content = stream.read(LARGEST + 1)
+    content = files.content(file, LARGEST + 1)
     if len(content) > LARGEST:
         raise ValueError(str(file))
     return content.decode("utf-8-sig").strip()

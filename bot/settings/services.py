@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
+from bot import files
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
 from bot.settings.errors import SettingsError, Wrong, did_you_mean
@@ -140,8 +141,7 @@ def content_of(path: Path) -> bytes:
         SettingsError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+        return files.content(path, LARGEST + 1)
     except OSError as error:
         sentence = said("settings.services_unreadable", file=str(path), reason=str(error.strerror), by="SERVICES_FILE")
         raise SettingsError(path.name, [sentence]) from error

@@ -13,8 +13,10 @@ SENTENCES: Mapping[str, str] = {
     "preflight.see_why_pods": "{command} and the events of its pods say why.",
     "preflight.pods_not_created": "{name} cannot have all of its pods: {why}.",
     "preflight.make_room": "Make room (a quota, a limit range, a policy that refuses them), then start again.",
-    "preflight.no_probe": "{container} of {name} has no readiness probe, so users arrive the moment its pods start.",
-    "preflight.add_probe": "Add a {field} to the container.",
+    "preflight.container_of": "{container} of {name}",
+    "preflight.no_probe": "{containers} {n:has|have:bare} no readiness probe, "
+    "so users arrive the moment {n:its|their:bare} pods start.",
+    "preflight.add_probe": "Add a {field} to {n:the container|each of them:bare}.",
     "preflight.container_waits": "{container} in {pod} of {name} waits: {why}.",
     "preflight.restarted": "Containers of {name} were restarted {n:time|times}.",
     "preflight.restarted_because": "Containers of {name} were restarted {n:time|times} ({reasons}{last}).",

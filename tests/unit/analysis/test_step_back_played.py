@@ -14,6 +14,7 @@ from bot.model.judge_settings import STRICTNESS
 from bot.model.rollout import Entry, EntryKind, Phase, Rollout
 from bot.model.service import GateLimits
 from bot.rollout import decide
+from bot.rollout.again import choices, plan_from
 from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side, a_side_of, an_observation, changed, keys
 
@@ -241,3 +242,33 @@ def test_paused_users_are_taken_home_all_the_same() -> None:
     assert play.rollout.current.on_copies  # and stay there until somebody resumes
     play.rollout, _ = decide.resume(play.rollout, OMAR, play.now)
     assert play.row().current.name == "shift 20"
+
+
+def test_after_an_abort_on_copies_a_retry_begins_where_users_were_taken_home() -> None:
+    play = begun_at(60, From(0.3))
+    play.until(over)
+
+    assert [stage.name for stage in choices(play.rollout)] == ["shift 20", "shift 40", "shift 60"]
+    assert [stage.name for stage in plan_from(play.rollout.spec.plan, "shift 60", play.rollout.approvals_rule)][:2] == [
+        "mirror",
+        "shift 60",
+    ]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("lasts", [60.0, 200.0])
+def test_whatever_a_fault_is_like_the_plan_has_one_stage_on_copies_while_it_lasts_and_is_then_as_before(
+    share: float, lasts: float
+) -> None:
+    play = begun_at(40, From(share, lasts))
+    plan = [stage.name for stage in play.rollout.spec.plan]
+    for _ in range(200):
+        rollout = play.row()
+        copies = [stage for stage in rollout.spec.plan if stage.on_copies]
+        assert [stage.name for stage in rollout.spec.plan if not stage.on_copies] == plan
+        assert len(copies) == (1 if rollout.current.on_copies else 0) or rollout.retreat
+        if over(rollout):
+            break
+        if rollout.asked_at is not None and not rollout.approvals:
+            play.rollout, _ = decide.approve(rollout, OMAR, play.now)
+    assert over(play.rollout)

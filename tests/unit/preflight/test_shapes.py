@@ -469,3 +469,11 @@ def _in_force(virtual_service: Object) -> list[Object]:
         if len(each["route"]) == 1:
             each["route"][0].pop("weight", None)
     return http
+
+
+@pytest.mark.parametrize("weight", [float("inf"), float("nan"), 0.5, -5, 2**31])
+@pytest.mark.parametrize("beside", [5, 0])
+def test_weights_that_no_api_would_take_are_refused_without_a_command_of_ours(weight: float, beside: int) -> None:
+    odd: Any = weight
+    reasons = Shape([one(route(to("v1", beside), to("v3", odd)))]).reasons()
+    assert not any("whole percents" in reason for reason in reasons)

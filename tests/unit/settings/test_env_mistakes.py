@@ -104,10 +104,15 @@ def test_bytes_that_are_no_text_are_told_and_not_sent_anywhere() -> None:
     assert errors({"KUBE_CONTEXT": "prod\udcff"}) == ("KUBE_CONTEXT must be text in UTF-8",)
 
 
-def test_a_secrets_file_without_an_end_is_not_read_to_its_end() -> None:
-    (said,) = errors({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
+def test_a_secrets_file_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "token").open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte of nothing
+
+    (said,) = errors({"PROMETHEUS_BEARER_TOKEN_FILE": str(tmp_path / "token")})
+    (device,) = errors({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
 
     assert said.endswith("cannot be read (not UTF-8 text, or far too large)")
+    assert device.endswith("cannot be read (Operation not supported)")
 
 
 @pytest.mark.parametrize(
