@@ -10,7 +10,7 @@ from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
-from bot.model.observation import Observation, Unobserved
+from bot.model.observation import Denied, Observation, Unobserved
 from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes
 from bot.model.service import ApproveAt, GateLimits
 from bot.rollout import decide, weights
@@ -182,6 +182,15 @@ def test_users_do_not_wait_for_a_canary_that_is_gone() -> None:
     assert next_action(went, replace(gone, canary=a_side())) == SetRoutes(routes=COPIES)
     held, _ = decide.decide(went, gone, verdict(Verdict.INCONCLUSIVE), 11.0)
     assert (held.drift, held.settled_at, [hold.cause for hold in held.holds]) == (None, None, [HoldCause.CAPACITY])
+
+
+def test_users_do_not_wait_for_copies_that_are_refused() -> None:
+    went = home(at_stage("shift 40"))
+    refused = Denied(cause=Cause.REFUSED, sentence="Somebody else's mirror stands there.")
+    seen = an_observation(went, routes=Routes(canary=40), denied=refused)
+
+    assert next_action(went, replace(seen, denied=None)) == SetRoutes(routes=COPIES)
+    assert next_action(went, seen) == SetRoutes(routes=HOME)
 
 
 def test_when_users_were_home_is_remembered() -> None:
