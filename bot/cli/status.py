@@ -8,7 +8,8 @@ from typing import Any
 
 from bot.cluster.routes import in_words
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
-from bot.model.rollout import Entry, Rollout, RolloutId, Shown
+from bot.model.rollout import Rollout, RolloutId, Shown
+from bot.model.story import Entry
 from bot.rollout import exposure
 from bot.rollout.phrases import called, describe, drilled, status_text
 from bot.words.sentence import Moment, Person, Seconds, Sentence, Text, said

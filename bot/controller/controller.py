@@ -44,8 +44,9 @@ from bot.model.errors import Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.rollout import BOT, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.rollout import again, capacity, decide, hooks
 from bot.rollout.actions import (
     Action,

@@ -15,8 +15,9 @@ from bot.controller.claims import Claim, Found
 from bot.controller.decisions import Abandon, Abort, ButtonToken, given
 from bot.controller.ports import Ports
 from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, UserId
+from bot.model.rollout import BOT, Phase, Rollout, RolloutId, Target, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.rollout import deadman, decide
 from bot.words.sentence import Text, TypedIn, said, together
 

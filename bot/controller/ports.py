@@ -22,8 +22,9 @@ from bot.model.observation import (
     RolloutAnnotations,
     RouteStatus,
 )
-from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
+from bot.model.rollout import PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.model.webhooks import Webhook
 from bot.preflight import Callers, MetricFacts, Snapshot
 from bot.words.sentence import Text

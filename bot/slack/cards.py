@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from bot.controller.decisions import ButtonToken
 from bot.model.incidents import Drift
-from bot.model.rollout import Entry, HoldCause, Phase, Rollout
+from bot.model.rollout import HoldCause, Phase, Rollout
 from bot.model.service import OnTimeout
+from bot.model.story import Entry
 from bot.model.versions import old_version
 from bot.rollout import exposure
 from bot.rollout.phrases import called, drilled, next_would_be, question, taken_up

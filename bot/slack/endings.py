@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from bot.model.rollout import Approval, Entry, Phase, Rollout, Stage, StageOutcome, Walked
+from bot.model.rollout import Approval, Phase, Rollout, Stage, StageOutcome, Walked
+from bot.model.story import Entry
 from bot.model.versions import old_version, spoken
 from bot.rollout.phrases import called, share
 from bot.slack import blocks as b

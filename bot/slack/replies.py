@@ -11,8 +11,9 @@ from bot.controller.decisions import ButtonToken
 from bot.controller.preview import Plan
 from bot.model.figures import Finding
 from bot.model.freeze import Freeze, covering, freeze_sentence
-from bot.model.rollout import BOT, Entry, Rollout, RolloutId
+from bot.model.rollout import BOT, Rollout, RolloutId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.rollout import exposure
 from bot.rollout.phrases import drilled, gist, taken_up
 from bot.slack import blocks as b

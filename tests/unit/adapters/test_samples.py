@@ -10,7 +10,7 @@ import pytest
 
 from bot.adapters.serialization import SCHEMA, dump_rollout, load_entry, load_rollout
 from bot.cluster import routes as virtual_services
-from bot.model.rollout import EntryKind
+from bot.model.story import EntryKind
 from bot.slack.checks import rows
 from bot.words.rendering import ENGLISH
 from tests.builders import a_target

@@ -20,7 +20,8 @@ from bot.controller.ports import Ports
 from bot.controller.telemetry import Telemetry
 from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Contended, Fault, Refusal
-from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
+from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Routes
+from bot.model.story import EntryKind
 from bot.probes import OwnMetrics
 from bot.probes.telemetry_metrics import TelemetryMetrics
 from bot.words.rendering import plain

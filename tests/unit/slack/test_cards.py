@@ -15,8 +15,6 @@ from bot.model.errors import Refusal
 from bot.model.figures import UNTRIED, Exposure, Point
 from bot.model.rollout import (
     Approval,
-    Entry,
-    EntryKind,
     Hold,
     HoldCause,
     Phase,
@@ -29,6 +27,7 @@ from bot.model.rollout import (
     Walked,
 )
 from bot.model.service import ApprovalRule, CustomGate, ErrorBudget, GateLimits, HardLimit, Measure, MetricsSource
+from bot.model.story import Entry, EntryKind
 from bot.rollout.phrases import called
 from bot.rollout.plans import make_retreat
 from bot.slack import replies
