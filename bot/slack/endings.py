@@ -12,7 +12,7 @@ from bot.rollout.phrases import called, share
 from bot.slack import blocks as b
 from bot.slack import plan
 from bot.slack.blocks import Block, Element
-from bot.slack.checks import NOTHING
+from bot.slack.gate_rows import NOTHING
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Code, Moment, Person, Seconds, Sentence, Text, said, together
 

@@ -11,7 +11,7 @@ import pytest
 from bot.adapters.serialization import SCHEMA, dump_rollout, load_entry, load_rollout
 from bot.cluster import routes as virtual_services
 from bot.model.story import EntryKind
-from bot.slack.checks import rows
+from bot.slack.gate_rows import rows
 from bot.words.rendering import ENGLISH
 from tests.builders import a_target
 

@@ -33,7 +33,7 @@ from bot.rollout.plans import make_retreat
 from bot.slack import replies
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
-from bot.slack.checks import NOTHING, rows
+from bot.slack.gate_rows import NOTHING, rows
 from bot.slack.thread import line
 from bot.words.rendering import ENGLISH
 from bot.words.sentence import Person, Sentence, said
