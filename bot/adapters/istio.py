@@ -20,11 +20,11 @@ from bot.adapters.kube import WATCHDOG_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.lease_heartbeats import LeaseHeartbeats
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.cluster.admission_policy import hosts_to_name
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.objects import annotations_of
-from bot.cluster.routes import VirtualService
+from bot.cluster.virtual_service import VirtualService
 from bot.controller.each_object import do_on_each, observe_each
 from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.copies import replace

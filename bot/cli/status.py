@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.cluster.routes import in_words
+from bot.cluster.virtual_service import in_words
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
 from bot.model.rollout import Rollout, RolloutId, Shown
 from bot.model.story import Entry

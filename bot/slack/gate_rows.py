@@ -1,4 +1,4 @@
-"""Gates as rows, with both sides' figures side by side for people to compare. Pure; judged elsewhere, only shown here."""
+"""Gates as rows, both sides' figures side by side for people to compare. Pure; judged elsewhere, only shown here."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.serialization import dump_entry, dump_rollout, load_entry, load_rollout
 from bot.cli import status
-from bot.cluster.routes import fingerprint, with_routes
+from bot.cluster.virtual_service import fingerprint, with_routes
 from bot.controller.decisions import Approve, ButtonToken, By, OutOfDate, Pause, decide_on
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict

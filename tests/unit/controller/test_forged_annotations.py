@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import OWNER, RESTORE, WATCHDOG, heartbeat_of, owner_of
-from bot.cluster.routes.annotations import NOBODY
+from bot.cluster.virtual_service import OWNER, RESTORE, WATCHDOG, heartbeat_of, owner_of
+from bot.cluster.virtual_service.annotations import NOBODY
 from bot.model.observation import FailsafeAction
 from bot.model.rollout import Phase
 from bot.model.signing import UNSIGNED, Signer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import OWNER, RESTORE
+from bot.cluster.virtual_service import OWNER, RESTORE
 from bot.controller.decisions import KeepTheirs, Restore, Retry
 from bot.model.errors import Fault
 from bot.model.incidents import Trouble

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.controller.decisions import Abandon, Abort, Restore
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import Cause, Fault, Refusal
