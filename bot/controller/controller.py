@@ -23,7 +23,7 @@ from bot.controller.decisions import (
     OutOfDate,
     changed_since,
     decide_on,
-    is_served,
+    was_clicked_already,
 )
 from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
 from bot.controller.edges import Broken, contained
@@ -692,7 +692,9 @@ class Controller(Lookup):
 
     def _is_left(self, rollout: Rollout, event: Event, by: By, button_token: ButtonToken | None) -> bool:
         """Whether the rollout has ended, and what it left behind is to go; unless that very click has been served."""
-        served = button_token is not None and is_served(rollout, event, by.id, button_token, self._ports.clock.now())
+        served = button_token is not None and was_clicked_already(
+            rollout, event, by.id, button_token, self._ports.clock.now()
+        )
         return rollout.ended and isinstance(event, Abandon) and not served
 
     def _refuse_second(self, known: ServiceConfig) -> None:

@@ -14,7 +14,7 @@ from bot.model.freeze import Freeze, covering, freeze_sentence
 from bot.model.rollout import BOT, Rollout, RolloutId
 from bot.model.service import ServiceConfig
 from bot.model.story import Entry
-from bot.rollout import exposure
+from bot.rollout import exposure, leaving
 from bot.rollout.phrases import drilled, gist, taken_up
 from bot.slack import blocks as b
 from bot.slack import cards, freezes, gate_rows, wording
@@ -78,7 +78,7 @@ def why_blocks(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH)
     findings = judgement.findings if judgement else ()
     blocks = [heading(said("slack.checks"), voice)] if findings else []
     if judgement is not None and findings:
-        served = gate_rows.is_served(rollout, judgement)
+        served = leaving.time_is_served(rollout, judgement, judgement.at)
         blocks.append(b.rich_list(_finding(one, voice, served=served) for one in findings[:MOST_SAID]))
     if judgement is not None and judgement.forecast:
         blocks.append(b.context(b.mrkdwn(judgement.forecast, voice)))
