@@ -137,7 +137,7 @@ class IstioMesh:
 
         Raises:
             Contended: the managed part changed between read and write, or became something we must not edit.
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
         """
 
         def write(one: Target) -> None:
@@ -300,7 +300,7 @@ class IstioMesh:
 
         Raises:
             Contended: somebody else keeps on writing, or has changed the managed routes.
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
             Fault: the object is missing, or cannot be read or written.
         """
         vs = self._get(key)

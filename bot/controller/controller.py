@@ -110,7 +110,7 @@ class Controller(Lookup):
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
-        self._confessed: dict[RolloutId, Text] = {}  # what people were told is wrong with us
+        self._notified_unwatched: dict[RolloutId, Text] = {}  # what people were told is wrong with us
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
         self._own_pods = OwnPods()
@@ -432,7 +432,7 @@ class Controller(Lookup):
         except Fault as fault:
             self._telemetry.failed(rollout, fault)
             if isinstance(fault, Broken):
-                self._confess(rollout, fault)
+                self._notify_unwatched(rollout, fault)
         return began
 
     def _reconcile_latest(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
@@ -488,11 +488,11 @@ class Controller(Lookup):
         noted, entries = hooks.answered(latest, call, failure, self._ports.clock.now())
         return self._save(latest, noted, entries) if noted is not latest else latest
 
-    def _confess(self, rollout: Rollout, broken: Broken) -> None:
-        """Nobody looks after it, and only people can: they are told, once for each thing that is wrong."""
-        if self._confessed.get(rollout.spec.id) == broken.sentence:
+    def _notify_unwatched(self, rollout: Rollout, broken: Broken) -> None:
+        """Tell people, once per fault, that this rollout cannot be looked after."""
+        if self._notified_unwatched.get(rollout.spec.id) == broken.sentence:
             return
-        self._confessed[rollout.spec.id] = broken.sentence
+        self._notified_unwatched[rollout.spec.id] = broken.sentence
         command = TypedIn(f"abort {rollout.spec.service}")
         text = said("controller.nobody_watches", why=broken.sentence, command=command)
         try:
@@ -502,7 +502,7 @@ class Controller(Lookup):
                     self._save(stored, stored, (Entry(at=self._ports.clock.now(), kind=EntryKind.ALERT, text=text),))
         except Fault as fault:
             if not isinstance(fault, Broken):  # the store is away: said at the next reconcile
-                del self._confessed[rollout.spec.id]
+                del self._notified_unwatched[rollout.spec.id]
             self._telemetry.failed(rollout, fault)
 
     def _notify_of_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
@@ -667,7 +667,7 @@ class Controller(Lookup):
             else:
                 return
 
-    # --- the small print ---------------------------------------------------------------------------------------------
+    # --- helpers of the commands -------------------------------------------------------------------------------------
 
     def _reconcile_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
@@ -680,6 +680,9 @@ class Controller(Lookup):
 
     def _give_way(self, begun: Rollout) -> None:
         """Two starts about one Deployment, at the same moment on two replicas: whoever sees the other gives way.
+
+        Both do where both were stored before either looked. That is meant: neither has moved anybody, and one of them
+        can be started again, while two that went on would take each other's images back.
 
         Raises:
             Refusal: there is another one, and this one was aborted before it moved anybody.
