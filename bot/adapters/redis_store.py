@@ -24,7 +24,7 @@ from bot.adapters.serialization import (
     load_entry,
     load_rollout,
 )
-from bot.controller.edges import broken
+from bot.controller.containment import broken
 from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
 from bot.model.rollout import Phase, Rollout, RolloutId, RolloutSpec

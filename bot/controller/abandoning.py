@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bot.controller.claims import heartbeat_of, lives
 from bot.controller.ports import Ports
-from bot.controller.records import halted
+from bot.controller.record_from_annotations import halted
 from bot.model.errors import Fault, Refusal, Unreadable
 from bot.model.rollout import Rollout, RolloutId, Target, Topology, UserId
 from bot.model.service import ServiceConfig

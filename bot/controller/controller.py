@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from bot.controller import observe, retrying, rollback
 from bot.controller.closing import Closing
+from bot.controller.containment import Broken, contained
 from bot.controller.decisions import (
     Abandon,
     Abort,
@@ -26,8 +27,7 @@ from bot.controller.decisions import (
     was_clicked_already,
 )
 from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
-from bot.controller.edges import Broken, contained
-from bot.controller.forgotten import Forgotten, Records
+from bot.controller.forgotten import Forgotten, Keeping
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.hook_calls import Run, Webhooks, in_a_thread
 from bot.controller.last_checks import last_checks
@@ -325,7 +325,7 @@ class Controller(Lookup):
 
     @property
     def _forgotten(self) -> Forgotten:
-        records = Records(
+        keeping = Keeping(
             create=self._create,
             save=self._save,
             changed=self._telemetry.changed,
@@ -333,7 +333,7 @@ class Controller(Lookup):
             ended=lambda ended: self._heart.after_reconcile(ended, None),
         )
         services = self._services.values()
-        return Forgotten(services=services, ports=self._ports, new_id=self._new_id, records=records)
+        return Forgotten(services=services, ports=self._ports, new_id=self._new_id, keeping=keeping)
 
     def _concerned(self, key: str, event: Event, button_token: ButtonToken | None) -> Rollout | None:
         """The rollout that is meant; None where its record cannot be read and an end of it is asked for: that goes by

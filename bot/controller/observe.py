@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.analysis import analysis, targets
 from bot.analysis.gates import thresholds
-from bot.controller.edges import Broken, contained
+from bot.controller.containment import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
 from bot.model.figures import AnalysisState, Figures, Judgement

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.controller.edges import Broken, kind
+from bot.controller.containment import Broken, kind
 from bot.controller.ports import Clock
 from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault

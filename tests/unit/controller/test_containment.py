@@ -12,8 +12,8 @@ from prometheus_client import generate_latest
 from pydantic import TypeAdapter, ValidationError
 
 from bot.controller.adoption import Adoption
+from bot.controller.containment import Broken, contained, kind
 from bot.controller.controller import Controller
-from bot.controller.edges import Broken, contained, kind
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.observe import MOST_READS, read_each
 from bot.controller.ports import Ports
