@@ -44,6 +44,7 @@ CHUNK = 65_536  # bytes
 LARGEST = 1_000_000  # bytes; what answers a query of a service's own with more is not one number
 EXCERPT = 300  # characters of Prometheus' own words that are logged
 BOUND = "le"  # the label of a bucket
+NAME, BUCKET = "__name__", "_bucket"  # and how its name ends
 LONG = 2000  # characters; a longer query goes in the body: proxies cut long addresses, and many rollouts make one
 
 Labels = Mapping[str, str]
@@ -350,8 +351,13 @@ def _labels(one: Any) -> Labels:
     labels: Labels = one["metric"]
     if not isinstance(labels, dict) or not _TEXT.issuperset(map(type, labels.values())):
         raise TypeError("labels are text")
-    if BOUND in labels and math.isnan(float(labels[BOUND])):
-        raise ValueError("a bucket without a bound")
+    if BOUND in labels:
+        # Somebody who is scraped may give a counter a label of that name; it is called as Prometheus calls what
+        # clashes. What is aggregated has no name, and is a bucket.
+        if not labels.get(NAME, BUCKET).endswith(BUCKET):
+            return {f"exported_{BOUND}" if name == BOUND else name: value for name, value in labels.items()}
+        if math.isnan(float(labels[BOUND])):
+            raise ValueError("a bucket without a bound")
     return labels
 
 

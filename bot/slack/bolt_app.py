@@ -57,11 +57,12 @@ def _refuse_odd(body: Mapping[str, Any]) -> None:
     Raises:
         TypeError, AttributeError: what is a map in every payload is something else, or an action has no name.
     """
-    is_event = body.get("type") == "event_callback"
     for name in _MAPS:
-        value = body.get(name)
-        if not isinstance(value, dict) and (value is not None or (is_event and name == "event")):
+        if body.get(name) is not None and not isinstance(body[name], dict):
             raise TypeError(name)
+    # Others are null where they are not meant; Bolt looks into an event wherever there is one.
+    if ("event" in body or body.get("type") == "event_callback") and not body.get("event"):
+        raise TypeError("event")
     for action in body.get("actions") or ():
         if not isinstance(action.get("action_id"), str):
             raise TypeError("actions")

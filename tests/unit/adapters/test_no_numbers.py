@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bot.adapters.prometheus import PrometheusMetrics
-from bot.adapters.prometheus_connection import PrometheusConnection
+from bot.adapters.prometheus_connection import PrometheusConnection, Query
 from bot.controller.ports import Window
+from bot.model.errors import Fault
 from bot.model.figures import Figures
 from tests.builders import a_rollout, a_service
 from tests.unit.adapters.test_own_queries import Answer, serving
@@ -151,3 +152,23 @@ def test_a_row_of_the_past_has_no_side_of_whom_a_series_cannot_be_read() -> None
 
     assert [None if row is None else (row.requests, row.errors) for row in rows["reviews-v1"]] == [(10, 1), None]
     assert list(rows["reviews-v2"]) == [None, None]
+
+
+@pytest.mark.parametrize("bound", ["fast", "0x1p3", "NaN", "", "[[", "5"])
+def test_a_counter_with_a_bound_is_a_counter_and_a_bucket_without_one_is_unknown(bound: str) -> None:
+    names = ("istio_requests_total", "istio_request_duration_milliseconds_bucket")
+    raw = [{"metric": {"__name__": name, "pod": "x", "le": bound}, "values": [[1, "7"]]} for name in names]
+
+    def answer(_query: str) -> Answer:
+        return 200, json.dumps({"status": "success", "data": {"resultType": "matrix", "result": raw}}).encode()
+
+    with serving(answer) as url:
+        connection = PrometheusConnection(url)
+        found = connection.ask_series({"one": Query(about="one", text="up")})["one"]
+        connection.close()
+
+    assert not isinstance(found, Fault)
+    (counter, counts), (_, bucket) = found
+    assert counter == {"__name__": names[0], "pod": "x", "exported_le": bound}
+    assert counts == {1.0: 7.0}
+    assert bucket == (counts if bound == "5" else {})
