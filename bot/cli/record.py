@@ -15,8 +15,9 @@ from typing import Any
 from bot.controller.ports import Metrics
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures
-from bot.model.rollout import Entry, EntryKind, Phase, Rollout, Stage
+from bot.model.rollout import Phase, Rollout, Stage
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.words.sentence import Code, said
 
 PAST_SECONDS = 3600.0  # of the primary, before the first interval

@@ -12,7 +12,8 @@ from bot.analysis.judge.replay import replay
 from bot.cli.record import Wanted, record
 from bot.cli.status import replayed
 from bot.model.errors import Refusal
-from bot.model.rollout import Entry, EntryKind, Phase
+from bot.model.rollout import Phase
+from bot.model.story import Entry, EntryKind
 from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of
 from tests.fakes.metrics import FakeMetrics

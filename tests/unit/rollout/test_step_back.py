@@ -11,8 +11,9 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Denied, Observation, Unobserved
-from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Routes
 from bot.model.service import ApproveAt, GateLimits
+from bot.model.story import EntryKind
 from bot.rollout import decide, weights
 from bot.rollout.actions import SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan

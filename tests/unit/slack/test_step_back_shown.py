@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.analysis.course import MOST_POINTS
-from bot.model.rollout import EntryKind, Phase
+from bot.model.rollout import Phase
+from bot.model.story import EntryKind
 from bot.rollout import exposure
 from bot.slack import endings, plan, wording
 from bot.slack.charts import chart
