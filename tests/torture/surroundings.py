@@ -11,10 +11,10 @@ from redis import Redis
 
 from bot.adapters import redis_store, signatures
 from bot.adapters.serialization import SCHEMA
-from bot.cluster.virtual_service.annotations import RESTORE, SIGNATURE, about
+from bot.cluster.virtual_service.annotations import RESTORE, SIGNATURE, about, is_signed
 from bot.model.errors import CanaryError
 from bot.model.rollout import Phase, UserId
-from bot.model.signing import Signer
+from bot.model.signing import Signature, Signer
 from sandbox.figures import Figures
 from sandbox.kube.objects import Object
 from sandbox.kube.server import KubeApi
@@ -185,9 +185,11 @@ class Around:
             return False
         changed = change(text.decode())
         if ours:
-            rollout_id = _read(text.decode())["rollout"]["id"]
+            signer, rollout_id = self._setting.signer, _read(text.decode())["rollout"]["id"]
             about = redis_store.about(key.partition("{")[2].partition("}")[0], rollout_id)
-            changed = signatures.signed(signatures.unsigned(changed), self._setting.signer, *about)
+            if signatures.signature_of(text.decode(), signer, *about) not in {Signature.VALID, Signature.UNCHECKED}:
+                return False  # one of us signs nothing that somebody forged before
+            changed = signatures.signed(signatures.unsigned(changed), signer, *about)
         self._setting.redis.set(key, changed)
         return True
 
@@ -263,7 +265,8 @@ class Around:
         ground = self._setting.ground
         vs = self._setting.kube.store.get("VirtualService", *ground.routes_at)
         annotations = (vs or {"metadata": {}})["metadata"].get("annotations") or {}
-        if vs is not None and "canary-bot/rollout" in annotations:
+        trusted = not ours or (vs is not None and is_signed(vs, self._setting.signer))
+        if vs is not None and "canary-bot/rollout" in annotations and trusted:
             change(annotations)
             if ours:
                 _sign(vs, self._setting.signer)
