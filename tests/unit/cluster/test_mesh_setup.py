@@ -159,6 +159,60 @@ def test_a_host_written_in_full_is_the_same_service() -> None:
     assert write.thing["spec"]["http"] == [{"route": [to("v1", host=host)]}]
 
 
+def at(space: str, thing: Thing, **spec: Any) -> Thing:
+    """The same object in that namespace."""
+    return {**thing, "metadata": {**thing["metadata"], "namespace": space}, "spec": {**thing["spec"], **spec}}
+
+
+FULL = "reviews.default.svc.cluster.local"
+LOOSE = {"route": [to(None, host=FULL)]}
+OURS = virtual_service({"route": [to("v1")]})
+
+
+@pytest.mark.parametrize(
+    ("space", "routes", "words"),
+    [
+        ("web", {"hosts": ["w.example"], "gateways": ["web/gw"]}, "DestinationRule web/own applies to callers in "),
+        ("web", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "namespace web and has no subset v1"),
+        ("edge", {"hosts": ["w.example"], "gateways": ["edge/gw"]}, "VirtualService web/web would give them errors"),
+        ("istio-system", {"hosts": ["w.example"], "gateways": ["web/gw"]}, "Add subset `v1` to DestinationRule istio"),
+        ("shop", {"hosts": [FULL]}, "callers in namespace shop"),
+        ("shop", {"hosts": [FULL], "exportTo": ["shop"]}, "callers in namespace shop"),
+    ],
+)
+def test_a_route_names_no_subset_that_the_rule_its_callers_obey_lacks(
+    space: str, routes: dict[str, Any], words: str
+) -> None:
+    theirs = at("web", virtual_service(LOOSE, name="web"), **routes)
+    own = at(space, rule(name="own", host=FULL))
+    with pytest.raises(Refusal) as refused:
+        setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "routes"),
+    [
+        (at("web", rule(subset("v1"), name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("web", rule(name="own", host="ads.default.svc")), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("shop", rule(name="own", host=FULL)), {"hosts": ["w.example"], "gateways": ["web/gw"]}),
+        (at("shop", rule(name="own", host=FULL)), {"hosts": [FULL], "exportTo": ["."]}),
+    ],
+)
+def test_a_rule_that_has_the_subset_or_that_no_caller_obeys_is_in_nobodys_way(
+    own: Thing, routes: dict[str, Any]
+) -> None:
+    theirs = at("web", virtual_service(LOOSE, name="web"), **routes)
+    made = setup_of(rules=[rule(subset("v1"), subset("v2")), own], virtual_services=[OURS, theirs])
+    assert [write.kind for write in made.writes] == [Kind.ROUTES]
+
+
+def test_a_rule_that_another_namespace_keeps_for_itself_is_not_taken_for_ours() -> None:
+    own = at("shop", rule(name="own", host=FULL))
+    (write,) = setup_of(rules=[own]).writes
+    assert (write.before, write.thing["metadata"]) == (None, {"name": "reviews", "namespace": "default"})
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"deployments": [deployment("v2")]}, "no Deployment reviews-v1 with a label `version`"),
     ({"rules": [rule(name="a"), rule(name="b", host="reviews.default.svc.cluster.local")]}, "a and b"),
