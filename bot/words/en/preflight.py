@@ -301,6 +301,9 @@ SENTENCES: Mapping[str, str] = {
     "canary.",
     "preflight.keep_minimum": "Set its {field} to {now} until the rollout has ended, or make the {steps} steps "
     "smaller.",
+    "preflight.may_scale_to_none": "ScaledObject {scaler} may shrink {name} to no pods while its users are on the "
+    "canary, and while it is upgraded.",
+    "preflight.keep_scaled": "Set {field} of ScaledObject {scaler} to {now} until the rollout has ended.",
     "preflight.counts_both": "HPA {scaler} counts the canary's pods as {name}'s: the selector fits both.",
     "preflight.own_label": "Its averages are wrong while both run: give the primary's selector a label of its own.",
     "preflight.does_not_scale": "HPA {scaler} does not scale {name}: {why}.",

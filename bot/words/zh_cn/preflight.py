@@ -268,6 +268,8 @@ SENTENCES: Mapping[str, str] = {
     "preflight.scale_first": "启动前请运行 {command}，或选择更小的权重。",
     "preflight.may_shrink": "用户在金丝雀上时，HPA {scaler} 可能把 {name} 从 {now} 个 Pod 缩到 {n} 个。",
     "preflight.keep_minimum": "发布结束前请把它的 {field} 设为 {now}，或把 {steps} 的步长调小。",
+    "preflight.may_scale_to_none": "用户在金丝雀上时以及升级期间，ScaledObject {scaler} 可能把 {name} 缩到 0 个 Pod。",
+    "preflight.keep_scaled": "发布结束前请把 ScaledObject {scaler} 的 {field} 设为 {now}。",
     "preflight.counts_both": "HPA {scaler} 把金丝雀的 Pod 也算作 {name} 的：选择器同时匹配两者。",
     "preflight.own_label": "两者并存时它的平均值是错的：请为主版本的选择器加一个独有的标签。",
     "preflight.does_not_scale": "HPA {scaler} 没有对 {name} 扩缩容：{why}。",
