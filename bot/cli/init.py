@@ -126,13 +126,13 @@ def _put(write: Write, done: Sequence[_Done], kube: Kube) -> Object:
         # The last step may have come through all the same, and then routes must keep users off other versions.
         if write.kind is Kind.SELECTOR:
             raise
-        why = [*_look_after(write, fault, kube), *_take_back(done, kube)]
+        why = [*_unanswered(write, fault, kube), *_take_back(done, kube)]
         if why:
             raise Fault(fault.system, together([fault.sentence, *why]), fault.cause) from fault
         raise
 
 
-def _look_after(write: Write, fault: Fault, kube: Kube) -> Iterator[Text]:
+def _unanswered(write: Write, fault: Fault, kube: Kube) -> Iterator[Text]:
     """Take a route back that was written all the same, though nobody said so; what is left to know of it, for people.
 
     No read tells that a write will not arrive later: the API server may take a minute for one that it has begun.
@@ -169,8 +169,9 @@ def _proof(service: ServiceConfig, others: frozenset[str], done: Sequence[_Done]
         astray = next((one for one in sorted(others) if _reached(service, one, since, systems)), None)
         if astray is not None:
             why = _take_back(done, systems.kube)
-            key = "cli.users_still_astray" if why else "cli.users_astray"
-            raise Refusal(together([said(key, deployment=astray), *why]))
+            if why:
+                raise Refusal(together([said("cli.users_still_astray", deployment=astray), *why]))
+            raise Refusal(said("cli.users_astray", deployment=astray))
         agreed += _reached(service, service.primary_deployment, since, systems)
         if agreed == SCRAPES:
             return said("cli.users_arrive", deployment=service.primary_deployment)

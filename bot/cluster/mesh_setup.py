@@ -116,10 +116,16 @@ def setup(service: ServiceConfig, found: Found, api: str) -> Setup:
         remedy = said("cluster.without_dot", host=Code(full_host(service)))
         raise Refusal(said("cluster.half_written_host", thing=title(thing), host=Code(host)), (remedy,))
     own = _primarys_own(service, found)
-    if own is not None:
+    if own is not None and (found.backend is not None or not _has_every_version(service, found, own)):
         return Setup(writes=tuple(_service_writes(service, found, own)), others=frozenset(), in_the_mesh=True)
     if found.backend is None:
-        raise Refusal(said("cluster.no_service", name=service_name(service), namespace=service_namespace(service)))
+        remedy = (
+            said("cluster.write_host", field=Code(f"host: {name_of(own)}"))
+            if own is not None
+            else said("cluster.name_service", key=Code("host"))
+        )
+        name, space = service_name(service), service_namespace(service)
+        raise Refusal(said("cluster.no_service", name=name, namespace=space), (remedy,))
     versions = _versions(service, found.backend, found)
     rule = _rule(service, found)
     names = _subset_names(versions, rule)
@@ -158,6 +164,12 @@ def _primarys_own(service: ServiceConfig, found: Found) -> Object | None:
     """The primary's Service, where each version has one; nothing is asked of subsets then."""
     primary = named(found.deployments, service.primary_deployment)
     return version_hosts.primarys(service, _named(service, found), found.services, primary) if primary else None
+
+
+def _has_every_version(service: ServiceConfig, found: Found, own: Object) -> bool:
+    """Whether the Service that routes name for the primary is the one for all versions, under another name."""
+    others = (one for one in found.deployments if version_hosts.may_be_canary(service, name_of(one)))
+    return not service.primary_host and any(version_hosts.selects(own, one) for one in others)
 
 
 def _service_writes(service: ServiceConfig, found: Found, own: Object) -> Iterator[Write]:

@@ -30,6 +30,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.no_host_left": "Every host of Gateway {gateway} is routed by another VirtualService. Add one for this "
     "service to its servers, or write VirtualService {name} yourself.",
     "cluster.no_service": "There is no Service {name} in namespace {namespace}.",
+    "cluster.write_host": "Routes name one that selects every version: write {field} in services.yaml.",
+    "cluster.name_service": "Name it under {key} in services.yaml when it is not called like the service.",
     "cluster.service_is_new": "A Service for {deployment} alone. No route names it yet.",
     "cluster.subsets_are_new": "Subsets {names}. Nothing changes for anybody.",
     "cluster.route_is_new": "All users of {hosts} go to {subset}.",

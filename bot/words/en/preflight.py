@@ -133,6 +133,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.deploy_canary": "Deploy {version} first; it gets no users before you start.",
     "preflight.no_service": "There is no Service {name} in namespace {space}.",
     "preflight.name_service": "Name it under {key} in services.yaml when it is not called like the service.",
+    "preflight.asked_labels": "Give the pods of {name} the labels that Service {service} asks for: {labels}.",
     "preflight.no_virtual_service": "There is no VirtualService {name} in namespace {space}.",
     "preflight.wrong_version": "{name} carries version {label}, not {version}.",
     "preflight.start_that": "Start {label}, or deploy {version} there.",

@@ -25,6 +25,8 @@ SENTENCES: Mapping[str, str] = {
     "cluster.no_host_left": "Gateway {gateway} 的所有 host 都已由其他 VirtualService 路由。"
     "请在其 servers 中为该服务添加一个，或自行编写 VirtualService {name}。",
     "cluster.no_service": "命名空间 {namespace} 中没有 Service {name}。",
+    "cluster.write_host": "路由写的是选中所有版本的另一个 Service：请在 services.yaml 中写上 {field}。",
+    "cluster.name_service": "如果它与服务不同名，请在 services.yaml 的 {key} 中写明其名称。",
     "cluster.service_is_new": "只属于 {deployment} 的 Service，还没有路由写到它。",
     "cluster.subsets_are_new": "子集 {names}。对任何人都没有影响。",
     "cluster.route_is_new": "{hosts} 的所有用户流量发往 {subset}。",

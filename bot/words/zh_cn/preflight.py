@@ -122,6 +122,7 @@ SENTENCES: Mapping[str, str] = {
     "preflight.deploy_canary": "请先部署 {version}；启动发布之前它不会收到用户流量。",
     "preflight.no_service": "命名空间 {space} 中没有 Service {name}。",
     "preflight.name_service": "如果它的名称与服务不同，请在 services.yaml 的 {key} 中写明。",
+    "preflight.asked_labels": "请为 {name} 的 Pod 加上 Service {service} 所要求的标签：{labels}。",
     "preflight.no_virtual_service": "命名空间 {space} 中没有 VirtualService {name}。",
     "preflight.wrong_version": "{name} 的版本标签是 {label}，不是 {version}。",
     "preflight.start_that": "请启动 {label}，或在那里部署 {version}。",

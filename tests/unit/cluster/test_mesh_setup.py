@@ -297,3 +297,16 @@ def test_a_new_service_is_called_as_services_yaml_says() -> None:
 def test_a_service_that_is_not_there_is_told_where_routes_name_none_of_the_primarys() -> None:
     with pytest.raises(Refusal, match="There is no Service reviews in namespace default"):
         apart(service_of("v2"))
+
+
+def test_a_service_for_every_version_under_another_name_is_asked_for_and_not_taken_for_the_primarys() -> None:
+    books = service_of("v1", "books")
+    del books["spec"]["selector"]["version"]
+    for route in ({"route": [to(None, host="books")]}, {"route": [to(None, 100, "books"), to(None, 0, "reviews-v2")]}):
+        with pytest.raises(Refusal) as refused:
+            apart(books, route=route)
+        assert "There is no Service reviews in namespace default." in str(refused.value)
+        assert "write `host: books` in services.yaml" in str(refused.value)
+    with pytest.raises(Refusal, match=r"Name it under `host` in services\.yaml"):
+        apart(books, route={"route": [to("v1", host="books")]})
+    assert apart(books, route={"route": [to(None, host="books")]}, primary_host="books").others == frozenset()
