@@ -26,7 +26,7 @@ from bot.analysis.judge.judge import Interval
 from bot.analysis.judge.verdict import Assessment, Decision
 from bot.analysis.judge.wording import forecast_text
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
-from bot.model.rollout import WATCHED, Phase, Rollout
+from bot.model.rollout import WATCHED, Phase, Rollout, copies_from
 from bot.model.service import GateLimits, Unproven
 from bot.words.sentence import Seconds, Share, Text, said, together
 
@@ -132,9 +132,22 @@ def _begun(rollout: Rollout) -> AnalysisState:
         )
         analysis_state = replace(analysis_state, judge=begun, clients=clients, recent=(), shown=False)
     if analysis_state.stage != rollout.current.name:
-        clients = client_errors.passed_on(analysis_state.clients, rollout, analysis_state.sums)
+        clients = analysis_state.clients
+        if _was_let_begin(rollout):
+            clients = client_errors.passed_on(clients, rollout, analysis_state.sums)
         analysis_state = replace(analysis_state, stage=rollout.current.name, clients=clients, sums=None, strikes={})
     return replace(analysis_state, subject=subject)
+
+
+def _was_let_begin(rollout: Rollout) -> bool:
+    """Whether the current stage follows from what was found of the one before, or from what people said of it.
+
+    A step back does not, and users who return by themselves do so on copies: neither overrules a doubt.
+    """
+    if rollout.current.on_copies:
+        return False
+    left, copies = rollout.walked[-1:], {copies_from(one.share) for one in rollout.step_backs}
+    return not any(one.name in copies and not one.approvals for one in left)
 
 
 def _kept(analysis_state: AnalysisState, rollout: Rollout) -> editions.State:

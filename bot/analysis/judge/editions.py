@@ -73,10 +73,11 @@ def step(
     """One more interval; ``deadline``: when the stage should have passed."""
     if not isinstance(state, Trace):
         return judge.step(state, interval, settings, deadline)
+    came_back = state.state.probation and not where.on_copies
     state = _placed(state, settings, on_copies=where.on_copies)
     if state.state.probation:
         interval = replace(interval, stage=state.stage)
-    if state.slower and state.stage != interval.stage:
+    if state.slower and state.stage != interval.stage and not came_back:  # nobody was asked about that
         state = single.overruled(state, settings)
     after, ruling = single.step(state, interval, settings, users=where.users, alone=where.alone, waits=True)
     home = Home()

@@ -185,6 +185,24 @@ def test_where_it_is_only_slower_people_are_asked_when_time_is_up_and_once() -> 
     assert answer.verdict is Decision.PASS
 
 
+def test_that_users_return_to_another_weight_is_nobodys_word_about_a_slower_canary() -> None:
+    state, _ = judged([interval(n, WELL, "40", SLIGHTLY_SLOWER) for n in range(1, 60)])
+    assert state.slower
+
+    number, home = 60, editions.Where(alone=False, users=False, on_copies=True)
+    while not isinstance(state, Trace) or not state.state.probation:
+        on_canary = editions.Where(alone=False)
+        state, _ = editions.step(state, interval(number, BAD, "40", SLIGHTLY_SLOWER), SECOND, NEVER, on_canary)
+        number += 1
+    for _ in range(10):
+        state, _ = editions.step(state, interval(number, WELL, "copies 40"), SECOND, NEVER, home)
+        number += 1
+    state, _ = editions.step(state, interval(number, WELL, "20"), SECOND, NEVER, editions.Where(alone=False))
+    assert state.slower
+    state, _ = editions.step(state, interval(number + 1, WELL, "40"), SECOND, NEVER, editions.Where(alone=False))
+    assert not state.slower  # now they were asked
+
+
 def test_typical_latency_that_no_histogram_shows_is_no_question() -> None:
     rows = [replace(interval(n, WELL), canary=replace(shared(300, 2), buckets={math.inf: 300})) for n in range(1, 60)]
 
