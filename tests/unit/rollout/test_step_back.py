@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,9 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Observation, Unobserved
-from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes
+from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
 from bot.model.service import ApproveAt, GateLimits
-from bot.rollout import decide, weights
+from bot.rollout import decide, transitions, weights
 from bot.rollout.actions import SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan
 from bot.words.rendering import plain
@@ -199,13 +200,36 @@ def test_people_who_abort_on_copies_go_the_usual_way() -> None:
     assert (aborting.phase, aborting.current.routes) == (Phase.ABORTING, HOME)
 
 
-def test_what_an_older_version_reads_is_one_more_stage_that_mirrors() -> None:
-    went = settled(home(at_stage("shift 40")))
+def by_an_older_version(rollout: Rollout) -> Rollout:
+    """As it is read once a version without step backs has written it."""
+    document = json.loads(dump_rollout(rollout))
+    for name in ("step_backs", "came_from"):
+        del document["rollout"][name]
+    for stage in document["rollout"]["plan"]:
+        del stage["home_from"]
+    return load_rollout(json.dumps(document))
 
+
+def test_what_an_older_version_has_written_is_a_step_back_again() -> None:
+    went = settled(home(at_stage("shift 40")))
     assert load_rollout(dump_rollout(went)) == went
-    forgotten = dump_rollout(went).replace('"home_from":40', '"unknown":40')
-    read = load_rollout(forgotten)
-    assert (read.phase, read.current.routes, read.current.on_copies) == (Phase.MIRRORING, COPIES, False)
+
+    read = by_an_older_version(went)
+
+    assert read.spec.plan == went.spec.plan
+    assert read.step_backs == (StepBack(at=10.0, share=40, home_at=20.0),)
+    assert decide.decide(read, an_observation(read), GOOD, 200.0)[0].current.name == "shift 20"
+
+
+def test_an_older_version_that_went_on_from_copies_has_used_up_the_return() -> None:
+    went = settled(home(at_stage("shift 40")))
+    on = transitions.enter(went, Phase.SHIFTING, went.stage + 1, 200.0)
+
+    read = by_an_older_version(on)
+
+    assert (read.current.name, names(read)) == ("shift 20", names(at_stage("shift 40")))
+    assert [one.share for one in read.step_backs] == [40]
+    assert home(settled(read, 210.0), 220.0).current.approval
 
 
 def test_a_plan_that_was_overridden_returns_to_its_first_weight() -> None:
