@@ -681,7 +681,12 @@ class Rollout:
     @property
     def goes_home(self) -> bool:
         """Whether users are on their way home from a step back: what is written then overrides what others wrote."""
-        return self.current.on_copies and self.settled_at is None
+        return self.current.on_copies and self.settled_at is None and self.home_at is None
+
+    @property
+    def home_at(self) -> float | None:
+        """Of a stage on copies, when all users were seen to be home; None before, and of any other stage."""
+        return self.step_backs[-1].home_at if self.current.on_copies and self.step_backs else None
 
     @property
     def primary_judged(self) -> bool:

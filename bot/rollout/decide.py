@@ -514,9 +514,6 @@ def _settle(rollout: Rollout, now: float) -> Rollout:
     stopped = rollout.stopped
     if stopped is not None and stopped.home_at is None and rollout.current.kind is StageKind.RETURN:
         stopped = replace(stopped, home_at=now)
-    if rollout.goes_home and rollout.step_backs:
-        *earlier, last = rollout.step_backs
-        rollout = replace(rollout, step_backs=(*earlier, replace(last, home_at=now)))
     return replace(rollout, settled_at=settled_at, restoring_at=None, stopped=stopped)
 
 
@@ -689,6 +686,7 @@ _RULES: tuple[Callable[[Rollout, Observation, Judgement, float], Change], ...] =
     retreat.object_gone,
     _danger,
     step_back.take_home,
+    step_back.note,
     _upgraded_unawares,
     retreat.canary_gone,
     retreat.canary_back,

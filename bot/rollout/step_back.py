@@ -52,6 +52,25 @@ def take_home(rollout: Rollout, observed: Observation, judgement: Judgement, now
     return entered, (replace(entry(now, EntryKind.STAGE, text), loud=True),)
 
 
+def note(rollout: Rollout, observed: Observation, _judgement: Judgement, now: float) -> Change:
+    """Remember that users are home, and that the primary has had the pods for them: what others write then is theirs."""
+    if rollout.goes_home and observed.routes_unobserved is None and _is_home(observed):
+        *earlier, last = rollout.step_backs
+        rollout = replace(rollout, step_backs=(*earlier, replace(last, home_at=now)))
+    stage = rollout.current
+    if not stage.on_copies or not stage.pods:
+        return rollout, ()
+    grown = observed.pods_unobserved is None and observed.primary.wanted >= stage.pods
+    if not grown and now - rollout.since <= rollout.spec.scale_timeout:
+        return rollout, ()
+    plan = (*rollout.spec.plan[: rollout.stage], replace(stage, pods=0), *rollout.spec.plan[rollout.stage + 1 :])
+    return replace(rollout, spec=replace(rollout.spec, plan=plan)), ()
+
+
+def _is_home(observed: Observation) -> bool:
+    return all(one.routes is not None and one.routes.canary == 0 for one in observed.objects)
+
+
 def _stage(rollout: Rollout, observed: Observation, plan: tuple[Stage, ...], from_share: int) -> Stage:
     mirror = next((one for one in plan if one.phase is Phase.MIRRORING), None)
     needed = 0 if observed.pods_unobserved is not None else capacity.of_primary(rollout, capacity.EVERYONE, observed)

@@ -15,7 +15,7 @@ from bot.model.observation import Observation, Unobserved
 from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
 from bot.model.service import ApproveAt, GateLimits
 from bot.rollout import decide, transitions, weights
-from bot.rollout.actions import SetRoutes, Wait, next_action
+from bot.rollout.actions import ScalePrimaryUp, SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan
 from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_drift, a_rollout, a_service, a_side, an_observation, changed, keys, verdict
@@ -183,6 +183,46 @@ def test_users_do_not_wait_for_a_canary_that_is_gone() -> None:
     assert next_action(went, replace(gone, canary=a_side())) == SetRoutes(routes=COPIES)
     held, _ = decide.decide(went, gone, verdict(Verdict.INCONCLUSIVE), 11.0)
     assert (held.drift, held.settled_at, [hold.cause for hold in held.holds]) == (None, None, [HoldCause.CAPACITY])
+
+
+def at_home_without_copies() -> tuple[Rollout, Observation]:
+    """Users were seen to be home, and the canary that would get copies is dead."""
+    went = home(at_stage("shift 40"))
+    seen = an_observation(went, routes=HOME, canary=a_side(ready=0))
+    return decide.decide(went, seen, verdict(Verdict.INCONCLUSIVE), 12.0)[0], seen
+
+
+def test_users_are_home_when_no_route_leads_to_the_canary_and_not_only_when_copies_arrive() -> None:
+    went, _ = at_home_without_copies()
+
+    assert (went.settled_at, went.goes_home, went.step_backs[-1].home_at) == (None, False, 12.0)
+    _, (line,) = decide.abort(went, OMAR, "enough", 30.0)
+    assert "Users have been home for 18 seconds." in plain(line.text)
+
+
+def test_once_users_are_home_what_somebody_else_writes_is_theirs() -> None:
+    went, seen = at_home_without_copies()
+    theirs = replace(seen, routes=Routes(canary=55), owner=RolloutId("r-2"), canary=a_side())
+
+    action = next_action(went, theirs)
+    assert not isinstance(action, SetRoutes) or action.taking_from is None
+    assert decide.decide(went, theirs, verdict(Verdict.INCONCLUSIVE), 3600.0)[0].drift is not None
+    assert next_action(went, replace(seen, canary=a_side())) == SetRoutes(routes=COPIES)
+
+
+@pytest.mark.parametrize(("seen", "at"), [(8, 11.0), (1, 191.0)], ids=["grown", "out of time"])
+def test_the_primary_gets_its_pods_once_and_then_is_its_autoscalers(seen: int, at: float) -> None:
+    rollout = at_stage("shift 40")
+    rollout = changed(rollout, target=replace(rollout.spec.target, primary_replicas=4))
+    went = settled(home(rollout), 10.5)
+    assert next_action(went, an_observation(went, primary=a_side(ready=1, wanted=1))) == ScalePrimaryUp(pods=4)
+
+    early, _ = decide.decide(went, an_observation(went, primary=a_side(ready=1, wanted=1)), UNSAFE, 10.9)
+    assert early.current.pods == 4
+    later, _ = decide.decide(went, an_observation(went, primary=a_side(ready=1, wanted=seen)), UNSAFE, at)
+
+    assert next_action(later, an_observation(later, primary=a_side(ready=1, wanted=1))) is None
+    assert later.current.on_copies
 
 
 def test_when_users_were_home_is_remembered() -> None:
