@@ -15,7 +15,7 @@ from bot.analysis.judge import judge, saved, verdict
 from bot.analysis.judge.judge import Interval, bad_of
 from bot.analysis.judge.second import compact, single
 from bot.analysis.judge.second.sequential import Outcome
-from bot.analysis.judge.second.single import Ruling, Trace
+from bot.analysis.judge.second.single import Trace
 from bot.analysis.judge.settings import JudgeSettings
 from bot.analysis.judge.state import CEILING, JudgeState
 from bot.analysis.judge.verdict import Assessment, Home
@@ -82,7 +82,7 @@ def step(
     after, ruling = single.step(state, interval, settings, users=where.users, alone=where.alone, waits=True)
     home = Home()
     if ruling.outcome is Outcome.STEP_BACK:
-        home = _home(after, ruling, goes=where.ready and _helps(after, ruling.by, interval))
+        home = _home(after, ruling.by, ruling.totals, goes=where.ready and _helps(after, ruling.by, interval))
         if home.kept:
             after, _ = single.step(state, interval, settings, users=False, alone=where.alone, waits=True)
     here = entered(after, interval.stage, settings, on_copies=where.on_copies or bool(home.by))
@@ -94,11 +94,14 @@ def _placed(trace: Trace, settings: JudgeSettings, *, on_copies: bool) -> Trace:
     return single.returned(trace, settings) if trace.state.probation and not on_copies else trace
 
 
-def _home(trace: Trace, ruling: Ruling, *, goes: bool) -> Home:
-    place = _place(trace, ruling.by)
-    counts = tuple(ruling.totals[place].tolist())
-    by, kept = (ruling.by, "") if goes else ("", ruling.by)
-    return Home(by=by, kept=kept, counts=counts, bound=trace.metrics[place].bound)
+def _home(trace: Trace, by: str, totals: Floats, *, goes: bool) -> Home:
+    place = _place(trace, by)
+    return Home(
+        by=by if goes else "",
+        kept="" if goes else by,
+        counts=tuple(totals[place].tolist()),
+        bound=trace.metrics[place].bound,
+    )
 
 
 def _place(trace: Trace, name: str) -> int:
@@ -122,9 +125,15 @@ def _helps(trace: Trace, name: str, interval: Interval) -> bool:
     return b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0
 
 
-def assess(state: State, settings: JudgeSettings, deadline: float) -> Assessment:
-    """The answer without another interval."""
-    return verdict.assess(state, settings, deadline)
+def between(
+    state: State, stage: str, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE
+) -> Assessment:
+    """The answer without another interval: as the last one left it, and what keeps users where they are still does."""
+    answer = verdict.assess(entered(state, stage, settings, on_copies=where.on_copies), settings, deadline)
+    if not isinstance(state, Trace) or where.alone or not where.users or state.stage != stage:
+        return answer
+    by = single.says_home(state)
+    return replace(answer, home=_home(state, by, state.stage_totals, goes=False)) if by else answer
 
 
 def moved(state: State, seconds: float) -> State:

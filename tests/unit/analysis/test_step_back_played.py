@@ -294,3 +294,31 @@ def test_a_step_back_lets_nobody_through_whom_the_canary_refuses() -> None:
     assert play.heard("rollout.goes_back")
     assert play.rollout.current.name in {"shift 20", "shift 40"}
     assert play.rollout.is_asked_in_doubt
+
+
+def test_when_copies_stop_people_are_asked_all_the_same() -> None:
+    play = begun_at(40, From(0.3, 45.0))
+    play.until(lambda rollout: rollout.current.on_copies, most=3)
+    play.copies = 0.0
+    play.until(lambda rollout: rollout.asked_at is not None, most=70)
+
+    assert play.rollout.current.on_copies
+    assert play.rollout.asked_at is not None
+    assert play.rollout.settled_at is not None
+    assert play.rollout.asked_at - play.rollout.settled_at <= 900 + 4 * ROW
+
+
+def test_a_hold_because_home_is_no_better_lasts_between_two_scrapes() -> None:
+    play = begun_at(100, From(0.3))
+    play.ready = 0
+    play.row()
+    play.row()
+    rollout = play.rollout
+    assert rollout.judgement is not None
+    assert rollout.judgement.hold
+
+    nothing = Figures(start=play.now, end=play.now + 5.0, canary=None, primary=None)
+    judgement, _ = analysis.analyse(rollout, nothing, ready=False)
+
+    assert judgement.hold
+    assert judgement.sentence == rollout.judgement.sentence
