@@ -306,7 +306,7 @@ def _note(rollout: Rollout, _observed: Observation, judgement: Judgement, now: f
     last, kept = rollout.judgement, rollout.analysis_state.until
     news = last is None or kept is None or judgement.at <= kept or _decided_by(judgement) != _decided_by(last)
     noted = replace(rollout, judgement=judgement) if news else rollout
-    if rollout.phase is Phase.HALTED:
+    if rollout.phase is Phase.HALTED or step_back.leads_home(noted, judgement):  # that says it all
         return noted, ()
     return questions.reconsider(questions.notice(noted, judgement, now), judgement, now)
 

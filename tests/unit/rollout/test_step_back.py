@@ -77,6 +77,26 @@ def test_everybody_in_the_channel_is_told_that_it_is_no_abort() -> None:
     assert plain(line.text) == ("All users go back to reviews-v1. v2 fails requests. No abort: v2 is judged on copies.")
 
 
+def test_what_is_said_is_what_takes_users_home_and_not_what_else_is_in_doubt() -> None:
+    rollout = at_stage("shift 40")
+    other = Finding(gate="client errors", verdict=Verdict.INCONCLUSIVE, sentence="v2 refuses requests.")
+    unsafe = replace(UNSAFE, findings=(other, *UNSAFE.findings))
+
+    _, (line,) = decide.decide(rollout, an_observation(rollout), unsafe, 10.0)
+
+    assert "v2 fails requests." in plain(line.text)
+    assert "refuses" not in plain(line.text)
+
+
+def test_a_question_that_stood_is_not_told_to_be_over_besides() -> None:
+    asked = replace(at_stage("shift 40"), asked_at=5.0)
+
+    went, entries = decide.decide(asked, an_observation(asked), UNSAFE, 10.0)
+
+    assert (went.current.on_copies, went.asked_at) == (True, None)
+    assert [keys(entry.text)[0] for entry in entries] == ["rollout.step_back"]
+
+
 def test_a_canary_that_is_surely_worse_is_aborted_instead() -> None:
     rollout = at_stage("shift 40")
 
