@@ -16,7 +16,7 @@ from bot.analysis.judge.judge import Interval, bad_of
 from bot.analysis.judge.second import compact, single
 from bot.analysis.judge.second.sequential import Outcome
 from bot.analysis.judge.second.single import Trace
-from bot.analysis.judge.settings import JudgeSettings
+from bot.analysis.judge.settings import Floats, JudgeSettings
 from bot.analysis.judge.state import CEILING, JudgeState
 from bot.analysis.judge.verdict import Assessment, Home
 from bot.model.figures import SideFigures
@@ -125,9 +125,7 @@ def _helps(trace: Trace, name: str, interval: Interval) -> bool:
     return b_c * n_p > b_p * n_c if n_p > 0 else b_c > 0
 
 
-def between(
-    state: State, stage: str, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE
-) -> Assessment:
+def between(state: State, stage: str, settings: JudgeSettings, deadline: float, where: Where = ANYWHERE) -> Assessment:
     """The answer without another interval: as the last one left it, and what keeps users where they are still does."""
     answer = verdict.assess(entered(state, stage, settings, on_copies=where.on_copies), settings, deadline)
     if not isinstance(state, Trace) or where.alone or not where.users or state.stage != stage:

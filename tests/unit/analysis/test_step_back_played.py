@@ -66,7 +66,7 @@ class Play:
             refused = 0.0 if stage.routes.mirror else round(n_c * self.refused)
             codes = {"4xx": refused, "401": refused}
             canary = a_side_of(n_c, b_c, slow=round(n_c * 0.01), client_errors=codes)
-            primary = a_side_of(n_p, b_p, slow=round(n_p * 0.01), client_errors={one: 0.0 for one in codes})
+            primary = a_side_of(n_p, b_p, slow=round(n_p * 0.01), client_errors=dict.fromkeys(codes, 0.0))
             sides = [
                 replace(one, first=span[0], last=span[1]) if n else None for one, n in ((canary, n_c), (primary, n_p))
             ]

@@ -33,7 +33,6 @@ from bot.analysis.judge.second.constants import (
     MOST_ROWS,
     PASS_PATIENCE,
     QUIET,
-    RETURNS,
     SECOND_START,
     STRETCH_ACTIVE,
     STRETCH_HAZARD,
@@ -420,7 +419,7 @@ def _answer(state: State, row: Row, parts: Floats, shield: Floats, fixed: Fixed,
     outcome = np.where(_passes(state, row, fine, settings), _PASS, _WATCH)
     well = state.probation & fine & (state.since >= LEAST_ROWS)
     if any_of(state.probation):
-        outcome = np.where(state.probation, _of_probation(state, row, well), outcome)
+        outcome = np.where(state.probation, _of_probation(state, row, well, settings), outcome)
     by = np.where(abort, parts.round(6).argmax(axis=-1), above.round(6).argmax(axis=-1))
     return Answer(
         outcome=np.where(abort, _ABORT, np.where(home, _STEP_BACK, outcome)),
@@ -449,10 +448,10 @@ def _passes(state: State, row: Row, fine: Bools, settings: JudgeSettings) -> Boo
     return np.asarray(fine & both & served & ~state.is_slower)
 
 
-def _of_probation(state: State, row: Row, well: Bools) -> Codes:
-    """Back, if copies are of everything and it is the first time; after long enough, people are asked."""
+def _of_probation(state: State, row: Row, well: Bools, settings: JudgeSettings) -> Codes:
+    """Back, if copies are of everything and it was not too often; after long enough, people are asked."""
     long = state.since >= MOST_ROWS
-    may = (state.step_backs <= RETURNS) & ~row.limited
+    may = (state.step_backs <= settings.returns) & ~row.limited
     ended = np.where(may, _GO_BACK, _ASK)
     return np.where(well, ended, np.where(long, _ASK, _WATCH))
 
