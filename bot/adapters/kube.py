@@ -27,7 +27,16 @@ from kubernetes.client.rest import RESTResponse
 
 from bot import bounded, redaction
 from bot.adapters.calls import Called, counted, nobody
-from bot.adapters.kube_answers import Unanswered, answer_in, event_in, failed, items_in, version_in, warnings_in
+from bot.adapters.kube_answers import (
+    Unanswered,
+    answer_in,
+    event_in,
+    failed,
+    items_in,
+    shows_ready,
+    version_in,
+    warnings_in,
+)
 from bot.adapters.kube_credentials import now_and_then
 from bot.adapters.kube_shapes import checked
 from bot.cluster.managed_fields import FIELD_MANAGER
@@ -194,8 +203,21 @@ class Kube:
         self._called = called
 
     def ping(self) -> None:
-        """Raise ``Fault`` when the API server cannot be asked."""
-        self.version()
+        """Raise ``Fault`` when the API server cannot be asked, or says that it is not ready.
+
+        Without etcd it still tells its version, and much from memory. Where it does not show whether it is ready (the
+        rights of system:public-info-viewer were taken away), its version has to do.
+        """
+        doing = said("adapters.do_ready")
+        with counted(self._called):
+            with _faults(doing):
+                response = self._send("GET", "/readyz")
+                text = _body(response)
+            if not shows_ready(response.status, text):
+                with _faults(doing):
+                    response = self._send("GET", "/version")
+                    text = _body(response)
+                answer_in(response.status, text, doing)
 
     def version(self) -> str:
         """The API server's version, such as v1.35.1; which it tells anybody who may speak to it."""

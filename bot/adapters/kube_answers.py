@@ -20,6 +20,7 @@ from bot.model.errors import Cause, Contended, Fault
 from bot.words.sentence import Sentence, Text, said
 
 LONGEST_MESSAGE = 500
+LISTED_PARTS = 5  # of those that are not ready
 
 # What the server answers when it was too slow itself, whatever the status: to a person that is a time-out.
 _SLOW = frozenset({"Timeout", "ServerTimeout"})
@@ -29,6 +30,9 @@ _SLOW_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEO
 _ADMISSION = re.compile(
     r'^admission webhook ".*" denied the request|^(?:(?! is forbidden: ).)* is forbidden: (?!User ")'
 )
+
+# A line of /readyz for a part that is not; https://kubernetes.io/docs/reference/using-api/health-checks/
+_NOT_READY = re.compile(rb"^\[-\]([\w./-]{1,60}) failed", re.MULTILINE)
 
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
@@ -50,6 +54,14 @@ def answer_in(status: int, body: bytes, doing: Text) -> Object | None:
     if status == HTTPStatus.NOT_FOUND:
         return None
     raise _refusal(status, answer, doing)
+
+
+def shows_ready(status: int, body: bytes) -> bool:
+    """What the API server says at /readyz; False: nothing. Raises ``Unanswered`` where it says that it is not ready."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        parts = [name.decode() for name in _NOT_READY.findall(body)][:LISTED_PARTS]
+        raise Unanswered("Kubernetes", said("adapters.not_ready", parts=", ".join(parts) or f"HTTP {status}"))
+    return status == HTTPStatus.OK and body.strip() == b"ok"
 
 
 def event_in(line: bytes, doing: Text) -> Object:

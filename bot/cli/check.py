@@ -18,7 +18,7 @@ from bot.cli.lines import Line as Line  # noqa: PLC0414  # it is what `check` an
 from bot.cli.lines import contained
 from bot.cluster import heartbeat_lease, version_hosts
 from bot.cluster.objects import Object, service_name, service_namespace
-from bot.model.errors import CanaryError, Fault
+from bot.model.errors import CanaryError, Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.settings.env import Settings
 from bot.settings.errors import SettingsError
@@ -198,7 +198,9 @@ def _watchdogs(adapters: bootstrap.Adapters, limit: float) -> Iterator[Line]:
         try:
             lease = adapters.kube.get("Lease", namespace, heartbeat_lease.WATCHING)
         except Fault as fault:
-            yield Line(ok=False, part="watchdog", sentence=said("cli.lease_unreadable", why=fault.sentence))
+            forbidden = fault.cause is Cause.FORBIDDEN
+            sentence = said("cli.lease_unreadable", why=fault.sentence) if forbidden else fault.sentence
+            yield Line(ok=False, part="watchdog", sentence=sentence)
             continue
         yield watchdog_line(namespace, lease, limit, adapters.ports.clock.now())
 

@@ -64,6 +64,7 @@ class Api:
     def __init__(self, store: Store, served: Served, *, token: str, bookmark_seconds: float) -> None:
         self.access = Access()
         self.faults = Faults()
+        self.failing: tuple[str, ...] = ()  # parts of the server that are not ready, such as etcd
         self.wire = Wire()
         self.witnesses: list[Callable[[Written], None]] = []
         self.requests: Counter[str] = Counter()
@@ -105,7 +106,7 @@ class Api:
         self._authenticate(request, path)
         self.requests["watch" if _is_watch(request) else request.method] += 1
         if path and path[0] in ("healthz", "livez", "readyz"):
-            return web.Response(text="ok")
+            return discovery.health(path[0], self.failing)
         document = discovery.describe(self._served, path, request.host)
         if document is not None:
             return web.json_response(document)
@@ -117,7 +118,7 @@ class Api:
         return await self._write(request, target)
 
     def _authenticate(self, request: web.Request, path: list[str]) -> None:
-        is_open = bool(path) and path[0] in _OPEN_PATHS
+        is_open = bool(path) and path[0] in _OPEN_PATHS and "Authorization" not in request.headers
         if not (is_open or _bears(request, self._token) or _bears(request, OTHERS)):
             raise unauthorized()
 

@@ -164,6 +164,10 @@ class KubeApi:
         """The next matching requests lose their connection: before anything happened, or after the write did."""
         self._api.faults.plan(Fault(verb=verb, kind=kind_named(kind).kind, times=times, after=after_write))
 
+    def not_ready(self, *parts: str) -> None:
+        """From now on the server says of itself that these parts of it are not ready; none: it is."""
+        self._api.failing = parts
+
     def forbid(self, *, verb: str, kind: str, namespace: str | None = None, subresource: str = "") -> Denial:
         """Deny the bot from now on, by 403 and in SelfSubjectAccessReviews; answers what ``allow`` takes back."""
         plural = kind_named(kind).plural + (f"/{subresource}" if subresource else "")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.kube import Kube, Reads
-from bot.adapters.kube_answers import Unanswered
+from bot.adapters.kube_answers import Unanswered, shows_ready
 from bot.adapters.kube_cache import CachedReads
 from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
@@ -445,6 +445,32 @@ def test_an_address_where_nothing_answers_is_not_called_slow(tmp_path: Path) -> 
         kube = Kube.connect(str(gone.write_kubeconfig(tmp_path / "kubeconfig")))
     with pytest.raises(Unanswered, match="nothing answers at the API server's address"):
         kube.ping()
+
+
+def test_a_server_without_etcd_is_told_though_it_tells_its_version(api: KubeApi, kube: Kube) -> None:
+    kube.ping()
+    api.not_ready("etcd", "etcd-readiness")
+    with pytest.raises(Unanswered, match=r"says that it is not ready: etcd, etcd-readiness\."):
+        kube.ping()
+    assert kube.version().startswith("v1.")
+    api.not_ready()
+    kube.ping()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(403, b'{"kind":"Status"}'), (404, b"404 page not found"), (200, b"<html>please log in</html>")],
+)
+def test_a_server_that_does_not_show_whether_it_is_ready_has_said_nothing(status: int, body: bytes) -> None:
+    assert not shows_ready(status, body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>no upstream</html>", b"[-]" + b"x" * 1000 + b" failed", b"[-]\xff failed"]
+)
+def test_whatever_stands_in_front_of_a_server_that_is_away_is_told_by_its_status(body: bytes) -> None:
+    with pytest.raises(Unanswered, match=r"not ready: HTTP 503\."):
+        shows_ready(503, body)
 
 
 def load_virtual_service(api: KubeApi, namespace: str, name: str) -> None:

@@ -108,6 +108,17 @@ def test_each_verb_that_is_missing_is_told_with_the_rule_to_add(kube: KubeApi, t
     assert [sentence for sentence in doubts if "[gateways]" in sentence and "istio-system" in sentence]
 
 
+def test_a_watchdogs_lease_is_told_with_a_right_only_where_that_is_missing(kube: KubeApi, tmp_path: Path) -> None:
+    kube.fail_next(verb="get", kind="Lease", status=504)
+    (late,) = said(environment(kube, tmp_path), "watchdog")
+    kube.forbid(verb="get", kind="Lease", namespace="default")
+    (forbidden,) = said(environment(kube, tmp_path), "watchdog")
+
+    assert not late.ok
+    assert "Role" not in plain(late.sentence)
+    assert "Its Role needs `get` of it." in plain(forbidden.sentence)
+
+
 def test_with_every_right_one_line_says_so(kube: KubeApi, tmp_path: Path) -> None:
     assert "may do all" in plain(said(environment(kube, tmp_path), "reviews")[-1].sentence)
 

@@ -18,6 +18,8 @@ SENTENCES: Mapping[str, str] = {
     "adapters.old_lease": "lets nobody change {service} with an old lease: another replica leads now.",
     # failures of Kubernetes: what could not be done, and why
     "adapters.could_not": "Could not {doing}: {why:clause}.",
+    "adapters.not_ready": "The API server says that it is not ready: {parts}.",
+    "adapters.do_ready": "ask the API server whether it is ready",
     "adapters.do_version": "read the server's version",
     "adapters.do_discover": "discover {group}",
     "adapters.do_read": "read {thing}",

@@ -17,6 +17,8 @@ SENTENCES: Mapping[str, str] = {
     "adapters.old_lease": "不允许用旧租约修改 {service}：现在由另一个副本负责。",
     # failures of Kubernetes: what could not be done, and why
     "adapters.could_not": "无法{doing}：{why:clause}。",
+    "adapters.not_ready": "API 服务器报告自身尚未就绪：{parts}。",
+    "adapters.do_ready": "查询 API 服务器是否就绪",
     "adapters.do_version": "读取服务器版本",
     "adapters.do_discover": "查询 {group}",
     "adapters.do_read": "读取 {thing}",
