@@ -294,11 +294,9 @@ def _with_step_backs(rollout: Document) -> Document:
     """What a version that knows no step back has lost, while it had the rollout: that a stage is on copies, which it
     takes for a mirror and keeps in the plan, and how often users were taken home.
     """
-    plan, retreat, here = rollout["plan"], rollout.get("retreat"), rollout["stage"]
-    if not any(_home_from(stage) for stage in plan):
-        return rollout
+    plan, retreat, here = rollout["plan"], rollout.get("retreat"), rollout.get("stage", 0)
     began = [(one, one["name"], one["began"]) for one in rollout.get("walked", ())]
-    began += [] if retreat else [(rollout, plan[here]["name"], rollout["since"])]
+    began += [] if retreat or not plan else [(rollout, plan[here]["name"], rollout.get("since", 0.0))]
     back = [
         {"at": at, "share": int(named[1]), "home_at": one.get("settled_at")}
         for one, name, at in began

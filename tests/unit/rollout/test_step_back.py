@@ -292,6 +292,16 @@ def test_an_older_version_that_went_on_from_copies_has_used_up_the_return() -> N
     assert home(settled(read, 210.0), 220.0).current.approval
 
 
+def test_an_older_version_that_got_it_after_the_return_has_not_made_another_of_it() -> None:
+    back = decide.decide(settled(home(at_stage("shift 40"))), an_observation(home(at_stage("shift 40"))), GOOD, 200.0)[
+        0
+    ]
+
+    read = by_an_older_version(back)
+
+    assert read == replace(back, came_from=())
+
+
 def test_a_plan_that_was_overridden_returns_to_its_first_weight() -> None:
     rollout = a_rollout(a_service(gates=SHIELDED, approve=frozenset()))
     plan = make_plan(a_service(approve=frozenset()), rollout.spec.target.topology, Overrides(weights=(7, 100)))
