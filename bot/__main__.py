@@ -28,7 +28,8 @@ from bot.controller.decisions import Abandon, By
 from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
 from bot.model.judge_settings import SECOND, STRICTNESS, for_edition
-from bot.model.rollout import EntryKind, UserId
+from bot.model.rollout import UserId
+from bot.model.story import EntryKind
 from bot.probes import OwnMetrics
 from bot.probes.failure_log import Failures
 from bot.rollout.phrases import status_text

@@ -19,7 +19,8 @@ from bot.model.errors import Fault, Remains, Unreadable
 from bot.model.figures import Judgement
 from bot.model.freeze import Freeze, FreezeLine
 from bot.model.judge_settings import ERRORS, SLOW
-from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, RolloutSpec, copies_from
+from bot.model.rollout import Rollout, RolloutId, RolloutSpec, copies_from
+from bot.model.story import Entry, EntryKind
 from bot.words.rendering import plain
 from bot.words.sentence import Code, Text, said
 

@@ -16,15 +16,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bot.analysis import client_errors, conclusion, course, details, gates
+from bot.analysis import conclusion, course, details
 from bot.analysis.amounts import of
 from bot.analysis.conclusion import Case, Conclusion, conclude
-from bot.analysis.gates import Sides, badness
+from bot.analysis.gates import client_errors, thresholds
+from bot.analysis.gates.thresholds import badness
 from bot.analysis.judge import editions
 from bot.analysis.judge.forecast import Forecast, forecast
 from bot.analysis.judge.judge import Interval
 from bot.analysis.judge.verdict import Assessment, Decision
 from bot.analysis.judge.wording import forecast_text
+from bot.analysis.sides import Sides
 from bot.model.figures import HARM, UNPROVEN, AnalysisState, Figures, Finding, Incident, Judgement, SideFigures, Verdict
 from bot.model.rollout import WATCHED, Phase, Rollout, copies_from
 from bot.model.service import GateLimits, Unproven
@@ -55,7 +57,7 @@ def span(rollout: Rollout, now: float) -> tuple[float, float] | None:
     until = now - rollout.spec.metrics.delay
     if rollout.phase not in WATCHED or since is None or until <= since:
         return None
-    return (since if until - since <= LONGEST else until - gates.lately(rollout), until)
+    return (since if until - since <= LONGEST else until - thresholds.lately(rollout), until)
 
 
 def unread(rollout: Rollout, now: float) -> Judgement:
@@ -69,7 +71,7 @@ def unread(rollout: Rollout, now: float) -> Judgement:
         finding = Conclusion(verdict=Verdict.INCONCLUSIVE, sentences=late).finding
         return Judgement(at=now, verdict=Verdict.INCONCLUSIVE, findings=(finding,), hold=True)
     same = rollout.judgement is not None and rollout.analysis_state.stage == rollout.current.name
-    return rollout.judgement if rollout.judgement is not None and same else gates.warming_up(now)
+    return rollout.judgement if rollout.judgement is not None and same else thresholds.warming_up(now)
 
 
 def analyse(rollout: Rollout, row: Figures, *, ready: bool = True) -> tuple[Judgement, AnalysisState]:
@@ -84,8 +86,8 @@ def analyse(rollout: Rollout, row: Figures, *, ready: bool = True) -> tuple[Judg
     row = _believed(replace(row, watermarks={}, targets={}), analysis_state)
     state, assessment, whole = _stepped(rollout, _kept(analysis_state, rollout), row, ready=ready)
     stage = row if analysis_state.sums is None else analysis_state.sums + row
-    recent = (*_lately(analysis_state.recent, row.end, gates.lately(rollout)), row)
-    beside, strikes = gates.check(rollout, stage, recent, analysis_state.strikes)
+    recent = (*_lately(analysis_state.recent, row.end, thresholds.lately(rollout)), row)
+    beside, strikes = thresholds.check(rollout, stage, recent, analysis_state.strikes)
     clients = (
         client_errors.analysed(analysis_state.clients, rollout, row, first=analysis_state.sums is None)
         if whole

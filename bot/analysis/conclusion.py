@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.analysis.amounts import of
-from bot.analysis.gates import Sides
 from bot.analysis.histograms import slower
 from bot.analysis.judge.editions import State
 from bot.analysis.judge.state import Judged, Metric
 from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
 from bot.analysis.judge.wording import Account, Names, decisive, figures, other_fails, sentences
+from bot.analysis.sides import Sides
 from bot.model.figures import EVIDENCE, Figures, Finding, Incident, SideFigures, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout

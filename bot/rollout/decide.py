@@ -31,8 +31,6 @@ from bot.model.rollout import (
     BOT,
     WATCHED,
     Approval,
-    Entry,
-    EntryKind,
     Hold,
     HoldCause,
     Phase,
@@ -46,6 +44,7 @@ from bot.model.rollout import (
     UserId,
 )
 from bot.model.service import OnDrift, OnTimeout
+from bot.model.story import Entry, EntryKind
 from bot.model.versions import spoken_sides
 from bot.model.webhooks import OnFailure
 from bot.rollout import alarms, capacity, drift, holds, hooks, phrases, pods, questions, retreat, step_back

@@ -10,7 +10,8 @@ from __future__ import annotations
 from bot.model.copies import replace
 from bot.model.figures import EVIDENCE, Judgement, Verdict
 from bot.model.observation import Observation
-from bot.model.rollout import EntryKind, Phase, Rollout, Routes, Stage, StepBack, copies_from
+from bot.model.rollout import Phase, Rollout, Routes, Stage, StepBack, copies_from
+from bot.model.story import EntryKind
 from bot.rollout import capacity
 from bot.rollout.phrases import share
 from bot.rollout.transitions import Change, enter, entry

@@ -13,7 +13,7 @@ from bot.model.rollout import Phase, Rollout, Stage, StageOutcome, Walked
 from bot.rollout.phrases import called, share
 from bot.rollout.time_to_go import time_to_go
 from bot.slack import blocks as b
-from bot.slack import checks, wording
+from bot.slack import gate_rows, wording
 from bot.slack.blocks import Block
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Seconds, Sentence, Text, said
@@ -143,7 +143,7 @@ def _shown(rollout: Rollout, stages: Sequence[Stage]) -> Row:
     walked = left(rollout)
     seen = [one.canary for stage in stages if (one := walked.get(stage.name)) is not None and one.canary is not None]
     total = (sum(requests for requests, _ in seen), sum(errors for _, errors in seen))
-    output = checks.answered(total) if seen and total[0] else ""
+    output = gate_rows.answered(total) if seen and total[0] else ""
     return Row(title=_together(rollout, stages), status=COMPLETE, output=output)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bot.controller.ports import Notification
-from bot.model.rollout import BOT, Entry, EntryKind, Rollout, RolloutId
+from bot.model.rollout import BOT, Rollout, RolloutId
+from bot.model.story import Entry, EntryKind
 from bot.slack.rate_limits import DECIDED_AFTER, FIGURES_AFTER, HAPPENED_AFTER, POSTS_BURST
 from bot.slack.thread import LOUD
 

@@ -11,8 +11,9 @@ from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.analysis import analysis
 from bot.model.figures import Figures
 from bot.model.judge_settings import STRICTNESS
-from bot.model.rollout import Entry, EntryKind, Phase, Rollout
+from bot.model.rollout import Phase, Rollout
 from bot.model.service import GateLimits
+from bot.model.story import Entry, EntryKind
 from bot.rollout import decide
 from bot.rollout.again import choices, plan_from
 from bot.words.rendering import plain

@@ -12,8 +12,9 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
 from bot.model.observation import Observation, Unobserved
-from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
 from bot.model.service import ApproveAt, GateLimits
+from bot.model.story import EntryKind
 from bot.rollout import decide, transitions, weights
 from bot.rollout.actions import ScalePrimaryUp, SetRoutes, Wait, next_action
 from bot.rollout.plans import Overrides, make_plan

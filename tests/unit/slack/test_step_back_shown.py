@@ -10,7 +10,8 @@ from bot.analysis.judge import editions, verdict
 from bot.analysis.judge.verdict import Home
 from bot.controller.ports import Notification
 from bot.model.figures import Figures
-from bot.model.rollout import Approval, EntryKind, Phase, StageOutcome, Walked
+from bot.model.rollout import Approval, Phase, StageOutcome, Walked
+from bot.model.story import EntryKind
 from bot.rollout import exposure
 from bot.slack import endings, plan, priorities, wording
 from bot.slack.charts import chart
