@@ -11,7 +11,7 @@ from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.judge_settings import STRICTNESS
-from bot.model.observation import Observation, Unobserved
+from bot.model.observation import Denied, Observation, Unobserved
 from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Routes, StepBack
 from bot.model.service import ApproveAt, GateLimits
 from bot.model.story import EntryKind
@@ -244,6 +244,15 @@ def test_the_primary_gets_its_pods_once_and_then_is_its_autoscalers(seen: int, a
 
     assert next_action(later, an_observation(later, primary=a_side(ready=1, wanted=1))) is None
     assert later.current.on_copies
+
+
+def test_users_do_not_wait_for_copies_that_are_refused() -> None:
+    went = home(at_stage("shift 40"))
+    refused = Denied(cause=Cause.REFUSED, sentence="Somebody else's mirror stands there.")
+    seen = an_observation(went, routes=Routes(canary=40), denied=refused)
+
+    assert next_action(went, replace(seen, denied=None)) == SetRoutes(routes=COPIES)
+    assert next_action(went, seen) == SetRoutes(routes=HOME)
 
 
 def test_when_users_were_home_is_remembered() -> None:
