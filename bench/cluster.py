@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Routes, Target
 from bot.model.service import GateLimits, HardLimit, Measure, ServiceConfig
 from sandbox.kube import bookinfo

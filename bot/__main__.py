@@ -28,7 +28,8 @@ from bot.controller.decisions import Abandon, By
 from bot.model.errors import CanaryError, Refusal
 from bot.model.freeze import covering
 from bot.model.judge_settings import SECOND, STRICTNESS, for_edition
-from bot.model.rollout import EntryKind, UserId
+from bot.model.rollout import UserId
+from bot.model.story import EntryKind
 from bot.probes import OwnMetrics
 from bot.probes.failure_log import Failures
 from bot.rollout.phrases import status_text
@@ -274,8 +275,7 @@ def _record(settings: Settings, arguments: argparse.Namespace) -> int:
     service, now = adapters.catalogue.get(arguments.service), adapters.ports.clock.now()
     controller = bootstrap.make_controller(adapters)
     rollout = None if arguments.canary else next(iter(controller.history(service.name, 1)), None)
-    story = controller.story(rollout) if rollout else ()
-    wanted = Wanted(service=service, seconds=arguments.seconds, version=arguments.canary, rollout=rollout, story=story)
+    wanted = Wanted(service=service, seconds=arguments.seconds, version=arguments.canary, rollout=rollout)
     _say(record(wanted, adapters.metrics, now))
     return 0
 

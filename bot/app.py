@@ -22,7 +22,7 @@ from bot.bootstrap import (
     make_controller,
     slack_client,
 )
-from bot.controller.edges import contained
+from bot.controller.containment import contained
 from bot.controller.leadership import LeadersStore
 from bot.controller.rounds import Rounds
 from bot.model.errors import Fault

@@ -39,8 +39,8 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
 from bot.controller.adoption import Adoption
+from bot.controller.containment import Broken
 from bot.controller.controller import Controller
-from bot.controller.edges import Broken
 from bot.controller.heartbeat import DEAD_MAN_SECONDS, Heartbeats
 from bot.controller.ports import NoChannels, Ports
 from bot.controller.telemetry import Telemetry

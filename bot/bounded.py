@@ -123,6 +123,16 @@ class _Bounded:
         super().connect()  # type: ignore[misc]  # of the class that it is mixed into
         self.sock = BoundedSocket(self.sock)
 
+    def _tunnel(self) -> None:
+        """Ask a proxy for the way through, which answers before there is anything else to read."""
+        bare = self.sock
+        self.sock = bounded = BoundedSocket(bare)
+        try:
+            super()._tunnel()  # type: ignore[misc]  # as above
+        finally:
+            if self.sock is bounded:  # or it has been closed
+                self.sock = bare
+
 
 class HTTPConnection(_Bounded, http.client.HTTPConnection):
     """The standard library's, bounded."""

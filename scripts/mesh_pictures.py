@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.cluster.routes import with_routes
+from bot.cluster.virtual_service import with_routes
 from bot.model.rollout import HOME, Routes, Target, Topology
 from scripts.judge_pictures import CANARY, FAINT, FONT, INK, PRIMARY, rule, text
 

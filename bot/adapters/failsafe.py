@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.errors import Contended, Fault, Refusal
 from bot.model.observation import FailsafeRecord, RolloutAnnotations
 from bot.model.rollout import Routes

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.controller.edges import Broken
+from bot.controller.containment import Broken
 
 # What it is about, as in "notification 1-0 of default/reviews", and what was raised.
 Failed = Callable[[str, Exception], None]

@@ -20,11 +20,11 @@ from bot.adapters.kube import WATCHDOG_MANAGER, Kube, Reads
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.lease_heartbeats import LeaseHeartbeats
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.cluster.admission_policy import hosts_to_name
 from bot.cluster.managed_fields import FIELD_MANAGER, ROUTES, Writer, annotation, writer_of
 from bot.cluster.objects import annotations_of
-from bot.cluster.routes import VirtualService
+from bot.cluster.virtual_service import VirtualService
 from bot.controller.each_object import do_on_each, observe_each
 from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.copies import replace
@@ -137,7 +137,7 @@ class IstioMesh:
 
         Raises:
             Contended: the managed part changed between read and write, or became something we must not edit.
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
         """
 
         def write(one: Target) -> None:
@@ -300,7 +300,7 @@ class IstioMesh:
 
         Raises:
             Contended: somebody else keeps on writing, or has changed the managed routes.
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
             Fault: the object is missing, or cannot be read or written.
         """
         vs = self._get(key)

@@ -16,7 +16,7 @@ import structlog
 
 from bot.adapters.kube import Kube
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.cluster.objects import Object
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.rollout import RolloutId

@@ -17,7 +17,7 @@ from bot.adapters.failures import Failed, logged
 from bot.adapters.redis_connection import Batch, RedisClient, WrongKind, answers, faults
 from bot.adapters.redis_store import OUT_OF_DATE, about_entry
 from bot.adapters.serialization import CARDS, SERVICES, WORDS, Keys, load_entry
-from bot.controller.edges import broken
+from bot.controller.containment import broken
 from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Cause, Fault, Unreadable
 from bot.model.rollout import RolloutId

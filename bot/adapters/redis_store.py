@@ -24,11 +24,12 @@ from bot.adapters.serialization import (
     load_entry,
     load_rollout,
 )
-from bot.controller.edges import broken
+from bot.controller.containment import broken
 from bot.model.copies import replace
 from bot.model.errors import Refusal, Stale, Unreadable
-from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId, RolloutSpec
+from bot.model.rollout import Phase, Rollout, RolloutId, RolloutSpec
 from bot.model.signing import UNSIGNED, Signer
+from bot.model.story import Entry, EntryKind
 from bot.rollout.phrases import status_text
 from bot.words.sentence import Code, Text, TypedIn, said, together
 

@@ -20,8 +20,8 @@ from apscheduler.executors.base import MaxInstancesReachedError
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import STATE_STOPPED, BaseScheduler
 
-from bot.adapters.bell import Bell
 from bot.adapters.failures import Failed, logged
+from bot.adapters.wakeup import Wakeup
 
 IDLE_SECONDS = 60.0  # between two looks at the list of jobs while there is none
 
@@ -135,7 +135,7 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
     def __init__(self, rhythms: Rhythms, stopwatch: Callable[[], float], **options: Any) -> None:
         self._rhythms = rhythms
         self._stopwatch = stopwatch
-        self._bell = Bell()
+        self._wakeup = Wakeup()
         self._thread = threading.Thread(target=self._keep_time, name="APScheduler", daemon=True)
         super().__init__(**options)
 
@@ -147,16 +147,16 @@ class _BySteadyTime(BaseScheduler):  # type: ignore[misc]  # APScheduler has no 
         super().shutdown(wait)
         self.wakeup()
         self._thread.join()
-        self._bell.close()
+        self._wakeup.close()
 
     def wakeup(self) -> None:
-        self._bell.ring()
+        self._wakeup.wake()
 
     def _keep_time(self) -> None:
         while self.state != STATE_STOPPED:
             for name in self._rhythms.due(self._stopwatch()):
                 self._submit(self.get_job(name))
-            self._bell.wait(self._rhythms.pause(self._stopwatch()))
+            self._wakeup.wait(self._rhythms.pause(self._stopwatch()))
 
     def _submit(self, job: Any) -> None:
         try:

@@ -14,7 +14,7 @@ from bot.adapters.prometheus import PrometheusMetrics
 from bot.adapters.snapshot import permission
 from bot.cluster import heartbeat_lease
 from bot.cluster.objects import NamespacedName, Object
-from bot.controller.edges import Broken, contained
+from bot.controller.containment import Broken, contained
 from bot.model.errors import Cause, Fault
 from bot.model.service import ServiceConfig
 from bot.preflight import Access, Permission

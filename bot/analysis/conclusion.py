@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.analysis.amounts import of
-from bot.analysis.gates import Sides
 from bot.analysis.histograms import slower
 from bot.analysis.judge.editions import State
 from bot.analysis.judge.state import Judged, Metric
 from bot.analysis.judge.verdict import SLOWER, Assessment, Decision, Failing, Overdue
 from bot.analysis.judge.wording import Account, Names, decisive, figures, other_fails, sentences
+from bot.analysis.sides import Sides
 from bot.model.figures import EVIDENCE, Figures, Finding, Incident, SideFigures, Verdict
 from bot.model.judge_settings import FEWEST
 from bot.model.rollout import Rollout
@@ -200,7 +200,9 @@ def _say(rollout: Rollout, case: Case, shown: Shows) -> tuple[Text, ...]:
 def _say_unsafe(rollout: Rollout, case: Case) -> tuple[Text, ...]:
     home, called = case.assessment.home, names(rollout)
     account = Account(Metric(home.by or home.kept, 0.0, home.bound), home.counts)
-    shown = said("analysis.unsafe", name=called.subject, figures=figures(account, called))
+    fails = home.bound is None
+    found = figures(account, called)
+    shown = said("analysis.unsafe" if fails else "analysis.unsafe_slow", name=called.subject, figures=found)
     return (shown,) if home.by else (shown, said("analysis.nowhere_better", other=called.reference))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.analysis.amounts import by_side, of
 from bot.analysis.conclusion import Case, names
-from bot.analysis.gates import Sides
 from bot.analysis.judge.state import CEILING
 from bot.analysis.judge.wording import Account, allowed, decisive, figures, likely
+from bot.analysis.sides import Sides
 from bot.model.figures import SLOWER, Finding, Tendency, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import Measure

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.cluster.routes import in_words
+from bot.cluster.virtual_service import in_words
 from bot.model.freeze import Freeze, FreezeAction, FreezeLine, freeze_sentence
-from bot.model.rollout import Entry, Rollout, RolloutId, Shown
+from bot.model.rollout import Rollout, RolloutId, Shown
+from bot.model.story import Entry
 from bot.rollout import exposure
 from bot.rollout.phrases import called, describe, drilled, status_text
 from bot.words.sentence import Moment, Person, Seconds, Sentence, Text, said

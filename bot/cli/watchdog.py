@@ -13,15 +13,15 @@ from collections.abc import Callable, Mapping
 import structlog
 from prometheus_client import CollectorRegistry
 
-from bot.adapters.bell import Bell
 from bot.adapters.clock import SystemClock, stopwatch
 from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import WATCHDOG_MANAGER, Kube
 from bot.adapters.kube_cache import CachedReads
+from bot.adapters.wakeup import Wakeup
 from bot.adapters.workloads import KubeWorkloads
 from bot.cluster.objects import NamespacedName
-from bot.controller.edges import Broken
+from bot.controller.containment import Broken
 from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Fault
 from bot.model.observation import FailsafeAction
@@ -38,11 +38,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 def run(settings: Settings) -> int:
     """Watch until SIGTERM or SIGINT."""
-    stop, bell = threading.Event(), Bell()
+    stop, wakeup = threading.Event(), Wakeup()
 
     def on_signal(*_: object) -> None:
         stop.set()
-        bell.ring()
+        wakeup.wake()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
@@ -64,7 +64,7 @@ def run(settings: Settings) -> int:
     log.info("watching_over", limit=settings.dead_man_seconds, probes=probes.port)
     while not stop.is_set():
         attempt(watchdog.reconcile, services.poll)
-        bell.wait(RECONCILE_SECONDS)
+        wakeup.wait(RECONCILE_SECONDS)
     reads.close()
     probes.close()
     return 0

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator
 from bot.cluster.objects import Object, means, namespace_of, service_name, service_namespace
 from bot.model.service import ServiceConfig
 
+_SENT_TO = ("destination", "mirror")
+
 
 def half_written(things: Iterable[Object], service: ServiceConfig) -> Iterator[tuple[Object, str]]:
     """Each with the first destination in it that would be the service if its name were completed."""
     short, space = service_name(service), service_namespace(service)
     for thing in things:
-        spec = thing.get("spec") or {}
-        hosts = _hosts({key: value for key, value in spec.items() if key != "hosts"})
+        hosts = _destinations(thing.get("spec"))
         host = next((one for one in hosts if one in {f"{short}.{space}", f"{short}.{space}.svc"}), None)
         if host is not None:
             yield thing, host
@@ -34,16 +35,30 @@ def dotted_hosts(things: Iterable[Object], service: ServiceConfig) -> Iterator[t
             yield thing, host
 
 
-def _hosts(part: object) -> Iterator[str]:
-    """Every value of ``host`` and ``hosts``, however deep: destinations, mirrors, and what the object is about."""
+def _hosts(spec: object) -> Iterator[str]:
+    """Those that the object is about, and every destination's."""
+    if isinstance(spec, dict) and isinstance(about := spec.get("hosts"), list):
+        yield from (one for one in about if isinstance(one, str))
+    yield from _destinations(spec)
+
+
+def _destinations(spec: object) -> Iterator[str]:
+    """The host of a DestinationRule, and of everything that a route sends to or copies for, however deep.
+
+    Another ``host`` is none: a header that is set may be called so, and a label.
+    """
+    if isinstance(spec, dict) and isinstance(spec.get("host"), str):
+        yield spec["host"]
+    yield from _sent_to(spec)
+
+
+def _sent_to(part: object) -> Iterator[str]:
     if isinstance(part, list):
         for one in part:
-            yield from _hosts(one)
+            yield from _sent_to(one)
     elif isinstance(part, dict):
         for key, value in part.items():
-            if key == "host" and isinstance(value, str):
-                yield value
-            elif key == "hosts" and isinstance(value, list):
-                yield from (one for one in value if isinstance(one, str))
+            if key in _SENT_TO and isinstance(value, dict) and isinstance(value.get("host"), str):
+                yield value["host"]
             else:
-                yield from _hosts(value)
+                yield from _sent_to(value)

@@ -32,8 +32,8 @@ from bot.cluster.objects import (
     service_namespace,
     within,
 )
-from bot.cluster.routes.managed import STREAMS, has_users, title
 from bot.cluster.rule_lookup import obeyed
+from bot.cluster.virtual_service.managed import STREAMS, has_users, title
 from bot.model.errors import Refusal
 from bot.model.service import ServiceConfig
 from bot.words.sentence import Code, Text, said

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from bot.controller.claims import heartbeat_of, lives
 from bot.controller.ports import Ports
-from bot.controller.records import halted
+from bot.controller.record_from_annotations import halted
 from bot.model.errors import Fault, Refusal, Unreadable
-from bot.model.rollout import Entry, EntryKind, Rollout, RolloutId, Target, Topology, UserId
+from bot.model.rollout import Rollout, RolloutId, Target, Topology, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.rollout import decide
 from bot.rollout.transitions import Change
 from bot.words.sentence import Person, TypedIn, said

@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.controller.claims import Claim, Found, heartbeat_of, owner_of, unknown_images
-from bot.controller.edges import Broken
+from bot.controller.containment import Broken
 from bot.controller.ports import Mesh, Ports, Store
-from bot.controller.records import ANYTHING, halted
+from bot.controller.record_from_annotations import ANYTHING, halted
 from bot.model.errors import Disbelieved, Fault, Refusal
 from bot.model.observation import Heartbeat
 from bot.model.rollout import Rollout, RolloutId, Template, UserId

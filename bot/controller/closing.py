@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.analysis.course import exposed
-from bot.controller.edges import contained
+from bot.controller.containment import contained
 from bot.controller.ports import Metrics, Store, Window
 from bot.model.errors import Fault, Stale
 from bot.model.figures import Figures

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from bot.controller import observe, retrying, rollback
 from bot.controller.closing import Closing
+from bot.controller.containment import Broken, contained
 from bot.controller.decisions import (
     Abandon,
     Abort,
@@ -23,11 +24,10 @@ from bot.controller.decisions import (
     OutOfDate,
     changed_since,
     decide_on,
-    is_served,
+    was_clicked_already,
 )
 from bot.controller.draft import NO_OVERRIDES, Draft, Order, make_draft, with_past
-from bot.controller.edges import Broken, contained
-from bot.controller.forgotten import Forgotten, Records
+from bot.controller.forgotten import Forgotten, Keeping
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.hook_calls import Run, Webhooks, in_a_thread
 from bot.controller.last_checks import last_checks
@@ -44,8 +44,9 @@ from bot.model.errors import Contended, Fault, Refusal, Stale
 from bot.model.figures import Figures
 from bot.model.freeze import ALL, Freeze, FreezeAction, FreezeLine
 from bot.model.observation import Denied, Observation
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.rollout import BOT, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.rollout import again, capacity, decide, hooks
 from bot.rollout.actions import (
     Action,
@@ -109,7 +110,7 @@ class Controller(Lookup):
         self._locks = Locks()
         # The newest revisions that this process stored, the latest last: what was read before them is out of date.
         self._saved: dict[RolloutId, int] = {}
-        self._confessed: dict[RolloutId, Text] = {}  # what people were told is wrong with us
+        self._notified_unwatched: dict[RolloutId, Text] = {}  # what people were told is wrong with us
         # What the cluster said to the last write of each rollout, while it said no.
         self._denied: dict[RolloutId, Denied] = {}
         self._own_pods = OwnPods()
@@ -324,7 +325,7 @@ class Controller(Lookup):
 
     @property
     def _forgotten(self) -> Forgotten:
-        records = Records(
+        keeping = Keeping(
             create=self._create,
             save=self._save,
             changed=self._telemetry.changed,
@@ -332,7 +333,7 @@ class Controller(Lookup):
             ended=lambda ended: self._heart.after_reconcile(ended, None),
         )
         services = self._services.values()
-        return Forgotten(services=services, ports=self._ports, new_id=self._new_id, records=records)
+        return Forgotten(services=services, ports=self._ports, new_id=self._new_id, keeping=keeping)
 
     def _concerned(self, key: str, event: Event, button_token: ButtonToken | None) -> Rollout | None:
         """The rollout that is meant; None where its record cannot be read and an end of it is asked for: that goes by
@@ -431,7 +432,7 @@ class Controller(Lookup):
         except Fault as fault:
             self._telemetry.failed(rollout, fault)
             if isinstance(fault, Broken):
-                self._confess(rollout, fault)
+                self._notify_unwatched(rollout, fault)
         return began
 
     def _reconcile_latest(self, rollout: Rollout, reading: Figures | Fault | None) -> Rollout:
@@ -487,11 +488,11 @@ class Controller(Lookup):
         noted, entries = hooks.answered(latest, call, failure, self._ports.clock.now())
         return self._save(latest, noted, entries) if noted is not latest else latest
 
-    def _confess(self, rollout: Rollout, broken: Broken) -> None:
-        """Nobody looks after it, and only people can: they are told, once for each thing that is wrong."""
-        if self._confessed.get(rollout.spec.id) == broken.sentence:
+    def _notify_unwatched(self, rollout: Rollout, broken: Broken) -> None:
+        """Tell people, once per fault, that this rollout cannot be looked after."""
+        if self._notified_unwatched.get(rollout.spec.id) == broken.sentence:
             return
-        self._confessed[rollout.spec.id] = broken.sentence
+        self._notified_unwatched[rollout.spec.id] = broken.sentence
         command = TypedIn(f"abort {rollout.spec.service}")
         text = said("controller.nobody_watches", why=broken.sentence, command=command)
         try:
@@ -501,7 +502,7 @@ class Controller(Lookup):
                     self._save(stored, stored, (Entry(at=self._ports.clock.now(), kind=EntryKind.ALERT, text=text),))
         except Fault as fault:
             if not isinstance(fault, Broken):  # the store is away: said at the next reconcile
-                del self._confessed[rollout.spec.id]
+                del self._notified_unwatched[rollout.spec.id]
             self._telemetry.failed(rollout, fault)
 
     def _notify_of_unread(self, live: Sequence[Rollout], readings: observe.Readings) -> None:
@@ -647,9 +648,10 @@ class Controller(Lookup):
     def _route(self, rollout: Rollout, action: SetRoutes, is_current: IsCurrent) -> None:
         """Write the routes, by ``bot.adapters.istio``.
 
-        An abort that meets a rival's write in the same moment writes over it, once.
+        An abort, or a step back, that meets a rival's write in the same moment writes over it, once.
         """
-        for last in (rollout.phase is not Phase.ABORTING, True):
+        urgent = rollout.phase is Phase.ABORTING or rollout.goes_home
+        for last in (not urgent, True):
             try:
                 self._ports.mesh.route(
                     rollout.spec.target,
@@ -666,7 +668,7 @@ class Controller(Lookup):
             else:
                 return
 
-    # --- the small print ---------------------------------------------------------------------------------------------
+    # --- helpers of the commands -------------------------------------------------------------------------------------
 
     def _reconcile_after_command(self, saved: Rollout) -> Rollout:
         """The command is stored and will be carried out; doing so now is only sooner."""
@@ -680,6 +682,9 @@ class Controller(Lookup):
     def _give_way(self, begun: Rollout) -> None:
         """Two starts about one Deployment, at the same moment on two replicas: whoever sees the other gives way.
 
+        Both do where both were stored before either looked. That is meant: neither has moved anybody, and one of them
+        can be started again, while two that went on would take each other's images back.
+
         Raises:
             Refusal: there is another one, and this one was aborted before it moved anybody.
         """
@@ -691,7 +696,9 @@ class Controller(Lookup):
 
     def _is_left(self, rollout: Rollout, event: Event, by: By, button_token: ButtonToken | None) -> bool:
         """Whether the rollout has ended, and what it left behind is to go; unless that very click has been served."""
-        served = button_token is not None and is_served(rollout, event, by.id, button_token, self._ports.clock.now())
+        served = button_token is not None and was_clicked_already(
+            rollout, event, by.id, button_token, self._ports.clock.now()
+        )
         return rollout.ended and isinstance(event, Abandon) and not served
 
     def _refuse_second(self, known: ServiceConfig) -> None:

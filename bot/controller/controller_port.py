@@ -8,8 +8,9 @@ from typing import Protocol
 from bot.controller.decisions import ButtonToken, By, Event, Overrides
 from bot.controller.preview import Plan
 from bot.model.freeze import Freeze
-from bot.model.rollout import Entry, Rollout, RolloutId, UserId
+from bot.model.rollout import Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.words.sentence import Text
 
 

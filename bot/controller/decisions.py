@@ -222,7 +222,7 @@ def decide_on(rollout: Rollout, event: Event, by: UserId, button_token: ButtonTo
     """
     if button_token is None:
         return _used_up(rollout, event, _applied(rollout, event, by, now))
-    if is_served(rollout, event, by, button_token, now):
+    if was_clicked_already(rollout, event, by, button_token, now):
         return rollout, ()
     if rollout.ended:
         spec = rollout.spec
@@ -269,7 +269,7 @@ def changed_since(rollout: Rollout, evidence: int) -> Sentence | None:
     return None
 
 
-def is_served(rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken, now: float) -> bool:
+def was_clicked_already(rollout: Rollout, event: Event, by: UserId, button_token: ButtonToken, now: float) -> bool:
     """Whether this very click has been served a moment ago."""
     made = _made(event, by, button_token, now)
     return any(replace(one, at=now) == made and now - one.at <= SAME_CLICK for one in rollout.decided)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.analysis import analysis
-from bot.analysis.gates import PROPAGATION
-from bot.controller.channel import why_unheard
+from bot.analysis.gates.thresholds import PROPAGATION
 from bot.controller.freezes import frozen_or_why_not
 from bot.controller.ports import Ports
+from bot.controller.unheard import why_unheard
 from bot.model import versions
 from bot.model.errors import Fault, Refusal
 from bot.model.figures import SideFigures

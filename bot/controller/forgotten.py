@@ -15,14 +15,15 @@ from bot.controller.claims import Claim, Found
 from bot.controller.decisions import Abandon, Abort, ButtonToken, given
 from bot.controller.ports import Ports
 from bot.model.errors import Disbelieved, Fault, Refusal, Stale, Unreadable
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId, Target, UserId
+from bot.model.rollout import BOT, Phase, Rollout, RolloutId, Target, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.rollout import deadman, decide
 from bot.words.sentence import Text, TypedIn, said, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
+class Keeping:
     """How the controller keeps records.
 
     Attributes:
@@ -49,13 +50,13 @@ class Forgotten:
         services: Collection[ServiceConfig],
         ports: Ports,
         new_id: Callable[[], RolloutId],
-        records: Records,
+        keeping: Keeping,
     ) -> None:
         """Nothing is looked at yet; ``services`` are all of ``services.yaml``."""
         self._services = services
         self._ports = ports
         self._new_id = new_id
-        self._records = records
+        self._keeping = keeping
 
     # Aborting
 
@@ -122,9 +123,9 @@ class Forgotten:
         aborting, entries = decide.abort(taken, by, reason, now, stage_known=False)
         if found.claim is Claim.UNREADABLE and not self._ports.store.set_aside(known.key, found.annotations.owner):
             raise Stale("Redis", said("controller.readable_after_all", service=known.name))
-        stored = self._records.create(aborting, entries)
-        self._records.changed(taken, stored, entries)
-        return self._records.reconcile(stored)
+        stored = self._keeping.create(aborting, entries)
+        self._keeping.changed(taken, stored, entries)
+        return self._keeping.reconcile(stored)
 
     def _is_nobodys(self, target: Target) -> bool:
         """Whether no service of ours has the Deployment that somebody's annotations are about."""
@@ -164,7 +165,7 @@ class Forgotten:
         now = self._ports.clock.now()
         asked = replace(abandoning.record_of(known, self._new_id(), BOT, now), phase=Phase.PREFLIGHT)
         refused, _ = decide.refuse(asked, [sentence], now)
-        self._records.create(refused, (Entry(at=now, kind=EntryKind.ALERT, text=sentence),))
+        self._keeping.create(refused, (Entry(at=now, kind=EntryKind.ALERT, text=sentence),))
 
     # Abandoning
 
@@ -187,9 +188,9 @@ class Forgotten:
         found = before or abandoning.record_of(known, owner if lost is None else self._new_id(), by, now)
         left, entries = abandoning.note(found, by, event.reason, now)
         if before is not None:
-            return self.let_go(self._records.save(before, left, entries))
-        stored = self._records.create(left, entries)
-        self._records.changed(found, stored, entries)
+            return self.let_go(self._keeping.save(before, left, entries))
+        stored = self._keeping.create(left, entries)
+        self._keeping.changed(found, stored, entries)
         return self.let_go(stored, owner)
 
     def _owner(self, known: ServiceConfig, lost: RolloutId | None) -> RolloutId:
@@ -203,6 +204,6 @@ class Forgotten:
 
     def let_go(self, ended: Rollout, owner: RolloutId | None = None) -> Rollout:
         """The record has ended; the annotations go, if they can."""
-        self._records.ended(ended)
+        self._keeping.ended(ended)
         trouble = abandoning.remove_annotations(ended, self._ports, owner)
-        return self._records.save(ended, ended, trouble) if trouble else ended
+        return self._keeping.save(ended, ended, trouble) if trouble else ended

@@ -12,7 +12,7 @@ import threading
 import zlib
 from collections.abc import Callable
 
-from bot.controller.edges import Broken
+from bot.controller.containment import Broken
 from bot.controller.ports import Clock, Mesh
 from bot.model.errors import Contended, Fault
 from bot.model.observation import Observation

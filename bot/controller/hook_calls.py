@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from bot.controller.edges import contained
+from bot.controller.containment import contained
 from bot.controller.ports import Clock, WebhookCaller
 from bot.model.errors import Fault
 from bot.model.rollout import Rollout

@@ -6,11 +6,11 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from bot.controller import claims
-from bot.controller.channel import why_unheard
 from bot.controller.draft import Draft
 from bot.controller.freezes import frozen_now
 from bot.controller.ports import Ports, Rehearsal
 from bot.controller.rivals import conflicts
+from bot.controller.unheard import why_unheard
 from bot.model.errors import Cause, Fault, Refusal
 from bot.model.observation import Denied
 from bot.model.rollout import HOME, Phase

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from bot.controller.ports import Lease, Store
 from bot.model.errors import Fault
-from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.model.rollout import Rollout, RolloutId
+from bot.model.story import Entry
 from bot.words.sentence import Text, said
 
 

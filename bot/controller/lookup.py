@@ -11,8 +11,9 @@ from bot.controller.names import Known, concerned, key_of, name_of, unknown
 from bot.controller.ports import Ports
 from bot.controller.preview import Plan, make_plan_of
 from bot.model.freeze import Freeze
-from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
+from bot.model.rollout import Phase, Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.rollout import again
 from bot.rollout.plans import Overrides
 from bot.words.sentence import Text

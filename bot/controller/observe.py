@@ -7,8 +7,9 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from bot.analysis import analysis, gates, targets
-from bot.controller.edges import Broken, contained
+from bot.analysis import analysis, targets
+from bot.analysis.gates import thresholds
+from bot.controller.containment import Broken, contained
 from bot.controller.ports import Mesh, Metrics, Window, Workloads
 from bot.model.errors import Cause, Fault
 from bot.model.figures import AnalysisState, Figures, Judgement
@@ -132,11 +133,11 @@ def judge(
         return analysis.unread(rollout, now), rollout.analysis_state
     if isinstance(reading, Fault):
         why = said("controller.prometheus_unasked", why=reading.sentence)
-        return gates.unavailable(now, why), rollout.analysis_state
+        return thresholds.unavailable(now, why), rollout.analysis_state
     try:
         with contained(said("controller.doing_judge", service=rollout.spec.service)):
             known, strange = targets.believed(rollout, reading, own, ready)
             judgement, analysis_state = analysis.analyse(rollout, known, ready=home)
             return targets.noted(judgement, strange), analysis_state
     except Broken as broken:
-        return gates.unavailable(now, broken.sentence), rollout.analysis_state
+        return thresholds.unavailable(now, broken.sentence), rollout.analysis_state

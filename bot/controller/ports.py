@@ -22,8 +22,9 @@ from bot.model.observation import (
     RolloutAnnotations,
     RouteStatus,
 )
-from bot.model.rollout import Entry, PodTemplate, Rollout, RolloutId, Routes, Target, UserId
+from bot.model.rollout import PodTemplate, Rollout, RolloutId, Routes, Target, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.model.webhooks import Webhook
 from bot.preflight import Callers, MetricFacts, Snapshot
 from bot.words.sentence import Text
@@ -257,7 +258,7 @@ class Mesh(Protocol):
 
         Raises:
             Contended: the managed part changed between read and write.
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
         """
 
     def release(self, target: Target, routes: Routes, owner: RolloutId, *, is_current: IsCurrent = always) -> None:
@@ -267,7 +268,7 @@ class Mesh(Protocol):
         then on no write takes effect that was read before, also where the annotations were gone already.
 
         Raises:
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
         """
 
     def remove_annotations(self, namespace: str, virtual_service: str, owner: RolloutId) -> None:
@@ -354,7 +355,7 @@ class Workloads(Protocol):
         """Give the primary this template (images, init containers too, and labels); a no-op when it has it already.
 
         Raises:
-            Stale: it is not so any more (``is_current``); nothing was written.
+            Stale: a newer decision has been stored (``is_current``); nothing was written.
         """
 
     def preview(self, target: Target, template: PodTemplate) -> dict[str, Any]:

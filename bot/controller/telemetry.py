@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from bot.model.errors import Fault
 from bot.model.figures import Judgement
 from bot.model.freeze import FreezeLine
-from bot.model.rollout import Entry, Rollout
+from bot.model.rollout import Rollout
+from bot.model.story import Entry
 from bot.rollout.actions import Action
 
 

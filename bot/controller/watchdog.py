@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from bot.cluster.objects import NamespacedName
 from bot.controller import claims
-from bot.controller.edges import Broken
+from bot.controller.containment import Broken
 from bot.controller.ports import Failsafe, Mesh, Workloads
-from bot.controller.records import ANYTHING
+from bot.controller.record_from_annotations import ANYTHING
 from bot.model.errors import Cause, Contended, Fault, Unreadable
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat, RolloutAnnotations
 from bot.model.rollout import Routes

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from bot.cluster.objects import Object, namespace_of, pod_labels, within
 from bot.cluster.objects import title as title_of
-from bot.cluster.routes import STREAMS, HttpRoute, RouteSides, label_of, title
-from bot.cluster.routes.desired import mirror_percent
-from bot.cluster.routes.managed import (
+from bot.cluster.virtual_service import STREAMS, HttpRoute, RouteSides, label_of, title
+from bot.cluster.virtual_service.desired import mirror_percent
+from bot.cluster.virtual_service.managed import (
     EVERY_REQUEST,
     foreign_http,
     has_users,

@@ -26,8 +26,8 @@ from bot.cluster.objects import (
     within,
 )
 from bot.cluster.objects import named as named_in
-from bot.cluster.routes.managed import has_users
 from bot.cluster.version_hosts import entries_of, primarys, routed, selects, service_at
+from bot.cluster.virtual_service.managed import has_users
 from bot.model.images import is_ready
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, init_remedy, kubectl, warns

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from bot.cluster.bindings import delegated
 from bot.cluster.objects import Object, name_of, namespace_of
 from bot.cluster.objects import title as title_of
-from bot.cluster.routes import (
+from bot.cluster.virtual_service import (
     STREAMS,
     LeftOut,
     RouteSides,

@@ -25,7 +25,7 @@ from bot.cluster.objects import (
     namespace_of,
     title,
 )
-from bot.cluster.routes import is_inserted
+from bot.cluster.virtual_service import is_inserted
 from bot.model.service import ServiceConfig
 from bot.preflight.problems import Problem, blocks, kubectl, patch, warns
 from bot.preflight.scope import applies, is_seen, meeting

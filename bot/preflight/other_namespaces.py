@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from bot.cluster.objects import Object, full_name, name_of, namespace_of, service_name, service_namespace
 from bot.cluster.objects import title as title_of
-from bot.cluster.routes import label_of, title
-from bot.cluster.routes.managed import has_users
+from bot.cluster.virtual_service import label_of, title
+from bot.cluster.virtual_service.managed import has_users
 from bot.preflight.problems import Problem, blocks, patch
 from bot.preflight.snapshot import Subject
 from bot.words.sentence import Sentence, said

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.cluster.objects import Object, namespace_of, title
-from bot.cluster.routes import (
+from bot.cluster.virtual_service import (
     HttpRoute,
     RouteSides,
     copied_percent,
@@ -19,7 +19,7 @@ from bot.cluster.routes import (
     read_routes,
     with_routes,
 )
-from bot.cluster.routes.managed import share_of_ours
+from bot.cluster.virtual_service.managed import share_of_ours
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, Target
 from bot.preflight.problems import Problem, blocks, patch

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.controller.edges import Broken, broken, kind
+from bot.controller.containment import Broken, broken, kind
 from bot.model.errors import Fault
 from bot.probes.own_metrics import OwnMetrics
 from bot.words.sentence import Text

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.controller.edges import Broken, kind
+from bot.controller.containment import Broken, kind
 from bot.controller.ports import Clock
 from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.figures import Judgement, Verdict
 from bot.model.freeze import FreezeLine
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.model.rollout import BOT, Phase, Rollout, RolloutId
+from bot.model.story import Entry, EntryKind
 from bot.probes.own_metrics import OwnMetrics
 from bot.rollout.actions import Action, SetRoutes
 from bot.words.sentence import Text

@@ -106,9 +106,9 @@ def _routes(rollout: Rollout, observed: Observation) -> SetRoutes:
     """The stage's routes. Only who was told to may take the object from another rollout."""
     ordered = rollout.phase is Phase.ABORTING or rollout.goes_home or rollout.restoring_at is not None
     theirs = observed.foreign(rollout.spec.id) if ordered else None
-    # Users do not wait for a canary that could take no copies; those follow once it can.
-    blind = observed.pods_unobserved is not None or observed.canary.ready == 0
-    routes = HOME if rollout.goes_home and blind else rollout.current.routes
+    # Users wait neither for a canary that could take no copies nor for copies that are refused; those follow.
+    alone = observed.pods_unobserved is not None or observed.canary.ready == 0 or observed.denied is not None
+    routes = HOME if rollout.goes_home and alone else rollout.current.routes
     return SetRoutes(routes=routes, taking_from=theirs, held_before=rollout.restoring_at is not None)
 
 

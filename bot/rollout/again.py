@@ -2,7 +2,7 @@
 
 What passed on evidence is not walked again; whatever else it was left on (time, people's word) is. The mirror is not
 left out, so that nobody meets a canary that has become worse since: it ends as soon as its figures show that it is good
-(``leaving.is_served``).
+(``leaving.time_is_served``).
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from bot.model.copies import replace
 from bot.model.figures import Incident, Judgement
 from bot.model.observation import Observation
-from bot.model.rollout import WATCHED, Alarm, Entry, EntryKind, Rollout
+from bot.model.rollout import WATCHED, Alarm, Rollout
+from bot.model.story import Entry, EntryKind
 from bot.model.versions import spoken_sides
 from bot.rollout.transitions import Change, entry
 from bot.words.sentence import Seconds, Sentence, said

@@ -1,9 +1,9 @@
 """The dead-man's switch: when a rollout counts as left alone, and where its users are safe then. Pure.
 
-A bot that looks after a rollout renews the heartbeat on its VirtualService. What is compared is the heartbeat's
-*value*, by a stopwatch of one's own: clocks of different machines are never compared, so none of them has to be right.
-Only time in which one could have heard a heartbeat counts as silence; an API server that was away for an hour makes
-nobody dead.
+A bot that looks after a rollout renews its heartbeat, in a Lease beside the VirtualService. What is compared is the
+heartbeat's *value*, by a stopwatch of one's own: clocks of different machines are never compared, so none of them has
+to be right. Only time in which one could have heard a heartbeat counts as silence; an API server that was away for an
+hour makes nobody dead.
 
 Where users are safe is read from the cluster alone (docs/safety.md, "Aborts"):
 

@@ -18,20 +18,9 @@ from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.incidents import Difference, Drift, Edit
 from bot.model.observation import DeploymentStatus, Observation, RouteStatus
-from bot.model.rollout import (
-    BOT,
-    EntryKind,
-    Hold,
-    HoldCause,
-    Phase,
-    PodTemplate,
-    Rollout,
-    Routes,
-    Template,
-    Topology,
-    UserId,
-)
+from bot.model.rollout import BOT, Hold, HoldCause, Phase, PodTemplate, Rollout, Routes, Template, Topology, UserId
 from bot.model.service import OnDrift
+from bot.model.story import EntryKind
 from bot.rollout import holds
 from bot.rollout.compare import Part, Whose, compare, foreign_bits
 from bot.rollout.phrases import called

@@ -12,7 +12,8 @@ nothing of the kind: there only the words are saved.
 from __future__ import annotations
 
 from bot.model.copies import replace
-from bot.model.rollout import Entry, EntryKind, Hold, HoldCause, Phase, Rollout
+from bot.model.rollout import Hold, HoldCause, Phase, Rollout
+from bot.model.story import Entry, EntryKind
 from bot.rollout import hooks
 from bot.rollout.phrases import called
 from bot.rollout.transitions import Change, entry

@@ -13,7 +13,8 @@ from typing import Any
 
 from bot.model.copies import replace
 from bot.model.figures import SideFigures
-from bot.model.rollout import MOST_HOOK_RUNS, Entry, EntryKind, Phase, Rollout, Stage
+from bot.model.rollout import MOST_HOOK_RUNS, Phase, Rollout, Stage
+from bot.model.story import Entry, EntryKind
 from bot.model.webhooks import HookMoment, HookRun, HookState, OnFailure, Webhook
 from bot.words.rendering import plain
 from bot.words.sentence import Sentence, Text, said

@@ -52,7 +52,7 @@ class StageFindings:
 def stand(rollout: Rollout, judgement: Judgement, now: float, *, flapping: bool) -> StageFindings:
     """How the current stage stands, which was settled before."""
     judged = is_judged(rollout)
-    served = is_served(rollout, judgement, now)
+    served = time_is_served(rollout, judgement, now)
     # In the reconcile that settled it no figures can be known yet, however short the stage is.
     time_is_up = (served or bool(rollout.asked)) and rollout.settled_at != now
     return StageFindings(
@@ -95,7 +95,7 @@ def is_judged(rollout: Rollout) -> bool:
     return rollout.phase in JUDGED and not rollout.current.release and not away
 
 
-def is_served(rollout: Rollout, judgement: Judgement, now: float) -> bool:
+def time_is_served(rollout: Rollout, judgement: Judgement, now: float) -> bool:
     """Whether its least time is over, by the time of what was judged: figures that end before the stage does say
     nothing about its end.
     """

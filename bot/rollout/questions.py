@@ -11,8 +11,9 @@ from __future__ import annotations
 from bot.model.copies import replace
 from bot.model.figures import EVIDENCE, Finding, Judgement, Verdict
 from bot.model.observation import Observation
-from bot.model.rollout import JUDGED, Doubt, EntryKind, Phase, Question, QuestionKind, Renewed, Rollout
+from bot.model.rollout import JUDGED, Doubt, Phase, Question, QuestionKind, Renewed, Rollout
 from bot.model.service import OnTimeout
+from bot.model.story import EntryKind
 from bot.rollout.exposure import cost
 from bot.rollout.phrases import gist, is_unproven, next_would_be, question, taken_up, unproven
 from bot.rollout.step_back import why_asked

@@ -10,7 +10,8 @@ from __future__ import annotations
 from bot.model.copies import replace
 from bot.model.figures import Judgement
 from bot.model.observation import Observation, Progress
-from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, StageKind, Template
+from bot.model.rollout import ALL_CANARY, HOME, HoldCause, Phase, Rollout, StageKind, Template
+from bot.model.story import EntryKind
 from bot.rollout import capacity, holds
 from bot.rollout.compare import Part, compare, is_orphaned, is_restoring
 from bot.rollout.plans import make_wait

@@ -7,19 +7,8 @@ from typing import Any
 from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.figures import SideFigures, Verdict
-from bot.model.rollout import (
-    BOT,
-    ENDED,
-    JUDGED,
-    MOST_WALKED,
-    Entry,
-    EntryKind,
-    Phase,
-    Rollout,
-    StageOutcome,
-    UserId,
-    Walked,
-)
+from bot.model.rollout import BOT, ENDED, JUDGED, MOST_WALKED, Phase, Rollout, StageOutcome, UserId, Walked
+from bot.model.story import Entry, EntryKind
 from bot.words.sentence import Code, Text, said
 
 Change = tuple[Rollout, tuple[Entry, ...]]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bot.model.copies import replace
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
-from bot.model.rollout import EntryKind, Phase, Rollout, Routes, Stage, UserId
+from bot.model.rollout import Phase, Rollout, Routes, Stage, UserId
+from bot.model.story import EntryKind
 from bot.rollout import hooks
 from bot.rollout.phrases import called, describe, share
 from bot.rollout.transitions import Change, enter, entry

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
-from bot.controller.edges import Broken, contained
+from bot.controller.containment import Broken, contained
 from bot.model.errors import Fault
 from bot.model.service import ServiceConfig
 from bot.slack.approvers import Approvers

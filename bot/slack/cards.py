@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from bot.controller.decisions import ButtonToken
 from bot.model.incidents import Drift
-from bot.model.rollout import Entry, HoldCause, Phase, Rollout
+from bot.model.rollout import HoldCause, Phase, Rollout
 from bot.model.service import OnTimeout
+from bot.model.story import Entry
 from bot.model.versions import old_version
 from bot.rollout import exposure
 from bot.rollout.phrases import called, drilled, next_would_be, question, taken_up
 from bot.slack import blocks as b
-from bot.slack import checks, endings, wording
+from bot.slack import endings, gate_rows, wording
 from bot.slack.because import because
 from bot.slack.blocks import Block, Element, Message
 from bot.slack.charts import chart
@@ -83,7 +84,7 @@ def _blocks(
 def _grounds(rollout: Rollout, story: Sequence[Entry], detail: Detail, voice: Voice) -> Iterator[Element]:
     """On what it rests, and what users have met."""
     evidence = wording.situation(rollout)
-    if detail.table and checks.has_figures(rollout):
+    if detail.table and gate_rows.has_figures(rollout):
         evidence = wording.briefly(evidence)
     if rollout.phase is Phase.ABORTED:
         last = story[-1] if story else None
@@ -113,7 +114,7 @@ def _shown(rollout: Rollout, detail: Detail, voice: Voice, *, native: bool) -> I
         if went is not None and detail.table:
             yield went
         return
-    if not checks.has_figures(rollout):
+    if not gate_rows.has_figures(rollout):
         return
     drawn = chart(rollout, voice) if native and detail.chart else None
     if drawn is not None:
@@ -122,9 +123,9 @@ def _shown(rollout: Rollout, detail: Detail, voice: Voice, *, native: bool) -> I
         stage = broken_at(rollout) or rollout.current
         caption = plain(said("slack.checks_at", stage=called(stage)), voice)
         if native:
-            yield checks.table(rollout, caption, voice)
+            yield gate_rows.table(rollout, caption, voice)
         else:
-            yield checks.plain_table((checks.columns(rollout, voice), *checks.rows(rollout, voice)))
+            yield gate_rows.plain_table((gate_rows.columns(rollout, voice), *gate_rows.rows(rollout, voice)))
 
 
 def _diff(drift: Drift, voice: Voice) -> Block:

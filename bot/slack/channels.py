@@ -19,7 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot.controller.edges import contained
+from bot.controller.containment import contained
 from bot.model.errors import Fault
 from bot.slack.codes import (
     NO_SCOPE,

@@ -14,7 +14,7 @@ from bot.model.figures import Finding, Point
 from bot.model.rollout import Rollout
 from bot.model.service import Measure
 from bot.model.versions import called_sides
-from bot.slack import checks
+from bot.slack import gate_rows
 from bot.slack.blocks import Block, shorten
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Seconds, said
@@ -74,7 +74,7 @@ def _worst(rollout: Rollout) -> tuple[Finding, int] | None:
             found.append((finding, 1))
         elif finding.compared is Measure.LATENCY and finding.bound in bounds:
             found.append((finding, 2 + bounds.index(finding.bound)))
-    return min(found, key=lambda one: (checks.WORST_FIRST.index(one[0].verdict), -_near(one[0])), default=None)
+    return min(found, key=lambda one: (gate_rows.WORST_FIRST.index(one[0].verdict), -_near(one[0])), default=None)
 
 
 def _near(finding: Finding) -> float:
@@ -114,7 +114,7 @@ def _apart(names: Sequence[str]) -> list[str]:
 
 def _title(finding: Finding, points: Sequence[Point], voice: Voice) -> str:
     time = Seconds(points[-1].at - points[0].at)
-    return plain(said("slack.chart_title", what=checks.name(finding), time=time), voice)
+    return plain(said("slack.chart_title", what=gate_rows.name(finding), time=time), voice)
 
 
 def _clock(at: float) -> str:

@@ -61,6 +61,7 @@ class CountingClient(WebClient):
 
     def __init__(self, called: Callable[[str], None], workspace: str = "", **options: Any) -> None:
         super().__init__(retry_handlers=[], team_id=workspace or None, **options)
+        self.proxy = None  # the process' own opener knows the way, and the library's own would follow redirects
         self._called = called
         self.workspace = workspace  # the one that is meant where the app is installed for a whole organisation
 
@@ -97,6 +98,7 @@ class CountingClient(WebClient):
             SlackApiError: Slack does not take it: the address has been used five times, or is half an hour old.
         """
         webhook = WebhookClient(str(respond.response_url), timeout=self.timeout, retry_handlers=[])
+        webhook.proxy = None  # as above
         try:
             _refuse_unless_taken(self, webhook.send_dict(dict(message)))
         except _ODD as odd:

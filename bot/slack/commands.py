@@ -38,8 +38,8 @@ from bot.slack import cards, forms, freezes, replies, views, wording
 from bot.slack.approvers import Approvers
 from bot.slack.caller import Caller
 from bot.slack.forms import ReasonForm
+from bot.slack.freeze_until import seconds_until
 from bot.slack.grammar import Verb
-from bot.slack.moments import seconds_until
 from bot.slack.parsing import Command, parse
 from bot.slack.starting import Starting
 from bot.slack.stopping import StopMeant

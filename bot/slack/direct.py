@@ -16,8 +16,9 @@ from math import inf
 import structlog
 
 from bot.controller.ports import CardRef, Notification, Outbox
-from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.model.rollout import Rollout, RolloutId
 from bot.model.service import ApprovalRule
+from bot.model.story import Entry
 from bot.slack import blocks as b
 from bot.slack import cards
 from bot.slack.approvers import People

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from bot.controller.edges import contained
+from bot.controller.containment import contained
 from bot.controller.ports import Clock
 from bot.model.errors import Fault, Refusal
 from bot.slack.accounts import Person

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from bot.model.errors import Refusal
 from bot.model.freeze import ALL
 from bot.rollout.plans import Overrides, check_weights
+from bot.slack.freeze_until import Until, checked, read_until, seconds_of
 from bot.slack.grammar import SYNONYMS, Verb, example
-from bot.slack.moments import Until, checked, read_until, seconds_of
 from bot.slack.stopping import StopMeant, is_nearly_stop, named_in, refuse_stop
 from bot.words.sentence import Code, Text, TypedIn, said
 

@@ -11,17 +11,18 @@ from bot.controller.decisions import ButtonToken
 from bot.controller.preview import Plan
 from bot.model.figures import Finding
 from bot.model.freeze import Freeze, covering, freeze_sentence
-from bot.model.rollout import BOT, Entry, Rollout, RolloutId
+from bot.model.rollout import BOT, Rollout, RolloutId
 from bot.model.service import ServiceConfig
-from bot.rollout import exposure
+from bot.model.story import Entry
+from bot.rollout import exposure, leaving
 from bot.rollout.phrases import drilled, gist, taken_up
 from bot.slack import blocks as b
-from bot.slack import cards, checks, freezes, wording
+from bot.slack import cards, freezes, gate_rows, wording
 from bot.slack.because import because
 from bot.slack.blocks import Block, Element, Message
 from bot.slack.cards import ABORT
 from bot.slack.grammar import GRAMMAR
-from bot.slack.sentences import message_of, more_reasons
+from bot.slack.reply_messages import message_of, more_reasons
 from bot.slack.stopping import StopMeant
 from bot.words.rendering import ENGLISH, Voice, plain
 from bot.words.sentence import Code, Moment, Person, Text, TypedIn, said, together
@@ -77,7 +78,7 @@ def why_blocks(rollout: Rollout, story: Sequence[Entry], voice: Voice = ENGLISH)
     findings = judgement.findings if judgement else ()
     blocks = [heading(said("slack.checks"), voice)] if findings else []
     if judgement is not None and findings:
-        served = checks.is_served(rollout, judgement)
+        served = leaving.time_is_served(rollout, judgement, judgement.at)
         blocks.append(b.rich_list(_finding(one, voice, served=served) for one in findings[:MOST_SAID]))
     if judgement is not None and judgement.forecast:
         blocks.append(b.context(b.mrkdwn(judgement.forecast, voice)))
@@ -247,7 +248,7 @@ def _service(service: ServiceConfig, rollout: Rollout | None, voice: Voice, *, f
 
 
 def _finding(finding: Finding, voice: Voice, *, served: bool) -> list[Element]:
-    name = said("slack.check_found", check=checks.name(finding), verdict=checks.verdict(finding, served=served))
+    name = said("slack.check_found", check=gate_rows.name(finding), verdict=gate_rows.verdict(finding, served=served))
     return [*b.spoken(name, voice, bold=True, limit=100), *b.spoken(finding.sentence, voice, limit=400)]
 
 

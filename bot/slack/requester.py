@@ -19,7 +19,7 @@ from bot.slack.blocks import Message
 from bot.slack.client import CountingClient
 from bot.slack.codes import answer_code
 from bot.slack.forms import View
-from bot.slack.sentences import message_of
+from bot.slack.reply_messages import message_of
 from bot.words.rendering import ENGLISH, Voice
 from bot.words.sentence import Code, Text, said
 

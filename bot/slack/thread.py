@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bot.model.rollout import BOT, Entry, EntryKind, Phase, Rollout, Walked
+from bot.model.rollout import BOT, Phase, Rollout, Walked
+from bot.model.story import Entry, EntryKind
 from bot.model.versions import old_version
 from bot.rollout import exposure
 from bot.rollout.phrases import called

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model.rollout import Entry, Rollout
+from bot.model.rollout import Rollout
+from bot.model.story import Entry
 from bot.slack import blocks as b
 from bot.slack import replies, wording
 from bot.slack.forms import View, modal

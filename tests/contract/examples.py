@@ -5,8 +5,6 @@ from __future__ import annotations
 from bot.model.rollout import (
     ALL_CANARY,
     HOME,
-    Entry,
-    EntryKind,
     Phase,
     PodTemplate,
     Rollout,
@@ -20,6 +18,7 @@ from bot.model.rollout import (
     UserId,
 )
 from bot.model.service import ApprovalRule, GateLimits, MetricsSource
+from bot.model.story import Entry, EntryKind
 
 ANNA = UserId("U0ANNA")
 

@@ -12,7 +12,7 @@ from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.workloads import KubeWorkloads
 from bot.cluster.admission_policy import hosts_to_name
-from bot.cluster.routes import OWNER
+from bot.cluster.virtual_service import OWNER
 from bot.model.copies import replace
 from bot.model.errors import Cause, Fault
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Topology

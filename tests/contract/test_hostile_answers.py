@@ -6,6 +6,8 @@ Nobody is measured here: what has no end is waited for until the test's own time
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,7 +25,7 @@ from bot.model.errors import Fault
 from bot.model.webhooks import HookMoment, Webhook
 from bot.slack.client import web_client
 from bot.slack.requester import SLACK_FAILURES
-from tests.contract.hostile import ENDLESS, ODD, Manner, dribbles, listening, pours, says, silent
+from tests.contract.hostile import ENDLESS, ODD, Manner, Wait, dribbles, elsewhere, listening, pours, says, silent
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -125,6 +127,48 @@ def test_what_makes_no_sense_is_a_fault(system: str) -> None:
 def test_a_handshake_ends_as_well(system: str) -> None:
     stalls = {"silence": silent, "slow": dribbles(b"\x16\x03\x03", b"\x00"), "endless": pours(b"", b"x" * 65536)}
     assert unended(SYSTEMS[system], stalls, "https", SOON) == []
+
+
+def test_a_proxy_that_never_lets_through_ends_as_well() -> None:
+    def through(proxy: str, seconds: float) -> None:
+        settings = client.Configuration()
+        settings.host, settings.proxy, settings.retries, settings.verify_ssl = (
+            "https://api.invalid",
+            proxy,
+            False,
+            False,
+        )
+        Kube(client.ApiClient(settings), read_seconds=seconds).get("Pod", "default", "x")
+
+    assert unended(through, ENDLESS, "http", SOON) == []
+
+
+_ASKS_SLACK = """
+from bot.slack.client import web_client
+from bot.slack.requester import SLACK_FAILURES
+
+try:
+    web_client("xoxb-1", "http://slack.invalid/api/").auth_test()
+except SLACK_FAILURES:
+    print("refused")
+"""
+
+
+def test_slacks_answers_lead_nowhere_else_behind_a_proxy_either() -> None:
+    led = elsewhere(b"http://elsewhere.invalid/")
+    asked: list[str] = []
+
+    def proxy(connection: socket.socket, over: Wait) -> None:
+        asked.append("once")
+        led(connection, over)
+
+    with listening(proxy) as port:
+        environ = {"PATH": "", "PYTHONPATH": ":".join(sys.path), "http_proxy": f"http://127.0.0.1:{port}"}
+        done = subprocess.run(  # noqa: S603  # ourselves
+            [sys.executable, "-c", _ASKS_SLACK], env=environ, capture_output=True, text=True, check=True
+        )
+
+    assert (done.stdout, asked) == ("refused\n", ["once"])
 
 
 REDIS: Mapping[str, Manner] = {

@@ -16,7 +16,7 @@ from bot.adapters.istio import IstioMesh
 from bot.adapters.kube import Kube
 from bot.adapters.kube_answers import Unanswered
 from bot.adapters.kube_cache import CachedReads
-from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE, WATCHDOG
+from bot.cluster.virtual_service import HEARTBEAT, OWNER, RESTORE, WATCHDOG
 from bot.controller.ports import Mesh
 from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.observation import Heartbeat, RouteStatus

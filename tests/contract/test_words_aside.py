@@ -15,8 +15,8 @@ from bot.adapters.redis_signing import RedisSigning
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import Keys
 from bot.adapters.words_aside import KEPT
-from bot.model.rollout import Entry
 from bot.model.signing import UNSIGNED, Signature, Signer
+from bot.model.story import Entry
 from tests.contract.conftest import Server
 from tests.contract.examples import entry, rollout
 

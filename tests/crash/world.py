@@ -21,7 +21,7 @@ from bot.adapters import redis_connection
 from bot.adapters.outbox import RedisOutbox
 from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import SCHEMA, load_rollout
-from bot.cluster.routes import HEARTBEAT
+from bot.cluster.virtual_service import HEARTBEAT
 from bot.model.rollout import Rollout, RolloutId
 from bot.slack.thread import line
 from sandbox.figures import Figures, Mood

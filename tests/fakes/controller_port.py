@@ -20,8 +20,9 @@ from bot.controller.names import concerned, key_of, name_of
 from bot.controller.preview import Plan, PlannedStage
 from bot.model.errors import Refusal
 from bot.model.freeze import Freeze
-from bot.model.rollout import Entry, Rollout, RolloutId, UserId
+from bot.model.rollout import Rollout, RolloutId, UserId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.rollout import again, decide
 from bot.rollout.plans import Overrides
 from bot.words.rendering import plain

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any, TypeAlias
 
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.controller.each_object import do_on_each, observe_each
 from bot.controller.ports import IsCurrent, Rehearsal, always
 from bot.model.errors import Cause, Contended, Fault, Refusal, Stale

@@ -7,7 +7,8 @@ from itertools import chain, zip_longest
 
 from bot.controller.ports import CardRef, Notification
 from bot.model.errors import Fault
-from bot.model.rollout import Entry, Rollout, RolloutId
+from bot.model.rollout import Rollout, RolloutId
+from bot.model.story import Entry
 
 
 class InMemoryOutbox:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.model.errors import Refusal, Remains, Stale, Unreadable
-from bot.model.rollout import Entry, Phase, Rollout, RolloutId
+from bot.model.rollout import Phase, Rollout, RolloutId
+from bot.model.story import Entry
 from bot.rollout.phrases import status_text
 from bot.words.sentence import Text, TypedIn, said
 from tests.fakes.outbox import InMemoryOutbox

@@ -15,8 +15,8 @@ from bot.adapters.kube_shapes import checked, checked_spec
 from bot.adapters.workloads import KubeWorkloads
 from bot.cluster import heartbeat_lease
 from bot.cluster.objects import Object
-from bot.cluster.routes import heartbeat_annotation
-from bot.cluster.routes.annotations import claim, release, rollout_annotations_of
+from bot.cluster.virtual_service import heartbeat_annotation
+from bot.cluster.virtual_service.annotations import claim, release, rollout_annotations_of
 from bot.model.errors import CanaryError, Fault
 from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes

@@ -24,8 +24,8 @@ from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
 from bot.slack.client import CountingClient
 from bot.slack.forms import FormErrors, read_reason, read_start
+from bot.slack.reply_messages import message_of
 from bot.slack.requester import Deduplication
-from bot.slack.sentences import message_of
 from bot.words.rendering import ENGLISH
 from bot.words.sentence import Sentence
 from sandbox.slack.blocks import check_blocks

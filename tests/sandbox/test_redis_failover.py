@@ -19,7 +19,8 @@ from bot.controller.leadership import LeadersStore
 from bot.controller.ports import Ports
 from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
-from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId
+from bot.model.story import Entry, EntryKind
 from tests import snapshots
 from tests.builders import MAYA, OMAR, a_service, a_side_of, routes
 from tests.fakes.clock import FakeClock

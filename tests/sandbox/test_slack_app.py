@@ -13,8 +13,9 @@ import pytest
 from slack_bolt import App
 
 from bot.model.errors import Refusal
-from bot.model.rollout import Entry, EntryKind, Rollout
+from bot.model.rollout import Rollout
 from bot.model.service import ApprovalRule
+from bot.model.story import Entry, EntryKind
 from bot.slack.approvers import Approvers
 from bot.slack.bolt_app import build_app
 from bot.slack.client import web_client

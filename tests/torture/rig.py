@@ -29,7 +29,7 @@ from bot.adapters.redis_store import RedisStore
 from bot.adapters.serialization import Keys
 from bot.adapters.snapshot import KubeSnapshots
 from bot.adapters.workloads import KubeWorkloads
-from bot.cluster.routes import is_signed
+from bot.cluster.virtual_service import is_signed
 from bot.controller.adoption import Adoption
 from bot.controller.controller import Controller
 from bot.controller.heartbeat import Heartbeats

@@ -11,7 +11,7 @@ from redis import Redis
 
 from bot.adapters import redis_store, signatures
 from bot.adapters.serialization import SCHEMA
-from bot.cluster.routes.annotations import RESTORE, SIGNATURE, about
+from bot.cluster.virtual_service.annotations import RESTORE, SIGNATURE, about
 from bot.model.errors import CanaryError
 from bot.model.rollout import Phase, UserId
 from bot.model.signing import Signer

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from bot.adapters.scheduler import Job, Scheduler
-from bot.controller.edges import kind
+from bot.controller.containment import kind
 from bot.model.errors import Fault
 from bot.probes.failure_log import AGAIN, Failures
 from bot.probes.own_metrics import OwnMetrics, WatchdogMetrics

@@ -171,7 +171,7 @@ def must_be_quoted() -> Iterator[str]:
         yield from said_in(ROOT / f"bot/{name}.py")
     for name in ("decide", "transitions", "drift"):
         yield from said_in(ROOT / f"bot/rollout/{name}.py", only_to="Refusal")
-    yield from said_in(ROOT / "bot/analysis/gates.py", only_to="_unknown")
+    yield from said_in(ROOT / "bot/analysis/gates/thresholds.py", only_to="_unknown")
 
 
 def test_every_sentence_that_the_runbook_quotes_is_one_that_the_bot_says() -> None:

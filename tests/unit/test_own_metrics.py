@@ -11,7 +11,8 @@ from bot.adapters.calls import counted
 from bot.controller.rounds import TURNS, Rounds
 from bot.model.errors import Cause, Contended, Fault, Stale
 from bot.model.figures import AnalysisState, Judgement, Verdict
-from bot.model.rollout import BOT, HOME, Approval, Entry, EntryKind, Phase, Rollout
+from bot.model.rollout import BOT, HOME, Approval, Phase, Rollout
+from bot.model.story import Entry, EntryKind
 from bot.probes import OwnMetrics
 from bot.probes.telemetry_metrics import TelemetryMetrics
 from bot.rollout.actions import SetRoutes

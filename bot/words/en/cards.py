@@ -1,4 +1,4 @@
-"""What cards, threads, forms and App Home say, in English."""
+"""What cards and threads say, in English."""
 
 from collections.abc import Mapping
 

@@ -78,7 +78,7 @@ SENTENCES: Mapping[str, str] = {
     "The question is now: {question}",
     "controller.out_of_date": "That button is out of date: the rollout has moved on since. The card has new ones.",
     "controller.no_reason": "no reason given.",
-    # edges
+    # containment
     "controller.could_not": "Could not {doing}: {why}",
     "controller.internal_error": "an internal error ({error}).",
     "controller.doing_beat": "renew the heartbeat of {service}",

@@ -1,4 +1,4 @@
-"""What cards, forms, Home and replies say, in English."""
+"""What commands, forms, App Home and replies say, in English."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What cards, threads, forms and App Home say, in Chinese."""
+"""What cards and threads say, in Chinese."""
 
 from collections.abc import Mapping
 

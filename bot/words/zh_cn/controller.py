@@ -69,7 +69,7 @@ SENTENCES: Mapping[str, str] = {
     "controller.question_changed": "您查看之后情况有变，请再看一遍。现在的问题是：{question}",
     "controller.out_of_date": "这个按钮已过期：发布已有新进展。请使用卡片上的新按钮。",
     "controller.no_reason": "未说明原因。",
-    # edges
+    # containment
     "controller.could_not": "无法{doing}：{why}",
     "controller.internal_error": "内部错误（{error}）。",
     "controller.doing_beat": "更新 {service} 的心跳",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 SENTENCES: Mapping[str, str] = {
     # phrases, stages
     "rollout.stage_mirror": "流量镜像",
-    "rollout.stage_copies": "退回镜像阶段",
+    "rollout.stage_copies": "退回镜像",
     "rollout.stage_shift": "{share} 用户流量",
     "rollout.stage_upgrade": "升级主版本",
     "rollout.stage_return": "切回 {share} 用户流量",

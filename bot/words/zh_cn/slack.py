@@ -1,4 +1,4 @@
-"""What cards, forms, Home and replies say, in Chinese."""
+"""What commands, forms, App Home and replies say, in Chinese."""
 
 from collections.abc import Mapping
 

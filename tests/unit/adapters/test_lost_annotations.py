@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from bot.cluster import routes as r
+from bot.cluster import virtual_service as r
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from tests.builders import a_target
 

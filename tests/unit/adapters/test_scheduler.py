@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.adapters.bell import Bell
 from bot.adapters.clock import SystemClock, stopwatch
 from bot.adapters.scheduler import Job, Rhythms, Scheduler
+from bot.adapters.wakeup import Wakeup
 from tests.fakes.clock import FakeClock
 
 SOON = 5.0
@@ -162,20 +162,20 @@ def test_no_run_is_lost_and_none_is_doubled(seconds: dict[str, float], pauses: l
 
 
 def test_a_bell_wakes_whoever_waits_and_whoever_waits_next() -> None:
-    bell = Bell()
-    waiting = threading.Thread(target=bell.wait, args=(3600.0,))
+    wakeup = Wakeup()
+    waiting = threading.Thread(target=wakeup.wait, args=(3600.0,))
     waiting.start()
 
-    bell.ring()
+    wakeup.wake()
     waiting.join(SOON)
     assert not waiting.is_alive()
 
-    bell.ring()
-    bell.ring()
-    bell.wait(3600.0)
-    bell.wait(0.0)  # nobody has rung since: the time is over at once
-    bell.close()
-    bell.ring()
+    wakeup.wake()
+    wakeup.wake()
+    wakeup.wait(3600.0)
+    wakeup.wait(0.0)  # nobody has called since: the time is over at once
+    wakeup.close()
+    wakeup.wake()
 
 
 def test_the_stopwatch_goes_on_while_the_machine_sleeps() -> None:

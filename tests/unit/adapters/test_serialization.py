@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from bot.adapters.serialization import Keys, dump_entry, dump_rollout, load_entry, load_rollout
 from bot.model.errors import Fault
 from bot.model.judge_settings import JudgeSettings, MetricLimits
-from bot.model.rollout import Entry, Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
+from bot.model.rollout import Hold, HoldCause, Phase, Rollout, RolloutId, Routes, Topology
 from bot.model.service import HardLimit, Measure, Promote
+from bot.model.story import Entry
 from bot.rollout import decide, transitions
 from bot.rollout.plans import make_wait
 from bot.words.rendering import plain

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.rollout import Routes
 from sandbox.kube import bookinfo
 from tests.builders import a_rollout, a_target

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.rollout import HOME, Routes
 from sandbox.kube import bookinfo
 from sandbox.kube.istio_fields import VIRTUAL_SERVICE, MapOf

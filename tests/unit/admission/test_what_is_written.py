@@ -14,7 +14,7 @@ import pytest
 
 from bot.adapters.workloads import template_patch
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.observation import FailsafeAction, FailsafeRecord
 from bot.model.rollout import ALL_CANARY, HOME, Rollout, Routes, Target, Topology
 from bot.model.service import Promote

@@ -13,7 +13,7 @@ import yaml
 
 from bot.adapters.workloads import template_patch
 from bot.cluster.gitops import Tool, Written, patched, rules
-from bot.cluster.routes.desired import with_routes
+from bot.cluster.virtual_service.desired import with_routes
 from bot.model.rollout import HOME, PodTemplate, Target, Topology
 from bot.rollout.plans import make_plan
 from tests import snapshots

@@ -19,7 +19,7 @@ import pytest
 from bot.adapters.failsafe import KubeFailsafe
 from bot.adapters.lease_heartbeats import LeaseHeartbeats
 from bot.cluster import heartbeat_lease
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.errors import Cause, Contended, Fault
 from bot.model.observation import FailsafeAction, FailsafeRecord
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes
 from bot.words.rendering import plain

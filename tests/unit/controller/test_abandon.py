@@ -10,8 +10,9 @@ import pytest
 from bot.controller.abandoning import NOBODY
 from bot.controller.decisions import Abandon, Abort, ButtonToken, By, Event, Pause
 from bot.model.errors import Fault, Refusal
-from bot.model.rollout import HOME, EntryKind, Phase, Rollout, RolloutId
+from bot.model.rollout import HOME, Phase, Rollout, RolloutId
 from bot.model.service import ApprovalRule
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.builders import LENA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService

@@ -9,7 +9,8 @@ from bot.controller.decisions import By, Pause
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import Fault
 from bot.model.observation import Progress
-from bot.model.rollout import HOME, EntryKind, Phase, Rollout
+from bot.model.rollout import HOME, Phase, Rollout
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.builders import MAYA, a_service, a_target, routes
 from tests.fakes.clock import FakeClock

@@ -9,22 +9,13 @@ import pytest
 
 from bot.adapters.serialization import dump_entry, dump_rollout, load_entry, load_rollout
 from bot.cli import status
-from bot.cluster.routes import fingerprint, with_routes
+from bot.cluster.virtual_service import fingerprint, with_routes
 from bot.controller.decisions import Approve, ButtonToken, By, OutOfDate, Pause, decide_on
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
-from bot.model.rollout import (
-    Approval,
-    EntryKind,
-    Phase,
-    Question,
-    QuestionKind,
-    Rollout,
-    Shown,
-    StageOutcome,
-    Walked,
-)
+from bot.model.rollout import Approval, Phase, Question, QuestionKind, Rollout, Shown, StageOutcome, Walked
 from bot.model.service import ApprovalRule
+from bot.model.story import EntryKind
 from bot.rollout import questions
 from bot.slack.replies import why_blocks
 from bot.words.rendering import plain

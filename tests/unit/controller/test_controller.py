@@ -17,8 +17,9 @@ from bot.model.errors import Cause, Contended, Fault, Refusal
 from bot.model.figures import SideFigures
 from bot.model.freeze import FreezeLine
 from bot.model.observation import Denied
-from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, UserId
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Template, UserId
 from bot.model.service import ApproveAt, GateLimits, ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.preflight import Callers, Permission, Snapshot
 from bot.preflight.permissions import needed
 from bot.rollout.plans import Overrides

@@ -24,8 +24,9 @@ from bot.controller.decisions import (
     Retry,
 )
 from bot.model.errors import Refusal
-from bot.model.rollout import Entry, Phase, Rollout, RolloutId, UserId
+from bot.model.rollout import Phase, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule, ApproveAt
+from bot.model.story import Entry
 from bot.words.rendering import plain
 from tests.builders import LENA, MAYA, OMAR, a_service
 from tests.fakes.store import InMemoryStore

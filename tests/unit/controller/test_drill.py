@@ -9,7 +9,8 @@ import pytest
 from bot.controller.decisions import Abort, By
 from bot.model.errors import Refusal
 from bot.model.freeze import ALL
-from bot.model.rollout import HOME, Entry, EntryKind, Phase, Rollout, RolloutId
+from bot.model.rollout import HOME, Phase, Rollout, RolloutId
+from bot.model.story import Entry, EntryKind
 from bot.slack import replies
 from bot.slack.cards import buttons, card
 from bot.slack.thread import line

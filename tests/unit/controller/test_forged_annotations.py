@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import OWNER, RESTORE, WATCHDOG, heartbeat_of, owner_of
-from bot.cluster.routes.annotations import NOBODY
+from bot.cluster.virtual_service import OWNER, RESTORE, WATCHDOG, heartbeat_of, owner_of
+from bot.cluster.virtual_service.annotations import NOBODY
 from bot.model.observation import FailsafeAction
-from bot.model.rollout import EntryKind, Phase
+from bot.model.rollout import Phase
 from bot.model.signing import UNSIGNED, Signer
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.builders import OLD, keys
 from tests.unit.controller.test_adoption import Morning

@@ -6,7 +6,8 @@ import pytest
 
 from bot.controller.observe import observe
 from bot.model.errors import Cause, Fault, Refusal
-from bot.model.rollout import HOME, EntryKind, Phase
+from bot.model.rollout import HOME, Phase
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_side_of, routes
 from tests.fakes.mesh import InMemoryMesh

@@ -15,8 +15,9 @@ from bot.controller.names import key_of
 from bot.controller.ports import Ports
 from bot.controller.rivals import conflicts
 from bot.model.errors import Refusal
-from bot.model.rollout import HOME, Entry, Phase, PodTemplate, Rollout, RolloutId
+from bot.model.rollout import HOME, Phase, PodTemplate, Rollout, RolloutId
 from bot.model.service import ServiceConfig
+from bot.model.story import Entry
 from bot.settings.services import read_or_do_without
 from bot.words.rendering import plain
 from bot.words.sentence import Text

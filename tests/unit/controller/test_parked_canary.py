@@ -7,8 +7,9 @@ from typing import Any
 
 from bot.controller.decisions import Abort
 from bot.model.observation import Progress
-from bot.model.rollout import HOME, EntryKind, Parked, Phase
+from bot.model.rollout import HOME, Parked, Phase
 from bot.model.service import Promote
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests import snapshots
 from tests.builders import MAYA, a_service, routes

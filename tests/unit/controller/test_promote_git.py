@@ -8,8 +8,9 @@ import pytest
 
 from bot.controller.decisions import Abort
 from bot.model.observation import Progress
-from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout
+from bot.model.rollout import ALL_CANARY, HOME, HoldCause, Phase, Rollout
 from bot.model.service import ApprovalRule, OnTimeout, Promote
+from bot.model.story import EntryKind
 from bot.model.webhooks import HookMoment, Webhook
 from tests.builders import a_service, routes
 from tests.unit.controller.test_controller import Rig

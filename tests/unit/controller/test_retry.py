@@ -10,7 +10,8 @@ from bot.adapters.serialization import dump_rollout, load_rollout
 from bot.controller.decisions import Abort
 from bot.model.errors import Refusal
 from bot.model.freeze import ALL
-from bot.model.rollout import EntryKind, Phase, Rollout, UserId
+from bot.model.rollout import Phase, Rollout, UserId
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests import snapshots
 from tests.builders import LENA, MAYA, OMAR, a_side_of, routes

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import OWNER, RESTORE
+from bot.cluster.virtual_service import OWNER, RESTORE
 from bot.controller.decisions import KeepTheirs, Restore, Retry
 from bot.model.errors import Fault
 from bot.model.incidents import Trouble
 from bot.model.observation import Progress
-from bot.model.rollout import ALL_CANARY, HOME, EntryKind, Phase, Rollout
+from bot.model.rollout import ALL_CANARY, HOME, Phase, Rollout
 from bot.model.service import DriftRule, GateLimits, OnDrift
+from bot.model.story import EntryKind
 from tests.builders import OMAR, a_service, a_side_of, routes
 from tests.unit.controller.test_controller import Rig
 

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.cluster import routes as virtual_services
+from bot.cluster import virtual_service as virtual_services
 from bot.controller.decisions import Abandon, Abort, Restore
 from bot.controller.watchdog import Watchdog
 from bot.model.errors import Cause, Fault, Refusal
-from bot.model.rollout import HOME, EntryKind, HoldCause, Phase, Rollout, Routes, Target, Template
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, Routes, Target, Template
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.builders import MAYA, OMAR, a_service, routes
 from tests.fakes.mesh import InMemoryMesh, VirtualService, reviews

@@ -11,8 +11,9 @@ from bot.controller.ports import Ports, Window
 from bot.controller.telemetry import Telemetry
 from bot.model.errors import Fault
 from bot.model.figures import Figures
-from bot.model.rollout import EntryKind, Phase, Rollout, RolloutId
+from bot.model.rollout import Phase, Rollout, RolloutId
 from bot.model.service import ServiceConfig
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.builders import a_service, figures
 from tests.fakes.clock import FakeClock

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bot.model.errors import Fault, Refusal
-from bot.model.rollout import EntryKind, Phase
+from bot.model.rollout import Phase
+from bot.model.story import EntryKind
 from bot.words.rendering import plain
 from tests.unit.controller.test_controller import Rig
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.cluster.objects import NamespacedName
-from bot.cluster.routes import HEARTBEAT, OWNER, RESTORE
+from bot.cluster.virtual_service import HEARTBEAT, OWNER, RESTORE
 from bot.controller.watchdog import LONGEST_PAUSE, Watchdog, Witness
 from bot.model.errors import Contended, Fault
 from bot.model.observation import FailsafeAction

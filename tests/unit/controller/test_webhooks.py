@@ -9,8 +9,9 @@ import pytest
 
 from bot.controller.decisions import Abort, Back
 from bot.model.errors import Cause, Fault, Refusal
-from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, QuestionKind, Rollout
+from bot.model.rollout import HOME, HoldCause, Phase, QuestionKind, Rollout
 from bot.model.service import ApproveAt, ServiceConfig
+from bot.model.story import Entry, EntryKind
 from bot.model.webhooks import HookMoment, HookState, OnFailure, Webhook
 from bot.rollout.hooks import OWED_SECONDS
 from bot.words.rendering import plain

@@ -17,7 +17,7 @@ import pytest
 
 from bot.cluster.mesh_setup import Found, setup
 from bot.cluster.objects import full_name, name_of, namespace_of, pod_labels, within
-from bot.cluster.routes import with_routes
+from bot.cluster.virtual_service import with_routes
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME, Routes
 from bot.model.service import Promote, ServiceConfig

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.routes import read_routes
+from bot.cluster.virtual_service import read_routes
 from bot.model.errors import Refusal
 from bot.model.rollout import HOME
 from bot.preflight import examine

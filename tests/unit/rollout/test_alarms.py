@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.model.figures import Finding, Incident, Judgement, Verdict
-from bot.model.rollout import Entry, EntryKind, Rollout
+from bot.model.rollout import Rollout
+from bot.model.story import Entry, EntryKind
 from bot.rollout import alarms, decide
 from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, an_observation, keys, verdict

@@ -10,20 +10,9 @@ import pytest
 from bot.model.errors import Refusal
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.observation import FailsafeAction, FailsafeRecord, Progress
-from bot.model.rollout import (
-    ALL_CANARY,
-    BOT,
-    ENDED,
-    HOME,
-    Entry,
-    EntryKind,
-    HoldCause,
-    Phase,
-    Rollout,
-    Template,
-    Topology,
-)
+from bot.model.rollout import ALL_CANARY, BOT, ENDED, HOME, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApprovalRule, ApproveAt, OnTimeout, Promote
+from bot.model.story import Entry, EntryKind
 from bot.rollout import decide
 from bot.rollout.actions import next_action
 from bot.rollout.phrases import called

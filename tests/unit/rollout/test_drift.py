@@ -10,8 +10,9 @@ import pytest
 from bot.model.errors import Refusal
 from bot.model.figures import Verdict
 from bot.model.observation import DeploymentStatus, Observation
-from bot.model.rollout import HOME, Entry, EntryKind, HoldCause, Phase, Rollout, RolloutId, Template, Topology
+from bot.model.rollout import HOME, HoldCause, Phase, Rollout, RolloutId, Template, Topology
 from bot.model.service import DriftRule, OnDrift, Promote
+from bot.model.story import Entry, EntryKind
 from bot.rollout import decide, drift
 from bot.rollout.actions import ApplyTemplate, Release, SetRoutes, next_action
 from bot.words.rendering import plain

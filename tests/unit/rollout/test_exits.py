@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from bot.model.errors import Cause, Refusal
 from bot.model.figures import Verdict
 from bot.model.observation import BLIND, UNKNOWN, Denied, Observation, Progress, Unobserved
-from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
+from bot.model.rollout import ALL_CANARY, HOME, HoldCause, Phase, Rollout, Template, Topology
 from bot.model.service import ApproveAt, Promote
+from bot.model.story import EntryKind
 from bot.rollout import decide, obstacles
 from bot.rollout.actions import Release, SetRoutes, next_action
 from bot.rollout.compare import Part, compare

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model.figures import AnalysisState, Exposure, Judgement, Verdict
-from bot.model.rollout import BOT, EntryKind, Phase, Rollout, StageOutcome, Stopped, Walked
+from bot.model.rollout import BOT, Phase, Rollout, StageOutcome, Stopped, Walked
 from bot.model.service import ErrorBudget
+from bot.model.story import EntryKind
 from bot.rollout import exposure, phrases, questions
 from bot.words.rendering import plain
 from tests.builders import a_rollout, a_service, a_side_of, an_observation, figures

@@ -14,8 +14,9 @@ from bot.model.errors import Cause
 from bot.model.figures import Finding, Judgement, Verdict
 from bot.model.incidents import FAILED_CREATE, UNSCHEDULABLE, Trouble
 from bot.model.observation import Denied, DeploymentStatus, Progress, Unobserved
-from bot.model.rollout import Entry, EntryKind, HoldCause, Phase, Rollout, Template
+from bot.model.rollout import HoldCause, Phase, Rollout, Template
 from bot.model.service import ApprovalRule, OnTimeout
+from bot.model.story import Entry, EntryKind
 from bot.rollout import decide, holds
 from bot.rollout.phrases import called
 from bot.words.rendering import plain

@@ -9,7 +9,8 @@ import pytest
 from bot.model.errors import Cause
 from bot.model.figures import Verdict
 from bot.model.observation import Progress, Unobserved
-from bot.model.rollout import ALL_CANARY, HOME, EntryKind, HoldCause, Phase, Rollout, Template, Topology
+from bot.model.rollout import ALL_CANARY, HOME, HoldCause, Phase, Rollout, Template, Topology
+from bot.model.story import EntryKind
 from bot.rollout import decide, obstacles
 from bot.rollout.actions import ApplyTemplate, SetRoutes, Wait, next_action
 from bot.rollout.plans import make_plan

@@ -10,7 +10,7 @@ import pytest
 from bot.model.figures import Judgement, Verdict
 from bot.model.rollout import Approval, Rollout
 from bot.model.service import GateLimits
-from bot.rollout.leaving import StageFindings, Step, follows, is_served, stand
+from bot.rollout.leaving import StageFindings, Step, follows, stand, time_is_served
 from tests.builders import OMAR, a_rollout, a_service
 
 NAMES = [one.name for one in fields(StageFindings)]
@@ -82,13 +82,13 @@ MIRROR, SHIFT, UPGRADE, BAKE, FINISH = 0, 1, 6, 9, 10
 def test_a_stage_is_served_by_the_time_of_what_it_is_left_on(
     stage: int, judgement: Judgement, now: float, *, served: bool
 ) -> None:
-    assert is_served(at(stage), judgement, now) == served
+    assert time_is_served(at(stage), judgement, now) == served
 
 
 @pytest.mark.parametrize(("stage", "early"), [(MIRROR, True), (SHIFT, True), (BAKE, False)])
 def test_what_is_shown_to_be_good_may_be_left_early_but_for_a_bake(stage: int, *, early: bool) -> None:
-    assert is_served(at(stage, early=True), GOOD, 1.0) == early
-    assert not is_served(at(stage, early=True), replace(GOOD, proven=False), 1.0)
+    assert time_is_served(at(stage, early=True), GOOD, 1.0) == early
+    assert not time_is_served(at(stage, early=True), replace(GOOD, proven=False), 1.0)
 
 
 def test_no_doubt_presses_in_the_reconcile_that_settled_the_stage() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from bot.model.figures import AnalysisState, Exposure, Finding, Judgement, Verdict
 from bot.model.observation import Observation
-from bot.model.rollout import BOT, HOME, Entry, Phase, Rollout, StageOutcome, Walked
+from bot.model.rollout import BOT, HOME, Phase, Rollout, StageOutcome, Walked
+from bot.model.story import Entry
 from bot.rollout import decide
 from bot.words.rendering import plain
 from tests.builders import OMAR, a_rollout, a_service, a_side_of, an_observation, figures, verdict

@@ -10,7 +10,8 @@ import pytest
 from bot.model.figures import Verdict
 from bot.model.incidents import Trouble
 from bot.model.observation import DeploymentStatus, Observation, Progress
-from bot.model.rollout import HOME, EntryKind, Phase, Rollout, Template
+from bot.model.rollout import HOME, Phase, Rollout, Template
+from bot.model.story import EntryKind
 from bot.rollout import decide, pods
 from bot.rollout.actions import SetRoutes, Wait, next_action
 from bot.words.rendering import plain

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.model.figures import HARM, Finding, Judgement, Verdict
-from bot.model.rollout import Entry, EntryKind, Question, QuestionKind, Rollout
+from bot.model.rollout import Question, QuestionKind, Rollout
 from bot.model.service import ApprovalRule, ApproveAt, OnTimeout
+from bot.model.story import Entry, EntryKind
 from bot.rollout import decide
 from bot.rollout.phrases import question
 from bot.words.rendering import plain

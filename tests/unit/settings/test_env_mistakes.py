@@ -112,7 +112,11 @@ def test_a_secrets_file_without_an_end_is_not_read_to_its_end(tmp_path: Path) ->
     (device,) = errors({"PROMETHEUS_BEARER_TOKEN_FILE": "/dev/zero"})
 
     assert said.endswith("cannot be read (not UTF-8 text, or far too large)")
-    assert device.endswith("cannot be read (Operation not supported)")
+    assert device.endswith("cannot be read (not UTF-8 text, or far too large)")
+
+
+def test_no_env_file_may_be_said_with_the_system_s_own_empty_one() -> None:
+    assert errors({}, Path("/dev/null")) == ()
 
 
 @pytest.mark.parametrize(

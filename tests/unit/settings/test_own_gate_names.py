@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.analysis import client_errors, targets
+from bot.analysis import targets
+from bot.analysis.gates import client_errors
 from bot.analysis.judge.state import Metric
 from bot.model import figures
 from bot.model.figures import OWN_GATES, SLOWER, is_our_gate
@@ -38,7 +39,7 @@ def written() -> Iterator[str]:
             called = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
             if isinstance(node, ast.Call) and called == "Finding":
                 yield from (ast.unparse(one.value) for one in node.keywords if one.arg == "gate")
-            elif isinstance(node, ast.Call) and called == "_unknown" and path.stem == "gates":
+            elif isinstance(node, ast.Call) and called == "_unknown" and path.parent.name == "gates":
                 yield ast.unparse(node.args[0])
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.adapters.serialization import dump_rollout, load_rollout
-from bot.model.rollout import Entry, EntryKind, Phase, Rollout
+from bot.model.rollout import Phase, Rollout
+from bot.model.story import Entry, EntryKind
 from bot.slack import replies
 from bot.slack.cards import card
 from bot.slack.thread import line

@@ -14,8 +14,6 @@ from bot.model.incidents import Difference, Drift, Edit
 from bot.model.rollout import (
     BOT,
     Approval,
-    Entry,
-    EntryKind,
     Hold,
     HoldCause,
     Phase,
@@ -30,6 +28,7 @@ from bot.model.rollout import (
     Walked,
 )
 from bot.model.service import ApprovalRule, Measure
+from bot.model.story import Entry, EntryKind
 from bot.rollout.plans import make_retreat
 from bot.slack import blocks as b
 from bot.slack import forms, freezes, replies, views

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from bot.analysis.analysis import analyse
-from bot.analysis.gates import warming_up
+from bot.analysis.gates.thresholds import warming_up
 from bot.controller.decisions import ButtonToken
 from bot.model.errors import Refusal
 from bot.model.figures import UNTRIED, Exposure, Point
 from bot.model.rollout import (
     Approval,
-    Entry,
-    EntryKind,
     Hold,
     HoldCause,
     Phase,
@@ -29,12 +27,13 @@ from bot.model.rollout import (
     Walked,
 )
 from bot.model.service import ApprovalRule, CustomGate, ErrorBudget, GateLimits, HardLimit, Measure, MetricsSource
+from bot.model.story import Entry, EntryKind
 from bot.rollout.phrases import called
 from bot.rollout.plans import make_retreat
 from bot.slack import replies
 from bot.slack.blocks import Block, Message
 from bot.slack.cards import buttons, card
-from bot.slack.checks import NOTHING, rows
+from bot.slack.gate_rows import NOTHING, rows
 from bot.slack.thread import line
 from bot.words.rendering import ENGLISH
 from bot.words.sentence import Person, Sentence, said

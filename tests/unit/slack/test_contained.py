@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from bot.model.rollout import Entry, RolloutId
+from bot.model.rollout import RolloutId
 from bot.model.service import ApprovalRule
+from bot.model.story import Entry
 from bot.slack.approvers import Approvers
 from bot.slack.audience import Audience
 from bot.slack.channels import Channels

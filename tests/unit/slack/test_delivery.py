@@ -10,7 +10,8 @@ import pytest
 from bot.controller.ports import CardRef
 from bot.model.errors import Fault
 from bot.model.figures import Point
-from bot.model.rollout import Entry, EntryKind, Phase, Rollout, RolloutId, Stopped
+from bot.model.rollout import Phase, Rollout, RolloutId, Stopped
+from bot.model.story import Entry, EntryKind
 from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from bot.words.rendering import plain

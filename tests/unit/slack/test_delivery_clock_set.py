@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bot.model.rollout import EntryKind
+from bot.model.story import EntryKind
 from bot.slack.approvers import People
 from bot.slack.channels import Channels
 from bot.slack.delivery import KEPT_FOR, Delivery

@@ -6,7 +6,8 @@ import contextlib
 from dataclasses import replace
 
 from bot.model.errors import Fault
-from bot.model.rollout import Entry, EntryKind, Phase
+from bot.model.rollout import Phase
+from bot.model.story import Entry, EntryKind
 from bot.slack.delivery import Delivery
 from bot.slack.web_api import Channel
 from tests.builders import a_rollout

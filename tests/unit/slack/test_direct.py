@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.model.rollout import Approval, EntryKind, Rollout, RolloutId, UserId
+from bot.model.rollout import Approval, Rollout, RolloutId, UserId
 from bot.model.service import ApprovalRule
+from bot.model.story import EntryKind
 from bot.rollout import decide
 from bot.slack import direct
 from bot.slack.approvers import People

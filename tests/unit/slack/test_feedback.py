@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bot.app import DELIVERY_SECONDS
-from bot.model.rollout import Entry, EntryKind, Rollout
+from bot.model.rollout import Rollout
+from bot.model.story import Entry, EntryKind
 from bot.slack.rate_limits import FIGURES_AFTER
 from tests.builders import OMAR
 from tests.fakes.slack_client import FakeSlack

@@ -19,7 +19,7 @@ from bot.slack import forms, freezes, replies
 from bot.slack.blocks import Message, date_mrkdwn
 from bot.slack.cards import card
 from bot.slack.parsing import parse
-from bot.slack.sentences import message_of
+from bot.slack.reply_messages import message_of
 from bot.slack.thread import line
 from bot.words.rendering import ENGLISH
 from sandbox.slack.blocks import check_blocks

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.adapters.serialization import dump_entry, load_entry
-from bot.model.rollout import Entry, EntryKind
+from bot.model.story import Entry, EntryKind
 from bot.slack import blocks as b
 from bot.words import rendering
 from bot.words.language import Language

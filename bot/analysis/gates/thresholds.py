@@ -1,11 +1,10 @@
 """What is judged beside the sequential test: do copies arrive, is the sample large enough, does mirroring harm the
 primary, hard limits for those who know a threshold, and a team's own queries.
 
-The *subject* is the side that is on trial (the canary, and while users return the upgraded primary), the *reference*
-the other one. Missing data never counts as good: no answer is ``inconclusive``, or ``error`` where Prometheus could not
-be asked. Hard limits, users' answers, copies, harm to the primary and traffic are judged by the last minute, so that a
-fault that starts late is not thinned out by good minutes before it; the sample, and a latency limit where a minute has
-too few requests, by the whole stage.
+Missing data never counts as good: no answer is ``inconclusive``, or ``error`` where Prometheus could not be asked.
+Hard limits, users' answers, copies, harm to the primary and traffic are judged by the last minute, so that a fault that
+starts late is not thinned out by good minutes before it; the sample, and a latency limit where a minute has too few
+requests, by the whole stage.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from bot.analysis import mirror_harm
 from bot.analysis.amounts import amount, by_side, of
+from bot.analysis.gates import mirror_harm
 from bot.analysis.histograms import quantile
+from bot.analysis.sides import Sides
 from bot.model.copies import replace
 from bot.model.figures import Figures, Finding, Incident, Judgement, SideFigures, Tendency, Unit, UserView, Verdict
 from bot.model.judge_settings import FEWEST
@@ -37,37 +37,6 @@ DEVIATIONS = 4.0
 _WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 Strikes = Mapping[str, tuple[bool, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """Both sides of some figures, by who is on trial."""
-
-    subject: SideFigures | None
-    reference: SideFigures | None
-    name: Text
-    other: Text
-    limited: bool = False  # the subject got copies of some of the reference's requests only
-
-    @classmethod
-    def of(cls, rollout: Rollout, figures: Figures) -> Sides:
-        """The sides as the rollout's phase has them."""
-        canary, primary = spoken_sides(rollout)
-        if rollout.primary_judged:
-            return cls(subject=figures.primary, reference=figures.canary, name=primary, other=canary)
-        return cls(
-            subject=figures.canary, reference=figures.primary, name=canary, other=primary, limited=rollout.limited
-        )
-
-    @property
-    def fair(self) -> SideFigures | None:
-        """The reference by what the subject may be compared with: no more requests than can have been copied.
-
-        All that was bad of them counts, copied or not, so what is said against the subject by it holds (``originals``).
-        """
-        if not self.limited or self.subject is None or self.reference is None:
-            return self.reference
-        return self.reference.among(self.subject.requests)
 
 
 def lately(rollout: Rollout) -> float:

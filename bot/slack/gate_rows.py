@@ -1,4 +1,4 @@
-"""Checks with both sides' figures, side by side, for people to compare. Pure; judged elsewhere, only shown here."""
+"""Gates as rows, both sides' figures side by side for people to compare. Pure; judged elsewhere, only shown here."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from bot.model.figures import (
 )
 from bot.model.rollout import Phase, Rollout
 from bot.model.versions import called_sides
+from bot.rollout import leaving
 from bot.slack.blocks import Block, data_table, shorten
 from bot.words.rendering import Voice, plain
 from bot.words.sentence import Sentence, Text, said
@@ -122,12 +123,6 @@ def verdict(finding: Finding, *, served: bool) -> Sentence:
     return word if finding.acts else said("slack.verdict_watched", verdict=word)
 
 
-def is_served(rollout: Rollout, judgement: Judgement) -> bool:
-    """Whether the stage has lasted as long as it must."""
-    begun = rollout.settled_at if rollout.settled_at is not None else judgement.at
-    return judgement.at - begun >= rollout.current.seconds
-
-
 def _word(finding: Finding, *, served: bool) -> Sentence:
     match finding.verdict:
         case Verdict.PASS:
@@ -178,7 +173,7 @@ def _row(finding: Finding, rollout: Rollout, judgement: Judgement, voice: Voice)
     judged = NOTHING if finding.value is None else _amount(finding.unit, finding.value)
     if not (canary or primary):  # of one side alone, or of a version that stored none
         canary, primary = ("", judged) if rollout.primary_judged or finding.gate == HARM else (judged, "")
-    word = verdict(finding, served=is_served(rollout, judgement))
+    word = verdict(finding, served=leaving.time_is_served(rollout, judgement, judgement.at))
     cells = (plain(name(finding), voice), plain(word, voice))
     limit = plain(allowed(finding), voice)
     return (*(shorten(cell, 60) for cell in cells), canary or NOTHING, primary or NOTHING, shorten(limit, 60))

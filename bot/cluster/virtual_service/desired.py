@@ -11,7 +11,7 @@ from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
-from bot.cluster.routes.managed import (
+from bot.cluster.virtual_service.managed import (
     EVERY_REQUEST,
     INSERTED,
     HttpRoute,

@@ -12,15 +12,16 @@ from prometheus_client import generate_latest
 from pydantic import TypeAdapter, ValidationError
 
 from bot.controller.adoption import Adoption
+from bot.controller.containment import Broken, contained, kind
 from bot.controller.controller import Controller
-from bot.controller.edges import Broken, contained, kind
 from bot.controller.heartbeat import Heartbeats
 from bot.controller.observe import MOST_READS, read_each
 from bot.controller.ports import Ports
 from bot.controller.telemetry import Telemetry
 from bot.controller.watchdog import Watchdog, Witness
 from bot.model.errors import Contended, Fault, Refusal
-from bot.model.rollout import EntryKind, Phase, PodTemplate, Rollout, RolloutId, Routes
+from bot.model.rollout import Phase, PodTemplate, Rollout, RolloutId, Routes
+from bot.model.story import EntryKind
 from bot.probes import OwnMetrics
 from bot.probes.telemetry_metrics import TelemetryMetrics
 from bot.words.rendering import plain

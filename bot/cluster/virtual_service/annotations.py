@@ -15,8 +15,8 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from bot.cluster.routes.desired import canary_destination, mirrors_canary, with_routes, without_copies
-from bot.cluster.routes.managed import (
+from bot.cluster.virtual_service.desired import canary_destination, mirrors_canary, with_routes, without_copies
+from bot.cluster.virtual_service.managed import (
     HttpRoute,
     RouteSides,
     VirtualService,
@@ -25,7 +25,7 @@ from bot.cluster.routes.managed import (
     managed_routes,
     title,
 )
-from bot.cluster.routes.reading import read_routes
+from bot.cluster.virtual_service.reading import read_routes
 from bot.model.errors import Refusal, Unreadable
 from bot.model.observation import RolloutAnnotations
 from bot.model.rollout import HOME, PodTemplate, RolloutId, Routes, Target, Topology

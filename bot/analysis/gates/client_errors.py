@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bot.analysis.amounts import by_side, of
-from bot.analysis.gates import Sides
 from bot.analysis.judge import clients
 from bot.analysis.judge.clients import ALONE, CODES, Clients, Row
+from bot.analysis.sides import Sides
 from bot.model.figures import CLIENT_ERRORS, Figures, Finding, SideFigures, Tendency, Unit, Verdict
 from bot.model.rollout import Rollout
 from bot.model.service import GateAction, GateLimits

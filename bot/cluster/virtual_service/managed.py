@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.routes.shape import misshapen
+from bot.cluster.virtual_service.shape import misshapen
 from bot.model.errors import Refusal
 from bot.model.rollout import Target
 from bot.words.sentence import Code, Item, Sentence, said

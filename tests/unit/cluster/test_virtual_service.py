@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.cluster import routes as r
+from bot.cluster import virtual_service as r
 from bot.model.errors import Refusal
 from bot.model.rollout import ALL_CANARY, HOME, PodTemplate, RolloutId, Routes, Target, Topology
 from bot.words.rendering import plain

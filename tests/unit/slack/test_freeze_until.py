@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model.errors import Refusal
+from bot.slack.freeze_until import LONGEST_FREEZE, read_until, seconds_until
 from bot.slack.grammar import Verb
-from bot.slack.moments import LONGEST_FREEZE, read_until, seconds_until
 from bot.slack.parsing import Command, parse
 from tests.builders import LENA
 from tests.fakes.slack_client import FakeSlack

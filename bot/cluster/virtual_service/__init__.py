@@ -15,7 +15,7 @@ something else), ``annotations`` (whose the object is, and what was there before
 anybody looks after it).
 """
 
-from bot.cluster.routes.annotations import (
+from bot.cluster.virtual_service.annotations import (
     HEARTBEAT,
     OWNER,
     RESTORE,
@@ -35,9 +35,14 @@ from bot.cluster.routes.annotations import (
     rollout_annotations_of,
     unclosed,
 )
-from bot.cluster.routes.desired import copied_percent, fingerprint, is_about_copies, with_routes
-from bot.cluster.routes.heartbeat_annotation import beaten, failsafe_record_of, heartbeat_of, with_failsafe_record
-from bot.cluster.routes.managed import (
+from bot.cluster.virtual_service.desired import copied_percent, fingerprint, is_about_copies, with_routes
+from bot.cluster.virtual_service.heartbeat_annotation import (
+    beaten,
+    failsafe_record_of,
+    heartbeat_of,
+    with_failsafe_record,
+)
+from bot.cluster.virtual_service.managed import (
     INSERTED,
     STREAMS,
     HttpRoute,
@@ -53,7 +58,7 @@ from bot.cluster.routes.managed import (
     title,
     without_subset,
 )
-from bot.cluster.routes.reading import in_words, read_routes
+from bot.cluster.virtual_service.reading import in_words, read_routes
 
 __all__ = [
     "HEARTBEAT",

@@ -13,9 +13,9 @@ from typing import Any
 
 from bot.cluster.heartbeat_lease import Life
 from bot.cluster.objects import annotations_of
-from bot.cluster.routes.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about, owner_of
-from bot.cluster.routes.desired import with_routes
-from bot.cluster.routes.managed import VirtualService
+from bot.cluster.virtual_service.annotations import HEARTBEAT, OWNER, SIGNATURE, WATCHDOG, about, owner_of
+from bot.cluster.virtual_service.desired import with_routes
+from bot.cluster.virtual_service.managed import VirtualService
 from bot.model.observation import FailsafeAction, FailsafeRecord, Heartbeat
 from bot.model.rollout import RolloutId, Routes, Target
 from bot.model.signing import UNSIGNED, Signature, Signer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.cluster.routes.desired import copied_percent, with_inserted
-from bot.cluster.routes.managed import (
+from bot.cluster.virtual_service.desired import copied_percent, with_inserted
+from bot.cluster.virtual_service.managed import (
     EVERY_REQUEST,
     HttpRoute,
     RouteSides,
